@@ -8,14 +8,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use engine::model::{Health, JumpHealth, StreamHealth, Stub, Topic};
-use engine::{Event, Issue, Record, Why};
+use engine::{Event, ExperimentState, Issue, Record, StateChange, StateKey, StateValue, Why};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use labwatch::reports::{self, Period};
-use labwatch::store::{
-    DATABASE_FILE, Entry, Notified, Range, Store, StoreSettings, backup, verify,
-};
-use serde_json::json;
+use labwatch::store::{DATABASE_FILE, Entry, Range, Store, StoreSettings, backup, verify};
 
 const EVENTS: i64 = 1_000_000;
 const EXPERIMENTS: i64 = 130;
@@ -95,7 +92,7 @@ fn open_alone(dir: &Path) -> Outcome<()> {
     let begun = Instant::now();
     let (store, memory) = Store::open(&settings(dir))?;
     let took = begun.elapsed();
-    let events: usize = memory.experiments.values().map(|is| is.events.len()).sum();
+    let events: usize = memory.history.events.values().map(Vec::len).sum();
     say(&format!(
         "open and load: {took:?}, {events} events in rings, {before} kB resident before, {} kB after",
         resident()
@@ -132,11 +129,10 @@ fn generate(dir: &Path) -> Outcome<()> {
         let mut entries = (first..first + BATCH)
             .map(event)
             .collect::<Outcome<Vec<_>>>()?;
-        let subject = stub(first / BATCH)?.to_string();
-        entries.push(Entry::Notified(Notified {
-            route: "team".into(),
-            subject,
-            value: json!({ "health": "down", "since": first }),
+        let value = ExperimentState::new(time(START)?);
+        entries.push(Entry::State(StateChange {
+            key: StateKey::Experiment(stub(first / BATCH)?),
+            value: Some(StateValue::Experiment(Box::new(value))),
         }));
         let ticket = store.write(entries);
         runtime.block_on(store.durable(ticket));

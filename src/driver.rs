@@ -1,4 +1,4 @@
-//! The loop around the engine: inputs and the passing of time in, actions out to whoever carries them out, pictures to readers.
+//! The loop around the engine: inputs and the passing of time in, effects out to the tasks that carry them out, snapshots to readers.
 //!
 //! It owns the only timer and the clock. It decides nothing: what cannot be handed on is answered as failed, and the engine tries again.
 
@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use crate::store::Ticket;
 use engine::model::{CallError, Moment, SourceName};
 use engine::{
-    Action, Channel, Command, DeliveryFault, Engine, FeedCommand, Input, Order, Receipt, Record,
-    Refusal, Sample, SampleOutcome, Snapshot, Summary, Switch, SwitchOutcome,
+    Channel, Command, DeliveryFault, Effect, Engine, FeedCommand, Input, Order, Receipt, Record,
+    Refusal, Sample, SampleOutcome, Snapshot, Step, Summary, Switch, SwitchOutcome,
 };
 
 pub use journal::Journal;
@@ -37,10 +37,10 @@ pub const SAMPLE_QUEUE: usize = 64;
 /// How many commands may wait for a feed. One that finds it full is dropped: the engine asks again.
 pub const COMMAND_QUEUE: usize = 4;
 
-/// How many orders of maintainers may wait. Whoever gives one more is told to try again.
+/// How many orders of maintainers may wait. One more is refused: try again.
 pub const ORDER_QUEUE: usize = 32;
 
-/// How many inputs are taken before readers get a new picture.
+/// How many inputs are taken before readers get a new snapshot.
 const INPUTS_PER_PICTURE: usize = 64;
 
 /// The loop turns at least this often, so that the watchdog sees that it does.
@@ -178,7 +178,7 @@ fn signed(duration: Duration) -> SignedDuration {
 struct Held {
     ticket: Option<Ticket>,
     until: Instant,
-    effects: Vec<Action>,
+    effects: Vec<Effect>,
     answer: Option<Answer>,
 }
 
@@ -234,7 +234,7 @@ impl Driver {
         }
     }
 
-    /// Runs until nobody can send inputs any more.
+    /// Runs until no sender of inputs is left.
     pub async fn run(mut self) {
         loop {
             let wake_at = self.wake_at();
@@ -264,10 +264,10 @@ impl Driver {
             .map_or(latest, |held| held.until.min(latest));
         self.engine
             .next_deadline()
-            .map_or(latest, |(at, _)| self.clock.instant(at).min(latest))
+            .map_or(latest, |at| self.clock.instant(at).min(latest))
     }
 
-    /// Takes an input and those that wait behind it, up to a bound, so that a burst makes few pictures.
+    /// Takes an input and those that wait behind it, up to a bound, so that a burst makes few snapshots.
     fn take(&mut self, first: Input) {
         self.step(first);
         for _ in 1..INPUTS_PER_PICTURE {
@@ -288,7 +288,7 @@ impl Driver {
         let Asked { order, answer } = asked;
         if let Some(refusal) = self.engine.refuses(&order, self.clock.now()) {
             tracing::info!(by = order.by, command = %order.command, "a command is refused: {refusal}");
-            // Whoever asked may be gone; that changes nothing.
+            // The caller may be gone; that changes nothing.
             drop(answer.send(Err(refusal)));
             return;
         }
@@ -304,17 +304,11 @@ impl Driver {
 
     fn act(&mut self, input: Input, waiting: Option<oneshot::Sender<Result<Receipt, Refusal>>>) {
         let now = self.clock.now();
-        let (mut records, mut effects) = (Vec::new(), Vec::new());
-        for action in self.engine.step(input, now) {
-            match action {
-                Action::Record(record) => records.push(record),
-                Action::Switch(_)
-                | Action::Tell(_)
-                | Action::Ask(_)
-                | Action::Reconnect(_)
-                | Action::Sample(_) => effects.push(action),
-            }
-        }
+        let Step {
+            changes,
+            records,
+            effects,
+        } = self.engine.step(input, now);
         for record in &records {
             (self.hooks.record)(record);
         }
@@ -322,7 +316,7 @@ impl Driver {
         let ticket = self
             .journal
             .as_mut()
-            .and_then(|journal| journal.enter(&records, now.wall()));
+            .and_then(|journal| journal.enter(&records, changes, now.wall()));
         if !effects.is_empty() || answer.is_some() {
             self.held.push_back(Held {
                 ticket,
@@ -361,14 +355,13 @@ impl Driver {
         }
     }
 
-    fn carry_out(&mut self, effect: Action) {
+    fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Action::Record(record) => (self.hooks.record)(&record),
-            Action::Switch(switch) => self.switch(switch),
-            Action::Tell(summary) => self.tell(summary),
-            Action::Sample(sample) => self.sample(sample),
-            Action::Ask(source) => self.command(source, FeedCommand::Ask),
-            Action::Reconnect(source) => self.command(source, FeedCommand::Reconnect),
+            Effect::Switch(switch) => self.switch(switch),
+            Effect::Notify(summary) => self.notify(summary),
+            Effect::Sample(sample) => self.sample(sample),
+            Effect::Ask(source) => self.command(source, FeedCommand::Ask),
+            Effect::Reconnect(source) => self.command(source, FeedCommand::Reconnect),
         }
     }
 
@@ -382,7 +375,7 @@ impl Driver {
         }
     }
 
-    fn tell(&mut self, summary: Arc<Summary>) {
+    fn notify(&mut self, summary: Arc<Summary>) {
         let id = summary.id;
         let outlet = match summary.channel {
             Channel::Mail => &self.outlets.mails,
@@ -436,7 +429,7 @@ impl Driver {
     }
 }
 
-/// What a record tells whoever waits for its order to be carried out.
+/// The receipt in a record, for the caller that waits for its command.
 fn receipt(record: &Record) -> Option<Receipt> {
     if let Record::Commanded { receipt, .. } = record {
         Some((**receipt).clone())

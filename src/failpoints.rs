@@ -80,7 +80,7 @@ impl Point {
     /// The points before a record is written, and after.
     fn around(record: &Record) -> Option<[Self; 2]> {
         match record {
-            Record::Telling(_) => Some([Self::MailDecided, Self::MailRecorded]),
+            Record::Notifying(_) => Some([Self::MailDecided, Self::MailRecorded]),
             Record::Delivered { .. } => Some([Self::MailAnswered, Self::MailMarked]),
             Record::Switching(_) => Some([Self::SwitchDecided, Self::SwitchRecorded]),
             Record::Switched { .. } => Some([Self::SwitchAnswered, Self::SwitchMarked]),
@@ -92,12 +92,14 @@ impl Point {
             | Record::Forgotten(_)
             | Record::Notified { .. }
             | Record::RouteGone(_)
-            | Record::Wished { .. }
+            | Record::Requested { .. }
             | Record::Suppression { .. }
-            | Record::QuietEnded(_)
+            | Record::SuppressionEnded(_)
             | Record::Manifest(_)
             | Record::Bookings(_)
             | Record::Pools(_)
+            | Record::Superseded(_)
+            | Record::Category { .. }
             | Record::Blind(_)
             | Record::Sampling { .. } => None,
         }

@@ -43,7 +43,7 @@ use crate::store::Store;
 use crate::telemetry;
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics::Counters;
-use engine::{Engine, Memory, Record};
+use engine::{Engine, History, Record, State};
 
 pub use error::ServiceError;
 pub use extensions::{Extensions, serve_with};
@@ -226,11 +226,12 @@ fn start(
     let clock = Clock::start();
     let Remembered {
         ledger,
-        memory,
+        state: remembered,
+        history,
         keep,
     } = remember(config)?;
     let kept = ledger.as_ref().map(Journal::store);
-    let mut engine = resumed(config, &memory, clock);
+    let mut engine = resumed(config, &remembered, history, clock);
     let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
     let (orders, order_queue) = driver::orders();
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
@@ -246,6 +247,8 @@ fn start(
         keep: &keep,
         snapshots: pictures.clone(),
         poll_book: outlets.book.clone(),
+        inputs: &inputs,
+        give: http_server::give(orders.clone()),
         levels: levels.clone(),
         extensions,
     };
@@ -260,7 +263,6 @@ fn start(
         &mut parts,
         stop,
     );
-    let engine = health::keep_back(engine, &desk, &inputs, &mut parts, stop);
 
     let counters = Arc::new(Counters::default());
     let hooks = Observers {
@@ -311,14 +313,14 @@ fn start(
         "acknowledgements of components",
         component_acks::follow(desk.clone(), pictures.clone(), orders.clone(), stop.clone()),
     );
-    let orders = http_server::orders(orders, desk.clone(), pictures.clone());
+    let orders = http_server::orders(http_server::give(orders), desk.clone(), pictures.clone());
     let base = http_server::base(&config.api);
     let pages = page::router(page::WebState {
         snapshots: pictures.clone(),
         store: kept,
         stream: Some("/api/v2/stream"),
         orders: Some(orders.clone()),
-        categories: Some(http::Categories::new(&state, Arc::clone(&authenticator))),
+        categories: Some(http::Categories::new(&state)),
         reports: reports.clone(),
         base: Arc::clone(&base),
         label: config.surfaces.label.as_str().into(),
@@ -362,8 +364,8 @@ fn start(
 }
 
 /// The engine, as it was left.
-fn resumed(config: &Config, memory: &Memory, clock: Clock) -> Engine {
-    let engine = Engine::under(config.rules(), memory, clock.now());
+fn resumed(config: &Config, state: &State, history: History, clock: Clock) -> Engine {
+    let engine = Engine::resume(config.rules(), state, clock.now()).with_history(history);
     if config.observe {
         engine.only_watching()
     } else {

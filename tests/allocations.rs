@@ -17,8 +17,8 @@ use std::time::Duration;
 
 use engine::model::{Availability, Moment, ResourceName, SourceName, Stub, Topic};
 use engine::{
-    BookReading, Connection, Engine, Input, Memory, Policy, Report, ResourceReading, Route, Scopes,
-    Traffic,
+    BookReading, Connection, Engine, Input, Policy, Report, ResourceReading, Route, Rules, Scopes,
+    State, Traffic,
 };
 use jiff::Timestamp;
 
@@ -67,12 +67,16 @@ fn allocations_of_steady_reports(experiments: usize, broken: usize) -> usize {
         startup: Duration::ZERO,
         ..Policy::default()
     };
-    let mut engine = Engine::resume(policy, vec![Route::everybody()], &Memory::default(), at(0));
+    let mut engine = Engine::resume(
+        Rules::new(policy, vec![Route::everybody()]),
+        &State::new(),
+        at(0),
+    );
     engine.step(Input::Book(reading(experiments)), at(0));
     for second in 1..30 {
         engine.step(relay(experiments, broken), at(second));
-        for action in engine.step(jump(experiments), at(second)) {
-            if let engine::Action::Tell(mail) = action {
+        for effect in engine.step(jump(experiments), at(second)).effects {
+            if let engine::Effect::Notify(mail) = effect {
                 engine.step(
                     Input::Delivered {
                         id: mail.id,
@@ -86,7 +90,7 @@ fn allocations_of_steady_reports(experiments: usize, broken: usize) -> usize {
     let reports = [relay(experiments, broken), jump(experiments)];
     let before = COUNT.with(Cell::get);
     for report in reports {
-        assert!(engine.step(report, at(30)).is_empty());
+        assert_eq!(engine.step(report, at(30)), engine::Step::default());
     }
     COUNT.with(Cell::get) - before
 }

@@ -31,6 +31,8 @@ mod services;
 mod switches;
 #[path = "health/traps.rs"]
 mod traps;
+
+use std::sync::Arc;
 #[path = "health/truth.rs"]
 mod truth;
 
@@ -44,8 +46,8 @@ use labwatch::health::{Acks, Finding, State};
 use serde_json::Value;
 
 use lab::{
-    Bench, ack, ailing_service, at, degraded, down, held, live, put, quiet, settings, source,
-    unknown,
+    Bench, ack, ailing_service, at, closed, degraded, down, held, live, put, quiet, settings,
+    source, unknown,
 };
 use server::Server;
 
@@ -209,14 +211,12 @@ async fn empty() {
 #[tokio::test]
 async fn disabled() {
     let bench = Bench::well();
-    bench
-        .desk
-        .order(&switches::order(
-            "pendulums",
-            false,
-            "moved to the <other> site",
-        ))
-        .expect("is known");
+    bench.show(120, |lab| {
+        closed(lab, "pendulums", "moved to the <other> site", &[]);
+        let states = Arc::make_mut(&mut lab.categories);
+        let pendulums = states.get_mut("pendulums").expect("closed");
+        (pendulums.by, pendulums.cause) = ("ann".into(), engine::CategoryCause::Person);
+    });
     check("disabled", &bench, &ASKED).await;
 }
 
@@ -238,14 +238,14 @@ async fn acked() {
         components: components.into(),
         ..Acks::default()
     };
-    bench.desk.acknowledge(acks.clone());
+    bench.acknowledge(&acks);
     check("acked", &bench, &ASKED).await;
 
     bench.show(131, |lab| {
         put(lab, down("spin00"));
     });
     bench.turn(131);
-    bench.desk.acknowledge(Acks {
+    bench.acknowledge(&Acks {
         installation: Some(ack("lab move today")),
         ..Acks::default()
     });
@@ -324,11 +324,13 @@ async fn without_a_component_that_fails_nothing_is_wrong() {
 async fn names_are_shown_to_those_who_may_see_them() {
     let bench = Bench::well();
     bench.show(121, |lab| put(lab, down("pend00")));
-    bench
-        .desk
-        .order(&switches::order("exam", false, "moved"))
-        .expect("is open");
-    bench.desk.acknowledge(Acks {
+    bench.show(121, |lab| {
+        closed(lab, "exam", "moved", &[]);
+        let states = Arc::make_mut(&mut lab.categories);
+        let exam = states.get_mut("exam").expect("closed");
+        (exam.by, exam.cause) = ("ann".into(), engine::CategoryCause::Person);
+    });
+    bench.acknowledge(&Acks {
         experiments: [("pend00".to_owned(), ack("known"))].into(),
         installation: Some(ack("lab move")),
         ..Acks::default()
@@ -383,7 +385,7 @@ async fn the_actuator_lists_what_it_has() {
     };
     let added = [labwatch::health::dialects::Endpoint {
         name: "motd".to_owned(),
-        answer: std::sync::Arc::new(|picture| Ok(Value::from(picture.settings.label.clone()))),
+        answer: Arc::new(|picture| Ok(Value::from(picture.settings.label.clone()))),
     }];
     let base = "health/liveness health/readiness info";
     assert_eq!(names(actuator(false, &[]).expect("a list")), base);

@@ -16,13 +16,13 @@ use std::time::Duration;
 
 use engine::model::ResourceName;
 use engine::{
-    Action, Booking, Command, Engine, Input, ManualOverride, Memory, NamePattern, Order, Policy,
-    Receipt, Record, Role, Route, Schedule, Scope, Slot, SuppressionId, Timetable,
+    Booking, Command, Engine, Input, ManualOverride, NamePattern, Order, Policy, Receipt, Record,
+    Role, Route, Rules, Schedule, Scope, Slot, StateKey, SuppressionId, Timetable,
 };
 use jiff::Timestamp;
 use lab::Stage;
 use labwatch::driver::{self, Clock, CommandSender, Driver, Journal, Observers, Outlets};
-use labwatch::store::{Clerk, Store, StoreSettings};
+use labwatch::store::{Store, StoreSettings};
 use support::lab::{Deed, Event, Lab, fault, resource};
 use tokio::sync::{mpsc, watch};
 
@@ -172,10 +172,10 @@ fn each_refusal_says_why_and_what_to_do() {
             "{command}"
         );
         let before = stage.engine.snapshot();
-        let actions = stage
+        let step = stage
             .engine
             .step(Input::Command(order(command.clone())), now);
-        assert_eq!(actions, [], "{command} does nothing");
+        assert_eq!(step, engine::Step::default(), "{command} does nothing");
         assert_eq!(stage.engine.snapshot().notes, before.notes);
     }
     let nobody = Order {
@@ -290,11 +290,11 @@ impl CloneEngine for Stage<Lab> {
 
 /// Gives an order to the engine. Returns the receipt.
 fn give(stage: &mut Stage<Lab>, command: Command) -> Receipt {
-    let actions = stage
+    let step = stage
         .engine
         .step(Input::Command(order(command)), stage.plan.now());
-    let receipts = actions.into_iter().filter_map(|action| {
-        if let Action::Record(Record::Commanded { receipt, .. }) = action {
+    let receipts = step.records.into_iter().filter_map(|record| {
+        if let Record::Commanded { receipt, .. } = record {
             Some(*receipt)
         } else {
             None
@@ -331,8 +331,11 @@ fn a_receipt_outlives_kill_9() {
 fn check(dir: &Path, given: u64) {
     let (store, memory) = Store::open(&settings(dir)).expect("it opens");
     drop(store);
-    let memory = Memory::from(memory);
-    let numbers: Vec<u64> = memory.quiet.iter().map(|(id, _)| id.0).collect();
+    let number = |key: &StateKey| match key {
+        StateKey::Silence(id) => Some(id.0),
+        _ => None,
+    };
+    let numbers: Vec<u64> = memory.state.keys().filter_map(number).collect();
     assert!(
         (1..=given).all(|number| numbers.contains(&number)),
         "{given} receipts, kept: {numbers:?}"
@@ -396,11 +399,9 @@ fn the_one_that_is_killed() {
 /// A driver on this store, with nothing around it.
 fn start(store: Store, memory: &labwatch::store::Memory) -> (CommandSender, impl Sized) {
     let clock = Clock::start();
-    let clerk = Clerk::with(memory);
     let mut engine = Engine::resume(
-        Policy::default(),
-        Vec::new(),
-        &Memory::from(memory.clone()),
+        Rules::new(Policy::default(), Vec::new()),
+        &memory.state,
         clock.now(),
     );
     let (inputs, input_queue) = mpsc::channel(4);
@@ -424,7 +425,7 @@ fn start(store: Store, memory: &labwatch::store::Memory) -> (CommandSender, impl
         record: Box::new(|_| {}),
         turned: Box::new(|| {}),
     };
-    let ledger = Journal::new(store, clerk);
+    let ledger = Journal::new(store);
     let driver = Driver::new(
         engine,
         clock,

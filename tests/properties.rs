@@ -25,14 +25,14 @@ use engine::model::{
     Stub, Topic,
 };
 use engine::{
-    Action, BookReading, Connection, DeliveryFault, Engine, FlapRule, Input, Link, Memory, Policy,
-    Record, Report, ResourceReading, Role, Route, SampleOutcome, Schedule, Scopes, SwitchOutcome,
-    Traffic,
+    BookReading, Connection, DeliveryFault, Effect, Engine, FlapRule, Input, Link, Policy, Record,
+    Report, ResourceReading, Role, Route, Rules, SampleOutcome, Schedule, Scopes, State,
+    SwitchOutcome, Traffic,
 };
 use jiff::Timestamp;
 use lab::{Moved, Server, Stage};
 use proptest::prelude::*;
-use support::lab::{Deed, Event, Fault, Lab, Mood, Wanted, fault, resource, server};
+use support::lab::{Deed, Event, Fault, Lab, Mood, Output, Wanted, fault, resource, server};
 
 const STUBS: [&str; 4] = ["a0", "a1", "b0", "b1"];
 const TOPICS: [&str; 8] = [
@@ -273,32 +273,32 @@ impl Watch {
         );
         assert!(stage.world.switching.len() <= 16, "too many switches");
         assert!(stage.world.mailing.len() <= 2, "mails pile up");
-        if let Some((deadline, reason)) = stage.engine.next_deadline() {
+        if let Some(deadline) = stage.engine.next_deadline() {
             let is_later = if moved == Moved::Wake {
                 deadline > stage.plan.now()
             } else {
                 deadline >= stage.plan.now()
             };
-            assert!(is_later, "the deadline ({reason:?}) does not advance");
+            assert!(is_later, "the deadline does not advance");
         }
     }
 
-    fn action(&mut self, at: Moment, action: &Action) {
+    fn action(&mut self, at: Moment, action: &Output) {
         match action {
-            Action::Record(Record::Hold {
+            Output::Record(Record::Hold {
                 resource,
                 reason: Some(_),
             }) => drop(self.held.insert(resource.clone())),
-            Action::Record(Record::Hold {
+            Output::Record(Record::Hold {
                 resource,
                 reason: None,
             }) => drop(self.held.remove(resource)),
-            Action::Record(Record::Manifest(engine::ManifestChange::Changed {
+            Output::Record(Record::Manifest(engine::ManifestChange::Changed {
                 removed, ..
             })) => {
                 self.held.retain(|name| !removed.contains(name));
             }
-            Action::Record(Record::Source {
+            Output::Record(Record::Source {
                 name: SourceName::Relay,
                 health,
                 ..
@@ -306,7 +306,7 @@ impl Watch {
                 let is_down = *health == engine::model::SourceHealth::Down;
                 self.relay_down = is_down.then_some(self.relay_down.unwrap_or(at));
             }
-            Action::Switch(switch) => {
+            Output::Effect(Effect::Switch(switch)) => {
                 assert!(
                     switch.by_person || !self.held.contains(&switch.resource),
                     "a person's hold is overridden: {switch:?}"
@@ -353,8 +353,10 @@ fn notified(stage: &Stage<Lab>) -> BTreeMap<Stub, Health> {
     let mut sent = BTreeMap::new();
     for (_, action) in &stage.world.log {
         match action {
-            Action::Tell(summary) => drop(sent.insert(summary.id, Arc::clone(summary))),
-            Action::Record(Record::Delivered {
+            Output::Effect(Effect::Notify(summary)) => {
+                drop(sent.insert(summary.id, Arc::clone(summary)))
+            }
+            Output::Record(Record::Delivered {
                 id,
                 outcome: Ok(()),
             }) => {
@@ -387,7 +389,7 @@ proptest! {
         let quiet_from = stage.world.log.len();
         run(&mut stage, rest + 400);
         for (at, action) in &stage.world.log[quiet_from..] {
-            prop_assert!(!matches!(action, Action::Switch(_) | Action::Tell(_)), "no rest: {at:?} {action:?}");
+            prop_assert!(!matches!(action, Output::Effect(Effect::Switch(_)) | Output::Effect(Effect::Notify(_))), "no rest: {at:?} {action:?}");
         }
         let known = notified(&stage);
         for view in stage.engine.snapshot().experiments.iter() {
@@ -420,7 +422,7 @@ proptest! {
             }
             run(&mut stage, FAULTS_FOR + 100);
             let kept = stage.world.log.into_iter().filter(|(_, action)| {
-                matches!(action, Action::Switch(_) | Action::Record(Record::Event { .. } | Record::Source { .. } | Record::Hold { .. }))
+                matches!(action, Output::Effect(Effect::Switch(_)) | Output::Record(Record::Event { .. } | Record::Source { .. } | Record::Hold { .. }))
             });
             kept.map(|(at, action)| (at.mono(), action)).collect::<Vec<_>>()
         };
@@ -434,7 +436,7 @@ proptest! {
         timeline.extend(calm);
         let mut stage = stage(&timeline, quick());
         run(&mut stage, FAULTS_FOR);
-        let outward = stage.world.log.iter().find(|(_, action)| matches!(action, Action::Switch(_) | Action::Tell(_)));
+        let outward = stage.world.log.iter().find(|(_, action)| matches!(action, Output::Effect(Effect::Switch(_)) | Output::Effect(Effect::Notify(_))));
         prop_assert!(outward.is_none(), "{outward:?}");
     }
 
@@ -445,22 +447,22 @@ proptest! {
         timeline.extend(lost.into_iter().map(|name| ((down_at + 3) * 1_000, Deed::Fault(Fault::Vanish(name)))));
         let mut stage = stage(&timeline, quick());
         run(&mut stage, down_at + 299);
-        let switched = stage.world.log.iter().find(|(_, action)| matches!(action, Action::Switch(_)));
+        let switched = stage.world.log.iter().find(|(_, action)| matches!(action, Output::Effect(Effect::Switch(_))));
         prop_assert!(switched.is_none(), "{switched:?}");
         run(&mut stage, down_at + 330);
-        let switches = stage.world.log.iter().filter(|(_, action)| matches!(action, Action::Switch(_))).count();
+        let switches = stage.world.log.iter().filter(|(_, action)| matches!(action, Output::Effect(Effect::Switch(_)))).count();
         prop_assert_eq!(switches, STUBS.len());
     }
 
     #[test]
     fn no_row_of_inputs_makes_a_step_panic(inputs in proptest::collection::vec((0_u64..400_000, input()), 0..120)) {
-        let mut engine = Engine::resume(quick(), vec![Route::everybody()], &Memory::default(), moment(0));
+        let mut engine = Engine::resume(Rules::new(quick(), vec![Route::everybody()]), &State::new(), moment(0));
         for (millis, input) in inputs {
             let now = moment(millis);
             engine.step(input, now);
-            if let Some((at, _)) = engine.next_deadline() {
+            if let Some(at) = engine.next_deadline() {
                 engine.step(Input::Wake, at);
-                prop_assert!(engine.next_deadline().is_none_or(|(next, _)| next > at));
+                prop_assert!(engine.next_deadline().is_none_or(|next| next > at));
             }
             engine.snapshot();
         }

@@ -10,8 +10,6 @@
     reason = "a test stops at what it does not expect"
 )]
 
-mod support;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,17 +18,17 @@ use engine::model::{
     Availability, CallError, Health, Moment, ResourceName, SourceName, Stub, Topic,
 };
 use engine::{
-    Action, BookReading, Connection, Engine, Input, Memory, Policy, Record, Report,
-    ResourceReading, Route, Scopes, SwitchOutcome, Traffic,
+    BookReading, Connection, Effect, Engine, History, Input, Policy, Record, Report,
+    ResourceReading, Route, Rules, Scopes, State, Step, SwitchOutcome, Traffic,
 };
 use jiff::Timestamp;
-use support::keeper::Keeper;
 
 /// Three experiments with a data stream each, a book that holds state, and a mail server that works or does not.
 struct World {
     engine: Engine,
     now: Moment,
-    keeper: Keeper,
+    kept: State,
+    history: History,
     silent: Vec<&'static str>,
     book: BTreeMap<String, Availability>,
     mail_works: bool,
@@ -46,6 +44,10 @@ fn policy() -> Policy {
     }
 }
 
+fn rules() -> Rules {
+    Rules::new(policy(), vec![Route::everybody()])
+}
+
 impl World {
     fn new() -> Self {
         let now = Moment::new(
@@ -55,11 +57,12 @@ impl World {
         let book = STUBS
             .map(|stub| (format!("r-{stub}"), Availability::from_book(true, "new")))
             .into();
-        let engine = Engine::resume(policy(), vec![Route::everybody()], &Memory::default(), now);
+        let engine = Engine::resume(rules(), &State::new(), now);
         Self {
             engine,
             now,
-            keeper: Keeper::default(),
+            kept: State::new(),
+            history: History::default(),
             silent: vec![],
             book,
             mail_works: true,
@@ -70,12 +73,8 @@ impl World {
     /// The program is off for a while and starts again, with what was kept.
     fn restart(&mut self, off: Duration) {
         self.now = self.now + off;
-        self.engine = Engine::resume(
-            policy(),
-            vec![Route::everybody()],
-            &self.keeper.restart(),
-            self.now,
-        );
+        self.engine =
+            Engine::resume(rules(), &self.kept, self.now).with_history(self.history.clone());
         self.log.clear();
     }
 
@@ -139,10 +138,21 @@ impl World {
     }
 
     fn give(&mut self, input: Input) {
-        for action in self.engine.step(input, self.now) {
-            match action {
-                Action::Record(record) => self.note(&record),
-                Action::Switch(switch) => {
+        let Step {
+            changes,
+            records,
+            effects,
+        } = self.engine.step(input, self.now);
+        for change in changes {
+            change.apply(&mut self.kept);
+        }
+        assert_eq!(&self.kept, self.engine.state());
+        for record in &records {
+            self.note(record);
+        }
+        for effect in effects {
+            match effect {
+                Effect::Switch(switch) => {
                     self.log
                         .push(format!("switch {} {}", switch.resource, switch.available));
                     let said = Availability {
@@ -155,7 +165,7 @@ impl World {
                         outcome: SwitchOutcome::Confirmed(said),
                     });
                 }
-                Action::Tell(summary) => {
+                Effect::Notify(summary) => {
                     let lines = summary
                         .news
                         .iter()
@@ -178,14 +188,15 @@ impl World {
                         outcome: if self.mail_works { Ok(()) } else { Err(fault) },
                     });
                 }
-                Action::Ask(_) | Action::Reconnect(_) | Action::Sample(_) => {}
+                Effect::Ask(_) | Effect::Reconnect(_) | Effect::Sample(_) => {}
             }
         }
     }
 
     fn note(&mut self, record: &Record) {
-        self.keeper.keep(record, self.now.wall());
         if let Record::Event { stub, event } = record {
+            let events = self.history.events.entry(stub.clone()).or_default();
+            events.push(Arc::clone(event));
             self.log
                 .push(format!("event {stub} {}→{}", event.was, event.health));
         }

@@ -23,16 +23,15 @@ use engine::model::{
     CallError, ConnectError, RouteName, SourceName, Step, Visibility, parse_duration,
 };
 use engine::{
-    Action, Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Engine, Link, Policy, Role,
-    Route, RouteView, Rules, Sampling, Schedule,
+    Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Effect, Engine, Link, Policy, Record,
+    Role, Route, RouteView, Rules, Sampling, Schedule,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lab::Stage;
 use labwatch::effects::mail::{Letter, compose};
-use labwatch::replay::{Kind, Notified, STARTUP, run, tell};
-use support::keeper::Keeper;
-use support::lab::{Deed, Event, Fault, Lab, Mood, Wanted};
+use labwatch::replay::{Kind, Notified, STARTUP, run};
+use support::lab::{Deed, Event, Fault, Lab, Mood, Output, Wanted};
 
 /// How many lines of a mail are kept in a brief scenario.
 const BRIEF_LINES: usize = 3;
@@ -231,6 +230,7 @@ impl Scenario {
                     Advice::default(),
                 );
                 let rules = Rules {
+                    categories: engine::CategoryRules::default(),
                     policy: self.reloaded,
                     routes,
                     maintenance,
@@ -291,10 +291,10 @@ impl Scenario {
             stage.plan.at(at, Event::Do(deed));
         }
         Lab::begin(&mut stage.plan);
-        let (mut out, mut keeper, mut seen) = (String::new(), Keeper::default(), 0);
+        let (mut out, mut seen) = (String::new(), 0);
         for (at, pause) in &self.pauses {
             stage.run_until(*at);
-            seen = self.tell(&stage, seen, &mut keeper, &mut out);
+            seen = self.tell(&stage, seen, &mut out);
             match pause {
                 Pause::Look => out.push_str(&look(&mut stage, self.origin)),
                 Pause::Restart(off, routes) => {
@@ -308,34 +308,27 @@ impl Scenario {
                     stage.world.mailing.clear();
                     stage.idle_until(*at + *off);
                     stage.engine = Engine::resume(
-                        self.policy,
-                        routes.clone(),
-                        &keeper.restart(),
+                        Rules::new(self.policy, routes.clone()),
+                        &stage.world.kept,
                         stage.plan.now(),
                     );
                 }
             }
         }
         stage.run_until(self.end);
-        self.tell(&stage, seen, &mut keeper, &mut out);
+        self.tell(&stage, seen, &mut out);
         out.push_str(&ending(&mut stage));
         out
     }
 
     /// Writes what the engine asked for since it was last written. Returns how much that is in all.
-    fn tell(
-        &self,
-        stage: &Stage<Lab>,
-        seen: usize,
-        keeper: &mut Keeper,
-        out: &mut String,
-    ) -> usize {
+    fn tell(&self, stage: &Stage<Lab>, seen: usize, out: &mut String) -> usize {
         let clock = |at: Timestamp| seconds(at.duration_since(self.origin).as_secs_f64());
         for (at, action) in stage.world.log.iter().skip(seen) {
-            if let Action::Record(record) = action {
-                keeper.keep(record, at.wall());
-            }
-            let notified = tell(action, at.wall(), &clock);
+            let notified = match action {
+                Output::Record(record) => Notified::of_record(record, at.wall(), &clock),
+                Output::Effect(effect) => Notified::of_effect(effect, at.wall()),
+            };
             let Some(mut notified) =
                 notified.filter(|notified| self.shown.contains(&notified.kind))
             else {
@@ -354,8 +347,8 @@ impl Scenario {
 }
 
 /// The subject of a mail, and which mails it stands beside.
-fn subject(action: &Action) -> Vec<String> {
-    let Action::Tell(summary) = action else {
+fn subject(action: &Output) -> Vec<String> {
+    let Output::Record(Record::Notifying(summary)) = action else {
         return Vec::new();
     };
     let references: Vec<String> = summary
@@ -451,7 +444,7 @@ fn write(out: &mut String, at: &str, notified: &Notified) {
 
 /// How things stand when the scenario ends.
 fn ending(stage: &mut Stage<Lab>) -> String {
-    let count = |is_meant: fn(&Action) -> bool| {
+    let count = |is_meant: fn(&Output) -> bool| {
         stage
             .world
             .log
@@ -459,10 +452,10 @@ fn ending(stage: &mut Stage<Lab>) -> String {
             .filter(|(_, action)| is_meant(action))
             .count()
     };
-    let switches = count(|action| matches!(action, Action::Switch(_)));
-    let mails = count(|action| matches!(action, Action::Tell(_)));
-    let asks = count(|action| matches!(action, Action::Ask(_)));
-    let samples = count(|action| matches!(action, Action::Sample(_)));
+    let switches = count(|action| matches!(action, Output::Effect(Effect::Switch(_))));
+    let mails = count(|action| matches!(action, Output::Effect(Effect::Notify(_))));
+    let asks = count(|action| matches!(action, Output::Effect(Effect::Ask(_))));
+    let samples = count(|action| matches!(action, Output::Effect(Effect::Sample(_))));
     let end = seconds(stage.plan.now().mono().as_secs_f64());
     let counts = stage.engine.snapshot().counts;
     let flapping = if counts.flapping == 0 {

@@ -21,13 +21,12 @@ use engine::model::{
     Step, Stub, Topic,
 };
 use engine::{
-    Action, BookReading, Engine, Input, Link, Memory, Policy, Record, Report, ResourceReading,
-    Route,
+    BookReading, Effect, Engine, Input, Link, Policy, Record, Report, ResourceReading, Route,
+    Rules, State,
 };
 use jiff::Timestamp;
 use lab::Stage;
-use support::keeper::Keeper;
-use support::lab::{Deed, Event, Lab, fault};
+use support::lab::{Deed, Event, Lab, Output, fault};
 
 use FaultClass::{Ours, Theirs, Undecided};
 
@@ -133,7 +132,7 @@ fn failures() -> impl Iterator<Item = (ConnectError, FaultClass)> {
 }
 
 /// A laboratory of some healthy experiments, and an engine that begins with this memory.
-fn laboratory(memory: &Memory) -> Stage<Lab> {
+fn laboratory(memory: &State) -> Stage<Lab> {
     let policy = Policy {
         startup: Duration::from_secs(5),
         ..Policy::default()
@@ -145,7 +144,7 @@ fn laboratory(memory: &Memory) -> Stage<Lab> {
         Timestamp::UNIX_EPOCH,
         Lab::default(),
     );
-    stage.engine = Engine::resume(policy, routes, memory, stage.plan.now());
+    stage.engine = Engine::resume(Rules::new(policy, routes), memory, stage.plan.now());
     for stub in STUBS {
         let streams = vec!["st-data".to_owned(), "st-video".to_owned()];
         let deed = Deed::Experiment(stub.to_owned(), streams);
@@ -166,11 +165,11 @@ fn outcome(stage: &mut Stage<Lab>) -> Outcome {
     let mut withdrawn = BTreeSet::new();
     let mut alerts = Vec::new();
     for (_, action) in &stage.world.log {
-        if let Action::Switch(switch) = action {
+        if let Output::Effect(Effect::Switch(switch)) = action {
             assert!(!switch.available, "nothing is given back: {switch:?}");
             withdrawn.insert(switch.resource.to_string());
         }
-        if let Action::Tell(summary) = action {
+        if let Output::Effect(Effect::Notify(summary)) = action {
             alerts.extend(summary.alerts.iter().map(|alert| alert.text.clone()));
         }
     }
@@ -188,7 +187,7 @@ fn outcome(stage: &mut Stage<Lab>) -> Outcome {
 
 /// What comes of it when this happens to a healthy laboratory and lasts.
 fn after(deed: Deed) -> Outcome {
-    let mut stage = laboratory(&Memory::default());
+    let mut stage = laboratory(&State::new());
     stage.plan.at(BEGINS, Event::Do(deed));
     stage.run_until(BEGINS + LASTS);
     outcome(&mut stage)
@@ -282,7 +281,7 @@ fn what_is_theirs_must_last_without_a_break() {
         (failed(CallError::Credentials(words())), 0),
         (Link::Unreadable(words()), 0),
     ] {
-        let mut stage = laboratory(&Memory::default());
+        let mut stage = laboratory(&State::new());
         let mut at = BEGINS;
         for link in [
             failed(CallError::Refused(words())),
@@ -306,7 +305,7 @@ fn what_is_theirs_must_last_without_a_break() {
 fn an_outage_that_turns_into_another_fault_stays_as_it_is() {
     let fails = |error| Deed::Fails(SourceName::Relay, Link::Failed(ConnectError::access(error)));
     for later in [CallError::Credentials(words()), CallError::TimedOut] {
-        let mut stage = laboratory(&Memory::default());
+        let mut stage = laboratory(&State::new());
         stage.plan.at(BEGINS, Event::Do(fails(sick(502))));
         let turns = BEGINS + Duration::from_secs(20 * 60);
         stage.plan.at(turns, Event::Do(fails(later.clone())));
@@ -323,7 +322,7 @@ fn an_outage_that_turns_into_another_fault_stays_as_it_is() {
 }
 
 /// What comes of it when relay is so from the first moment, with this memory of the time before.
-fn from_the_start(deed: Deed, memory: &Memory) -> Outcome {
+fn from_the_start(deed: Deed, memory: &State) -> Outcome {
     let mut stage = laboratory(memory);
     stage.plan.at(Duration::ZERO, Event::Do(deed));
     stage.run_until(LASTS);
@@ -331,24 +330,18 @@ fn from_the_start(deed: Deed, memory: &Memory) -> Outcome {
 }
 
 /// What labwatch remembers of a healthy laboratory.
-fn remembered() -> Memory {
-    let mut stage = laboratory(&Memory::default());
+fn remembered() -> State {
+    let mut stage = laboratory(&State::new());
     stage.run_until(BEGINS);
-    let mut keeper = Keeper::default();
-    for (at, action) in &stage.world.log {
-        if let Action::Record(record) = action {
-            keeper.keep(record, at.wall());
-        }
-    }
     assert!(
         stage
             .world
             .log
             .iter()
-            .any(|(_, action)| matches!(action, Action::Record(Record::Event { .. }))),
+            .any(|(_, action)| matches!(action, Output::Record(Record::Event { .. }))),
         "there is something to remember"
     );
-    keeper.restart()
+    stage.world.kept.clone()
 }
 
 #[test]
@@ -360,7 +353,7 @@ fn a_relay_that_has_never_reported_is_no_evidence() {
         Deed::Fails(SourceName::Relay, failed(sick(502))),
         fault("relay mute"),
     ] {
-        let fresh = from_the_start(deed.clone(), &Memory::default());
+        let fresh = from_the_start(deed.clone(), &State::new());
         assert!(fresh.withdrawn.is_empty(), "{deed:?}");
         let address = |alert: &String| alert.contains("its address may be wrong");
         assert!(fresh.alerts.iter().any(address), "{:?}", fresh.alerts);
@@ -379,7 +372,7 @@ fn what_cannot_be_withdrawn_is_said() {
     };
     let at = |seconds| Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds));
     let routes = vec![Route::everybody()];
-    let mut engine = Engine::resume(policy, routes, &Memory::default(), at(0));
+    let mut engine = Engine::resume(Rules::new(policy, routes), &State::new(), at(0));
     let stub = Stub::try_new("pend00").expect("a stub");
     let reading = |availability| BookReading {
         resources: vec![ResourceReading {

@@ -17,11 +17,10 @@ use std::time::{Duration, Instant};
 
 use disk::Disk;
 use engine::model::{Health, JumpHealth, Stub};
-use engine::{Event, Record, Why};
+use engine::{Counter, Event, Record, StateChange, StateKey, StateValue, Why};
 use jiff::Timestamp;
 use labwatch::store::{
-    DATABASE_FILE, Entry, Notified, Origin, Outgoing, Store, StoreError, StoreSettings, StoreState,
-    verify,
+    DATABASE_FILE, Entry, Origin, Store, StoreError, StoreSettings, StoreState, verify,
 };
 use serde_json::json;
 
@@ -71,14 +70,10 @@ fn check(dir: &Path, acknowledged: u64) {
         last >= acknowledged,
         "{acknowledged} was acknowledged, {last} is there"
     );
-    assert_eq!(memory.next_outgoing, last + 1);
+    let counted = memory.state.get(&StateKey::Last(Counter::Summary));
     assert_eq!(
-        memory
-            .notified
-            .iter()
-            .map(|notified| notified.value.as_u64())
-            .collect::<Vec<_>>(),
-        [Some(last)]
+        counted.cloned().unwrap_or(StateValue::Last(0)),
+        StateValue::Last(last)
     );
     drop(store);
     let report = verify(&dir.join(DATABASE_FILE)).expect("a report");
@@ -86,7 +81,7 @@ fn check(dir: &Path, acknowledged: u64) {
         (
             report.problems.len(),
             report.rows["events"],
-            report.rows["outbox"]
+            report.rows["audit"]
         ),
         (0, last, last)
     );
@@ -116,7 +111,7 @@ fn the_one_that_is_killed() {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    for number in memory.next_outgoing.. {
+    for number in last(&memory) + 1.. {
         let ticket = store.write(batch(number));
         // Some wait for the disk one by one, some do not: groups of all sizes are cut off.
         if number % 3 == 0 {
@@ -207,8 +202,8 @@ fn a_disk_that_takes_no_writes_is_read_and_used_again_when_it_does() {
         memory.origin
     );
     assert_eq!(
-        (memory.next_outgoing, store.health().state),
-        (2, StoreState::Degraded)
+        (last(&memory), store.health().state),
+        (1, StoreState::Degraded)
     );
     let ticket = store.write(batch(2));
     wait(|| ticket.is_settled(*store.progress().borrow()));
@@ -263,22 +258,28 @@ fn batch(number: u64) -> Vec<Entry> {
                 event: Arc::new(event),
             },
         },
-        Entry::Outgoing(Outgoing {
-            id: number,
-            route: "team".into(),
-            created: when,
-            content: json!("x".repeat(2_000)),
-        }),
-        Entry::Notified(Notified {
-            route: "team".into(),
-            subject: "all".into(),
-            value: json!(number),
+        Entry::Audit {
+            at: when,
+            who: "ann".into(),
+            what: "x".repeat(2_000),
+        },
+        Entry::State(StateChange {
+            key: StateKey::Last(Counter::Summary),
+            value: Some(StateValue::Last(number)),
         }),
         Entry::Keep {
             key: "last".into(),
             value: Some(json!(number)),
         },
     ]
+}
+
+/// The highest number that was kept.
+fn last(memory: &labwatch::store::Memory) -> u64 {
+    match memory.state.get(&StateKey::Last(Counter::Summary)) {
+        Some(StateValue::Last(number)) => *number,
+        _ => 0,
+    }
 }
 
 fn wait(until: impl Fn() -> bool) {

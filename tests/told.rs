@@ -13,8 +13,6 @@
     reason = "a test stops at what it does not expect"
 )]
 
-mod support;
-
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,13 +21,12 @@ use engine::model::{
     Availability, CallError, Health, Moment, ResourceName, RouteName, SourceName, Stub, Topic,
 };
 use engine::{
-    Action, Advice, Alert, BookReading, Channel, Connection, DEFAULT_OVERDUE_AFTER, DeliveryFault,
-    Digest, Engine, Input, Memory, Occasion, Policy, Report, ResourceReading, Route, Rules, Scopes,
-    Summary, SwitchOutcome, Traffic,
+    Advice, Alert, BookReading, Channel, Connection, DEFAULT_OVERDUE_AFTER, DeliveryFault, Digest,
+    Effect, Engine, Input, Occasion, Policy, Report, ResourceReading, Route, Rules, Scopes, State,
+    StateKey, StateValue, Step, Summary, SwitchOutcome, Traffic,
 };
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
-use support::keeper::Keeper;
 
 const STUBS: [&str; 3] = ["a0", "a1", "b0"];
 
@@ -161,6 +158,7 @@ fn rules(routes: Vec<Route>) -> Rules {
     let (maintenance, pools, advice) = (Vec::new(), Vec::new(), Advice::default());
     Rules {
         policy: policy(),
+        categories: engine::CategoryRules::default(),
         routes,
         maintenance,
         pools,
@@ -172,7 +170,7 @@ fn rules(routes: Vec<Route>) -> Rules {
 struct World {
     engine: Engine,
     routes: Vec<Route>,
-    keeper: Keeper,
+    kept: State,
     now: Moment,
     streams: [bool; 3],
     hosts: [bool; 3],
@@ -194,9 +192,9 @@ impl World {
         let start = "2026-01-10T06:55:00Z".parse().expect("a time");
         let now = Moment::new(start, Duration::from_secs(1_000_000));
         let mut world = Self {
-            engine: Engine::under(rules(routes()), &Memory::default(), now),
+            engine: Engine::resume(rules(routes()), &State::new(), now),
             routes: routes(),
-            keeper: Keeper::default(),
+            kept: State::new(),
             now,
             streams: [true; 3],
             hosts: [true; 3],
@@ -230,7 +228,10 @@ impl World {
     }
 
     fn restart(&mut self) {
-        self.engine = Engine::under(rules(self.routes.clone()), &self.keeper.restart(), self.now);
+        let kept = written_and_read(&self.kept);
+        assert_eq!(kept, self.kept);
+        self.engine = Engine::resume(rules(self.routes.clone()), &kept, self.now);
+        assert_eq!(self.engine.state(), &kept, "to resume changes nothing");
         self.poll();
     }
 
@@ -281,7 +282,7 @@ impl World {
             ));
         }
         self.poll();
-        while let Some((at, _)) = self.engine.next_deadline().filter(|(at, _)| *at < end) {
+        while let Some(at) = self.engine.next_deadline().filter(|at| *at < end) {
             self.now = at;
             self.give(Input::Wake);
         }
@@ -292,20 +293,26 @@ impl World {
     fn give(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
-            let actions = self.engine.step(input, self.now);
-            inputs.extend(actions.into_iter().filter_map(|action| self.do_as(action)));
+            let Step {
+                changes, effects, ..
+            } = self.engine.step(input, self.now);
+            for change in changes {
+                change.apply(&mut self.kept);
+            }
+            assert_eq!(&self.kept, self.engine.state());
+            inputs.extend(
+                effects
+                    .into_iter()
+                    .filter_map(|effect| self.carry_out(effect)),
+            );
         }
     }
 
     /// Does what the engine asks for. Returns what it hears of that.
-    fn do_as(&mut self, action: Action) -> Option<Input> {
-        match action {
-            Action::Record(record) => {
-                self.keeper.keep(&record, self.now.wall());
-                None
-            }
-            Action::Tell(summary) => self.send(summary),
-            Action::Switch(switch) => {
+    fn carry_out(&mut self, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::Notify(summary) => self.send(summary),
+            Effect::Switch(switch) => {
                 let said = Availability {
                     available: switch.available,
                     reason: switch.reason,
@@ -395,6 +402,19 @@ fn things(summary: &Summary) -> impl Iterator<Item = (RouteName, String)> {
     experiments
         .chain(concerns)
         .map(|thing| (summary.route.clone(), thing))
+}
+
+/// A state as a store keeps it, read back.
+fn written_and_read(state: &State) -> State {
+    let texts = state.iter().map(|(key, value)| {
+        let value = serde_json::to_string(value).expect("it is written");
+        (key.to_string(), value)
+    });
+    let read = |(key, value): (String, String)| -> (StateKey, StateValue) {
+        let value = serde_json::from_str(&value).expect("it is read");
+        (key.parse().expect("a key"), value)
+    };
+    texts.map(read).collect()
 }
 
 fn policy() -> Policy {

@@ -9,10 +9,10 @@ use super::layers::Layers;
 use super::settings::Loaded;
 use super::tables::Row;
 use super::{
-    Config, HealthSettings, LogSettings, MaintenanceSettings, PoolSettings, Reload,
-    SurfaceSettings, TABLES, TellingSettings, declared, settings,
+    CategorySettings, Config, HealthSettings, LogSettings, MaintenanceSettings, PoolSettings,
+    Reload, SurfaceSettings, TABLES, TellingSettings, declared, settings,
 };
-use engine::{Maintenance, Rules};
+use engine::{CategoryRules, Maintenance, Rules};
 
 /// A mark of each setting and table, as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -87,7 +87,17 @@ impl Config {
             maintenance: self.planned(),
             pools: self.pools.iter().map(PoolSettings::rule).collect(),
             advice: self.advice.clone(),
+            categories: self.category_rules(),
             hold_overdue: self.telling.hold_overdue,
+        }
+    }
+
+    /// What the engine needs of the categories.
+    fn category_rules(&self) -> CategoryRules {
+        CategoryRules {
+            categories: self.categories.iter().map(CategorySettings::rule).collect(),
+            pools: self.pools.iter().map(PoolSettings::group).collect(),
+            non_fatal: self.surfaces.non_fatal.iter().cloned().collect(),
         }
     }
 

@@ -10,7 +10,7 @@ use super::mail::link;
 use super::nearest::nearest;
 use super::reader::Reader;
 use super::rows::{pattern, slug};
-use engine::PoolRule;
+use engine::{CategoryPool, CategoryRule, PoolRule};
 
 /// The components that labwatch can have by itself, by their names.
 pub const COMPONENTS: [&str; 9] = [
@@ -39,7 +39,35 @@ pub struct PoolSettings {
     pub min_healthy: usize,
 }
 
+impl CategorySettings {
+    /// What the engine needs of it.
+    #[must_use]
+    pub fn rule(&self) -> CategoryRule {
+        CategoryRule {
+            name: self.name.clone(),
+            patterns: self.patterns.clone(),
+            pools: self.pools.clone(),
+            resilient: self.resilient,
+            min_healthy: self.min_healthy,
+            period: self.period,
+            sticky: self.sticky,
+            failure_threshold: self.failure_threshold,
+            sticky_booking: self.sticky_booking,
+        }
+    }
+}
+
 impl PoolSettings {
+    /// It as a group of interchangeable experiments.
+    #[must_use]
+    pub fn group(&self) -> CategoryPool {
+        CategoryPool {
+            name: self.name.clone(),
+            members: self.members.clone(),
+            min_healthy: self.min_healthy,
+        }
+    }
+
     /// What the engine needs of it.
     #[must_use]
     pub fn rule(&self) -> PoolRule {

@@ -1,47 +1,51 @@
-//! The memory as the loop sees it: takes records, and says when some are lost. Never waits for the disk.
+//! The store as the loop sees it: takes what a step came to, and says when some of it is lost. Never waits for the disk.
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use crate::failpoints;
-use crate::store::{Clerk, Progress, Store, Ticket};
-use engine::Record;
+use crate::store::{Entry, Progress, Store, Ticket};
+use engine::{Record, StateChange};
 
-/// The memory, with the clerk who writes into it.
+/// The store, and how far it is with what it was given.
 #[derive(Debug)]
 pub struct Journal {
     store: Store,
-    clerk: Clerk,
     progress: watch::Receiver<Progress>,
     /// How many entries were lost when it was last looked at.
     lost: u64,
 }
 
 impl Journal {
-    /// A ledger in this store.
+    /// A journal in this store.
     #[must_use]
-    pub fn new(store: Store, clerk: Clerk) -> Self {
+    pub fn new(store: Store) -> Self {
         let progress = store.progress();
         Self {
             store,
-            clerk,
             progress,
             lost: 0,
         }
     }
 
-    /// The store, for those who ask how it is or what it holds.
+    /// The store, for health and questions.
     #[must_use]
     pub fn store(&self) -> Store {
         self.store.clone()
     }
 
-    /// Hands the records over to be written, all or none.
-    pub(super) fn enter(&mut self, records: &[Record], at: Timestamp) -> Option<Ticket> {
+    /// Hands a step over to be written, all of it or nothing.
+    pub(super) fn enter(
+        &mut self,
+        records: &[Record],
+        changes: Vec<StateChange>,
+        at: Timestamp,
+    ) -> Option<Ticket> {
         records.iter().for_each(failpoints::pass_before);
-        let entries: Vec<_> = records
-            .iter()
-            .flat_map(|record| self.clerk.entries(record, at))
+        let records = records.iter().cloned();
+        let entries: Vec<Entry> = records
+            .map(|record| Entry::Record { at, record })
+            .chain(changes.into_iter().map(Entry::State))
             .collect();
         (!entries.is_empty()).then(|| self.store.write(entries))
     }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::category_member::CategoryMember;
-use super::state::State;
 use crate::config::CategorySettings;
 use engine::matches;
 
@@ -197,9 +196,4 @@ fn representative<'a, 'b>(
         .copied()
         .filter(|member| !member.state.is_ok() && member.ack.is_none());
     open.min_by_key(|member| (member.severity, member.name))
-}
-
-/// Whether a state is a fault of the thing itself. What is not known is none.
-pub(super) fn is_fault(state: State) -> bool {
-    state == State::Error
 }

@@ -315,23 +315,3 @@ fn is_last(group: Option<&Group>, member: &CategoryMember<'_>) -> bool {
     group
         .is_some_and(|group| group.members > 1 && group.usable <= usize::from(member.state.is_ok()))
 }
-
-/// The shortest period of the categories of any of these members, which is how often they are judged.
-pub(super) fn pace(
-    category_index: &CategoryIndex<'_>,
-    members: &[&CategoryMember<'_>],
-) -> std::time::Duration {
-    let default = category_index.settings.category(DEFAULT).period;
-    let of_members = category_index
-        .settings
-        .categories
-        .iter()
-        .filter(|category| {
-            members
-                .iter()
-                .any(|member| category_index.is_in(member, &category.name))
-        });
-    of_members
-        .map(|category| category.period)
-        .fold(default, std::time::Duration::min)
-}

@@ -13,9 +13,8 @@ use super::settings::{Identity, Settings};
 use super::snapshot::{Picture, SELF, STARTUP};
 use super::sources;
 use super::state::{Component, Finding, State};
-use super::switches::{Categories, Change, Switch, Switched};
+use engine::Snapshot;
 use engine::model::{Moment, SourceHealth};
-use engine::{Quarantined, Role, Snapshot};
 
 /// The loop turns every 5 s at least; when it has not for this long, it hangs.
 pub const LOOP_WITHIN: Duration = Duration::from_secs(15);
@@ -41,12 +40,9 @@ struct Inner {
     turned: AtomicU64,
     begun: Moment,
     life: Mutex<Life>,
-    acks: Mutex<Arc<Acks>>,
+    /// The acknowledgements of the snapshot of this version.
+    acks: Mutex<(u64, Arc<Acks>)>,
     self_tests: Mutex<Arc<SelfTests>>,
-    /// Held while categories are judged: a picture takes `switched` instead.
-    categories: Mutex<Categories>,
-    switched: Mutex<Arc<Switched>>,
-    quarantined: watch::Sender<Arc<Quarantined>>,
 }
 
 /// How far the service is.
@@ -68,11 +64,8 @@ impl HealthState {
         clock: Clock,
         registry: Registry,
         snapshots: watch::Receiver<Arc<Snapshot>>,
-        categories: Categories,
     ) -> Result<Self, RegisterError> {
-        Self::made(
-            settings, identity, clock, registry, snapshots, categories, true,
-        )
+        Self::made(settings, identity, clock, registry, snapshots, true)
     }
 
     /// The health of a program that watches no laboratory: its own components alone, which are ready once each has said that it is well.
@@ -91,10 +84,7 @@ impl HealthState {
         };
         let clock = registry.clock();
         let (_, snapshots) = watch::channel(Arc::new(Snapshot::empty(identity.started)));
-        let categories = Categories::default();
-        let health = Self::made(
-            settings, identity, clock, registry, snapshots, categories, false,
-        )?;
+        let health = Self::made(settings, identity, clock, registry, snapshots, false)?;
         *locked(&health.0.life) = Life::Running;
         health.0.startup.report(Finding::ok());
         Ok(health)
@@ -106,12 +96,10 @@ impl HealthState {
         clock: Clock,
         registry: Registry,
         snapshots: watch::Receiver<Arc<Snapshot>>,
-        categories: Categories,
         has_loop: bool,
     ) -> Result<Self, RegisterError> {
         let startup = registry.register(STARTUP, None, &[])?;
         let begun = clock();
-        let quarantined = Arc::new(categories.quarantined(&settings.categories));
         Ok(Self(Arc::new(Inner {
             label: settings.label.clone(),
             settings: Mutex::new(Arc::new(settings)),
@@ -126,9 +114,6 @@ impl HealthState {
             life: Mutex::new(Life::Starting),
             acks: Mutex::default(),
             self_tests: Mutex::default(),
-            switched: Mutex::new(categories.switched()),
-            quarantined: watch::Sender::new(quarantined),
-            categories: Mutex::new(categories),
         })))
     }
 
@@ -141,8 +126,6 @@ impl HealthState {
     /// Goes by these settings from now on. What the installation is called stays.
     pub fn adopt(&self, settings: Settings) {
         *locked(&self.0.settings) = Arc::new(settings);
-        // Other categories keep back other experiments.
-        self.switching(|_| ());
     }
 
     /// The loop has turned. Cheap: one store of a number.
@@ -158,11 +141,6 @@ impl HealthState {
         let mut life = locked(&self.0.life);
         *life = Life::Stopping;
         self.0.startup.report(Finding::error("shutdown"));
-    }
-
-    /// Takes in what people have acknowledged; the former set is gone.
-    pub fn acknowledge(&self, acks: Acks) {
-        *locked(&self.0.acks) = Arc::new(acks);
     }
 
     /// Takes what an experiment found when it tested itself.
@@ -196,6 +174,7 @@ impl HealthState {
 
     /// The state of everything, with this snapshot as the newest.
     pub(super) fn picture_of(&self, snapshot: Arc<Snapshot>) -> Picture {
+        self.note_start(&snapshot);
         let now = (self.0.clock)();
         let mut components = self.0.registry.components();
         let settings = Arc::clone(&locked(&self.0.settings));
@@ -209,9 +188,9 @@ impl HealthState {
             settings,
             identity: Arc::clone(&self.0.identity),
             components,
+            switched: Arc::clone(&snapshot.categories),
+            acks: self.acks(&snapshot),
             snapshot,
-            switched: Arc::clone(&locked(&self.0.switched)),
-            acks: Arc::clone(&locked(&self.0.acks)),
             self_tests: Arc::clone(&locked(&self.0.self_tests)),
             is_fresh: false,
         }
@@ -240,17 +219,13 @@ impl HealthState {
         }
     }
 
-    /// Looks at a snapshot: whether the service has started, and which categories have failed often enough. To be called with every
-    /// snapshot that there is; what changed is to be stored. Who only watches closes nothing.
-    #[must_use]
-    pub fn evaluate(&self, snapshot: &Arc<Snapshot>) -> Vec<Change> {
-        self.note_start(snapshot);
-        if snapshot.role == Role::Follower {
-            return Vec::new();
+    /// The acknowledgements of a snapshot, collected once for each.
+    fn acks(&self, snapshot: &Snapshot) -> Arc<Acks> {
+        let (version, acks) = &mut *locked(&self.0.acks);
+        if *version != snapshot.version {
+            (*version, *acks) = (snapshot.version, Arc::new(Acks::of(snapshot)));
         }
-        let picture = self.picture_of(Arc::clone(snapshot));
-        let now = (self.0.clock)();
-        self.switching(|categories| categories.judge(&picture, now))
+        Arc::clone(acks)
     }
 
     /// The service has started once every source has told something or failed to and every experiment is judged, at the latest after
@@ -280,63 +255,8 @@ impl HealthState {
         self.0.registry.changes()
     }
 
-    /// Opens or closes a category by the word of a person. What changed is to be stored.
-    pub(super) fn switch(&self, name: &str, switch: Switch) -> Change {
-        self.switching(|categories| categories.switch(name, switch))
-    }
-
-    /// The experiments that closed categories keep back, now and as that changes.
-    #[must_use]
-    pub fn quarantined(&self) -> watch::Receiver<Arc<Quarantined>> {
-        self.0.quarantined.subscribe()
-    }
-
-    /// Follows the snapshots until there are no more, and hands every change of a category's switch to `changed`.
-    pub async fn follow(
-        self,
-        mut snapshots: watch::Receiver<Arc<Snapshot>>,
-        changed: impl Fn(Change) + Send,
-    ) {
-        let mut components = self.component_changes();
-        loop {
-            let snapshot = Arc::clone(&snapshots.borrow_and_update());
-            self.acknowledge(Acks::of(&snapshot));
-            for change in self.evaluate(&snapshot) {
-                let (reason, quarantined) =
-                    (&change.switch.reason, change.switch.quarantined.len());
-                tracing::warn!(
-                    category = change.category,
-                    reason,
-                    quarantined,
-                    "the category is closed until a person opens it"
-                );
-                changed(change);
-            }
-            // A component changes also between two snapshots, and a sticky category closes by that too.
-            tokio::select! {
-                changed = snapshots.changed() => if changed.is_err() { return },
-                changed = components.changed() => if changed.is_err() { return },
-            }
-        }
-    }
-
     pub(super) fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.0.snapshots.clone()
-    }
-
-    fn switching<T>(&self, act: impl FnOnce(&mut Categories) -> T) -> T {
-        let mut categories = locked(&self.0.categories);
-        let outcome = act(&mut categories);
-        *locked(&self.0.switched) = categories.switched();
-        let kept = categories.quarantined(&locked(&self.0.settings).categories);
-        self.0.quarantined.send_if_modified(|known| {
-            let differs = **known != kept;
-            if differs {
-                *known = Arc::new(kept);
-            }
-            differs
-        });
-        outcome
     }
 }
 

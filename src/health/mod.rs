@@ -1,6 +1,6 @@
 //! The service's own health: a registry of components, and answers about one picture in the dialects that other systems speak.
 //!
-//! It evaluates no experiment: that is the engine's work, and its results are read from its snapshot. It fetches nothing: what a probe
+//! It decides nothing about experiments and categories: that is the engine's work, and what it says is read from its snapshot. It fetches nothing: what a probe
 //! does is given to it. No lock is held while anything is checked, so that an answer never waits for the laboratory or the disk.
 //!
 //! As a library, for a program that watches no laboratory:
@@ -102,10 +102,12 @@ pub use passive_checks::{
 };
 pub use probe::{Asker, Attempt, Check, LiveProbes, Pace, Probes};
 pub use refresh::{FRESH_WITHIN, NOT_AGAIN_WITHIN, PollBook, Refresher};
-pub use registry::{Clock, MAX_COMPONENTS, MAX_RESULTS, RegisterError, Registry, Reporter};
+pub use registry::{
+    Clock, FitnessChange, MAX_COMPONENTS, MAX_RESULTS, RegisterError, Registry, Reporter,
+};
 pub use services::{MAX_SINGLE_CHECKS, attempt, categories_of, pace};
 pub use settings::{Identity, NON_FATAL, Settings};
 pub use snapshot::{LIVENESS, Picture, SELF, STARTUP, STORE, worst};
 pub use sources::MAIL;
 pub use state::{About, Component, Finding, PastResult, Results, SingleCheck, State};
-pub use switches::{Categories, Cause, Change, KEY, Switch, Switched, Unreadable, is_enabled};
+pub use switches::{Switch, Switched, is_enabled};

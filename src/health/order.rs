@@ -1,13 +1,13 @@
-//! A person opens or closes a category: what that comes to is said before, and the same is done. Stores nothing.
+//! What opening or closing a category would come to. The engine does it; which categories there are is known here.
 
 use super::category::DEFAULT;
 use super::category_index::CategoryIndex;
 use super::category_member::What;
 use super::handle::HealthState;
 use super::snapshot::Picture;
-use super::switches::{Cause, Change, Switch, is_enabled};
+use super::switches::is_enabled;
 use engine::model::Stub;
-use engine::{Effect, Refusal, Role, check_text};
+use engine::{Impact, Refusal, Role, check_text};
 
 /// The most failing members that an effect names.
 const NAMED: usize = 5;
@@ -30,31 +30,12 @@ impl HealthState {
     ///
     /// # Errors
     /// [`Refusal`]: there is no such category, it is so already, the reason cannot be kept, or this labwatch only watches.
-    pub fn preview(&self, order: &CategoryOrder) -> Result<Effect, Refusal> {
+    pub fn preview(&self, order: &CategoryOrder) -> Result<Impact, Refusal> {
         effect(order, &self.picture())
-    }
-
-    /// Does what is ordered, at once in every view. What changed is to be stored.
-    ///
-    /// # Errors
-    /// As [`HealthState::preview`]: then nothing was changed.
-    pub fn order(&self, order: &CategoryOrder) -> Result<(Change, Effect), Refusal> {
-        let picture = self.picture();
-        let effect = effect(order, &picture)?;
-        let (by, reason) = (order.by.clone(), order.reason.clone());
-        let switch = Switch {
-            enabled: order.open,
-            at: picture.at,
-            by,
-            cause: Cause::Person,
-            reason,
-            quarantined: std::collections::BTreeSet::new(),
-        };
-        Ok((self.switch(&order.category, switch), effect))
     }
 }
 
-fn effect(order: &CategoryOrder, picture: &Picture) -> Result<Effect, Refusal> {
+fn effect(order: &CategoryOrder, picture: &Picture) -> Result<Impact, Refusal> {
     check_text("reason", &order.reason)?;
     if picture.snapshot.role == Role::Follower {
         return Err(Refusal::Follower);
@@ -79,7 +60,7 @@ fn effect(order: &CategoryOrder, picture: &Picture) -> Result<Effect, Refusal> {
     } else {
         closing(name)
     };
-    Ok(Effect {
+    Ok(Impact {
         text,
         stubs: stubs.collect(),
         affected: None,

@@ -9,13 +9,17 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 use super::state::{Component, Finding, PastResult, Results, State};
 use engine::model::{Moment, format_duration};
+use engine::{ComponentHealth, Fitness};
 
 /// The most components: each is shown in every answer.
 pub const MAX_COMPONENTS: usize = 256;
 
+/// How often it is looked whether a component has become stale.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How many results of a component are remembered.
 pub const MAX_RESULTS: usize = 60;
 
@@ -54,11 +58,22 @@ struct Inner {
 
 struct Entry {
     finding: Finding,
+    /// Whether it failed since it was last followed: a short failure counts although it is over.
+    has_failed: bool,
     changed: Moment,
     updated: Option<Moment>,
     stale_after: Option<Duration>,
     categories: Arc<[String]>,
     results: Arc<Results>,
+}
+
+/// What of the components changed for the categories.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FitnessChange {
+    /// A component is so now.
+    Is(ComponentHealth),
+    /// A component was let go.
+    Gone(Arc<str>),
 }
 
 /// Reports one component. There is one reporter for each.
@@ -118,6 +133,7 @@ impl Registry {
                 let finding = Finding::new(State::Init, "starting");
                 slot.insert(Entry {
                     finding,
+                    has_failed: false,
                     changed,
                     updated: None,
                     stale_after,
@@ -183,6 +199,49 @@ impl Registry {
             .collect()
     }
 
+    /// Hands how each component is to `tell`, at first and whenever that changes, until `tell` says that it is not needed any more.
+    pub async fn follow<F: Future<Output = bool>>(&self, tell: impl Fn(FitnessChange) -> F) {
+        let (mut known, mut changed) = (BTreeMap::new(), self.changes());
+        loop {
+            changed.borrow_and_update();
+            for change in self.fitness_changes(&mut known) {
+                if !tell(change).await {
+                    return;
+                }
+            }
+            // A component becomes stale without a report.
+            drop(timeout(LOOK_EVERY, changed.changed()).await);
+        }
+    }
+
+    /// What changed against what is known, a failure that is over included.
+    fn fitness_changes(&self, known: &mut BTreeMap<Arc<str>, Fitness>) -> Vec<FitnessChange> {
+        let now = (self.0.clock)();
+        let (mut changes, mut entries) = (Vec::new(), self.entries());
+        known.retain(|name, _| {
+            let stays = entries.contains_key(name);
+            if !stays {
+                changes.push(FitnessChange::Gone(Arc::clone(name)));
+            }
+            stays
+        });
+        for (name, entry) in entries.iter_mut() {
+            let fitness = fitness(entry.component(name, now).state());
+            let has_failed = std::mem::take(&mut entry.has_failed);
+            let blip = (has_failed && fitness != Fitness::Fails).then_some(Fitness::Fails);
+            for fitness in blip.into_iter().chain([fitness]) {
+                if known.insert(Arc::clone(name), fitness) != Some(fitness) {
+                    changes.push(FitnessChange::Is(ComponentHealth {
+                        name: Arc::clone(name),
+                        fitness,
+                        categories: Arc::clone(&entry.categories),
+                    }));
+                }
+            }
+        }
+        changes
+    }
+
     fn entries(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Entry>> {
         self.0
             .entries
@@ -245,6 +304,7 @@ impl Reporter {
                 return false;
             }
             entry.changed = now;
+            entry.has_failed |= finding.state == State::Error;
             keep(&mut entry.results, now.wall(), &finding);
             std::mem::replace(&mut entry.finding, finding.clone()).state
         };
@@ -265,6 +325,15 @@ impl Reporter {
         } else {
             tracing::warn!(%component, state, was, detail, "{component} is {state}: {detail}");
         }
+    }
+}
+
+/// What a state says to the categories: what is not known is no fault.
+fn fitness(state: State) -> Fitness {
+    match state {
+        State::Ok | State::Warn => Fitness::Works,
+        State::Init | State::Stale => Fitness::Unknown,
+        State::Error => Fitness::Fails,
     }
 }
 
@@ -384,5 +453,31 @@ mod tests {
         );
         assert!(store.report(Finding::error("disk full")));
         assert_eq!(seen(), (State::Error, "disk full".into(), 172, Some(172)));
+    }
+
+    #[test]
+    fn a_failure_that_is_over_is_told_too() {
+        let registry = Registry::new(Hands::default().clock());
+        let door = registry.register("door", None, &[]).expect("free");
+        let mut known = BTreeMap::new();
+        let mut told = || -> Vec<Fitness> {
+            let changes = registry.fitness_changes(&mut known).into_iter();
+            let fitness = |change| match change {
+                FitnessChange::Is(component) => Some(component.fitness),
+                FitnessChange::Gone(_) => None,
+            };
+            changes.filter_map(fitness).collect()
+        };
+        assert_eq!(told(), [Fitness::Unknown]);
+        door.report(Finding::ok());
+        assert_eq!(told(), [Fitness::Works]);
+        door.report(Finding::error("open"));
+        door.report(Finding::ok());
+        assert_eq!(told(), [Fitness::Fails, Fitness::Works]);
+        assert_eq!(told(), []);
+        door.report(Finding::error("open"));
+        assert_eq!(told(), [Fitness::Fails]);
+        door.report(Finding::error("still open"));
+        assert_eq!(told(), []);
     }
 }

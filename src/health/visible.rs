@@ -9,7 +9,8 @@ use jiff::Timestamp;
 use super::acknowledgements::{Ack, Acks};
 use super::snapshot::Picture;
 use super::state::{Component, SingleCheck};
-use super::switches::{Cause, Switch, Switched};
+use super::switches::{Switch, Switched};
+use engine::CategoryCause;
 
 impl Picture {
     /// The same for this reader.
@@ -48,8 +49,8 @@ fn unnamed_acks(acks: &Acks) -> Acks {
 fn unnamed_switches(switches: &Switched) -> Switched {
     let unnamed = |switch: &Switch| Switch {
         by: match switch.cause {
-            Cause::Person => "a maintainer".to_owned(),
-            Cause::CallError => switch.by.clone(),
+            CategoryCause::Person => "a maintainer".to_owned(),
+            CategoryCause::Fault => switch.by.clone(),
         },
         ..switch.clone()
     };

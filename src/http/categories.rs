@@ -1,7 +1,6 @@
 //! Categories: how they stand, and opening and closing them by a person's command. What that comes to is decided in `health`.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, RawQuery, State};
@@ -10,20 +9,15 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use tokio::time::timeout;
 use utoipa::ToSchema;
 
-use super::authenticator::Authenticator;
-use super::commands::{Asked, Given, Mode, Named, Outcome, mode, read, refused};
+use super::commands::{Asked, Give, Given, Mode, Named, Outcome, mode, read, refused};
 use super::error::{self, ApiError};
-use super::health::{HealthRoutes, KeepSwitch};
+use super::health::HealthRoutes;
 use super::routes::answer;
 use crate::health::{Ack, CategoryOrder, CategoryStatus, Component, HealthState, standings};
 use crate::http::auth::{Caller, Noted};
-use engine::{Effect, Receipt, Refusal};
-
-/// How long an answer waits for the disk. The switch holds in any case; the answer says whether it is kept.
-const KEEP_WITHIN: Duration = Duration::from_secs(5);
+use engine::{Command, Impact, Receipt, Refusal};
 
 /// The most failing members that a category lists.
 const MAX_FAILING: usize = 100;
@@ -32,8 +26,7 @@ const MAX_FAILING: usize = 100;
 #[derive(Clone)]
 pub struct Categories {
     desk: HealthState,
-    keep: Arc<KeepSwitch>,
-    authenticator: Arc<Authenticator>,
+    give: Arc<Give>,
 }
 
 impl std::fmt::Debug for Categories {
@@ -43,13 +36,12 @@ impl std::fmt::Debug for Categories {
 }
 
 impl Categories {
-    /// Of this health, with the gate's record of who did what.
+    /// Of this health.
     #[must_use]
-    pub fn new(health: &HealthRoutes, authenticator: Arc<Authenticator>) -> Self {
+    pub fn new(health: &HealthRoutes) -> Self {
         Self {
             desk: health.desk.clone(),
-            keep: Arc::clone(&health.keep_switch),
-            authenticator,
+            give: Arc::clone(&health.give),
         }
     }
 
@@ -75,43 +67,26 @@ impl Categories {
     ///
     /// # Errors
     /// As [`HealthState::preview`].
-    pub fn preview(&self, order: &CategoryOrder) -> Result<Effect, Refusal> {
+    pub fn preview(&self, order: &CategoryOrder) -> Result<Impact, Refusal> {
         self.desk.preview(order)
     }
 
-    /// Does what is ordered, notes who did it, and waits a moment for the disk.
+    /// Does what is ordered. The engine notes who did it.
     ///
     /// # Errors
-    /// As [`HealthState::order`]: then nothing was changed.
-    pub async fn order(
-        &self,
-        caller: &Caller,
-        order: &CategoryOrder,
-    ) -> Result<(Noted, Receipt), Refusal> {
-        let (change, mut effect) = self.desk.order(order)?;
-        let did = if order.open { "opened" } else { "closed" };
-        let noted = self.authenticator.audit.note(
-            caller,
-            &format!("{did} the category {}: {}", order.category, order.reason),
-        );
-        let kept = timeout(KEEP_WITHIN, (self.keep)(change))
-            .await
-            .unwrap_or(false);
-        if !kept {
-            tracing::error!(
-                category = order.category,
-                "a category's switch holds only until the next start, because the store takes nothing"
-            );
+    /// As [`HealthState::preview`], and the engine's own: then nothing was changed.
+    pub async fn order(&self, order: &CategoryOrder) -> Result<(Noted, Receipt), Refusal> {
+        let mut effect = self.desk.preview(order)?;
+        let command = Command::Category {
+            name: order.category.clone(),
+            open: order.open,
+            reason: order.reason.clone(),
+        };
+        let receipt = (self.give)(command, order.by.clone()).await?;
+        if !receipt.kept {
             effect.text += "; it is not on disk, so it holds only until the next start";
         }
-        Ok((
-            noted,
-            Receipt {
-                ids: Vec::new(),
-                effect,
-                kept,
-            },
-        ))
+        Ok((Noted::elsewhere(), Receipt { effect, ..receipt }))
     }
 }
 
@@ -125,12 +100,12 @@ pub struct ServiceRow {
 }
 
 /// All paths.
-pub(super) fn routes(health: &HealthRoutes, authenticator: Arc<Authenticator>) -> Router {
+pub(super) fn routes(health: &HealthRoutes) -> Router {
     Router::new()
         .route("/api/v1/categories", get(list))
         .route("/api/v1/categories/{name}/enable", post(enable))
         .route("/api/v1/categories/{name}/disable", post(disable))
-        .with_state(Categories::new(health, authenticator))
+        .with_state(Categories::new(health))
 }
 
 /// A named set of experiments and components with a rule for what makes it fail.
@@ -267,13 +242,7 @@ pub(super) async fn enable(
     asked: Asked,
     given: Given<Reason>,
 ) -> Result<Response, ApiError> {
-    carry_out(
-        &state,
-        &caller,
-        wanted(true, name, &uri, &caller, given)?,
-        asked,
-    )
-    .await
+    carry_out(&state, wanted(true, name, &uri, &caller, given)?, asked).await
 }
 
 /// Closes a category until a person opens it: good-to-go and health say that it cannot be used. Book is not changed.
@@ -290,13 +259,7 @@ pub(super) async fn disable(
     asked: Asked,
     given: Given<Reason>,
 ) -> Result<Response, ApiError> {
-    carry_out(
-        &state,
-        &caller,
-        wanted(false, name, &uri, &caller, given)?,
-        asked,
-    )
-    .await
+    carry_out(&state, wanted(false, name, &uri, &caller, given)?, asked).await
 }
 
 fn wanted(
@@ -317,7 +280,6 @@ fn wanted(
 
 async fn carry_out(
     state: &Categories,
-    caller: &Caller,
     order: CategoryOrder,
     asked: Asked,
 ) -> Result<Response, ApiError> {
@@ -325,6 +287,6 @@ async fn carry_out(
         let effect = state.preview(&order).map_err(refused)?;
         return Ok((Noted::elsewhere(), answer(&Outcome::would(effect))?).into_response());
     }
-    let (noted, receipt) = state.order(caller, &order).await.map_err(refused)?;
+    let (noted, receipt) = state.order(&order).await.map_err(refused)?;
     Ok((noted, answer(&Outcome::did(receipt))?).into_response())
 }

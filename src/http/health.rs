@@ -16,13 +16,11 @@ use super::error::{self, ApiError};
 use super::middleware::OwnWords;
 use crate::health::dialects::{self, Answer, Contributor, Endpoint, Query, Reader, Refused, forms};
 use crate::health::{
-    Change, HealthState, LevelRefused, Levels, PassiveChecks, Picture, Refresher, parse_set_level,
+    HealthState, LevelRefused, Levels, PassiveChecks, Picture, Refresher, parse_set_level,
     targets_of,
 };
-use crate::http::auth::{Caller, Kept, Scope, Viewer};
-
-/// Takes the change of a category's switch to keep.
-pub type KeepSwitch = dyn Fn(Change) -> Kept + Send + Sync;
+use crate::http::auth::{Caller, Scope, Viewer};
+use crate::http::commands::Give;
 
 /// What the paths of health answer from.
 #[derive(Clone)]
@@ -37,8 +35,8 @@ pub struct HealthRoutes {
     pub contributors: Arc<[Contributor]>,
     /// What is added to the actuator.
     pub endpoints: Arc<[Endpoint]>,
-    /// Keeps the change of a category's switch, and says whether it is on disk.
-    pub keep_switch: Arc<KeepSwitch>,
+    /// The way of commands to the engine.
+    pub give: Arc<Give>,
     /// The levels of the log; without them there is no `/actuator/logger`.
     pub levels: Option<Arc<dyn Levels>>,
 }

@@ -36,7 +36,7 @@ pub use auth::authenticator::{AccessSettings, Authenticator};
 pub use categories::{Categories, ServiceRow};
 pub use commands::{Answered, Give, OrderState};
 pub use document::{DOCUMENT_JSON, document};
-pub use health::{HealthRoutes, KeepSwitch};
+pub use health::HealthRoutes;
 pub use metrics::{Count, Figures};
 pub use middleware::{ANSWER_WITHIN, MAX_BODY_BYTES, PAGE_POLICY};
 pub use port_probe::{StatusAnswer, labwatch_on, status_on};

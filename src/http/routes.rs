@@ -93,7 +93,7 @@ pub fn router(state: ApiState, authenticator: Arc<Authenticator>, others: Router
         .with_state(Arc::clone(&authenticator));
     let routes = routes.merge(access).merge(others);
     let routes = state.health.into_iter().fold(routes, |routes, health| {
-        let categories = categories::routes(&health, Arc::clone(&authenticator));
+        let categories = categories::routes(&health);
         routes
             .merge(categories)
             .merge(passive_checks::routes(&health))

@@ -14,7 +14,7 @@ use engine::Policy;
 pub use play::{Outcome, STARTUP, Switched, replay};
 pub use print::{json, text};
 pub use recording::{Exchange, MAX_FILE_BYTES, MAX_LINE_BYTES, Recorded, Recording, ReplayError};
-pub use words::{Clock, Kind, Notified, tell};
+pub use words::{Clock, Kind, Notified};
 
 /// Reads the recording in `folder`, runs it through an engine and prints what comes of it, as text or as JSON lines.
 ///

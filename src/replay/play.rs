@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::recording::{Exchange, Recorded, Recording};
-use super::words::{Kind, Notified, tell};
+use super::words::{Kind, Notified};
 use engine::model::{Availability, ResourceName, Stub};
-use engine::{Action, Input, Policy, Route, Sampling, Switch};
+use engine::{Effect, Input, Policy, Record, Route, Sampling, Switch};
 use lab::{Book, Manifest, Stage, Timeline, World};
 
 /// The start-up grace of a replay, unless another is wished: a recording begins in the middle of a laboratory's life.
@@ -253,23 +253,25 @@ impl World for Player {
         }
     }
 
-    fn act(&mut self, action: Action, plan: &mut Timeline<Event>) {
-        let notified = tell(&action, plan.now().wall(), &|at| {
+    fn record(&mut self, record: Record, plan: &Timeline<Event>) {
+        let notified = Notified::of_record(&record, plan.now().wall(), &|at| {
             at.strftime("%H:%M:%S").to_string()
         });
-        self.notified.extend(notified.filter(|notified| {
-            !matches!(notified.kind, Kind::Ask | Kind::Sample | Kind::Sampling)
-        }));
-        match action {
-            Action::Switch(switch) => {
+        self.notified
+            .extend(notified.filter(|notified| notified.kind != Kind::Sampling));
+    }
+
+    fn act(&mut self, effect: Effect, plan: &mut Timeline<Event>) {
+        match effect {
+            Effect::Switch(switch) => {
                 self.switching(&switch);
                 plan.after(SWITCH_TAKES, Event::Lands(switch));
             }
-            Action::Tell(summary) => {
+            Effect::Notify(summary) => {
                 self.mails += 1;
                 plan.after(MAIL_TAKES, Event::Sent(summary.id));
             }
-            Action::Record(_) | Action::Ask(_) | Action::Reconnect(_) | Action::Sample(_) => {}
+            Effect::Ask(_) | Effect::Reconnect(_) | Effect::Sample(_) => {}
         }
     }
 }

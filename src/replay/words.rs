@@ -5,14 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use engine::model::{
-    Availability, Bookable, Health, ResourceName, RouteName, SourceHealth, SourceName, Stub,
-    Visibility, format_duration,
-};
-use engine::{
-    Action, AlertLine, Channel, Counts, Ended, Ending, Event, Line, ManifestChange, Occasion,
-    Record, Summary, Switch, SwitchOutcome,
-};
+use engine::model::{Bookable, Health, Visibility, format_duration};
+use engine::{AlertLine, Effect, Line, Record, RecordFor, Summary, SwitchOutcome};
 
 /// How the time of something is written.
 pub type Clock<'a> = &'a dyn Fn(Timestamp) -> String;
@@ -46,6 +40,39 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What a record is about. `None` for what another record says already, and for bookkeeping.
+    #[must_use]
+    pub fn of(record: &Record) -> Option<Self> {
+        Some(match record {
+            Record::Event { .. } => Kind::Health,
+            Record::Switched {
+                outcome: SwitchOutcome::Confirmed(_),
+                ..
+            }
+            | Record::Delivered {
+                outcome: Ok(()), ..
+            }
+            | Record::Seen(_)
+            | Record::Forgotten(_)
+            | Record::Notified { .. }
+            | Record::RouteGone(_)
+            | Record::Bookings(_)
+            | Record::Pools(_)
+            | Record::Superseded(_)
+            | Record::Requested { .. }
+            | Record::Suppression { .. } => return None,
+            Record::Switching(_) | Record::Switched { .. } => Kind::Switch,
+            Record::Commanded { .. } | Record::Category { .. } | Record::SuppressionEnded(_) => {
+                Kind::Command
+            }
+            Record::Source { .. } | Record::Blind(_) => Kind::Source,
+            Record::Hold { .. } => Kind::Hold,
+            Record::Manifest(_) => Kind::Manifest,
+            Record::Notifying(_) | Record::Delivered { .. } => Kind::Mail,
+            Record::Sampling { .. } => Kind::Sampling,
+        })
+    }
+
     /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -79,252 +106,37 @@ pub struct Notified {
     pub lines: Vec<String>,
 }
 
-/// An action in words. `None` where another action says the same: a record before its effect, and an effect that came out as wished.
-#[must_use]
-pub fn tell(action: &Action, at: Timestamp, clock: Clock<'_>) -> Option<Notified> {
-    let (kind, text) = match action {
-        Action::Record(record) => recorded(record)?,
-        Action::Switch(switch) => (Kind::Switch, switching(switch)),
-        Action::Tell(summary) => {
-            return Some(Notified {
-                at,
-                kind: Kind::Mail,
-                text: subject(summary),
-                lines: mail_lines(summary, clock),
-            });
-        }
-        Action::Ask(SourceName::Book) => (Kind::Ask, "poll book".to_owned()),
-        Action::Ask(name) => (Kind::Ask, format!("ask {name} for a report")),
-        Action::Reconnect(name) => (
-            Kind::Ask,
-            format!("give up the connection to {name} and make a new one"),
-        ),
-        Action::Sample(sample) => (
-            Kind::Sample,
-            format!(
-                "listen to {} for {}",
-                sample.topic,
-                format_duration(sample.listen)
-            ),
-        ),
-    };
-    Some(Notified {
-        at,
-        kind,
-        text,
-        lines: Vec::new(),
-    })
-}
-
-#[expect(clippy::too_many_lines, reason = "one flat text for each record")]
-fn recorded(record: &Record) -> Option<(Kind, String)> {
-    Some(match record {
-        Record::Event { stub, event } => (Kind::Health, happened(stub, event)),
-        Record::Switching(_)
-        | Record::Telling(_)
-        | Record::Delivered {
-            outcome: Ok(()), ..
-        }
-        | Record::Seen(_)
-        | Record::Forgotten(_)
-        | Record::Notified { .. }
-        | Record::RouteGone(_)
-        | Record::Bookings(_)
-        | Record::Pools(_)
-        | Record::Wished { .. }
-        | Record::Suppression { .. } => return None,
-        Record::Commanded { order, .. } => {
-            (Kind::Command, format!("{}: {}", order.by, order.command))
-        }
-        Record::QuietEnded(ended) => (Kind::Command, quiet_ended(ended)),
-        Record::Switched {
-            resource, outcome, ..
-        } => (Kind::Switch, switched(resource, outcome)?),
-        Record::Source {
-            name, health, said, ..
-        } => (
-            Kind::Source,
-            source(
-                *name,
-                *health,
-                said.show(Visibility::MAINTAINER).map_or("", String::as_str),
-            ),
-        ),
-        Record::Hold {
-            resource,
-            reason: Some(reason),
-        } => (
-            Kind::Hold,
-            format!("{resource} is held by a person: \"{reason}\""),
-        ),
-        Record::Hold {
-            resource,
-            reason: None,
-        } => (Kind::Hold, format!("the hold on {resource} is gone")),
-        Record::Manifest(change) => (Kind::Manifest, manifest(change)),
-        Record::Blind(true) => (
-            Kind::Source,
-            "all sources are silent: we are blind, and switch nothing".to_owned(),
-        ),
-        Record::Blind(false) => (Kind::Source, "we hear from the laboratory again".to_owned()),
-        Record::Delivered {
-            id,
-            outcome: Err(fault),
-        } => (
-            Kind::Mail,
-            format!(
-                "#{id} not sent: {}{}",
-                fault.fault.words(Visibility::MAINTAINER),
-                if fault.permanent { " (for good)" } else { "" }
-            ),
-        ),
-        Record::Sampling {
-            streams,
-            round,
-            keeps_up,
-            failures,
-        } => {
-            let how = if *keeps_up {
-                "keeps up"
-            } else {
-                "does not keep up"
-            };
-            let round = format_duration(*round);
-            (
-                Kind::Sampling,
-                format!(
-                    "listening {how}: {streams} streams, a round takes {round}, {failures} failures in a row"
-                ),
-            )
-        }
-    })
-}
-
-fn happened(stub: &Stub, event: &Event) -> String {
-    let issues: Vec<String> = event.issues.iter().map(ToString::to_string).collect();
-    let what = if issues.is_empty() {
-        String::new()
-    } else {
-        format!(": {}", issues.join(", "))
-    };
-    format!(
-        "{stub} {} → {}{what} ({})",
-        event.was, event.health, event.why
-    )
-}
-
-fn quiet_ended(ended: &Ended) -> String {
-    let how = match &ended.ending {
-        Ending::Expired => "its time is over".to_owned(),
-        Ending::Recovered => "it is well again".to_owned(),
-        Ending::Worse => "it got worse".to_owned(),
-        Ending::Gone => "it is forgotten".to_owned(),
-        Ending::Removed { who } => format!("{who} ended it"),
-    };
-    format!(
-        "the {} of {} ends: {how}",
-        ended.entry.noun(),
-        ended.entry.about()
-    )
-}
-
-fn switching(switch: &Switch) -> String {
-    let said = Availability {
-        available: switch.available,
-        reason: switch.reason.clone(),
-    };
-    let verb = match said.bookable() {
-        Bookable::Yes => "give back",
-        Bookable::Held => "hold",
-        Bookable::Withdrawn => "withdraw",
-    };
-    format!("{verb} {}: \"{}\"", switch.resource, switch.reason)
-}
-
-fn switched(resource: &ResourceName, outcome: &SwitchOutcome) -> Option<String> {
-    match outcome {
-        SwitchOutcome::Confirmed(_) => None,
-        SwitchOutcome::Held(Availability { reason, .. }) => Some(format!(
-            "{resource} left alone, a person holds it: \"{reason}\""
-        )),
-        SwitchOutcome::Gone => Some(format!("{resource} not switched: book does not know it")),
-        SwitchOutcome::Failed(fault) => Some(format!(
-            "{resource} not switched: {}",
-            fault.words(Visibility::MAINTAINER)
-        )),
+impl Notified {
+    /// A record as a line of a replay. `None` for what another line says already, and for bookkeeping.
+    #[must_use]
+    pub fn of_record(record: &Record, at: Timestamp, clock: Clock<'_>) -> Option<Self> {
+        let lines = if let Record::Notifying(summary) = record {
+            mail_lines(summary, clock)
+        } else {
+            Vec::new()
+        };
+        Some(Self {
+            at,
+            kind: Kind::of(record)?,
+            text: RecordFor(record, Visibility::MAINTAINER).to_string(),
+            lines,
+        })
     }
-}
 
-fn source(name: SourceName, health: SourceHealth, note: &str) -> String {
-    if note.is_empty() {
-        format!("{name} is {health}")
-    } else {
-        format!("{name} is {health}: {note}")
-    }
-}
-
-fn manifest(change: &ManifestChange) -> String {
-    match change {
-        ManifestChange::Lost => "book gives an empty manifest: what was known is kept".to_owned(),
-        ManifestChange::Back => "book has a manifest again".to_owned(),
-        ManifestChange::Changed { added, removed } => {
-            let parts = [("new in book", added), ("gone from book", removed)];
-            let notified = parts
-                .iter()
-                .filter(|(_, names)| !names.is_empty())
-                .map(|(what, names)| format!("{what}: {}", list(names)));
-            notified.collect::<Vec<_>>().join("; ")
-        }
-    }
-}
-
-fn list(names: &[ResourceName]) -> String {
-    names
-        .iter()
-        .map(ToString::to_string)
-        .collect::<Vec<_>>()
-        .join(", ")
-}
-
-fn subject(summary: &Summary) -> String {
-    let new_alerts = summary.alerts.iter().filter(|alert| alert.new).count();
-    let counts = summary.counts;
-    let route = if summary.route == RouteName::everybody() {
-        String::new()
-    } else {
-        format!(" to {}", summary.route)
-    };
-    let channel = if summary.channel == Channel::Mail {
-        ""
-    } else {
-        " (webhook)"
-    };
-    let occasion = match summary.occasion {
-        Occasion::News => "",
-        Occasion::Reminder => " reminder:",
-        Occasion::Digest => " digest:",
-    };
-    format!(
-        "#{}{route}{channel}:{occasion} {} new, {} open, {} alerts of which {new_alerts} new; {} experiments: {} ok, {} degraded, {}{} down, {} unknown",
-        summary.id,
-        summary.news.len(),
-        summary.problems.len(),
-        summary.alerts.len(),
-        counts.total,
-        counts.ok,
-        counts.degraded,
-        flapping(counts),
-        counts.down,
-        counts.unknown,
-    )
-}
-
-/// Words only for what is rare: most laboratories have no experiment that flaps.
-fn flapping(counts: Counts) -> String {
-    if counts.flapping == 0 {
-        String::new()
-    } else {
-        format!("{} flapping, ", counts.flapping)
+    /// An effect as a line of a replay. `None` for those that a record announces.
+    #[must_use]
+    pub fn of_effect(effect: &Effect, at: Timestamp) -> Option<Self> {
+        let kind = match effect {
+            Effect::Switch(_) | Effect::Notify(_) => return None,
+            Effect::Ask(_) | Effect::Reconnect(_) => Kind::Ask,
+            Effect::Sample(_) => Kind::Sample,
+        };
+        Some(Self {
+            at,
+            kind,
+            text: effect.to_string(),
+            lines: Vec::new(),
+        })
     }
 }
 

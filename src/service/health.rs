@@ -10,20 +10,20 @@ use tokio_util::sync::CancellationToken;
 use super::extensions::Extensions;
 use super::reload::ConfigWatch;
 use super::services::Services;
-use super::{TaskSet, component_history, http_server, mail_probe, store_probe};
+use super::{TaskSet, component_history, mail_probe, store_probe};
 use crate::config::{COMPONENTS, Config};
 use crate::driver::Clock;
 use crate::health::dialects::{self, Contributor};
 use crate::health::{
-    Categories, Change, Finding, HealthState, Identity, Levels, MAIL, PassiveChecks, Picture,
-    Probes, Refresher, RegisterError, Registry, Reporter, STORE, Settings,
+    Finding, FitnessChange, HealthState, Identity, Levels, MAIL, PassiveChecks, Picture, Probes,
+    Refresher, RegisterError, Registry, Reporter, STORE, Settings,
 };
-use crate::http::{HealthRoutes, KeepSwitch};
-use crate::store::{Entry, Store};
+use crate::http::{Give, HealthRoutes};
+use crate::store::Store;
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics;
 use engine::model::{CallError, format_duration};
-use engine::{Engine, Input, Snapshot};
+use engine::{Input, Snapshot};
 
 /// The component that says how the configuration is: whether the newest one is right and in force.
 const CONFIGURATION: &str = "configuration";
@@ -62,6 +62,10 @@ pub(super) struct HealthDeps<'a> {
     pub(super) keep: &'a BTreeMap<String, Value>,
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
     pub(super) poll_book: mpsc::Sender<()>,
+    /// Where the engine is told how components are.
+    pub(super) inputs: &'a mpsc::Sender<Input>,
+    /// The way of commands to the engine.
+    pub(super) give: Arc<Give>,
     pub(super) levels: Option<LevelHandle>,
     pub(super) extensions: Extensions,
 }
@@ -87,13 +91,13 @@ struct Joined {
     state: HealthRoutes,
 }
 
-/// Starts the probes and the judgement of categories.
+/// Starts the probes, and tells the engine how components are.
 pub(super) fn start(
     needs: HealthDeps<'_>,
     parts: &mut TaskSet,
     stop: &CancellationToken,
 ) -> Result<(HealthState, HealthRoutes, Reporters), HealthError> {
-    let (keeper, pictures) = (needs.store.cloned(), needs.snapshots.clone());
+    let (inputs, keeper) = (needs.inputs.clone(), needs.store.cloned());
     let followed = needs.config.clone();
     let Joined {
         desk,
@@ -106,42 +110,27 @@ pub(super) fn start(
     } = join(needs)?;
     parts.spawn("probes", probes.run(stop.clone()));
     parts.spawn("services", services.follow(followed, stop.clone()));
-    if let Some(store) = keeper.clone() {
+    if let Some(store) = keeper {
         parts.spawn(
             "results of components",
-            component_history::follow(registry, store, remembered, stop.clone()),
+            component_history::follow(registry.clone(), store, remembered, stop.clone()),
         );
     }
-    parts.spawn(
-        "categories",
-        desk.clone()
-            .follow(pictures, move |change| keep(keeper.as_ref(), &change)),
-    );
-    Ok((desk, state, reporters))
-}
-
-/// Has the engine keep back what closed categories keep back, from the start and as that changes.
-pub(super) fn keep_back(
-    engine: Engine,
-    desk: &HealthState,
-    inputs: &mpsc::Sender<Input>,
-    parts: &mut TaskSet,
-    stop: &CancellationToken,
-) -> Engine {
-    let (mut kept, inputs, stop) = (desk.quarantined(), inputs.clone(), stop.clone());
-    let now = Arc::clone(&kept.borrow_and_update());
-    let tell = async move {
-        while kept.changed().await.is_ok() {
-            let now = Arc::clone(&kept.borrow_and_update());
-            if inputs.send(Input::Quarantined(now)).await.is_err() {
-                return;
-            }
-        }
+    let stop = stop.clone();
+    let follow = async move {
+        let tell = |change| async {
+            let input = match change {
+                FitnessChange::Is(component) => Input::Component(component),
+                FitnessChange::Gone(name) => Input::ComponentGone(name),
+            };
+            inputs.send(input).await.is_ok()
+        };
+        registry.follow(tell).await;
     };
-    parts.spawn("what categories keep back", async move {
-        stop.run_until_cancelled(tell).await.unwrap_or_default();
+    parts.spawn("components", async move {
+        stop.run_until_cancelled(follow).await.unwrap_or_default();
     });
-    engine.quarantining(now)
+    Ok((desk, state, reporters))
 }
 
 /// Registers every component and joins the parts.
@@ -160,7 +149,6 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
         Arc::new(move || clock.now()),
         registry.clone(),
         needs.snapshots.clone(),
-        restore(needs.keep),
     )
     .map_err(HealthError::Register)?;
     let reporters = reporters(&config, &registry)?;
@@ -196,7 +184,7 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
             .chain(contributors)
             .collect(),
         endpoints: endpoints.into(),
-        keep_switch: keep_switch(needs.store.cloned()),
+        give: needs.give,
         levels: levels.map(|levels| Arc::new(levels) as Arc<dyn Levels>),
         desk: desk.clone(),
     };
@@ -251,44 +239,6 @@ fn add_store(
             Ok(())
         }
         (None, None) => Ok(()),
-    }
-}
-
-/// Keeps the change of a category's switch, and says whether it is on disk.
-fn keep_switch(store: Option<Store>) -> Arc<KeepSwitch> {
-    let keep = http_server::keep(store);
-    Arc::new(move |change: Change| match change.value() {
-        Ok(value) => keep(change.key(), Some(value)),
-        Err(_) => Box::pin(std::future::ready(false)),
-    })
-}
-
-/// Keeps a category's switch that a fault has used, with a record of it, where anything is kept.
-fn keep(store: Option<&Store>, change: &Change) {
-    let (Some(store), Ok(value)) = (store, change.value()) else {
-        return;
-    };
-    let Change { category, switch } = change;
-    let what = format!("closed the category {category}: {}", switch.reason);
-    let audit = Entry::Audit {
-        at: switch.at,
-        who: switch.by.clone(),
-        what,
-    };
-    if !store
-        .write(vec![
-            audit,
-            Entry::Keep {
-                key: change.key(),
-                value: Some(value),
-            },
-        ])
-        .is_taken()
-    {
-        tracing::error!(
-            category = change.category,
-            "the category's switch is not kept: the store takes nothing"
-        );
     }
 }
 
@@ -347,17 +297,6 @@ pub(super) fn settings(config: &Config) -> Settings {
             .clone()
             .unwrap_or_else(|| config.api.prefix.clone()),
     }
-}
-
-/// The switches of categories, as they were. One that makes no sense is said and left as the settings have it.
-fn restore(keep: &BTreeMap<String, Value>) -> Categories {
-    let mut categories = Categories::default();
-    for (key, value) in keep {
-        if let Err(error) = categories.restore(key, value) {
-            tracing::error!("{error}");
-        }
-    }
-    categories
 }
 
 /// The rules that are in force. Every reader may see this, so it names no address and no person.

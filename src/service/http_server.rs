@@ -21,8 +21,8 @@ use crate::driver::CommandSender;
 use crate::health::{HealthState, State};
 use crate::http::auth::{Audit, Keep, Reading, Revocations};
 use crate::http::{
-    self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, Door, OrderState,
-    TlsFiles,
+    self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, Door, Give,
+    OrderState, TlsFiles,
 };
 use crate::store::{Entry, Store};
 use engine::Snapshot;
@@ -140,15 +140,19 @@ pub(super) async fn listen_also(addresses: &[SocketAddr], port: Option<u16>) -> 
 }
 
 /// The way of commands to the engine.
+pub(super) fn give(orders: CommandSender) -> Arc<Give> {
+    Arc::new(move |command, by| {
+        let orders = orders.clone();
+        Box::pin(async move { orders.give(command, by).await }) as Answered
+    })
+}
+
+/// The same, with what says before what a command would do.
 pub(super) fn orders(
-    orders: CommandSender,
+    give: Arc<Give>,
     desk: HealthState,
     snapshots: watch::Receiver<Arc<Snapshot>>,
 ) -> OrderState {
-    let give = move |command, by| {
-        let orders = orders.clone();
-        Box::pin(async move { orders.give(command, by).await }) as Answered
-    };
     let component = move |name: &str| {
         let picture = desk.picture();
         picture
@@ -158,7 +162,7 @@ pub(super) fn orders(
     OrderState {
         snapshots,
         component: Arc::new(component),
-        give: Arc::new(give),
+        give,
     }
 }
 

@@ -1,4 +1,4 @@
-//! The boot story of the memory: what is known from before the start, and where to write what is learnt.
+//! The boot story of the store: what is known from before the start, and where to write what is learnt.
 
 use std::collections::BTreeMap;
 
@@ -7,18 +7,19 @@ use serde_json::Value;
 use super::ServiceError;
 use crate::config::Config;
 use crate::driver::Journal;
-use crate::store::{self, Clerk, Origin, Store, StoreError, StoreSettings};
-use engine::Memory;
+use crate::store::{Memory, Origin, Store, StoreError, StoreSettings};
+use engine::{History, State};
 
 /// What is known from before the start, and where to write what is learnt.
 #[derive(Default)]
 pub(super) struct Remembered {
     pub(super) ledger: Option<Journal>,
-    pub(super) memory: Memory,
+    pub(super) state: State,
+    pub(super) history: History,
     pub(super) keep: BTreeMap<String, Value>,
 }
 
-/// Opens the memory. A folder that cannot be made is said, and nothing is kept; a folder that is in use ends the start.
+/// Opens the store. A folder that cannot be made is said, and nothing is kept; a folder that is in use ends the start.
 pub(super) fn remember(config: &Config) -> Result<Remembered, ServiceError> {
     let Some(settings) = &config.memory else {
         return Ok(Remembered::default());
@@ -39,17 +40,17 @@ pub(super) fn remember(config: &Config) -> Result<Remembered, ServiceError> {
         }
     };
     note_memory(&memory);
-    let (clerk, keep) = (Clerk::with(&memory), memory.keep.clone());
     Ok(Remembered {
-        ledger: Some(Journal::new(store, clerk)),
-        memory: Memory::from(memory),
-        keep,
+        ledger: Some(Journal::new(store)),
+        state: memory.state,
+        history: memory.history,
+        keep: memory.keep,
     })
 }
 
-fn note_memory(memory: &store::Memory) {
+fn note_memory(memory: &Memory) {
     let (experiments, gap) = (
-        memory.experiments.len(),
+        memory.history.events.len(),
         memory
             .gap
             .map(|gap| gap.until.duration_since(gap.since).as_secs()),

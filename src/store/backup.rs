@@ -18,21 +18,19 @@ const MAX_PROBLEMS: i64 = 50;
 const COPY_MODE: u32 = 0o600;
 
 /// Tables whose rows are counted, and the newest time in each, where it has one.
-const TABLES: [(&str, Option<&str>); 14] = [
+const TABLES: [(&str, Option<&str>); 12] = [
     ("audit", Some("at")),
     ("bookings", None),
     ("events", Some("at")),
-    ("experiments", None),
     ("forgotten", Some("at")),
     ("gaps", None),
     ("holds", None),
-    ("keep", None),
     ("notes", None),
     ("notices", Some("at")),
     ("outbox", None),
     ("sources", Some("at")),
+    ("state", None),
     ("switches", Some("at")),
-    ("told", None),
 ];
 
 /// What is in a file, and whether it is sound.

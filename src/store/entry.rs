@@ -1,67 +1,30 @@
-//! What can be written into the memory, in one closed list. It holds no SQL.
+//! What can be written into the store, in one closed list. It holds no SQL.
 
 use jiff::Timestamp;
 use serde_json::Value;
 
-use engine::Record;
-use engine::model::Stub;
+use engine::{Record, StateChange};
 
 /// One thing to keep. A batch of them is kept as a whole or not at all.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
-    /// What the engine recorded, and when. Events carry their own time.
+    /// What the engine recorded, and when: a row of the history. Events carry their own time.
     Record {
         /// When it was recorded.
         at: Timestamp,
         /// What.
         record: Record,
     },
-    /// An experiment was seen for the first time. Said again, the first time stays.
-    Seen {
-        /// The experiment.
-        stub: Stub,
-        /// When.
-        at: Timestamp,
-    },
-    /// An experiment is forgotten: seen again, it is new. Its events stay in the history.
-    Forgotten {
-        /// The experiment.
-        stub: Stub,
-        /// When.
-        at: Timestamp,
-    },
-    /// What a recipient now knows about a subject.
-    Notified(Notified),
-    /// A recipient was told that all is well, or the subject is gone: nothing to remember.
-    Untold {
-        /// The route.
-        route: String,
-        /// The subject.
-        subject: String,
-    },
-    /// A route is not configured any more: nobody is known to have heard anything on it.
-    RouteForgotten(String),
-    /// Something that is to be sent. The same id again replaces what was to be sent.
-    Outgoing(Outgoing),
-    /// What came of sending it, or of no longer wanting to.
-    Delivery(Delivery),
-    /// An acknowledgement, a silence or a window. The same id again replaces it.
-    Note(Note),
-    /// The end of one, before its time or at it.
-    NoteEnded {
-        /// Its id.
-        id: String,
-        /// When.
-        at: Timestamp,
-    },
-    /// Small state of any kind; `None` removes it.
+    /// An entry of the engine's durable state that changed.
+    State(StateChange),
+    /// Small state of another part, in the same table.
     Keep {
         /// Its key. The first part, up to a dot, says whose it is.
         key: String,
-        /// What it is.
+        /// What it is; `None` removes it.
         value: Option<Value>,
     },
-    /// Somebody did something.
+    /// A change that was not commanded through the engine.
     Audit {
         /// When.
         at: Timestamp,
@@ -72,44 +35,7 @@ pub enum Entry {
     },
 }
 
-/// What a recipient last heard about a subject.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notified {
-    /// The route to the recipient.
-    pub route: String,
-    /// The subject: an experiment, a source, a part.
-    pub subject: String,
-    /// What was told.
-    pub value: Value,
-}
-
-/// Something that is to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Outgoing {
-    /// Its number. The next free one after a restart is [`super::Memory::next_outgoing`].
-    pub id: u64,
-    /// The route that it goes.
-    pub route: String,
-    /// When it was put together.
-    pub created: Timestamp,
-    /// What it says.
-    pub content: Value,
-}
-
-/// What came of sending something.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Delivery {
-    /// The number of [`Outgoing`].
-    pub id: u64,
-    /// When.
-    pub at: Timestamp,
-    /// How it stands now.
-    pub state: OutboxState,
-    /// Why it failed, where it did.
-    pub error: Option<String>,
-}
-
-/// How something that is to be sent stands.
+/// How a message of the outbox stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutboxState {
     /// It will be tried, or tried again.
@@ -138,7 +64,7 @@ impl OutboxState {
     }
 }
 
-/// An acknowledgement, a silence or a maintenance window.
+/// An acknowledgement, a silence or a maintenance window of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Note {
     /// Its id, unique among all notes.
@@ -156,11 +82,11 @@ pub struct Note {
 /// The kinds of notes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum NoteKind {
-    /// Somebody knows of a problem.
+    /// An acknowledgement.
     Acknowledgement,
-    /// Nobody wants to hear of it.
+    /// A silence.
     Silence,
-    /// It is expected.
+    /// A maintenance window.
     Window,
 }
 

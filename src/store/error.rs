@@ -53,7 +53,7 @@ fn process(pid: Option<u32>) -> String {
     )
 }
 
-/// Why a question to the memory has no answer.
+/// Why a question to the store has no answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// Too many questions wait already.

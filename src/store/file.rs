@@ -12,6 +12,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::StoreError;
 use super::lock::{Lock, LockError};
+use super::migrate;
 
 /// The file, inside the data folder.
 pub const DATABASE_FILE: &str = "labwatch.db";
@@ -20,11 +21,28 @@ pub const DATABASE_FILE: &str = "labwatch.db";
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
 /// Every version of the tables, as the step from the one before it. Steps are only ever added.
-const MIGRATIONS: [&str; 3] = [
-    include_str!("schema.sql"),
-    include_str!("routes.sql"),
-    include_str!("bookings.sql"),
+const MIGRATIONS: [Migration; 4] = [
+    Migration::sql(include_str!("schema.sql")),
+    Migration::sql(include_str!("routes.sql")),
+    Migration::sql(include_str!("bookings.sql")),
+    Migration {
+        sql: include_str!("state.sql"),
+        then: Some(migrate::to_state),
+    },
 ];
+
+/// A step from one version of the tables to the next.
+struct Migration {
+    sql: &'static str,
+    /// What moves the rows where SQL alone does not.
+    then: Option<fn(&Connection) -> rusqlite::Result<()>>,
+}
+
+impl Migration {
+    const fn sql(sql: &'static str) -> Self {
+        Self { sql, then: None }
+    }
+}
 
 /// Access for the service's user, and for looking to its group.
 const FOLDER_MODE: u32 = 0o750;
@@ -36,7 +54,7 @@ const FILE_MODE: u32 = 0o600;
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Small tables on which everything else rests. They are checked at each start; the history only by `verify`, which takes as long as it is.
-const CHECKED_AT_START: [&str; 6] = ["experiments", "told", "notes", "keep", "holds", "alive"];
+const CHECKED_AT_START: [&str; 4] = ["state", "notes", "holds", "alive"];
 
 /// The settings of a connection that writes: whatever was committed survives a power cut, and the log beside the file stays small.
 const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216; \
@@ -156,7 +174,7 @@ impl Folder {
         self.dir.join(DATABASE_FILE)
     }
 
-    /// Keeps the lock, or takes it where there is none or somebody removed the folder.
+    /// Keeps the lock, or takes it where there is none or the folder was removed.
     fn lock(&mut self) -> Result<(), OpenFault> {
         if self
             .lock
@@ -333,13 +351,16 @@ fn migrate(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
     }
     let transaction = connection.transaction()?;
     for step in MIGRATIONS.iter().skip(done) {
-        transaction.execute_batch(step)?;
+        transaction.execute_batch(step.sql)?;
+        if let Some(then) = step.then {
+            then(&transaction)?;
+        }
     }
     transaction.pragma_update(None, "user_version", known_version())?;
     transaction.commit()
 }
 
-/// A file that somebody cut off is found at once, not years later when the lost end is asked for. The log beside the file is emptied
+/// A file that was cut off is found at once, not years later when the lost end is asked for. The log beside the file is emptied
 /// into it first, since only then must the two lengths agree; where a reader prevents that, there is nothing to compare.
 fn check_length(connection: &Connection, path: &Path) -> Result<(), ConnectFault> {
     let busy: i64 =

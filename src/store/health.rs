@@ -18,7 +18,7 @@ pub struct StoreHealth {
     pub waiting: usize,
     /// Why the last attempt failed. It stays after recovery, for the curious.
     pub last_error: Option<String>,
-    /// When a new file was begun while we ran, because the old one was removed or broken: whoever has state to be remembered says it again.
+    /// When a new file was begun while we ran, because the old one was removed or broken: what is true now is written into it first.
     pub anew: Option<Timestamp>,
     /// Where the broken file went, where there was one.
     pub set_aside: Option<PathBuf>,

@@ -17,7 +17,7 @@ const MAX_CHANGES: usize = 100_000;
 /// Whose bad time it was.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
-    /// An experiment's: from the first time that it was degraded or down until it was ok. What was not judged between goes on with it.
+    /// An experiment's: from the first time that it was degraded or down until it was ok. What was not evaluated between goes on with it.
     Experiment(Stub),
     /// A source's: while it was down.
     Source(SourceName),
@@ -92,7 +92,7 @@ struct Change {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
     Well,
-    /// Not judged: what was before goes on.
+    /// Not evaluated: what was before goes on.
     Unknown,
     Degraded,
     Down,

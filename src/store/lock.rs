@@ -41,7 +41,7 @@ impl Lock {
         }
     }
 
-    /// Whether the lock is on the file that others would find. It is not once somebody removed the folder.
+    /// Whether the lock is on the file that others would find. It is not once the folder was removed.
     pub(super) fn still_there(&self, dir: &Path) -> bool {
         let ours = self.file.metadata().map(|meta| (meta.dev(), meta.ino()));
         let found = std::fs::metadata(dir.join(LOCK_FILE)).map(|meta| (meta.dev(), meta.ino()));

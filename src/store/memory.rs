@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{CachedStatement, Connection, OptionalExtension, Row};
+use rusqlite::{Connection, OptionalExtension, Row};
 use serde_json::Value;
 
-use super::entry::{Note, NoteKind, Notified, Outgoing};
+use super::bookings;
+use super::entry::{Note, NoteKind};
 use super::error::ReadError;
 use super::read::Reader;
 use super::text::{self, EventTexts, Names};
-use super::{bookings, file};
 use engine::model::{ResourceName, Stub};
-use engine::{Booked, Event};
+use engine::{Booked, Event, History, State, StateKey, StateValue};
 
 impl Reader {
     /// What stands under a key of the small state.
@@ -25,7 +25,7 @@ impl Reader {
     pub async fn kept(&self, key: &str) -> Result<Option<Value>, ReadError> {
         let key = key.to_owned();
         let look = move |from: &Connection| {
-            let mut statement = from.prepare_cached("SELECT value FROM keep WHERE key = ?1")?;
+            let mut statement = from.prepare_cached("SELECT value FROM state WHERE key = ?1")?;
             statement
                 .query_row([key], |row| row.get::<_, String>(0))
                 .optional()
@@ -48,23 +48,11 @@ const GAP_AFTER: SignedDuration = SignedDuration::from_secs(120);
 pub struct Memory {
     /// Where it comes from.
     pub origin: Origin,
-    /// Every experiment that is known, and not new.
-    pub experiments: BTreeMap<Stub, Remembered>,
-    /// What each recipient last heard, sorted by route and subject.
-    pub notified: Vec<Notified>,
-    /// What is still to be sent, or was refused and is still owed, oldest first, with the number of attempts so far.
-    pub outbox: Vec<Pending>,
-    /// The number for the next thing that is to be sent.
-    pub next_outgoing: u64,
-    /// Acknowledgements, silences and windows that have not ended, sorted by id. Those whose time is over are among them until they are ended.
-    pub notes: Vec<Note>,
-    /// The highest number of any of them, those that have ended among them; 0 when there was none.
-    pub last_note: u64,
-    /// Resources that people hold, as far as was known, sorted by name.
-    pub holds: Vec<Hold>,
-    /// Bookings that have not ended, as far as they were known.
-    pub bookings: Vec<Booked>,
-    /// Small state of any kind.
+    /// The engine's durable state.
+    pub state: State,
+    /// What the engine shows of the time before: of each experiment its latest events, and the bookings that have not ended.
+    pub history: History,
+    /// Small state of other parts, and what a later version has left.
     pub keep: BTreeMap<String, Value>,
     /// The time for which we were off, where it was longer than two heartbeats.
     pub gap: Option<Gap>,
@@ -72,7 +60,7 @@ pub struct Memory {
     pub unreadable: u64,
 }
 
-/// Where the memory comes from.
+/// Where the store comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Origin {
     /// There was none: this is the first start on this folder.
@@ -80,7 +68,7 @@ pub enum Origin {
     New,
     /// It was read as it should be.
     Found,
-    /// The file was broken. It was moved aside, and the memory begins anew.
+    /// The file was broken. It was moved aside, and the store begins anew.
     BegunAnew {
         /// Where the broken file is.
         aside: PathBuf,
@@ -97,26 +85,6 @@ pub enum Origin {
         /// Why not.
         why: String,
     },
-}
-
-/// What is remembered of an experiment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Remembered {
-    /// When it was first seen.
-    pub first_seen: Timestamp,
-    /// Its latest events, oldest first: its ring, and with the last one how it was.
-    pub events: Vec<Arc<Event>>,
-}
-
-/// Something that is still to be sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Pending {
-    /// What.
-    pub outgoing: Outgoing,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// Why it last failed.
-    pub last_error: Option<String>,
 }
 
 /// A resource that a person withdrew in book.
@@ -191,35 +159,15 @@ pub(super) fn load(from: &Connection, ring: usize, now: Timestamp) -> rusqlite::
         origin: Origin::Found,
         ..Memory::default()
     };
-    memory.experiments = experiments(from, ring.max(1), &mut memory.unreadable)?;
-    memory.notified = rows(
-        from,
-        "SELECT route, subject, value FROM told ORDER BY route, subject",
-        notified,
-        &mut memory.unreadable,
-    )?;
-    memory.outbox = rows(from, OUTBOX, pending, &mut memory.unreadable)?;
-    memory.notes = rows(from, NOTES, note, &mut memory.unreadable)?;
-    memory.last_note = from.query_row(
-        "SELECT coalesce(max(CAST(id AS INTEGER)), 0) FROM notes",
-        [],
-        file::unsigned,
-    )?;
-    memory.holds = rows(from, HOLDS, hold, &mut memory.unreadable)?;
-    memory.bookings = standing(from, now, &mut memory.unreadable)?;
-    memory.keep = rows(
-        from,
-        "SELECT key, value FROM keep",
-        pair,
-        &mut memory.unreadable,
-    )?
-    .into_iter()
-    .collect();
-    memory.next_outgoing = from.query_row(
-        "SELECT coalesce(max(id), 0) + 1 FROM outbox",
-        [],
-        file::unsigned,
-    )?;
+    state(from, &mut memory)?;
+    let stubs: Vec<Stub> = memory.state.keys().filter_map(stub_of).cloned().collect();
+    for stub in stubs {
+        let events = latest_events(from, &stub, ring.max(1), &mut memory.unreadable)?;
+        if !events.is_empty() {
+            memory.history.events.insert(stub, events);
+        }
+    }
+    memory.history.bookings = standing(from, now, &mut memory.unreadable)?;
     let alive: Option<i64> = from
         .query_row("SELECT at FROM alive", [], |row| row.get(0))
         .optional()?;
@@ -229,11 +177,37 @@ pub(super) fn load(from: &Connection, ring: usize, now: Timestamp) -> rusqlite::
     Ok(memory)
 }
 
-const OUTBOX: &str = "SELECT id, route, created, content, attempts, last_error FROM outbox WHERE state IN ('pending', 'refused') ORDER BY id";
-const NOTES: &str =
-    "SELECT id, kind, created, until, content FROM notes WHERE ended IS NULL ORDER BY id";
-const HOLDS: &str =
-    "SELECT resource, reason, since, until FROM holds WHERE until IS NULL ORDER BY resource";
+/// Entries whose key the engine knows are its own. One that it cannot read stays in the table and is left out: then more is notified, not
+/// less.
+fn state(from: &Connection, memory: &mut Memory) -> rusqlite::Result<()> {
+    let mut statement = from.prepare("SELECT key, value FROM state")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let (key, value) = (row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
+        match key.parse::<StateKey>() {
+            Ok(known) => match serde_json::from_str::<StateValue>(value) {
+                Ok(value) => drop(memory.state.insert(known, value)),
+                Err(error) => {
+                    tracing::warn!(key, %error, "a state cannot be read and is left out");
+                    memory.unreadable += 1;
+                }
+            },
+            Err(_) => match serde_json::from_str(value) {
+                Ok(value) => drop(memory.keep.insert(key.to_owned(), value)),
+                Err(_) => memory.unreadable += 1,
+            },
+        }
+    }
+    Ok(())
+}
+
+fn stub_of(key: &StateKey) -> Option<&Stub> {
+    if let StateKey::Experiment(stub) = key {
+        Some(stub)
+    } else {
+        None
+    }
+}
 
 /// Columns of an event in the order in which [`event`] reads them.
 pub(super) const EVENT_COLUMNS: &str = "at, health, was, issues, jump, streams, why, id";
@@ -271,36 +245,18 @@ pub(super) fn hold(row: &Row<'_>) -> rusqlite::Result<Option<Hold>> {
     }))
 }
 
-fn experiments(
+/// The latest events of an experiment, oldest first.
+pub(super) fn latest_events(
     from: &Connection,
-    ring: usize,
+    stub: &Stub,
+    most: usize,
     unreadable: &mut u64,
-) -> rusqlite::Result<BTreeMap<Stub, Remembered>> {
-    let known = rows(
-        from,
-        "SELECT stub, first_seen FROM experiments",
-        known,
-        unreadable,
-    )?;
+) -> rusqlite::Result<Vec<Arc<Event>>> {
     let sql =
         format!("SELECT {EVENT_COLUMNS} FROM events WHERE stub = ?1 ORDER BY id DESC LIMIT ?2");
     let mut newest = from.prepare_cached(&sql)?;
-    let mut all = BTreeMap::new();
-    for (stub, first_seen) in known {
-        let events = ring_of(&mut newest, &stub, ring, unreadable)?;
-        all.insert(stub, Remembered { first_seen, events });
-    }
-    Ok(all)
-}
-
-fn ring_of(
-    newest: &mut CachedStatement<'_>,
-    stub: &Stub,
-    ring: usize,
-    unreadable: &mut u64,
-) -> rusqlite::Result<Vec<Arc<Event>>> {
     let (mut names, mut events) = (Names::default(), Vec::new());
-    let mut found = newest.query((stub.as_str(), i64::try_from(ring).unwrap_or(i64::MAX)))?;
+    let mut found = newest.query((stub.as_str(), i64::try_from(most).unwrap_or(i64::MAX)))?;
     while let Some(row) = found.next()? {
         match event(row, &mut names)? {
             Some(event) => events.push(Arc::new(event)),
@@ -328,56 +284,6 @@ fn standing(
     Ok(all)
 }
 
-/// Every row that makes sense.
-fn rows<T>(
-    from: &Connection,
-    sql: &str,
-    read: fn(&Row<'_>) -> rusqlite::Result<Option<T>>,
-    unreadable: &mut u64,
-) -> rusqlite::Result<Vec<T>> {
-    let mut statement = from.prepare(sql)?;
-    let mut found = statement.query([])?;
-    let mut all = Vec::new();
-    while let Some(row) = found.next()? {
-        match read(row)? {
-            Some(read) => all.push(read),
-            None => *unreadable += 1,
-        }
-    }
-    Ok(all)
-}
-
-fn known(row: &Row<'_>) -> rusqlite::Result<Option<(Stub, Timestamp)>> {
-    Ok(Stub::try_new(row.get_ref(0)?.as_str()?)
-        .ok()
-        .zip(time(row, 1)?))
-}
-
-fn notified(row: &Row<'_>) -> rusqlite::Result<Option<Notified>> {
-    let (route, subject) = (row.get(0)?, row.get(1)?);
-    Ok(value(row, 2)?.map(|value| Notified {
-        route,
-        subject,
-        value,
-    }))
-}
-
-fn pending(row: &Row<'_>) -> rusqlite::Result<Option<Pending>> {
-    let (route, attempts, last_error) = (row.get(1)?, row.get(4)?, row.get(5)?);
-    let parts = time(row, 2)?.zip(value(row, 3)?);
-    let id = file::unsigned(row)?;
-    Ok(parts.map(|(created, content)| Pending {
-        outgoing: Outgoing {
-            id,
-            route,
-            created,
-            content,
-        },
-        attempts,
-        last_error,
-    }))
-}
-
 pub(super) fn note(row: &Row<'_>) -> rusqlite::Result<Option<Note>> {
     let kind = row.get_ref(1)?.as_str()?;
     let kind = NoteKind::ALL
@@ -393,11 +299,6 @@ pub(super) fn note(row: &Row<'_>) -> rusqlite::Result<Option<Note>> {
         until: until.and_then(text::time),
         content,
     }))
-}
-
-fn pair(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
-    let key = row.get(0)?;
-    Ok(value(row, 1)?.map(|value| (key, value)))
 }
 
 fn value(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Value>> {

@@ -1,24 +1,23 @@
-//! The memory: what happened, what people were told, what is still to be sent, kept in one SQLite file through restarts, crashes and full disks.
+//! The store: what happened, what people were told, what is still to be sent, kept in one SQLite file through restarts, crashes and full disks.
 //!
-//! One thread writes and one reads; nobody else touches the file. Nothing here decides what is kept or told, and a store that cannot
-//! write stops nobody: it says so in its health and tries again.
+//! One thread writes and one reads; nothing else touches the file. Nothing here decides what is kept or notified, and a store that cannot
+//! write holds nothing up: it says so in its health and tries again.
 
 mod backup;
 mod bookings;
-mod clerk;
 mod entry;
 mod error;
 mod file;
 mod health;
 mod incident;
-mod letter;
 mod lock;
 mod memory;
-mod mirror;
+mod migrate;
 mod outbox_query;
 mod past;
 mod prune;
 mod read;
+mod refill;
 mod text;
 mod uptime;
 mod write;
@@ -38,13 +37,12 @@ use tokio::sync::watch;
 
 pub use backup::{BackupError, Report, VerifyError, backup, verify};
 pub use bookings::BookedTimes;
-pub use clerk::Clerk;
-pub use entry::{Delivery, Entry, Note, NoteKind, Notified, OutboxState, Outgoing};
+pub use entry::{Entry, Note, NoteKind, OutboxState};
 pub use error::{ReadError, StoreError};
 pub use file::DATABASE_FILE;
 pub use health::{Progress, StoreHealth, StoreState};
 pub use incident::{Incident, IncidentPage, Subject};
-pub use memory::{Gap, GapCause, HEARTBEAT, Hold, Memory, Origin, Pending, Remembered};
+pub use memory::{Gap, GapCause, HEARTBEAT, Hold, Memory, Origin};
 pub use outbox_query::{OutboxQuery, OutboxRow};
 pub use past::{Change, KeptBooking, Past, look_back};
 pub use read::{Cursor, EventPage, MAX_ROWS, Range, Reader, SourceRow, StoredEvent, SwitchRow};
@@ -53,7 +51,7 @@ pub use write::MAX_CONTENT_BYTES;
 pub use writer::{BACKLOG, WallClock};
 
 use file::{Folder, OpenFault, Opened};
-use mirror::Mirror;
+use refill::Refill;
 use writer::{Agenda, Batch, StoreWriter};
 
 /// How many batches may wait for the store's thread. What finds it full is lost, and counted.
@@ -129,7 +127,7 @@ impl Store {
         let (health, health_seen) = watch::channel(first_health(now, fault));
         let writer = StoreWriter {
             agenda: Agenda::new(now, database.is_some()),
-            mirror: Mirror::of(&memory, settings.ring),
+            refill: Refill::of(&memory),
             folder,
             database,
             batches: queue,
@@ -286,7 +284,6 @@ fn glimpse(folder: &Folder, ring: usize, now: Timestamp, why: &str) -> Memory {
         },
         Err(_) => Memory {
             origin: Origin::Unavailable { why },
-            next_outgoing: 1,
             ..Memory::default()
         },
     }

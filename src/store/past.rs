@@ -7,7 +7,6 @@ use std::time::Instant;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::clerk::POOLS;
 use super::entry::Note;
 use super::error::ReadError;
 use super::memory::{self, Gap, gap_between};
@@ -15,7 +14,7 @@ use super::read::{self, Range};
 use super::text::{self, Names};
 use super::{bookings, file};
 use engine::model::{Health, JumpHealth, OUR_PREFIX, Stub};
-use engine::{Booked, Issue};
+use engine::{Booked, Issue, StateKey, StateValue};
 
 /// The most rows that are read: a year in which each of 130 experiments changes every quarter of an hour.
 const MAX_ROWS: usize = 5_000_000;
@@ -135,9 +134,11 @@ fn past(
 ) -> rusqlite::Result<Past> {
     from.execute_batch("BEGIN")?;
     let pools: Option<String> = from
-        .query_row("SELECT value FROM keep WHERE key = ?1", [POOLS], |row| {
-            row.get(0)
-        })
+        .query_row(
+            "SELECT value FROM state WHERE key = ?1",
+            [StateKey::Pools.to_string()],
+            |row| row.get(0),
+        )
         .optional()?;
     let ends = [text::millis(range.from), text::millis(range.until)];
     Ok(Past {
@@ -147,6 +148,7 @@ fn past(
         withdrawals: rows(from, WITHDRAWALS, ends, withdrawal, budget)?,
         pools: pools
             .and_then(|text| serde_json::from_str(&text).ok())
+            .and_then(pools_of)
             .unwrap_or_default(),
         windows: rows(from, WINDOWS, ends, window, budget)?,
     })
@@ -249,7 +251,7 @@ fn change(row: &Row<'_>, names: &mut Names) -> rusqlite::Result<Option<Change>> 
     }))
 }
 
-/// Gaps that were noted, and the one that goes on: nobody has said for a while that labwatch runs.
+/// Gaps that were noted, and the one that goes on: the last heartbeat is too old.
 fn gaps(
     from: &Connection,
     range: Range,
@@ -271,6 +273,14 @@ fn gaps(
             .filter(|gap| gap.since < range.until),
     );
     Ok(gaps)
+}
+
+fn pools_of(value: StateValue) -> Option<BTreeMap<String, Vec<Stub>>> {
+    if let StateValue::Pools(pools) = value {
+        Some(pools)
+    } else {
+        None
+    }
 }
 
 fn booking(row: &Row<'_>) -> rusqlite::Result<Option<KeptBooking>> {

@@ -233,7 +233,7 @@ impl Reader {
         let (done, gone) = sync_channel(1);
         let question: Question = Box::new(move |desk| {
             desk.connection = None;
-            // Whoever waits may have given up.
+            // The reader may have given up.
             let _ = done.try_send(());
         });
         if self.questions.try_send(question).is_ok() {
@@ -258,7 +258,7 @@ impl Reader {
     ) -> Result<T, ReadError> {
         let (reply, answer) = oneshot::channel();
         let question: Question = Box::new(move |desk| {
-            // Nobody may wait for the answer any more.
+            // The reader may have given up.
             let _ = reply.send(desk.look(question));
         });
         self.questions

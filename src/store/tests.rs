@@ -11,11 +11,14 @@ use serde_json::json;
 
 use super::*;
 use engine::model::{
-    Availability, CallError, Health, JumpHealth, Private, ResourceName, SourceHealth, SourceName,
-    StreamHealth, Stub, Topic,
+    Availability, CallError, Health, JumpHealth, Private, ResourceName, RouteName, SourceHealth,
+    SourceName, StreamHealth, Stub, Topic,
 };
 use engine::{
-    Booked, BookingChange, Event, Issue, ManifestChange, Record, Switch, SwitchOutcome, Why,
+    Affected, Background, Booked, BookingChange, Channel, Counts, DeliveryFault, Event,
+    ExperimentState, Issue, Line, ManifestChange, ManualOverride, MessageId, NamePattern, Occasion,
+    OutboxEntry, OutboxNews, Record, Silence, StateChange, StateKey, StateValue, Summary,
+    SuppressionEntry, SuppressionId, Switch, SwitchOutcome, Thread, Why,
 };
 
 /// Long enough for any disk; a test that waits so long has failed.
@@ -134,13 +137,64 @@ fn keep(key: &str, value: i64) -> Entry {
     }
 }
 
-fn outgoing(id: u64) -> Outgoing {
-    Outgoing {
+/// A summary that tells that these experiments are as they are.
+fn outgoing(id: u64, news: &[(&str, Health)]) -> Entry {
+    let line = |(name, health): &(&str, Health)| Line {
+        stub: stub(name),
+        health: *health,
+        notified: Health::Ok,
+        bookable: None,
+        listed: true,
+        issues: Vec::new(),
+        since: time(1),
+        lasted: None,
+        affected: Affected::default(),
+        advice: None,
+    };
+    let message = MessageId { at: time(1), id };
+    let summary = Summary {
         id,
-        route: "team".into(),
-        created: time(1),
-        content: json!({ "subject": "1 down" }),
-    }
+        route: RouteName::try_new("team").expect("a name"),
+        channel: Channel::Mail,
+        occasion: Occasion::News,
+        thread: Thread {
+            id: message,
+            references: Vec::new(),
+        },
+        at: time(1),
+        news: news.iter().map(line).collect(),
+        problems: Vec::new(),
+        alerts: Vec::new(),
+        counts: Counts::default(),
+        background: Background::default(),
+    };
+    record(1, Record::Notifying(Arc::new(summary)))
+}
+
+fn sent(id: u64, millis: i64) -> Entry {
+    let outcome = Ok(());
+    record(millis, Record::Delivered { id, outcome })
+}
+
+fn state(key: StateKey, value: Option<StateValue>) -> Entry {
+    Entry::State(StateChange { key, value })
+}
+
+/// That an experiment is known, as the engine says it.
+fn known(name: &str) -> Entry {
+    let value = ExperimentState::new(time(3));
+    let value = StateValue::Experiment(Box::new(value));
+    state(StateKey::Experiment(stub(name)), Some(value))
+}
+
+fn requested(name: &str, reason: Option<&str>) -> Entry {
+    let value = reason.map(|reason| StateValue::Request(ManualOverride::Hold(reason.to_owned())));
+    state(StateKey::Request(resource(name)), value)
+}
+
+fn hold(millis: i64, name: &str, reason: Option<&str>) -> Entry {
+    let (resource, reason) = (resource(name), reason.map(str::to_owned));
+    record(millis, Record::Hold { resource, reason })
 }
 
 fn wait_until(store: &Store, what: &str, holds: impl Fn(&StoreHealth, Progress) -> bool) {
@@ -171,87 +225,38 @@ fn ever() -> Range {
     }
 }
 
-#[test]
-fn everything_that_matters_is_there_after_a_restart() {
+#[tokio::test]
+async fn everything_that_matters_is_there_after_a_restart() {
     let bench = Bench::new();
     let (store, first) = bench.open();
-    assert_eq!(
-        first,
-        Memory {
-            origin: Origin::New,
-            next_outgoing: 1,
-            ..Memory::default()
-        }
-    );
-    let note = Note {
-        id: "1".into(),
-        kind: NoteKind::Silence,
-        created: time(5),
-        until: Some(time(9)),
-        content: json!("pend*"),
+    assert_eq!(first, Memory::default());
+    let fault = DeliveryFault {
+        fault: CallError::TimedOut,
+        permanent: false,
     };
-    let ended = Note {
-        id: "2".into(),
-        kind: NoteKind::Window,
-        until: None,
-        ..note.clone()
-    };
-    let notified = |subject: &str, value| Notified {
-        route: "team".into(),
-        subject: subject.into(),
-        value: json!(value),
-    };
-    let refused = Delivery {
+    let failed = Record::Delivered {
         id: 6,
-        at: time(8),
-        state: OutboxState::Pending,
-        error: Some("greylisted".into()),
+        outcome: Err(fault),
     };
     write_and_wait(
         &store,
         vec![
-            Entry::Seen {
-                stub: stub("spin01"),
-                at: time(3),
-            },
-            Entry::Seen {
-                stub: stub("spin01"),
-                at: time(4),
-            },
-            Entry::Seen {
-                stub: stub("gone00"),
-                at: time(4),
-            },
-            Entry::Forgotten {
-                stub: stub("gone00"),
-                at: time(6),
-            },
+            known("pend00"),
+            known("spin01"),
+            known("gone00"),
+            state(StateKey::Experiment(stub("gone00")), None),
+            happened("gone00", event(1, Health::Ok)),
             happened("pend00", event(10, Health::Down)),
             happened("pend00", event(20, Health::Ok)),
             happened("pend00", event(15, Health::Down)),
             happened("pend00", event(30, Health::Degraded)),
-            Entry::Notified(notified("pend00", "ok")),
-            Entry::Notified(notified("pend00", "down")),
-            Entry::Notified(notified("spin01", "down")),
-            Entry::Untold {
-                route: "team".into(),
-                subject: "spin01".into(),
-            },
-            Entry::Outgoing(outgoing(6)),
-            Entry::Outgoing(outgoing(7)),
-            Entry::Delivery(refused),
-            Entry::Delivery(Delivery {
-                id: 7,
-                at: time(8),
-                state: OutboxState::Sent,
-                error: None,
-            }),
-            Entry::Note(note.clone()),
-            Entry::Note(ended),
-            Entry::NoteEnded {
-                id: "2".into(),
-                at: time(8),
-            },
+            requested("r-a", Some("exam")),
+            requested("r-b", Some("exam")),
+            requested("r-b", None),
+            outgoing(6, &[]),
+            outgoing(7, &[]),
+            record(8, failed),
+            sent(7, 8),
             keep("digest.last", 4),
             keep("x", 5),
             Entry::Keep {
@@ -263,98 +268,97 @@ fn everything_that_matters_is_there_after_a_restart() {
                 who: "admin".into(),
                 what: "silenced pend*".into(),
             },
-            record(
-                1,
-                Record::Hold {
-                    resource: resource("r-b"),
-                    reason: Some("repair".into()),
-                },
-            ),
-            record(
-                2,
-                Record::Hold {
-                    resource: resource("r-b"),
-                    reason: Some("repair".into()),
-                },
-            ),
-            record(
-                3,
-                Record::Hold {
-                    resource: resource("r-a"),
-                    reason: Some("exam".into()),
-                },
-            ),
-            record(
-                4,
-                Record::Hold {
-                    resource: resource("r-a"),
-                    reason: Some("exam, longer".into()),
-                },
-            ),
-            record(
-                5,
-                Record::Hold {
-                    resource: resource("r-c"),
-                    reason: Some("x".into()),
-                },
-            ),
-            record(
-                6,
-                Record::Hold {
-                    resource: resource("r-c"),
-                    reason: None,
-                },
-            ),
+            hold(1, "r-b", Some("repair")),
+            hold(2, "r-b", Some("repair")),
+            hold(4, "r-a", Some("exam")),
+            hold(6, "r-a", None),
         ],
     );
+    let holds = store.reader().holds(ever()).await.expect("an answer");
+    let holds: Vec<_> = holds
+        .iter()
+        .map(|hold| (hold.resource.as_str(), hold.since, hold.until))
+        .collect();
+    assert_eq!(
+        holds,
+        [("r-a", time(4), Some(time(6))), ("r-b", time(1), None)]
+    );
+    let outbox = store.reader().outbox(ever()).await.expect("an answer");
+    let outbox: Vec<_> = outbox
+        .into_iter()
+        .map(|row| (row.id, row.state, row.attempts, row.last_error))
+        .collect();
+    let error = Some(Private::new(CallError::TimedOut.to_string()));
+    assert_eq!(
+        outbox,
+        [
+            (7, OutboxState::Sent, 1, None),
+            (6, OutboxState::Pending, 1, error)
+        ]
+    );
     drop(store);
-    let hold = |name, reason: &str, since| Hold {
-        resource: resource(name),
-        reason: reason.into(),
-        since: time(since),
-        until: None,
-    };
+    let memory = bench.memory();
     let ring = [
         event(20, Health::Ok),
         event(15, Health::Down),
         event(30, Health::Degraded),
-    ]
-    .map(Arc::new)
-    .to_vec();
-    let expected = Memory {
-        origin: Origin::Found,
-        experiments: BTreeMap::from([
-            (
-                stub("pend00"),
-                Remembered {
-                    first_seen: time(10),
-                    events: ring,
-                },
-            ),
-            (
-                stub("spin01"),
-                Remembered {
-                    first_seen: time(3),
-                    events: Vec::new(),
-                },
-            ),
-        ]),
-        notified: vec![notified("pend00", "down")],
-        outbox: vec![Pending {
-            outgoing: outgoing(6),
-            attempts: 1,
-            last_error: Some("greylisted".into()),
-        }],
-        next_outgoing: 8,
-        last_note: 2,
-        notes: vec![note],
-        holds: vec![hold("r-a", "exam, longer", 4), hold("r-b", "repair", 1)],
-        bookings: Vec::new(),
-        keep: BTreeMap::from([("digest.last".to_owned(), json!(4))]),
-        gap: None,
-        unreadable: 0,
-    };
-    assert_eq!(bench.memory(), expected);
+    ];
+    assert_eq!(memory.origin, Origin::Found);
+    assert_eq!(
+        memory
+            .state
+            .keys()
+            .map(ToString::to_string)
+            .collect::<Vec<_>>(),
+        ["experiment/pend00", "experiment/spin01", "request/r-a"]
+    );
+    assert_eq!(
+        memory.history.events,
+        BTreeMap::from([(stub("pend00"), ring.map(Arc::new).to_vec())])
+    );
+    assert_eq!(
+        memory.keep,
+        BTreeMap::from([("digest.last".to_owned(), json!(4))])
+    );
+    assert_eq!((memory.gap, memory.unreadable), (None, 0));
+}
+
+/// What a later version has left is neither lost nor in the way.
+#[test]
+fn a_state_that_is_not_known_stays_in_the_file() {
+    let bench = Bench::new();
+    drop(bench.open());
+    let file = rusqlite::Connection::open(bench.file()).expect("opened");
+    let rows = [
+        ("later/x", r#"{"whatever":1}"#),
+        ("request/r-a", r#"{"later":1}"#),
+    ];
+    for row in rows {
+        file.execute("INSERT INTO state VALUES (?1, ?2)", row)
+            .expect("a row");
+    }
+    drop(file);
+    let (store, memory) = bench.open();
+    assert_eq!((memory.state.len(), memory.unreadable), (0, 1));
+    assert_eq!(memory.keep["later/x"], json!({ "whatever": 1 }));
+    write_and_wait(&store, vec![keep("x", 1), requested("r-b", Some("exam"))]);
+    drop(store);
+    let file = rusqlite::Connection::open(bench.file()).expect("opened");
+    let mut found = file
+        .prepare("SELECT key, value FROM state ORDER BY key")
+        .expect("a question");
+    let found: Vec<(String, String)> = found
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .expect("an answer")
+        .map(|row| row.expect("a row"))
+        .collect();
+    for (key, value) in rows {
+        assert!(
+            found.contains(&(key.to_owned(), value.to_owned())),
+            "{found:?}"
+        );
+    }
+    assert_eq!(found.len(), 4);
 }
 
 #[tokio::test]
@@ -395,7 +399,7 @@ async fn the_history_answers() {
         ),
         record(21, Record::Manifest(ManifestChange::Lost)),
         record(22, Record::Blind(true)),
-        Entry::Outgoing(outgoing(1)),
+        outgoing(1, &[]),
     ]);
     let ticket = store.write(entries);
     store.durable(ticket).await;
@@ -518,28 +522,14 @@ async fn what_told_of_an_experiment_is_found() {
     let bench = Bench::new();
     let (store, _) = bench.open();
     let reader = store.reader();
-    let news =
-        |name: &str, health: &str| json!({ "stub": name, "health": health, "since": time(1) });
-    let letter = |id, news: Vec<serde_json::Value>| {
-        Entry::Outgoing(Outgoing {
-            content: json!({ "news": news }),
-            ..outgoing(id)
-        })
-    };
-    let sent = Entry::Delivery(Delivery {
-        id: 1,
-        at: time(2),
-        state: OutboxState::Sent,
-        error: None,
-    });
     let letters = [
-        letter(1, vec![news("a", "down"), news("b", "down")]),
-        letter(2, vec![news("b", "ok")]),
-        letter(3, vec![news("a", "ok")]),
-        letter(4, vec![news("a", "splendid")]),
-        Entry::Outgoing(outgoing(5)),
+        outgoing(1, &[("a", Health::Down), ("b", Health::Down)]),
+        outgoing(2, &[("b", Health::Ok)]),
+        outgoing(3, &[("a", Health::Ok)]),
+        outgoing(4, &[]),
+        sent(1, 2),
     ];
-    write_and_wait(&store, letters.into_iter().chain([sent]).collect());
+    write_and_wait(&store, letters.into());
     let said = async |name: &str| {
         let found = reader
             .mentions(&stub(name), ever())
@@ -800,12 +790,12 @@ fn a_broken_file_is_moved_aside() {
 fn a_file_that_breaks_while_it_is_used_is_moved_aside() {
     let bench = Bench::new();
     let (store, _) = bench.open();
-    write_and_wait(
-        &store,
-        (0..5_000)
-            .map(|n| happened("a", event(n, Health::Ok)))
-            .collect(),
-    );
+    let mut last = ExperimentState::new(time(0));
+    last.note(Arc::new(event(4_999, Health::Ok)));
+    let last = StateValue::Experiment(Box::new(last));
+    let events = (0..5_000).map(|n| happened("a", event(n, Health::Ok)));
+    let state_of_a = state(StateKey::Experiment(stub("a")), Some(last));
+    write_and_wait(&store, events.chain([state_of_a]).collect());
     drop(store);
     let (store, _) = bench.open();
     let length = std::fs::metadata(bench.file()).expect("there").len();
@@ -815,7 +805,8 @@ fn a_file_that_breaks_while_it_is_used_is_moved_aside() {
     )
     .expect("written");
     let entries: Vec<_> = (0..200)
-        .map(|n| happened(&format!("b{n}"), event(n, Health::Ok)))
+        .map(|n| format!("b{n}"))
+        .flat_map(|name| [known(&name), happened(&name, event(1, Health::Ok))])
         .collect();
     write_and_wait(&store, entries);
     let health = store.health();
@@ -827,81 +818,75 @@ fn a_file_that_breaks_while_it_is_used_is_moved_aside() {
     drop(store);
     let memory = bench.memory();
     assert_eq!(
-        memory.experiments.len(),
+        memory.state.len(),
         201,
         "what was known before is known still"
     );
     assert_eq!(
-        memory.experiments[&stub("a")].events.len(),
-        3,
-        "with its ring"
+        memory.history.events[&stub("a")].len(),
+        1,
+        "with its last event"
     );
 }
 
-/// Everything that a restart reads is told to the new file: the memory is the same, but for where it comes from.
+/// Everything that a restart reads is told to the new file: the store is the same, but for where it comes from.
 #[test]
 fn a_file_that_is_removed_while_it_is_used_loses_only_the_past() {
     let bench = Bench::new();
     let (store, _) = bench.open();
-    let (route, subject) = ("team".to_owned(), "experiment/a".to_owned());
-    let note = Note {
-        id: "7".into(),
-        kind: NoteKind::Silence,
-        created: time(5),
-        until: None,
-        content: json!({ "why": "repair" }),
+    let mut last = ExperimentState::new(time(0));
+    let mut entries = Vec::new();
+    for millis in 0..9 {
+        let event = event(millis, Health::Ok);
+        last.note(Arc::new(event.clone()));
+        entries.push(happened("a", event));
+    }
+    let silence = SuppressionEntry::Silence(Silence {
+        pattern: NamePattern::try_new("pend*").expect("a pattern"),
+        who: "ann".into(),
+        reason: "repair".into(),
+        since: time(5),
+        until: time(90_000_000),
+    });
+    let held = engine::Hold {
+        since: time(6),
+        touched: time(6),
+        reason: "repair".into(),
     };
-    let mut entries: Vec<Entry> = (0..9)
-        .map(|n| happened("a", event(n, Health::Ok)))
-        .collect();
+    let owed = OutboxEntry {
+        route: RouteName::try_new("team").expect("a name"),
+        created: time(1),
+        news: vec![OutboxNews {
+            stub: stub("a"),
+            health: Health::Down,
+            since: time(1),
+        }],
+        alerts: Vec::new(),
+    };
+    let SuppressionEntry::Silence(kept) = silence.clone() else {
+        panic!("{silence:?}")
+    };
+    let last = StateValue::Experiment(Box::new(last));
     entries.extend([
-        Entry::Seen {
-            stub: stub("b"),
-            at: time(3),
-        },
-        Entry::Notified(Notified {
-            route: route.clone(),
-            subject: subject.clone(),
-            value: json!(1),
-        }),
-        Entry::Notified(Notified {
-            route: route.clone(),
-            subject: "gone".into(),
-            value: json!(1),
-        }),
-        Entry::Untold {
-            route,
-            subject: "gone".into(),
-        },
-        Entry::Outgoing(outgoing(1)),
-        Entry::Outgoing(outgoing(2)),
-        Entry::Delivery(Delivery {
-            id: 1,
-            at: time(8),
-            state: OutboxState::Sent,
-            error: None,
-        }),
-        Entry::Note(note),
+        state(StateKey::Experiment(stub("a")), Some(last)),
+        known("b"),
+        outgoing(2, &[("a", Health::Down)]),
+        state(StateKey::Outbox(2), Some(StateValue::Outbox(owed))),
         record(
-            6,
-            Record::Hold {
-                resource: resource("r-a"),
-                reason: Some("repair".into()),
+            5,
+            Record::Suppression {
+                id: SuppressionId(7),
+                entry: Box::new(silence),
             },
         ),
-        record(
-            7,
-            Record::Hold {
-                resource: resource("r-b"),
-                reason: Some("repair".into()),
-            },
+        state(
+            StateKey::Silence(SuppressionId(7)),
+            Some(StateValue::Silence(kept)),
         ),
-        record(
-            8,
-            Record::Hold {
-                resource: resource("r-b"),
-                reason: None,
-            },
+        hold(6, "r-a", Some("repair")),
+        state(
+            StateKey::Hold(resource("r-a")),
+            Some(StateValue::Hold(held)),
         ),
         keep("x", 1),
         keep("y", 2),
@@ -921,7 +906,16 @@ fn a_file_that_is_removed_while_it_is_used_loses_only_the_past() {
     drop(store);
     let mut after = bench.memory();
     assert_eq!(after.keep.remove("z"), Some(json!(3)));
-    assert_eq!(after, before);
+    let ring = &before.history.events[&stub("a")];
+    assert_eq!(after.history.events[&stub("a")], ring[ring.len() - 1..]);
+    assert_eq!(after.state, before.state);
+    assert_eq!(after.keep, before.keep);
+    let rows = verify(&bench.file()).expect("a report").rows;
+    assert_eq!(
+        ["holds", "notes", "outbox", "events"].map(|table| rows[table]),
+        [1; 4],
+        "what goes on is in the history"
+    );
 }
 
 #[test]
@@ -1124,23 +1118,14 @@ fn the_old_is_forgotten_and_the_last_is_not() {
         .collect();
     entries.extend((0..3).map(|n| happened("c", event(20 * 86_400_000 + n, Health::Ok))));
     entries.extend([
-        Entry::Outgoing(outgoing(1)),
-        Entry::Outgoing(outgoing(2)),
-        Entry::Outgoing(outgoing(3)),
+        known("a"),
+        known("b"),
+        outgoing(1, &[]),
+        outgoing(2, &[]),
+        outgoing(3, &[]),
+        sent(2, 2),
+        hold(1, "r", Some("x")),
     ]);
-    entries.push(Entry::Delivery(Delivery {
-        id: 2,
-        at: time(2),
-        state: OutboxState::Sent,
-        error: None,
-    }));
-    entries.push(record(
-        1,
-        Record::Hold {
-            resource: resource("r"),
-            reason: Some("x".into()),
-        },
-    ));
     write_and_wait(&store, entries);
     drop(store);
     let file = rusqlite::Connection::open(bench.file()).expect("opened");
@@ -1157,8 +1142,7 @@ fn the_old_is_forgotten_and_the_last_is_not() {
     );
     let memory = bench.memory();
     let last = |name: &str| {
-        memory.experiments[&stub(name)]
-            .events
+        memory.history.events[&stub(name)]
             .last()
             .map(|event| event.when.as_millisecond())
     };
@@ -1206,6 +1190,7 @@ fn rows_that_make_no_sense_are_left_out() {
     write_and_wait(
         &store,
         vec![
+            known("a"),
             happened("a", event(1, Health::Ok)),
             happened("a", event(2, Health::Down)),
             keep("x", 1),
@@ -1218,10 +1203,7 @@ fn rows_that_make_no_sense_are_left_out() {
     drop(file);
     let memory = bench.memory();
     assert_eq!(
-        (
-            memory.unreadable,
-            memory.experiments[&stub("a")].events.len()
-        ),
+        (memory.unreadable, memory.history.events[&stub("a")].len()),
         (1, 1)
     );
 }
@@ -1230,10 +1212,9 @@ fn rows_that_make_no_sense_are_left_out() {
 #[derive(Debug, Clone)]
 enum Deed {
     Event(u8, i64, Health),
-    Notified(u8, Option<i64>),
+    Request(u8, Option<i64>),
     Send(u8),
     Sent(u8),
-    Hold(u8, Option<u8>),
     Restart,
 }
 
@@ -1243,11 +1224,9 @@ fn deed() -> impl Strategy<Value = Deed> {
         (0..4_u8, 0..2_000_i64, health)
             .prop_map(|(name, at, health)| Deed::Event(name, at, health)),
         (0..4_u8, proptest::option::of(0..9_i64))
-            .prop_map(|(subject, value)| Deed::Notified(subject, value)),
+            .prop_map(|(subject, value)| Deed::Request(subject, value)),
         (0..5_u8).prop_map(Deed::Send),
         (0..5_u8).prop_map(Deed::Sent),
-        (0..3_u8, proptest::option::of(0..3_u8))
-            .prop_map(|(name, reason)| Deed::Hold(name, reason)),
         Just(Deed::Restart),
     ]
 }
@@ -1256,9 +1235,8 @@ fn deed() -> impl Strategy<Value = Deed> {
 #[derive(Default)]
 struct Plain {
     events: BTreeMap<String, Vec<(i64, Health)>>,
-    notified: BTreeMap<String, i64>,
+    requests: BTreeMap<String, String>,
     outbox: BTreeMap<u64, bool>,
-    holds: BTreeMap<String, String>,
 }
 
 impl Plain {
@@ -1271,61 +1249,31 @@ impl Plain {
                     .push((*at, *health));
                 happened(&format!("e{name}"), event(*at, *health))
             }
-            Deed::Notified(subject, Some(value)) => {
-                self.notified.insert(format!("s{subject}"), *value);
-                Entry::Notified(Notified {
-                    route: "r".into(),
-                    subject: format!("s{subject}"),
-                    value: json!(value),
-                })
-            }
-            Deed::Notified(subject, None) => {
-                self.notified.remove(&format!("s{subject}"));
-                Entry::Untold {
-                    route: "r".into(),
-                    subject: format!("s{subject}"),
+            Deed::Request(subject, value) => {
+                let (name, reason) = (format!("r{subject}"), value.map(|value| value.to_string()));
+                match &reason {
+                    Some(reason) => drop(self.requests.insert(name.clone(), reason.clone())),
+                    None => drop(self.requests.remove(&name)),
                 }
+                requested(&name, reason.as_deref())
             }
             Deed::Send(id) => {
                 self.outbox.insert(u64::from(*id), true);
-                Entry::Outgoing(outgoing(u64::from(*id)))
+                outgoing(u64::from(*id), &[])
             }
             Deed::Sent(id) => {
                 self.outbox
                     .entry(u64::from(*id))
                     .and_modify(|pending| *pending = false);
-                Entry::Delivery(Delivery {
-                    id: u64::from(*id),
-                    at: time(1),
-                    state: OutboxState::Sent,
-                    error: None,
-                })
-            }
-            Deed::Hold(name, reason) => {
-                let (name, reason) = (
-                    format!("r{name}"),
-                    reason.map(|reason| format!("because {reason}")),
-                );
-                match &reason {
-                    Some(reason) => drop(self.holds.insert(name.clone(), reason.clone())),
-                    None => drop(self.holds.remove(&name)),
-                }
-                record(
-                    1,
-                    Record::Hold {
-                        resource: resource(&name),
-                        reason,
-                    },
-                )
+                sent(u64::from(*id), 1)
             }
             Deed::Restart => return None,
         })
     }
 
-    fn compare(&self, memory: &Memory) {
-        let events = memory.experiments.iter().map(|(stub, is)| {
-            let ring = is
-                .events
+    fn compare(&self, memory: &Memory, outbox: &[OutboxRow]) {
+        let events = memory.history.events.iter().map(|(stub, ring)| {
+            let ring = ring
                 .iter()
                 .map(|event| (event.when.as_millisecond(), event.health))
                 .collect::<Vec<_>>();
@@ -1339,33 +1287,31 @@ impl Plain {
             events.collect::<BTreeMap<_, _>>(),
             rings.collect::<BTreeMap<_, _>>()
         );
-        let notified = memory.notified.iter().map(|notified| {
-            (
-                notified.subject.clone(),
-                notified.value.as_i64().unwrap_or(-1),
-            )
+        let requests = memory.state.iter().filter_map(|(key, value)| {
+            if let (StateKey::Request(name), StateValue::Request(ManualOverride::Hold(reason))) =
+                (key, value)
+            {
+                Some((name.to_string(), reason.clone()))
+            } else {
+                None
+            }
         });
-        assert_eq!(notified.collect::<BTreeMap<_, _>>(), self.notified);
-        let pending: Vec<_> = self
-            .outbox
+        assert_eq!(requests.collect::<BTreeMap<_, _>>(), self.requests);
+        let states = outbox
             .iter()
-            .filter(|(_, pending)| **pending)
-            .map(|(id, _)| *id)
-            .collect();
-        assert_eq!(
-            memory
-                .outbox
-                .iter()
-                .map(|pending| pending.outgoing.id)
-                .collect::<Vec<_>>(),
-            pending
-        );
-        let holds = memory
-            .holds
-            .iter()
-            .map(|hold| (hold.resource.to_string(), hold.reason.clone()));
-        assert_eq!(holds.collect::<BTreeMap<_, _>>(), self.holds);
+            .map(|row| (row.id, row.state == OutboxState::Pending));
+        assert_eq!(states.collect::<BTreeMap<_, _>>(), self.outbox);
     }
+}
+
+/// What is remembered, and what stands in the outbox.
+fn looked_at(bench: &Bench) -> (Store, Memory, Vec<OutboxRow>) {
+    let (store, memory) = bench.open();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .expect("a runtime");
+    let outbox = runtime.block_on(store.reader().outbox(ever()));
+    (store, memory, outbox.expect("an answer"))
 }
 
 proptest! {
@@ -1375,18 +1321,21 @@ proptest! {
         let bench = Bench::new();
         let mut plain = Plain::default();
         let mut store = bench.open().0;
+        let experiments = (0..4).map(|name| known(&format!("e{name}"))).collect();
+        prop_assert!(store.write(experiments).is_taken());
         for deed in &deeds {
             if let Some(entry) = plain.follow(deed) {
                 prop_assert!(store.write(vec![entry]).is_taken());
             } else {
                 drop(store);
-                let (again, memory) = bench.open();
-                plain.compare(&memory);
+                let (again, memory, outbox) = looked_at(&bench);
+                plain.compare(&memory, &outbox);
                 store = again;
             }
         }
         drop(store);
-        plain.compare(&bench.memory());
+        let (_store, memory, outbox) = looked_at(&bench);
+        plain.compare(&memory, &outbox);
     }
 }
 
@@ -1488,7 +1437,7 @@ fn bookings_are_kept_as_they_took_place() {
     assert_eq!(kept(0, 10), []);
     drop(store);
     assert_eq!(
-        bench.memory().bookings,
+        bench.memory().history.bookings,
         [e],
         "what is over need not be remembered"
     );
@@ -1585,14 +1534,10 @@ fn a_look_back_knows_how_it_began() {
             happened("a", event(60, Health::Ok)),
             happened("b", event(7, Health::Flapping)),
             record(40, Record::Forgotten(stub("b"))),
-            record(41, Record::Forgotten(stub("b"))),
             record(35, Record::Switching(switch(false))),
             record(36, confirmed()),
             record(37, Record::Switching(switch(true))),
-            Entry::Keep {
-                key: "pools".into(),
-                value: serde_json::to_value(&pools).ok(),
-            },
+            state(StateKey::Pools, Some(StateValue::Pools(pools.clone()))),
         ],
     );
     let past = look(&bench, 25, 50, 1_000_001).expect("an answer");
@@ -1619,8 +1564,7 @@ fn a_look_back_knows_how_it_began() {
     );
     assert_eq!(
         changes("b"),
-        [(7, Some(Health::Flapping), 4), (40, None, 0)],
-        "forgotten once"
+        [(7, Some(Health::Flapping), 4), (40, None, 0)]
     );
     assert_eq!(
         (past.withdrawals, past.pools),
@@ -1670,6 +1614,98 @@ fn an_older_folder_is_brought_up_to_date() {
             .is_some_and(|last| last.health.is_none())
     };
     assert!(forgotten("gone") && !forgotten("here"), "{past:?}");
+}
+
+/// A database that labwatch 0.1.0 made is taken over whole: `tests/data/labwatch-0.1.sql`.
+#[test]
+fn a_database_of_0_1_is_taken_over() {
+    let bench = Bench::new();
+    let old = rusqlite::Connection::open(bench.file()).expect("a file");
+    old.execute_batch(include_str!("../../tests/data/labwatch-0.1.sql"))
+        .expect("tables and rows");
+    drop(old);
+    bench.set_clock(1_790_000_100_000);
+    let (store, memory) = bench.open();
+    assert_eq!((memory.unreadable, &memory.origin), (0, &Origin::Found));
+    let keys: Vec<String> = memory.state.keys().map(ToString::to_string).collect();
+    assert_eq!(
+        keys,
+        [
+            "experiment/pend00",
+            "experiment/pend01",
+            "experiment/spin00",
+            "notified/everybody/experiment/pend00",
+            "notified/everybody/alert/jump",
+            "reminder/everybody",
+            "outbox/2",
+            "outbox/3",
+            "acknowledgement/experiment/pend00",
+            "silence/2",
+            "maintenance/3",
+            "category/exam",
+            "hold/r-spin00",
+            "request/r-pend01",
+            "source/relay",
+            "pools",
+            "last/summary",
+            "last/suppression",
+        ]
+    );
+    assert_eq!(memory.keep.keys().collect::<Vec<_>>(), ["revoked.abc"]);
+    assert_eq!(
+        (
+            memory.history.events[&stub("pend00")].len(),
+            memory.history.bookings.len()
+        ),
+        (2, 1)
+    );
+    let text = |key: &str| {
+        let key = key.parse::<StateKey>().expect("a key");
+        serde_json::to_string(&memory.state[&key]).expect("JSON")
+    };
+    for (key, part) in [
+        (
+            "experiment/pend00",
+            r#""flips":["2026-09-21T14:13:40Z"],"flaps_since":null,"own_issues":[{"Required":["pend00-st-data","missing"]}]"#,
+        ),
+        (
+            "notified/everybody/experiment/pend00",
+            r#""health":"down","issues":[{"Required":["pend00-st-data","missing"]}],"listed":true,"bad_since":"2026-09-21T14:13:40Z"},"thread":{"root":{"at":"2026-09-21T14:13:41Z","id":1}"#,
+        ),
+        (
+            "reminder/everybody",
+            r#""reminders":1,"digest":"2026-09-21T14:13:30Z""#,
+        ),
+        (
+            "outbox/2",
+            r#""news":[{"stub":"pend01","health":"degraded","since":"2026-09-21T14:13:50Z"}],"alerts":[{"alert":"manifest","since":"2026-09-21T14:13:45Z","ended":"2026-09-21T14:13:48Z"}]"#,
+        ),
+        (
+            "category/exam",
+            r#""enabled":false,"at":"2026-09-21T14:14:15Z","by":"labwatch","cause":"fault","reason":"failing: pend00","quarantined":["pend00"]"#,
+        ),
+        ("hold/r-spin00", r#""reason":"in the workshop""#),
+        ("request/r-pend01", r#"{"request":{"hold":"demo"}}"#),
+        ("pools", r#"{"pools":{"pend":["pend00","pend01"]}}"#),
+        ("last/summary", r#"{"last":3}"#),
+        ("last/suppression", r#"{"last":4}"#),
+    ] {
+        assert!(text(key).contains(part), "{key}: {}", text(key));
+    }
+    let now = engine::model::Moment::new(time(1_790_000_100_000), Duration::from_secs(1));
+    let everybody = engine::Route::everybody();
+    let pends = engine::Route {
+        name: RouteName::try_new("pends").expect("a name"),
+        ..everybody.clone()
+    };
+    let rules = engine::Rules::new(engine::Policy::default(), vec![everybody, pends]);
+    let engine = engine::Engine::resume(rules, &memory.state, now);
+    assert_eq!(engine.state(), &memory.state);
+    write_and_wait(&store, vec![keep("x", 1)]);
+    drop(store);
+    assert_eq!(bench.memory().state, memory.state, "the same once more");
+    let report = verify(&bench.file()).expect("a report");
+    assert_eq!(report.problems, Vec::<String>::new());
 }
 
 #[test]

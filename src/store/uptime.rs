@@ -22,14 +22,14 @@ pub struct Bucket {
     pub flapping: i64,
     /// Students could not use it.
     pub down: i64,
-    /// Not judged, or not known yet.
+    /// Not evaluated, or not known yet.
     pub unknown: i64,
     /// There is no history: labwatch was off, or its disk took nothing.
     pub gap: i64,
 }
 
 impl Bucket {
-    /// The share of the judged time in which it was usable, 0 to 1; `None` when nothing was judged.
+    /// The share of the evaluated time in which it was usable, 0 to 1; `None` when nothing was evaluated.
     #[must_use]
     pub fn usable(&self) -> Option<f64> {
         let judged = self.ok + self.degraded + self.flapping + self.down;

@@ -1,4 +1,4 @@
-//! Entries into tables. It decides nothing: whoever calls it opens and closes the transaction.
+//! Entries into tables. It decides nothing: the caller opens and closes the transaction.
 
 use std::fmt;
 
@@ -6,10 +6,13 @@ use jiff::Timestamp;
 use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, params};
 use serde_json::{Value, json};
 
-use super::entry::{Delivery, Entry, Note, Notified, OutboxState, Outgoing};
+use super::entry::{Entry, NoteKind, OutboxState};
 use super::{bookings, text};
 use engine::model::{ResourceName, Stub, Visibility};
-use engine::{Event, ManifestChange, Record, Summary, Switch, SwitchOutcome};
+use engine::{
+    CategoryCause, DeliveryFault, Event, ManifestChange, Record, StateChange, Summary,
+    SuppressionEntry, SuppressionId, SuppressionKind, Switch, SwitchOutcome,
+};
 
 /// The longest content of something that is to be sent or remembered, in bytes. A mail about 130 experiments has about 100,000.
 pub const MAX_CONTENT_BYTES: usize = 4 << 20;
@@ -51,42 +54,36 @@ impl fmt::Display for WriteFault {
 
 type Written = Result<(), WriteFault>;
 
+/// Sets an entry of the state.
+pub(super) const PUT: &str = "REPLACE INTO state (key, value) VALUES (?1, ?2)";
+
 /// Writes one entry.
 pub(super) fn write(to: &Connection, entry: &Entry) -> Written {
     match entry {
-        Entry::Record { at, record } => write_record(to, *at, record),
-        Entry::Seen { stub, at } => seen(to, stub, *at),
-        Entry::Forgotten { stub, at } => forgotten(to, stub, *at),
-        Entry::Notified(notified) => write_told(to, notified),
-        Entry::Untold { route, subject } => run(
-            to,
-            "DELETE FROM told WHERE route = ?1 AND subject = ?2",
-            [route, subject],
-        ),
-        Entry::RouteForgotten(route) => run(to, "DELETE FROM told WHERE route = ?1", [route]),
-        Entry::Outgoing(outgoing) => write_outgoing(to, outgoing),
-        Entry::Delivery(delivery) => write_delivery(to, delivery),
-        Entry::Note(note) => write_note(to, note),
-        Entry::NoteEnded { id, at } => run(
-            to,
-            "UPDATE notes SET ended = ?2 WHERE id = ?1 AND ended IS NULL",
-            params![id, text::millis(*at)],
-        ),
-        Entry::Keep {
-            key,
-            value: Some(value),
-        } => run(
-            to,
-            "REPLACE INTO keep (key, value) VALUES (?1, ?2)",
-            [key, &content(value)?],
-        ),
-        Entry::Keep { key, value: None } => run(to, "DELETE FROM keep WHERE key = ?1", [key]),
-        Entry::Audit { at, who, what } => run(
-            to,
-            "INSERT INTO audit (at, who, what) VALUES (?1, ?2, ?3)",
-            params![text::millis(*at), who, what],
-        ),
+        Entry::Record { at, record } => self::record(to, *at, record),
+        Entry::State(StateChange { key, value }) => {
+            let value = value.as_ref().map(serde_json::to_value).transpose()?;
+            put(to, &key.to_string(), value.as_ref())
+        }
+        Entry::Keep { key, value } => put(to, key, value.as_ref()),
+        Entry::Audit { at, who, what } => audit(to, *at, who, what),
     }
+}
+
+/// Sets an entry of the state, or removes it. No other entry is touched.
+pub(super) fn put(to: &Connection, key: &str, value: Option<&Value>) -> Written {
+    match value {
+        Some(value) => run(to, PUT, [key, &content(value)?]),
+        None => run(to, "DELETE FROM state WHERE key = ?1", [key]),
+    }
+}
+
+fn audit(to: &Connection, at: Timestamp, who: &str, what: &str) -> Written {
+    run(
+        to,
+        "INSERT INTO audit (at, who, what) VALUES (?1, ?2, ?3)",
+        params![text::millis(at), who, what],
+    )
 }
 
 /// Notes a time in which nothing was kept.
@@ -122,7 +119,8 @@ pub(super) fn write_alive(to: &Connection, at: Timestamp) -> rusqlite::Result<()
         .map(|_| ())
 }
 
-fn write_record(to: &Connection, at: Timestamp, record: &Record) -> Written {
+/// Writes the rows of the history that a record makes.
+pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written {
     match record {
         Record::Event { stub, event } => write_event(to, stub, event),
         Record::Switching(switch) => write_switching(to, at, switch),
@@ -144,27 +142,38 @@ fn write_record(to: &Connection, at: Timestamp, record: &Record) -> Written {
             ],
         ),
         Record::Hold { resource, reason } => write_hold(to, at, resource, reason.as_deref()),
-        Record::Seen(stub) => seen(to, stub, at),
-        Record::Forgotten(stub) => forgotten(to, stub, at),
+        Record::Forgotten(stub) => run(
+            to,
+            "INSERT INTO forgotten (at, stub) VALUES (?1, ?2)",
+            params![text::millis(at), stub.as_str()],
+        ),
         Record::Bookings(changes) => bookings::write(to, changes),
-        // These are rows of their own, which the clerk makes.
-        Record::Notified { .. }
-        | Record::RouteGone(_)
-        | Record::Wished { .. }
-        | Record::Pools(_)
-        | Record::Commanded { .. }
-        | Record::Suppression { .. }
-        | Record::QuietEnded(_) => Ok(()),
-        Record::Manifest(change) => notice(to, at, "manifest", &manifest(change)),
-        Record::Blind(blind) => notice(to, at, "blind", &json!(blind)),
-        Record::Telling(summary) => notice(to, at, "mailing", &mailing(summary)),
+        Record::Commanded { order, .. } => audit(to, at, &order.by, &order.command.to_string()),
+        Record::Category { name, state } if state.cause == CategoryCause::Fault => {
+            let what = format!("closed the category {name}: {}", state.reason);
+            audit(to, at, &state.by, &what)
+        }
+        Record::Suppression { id, entry } => note(to, *id, entry),
+        Record::SuppressionEnded(ended) => run(
+            to,
+            "UPDATE notes SET ended = ?2 WHERE id = ?1 AND ended IS NULL",
+            params![ended.id.to_string(), text::millis(ended.at)],
+        ),
+        Record::Notifying(summary) => {
+            write_outgoing(to, at, summary)?;
+            notice(to, at, "mailing", &mailing(summary))
+        }
+        Record::Superseded(id) => write_delivery(to, at, *id, OutboxState::Superseded, None),
         Record::Delivered { id, outcome } => {
+            write_outcome(to, at, *id, outcome)?;
             let error = outcome
                 .as_ref()
                 .err()
                 .map(|fault| fault.fault.words(Visibility::MAINTAINER));
             notice(to, at, "mailed", &json!({ "id": id, "error": error }))
         }
+        Record::Manifest(change) => notice(to, at, "manifest", &manifest(change)),
+        Record::Blind(blind) => notice(to, at, "blind", &json!(blind)),
         Record::Sampling {
             streams,
             round,
@@ -174,30 +183,17 @@ fn write_record(to: &Connection, at: Timestamp, record: &Record) -> Written {
             let content = json!({ "streams": streams, "round_s": round.as_secs_f64(), "keeps_up": keeps_up, "failures": failures });
             notice(to, at, "sampling", &content)
         }
+        // The state alone holds these.
+        Record::Seen(_)
+        | Record::Notified { .. }
+        | Record::RouteGone(_)
+        | Record::Requested { .. }
+        | Record::Category { .. }
+        | Record::Pools(_) => Ok(()),
     }
 }
 
-fn seen(to: &Connection, stub: &Stub, at: Timestamp) -> Written {
-    run(
-        to,
-        "INSERT OR IGNORE INTO experiments (stub, first_seen) VALUES (?1, ?2)",
-        params![stub.as_str(), text::millis(at)],
-    )
-}
-
-/// Lets a known experiment go, and notes when that was. One that is not known is forgotten already.
-fn forgotten(to: &Connection, stub: &Stub, at: Timestamp) -> Written {
-    let known = "INSERT INTO forgotten (at, stub) SELECT ?2, stub FROM experiments WHERE stub = ?1";
-    run(to, known, params![stub.as_str(), text::millis(at)])?;
-    run(
-        to,
-        "DELETE FROM experiments WHERE stub = ?1",
-        [stub.as_str()],
-    )
-}
-
 fn write_event(to: &Connection, stub: &Stub, event: &Event) -> Written {
-    seen(to, stub, event.when)?;
     run(
         to,
         "INSERT INTO events (at, stub, health, was, issues, jump, streams, why) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -289,56 +285,75 @@ fn write_hold(
     }
 }
 
-fn write_told(to: &Connection, notified: &Notified) -> Written {
+fn write_outgoing(to: &Connection, at: Timestamp, summary: &Summary) -> Written {
+    let news: Vec<_> = summary
+        .news
+        .iter()
+        .map(|line| json!({ "stub": line.stub, "health": line.health, "since": line.since }))
+        .collect();
     run(
         to,
-        "REPLACE INTO told (route, subject, value) VALUES (?1, ?2, ?3)",
-        [
-            &notified.route,
-            &notified.subject,
-            &content(&notified.value)?,
-        ],
-    )
-}
-
-fn write_outgoing(to: &Connection, outgoing: &Outgoing) -> Written {
-    run(
-        to,
-        "INSERT INTO outbox (id, route, created, state, content) VALUES (?1, ?2, ?3, ?4, ?5) \
-         ON CONFLICT (id) DO UPDATE SET content = excluded.content, state = iif(state = 'refused', state, excluded.state)",
+        "REPLACE INTO outbox (id, route, created, state, content) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![
-            number(outgoing.id)?,
-            outgoing.route,
-            text::millis(outgoing.created),
+            number(summary.id)?,
+            summary.route.as_str(),
+            text::millis(at),
             OutboxState::Pending.as_str(),
-            content(&outgoing.content)?
+            content(&json!({ "news": news }))?
         ],
     )
 }
 
-fn write_delivery(to: &Connection, delivery: &Delivery) -> Written {
+fn write_outcome(
+    to: &Connection,
+    at: Timestamp,
+    id: u64,
+    outcome: &Result<(), DeliveryFault>,
+) -> Written {
+    match outcome {
+        Ok(()) => write_delivery(to, at, id, OutboxState::Sent, None),
+        Err(failed) => {
+            let state = if failed.refuses_content() {
+                OutboxState::Refused
+            } else {
+                OutboxState::Pending
+            };
+            let words = failed.fault.words(Visibility::MAINTAINER);
+            write_delivery(to, at, id, state, Some(&words))
+        }
+    }
+}
+
+fn write_delivery(
+    to: &Connection,
+    at: Timestamp,
+    id: u64,
+    state: OutboxState,
+    error: Option<&str>,
+) -> Written {
     run(
         to,
         "UPDATE outbox SET state = ?2, attempts = attempts + (?2 <> 'superseded'), tried = ?3, last_error = coalesce(?4, last_error) WHERE id = ?1",
-        params![
-            number(delivery.id)?,
-            delivery.state.as_str(),
-            text::millis(delivery.at),
-            delivery.error
-        ],
+        params![number(id)?, state.as_str(), text::millis(at), error],
     )
 }
 
-fn write_note(to: &Connection, note: &Note) -> Written {
+/// Keeps a suppression in the history, where it stays after its end.
+pub(super) fn note(to: &Connection, id: SuppressionId, entry: &SuppressionEntry) -> Written {
+    let kind = match entry.kind() {
+        SuppressionKind::Acknowledged => NoteKind::Acknowledgement,
+        SuppressionKind::Silenced => NoteKind::Silence,
+        SuppressionKind::Maintenance => NoteKind::Window,
+    };
     run(
         to,
         "REPLACE INTO notes (id, kind, created, until, content) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![
-            note.id,
-            note.kind.as_str(),
-            text::millis(note.created),
-            note.until.map(text::millis),
-            content(&note.content)?
+            id.to_string(),
+            kind.as_str(),
+            text::millis(entry.since()),
+            entry.over_at().map(text::millis),
+            content(&serde_json::to_value(entry)?)?
         ],
     )
 }
@@ -387,7 +402,7 @@ fn content(value: &Value) -> Result<String, WriteFault> {
     Ok(text)
 }
 
-fn number(id: u64) -> Result<i64, WriteFault> {
+pub(super) fn number(id: u64) -> Result<i64, WriteFault> {
     i64::try_from(id).map_err(|_| WriteFault::Refused(format!("its number {id} is too large")))
 }
 

@@ -1,5 +1,5 @@
 //! The one thread that writes: takes batches, commits what waits as one group, keeps what the disk does not take and tries again,
-//! notes that labwatch runs, and forgets what is too old. Nobody waits for it, and it waits for nobody.
+//! notes that labwatch runs, and forgets what is too old. It waits for no reader, and no caller waits for it.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -15,8 +15,8 @@ use super::entry::Entry;
 use super::file::{self, Database, Folder, OpenFault};
 use super::health::{Progress, StoreHealth, StoreState};
 use super::memory::{Gap, GapCause, HEARTBEAT, gap_between};
-use super::mirror::Mirror;
 use super::prune::{self, Walk};
+use super::refill::Refill;
 use super::write::{self, WriteFault};
 use crate::failpoints;
 
@@ -58,7 +58,7 @@ pub(super) struct StoreWriter {
     pub(super) gaps: Vec<Gap>,
     pub(super) agenda: Agenda,
     /// What a file that is begun anew is told first.
-    pub(super) mirror: Mirror,
+    pub(super) refill: Refill,
 }
 
 /// What is due when.
@@ -106,7 +106,7 @@ impl Agenda {
 }
 
 impl StoreWriter {
-    /// Runs until nobody can write any more, and then writes the rest.
+    /// Runs until the store is closed, and then writes the rest.
     pub(super) fn run(mut self) {
         loop {
             let pause = self.agenda.next().saturating_duration_since(Instant::now());
@@ -162,7 +162,7 @@ impl StoreWriter {
             return Ok(());
         }
         if self.database.take().is_some() {
-            tracing::error!(file = %self.folder.path().display(), "somebody removed the data file while labwatch ran");
+            tracing::error!(file = %self.folder.path().display(), "the data file was removed while labwatch ran");
         }
         let mut opened = self.folder.open(|_| Ok(())).map_err(|fault| Failure {
             why: words(fault),
@@ -170,7 +170,7 @@ impl StoreWriter {
         })?;
         if opened.new || opened.aside.is_some() {
             self.begun_anew(opened.aside);
-            fill(&mut opened.database.connection, &self.mirror)?;
+            fill(&mut opened.database.connection, &self.refill)?;
         }
         self.database = Some(opened.database);
         Ok(())
@@ -220,8 +220,8 @@ impl StoreWriter {
             .drain(..group)
             .flat_map(|batch| batch.entries)
         {
-            self.mirror.note(&entry);
             passed(&entry);
+            self.refill.note(entry);
         }
         self.count_lost(refused);
         Ok(())
@@ -445,18 +445,16 @@ impl From<rusqlite::Error> for Failure {
 }
 
 /// Tells a file that is begun anew what is true, all or nothing.
-fn fill(file: &mut Connection, mirror: &Mirror) -> Result<(), Failure> {
+fn fill(file: &mut Connection, refill: &Refill) -> Result<(), Failure> {
     let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    for entry in mirror.entries() {
-        match write::write(&transaction, &entry) {
-            Ok(()) => {}
-            Err(WriteFault::Disk(error)) => return Err(error.into()),
-            Err(fault @ WriteFault::Refused(_)) => {
-                tracing::error!(%fault, "something that is remembered cannot be written again");
-            }
-        }
+    match refill.write(&transaction) {
+        Ok(()) => transaction.commit().map_err(Failure::from),
+        Err(WriteFault::Disk(error)) => Err(error.into()),
+        Err(fault @ WriteFault::Refused(_)) => Err(Failure {
+            why: fault.to_string(),
+            broken: false,
+        }),
     }
-    transaction.commit().map_err(Failure::from)
 }
 
 fn passed(entry: &Entry) {

@@ -141,6 +141,7 @@ impl Lab {
             quiet: Arc::default(),
             calendar: Arc::default(),
             pools: Arc::default(),
+            categories: Arc::default(),
             quarantined: Arc::default(),
         })
     }

@@ -4,12 +4,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use engine::model::{
-    CallError, Health, JumpHealth, ResourceName, SourceHealth, SourceName, StreamHealth, Stub,
-    Topic,
+    CallError, Health, JumpHealth, ResourceName, RouteName, SourceHealth, SourceName, StreamHealth,
+    Stub, Topic,
 };
-use engine::{Event, Issue, Record, Switch, SwitchOutcome, Why};
-use labwatch::store::{Delivery, Entry, OutboxState, Outgoing, Reader, Store, StoreSettings};
-use serde_json::json;
+use engine::{
+    Background, Channel, Counts, DeliveryFault, Event, Issue, MessageId, Occasion, Record, Summary,
+    Switch, SwitchOutcome, Thread, Why,
+};
+use jiff::Timestamp;
+use labwatch::store::{Entry, Reader, Store, StoreSettings};
 
 use super::lab::{REMOTE, at};
 
@@ -147,17 +150,39 @@ fn entries() -> Vec<Entry> {
                 reason: None,
             },
         ),
-        Entry::Outgoing(Outgoing {
-            id: 1,
-            route: "mail".to_owned(),
-            created: at(-700),
-            content: json!({}),
-        }),
-        Entry::Delivery(Delivery {
-            id: 1,
-            at: at(-699),
-            state: OutboxState::Refused,
-            error: Some("550 students@example.org unknown".to_owned()),
-        }),
+        record(-700, Record::Notifying(Arc::new(summary(at(-700))))),
+        record(
+            -699,
+            Record::Delivered {
+                id: 1,
+                outcome: Err(DeliveryFault {
+                    fault: CallError::Sick {
+                        status: 550,
+                        body: "students@example.org unknown".to_owned(),
+                    },
+                    permanent: true,
+                }),
+            },
+        ),
     ]
+}
+
+/// A summary without anything in it.
+fn summary(at: Timestamp) -> Summary {
+    Summary {
+        id: 1,
+        route: RouteName::try_new("mail").expect("a name"),
+        channel: Channel::Mail,
+        occasion: Occasion::News,
+        thread: Thread {
+            id: MessageId { at, id: 1 },
+            references: Vec::new(),
+        },
+        at,
+        news: Vec::new(),
+        problems: Vec::new(),
+        alerts: Vec::new(),
+        counts: Counts::default(),
+        background: Background::default(),
+    }
 }

@@ -4,7 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use engine::model::{Availability, Health, JumpHealth, ResourceName, StreamHealth, Stub, Topic};
-use engine::{Event, Issue, Record, Switch, SwitchOutcome, Why};
+use engine::{
+    Event, ExperimentState, Issue, Record, StateChange, StateKey, StateValue, Switch,
+    SwitchOutcome, Why,
+};
 use jiff::{SignedDuration, Timestamp};
 use labwatch::store::{DATABASE_FILE, Entry, Store, StoreSettings};
 use rusqlite::Connection;
@@ -39,10 +42,11 @@ pub async fn lived_through(folder: &Path, stubs: &[String]) {
     let mut entries = Vec::new();
     for stub in stubs {
         let stub = Stub::try_new(stub).expect("a name");
-        entries.push(Entry::Seen {
-            stub: stub.clone(),
-            at: ago(BEGIN),
-        });
+        let known = ExperimentState::new(ago(BEGIN));
+        entries.push(Entry::State(StateChange {
+            key: StateKey::Experiment(stub.clone()),
+            value: Some(StateValue::Experiment(Box::new(known))),
+        }));
         entries.push(happened(&stub, ago(BEGIN - 1), Health::Unknown, Health::Ok));
     }
     for (stub, began, lasted, health) in TROUBLE {

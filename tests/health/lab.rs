@@ -9,15 +9,16 @@ use engine::model::{
     StreamHealth, Stub, Topic,
 };
 use engine::{
-    Affected, Channel, Connection, Counts, Evidence, ExperimentView, Issue, Link, Report,
-    ResourceView, Role, RouteView, SamplingView, Scopes, Seen, Snapshot, SourceView, StreamView,
-    Traffic,
+    Acknowledgement, Affected, CategoryCause, CategoryState, Channel, Connection, Counts, Evidence,
+    ExperimentView, Issue, Link, NoteView, Report, ResourceView, Role, RouteView, SamplingView,
+    Scopes, Seen, Snapshot, SourceView, StreamView, Subject, Suppression, SuppressionEntry,
+    SuppressionKind, Traffic,
 };
 use jiff::{SignedDuration, Timestamp};
 use labwatch::config::CategorySettings;
 use labwatch::health::{
-    Ack, Categories, Clock, Finding, HealthState, Identity, PassiveChecks, Registry, Reporter,
-    STORE, Settings, SingleCheck, strict,
+    Ack, Acks, Clock, Finding, HealthState, Identity, PassiveChecks, Registry, Reporter, STORE,
+    Settings, SingleCheck, strict,
 };
 use tokio::sync::watch;
 
@@ -87,11 +88,6 @@ pub fn settings() -> Settings {
 impl Bench {
     /// A service with these settings and a laboratory in which nothing was heard yet.
     pub fn new(settings: Settings) -> Self {
-        Self::with(settings, Categories::default())
-    }
-
-    /// The same, with categories that were used before.
-    pub fn with(settings: Settings, categories: Categories) -> Self {
         let hands = Hands::default();
         let registry = Registry::new(hands.clock());
         let first = quiet();
@@ -111,15 +107,8 @@ impl Bench {
             built: Some("2026-11-20T12:00:00Z"),
             started: at(0),
         };
-        let desk = HealthState::new(
-            settings,
-            identity,
-            hands.clock(),
-            registry.clone(),
-            seen,
-            categories,
-        )
-        .expect("free");
+        let desk = HealthState::new(settings, identity, hands.clock(), registry.clone(), seen)
+            .expect("free");
         Self {
             hands,
             desk,
@@ -153,21 +142,50 @@ impl Bench {
         bench
     }
 
-    /// Changes the laboratory, and has it looked at: what changed of the categories is returned.
-    pub fn show(&self, seconds: u64, change: impl FnOnce(&mut Snapshot)) -> Vec<String> {
+    /// Changes the laboratory.
+    pub fn show(&self, seconds: u64, change: impl FnOnce(&mut Snapshot)) {
         self.hands.set(seconds);
         let mut last = self.last.lock().expect("no panic");
-        change(&mut last);
         last.at = at(seconds);
+        change(&mut last);
         last.version += 1;
         last.counts = count(&last);
-        let snapshot = Arc::new(last.clone());
-        self.snapshots.send_replace(Arc::clone(&snapshot));
-        self.desk
-            .evaluate(&snapshot)
-            .into_iter()
-            .map(|change| format!("{} {}", change.category, change.switch.reason))
-            .collect()
+        self.snapshots.send_replace(Arc::new(last.clone()));
+        // The start is over when it is seen that it is.
+        drop(self.desk.picture());
+    }
+
+    /// What people have acknowledged is this.
+    pub fn acknowledge(&self, acks: &Acks) {
+        let seconds = self.hands.now().mono().as_secs() - 1_000_000;
+        self.show(seconds, |lab| {
+            let all = acks
+                .installation
+                .iter()
+                .map(|ack| (Subject::Installation, ack));
+            let experiments = acks.experiments.iter().map(|(name, ack)| {
+                (
+                    Subject::Experiment(Stub::try_new(name).expect("a name")),
+                    ack,
+                )
+            });
+            let components = acks.components.iter();
+            let components = components.map(|(name, ack)| (Subject::Component(name.clone()), ack));
+            let notes = all.chain(experiments).chain(components);
+            lab.notes = Arc::new(notes.map(|(subject, ack)| note(subject, ack)).collect());
+            let away = acks.away.iter();
+            for name in away {
+                let mut view = (**lab.experiment(name).expect("known")).clone();
+                view.quiet = Some(Suppression {
+                    kind: SuppressionKind::Maintenance,
+                    id: None,
+                    by: "bob".into(),
+                    text: "moved".into(),
+                    until: None,
+                });
+                put(lab, view);
+            }
+        });
     }
 
     /// The loop turns, and store and web are found well.
@@ -176,6 +194,39 @@ impl Bench {
         self.desk.turned();
         self.store.report(Finding::ok());
     }
+}
+
+fn note(subject: Subject, ack: &Ack) -> NoteView {
+    NoteView {
+        id: None,
+        entry: SuppressionEntry::Acknowledgement(Acknowledgement {
+            subject,
+            health: Health::Down,
+            who: ack.by.clone(),
+            text: ack.text.clone(),
+            since: ack.at,
+            until: ack.until,
+        }),
+        active: true,
+        next: None,
+        last: None,
+    }
+}
+
+/// A category that a fault has closed.
+pub fn closed(lab: &mut Snapshot, name: &str, reason: &str, quarantined: &[&str]) {
+    let stubs = quarantined
+        .iter()
+        .map(|stub| Stub::try_new(stub).expect("a name"));
+    let state = CategoryState {
+        enabled: false,
+        at: lab.at,
+        by: "labwatch".into(),
+        cause: CategoryCause::Fault,
+        reason: reason.into(),
+        quarantined: stubs.collect(),
+    };
+    Arc::make_mut(&mut lab.categories).insert(name.into(), state);
 }
 
 pub fn ack(text: &str) -> Ack {
@@ -247,6 +298,7 @@ pub fn quiet() -> Snapshot {
         quiet: Arc::default(),
         calendar: Arc::default(),
         pools: Arc::default(),
+        categories: Arc::default(),
         quarantined: Arc::default(),
     }
 }

@@ -103,7 +103,7 @@ impl Server {
             pushed: Arc::clone(&bench.pushed),
             contributors: Arc::new(contributors),
             endpoints: Arc::default(),
-            keep_switch: Arc::new(|_| Box::pin(std::future::ready(true))),
+            give: Arc::new(|_, _| Box::pin(std::future::ready(Err(engine::Refusal::Stopping)))),
             levels: Some(Arc::new(Log::default())),
         };
         let routes = router(

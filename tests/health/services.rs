@@ -3,8 +3,11 @@
 
 use std::sync::Arc;
 
+use engine::Fitness;
 use labwatch::config::CategorySettings;
-use labwatch::health::{About, Acks, Finding, Reporter, Settings, SingleCheck, State, strict};
+use labwatch::health::{
+    About, Acks, Finding, FitnessChange, Reporter, Settings, SingleCheck, State, strict,
+};
 use serde_json::{Value, json};
 
 use super::lab::{Bench, ack, settings};
@@ -120,7 +123,7 @@ async fn instances_of_a_service_stand_in_for_each_other() {
     );
     second.report(Finding::error("gone"));
     assert_eq!(gtg(&server, "docs").await, 503);
-    bench.desk.acknowledge(Acks {
+    bench.acknowledge(&Acks {
         components: ["document-store-api-1", "document-store-api-2"]
             .map(|name| (name.to_owned(), ack("known")))
             .into(),
@@ -129,36 +132,34 @@ async fn instances_of_a_service_stand_in_for_each_other() {
     assert_eq!(gtg(&server, "docs").await, 200, "it is known");
 }
 
+/// A failure between two looks reaches the engine, which closes the categories of the service by it.
 #[tokio::test]
-async fn a_sticky_category_closes_by_a_service() {
+async fn the_engine_is_told_of_a_failure_that_is_over() {
     let Services { bench, wiki, .. } = services();
-    let server = Server::start(&bench).await;
-    wiki.report(Finding::error("gone"));
-    assert_eq!(bench.show(121, |_| {}), ["latch failing: wiki"]);
-    wiki.report(Finding::ok());
-    assert!(bench.show(122, |_| {}).is_empty());
-    assert_eq!(gtg(&server, "latch").await, 503, "a person opens it");
-    assert_eq!(gtg(&server, "docs").await, 200);
-}
-
-/// A component changes also between two snapshots of the engine.
-#[tokio::test]
-async fn a_failure_between_two_snapshots_closes_a_sticky_category() {
-    let Services { bench, wiki, .. } = services();
-    let (closed, mut seen) = tokio::sync::mpsc::unbounded_channel();
+    let (told, mut seen) = tokio::sync::mpsc::channel(64);
     let mut following = tokio::task::JoinSet::new();
-    following.spawn(
-        bench
-            .desk
-            .clone()
-            .follow(bench.snapshots.subscribe(), move |change| {
-                let _ = closed.send(change.category);
-            }),
-    );
+    let registry = bench.registry.clone();
+    following.spawn(async move {
+        let tell = |change| {
+            let told = told.clone();
+            async move { told.send(change).await.is_ok() }
+        };
+        registry.follow(tell).await;
+    });
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     wiki.report(Finding::error("gone"));
-    let first = tokio::time::timeout(std::time::Duration::from_secs(5), seen.recv()).await;
-    assert_eq!(first.expect("in time").as_deref(), Some("latch"));
+    wiki.report(Finding::ok());
+    let mut fitness = Vec::new();
+    while fitness.len() < 3 {
+        let change = tokio::time::timeout(std::time::Duration::from_secs(5), seen.recv()).await;
+        if let Some(FitnessChange::Is(component)) = change.expect("in time")
+            && &*component.name == "wiki"
+        {
+            assert_eq!(*component.categories, ["latch".to_owned()]);
+            fitness.push(component.fitness);
+        }
+    }
+    assert_eq!(fitness[1..], [Fitness::Fails, Fitness::Works]);
     following.shutdown().await;
 }
 

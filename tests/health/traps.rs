@@ -134,7 +134,7 @@ async fn trap_04_no_results_are_not_good_ones() {
 async fn trap_05_a_fresh_run_loses_no_acknowledgement() {
     let bench = Bench::well();
     bench.show(121, |lab| put(lab, down("pend00")));
-    bench.desk.acknowledge(Acks {
+    bench.acknowledge(&Acks {
         experiments: [("pend00".to_owned(), ack("known"))].into(),
         ..Acks::default()
     });
@@ -205,7 +205,7 @@ async fn trap_07_all_down_and_one_acknowledged_is_always_the_same() {
             put(lab, down("pend01"));
         });
         bench.turn(121);
-        bench.desk.acknowledge(Acks {
+        bench.acknowledge(&Acks {
             experiments: [(acked.to_owned(), ack("known"))].into(),
             ..Acks::default()
         });
@@ -282,7 +282,7 @@ async fn what_is_listed_is_critical_and_so_is_the_last_of_a_group() {
 #[tokio::test]
 async fn trap_10_one_change_touches_nothing_else() {
     let bench = Bench::well();
-    bench.desk.acknowledge(Acks {
+    bench.acknowledge(&Acks {
         experiments: [("pend01".to_owned(), ack("known"))].into(),
         ..Acks::default()
     });

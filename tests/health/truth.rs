@@ -4,15 +4,13 @@ use std::collections::BTreeMap;
 
 use labwatch::config::CategorySettings;
 use labwatch::health::dialects::{Query, Reader, gtg, health_json, numbers, readiness};
-use labwatch::health::{
-    Acks, CategoryIndex, CategoryOrder, Finding, Picture, Settings, State, standings, strict,
-};
+use labwatch::health::{Acks, CategoryIndex, Finding, Picture, Settings, State, standings, strict};
 use proptest::prelude::*;
 use serde_json::Value;
 
 use engine::model::SourceHealth;
 
-use super::lab::{Bench, ack, degraded, down, healthy, held, live, put, settings, unknown};
+use super::lab::{Bench, ack, closed, degraded, down, healthy, held, live, put, settings, unknown};
 
 /// Experiments of two stems.
 const EXPERIMENTS: [&str; 4] = ["pend00", "pend01", "spin00", "spin01"];
@@ -102,12 +100,6 @@ fn picture(case: &Case) -> Picture {
         reporter.expect("free").report(finding(*kind));
     }
     bench.store.report(finding(case.store));
-    let order = |category: &str| CategoryOrder {
-        category: category.to_owned(),
-        open: false,
-        by: "ann".to_owned(),
-        reason: "exam".to_owned(),
-    };
     bench.show(121, |lab| {
         *lab = live(Vec::new());
         for (name, kind) in EXPERIMENTS.iter().zip(&case.experiments) {
@@ -137,7 +129,7 @@ fn picture(case: &Case) -> Picture {
         .filter(|(_, is_acknowledged)| **is_acknowledged)
         .map(|(name, _)| ((*name).to_owned(), ack("known")))
         .collect();
-    bench.desk.acknowledge(Acks {
+    bench.acknowledge(&Acks {
         experiments: acks.clone(),
         components: acks,
         ..Acks::default()
@@ -152,7 +144,7 @@ fn picture(case: &Case) -> Picture {
         "unconfigured",
     ];
     for (category, _) in all.iter().zip(&case.closed).filter(|(_, closed)| **closed) {
-        let _ = bench.desk.order(&order(category)); // a sticky one may be closed already
+        bench.show(121, |lab| closed(lab, category, "moved", &[]));
     }
     if case.stopping {
         bench.desk.stopping();

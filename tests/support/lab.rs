@@ -1,7 +1,7 @@
 //! The simulated laboratory under short names.
 
 #[allow(unused_imports, reason = "not every test uses all of it")]
-pub use lab::{Deed, Event, Fault, Mood, Simulator as Lab, Wanted};
+pub use lab::{Deed, Event, Fault, Mood, Output, Simulator as Lab, Wanted};
 
 use engine::model::{ResourceName, SourceName};
 use lab::Server;

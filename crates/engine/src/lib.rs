@@ -18,7 +18,7 @@ mod sources;
 mod suppressions;
 mod switching;
 
-pub use engine::{Engine, Reason};
+pub use engine::Engine;
 pub use experiments::flapping::FlapRule;
 pub use experiments::hysteresis::{Hysteresis, HysteresisTimes, Settled};
 pub use groups::booking_history::{Booked, BookingChange};
@@ -32,14 +32,19 @@ pub use notifications::advice::{
 };
 pub use notifications::correlation::{Cause, CauseKind, Loss, Place, group};
 pub use notifications::route::{Channel, Route};
-pub use protocol::command::{Command, Effect, ManualOverride, Order, Receipt, Scope};
-pub use protocol::effect::{Action, FeedCommand, ManifestChange, Record, Sample, Switch};
+pub use protocol::category::{
+    CategoryPool, CategoryRule, CategoryRules, CategoryState, CategoryStates,
+    Cause as CategoryCause, ComponentHealth, Fitness,
+};
+pub use protocol::command::{Command, Impact, ManualOverride, Order, Receipt, Scope};
+pub use protocol::effect::{Effect, FeedCommand, Sample, Step, Switch};
 pub use protocol::event::{Event, Issue, Why};
 pub use protocol::input::{
     BookReading, Booking, DeliveryFault, Input, Link, Quarantined, ResourceReading, Role,
     SampleOutcome, Slot, SwitchOutcome, Timetable,
 };
 pub use protocol::policy::{Asking, Policy, Sampling};
+pub use protocol::record::{Level, ManifestChange, Record, RecordFor};
 pub use protocol::refusal::Refusal;
 pub use protocol::report::{Connection, Report, Scopes, Traffic};
 pub use protocol::rules::Rules;
@@ -48,8 +53,9 @@ pub use protocol::snapshot::{
     SamplingView, Seen, Snapshot, SourceView, StreamView, ToldView,
 };
 pub use protocol::state::{
-    Alert, Heard, Known, MailThread, Memory, MessageId, Notified, NotifiedAlert, Remembered,
-    ReminderState, RouteMemory, UnconfirmedAlert,
+    Alert, Counter, ExperimentState, Heard, History, Known, MailThread, MessageId, Notified,
+    NotifiedAlert, OutboxEntry, OutboxNews, ReminderState, State, StateChange, StateKey,
+    StateValue, Subject as NotificationSubject, UnconfirmedAlert,
 };
 pub use protocol::summary::{AlertLine, Background, Line, Occasion, Summary, Thread};
 pub use suppressions::{

@@ -19,5 +19,5 @@ pub use servers::{
     Answer, AwkwardSetup, AwkwardSmtp, CaughtMail, GREETING, Lab, LabError, MailCatcher, MailMood,
     Rule, Switched, TakenMail,
 };
-pub use simulator::{Deed, Event, Mood, Simulator, Wanted};
+pub use simulator::{Deed, Event, Mood, Output, Simulator, Wanted};
 pub use stage::{Moved, Stage, Timeline, World};

@@ -209,11 +209,11 @@ mod tests {
     use std::collections::BTreeSet;
 
     use engine::model::{Health, SourceName};
-    use engine::{Action, FlapRule, Policy, Record, Role, Route};
+    use engine::{FlapRule, Policy, Record, Role, Route};
     use jiff::Timestamp;
 
     use super::*;
-    use crate::{Deed, Event, Simulator, Stage};
+    use crate::{Deed, Event, Output, Simulator, Stage};
 
     /// How often the story is told in the test: for three hours.
     const ROUNDS: u32 = 25;
@@ -266,8 +266,8 @@ mod tests {
         stage.run_until(length * ROUNDS + Duration::from_secs(15));
         let mut flapped = BTreeSet::new();
         let mut times = 0;
-        for (_, action) in &stage.world.log {
-            if let Action::Record(Record::Event { stub, event }) = action
+        for (_, output) in &stage.world.log {
+            if let Output::Record(Record::Event { stub, event }) = output
                 && event.health == Health::Flapping
             {
                 flapped.insert(stub.to_string());

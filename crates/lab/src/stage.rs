@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 use engine::model::Moment;
-use engine::{Action, Engine, Input, Memory, Policy, Route};
+use engine::{Effect, Engine, Input, Policy, Record, Route, Rules, State, StateChange, Step};
 
 /// What stands around the engine: it makes things happen, and answers what the engine asks for.
 pub trait World {
@@ -16,8 +16,14 @@ pub trait World {
     /// Lets something happen. Returns what reaches the engine of it.
     fn happen(&mut self, event: Self::Event, plan: &mut Timeline<Self::Event>) -> Vec<Input>;
 
+    /// Keeps what of the durable state changed. A world in which no engine is started again has no need to.
+    fn keep(&mut self, _changes: Vec<StateChange>) {}
+
+    /// Keeps a record.
+    fn record(&mut self, record: Record, plan: &Timeline<Self::Event>);
+
     /// Takes what the engine asks for; answers are planned for later.
-    fn act(&mut self, action: Action, plan: &mut Timeline<Self::Event>);
+    fn act(&mut self, effect: Effect, plan: &mut Timeline<Self::Event>);
 }
 
 /// The virtual time, and what is to happen when.
@@ -95,7 +101,7 @@ impl<W: World> Stage<W> {
     pub fn new(policy: Policy, routes: Vec<Route>, origin: Timestamp, world: W) -> Self {
         let plan = Timeline::new(origin);
         Self {
-            engine: Engine::resume(policy, routes, &Memory::default(), plan.now()),
+            engine: Engine::resume(Rules::new(policy, routes), &State::new(), plan.now()),
             world,
             plan,
         }
@@ -120,7 +126,7 @@ impl<W: World> Stage<W> {
     /// Goes on to the next thing that happens, if that is not after `end`; else goes to `end` and returns `None`.
     /// What happens at the moment of a deadline comes before it.
     pub fn advance(&mut self, end: Duration) -> Option<Moved> {
-        let deadline = self.engine.next_deadline().map(|(at, _)| at.mono());
+        let deadline = self.engine.next_deadline().map(Moment::mono);
         let planned = self.plan.next_at();
         let Some(next) = [deadline, planned]
             .into_iter()
@@ -145,8 +151,17 @@ impl<W: World> Stage<W> {
     }
 
     fn step(&mut self, input: Input) {
-        for action in self.engine.step(input, self.plan.now()) {
-            self.world.act(action, &mut self.plan);
+        let Step {
+            changes,
+            records,
+            effects,
+        } = self.engine.step(input, self.plan.now());
+        self.world.keep(changes);
+        for record in records {
+            self.world.record(record, &self.plan);
+        }
+        for effect in effects {
+            self.world.act(effect, &mut self.plan);
         }
     }
 }
@@ -168,8 +183,10 @@ mod tests {
             Vec::new()
         }
 
-        fn act(&mut self, action: Action, plan: &mut Timeline<Self::Event>) {
-            if action == Action::Ask(SourceName::Book) {
+        fn record(&mut self, _: Record, _: &Timeline<Self::Event>) {}
+
+        fn act(&mut self, effect: Effect, plan: &mut Timeline<Self::Event>) {
+            if effect == Effect::Ask(SourceName::Book) {
                 self.0.push((
                     plan.now().mono().as_secs(),
                     "the engine asks book".to_owned(),

@@ -7,9 +7,10 @@ use lab::{CaughtMail, Lab, Server};
 use tokio_util::sync::CancellationToken;
 
 use crate::cli::say;
+use crate::replay::Kind;
 use crate::service::ServiceOptions;
-use engine::model::{Health, SourceHealth, Visibility};
-use engine::{Record, SwitchOutcome};
+use engine::model::Visibility;
+use engine::{Record, RecordFor};
 
 /// Standard output, a line at a time, with the time since the start.
 #[derive(Debug, Clone)]
@@ -63,8 +64,11 @@ impl Output {
                 );
             }),
             record: Box::new(move |record| {
-                if let Some((who, what)) = words(record) {
-                    records.line_of(who, &what);
+                // What is sent is shown as it arrives.
+                let kind = Kind::of(record).filter(|_| !matches!(record, Record::Notifying(_)));
+                if let Some(kind) = kind {
+                    let words = RecordFor(record, Visibility::MAINTAINER).to_string();
+                    records.line_of(kind.as_str(), &words);
                 }
             }),
             ..ServiceOptions::default()
@@ -101,120 +105,5 @@ impl Output {
             // The output is closed, as when the output is piped into `head`.
             self.stop.cancel();
         }
-    }
-}
-
-/// A record in words, with the verb of the part that made it; `None` for what other lines say already.
-#[expect(clippy::too_many_lines, reason = "one flat text for each record")]
-fn words(record: &Record) -> Option<(&'static str, String)> {
-    Some(match record {
-        Record::Event { stub, event } => {
-            let issues: Vec<String> = event.issues.iter().map(ToString::to_string).collect();
-            let what = match event.health {
-                Health::Ok => format!("{stub} is ok ({})", event.why),
-                Health::Unknown => format!("{stub} is not evaluated: {}", event.why),
-                Health::Degraded | Health::Flapping | Health::Down => {
-                    format!("{stub} is {}: {}", event.health, issues.join("; "))
-                }
-            };
-            ("evaluates", what)
-        }
-        Record::Switching(switch) if switch.available => {
-            ("switches", format!("gives {} back", switch.resource))
-        }
-        Record::Switching(switch) => (
-            "switches",
-            format!(
-                "withdraws {}; students read: {}",
-                switch.resource, switch.reason
-            ),
-        ),
-        Record::Switched {
-            resource,
-            outcome: SwitchOutcome::Failed(fault),
-            ..
-        } => (
-            "switches",
-            format!(
-                "cannot switch {resource} now: {}",
-                fault.words(Visibility::MAINTAINER)
-            ),
-        ),
-        Record::Switched {
-            resource,
-            outcome: SwitchOutcome::Held(_),
-            ..
-        } => ("switches", format!("leaves {resource}: a person holds it")),
-        Record::Source {
-            name,
-            health: SourceHealth::Live,
-            ..
-        } => ("notices", format!("{name} is live")),
-        Record::Source { health, note, .. } => ("notices", format!("({health}) {note}")),
-        Record::Hold {
-            resource,
-            reason: Some(reason),
-        } => ("notices", format!("a person holds {resource}: {reason}")),
-        Record::Hold {
-            resource,
-            reason: None,
-        } => ("notices", format!("{resource} is not held any more")),
-        Record::Manifest(change) => ("notices", manifest_words(change)),
-        Record::Blind(true) => (
-            "notices",
-            "no source reports: it is probably cut off itself".to_owned(),
-        ),
-        Record::Delivered {
-            outcome: Err(fault),
-            ..
-        } => (
-            "mails",
-            format!("could not: {}", fault.fault.words(Visibility::MAINTAINER)),
-        ),
-        Record::Sampling {
-            streams,
-            keeps_up: true,
-            ..
-        } => (
-            "listens",
-            format!("to {streams} streams in turn, because this relay does not say who transmits"),
-        ),
-        Record::Sampling { failures: 1.., .. } => (
-            "listens",
-            "in vain: streams cannot be listened to now".to_owned(),
-        ),
-        Record::Sampling { .. } => ("listens", "but not as often as it should".to_owned()),
-        Record::Commanded { order, .. } => ("obeys", format!("{}: {}", order.by, order.command)),
-        Record::QuietEnded(ended) => (
-            "notices",
-            format!("the {} of {} ends", ended.entry.noun(), ended.entry.about()),
-        ),
-        Record::Seen(_)
-        | Record::Wished { .. }
-        | Record::Suppression { .. }
-        | Record::Forgotten(_)
-        | Record::Notified { .. }
-        | Record::RouteGone(_)
-        | Record::Bookings(_)
-        | Record::Pools(_)
-        | Record::Blind(false)
-        | Record::Switched { .. }
-        | Record::Telling(_)
-        | Record::Delivered { .. } => return None,
-    })
-}
-
-fn manifest_words(change: &engine::ManifestChange) -> String {
-    use engine::ManifestChange::{Back, Changed, Lost};
-    match change {
-        Lost => {
-            "book has lost its manifest: what was known is kept, nothing is switched".to_owned()
-        }
-        Back => "book has a manifest again".to_owned(),
-        Changed { added, removed } => format!(
-            "book lists {} new resources, and {} are gone",
-            added.len(),
-            removed.len()
-        ),
     }
 }

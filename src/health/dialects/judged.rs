@@ -8,7 +8,7 @@ use crate::health::category::{DEFAULT, Verdict};
 use crate::health::category_index::CategoryIndex;
 use crate::health::category_member::CategoryMember;
 use crate::health::snapshot::Picture;
-use crate::health::switches::Cause;
+use engine::CategoryCause;
 
 /// The categories that were asked for, judged.
 pub(super) struct Judged<'a> {
@@ -118,7 +118,7 @@ impl<'a> Judged<'a> {
     /// Why a category is closed and since when. Who closed it is for readers who may see names; labwatch itself is no person.
     pub(super) fn why_closed(&self, category: &str, reader: Reader) -> String {
         match self.picture.switched.get(category) {
-            Some(switch) if reader.sees_names() || switch.cause == Cause::CallError => {
+            Some(switch) if reader.sees_names() || switch.cause == CategoryCause::Fault => {
                 format!("{} ({}, {})", switch.reason, switch.by, switch.at)
             }
             Some(switch) => format!("{} ({})", switch.reason, switch.at),

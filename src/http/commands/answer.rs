@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use engine::{Affected, Effect, NoteView, Occurrence, Receipt, Schedule, SuppressionEntry};
+use engine::{Affected, Impact, NoteView, Occurrence, Receipt, Schedule, SuppressionEntry};
 
 /// What a command did, or would do.
 #[derive(Debug, Serialize, ToSchema)]
@@ -71,7 +71,7 @@ impl Outcome {
         }
     }
 
-    pub(in crate::http) fn would(effect: Effect) -> Self {
+    pub(in crate::http) fn would(effect: Impact) -> Self {
         let experiments = effect
             .stubs
             .iter()

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use engine::{Command, Effect, Receipt, Refusal, Scope, Snapshot};
+use engine::{Command, Impact, Receipt, Refusal, Scope, Snapshot};
 
 /// What comes of a command, later.
 pub type Answered = Pin<Box<dyn Future<Output = Result<Receipt, Refusal>> + Send>>;
@@ -40,7 +40,7 @@ impl OrderState {
     ///
     /// # Errors
     /// As [`OrderState::give`].
-    pub fn preview(&self, command: &Command, by: &str) -> Result<Effect, Refusal> {
+    pub fn preview(&self, command: &Command, by: &str) -> Result<Impact, Refusal> {
         self.check(command)?;
         self.snapshots.borrow().preview(command, by)
     }

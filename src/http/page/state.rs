@@ -1,7 +1,7 @@
 //! The five words for how an experiment is, and the words for whether it can be booked. Vocabulary only.
 
-use engine::ExperimentView;
 use engine::model::{Bookable, Health};
+use engine::{ExperimentView, Mismatch};
 
 /// How an experiment is, as the page says it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -162,13 +162,10 @@ impl Booking {
     }
 }
 
-/// Health and bookability that do not fit together, in words; `None` while they do.
-pub(super) fn mismatch(state: State, booking: Booking) -> Option<&'static str> {
-    match (state, booking) {
-        (State::Ok | State::Degraded, Booking::Withdrawn) => Some("works, but cannot be booked"),
-        (State::Down | State::Flapping, Booking::Bookable) => {
-            Some("does not work, but can be booked")
-        }
-        (State::Ok | State::Degraded | State::Down | State::Flapping | State::Unknown, _) => None,
+/// The words for health and bookability that do not fit together. The engine says whether they do.
+pub(super) fn mismatch_words(mismatch: Mismatch) -> &'static str {
+    match mismatch {
+        Mismatch::WorksNotBookable => "works, but cannot be booked",
+        Mismatch::DownBookable => "does not work, but can be booked",
     }
 }

@@ -216,6 +216,7 @@ fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
         quiet: Arc::default(),
         calendar: Arc::default(),
         pools: Arc::default(),
+        categories: Arc::default(),
         quarantined: Arc::default(),
         changed: 1,
         standings: Arc::new(pools),
@@ -558,8 +559,8 @@ async fn problems_come_first_and_the_worst_of_them_before_the_others() {
         .map(|text| page.find(text).expect(text))
         .to_vec();
     assert!(places.is_sorted(), "{places:?}");
-    assert!(page.contains("<title>(5) Lab status</title>"), "{page}");
-    assert!(page.contains("5 of 10 experiments need somebody"));
+    assert!(page.contains("<title>(6) Lab status</title>"), "{page}");
+    assert!(page.contains("6 of 10 experiments need somebody"));
     assert!(
         page.contains("works, but cannot be booked")
             && page.contains("does not work, but can be booked")
@@ -650,7 +651,7 @@ async fn what_is_asked_for_is_found() {
         ("/?q=PEND", 5),
         ("/?q=r-spin", 2),
         ("/?state=down", 3),
-        ("/?state=nonsense", 5),
+        ("/?state=nonsense", 6),
         ("/?pool=spin", 2),
         ("/?booking=held", 1),
         ("/?booking=unlisted", 1),

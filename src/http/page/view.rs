@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 
 use jiff::Timestamp;
 
-use super::state::{Booking, State, mismatch};
+use super::state::{Booking, State, mismatch_words};
 use engine::model::CallError;
 use engine::{Affected, ExperimentView, Issue, PoolView, Role, Severity, Snapshot, ToldView};
 
@@ -31,7 +31,7 @@ impl<'a> Experiment<'a> {
             view,
             state,
             booking,
-            mismatch: mismatch(state, booking),
+            mismatch: view.mismatch().map(mismatch_words),
         }
     }
 

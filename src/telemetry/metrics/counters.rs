@@ -54,13 +54,15 @@ impl Counters {
             | Record::Manifest(_)
             | Record::Bookings(_)
             | Record::Pools(_)
+            | Record::Superseded(_)
             | Record::Blind(_)
-            | Record::Telling(_)
+            | Record::Notifying(_)
             | Record::Sampling { .. }
-            | Record::Wished { .. }
+            | Record::Requested { .. }
+            | Record::Category { .. }
             | Record::Commanded { .. }
             | Record::Suppression { .. }
-            | Record::QuietEnded(_) => None,
+            | Record::SuppressionEnded(_) => None,
         };
         if let Some(counter) = counter {
             counter.fetch_add(1, Ordering::Relaxed);

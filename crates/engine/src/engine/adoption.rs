@@ -1,87 +1,106 @@
 //! Taking up other rules while everything that is known, told and under way goes on.
 
-use std::sync::Arc;
-
-use super::{Engine, ask_every};
+use super::Engine;
+use super::durable::DurableState;
+use super::memory::Memory;
+use crate::groups::booking_history::BookingHistory;
 use crate::model::{Moment, SourceName};
-use crate::protocol::effect::Action;
+use crate::notifications::Notifications;
+use crate::protocol::effect::{Effect, Step};
 use crate::protocol::event::Why;
 use crate::protocol::policy::Policy;
 use crate::protocol::rules::Rules;
-use crate::protocol::state::Memory;
+use crate::protocol::state::{History, State};
 
 impl Engine {
-    /// An engine with these rules that goes on where another one stopped.
+    /// An engine with these rules that goes on where the one with this state stopped. What a route is not notified of any more leaves the
+    /// state with the first step.
     #[must_use]
-    pub fn under(rules: Rules, memory: &Memory, now: Moment) -> Self {
+    pub fn resume(rules: Rules, state: &State, now: Moment) -> Self {
         let Rules {
             policy,
             routes,
             maintenance,
             pools,
             advice,
+            categories,
             hold_overdue,
         } = rules;
-        let mut engine = Self::resume(policy, routes, memory, now)
-            .with_maintenance(maintenance)
-            .knowing(advice, pools);
-        engine.holds.forgotten_after(hold_overdue);
+        let mut engine = Self {
+            notifications: Notifications::new(routes, now),
+            durable: DurableState::new(state.clone()),
+            ..Self::new(policy, now)
+        };
+        engine.recall(Memory::of(state), now);
+        engine.suppressions.configure(maintenance);
+        engine.views.derived.adopt(advice);
+        engine.groups.pool_rules = pools;
+        engine.groups.holds.forgotten_after(hold_overdue);
+        engine.groups.categories.adopt(categories);
         engine
     }
 
+    /// The same engine, which shows and continues the history that was kept beside the state.
+    #[must_use]
+    pub fn with_history(mut self, history: History) -> Self {
+        self.groups.booking_history = BookingHistory::recall(&history.bookings);
+        for (stub, events) in history.events {
+            self.experiments.fleet.show_events(&stub, events);
+        }
+        self
+    }
+
     /// Goes by these rules from now on. What stays the same is not touched, so that the same rules change nothing.
-    pub(super) fn adopt(&mut self, rules: Rules, actions: &mut Vec<Action>) {
+    pub(super) fn adopt(&mut self, rules: Rules, step: &mut Step) {
         let Rules {
             policy,
             routes,
             maintenance,
             pools,
             advice,
+            categories,
             hold_overdue,
         } = rules;
-        if self.telling.adopt(routes, self.now) {
+        if self.notifications.adopt(routes, self.now) {
             self.consider_all();
         }
-        if self.quiet.configured() != maintenance {
-            Arc::make_mut(&mut self.quiet).configure(maintenance);
-            self.suppressed_now = None;
+        self.suppressions.configure(maintenance);
+        if self.views.derived.adopt(advice) {
+            self.experiments.fleet.touch_all();
         }
-        if self.derived.adopt(advice) {
-            self.fleet.touch_all();
+        if self.groups.holds.forgotten_after(hold_overdue) {
+            self.views.derived.holds_changed();
         }
-        if self.holds.forgotten_after(hold_overdue) {
-            self.derived.holds_changed();
-        }
-        if self.pool_rules != pools {
-            self.pool_rules = pools;
+        if self.groups.pool_rules != pools {
+            self.groups.pool_rules = pools;
             // Pools are made of what book tells can be booked, which is not kept.
-            actions.push(Action::Ask(SourceName::Book));
+            step.effect(Effect::Ask(SourceName::Book));
         }
+        let released = self.groups.categories.adopt(categories);
+        self.reconsider_quarantined(released);
         if self.policy != policy {
-            self.judge_by(policy, actions);
+            self.judge_by(policy, step);
         }
     }
 
-    fn judge_by(&mut self, policy: Policy, actions: &mut Vec<Action>) {
+    fn judge_by(&mut self, policy: Policy, step: &mut Step) {
         self.policy = policy;
-        for name in SourceName::ALL {
-            let every = ask_every(&policy, name);
-            self.source_mut(name).is_asked(every);
-        }
-        self.fleet.reconsider_all();
-        self.fleet.touch_all();
-        self.evaluate_all(Why::Rules, actions);
+        self.sources.adopt(&policy);
+        self.experiments.fleet.reconsider_all();
+        self.experiments.fleet.touch_all();
+        self.evaluate_all(Why::Rules, step);
     }
 
-    /// Whoever hears of more than before is told what is wrong there.
+    /// A route that covers more than before is notified of what is wrong there.
     fn consider_all(&mut self) {
         for (_, experiment) in self
+            .experiments
             .fleet
             .iter()
             .filter(|(_, experiment)| experiment.is_evaluated())
         {
-            self.telling
-                .note_change(experiment, self.manifest_known, self.now);
+            self.notifications
+                .note_change(experiment, self.switching.manifest_known, self.now);
         }
     }
 }
@@ -96,6 +115,7 @@ mod tests {
     use crate::groups::pool::PoolRule;
     use crate::model::{Availability, ResourceName, Stub};
     use crate::notifications::advice::Advice;
+    use crate::protocol::category::CategoryRules;
     use crate::protocol::input::{BookReading, Input, ResourceReading};
 
     fn rules() -> Rules {
@@ -107,6 +127,7 @@ mod tests {
             maintenance,
             pools,
             advice,
+            categories: CategoryRules::default(),
             hold_overdue: Duration::from_secs(3_600),
         }
     }
@@ -117,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_hold_looks_forgotten_by_the_rule_in_force() {
-        let mut engine = Engine::under(rules(), &Memory::default(), at(0));
+        let mut engine = Engine::resume(rules(), &State::new(), at(0));
         let stub = Stub::try_new("pend00").expect("a name");
         let availability = Some(Availability {
             available: false,
@@ -155,10 +176,10 @@ mod tests {
 
     #[test]
     fn other_pools_are_asked_of_book_and_the_same_of_nobody() {
-        let mut engine = Engine::under(rules(), &Memory::default(), at(0));
+        let mut engine = Engine::resume(rules(), &State::new(), at(0));
         let mut asks = |pools| {
-            let actions = engine.step(Input::Adopt(Box::new(Rules { pools, ..rules() })), at(1));
-            actions.contains(&Action::Ask(SourceName::Book))
+            let step = engine.step(Input::Adopt(Box::new(Rules { pools, ..rules() })), at(1));
+            step.effects.contains(&Effect::Ask(SourceName::Book))
         };
         let pool = PoolRule {
             name: "pendulums".to_owned(),

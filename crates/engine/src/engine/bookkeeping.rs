@@ -1,38 +1,28 @@
 //! What the history keeps for reports: who had booked what, and which pools there are.
 
-use std::collections::BTreeMap;
-
 use super::Engine;
-use crate::protocol::effect::{Action, Record};
+use crate::protocol::effect::Step;
 use crate::protocol::input::Timetable;
 
 impl Engine {
+    /// Takes in what book says about bookings and pools.
+    pub(super) fn read_timetable(&mut self, timetable: &Timetable) {
+        self.groups.read(timetable, &self.switching.resources);
+        self.timetable_changed();
+    }
+
+    pub(super) fn timetable_changed(&mut self) {
+        self.views.timetable_changed(&self.groups);
+        self.experiments.fleet.touch_all();
+    }
+
     /// Says what a timetable changes for the history. While book has lost its manifest, what it does not tell is lost too, not cancelled.
-    pub(super) fn keep_books(&mut self, timetable: &Timetable, actions: &mut Vec<Action>) {
-        if !self.manifest_known || self.manifest_lost.is_some() {
+    pub(super) fn keep_books(&mut self, timetable: &Timetable, step: &mut Step) {
+        if !self.switching.manifest_known || self.switching.manifest_lost.is_some() {
             return;
         }
-        if let Some(read) = timetable.bookings_read {
-            let resources = &self.resources;
-            let changes = self.booking_history.compare(
-                &timetable.bookings,
-                read,
-                |resource| resources.stub(resource),
-                self.now.wall(),
-            );
-            if !changes.is_empty() {
-                actions.push(Action::Record(Record::Bookings(changes)));
-            }
-        }
-        let pools: BTreeMap<String, Vec<_>> = self
-            .pools
-            .iter()
-            .map(|pool| (pool.name.clone(), pool.members().cloned().collect()))
-            .collect();
-        if pools != self.pools_kept {
-            self.pools_kept.clone_from(&pools);
-            actions.push(Action::Record(Record::Pools(pools)));
-        }
+        self.groups
+            .record(timetable, &self.switching.resources, self.now, step);
     }
 }
 
@@ -48,6 +38,7 @@ mod tests {
     use crate::model::{Moment, Stub};
     use crate::protocol::input::{BookReading, Input, ResourceReading};
     use crate::protocol::policy::Policy;
+    use crate::protocol::record::Record;
 
     fn moment(second: i64) -> Moment {
         Moment::new(
@@ -70,10 +61,10 @@ mod tests {
 
     /// What a step says about bookings and pools, in words.
     fn kept(engine: &mut Engine, input: Input, second: i64) -> Vec<String> {
-        let words = |action| {
-            if let Action::Record(Record::Bookings(changes)) = action {
+        let words = |record| {
+            if let Record::Bookings(changes) = record {
                 Some(changes.iter().map(in_words).collect::<Vec<_>>().join(", "))
-            } else if let Action::Record(Record::Pools(pools)) = action {
+            } else if let Record::Pools(pools) = record {
                 Some(format!(
                     "pools {}",
                     pools.into_keys().collect::<Vec<_>>().join(", ")
@@ -84,6 +75,7 @@ mod tests {
         };
         engine
             .step(input, moment(second))
+            .records
             .into_iter()
             .filter_map(words)
             .collect()

@@ -1,11 +1,10 @@
-//! Carrying out what maintainers command. What a command comes to is worked out on a picture, the same as for its preview.
-
-use std::sync::Arc;
+//! Carrying out what maintainers command. What a command comes to is worked out on a snapshot, the same as for its preview.
 
 use super::Engine;
 use crate::model::{Moment, ResourceName};
 use crate::protocol::command::{ManualOverride, Order, Receipt};
-use crate::protocol::effect::{Action, Record};
+use crate::protocol::effect::Step;
+use crate::protocol::record::Record;
 use crate::protocol::refusal::Refusal;
 use crate::suppressions::SuppressionId;
 
@@ -18,7 +17,7 @@ impl Engine {
     }
 
     /// Carries an order out. One that is refused does nothing.
-    pub(super) fn command(&mut self, order: Order, actions: &mut Vec<Action>) {
+    pub(super) fn command(&mut self, order: Order, step: &mut Step) {
         let Ok(plan) = self.snapshot().plan(&order.command, &order.by) else {
             return;
         };
@@ -26,7 +25,7 @@ impl Engine {
         let mut records = Vec::new();
         let mut ids: Vec<SuppressionId> = Vec::new();
         for entry in plan.adds {
-            let Ok(id) = Arc::make_mut(&mut self.quiet).add(entry.clone()) else {
+            let Some(id) = self.suppressions.add(entry.clone()) else {
                 continue;
             };
             ids.push(id);
@@ -36,20 +35,22 @@ impl Engine {
             });
         }
         for id in plan.ends {
-            let Ok(ended) = Arc::make_mut(&mut self.quiet).remove(id, &order.by, at) else {
+            let Some(ended) = self.suppressions.remove(id, &order.by, at) else {
                 continue;
             };
             ids.push(id);
-            records.push(Record::QuietEnded(Box::new(ended)));
+            records.push(Record::SuppressionEnded(Box::new(ended)));
         }
         if let Some((resource, manual_override)) = plan.manual_override {
             self.manual_override(&resource, &manual_override);
-            records.push(Record::Wished {
+            records.push(Record::Requested {
                 resource,
                 manual_override: Some(manual_override),
             });
         }
-        self.suppressed_now = None;
+        if let Some((name, state)) = plan.category {
+            self.set_category(name, state, &mut records);
+        }
         records.insert(
             0,
             Record::Commanded {
@@ -61,13 +62,14 @@ impl Engine {
                 }),
             },
         );
-        actions.extend(records.into_iter().map(Action::Record));
+        step.records.extend(records);
     }
 
     fn manual_override(&mut self, resource: &ResourceName, manual_override: &ManualOverride) {
-        self.resources
+        self.switching
+            .resources
             .manual_override(resource.clone(), manual_override.clone());
-        if let Some(stub) = self.resources.stub(resource).cloned() {
+        if let Some(stub) = self.switching.resources.stub(resource).cloned() {
             self.mark_dirty(&stub);
         }
     }

@@ -6,13 +6,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::Engine;
-use crate::experiments::experiment::{DerivedView, Experiment};
+use crate::experiments::experiment::Experiment;
 use crate::experiments::fleet::{Id, Repainted};
 use crate::groups::holds::HoldView;
-use crate::groups::pool::Pool;
 use crate::model::pattern::stem;
-use crate::model::{Bookable, Health, ResourceName, Stub};
+use crate::model::{Bookable, Health, Stub};
 use crate::notifications::advice::{Advice, Neighbours};
 use crate::notifications::correlation::Cause;
 use crate::protocol::snapshot::{ExperimentView, PoolView, Seen};
@@ -22,19 +20,19 @@ const NEIGHBOURS_THAT_MATTER: usize = 3;
 
 /// What is known of what surrounds experiments, and what of it has to be counted anew.
 #[derive(Debug, Clone, Default)]
-pub(super) struct DerivedViews {
+pub(crate) struct DerivedViews {
     advice: Advice,
     /// When time alone changes the bookings that are ahead of an experiment.
-    agenda: BTreeSet<(Timestamp, Id)>,
+    pub(super) agenda: BTreeSet<(Timestamp, Id)>,
     /// How many experiments of each name stem have a sign of life, and how many have none.
     pub(super) near: BTreeMap<String, Neighbours>,
-    pools_of: BTreeMap<Stub, Vec<Arc<str>>>,
-    stale_pools: BTreeSet<Arc<str>>,
+    pub(super) pools_of: BTreeMap<Stub, Vec<Arc<str>>>,
+    pub(super) stale_pools: BTreeSet<Arc<str>>,
     /// When time alone changes how a pool stands.
-    pool_agenda: BTreeSet<(Timestamp, Arc<str>)>,
-    stale_holds: bool,
-    next_overdue: Option<Timestamp>,
-    stale_causes: bool,
+    pub(super) pool_agenda: BTreeSet<(Timestamp, Arc<str>)>,
+    pub(super) stale_holds: bool,
+    pub(super) next_overdue: Option<Timestamp>,
+    pub(super) stale_causes: bool,
     pub(super) pools: Arc<Vec<PoolView>>,
     pub(super) holds: Arc<Vec<HoldView>>,
     pub(super) causes: Arc<Vec<Cause>>,
@@ -48,13 +46,23 @@ impl DerivedViews {
         is_other
     }
 
+    /// The experiments of which time alone has changed the bookings that are ahead.
+    pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<Id> {
+        let mut due = Vec::new();
+        while let Some((_, id)) = self.agenda.first().copied().filter(|(at, _)| *at <= now) {
+            self.agenda.pop_first();
+            due.push(id);
+        }
+        due
+    }
+
     /// Says that the holds may be others than before.
     pub(super) fn holds_changed(&mut self) {
         self.stale_holds = true;
     }
 
     /// Takes note of what depends on an experiment that changed. Returns its stem where its neighbours' advice depends on it.
-    fn note<'a>(&mut self, change: &'a Repainted) -> Option<&'a str> {
+    pub(super) fn note<'a>(&mut self, change: &'a Repainted) -> Option<&'a str> {
         let (was, is) = (change.was.as_deref(), change.is.as_deref());
         if was.map(standing) != is.map(standing) {
             let stub = was.or(is).map(|view| &view.stub)?;
@@ -126,218 +134,13 @@ fn significance(near: Neighbours) -> (usize, usize) {
     )
 }
 
-impl Engine {
-    /// Brings the pictures up to date with everything that happened and with the time.
-    pub(super) fn refresh_views(&mut self) {
-        let now = self.now.wall();
-        while let Some((at, id)) = self
-            .derived
-            .agenda
-            .first()
-            .copied()
-            .filter(|(at, _)| *at <= now)
-        {
-            self.derived.agenda.remove(&(at, id));
-            self.fleet.mark_dirty(id);
-        }
-        // The advice for an experiment depends on its neighbours, which this may change, so some are painted twice.
-        for _ in 0..2 {
-            if self.fleet.is_touched() {
-                self.repaint_touched();
-            }
-        }
-        self.refresh_pools(now);
-        self.refresh_holds(now);
-        self.refresh_causes();
-    }
-
-    fn repaint_touched(&mut self) {
-        let (context, now) = (self.context(), self.now.wall());
-        let (mut views, touched, mut turns) = (
-            std::mem::take(&mut self.views),
-            self.fleet.take_touched(),
-            Vec::new(),
-        );
-        let changes = self
-            .fleet
-            .refresh_views(&mut views, touched, |id, experiment| {
-                turns.extend(
-                    self.calendar
-                        .next_change(&experiment.resources, now)
-                        .map(|at| (at, id)),
-                );
-                let resources = experiment
-                    .resources
-                    .iter()
-                    .map(|name| self.resources.view(name))
-                    .collect();
-                experiment.view(resources, self.derived(experiment, now), &context)
-            });
-        self.views = views;
-        self.derived.agenda.extend(turns);
-        if changes.is_empty() {
-            return;
-        }
-        self.views_version = self.version;
-        self.counts = super::snapshot::count(self.views.iter());
-        let stems: BTreeSet<&str> = changes
-            .iter()
-            .filter_map(|change| self.derived.note(change))
-            .collect();
-        for stem_of_changed in stems {
-            let near = self
-                .fleet
-                .starting_with(stem_of_changed)
-                .filter(|(_, near)| stem(near.stub.as_str()) == stem_of_changed);
-            let advised: Vec<Id> = near
-                .filter(|(_, near)| is_bad(near))
-                .map(|(id, _)| id)
-                .collect();
-            for id in advised {
-                self.fleet.mark_dirty(id);
-            }
-        }
-    }
-
-    fn derived(&self, experiment: &Experiment, now: Timestamp) -> DerivedView {
-        DerivedView {
-            quiet: self.quieted(&experiment.stub),
-            pools: self
-                .derived
-                .pools_of
-                .get(&experiment.stub)
-                .cloned()
-                .unwrap_or_default(),
-            affected: self.calendar.affected(&experiment.resources, now),
-            advice: self.derived.advice_for(experiment).map(Arc::from),
-        }
-    }
-
-    /// Takes in that another timetable has been read.
-    pub(super) fn timetable_changed(&mut self) {
-        let derived = &mut self.derived;
-        derived.agenda.clear();
-        derived.pool_agenda.clear();
-        derived.pools_of = self.pools.by_experiment();
-        derived.stale_pools = self
-            .pools
-            .iter()
-            .map(|pool| Arc::from(pool.name.as_str()))
-            .collect();
-        derived.stale_holds = true;
-        let is_gone = |view: &PoolView| self.pools.get(&view.name).is_none();
-        if derived.pools.iter().any(is_gone) {
-            Arc::make_mut(&mut derived.pools).retain(|view| !is_gone(view));
-            self.views_version = self.version;
-        }
-        self.fleet.touch_all();
-    }
-
-    fn refresh_pools(&mut self, now: Timestamp) {
-        while let Some((_, name)) = self
-            .derived
-            .pool_agenda
-            .first()
-            .filter(|(at, _)| *at <= now)
-            .cloned()
-        {
-            self.derived.pool_agenda.pop_first();
-            self.derived.stale_pools.insert(name);
-        }
-        for name in std::mem::take(&mut self.derived.stale_pools) {
-            let Some(pool) = self.pools.get(&name) else {
-                continue;
-            };
-            self.derived.pool_agenda.extend(
-                pool.next_change(&self.calendar, now)
-                    .map(|at| (at, Arc::clone(&name))),
-            );
-            let view = self.pool_view(name, pool, now);
-            let pools = &mut self.derived.pools;
-            match pools.binary_search_by(|known| known.name.cmp(&view.name)) {
-                Ok(at) if pools[at] == view => continue,
-                Ok(at) => Arc::make_mut(pools)[at] = view,
-                Err(at) => Arc::make_mut(pools).insert(at, view),
-            }
-            self.views_version = self.version;
-        }
-    }
-
-    fn pool_view(&self, name: Arc<str>, pool: &Pool, now: Timestamp) -> PoolView {
-        let members: Vec<Stub> = pool.members().cloned().collect();
-        let view = |stub: &Stub| {
-            self.views
-                .binary_search_by(|view| view.stub.cmp(stub))
-                .ok()
-                .and_then(|at| self.views.get(at))
-        };
-        let count = |rule: &dyn Fn(&ExperimentView) -> bool| {
-            members
-                .iter()
-                .filter_map(view)
-                .filter(|view| rule(view))
-                .count()
-        };
-        PoolView {
-            name,
-            healthy: count(&|view| view.health == Health::Ok),
-            bookable: count(&|view| view.bookable() == Some(Bookable::Yes)),
-            standing: pool.standing(&self.calendar, now, |stub| self.is_usable(stub)),
-            members,
-        }
-    }
-
-    fn refresh_holds(&mut self, now: Timestamp) {
-        let derived = &self.derived;
-        if !derived.stale_holds && derived.next_overdue.is_none_or(|at| now < at) {
-            return;
-        }
-        let healthy_since = |resource: &ResourceName| {
-            let experiment = self.fleet.named(self.resources.stub(resource)?.as_str())?;
-            (experiment.health == Health::Ok).then(|| experiment.since.wall())
-        };
-        let holds = self.holds.list(&self.calendar, now, healthy_since);
-        let next_overdue = self.holds.next_overdue(now);
-        self.derived.stale_holds = false;
-        self.derived.next_overdue = next_overdue;
-        if *self.derived.holds != holds {
-            self.derived.holds = Arc::new(holds);
-            self.views_version = self.version;
-        }
-    }
-
-    fn refresh_causes(&mut self) {
-        if !std::mem::take(&mut self.derived.stale_causes) {
-            return;
-        }
-        let lost: Vec<&Experiment> = self
-            .fleet
-            .iter()
-            .map(|(_, experiment)| experiment)
-            .filter(|it| it.health.is_unusable())
-            .collect();
-        let causes = self.causes(&lost);
-        if *self.derived.causes != causes {
-            self.derived.causes = Arc::new(causes);
-            self.views_version = self.version;
-        }
-    }
-
-    /// Whether students can use an experiment.
-    pub(super) fn is_usable(&self, stub: &Stub) -> bool {
-        self.fleet
-            .named(stub.as_str())
-            .is_some_and(|experiment| matches!(experiment.health, Health::Ok | Health::Degraded))
-    }
-}
-
-fn is_bad(experiment: &Experiment) -> bool {
+pub(super) fn is_bad(experiment: &Experiment) -> bool {
     experiment.health.is_bad()
 }
 
 impl DerivedViews {
     /// What can be done about an experiment; `None` when nothing is wrong or its symptoms do not tell.
-    pub(super) fn advice_for(&self, experiment: &Experiment) -> Option<&str> {
+    pub(crate) fn advice_for(&self, experiment: &Experiment) -> Option<&str> {
         let facts = || experiment.facts(self.neighbours(experiment));
         is_bad(experiment).then(|| self.advice.of(&facts()).map(|given| given.text))?
     }
@@ -365,7 +168,9 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::engine::Engine;
     use crate::groups::pool::Severity;
+    use crate::model::ResourceName;
     use crate::model::{Availability, Moment, SourceName, Topic};
     use crate::protocol::input::{BookReading, Booking, Input, ResourceReading, Slot, Timetable};
     use crate::protocol::policy::Policy;
@@ -519,8 +324,8 @@ mod tests {
     /// The same engine with everything that surrounds experiments counted anew.
     fn from_scratch(engine: &Engine) -> Snapshot {
         let mut engine = engine.clone();
-        engine.views = Arc::default();
-        engine.derived = DerivedViews {
+        engine.views.experiments = Arc::default();
+        engine.views.derived = DerivedViews {
             stale_causes: true,
             ..DerivedViews::default()
         };
@@ -557,7 +362,7 @@ mod tests {
                 prop_assert_eq!(pools(&shown), pools(&whole));
                 prop_assert_eq!(&shown.holds, &whole.holds);
                 prop_assert_eq!(&shown.causes, &whole.causes);
-                prop_assert_eq!(engine.derived.near.clone(), {
+                prop_assert_eq!(engine.views.derived.near.clone(), {
                     let mut near: BTreeMap<String, Neighbours> = BTreeMap::new();
                     for view in shown.experiments.iter() {
                         let near = near.entry(stem(view.stub.as_str()).to_owned()).or_default();

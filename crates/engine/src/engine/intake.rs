@@ -3,150 +3,140 @@
 use std::sync::Arc;
 
 use super::Engine;
+use super::memory::Memory;
 use crate::experiments::evaluate::Heard;
 use crate::experiments::experiment::Experiment;
 use crate::experiments::fleet::Id;
-use crate::groups::booking_history::BookingHistory;
 use crate::model::{
     Bookable, Moment, ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic,
 };
-use crate::protocol::effect::{Action, ManifestChange, Record};
+use crate::protocol::effect::Step;
 use crate::protocol::event::Why;
 use crate::protocol::input::{BookReading, DeliveryFault, Role, SampleOutcome, SwitchOutcome};
-use crate::protocol::policy::Sampling;
+use crate::protocol::record::{ManifestChange, Record};
 use crate::protocol::report::Report;
-use crate::protocol::state::{Memory, Notified};
-use crate::suppressions::ActiveSuppressions;
+use crate::protocol::state::Notified;
 use crate::switching::availability::HoldChange;
 
 impl Engine {
     /// Takes up what is remembered of the time before the start.
-    pub(super) fn recall(&mut self, memory: &Memory, now: Moment) {
-        self.telling
+    pub(super) fn recall(&mut self, memory: Memory, now: Moment) {
+        self.notifications
             .recall(&memory.routes, memory.last_summary, now);
-        for known in &memory.experiments {
-            let id = self.fleet.recall(known, self.policy.flap, now);
-            if let Some(experiment) = id.and_then(|id| self.fleet.get(id)) {
-                self.telling.note_change(experiment, false, now);
+        for (stub, state) in &memory.experiments {
+            let id = self
+                .experiments
+                .fleet
+                .recall(stub, state, self.policy.flap, now);
+            if let Some(experiment) = id.and_then(|id| self.experiments.fleet.get(id)) {
+                self.notifications.note_change(experiment, false, now);
             }
         }
-        if memory.has_heard_relay() {
-            self.relay.prove();
+        for name in memory.proven {
+            self.sources.get_mut(name).prove();
         }
-        self.fleet.take_seen();
-        self.quiet = Arc::new(ActiveSuppressions::restore(
-            memory.quiet.iter().cloned(),
-            memory.last_quiet,
-        ));
-        for (resource, manual_override) in &memory.manual_overrides {
-            self.resources
-                .manual_override(resource.clone(), manual_override.clone());
+        self.experiments.fleet.take_seen();
+        self.suppressions
+            .restore(memory.suppressions, memory.last_suppression);
+        for (resource, manual_override) in memory.manual_overrides {
+            self.switching
+                .resources
+                .manual_override(resource, manual_override);
         }
-        for (resource, hold) in &memory.holds {
-            self.holds.restore(resource.clone(), hold.clone());
+        for (resource, hold) in memory.holds {
+            self.groups.holds.restore(resource, hold);
         }
-        self.booking_history = BookingHistory::recall(&memory.bookings);
+        for (name, state) in memory.categories {
+            self.groups.categories.restore(name, state);
+        }
+        self.groups.pools_kept = memory.pools;
     }
 
-    pub(super) fn report(
-        &mut self,
-        source: SourceName,
-        report: &Arc<Report>,
-        actions: &mut Vec<Action>,
-    ) {
+    pub(super) fn report(&mut self, source: SourceName, report: &Arc<Report>, step: &mut Step) {
         let (now, settle) = (self.now, self.policy.settle);
-        let was = self.source(source).health;
-        let its = self.source_mut(source);
+        let was = self.sources.get(source).health;
+        let its = self.sources.get_mut(source);
         its.heard(report.started(), settle, now);
         its.told_unreadably(report.unreadable());
         match source {
             SourceName::Relay => {
-                let returned = self.fleet.apply_relay_report(report, now);
-                self.sampling = self.wants_sampling();
-                if self.sampling {
-                    self.sampler.returned(returned);
+                let returned = self.experiments.fleet.apply_relay_report(report, now);
+                if self.experiments.decide_sampling(&self.policy) {
+                    self.experiments.sampler.returned(returned);
                     self.confirm_silence(was);
                 } else {
-                    self.sampler.pause(now);
+                    self.experiments.sampler.pause(now);
                 }
             }
-            SourceName::Jump => self.fleet.apply_jump_report(report, now),
+            SourceName::Jump => self.experiments.fleet.apply_jump_report(report, now),
             SourceName::Book => return,
         }
-        if !self.evaluate_source(source, actions) {
-            self.evaluate_all(Why::Observed, actions);
+        if !self.evaluate_source(source, step) {
+            self.evaluate_all(Why::Observed, step);
         }
     }
 
     /// Streams that were quiet count as silent now that relay, which was live all the while, reports again.
     fn confirm_silence(&mut self, relay_was: SourceHealth) {
         if relay_was != SourceHealth::Live {
-            return self.sampler.start_over();
+            return self.experiments.sampler.start_over();
         }
-        for topic in self.sampler.confirm() {
+        for topic in self.experiments.sampler.confirm() {
             let stream = self
+                .experiments
                 .fleet
                 .stream_mut(topic.as_str())
                 .filter(|stream| stream.is_connected());
             if let Some(stream) = stream {
                 stream.heard = Heard::Nothing;
             }
-            if let Some(id) = self.fleet.owner(topic.as_str()) {
-                self.fleet.mark_dirty(id);
+            if let Some(id) = self.experiments.fleet.owner(topic.as_str()) {
+                self.experiments.fleet.mark_dirty(id);
             }
         }
     }
 
-    pub(super) fn wants_sampling(&self) -> bool {
-        match self.policy.sample {
-            Sampling::Always => true,
-            Sampling::Never => false,
-            Sampling::Auto => self.fleet.lacks_statistics(),
-        }
-    }
-
-    pub(super) fn read_book(&mut self, reading: &BookReading, actions: &mut Vec<Action>) {
+    pub(super) fn read_book(&mut self, reading: &BookReading, step: &mut Step) {
         let now = self.now;
-        self.book.heard(None, self.policy.settle, now);
-        self.evaluate_source(SourceName::Book, actions);
+        self.sources.book.heard(None, self.policy.settle, now);
+        self.evaluate_source(SourceName::Book, step);
         if reading.resources.is_empty() {
-            self.lose_manifest(actions);
+            self.lose_manifest(step);
             return;
         }
-        if self.manifest_lost.take().is_some() {
-            actions.push(Action::Record(Record::Manifest(ManifestChange::Back)));
+        if self.switching.manifest_lost.take().is_some() {
+            step.record(Record::Manifest(ManifestChange::Back));
         }
-        if !std::mem::replace(&mut self.manifest_known, true) {
-            self.fleet.touch_all();
+        if !std::mem::replace(&mut self.switching.manifest_known, true) {
+            self.experiments.fleet.touch_all();
         }
-        let (added, removed) = self.resources.list(&reading.resources);
-        self.end_holds(&removed, actions);
+        let (added, removed) = self.switching.resources.list(&reading.resources);
+        self.end_holds(&removed, step);
         if !added.is_empty() || !removed.is_empty() {
-            actions.push(Action::Record(Record::Manifest(ManifestChange::Changed {
-                added,
-                removed,
-            })));
+            step.record(Record::Manifest(ManifestChange::Changed { added, removed }));
         }
-        self.enlist(actions);
+        self.enlist(step);
         for resource in &reading.resources {
             let Some(said) = &resource.availability else {
                 continue;
             };
-            let hold = self.resources.read(&resource.name, said, now);
-            self.note_hold(hold, actions);
+            let hold = self.switching.resources.read(&resource.name, said, now);
+            self.note_hold(hold, step);
             self.mark_dirty(&resource.stub);
         }
-        self.end_remembered_holds(actions);
+        self.end_remembered_holds(step);
     }
 
-    /// A hold that is only remembered has ended while nobody looked.
-    fn end_remembered_holds(&mut self, actions: &mut Vec<Action>) {
+    /// A hold that is only remembered has ended meanwhile.
+    fn end_remembered_holds(&mut self, step: &mut Step) {
         let has_ended = |resource: &&ResourceName| {
-            self.resources
+            self.switching
+                .resources
                 .bookable(resource)
                 .is_some_and(|now| now != Bookable::Held)
         };
         let ended: Vec<ResourceName> = self
+            .groups
             .holds
             .iter()
             .map(|(resource, _)| resource)
@@ -159,47 +149,53 @@ impl Engine {
                     resource,
                     reason: None,
                 }),
-                actions,
+                step,
             );
         }
     }
 
     /// An empty manifest means that book has lost it: what was known stays.
-    pub(super) fn lose_manifest(&mut self, actions: &mut Vec<Action>) {
-        if self.manifest_lost.is_none() {
-            self.manifest_lost = Some(self.now);
-            actions.push(Action::Record(Record::Manifest(ManifestChange::Lost)));
+    pub(super) fn lose_manifest(&mut self, step: &mut Step) {
+        if self.switching.manifest_lost.is_none() {
+            self.switching.manifest_lost = Some(self.now);
+            step.record(Record::Manifest(ManifestChange::Lost));
         }
     }
 
     /// Brings what experiments must have in line with book's list.
-    pub(super) fn enlist(&mut self, actions: &mut Vec<Action>) {
+    pub(super) fn enlist(&mut self, step: &mut Step) {
         let now = self.now;
-        let mut listed = self.resources.by_stub();
+        let mut listed = self.switching.resources.by_stub();
         let mut changed = Vec::new();
         let known: Vec<(Id, Stub)> = self
+            .experiments
             .fleet
             .iter()
             .map(|(id, e)| (id, e.stub.clone()))
             .collect();
         for (id, stub) in known {
             let (resources, streams) = listed.remove(&stub).unwrap_or_default();
-            if self.fleet.enlist(id, resources, &streams, now) {
+            if self.experiments.fleet.enlist(id, resources, &streams, now) {
                 changed.push(id);
             }
         }
         for (stub, (resources, streams)) in listed {
-            let Some(id) = self.fleet.add(&stub, now) else {
+            let Some(id) = self.experiments.fleet.add(&stub, now) else {
                 continue;
             };
-            self.fleet.enlist(id, resources, &streams, now);
+            self.experiments.fleet.enlist(id, resources, &streams, now);
             changed.push(id);
         }
         for id in changed {
-            if self.fleet.get(id).is_some_and(Experiment::is_phantom) {
-                self.forget(id, actions);
+            if self
+                .experiments
+                .fleet
+                .get(id)
+                .is_some_and(Experiment::is_phantom)
+            {
+                self.forget(id, step);
             } else {
-                self.evaluate(id, Why::Manifest, actions);
+                self.evaluate(id, Why::Manifest, step);
             }
         }
         self.consider_unlisted();
@@ -207,9 +203,9 @@ impl Engine {
 
     /// Whether an experiment is listed is itself something to tell.
     pub(super) fn consider_unlisted(&mut self) {
-        for (_, experiment) in self.fleet.iter().filter(|(_, e)| !e.listed()) {
-            self.telling
-                .note_change(experiment, self.manifest_known, self.now);
+        for (_, experiment) in self.experiments.fleet.iter().filter(|(_, e)| !e.listed()) {
+            self.notifications
+                .note_change(experiment, self.switching.manifest_known, self.now);
         }
     }
 
@@ -217,42 +213,45 @@ impl Engine {
         &mut self,
         resource: ResourceName,
         outcome: SwitchOutcome,
-        actions: &mut Vec<Action>,
+        step: &mut Step,
     ) {
-        let stub = self.resources.stub(&resource).cloned();
-        let hold = self.resources.switched(&resource, &outcome, self.now);
+        let stub = self.switching.resources.stub(&resource).cloned();
+        let hold = self
+            .switching
+            .resources
+            .switched(&resource, &outcome, self.now);
         if let Some(stub) = stub {
             self.mark_dirty(&stub);
-            actions.push(Action::Record(Record::Switched {
+            step.record(Record::Switched {
                 resource,
                 stub,
                 outcome,
-            }));
+            });
         }
-        self.note_hold(hold, actions);
+        self.note_hold(hold, step);
     }
 
-    pub(super) fn sampled(
-        &mut self,
-        topic: &Topic,
-        outcome: &SampleOutcome,
-        actions: &mut Vec<Action>,
-    ) {
-        let (now, owner) = (self.now, self.fleet.owner(topic.as_str()));
+    pub(super) fn sampled(&mut self, topic: &Topic, outcome: &SampleOutcome, step: &mut Step) {
+        let (now, owner) = (self.now, self.experiments.fleet.owner(topic.as_str()));
         let was = self
+            .experiments
             .fleet
             .peek_stream(topic.as_str())
             .map_or(Heard::Unverified, |stream| stream.heard);
-        let heard = self.sampler.sampled(topic, outcome, was, &self.policy, now);
+        let heard = self
+            .experiments
+            .sampler
+            .sampled(topic, outcome, was, &self.policy, now);
         if let (Some(heard), Some(id)) = (heard, owner) {
             if let Some(stream) = self
+                .experiments
                 .fleet
                 .stream_mut(topic.as_str())
                 .filter(|stream| stream.is_connected())
             {
                 stream.heard = heard;
             }
-            self.evaluate(id, Why::Observed, actions);
+            self.evaluate(id, Why::Observed, step);
         }
     }
 
@@ -260,30 +259,32 @@ impl Engine {
         &mut self,
         id: u64,
         outcome: &Result<(), DeliveryFault>,
-        actions: &mut Vec<Action>,
+        step: &mut Step,
     ) {
-        actions.push(Action::Record(Record::Delivered {
+        step.record(Record::Delivered {
             id,
             outcome: outcome.clone(),
-        }));
+        });
+        self.groups.categories.mark_dirty();
         let (route, news) = self
-            .telling
+            .notifications
             .delivered(id, outcome, self.now)
             .unwrap_or_else(|| (RouteName::everybody(), Vec::new()));
         for notified in news {
             if let Notified::Experiment(stub, _) = &notified {
-                match self.fleet.named(stub.as_str()) {
-                    Some(experiment) => {
-                        self.telling
-                            .note_change(experiment, self.manifest_known, self.now);
-                    }
-                    None => self.telling.forget(stub),
+                match self.experiments.fleet.named(stub.as_str()) {
+                    Some(experiment) => self.notifications.note_change(
+                        experiment,
+                        self.switching.manifest_known,
+                        self.now,
+                    ),
+                    None => self.notifications.forget(stub),
                 }
             }
-            actions.push(Action::Record(Record::Notified {
+            step.record(Record::Notified {
                 route: route.clone(),
                 notified,
-            }));
+            });
         }
     }
 
@@ -291,15 +292,15 @@ impl Engine {
     pub(super) fn take_role(&mut self, role: Role) {
         self.role = role;
         if role == Role::Leader {
-            self.resources.reconsider_all();
+            self.switching.resources.reconsider_all();
         }
     }
 
     /// Lets go of the holds of resources that book does not list any more: when they come back, book says anew how they are.
-    fn end_holds(&mut self, removed: &[ResourceName], actions: &mut Vec<Action>) {
+    fn end_holds(&mut self, removed: &[ResourceName], step: &mut Step) {
         let held: Vec<&ResourceName> = removed
             .iter()
-            .filter(|resource| self.holds.is_held(resource))
+            .filter(|resource| self.groups.holds.is_held(resource))
             .collect();
         for resource in held {
             self.note_hold(
@@ -307,21 +308,27 @@ impl Engine {
                     resource: resource.clone(),
                     reason: None,
                 }),
-                actions,
+                step,
             );
         }
     }
 
     /// Takes note of a person's hold, or of its end.
-    fn note_hold(&mut self, change: Option<HoldChange>, actions: &mut Vec<Action>) {
+    fn note_hold(&mut self, change: Option<HoldChange>, step: &mut Step) {
         let Some(HoldChange { resource, reason }) = change else {
             return;
         };
         match &reason {
-            Some(reason) => drop(self.holds.held(&resource, reason, self.now.wall()).cloned()),
-            None => drop(self.holds.released(&resource)),
+            Some(reason) => drop(
+                self.groups
+                    .holds
+                    .held(&resource, reason, self.now.wall())
+                    .cloned(),
+            ),
+            None => drop(self.groups.holds.released(&resource)),
         }
-        self.derived.holds_changed();
-        actions.push(Action::Record(Record::Hold { resource, reason }));
+        self.views.derived.holds_changed();
+        self.groups.categories.mark_dirty();
+        step.record(Record::Hold { resource, reason });
     }
 }

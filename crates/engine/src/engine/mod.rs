@@ -2,163 +2,83 @@
 
 mod adoption;
 mod bookkeeping;
+mod categories;
 mod commands;
-mod context;
 mod derived;
+mod durable;
 mod evaluation;
 mod intake;
+pub(crate) mod memory;
 mod notification;
+mod outbox;
 mod plan;
 mod snapshot;
-mod suppression;
+pub(crate) mod views;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
-use self::derived::DerivedViews;
+use self::durable::DurableState;
+use self::views::Views;
+use crate::experiments::Experiments;
 use crate::experiments::experiment::EvaluationContext;
-use crate::experiments::fleet::Fleet;
-use crate::experiments::sampling::Sampler;
-use crate::groups::booking_history::BookingHistory;
-use crate::groups::bookings::Calendar;
-use crate::groups::holds::{DEFAULT_OVERDUE_AFTER, ManualHolds};
-use crate::groups::pool::{PoolRule, Pools};
-use crate::model::{Moment, SourceName, Stub};
-use crate::notifications::Telling;
+use crate::groups::Groups;
+use crate::groups::pool::PoolRule;
+use crate::model::{Moment, SourceName};
+use crate::notifications::Notifications;
 use crate::notifications::advice::Advice;
-use crate::notifications::route::Route;
-use crate::protocol::effect::Action;
-use crate::protocol::input::{Input, Quarantined, Role};
-use crate::protocol::policy::{Asking, Policy};
-use crate::protocol::snapshot::{Counts, ExperimentView};
-use crate::protocol::state::Memory;
-use crate::sources::source::Source;
-use crate::suppressions::ActiveSuppressions;
-use crate::switching::availability::Resources;
-use suppression::SuppressedNow;
-
-/// No source is asked for reports more often than this: relay answers at most once a second.
-const ASK_AT_MOST_EVERY: Duration = Duration::from_secs(1);
+use crate::protocol::effect::Step;
+use crate::protocol::input::{Input, Role};
+use crate::protocol::policy::Policy;
+use crate::protocol::state::State;
+use crate::sources::Sources;
+use crate::suppressions::Suppressions;
+use crate::switching::Switching;
 
 /// The shortest time between two wakes, so that no deadline can make the loop spin.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
-/// What the engine wants to be woken for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Reason {
-    /// An experiment's grace, absence or memory runs out.
-    Experiment,
-    /// A source becomes late or down, is to be asked, or has settled.
-    Source(SourceName),
-    /// Relay's outage becomes the experiments'.
-    Outage,
-    /// A failed switch is to be tried again.
-    Switch,
-    /// Something begins or ends to keep mail quiet.
-    ActiveSuppressions,
-    /// There is something to tell.
-    Tell,
-    /// A stream is to be listened to.
-    Sample,
-}
-
-/// The judgement's whole state. One owner, one loop.
+/// All that decides. Each part owns its state; the engine hands an input to the parts that it concerns, and runs them in a fixed order.
 #[derive(Debug, Clone)]
 pub struct Engine {
     policy: Policy,
     started: Moment,
     now: Moment,
     role: Role,
-    fleet: Fleet,
-    resources: Resources,
-    quarantined: Arc<Quarantined>,
-    relay: Source,
-    jump: Source,
-    book: Source,
-    sampler: Sampler,
-    sampling: bool,
-    sampling_told: Option<bool>,
-    telling: Telling,
-    manifest_known: bool,
-    manifest_lost: Option<Moment>,
-    blind: Option<Moment>,
-    outage: bool,
-    version: u64,
-    /// The version at which what readers see of experiments and around them last changed.
-    views_version: u64,
-    views: Arc<Vec<Arc<ExperimentView>>>,
-    counts: Counts,
-    calendar: Arc<Calendar>,
-    pool_rules: Vec<PoolRule>,
-    pools: Arc<Pools>,
-    holds: ManualHolds,
-    derived: DerivedViews,
-    quiet: Arc<ActiveSuppressions>,
-    /// How quiet it is now; `None` when that is to be found out anew.
-    suppressed_now: Option<SuppressedNow>,
-    booking_history: BookingHistory,
-    /// The pools that the history knows.
-    pools_kept: BTreeMap<String, Vec<Stub>>,
+    sources: Sources,
+    experiments: Experiments,
+    switching: Switching,
+    notifications: Notifications,
+    suppressions: Suppressions,
+    groups: Groups,
+    views: Views,
+    durable: DurableState,
 }
 
 impl Engine {
-    /// An engine that knows nothing yet and has nobody to tell.
+    /// An engine that knows nothing yet and has no routes.
     #[must_use]
     pub fn new(policy: Policy, now: Moment) -> Self {
-        let [relay, jump, book] =
-            SourceName::ALL.map(|name| Source::new(name, ask_every(&policy, name), now));
         Self {
             policy,
             started: now,
             now,
             role: Role::Leader,
-            fleet: Fleet::new(),
-            resources: Resources::default(),
-            quarantined: Arc::default(),
-            relay,
-            jump,
-            book,
-            sampler: Sampler::new(now),
-            sampling: false,
-            sampling_told: None,
-            telling: Telling::default(),
-            manifest_known: false,
-            manifest_lost: None,
-            blind: None,
-            outage: false,
-            version: 0,
-            views_version: 0,
-            views: Arc::default(),
-            counts: Counts::default(),
-            calendar: Arc::default(),
-            pool_rules: Vec::new(),
-            pools: Arc::default(),
-            holds: ManualHolds::new(DEFAULT_OVERDUE_AFTER),
-            derived: DerivedViews::default(),
-            quiet: Arc::default(),
-            suppressed_now: None,
-            booking_history: BookingHistory::default(),
-            pools_kept: BTreeMap::new(),
+            sources: Sources::new(&policy, now),
+            experiments: Experiments::new(now),
+            switching: Switching::default(),
+            notifications: Notifications::default(),
+            suppressions: Suppressions::default(),
+            groups: Groups::default(),
+            views: Views::default(),
+            durable: DurableState::default(),
         }
-    }
-
-    /// An engine that tells people on these routes, each with a name of its own, and goes on where another one stopped.
-    #[must_use]
-    pub fn resume(policy: Policy, routes: Vec<Route>, memory: &Memory, now: Moment) -> Self {
-        let mut engine = Self {
-            telling: Telling::new(routes, now),
-            ..Self::new(policy, now)
-        };
-        engine.recall(memory, now);
-        engine
     }
 
     /// The same engine with these texts for maintainers, and with these pools beside those that it finds itself.
     #[must_use]
     pub fn knowing(mut self, advice: Advice, pools: Vec<PoolRule>) -> Self {
-        self.derived.adopt(advice);
-        self.pool_rules = pools;
+        self.views.derived.adopt(advice);
+        self.groups.pool_rules = pools;
         self
     }
 
@@ -169,150 +89,106 @@ impl Engine {
         self
     }
 
-    /// The same engine, with experiments that are kept back from the start.
-    #[must_use]
-    pub fn quarantining(mut self, kept: Arc<Quarantined>) -> Self {
-        self.quarantine(kept);
-        self
-    }
-
     /// Takes an input at this moment and says what is to be done, in this order. A moment before an earlier one counts as that one.
-    pub fn step(&mut self, input: Input, now: Moment) -> Vec<Action> {
+    pub fn step(&mut self, input: Input, now: Moment) -> Step {
         self.now = self.now.max(now);
         let now = self.now;
-        self.version += 1;
-        let mut actions = Vec::new();
+        self.views.version += 1;
+        let mut step = Step::default();
         match input {
-            Input::Report(source, report) => self.report(source, &report, &mut actions),
-            Input::Link(source, link) => self.source_mut(source).linked(link, now),
-            Input::Book(reading) => self.read_book(&reading, &mut actions),
-            Input::BookFailed(fault) => self.book.failed(fault, now),
+            Input::Report(source, report) => self.report(source, &report, &mut step),
+            Input::Link(source, link) => self.sources.get_mut(source).linked(link, now),
+            Input::Book(reading) => self.read_book(&reading, &mut step),
+            Input::BookFailed(fault) => self.sources.book.failed(fault, now),
             Input::Timetable(timetable) => {
                 self.read_timetable(&timetable);
-                self.keep_books(&timetable, &mut actions);
+                self.keep_books(&timetable, &mut step);
             }
-            Input::Switched { resource, outcome } => self.switched(resource, outcome, &mut actions),
-            Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut actions),
-            Input::Delivered { id, outcome } => self.delivered(id, &outcome, &mut actions),
-            Input::Command(order) => self.command(order, &mut actions),
-            Input::Quarantined(kept) => self.quarantine(kept),
+            Input::Switched { resource, outcome } => self.switched(resource, outcome, &mut step),
+            Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut step),
+            Input::Delivered { id, outcome } => self.delivered(id, &outcome, &mut step),
+            Input::Command(order) => self.command(order, &mut step),
+            Input::Component(component) => self.component(component),
+            Input::ComponentGone(name) => {
+                self.groups.components.remove(&name);
+                self.groups.categories.mark_dirty();
+            }
             Input::Role(role) => self.take_role(role),
-            Input::Adopt(rules) => self.adopt(*rules, &mut actions),
+            Input::Adopt(rules) => self.adopt(*rules, &mut step),
             Input::Wake => {}
         }
-        self.settle(&mut actions);
-        self.keep_track(&mut actions);
-        actions
+        self.settle(&mut step);
+        self.keep_track(&mut step);
+        self.durable.follow(&mut step, now.wall());
+        step
     }
 
-    /// When to call `step` with [`Input::Wake`] if nothing else comes, and what for. Always after the last step.
+    /// Everything that survives a restart. [`Engine::resume`] is its inverse.
     #[must_use]
-    pub fn next_deadline(&self) -> Option<(Moment, Reason)> {
-        let leads = self.role == Role::Leader;
+    pub fn state(&self) -> &State {
+        self.durable.map()
+    }
+
+    /// When to call `step` with [`Input::Wake`] if no other input comes. Always after the last step.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Moment> {
+        let (policy, now) = (&self.policy, self.now);
         let outage = self
             .outage_at()
-            .filter(|_| !self.outage && self.blind.is_none());
-        let candidates = [
-            (self.fleet.deadline(), Reason::Experiment),
-            (
-                self.relay.deadline(self.ask_every(SourceName::Relay)),
-                Reason::Source(SourceName::Relay),
-            ),
-            (
-                self.jump.deadline(self.ask_every(SourceName::Jump)),
-                Reason::Source(SourceName::Jump),
-            ),
-            (self.book.deadline(None), Reason::Source(SourceName::Book)),
-            (outage, Reason::Outage),
-            (self.suppression_deadline(), Reason::ActiveSuppressions),
-            (
-                self.resources
-                    .deadline()
-                    .filter(|_| leads && self.may_switch()),
-                Reason::Switch,
-            ),
-            (
-                self.notify_deadline()
-                    .filter(|_| leads && self.may_notify()),
-                Reason::Tell,
-            ),
-            (
-                self.sampler
-                    .deadline(&self.policy)
-                    .filter(|_| self.is_listening()),
-                Reason::Sample,
-            ),
+            .filter(|_| !self.sources.outage && self.sources.blind.is_none());
+        let everywhere = [
+            self.sources.deadline(policy),
+            self.experiments.deadline(policy, &self.sources, now),
+            self.suppressions.deadline(now),
+            outage,
         ];
-        let next = candidates
-            .into_iter()
-            .filter_map(|(at, reason)| Some((at?, reason)))
-            .min()?;
-        Some((next.0.max(self.now + SHORTEST_WAIT), next.1))
+        let leads = [
+            self.groups.deadline(),
+            self.switching.deadline(&self.sources),
+            self.notify_deadline().filter(|_| self.may_notify()),
+        ];
+        let leads = leads.into_iter().filter(|_| self.role == Role::Leader);
+        let next = everywhere.into_iter().chain(leads).flatten().min()?;
+        Some(next.max(now + SHORTEST_WAIT))
     }
 
-    fn settle(&mut self, actions: &mut Vec<Action>) {
+    /// Brings every part up to date, in this order: what a part decides rests on those before it. What is quarantined must be known
+    /// before it is decided what to switch, and what is switched before it is said in a notification.
+    fn settle(&mut self, step: &mut Step) {
         for name in SourceName::ALL {
-            self.evaluate_source(name, actions);
+            self.evaluate_source(name, step);
         }
-        self.evaluate_cut_off(actions);
-        self.evaluate_outage(actions);
-        self.evaluate_due(actions);
-        self.maintain_sources(actions);
-        self.maintain_sampling(actions);
-        self.maintain_suppressions(actions);
+        self.sources.evaluate_cut_off(self.now, step);
+        self.evaluate_outage(step);
+        self.evaluate_due(step);
+        self.sources.maintain(&self.policy, self.now, step);
+        self.experiments
+            .maintain_sampling(&self.policy, &self.sources, self.now, step);
+        if self.suppressions.maintain(self.now.wall(), step) {
+            self.groups.categories.mark_dirty();
+            self.experiments.fleet.touch_all();
+        }
+        self.evaluate_categories(step);
         if self.role == Role::Leader {
-            self.switch(actions);
-            self.notify(actions);
+            if self.switching.may_switch(&self.sources) {
+                let quarantined = self.groups.categories.quarantined();
+                self.switching
+                    .switch(&self.experiments.fleet, quarantined, self.now, step);
+            }
+            self.notify(step);
         }
-    }
-
-    fn source(&self, name: SourceName) -> &Source {
-        match name {
-            SourceName::Relay => &self.relay,
-            SourceName::Jump => &self.jump,
-            SourceName::Book => &self.book,
-        }
-    }
-
-    fn source_mut(&mut self, name: SourceName) -> &mut Source {
-        match name {
-            SourceName::Relay => &mut self.relay,
-            SourceName::Jump => &mut self.jump,
-            SourceName::Book => &mut self.book,
-        }
-    }
-
-    fn ask_every(&self, name: SourceName) -> Option<Duration> {
-        ask_every(&self.policy, name)
-    }
-
-    fn is_listening(&self) -> bool {
-        self.sampling && self.relay.telling(self.now).tells
     }
 
     fn context(&self) -> EvaluationContext {
         EvaluationContext {
             policy: self.policy,
             now: self.now,
-            relay: self.relay.telling(self.now),
-            jump: self.jump.telling(self.now),
-            outage: self.outage,
-            sampling: self.sampling && self.sampler.broken().is_none(),
-            manifest_known: self.manifest_known,
-            may_evaluate: self.may_evaluate(),
+            relay: self.sources.relay.telling(self.now),
+            jump: self.sources.jump.telling(self.now),
+            outage: self.sources.outage,
+            sampling: self.experiments.sampling && self.experiments.sampler.broken().is_none(),
+            manifest_known: self.switching.manifest_known,
+            may_evaluate: self.switching.may_evaluate(&self.sources),
         }
     }
-}
-
-/// How long a source may tell nothing before it is asked: half of what the rules need, so that the answer is there in time.
-fn ask_every(policy: &Policy, name: SourceName) -> Option<Duration> {
-    let auto = match name {
-        SourceName::Relay => policy.last_active.min(policy.last_checked) / 2,
-        SourceName::Jump => policy.last_checked / 2,
-        SourceName::Book => return None,
-    };
-    policy.ask.map(|ask| match ask {
-        Asking::Auto => auto.max(ASK_AT_MOST_EVERY),
-        Asking::Every(every) => every.max(ASK_AT_MOST_EVERY),
-    })
 }

@@ -1,11 +1,12 @@
-//! What a command would do, worked out on a picture: before it is given, for the person who is about to give it, and when it is carried
+//! What a command would do, worked out on a snapshot: before it is given, for the person who is about to give it, and when it is carried
 //! out, for the engine. Changes nothing.
 
 use jiff::Timestamp;
 
 use crate::groups::bookings::Affected;
 use crate::model::{Availability, Bookable, Health, ResourceName, SourceHealth, SourceName, Stub};
-use crate::protocol::command::{Command, Effect, ManualOverride, Scope};
+use crate::protocol::category::CategoryState;
+use crate::protocol::command::{Command, Impact, ManualOverride, Scope};
 use crate::protocol::input::Role;
 use crate::protocol::refusal::Refusal;
 use crate::protocol::snapshot::{ExperimentView, ResourceView, Snapshot};
@@ -26,7 +27,9 @@ pub(crate) struct Plan {
     pub(crate) ends: Vec<SuppressionId>,
     /// What a person wants of a resource.
     pub(crate) manual_override: Option<(ResourceName, ManualOverride)>,
-    pub(crate) effect: Effect,
+    /// A category, and how it is to be.
+    pub(crate) category: Option<(String, CategoryState)>,
+    pub(crate) effect: Impact,
 }
 
 impl Plan {
@@ -35,7 +38,8 @@ impl Plan {
             adds: Vec::new(),
             ends: Vec::new(),
             manual_override: None,
-            effect: Effect {
+            category: None,
+            effect: Impact {
                 text,
                 stubs,
                 affected: None,
@@ -49,7 +53,7 @@ impl Snapshot {
     ///
     /// # Errors
     /// [`Refusal`] where it would be refused.
-    pub fn preview(&self, command: &Command, by: &str) -> Result<Effect, Refusal> {
+    pub fn preview(&self, command: &Command, by: &str) -> Result<Impact, Refusal> {
         self.plan(command, by).map(|plan| plan.effect)
     }
 
@@ -101,6 +105,9 @@ impl Snapshot {
                 ..Plan::of("what it kept quiet is told again".to_owned(), Vec::new())
             }),
             Command::Remove { id } => Err(Refused::NotFound(*id).into()),
+            Command::Category { name, open, reason } => {
+                self.switching_category(name, *open, by, reason)
+            }
             Command::Hold { resource, reason } => self.holding(resource, reason),
             Command::Enable { resource } => self.enabling(resource),
         }
@@ -183,7 +190,7 @@ impl Snapshot {
         })
     }
 
-    /// The bad experiments of a scope that nobody has acknowledged.
+    /// The bad experiments of a scope that are not acknowledged.
     fn to_acknowledge(&self, scope: &Scope) -> Result<Vec<(Subject, Health)>, Refusal> {
         let found = self.in_scope(scope)?;
         let subject =
@@ -243,6 +250,36 @@ impl Snapshot {
             },
             None => Ok(Subject::Component(name.to_owned())),
         }
+    }
+
+    /// Which categories there are is known to the shell, which checks that before; here only those that were used are.
+    fn switching_category(
+        &self,
+        name: &str,
+        open: bool,
+        by: &str,
+        reason: &str,
+    ) -> Result<Plan, Refusal> {
+        check_text("reason", reason)?;
+        let known = self.categories.get(name);
+        if known.is_none_or(|state| state.enabled) == open {
+            return Err(Refusal::CategoryAlready {
+                category: name.to_owned(),
+                open,
+            });
+        }
+        let quarantined = known.into_iter().flat_map(|state| &state.quarantined);
+        let stubs = quarantined.filter(|_| open).cloned().collect();
+        let text = if open {
+            format!("{name} is open again")
+        } else {
+            format!("{name} is closed until a person opens it; book is not changed")
+        };
+        let state = CategoryState::by_person(open, by, reason, self.at);
+        Ok(Plan {
+            category: Some((name.to_owned(), state)),
+            ..Plan::of(text, stubs)
+        })
     }
 
     fn unacknowledging(&self, scope: &Scope) -> Result<Plan, Refusal> {
@@ -397,7 +434,7 @@ fn wishing(
     affected: Affected,
 ) -> Plan {
     let plan = Plan::of(text, vec![view.stub.clone()]);
-    let effect = Effect {
+    let effect = Impact {
         affected: Some(affected),
         ..plan.effect
     };

@@ -1,65 +1,64 @@
-//! Pictures for readers: what changed is painted anew, the rest is shared.
+//! The snapshot for readers, put together from the views of all parts.
 
 use std::sync::Arc;
 
 use super::Engine;
-use crate::model::{Bookable, Health, Moment, Private, SourceHealth, SourceName, Visibility};
-use crate::notifications::route::Route;
-use crate::protocol::snapshot::{Counts, ExperimentView, SamplingView, Snapshot, SourceView};
+use super::views::ViewContext;
+use crate::model::{Health, Moment, Private, SourceHealth, SourceName, Visibility};
+use crate::protocol::snapshot::{SamplingView, Snapshot, SourceView};
 use crate::sources::source::Source;
-use crate::suppressions::SuppressionKind;
 
 /// The most experiments that a note names.
 const NAMED: usize = 5;
 
 impl Engine {
-    /// A picture of everything, for readers.
+    /// Everything as it is now, for readers.
     pub fn snapshot(&mut self) -> Snapshot {
         self.refresh_views();
         Snapshot {
-            version: self.version,
+            version: self.views.version,
             at: self.now.wall(),
             started: self.started.wall(),
             role: self.role,
-            changed: self.views_version,
-            experiments: Arc::clone(&self.views),
-            counts: self.counts,
+            changed: self.views.changed,
+            experiments: Arc::clone(&self.views.experiments),
+            counts: self.views.counts,
             sources: SourceName::ALL.map(|name| self.source_view(name)),
-            standings: Arc::clone(&self.derived.pools),
-            holds: Arc::clone(&self.derived.holds),
-            causes: Arc::clone(&self.derived.causes),
-            routes: self.telling.views(),
-            notified: self.telling.notified(),
-            sampling: if self.sampling {
-                self.sampler.view(&self.policy)
+            standings: Arc::clone(&self.views.derived.pools),
+            holds: Arc::clone(&self.views.derived.holds),
+            causes: Arc::clone(&self.views.derived.causes),
+            routes: self.notifications.views(),
+            notified: self.notifications.notified(),
+            sampling: if self.experiments.sampling {
+                self.experiments.sampler.view(&self.policy)
             } else {
                 SamplingView::default()
             },
-            manifest_lost: self.manifest_lost.map(Moment::wall),
-            blind: self.blind.map(Moment::wall),
-            notes: self
-                .suppressed_now
-                .as_ref()
-                .map(|suppressed_now| Arc::clone(&suppressed_now.notes))
-                .unwrap_or_default(),
-            quiet: Arc::clone(&self.quiet),
-            calendar: Arc::clone(&self.calendar),
-            pools: Arc::clone(&self.pools),
-            quarantined: Arc::clone(&self.quarantined),
+            manifest_lost: self.switching.manifest_lost.map(Moment::wall),
+            blind: self.sources.blind.map(Moment::wall),
+            notes: self.suppressions.notes(),
+            quiet: Arc::clone(self.suppressions.active()),
+            calendar: Arc::clone(&self.groups.calendar),
+            pools: Arc::clone(&self.groups.pools),
+            categories: Arc::clone(self.groups.categories.states()),
+            quarantined: Arc::clone(self.groups.categories.quarantined()),
         }
     }
 
-    /// How many of the experiments that a route hears of are in which state.
-    pub(super) fn counts_of(&self, route: &Route) -> Counts {
-        if route.hears_of_all() {
-            self.counts
-        } else {
-            count(self.views.iter().filter(|view| route.hears_of(&view.stub)))
-        }
+    /// Brings the views up to date.
+    pub(super) fn refresh_views(&mut self) {
+        let context = ViewContext {
+            now: self.now.wall(),
+            evaluation: self.context(),
+            resources: &self.switching.resources,
+            groups: &self.groups,
+            suppressions: &self.suppressions,
+        };
+        self.views.refresh(&mut self.experiments.fleet, &context);
     }
 
-    pub(super) fn source_view(&self, name: SourceName) -> SourceView {
-        let source = self.source(name);
+    fn source_view(&self, name: SourceName) -> SourceView {
+        let source = self.sources.get(name);
         SourceView {
             name,
             health: source.health,
@@ -73,8 +72,8 @@ impl Engine {
             hides: self.hides(name),
             unreadable_entries: source.unreadable_total,
             report: match name {
-                SourceName::Relay => self.fleet.relay_report(),
-                SourceName::Jump => self.fleet.jump_report(),
+                SourceName::Relay => self.experiments.fleet.relay_report(),
+                SourceName::Jump => self.experiments.fleet.jump_report(),
                 SourceName::Book => None,
             },
         }
@@ -93,7 +92,11 @@ impl Engine {
     }
 
     fn cannot_be_withdrawn(&self) -> String {
-        let down = self.views.iter().filter(|view| view.health == Health::Down);
+        let down = self
+            .views
+            .experiments
+            .iter()
+            .filter(|view| view.health == Health::Down);
         let unread = down.flat_map(|view| {
             let resources = view.resources.iter();
             let unread = resources.filter(|resource| resource.bookable.is_none());
@@ -106,30 +109,4 @@ impl Engine {
         });
         unread.take(NAMED).collect::<Vec<_>>().join("; ")
     }
-}
-
-pub(super) fn count<'a>(views: impl Iterator<Item = &'a Arc<ExperimentView>>) -> Counts {
-    let mut counts = Counts::default();
-    for view in views {
-        counts.total += 1;
-        match view.health {
-            Health::Ok => counts.ok += 1,
-            Health::Degraded => counts.degraded += 1,
-            Health::Flapping => counts.flapping += 1,
-            Health::Down => counts.down += 1,
-            Health::Unknown => counts.unknown += 1,
-        }
-        match view.bookable() {
-            Some(Bookable::Withdrawn) => counts.withdrawn += 1,
-            Some(Bookable::Held) => counts.held += 1,
-            Some(Bookable::Yes) | None => {}
-        }
-        match view.quiet.as_ref().map(|quiet| quiet.kind) {
-            Some(SuppressionKind::Acknowledged) => counts.acknowledged += 1,
-            Some(SuppressionKind::Silenced | SuppressionKind::Maintenance) => counts.silenced += 1,
-            None => {}
-        }
-        counts.unlisted += usize::from(!view.listed);
-    }
-    counts
 }

@@ -1,4 +1,4 @@
-//! The rules of the judgement as pure functions: what is observed goes in, a health comes out. Keeps nothing.
+//! The rules of the evaluation as pure functions: what is observed goes in, a health comes out. Keeps nothing.
 
 use std::time::Duration;
 
@@ -50,10 +50,10 @@ pub(crate) enum Heard {
     Nothing,
 }
 
-/// What is known about a source when something that it tells about is judged.
+/// What is known about a source when something that it tells about is evaluated.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Telling {
-    /// Whether it has told nothing yet, and it has not been long: everything stays as it was.
+    /// Whether it has reported nothing yet, and it has not been long: everything stays as it was.
     pub(crate) starts: bool,
     /// Whether what it told last still counts.
     pub(crate) tells: bool,
@@ -61,7 +61,7 @@ pub(crate) struct Telling {
     pub(crate) settling: bool,
 }
 
-/// A judgement, and when to look again although nothing may have come.
+/// A evaluation, and when to look again although nothing may have come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Evaluation<H> {
     pub(crate) health: H,
@@ -99,7 +99,7 @@ pub(crate) struct StreamFacts {
     pub(crate) was: StreamHealth,
 }
 
-/// A stream's health: design section 3, "Stream". It is judged at the newest report; only absence is judged by the passing of time.
+/// A stream's health: "Stream" in `docs/architecture.md`. It is evaluated at the newest report; only absence is evaluated by the passing of time.
 pub(crate) fn stream(
     facts: &StreamFacts,
     relay: Telling,
@@ -149,7 +149,7 @@ fn connected(
     }
 }
 
-/// The health of a remote login: design section 3.
+/// The health of a remote login, by the table in `docs/architecture.md`.
 pub(crate) fn jump(
     presence: Presence,
     was: JumpHealth,
@@ -172,7 +172,7 @@ pub(crate) fn jump(
     }
 }
 
-/// An experiment's health and what is wrong with it: the table of design section 3.
+/// An experiment's health and what is wrong with it: the table in `docs/architecture.md`.
 ///
 /// `streams` gives each with whether it is required. `jump` is the remote login as it last was known, because the loss of the
 /// source is the source's story. `outage` says that relay has been silent beyond `HEALTH_OUTAGE_HOLD`.

@@ -1,4 +1,4 @@
-//! One experiment: what is observed of it, how it is judged, and the ring of its events.
+//! One experiment: what is observed of it, how it is evaluated, and the ring of its events.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -15,12 +15,13 @@ use crate::protocol::policy::Policy;
 use crate::protocol::snapshot::{
     ExperimentView, FlapView, LastConnection, ResourceView, StreamView,
 };
+use crate::protocol::state::ExperimentState;
 use crate::suppressions::Suppression;
 
 /// How long after it was last seen an experiment (or a stream) that book does not list is forgotten.
 pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// Everything that a judgement looks at beside the experiment itself.
+/// Everything that an evaluation looks at beside the experiment itself.
 #[derive(Debug, Clone, Copy)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -31,13 +32,13 @@ pub(crate) struct EvaluationContext {
     pub(crate) now: Moment,
     pub(crate) relay: Telling,
     pub(crate) jump: Telling,
-    /// Relay has told nothing for `HEALTH_OUTAGE_HOLD`.
+    /// Relay has reported nothing for `HEALTH_OUTAGE_HOLD`.
     pub(crate) outage: bool,
-    /// Streams whose connection tells nothing of transmission are being listened to.
+    /// Streams whose connection reports nothing of transmission are being listened to.
     pub(crate) sampling: bool,
     /// Book's manifest has been read at least once.
     pub(crate) manifest_known: bool,
-    /// It is known what experiments must have, or it will not be known soon: before that nothing is judged.
+    /// It is known what experiments must have, or it will not be known soon: before that nothing is evaluated.
     pub(crate) may_evaluate: bool,
 }
 
@@ -57,11 +58,11 @@ pub(crate) struct Experiment {
     known_jump: JumpHealth,
     pub(crate) health: Health,
     pub(crate) since: Moment,
-    /// Since when it has been other than ok, across everything that was not judged.
+    /// Since when it has been other than ok, across everything that was not evaluated.
     pub(crate) bad_since: Option<Moment>,
     pub(crate) issues: Vec<Issue>,
     first_judged: bool,
-    /// Whether something that the judgement depends on changed since the last one.
+    /// Whether something that the evaluation depends on changed since the last one.
     pub(crate) stale: bool,
     judged_in_outage: bool,
     holding: Hysteresis,
@@ -111,54 +112,39 @@ impl Experiment {
     }
 
     /// Takes up what is remembered of it: how it was stays until something else is observed.
-    pub(crate) fn recall(&mut self, events: &[Arc<Event>], rule: FlapRule, now: Moment) {
-        let Some(last) = events.last() else { return };
-        let then = |event: &Arc<Event>| now.back_at(event.when);
-        let first_of = |rule: &dyn Fn(&Arc<Event>) -> bool| {
-            events
-                .iter()
-                .rev()
-                .take_while(|event| rule(event))
-                .last()
-                .map(then)
-        };
+    pub(crate) fn recall(&mut self, known: &ExperimentState, rule: FlapRule, now: Moment) {
+        let Some(last) = &known.last else { return };
         self.first_judged = true;
         self.health = last.health;
         self.issues.clone_from(&last.issues);
-        self.since = first_of(&|event| event.health == last.health).unwrap_or(now);
-        self.bad_since = first_of(&|event| event.health != Health::Ok);
+        self.since = now.back_at(known.since.unwrap_or(last.when));
+        self.bad_since = known.bad_since.map(|at| now.back_at(at));
         self.jump = last.jump;
-        self.known_jump = events
-            .iter()
-            .rev()
-            .map(|event| event.jump)
-            .find(|jump| *jump != JumpHealth::Unknown)
-            .unwrap_or(last.jump);
+        self.known_jump = known.jump;
         self.streams = last
             .streams
             .iter()
             .map(|(topic, health)| Stream::recalled(topic.clone(), *health, now))
             .collect();
-        self.recall_flapping(events, rule, now);
-        self.events = events.iter().cloned().collect();
+        self.recall_flapping(known, rule, now);
+        self.events = [Arc::clone(last)].into();
     }
 
-    /// What has happened before counts for flapping, as far as events tell; what flapped goes on to flap until it has been calm.
-    fn recall_flapping(&mut self, events: &[Arc<Event>], rule: FlapRule, now: Moment) {
-        let mut by_itself = events.iter().filter(|event| {
-            event.health != Health::Unknown && !event.issues.contains(&Issue::RelayOutage)
-        });
-        for event in by_itself.clone().filter(|event| {
-            event.was != Health::Unknown && event.was.is_unusable() != event.health.is_unusable()
-        }) {
-            self.flapping.note(now.back_at(event.when), rule);
+    /// Shows these events, oldest first, as its latest.
+    pub(crate) fn show_events(&mut self, events: Vec<Arc<Event>>) {
+        self.events = events.into();
+    }
+
+    /// What has happened before counts for flapping; what flapped goes on to flap until it has been calm.
+    fn recall_flapping(&mut self, known: &ExperimentState, rule: FlapRule, now: Moment) {
+        for at in &known.flips {
+            self.flapping.note(now.back_at(*at), rule);
         }
-        let last = by_itself.next_back();
-        self.flapping = match last.filter(|event| event.health == Health::Flapping) {
-            Some(event) => std::mem::take(&mut self.flapping).resumed(now.back_at(event.when), now),
+        self.flapping = match known.flaps_since {
+            Some(since) => std::mem::take(&mut self.flapping).resumed(now.back_at(since), now),
             None => std::mem::take(&mut self.flapping).steady(),
         };
-        self.last_loss = last.map(|event| event.issues.clone()).unwrap_or_default();
+        self.last_loss.clone_from(&known.own_issues);
     }
 
     /// The remote login as it last was known.
@@ -184,7 +170,7 @@ impl Experiment {
                 .all(|sighting| matches!(sighting.presence, Presence::Never { .. }))
     }
 
-    /// Whether it has been judged at least once, so that its health means something.
+    /// Whether it has been evaluated at least once, so that its health means something.
     pub(crate) fn is_evaluated(&self) -> bool {
         self.first_judged
     }
@@ -266,7 +252,7 @@ impl Experiment {
         }
     }
 
-    /// Book's experiments have a remote login; any other is judged by what it shows, and may have none.
+    /// Book's experiments have a remote login; any other is evaluated by what it shows, and may have none.
     fn look_at_host(&self, context: &EvaluationContext) -> Evaluation<JumpHealth> {
         if !self.listed() && matches!(self.host.presence, Presence::Never { .. }) {
             return Evaluation {

@@ -59,7 +59,7 @@ pub enum FlapTurn {
     Ended {
         /// When it started to flap.
         since: Moment,
-        /// When it became steady, which may be before anybody looked.
+        /// When it became steady, which may be before the last look.
         at: Moment,
     },
 }
@@ -73,7 +73,7 @@ pub struct Flapping {
 }
 
 impl Flapping {
-    /// A thing that has been flapping since then, as it is remembered. What it did while nobody looked is not known: it counts as one
+    /// A thing that has been flapping since then, as it is remembered. What it did meanwhile is not known: it counts as one
     /// more change, now.
     #[must_use]
     pub fn resumed(mut self, since: Moment, now: Moment) -> Self {
@@ -93,7 +93,7 @@ impl Flapping {
 
     /// Takes note of a change that happened at `at`, which is not before what was noted or looked at last.
     ///
-    /// Reports the start, or an end that came before this change and that nobody looked for. Never both: a start needs new changes after
+    /// Reports the start, or an end that came before this change and that was not looked for. Never both: a start needs new changes after
     /// the end.
     pub fn note(&mut self, at: Moment, rule: FlapRule) -> Option<FlapTurn> {
         let ended = self.evaluate(at, rule);

@@ -1,5 +1,6 @@
 //! Experiments and their streams: evaluated from reports and samples, with hysteresis and flap detection.
 
+mod causes;
 pub(crate) mod evaluate;
 pub(crate) mod experiment;
 pub(crate) mod flapping;
@@ -7,3 +8,88 @@ pub(crate) mod fleet;
 pub(crate) mod hysteresis;
 pub(crate) mod sampling;
 pub(crate) mod stream;
+
+use crate::model::Moment;
+use crate::protocol::effect::{Effect, Step};
+use crate::protocol::policy::{Policy, Sampling};
+use crate::protocol::record::Record;
+use crate::sources::Sources;
+use fleet::Fleet;
+use sampling::Sampler;
+
+/// All experiments, and the sampling of their streams.
+#[derive(Debug, Clone)]
+pub(crate) struct Experiments {
+    pub(crate) fleet: Fleet,
+    pub(crate) sampler: Sampler,
+    /// Whether streams are to be sampled.
+    pub(crate) sampling: bool,
+    /// Whether sampling was last recorded to keep up.
+    sampling_recorded: Option<bool>,
+}
+
+impl Experiments {
+    pub(crate) fn new(now: Moment) -> Self {
+        Self {
+            fleet: Fleet::new(),
+            sampler: Sampler::new(now),
+            sampling: false,
+            sampling_recorded: None,
+        }
+    }
+
+    /// Decides by a new report of relay whether streams are to be sampled.
+    pub(crate) fn decide_sampling(&mut self, policy: &Policy) -> bool {
+        self.sampling = match policy.sample {
+            Sampling::Always => true,
+            Sampling::Never => false,
+            Sampling::Auto => self.fleet.lacks_statistics(),
+        };
+        self.sampling
+    }
+
+    /// Whether streams are sampled now: a relay that reports nothing forwards nothing either.
+    pub(crate) fn is_listening(&self, sources: &Sources, now: Moment) -> bool {
+        self.sampling && sources.relay.telling(now).tells
+    }
+
+    /// Samples what is due, and records when sampling begins or ends to keep up.
+    pub(crate) fn maintain_sampling(
+        &mut self,
+        policy: &Policy,
+        sources: &Sources,
+        now: Moment,
+        step: &mut Step,
+    ) {
+        if !self.is_listening(sources, now) {
+            return;
+        }
+        let samples = self.sampler.due(&self.fleet, policy, now);
+        step.effects.extend(samples.into_iter().map(Effect::Sample));
+        let keeps_up = self.sampler.keeps_up(policy) && self.sampler.broken().is_none();
+        if self.sampling_recorded != Some(keeps_up) {
+            self.sampling_recorded = Some(keeps_up);
+            let view = self.sampler.view(policy);
+            step.record(Record::Sampling {
+                streams: view.streams,
+                round: view.round,
+                keeps_up,
+                failures: view.failures,
+            });
+        }
+    }
+
+    /// When an experiment is to be evaluated, or a stream to be sampled, although nothing came.
+    pub(crate) fn deadline(
+        &self,
+        policy: &Policy,
+        sources: &Sources,
+        now: Moment,
+    ) -> Option<Moment> {
+        let sample = self
+            .sampler
+            .deadline(policy)
+            .filter(|_| self.is_listening(sources, now));
+        [self.fleet.deadline(), sample].into_iter().flatten().min()
+    }
+}

@@ -43,7 +43,7 @@ pub struct Affected {
     pub in_session: bool,
 }
 
-/// A booking of an experiment, whoever has made it.
+/// A booking of an experiment, without its student.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Upcoming {
     /// From when.

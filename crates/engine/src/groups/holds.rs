@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::groups::bookings::{Affected, Calendar, ahead};
 use crate::model::ResourceName;
 
-/// A hold that nobody has touched for this long is taken for forgotten, where the settings say nothing else.
+/// A hold that was not touched for this long is taken for forgotten, where the settings say nothing else.
 pub const DEFAULT_OVERDUE_AFTER: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// All holds. Times are the wall clock's: a hold outlives many restarts of this program.
@@ -19,11 +20,11 @@ pub struct ManualHolds {
 }
 
 /// A hold, as it is remembered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     /// When it was first seen.
     pub since: Timestamp,
-    /// When its reason was last seen to change: whoever changed it has not forgotten it.
+    /// When its reason was last seen to change: one who changes it has not forgotten it.
     pub touched: Timestamp,
     /// The reason that its person gave.
     pub reason: String,
@@ -45,7 +46,7 @@ pub struct HoldView {
 }
 
 impl ManualHolds {
-    /// No holds yet. One that nobody touches for `overdue_after` looks forgotten.
+    /// No holds yet. One that is not touched for `overdue_after` looks forgotten.
     #[must_use]
     pub fn new(overdue_after: Duration) -> Self {
         Self {
@@ -54,7 +55,7 @@ impl ManualHolds {
         }
     }
 
-    /// Sets after which time a hold that nobody touches looks forgotten. Returns whether that is another one than before.
+    /// Sets after which time an untouched hold looks forgotten. Returns whether that is another one than before.
     pub fn forgotten_after(&mut self, overdue_after: Duration) -> bool {
         std::mem::replace(&mut self.overdue_after, overdue_after) != overdue_after
     }
@@ -82,7 +83,7 @@ impl ManualHolds {
         is_news.then_some(&*hold)
     }
 
-    /// Takes in that nobody holds a resource. Returns the hold that has ended by that.
+    /// Takes in that a resource is not held. Returns the hold that has ended by that.
     pub fn released(&mut self, resource: &ResourceName) -> Option<Hold> {
         self.held.remove(resource)
     }

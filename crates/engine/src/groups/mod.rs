@@ -1,6 +1,100 @@
-//! What experiments belong to: pools, bookings and holds.
+//! What experiments belong to: pools, bookings, holds and categories.
 
 pub(crate) mod booking_history;
 pub(crate) mod bookings;
+pub(crate) mod category;
 pub(crate) mod holds;
 pub(crate) mod pool;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::model::{Moment, Stub};
+use crate::protocol::category::ComponentHealth;
+use crate::protocol::effect::Step;
+use crate::protocol::input::Timetable;
+use crate::protocol::record::Record;
+use crate::switching::availability::Resources;
+use booking_history::BookingHistory;
+use bookings::Calendar;
+use category::Categories;
+use holds::{DEFAULT_OVERDUE_AFTER, ManualHolds};
+use pool::{PoolRule, Pools};
+
+/// Pools, bookings, holds and categories.
+#[derive(Debug, Clone)]
+pub(crate) struct Groups {
+    pub(crate) calendar: Arc<Calendar>,
+    pub(crate) booking_history: BookingHistory,
+    pub(crate) pool_rules: Vec<PoolRule>,
+    pub(crate) pools: Arc<Pools>,
+    /// The pools that the history knows.
+    pub(crate) pools_kept: BTreeMap<String, Vec<Stub>>,
+    pub(crate) holds: ManualHolds,
+    pub(crate) categories: Categories,
+    /// The components that the engine is told of.
+    pub(crate) components: BTreeMap<Arc<str>, ComponentHealth>,
+    /// Whether the start is over, so that a category may be closed.
+    pub(crate) has_started: bool,
+}
+
+impl Default for Groups {
+    fn default() -> Self {
+        Self {
+            calendar: Arc::default(),
+            booking_history: BookingHistory::default(),
+            pool_rules: Vec::new(),
+            pools: Arc::default(),
+            pools_kept: BTreeMap::new(),
+            holds: ManualHolds::new(DEFAULT_OVERDUE_AFTER),
+            categories: Categories::default(),
+            components: BTreeMap::new(),
+            has_started: false,
+        }
+    }
+}
+
+impl Groups {
+    /// Takes in what book says about bookings and pools.
+    pub(crate) fn read(&mut self, timetable: &Timetable, resources: &Resources) {
+        self.pools = Arc::new(Pools::of(timetable, &self.pool_rules, |resource| {
+            resources.stub(resource).cloned()
+        }));
+        self.calendar = Arc::new(Calendar::of(timetable));
+    }
+
+    /// Records what a timetable changes for the history.
+    pub(crate) fn record(
+        &mut self,
+        timetable: &Timetable,
+        resources: &Resources,
+        now: Moment,
+        step: &mut Step,
+    ) {
+        if let Some(read) = timetable.bookings_read {
+            let changes = self.booking_history.compare(
+                &timetable.bookings,
+                read,
+                |resource| resources.stub(resource),
+                now.wall(),
+            );
+            if !changes.is_empty() {
+                step.record(Record::Bookings(changes));
+            }
+        }
+        let pools: BTreeMap<String, Vec<Stub>> = self
+            .pools
+            .iter()
+            .map(|pool| (pool.name.clone(), pool.members().cloned().collect()))
+            .collect();
+        if pools != self.pools_kept {
+            self.pools_kept.clone_from(&pools);
+            step.record(Record::Pools(pools));
+        }
+    }
+
+    /// When a category may be closed although nothing changes.
+    pub(crate) fn deadline(&self) -> Option<Moment> {
+        self.categories.deadline().filter(|_| self.has_started)
+    }
+}

@@ -136,7 +136,7 @@ impl Pools {
             .filter(move |pool| pool.members.contains_key(stub))
     }
 
-    /// Names the pools that nobody has named, in the order of their first members, so that a name does not wander.
+    /// Names the pools that have no configured name, in the order of their first members, so that a name does not wander.
     fn with_names(mut named: BTreeMap<String, Pool>, mut nameless: Vec<Pool>) -> Self {
         nameless.sort_by(|a, b| {
             a.members

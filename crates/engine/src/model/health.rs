@@ -4,17 +4,17 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How an experiment is, as people are told it. The order is from the least to the most bad; what is not judged stands before.
+/// How an experiment is, as people are told it. The order is from the least to the most bad; what is not evaluated stands before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
-    /// Not judged: within its start-up grace, or its source tells nothing.
+    /// Not evaluated: within its start-up grace, or its source reports nothing.
     Unknown,
     /// Everything that it should have is there.
     Ok,
     /// Usable, with a loss: no remote login, or a stream that is not required is off.
     Degraded,
-    /// It comes and goes so often that nobody can rely on it: students cannot use it until it is steady.
+    /// It comes and goes so often that students cannot rely on it until it is steady.
     Flapping,
     /// A required stream is silent or missing: students cannot use it.
     Down,
@@ -24,7 +24,7 @@ pub enum Health {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum StreamHealth {
-    /// Relay tells nothing about it.
+    /// Relay reports nothing about it.
     Unknown,
     /// It transmitted within `HEALTH_LAST_ACTIVE`.
     Active,
@@ -38,7 +38,7 @@ pub enum StreamHealth {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum JumpHealth {
-    /// Jump tells nothing about it.
+    /// Jump reports nothing about it.
     Unknown,
     /// The experiment's host is connected.
     Up,
@@ -63,7 +63,7 @@ impl SourceName {
     pub const ALL: [Self; 3] = [Self::Relay, Self::Jump, Self::Book];
 }
 
-/// How a source is, judged by the age of what it last told.
+/// How a source is, evaluated by the age of what it last told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceHealth {
@@ -73,7 +73,7 @@ pub enum SourceHealth {
     Live,
     /// What it told last is older than its pace explains.
     Late,
-    /// It has told nothing for so long that what it told is void.
+    /// It has reported nothing for so long that what it told is void.
     Down,
 }
 
@@ -107,7 +107,7 @@ impl Health {
         Self::Down,
     ];
 
-    /// Whether something is wrong that people are told of. What is not judged is not.
+    /// Whether something is wrong that people are told of. What is not evaluated is not.
     #[must_use]
     pub fn is_bad(self) -> bool {
         match self {
@@ -116,7 +116,7 @@ impl Health {
         }
     }
 
-    /// Whether students cannot use it, so that it is withdrawn. What is not judged stays as it is.
+    /// Whether students cannot use it, so that it is withdrawn. What is not evaluated stays as it is.
     #[must_use]
     pub fn is_unusable(self) -> bool {
         match self {

@@ -8,8 +8,8 @@ use jiff::{SignedDuration, Timestamp};
 
 /// A point in time: the wall clock's reading, to show, and a monotonic one, to compare and subtract.
 ///
-/// Ages and deadlines use only the monotonic part, so a clock that is set while the program runs changes no judgement;
-/// what is shown and recorded is the wall clock at that moment. Whoever drives the engine makes moments; the engine only derives them.
+/// Ages and deadlines use only the monotonic part, so a clock that is set while the program runs changes no evaluation;
+/// what is shown and recorded is the wall clock at that moment. The driver makes moments; the engine only derives them.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     wall: Timestamp,

@@ -1,4 +1,4 @@
-//! What a maintainer can do about an experiment, told by the pattern of its symptoms. Judges nothing: it is given what was judged.
+//! What a maintainer can do about an experiment, told by the pattern of its symptoms. Judges nothing: it is given what was evaluated.
 
 use std::collections::BTreeMap;
 use std::fmt;

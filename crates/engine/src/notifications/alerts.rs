@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::context::Scene;
+use super::context::NotificationContext;
 use crate::model::Moment;
 use crate::protocol::state::{
     Alert, MailThread, MessageId, Notified, NotifiedAlert, UnconfirmedAlert,
@@ -20,7 +20,7 @@ struct Heard {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Alerts {
     notified: BTreeMap<Alert, Heard>,
-    /// Those of summaries that failed, with since when they held: nobody knows whether that was read, so people are told of them although
+    /// Those of summaries that failed, with since when they held: it is not known whether that was read, so they are notified although
     /// they may be over by now.
     unconfirmed: BTreeMap<Alert, Moment>,
     /// When those of both kinds ended of which people do not know that yet.
@@ -75,8 +75,11 @@ impl Alerts {
     }
 
     /// What holds now, as far as people are to hear of it, with since when. Takes note of what began and ended.
-    pub(super) fn evaluate(&mut self, scene: &Scene<'_>) -> BTreeMap<Alert, Moment> {
-        let heard = scene
+    pub(super) fn evaluate(
+        &mut self,
+        context: &NotificationContext<'_>,
+    ) -> BTreeMap<Alert, Moment> {
+        let heard = context
             .active_alerts
             .iter()
             .filter(|active_alert| active_alert.is_tellable || self.goes_on(active_alert.alert));
@@ -88,7 +91,7 @@ impl Alerts {
                 )
             })
             .collect();
-        self.note(&holding, scene.now);
+        self.note(&holding, context.now);
         holding
     }
 
@@ -130,9 +133,9 @@ impl Alerts {
         &self,
         is_news: bool,
         holding: &BTreeMap<Alert, Moment>,
-        scene: &Scene<'_>,
+        context: &NotificationContext<'_>,
     ) -> Vec<AlertLine> {
-        let heard = scene
+        let heard = context
             .active_alerts
             .iter()
             .filter_map(|active_alert| Some((active_alert, holding.get(&active_alert.alert)?)));
@@ -156,7 +159,7 @@ impl Alerts {
             .into_iter()
             .filter(|(alert, _)| is_news && !holding.contains_key(alert))
             .map(|(alert, since)| {
-                let ended = self.ended.get(&alert).copied().unwrap_or(scene.now);
+                let ended = self.ended.get(&alert).copied().unwrap_or(context.now);
                 AlertLine {
                     alert: Some(alert),
                     text: alert.ended_text(),
@@ -222,7 +225,7 @@ impl Alerts {
         notified
     }
 
-    /// A summary with these failed: nobody knows whether it was read.
+    /// A summary with these failed: it is not known whether it was read.
     pub(super) fn owe(&mut self, holding: BTreeMap<Alert, Moment>) {
         for (alert, since) in holding
             .into_iter()

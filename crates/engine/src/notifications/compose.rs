@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::context::Scene;
+use super::context::NotificationContext;
 use super::delivery::{InFlight, NotifiedState};
 use super::route_notifier::RouteNotifier;
 use crate::experiments::experiment::Experiment;
@@ -25,17 +25,17 @@ impl RouteNotifier {
         alert_states: BTreeMap<Alert, Moment>,
         digest: Option<Timestamp>,
         message: MessageId,
-        scene: &Scene<'_>,
+        context: &NotificationContext<'_>,
     ) -> Summary {
         let (news, entries): (Vec<Line>, Vec<NotifiedState>) = news.into_iter().unzip();
-        let problems = self.problems(scene);
+        let problems = self.problems(context);
         let alerts = self
             .alert_states
-            .alerts(occasion == Occasion::News, &alert_states, scene);
+            .alerts(occasion == Occasion::News, &alert_states, context);
         let references = self.references(occasion, &news, &problems, &alert_states);
         self.delivery.send(InFlight {
             message,
-            since: scene.now,
+            since: context.now,
             occasion,
             entries,
             alert_states,
@@ -54,28 +54,29 @@ impl RouteNotifier {
             news,
             problems,
             alerts,
-            counts: (scene.counts)(&self.route),
-            background: (scene.background)(&self.route),
+            counts: context.counts(&self.route),
+            background: context.background(&self.route),
         }
     }
 
     /// What is new of each experiment, problems first, with what people will know once they have read it. Of an experiment of which they
     /// do not want to hear now, only that one is well again that they know as bad.
-    pub(super) fn news(&self, scene: &Scene<'_>) -> Vec<(Line, NotifiedState)> {
+    pub(super) fn news(&self, context: &NotificationContext<'_>) -> Vec<(Line, NotifiedState)> {
         let known = self
             .pending
             .keys()
-            .filter_map(|stub| (scene.experiments)(stub))
+            .filter_map(|stub| context.experiment(stub))
             .filter_map(|experiment| {
-                let known = Known::of(experiment, scene.manifest_known)?;
+                let known = Known::of(experiment, context.manifest_known())?;
                 let is_recovery = known.health == Health::Ok && self.knows_bad(&experiment.stub);
-                (is_recovery || !(scene.is_quiet)(&experiment.stub)).then_some((experiment, known))
+                (is_recovery || !context.is_suppressed(&experiment.stub))
+                    .then_some((experiment, known))
             });
         let mut news: Vec<_> = known
             .map(|(experiment, known)| {
                 let entry = (!known.is_plain()).then_some((known, experiment.bad_since));
                 (
-                    self.line(experiment, scene),
+                    self.line(experiment, context),
                     (experiment.stub.clone(), entry),
                 )
             })
@@ -89,20 +90,20 @@ impl RouteNotifier {
     }
 
     /// Every open problem that people may hear of.
-    pub(super) fn problems(&self, scene: &Scene<'_>) -> Vec<Line> {
-        let all = (scene.all)().into_iter();
+    pub(super) fn problems(&self, context: &NotificationContext<'_>) -> Vec<Line> {
+        let all = context.experiments();
         let open = all.filter(|experiment| {
             self.is_problem(experiment) && self.route.hears_of(&experiment.stub)
         });
         let notified = open.filter(|experiment| {
-            self.notified.contains_key(&experiment.stub) || !(scene.is_quiet)(&experiment.stub)
+            self.notified.contains_key(&experiment.stub) || !context.is_suppressed(&experiment.stub)
         });
         notified
-            .map(|experiment| self.line(experiment, scene))
+            .map(|experiment| self.line(experiment, context))
             .collect()
     }
 
-    /// Whether an experiment belongs among the open problems: it is bad, or it was told bad and is not judged now.
+    /// Whether an experiment belongs among the open problems: it is bad, or it was told bad and is not evaluated now.
     fn is_problem(&self, experiment: &Experiment) -> bool {
         match experiment.health {
             Health::Degraded | Health::Flapping | Health::Down => true,
@@ -120,7 +121,7 @@ impl RouteNotifier {
             .is_some_and(|notified| notified.known.health.is_bad())
     }
 
-    fn line(&self, experiment: &Experiment, scene: &Scene<'_>) -> Line {
+    fn line(&self, experiment: &Experiment, context: &NotificationContext<'_>) -> Line {
         let notified = self.notified.get(&experiment.stub);
         let unconfirmed = self.unconfirmed.get(&experiment.stub).copied();
         let bad_since = notified
@@ -136,8 +137,8 @@ impl RouteNotifier {
             stub: experiment.stub.clone(),
             health: experiment.health,
             notified: notified.map_or(Health::Ok, |notified| notified.known.health),
-            bookable: (scene.bookable)(experiment),
-            listed: experiment.listed() || !scene.manifest_known,
+            bookable: context.bookable(experiment),
+            listed: experiment.listed() || !context.manifest_known(),
             issues: experiment.issues.clone(),
             since: experiment.bad_since.unwrap_or(experiment.since).wall(),
             lasted: bad_since

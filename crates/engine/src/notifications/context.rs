@@ -1,13 +1,22 @@
-//! What telling is told about the laboratory: what there is to know of an experiment, what concerns all of it, and what surrounds it.
+//! What notifications are made from: what there is to know of an experiment, what concerns the whole laboratory, and what surrounds it.
 
 use std::time::Duration;
 
+use jiff::Timestamp;
+
+use crate::engine::views::Views;
 use crate::experiments::experiment::Experiment;
-use crate::model::{Bookable, Health, Moment, Stub};
+use crate::experiments::fleet::Fleet;
+use crate::groups::Groups;
+use crate::groups::pool::Severity;
+use crate::model::{Bookable, Health, Moment, Stub, Visibility};
+use crate::notifications::correlation::Cause;
 use crate::notifications::route::Route;
 use crate::protocol::snapshot::Counts;
 use crate::protocol::state::{Alert, Known};
-use crate::protocol::summary::Background;
+use crate::protocol::summary::{Background, Line, Summary};
+use crate::suppressions::SuppressionLookup;
+use crate::switching::Switching;
 
 /// An outage of a source, or of book's manifest, that is shorter than this is not told: servers are restarted, and come back
 /// within seconds.
@@ -23,24 +32,171 @@ pub(crate) struct ActiveAlert {
     pub(crate) is_tellable: bool,
 }
 
-/// What summaries are made from.
-pub(crate) struct Scene<'a> {
+/// What summaries are made from: the other parts, to be read.
+pub(crate) struct NotificationContext<'a> {
     pub(crate) now: Moment,
-    pub(crate) manifest_known: bool,
-    /// How many of the experiments of a route are in which state.
-    pub(crate) counts: &'a dyn Fn(&Route) -> Counts,
-    pub(crate) experiments: &'a dyn Fn(&Stub) -> Option<&'a Experiment>,
-    pub(crate) all: &'a dyn Fn() -> Vec<&'a Experiment>,
-    pub(crate) bookable: &'a dyn Fn(&Experiment) -> Option<Bookable>,
-    /// Whether people do not want to hear of an experiment now. Its news waits until they do.
-    pub(crate) is_quiet: &'a dyn Fn(&Stub) -> bool,
-    /// What is worth knowing for a route beside the problems themselves.
-    pub(crate) background: &'a dyn Fn(&Route) -> Background,
+    pub(crate) fleet: &'a Fleet,
+    pub(crate) switching: &'a Switching,
+    pub(crate) groups: &'a Groups,
+    pub(crate) suppressions: SuppressionLookup<'a>,
+    pub(crate) views: &'a Views,
     /// Whether a switch is decided or under way.
     pub(crate) is_switching: bool,
     /// Until when relay or jump settle.
     pub(crate) settles_until: Option<Moment>,
     pub(crate) active_alerts: Vec<ActiveAlert>,
+}
+
+impl NotificationContext<'_> {
+    pub(super) fn manifest_known(&self) -> bool {
+        self.switching.manifest_known
+    }
+
+    pub(super) fn counts(&self, route: &Route) -> Counts {
+        self.views.counts_of(route)
+    }
+
+    pub(super) fn experiment(&self, stub: &Stub) -> Option<&Experiment> {
+        self.fleet.named(stub.as_str())
+    }
+
+    pub(super) fn experiments(&self) -> impl Iterator<Item = &Experiment> {
+        self.fleet.iter().map(|(_, experiment)| experiment)
+    }
+
+    pub(super) fn bookable(&self, experiment: &Experiment) -> Option<Bookable> {
+        let resources = experiment.resources.iter();
+        resources
+            .filter_map(|name| self.switching.resources.bookable(name))
+            .max()
+    }
+
+    /// Whether an experiment's news waits now.
+    pub(super) fn is_suppressed(&self, stub: &Stub) -> bool {
+        self.suppressions.covers(stub)
+    }
+
+    /// Adds to a summary what surrounds its problems, and puts those first that students need first.
+    pub(crate) fn add_context(&self, summary: &mut Summary) {
+        let now = self.now.wall();
+        for line in summary.news.iter_mut().chain(&mut summary.problems) {
+            let Some(experiment) = self.fleet.named(line.stub.as_str()) else {
+                continue;
+            };
+            line.affected = self.groups.calendar.affected(&experiment.resources, now);
+            line.advice = self.views.derived.advice_for(experiment).map(str::to_owned);
+        }
+        summary.news.sort_by_key(urgency);
+        summary.problems.sort_by_key(urgency);
+        summary.background.causes = self
+            .causes_of_new(summary)
+            .iter()
+            .map(cause_words)
+            .collect();
+    }
+
+    /// What is worth knowing on a route, whatever is new.
+    pub(crate) fn background(&self, route: &Route) -> Background {
+        let now = self.now.wall();
+        Background {
+            causes: Vec::new(),
+            short_pools: self.short_pools(route, now),
+            forgotten_holds: self.forgotten_holds(route, now),
+            silences: self.suppressions.silences(route),
+        }
+    }
+
+    /// What the new losses of a summary have in common.
+    fn causes_of_new(&self, summary: &Summary) -> Vec<Cause> {
+        let new = summary.news.iter().filter(|line| line.health.is_unusable());
+        let lost: Vec<&Experiment> = new
+            .filter_map(|line| self.fleet.named(line.stub.as_str()))
+            .collect();
+        self.fleet.causes(&lost)
+    }
+
+    /// Pools that have less left than is booked.
+    fn short_pools(&self, route: &Route, now: Timestamp) -> Vec<String> {
+        let heard = self
+            .groups
+            .pools
+            .iter()
+            .filter(|pool| pool.members().any(|stub| route.hears_of(stub)));
+        let standings = heard.map(|pool| {
+            (
+                &pool.name,
+                pool.standing(&self.groups.calendar, now, |stub| {
+                    self.fleet.is_usable(stub)
+                }),
+            )
+        });
+        let short = standings.filter_map(|(name, standing)| match standing.severity {
+            Severity::Short { missing, first_at } => {
+                let at = first_at.strftime("%-d %b %H:%M UTC");
+                Some(format!(
+                    "{name}: {} of {} work, {missing} too few for what is booked from {at} on",
+                    standing.usable, standing.members
+                ))
+            }
+            Severity::NoneAffected | Severity::Spare(_) => None,
+        });
+        short.collect()
+    }
+
+    /// Resources that people have held for so long that they look forgotten.
+    fn forgotten_holds(&self, route: &Route, now: Timestamp) -> Vec<String> {
+        let overdue = self
+            .groups
+            .holds
+            .overdue(&self.groups.calendar, now, |_| None);
+        let hears_of = |resource| {
+            self.switching
+                .resources
+                .stub(resource)
+                .is_some_and(|stub| route.hears_of(stub))
+        };
+        let words = overdue
+            .iter()
+            .filter(|view| hears_of(&view.resource))
+            .map(|view| {
+                let since = view.hold.since.strftime("%-d %b %Y");
+                let blocked = match view.blocked.next_week {
+                    0 => String::new(),
+                    n => format!("; {n} bookings of the next 7 days cannot start"),
+                };
+                format!(
+                    "{} is held by a person since {since}: {}{blocked}",
+                    view.resource, view.hold.reason
+                )
+            });
+        words.collect()
+    }
+}
+
+/// Problems first, those whose next booking starts soonest before others; then what is well again.
+fn urgency(line: &Line) -> (bool, Timestamp, Stub) {
+    let is_well = line.health == Health::Ok && line.listed;
+    (
+        is_well,
+        line.affected
+            .first_start
+            .filter(|_| !is_well)
+            .unwrap_or(Timestamp::MAX),
+        line.stub.clone(),
+    )
+}
+
+fn cause_words(cause: &Cause) -> String {
+    format!(
+        "{} of {} {} {} were lost at about the same time: probably one cause",
+        cause.stubs.len(),
+        cause.of,
+        cause.kind,
+        cause
+            .label_private
+            .show(Visibility::MAINTAINER)
+            .map_or("", String::as_str)
+    )
 }
 
 impl Known {

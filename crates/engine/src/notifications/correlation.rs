@@ -1,4 +1,4 @@
-//! One story for many losses: what began within a moment and shares an address, a network or a name stem. Tells; judges nothing.
+//! One story for many losses: what began within a moment and shares an address, a network or a name stem. Tells; evaluates nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

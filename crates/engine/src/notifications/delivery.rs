@@ -117,7 +117,7 @@ impl Delivery {
         };
     }
 
-    /// Whoever mends a password or a token should not have to wait for a day.
+    /// A mended password or token is tried within minutes, not after a day.
     pub(super) fn failed(&mut self, summary: &InFlight, fault: &DeliveryFault, now: Moment) {
         let wait = (RETRY_AFTER * 2_u32.saturating_pow(self.failures.min(16))).min(RETRY_AT_MOST);
         let refused_since = fault

@@ -1,4 +1,4 @@
-//! Telling people: on each route the difference between what they were last told and what is, until both are the same.
+//! Notifications people: on each route the difference between what they were last told and what is, until both are the same.
 
 pub(crate) mod advice;
 mod alerts;
@@ -14,22 +14,23 @@ mod route_notifier;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(super) use context::{ActiveAlert, Scene};
+pub(super) use context::{ActiveAlert, NotificationContext};
 pub use digest::Digest;
 
+use crate::engine::memory::RouteMemory;
 use crate::experiments::experiment::Experiment;
 use crate::model::{Moment, RouteName, Stub};
 use crate::notifications::route::Route;
-use crate::protocol::effect::Record;
 use crate::protocol::input::DeliveryFault;
+use crate::protocol::record::Record;
 use crate::protocol::snapshot::{RouteView, ToldView};
-use crate::protocol::state::{Alert, Notified, RouteMemory};
+use crate::protocol::state::{Alert, Notified};
 use crate::protocol::summary::Summary;
 use route_notifier::RouteNotifier;
 
 /// All routes, each with what its people were told. Nothing that happens on one of them touches another.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Telling {
+pub(super) struct Notifications {
     notifiers: Vec<RouteNotifier>,
     next_id: u64,
     switching_since: Option<Moment>,
@@ -39,7 +40,7 @@ pub(super) struct Telling {
     told_changed: bool,
 }
 
-impl Telling {
+impl Notifications {
     /// Routes whose people were told nothing yet.
     pub(super) fn new(routes: Vec<Route>, now: Moment) -> Self {
         Self {
@@ -67,9 +68,9 @@ impl Telling {
                 .find(|notifier| notifier.route.name == *name)
             {
                 Some(notifier) => {
-                    let recalled = notifier.recall(memory, now).into_iter();
+                    let gone = notifier.recall(memory, now);
                     self.records
-                        .extend(recalled.map(|notified| Record::Notified {
+                        .extend(gone.into_iter().map(|notified| Record::Notified {
                             route: name.clone(),
                             notified,
                         }));
@@ -115,7 +116,7 @@ impl Telling {
         true
     }
 
-    /// Whether there is somebody to tell.
+    /// Whether there are routes.
     pub(super) fn has_routes(&self) -> bool {
         !self.notifiers.is_empty()
     }
@@ -125,7 +126,7 @@ impl Telling {
         self.notifiers.iter().all(|notifier| notifier.is_idle(now))
     }
 
-    /// Whether anybody was told of a concern, or may have been, and it has not ended since.
+    /// Whether an alert was notified, or may have been, and has not ended since.
     pub(super) fn goes_on(&self, alert: Alert) -> bool {
         self.notifiers
             .iter()
@@ -160,13 +161,13 @@ impl Telling {
     }
 
     /// The summaries that are due now, at most one for each route.
-    pub(super) fn due(&mut self, scene: &Scene<'_>) -> Vec<Summary> {
-        self.switching_since = scene
+    pub(super) fn due(&mut self, context: &NotificationContext<'_>) -> Vec<Summary> {
+        self.switching_since = context
             .is_switching
-            .then(|| self.switching_since.unwrap_or(scene.now));
+            .then(|| self.switching_since.unwrap_or(context.now));
         let mut summaries = Vec::new();
         for notifier in &mut self.notifiers {
-            if let Some(summary) = notifier.due(scene, self.switching_since, self.next_id + 1) {
+            if let Some(summary) = notifier.due(context, self.switching_since, self.next_id + 1) {
                 self.next_id = summary.id;
                 summaries.push(summary);
             }
@@ -187,7 +188,7 @@ impl Telling {
             .min()
     }
 
-    /// Takes in what a summary came to. Returns its route, and what people now know; `None` when nobody waits for it any more.
+    /// Takes in what a summary came to. Returns its route, and what that was now notified of; `None` when it is not in flight any more.
     pub(super) fn delivered(
         &mut self,
         id: u64,

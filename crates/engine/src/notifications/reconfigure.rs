@@ -3,9 +3,10 @@
 use super::alerts::Alerts;
 use super::digest::Digests;
 use super::route_notifier::{Heard, RouteNotifier};
+use crate::engine::memory::RouteMemory;
 use crate::model::Moment;
 use crate::notifications::route::Route;
-use crate::protocol::state::{Alert, Notified, RouteMemory};
+use crate::protocol::state::{Alert, Notified};
 
 impl RouteNotifier {
     /// Takes up what is remembered. Returns what is to be forgotten: what this route does not hear of any more.
@@ -56,7 +57,7 @@ impl RouteNotifier {
                 .and_modify(|first| *first = since.min(*first))
                 .or_insert(since);
         }
-        for unconfirmed in &memory.owed_concerns {
+        for unconfirmed in &memory.unconfirmed_alerts {
             if self.route.alerts {
                 self.alert_states.recall_owed(unconfirmed, now);
             } else {

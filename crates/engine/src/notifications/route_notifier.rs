@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::alerts::Alerts;
-use super::context::Scene;
+use super::context::NotificationContext;
 use super::delivery::{Delivery, InFlight};
 use super::digest::Digests;
 use crate::experiments::experiment::Experiment;
@@ -28,7 +28,7 @@ const WAIT_FOR_SETTLING: Duration = Duration::from_secs(60);
 const PARTS_FOLLOW_WITHIN: Duration = Duration::from_secs(6);
 
 /// Who was told that an experiment is down hears of another cause at the earliest after this time: when power goes, its remote login
-/// is often seen to be lost some seconds after its streams, and nobody needs two messages for that.
+/// is often seen to be lost some seconds after its streams, and one message is enough for that.
 const CAUSES_FOLLOW_AFTER: Duration = Duration::from_secs(60);
 
 /// The longest wait between two reminders, unless the first one waits longer.
@@ -51,7 +51,7 @@ pub(super) struct RouteNotifier {
     pub(super) alert_states: Alerts,
     /// Experiments of which people must be told something, with from when on.
     pub(super) pending: BTreeMap<Stub, Moment>,
-    /// Experiments of a summary that failed, with since when they were bad: nobody knows whether it was read, so people are told about
+    /// Experiments of a summary that failed, with since when they were bad: it is not known whether it was read, so they are notified about
     /// them although they may be again as they were told before.
     pub(super) unconfirmed: BTreeMap<Stub, Moment>,
     /// Since when experiments are well again of which people do not know that yet. A source may have told nothing since.
@@ -167,16 +167,16 @@ impl RouteNotifier {
     /// The summary that is due now, if one is.
     pub(super) fn due(
         &mut self,
-        scene: &Scene<'_>,
+        context: &NotificationContext<'_>,
         switching_since: Option<Moment>,
         next_id: u64,
     ) -> Option<Summary> {
-        let now = scene.now;
+        let now = context.now;
         if let Some(lost) = self.delivery.expired(now) {
             self.owe(lost, now);
         }
         let alert_states = if self.route.alerts {
-            self.alert_states.evaluate(scene)
+            self.alert_states.evaluate(context)
         } else {
             BTreeMap::new()
         };
@@ -184,7 +184,7 @@ impl RouteNotifier {
         let first = self
             .pending
             .iter()
-            .filter(|(stub, _)| !(scene.is_quiet)(stub))
+            .filter(|(stub, _)| !context.is_suppressed(stub))
             .map(|(_, from)| *from)
             .min();
         self.waiting_since = first
@@ -198,33 +198,35 @@ impl RouteNotifier {
             at: now.wall(),
             id: next_id,
         };
-        self.notify_news(scene, switching_since, &alert_states, message)
-            .or_else(|| self.tell_digest(scene, &alert_states, message))
-            .or_else(|| self.remind(scene, &alert_states, message))
+        self.notify_news(context, switching_since, &alert_states, message)
+            .or_else(|| self.tell_digest(context, &alert_states, message))
+            .or_else(|| self.remind(context, &alert_states, message))
     }
 
     fn notify_news(
         &mut self,
-        scene: &Scene<'_>,
+        context: &NotificationContext<'_>,
         switching_since: Option<Moment>,
         alert_states: &BTreeMap<Alert, Moment>,
         message: MessageId,
     ) -> Option<Summary> {
         let first = self.waiting_since?;
         let switched = switching_since.map(|since| since + WAIT_FOR_SWITCHES);
-        let settled = scene
+        let settled = context
             .settles_until
             .map(|until| until.min(first + WAIT_FOR_SETTLING));
         if [Some(first + self.route.gather), switched, settled]
             .into_iter()
             .flatten()
-            .any(|at| at > scene.now)
+            .any(|at| at > context.now)
         {
             return None;
         }
-        let news = self.news(scene);
+        let news = self.news(context);
         let is_news = self.alert_states.untold_since.is_some()
-            || news.iter().any(|(line, _)| !(scene.is_quiet)(&line.stub));
+            || news
+                .iter()
+                .any(|(line, _)| !context.is_suppressed(&line.stub));
         is_news.then(|| {
             self.send(
                 Occasion::News,
@@ -232,7 +234,7 @@ impl RouteNotifier {
                 alert_states.clone(),
                 None,
                 message,
-                scene,
+                context,
             )
         })
     }
@@ -240,23 +242,23 @@ impl RouteNotifier {
     /// What is new is told as news first: a digest tells only what people know.
     fn tell_digest(
         &mut self,
-        scene: &Scene<'_>,
+        context: &NotificationContext<'_>,
         alert_states: &BTreeMap<Alert, Moment>,
         message: MessageId,
     ) -> Option<Summary> {
-        let at = self.digests.as_mut()?.due(scene.now.wall())?;
+        let at = self.digests.as_mut()?.due(context.now.wall())?;
         let has_news = self.alert_states.untold_since.is_some()
             || self
-                .news(scene)
+                .news(context)
                 .iter()
-                .any(|(line, _)| !(scene.is_quiet)(&line.stub));
+                .any(|(line, _)| !context.is_suppressed(&line.stub));
         if has_news {
             return None;
         }
         let when_well = self.digests.as_ref().is_some_and(Digests::when_well);
         let has_something = !alert_states.is_empty()
-            || !self.problems(scene).is_empty()
-            || !(scene.background)(&self.route).is_empty();
+            || !self.problems(context).is_empty()
+            || !context.background(&self.route).is_empty();
         if has_something || when_well {
             return Some(self.send(
                 Occasion::Digest,
@@ -264,24 +266,24 @@ impl RouteNotifier {
                 alert_states.clone(),
                 Some(at),
                 message,
-                scene,
+                context,
             ));
         }
-        self.digests.as_mut()?.done(at, scene.now.wall());
-        self.noted = Some(self.reminder_state(scene.now));
+        self.digests.as_mut()?.done(at, context.now.wall());
+        self.noted = Some(self.reminder_state(context.now));
         None
     }
 
     fn remind(
         &mut self,
-        scene: &Scene<'_>,
+        context: &NotificationContext<'_>,
         alert_states: &BTreeMap<Alert, Moment>,
         message: MessageId,
     ) -> Option<Summary> {
         let is_due =
-            self.waiting_since.is_none() && self.reminder_at().is_some_and(|at| at <= scene.now);
-        let is_open =
-            is_due && (self.alert_states.is_told_any_of(alert_states) || self.is_still_bad(scene));
+            self.waiting_since.is_none() && self.reminder_at().is_some_and(|at| at <= context.now);
+        let is_open = is_due
+            && (self.alert_states.is_told_any_of(alert_states) || self.is_still_bad(context));
         is_open.then(|| {
             self.send(
                 Occasion::Reminder,
@@ -289,16 +291,19 @@ impl RouteNotifier {
                 alert_states.clone(),
                 None,
                 message,
-                scene,
+                context,
             )
         })
     }
 
-    fn is_still_bad(&self, scene: &Scene<'_>) -> bool {
-        let is_bad_now =
-            |stub| (scene.experiments)(stub).is_some_and(|experiment| experiment.health.is_bad());
+    fn is_still_bad(&self, context: &NotificationContext<'_>) -> bool {
+        let is_bad_now = |stub| {
+            context
+                .experiment(stub)
+                .is_some_and(|experiment| experiment.health.is_bad())
+        };
         self.notified.iter().any(|(stub, heard)| {
-            heard.known.health.is_bad() && is_bad_now(stub) && !(scene.is_quiet)(stub)
+            heard.known.health.is_bad() && is_bad_now(stub) && !context.is_suppressed(stub)
         })
     }
 
@@ -445,7 +450,7 @@ impl RouteNotifier {
         Notified::Experiment(stub, notified)
     }
 
-    /// Nobody knows whether the summary was read: what it told is to be told again.
+    /// It is not known whether the summary was read: its content is to be notified again.
     fn owe(&mut self, summary: InFlight, now: Moment) {
         if summary.occasion == Occasion::News && self.route.alerts {
             self.alert_states.owe(summary.alert_states);

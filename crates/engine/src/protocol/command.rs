@@ -12,7 +12,7 @@ use crate::suppressions::{NamePattern, Schedule, SuppressionId};
 /// What a maintainer can tell labwatch to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Somebody knows that this is bad: no mail about it until it is well again or gets worse.
+    /// Acknowledges that this is bad: it is not notified until it is well again or gets worse.
     Acknowledge {
         /// What is bad. Of several experiments, those that are bad now.
         scope: Scope,
@@ -26,7 +26,7 @@ pub enum Command {
         /// Of what.
         scope: Scope,
     },
-    /// Nobody wants to hear about these experiments for a while.
+    /// Silences these experiments for a while.
     Silence {
         /// Which experiments.
         pattern: NamePattern,
@@ -56,7 +56,16 @@ pub enum Command {
         /// Why, in the person's own words.
         reason: String,
     },
-    /// Lets go of a person's hold: labwatch judges the resource again.
+    /// Opens or closes a category. Book is not changed by closing one.
+    Category {
+        /// The category.
+        name: String,
+        /// Whether to open it.
+        open: bool,
+        /// Why: one line.
+        reason: String,
+    },
+    /// Lets go of a person's hold: labwatch evaluates the resource again.
     Enable {
         /// The resource.
         resource: ResourceName,
@@ -97,7 +106,7 @@ pub enum ManualOverride {
 
 /// What a command does, known before it is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Effect {
+pub struct Impact {
     /// The effect in plain words, for the person who is about to give the command.
     pub text: String,
     /// The experiments that it is about now, sorted. Empty where it is about none, or about the whole laboratory.
@@ -112,8 +121,8 @@ pub struct Receipt {
     /// The numbers of what was made or ended, by which it can be ended.
     pub ids: Vec<SuppressionId>,
     /// What it does.
-    pub effect: Effect,
-    /// Whether it survives a restart. Not while the memory cannot be written.
+    pub effect: Impact,
+    /// Whether it survives a restart. Not while the store cannot be written.
     pub kept: bool,
 }
 
@@ -155,6 +164,10 @@ impl fmt::Display for Command {
             } => write!(f, "maintain {} {schedule}: {reason}", pattern.as_str()),
             Self::Remove { id } => write!(f, "end number {id}"),
             Self::Hold { resource, reason } => write!(f, "hold {resource}: {reason}"),
+            Self::Category { name, open, reason } => {
+                let verb = if *open { "open" } else { "close" };
+                write!(f, "{verb} the category {name}: {reason}")
+            }
             Self::Enable { resource } => write!(f, "enable {resource}"),
         }
     }

@@ -46,6 +46,7 @@ impl Snapshot {
             quiet: Arc::default(),
             calendar: Arc::default(),
             pools: Arc::default(),
+            categories: Arc::default(),
             quarantined: Arc::default(),
         }
     }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Health, JumpHealth, SourceName, StreamHealth, Topic};
 
 /// A change of an experiment's health, causes or remote login, as it was at that moment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// When it was decided.
     pub when: Timestamp,
@@ -26,10 +26,23 @@ pub struct Event {
     pub why: Why,
 }
 
+impl fmt::Display for Event {
+    /// The change, what is wrong, and what led to it; without the experiment's name.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} → {}", self.was, self.health)?;
+        let issues: Vec<String> = self.issues.iter().map(ToString::to_string).collect();
+        if !issues.is_empty() {
+            write!(f, ": {}", issues.join(", "))?;
+        }
+        write!(f, " ({})", self.why)
+    }
+}
+
 /// What led to an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Why {
-    /// The start-up grace is over: this is the first judgement.
+    /// The start-up grace is over: this is the first evaluation.
     FirstJudged,
     /// Its streams or its remote login changed.
     Observed,
@@ -37,29 +50,31 @@ pub enum Why {
     Manifest,
     /// A source went down, and with it what is known about the experiment.
     SourceDown(SourceName),
-    /// A source tells again, and the experiment is judged again.
+    /// A source reports again, and the experiment is evaluated again.
     SourceBack(SourceName),
-    /// A source has told nothing for `HEALTH_OUTAGE_HOLD`: nobody can use the experiment.
+    /// A source has reported nothing for `HEALTH_OUTAGE_HOLD`: no student can use the experiment.
     Outage(SourceName),
     /// It comes and goes too often for each change to count.
     Flaps,
-    /// It has not come or gone for long enough to be judged by what it shows again.
+    /// It has not come or gone for long enough to be evaluated by what it shows again.
     Steady,
-    /// The rules by which it is judged are others.
+    /// The rules by which it is evaluated changed.
     Rules,
 }
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::FirstJudged => write!(f, "first judged, its start-up grace is over"),
+            Self::FirstJudged => write!(f, "first evaluated, its start-up grace is over"),
             Self::Observed => write!(f, "its streams or its remote login changed"),
             Self::Manifest => write!(f, "book's manifest changed"),
-            Self::SourceDown(source) => write!(f, "{source} tells nothing, so it is not judged"),
-            Self::SourceBack(source) => write!(f, "{source} tells again"),
+            Self::SourceDown(source) => {
+                write!(f, "{source} reports nothing, so it is not evaluated")
+            }
+            Self::SourceBack(source) => write!(f, "{source} reports again"),
             Self::Outage(source) => write!(
                 f,
-                "{source} has told nothing for too long, so nobody can use it"
+                "{source} has reported nothing for too long, so no student can use it"
             ),
             Self::Flaps => write!(f, "it comes and goes too often"),
             Self::Steady => write!(f, "it has stopped coming and going"),
@@ -73,7 +88,7 @@ impl fmt::Display for Why {
 pub enum Issue {
     /// A stream that the experiment must have is silent or missing.
     Required(Topic, StreamHealth),
-    /// Relay has told nothing for `HEALTH_OUTAGE_HOLD`, so the required streams are as good as lost.
+    /// Relay has reported nothing for `HEALTH_OUTAGE_HOLD`, so the required streams count as lost.
     RelayOutage,
     /// The remote login is lost.
     JumpLost,

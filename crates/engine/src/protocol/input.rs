@@ -7,11 +7,12 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::{Availability, CallError, ConnectError, ResourceName, SourceName, Stub, Topic};
+use crate::protocol::category::ComponentHealth;
 use crate::protocol::command::Order;
 use crate::protocol::report::Report;
 use crate::protocol::rules::Rules;
 
-/// What reaches the engine. Whoever adds a kind of input adds its handling in `Engine::step`, and nowhere else.
+/// What reaches the engine. A new kind of input is handled in `Engine::step`, and nowhere else.
 #[derive(Debug, Clone)]
 pub enum Input {
     /// A report array of relay or jump.
@@ -24,31 +25,33 @@ pub enum Input {
     BookFailed(CallError),
     /// What book says about who needs what, and when.
     Timetable(Timetable),
-    /// What a switch came to: the answer to `Action::Switch`.
+    /// What a switch came to: the answer to `Effect::Switch`.
     Switched {
         /// The resource that was to be switched.
         resource: ResourceName,
         /// What came of it.
         outcome: SwitchOutcome,
     },
-    /// What listening to a stream came to: the answer to `Action::Sample`.
+    /// What listening to a stream came to: the answer to `Effect::Sample`.
     Sampled {
         /// The stream that was listened to.
         topic: Topic,
         /// What came of it.
         outcome: SampleOutcome,
     },
-    /// What sending a summary came to: the answer to `Action::Tell`.
+    /// What sending a summary came to: the answer to `Effect::Notify`.
     Delivered {
         /// The number of the summary that was to be sent.
         id: u64,
         /// What came of it.
         outcome: Result<(), DeliveryFault>,
     },
-    /// What a maintainer tells us to do. What would be refused does nothing: whoever hands it in asks before.
+    /// A command of a maintainer. One that would be refused does nothing: the driver asks before.
     Command(Order),
-    /// The experiments that closed categories keep back now, all of them.
-    Quarantined(Arc<Quarantined>),
+    /// How a component is of which the engine knows nothing by itself.
+    Component(ComponentHealth),
+    /// A component that was let go.
+    ComponentGone(Arc<str>),
     /// This replica may act, or may only watch.
     Role(Role),
     /// The configuration was read anew: these are the rules from now on.
@@ -57,7 +60,7 @@ pub enum Input {
     Wake,
 }
 
-/// Experiments that nobody can book, however they are, until a person has opened a category; with its name.
+/// Experiments that stay withdrawn, whatever their health, until a maintainer opens a category; with its name.
 pub type Quarantined = BTreeMap<Stub, String>;
 
 /// How the connection to relay or jump is, as its feed sees it.
@@ -84,7 +87,7 @@ pub enum Link {
 pub enum Role {
     /// It switches, mails and publishes.
     Leader,
-    /// It observes and judges, and does nothing outward.
+    /// It observes and evaluates, and does nothing outward.
     Follower,
 }
 

@@ -1,14 +1,17 @@
 //! What goes into the engine and what comes out of it: types without decisions.
 
+pub mod category;
 pub mod command;
 pub mod effect;
 mod empty;
 pub mod event;
 pub mod input;
 pub mod policy;
+pub mod record;
 pub mod refusal;
 pub mod report;
 pub mod rules;
 pub mod snapshot;
 pub mod state;
+mod state_key;
 pub mod summary;

@@ -1,22 +1,22 @@
-//! The numbers that the engine judges by. The configuration makes one; the engine only reads it.
+//! The numbers that the engine evaluates by. The configuration makes one; the engine only reads it.
 
 use std::time::Duration;
 
 use crate::experiments::flapping::FlapRule;
 use crate::experiments::hysteresis::HysteresisTimes;
 
-/// Thresholds and bounds of the judgement. Settings are named without their `STATUS_` prefix.
+/// Thresholds and bounds of the evaluation. Settings are named without their `STATUS_` prefix.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
     /// `HEALTH_LAST_ACTIVE`: a stream that has not transmitted for longer than this is silent.
     pub last_active: Duration,
     /// `HEALTH_LAST_CHECKED`: what has not been in a report for this long is missing.
     pub last_checked: Duration,
-    /// `HEALTH_STARTUP`: how long after its first sight an experiment is not judged.
+    /// `HEALTH_STARTUP`: how long after its first sight an experiment is not evaluated.
     pub startup: Duration,
-    /// `HEALTH_SETTLE`: how long after a source's restart or return absence is not held against anybody.
+    /// `HEALTH_SETTLE`: how long after a source's restart or return absence counts for nothing.
     pub settle: Duration,
-    /// `HEALTH_OUTAGE_HOLD`: how long relay may tell nothing before experiments count as down.
+    /// `HEALTH_OUTAGE_HOLD`: how long relay may report nothing before experiments count as down.
     pub outage_hold: Duration,
     /// `HEALTH_HOLD_DOWN` and `HEALTH_HOLD_UP`: how long a change must last before it counts.
     pub hold: HysteresisTimes,
@@ -24,7 +24,7 @@ pub struct Policy {
     pub flap: FlapRule,
     /// `HEALTH_EVENTS`: how many events are kept per experiment, at least 1.
     pub events: usize,
-    /// `ASK_EVERY`: when a source has told nothing for this long, it is asked. `None`: never ask.
+    /// `ASK_EVERY`: when a source has reported nothing for this long, it is asked. `None`: never ask.
     pub ask: Option<Asking>,
     /// `SAMPLE`: whether streams are listened to.
     pub sample: Sampling,
@@ -32,7 +32,7 @@ pub struct Policy {
     pub sample_at_once: usize,
     /// `SAMPLE_FOR`: how long a stream is listened to at most.
     pub sample_for: Duration,
-    /// `QUERY_BOOK_EVERY`: how often book is polled, for judging how old its last answer may be.
+    /// `QUERY_BOOK_EVERY`: how often book is polled, for evaluating how old its last answer may be.
     pub query_book_every: Duration,
 }
 

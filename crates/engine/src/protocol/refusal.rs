@@ -101,6 +101,43 @@ impl fmt::Display for Refusal {
                 f,
                 "nothing of {scope} is acknowledged: it has ended, or never was"
             ),
+            Self::NoResource(_)
+            | Self::NotRead(_)
+            | Self::OurPrefix
+            | Self::HeldAlready(_)
+            | Self::Bookable(_)
+            | Self::Ours { .. } => self.of_resource(f),
+            Self::Quarantined { resource, category } => {
+                write!(
+                    f,
+                    "the category {category} is closed and keeps {resource} from being booked: inspect it, then open the category"
+                )
+            }
+            Self::CategoryAlready {
+                category,
+                open: true,
+            } => write!(f, "the category {category} is open already"),
+            Self::CategoryAlready {
+                category,
+                open: false,
+            } => write!(f, "the category {category} is closed already"),
+            Self::NoCategory(name) => write!(
+                f,
+                "there is no category {name}: /api/v1/categories lists them"
+            ),
+            Self::NoComponent(name) => {
+                write!(f, "there is no component {name}: /status lists them")
+            }
+            Self::Busy => write!(f, "too many commands are waiting: try again in a moment"),
+            Self::Stopping => write!(f, "labwatch is about to stop: try again when it runs"),
+        }
+    }
+}
+
+impl Refusal {
+    /// What is said of a resource.
+    fn of_resource(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::NoResource(resource) => {
                 write!(f, "book lists no resource {resource}: check the name")
             }
@@ -129,29 +166,19 @@ impl fmt::Display for Refusal {
                     "no person holds {resource}: labwatch withdrew it because {stub} is {health}, and gives it back when {stub} works"
                 )
             }
-            Self::Quarantined { resource, category } => {
-                write!(
-                    f,
-                    "the category {category} is closed and keeps {resource} from being booked: inspect it, then open the category"
-                )
-            }
-            Self::CategoryAlready {
-                category,
-                open: true,
-            } => write!(f, "the category {category} is open already"),
-            Self::CategoryAlready {
-                category,
-                open: false,
-            } => write!(f, "the category {category} is closed already"),
-            Self::NoCategory(name) => write!(
-                f,
-                "there is no category {name}: /api/v1/categories lists them"
-            ),
-            Self::NoComponent(name) => {
-                write!(f, "there is no component {name}: /status lists them")
-            }
-            Self::Busy => write!(f, "too many commands are waiting: try again in a moment"),
-            Self::Stopping => write!(f, "labwatch is about to stop: try again when it runs"),
+            Self::ActiveSuppressions(_)
+            | Self::Follower
+            | Self::NoExperiment(_)
+            | Self::NoPool(_)
+            | Self::NothingBad { .. }
+            | Self::ComponentIsWell(_)
+            | Self::NotAcknowledged(_)
+            | Self::Quarantined { .. }
+            | Self::CategoryAlready { .. }
+            | Self::NoCategory(_)
+            | Self::NoComponent(_)
+            | Self::Busy
+            | Self::Stopping => Ok(()),
         }
     }
 }

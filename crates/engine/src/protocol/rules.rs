@@ -1,17 +1,19 @@
-//! What the engine is told by the configuration: how to judge, whom to tell, what surrounds experiments. It can be told anew while it runs.
+//! What the engine is told by the configuration: how to evaluate, whom to tell, what surrounds experiments. It can be told anew while it runs.
 
 use std::time::Duration;
 
+use crate::groups::holds::DEFAULT_OVERDUE_AFTER;
 use crate::groups::pool::PoolRule;
 use crate::notifications::advice::Advice;
 use crate::notifications::route::Route;
+use crate::protocol::category::CategoryRules;
 use crate::protocol::policy::Policy;
 use crate::suppressions::Maintenance;
 
 /// All of it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
-    /// The numbers to judge by.
+    /// The numbers to evaluate by.
     pub policy: Policy,
     /// Whom to tell, each route with a name of its own.
     pub routes: Vec<Route>,
@@ -21,6 +23,24 @@ pub struct Rules {
     pub pools: Vec<PoolRule>,
     /// `[advice]`: what maintainers are told to do.
     pub advice: Advice,
+    /// `[[category]]`: which of them close by themselves.
+    pub categories: CategoryRules,
     /// `HOLD_OVERDUE`: after which time a person's hold looks forgotten.
     pub hold_overdue: Duration,
+}
+
+impl Rules {
+    /// These numbers and routes, and nothing else configured.
+    #[must_use]
+    pub fn new(policy: Policy, routes: Vec<Route>) -> Self {
+        Self {
+            policy,
+            routes,
+            maintenance: Vec::new(),
+            pools: Vec::new(),
+            advice: Advice::default(),
+            categories: CategoryRules::default(),
+            hold_overdue: DEFAULT_OVERDUE_AFTER,
+        }
+    }
 }

@@ -1,5 +1,6 @@
-//! What readers see: an immutable picture of everything, shared and never changed.
+//! What readers see: an immutable snapshot of everything, shared and never changed.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,16 +15,17 @@ use crate::model::{
 };
 use crate::notifications::correlation::Cause;
 use crate::notifications::route::Channel;
+use crate::protocol::category::CategoryStates;
 use crate::protocol::command::ManualOverride;
 use crate::protocol::event::{Event, Issue};
 use crate::protocol::input::{Link, Quarantined, Role};
 use crate::protocol::report::{Report, Traffic};
 use crate::suppressions::{ActiveSuppressions, NoteView, Suppression};
 
-/// A picture of everything at one moment. Parts that did not change are shared with earlier pictures.
+/// A snapshot of everything at one moment. Parts that did not change are shared with earlier snapshots.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
-    /// Grows with every picture.
+    /// Grows with every snapshot.
     pub version: u64,
     /// When it was taken.
     pub at: Timestamp,
@@ -45,7 +47,7 @@ pub struct Snapshot {
     pub holds: Arc<Vec<HoldView>>,
     /// What the experiments that cannot be used now probably have in common, the earliest first.
     pub causes: Arc<Vec<Cause>>,
-    /// The ways to people, in the order of the configuration; none when nobody is told.
+    /// The routes, in the order of the configuration.
     pub routes: Vec<RouteView>,
     /// What people were told bad, sorted by experiment and route.
     pub notified: Arc<Vec<ToldView>>,
@@ -63,7 +65,9 @@ pub struct Snapshot {
     pub calendar: Arc<Calendar>,
     /// Which experiments can stand in for each other.
     pub pools: Arc<Pools>,
-    /// Experiments that closed categories keep back.
+    /// Categories that were closed or opened.
+    pub categories: Arc<CategoryStates>,
+    /// Experiments that stay withdrawn until a category is opened.
     pub quarantined: Arc<Quarantined>,
 }
 
@@ -119,7 +123,7 @@ pub struct Counts {
     pub flapping: usize,
     /// Those that are down.
     pub down: usize,
-    /// Those that are not judged.
+    /// Those that are not evaluated.
     pub unknown: usize,
     /// Those of which a resource is withdrawn by us.
     pub withdrawn: usize,
@@ -127,10 +131,25 @@ pub struct Counts {
     pub held: usize,
     /// Those that book does not list.
     pub unlisted: usize,
-    /// Those that somebody acknowledged as bad.
+    /// Those that are acknowledged.
     pub acknowledged: usize,
     /// Those of which mail is silenced, or that are worked on.
     pub silenced: usize,
+}
+
+impl fmt::Display for Counts {
+    /// How many are in which health. Those that flap are named only where there are some: most laboratories have none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} experiments: {} ok, {} degraded, ",
+            self.total, self.ok, self.degraded
+        )?;
+        if self.flapping > 0 {
+            write!(f, "{} flapping, ", self.flapping)?;
+        }
+        write!(f, "{} down, {} unknown", self.down, self.unknown)
+    }
 }
 
 /// A pool of experiments that can stand in for each other.
@@ -321,7 +340,7 @@ pub struct SourceView {
     pub said: Private<String>,
     /// When the server started, in its own words (relay and jump).
     pub server_started: Option<String>,
-    /// How many experiments are not judged because of it.
+    /// How many experiments are not evaluated because of it.
     pub hides: usize,
     /// In how many entries of its reports something could not be read, since the start (relay and jump).
     pub unreadable_entries: u64,

@@ -1,65 +1,239 @@
-//! What the engine has to know of the time before it was started, and what it says to be kept for that.
+//! What the engine must still know after a restart: a map of small values. A step returns the entries that changed; the map is what an
+//! engine is resumed from.
 
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::groups::booking_history::Booked;
 use crate::groups::holds::Hold;
-use crate::model::{Health, ResourceName, RouteName, SourceName, StreamHealth, Stub};
+use crate::model::{Health, JumpHealth, ResourceName, RouteName, SourceName, Stub};
+use crate::protocol::category::CategoryState;
 use crate::protocol::command::ManualOverride;
 use crate::protocol::event::{Event, Issue};
-use crate::suppressions::{SuppressionEntry, SuppressionId};
+use crate::suppressions::{
+    Acknowledgement, Maintenance, Silence, Subject as Acknowledged, SuppressionId,
+};
 
-/// What is remembered at the start. Without any of it the engine begins as on its first day.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct Memory {
-    /// Every experiment that is known, and not new.
-    pub experiments: Vec<Remembered>,
-    /// What was told on each route. A route that is not configured any more is forgotten.
-    pub routes: BTreeMap<RouteName, RouteMemory>,
-    /// The number of the last summary.
-    pub last_summary: u64,
-    /// What keeps quiet, and what has ended meanwhile without anybody noticing.
-    pub quiet: Vec<(SuppressionId, SuppressionEntry)>,
-    /// The highest number that was ever given to something that keeps quiet.
-    pub last_quiet: u64,
-    /// What people want of resources and book has not said yet.
-    pub manual_overrides: Vec<(ResourceName, ManualOverride)>,
-    /// Resources that people hold, with since when and why.
-    pub holds: Vec<(ResourceName, Hold)>,
-    /// The bookings that are kept and not over.
-    pub bookings: Vec<Booked>,
+/// Everything that survives a restart.
+pub type State = BTreeMap<StateKey, StateValue>;
+
+/// An entry that changed. Applied in their order to the state before, changes give the state after.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StateChange {
+    /// Which entry.
+    pub key: StateKey,
+    /// What it is now; `None`: it is gone.
+    pub value: Option<StateValue>,
 }
 
-impl Memory {
-    /// Whether relay has reported in an earlier run: an experiment was once evaluated by a stream of which relay said how it was.
-    pub(crate) fn has_heard_relay(&self) -> bool {
-        let of_streams = |event: &Arc<Event>| {
-            let mut streams = event.streams.iter();
-            streams.any(|(_, health)| *health != StreamHealth::Unknown)
-        };
-        self.experiments
-            .iter()
-            .any(|experiment| experiment.events.iter().any(of_streams))
+impl StateChange {
+    /// Applies it to the state before.
+    pub fn apply(self, state: &mut State) {
+        match self.value {
+            Some(value) => drop(state.insert(self.key, value)),
+            None => drop(state.remove(&self.key)),
+        }
     }
 }
 
-/// What is remembered of a route.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub struct RouteMemory {
-    /// What people were last told, where that is other than "all is well".
-    pub notified: Vec<Notified>,
-    /// Experiments of summaries of which nobody knows whether they arrived, with since when they were bad.
-    pub unconfirmed: Vec<(Stub, Timestamp)>,
-    /// What concerned the whole laboratory in such summaries, oldest first.
-    pub owed_concerns: Vec<UnconfirmedAlert>,
+/// What an entry is about. As text it is a path, such as `notified/everybody/experiment/pend00`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StateKey {
+    /// An experiment that is known, and not new.
+    Experiment(Stub),
+    /// What a route was last notified of about one subject, where that is other than "all is well".
+    Notified(RouteName, Subject),
+    /// When a route was last notified of anything.
+    Reminder(RouteName),
+    /// A summary that is not known to have arrived, by its number.
+    Outbox(u64),
+    /// An acknowledgement.
+    Acknowledgement(Acknowledged),
+    /// A silence.
+    Silence(SuppressionId),
+    /// A maintenance window that a maintainer made.
+    Maintenance(SuppressionId),
+    /// A category that was closed or opened.
+    Category(String),
+    /// A resource that a person holds.
+    Hold(ResourceName),
+    /// What a maintainer asked of a resource and book has not confirmed.
+    Request(ResourceName),
+    /// A source that has reported: what then says that it is at fault is believed.
+    Source(SourceName),
+    /// The pools of experiments.
+    Pools,
+    /// The highest number of each kind that was ever given.
+    Last(Counter),
 }
 
-/// Something that concerned the whole laboratory, in a summary of which nobody knows whether it arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What a notification is about.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Subject {
+    /// An experiment.
+    Experiment(Stub),
+    /// Something that concerns the whole laboratory.
+    Alert(Alert),
+}
+
+/// What is numbered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Counter {
+    /// Summaries.
+    Summary,
+    /// Suppressions.
+    Suppression,
+}
+
+/// What an entry holds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StateValue {
+    /// Of [`StateKey::Experiment`].
+    Experiment(Box<ExperimentState>),
+    /// Of [`StateKey::Notified`] about an experiment.
+    NotifiedExperiment(Heard),
+    /// Of [`StateKey::Notified`] about an alert.
+    NotifiedAlert(NotifiedAlert),
+    /// Of [`StateKey::Reminder`].
+    Reminder(ReminderState),
+    /// Of [`StateKey::Outbox`].
+    Outbox(OutboxEntry),
+    /// Of [`StateKey::Acknowledgement`].
+    Acknowledgement(SuppressionId, Acknowledgement),
+    /// Of [`StateKey::Silence`].
+    Silence(Silence),
+    /// Of [`StateKey::Maintenance`].
+    Maintenance(Maintenance),
+    /// Of [`StateKey::Category`].
+    Category(CategoryState),
+    /// Of [`StateKey::Hold`].
+    Hold(Hold),
+    /// Of [`StateKey::Request`].
+    Request(ManualOverride),
+    /// Of [`StateKey::Source`]: when its first report was noticed.
+    Source(Timestamp),
+    /// Of [`StateKey::Pools`].
+    Pools(BTreeMap<String, Vec<Stub>>),
+    /// Of [`StateKey::Last`].
+    Last(u64),
+}
+
+/// The most changes between usable and down that are kept of an experiment: as many as flap detection looks at.
+const MAX_FLIPS: usize = 26;
+
+/// What is kept of an experiment: how it was, and what of its past still matters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ExperimentState {
+    /// When it was first seen.
+    pub first_seen: Timestamp,
+    /// Its last event; `None` while it was never evaluated.
+    pub last: Option<Arc<Event>>,
+    /// Since when it has had its health.
+    pub since: Option<Timestamp>,
+    /// Since when it is not ok.
+    pub bad_since: Option<Timestamp>,
+    /// The remote login as it last was known.
+    pub jump: JumpHealth,
+    /// When it changed between usable and down by itself, oldest first, at most [`MAX_FLIPS`] times.
+    pub flips: Vec<Timestamp>,
+    /// Since when it flaps, by the last change that was its own.
+    pub flaps_since: Option<Timestamp>,
+    /// What was wrong at the last change that was its own.
+    pub own_issues: Vec<Issue>,
+}
+
+impl ExperimentState {
+    /// An experiment that was never evaluated.
+    #[must_use]
+    pub fn new(first_seen: Timestamp) -> Self {
+        Self {
+            first_seen,
+            last: None,
+            since: None,
+            bad_since: None,
+            jump: JumpHealth::Unknown,
+            flips: Vec::new(),
+            flaps_since: None,
+            own_issues: Vec::new(),
+        }
+    }
+
+    /// Takes an event in.
+    pub fn note(&mut self, event: Arc<Event>) {
+        let was = self.last.as_ref().map(|last| last.health);
+        if was != Some(event.health) || self.since.is_none() {
+            self.since = Some(event.when);
+        }
+        self.bad_since = match event.health {
+            Health::Ok => None,
+            Health::Degraded | Health::Flapping | Health::Down | Health::Unknown => {
+                self.bad_since.or(Some(event.when))
+            }
+        };
+        if event.jump != JumpHealth::Unknown {
+            self.jump = event.jump;
+        }
+        if event.health != Health::Unknown && !event.issues.contains(&Issue::RelayOutage) {
+            self.note_own(&event);
+        }
+        self.last = Some(event);
+    }
+
+    /// An event that no source's outage made.
+    fn note_own(&mut self, event: &Event) {
+        let flips =
+            event.was != Health::Unknown && event.was.is_unusable() != event.health.is_unusable();
+        if flips {
+            if self.flips.len() >= MAX_FLIPS {
+                self.flips.remove(0);
+            }
+            self.flips.push(event.when);
+        }
+        self.flaps_since = (event.health == Health::Flapping).then_some(event.when);
+        self.own_issues.clone_from(&event.issues);
+    }
+}
+
+/// A summary that is not known to have arrived, with what of it no later one on its route tells.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutboxEntry {
+    /// Its route.
+    pub route: RouteName,
+    /// When it was put together.
+    pub created: Timestamp,
+    /// The experiments that were news in it.
+    pub news: Vec<OutboxNews>,
+    /// The alerts that were new in it.
+    pub alerts: Vec<UnconfirmedAlert>,
+}
+
+/// An experiment that was news in a summary.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutboxNews {
+    /// The experiment.
+    pub stub: Stub,
+    /// The health that was told.
+    pub health: Health,
+    /// Since when it is as it is; of what was never told, since the first summary that was to tell it.
+    pub since: Timestamp,
+}
+
+/// What the history shows beside the state: it changes no decision.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct History {
+    /// The latest events of experiments, oldest first.
+    pub events: BTreeMap<Stub, Vec<Arc<Event>>>,
+    /// The bookings that are kept and not over, so that they are not recorded again.
+    pub bookings: Vec<Booked>,
+}
+
+/// An alert in a summary that is not known to have arrived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnconfirmedAlert {
     /// What it was.
     pub alert: Alert,
@@ -67,17 +241,6 @@ pub struct UnconfirmedAlert {
     pub since: Timestamp,
     /// When it ended, where it had when the summary was put together.
     pub ended: Option<Timestamp>,
-}
-
-/// What is remembered of an experiment.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Remembered {
-    /// Its name.
-    pub stub: Stub,
-    /// When it was first seen.
-    pub first_seen: Timestamp,
-    /// Its latest events, oldest first.
-    pub events: Vec<Arc<Event>>,
 }
 
 /// What the people of a route were told about one thing.
@@ -92,7 +255,7 @@ pub enum Notified {
 }
 
 /// What people heard about an experiment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Heard {
     /// What they know.
     pub known: Known,
@@ -101,7 +264,7 @@ pub struct Heard {
 }
 
 /// What people heard about something that concerns the whole laboratory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotifiedAlert {
     /// Since when it is so.
     pub since: Timestamp,
@@ -110,7 +273,7 @@ pub struct NotifiedAlert {
 }
 
 /// The summaries that told of one incident: of an experiment's bad time, or of a concern of the laboratory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailThread {
     /// The first one.
     pub root: MessageId,
@@ -119,7 +282,7 @@ pub struct MailThread {
 }
 
 /// What tells a summary from every other. No two are put together in the same nanosecond with the same number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MessageId {
     /// When the summary was put together.
     pub at: Timestamp,
@@ -134,7 +297,7 @@ impl fmt::Display for MessageId {
 }
 
 /// When the people of a route last heard anything, for reminders and digests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReminderState {
     /// When a summary last arrived. It had every open problem in it.
     pub notified_at: Timestamp,
@@ -145,7 +308,7 @@ pub struct ReminderState {
 }
 
 /// What people know about an experiment.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
     /// Its health.
     pub health: Health,
@@ -158,11 +321,12 @@ pub struct Known {
 }
 
 /// Something that concerns the whole laboratory. The order is that in a mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub enum Alert {
     /// All sources are silent: we are cut off.
     Blind,
-    /// A source tells nothing.
+    /// A source reports nothing.
     Source(SourceName),
     /// Book has lost its manifest.
     ManifestLost,
@@ -190,5 +354,20 @@ impl Alert {
             Self::ManifestLost => "manifest",
             Self::Sampling => "sampling",
         }
+    }
+}
+
+impl From<Alert> for String {
+    fn from(alert: Alert) -> Self {
+        alert.as_str().to_owned()
+    }
+}
+
+impl TryFrom<String> for Alert {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|alert| alert.as_str() == text);
+        known.ok_or(text)
     }
 }

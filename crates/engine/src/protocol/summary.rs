@@ -1,5 +1,6 @@
-//! What people on a route are told, before anybody chooses the words: the difference between what they were last told and what is.
+//! The content of a notification, before its words: the difference between what the route was last notified of and what is.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -132,4 +133,32 @@ pub struct AlertLine {
     pub ended: Option<Duration>,
     /// Whether people have not been told this yet.
     pub new: bool,
+}
+
+impl fmt::Display for Summary {
+    /// What is in it, counted, in one line.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.id)?;
+        if self.route != RouteName::everybody() {
+            write!(f, " to {}", self.route)?;
+        }
+        f.write_str(match self.channel {
+            Channel::Mail => "",
+            Channel::Webhook => " (webhook)",
+        })?;
+        f.write_str(match self.occasion {
+            Occasion::News => ":",
+            Occasion::Reminder => ": reminder:",
+            Occasion::Digest => ": digest:",
+        })?;
+        let new_alerts = self.alerts.iter().filter(|alert| alert.new).count();
+        write!(
+            f,
+            " {} new, {} open, {} alerts of which {new_alerts} new; {}",
+            self.news.len(),
+            self.problems.len(),
+            self.alerts.len(),
+            self.counts
+        )
+    }
 }

@@ -1,4 +1,4 @@
-//! A source's own health: judged by the age of what it last told against the pace it has kept, never by its socket.
+//! A source's own health: evaluated by the age of what it last told against the pace it has kept, never by its socket.
 
 mod note;
 
@@ -15,7 +15,7 @@ use crate::protocol::input::Link;
 const FIRST_REPORT_WITHIN: Duration = Duration::from_secs(30);
 
 /// How many of the latest intervals between reports make the pace. The longest of them counts, so that a burst of reports
-/// that somebody asked for does not make the next regular one look late.
+/// that was asked for does not make the next regular one look late.
 const PACE_OVER: usize = 8;
 
 /// How often relay and jump report by themselves in production. A quicker pace is only counted on while we ask for reports,
@@ -78,7 +78,7 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// A source that has told nothing yet, and that is asked when it tells nothing for `ask_every`.
+    /// A source that has reported nothing yet, and that is asked when it reports nothing for `ask_every`.
     pub(crate) fn new(name: SourceName, ask_every: Option<Duration>, now: Moment) -> Self {
         Self {
             name,
@@ -105,7 +105,7 @@ impl Source {
         }
     }
 
-    /// Takes note of how often it is asked from now on when it tells nothing.
+    /// Takes note of how often it is asked from now on when it reports nothing.
     pub(crate) fn is_asked(&mut self, every: Option<Duration>) {
         self.floor = every.unwrap_or(OWN_PACE).min(OWN_PACE);
     }
@@ -354,7 +354,7 @@ impl Source {
         })
     }
 
-    /// Whether a connection that is open but tells nothing is to be given up now.
+    /// Whether a connection that is open but reports nothing is to be given up now.
     pub(crate) fn reconnect_due(&mut self, now: Moment) -> bool {
         let due = self.link == Link::Open && self.reconnect_at.is_some_and(|at| now >= at);
         if due {

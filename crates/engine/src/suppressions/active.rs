@@ -1,7 +1,7 @@
-//! All that keeps mail quiet, in one place: whether an experiment is to be kept quiet now, and why. Sends and tells nothing.
+//! All that keeps mail quiet, in one place: whether an experiment is to be kept quiet now, and why. Sends and reports nothing.
 //!
 //! Quiet is a level, asked anew each time, and not an event. What is not told while it is quiet stays untold and is told when the quiet
-//! ends, if it still differs from what people know. So nobody needs to remember what happened inside a window.
+//! ends, if it still differs from what people know. So what happened inside a window need not be remembered.
 //!
 //! Times are the wall clock's, because people and calendars mean that one. The answer to [`ActiveSuppressions::quiet`] depends on the time alone, not on
 //! whether [`ActiveSuppressions::expire`] was called meanwhile.
@@ -27,7 +27,7 @@ pub const MAX_SILENCES: usize = 200;
 /// The most maintenance windows, of all kinds. Each is compared with each experiment that changes.
 pub const MAX_MAINTENANCES: usize = 200;
 
-/// The most bytes of a text or a name that somebody gives.
+/// The most bytes of a text or a name in a command.
 pub const MAX_TEXT_BYTES: usize = 500;
 
 /// The most days that a silence or a single window lasts: what is quiet for longer is forgotten.
@@ -39,7 +39,7 @@ pub struct ActiveSuppressions {
     acknowledgements: BTreeMap<Subject, (SuppressionId, Acknowledgement)>,
     silences: BTreeMap<SuppressionId, Silence>,
     maintenances: BTreeMap<SuppressionId, Maintenance>,
-    /// Maintenance that stands in the configuration: it has no number, and nobody can end it but there.
+    /// Maintenance that stands in the configuration: it has no number, and is ended only there.
     configured: Vec<Maintenance>,
     last_id: u64,
 }
@@ -86,7 +86,7 @@ impl ActiveSuppressions {
             .or_else(|| self.maintained(stub.as_str(), at))
     }
 
-    /// Who knows that `subject` is bad, at `at`; `None` when nobody said so.
+    /// Who knows that `subject` is bad, at `at`; `None` when it is not acknowledged.
     #[must_use]
     pub fn acknowledged(&self, subject: &Subject, at: Timestamp) -> Option<Suppression> {
         let (id, entry) = self.acknowledgements.get(subject)?;
@@ -249,7 +249,7 @@ impl ActiveSuppressions {
     /// Ends something because a person says so.
     ///
     /// # Errors
-    /// [`Refused::NotFound`] when there is nothing with this number; [`Refused::Text`] when nobody says who.
+    /// [`Refused::NotFound`] when there is nothing with this number; [`Refused::Text`] when no name is given.
     pub fn remove(
         &mut self,
         id: SuppressionId,

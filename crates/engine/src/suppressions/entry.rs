@@ -66,7 +66,7 @@ impl From<NamePattern> for String {
     }
 }
 
-/// What somebody knows to be bad.
+/// What is acknowledged as bad.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
@@ -88,7 +88,7 @@ impl fmt::Display for Subject {
     }
 }
 
-/// Somebody knows that this is bad.
+/// A maintainer knows that this is bad.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledgement {
     /// What is bad.
@@ -105,7 +105,7 @@ pub struct Acknowledgement {
     pub until: Option<Timestamp>,
 }
 
-/// Nobody wants to hear about these experiments for a while.
+/// These experiments are not notified for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Silence {
     /// Which experiments.
@@ -222,9 +222,9 @@ impl SuppressionEntry {
 /// In which way something is kept quiet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SuppressionKind {
-    /// Somebody knows that it is bad.
+    /// It is acknowledged.
     Acknowledged,
-    /// Nobody wants to hear of it for a while.
+    /// It is silenced.
     Silenced,
     /// It is worked on.
     Maintenance,
@@ -279,7 +279,7 @@ pub struct Ended {
     pub id: SuppressionId,
     /// What it was.
     pub entry: SuppressionEntry,
-    /// When it ended, which may be before anybody looked.
+    /// When it ended, which may be before it was noticed.
     pub at: Timestamp,
     /// How.
     pub ending: Ending,
@@ -302,4 +302,22 @@ pub enum Ending {
         /// Who.
         who: String,
     },
+}
+
+impl fmt::Display for Ended {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "the {} of {} ends: ",
+            self.entry.noun(),
+            self.entry.about()
+        )?;
+        match &self.ending {
+            Ending::Expired => f.write_str("its time is over"),
+            Ending::Recovered => f.write_str("it is well again"),
+            Ending::Worse => f.write_str("it got worse"),
+            Ending::Gone => f.write_str("it is forgotten"),
+            Ending::Removed { who } => write!(f, "{who} ended it"),
+        }
+    }
 }

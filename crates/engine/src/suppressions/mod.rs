@@ -1,10 +1,13 @@
-//! Quiet for a reason: acknowledgements, silences and maintenance windows. They keep mail from being sent and do nothing else: nothing
-//! here judges, switches, or forgets what is still to be told.
+//! Suppressions: acknowledgements, silences and maintenance windows. They hold notifications back and do nothing else: nothing here
+//! evaluates, switches, or forgets what is still to be notified.
 
 mod active;
+mod current;
 mod entry;
 mod refusal;
 mod window;
+
+pub(crate) use current::{SuppressionLookup, Suppressions};
 
 pub use active::check_text;
 pub use active::{ActiveSuppressions, MAX_TEXT_BYTES};

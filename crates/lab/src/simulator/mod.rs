@@ -13,13 +13,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use engine::model::{CallError, Moment, SourceName};
-use engine::{Action, Input, Link, Sample, SampleOutcome, Switch};
+use engine::{Effect, Input, Link, Record, Sample, SampleOutcome, State, StateChange, Switch};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::model::{Book, Fleet, Manifest, Resource};
 use crate::plan::{ExperimentPlan, StreamPlan};
 use crate::{Forwarding, Timeline, World};
 use deed::ordered;
+
+/// What came out of the engine.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Output {
+    /// A record.
+    Record(Record),
+    /// An effect that it asked for.
+    Effect(Effect),
+}
 
 /// What happens around the engine.
 #[derive(Debug, Clone)]
@@ -100,8 +109,10 @@ pub struct Simulator {
     pub switching: BTreeMap<u64, Switch>,
     /// The same of mails.
     pub mailing: BTreeSet<u64>,
-    /// Everything that the engine asked for.
-    pub log: Vec<(Moment, Action)>,
+    /// Everything that came out of the engine.
+    pub log: Vec<(Moment, Output)>,
+    /// The durable state, as it was told change by change.
+    pub kept: State,
 }
 
 impl Default for Simulator {
@@ -128,6 +139,7 @@ impl Default for Simulator {
             switching: BTreeMap::new(),
             mailing: BTreeSet::new(),
             log: Vec::new(),
+            kept: State::new(),
         }
     }
 }
@@ -326,26 +338,35 @@ impl World for Simulator {
         }
     }
 
-    fn act(&mut self, action: Action, plan: &mut Timeline<Event>) {
-        self.log.push((plan.now(), action.clone()));
+    fn keep(&mut self, changes: Vec<StateChange>) {
+        for change in changes {
+            change.apply(&mut self.kept);
+        }
+    }
+
+    fn record(&mut self, record: Record, plan: &Timeline<Event>) {
+        self.log.push((plan.now(), Output::Record(record)));
+    }
+
+    fn act(&mut self, effect: Effect, plan: &mut Timeline<Event>) {
+        self.log.push((plan.now(), Output::Effect(effect.clone())));
         self.next_attempt += 1;
         let attempt = self.next_attempt;
-        match action {
-            Action::Record(_) => {}
-            Action::Switch(switch) => {
+        match effect {
+            Effect::Switch(switch) => {
                 self.switching.insert(attempt, switch.clone());
                 plan.after(self.switches_take, Event::Lands(switch, attempt));
             }
-            Action::Tell(summary) => {
+            Effect::Notify(summary) => {
                 self.mailing.insert(attempt);
                 plan.after(
                     self.mail_takes,
                     Event::Sent(summary.id, summary.route.to_string(), attempt),
                 );
             }
-            Action::Ask(name) => plan.after(Duration::from_millis(50), Event::Answer(name)),
-            Action::Reconnect(name) => plan.after(Duration::ZERO, Event::Redials(name)),
-            Action::Sample(sample) => {
+            Effect::Ask(name) => plan.after(Duration::from_millis(50), Event::Answer(name)),
+            Effect::Reconnect(name) => plan.after(Duration::ZERO, Event::Redials(name)),
+            Effect::Sample(sample) => {
                 let now = plan.now().mono();
                 let heard = self.sampled(&sample, now) == SampleOutcome::Heard;
                 let takes = if heard {

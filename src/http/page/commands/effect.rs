@@ -8,7 +8,7 @@ use crate::http::page::components;
 use crate::http::page::layout::Frame;
 use crate::http::page::words::{self, clip};
 use engine::model::Stub;
-use engine::{Affected, Command, Effect, Snapshot, SuppressionId};
+use engine::{Affected, Command, Impact, Snapshot, SuppressionId};
 
 /// The most experiments that are listed by name, beyond those that the engine's words name.
 const MAX_LISTED: usize = 200;
@@ -17,7 +17,7 @@ const MAX_LISTED: usize = 200;
 const NAMED: usize = 5;
 
 /// What an order does, as a list of sentences.
-pub(super) fn sentences(frame: &Frame<'_>, asked: &Asked, effect: &Effect) -> Markup {
+pub(super) fn sentences(frame: &Frame<'_>, asked: &Asked, effect: &Impact) -> Markup {
     let now = frame.now;
     html! {
         ul.does {
@@ -33,7 +33,7 @@ pub(super) fn sentences(frame: &Frame<'_>, asked: &Asked, effect: &Effect) -> Ma
     }
 }
 
-fn of_engine(frame: &Frame<'_>, command: &Command, effect: &Effect) -> Markup {
+fn of_engine(frame: &Frame<'_>, command: &Command, effect: &Impact) -> Markup {
     let now = frame.now;
     html! {
         @if let Command::Remove { id } = command { li { (ended(frame, *id)) } }
@@ -41,7 +41,7 @@ fn of_engine(frame: &Frame<'_>, command: &Command, effect: &Effect) -> Markup {
         @if let Some(affected) = &effect.affected { (bookings(affected, now)) }
         @match command {
             Command::Hold { reason, .. } => li { "Students read: “" (clip(reason)) "”" },
-            Command::Enable { .. } => {},
+            Command::Enable { .. } | Command::Category { .. } => {},
             Command::Acknowledge { text: said, .. } | Command::Silence { reason: said, .. } | Command::Maintain { reason: said, .. } => {
                 li { "Book is not changed: what can be booked stays as it is." }
                 li { "Others read: “" (clip(said)) "”" }

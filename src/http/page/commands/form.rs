@@ -12,7 +12,7 @@ use crate::http::page::filter::address_of;
 use crate::http::page::layout::Frame;
 use crate::http::page::shapes::shape;
 use crate::http::page::words::{self, clip};
-use engine::Effect;
+use engine::Impact;
 
 /// What stands below the form.
 pub(super) enum Outcome {
@@ -21,7 +21,7 @@ pub(super) enum Outcome {
     /// What is to be mended.
     Wrong(Problem),
     /// What would be done.
-    Would(Box<(Asked, Effect)>),
+    Would(Box<(Asked, Impact)>),
 }
 
 /// An order as far as it is filled in.

@@ -21,7 +21,7 @@ use crate::http::OrderState;
 use crate::http::auth::{Caller, Noted};
 use crate::http::page::layout;
 use crate::http::page::routes::{Moment, WebState};
-use engine::{Command, Effect, Receipt, Refusal, Refused};
+use engine::{Command, Impact, Receipt, Refusal, Refused};
 
 /// How long an answer waits at most for the picture that shows what was done. The order is carried out in any case.
 const SHOWN_WITHIN: Duration = Duration::from_secs(2);
@@ -118,7 +118,7 @@ async fn carry_out(
                 .categories
                 .as_ref()
                 .ok_or_else(|| Refusal::NoCategory(order.category.clone()))?;
-            let (noted, receipt) = categories.order(&moment.caller, &order).await?;
+            let (noted, receipt) = categories.order(&order).await?;
             let said = Said {
                 about: About::Category {
                     name: order.category,
@@ -159,7 +159,7 @@ fn effect_of(
     moment: &Moment,
     orders: &OrderState,
     order: &Order,
-) -> Result<Effect, Refusal> {
+) -> Result<Impact, Refusal> {
     let by = moment.caller.name();
     match order {
         Order::Engine(command) => orders.preview(command, by),
@@ -215,6 +215,10 @@ async fn done(state: &WebState, moment: &Moment, command: &Command, receipt: &Re
             About::Wished(resource.as_str().to_owned())
         }
         (Command::Remove { id }, _) => About::Ended(*id),
+        (Command::Category { name, open, .. }, _) => About::Category {
+            name: name.clone(),
+            open: *open,
+        },
         (
             Command::Acknowledge { .. }
             | Command::Unacknowledge { .. }

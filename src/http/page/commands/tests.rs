@@ -14,7 +14,7 @@ use crate::http::auth::Scope;
 use crate::http::page::tests::{CSRF, ask, attribute, page, session, sick_lab, tags, web_of};
 use crate::http::{Answered, Give};
 use engine::model::Health;
-use engine::{Command, Effect, Receipt, Refusal, Refused};
+use engine::{Command, Impact, Receipt, Refusal, Refused};
 
 /// What the engine was told to do, and by whom.
 type Given = Arc<Mutex<Vec<String>>>;
@@ -28,7 +28,7 @@ fn giving(answer: Result<(), Refusal>) -> (Arc<Give>, Given) {
             .lock()
             .expect("whole")
             .push(format!("{by}: {command}"));
-        let effect = Effect {
+        let effect = Impact {
             text: String::new(),
             stubs: Vec::new(),
             affected: None,

@@ -15,7 +15,7 @@ use crate::model::index::Index;
 use crate::model::{Moment, ResourceName, Stub, Topic};
 use crate::protocol::event::{Event, Why};
 use crate::protocol::report::{Report, Scopes};
-use crate::protocol::state::Remembered;
+use crate::protocol::state::ExperimentState;
 
 /// The most experiments that are kept. A feed that names more is not a laboratory's; the rest is passed over.
 pub(crate) const MAX_EXPERIMENTS: usize = 50_000;
@@ -62,7 +62,7 @@ impl Newest {
     }
 }
 
-/// What is to be painted anew.
+/// What is to be made anew.
 pub(crate) struct Touched {
     changed: BTreeSet<Id>,
     gone: Vec<Stub>,
@@ -79,7 +79,7 @@ pub(crate) struct Fleet {
     agenda: BTreeSet<(Moment, Id)>,
     relay: Newest,
     jump: Newest,
-    /// Experiments of which something that is shown changed since the last picture.
+    /// Experiments of which something that is shown changed since the last snapshot.
     touched: BTreeSet<Id>,
     gone: Vec<Stub>,
     /// Experiments that have become known, and those that were forgotten, since this was last asked.
@@ -204,10 +204,16 @@ impl Fleet {
     }
 
     /// Makes an experiment known as it is remembered.
-    pub(crate) fn recall(&mut self, known: &Remembered, rule: FlapRule, now: Moment) -> Option<Id> {
-        let id = self.add(&known.stub, now.back_at(known.first_seen))?;
+    pub(crate) fn recall(
+        &mut self,
+        stub: &Stub,
+        known: &ExperimentState,
+        rule: FlapRule,
+        now: Moment,
+    ) -> Option<Id> {
+        let id = self.add(stub, now.back_at(known.first_seen))?;
         let experiment = self.get_mut(id)?;
-        experiment.recall(&known.events, rule, now);
+        experiment.recall(known, rule, now);
         let topics: Vec<Topic> = experiment
             .streams
             .iter()
@@ -224,6 +230,13 @@ impl Fleet {
         }
         self.streams_version += 1;
         Some(id)
+    }
+
+    /// Shows these events of a known experiment, oldest first, as its latest.
+    pub(crate) fn show_events(&mut self, stub: &Stub, events: Vec<Arc<Event>>) {
+        if let Some(experiment) = self.find(stub.as_str()).and_then(|id| self.get_mut(id)) {
+            experiment.show_events(events);
+        }
     }
 
     fn add_stray(&mut self, topic: &str, now: Moment) -> Option<StreamId> {
@@ -441,7 +454,7 @@ impl Fleet {
         self.by_stub.len()
     }
 
-    /// Experiments that were forgotten since the last picture.
+    /// Experiments that were forgotten since the last snapshot.
     pub(crate) fn gone(&self) -> &[Stub] {
         &self.gone
     }
@@ -456,7 +469,7 @@ impl Fleet {
         std::mem::take(&mut self.forgotten)
     }
 
-    /// Says that every experiment must be judged again, although nothing was observed.
+    /// Says that every experiment must be evaluated again, although nothing was observed.
     pub(crate) fn reconsider_all(&mut self) {
         self.slots
             .iter_mut()
@@ -478,7 +491,7 @@ impl Fleet {
         !self.touched.is_empty() || !self.gone.is_empty()
     }
 
-    /// What was touched or forgotten since the last picture; from now on it counts as painted.
+    /// What was touched or forgotten since the last snapshot; from now on it counts as made.
     pub(crate) fn take_touched(&mut self) -> Touched {
         Touched {
             changed: std::mem::take(&mut self.touched),

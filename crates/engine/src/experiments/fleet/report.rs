@@ -75,7 +75,7 @@ impl Fleet {
     }
 }
 
-/// Whether a connection of relay is an experiment's. Servers before v0.6.5 do not say; there, whoever transmits is taken for one.
+/// Whether a connection of relay is an experiment's. Servers before v0.6.5 do not say; there, every connection that transmits is taken for one.
 fn is_experiment(connection: &Connection<'_>) -> bool {
     let scopes = connection.scopes;
     scopes.has(Scopes::EXPT)

@@ -1,4 +1,4 @@
-//! Pictures of experiments: painted anew where something touched them, and kept where that changed nothing.
+//! Snapshots of experiments: made anew where something touched them, and kept where that changed nothing.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use super::{Fleet, Id, Touched};
 use crate::experiments::experiment::Experiment;
 use crate::protocol::snapshot::ExperimentView;
 
-/// How the picture of an experiment changed: `None` where there was, or is, none.
+/// How the snapshot of an experiment changed: `None` where there was, or is, none.
 #[derive(Debug, Clone)]
 pub(crate) struct Repainted {
     pub(crate) was: Option<Arc<ExperimentView>>,
@@ -14,7 +14,7 @@ pub(crate) struct Repainted {
 }
 
 impl Fleet {
-    /// Brings a sorted list of pictures up to date with what was touched, and says what is other than before.
+    /// Brings a sorted list of snapshots up to date with what was touched, and says what is other than before.
     pub(crate) fn refresh_views(
         &self,
         views: &mut Arc<Vec<Arc<ExperimentView>>>,

@@ -1,0 +1,313 @@
+//! Evaluation of sticky categories on every step, from what the engine knows and what it is told of other components.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::Engine;
+use crate::experiments::experiment::Experiment;
+use crate::groups::category::{Kind, Member};
+use crate::model::{Bookable, Health, SourceHealth, SourceName, Stub};
+use crate::protocol::category::{CategoryState, ComponentHealth, Fitness};
+use crate::protocol::effect::Step;
+use crate::protocol::input::{Link, Role};
+use crate::protocol::record::Record;
+use crate::sources::source::Source;
+use crate::suppressions::SuppressionLookup;
+
+/// The name of the routes as one component.
+const MAIL: &str = "mail";
+
+impl Engine {
+    /// Takes in how a component is.
+    pub(super) fn component(&mut self, component: ComponentHealth) {
+        self.groups
+            .components
+            .insert(Arc::clone(&component.name), component);
+        self.groups.categories.mark_dirty();
+    }
+
+    /// Closes the sticky categories that have failed often enough. A follower closes none, and nothing is closed before the start is over:
+    /// until then it is not known how things are.
+    pub(super) fn evaluate_categories(&mut self, step: &mut Step) {
+        self.groups.has_started = self.groups.has_started || self.is_start_over();
+        let may_close = self.groups.has_started && self.role == Role::Leader;
+        if !may_close || !self.groups.categories.is_due(self.now) {
+            return;
+        }
+        let own = self.own_components();
+        let lookup = self
+            .suppressions
+            .lookup(&self.experiments.fleet, self.now.wall());
+        let mut members: Vec<Member<'_>> = own
+            .iter()
+            .map(|(name, fitness)| self.component_member(name, *fitness, &[]))
+            .collect();
+        let reported = self.groups.components.values();
+        members.extend(
+            reported
+                .filter(|component| !own.contains_key(&*component.name))
+                .map(|one| self.component_member(&one.name, one.fitness, &one.categories)),
+        );
+        members.extend(
+            self.experiments
+                .fleet
+                .iter()
+                .map(|(_, experiment)| self.experiment_member(experiment, &lookup)),
+        );
+        members.sort_by(|a, b| a.name.cmp(b.name));
+        let mut categories = self.groups.categories.clone();
+        let changed = categories.evaluate(&members, self.now);
+        self.groups.categories = categories;
+        for (name, state) in changed {
+            self.reconsider_quarantined(state.quarantined.iter().cloned());
+            step.record(Record::Category {
+                name,
+                state: Box::new(state),
+            });
+        }
+    }
+
+    /// Opens or closes a category at a maintainer's word.
+    pub(super) fn set_category(
+        &mut self,
+        name: String,
+        state: CategoryState,
+        step: &mut Vec<Record>,
+    ) {
+        let released = self.groups.categories.set(&name, state.clone());
+        self.reconsider_quarantined(released);
+        step.push(Record::Category {
+            name,
+            state: Box::new(state),
+        });
+    }
+
+    /// What is or was quarantined may have to be switched.
+    pub(super) fn reconsider_quarantined(&mut self, stubs: impl IntoIterator<Item = Stub>) {
+        for stub in stubs {
+            if let Some(experiment) = self.experiments.fleet.named(stub.as_str()) {
+                self.switching.resources.reconsider(&experiment.resources);
+            }
+        }
+    }
+
+    /// The start is over once every source has reported or failed to and every experiment is evaluated, at the latest after the grace.
+    fn is_start_over(&self) -> bool {
+        let is_heard = |name: &SourceName| self.sources.get(*name).health != SourceHealth::Starting;
+        let is_known = |experiment: &Experiment| experiment.health != Health::Unknown;
+        self.now.since(self.started) >= self.policy.startup
+            || (SourceName::ALL.iter().all(is_heard)
+                && self
+                    .experiments
+                    .fleet
+                    .iter()
+                    .all(|(_, experiment)| is_known(experiment)))
+    }
+
+    /// The components that the engine knows by itself. Of mail, what a probe found counts too, the worse of both.
+    fn own_components(&self) -> BTreeMap<&'static str, Fitness> {
+        let mut own: BTreeMap<&'static str, Fitness> = SourceName::ALL
+            .map(|name| (name.as_str(), self.sources.get(name).fitness()))
+            .into();
+        if self.notifications.has_routes() {
+            let fails = self
+                .notifications
+                .views()
+                .iter()
+                .any(|view| view.fault.is_some());
+            let used = if fails {
+                Fitness::Fails
+            } else {
+                Fitness::Works
+            };
+            let probed = self
+                .groups
+                .components
+                .get(MAIL)
+                .map(|probed| probed.fitness);
+            let probed = probed.filter(|fitness| *fitness == Fitness::Fails);
+            own.insert(MAIL, probed.unwrap_or(used));
+        }
+        own
+    }
+
+    fn component_member<'a>(
+        &self,
+        name: &'a str,
+        fitness: Fitness,
+        categories: &'a [String],
+    ) -> Member<'a> {
+        Member {
+            name,
+            kind: Kind::Component(categories),
+            fitness,
+            counts: !categories.is_empty() || self.groups.categories.is_fatal(name),
+            acknowledged: self
+                .suppressions
+                .is_component_acknowledged(name, self.now.wall()),
+        }
+    }
+
+    fn experiment_member<'a>(
+        &'a self,
+        experiment: &'a Experiment,
+        lookup: &SuppressionLookup<'_>,
+    ) -> Member<'a> {
+        let stub = &experiment.stub;
+        let resources = experiment.resources.iter();
+        let is_held = resources
+            .filter_map(|name| self.switching.resources.bookable(name))
+            .max()
+            == Some(Bookable::Held);
+        Member {
+            name: stub.as_str(),
+            kind: Kind::Experiment(stub),
+            fitness: match experiment.health {
+                Health::Ok | Health::Degraded => Fitness::Works,
+                Health::Unknown => Fitness::Unknown,
+                Health::Flapping | Health::Down => Fitness::Fails,
+            },
+            counts: !is_held && !lookup.is_in_maintenance(stub),
+            acknowledged: lookup.is_acknowledged(stub),
+        }
+    }
+}
+
+impl Source {
+    /// A source that fell silent on an open connection is not known to have a fault.
+    fn fitness(&self) -> Fitness {
+        match self.health {
+            SourceHealth::Live | SourceHealth::Late => Fitness::Works,
+            SourceHealth::Starting => Fitness::Unknown,
+            SourceHealth::Down
+                if self.name != SourceName::Book
+                    && self.last_wall().is_some()
+                    && self.link() == Link::Open =>
+            {
+                Fitness::Unknown
+            }
+            SourceHealth::Down => Fitness::Fails,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::groups::category::tests::rule;
+    use crate::model::{Availability, Moment, ResourceName, Topic};
+    use crate::protocol::category::{CategoryRule, CategoryRules};
+    use crate::protocol::effect::Effect;
+    use crate::protocol::input::{BookReading, Input, ResourceReading};
+    use crate::protocol::policy::Policy;
+    use crate::protocol::report::{Connection, Report, Scopes, Traffic};
+
+    fn at(second: u64) -> Moment {
+        Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO) + Duration::from_secs(second)
+    }
+
+    /// An engine that evaluates at once, with a category that quarantines, and `pend00` in book.
+    fn engine() -> Engine {
+        let policy = Policy {
+            startup: Duration::ZERO,
+            settle: Duration::ZERO,
+            ..Policy::default()
+        };
+        let mut engine = Engine::new(policy, at(0));
+        engine.groups.categories.adopt(CategoryRules {
+            categories: vec![CategoryRule {
+                sticky_booking: true,
+                ..rule("exam")
+            }],
+            ..CategoryRules::default()
+        });
+        let stub = Stub::try_new("pend00").expect("a name");
+        let reading = ResourceReading {
+            name: ResourceName::try_new("r-pend00").expect("a name"),
+            streams: vec![Topic::of(&stub, "st-data").expect("a name")],
+            availability: Some(Availability::from_book(true, "new")),
+            stub,
+        };
+        engine.step(
+            Input::Book(BookReading {
+                resources: vec![reading],
+            }),
+            at(0),
+        );
+        engine
+    }
+
+    fn report(active: bool) -> Input {
+        let mut report = Report::default();
+        let last = Duration::from_secs(if active { 0 } else { 60 });
+        report.push(Connection {
+            topic: "pend00-st-data",
+            scopes: Scopes::EXPT,
+            connected: "",
+            expires: "",
+            remote: "",
+            user_agent: "",
+            tx: Some(Traffic {
+                last: Some(last),
+                size: 1,
+                fps: 1.0,
+            }),
+            rx: None,
+        });
+        Input::Report(SourceName::Relay, Arc::new(report))
+    }
+
+    #[test]
+    fn a_fault_that_no_snapshot_shows_closes_a_category_and_quarantines() {
+        let mut engine = engine();
+        engine.step(report(true), at(1));
+        let before = engine.snapshot();
+        assert!(before.categories.is_empty());
+        let mut effects = engine.step(report(false), at(2)).effects;
+        effects.extend(engine.step(report(true), at(3)).effects);
+        let after = engine.snapshot();
+        let health = |snapshot: &crate::protocol::snapshot::Snapshot| {
+            snapshot.experiment("pend00").map(|view| view.health)
+        };
+        assert_eq!(
+            [health(&before), health(&after)],
+            [Some(Health::Ok), Some(Health::Ok)]
+        );
+        assert!(!after.categories["exam"].enabled);
+        assert!(after.quarantined.contains_key("pend00"));
+        let withdraws =
+            |effect: &Effect| matches!(effect, Effect::Switch(switch) if !switch.available);
+        assert!(effects.iter().any(withdraws), "{effects:?}");
+    }
+
+    #[test]
+    fn a_component_that_fails_closes_its_category_and_one_that_is_not_fatal_does_not() {
+        for (fatal, closes) in [(true, true), (false, false)] {
+            let mut engine = engine();
+            let mut rules = CategoryRules {
+                categories: vec![CategoryRule {
+                    patterns: vec!["door".to_owned()],
+                    ..rule("exam")
+                }],
+                ..CategoryRules::default()
+            };
+            if !fatal {
+                rules.non_fatal.insert("door".to_owned());
+            }
+            engine.groups.categories.adopt(rules);
+            engine.step(report(true), at(1));
+            let door = ComponentHealth {
+                name: Arc::from("door"),
+                fitness: Fitness::Fails,
+                categories: Arc::default(),
+            };
+            engine.step(Input::Component(door), at(2));
+            let closed = engine.snapshot().categories.contains_key("exam");
+            assert_eq!(closed, closes);
+        }
+    }
+}

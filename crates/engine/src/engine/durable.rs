@@ -1,0 +1,225 @@
+//! The durable state: follows what a step records, keeps the map that survives a restart, and says which entries changed.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::outbox;
+use crate::groups::holds::Hold;
+use crate::model::{ResourceName, RouteName, SourceHealth, Stub};
+use crate::protocol::effect::Step;
+use crate::protocol::event::Event;
+use crate::protocol::record::Record;
+use crate::protocol::state::{
+    Counter, ExperimentState, Notified, State, StateChange, StateKey, StateValue, Subject,
+};
+use crate::suppressions::{SuppressionEntry, SuppressionId};
+
+/// The map, and what of it changed in this step.
+#[derive(Debug, Clone, Default)]
+pub(super) struct DurableState {
+    map: State,
+    changes: Vec<StateChange>,
+}
+
+impl DurableState {
+    pub(super) fn new(map: State) -> Self {
+        Self {
+            map,
+            changes: Vec::new(),
+        }
+    }
+
+    pub(super) fn map(&self) -> &State {
+        &self.map
+    }
+
+    /// Takes in what a step recorded, and adds to it what that changes. A summary that a later one makes needless is recorded too.
+    pub(super) fn follow(&mut self, step: &mut Step, at: Timestamp) {
+        let mut superseded = Vec::new();
+        for record in &step.records {
+            self.note(record, at, &mut superseded);
+        }
+        step.records
+            .extend(superseded.into_iter().map(Record::Superseded));
+        step.changes = std::mem::take(&mut self.changes);
+    }
+
+    fn note(&mut self, record: &Record, at: Timestamp, superseded: &mut Vec<u64>) {
+        match record {
+            Record::Seen(stub) => {
+                let key = StateKey::Experiment(stub.clone());
+                if !self.map.contains_key(&key) {
+                    self.set(
+                        key,
+                        StateValue::Experiment(Box::new(ExperimentState::new(at))),
+                    );
+                }
+            }
+            Record::Event { stub, event } => self.event(stub, event),
+            Record::Forgotten(stub) => {
+                superseded.extend(outbox::cross_out(self, None, &outbox::about(stub)));
+                self.remove(&StateKey::Experiment(stub.clone()));
+            }
+            Record::Notified { route, notified } => {
+                superseded.extend(self.notified(route, notified));
+            }
+            Record::RouteGone(route) => superseded.extend(self.route_gone(route)),
+            Record::Notifying(summary) => {
+                superseded.extend(outbox::send(self, summary, at));
+                self.set(
+                    StateKey::Last(Counter::Summary),
+                    StateValue::Last(summary.id),
+                );
+            }
+            Record::Delivered {
+                id,
+                outcome: Ok(()),
+            } => self.remove(&StateKey::Outbox(*id)),
+            Record::Suppression { id, entry } => self.suppression(*id, entry),
+            Record::SuppressionEnded(ended) => {
+                self.remove(&suppression_key(ended.id, &ended.entry));
+            }
+            Record::Category { name, state } => self.set(
+                StateKey::Category(name.clone()),
+                StateValue::Category((**state).clone()),
+            ),
+            Record::Hold { resource, reason } => self.hold(resource, reason.as_deref(), at),
+            Record::Requested {
+                resource,
+                manual_override,
+            } => {
+                let value = manual_override.clone().map(StateValue::Request);
+                self.put(StateKey::Request(resource.clone()), value);
+            }
+            Record::Pools(pools) => self.set(StateKey::Pools, StateValue::Pools(pools.clone())),
+            Record::Source {
+                name,
+                health: SourceHealth::Live,
+                ..
+            } => {
+                let key = StateKey::Source(*name);
+                if !self.map.contains_key(&key) {
+                    self.set(key, StateValue::Source(at));
+                }
+            }
+            Record::Switching(_)
+            | Record::Switched { .. }
+            | Record::Source { .. }
+            | Record::Commanded { .. }
+            | Record::Manifest(_)
+            | Record::Bookings(_)
+            | Record::Blind(_)
+            | Record::Delivered { .. }
+            | Record::Superseded(_)
+            | Record::Sampling { .. } => {}
+        }
+    }
+
+    fn event(&mut self, stub: &Stub, event: &Arc<Event>) {
+        let key = StateKey::Experiment(stub.clone());
+        let mut state = match self.map.get(&key) {
+            Some(StateValue::Experiment(state)) => state.clone(),
+            Some(_) | None => Box::new(ExperimentState::new(event.when)),
+        };
+        state.note(Arc::clone(event));
+        self.set(key, StateValue::Experiment(state));
+    }
+
+    /// What a route is not to be notified of any more is not owed either. Returns the summaries that this makes needless.
+    fn notified(&mut self, route: &RouteName, notified: &Notified) -> Vec<u64> {
+        let (subject, value) = match notified {
+            Notified::Experiment(stub, known) => (
+                Subject::Experiment(stub.clone()),
+                known.clone().map(StateValue::NotifiedExperiment),
+            ),
+            Notified::Alert(alert, known) => {
+                (Subject::Alert(*alert), known.map(StateValue::NotifiedAlert))
+            }
+            Notified::ReminderState(state) => {
+                let key = StateKey::Reminder(route.clone());
+                self.set(key, StateValue::Reminder(*state));
+                return Vec::new();
+            }
+        };
+        let superseded = match (&value, &subject) {
+            (Some(_), _) => Vec::new(),
+            (None, subject) => outbox::cross_out(self, Some(route), &outbox::over(subject)),
+        };
+        self.put(StateKey::Notified(route.clone(), subject), value);
+        superseded
+    }
+
+    fn route_gone(&mut self, route: &RouteName) -> Vec<u64> {
+        let of_route = |(key, value): (&StateKey, &StateValue)| match (key, value) {
+            (StateKey::Notified(of, _) | StateKey::Reminder(of), _) => *of == *route,
+            (StateKey::Outbox(_), StateValue::Outbox(entry)) => entry.route == *route,
+            _ => false,
+        };
+        let gone: Vec<StateKey> = self
+            .map
+            .iter()
+            .filter(|entry| of_route(*entry))
+            .map(|(key, _)| key.clone())
+            .collect();
+        for key in &gone {
+            self.remove(key);
+        }
+        gone.iter().filter_map(outbox::id).collect()
+    }
+
+    fn suppression(&mut self, id: SuppressionId, entry: &SuppressionEntry) {
+        let value = match entry.clone() {
+            SuppressionEntry::Acknowledgement(entry) => StateValue::Acknowledgement(id, entry),
+            SuppressionEntry::Silence(entry) => StateValue::Silence(entry),
+            SuppressionEntry::Maintenance(entry) => StateValue::Maintenance(entry),
+        };
+        self.set(suppression_key(id, entry), value);
+        self.set(StateKey::Last(Counter::Suppression), StateValue::Last(id.0));
+    }
+
+    fn hold(&mut self, resource: &ResourceName, reason: Option<&str>, at: Timestamp) {
+        let key = StateKey::Hold(resource.clone());
+        let since = match self.map.get(&key) {
+            Some(StateValue::Hold(hold)) => hold.since,
+            Some(_) | None => at,
+        };
+        let hold = reason.map(|reason| {
+            StateValue::Hold(Hold {
+                since,
+                touched: at,
+                reason: reason.to_owned(),
+            })
+        });
+        self.put(key, hold);
+    }
+
+    pub(super) fn set(&mut self, key: StateKey, value: StateValue) {
+        self.put(key, Some(value));
+    }
+
+    pub(super) fn remove(&mut self, key: &StateKey) {
+        self.put(key.clone(), None);
+    }
+
+    fn put(&mut self, key: StateKey, value: Option<StateValue>) {
+        if self.map.get(&key) == value.as_ref() {
+            return;
+        }
+        match value.clone() {
+            Some(value) => drop(self.map.insert(key.clone(), value)),
+            None => drop(self.map.remove(&key)),
+        }
+        self.changes.push(StateChange { key, value });
+    }
+}
+
+fn suppression_key(id: SuppressionId, entry: &SuppressionEntry) -> StateKey {
+    match entry {
+        SuppressionEntry::Acknowledgement(entry) => {
+            StateKey::Acknowledgement(entry.subject.clone())
+        }
+        SuppressionEntry::Silence(_) => StateKey::Silence(id),
+        SuppressionEntry::Maintenance(_) => StateKey::Maintenance(id),
+    }
+}

@@ -1,0 +1,122 @@
+//! The durable state as the parts of the engine take it up.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::groups::holds::Hold;
+use crate::model::{ResourceName, RouteName, SourceName, Stub};
+use crate::protocol::category::CategoryState;
+use crate::protocol::command::ManualOverride;
+use crate::protocol::state::{
+    Counter, ExperimentState, Notified, State, StateKey, StateValue, Subject, UnconfirmedAlert,
+};
+use crate::suppressions::{SuppressionEntry, SuppressionId};
+
+/// The durable state, by the part that takes it up. Without any of it the engine begins as on its first day.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct Memory {
+    /// Every experiment that is known, and not new.
+    pub(crate) experiments: Vec<(Stub, ExperimentState)>,
+    /// What each route was notified of. A route that is not configured any more is forgotten.
+    pub(crate) routes: BTreeMap<RouteName, RouteMemory>,
+    /// The number of the last summary.
+    pub(crate) last_summary: u64,
+    /// Suppressions; some may be over by now.
+    pub(crate) suppressions: Vec<(SuppressionId, SuppressionEntry)>,
+    /// The highest number that was ever given to a suppression.
+    pub(crate) last_suppression: u64,
+    /// What maintainers asked of resources and book has not confirmed.
+    pub(crate) manual_overrides: Vec<(ResourceName, ManualOverride)>,
+    /// Resources that people hold, with since when and why.
+    pub(crate) holds: Vec<(ResourceName, Hold)>,
+    /// The sources that have reported.
+    pub(crate) proven: Vec<SourceName>,
+    /// The pools that the history knows.
+    pub(crate) pools: BTreeMap<String, Vec<Stub>>,
+    /// Categories that were closed or opened.
+    pub(crate) categories: Vec<(String, CategoryState)>,
+}
+
+/// What is remembered of a route.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub(crate) struct RouteMemory {
+    /// What it was last notified of, where that is other than "all is well".
+    pub(crate) notified: Vec<Notified>,
+    /// Experiments of summaries that are not known to have arrived, with since when they were bad.
+    pub(crate) unconfirmed: Vec<(Stub, Timestamp)>,
+    /// Alerts of such summaries, oldest first.
+    pub(crate) unconfirmed_alerts: Vec<UnconfirmedAlert>,
+}
+
+impl Memory {
+    /// Sorts a state by what takes it up. An entry whose value is of another kind than its key is left out.
+    pub(crate) fn of(state: &State) -> Self {
+        let mut memory = Self::default();
+        for (key, value) in state {
+            memory.take(key.clone(), value.clone());
+        }
+        memory
+    }
+
+    fn take(&mut self, key: StateKey, value: StateValue) {
+        match (key, value) {
+            (StateKey::Experiment(stub), StateValue::Experiment(state)) => {
+                self.experiments.push((stub, *state));
+            }
+            (
+                StateKey::Notified(route, Subject::Experiment(stub)),
+                StateValue::NotifiedExperiment(known),
+            ) => self.notified(route, Notified::Experiment(stub, Some(known))),
+            (
+                StateKey::Notified(route, Subject::Alert(alert)),
+                StateValue::NotifiedAlert(known),
+            ) => self.notified(route, Notified::Alert(alert, Some(known))),
+            (StateKey::Reminder(route), StateValue::Reminder(state)) => {
+                self.notified(route, Notified::ReminderState(state));
+            }
+            (StateKey::Outbox(_), StateValue::Outbox(entry)) => {
+                let route = self.routes.entry(entry.route).or_default();
+                let news = entry.news.into_iter().map(|news| (news.stub, news.since));
+                route.unconfirmed.extend(news);
+                route.unconfirmed_alerts.extend(entry.alerts);
+            }
+            (StateKey::Acknowledgement(_), StateValue::Acknowledgement(id, entry)) => {
+                let entry = SuppressionEntry::Acknowledgement(entry);
+                self.suppressions.push((id, entry));
+            }
+            (StateKey::Silence(id), StateValue::Silence(entry)) => {
+                self.suppressions
+                    .push((id, SuppressionEntry::Silence(entry)));
+            }
+            (StateKey::Maintenance(id), StateValue::Maintenance(entry)) => {
+                let entry = SuppressionEntry::Maintenance(entry);
+                self.suppressions.push((id, entry));
+            }
+            (StateKey::Category(name), StateValue::Category(state)) => {
+                self.categories.push((name, state));
+            }
+            (StateKey::Hold(resource), StateValue::Hold(hold)) => self.holds.push((resource, hold)),
+            (StateKey::Request(resource), StateValue::Request(manual_override)) => {
+                self.manual_overrides.push((resource, manual_override));
+            }
+            (StateKey::Source(name), StateValue::Source(_)) => self.proven.push(name),
+            (StateKey::Pools, StateValue::Pools(pools)) => self.pools = pools,
+            (StateKey::Last(Counter::Summary), StateValue::Last(number)) => {
+                self.last_summary = number;
+            }
+            (StateKey::Last(Counter::Suppression), StateValue::Last(number)) => {
+                self.last_suppression = number;
+            }
+            _ => {}
+        }
+    }
+
+    fn notified(&mut self, route: RouteName, notified: Notified) {
+        self.routes
+            .entry(route)
+            .or_default()
+            .notified
+            .push(notified);
+    }
+}

@@ -1,0 +1,134 @@
+//! Which summaries are still owed. A later summary on the same route makes those before it needless as far as it tells the same, so there
+//! are never more of them than there are things to tell.
+
+use jiff::Timestamp;
+
+use super::durable::DurableState;
+use crate::model::{RouteName, Stub};
+use crate::protocol::state::{
+    Alert, OutboxEntry, OutboxNews, StateKey, StateValue, Subject, UnconfirmedAlert,
+};
+use crate::protocol::summary::Summary;
+
+/// What is told by something else, or is not to be told any more.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    stubs: Vec<Stub>,
+    alerts: Vec<Alert>,
+}
+
+/// An experiment that is forgotten, or that a route is not notified of any more.
+pub(super) fn about(stub: &Stub) -> Told {
+    Told {
+        stubs: vec![stub.clone()],
+        alerts: Vec::new(),
+    }
+}
+
+/// A subject that is over, or that a route is not notified of any more.
+pub(super) fn over(subject: &Subject) -> Told {
+    match subject {
+        Subject::Experiment(stub) => about(stub),
+        Subject::Alert(alert) => Told {
+            stubs: Vec::new(),
+            alerts: vec![*alert],
+        },
+    }
+}
+
+/// The number of the summary that a key is about.
+pub(super) fn id(key: &StateKey) -> Option<u64> {
+    if let StateKey::Outbox(id) = key {
+        Some(*id)
+    } else {
+        None
+    }
+}
+
+/// A summary is about to be sent. Returns those that it makes needless.
+pub(super) fn send(state: &mut DurableState, summary: &Summary, at: Timestamp) -> Vec<u64> {
+    let mut entry = entry(summary, at);
+    for (_, earlier) in entries(state, Some(&summary.route)) {
+        keep_times(&mut entry, &earlier);
+    }
+    let told = Told {
+        stubs: entry.news.iter().map(|news| news.stub.clone()).collect(),
+        alerts: entry.alerts.iter().map(|alert| alert.alert).collect(),
+    };
+    let superseded = cross_out(state, Some(&summary.route), &told);
+    state.set(StateKey::Outbox(summary.id), StateValue::Outbox(entry));
+    superseded
+}
+
+/// Crosses out of the summaries of a route, or of all, what is told elsewhere. Returns those that have nothing left to tell.
+pub(super) fn cross_out(
+    state: &mut DurableState,
+    route: Option<&RouteName>,
+    told: &Told,
+) -> Vec<u64> {
+    let mut superseded = Vec::new();
+    for (id, mut entry) in entries(state, route) {
+        let before = entry.news.len() + entry.alerts.len();
+        entry.news.retain(|news| !told.stubs.contains(&news.stub));
+        entry
+            .alerts
+            .retain(|alert| !told.alerts.contains(&alert.alert));
+        if entry.news.is_empty() && entry.alerts.is_empty() {
+            state.remove(&StateKey::Outbox(id));
+            superseded.push(id);
+        } else if entry.news.len() + entry.alerts.len() < before {
+            state.set(StateKey::Outbox(id), StateValue::Outbox(entry));
+        }
+    }
+    superseded
+}
+
+fn entries(state: &DurableState, route: Option<&RouteName>) -> Vec<(u64, OutboxEntry)> {
+    let all = state
+        .map()
+        .range(StateKey::Outbox(0)..=StateKey::Outbox(u64::MAX));
+    let entries = all.filter_map(|(key, value)| {
+        if let StateValue::Outbox(entry) = value {
+            Some((id(key)?, entry.clone()))
+        } else {
+            None
+        }
+    });
+    entries
+        .filter(|(_, entry)| route.is_none_or(|route| entry.route == *route))
+        .collect()
+}
+
+fn entry(summary: &Summary, at: Timestamp) -> OutboxEntry {
+    let news = summary.news.iter().map(|line| OutboxNews {
+        stub: line.stub.clone(),
+        health: line.health,
+        since: line.since,
+    });
+    let new = summary.alerts.iter().filter(|alert| alert.new);
+    let alerts = new.filter_map(|line| {
+        let ended = line
+            .ended
+            .and_then(|lasted| line.since.checked_add(lasted).ok());
+        Some(UnconfirmedAlert {
+            alert: line.alert?,
+            since: line.since,
+            ended,
+        })
+    });
+    OutboxEntry {
+        route: summary.route.clone(),
+        created: at,
+        news: news.collect(),
+        alerts: alerts.collect(),
+    }
+}
+
+/// What was bad when an earlier summary was put together and was never told is bad since then.
+fn keep_times(entry: &mut OutboxEntry, earlier: &OutboxEntry) {
+    for news in &mut entry.news {
+        let known = earlier.news.iter().filter(|known| known.stub == news.stub);
+        let first = known.map(|known| known.since).min();
+        news.since = first.map_or(news.since, |first| first.min(news.since));
+    }
+}

@@ -1,0 +1,64 @@
+//! What several lost experiments have in common, and what is known of one for advice.
+
+use super::experiment::Experiment;
+use super::fleet::Fleet;
+use crate::model::{Health, Stub};
+use crate::notifications::advice::{Facts, Neighbours};
+use crate::notifications::correlation::{Cause, FEWEST_OF_A_CAUSE, Loss, Place, group};
+
+impl Fleet {
+    /// Whether students can use an experiment.
+    pub(crate) fn is_usable(&self, stub: &Stub) -> bool {
+        self.named(stub.as_str())
+            .is_some_and(|experiment| matches!(experiment.health, Health::Ok | Health::Degraded))
+    }
+
+    /// What these losses have in common.
+    pub(crate) fn causes(&self, lost: &[&Experiment]) -> Vec<Cause> {
+        if lost.len() < FEWEST_OF_A_CAUSE {
+            return Vec::new();
+        }
+        let losses: Vec<Loss<'_>> = lost
+            .iter()
+            .map(|experiment| Loss {
+                stub: &experiment.stub,
+                at: experiment.since,
+            })
+            .collect();
+        let report = self.relay_report();
+        let remote = |experiment: &Experiment| {
+            let of_stream = experiment
+                .streams
+                .iter()
+                .find_map(|stream| stream.sighting.remote(report.as_deref()));
+            of_stream.unwrap_or_default().to_owned()
+        };
+        let population: Vec<(&Stub, String)> = self
+            .iter()
+            .map(|(_, experiment)| (&experiment.stub, remote(experiment)))
+            .collect();
+        let places: Vec<Place<'_>> = population
+            .iter()
+            .map(|(stub, remote)| Place { stub, remote })
+            .collect();
+        group(&losses, &places)
+    }
+}
+
+impl Experiment {
+    pub(crate) fn facts(&self, neighbours: Neighbours) -> Facts {
+        let tally = |required| {
+            self.streams
+                .iter()
+                .filter(|stream| stream.required == required)
+                .map(|stream| stream.health)
+                .collect()
+        };
+        Facts {
+            jump: self.login(),
+            required: tally(true),
+            others: tally(false),
+            neighbours,
+        }
+    }
+}

@@ -1,0 +1,114 @@
+//! Categories as the engine sees them: their rules, whether each is open, and the fitness of components that the engine cannot know.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::model::Stub;
+
+/// The rules of all configured categories.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CategoryRules {
+    /// `[[category]]`, each with a name of its own.
+    pub categories: Vec<CategoryRule>,
+    /// Groups of interchangeable experiments; others are grouped by the stem of their names.
+    pub pools: Vec<CategoryPool>,
+    /// Components whose failure counts for no category.
+    pub non_fatal: BTreeSet<String>,
+}
+
+/// The rule of one category.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CategoryRule {
+    /// Its name. `default` takes in everything, `system` every component.
+    pub name: String,
+    /// Patterns of the experiments and components in it.
+    pub patterns: Vec<String>,
+    /// Pools whose experiments are in it.
+    pub pools: Vec<String>,
+    /// Whether enough healthy experiments in each pool are enough.
+    pub resilient: bool,
+    /// How many are enough; `None`: as the pool says, else 1.
+    pub min_healthy: Option<usize>,
+    /// How often it is evaluated while it fails.
+    pub period: Duration,
+    /// Whether a fault closes it until a maintainer opens it.
+    pub sticky: bool,
+    /// After how many failed evaluations in a row, at least 1.
+    pub failure_threshold: u32,
+    /// Whether experiments that failed stay withdrawn until then.
+    pub sticky_booking: bool,
+}
+
+/// A group of interchangeable experiments.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CategoryPool {
+    /// Its name.
+    pub name: String,
+    /// Patterns of its experiments.
+    pub members: Vec<String>,
+    /// How many of it are enough.
+    pub min_healthy: usize,
+}
+
+/// Whether something works, as far as a category counts it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fitness {
+    /// It can be used.
+    Works,
+    /// It is not known: no fault, and no proof of the contrary.
+    Unknown,
+    /// It has a fault of its own.
+    Fails,
+}
+
+/// How a component is of which the engine knows nothing by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentHealth {
+    /// Its name, unique among components.
+    pub name: Arc<str>,
+    /// How it is now.
+    pub fitness: Fitness,
+    /// The categories that it is in by its own settings. One that names some is an outside service: it counts in those alone.
+    pub categories: Arc<[String]>,
+}
+
+/// What closed or opened a category. A name does not tell: a token may be called `labwatch`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// A maintainer.
+    #[default]
+    Person,
+    /// A fault that was seen often enough.
+    Fault,
+}
+
+/// Whether a category is open, since when, and why.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CategoryState {
+    /// Whether it is open.
+    pub enabled: bool,
+    /// Since when.
+    pub at: Timestamp,
+    /// Who opened or closed it; `labwatch` for a fault.
+    pub by: String,
+    /// What has.
+    #[serde(default)]
+    pub cause: Cause,
+    /// Why.
+    pub reason: String,
+    /// The experiments that are quarantined until a maintainer opens it.
+    #[serde(
+        default,
+        skip_serializing_if = "BTreeSet::is_empty",
+        alias = "kept_back"
+    )]
+    pub quarantined: BTreeSet<Stub>,
+}
+
+/// All categories that were ever closed or opened, by name. Others are open.
+pub type CategoryStates = BTreeMap<String, CategoryState>;

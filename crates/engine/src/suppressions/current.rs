@@ -1,0 +1,319 @@
+//! The suppressions as they are now: which begin and end, what they cover, and which of them a change of health ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    Acknowledgement, ActiveSuppressions, Ended, Maintenance, NamePattern, NoteView, Silence,
+    Subject, Suppression, SuppressionEntry, SuppressionId, SuppressionKind,
+};
+use crate::experiments::fleet::Fleet;
+use crate::model::{Health, Moment, SourceName, Stub};
+use crate::notifications::route::Route;
+use crate::protocol::effect::Step;
+use crate::protocol::event::Issue;
+use crate::protocol::record::Record;
+use crate::protocol::state::Alert;
+
+/// An acknowledgement that is older than this looks forgotten.
+const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// All suppressions, and what of them holds between two changes.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Suppressions {
+    active: Arc<ActiveSuppressions>,
+    /// What holds now; `None` when that is to be found out anew.
+    now: Option<Current>,
+}
+
+/// What holds from one change to the next.
+#[derive(Debug, Clone)]
+struct Current {
+    from: Timestamp,
+    until: Option<Timestamp>,
+    /// The silences that hold and the windows that are open.
+    open: Vec<NamePattern>,
+    notes: Arc<Vec<NoteView>>,
+}
+
+impl Current {
+    fn of(active: &ActiveSuppressions, at: Timestamp) -> Self {
+        let notes = active.entries().map(|(id, entry)| {
+            let (next, last, is_active) = match &entry {
+                SuppressionEntry::Maintenance(Maintenance { schedule, .. }) => (
+                    schedule.next_occurrence(at),
+                    schedule.last_occurrence(at),
+                    schedule.open_until(at).is_some(),
+                ),
+                SuppressionEntry::Acknowledgement(_) | SuppressionEntry::Silence(_) => {
+                    (None, None, entry.over_at().is_none_or(|end| at < end))
+                }
+            };
+            NoteView {
+                id,
+                entry,
+                active: is_active,
+                next,
+                last,
+            }
+        });
+        Self {
+            from: at,
+            until: active.next_change(at),
+            open: active.open_at(at),
+            notes: Arc::new(notes.collect()),
+        }
+    }
+
+    fn holds(&self, at: Timestamp) -> bool {
+        self.from <= at && self.until.is_none_or(|until| at < until)
+    }
+}
+
+/// What holds, to be asked about experiments.
+#[derive(Clone, Copy)]
+pub(crate) struct SuppressionLookup<'a> {
+    now: Option<&'a Current>,
+    active: &'a ActiveSuppressions,
+    fleet: &'a Fleet,
+    at: Timestamp,
+    /// Whether relay's outage is acknowledged.
+    relay_acknowledged: bool,
+}
+
+impl SuppressionLookup<'_> {
+    /// Whether notifications about an experiment wait: by its name, or because relay's outage, which is acknowledged, is what is wrong with it.
+    pub(crate) fn covers(self, stub: &Stub) -> bool {
+        self.is_open(stub)
+            || self.is_acknowledged(stub)
+            || (self.relay_acknowledged && self.suffers_from_relay(stub))
+    }
+
+    /// Why notifications about an experiment wait.
+    pub(crate) fn suppression(self, stub: &Stub) -> Option<Suppression> {
+        self.covers(stub)
+            .then(|| self.active.quiet(stub, self.at))
+            .flatten()
+    }
+
+    /// Whether it is acknowledged itself.
+    pub(crate) fn is_acknowledged(self, stub: &Stub) -> bool {
+        self.active
+            .acknowledged(&Subject::Experiment(stub.clone()), self.at)
+            .is_some()
+    }
+
+    /// Whether it is in a maintenance window, and by nothing else suppressed that goes before that.
+    pub(crate) fn is_in_maintenance(self, stub: &Stub) -> bool {
+        let is_maintenance =
+            |suppression: Suppression| suppression.kind == SuppressionKind::Maintenance;
+        self.is_open(stub) && self.active.quiet(stub, self.at).is_some_and(is_maintenance)
+    }
+
+    fn is_open(self, stub: &Stub) -> bool {
+        let open = self.now.iter().flat_map(|now| &now.open);
+        open.into_iter().any(|open| open.matches(stub.as_str()))
+    }
+
+    fn suffers_from_relay(self, stub: &Stub) -> bool {
+        self.fleet
+            .named(stub.as_str())
+            .is_some_and(|experiment| experiment.issues.contains(&Issue::RelayOutage))
+    }
+
+    /// The silences that a route might miss, in words: every silence, and acknowledgements that are so old that they look forgotten.
+    /// Maintenance is planned and shown elsewhere.
+    pub(crate) fn silences(self, route: &Route) -> Vec<String> {
+        let notes = self.now.iter().flat_map(|now| now.notes.iter());
+        let of_route = notes.filter(|note| note.active && self.is_of_route(&note.entry, route));
+        of_route
+            .filter_map(|note| silence_words(&note.entry, self.at))
+            .collect()
+    }
+
+    fn is_of_route(self, entry: &SuppressionEntry, route: &Route) -> bool {
+        let any = |pattern: &NamePattern| {
+            let stubs = self.fleet.iter().map(|(_, experiment)| &experiment.stub);
+            stubs
+                .filter(|stub| route.hears_of(stub))
+                .any(|stub| pattern.matches(stub.as_str()))
+        };
+        match entry {
+            SuppressionEntry::Acknowledgement(Acknowledgement {
+                subject: Subject::Experiment(stub),
+                ..
+            }) => route.hears_of(stub),
+            SuppressionEntry::Acknowledgement(Acknowledgement {
+                subject: Subject::Component(_) | Subject::Installation,
+                ..
+            }) => route.alerts,
+            SuppressionEntry::Silence(Silence { pattern, .. })
+            | SuppressionEntry::Maintenance(Maintenance { pattern, .. }) => any(pattern),
+        }
+    }
+}
+
+impl Suppressions {
+    /// Takes up what was kept.
+    pub(crate) fn restore(
+        &mut self,
+        entries: Vec<(SuppressionId, SuppressionEntry)>,
+        last_id: u64,
+    ) {
+        self.active = Arc::new(ActiveSuppressions::restore(entries, last_id));
+        self.now = None;
+    }
+
+    /// Takes the maintenance that stands in the configuration.
+    pub(crate) fn configure(&mut self, windows: Vec<Maintenance>) {
+        if self.active.configured() != windows {
+            self.change().configure(windows);
+        }
+    }
+
+    /// Adds one. Returns its number; `None` where a bound refuses it.
+    pub(crate) fn add(&mut self, entry: SuppressionEntry) -> Option<SuppressionId> {
+        self.change().add(entry).ok()
+    }
+
+    /// Ends one before its time; `None` where there is none of this number.
+    pub(crate) fn remove(&mut self, id: SuppressionId, by: &str, at: Timestamp) -> Option<Ended> {
+        self.change().remove(id, by, at).ok()
+    }
+
+    fn change(&mut self) -> &mut ActiveSuppressions {
+        self.now = None;
+        Arc::make_mut(&mut self.active)
+    }
+
+    pub(crate) fn active(&self) -> &Arc<ActiveSuppressions> {
+        &self.active
+    }
+
+    pub(crate) fn notes(&self) -> Arc<Vec<NoteView>> {
+        let notes = self.now.as_ref().map(|now| Arc::clone(&now.notes));
+        notes.unwrap_or_default()
+    }
+
+    pub(crate) fn lookup<'a>(&'a self, fleet: &'a Fleet, at: Timestamp) -> SuppressionLookup<'a> {
+        SuppressionLookup {
+            now: self.now.as_ref(),
+            active: &self.active,
+            fleet,
+            at,
+            relay_acknowledged: self.is_component_acknowledged(SourceName::Relay.as_str(), at),
+        }
+    }
+
+    /// Lets go of what is over. Returns whether something began or ended to hold.
+    pub(crate) fn maintain(&mut self, at: Timestamp, step: &mut Step) -> bool {
+        if self.now.as_ref().is_some_and(|now| now.holds(at)) {
+            return false;
+        }
+        let over = Arc::make_mut(&mut self.active).expire(at).into_iter();
+        step.records
+            .extend(over.map(|ended| Record::SuppressionEnded(Box::new(ended))));
+        self.now = Some(Current::of(&self.active, at));
+        true
+    }
+
+    /// When something begins or ends to hold next.
+    pub(crate) fn deadline(&self, now: Moment) -> Option<Moment> {
+        let until = self.now.as_ref()?.until?;
+        Some(now + Duration::try_from(until.duration_since(now.wall())).unwrap_or_default())
+    }
+
+    /// Whether what an alert is about is acknowledged.
+    pub(crate) fn is_alert_acknowledged(&self, alert: Alert, at: Timestamp) -> bool {
+        let component = match alert {
+            Alert::Blind => return false,
+            Alert::Source(name) => name,
+            Alert::ManifestLost => SourceName::Book,
+            Alert::Sampling => SourceName::Relay,
+        };
+        self.is_component_acknowledged(component.as_str(), at)
+    }
+
+    /// Whether a component is acknowledged itself.
+    pub(crate) fn is_component_acknowledged(&self, name: &str, at: Timestamp) -> bool {
+        let subject = Subject::Component(name.to_owned());
+        self.active.acknowledged(&subject, at).is_some()
+    }
+
+    /// Whether the whole laboratory is acknowledged, so that nothing is notified.
+    pub(crate) fn is_all_acknowledged(&self, at: Timestamp) -> bool {
+        self.active
+            .acknowledged(&Subject::Installation, at)
+            .is_some()
+    }
+
+    /// Ends the acknowledgement of an experiment that is well again, or worse than it was.
+    pub(crate) fn health_changed(
+        &mut self,
+        stub: &Stub,
+        health: Health,
+        at: Timestamp,
+        step: &mut Step,
+    ) {
+        let subject = Subject::Experiment(stub.clone());
+        let Some((_, known)) = self.active.acknowledgement(&subject) else {
+            return;
+        };
+        let is_worse = health.is_unusable() && !known.health.is_unusable();
+        let ended = match health {
+            Health::Ok => Arc::make_mut(&mut self.active).recovered(&subject, at),
+            Health::Degraded | Health::Flapping | Health::Down if is_worse => {
+                Arc::make_mut(&mut self.active).worsened(&subject, at)
+            }
+            Health::Unknown | Health::Degraded | Health::Flapping | Health::Down => None,
+        };
+        self.ended(ended, step);
+    }
+
+    /// Ends the acknowledgement of a source that reports again.
+    pub(crate) fn source_is_well(&mut self, name: SourceName, at: Timestamp, step: &mut Step) {
+        let subject = Subject::Component(name.as_str().to_owned());
+        if self.active.acknowledgement(&subject).is_some() {
+            let ended = Arc::make_mut(&mut self.active).recovered(&subject, at);
+            self.ended(ended, step);
+        }
+    }
+
+    /// Ends the acknowledgements of experiments that are forgotten.
+    pub(crate) fn forget(&mut self, stubs: &[Stub], at: Timestamp, step: &mut Step) {
+        for subject in stubs.iter().map(|stub| Subject::Experiment(stub.clone())) {
+            if self.active.acknowledgement(&subject).is_some() {
+                let ended = Arc::make_mut(&mut self.active).gone(&subject, at);
+                self.ended(ended, step);
+            }
+        }
+    }
+
+    fn ended(&mut self, ended: Option<Ended>, step: &mut Step) {
+        if let Some(ended) = ended {
+            self.now = None;
+            step.record(Record::SuppressionEnded(Box::new(ended)));
+        }
+    }
+}
+
+fn silence_words(entry: &SuppressionEntry, now: Timestamp) -> Option<String> {
+    let (about, who, text) = (entry.about(), entry.who(), entry.text());
+    match entry {
+        SuppressionEntry::Silence(Silence { until, .. }) => Some(format!(
+            "{about} is silenced until {} by {who}: {text}",
+            until.strftime("%-d %b %H:%M UTC")
+        )),
+        SuppressionEntry::Acknowledgement(Acknowledgement { since, .. })
+            if now.duration_since(*since) >= FORGOTTEN_AFTER =>
+        {
+            Some(format!(
+                "{about} has been acknowledged since {} by {who}: {text}",
+                since.strftime("%-d %b %Y")
+            ))
+        }
+        SuppressionEntry::Acknowledgement(_) | SuppressionEntry::Maintenance(_) => None,
+    }
+}

@@ -1,0 +1,317 @@
+//! Takes over a database of labwatch 0.1, which had a table for each kind of state. A row that makes no sense is left out, and said.
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Row};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::memory;
+use super::write;
+use engine::model::{Health, ResourceName, RouteName, SourceName, StreamHealth, Stub};
+use engine::{
+    Alert, CategoryState, Counter, ExperimentState, Heard, Hold, Issue, Known, MailThread,
+    MessageId, NotificationSubject, NotifiedAlert, OutboxEntry, OutboxNews, ReminderState,
+    StateKey, StateValue, SuppressionEntry, SuppressionId, UnconfirmedAlert,
+};
+
+/// What keys of maintainers' requests started with.
+const WISH: &str = "wish.";
+
+/// What keys of categories started with.
+const CATEGORY: &str = "category.";
+
+/// How many events of each experiment are looked at: more than flap detection needs.
+const EVENTS: usize = 100;
+
+/// What a route knew about an experiment.
+#[derive(Deserialize)]
+struct HeardRow {
+    health: Health,
+    issues: Vec<Issue>,
+    listed: bool,
+    bad_since: Option<Timestamp>,
+    #[serde(default)]
+    thread: Option<ThreadRow>,
+}
+
+/// What a route knew about an alert.
+#[derive(Deserialize)]
+struct AlertRow {
+    since: Timestamp,
+    thread: Option<ThreadRow>,
+}
+
+/// The messages of an incident: when each was put together, and its number.
+#[derive(Deserialize)]
+struct ThreadRow {
+    root: (Timestamp, u64),
+    last: (Timestamp, u64),
+}
+
+/// When a route was last notified of anything.
+#[derive(Deserialize)]
+struct RoundsRow {
+    told_at: Timestamp,
+    reminders: u32,
+    digest: Option<Timestamp>,
+}
+
+/// What was kept of a message that is not known to have arrived.
+#[derive(Deserialize)]
+struct Letter {
+    news: Vec<OutboxNews>,
+    #[serde(default)]
+    concerns: Vec<AlertedRow>,
+}
+
+#[derive(Deserialize)]
+struct AlertedRow {
+    concern: String,
+    since: Timestamp,
+    ended: Option<Timestamp>,
+}
+
+impl From<ThreadRow> for MailThread {
+    fn from(row: ThreadRow) -> Self {
+        let message = |(at, id)| MessageId { at, id };
+        Self {
+            root: message(row.root),
+            last: message(row.last),
+        }
+    }
+}
+
+/// Fills the table of the state from the others, and drops those that it replaces.
+pub(super) fn to_state(database: &Connection) -> rusqlite::Result<()> {
+    experiments(database)?;
+    told(database)?;
+    each(
+        database,
+        "SELECT id, route, created, content FROM outbox WHERE state IN ('pending', 'refused')",
+        outbox,
+    )?;
+    each(
+        database,
+        "SELECT id, content FROM notes WHERE ended IS NULL",
+        note,
+    )?;
+    each(
+        database,
+        "SELECT resource, reason, since, until FROM holds WHERE until IS NULL",
+        hold,
+    )?;
+    each(database, "SELECT key, value FROM keep", kept)?;
+    let highest = [
+        (Counter::Summary, "SELECT coalesce(max(id), 0) FROM outbox"),
+        (
+            Counter::Suppression,
+            "SELECT coalesce(max(CAST(id AS INTEGER)), 0) FROM notes",
+        ),
+    ];
+    for (counter, sql) in highest {
+        let last = database.query_row(sql, [], super::file::unsigned)?;
+        if last > 0 {
+            put(database, &StateKey::Last(counter), &StateValue::Last(last))?;
+        }
+    }
+    database.execute_batch("DROP TABLE told; DROP TABLE keep; DROP TABLE experiments;")
+}
+
+/// Puts what each row comes to into the state.
+fn each(
+    database: &Connection,
+    sql: &str,
+    read: fn(&Row<'_>) -> rusqlite::Result<Option<(String, Value)>>,
+) -> rusqlite::Result<()> {
+    let mut statement = database.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    let mut unreadable = 0;
+    while let Some(row) = rows.next()? {
+        match read(row)? {
+            Some((key, value)) => insert(database, &key, &value)?,
+            None => unreadable += 1,
+        }
+    }
+    if unreadable > 0 {
+        tracing::warn!(
+            unreadable,
+            "rows of the older database make no sense and are left out"
+        );
+    }
+    Ok(())
+}
+
+fn experiments(database: &Connection) -> rusqlite::Result<()> {
+    let mut has_heard_relay = None;
+    let mut statement = database.prepare("SELECT stub, first_seen FROM experiments")?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let stub = Stub::try_new(row.get_ref(0)?.as_str()?).ok();
+        let Some((stub, first_seen)) = stub.zip(memory::time(row, 1)?) else {
+            continue;
+        };
+        let mut state = ExperimentState::new(first_seen);
+        for event in memory::latest_events(database, &stub, EVENTS, &mut 0)? {
+            let mut streams = event.streams.iter();
+            if streams.any(|(_, health)| *health != StreamHealth::Unknown) {
+                has_heard_relay = Some(event.when);
+            }
+            state.note(event);
+        }
+        let value = StateValue::Experiment(Box::new(state));
+        put(database, &StateKey::Experiment(stub), &value)?;
+    }
+    // Relay has reported if an experiment was once evaluated by a stream of which relay said how it was.
+    match has_heard_relay {
+        Some(at) => put(
+            database,
+            &StateKey::Source(SourceName::Relay),
+            &StateValue::Source(at),
+        ),
+        None => Ok(()),
+    }
+}
+
+fn told(database: &Connection) -> rusqlite::Result<()> {
+    each(database, "SELECT route, subject, value FROM told", |row| {
+        let route = RouteName::try_new(row.get_ref(0)?.as_str()?).ok();
+        let (subject, value) = (row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?);
+        Ok(route.and_then(|route| notified(route, subject, value)))
+    })
+}
+
+fn notified(route: RouteName, subject: &str, value: &str) -> Option<(String, Value)> {
+    if subject == "rounds" {
+        let row: RoundsRow = serde_json::from_str(value).ok()?;
+        let state = ReminderState {
+            notified_at: row.told_at,
+            reminders: row.reminders,
+            digest: row.digest,
+        };
+        return entry(&StateKey::Reminder(route), &StateValue::Reminder(state));
+    }
+    let (subject, value) = if let Some(stub) = subject.strip_prefix("experiment/") {
+        let row: HeardRow = serde_json::from_str(value).ok()?;
+        let known = Known {
+            health: row.health,
+            issues: row.issues,
+            listed: row.listed,
+            bad_since: row.bad_since,
+        };
+        let thread = row.thread.map(MailThread::from);
+        (
+            NotificationSubject::Experiment(Stub::try_new(stub).ok()?),
+            StateValue::NotifiedExperiment(Heard { known, thread }),
+        )
+    } else {
+        let alert = subject.strip_prefix("laboratory/")?.to_owned();
+        let row: AlertRow = serde_json::from_str(value).ok()?;
+        let thread = row.thread.map(MailThread::from);
+        (
+            NotificationSubject::Alert(Alert::try_from(alert).ok()?),
+            StateValue::NotifiedAlert(NotifiedAlert {
+                since: row.since,
+                thread,
+            }),
+        )
+    };
+    entry(&StateKey::Notified(route, subject), &value)
+}
+
+fn outbox(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
+    let id = super::file::unsigned(row)?;
+    let route = RouteName::try_new(row.get_ref(1)?.as_str()?).ok();
+    let letter: Option<Letter> = json(row, 3)?;
+    let parts = route.zip(memory::time(row, 2)?).zip(letter);
+    Ok(parts.and_then(|((route, created), letter)| {
+        let alerts = letter.concerns.into_iter().filter_map(|row| {
+            Some(UnconfirmedAlert {
+                alert: Alert::try_from(row.concern).ok()?,
+                since: row.since,
+                ended: row.ended,
+            })
+        });
+        let value = StateValue::Outbox(OutboxEntry {
+            route,
+            created,
+            news: letter.news,
+            alerts: alerts.collect(),
+        });
+        entry(&StateKey::Outbox(id), &value)
+    }))
+}
+
+fn note(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
+    let id = row.get_ref(0)?.as_str()?.parse().ok().map(SuppressionId);
+    let content: Option<SuppressionEntry> = json(row, 1)?;
+    Ok(id.zip(content).and_then(|(id, content)| match content {
+        SuppressionEntry::Acknowledgement(it) => entry(
+            &StateKey::Acknowledgement(it.subject.clone()),
+            &StateValue::Acknowledgement(id, it),
+        ),
+        SuppressionEntry::Silence(it) => entry(&StateKey::Silence(id), &StateValue::Silence(it)),
+        SuppressionEntry::Maintenance(it) => {
+            entry(&StateKey::Maintenance(id), &StateValue::Maintenance(it))
+        }
+    }))
+}
+
+fn hold(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
+    Ok(memory::hold(row)?.and_then(|hold| {
+        let value = StateValue::Hold(Hold {
+            since: hold.since,
+            touched: hold.since,
+            reason: hold.reason,
+        });
+        entry(&StateKey::Hold(hold.resource), &value)
+    }))
+}
+
+/// Small state: the engine's takes its new form, that of other parts stays as it is.
+fn kept(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
+    let key: String = row.get(0)?;
+    let Some(value) = json::<Value>(row, 1)? else {
+        return Ok(None);
+    };
+    Ok(if let Some(resource) = key.strip_prefix(WISH) {
+        let asked = serde_json::from_value(value).ok();
+        let parts = ResourceName::try_new(resource).ok().zip(asked);
+        parts.and_then(|(resource, asked)| {
+            entry(&StateKey::Request(resource), &StateValue::Request(asked))
+        })
+    } else if let Some(name) = key.strip_prefix(CATEGORY) {
+        let state: Option<CategoryState> = serde_json::from_value(value).ok();
+        state.and_then(|state| {
+            let key = StateKey::Category(name.to_owned());
+            entry(&key, &StateValue::Category(state))
+        })
+    } else if key == "pools" {
+        let pools = serde_json::from_value(value).ok();
+        pools.and_then(|pools| entry(&StateKey::Pools, &StateValue::Pools(pools)))
+    } else {
+        Some((key, value))
+    })
+}
+
+fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
+    Ok(serde_json::from_str(row.get_ref(column)?.as_str()?).ok())
+}
+
+fn entry(key: &StateKey, value: &StateValue) -> Option<(String, Value)> {
+    Some((key.to_string(), serde_json::to_value(value).ok()?))
+}
+
+fn put(database: &Connection, key: &StateKey, value: &StateValue) -> rusqlite::Result<()> {
+    match entry(key, value) {
+        Some((key, value)) => insert(database, &key, &value),
+        None => Ok(()),
+    }
+}
+
+fn insert(database: &Connection, key: &str, value: &Value) -> rusqlite::Result<()> {
+    database
+        .prepare_cached(write::PUT)?
+        .execute([key, &value.to_string()])
+        .map(|_| ())
+}

@@ -1,0 +1,134 @@
+//! What a file that is begun anew while labwatch runs is told first: losing the file loses the past, not what is true now.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, params};
+use serde_json::Value;
+
+use super::entry::{Entry, OutboxState};
+use super::memory::Memory;
+use super::text;
+use super::write::{self, WriteFault};
+use engine::model::ResourceName;
+use engine::{
+    Booked, BookingChange, OutboxEntry, Record, State, StateKey, StateValue, SuppressionEntry,
+};
+
+/// The state beside the file. It follows what is written, and only the thread that writes touches it.
+#[derive(Debug, Default)]
+pub(super) struct Refill {
+    state: State,
+    keep: BTreeMap<String, Value>,
+    /// The bookings that are not over, by what makes them alike.
+    bookings: BTreeMap<(ResourceName, Timestamp, Timestamp), Booked>,
+}
+
+impl Refill {
+    /// What was read at the start.
+    pub(super) fn of(memory: &Memory) -> Self {
+        let bookings = memory.history.bookings.iter();
+        Self {
+            state: memory.state.clone(),
+            keep: memory.keep.clone(),
+            bookings: bookings
+                .map(|booked| (alike(booked), booked.clone()))
+                .collect(),
+        }
+    }
+
+    /// Takes in what was written.
+    pub(super) fn note(&mut self, entry: Entry) {
+        match entry {
+            Entry::State(change) => change.apply(&mut self.state),
+            Entry::Keep {
+                key,
+                value: Some(value),
+            } => drop(self.keep.insert(key, value)),
+            Entry::Keep { key, value: None } => drop(self.keep.remove(&key)),
+            Entry::Record {
+                at,
+                record: Record::Bookings(changes),
+            } => {
+                self.bookings.retain(|(_, _, end), _| *end > at);
+                changes.iter().for_each(|change| self.booked(change));
+            }
+            Entry::Record { .. } | Entry::Audit { .. } => {}
+        }
+    }
+
+    fn booked(&mut self, change: &BookingChange) {
+        match change {
+            BookingChange::Stands(booked) => {
+                drop(self.bookings.insert(alike(booked), booked.clone()));
+            }
+            BookingChange::Cancelled(booked) | BookingChange::Ended { booked, .. } => {
+                drop(self.bookings.remove(&alike(booked)));
+            }
+        }
+    }
+
+    /// Writes it: the state itself, and of the history what goes on now.
+    pub(super) fn write(&self, to: &Connection) -> Result<(), WriteFault> {
+        for (key, value) in &self.state {
+            write::put(to, &key.to_string(), Some(&serde_json::to_value(value)?))?;
+            history(to, key, value)?;
+        }
+        for (key, value) in &self.keep {
+            write::put(to, key, Some(value))?;
+        }
+        let standing = self.bookings.values().cloned();
+        let standing = standing.map(BookingChange::Stands).collect();
+        write::record(to, Timestamp::UNIX_EPOCH, &Record::Bookings(standing))
+    }
+}
+
+/// The rows of the history without which it would not be known since when something goes on.
+fn history(to: &Connection, key: &StateKey, value: &StateValue) -> Result<(), WriteFault> {
+    match (key, value) {
+        (StateKey::Experiment(stub), StateValue::Experiment(state)) => {
+            let Some(last) = &state.last else {
+                return Ok(());
+            };
+            let (stub, event) = (stub.clone(), Arc::clone(last));
+            write::record(to, last.when, &Record::Event { stub, event })
+        }
+        (StateKey::Hold(resource), StateValue::Hold(hold)) => {
+            let (resource, reason) = (resource.clone(), Some(hold.reason.clone()));
+            write::record(to, hold.since, &Record::Hold { resource, reason })
+        }
+        (StateKey::Outbox(id), StateValue::Outbox(entry)) => outbox(to, *id, entry),
+        (_, StateValue::Acknowledgement(id, entry)) => {
+            let entry = SuppressionEntry::Acknowledgement(entry.clone());
+            write::note(to, *id, &entry)
+        }
+        (StateKey::Silence(id), StateValue::Silence(entry)) => {
+            write::note(to, *id, &SuppressionEntry::Silence(entry.clone()))
+        }
+        (StateKey::Maintenance(id), StateValue::Maintenance(entry)) => {
+            write::note(to, *id, &SuppressionEntry::Maintenance(entry.clone()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn outbox(to: &Connection, id: u64, entry: &OutboxEntry) -> Result<(), WriteFault> {
+    let content = serde_json::json!({ "news": entry.news });
+    write::run(
+        to,
+        "INSERT INTO outbox (id, route, created, state, content) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            write::number(id)?,
+            entry.route.as_str(),
+            text::millis(entry.created),
+            OutboxState::Pending.as_str(),
+            content.to_string()
+        ],
+    )
+}
+
+/// What makes bookings alike.
+fn alike(booked: &Booked) -> (ResourceName, Timestamp, Timestamp) {
+    (booked.resource.clone(), booked.start, booked.end)
+}
