@@ -53,7 +53,7 @@ fn lists(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group(format!("10,000 experiments, {} kB", bytes / 1_000));
     group.sample_size(30);
     group.bench_function("longest page, nothing changed", |bencher| {
-        bencher.iter(|| black_box(front.ask(LIST, None)))
+        bencher.iter(|| black_box(front.ask(LIST, None)));
     });
     group.bench_function("longest page, one changed", |bencher| {
         bencher.iter_custom(|times| {
@@ -72,13 +72,13 @@ fn lists(criterion: &mut Criterion) {
         bencher.iter(|| assert_eq!(front.ask(LIST, tag.as_ref()).0, StatusCode::NOT_MODIFIED));
     });
     group.bench_function("those that are down", |bencher| {
-        bencher.iter(|| black_box(front.ask("/api/v2/experiments?state=down&limit=1000", None)))
+        bencher.iter(|| black_box(front.ask("/api/v2/experiments?state=down&limit=1000", None)));
     });
     group.bench_function("one experiment", |bencher| {
-        bencher.iter(|| black_box(front.ask("/api/v2/experiments/e05000", None)))
+        bencher.iter(|| black_box(front.ask("/api/v2/experiments/e05000", None)));
     });
     group.bench_function("list of version 1", |bencher| {
-        bencher.iter(|| black_box(front.ask("/api/v1/experiments", None)))
+        bencher.iter(|| black_box(front.ask("/api/v1/experiments", None)));
     });
     group.finish();
 }

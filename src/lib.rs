@@ -7,6 +7,12 @@
 //! The modules stand in the order in which data flows: from the wire through the feeds into the pure engine, and as actions out to the effects.
 //! `tests/house.rs` checks which room may use which.
 
+#![cfg_attr(
+    test,
+    allow(clippy::too_many_lines, reason = "a table of cases may be long")
+)]
+
+pub mod build;
 pub mod cli;
 pub mod clients;
 pub mod config;

@@ -11,6 +11,7 @@ mod mail_probe;
 mod memory;
 mod metrics;
 mod notifications;
+mod outlets;
 mod reload;
 mod reports;
 mod services;
@@ -31,10 +32,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::clients::{self, BookClient, Http};
+use crate::build;
+use crate::clients::{self, Http};
 use crate::config::Config;
-use crate::driver::{self, Clock, Driver, INPUT_QUEUE, Journal, Observers, Outlets, SWITCH_QUEUE};
-use crate::effects;
+use crate::driver::{self, Clock, Driver, INPUT_QUEUE, Journal, Observers};
 use crate::health::HealthState;
 use crate::http;
 use crate::http::page;
@@ -42,7 +43,7 @@ use crate::store::Store;
 use crate::telemetry;
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics::Counters;
-use engine::{Engine, Input, Memory, Record};
+use engine::{Engine, Memory, Record};
 
 pub use error::ServiceError;
 pub use extensions::{Extensions, serve_with};
@@ -50,7 +51,7 @@ pub use health::HealthError;
 pub use reload::Reload;
 
 use memory::{Remembered, remember};
-use reload::{ConfigWatch, Reloader};
+use reload::Reloader;
 use systemd::{notify, turned};
 use task_set::TaskSet;
 
@@ -94,15 +95,12 @@ impl Default for ServiceOptions {
 ///
 /// # Errors
 /// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.
-pub fn run(config: Config, options: ServiceOptions) -> Result<(), ServiceError> {
-    let runtime = runtime().map_err(ServiceError::Runtime)?;
-    let outcome = runtime.block_on(async {
+pub fn run(runtime: &Runtime, config: Config, options: ServiceOptions) -> Result<(), ServiceError> {
+    runtime.block_on(async {
         let stop = CancellationToken::new();
         let _signals = stop_on_signals(&stop).map_err(ServiceError::Runtime)?;
         serve(config, stop, options).await
-    });
-    runtime.shutdown_timeout(Duration::from_millis(100));
-    outcome
+    })
 }
 
 /// The runtime that the service is made for.
@@ -146,12 +144,14 @@ pub async fn serve(
     options: ServiceOptions,
 ) -> Result<(), ServiceError> {
     let (listener, listen) = http_server::listen(config.api.listen).await?.unzip();
+    let port = listen.map(|listen: SocketAddr| listen.port());
+    let also = http_server::listen_also(&config.api.listen_also, port).await;
     let (actuator, actuator_listen) = http_server::listen(config.surfaces.actuator).await?.unzip();
     let close = CancellationToken::new();
     let (mut parts, desk) = start(
         config,
         Listeners {
-            api: listener,
+            api: listener.into_iter().chain(also).collect(),
             actuator,
         },
         &Stops {
@@ -165,7 +165,9 @@ pub async fn serve(
     tracing::info!(
         listen = listen.map(tracing::field::display),
         actuator = actuator_listen.map(tracing::field::display),
-        version = env!("CARGO_PKG_VERSION"),
+        version = build::VERSION,
+        commit = build::COMMIT,
+        built = build::BUILT,
         "labwatch is running"
     );
     notify(&[sd_notify::NotifyState::Ready]);
@@ -177,7 +179,7 @@ pub async fn serve(
     let outcome = tokio::select! {
         biased;
         () = stop.cancelled() => Ok(()),
-        part = parts.first_to_end() => Err(ServiceError::Ended(part)),
+        ended = parts.first_to_end() => Err(ServiceError::Ended(ended)),
     };
     notify(&[sd_notify::NotifyState::Stopping]);
     desk.stopping();
@@ -190,7 +192,7 @@ pub async fn serve(
 /// Where requests come in.
 struct Listeners {
     /// Everything.
-    api: Option<TcpListener>,
+    api: Vec<TcpListener>,
     /// The health endpoints alone, beside the API.
     actuator: Option<TcpListener>,
 }
@@ -202,6 +204,10 @@ struct Stops<'a> {
 }
 
 /// Makes every part and joins them.
+#[expect(
+    clippy::too_many_lines,
+    reason = "the boot, top to bottom, in one place"
+)]
 fn start(
     config: Config,
     listeners: Listeners,
@@ -230,7 +236,7 @@ fn start(
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let mut parts = TaskSet::default();
 
-    let outlets = start_ways(&followed, &access, &tls, &mut parts, &inputs, stop)?;
+    let outlets = outlets::start(&followed, &access, &tls, &mut parts, &inputs, stop)?;
     let queues = metrics::queues(&inputs, &outlets);
     let needs = health::HealthDeps {
         config: &followed,
@@ -285,9 +291,7 @@ fn start(
         };
         parts.spawn(
             "reading of the configuration",
-            Reloader::new(reload, hands)
-                .map_err(ServiceError::Runtime)?
-                .run(stop.clone()),
+            Reloader::new(reload, hands).run(stop.clone()),
         );
     }
 
@@ -351,57 +355,11 @@ fn start(
     http_server::start(&config.api, &mut parts, listeners.api, router, stops)
         .map_err(ServiceError::Certificate)?;
     metrics::start_graphite(config, &mut parts, pictures.clone(), &desk, stop);
-    metrics::start_profiling(config, &mut parts, stop)?;
     parts.spawn(
         "summary in the log",
         telemetry::record_log::summarise(pictures, config.health.log_every, stop.clone()),
     );
     Ok((parts, desk))
-}
-
-/// Starts what tells the engine of the laboratory, and what carries out what it asks for.
-fn start_ways(
-    followed: &ConfigWatch,
-    access: &Http,
-    tls: &Arc<rustls::ClientConfig>,
-    parts: &mut TaskSet,
-    inputs: &mpsc::Sender<Input>,
-    stop: &CancellationToken,
-) -> Result<Outlets, ServiceError> {
-    let config = Arc::clone(&followed.borrow());
-    let to_book = Http::new(config.book.timeout, (**tls).clone()).map_err(ServiceError::Wire)?;
-    let book = BookClient::new(config.book.address.clone(), to_book);
-    let clients = sources::Clients {
-        book: book.clone(),
-        access: access.clone(),
-        tls: Arc::clone(tls),
-    };
-    let feeds = if config.laboratory {
-        sources::start(&config, parts, inputs, clients, stop)
-    } else {
-        sources::none(parts, stop)
-    };
-    let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
-    parts.spawn(
-        "switching",
-        effects::book::run(
-            effects::book::Switcher { client: book },
-            switch_queue,
-            inputs.clone(),
-            stop.clone(),
-        ),
-    );
-    let mails = notifications::start_mail(followed.clone(), parts, inputs, stop)?;
-    let webhooks = notifications::start_webhooks(followed.clone(), tls, parts, inputs, stop)?;
-    Ok(Outlets {
-        switches,
-        mails,
-        webhooks,
-        samples: feeds.samples,
-        relay: feeds.relay,
-        jump: feeds.jump,
-        book: feeds.book,
-    })
 }
 
 /// The engine, as it was left.

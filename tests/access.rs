@@ -1,6 +1,10 @@
 //! Who may use the API, over real sockets: tokens and sessions, what each may see and change, what is refused and for how long, the
 //! record of changes, TLS with a certificate that is replaced, and the manners of every answer.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
 #![expect(clippy::expect_used, reason = "the helpers of a test fail as tests do")]
 
 #[path = "api_v1/lab.rs"]

@@ -1,5 +1,9 @@
 //! A steady report costs no allocation per experiment: what does not change is not copied.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
 #![allow(unsafe_code, reason = "only a global allocator can count allocations")]
 #![allow(
     clippy::expect_used,

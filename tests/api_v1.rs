@@ -1,6 +1,10 @@
 //! Version 1 of the HTTP API over real sockets: its answers against goldens (`UPDATE=1` writes them anew), its manners towards
 //! readers of every kind, and its consistency while the snapshots change under many of them.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
 #![expect(
     clippy::expect_used,
     clippy::panic,

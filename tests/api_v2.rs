@@ -1,6 +1,10 @@
 //! Version 2 of the HTTP API over real sockets: its answers against goldens (`UPDATE=1` writes them anew) and against its document, its
 //! filters, what it keeps from those who may not see it, and the stream of changes.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
 #![expect(
     clippy::expect_used,
     clippy::panic,

@@ -4,6 +4,10 @@
 //! took to reach the page is printed (`cargo test --test browser -- --nocapture`).
 
 #![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
+#![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,

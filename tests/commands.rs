@@ -1,8 +1,14 @@
 //! The program as a person meets it: what it prints where, and how it ends.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
 #![allow(clippy::expect_used, reason = "helpers of tests may fail a test")]
 
 use std::fs;
+use std::io::Write;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
 
 const GOOD: [(&str, &str); 6] = [
@@ -67,16 +73,15 @@ fn a_good_configuration_is_summed_up() {
         ("STATUS_URL_RELAY", "http://127.0.0.1:3000"),
         ("STATUS_HEALTH_LAST", "1m30s"),
     ];
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path().join("data");
+    let folder = folder.to_str().expect("UTF-8");
     let (code, out, err) = notified(
         &["check"],
-        &[
-            &GOOD[..],
-            &mail,
-            &[("STATUS_DATA_DIR", "/nowhere/labwatch")],
-        ]
-        .concat(),
+        &[&GOOD[..], &mail, &[("STATUS_DATA_DIR", folder)]].concat(),
     );
-    let expected = "\
+    let expected = format!(
+        "\
 configuration ok
 book     https://app.example.org
 jump     https://app.example.org
@@ -84,10 +89,11 @@ relay    https://app.example.org/ed0/access, reached at http://127.0.0.1:3000
 mail     everything to a@example.org, b@example.org by smtp.example.org:587, STARTTLS
 rules    silent after 90s, missing after 10s, not judged for 1m after first sight, down after 15m without relay
 API      http://127.0.0.1:3007, everybody may read, nobody can change anything
-memory   /nowhere/labwatch
+memory   {folder}
 log      standard output, info
-memory: nothing is remembered yet in /nowhere/labwatch\n";
-    assert_eq!((code, out.as_str()), (0, expected));
+store: nothing is kept yet in {folder}\n"
+    );
+    assert_eq!((code, out), (0, expected));
     assert_eq!(
         err,
         "warning: health_last is an old name: write health_last_active\n"
@@ -153,7 +159,7 @@ fn wrong_arguments_are_told_from_help() {
     let codes = "Exit codes: 0 all is well; 1 it failed; 2 the arguments or the configuration are wrong; 3 another labwatch is at work";
     assert!(words.contains(codes), "{help}");
     assert!(
-        !help.contains("completions") && !help.contains("  man "),
+        help.contains("  completions ") && help.contains("  man "),
         "{help}"
     );
     assert!(
@@ -162,6 +168,158 @@ fn wrong_arguments_are_told_from_help() {
             .contains("_labwatch()")
     );
     assert!(notified(&["man"], &[]).1.contains(".TH labwatch 1"));
+    let folder = tempfile::tempdir().expect("a folder");
+    let below = folder.path().join("share/man");
+    let (code, path, _) = notified(&["man", "--dir", below.to_str().expect("UTF-8")], &[]);
+    let page = fs::read_to_string(path.trim()).expect("reads");
+    assert!(code == 0 && path.ends_with("share/man/man1/labwatch.1\n") && page.contains(".TH"));
+}
+
+#[test]
+fn without_a_command_it_says_what_to_begin_with() {
+    let (code, out, err) = notified(&[], &[]);
+    assert_eq!((code, out.as_str()), (2, ""));
+    for command in [
+        "labwatch demo",
+        "labwatch check --connect",
+        "labwatch serve",
+    ] {
+        assert!(err.contains(command), "{err}");
+    }
+}
+
+#[test]
+fn the_version_says_what_it_was_built_from() {
+    let (_, long, _) = notified(&["--version"], &[]);
+    let (_, short, _) = notified(&["-V"], &[]);
+    assert_eq!(short, format!("labwatch {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        long,
+        format!("labwatch {}\n", labwatch::build::description())
+    );
+    assert!(
+        labwatch::build::BUILT.is_some(),
+        "a date is known without git too"
+    );
+}
+
+#[test]
+fn a_token_for_the_api_needs_its_secret_alone() {
+    let secret = ("STATUS_SECRET_API", "0123456789abcdef0123456789abcdef");
+    let args = ["token", "--scope", "read", "--name", "jo"];
+    let (code, out, err) = notified(&args, &[secret]);
+    assert_eq!((code, out.trim().split('.').count()), (0, 3), "{err}");
+    let (code, _, err) = notified(&args, &[]);
+    assert_eq!(
+        (code, err.as_str()),
+        (
+            2,
+            "There are no tokens for the API without a secret: set secret_api.\n"
+        )
+    );
+}
+
+#[test]
+fn a_quiet_check_says_only_what_is_wrong() {
+    let mail = ("STATUS_EMAIL_FROM", "b@x.org");
+    let good = [&GOOD[..], &[mail]].concat();
+    assert_eq!(
+        notified(&["check", "--quiet"], &good),
+        (0, String::new(), String::new())
+    );
+    let (code, out, err) = notified(&["check", "--quiet"], &[]);
+    assert!(
+        code == 2 && out.is_empty() && err.contains("host_book is missing"),
+        "{err}"
+    );
+}
+
+#[test]
+fn a_check_tells_where_nothing_can_be_made() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    fs::write(&file, "").expect("writes");
+    let file = file.to_str().expect("UTF-8");
+    let below = format!("{file}/labwatch");
+    for (setting, value, words) in [
+        ("STATUS_DATA_DIR", file, "is no folder"),
+        ("STATUS_DATA_DIR", &below, "is no folder"),
+        (
+            "STATUS_DATA_DIR",
+            "/proc/labwatch",
+            "nothing can be made in /proc",
+        ),
+        (
+            "STATUS_LOG_FILE",
+            "/proc/labwatch.log",
+            "nothing can be made in /proc",
+        ),
+    ] {
+        let data = ("STATUS_DATA_DIR", "none");
+        let env = [&GOOD[..], &[data], &[(setting, value)]].concat();
+        let (code, _, err) = notified(&["check"], &env);
+        assert!(code == 1 && err.contains(words), "{setting}={value}: {err}");
+    }
+    let device = [
+        &GOOD[..],
+        &[
+            ("STATUS_DATA_DIR", "none"),
+            ("STATUS_LOG_FILE", "/dev/null"),
+        ],
+    ]
+    .concat();
+    let (code, out, _) = notified(&["check"], &device);
+    assert!(
+        code == 0 && out.contains("log: /dev/null is a device"),
+        "{out}"
+    );
+}
+
+/// A labwatch that hangs about at its start is hung up on: it goes on.
+#[test]
+fn a_hangup_ends_no_command() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("labwatch.toml");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("runs");
+    assert!(made.success());
+    // Reading the configuration waits for a writer of the pipe, so the signal comes before it.
+    let mut child = Command::new(env!("CARGO_BIN_EXE_labwatch"))
+        .args(["check", "--quiet", "--config"])
+        .arg(&pipe)
+        .env_clear()
+        .envs(GOOD)
+        .spawn()
+        .expect("starts");
+    let mut writer = fs::OpenOptions::new()
+        .write(true)
+        .open(&pipe)
+        .expect("is being read");
+    let id = child.id().to_string();
+    let sent = Command::new("kill")
+        .args(["-HUP", &id])
+        .status()
+        .expect("runs");
+    assert!(sent.success());
+    writer.write_all(b"label = \"lab\"\n").expect("writes");
+    drop(writer);
+    assert_eq!(child.wait().expect("ends").code(), Some(0));
+}
+
+#[test]
+fn a_reload_is_refused_where_the_configuration_is_wrong_or_no_process_is_named() {
+    let (code, _, err) = notified(&["reload", "--pid", "999999999"], &[]);
+    assert!(code == 2 && err.contains("host_book is missing"), "{err}");
+    let (code, _, err) = notified(&["reload"], &GOOD);
+    assert!(code == 2 && err.contains("--pid"), "{err}");
+    let (code, _, err) = notified(&["reload", "--pid", "999999999"], &GOOD);
+    assert!(code == 1 && err.contains("cannot be told"), "{err}");
+    // Also what systemd names; this process group leader of its own only sleeps.
+    let mut other = Command::new("sleep").arg("60").spawn().expect("starts");
+    let pid = other.id().to_string();
+    let named = [&GOOD[..], &[("MAINPID", pid.as_str())]].concat();
+    let (code, _, err) = notified(&["reload"], &named);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(other.wait().expect("ends").signal(), Some(1), "SIGHUP");
 }
 
 #[test]
@@ -177,4 +335,53 @@ fn the_configuration_file_is_found_by_argument_and_by_variable() {
     );
     assert!(by_argument.contains("127.0.0.1:4321"), "{by_argument}");
     assert_eq!(by_argument, by_variable);
+}
+
+/// A hangup before the service is ready is kept: then the configuration is read a second time, which is seen at the pipe it is read from.
+#[test]
+fn a_hangup_before_readiness_is_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("labwatch.toml");
+    let made = Command::new("mkfifo").arg(&pipe).status().expect("runs");
+    assert!(made.success());
+    let nowhere =
+        ["BOOK", "JUMP", "RELAY"].map(|name| (format!("STATUS_HOST_{name}"), "127.0.0.1:1"));
+    let mut child = Command::new(env!("CARGO_BIN_EXE_labwatch"))
+        .args(["serve", "--config"])
+        .arg(&pipe)
+        .env_clear()
+        .envs(GOOD)
+        .envs(nowhere)
+        .envs([
+            ("STATUS_DATA_DIR", "none"),
+            ("STATUS_PORT_SERVE", "0"),
+            ("STATUS_LOG_FILE", "/dev/null"),
+        ])
+        .spawn()
+        .expect("starts");
+    let (wrote, written) = std::sync::mpsc::channel();
+    let id = child.id().to_string();
+    std::thread::spawn(move || {
+        for reading in 0..2 {
+            let mut writer = fs::OpenOptions::new()
+                .write(true)
+                .open(&pipe)
+                .expect("is being read");
+            if reading == 0 {
+                let _ = Command::new("kill").args(["-HUP", &id]).status();
+            }
+            writer.write_all(b"label = \"lab\"\n").expect("writes");
+            let _ = wrote.send(reading);
+        }
+    });
+    let readings: Vec<i32> = (0..2)
+        .filter_map(|_| {
+            written
+                .recv_timeout(std::time::Duration::from_secs(30))
+                .ok()
+        })
+        .collect();
+    child.kill().expect("runs");
+    child.wait().expect("ends");
+    assert_eq!(readings, [0, 1]);
 }

@@ -1,5 +1,15 @@
 //! What operators copy from `contrib/`: every metric that a rule or a panel names exists, and every runbook is written.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may fail a test"
+)]
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::{fs, process::Command};

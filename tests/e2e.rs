@@ -4,6 +4,10 @@
 //! `cargo test --release --test e2e -- --ignored --nocapture measure` prints what it costs to run.
 
 #![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
+#![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,

@@ -1,5 +1,9 @@
 //! labwatch inside of another program, with no laboratory configured.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
 #![allow(clippy::expect_used, reason = "tests may fail")]
 
 use std::net::SocketAddr;

@@ -5,6 +5,10 @@
 //! `cargo test --release --test exposure -- --ignored --nocapture`
 
 #![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
+#![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::print_stdout,

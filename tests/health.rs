@@ -2,6 +2,10 @@
 //! paths have in common. `UPDATE=1` writes the goldens anew.
 
 #![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
+#![allow(
     clippy::expect_used,
     clippy::panic,
     reason = "helpers of tests may fail a test"
@@ -463,7 +467,7 @@ async fn measure_ten_thousand_categories() {
     let name = |n: usize| format!("x{}{}{}00", letter(n / 676), letter(n / 26), letter(n));
     let bench = Bench::well();
     bench.show(121, |shown| {
-        *shown = live((0..10_000).map(|n| lab::healthy(&name(n))).collect())
+        *shown = live((0..10_000).map(|n| lab::healthy(&name(n))).collect());
     });
     let picture = bench.desk.picture();
     let begun = std::time::Instant::now();

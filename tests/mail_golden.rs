@@ -1,4 +1,9 @@
 //! The mails, word for word. `UPDATE=1 cargo test --test mail_golden` writes the files anew; read the difference before you keep it.
+
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
 #![allow(
     clippy::expect_used,
     reason = "the helpers of a test may give up as the test does"

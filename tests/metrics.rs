@@ -1,5 +1,9 @@
 //! The figures, read by those they are made for: a real Prometheus and a real carbon from Debian. `scripts/test.sh` installs both.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
 #![expect(
     clippy::expect_used,
     clippy::panic,

@@ -1,5 +1,9 @@
 //! The checked-in OpenAPI documents say what the code does. `UPDATE=1` (which `scripts/openapi.sh` sets) writes them anew.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
 #![expect(clippy::expect_used, reason = "the helpers of a test fail as tests do")]
 
 use std::collections::BTreeSet;

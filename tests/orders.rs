@@ -1,5 +1,9 @@
 //! Orders of maintainers: each refusal says why and what to do, each effect is said before it is done, and a receipt outlives kill -9.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
 #![expect(clippy::expect_used, reason = "a test may stop where it stands")]
 
 mod support;

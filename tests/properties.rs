@@ -1,6 +1,10 @@
 //! What must hold whatever happens: random laboratories with random faults, in virtual time, against a book that really keeps state.
 
 #![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
+#![allow(
     clippy::panic,
     clippy::expect_used,
     reason = "a test stops at what it does not expect"

@@ -1,6 +1,10 @@
 //! A restart: what the engine knew is taken up again, and nobody notices.
 
 #![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
+#![allow(
     clippy::expect_used,
     clippy::wildcard_enum_match_arm,
     reason = "a test stops at what it does not expect"

@@ -4,6 +4,10 @@
 //! start) and words that [`deeds`] and [`Scenario::take`] read. `UPDATE=1 cargo test --test scenarios` writes the expected part anew; read the difference.
 
 #![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
+#![allow(
     clippy::panic,
     clippy::expect_used,
     reason = "a test stops at what it does not expect"
@@ -213,7 +217,7 @@ impl Scenario {
                 self.reloaded = self.policy;
             }
             ["route", name, patterns, settings @ ..] => {
-                self.routes.push(route(name, patterns, settings)?)
+                self.routes.push(route(name, patterns, settings)?);
             }
             ["unroute", name] => self.routes.retain(|route| route.name.as_str() != *name),
             ["reload", settings @ ..] => {

@@ -1,6 +1,10 @@
 //! Every fault of a source and whose it is: the table of `docs/sources.md`, and what comes of each row for a healthy laboratory.
 
 #![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
+#![allow(
     clippy::panic,
     clippy::expect_used,
     reason = "a test stops at what it does not expect"

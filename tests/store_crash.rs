@@ -1,5 +1,9 @@
 //! The store under the worst: a process that is killed while it writes, a disk that is really full, a disk that takes no writes, a second process.
 
+#![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
 #![expect(clippy::expect_used, reason = "a test may stop where it stands")]
 
 #[path = "support/disk.rs"]
@@ -95,7 +99,7 @@ fn open_again(dir: &Path) -> (Store, labwatch::store::Memory) {
     loop {
         match Store::open(&settings(dir)) {
             Err(StoreError::InUse { .. }) if begun.elapsed() < PATIENCE => {
-                std::thread::sleep(Duration::from_millis(10))
+                std::thread::sleep(Duration::from_millis(10));
             }
             opened => return opened.expect("it opens"),
         }

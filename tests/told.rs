@@ -4,6 +4,10 @@
 //! `PROPTEST_CASES` sets how many cases are tried.
 
 #![allow(
+    clippy::too_many_lines,
+    reason = "a test tells one story from beginning to end"
+)]
+#![allow(
     clippy::expect_used,
     clippy::wildcard_enum_match_arm,
     reason = "a test stops at what it does not expect"

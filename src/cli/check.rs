@@ -1,13 +1,14 @@
-//! `labwatch check`: says whether the configuration is right, whether the memory is sound and, when asked to, whether what the
+//! `labwatch check`: says whether the configuration is right, whether the store is sound and, when asked to, whether what the
 //! configuration leads to works. Changes nothing anywhere, and does not disturb a labwatch that runs.
 
+use std::io::ErrorKind;
 use std::path::Path;
 
 use clap::Args;
 
 use super::connect::{self, Finding};
 use super::{Failure, complain, say};
-use crate::config::{Config, MemorySettings, Sources, load};
+use crate::config::{Config, LogSettings, LogTarget, MemorySettings, Sources, load};
 use crate::store::{self, DATABASE_FILE, VerifyError};
 
 /// How far the check goes.
@@ -16,47 +17,89 @@ pub struct CheckArgs {
     /// Also try book, jump, relay and the mail server. Nothing is switched and nothing is sent.
     #[arg(long)]
     connect: bool,
-    /// Do not look through the memory. For the start of the service, which goes on without a sound memory and should not wait for it.
-    #[arg(long)]
-    no_memory: bool,
+    /// Do not look through the store. For the start of the service, which goes on without a sound store and should not wait for it.
+    #[arg(long, alias = "no-memory")]
+    no_store: bool,
+    /// Print what is wrong and nothing else. For the start of the service, whose log gets the warnings too.
+    #[arg(long, conflicts_with = "connect")]
+    quiet: bool,
 }
 
 /// Checks the configuration and prints what it amounts to.
 ///
 /// # Errors
-/// [`Failure`] with every problem of the configuration, with what is wrong with the memory, or with the number of servers that do not work.
+/// [`Failure`] with every problem of the configuration, with what is wrong with the log or the store, or with the number of servers that do not work.
 pub fn run(args: &CheckArgs, sources: &Sources) -> Result<(), Failure> {
     let loaded = load(sources)?;
+    if args.quiet {
+        return Ok(());
+    }
     for warning in &loaded.warnings {
         complain(&format!("warning: {warning}"));
     }
     say(&format!("configuration ok\n{}", loaded.config.summary()))?;
-    let memory = loaded
+    let log = check_log(&loaded.config.log);
+    let store = loaded
         .config
         .memory
         .as_ref()
-        .filter(|_| !args.no_memory)
-        .map_or(Ok(()), check_memory);
+        .filter(|_| !args.no_store)
+        .map_or(Ok(()), check_store);
     if args.connect {
         try_servers(&loaded.config)?;
     }
-    memory
+    log.and(store)
+}
+
+/// Whether the log can be written where it is to go. Nothing is left behind.
+fn check_log(settings: &LogSettings) -> Result<(), Failure> {
+    let LogTarget::File(file) = &settings.target else {
+        return Ok(());
+    };
+    let path = file.path.display();
+    match std::fs::metadata(&file.path) {
+        Ok(metadata) if !metadata.is_file() => say(&format!(
+            "log: {path} is a device, a pipe or a socket: it is written to and never rotated"
+        )),
+        Ok(_) => Ok(()),
+        Err(_) => can_be_made(&file.path).map_err(|why| {
+            Failure::Failed(format!(
+                "The log file {path} cannot be made: {why}. Check log_file."
+            ))
+        }),
+    }
+}
+
+/// Whether something can be made at this path: tried in the innermost folder that is there, because only the attempt tells it for root.
+fn can_be_made(path: &Path) -> Result<(), String> {
+    let there = path.ancestors().skip(1).find(|folder| folder.exists());
+    let folder = match there {
+        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
+        Some(folder) => folder,
+        None => Path::new("."),
+    };
+    if !folder.is_dir() {
+        return Err(format!("{} is no folder", folder.display()));
+    }
+    tempfile::tempdir_in(folder)
+        .map(drop)
+        .map_err(|error| format!("nothing can be made in {}: {error}", folder.display()))
 }
 
 /// Looks through the whole file, which takes about a second for each 200 MB.
-fn check_memory(settings: &MemorySettings) -> Result<(), Failure> {
+fn check_store(settings: &MemorySettings) -> Result<(), Failure> {
     let file = settings.folder.join(DATABASE_FILE);
+    let is_new = std::fs::metadata(&file)
+        .is_err_and(|error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory));
+    if is_new {
+        return check_new_store(&settings.folder);
+    }
     let report = match store::verify(&file) {
-        Err(VerifyError::Missing(_)) => {
-            return say(&format!(
-                "memory: nothing is remembered yet in {}",
-                settings.folder.display()
-            ));
-        }
+        Err(VerifyError::Missing(_)) => return check_new_store(&settings.folder),
         Err(VerifyError::Unreadable(_, why)) => return Err(unsound(&file, &why)),
         Err(error @ VerifyError::TooNew(_)) => {
             return Err(Failure::Failed(format!(
-                "The memory cannot be checked: {error}."
+                "The store cannot be checked: {error}."
             )));
         }
         Ok(report) if !report.problems.is_empty() => {
@@ -66,14 +109,35 @@ fn check_memory(settings: &MemorySettings) -> Result<(), Failure> {
     };
     let events = report.rows.get("events").copied().unwrap_or_default();
     say(&format!(
-        "memory ok: {} with {events} events",
+        "store ok: {} with {events} events",
         file.display()
+    ))
+}
+
+/// A store that is made at the first start.
+fn check_new_store(folder: &Path) -> Result<(), Failure> {
+    if folder.exists() && !folder.is_dir() {
+        let folder = folder.display();
+        return Err(Failure::Failed(format!(
+            "The store cannot be made: data_dir {folder} is no folder."
+        )));
+    }
+    let inside = folder.join(DATABASE_FILE);
+    can_be_made(&inside).map_err(|why| {
+        let folder = folder.display();
+        Failure::Failed(format!(
+            "The store cannot be made in {folder}: {why}. Check data_dir, and try it as the user that labwatch runs as."
+        ))
+    })?;
+    say(&format!(
+        "store: nothing is kept yet in {}",
+        folder.display()
     ))
 }
 
 fn unsound(file: &Path, why: &str) -> Failure {
     Failure::Failed(format!(
-        "The memory {} is damaged or cannot be read: {why}. Check it as the user that labwatch runs as; where it is damaged, stop labwatch \
+        "The store {} is damaged or cannot be read: {why}. Check it as the user that labwatch runs as; where it is damaged, stop labwatch \
          and put a backup in its place. Without one, labwatch moves it aside and begins anew.",
         file.display()
     ))

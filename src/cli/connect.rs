@@ -166,7 +166,16 @@ fn advice_of_websocket(error: &CallError, server: SourceName) -> String {
         | CallError::Dropped => format!(
             ": the address is the one that {server} hands out; correct it there, or set url_{server}_socket"
         ),
-        _ => String::new(),
+        CallError::Tls(_)
+        | CallError::Proxy(_)
+        | CallError::Credentials(_)
+        | CallError::Audience(_)
+        | CallError::Forbidden(_)
+        | CallError::NotFound(_)
+        | CallError::Sick { .. }
+        | CallError::SickByProxy { .. }
+        | CallError::Protocol(_)
+        | CallError::Busy => String::new(),
     }
 }
 
@@ -234,6 +243,7 @@ fn advice(fault: &CallError, server: SourceName) -> String {
 }
 
 #[cfg(test)]
+#[allow(clippy::large_futures, reason = "tests await whole checks")]
 mod tests {
     use axum::Router;
     use axum::http::StatusCode;

@@ -6,10 +6,13 @@ mod check;
 mod connect;
 #[cfg(feature = "demo")]
 mod demo;
+mod hangup;
 mod local_instance;
+mod manual;
 mod notify;
 mod ready;
 mod recipients;
+mod reload;
 mod replay;
 mod report;
 mod revoke;
@@ -22,22 +25,40 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
+use crate::build;
 use crate::config::{Problems, Sources};
+use hangup::Hangups;
 
 /// What goes below the help of every command.
 const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 it failed; 2 the arguments or the configuration are wrong; 3 another labwatch \
                           is at work, on the same port or data folder.";
 
-/// Watches the experiments of a remote laboratory, switches their bookability and tells their maintainers.
+/// What is said where no command is given.
+const FIRST_STEPS: &str = "\
+labwatch watches the experiments of a remote laboratory. Three commands to begin with:
+
+  labwatch demo              try it with a simulated laboratory, without any network
+  labwatch check --connect   check the configuration and all that it leads to
+  labwatch serve             watch; this is what systemd runs
+
+labwatch --help lists all commands, and labwatch COMMAND --help explains one.";
+
+/// Watches the experiments of a remote laboratory, switches their availability and notifies their maintainers.
 #[derive(Debug, Parser)]
-#[command(name = "labwatch", version, about, after_help = EXIT_CODES)]
+#[command(
+    name = "labwatch",
+    version = build::VERSION,
+    long_version = build::description(),
+    about,
+    after_help = EXIT_CODES
+)]
 pub struct Cli {
     #[command(flatten)]
     settings: Settings,
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 /// Where settings come from, besides the environment.
@@ -55,18 +76,20 @@ struct Settings {
 enum Command {
     /// Watch, until told to stop by SIGTERM or SIGINT.
     Serve {
-        /// Only watch: judge and show, and never switch in book, tell anybody or send figures.
+        /// Observe only: evaluate and show, but never switch in book, notify or send metrics.
         #[arg(long)]
         observe: bool,
         /// The name of this installation in titles and metrics, for example `app.example.org/ed0`.
         #[arg(long, value_name = "NAME")]
         label: Option<String>,
     },
-    /// Watch a simulated laboratory in which things break and are mended, without any network.
+    /// Watch a simulated laboratory in which things break and are repaired, without any network.
     #[cfg(feature = "demo")]
     Demo(demo::DemoArgs),
     /// Check the configuration, and with --connect also what it leads to.
     Check(check::CheckArgs),
+    /// Have the running labwatch read its configuration anew, if that is right.
+    Reload(reload::ReloadArgs),
     /// Run recorded traffic through the rules and print what would have happened.
     Replay(replay::ReplayArgs),
     /// Print how the running labwatch is: each component and experiment.
@@ -78,22 +101,20 @@ enum Command {
     Token(token::TokenArgs),
     /// Print how available the laboratory was in a month, from the history; also while the service runs.
     Report(report::ReportArgs),
-    /// Copy the memory into a file and check the copy; also while the service runs.
+    /// Copy the store into a file and check the copy; also while the service runs.
     Backup(backup::BackupArgs),
-    /// Send something to the maintainers, to see that it arrives.
+    /// Send a test notification to the maintainers, to see that it arrives.
     Notify {
         #[command(subcommand)]
         what: notify::NotifyCommand,
     },
     /// Print the completions for a shell.
-    #[command(hide = true)]
     Completions {
         /// The shell.
         shell: clap_complete::Shell,
     },
-    /// Print the manual page.
-    #[command(hide = true)]
-    Man,
+    /// Print the manual page, or write it below a folder of manual pages.
+    Man(manual::ManArgs),
 }
 
 /// Why a command did not end well.
@@ -128,7 +149,7 @@ impl Failure {
         }
     }
 
-    fn tell(&self) {
+    fn say(&self) {
         match self {
             Self::Configuration(problems) => {
                 if let [problem] = &problems.0[..] {
@@ -155,9 +176,10 @@ impl Failure {
     }
 }
 
-/// Does what the arguments say, and tells on standard error why it could not.
+/// Does what the arguments say, and says on standard error why it could not.
 #[must_use]
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let hangups = Hangups::catch();
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
@@ -165,20 +187,23 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
         }
     };
-    match run(cli) {
+    match run(cli, hangups) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            failure.tell();
+            failure.say();
             failure.exit_code()
         }
     }
 }
 
-fn run(cli: Cli) -> Result<(), Failure> {
+fn run(cli: Cli, hangups: io::Result<Hangups>) -> Result<(), Failure> {
+    let Some(command) = cli.command else {
+        return Err(Failure::Usage(FIRST_STEPS.to_owned()));
+    };
     // refused only when one is in force already, which is as good
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut set = cli.settings.set;
-    if let Command::Serve { observe, label } = &cli.command {
+    if let Command::Serve { observe, label } = &command {
         set.extend(observe.then(|| ("observe".to_owned(), "true".to_owned())));
         set.extend(
             label
@@ -187,8 +212,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
         );
     }
     let sources = Sources::from_process(cli.settings.config, set);
-    match cli.command {
-        Command::Serve { .. } => serve::run(&sources),
+    match command {
+        Command::Serve { .. } => serve::run(&sources, hangups),
+        Command::Reload(args) => reload::run(&args, &sources),
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args, &sources),
         Command::Check(args) => check::run(&args, &sources),
@@ -199,23 +225,9 @@ fn run(cli: Cli) -> Result<(), Failure> {
         Command::Report(args) => report::run(&args, &sources),
         Command::Backup(args) => backup::run(&args, &sources),
         Command::Notify { what } => notify::run(what, &sources),
-        Command::Completions { shell } => completions(shell),
-        Command::Man => man(),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man(args) => manual::man(&args),
     }
-}
-
-fn completions(shell: clap_complete::Shell) -> Result<(), Failure> {
-    let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "labwatch", &mut text);
-    say(&String::from_utf8_lossy(&text))
-}
-
-fn man() -> Result<(), Failure> {
-    let mut text = Vec::new();
-    let rendered = clap_mangen::Man::new(Cli::command()).render(&mut text);
-    rendered
-        .map_err(|error| Failure::Failed(format!("The manual page cannot be made: {error}.")))?;
-    say(&String::from_utf8_lossy(&text))
 }
 
 /// Prints on standard output. A reader that has gone away has read enough.
@@ -240,6 +252,8 @@ fn parse_setting(text: &str) -> Result<(String, String), String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]

@@ -1,13 +1,15 @@
 //! `labwatch status`: how the running labwatch is, as a table or JSON. The exit code tells it to scripts and containers.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use clap::Args;
 use serde_json::Value;
 
 use super::ask::{self, Answer, Asked, Where};
 use super::{Failure, say};
-use crate::config::Sources;
+use crate::config::{Sources, load_rules};
+use crate::health::STARTUP;
 
 /// What goes below the help.
 pub const EXIT_CODES: &str =
@@ -39,7 +41,11 @@ pub fn run(args: &StatusArgs, sources: &Sources) -> Result<(), Failure> {
     say(&if args.json {
         pretty(&answer.body)
     } else {
-        table(&answer.body)
+        // The labwatch that answers has started by these settings, unless it runs elsewhere.
+        let startup = load_rules(sources)
+            .ok()
+            .map(|loaded| loaded.config.health.startup);
+        table(&answer.body, startup)
     })?;
     if is_ok { Ok(()) } else { Err(Failure::NotOk) }
 }
@@ -70,8 +76,9 @@ fn pretty(body: &Value) -> String {
     serde_json::to_string_pretty(body).unwrap_or_else(|_| body.to_string())
 }
 
-/// The answer in lines: the whole first, then what it is made of.
-fn table(body: &Value) -> String {
+/// The answer in lines: the whole first, then what it is made of. After a start nothing is evaluated for the time of `startup`, which is
+/// no fault of anything.
+fn table(body: &Value, startup: Option<Duration>) -> String {
     let text = |value: &Value, key: &str| {
         value
             .get(key)
@@ -86,17 +93,22 @@ fn table(body: &Value) -> String {
                 check.get("status").cloned().unwrap_or_default(),
             )
         });
-        let rows =
-            rows.map(|(name, status)| (name, text(&status, "result"), text(&status, "details")));
-        return lines(
-            &format!(
-                "{} {}: {}",
-                text(body, "name"),
-                text(body, "version"),
-                text(body, "status")
-            ),
-            rows,
-        );
+        let mut rows: Vec<_> = rows
+            .map(|(name, status)| (name, text(&status, "result"), text(&status, "details")))
+            .collect();
+        let is_waiting = |(_, result, details): &(String, String, String)| {
+            result != "OK" && details.starts_with("starting")
+        };
+        let starts = rows.iter().any(|row| row.0 == STARTUP && is_waiting(row));
+        rows.iter_mut()
+            .filter(|row| is_waiting(row))
+            .for_each(|row| "...".clone_into(&mut row.1));
+        let state = match startup.filter(|_| starts) {
+            Some(startup) => format!("starting, evaluated in {} s", startup.as_secs()),
+            None => text(body, "status"),
+        };
+        let head = format!("{} {}: {state}", text(body, "name"), text(body, "version"));
+        return lines(&head, rows.into_iter());
     }
     if let Some(checks) = body.get("checks").and_then(Value::as_array) {
         let as_str = |check: &Value| {
@@ -147,23 +159,42 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_starts_has_not_failed() {
+        let body = json!({"name": "labwatch", "version": "1.0", "status": "FAIL", "statusChecks": {
+            "book": {"status": {"result": "FAIL", "details": "gone"}},
+            "relay": {"status": {"result": "FAIL", "details": "starting: no report yet"}},
+            "runtime_startup": {"status": {"result": "FAIL", "details": "starting"}},
+        }});
+        assert_eq!(
+            table(&body, Some(Duration::from_secs(60))),
+            "labwatch 1.0: starting, evaluated in 60 s\nFAIL  book             gone\n...   relay            starting: no report yet\n...   runtime_startup  starting"
+        );
+    }
+
+    #[test]
     fn answers_become_tables() {
         let whole = json!({"name": "labwatch", "version": "1.0", "status": "FAIL", "statusChecks": {
             "book": {"name": "book", "endpoint": "book", "status": {"result": "FAIL", "details": "gone"}},
             "relay": {"status": {"result": "OK"}},
         }});
         assert_eq!(
-            table(&whole),
+            table(&whole, None),
             "labwatch 1.0: FAIL\nFAIL  book   gone\nOK    relay"
         );
         let health = json!({"description": "Health of lab.", "ok": false, "checks": [{"name": "a", "ok": true, "checkOutput": "1/1"}, {"name": "b"}]});
-        assert_eq!(table(&health), "Health of lab.\nOK    a  1/1\nFAIL  b");
         assert_eq!(
-            table(&json!({"result": "OK", "details": "fine"})),
+            table(&health, None),
+            "Health of lab.\nOK    a  1/1\nFAIL  b"
+        );
+        assert_eq!(
+            table(&json!({"result": "OK", "details": "fine"}), None),
             "OK  fine"
         );
         assert_eq!(
-            table(&json!({"code": 404, "detail": "check x was not found"})),
+            table(
+                &json!({"code": 404, "detail": "check x was not found"}),
+                None
+            ),
             "check x was not found"
         );
     }

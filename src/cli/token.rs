@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::{Failure, complain, local_instance, revoke, say};
 use crate::clients::{self, Address, Claims, MAX_TOKEN_LIFE};
-use crate::config::{Config, Sources, load};
+use crate::config::{Config, Sources, load, load_api};
 use crate::http::auth::{Authority, Grant, Issued, Reportable, Scope};
 use engine::model::{format_duration, parse_duration};
 
@@ -99,14 +99,15 @@ enum Server {
 /// # Errors
 /// [`Failure`] when the configuration is wrong, or when what is asked fails.
 pub fn run(args: &TokenArgs, sources: &Sources) -> Result<(), Failure> {
-    let config = load(sources)?.config;
+    // What is only about the API needs no other settings.
+    let api = || load_api(sources).map(|loaded| loaded.config);
     match (&args.other, &args.new) {
-        (Some(TokenCommand::Book(asked)), _) => for_server(Server::Book, asked.life, &config),
-        (Some(TokenCommand::Jump(asked)), _) => for_server(Server::Jump, asked.life, &config),
-        (Some(TokenCommand::Relay(asked)), _) => for_server(Server::Relay, asked.life, &config),
-        (Some(TokenCommand::Revoke { id }), _) => revoke::revoke(id, &config),
-        (Some(TokenCommand::List), _) => revoke::list(&config),
-        (None, Some(new)) => for_api(new, &config),
+        (Some(TokenCommand::Book(asked)), _) => for_server(Server::Book, asked.life, sources),
+        (Some(TokenCommand::Jump(asked)), _) => for_server(Server::Jump, asked.life, sources),
+        (Some(TokenCommand::Relay(asked)), _) => for_server(Server::Relay, asked.life, sources),
+        (Some(TokenCommand::Revoke { id }), _) => revoke::revoke(id, &api()?),
+        (Some(TokenCommand::List), _) => revoke::list(&api()?),
+        (None, Some(new)) => for_api(new, &api()?),
         (None, None) => Err(Failure::Usage(
             "Say what token: labwatch token --scope read --for 30d --name NAME.".to_owned(),
         )),
@@ -163,8 +164,9 @@ fn reported_on(reports: &Reportable) -> String {
 }
 
 /// Prints a token for a server, and on standard error how to use it.
-fn for_server(server: Server, life: Duration, config: &Config) -> Result<(), Failure> {
-    let (address, claims) = claims(server, life, config, Timestamp::now());
+fn for_server(server: Server, life: Duration, sources: &Sources) -> Result<(), Failure> {
+    let config = load(sources)?.config;
+    let (address, claims) = claims(server, life, &config, Timestamp::now());
     let token = clients::mint(address, &claims)
         .map_err(|error| Failure::Failed(format!("There is no token: {error}.")))?;
     say(&token)?;

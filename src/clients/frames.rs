@@ -203,11 +203,11 @@ mod tests {
         match len {
             0..126 => bytes.push(mask | u8::try_from(len).expect("short")),
             126..0x1_0000 => {
-                bytes.push(mask | 126);
+                bytes.push(mask | 0x7e);
                 bytes.extend(u16::try_from(len).expect("fits").to_be_bytes());
             }
             _ => {
-                bytes.push(mask | 127);
+                bytes.push(mask | 0x7f);
                 bytes.extend((len as u64).to_be_bytes());
             }
         }

@@ -7,7 +7,8 @@ use reqwest::header::HeaderMap;
 use reqwest::{Client, Method, RequestBuilder, Response};
 use url::Url;
 
-use super::classify::{Sent, Way, error_of, error_of_answer, root_cause};
+use super::answer::error_of_answer;
+use super::classify::{Sent, Way, error_of, root_cause};
 use super::proxies::Proxies;
 use engine::model::{CallError, SourceName};
 
@@ -95,16 +96,20 @@ impl Http {
         timeout: Duration,
         tls: rustls::ClientConfig,
     ) -> Result<Self, CallError> {
-        let settings = |is_proxied| Settings {
+        let straight = Settings {
             timeout,
             tls: tls.clone(),
-            is_proxied,
+            is_proxied: false,
         };
-        let proxied = proxies.are_set().then(|| settings(true).connections());
+        let through = proxies.are_set().then_some(Settings {
+            timeout,
+            tls,
+            is_proxied: true,
+        });
         Ok(Self(Arc::new(Ways {
+            straight: straight.connections()?,
+            proxied: through.map(Settings::connections).transpose()?,
             proxies,
-            straight: settings(false).connections()?,
-            proxied: proxied.transpose()?,
         })))
     }
 
@@ -259,6 +264,8 @@ mod tests {
     use tokio::net::TcpStream;
     use tokio::task::JoinSet;
 
+    use engine::model::Visibility;
+
     use super::*;
     use crate::clients::client_config;
     use crate::clients::testing::{PATIENCE, listener};
@@ -275,9 +282,10 @@ mod tests {
         let taken = Arc::new(AtomicUsize::new(0));
         let count = Arc::clone(&taken);
         tasks.spawn(async move {
+            let mut answering = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 let number = count.fetch_add(1, Ordering::SeqCst);
-                tokio::spawn(manner(number, stream));
+                answering.spawn(manner(number, stream));
             }
         });
         (there.port(), taken)
@@ -371,7 +379,7 @@ mod tests {
                 }
                 Err(error) => error_of(&error, &sent),
             };
-            let error = error.to_string();
+            let error = error.words(Visibility::MAINTAINER);
             let place = format!("the proxy 127.0.0.1:{port}");
             assert!(
                 error.contains(words) && error.contains(&place) && !error.contains("pa55"),

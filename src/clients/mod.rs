@@ -3,8 +3,10 @@
 //! A client reads, decodes and hands over; it evaluates nothing and never waits for the engine: what the engine has not taken yet is
 //! replaced by what is newer.
 
+mod answer;
 mod backoff;
 pub mod book;
+mod certificate;
 mod classify;
 mod connect;
 mod frames;
@@ -23,12 +25,12 @@ mod ticket;
 mod tls;
 mod token;
 
+pub use answer::error_of_status;
 pub use book::client::{
     BookClient, BookStatus, Booking, Bookings, Interval, Listed, MAX_REASON_BYTES, Manifest,
     Resources, Slot, StreamKind, resource_is_gone,
 };
 pub use book::timetable::{MAX_BOOKINGS, MAX_SLOTS};
-pub use classify::error_of_status;
 pub use connect::{ConnectError, ConnectFailure, dial};
 pub use http::{Http, MAX_ANSWER_BYTES, MAX_QUOTED_BYTES};
 pub use parse::entry::MAX_CONNECTIONS;

@@ -155,6 +155,8 @@ async fn sample(
 mod tests {
     use std::net::SocketAddr;
 
+    use engine::model::Visibility;
+
     use super::*;
     use crate::clients::client_config;
     use crate::clients::testing::{FakeServer, address, http};
@@ -240,7 +242,8 @@ mod tests {
     async fn a_mute_websocket_is_said_to_be() {
         let (mut socket, _peer) = crate::clients::testing::pair(PACE).await;
         let failed = first_report(&mut socket, SourceName::Jump).await;
-        let said = failed.expect_err("nothing comes").to_string();
+        let failed = failed.expect_err("nothing comes");
+        let said = failed.words(Visibility::MAINTAINER);
         assert!(said.contains("no report came within 10 s"), "{said}");
     }
 }

@@ -14,7 +14,8 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::classify::{not_connected, place_of, root_cause, words_of_tls};
+use super::certificate::words_of_tls;
+use super::classify::{not_connected, place_of, root_cause};
 use super::connect::{ConnectError, ConnectFailure, dial};
 use super::proxies::Proxies;
 use engine::model::CallError;
@@ -42,6 +43,10 @@ pub async fn connect(secure: bool, host: &str, port: u16) -> Result<TcpStream, C
 /// Why there is no connection for a websocket at this place.
 pub fn no_websocket(error: &(dyn Error + 'static), host: &str, port: u16) -> CallError {
     let what = format!("websocket at {host}:{port}: {error}");
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "all others stay as they are"
+    )]
     match not_connected(error, what, None) {
         CallError::Tls(_) => {
             let words = words_of_tls(
@@ -243,7 +248,7 @@ mod tests {
         let error = connect_by(&proxies, true, "relay.example", 443)
             .await
             .expect_err("is refused");
-        let said = error.to_string();
+        let said = error.words(engine::model::Visibility::MAINTAINER);
         assert_eq!(error.as_str(), "proxy");
         assert!(
             said.contains(
@@ -265,7 +270,8 @@ mod tests {
                 .await
                 .expect_err("there is no such proxy");
             assert_eq!(error.as_str(), "proxy", "{error}");
-            assert!(error.to_string().contains(words), "{error}");
+            let said = error.words(engine::model::Visibility::MAINTAINER);
+            assert!(said.contains(words), "{said}");
         }
     }
 

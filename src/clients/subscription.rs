@@ -4,18 +4,21 @@
 //! told to. Whether a source is late or down is not judged here. It never waits for the engine: of what the engine has not taken yet,
 //! only the newest report and the newest state of the connection are kept.
 
+mod plan;
+
 use std::fmt;
 use std::mem::replace;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::{BoxFuture, join, pending};
+use futures_util::future::join;
 use rustls::ClientConfig;
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Bytes;
 use tokio_util::sync::CancellationToken;
 
+use self::plan::{Plan, Turn, hear};
 use super::newest::Outbox;
 use crate::clients::backoff::{Backoff, jittered};
 use crate::clients::parse::parse;
@@ -86,14 +89,6 @@ pub async fn run(
     subscription.close().await;
 }
 
-/// The next message on the line; never, while there is none.
-async fn hear(line: Option<&mut Socket>) -> Result<Bytes, End> {
-    match line {
-        Some(socket) => socket.next().await,
-        None => pending().await,
-    }
-}
-
 struct Subscription {
     feed: Arc<Feed>,
     /// The connection that serves.
@@ -111,51 +106,6 @@ struct Subscription {
     /// When it was last said that entries of reports cannot be read.
     unreadable_said: Option<Instant>,
     outbox: Outbox,
-}
-
-/// What is under way beside the line: for a new line where there is none, for its successor where there is.
-enum Plan {
-    /// To dial at this time.
-    Wait(Instant),
-    /// Dialling.
-    Dial(BoxFuture<'static, Result<Socket, ConnectError>>),
-    /// The successor is open. It must bring a report by this time, and then the line is dropped.
-    Verifying {
-        replacement: Socket,
-        until: Instant,
-        /// Whether the line has brought one meanwhile.
-        line_told: bool,
-    },
-}
-
-/// What came of a plan.
-enum Turn {
-    Due,
-    Dialled(Result<Socket, ConnectError>),
-    HeirHeard(Result<Bytes, End>),
-}
-
-impl Plan {
-    fn wait(time: Duration) -> Self {
-        Self::Wait(Instant::now() + time)
-    }
-
-    /// Waits for what comes of it. Loses nothing when it is dropped before it is done.
-    async fn turn(&mut self) -> Turn {
-        match self {
-            Self::Wait(when) => {
-                sleep_until(*when).await;
-                Turn::Due
-            }
-            Self::Dial(dial) => Turn::Dialled(dial.await),
-            Self::Verifying {
-                replacement, until, ..
-            } => tokio::select! {
-                heard = replacement.next() => Turn::HeirHeard(heard),
-                () = sleep_until(*until) => Turn::Due,
-            },
-        }
-    }
 }
 
 impl Subscription {
@@ -858,7 +808,7 @@ mod tests {
         for _ in 0..5 {
             lose(Duration::from_secs(1)).await;
         }
-        let (wait, said) = lose(LASTING - Duration::from_secs(1)).await;
+        let (wait, said) = lose(LASTING.checked_sub(Duration::from_secs(1)).unwrap()).await;
         assert!(wait > Duration::from_secs(7), "{wait:?}");
         assert_eq!(
             said.as_deref(),

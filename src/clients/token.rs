@@ -1,6 +1,5 @@
 //! Access tokens: what each server wants to find in one, and the signing.
 
-use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -103,16 +102,9 @@ pub fn booking_admin(address: &Address, now: Timestamp, life: Duration) -> Claim
 }
 
 /// A token could not be signed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("cannot sign an access token: {0}")]
 pub struct TokenError(jsonwebtoken::errors::Error);
-
-impl fmt::Display for TokenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot sign an access token: {}", self.0)
-    }
-}
-
-impl std::error::Error for TokenError {}
 
 /// Signs the claims with the address's secret (HS256). The servers want the result bare, without `Bearer`.
 ///

@@ -1,8 +1,7 @@
 //! The HTTP API: where it listens, who may read and change, and what is believed of a proxy. Opens nothing.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::ops::RangeInclusive;
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,7 +12,6 @@ use url::Url;
 
 use super::cors::{ApiCors, cors};
 use super::hidden::callable;
-use super::mail::LINK;
 use super::reader::Reader;
 use super::servers::base_path;
 
@@ -26,19 +24,13 @@ const FEWEST_CHARACTERS: usize = 8;
 /// A network of proxies with fewer fixed bits is more than a laboratory's own.
 const WIDEST_NETWORK: u8 = 8;
 
-const SESSION: RangeInclusive<Duration> =
-    Duration::from_secs(300)..=Duration::from_secs(30 * 86_400);
-pub(super) const PATH: &str = "an absolute path";
-const PORT: &str = "a number from 0 to 65535, or none";
-const PREFIX: &str = "a path such as /labwatch, of letters, digits, dashes, dots, underscores and tildes between slashes";
-const NETWORKS: &str =
-    "IP addresses and networks, separated by commas or white space, or a list of them; or none";
-
 /// The HTTP API.
 #[derive(Debug, Clone)]
 pub struct ApiSettings {
     /// `ADDRESS_SERVE` and `PORT_SERVE`; `None`: there is no API and no page.
     pub listen: Option<SocketAddr>,
+    /// The further addresses of `ADDRESS_SERVE`, which this host need not have.
+    pub listen_also: Vec<SocketAddr>,
     /// `API_PREFIX`: the path below which requests come in: empty, or with a slash in front and none behind.
     pub prefix: String,
     /// `SECRET_API`: what access tokens are signed with; `None`: there are no tokens, so nobody can change anything.
@@ -78,7 +70,7 @@ pub struct ApiTls {
 }
 
 pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
-    let listen = listen(reader, "address_serve", "port_serve");
+    let mut listen = listen(reader).into_iter();
     let words = [
         ("open", ApiRead::Open),
         ("token", ApiRead::Token),
@@ -86,25 +78,26 @@ pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
     ];
     let read = reader.choice("api_read", &words).unwrap_or(ApiRead::Token);
     let (prefix, url) = (
-        reader.parsed("api_prefix", PREFIX, prefix),
-        reader.parsed("api_url", LINK, public_url),
+        reader.parsed("api_prefix", prefix),
+        reader.parsed("api_url", public_url),
     );
     let prefix = prefix.unwrap_or_default();
     warn_of_path(reader, &prefix, url.as_deref());
     let settings = ApiSettings {
-        listen,
+        listen: listen.next(),
+        listen_also: listen.collect(),
         prefix,
         secret: secret(reader, read),
         read,
         tls: tls(reader),
         trusted_proxies: reader
-            .list("api_trusted_proxy", NETWORKS, network)
+            .list("api_trusted_proxy", network)
             .into_iter()
             .flatten()
             .collect(),
         url,
         cors: cors(reader),
-        session: reader.duration("api_session", SESSION),
+        session: reader.duration("api_session"),
     };
     reader.warnings.extend(open_without_need(&settings));
     settings
@@ -113,10 +106,9 @@ pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
 /// What of the settings lets in more than they need to.
 fn open_without_need(settings: &ApiSettings) -> Vec<String> {
     let secret = settings.secret.as_ref().map(ExposeSecret::expose_secret);
-    let is_bare = settings.tls.is_none()
-        && settings
-            .listen
-            .is_some_and(|listen| !listen.ip().to_canonical().is_loopback());
+    let mut listens = settings.listen.iter().chain(&settings.listen_also);
+    let is_bare =
+        settings.tls.is_none() && listens.any(|listen| !listen.ip().to_canonical().is_loopback());
     let every = settings
         .trusted_proxies
         .iter()
@@ -152,25 +144,28 @@ fn is_open(path: &Path) -> bool {
         .is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }
 
-/// Where something listens; `None` where its port is none.
-pub(super) fn listen(
-    reader: &mut Reader<'_>,
-    address_key: &str,
-    port_key: &str,
-) -> Option<SocketAddr> {
-    let parse = |text: &str| {
-        text.parse::<IpAddr>()
-            .map_err(|_| "is not an IP address".to_owned())
-    };
-    let address = reader
-        .parsed(address_key, "an IP address", parse)
-        .unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let port = reader.parsed(port_key, PORT, port).flatten()?;
-    Some(SocketAddr::new(address, port))
+/// Every address to listen on; none without a port.
+fn listen(reader: &mut Reader<'_>) -> Vec<SocketAddr> {
+    let mut addresses = reader.list("address_serve", ip);
+    let port = reader.parsed("port_serve", port).flatten();
+    let mut seen = BTreeSet::new();
+    addresses.retain(|address| seen.insert(*address));
+    let addresses = port.map(|port| {
+        addresses
+            .into_iter()
+            .map(move |ip| SocketAddr::new(ip, port))
+    });
+    addresses.into_iter().flatten().collect()
+}
+
+pub(super) fn ip(text: &str) -> Result<IpAddr, String> {
+    text.trim_matches(['[', ']'])
+        .parse()
+        .map_err(|_| "is not an IP address".to_owned())
 }
 
 /// One port, or nothing where the word is none.
-fn port(text: &str) -> Result<Option<u16>, String> {
+pub(super) fn port(text: &str) -> Result<Option<u16>, String> {
     if text.eq_ignore_ascii_case("none") {
         return Ok(None);
     }
@@ -214,7 +209,10 @@ fn secret(reader: &mut Reader<'_>, read: ApiRead) -> Option<SecretString> {
             );
             reader.wrong(KEY, "is too short, so that it could be guessed", &allowed);
         }
-        None if reader.secrets && read != ApiRead::Open && reader.problems.len() == before => {
+        None if (reader.secrets)(KEY)
+            && read != ApiRead::Open
+            && reader.problems.len() == before =>
+        {
             let as_str = if read == ApiRead::Token {
                 "token"
             } else {
@@ -232,8 +230,8 @@ fn secret(reader: &mut Reader<'_>, read: ApiRead) -> Option<SecretString> {
 
 fn tls(reader: &mut Reader<'_>) -> Option<ApiTls> {
     let (cert_set, key_set) = (reader.is_set("api_tls_cert"), reader.is_set("api_tls_key"));
-    let cert = reader.parsed("api_tls_cert", PATH, absolute);
-    let key = reader.parsed("api_tls_key", PATH, absolute);
+    let cert = reader.parsed("api_tls_cert", absolute);
+    let key = reader.parsed("api_tls_key", absolute);
     match (cert_set, key_set) {
         (true, false) => reader.missing(
             "api_tls_key",
@@ -325,6 +323,7 @@ mod tests {
         };
         let settings = |secret: &str, listen: &str, proxy: &str, tls: bool| ApiSettings {
             listen: Some(listen.parse().expect("an address")),
+            listen_also: Vec::new(),
             prefix: String::new(),
             secret: Some(secret.into()),
             read: ApiRead::Open,

@@ -15,7 +15,7 @@ pub(super) fn advice(reader: &mut Reader<'_>) -> Advice {
     reader.row = Some(row);
     let mut texts = BTreeMap::new();
     for pattern in Pattern::ALL {
-        if let Some(text) = reader.parsed(pattern.name(), ALLOWED, |text| Ok(text.to_owned())) {
+        if let Some(text) = reader.parsed(pattern.name(), |text| Ok(text.to_owned())) {
             texts.insert(pattern.name().to_owned(), text);
         }
     }

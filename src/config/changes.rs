@@ -9,37 +9,10 @@ use super::layers::Layers;
 use super::settings::Loaded;
 use super::tables::Row;
 use super::{
-    Config, HealthSettings, LogSettings, MaintenanceSettings, PoolSettings, SurfaceSettings,
-    TellingSettings, keys, tables,
+    Config, HealthSettings, LogSettings, MaintenanceSettings, PoolSettings, Reload,
+    SurfaceSettings, TABLES, TellingSettings, declared, settings,
 };
 use engine::{Maintenance, Rules};
-
-/// What the names of settings start with that take effect when the configuration is read anew while labwatch runs.
-const AT_ONCE_STARTS: [&str; 3] = ["email_", "health_", "sample"];
-
-/// Further settings, and tables, that do. All others wait for a restart.
-const AT_ONCE: [&str; 17] = [
-    "ask_every",
-    "time_zone",
-    "webhook_url",
-    "webhook_url_file",
-    "secret_webhook",
-    "secret_webhook_file",
-    "hold_overdue",
-    "report_monthly",
-    "non_fatal",
-    "severity_1",
-    "log_level",
-    "route",
-    "maintenance",
-    "pool",
-    "category",
-    "service",
-    "advice",
-];
-
-/// Settings that wait although they are called like others that do not.
-const AT_RESTART: [&str; 1] = ["health_log_every"];
 
 /// A mark of each setting and table, as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -56,13 +29,11 @@ pub struct Changes {
 
 impl Written {
     pub(super) fn of(layers: &Layers) -> Self {
-        let settings = keys().into_iter().map(|key| {
-            (
-                key.name,
-                mark(&layers.find(key.name).map(|found| found.raw)),
-            )
+        let settings = settings().map(|setting| {
+            let raw = layers.find(setting.name).map(|found| &found.raw);
+            (setting.name, mark(&raw))
         });
-        let rows = tables().iter().map(|table| {
+        let rows = TABLES.iter().map(|table| {
             let written: Vec<_> = layers.rows(table.name).iter().map(Row::written).collect();
             (table.name, mark(&written))
         });
@@ -97,9 +68,13 @@ impl Loaded {
 }
 
 fn takes_effect_at_once(name: &str) -> bool {
-    let is_named =
-        AT_ONCE.contains(&name) || AT_ONCE_STARTS.iter().any(|start| name.starts_with(start));
-    is_named && !AT_RESTART.contains(&name)
+    let reload = declared(name).map(|setting| setting.reload).or_else(|| {
+        TABLES
+            .iter()
+            .find(|table| table.name == name)
+            .map(|table| table.reload)
+    });
+    reload == Some(Reload::AtOnce)
 }
 
 impl Config {
@@ -129,6 +104,12 @@ impl Config {
     #[must_use]
     pub fn followed_by(&self, later: Self) -> Self {
         let now = self.clone();
+        // Observing turns off what goes out, and waits for a restart itself.
+        let (mail, report_monthly) = if now.observe == later.observe {
+            (later.mail, later.telling.report_monthly)
+        } else {
+            (now.mail, now.telling.report_monthly)
+        };
         Self {
             relay: now.relay,
             jump: now.jump,
@@ -139,15 +120,16 @@ impl Config {
             },
             telling: TellingSettings {
                 dead_man: now.telling.dead_man,
+                report_monthly,
                 ..later.telling
             },
+            mail,
             surfaces: SurfaceSettings {
                 non_fatal: later.surfaces.non_fatal,
                 severity_1: later.surfaces.severity_1,
                 ..now.surfaces
             },
             graphite: now.graphite,
-            profile: now.profile,
             api: now.api,
             memory: now.memory,
             laboratory: now.laboratory,
@@ -176,21 +158,6 @@ mod tests {
             ..Sources::default()
         })
         .expect("right")
-    }
-
-    #[test]
-    fn every_name_is_one_of_a_setting_or_a_table() {
-        let known: Vec<&str> = keys()
-            .iter()
-            .map(|key| key.name)
-            .chain(tables().iter().map(|table| table.name))
-            .collect();
-        for name in AT_ONCE.iter().chain(&AT_RESTART) {
-            assert!(known.contains(name), "{name}");
-        }
-        for start in AT_ONCE_STARTS {
-            assert!(known.iter().any(|name| name.starts_with(start)), "{start}");
-        }
     }
 
     #[test]

@@ -4,8 +4,6 @@ use url::{Origin, Url};
 
 use super::reader::Reader;
 
-const ORIGINS: &str = "origins such as https://lab.example.org, separated by commas or white space, or a list of them; * for every site; or none";
-
 /// Which other sites' pages may use the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiCors {
@@ -26,7 +24,7 @@ enum Word {
 
 /// `API_CORS`.
 pub(super) fn cors(reader: &mut Reader<'_>) -> ApiCors {
-    let words = reader.list("api_cors", ORIGINS, word);
+    let words = reader.list("api_cors", word);
     if words.contains(&Word::Any) {
         return ApiCors::Any;
     }

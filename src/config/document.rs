@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use figment::value::{Dict, Value};
+use super::declared::declared;
 use toml_edit::{ImDocument, Item, TableLike, Value as Toml};
 
 /// What stands in a TOML text at the top.
@@ -16,7 +16,7 @@ pub(super) struct Entry {
 /// What a name at the top stands for.
 pub(super) enum What {
     /// A simple value or a list of them.
-    Value(Value),
+    Value(Raw),
     /// `[name]`.
     One(Section),
     /// `[[name]]`, one for each time that it stands there.
@@ -27,27 +27,61 @@ pub(super) enum What {
 pub(super) struct Section {
     pub(super) origin: String,
     /// Key, value and origin.
-    pub(super) values: Vec<(String, Value, String)>,
+    pub(super) values: Vec<(String, Raw, String)>,
 }
 
-/// Why a text is not TOML. Holds nothing of the text, which may hold a secret.
+/// A value as it was written, before it is known what it means.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Raw {
+    /// A text; everything outside of TOML is one.
+    Text(String),
+    /// A number or a boolean of TOML, as text.
+    Literal(String),
+    /// A list of texts.
+    List(Vec<String>),
+    /// Something that no setting can be.
+    Other,
+}
+
+/// Why a text is not TOML, and what to do. Holds nothing of the text, which may hold a secret.
 pub(super) struct Broken {
     pub(super) why: String,
+    pub(super) remedy: String,
     pub(super) origin: String,
 }
 
 /// Reads a TOML text. `path` is what the origins name.
 pub(super) fn read(text: &str, path: &Path) -> Result<Vec<Entry>, Broken> {
     let places = Places { text, path };
-    let document = ImDocument::parse(text).map_err(|error| Broken {
-        why: error.message().replace('\n', ", "),
-        origin: places.at(Some(error.span().map_or(0, |span| span.start))),
+    let document = ImDocument::parse(text).map_err(|error| {
+        let at = error.span().map_or(0, |span| span.start);
+        Broken {
+            why: error.message().replace('\n', ", "),
+            remedy: remedy(text, at),
+            origin: places.at(Some(at)),
+        }
     })?;
     let table = document.as_table();
     Ok(table
         .iter()
         .map(|(key, item)| entry(key, item, table, &places))
         .collect())
+}
+
+/// How the line would be written, where it looks like one of an environment file.
+fn remedy(text: &str, at: usize) -> String {
+    let start = text
+        .get(..at)
+        .and_then(|before| before.rfind('\n'))
+        .map_or(0, |line_break| line_break + 1);
+    let line = text.get(start..).and_then(|rest| rest.lines().next());
+    let name = line
+        .and_then(|line| line.split_once('='))
+        .map(|(name, _)| name.trim().to_ascii_lowercase());
+    let known = name.and_then(|name| declared(name.strip_prefix("status_").unwrap_or(&name)));
+    known.map_or_else(String::new, |setting| {
+        format!("write for example {} = {}", setting.name, setting.toml())
+    })
 }
 
 fn entry(key: &str, item: &Item, table: &toml_edit::Table, places: &Places<'_>) -> Entry {
@@ -72,7 +106,7 @@ fn entry(key: &str, item: &Item, table: &toml_edit::Table, places: &Places<'_>) 
             )
         }
         Item::Value(value) => What::Value(plain(value)),
-        Item::None => What::Value(Value::from(Dict::new())),
+        Item::None => What::Value(Raw::Other),
     };
     let starts = match item {
         Item::Table(_) | Item::ArrayOfTables(_) => item.span(),
@@ -96,8 +130,7 @@ fn section(table: &dyn TableLike, starts: Option<usize>, places: &Places<'_>) ->
             .map(|span| span.start);
         (
             key.to_owned(),
-            item.as_value()
-                .map_or_else(|| Value::from(Dict::new()), plain),
+            item.as_value().map_or(Raw::Other, plain),
             places.at(at),
         )
     };
@@ -108,15 +141,19 @@ fn section(table: &dyn TableLike, starts: Option<usize>, places: &Places<'_>) ->
 }
 
 /// A value without its place. A date is taken as its text.
-fn plain(value: &Toml) -> Value {
+fn plain(value: &Toml) -> Raw {
     match value {
-        Toml::String(text) => Value::from(text.value().as_str()),
-        Toml::Integer(number) => Value::from(*number.value()),
-        Toml::Float(number) => Value::from(*number.value()),
-        Toml::Boolean(yes) => Value::from(*yes.value()),
-        Toml::Datetime(time) => Value::from(time.value().to_string()),
-        Toml::Array(items) => Value::from(items.iter().map(plain).collect::<Vec<_>>()),
-        Toml::InlineTable(_) => Value::from(Dict::new()),
+        Toml::String(text) => Raw::Text(text.value().clone()),
+        Toml::Integer(number) => Raw::Literal(number.value().to_string()),
+        Toml::Float(number) => Raw::Literal(number.value().to_string()),
+        Toml::Boolean(yes) => Raw::Literal(yes.value().to_string()),
+        Toml::Datetime(time) => Raw::Text(time.value().to_string()),
+        Toml::Array(items) => items
+            .iter()
+            .map(|item| item.as_str().map(str::to_owned))
+            .collect::<Option<_>>()
+            .map_or(Raw::Other, Raw::List),
+        Toml::InlineTable(_) => Raw::Other,
     }
 }
 

@@ -1,21 +1,14 @@
-//! How labwatch shows its health to others: names, what is fatal and what is grave, metrics, Graphite, profiling. Sends nothing.
+//! How labwatch shows its health to others: names, what is fatal and what is grave, metrics, Graphite. Sends nothing.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::access::listen;
-use super::keys::nearest;
-use super::mail::{PORTS, bare_host};
+use super::access::{ip, port};
+use super::mail::bare_host;
+use super::nearest::nearest;
 use super::reader::Reader;
-use super::rows::{MAX_SLUG_BYTES, PATTERNS, pattern, slug};
+use super::rows::{MAX_SLUG_BYTES, pattern, slug};
 use super::services::{COMPONENTS, ServiceSettings};
-use super::settings::{HOUR, SECOND};
-
-const NON_FATAL: &str =
-    "names of components, separated by commas or white space, or a list of them; or none";
-const LABEL: &str =
-    "letters, digits, dots, dashes and underscores, also with slashes between them, at most 64";
-const PREFIX: &str = "names of letters, digits, dashes and underscores with dots between them";
 
 /// How health is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,38 +38,35 @@ pub struct GraphiteSettings {
     pub every: Duration,
 }
 
-/// Profiling on request.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProfileSettings {
-    /// `PORT_PROFILE`, on this host only.
-    pub listen: SocketAddr,
-}
-
 pub(super) fn surfaces(reader: &mut Reader<'_>, services: &[ServiceSettings]) -> SurfaceSettings {
     let own = COMPONENTS.into_iter().map(str::to_owned);
     let known: Vec<String> = own
         .chain(services.iter().map(|service| service.name.clone()))
         .collect();
     SurfaceSettings {
-        label: reader.parsed("label", LABEL, label).unwrap_or_default(),
+        label: reader.parsed("label", label).unwrap_or_default(),
         non_fatal: reader
-            .list("non_fatal", NON_FATAL, |text| component(text, &known))
+            .list("non_fatal", |text| component(text, &known))
             .into_iter()
             .flatten()
             .collect(),
-        severity_1: reader.list("severity_1", PATTERNS, pattern),
+        severity_1: reader.list("severity_1", pattern),
         metrics: reader.switch("metrics"),
-        actuator: listen(reader, "address_actuator", "port_actuator"),
+        actuator: actuator(reader),
     }
 }
 
+fn actuator(reader: &mut Reader<'_>) -> Option<SocketAddr> {
+    let address = reader.parsed("address_actuator", ip);
+    let port = reader.parsed("port_actuator", port).flatten();
+    address.zip(port).map(SocketAddr::from)
+}
+
 pub(super) fn graphite(reader: &mut Reader<'_>) -> Option<GraphiteSettings> {
-    let host = reader.parsed("graphite_host", "a host without port", |text| {
-        bare_host(text, "graphite_port")
-    });
-    let port = reader.number("graphite_port", PORTS);
-    let prefix = reader.parsed("graphite_prefix", PREFIX, prefix);
-    let every = reader.duration("graphite_every", 10 * SECOND..=HOUR);
+    let host = reader.parsed("graphite_host", |text| bare_host(text, "graphite_port"));
+    let port = reader.number("graphite_port");
+    let prefix = reader.parsed("graphite_prefix", prefix);
+    let every = reader.duration("graphite_every");
     Some(GraphiteSettings {
         host: host?,
         port,
@@ -85,12 +75,15 @@ pub(super) fn graphite(reader: &mut Reader<'_>) -> Option<GraphiteSettings> {
     })
 }
 
-pub(super) fn profile(reader: &mut Reader<'_>) -> Option<ProfileSettings> {
+/// Reads the settings of profiling, which the replaced program had, so that a wrong value is still told.
+pub(super) fn profile(reader: &mut Reader<'_>) {
     let profile = reader.switch("profile");
-    let port = reader.number("port_profile", 0..=65_535);
-    profile.then(|| ProfileSettings {
-        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-    })
+    reader.number::<u16>("port_profile");
+    if profile {
+        let warning =
+            "profile is ignored: take a CPU profile with perf record -g -p $(pidof labwatch)";
+        reader.warnings.push(warning.to_owned());
+    }
 }
 
 /// Names with slashes between them, as app.example.org/ed0.

@@ -4,8 +4,6 @@ use std::fmt;
 
 use url::Url;
 
-pub(super) const ALLOWED: &str = "an http or https URL without user and fragment";
-
 /// An http or https address of which only scheme, host and port are ever shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct HiddenUrl(Url);

@@ -1,6 +1,5 @@
 //! The settings of mail: read whole, then put together if there is somebody to mail. Sends nothing.
 
-use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,29 +7,20 @@ use lettre::message::Mailbox;
 use secrecy::SecretString;
 use url::{Host, Url};
 
-use super::access::{PATH, absolute};
+use super::access::absolute;
+use super::document::Raw;
+use super::problem::quote;
 use super::reader::Reader;
-use super::settings::{DAY, SECOND};
 use super::{Fingerprint, MailAuth, MailSettings, MailTls};
-
-pub(super) const ADDRESSES: &str =
-    "mail addresses, separated by commas or white space, or a list of them";
-pub(super) const LINK: &str = "an http or https URL";
-pub(super) const PORTS: RangeInclusive<u16> = 1..=65_535;
-const TIMEOUTS: RangeInclusive<Duration> = SECOND..=Duration::from_secs(300);
-pub(super) const GATHERING: RangeInclusive<Duration> = Duration::ZERO..=DAY;
-const FINGERPRINT: &str =
-    "the SHA-256 of a certificate: 64 hexadecimal digits, with or without colons";
-const HELLO: &str = "a full host name, or an address in brackets: [192.0.2.1]";
-const SENDER: &str = "a mail address, or a name with a mail address: Lab <lab@example.org>";
 
 /// How to show who we are, before it is known whether what that needs is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AuthType {
+    /// By the password, if there is one and the connection is fit for it.
+    Auto,
     None,
     Plain,
     Login,
-    Auto,
 }
 
 /// Every setting of mail, each good by itself.
@@ -69,14 +59,14 @@ pub(super) fn mail(reader: &mut Reader<'_>, gather: Duration) -> Option<MailSett
 
 /// How long news wait for the rest of a burst, by mail or otherwise.
 pub(super) fn gather(reader: &mut Reader<'_>) -> Duration {
-    reader.duration("email_gather", GATHERING)
+    reader.duration("email_gather")
 }
 
 /// Mail to nobody, with the rules that matter for what would be sent and when.
 pub(super) fn rules_only(reader: &mut Reader<'_>, gather: Duration) -> MailSettings {
     MailSettings {
         host: "mail.invalid".to_owned(),
-        port: reader.number("email_port", PORTS),
+        port: reader.number("email_port"),
         tls: MailTls::None,
         hello: None,
         tls_ca: None,
@@ -86,8 +76,8 @@ pub(super) fn rules_only(reader: &mut Reader<'_>, gather: Duration) -> MailSetti
         to: vec!["nobody@mail.invalid".to_owned()],
         cc: Vec::new(),
         subject: reader.text("email_subject").unwrap_or_default(),
-        link: reader.parsed("email_link", LINK, link).unwrap_or_default(),
-        timeout: reader.duration("email_timeout", TIMEOUTS),
+        link: email_link(reader),
+        timeout: reader.duration("email_timeout"),
         gather,
     }
 }
@@ -100,31 +90,29 @@ fn draft(reader: &mut Reader<'_>) -> Draft {
         ("implicit", Some(MailTls::Implicit)),
     ];
     let auth = [
+        ("auto", AuthType::Auto),
         ("none", AuthType::None),
         ("plain", AuthType::Plain),
         ("login", AuthType::Login),
-        ("auto", AuthType::Auto),
     ];
     Draft {
-        host: reader.parsed("email_host", "a host without port", |text| {
-            bare_host(text, "email_port")
-        }),
-        port: reader.number("email_port", PORTS),
+        host: reader.parsed("email_host", |text| bare_host(text, "email_port")),
+        port: reader.number("email_port"),
         tls: reader.choice("email_tls", &tls).flatten(),
-        hello: reader.parsed("email_hello", HELLO, hello),
-        ca: reader.parsed("email_tls_ca", PATH, absolute),
-        fingerprint: reader.parsed("email_tls_fingerprint", FINGERPRINT, Fingerprint::parse),
+        hello: reader.parsed("email_hello", hello),
+        ca: reader.parsed("email_tls_ca", absolute),
+        fingerprint: reader.parsed("email_tls_fingerprint", Fingerprint::parse),
         auth: reader
             .choice("email_auth_type", &auth)
-            .unwrap_or(AuthType::None),
+            .unwrap_or(AuthType::Auto),
         user: reader.text("email_username"),
         password: reader.secret("email_password"),
-        from: reader.parsed("email_from", SENDER, sender),
-        to: reader.list("email_to", ADDRESSES, recipient),
-        cc: reader.list("email_cc", ADDRESSES, recipient),
+        from: reader.parsed("email_from", sender),
+        to: recipients(reader, "email_to"),
+        cc: recipients(reader, "email_cc"),
         subject: reader.text("email_subject").unwrap_or_default(),
-        link: reader.parsed("email_link", LINK, link).unwrap_or_default(),
-        timeout: reader.duration("email_timeout", TIMEOUTS),
+        link: email_link(reader),
+        timeout: reader.duration("email_timeout"),
     }
 }
 
@@ -144,7 +132,9 @@ fn complete(reader: &mut Reader<'_>, draft: Draft, gather: Duration) -> Option<M
     if draft.from.is_none() {
         reader.missing("email_from", "mail needs a sender: ");
     }
-    if draft.auth != AuthType::None && tls == MailTls::None && draft.host.is_some() && !local {
+    let is_fit = tls != MailTls::None || local;
+    let asks = matches!(draft.auth, AuthType::Plain | AuthType::Login);
+    if asks && !is_fit && draft.host.is_some() {
         let wrong = "is none, which would send the password over the network for all to read";
         reader.wrong(
             "email_tls",
@@ -157,7 +147,7 @@ fn complete(reader: &mut Reader<'_>, draft: Draft, gather: Duration) -> Option<M
             "email_tls_ca and email_tls_fingerprint are not used: email_tls is none".to_owned(),
         );
     }
-    let auth = auth(reader, &draft);
+    let auth = auth(reader, &draft, is_fit);
     Some(MailSettings {
         host: draft.host?,
         port: draft.port,
@@ -176,12 +166,17 @@ fn complete(reader: &mut Reader<'_>, draft: Draft, gather: Duration) -> Option<M
     })
 }
 
-fn auth(reader: &mut Reader<'_>, draft: &Draft) -> Option<MailAuth> {
-    if draft.auth == AuthType::None {
+fn auth(reader: &mut Reader<'_>, draft: &Draft, is_fit: bool) -> Option<MailAuth> {
+    let unused = match draft.auth {
+        AuthType::None => Some("email_auth_type is none"),
+        AuthType::Auto if !is_fit => Some("the connection is not protected (email_tls is none)"),
+        AuthType::Auto if draft.password.is_none() => return Some(MailAuth::None),
+        AuthType::Auto | AuthType::Plain | AuthType::Login => None,
+    };
+    if let Some(why) = unused {
         if draft.password.is_some() {
-            reader
-                .warnings
-                .push("email_password is set but not used: email_auth_type is none".to_owned());
+            let warning = format!("email_password is set but not used: {why}");
+            reader.warnings.push(warning);
         }
         return Some(MailAuth::None);
     }
@@ -275,8 +270,43 @@ fn sender(text: &str) -> Result<(String, String), String> {
     Ok((mailbox.email.to_string(), text.to_owned()))
 }
 
-pub(super) fn recipient(text: &str) -> Result<String, String> {
-    sender(text).map(|(_, whole)| whole)
+/// The addresses of a list. In a text they are separated by white space, so that a name has no place there.
+pub(super) fn recipients(reader: &mut Reader<'_>, key: &str) -> Vec<String> {
+    let named = reader.find(key).and_then(|found| match &found.raw {
+        Raw::Text(text) => Some((text, sender(text).ok()?)),
+        Raw::Literal(_) | Raw::List(_) | Raw::Other => None,
+    });
+    if let Some((text, (address, _))) = named.filter(|(text, _)| text.contains('<')) {
+        let wrong = format!(
+            "has {}, which has a name: names are not taken here: {address} alone",
+            quote(text)
+        );
+        reader.wrong(key, &wrong, &reader.kind(key).allowed());
+        return Vec::new();
+    }
+    reader.list(key, |text| sender(text).map(|(_, whole)| whole))
+}
+
+/// Where the page is. The replaced program took any text, so an address without scheme is put right.
+fn email_link(reader: &mut Reader<'_>) -> String {
+    let Some((link, is_whole)) = reader.parsed("email_link", with_scheme) else {
+        return String::new();
+    };
+    if !is_whole {
+        let warning = format!("email_link has no scheme: {link} is taken");
+        reader.warnings.push(warning);
+    }
+    link
+}
+
+/// The link, with https:// in front where it starts with a host; and whether it was whole.
+fn with_scheme(text: &str) -> Result<(String, bool), String> {
+    let host = text.split(['/', ':', '?', '#']).next().unwrap_or_default();
+    if !text.contains("://") && host.contains('.') {
+        link(&format!("https://{text}")).map(|link| (link, false))
+    } else {
+        link(text).map(|link| (link, true))
+    }
 }
 
 pub(super) fn link(text: &str) -> Result<String, String> {

@@ -7,14 +7,8 @@ use jiff::civil::{DateTime, Time, Weekday};
 
 use super::notifications::clock;
 use super::reader::Reader;
-use super::settings::{DAY, MINUTE};
 use super::zone::{self, Zone};
 use engine::{Day, Maintenance, NamePattern, Schedule, Weekly};
-
-const INSTANT: &str = "a date and time, with an offset or else by the clock of zone: 2026-09-01T08:00:00+01:00 or 2026-09-01T08:00";
-const DAYS: &str =
-    "mon, tue, wed, thu, fri, sat or sun, separated by commas or white space, or a list of them";
-const CLOCK: &str = "a time such as 07:30";
 
 /// The longest that work once may last.
 const MAX_ONCE: Duration = Duration::from_secs(366 * 86_400);
@@ -180,10 +174,10 @@ fn planned(reader: &mut Reader<'_>, zone: Zone) -> Option<Planned> {
 
 fn once(reader: &mut Reader<'_>, zone: &Zone) -> Option<Planned> {
     let from = required(reader, "from", |reader, key| {
-        reader.parsed(key, INSTANT, |text| instant(text, zone))
+        reader.parsed(key, |text| instant(text, zone))
     });
     let until = required(reader, "until", |reader, key| {
-        reader.parsed(key, INSTANT, |text| instant(text, zone))
+        reader.parsed(key, |text| instant(text, zone))
     });
     let (from, until) = (from?, until?);
     if until <= from {
@@ -199,13 +193,9 @@ fn once(reader: &mut Reader<'_>, zone: &Zone) -> Option<Planned> {
 }
 
 fn weekly(reader: &mut Reader<'_>, zone: Zone) -> Option<Planned> {
-    let days = required(reader, "days", |reader, key| {
-        Some(reader.list(key, DAYS, day))
-    });
-    let at = required(reader, "at", |reader, key| reader.parsed(key, CLOCK, clock));
-    let lasts = required(reader, "for", |reader, key| {
-        Some(reader.duration(key, MINUTE..=7 * DAY))
-    });
+    let days = required(reader, "days", |reader, key| Some(reader.list(key, day)));
+    let at = required(reader, "at", |reader, key| reader.parsed(key, clock));
+    let lasts = required(reader, "for", |reader, key| Some(reader.duration(key)));
     let named = days?;
     let days = WEEK
         .iter()
@@ -245,10 +235,23 @@ fn instant(text: &str, zone: &Zone) -> Result<Timestamp, String> {
         .map_err(|error| format!("is not possible: {error}"))
 }
 
+/// The whole name of a day.
+fn whole_name(short: &str) -> String {
+    let rest = match short {
+        "tue" => "s",
+        "wed" => "nes",
+        "thu" => "rs",
+        "sat" => "ur",
+        _ => "",
+    };
+    format!("{short}{rest}day")
+}
+
 fn day(text: &str) -> Result<Weekday, String> {
+    let lower = text.to_ascii_lowercase();
     let found = WEEK
         .iter()
-        .find(|(name, _)| name.eq_ignore_ascii_case(text));
+        .find(|(name, _)| lower == *name || lower == whole_name(name));
     found
         .map(|(_, day)| *day)
         .ok_or_else(|| "is not a day of the week".to_owned())
@@ -258,6 +261,25 @@ fn day(text: &str) -> Result<Weekday, String> {
 mod tests {
     use super::*;
     use jiff::tz::{TimeZone, offset};
+
+    #[test]
+    fn a_day_has_a_short_and_a_whole_name() {
+        for (text, expected) in [
+            ("mon", Weekday::Monday),
+            ("Monday", Weekday::Monday),
+            ("TUESDAY", Weekday::Tuesday),
+            ("wednesday", Weekday::Wednesday),
+            ("Thursday", Weekday::Thursday),
+            ("friday", Weekday::Friday),
+            ("Saturday", Weekday::Saturday),
+            ("Sun", Weekday::Sunday),
+        ] {
+            assert_eq!(day(text), Ok(expected), "{text}");
+        }
+        for bad in ["mo", "day", "mondays", ""] {
+            assert!(day(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn an_instant_has_an_offset_or_takes_the_zone_s() {

@@ -2,45 +2,56 @@
 
 mod access;
 mod advice;
+mod bounds;
 mod changes;
 mod cors;
+mod declared;
 mod document;
 mod fingerprint;
 mod graphite;
 mod hidden;
-mod keys;
 mod layers;
+mod log;
 mod mail;
 mod maintenance;
+mod nearest;
 mod notifications;
 mod problem;
 mod reader;
 mod rows;
+mod secret;
 mod servers;
 mod services;
 mod settings;
+mod sources;
 mod summary;
+mod suspicion;
 mod tables;
+mod unknown;
 mod zone;
 
 pub use access::{ApiRead, ApiSettings, ApiTls, MIN_API_SECRET_BYTES};
 pub use changes::Changes;
 pub use cors::ApiCors;
+pub use declared::{
+    ENV_PREFIX, Kind, Reload, SECTIONS, Section, Setting, TABLES, Table, declared, secrets,
+    settings, variable,
+};
 pub use fingerprint::Fingerprint;
-pub use graphite::{GraphiteSettings, ProfileSettings, SurfaceSettings};
+pub use graphite::{GraphiteSettings, SurfaceSettings};
 pub use hidden::HiddenUrl;
-pub use keys::{DEFAULTS, ENV_CONFIG, ENV_PREFIX, Key, SECRETS, keys, variable};
-pub use layers::{MAX_FILE_BYTES, Sources};
+pub use layers::MAX_FILE_BYTES;
 pub use maintenance::{MaintenanceSettings, Planned};
 pub use notifications::{DeadMan, Route, RouteTarget, TellingSettings, Webhook};
 pub use problem::{Problem, Problems};
-pub use reader::MAX_SECRET_BYTES;
 pub use rows::{MAX_SLUG_BYTES, MAX_TEXT_BYTES};
+pub use secret::MAX_SECRET_BYTES;
 pub use services::{
     BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, PoolSettings, ServiceSettings,
 };
-pub use settings::{Loaded, load, load_rules, load_without_laboratory};
-pub use tables::{EXAMPLE, MAX_ROWS, TABLES, Table, tables};
+pub use settings::{Loaded, load, load_api, load_rules, load_without_laboratory};
+pub use sources::{ENV_CONFIG, Sources};
+pub use tables::{EXAMPLE, MAX_ROWS};
 pub use zone::Zone;
 
 use std::path::PathBuf;
@@ -84,8 +95,6 @@ pub struct Config {
     pub surfaces: SurfaceSettings,
     /// Sending to Graphite; `None`: off.
     pub graphite: Option<GraphiteSettings>,
-    /// Profiling on request; `None`: off.
-    pub profile: Option<ProfileSettings>,
     /// Whether a laboratory is watched. Without one relay, jump and book are not connected to, whatever their addresses say.
     pub laboratory: bool,
     /// `OBSERVE`: nothing outward is done; mail, the dead-man's call, the monthly report and Graphite are off.
@@ -250,8 +259,19 @@ pub struct LogSettings {
     pub level: String,
     /// `LOG_FORMAT`.
     pub format: LogFormat,
-    /// `LOG_FILE`: `None` for standard output.
-    pub file: Option<LogFile>,
+    /// `LOG_FILE`.
+    pub target: LogTarget,
+}
+
+/// Where the log goes.
+#[derive(Debug, Clone)]
+pub enum LogTarget {
+    /// Standard output.
+    Output,
+    /// Standard error.
+    Error,
+    /// A file, or a device, pipe or socket.
+    File(LogFile),
 }
 
 /// How a line of the log is written.

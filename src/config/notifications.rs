@@ -1,6 +1,5 @@
 //! Who is told what and when, beside plain mail: reminders, digest, webhooks, the dead man's switch, routes. Tells nobody anything.
 
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use jiff::civil::Time;
@@ -8,17 +7,11 @@ use secrecy::SecretString;
 
 use super::MailSettings;
 use super::hidden::HiddenUrl;
-use super::mail::{ADDRESSES, GATHERING, recipient};
-use super::reader::Reader;
-use super::settings::{DAY, HOUR, SECOND};
+use super::mail::recipients;
+use super::reader::{Reader, WordOr};
 use super::zone::{self, Zone};
-use engine::model::{RouteName, parse_duration};
+use engine::model::RouteName;
 use engine::{self, Channel, Digest};
-
-const REMINDING: RangeInclusive<Duration> =
-    Duration::from_secs(600)..=Duration::from_secs(7 * 86_400);
-const REMIND: &str = "off, or a duration from 10m to 7d";
-const DIGEST: &str = "off, or a time such as 07:30";
 
 /// The names of the routes that come from settings outside of tables.
 const RESERVED: [&str; 3] = ["everybody", "mail", "webhook"];
@@ -146,11 +139,13 @@ pub(super) fn telling(
     gather: Duration,
     mail: Option<&MailSettings>,
 ) -> TellingSettings {
-    let remind = reader.parsed("email_remind", REMIND, reminding).flatten();
-    let digest = reader.parsed("email_digest", DIGEST, digest_time).flatten();
+    let remind = reader
+        .word_or_duration("email_remind")
+        .and_then(WordOr::duration);
+    let digest = reader.parsed("email_digest", digest_time).flatten();
     let url = reader.secret_address("webhook_url");
     let webhook = webhook(reader, url, "webhook_url", "secret_webhook");
-    let every = reader.duration("dead_man_every", 10 * SECOND..=HOUR);
+    let every = reader.duration("dead_man_every");
     let url = reader.secret_address("dead_man_url");
     TellingSettings {
         gather,
@@ -159,7 +154,7 @@ pub(super) fn telling(
         zone: zone::configured(reader, "time_zone").unwrap_or_else(Zone::of_system),
         webhook,
         dead_man: url.map(|url| DeadMan { url, every }),
-        hold_overdue: reader.duration("hold_overdue", HOUR..=365 * DAY),
+        hold_overdue: reader.duration("hold_overdue"),
         report_monthly: report(reader, mail),
         routes: reader.named_rows("route", &RESERVED, |reader, name| {
             route(reader, name, (remind, gather), mail)
@@ -203,9 +198,11 @@ fn route(
 ) -> Option<Route> {
     let patterns = reader.required_patterns("match");
     let alerts = reader.switch("alerts");
-    let remind = reader.parsed("remind", REMIND, reminding).unwrap_or(remind);
+    let remind = reader
+        .word_or_duration("remind")
+        .map_or(remind, WordOr::duration);
     let gather = if reader.is_set("gather") {
-        reader.duration("gather", GATHERING)
+        reader.duration("gather")
     } else {
         gather
     };
@@ -222,10 +219,7 @@ fn route(
 
 fn target(reader: &mut Reader<'_>, mail: Option<&MailSettings>) -> Option<RouteTarget> {
     let before = reader.problems.len();
-    let (to, cc) = (
-        reader.list("to", ADDRESSES, recipient),
-        reader.list("cc", ADDRESSES, recipient),
-    );
+    let (to, cc) = (recipients(reader, "to"), recipients(reader, "cc"));
     let url = reader.secret_address("webhook");
     let webhook = webhook(reader, url, "webhook", "secret");
     if reader.problems.len() > before {
@@ -246,18 +240,6 @@ fn target(reader: &mut Reader<'_>, mail: Option<&MailSettings>) -> Option<RouteT
         (false, None) => return Some(RouteTarget::Mail { to, cc }),
     }
     None
-}
-
-fn reminding(text: &str) -> Result<Option<Duration>, String> {
-    if text.eq_ignore_ascii_case("off") {
-        return Ok(None);
-    }
-    let after = parse_duration(text).map_err(|error| format!("is not a duration: {error}"))?;
-    if REMINDING.contains(&after) {
-        Ok(Some(after))
-    } else {
-        Err("is out of bounds".to_owned())
-    }
 }
 
 fn digest_time(text: &str) -> Result<Option<Time>, String> {

@@ -16,6 +16,25 @@ pub struct Problem {
     pub allowed: String,
     /// Where the value came from: a file and line, a variable, an argument; empty where there is none.
     pub origin: String,
+    /// Whether it is that a required setting is absent.
+    pub is_missing: bool,
+}
+
+impl Problem {
+    pub(super) fn new(
+        key: &str,
+        wrong: impl Into<String>,
+        allowed: &str,
+        origin: impl Into<String>,
+    ) -> Self {
+        Self {
+            key: key.to_owned(),
+            wrong: wrong.into(),
+            allowed: allowed.to_owned(),
+            origin: origin.into(),
+            is_missing: false,
+        }
+    }
 }
 
 impl fmt::Display for Problem {

@@ -11,12 +11,6 @@ pub const MAX_SLUG_BYTES: usize = 64;
 /// The longest text that people give as a reason or an explanation.
 pub const MAX_TEXT_BYTES: usize = 500;
 
-pub(super) const SLUG: &str = "letters, digits, dots, dashes and underscores, at most 64";
-pub(super) const NAMES: &str = "names, separated by commas or white space, or a list of them";
-pub(super) const PATTERNS: &str =
-    "patterns of names, separated by commas or white space, or a list of them";
-const TEXT: &str = "a text without control characters of at most 500 bytes";
-
 impl Reader<'_> {
     /// Every row of a table, each by its name, which no other row has and which is none of `reserved`.
     pub(super) fn named_rows<T>(
@@ -38,14 +32,11 @@ impl Reader<'_> {
 
     /// The name of the row; empty where there is a problem with it, so that the rest of the row is read all the same.
     fn row_name(&mut self, reserved: &[&str], taken: &mut BTreeSet<String>) -> String {
-        let allowed = match reserved {
-            [] => SLUG.to_owned(),
-            [names @ .., last] => format!("{SLUG}, and not {} or {last}", names.join(", ")),
-        };
+        let allowed = self.kind("name").allowed();
         if self.find("name").is_none() {
             self.missing("name", "");
         }
-        let Some(name) = self.parsed("name", &allowed, slug) else {
+        let Some(name) = self.parsed("name", slug) else {
             return String::new();
         };
         if reserved.contains(&name.as_str()) {
@@ -61,12 +52,12 @@ impl Reader<'_> {
         if self.find(key).is_none() {
             self.missing(key, "");
         }
-        self.list(key, PATTERNS, pattern)
+        self.list(key, pattern)
     }
 
     /// A text of some sentences.
     pub(super) fn sentences(&mut self, key: &str) -> Option<String> {
-        self.parsed(key, TEXT, |text| {
+        self.parsed(key, |text| {
             if text.len() > MAX_TEXT_BYTES {
                 Err("is too long".to_owned())
             } else {

@@ -1,5 +1,7 @@
 //! The addresses of book, jump and relay: what each calls itself, where it is reached, its secret. Connects to nothing.
 
+use std::net::Ipv6Addr;
+
 use secrecy::SecretString;
 use url::Url;
 
@@ -8,19 +10,15 @@ use super::reader::Reader;
 use crate::clients::Address;
 use engine::model::SourceName;
 
-const HOST: &str = "a host, or host:port, without scheme and path";
-const HTTP_URL: &str = "an http or https URL without user, query and fragment";
-const SOCKET_URL: &str = "a ws or wss URL without user, path, query and fragment";
-
 /// The address of a server; absent when there is a problem with it.
 pub(super) fn address(reader: &mut Reader<'_>, server: SourceName) -> Option<Address> {
     let audience = audience(reader, server);
     let url_key = format!("url_{server}");
-    let url = reader.parsed(&url_key, HTTP_URL, http_url);
+    let url = reader.parsed(&url_key, http_url);
     let websocket = match server {
         SourceName::Book => None,
         SourceName::Relay | SourceName::Jump => {
-            reader.parsed(&format!("url_{server}_socket"), SOCKET_URL, socket_url)
+            reader.parsed(&format!("url_{server}_socket"), socket_url)
         }
     };
     let secret = secret(reader, server);
@@ -52,14 +50,10 @@ fn audience(reader: &mut Reader<'_>, server: SourceName) -> Option<String> {
         &format!("scheme_{server}"),
         &[("http", "http"), ("https", "https")],
     );
-    let base = reader.parsed(
-        &format!("basepath_{server}"),
-        "a path such as /ed0/book",
-        base_path,
-    );
+    let base = reader.parsed(&format!("basepath_{server}"), base_path);
     let host_key = format!("host_{server}");
     let before = reader.problems.len();
-    let host = reader.parsed(&host_key, HOST, |text| host(text, server));
+    let host = reader.parsed(&host_key, |text| host(text, server));
     let set = reader.text(&format!("audience_{server}"));
     if let Some(set) = set {
         warn_of_slash(reader, server, &set);
@@ -110,7 +104,9 @@ fn secret(reader: &mut Reader<'_>, server: SourceName) -> Option<SecretString> {
 
 /// A base path in its one form: empty, or with a slash in front and none behind.
 pub(super) fn base_path(text: &str) -> Result<String, String> {
-    let odd = |c: char| matches!(c, '?' | '#' | '\\' | '%') || c.is_whitespace();
+    let odd = |c: char| {
+        matches!(c, '?' | '#' | '\\' | '%' | '"' | '\'' | '$' | '<' | '>') || c.is_whitespace()
+    };
     let segments: Vec<&str> = text
         .split('/')
         .filter(|segment| !segment.is_empty())
@@ -135,14 +131,22 @@ fn host(text: &str, server: SourceName) -> Result<String, String> {
     if text.contains('/') {
         return Err(format!("has a path: that belongs into basepath_{server}"));
     }
+    if text.contains(char::is_whitespace) {
+        return Err("has a blank in it: comments stand on lines of their own".to_owned());
+    }
+    if text.parse::<Ipv6Addr>().is_ok() {
+        return Err(format!(
+            "is an IPv6 address without brackets: write [{text}]"
+        ));
+    }
     let url =
         Url::parse(&format!("http://{text}")).map_err(|error| format!("is not a host: {error}"))?;
     let plain = url.username().is_empty()
         && url.password().is_none()
         && url.query().is_none()
         && url.fragment().is_none();
-    let spaced = text.contains(char::is_whitespace) || text.ends_with(':');
-    if plain && !spaced {
+    let odd = |c: char| matches!(c, '"' | '\'' | '$' | '=' | '<' | '>');
+    if plain && !text.ends_with(':') && !text.contains(odd) {
         Ok(text.to_owned())
     } else {
         Err("is not a plain host".to_owned())

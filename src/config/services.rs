@@ -5,12 +5,11 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::hidden::{self, callable};
-use super::keys::nearest;
-use super::mail::{LINK, link};
+use super::hidden::callable;
+use super::mail::link;
+use super::nearest::nearest;
 use super::reader::Reader;
-use super::rows::{NAMES, PATTERNS, pattern, slug};
-use super::settings::{HOUR, MILLI, MINUTE, SECOND};
+use super::rows::{pattern, slug};
 use engine::PoolRule;
 
 /// The components that labwatch can have by itself, by their names.
@@ -123,7 +122,7 @@ pub(super) fn groups(reader: &mut Reader<'_>) -> Groups {
         Some(PoolSettings {
             name,
             members: reader.required_patterns("members"),
-            min_healthy: reader.number("min_healthy", 1..=10_000),
+            min_healthy: reader.number("min_healthy"),
         })
     });
     let known = category_names(reader);
@@ -160,17 +159,17 @@ fn category_names(reader: &Reader<'_>) -> Vec<String> {
 
 fn category(reader: &mut Reader<'_>, name: String, used: &BTreeSet<&str>) -> CategorySettings {
     let category = CategorySettings {
-        patterns: reader.list("match", PATTERNS, pattern),
-        pools: reader.list("pools", NAMES, slug),
+        patterns: reader.list("match", pattern),
+        pools: reader.list("pools", slug),
         resilient: reader.switch("resilient"),
         min_healthy: reader
             .is_set("min_healthy")
-            .then(|| reader.number("min_healthy", 1..=10_000)),
-        period: reader.duration("period", SECOND..=5 * MINUTE),
+            .then(|| reader.number("min_healthy")),
+        period: reader.duration("period"),
         sticky: reader.switch("sticky"),
-        failure_threshold: reader.number("failure_threshold", 1..=100),
+        failure_threshold: reader.number("failure_threshold"),
         sticky_booking: reader.switch("sticky_booking"),
-        panic_guide: reader.parsed("panic_guide", LINK, |text| {
+        panic_guide: reader.parsed("panic_guide", |text| {
             link(text).and_then(|url| callable(&url))
         }),
         business_impact: reader.sentences("business_impact").unwrap_or_default(),
@@ -223,7 +222,7 @@ fn service(reader: &mut Reader<'_>, name: String, known: &[String]) -> Option<Se
         ("ft", Expect::FtStandard),
     ];
     let asked = reader.find("url").is_some();
-    let url = reader.parsed("url", hidden::ALLOWED, callable);
+    let url = reader.parsed("url", callable);
     for key in ["timeout", "expect", "retries", "retry_after"] {
         if reader.is_set(key) && !asked {
             reader.wrong(
@@ -233,16 +232,10 @@ fn service(reader: &mut Reader<'_>, name: String, known: &[String]) -> Option<Se
             );
         }
     }
-    let (period, timeout) = (
-        reader.duration("period", SECOND..=HOUR),
-        reader.duration("timeout", 100 * MILLI..=MINUTE),
-    );
+    let (period, timeout) = (reader.duration("period"), reader.duration("timeout"));
     let expect = reader.choice("expect", &EXPECT);
-    let categories = reader.list("categories", NAMES, |text| category_name(text, known));
-    let (retries, retry_after) = (
-        reader.number("retries", 0..=10),
-        reader.duration("retry_after", 100 * MILLI..=MINUTE),
-    );
+    let categories = reader.list("categories", |text| category_name(text, known));
+    let (retries, retry_after) = (reader.number("retries"), reader.duration("retry_after"));
     // A url that is wrong is said; it is not the same as none.
     Some(ServiceSettings {
         name,

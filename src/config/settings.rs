@@ -2,36 +2,27 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
-use std::str::FromStr;
 use std::time::Duration;
-
-use tracing_subscriber::filter::{LevelFilter, Targets};
 
 use super::access::api;
 use super::advice::advice;
 use super::changes::Written;
 use super::graphite::{graphite, profile, surfaces};
-use super::layers::{Layers, Sources};
+use super::layers::Layers;
+use super::log::log;
 use super::maintenance::maintenance;
 use super::notifications::telling;
-use super::problem::Problems;
-use super::reader::{Reader, duration_within};
+use super::problem::{Problem, Problems};
+use super::reader::{Reader, WordOr};
 use super::services::{Groups, groups};
+use super::sources::Sources;
 use super::{
-    BookSettings, Config, FeedSettings, HealthSettings, LogFile, LogFormat, LogSettings,
-    MailSettings, MemorySettings, SampleSettings, mail, servers,
+    BookSettings, Config, FeedSettings, HealthSettings, MailSettings, MemorySettings,
+    SampleSettings, mail, servers,
 };
 use crate::clients::Address;
-use engine::model::{SourceName, parse_duration};
+use engine::model::SourceName;
 use engine::{Asking, FlapRule, HysteresisTimes, Policy, Sampling};
-
-pub(super) const MILLI: Duration = Duration::from_millis(1);
-pub(super) const SECOND: Duration = Duration::from_secs(1);
-pub(super) const MINUTE: Duration = Duration::from_secs(60);
-pub(super) const HOUR: Duration = Duration::from_secs(3_600);
-pub(super) const DAY: Duration = Duration::from_secs(86_400);
-const KIB: u64 = 1 << 10;
-const GIB: u64 = 1 << 30;
 
 /// A configuration that is right, with what is to be said about it.
 #[derive(Debug, Clone)]
@@ -40,7 +31,7 @@ pub struct Loaded {
     pub config: Config,
     /// What is allowed but looks like a mistake, each a plain sentence.
     pub warnings: Vec<String>,
-    set: BTreeSet<String>,
+    set: BTreeSet<&'static str>,
     pub(super) written: Written,
 }
 
@@ -62,7 +53,21 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
         &Whole {
             address: servers::address,
             mail: mail::mail,
-            secrets: true,
+            secrets: |_| true,
+        },
+    )
+}
+
+/// The same, for what needs only the API and the store: as [`load_rules`], with the secret of the API.
+///
+/// # Errors
+/// [`Problems`], all at once, none with a secret in it.
+pub fn load_api(sources: &Sources) -> Result<Loaded, Problems> {
+    assemble(
+        sources,
+        &Whole {
+            secrets: |key| key == "secret_api",
+            ..RULES
         },
     )
 }
@@ -73,16 +78,14 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
 /// # Errors
 /// [`Problems`], all at once, none with a secret in it.
 pub fn load_rules(sources: &Sources) -> Result<Loaded, Problems> {
-    let mail = |reader: &mut Reader<'_>, gather| Some(mail::rules_only(reader, gather));
-    assemble(
-        sources,
-        &Whole {
-            address: |_, server| servers::nowhere(server),
-            mail,
-            secrets: false,
-        },
-    )
+    assemble(sources, &RULES)
 }
+
+const RULES: Whole = Whole {
+    address: |_, server| servers::nowhere(server),
+    mail: |reader, gather| Some(mail::rules_only(reader, gather)),
+    secrets: |_| false,
+};
 
 /// The configuration of a program that uses labwatch for its own health: no laboratory is watched, and no mail is sent. Hosts and secrets
 /// of relay, jump and book are not looked at.
@@ -99,7 +102,8 @@ pub fn load_without_laboratory(sources: &Sources) -> Result<Loaded, Problems> {
 struct Whole {
     address: fn(&mut Reader<'_>, SourceName) -> Option<Address>,
     mail: fn(&mut Reader<'_>, Duration) -> Option<MailSettings>,
-    secrets: bool,
+    /// Which secrets are looked at, by their keys.
+    secrets: fn(&str) -> bool,
 }
 
 fn assemble(sources: &Sources, parts: &Whole) -> Result<Loaded, Problems> {
@@ -108,34 +112,53 @@ fn assemble(sources: &Sources, parts: &Whole) -> Result<Loaded, Problems> {
     if problems.iter().any(|problem| problem.key.is_empty()) {
         return Err(Problems(problems)); // what a broken file holds is unknown: the rest would be called missing
     }
-    let old_name = layers.alias("health_last", "health_last_active");
+    layers.alias("health_last", "health_last_active");
     let mut reader = Reader::new(&layers, parts.secrets);
     let config = config(&mut reader, parts);
-    let (found, mut warnings) = (reader.problems, reader.warnings);
+    let (found, said) = (reader.problems, reader.warnings);
+    let mut warnings = layers.take_warnings();
+    warnings.extend(unknown(&mut layers, &mut problems, &found));
     problems.extend(found);
-    if old_name {
-        warnings.push("health_last is an old name: write health_last_active".to_owned());
-    }
+    warnings.extend(said);
+    warnings.extend(old_names(&layers));
     match config {
         Some(config) if problems.is_empty() => Ok(Loaded {
             config,
             warnings,
-            set: layers.set_keys().cloned().collect(),
+            set: layers.set_keys().collect(),
             written: Written::of(&layers),
         }),
         _ => Err(Problems(problems)),
     }
 }
 
+/// Sorts the names that are no settings into problems and warnings, which are returned. Others fill the environment too: there they are
+/// problems only where something that is required is missing, for then one of them was probably meant.
+fn unknown(layers: &mut Layers, problems: &mut Vec<Problem>, found: &[Problem]) -> Vec<String> {
+    let is_complete = !found.iter().any(|problem| problem.is_missing);
+    let unknown = layers.take_unknown();
+    let (ignored, wrong): (Vec<_>, Vec<_>) = unknown
+        .iter()
+        .partition(|name| name.from_environment && is_complete);
+    let is_set = |key: &str| layers.is_set(key);
+    problems.extend(wrong.iter().map(|name| name.problem(is_set)));
+    ignored.iter().map(|name| name.warning(is_set)).collect()
+}
+
+/// What to say of the names that are accepted for the sake of the program that labwatch replaces.
+fn old_names(layers: &Layers) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if layers.is_set("health_last") {
+        warnings.push("health_last is an old name: write health_last_active".to_owned());
+    }
+    warnings
+}
+
 fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let book = book(reader, parts);
     let jump = feed(reader, parts, SourceName::Jump);
     let relay = feed(reader, parts, SourceName::Relay);
-    let ask = reader.parsed(
-        "ask_every",
-        "auto, off, or a duration from 1s to 1h",
-        asking,
-    );
+    let ask = reader.word_or_duration("ask_every").map(asking);
     let (sample, health) = (sample(reader), health(reader));
     let gather = mail::gather(reader);
     let mail = (parts.mail)(reader, gather);
@@ -149,7 +172,8 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let advice = advice(reader);
     let surfaces = surfaces(reader, &services);
     let (api, memory, log) = (api(reader), memory(reader), log(reader));
-    let (graphite, profile) = (graphite(reader), profile(reader));
+    let graphite = graphite(reader);
+    profile(reader);
     let observe = reader.switch("observe");
     let config = Config {
         relay: relay?,
@@ -167,8 +191,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         advice,
         surfaces,
         graphite,
-        profile,
-        laboratory: parts.secrets,
+        laboratory: (parts.secrets)("secret_relay"),
         observe,
         api,
         memory,
@@ -186,8 +209,8 @@ fn silent(mut config: Config) -> Config {
 
 fn book(reader: &mut Reader<'_>, parts: &Whole) -> Option<BookSettings> {
     let address = (parts.address)(reader, SourceName::Book);
-    let query_every = reader.duration("query_book_every", SECOND..=DAY);
-    let timeout = reader.duration("timeout_book", 100 * MILLI..=5 * MINUTE);
+    let query_every = reader.duration("query_book_every");
+    let timeout = reader.duration("timeout_book");
     Some(BookSettings {
         address: address?,
         timeout,
@@ -197,25 +220,18 @@ fn book(reader: &mut Reader<'_>, parts: &Whole) -> Option<BookSettings> {
 
 fn feed(reader: &mut Reader<'_>, parts: &Whole, server: SourceName) -> Option<FeedSettings> {
     let address = (parts.address)(reader, server);
-    let reconnect_every =
-        reader.duration(&format!("reconnect_{server}_every"), 10 * SECOND..=30 * DAY);
+    let reconnect_every = reader.duration(&format!("reconnect_{server}_every"));
     Some(FeedSettings {
         address: address?,
         reconnect_every,
     })
 }
 
-fn asking(text: &str) -> Result<Option<Asking>, String> {
-    match text.to_ascii_lowercase().as_str() {
-        "auto" => return Ok(Some(Asking::Auto)),
-        "off" => return Ok(None),
-        _ => {}
-    }
-    let every = parse_duration(text).map_err(|error| format!("is not a duration: {error}"))?;
-    if (SECOND..=HOUR).contains(&every) {
-        Ok(Some(Asking::Every(every)))
-    } else {
-        Err("is out of bounds".to_owned())
+fn asking(value: WordOr) -> Option<Asking> {
+    match value {
+        WordOr::Word("auto") => Some(Asking::Auto),
+        WordOr::Word(_) => None,
+        WordOr::For(every) => Some(Asking::Every(every)),
     }
 }
 
@@ -227,40 +243,33 @@ fn sample(reader: &mut Reader<'_>) -> SampleSettings {
     ];
     SampleSettings {
         when: reader.choice("sample", &words).unwrap_or(Sampling::Auto),
-        at_once: reader.number("sample_at_once", 1..=64),
-        listen: reader.duration("sample_for", 100 * MILLI..=MINUTE),
+        at_once: reader.number("sample_at_once"),
+        listen: reader.duration("sample_for"),
     }
 }
 
 fn health(reader: &mut Reader<'_>) -> HealthSettings {
     HealthSettings {
-        last_active: reader.duration("health_last_active", SECOND..=DAY),
-        last_checked: reader.duration("health_last_checked", SECOND..=DAY),
-        startup: reader.duration("health_startup", Duration::ZERO..=DAY),
-        settle: reader.duration("health_settle", Duration::ZERO..=HOUR),
-        outage_hold: reader.duration("health_outage_hold", 10 * SECOND..=7 * DAY),
+        last_active: reader.duration("health_last_active"),
+        last_checked: reader.duration("health_last_checked"),
+        startup: reader.duration("health_startup"),
+        settle: reader.duration("health_settle"),
+        outage_hold: reader.duration("health_outage_hold"),
         hold: HysteresisTimes {
-            down: reader.duration("health_hold_down", Duration::ZERO..=HOUR),
-            up: reader.duration("health_hold_up", Duration::ZERO..=HOUR),
+            down: reader.duration("health_hold_down"),
+            up: reader.duration("health_hold_up"),
         },
         flapping: flapping(reader),
-        events: reader.number("health_events", 1..=10_000),
-        log_every: reader.duration("health_log_every", SECOND..=7 * DAY),
+        events: reader.number("health_events"),
+        log_every: reader.duration("health_log_every"),
     }
 }
 
 fn flapping(reader: &mut Reader<'_>) -> FlapRule {
-    let window = reader.parsed(
-        "health_flap_window",
-        "off, or a duration from 10m to 1d",
-        |text| match text {
-            off if off.eq_ignore_ascii_case("off") => Ok(Duration::ZERO),
-            text => duration_within(text, &(10 * MINUTE..=DAY)),
-        },
-    );
+    let window = reader.word_or_duration("health_flap_window");
     let (high, low) = (
-        reader.number("health_flap_high", 10..=90),
-        reader.number("health_flap_low", 5..=85),
+        reader.number("health_flap_high"),
+        reader.number("health_flap_low"),
     );
     if low >= high && high > 0 {
         reader.wrong(
@@ -270,83 +279,19 @@ fn flapping(reader: &mut Reader<'_>) -> FlapRule {
         );
     }
     FlapRule {
-        window: window.unwrap_or_default(),
+        window: window.and_then(WordOr::duration).unwrap_or_default(),
         high,
         low,
     }
 }
 
-fn log(reader: &mut Reader<'_>) -> LogSettings {
-    const LEVEL: &str =
-        "off, error, warn, info, debug, trace, or a filter such as info,labwatch::clients=debug";
-    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
-    LogSettings {
-        level: reader
-            .parsed("log_level", LEVEL, log_level)
-            .unwrap_or_default(),
-        format: reader
-            .choice("log_format", &formats)
-            .unwrap_or(LogFormat::Json),
-        file: log_file(reader),
-    }
-}
-
-fn log_file(reader: &mut Reader<'_>) -> Option<LogFile> {
-    let path = reader.parsed("log_file", "stdout, or a path", |text| {
-        Ok(PathBuf::from(text))
-    });
-    let max_size = reader.size("log_max_size", 64 * KIB..=4 * GIB);
-    let max_age = reader.duration("log_max_age", HOUR..=3_650 * DAY);
-    let max_total = reader.size("log_max_total", 64 * KIB..=1_024 * GIB);
-    if (1..max_size).contains(&max_total) {
-        reader.wrong(
-            "log_max_total",
-            "is below log_max_size",
-            "all log files together need room for at least one",
-        );
-    }
-    let path = path.filter(|path| path.as_os_str() != "stdout")?;
-    Some(LogFile {
-        path,
-        max_size,
-        max_age,
-        max_total,
-    })
-}
-
-/// A level or a filter, in today's words. A lone word that is no level would be taken for the name of a library.
-fn log_level(text: &str) -> Result<String, String> {
-    let text = text.to_ascii_lowercase();
-    let level = match text.as_str() {
-        "warning" => "warn",
-        "fatal" | "panic" => "error",
-        other => other,
-    };
-    let lone = level
-        .split(',')
-        .map(str::trim)
-        .filter(|part| !part.contains('='));
-    if lone
-        .clone()
-        .any(|part| LevelFilter::from_str(part).is_err() || part.is_empty())
-    {
-        return Err("is not a level".to_owned());
-    }
-    Targets::from_str(level).map_err(|error| format!("is not a filter: {error}"))?;
-    Ok(level.to_owned())
-}
-
 fn memory(reader: &mut Reader<'_>) -> Option<MemorySettings> {
-    let days = reader.number("history_days", 1..=36_500);
-    let folder = reader.parsed(
-        "data_dir",
-        "an absolute path, or none",
-        |text| match PathBuf::from(text) {
-            _ if text == "none" => Ok(None),
-            path if path.is_absolute() => Ok(Some(path)),
-            _ => Err("is not an absolute path".to_owned()),
-        },
-    );
+    let days = reader.number("history_days");
+    let folder = reader.parsed("data_dir", |text| match PathBuf::from(text) {
+        _ if text == "none" => Ok(None),
+        path if path.is_absolute() => Ok(Some(path)),
+        _ => Err("is not an absolute path".to_owned()),
+    });
     folder
         .flatten()
         .map(|folder| MemorySettings { folder, days })
@@ -370,31 +315,6 @@ impl Config {
             sample_at_once: self.sample.at_once,
             sample_for: self.sample.listen,
             query_book_every: self.book.query_every,
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn levels() {
-        for (text, level) in [
-            ("INFO", "info"),
-            ("warning", "warn"),
-            ("fatal", "error"),
-            ("off", "off"),
-            (
-                "info,labwatch::clients=debug",
-                "info,labwatch::clients=debug",
-            ),
-            ("labwatch=trace", "labwatch=trace"),
-        ] {
-            assert_eq!(log_level(text), Ok(level.to_owned()));
-        }
-        for bad in ["infoo", "info,feeds", "labwatch=loud", "", ","] {
-            assert!(log_level(bad).is_err(), "{bad}");
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
+use super::bounds::short;
 use super::maintenance::{MaintenanceSettings, Planned};
 use super::notifications::{Route, RouteTarget, TellingSettings, Webhook};
-use super::reader::short;
 use super::services::{CategorySettings, Expect, PoolSettings, ServiceSettings};
-use super::{ApiRead, ApiSettings, Config, MailSettings};
+use super::{ApiRead, ApiSettings, Config, LogTarget, MailSettings};
 use crate::clients::Address;
 
 impl Config {
@@ -51,10 +51,6 @@ impl Config {
                 short(to.every)
             )
         }));
-        lines.extend(
-            self.profile
-                .map(|profile| format!("profile  http://{}", profile.listen)),
-        );
         let folder = self
             .memory
             .as_ref()
@@ -62,11 +58,11 @@ impl Config {
                 memory.folder.to_string_lossy()
             });
         lines.push(format!("memory   {folder}"));
-        let log = self
-            .log
-            .file
-            .as_ref()
-            .map_or("standard output".into(), |file| file.path.to_string_lossy());
+        let log = match &self.log.target {
+            LogTarget::Output => "standard output".into(),
+            LogTarget::Error => "standard error".into(),
+            LogTarget::File(file) => file.path.to_string_lossy(),
+        };
         lines.push(format!("log      {log}, {}", self.log.level));
         lines.join("\n")
     }

@@ -1,83 +1,18 @@
-//! The tables of the configuration file: which there are and which keys each has, read from their documentation, and the rows of a file.
-//! Knows nothing of what a value means.
+//! The rows of the tables of a configuration file, with their defaults. Knows nothing of what a value means.
 
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
-use super::document::{Section, What};
-use super::keys::{self, Key};
-use super::layers::{Found, Layer, Raw, raw};
+use super::declared::{Setting, Table, declared};
+use super::document::{Raw, Section, What};
+use super::layers::{Found, Layer};
+use super::nearest::nearest;
 use super::problem::{Problem, quote};
 
-/// The documentation of the tables, as shipped.
-pub const TABLES: &str = include_str!("tables.toml");
-
-/// A configuration with every kind of table, as shipped.
+/// A configuration with every kind of table, as it is documented.
 pub const EXAMPLE: &str = include_str!("example.toml");
 
 /// How often one table may stand in a configuration file.
 pub const MAX_ROWS: usize = 200;
-
-static DOCUMENTED: LazyLock<Vec<Table>> = LazyLock::new(read_documentation);
-
-/// A kind of table, as `tables.toml` documents it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table {
-    /// Its name, without brackets.
-    pub name: &'static str,
-    /// Whether it may stand there several times.
-    pub repeats: bool,
-    /// What it is for.
-    pub doc: String,
-    /// Its keys.
-    pub keys: Vec<Key>,
-}
-
-impl Table {
-    /// Its name as it stands in the file.
-    #[must_use]
-    pub fn heading(&self) -> String {
-        if self.repeats {
-            format!("[[{}]]", self.name)
-        } else {
-            format!("[{}]", self.name)
-        }
-    }
-}
-
-/// Every kind of table, in the order of `tables.toml`.
-#[must_use]
-pub fn tables() -> &'static [Table] {
-    &DOCUMENTED
-}
-
-/// The kind of table of this name.
-pub(super) fn table(name: &str) -> Option<&'static Table> {
-    tables().iter().find(|table| table.name == name)
-}
-
-fn read_documentation() -> Vec<Table> {
-    let keys = keys::documented(TABLES);
-    let sections = TABLES.split("\n## ").skip(1);
-    let table = |section: &'static str| {
-        let heading = section.lines().next().unwrap_or_default();
-        let prose = section
-            .lines()
-            .skip(1)
-            .map_while(|line| line.strip_prefix("# "));
-        Table {
-            name: heading.trim_matches(['[', ']']),
-            repeats: heading.starts_with("[["),
-            doc: prose.collect::<Vec<_>>().join(" "),
-            keys: keys
-                .iter()
-                .filter(|key| key.section == heading)
-                .cloned()
-                .collect(),
-        }
-    };
-    sections.map(table).collect()
-}
 
 /// One table of a file, with the documented defaults.
 #[derive(Debug)]
@@ -91,13 +26,13 @@ pub(super) struct Row {
 }
 
 impl Row {
-    pub(super) fn find(&self, key: &str) -> Option<Found> {
-        debug_assert!(
-            self.table.keys.iter().any(|known| known.name == key),
-            "{key} of {} is documented",
-            self.table.name
-        );
-        self.values.get(key).cloned()
+    pub(super) fn find(&self, key: &str) -> Option<&Found> {
+        self.values.get(key)
+    }
+
+    /// How a key is declared.
+    pub(super) fn key(&self, key: &str) -> Option<&'static Setting> {
+        self.table.keys.iter().find(|known| known.name == key)
     }
 
     /// Everything that is written in it, without where.
@@ -115,97 +50,69 @@ impl Row {
 
     /// The text of a key, as it was written.
     pub(super) fn text(&self, key: &str) -> Option<String> {
-        match self.find(key)?.raw {
-            Raw::Text(text) => Some(text),
+        match &self.find(key)?.raw {
+            Raw::Text(text) => Some(text.clone()),
             Raw::Literal(_) | Raw::List(_) | Raw::Other => None,
         }
     }
 }
 
-/// The rows of a known table, and what is wrong with their names. `flat` are the names of all settings.
-pub(super) fn rows(
-    table: &'static Table,
-    what: What,
-    origin: &str,
-    flat: &[String],
-) -> (Vec<Row>, Vec<Problem>) {
-    let wrong = |wrong: String, allowed: &str| Problem {
-        key: table.name.to_owned(),
-        wrong,
-        allowed: allowed.to_owned(),
-        origin: origin.to_owned(),
-    };
-    let sections = match (what, table.repeats) {
-        (What::One(section), false) => vec![section],
-        (What::Many(sections), true) if sections.len() <= MAX_ROWS => sections,
-        (What::Many(sections), true) => {
-            let notified = format!("stands there {} times", sections.len());
-            return (
-                Vec::new(),
-                vec![wrong(notified, &format!("at most {MAX_ROWS} times"))],
-            );
-        }
-        (What::One(_), true) => {
-            return (
-                Vec::new(),
-                vec![wrong(
-                    "is one table".to_owned(),
-                    &format!("write {}, once for each", table.heading()),
-                )],
-            );
-        }
-        (What::Many(_), false) => {
-            return (
-                Vec::new(),
-                vec![wrong(
-                    "is a list of tables".to_owned(),
-                    &format!("write {}, once", table.heading()),
-                )],
-            );
-        }
-        (What::Value(_), _) => {
-            return (
-                Vec::new(),
-                vec![wrong(
-                    "is not a table".to_owned(),
-                    &format!("write {}", table.heading()),
-                )],
-            );
+/// The rows of a known table, and what is wrong with their names.
+pub(super) fn rows(table: &'static Table, what: What, origin: &str) -> (Vec<Row>, Vec<Problem>) {
+    let sections = match sections(table, what) {
+        Ok(sections) => sections,
+        Err((wrong, allowed)) => {
+            let problem = Problem::new(table.name, wrong, &allowed, origin);
+            return (Vec::new(), vec![problem]);
         }
     };
     let mut problems = Vec::new();
     let rows = (1..)
         .zip(sections)
-        .map(|(number, section)| row(table, number, section, flat, &mut problems))
+        .map(|(number, section)| row(table, number, section, &mut problems))
         .collect();
     (rows, problems)
 }
 
-fn row(
-    table: &'static Table,
-    number: usize,
-    section: Section,
-    flat: &[String],
-    problems: &mut Vec<Problem>,
-) -> Row {
+/// What stands below each heading of the table; or what is wrong, and what is allowed.
+fn sections(table: &Table, what: What) -> Result<Vec<Section>, (String, String)> {
+    let heading = table.heading();
+    match (what, table.repeats) {
+        (What::One(section), false) => Ok(vec![section]),
+        (What::Many(sections), true) if sections.len() <= MAX_ROWS => Ok(sections),
+        (What::Many(sections), true) => Err((
+            format!("stands there {} times", sections.len()),
+            format!("at most {MAX_ROWS} times"),
+        )),
+        (What::One(_), true) => Err((
+            "is one table".to_owned(),
+            format!("write {heading}, once for each"),
+        )),
+        (What::Many(_), false) => Err((
+            "is a list of tables".to_owned(),
+            format!("write {heading}, once"),
+        )),
+        (What::Value(_), _) => Err(("is not a table".to_owned(), format!("write {heading}"))),
+    }
+}
+
+fn row(table: &'static Table, number: usize, section: Section, problems: &mut Vec<Problem>) -> Row {
     let known: Vec<&str> = table.keys.iter().map(|key| key.name).collect();
-    let defaults = table.keys.iter().filter(|key| key.has_default);
+    let defaults = table.keys.iter();
     let mut values: BTreeMap<String, Found> = defaults
-        .map(|key| (key.name.to_owned(), default(key)))
+        .filter_map(|key| Some((key.name.to_owned(), Found::default_of(key)?)))
         .collect();
     let mut strays = Vec::new();
     for (key, value, origin) in section.values {
         if !known.contains(&key.as_str()) {
             strays.push((key, origin));
-        } else if value.as_str().is_none_or(|text| !text.trim().is_empty()) {
-            values.insert(
-                key,
-                Found {
-                    raw: raw(value),
-                    layer: Layer::File,
-                    origin,
-                },
-            );
+        } else if !matches!(&value, Raw::Text(text) if text.trim().is_empty()) {
+            let found = Found {
+                raw: value,
+                layer: Layer::File,
+                origin,
+            };
+            values.insert(key, found);
         }
     }
     let row = Row {
@@ -217,7 +124,7 @@ fn row(
     problems.extend(
         strays
             .into_iter()
-            .map(|(key, origin)| unlisted(&row, &key, &known, flat, origin)),
+            .map(|(key, origin)| unlisted(&row, &key, &known, origin)),
     );
     row
 }
@@ -230,83 +137,15 @@ fn label(table: &Table, number: usize, name: Option<&Found>) -> String {
     }
 }
 
-fn unlisted(row: &Row, key: &str, known: &[&str], flat: &[String], origin: String) -> Problem {
+fn unlisted(row: &Row, key: &str, known: &[&str], origin: String) -> Problem {
     let heading = row.table.heading();
-    let allowed = match keys::nearest(key, known) {
-        _ if flat.iter().any(|name| name == key) => {
+    let allowed = match nearest(key, known) {
+        _ if declared(key).is_some() => {
             "it is a setting: write it above the first table of the file".to_owned()
         }
         Some(name) => format!("did you mean {name}?"),
         None => format!("allowed are {}", known.join(", ")),
     };
-    Problem {
-        key: row.label(key),
-        wrong: format!("is not a key of {heading}"),
-        allowed,
-        origin,
-    }
-}
-
-fn default(key: &Key) -> Found {
-    let text = key.plain_value().to_owned();
-    let raw = if key.value.starts_with('"') {
-        Raw::Text(text)
-    } else {
-        Raw::Literal(text)
-    };
-    Found {
-        raw,
-        layer: Layer::Defaults,
-        origin: String::new(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_line_of_the_documentation_is_understood() {
-        let assignments = TABLES
-            .lines()
-            .filter(|line| !line.starts_with("# ") && line.contains(" = "))
-            .count();
-        assert_eq!(
-            tables().iter().map(|table| table.keys.len()).sum::<usize>(),
-            assignments
-        );
-        for table in tables() {
-            assert!(
-                !table.doc.is_empty() && !table.keys.is_empty(),
-                "{}",
-                table.name
-            );
-            assert_eq!(
-                table.repeats,
-                table.keys.iter().any(|key| key.name == "name"),
-                "{}: what repeats has names",
-                table.name
-            );
-            for key in &table.keys {
-                assert!(
-                    key.doc.contains("Allowed: "),
-                    "{} {} says what is allowed",
-                    table.name,
-                    key.name
-                );
-            }
-        }
-        let names: Vec<_> = tables().iter().map(Table::heading).collect();
-        assert_eq!(
-            names,
-            [
-                "[[route]]",
-                "[[maintenance]]",
-                "[[pool]]",
-                "[[category]]",
-                "[[service]]",
-                "[advice]"
-            ]
-        );
-    }
+    let wrong = format!("is not a key of {heading}");
+    Problem::new(&row.label(key), wrong, &allowed, origin)
 }

@@ -186,7 +186,7 @@ mod tests {
             tasks.spawn(async move {
                 axum::serve(listener, Router::new().fallback(called))
                     .await
-                    .expect("serves")
+                    .expect("serves");
             });
             let (pictures, seen) = watch::channel(Arc::new(snapshot()));
             let (sender, views) = watch::channel(DeadManView::default());

@@ -1,7 +1,6 @@
 //! The log levels that can be set while the service runs: which components there are, and what a request to set one must look like.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde::Deserialize;
 
@@ -54,40 +53,21 @@ pub struct SetLevel {
 }
 
 /// Why a level cannot be set.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LevelRefused {
     /// The request is not `{"component": ..., "level": ...}`. Holds what is wrong.
+    #[error("write it as {{\"component\": \"relay\", \"level\": \"debug\"}}: {0}")]
     Form(String),
     /// There is no such component.
+    #[error("component {0:?} is not known, but {known} are", known = COMPONENTS.map(|(name, _)| name).join(", "))]
     Component(String),
     /// There is no such level.
+    #[error("level {0:?} is not known, but {known} are", known = LEVELS.join(", "))]
     Level(String),
     /// The log cannot be changed. Holds why.
+    #[error("the log cannot be changed: {0}")]
     Log(String),
 }
-
-impl fmt::Display for LevelRefused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Form(why) => write!(
-                f,
-                "write it as {{\"component\": \"relay\", \"level\": \"debug\"}}: {why}"
-            ),
-            Self::Component(name) => {
-                let known = COMPONENTS.map(|(name, _)| name).join(", ");
-                write!(f, "component {name:?} is not known, but {known} are")
-            }
-            Self::Level(level) => write!(
-                f,
-                "level {level:?} is not known, but {} are",
-                LEVELS.join(", ")
-            ),
-            Self::Log(why) => write!(f, "the log cannot be changed: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for LevelRefused {}
 
 /// The log, as far as its levels go.
 pub trait Levels: Send + Sync {

@@ -57,8 +57,7 @@
 //! # }
 //! ```
 //!
-//! Whether another instance runs on a port, and how it is, say [`labwatch_on`](crate::http::labwatch_on) and
-//! [`status_on`](crate::http::status_on).
+//! Whether another instance runs on a port, and how it is, say `labwatch::http::labwatch_on` and `labwatch::http::status_on`.
 
 mod acknowledgements;
 mod category;

@@ -1,7 +1,6 @@
 //! What others report by themselves: components that are not probed, and the self-tests of experiments. The last report counts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -30,47 +29,25 @@ struct Reported {
 }
 
 /// Why a report is not taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NotTaken {
     /// There is no such kind.
+    #[error("reports about {0:?} are not known, but about {known} are", known = REPORT_KINDS.join(" and "))]
     Kind(String),
     /// No component of this name reports by itself.
+    #[error(
+        "no component {0} reports by itself: write a [[service]] of this name without a url into the configuration"
+    )]
     Component(String),
     /// Labwatch finds out itself how this component is.
+    #[error(
+        "labwatch finds out itself how {0} is: to have it report instead, leave out the url of its [[service]]"
+    )]
     Asked(String),
     /// There is no such experiment.
+    #[error("experiment {0} was not found: neither book nor relay nor jump knows it")]
     Experiment(String),
 }
-
-impl fmt::Display for NotTaken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Kind(kind) => write!(
-                f,
-                "reports about {kind:?} are not known, but about {} are",
-                REPORT_KINDS.join(" and ")
-            ),
-            Self::Component(name) => {
-                write!(
-                    f,
-                    "no component {name} reports by itself: write a [[service]] of this name without a url into the configuration"
-                )
-            }
-            Self::Asked(name) => {
-                write!(
-                    f,
-                    "labwatch finds out itself how {name} is: to have it report instead, leave out the url of its [[service]]"
-                )
-            }
-            Self::Experiment(name) => write!(
-                f,
-                "experiment {name} was not found: neither book nor relay nor jump knows it"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for NotTaken {}
 
 /// What became of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

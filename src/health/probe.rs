@@ -197,13 +197,13 @@ impl Probe {
         check: Check,
     ) -> Result<Self, RegisterError> {
         let reporter = registry.register(name, Some(pace.stale_after()), categories)?;
-        let (to_probe, asked) = mpsc::channel(ASKED_QUEUE);
+        let (to_probe, requests) = mpsc::channel(ASKED_QUEUE);
         asker.probes().insert(Arc::from(name), to_probe);
         Ok(Self {
             reporter,
             pace,
             check,
-            asked,
+            asked: requests,
         })
     }
 

@@ -4,7 +4,6 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
-use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -27,33 +26,20 @@ const MAX_DETAIL_CHARS: usize = 300;
 pub type Clock = Arc<dyn Fn() -> Moment + Send + Sync>;
 
 /// Why a component cannot be registered.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum RegisterError {
     /// There is one of this name.
+    #[error("there are two components of the name {0}: give one of them another")]
     Duplicate(String),
     /// The name does not fit into a path: letters, digits, `.`, `_` and `-` do.
+    #[error(
+        "{0:?} cannot be a component's name: use letters, digits, dots, underscores and dashes"
+    )]
     Name(String),
     /// There are [`MAX_COMPONENTS`].
+    #[error("there are more than {max_components} components", max_components = MAX_COMPONENTS)]
     TooMany,
 }
-
-impl fmt::Display for RegisterError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Duplicate(name) => write!(
-                f,
-                "there are two components of the name {name}: give one of them another"
-            ),
-            Self::Name(name) => write!(
-                f,
-                "{name:?} cannot be a component's name: use letters, digits, dots, underscores and dashes"
-            ),
-            Self::TooMany => write!(f, "there are more than {MAX_COMPONENTS} components"),
-        }
-    }
-}
-
-impl std::error::Error for RegisterError {}
 
 /// All components that are reported. A clone is the same registry.
 #[derive(Clone)]

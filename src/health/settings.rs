@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::category::{DEFAULT, SYSTEM, of_stem, strict};
+use crate::build;
 use crate::config::{CategorySettings, PoolSettings};
 use engine::matches;
 
@@ -109,11 +110,11 @@ impl Identity {
     pub fn of_this_build(started: Timestamp) -> Self {
         Self {
             name: env!("CARGO_PKG_NAME"),
-            version: env!("CARGO_PKG_VERSION"),
-            commit: option_env!("LABWATCH_COMMIT"),
-            committed: option_env!("LABWATCH_COMMITTED"),
-            git_state: option_env!("LABWATCH_GIT_STATE"),
-            built: option_env!("LABWATCH_BUILT"),
+            version: build::VERSION,
+            commit: build::COMMIT,
+            committed: build::COMMITTED,
+            git_state: build::GIT_STATE,
+            built: build::BUILT,
             started,
         }
     }

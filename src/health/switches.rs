@@ -1,7 +1,6 @@
 //! Which categories are open: closed by a fault where they are sticky, closed and opened by people. Pure: it is told the time.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -85,23 +84,12 @@ impl Change {
 }
 
 /// Why a stored switch is not taken. What was in force stays.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
+#[error("the switch of category {category} cannot be read, it stays as it was: {error}")]
 pub struct Unreadable {
     category: String,
     error: serde_json::Error,
 }
-
-impl fmt::Display for Unreadable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "the switch of category {} cannot be read, it stays as it was: {}",
-            self.category, self.error
-        )
-    }
-}
-
-impl std::error::Error for Unreadable {}
 
 /// The switches, and how often in a row each sticky category has failed.
 #[derive(Debug, Clone, Default)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use engine::model::Visibility;
+use jiff::Timestamp;
 
 use super::acknowledgements::{Ack, Acks};
 use super::snapshot::Picture;
@@ -58,6 +59,12 @@ fn unnamed_switches(switches: &Switched) -> Switched {
         .collect()
 }
 
+/// A service's own words for a time, where they are one.
+fn time(text: &str) -> String {
+    text.parse::<Timestamp>()
+        .map_or_else(|_| String::new(), |_| text.to_owned())
+}
+
 /// A component without what the health document of an outside service says in its own words.
 fn unquoted(mut component: Component) -> Component {
     let checks = component.finding.checks.iter().map(|check| SingleCheck {
@@ -65,6 +72,7 @@ fn unquoted(mut component: Component) -> Component {
         name: check.name.clone(),
         ok: check.ok,
         severity: check.severity,
+        last_updated: time(&check.last_updated),
         ..SingleCheck::default()
     });
     component.finding.checks = checks.collect();

@@ -127,7 +127,7 @@ mod tests {
             pace: None,
             link: Link::Open,
             note: String::new(),
-            said: Default::default(),
+            said: engine::model::Private::default(),
             server_started: None,
             hides: 0,
             unreadable_entries: 0,

@@ -22,6 +22,7 @@ pub mod page;
 mod places;
 mod port_probe;
 mod prefix;
+mod reason;
 mod response_cache;
 mod routes;
 mod server;

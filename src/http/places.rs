@@ -217,7 +217,9 @@ mod tests {
         let answered: Vec<_> = (1..=4)
             .map(|n| take(&places, &format!("192.0.2.{n}")).expect("a place"))
             .collect();
-        answered.iter().for_each(|place| place.waits(false));
+        for place in &answered {
+            place.waits(false);
+        }
         assert!(take(&places, "192.0.2.9").is_none());
         let own = take(&places, "127.0.0.1").expect("a place");
         own.waits(false);

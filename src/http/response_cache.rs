@@ -47,18 +47,17 @@ impl<T> Shared<T> {
         let mut latest = self.latest.lock().await;
         let of = Arc::downgrade(thing);
         let known = latest.body.clone().filter(|_| latest.of.ptr_eq(&of));
-        let (tag, body) = match known {
-            Some(known) => known,
-            None => {
-                latest.body = None;
-                let whole = render(thing)?;
-                let body = (Tag::of(&whole), Packed::of(whole.into()).await);
-                *latest = Rendered {
-                    of,
-                    body: Some(body.clone()),
-                };
-                body
-            }
+        let (tag, body) = if let Some(known) = known {
+            known
+        } else {
+            latest.body = None;
+            let whole = render(thing)?;
+            let body = (Tag::of(&whole), Packed::of(whole.into()).await);
+            *latest = Rendered {
+                of,
+                body: Some(body.clone()),
+            };
+            body
         };
         if tag.is_known(asked) {
             return Ok(tag.unchanged());

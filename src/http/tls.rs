@@ -1,6 +1,5 @@
 //! The certificate of the API's own TLS: read at the start, read again when its files change, and kept as it was when the new ones are no good.
 
-use std::fmt;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -32,31 +31,18 @@ pub struct TlsFiles {
 }
 
 /// Why there is no certificate.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum CertificateError {
     /// A file cannot be read.
+    #[error("{path} cannot be read: {1}", path = .0.display())]
     Read(PathBuf, io::Error),
     /// A file holds no certificate, or no key.
+    #[error("{path} holds nothing that is needed: {1}", path = .0.display())]
     Pem(PathBuf, rustls::pki_types::pem::Error),
     /// They do not belong together, or are of a kind that is not known.
+    #[error("certificate and key do not work together: {0}")]
     Pair(rustls::Error),
 }
-
-impl fmt::Display for CertificateError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Read(path, error) => write!(f, "{} cannot be read: {error}", path.display()),
-            Self::Pem(path, error) => write!(
-                f,
-                "{} holds nothing that is needed: {error}",
-                path.display()
-            ),
-            Self::Pair(error) => write!(f, "certificate and key do not work together: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for CertificateError {}
 
 /// The certificate that the API shows.
 #[derive(Debug)]

@@ -1,6 +1,5 @@
 //! A recording: what relay, jump and book really sent, and what was done to the laboratory. Reads the files of one folder, with bounds.
 
-use std::fmt;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,9 +60,10 @@ pub struct Exchange {
 }
 
 /// Why a recording cannot be read.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// A file cannot be read.
+    #[error("{} cannot be read: {why}", .file.display())]
     Read {
         /// Which.
         file: PathBuf,
@@ -71,8 +71,10 @@ pub enum ReplayError {
         why: std::io::Error,
     },
     /// A file is longer than [`MAX_FILE_BYTES`].
+    #[error("{} is larger than {max_file_bytes} bytes", .0.display(), max_file_bytes = MAX_FILE_BYTES)]
     TooLarge(PathBuf),
     /// A line is not what it should be, or longer than [`MAX_LINE_BYTES`].
+    #[error("{}:{line}: {why}", .file.display())]
     Line {
         /// In which file.
         file: PathBuf,
@@ -82,34 +84,12 @@ pub enum ReplayError {
         why: String,
     },
     /// There is nothing to replay in the folder.
+    #[error("{} holds no recording: none of relay.jsonl, jump.jsonl and book.jsonl is there", .0.display())]
     Empty(PathBuf),
     /// The result cannot be written.
+    #[error("the result cannot be written: {0}")]
     Write(std::io::Error),
 }
-
-impl fmt::Display for ReplayError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Read { file, why } => write!(f, "{} cannot be read: {why}", file.display()),
-            Self::TooLarge(file) => write!(
-                f,
-                "{} is larger than {MAX_FILE_BYTES} bytes",
-                file.display()
-            ),
-            Self::Line { file, line, why } => write!(f, "{}:{line}: {why}", file.display()),
-            Self::Empty(folder) => {
-                write!(
-                    f,
-                    "{} holds no recording: none of relay.jsonl, jump.jsonl and book.jsonl is there",
-                    folder.display()
-                )
-            }
-            Self::Write(why) => write!(f, "the result cannot be written: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for ReplayError {}
 
 impl Recording {
     /// Reads a folder with `relay.jsonl`, `jump.jsonl`, `book.jsonl` and `timeline.jsonl`. A file that is not there is passed over.

@@ -116,6 +116,7 @@ pub fn tell(action: &Action, at: Timestamp, clock: Clock<'_>) -> Option<Notified
     })
 }
 
+#[expect(clippy::too_many_lines, reason = "one flat text for each record")]
 fn recorded(record: &Record) -> Option<(Kind, String)> {
     Some(match record {
         Record::Event { stub, event } => (Kind::Health, happened(stub, event)),

@@ -1,7 +1,5 @@
 //! The time that a report is about: a month, or from one moment up to another, by the calendar of a time zone. Only arithmetic.
 
-use std::fmt;
-
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
@@ -24,39 +22,24 @@ pub struct Period {
 }
 
 /// Why a text is no period.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PeriodError {
     /// It is not a month; holds the text.
+    #[error("{0:?} is not a month; write it as 2026-10")]
     Month(String),
     /// It is neither a date nor a time; holds the text.
+    #[error("{0:?} is neither a date nor a time; write it as 2026-10-01 or 2026-10-01T08:00:00Z")]
     Moment(String),
     /// It ends before it begins.
+    #[error("the time ends before it begins")]
     Order,
     /// It is longer than [`MAX_DAYS`].
+    #[error("the time is longer than {max_days} days: ask for a shorter one", max_days = MAX_DAYS)]
     TooLong,
     /// It has not begun yet.
+    #[error("the time has not begun yet")]
     Ahead,
 }
-
-impl fmt::Display for PeriodError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Month(text) => write!(f, "{text:?} is not a month; write it as 2026-10"),
-            Self::Moment(text) => write!(
-                f,
-                "{text:?} is neither a date nor a time; write it as 2026-10-01 or 2026-10-01T08:00:00Z"
-            ),
-            Self::Order => write!(f, "the time ends before it begins"),
-            Self::TooLong => write!(
-                f,
-                "the time is longer than {MAX_DAYS} days: ask for a shorter one"
-            ),
-            Self::Ahead => write!(f, "the time has not begun yet"),
-        }
-    }
-}
-
-impl std::error::Error for PeriodError {}
 
 impl Period {
     /// A month, written `2026-10`, from its first midnight to the next month's by the clocks of `zone`.

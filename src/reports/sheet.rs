@@ -65,7 +65,7 @@ pub enum By {
 }
 
 /// What is counted of an experiment, of a pool, of a month, or of all.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct Row {
     /// Its name.
     #[schema(example = "pend00")]
@@ -108,7 +108,7 @@ pub struct Row {
 }
 
 /// How long it was how, in minutes. Together they are as long as the part of the time that is past.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, ToSchema)]
 pub struct Minutes {
     /// Everything was there.
     pub ok: f64,

@@ -1,7 +1,6 @@
 //! The start of the service's own health: what reports, what is probed, where changes are kept. Decides nothing.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -33,13 +32,18 @@ const CONFIGURATION: &str = "configuration";
 const DEAD_MAN: &str = "dead_man";
 
 /// Why the service's own health cannot be set up.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum HealthError {
     /// A component cannot be registered.
+    #[error("{0}")]
     Register(RegisterError),
     /// The client for outside services cannot be made.
+    #[error("cannot set up asking outside services: {0}")]
     Client(CallError),
     /// What a program wants to add has a name that cannot be used.
+    #[error(
+        "the {kind} {name:?} cannot be added: give it a name that is not taken, of letters, digits, dots, underscores and dashes"
+    )]
     Extension {
         /// What it is.
         kind: &'static str,
@@ -47,21 +51,6 @@ pub enum HealthError {
         name: String,
     },
 }
-
-impl fmt::Display for HealthError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Register(error) => write!(f, "{error}"),
-            Self::Client(fault) => write!(f, "cannot set up asking outside services: {fault}"),
-            Self::Extension { kind, name } => write!(
-                f,
-                "the {kind} {name:?} cannot be added: give it a name that is not taken, of letters, digits, dots, underscores and dashes"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for HealthError {}
 
 /// What is needed to set it up.
 pub(super) struct HealthDeps<'a> {

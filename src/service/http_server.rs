@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::net::TcpListener;
@@ -129,6 +130,24 @@ pub(super) async fn listen(
     }
 }
 
+/// Takes the further addresses, on the port of the first one. A host without IPv6 has no `::1`, so one that cannot be had is only said.
+pub(super) async fn listen_also(addresses: &[SocketAddr], port: Option<u16>) -> Vec<TcpListener> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let address = SocketAddr::new(address.ip(), port.unwrap_or(address.port()));
+        match TcpListener::bind(address).await {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                tracing::warn!(%address, "another program has this address: the API does not listen there");
+            }
+            Err(error) => {
+                tracing::info!(%address, %error, "the API does not listen on this address");
+            }
+        }
+    }
+    listeners
+}
+
 /// The way of commands to the engine.
 pub(super) fn orders(
     orders: CommandSender,
@@ -156,11 +175,11 @@ pub(super) fn orders(
 pub(super) fn start(
     settings: &ApiSettings,
     parts: &mut TaskSet,
-    listener: Option<TcpListener>,
+    listeners: Vec<TcpListener>,
     router: Router,
     stops: &Stops<'_>,
 ) -> Result<(), CertificateError> {
-    start_as("API", settings, parts, listener, router, stops)
+    start_as("API", settings, parts, listeners, router, stops)
 }
 
 /// Starts the listener of the health endpoints, where they have one, with the path and the certificate of the API.
@@ -171,20 +190,28 @@ pub(super) fn start_actuator(
     router: Router,
     stops: &Stops<'_>,
 ) -> Result<(), CertificateError> {
-    start_as("health endpoints", settings, parts, listener, router, stops)
+    let listeners = listener.into_iter().collect();
+    start_as(
+        "health endpoints",
+        settings,
+        parts,
+        listeners,
+        router,
+        stops,
+    )
 }
 
 fn start_as(
     name: &'static str,
     settings: &ApiSettings,
     parts: &mut TaskSet,
-    listener: Option<TcpListener>,
+    listeners: Vec<TcpListener>,
     router: Router,
     stops: &Stops<'_>,
 ) -> Result<(), CertificateError> {
-    let Some(listener) = listener else {
+    if listeners.is_empty() {
         return Ok(());
-    };
+    }
     let router = http::below(&settings.prefix, router);
     let files = settings.tls.as_ref().map(|tls| TlsFiles {
         certificate: tls.cert.clone(),
@@ -201,18 +228,42 @@ fn start_as(
         certificate,
         trusted_proxies: settings.trusted_proxies.as_slice().into(),
     };
-    parts.spawn(name, serve(door, listener, router, stops.api.clone()));
+    let serving = listeners
+        .into_iter()
+        .map(|listener| serve(door.clone(), listener, router.clone(), stops.api.clone()));
+    let serving = join_all(serving.collect::<Vec<_>>());
+    parts.spawn(name, async move {
+        serving.await;
+    });
     Ok(())
 }
 
 /// Serves until `stop`, over TLS where there is a certificate.
-pub(super) async fn serve(
-    door: Door,
-    listener: TcpListener,
-    router: Router,
-    stop: CancellationToken,
-) {
+async fn serve(door: Door, listener: TcpListener, router: Router, stop: CancellationToken) {
     if let Err(error) = http::serve_through(door, listener, router, stop).await {
         tracing::error!(%error, "a listener for HTTP cannot go on");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn further_addresses_share_the_port_and_may_be_missing() {
+        let first = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let port = first.local_addr().expect("bound").port();
+        // The second is of a network that is for documentation alone.
+        let also = ["127.0.0.2:0", "192.0.2.1:0"].map(|address| address.parse().expect("one"));
+        let listeners = listen_also(&also, Some(port)).await;
+        let bound: Vec<_> = listeners
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect();
+        assert_eq!(bound, [SocketAddr::from(([127, 0, 0, 2], port))]);
+        assert!(
+            listen_also(&also, Some(port)).await.is_empty(),
+            "it is taken now"
+        );
     }
 }

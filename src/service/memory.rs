@@ -31,7 +31,7 @@ pub(super) fn remember(config: &Config) -> Result<Remembered, ServiceError> {
     let (store, memory) = match Store::open(&settings) {
         Ok(opened) => opened,
         Err(error @ (StoreError::InUse { .. } | StoreError::TooNew { .. })) => {
-            return Err(ServiceError::Memory(error));
+            return Err(ServiceError::Store(error));
         }
         Err(error @ (StoreError::Folder { .. } | StoreError::Thread(_))) => {
             tracing::error!(folder = %settings.dir.display(), "nothing is kept for a restart: {error}");
@@ -56,7 +56,7 @@ fn note_memory(memory: &store::Memory) {
     );
     match &memory.origin {
         Origin::New => {
-            tracing::info!("nothing is remembered: this is the first start on this folder")
+            tracing::info!("nothing is remembered: this is the first start on this folder");
         }
         Origin::Found => tracing::info!(
             experiments,
@@ -67,10 +67,10 @@ fn note_memory(memory: &store::Memory) {
             tracing::error!(aside = %aside.display(), "the memory was broken and begins anew; the broken file is kept aside: {why}");
         }
         Origin::ReadOnly { why } => {
-            tracing::error!(experiments, "the memory can be read but not written: {why}")
+            tracing::error!(experiments, "the memory can be read but not written: {why}");
         }
         Origin::Unavailable { why } => {
-            tracing::error!("the memory can neither be read nor written, it is tried again: {why}")
+            tracing::error!("the memory can neither be read nor written, it is tried again: {why}");
         }
     }
 }

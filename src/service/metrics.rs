@@ -1,16 +1,15 @@
-//! The boot story of what is measured: who is asked at the scrape, who counts, what is sent to Graphite, and profiles.
+//! The boot story of what is measured: who is asked at the scrape, who counts, and what is sent to Graphite.
 
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{RecordHook, ServiceError, TaskSet, health, http_server};
+use super::{RecordHook, TaskSet, health};
 use crate::config::Config;
 use crate::driver::Outlets;
 use crate::health::HealthState;
-use crate::http::{self, Door};
+use crate::http;
 use crate::store::{Store, StoreHealth, StoreState};
 use crate::telemetry;
 use crate::telemetry::graphite::Graphite;
@@ -112,30 +111,4 @@ pub(super) fn start_graphite(
         "figures for Graphite",
         telemetry::graphite::run(graphite, pictures, components, stop.clone()),
     );
-}
-
-/// Profiles have a port of their own: a port that cannot be had is an error at the start, as for the API.
-pub(super) fn start_profiling(
-    config: &Config,
-    parts: &mut TaskSet,
-    stop: &CancellationToken,
-) -> Result<(), ServiceError> {
-    let Some(settings) = &config.profile else {
-        return Ok(());
-    };
-    let refused = |error| ServiceError::Profile(settings.listen, error);
-    let listener = std::net::TcpListener::bind(settings.listen).map_err(refused)?;
-    listener.set_nonblocking(true).map_err(refused)?;
-    let listener = TcpListener::from_std(listener).map_err(refused)?;
-    tracing::info!(listen = %settings.listen, "profiles can be taken, from this host only");
-    parts.spawn(
-        "profiling",
-        http_server::serve(
-            Door::default(),
-            listener,
-            telemetry::profile::router(),
-            stop.clone(),
-        ),
-    );
-    Ok(())
 }

@@ -3,11 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::notifications;
+use super::{notifications, systemd};
 use crate::config::{Changes, Config, Loaded, Problems};
 use crate::health::{Finding, HealthState, Reporter, State};
 use crate::telemetry::log::LevelHandle;
@@ -19,6 +19,8 @@ pub struct Reload {
     pub begun: Loaded,
     /// Reads it anew.
     pub read: Box<dyn FnMut() -> Result<Loaded, Problems> + Send>,
+    /// SIGHUP, caught since before the configuration was read the first time.
+    pub hangups: Signal,
 }
 
 impl fmt::Debug for Reload {
@@ -44,22 +46,16 @@ pub(super) struct Reloader {
     reload: Reload,
     /// The last one that was right.
     latest: Loaded,
-    hangups: Signal,
     hands: Hands,
 }
 
 impl Reloader {
-    /// Listens for SIGHUP from now on.
-    ///
-    /// # Errors
-    /// When the system does not let it be caught.
-    pub(super) fn new(reload: Reload, hands: Hands) -> std::io::Result<Self> {
-        Ok(Self {
+    pub(super) fn new(reload: Reload, hands: Hands) -> Self {
+        Self {
             latest: reload.begun.clone(),
             reload,
-            hangups: signal(SignalKind::hangup())?,
             hands,
-        })
+        }
     }
 
     /// Runs until `stop`.
@@ -67,8 +63,9 @@ impl Reloader {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                asked = self.hangups.recv() => if asked.is_none() { return },
+                asked = self.reload.hangups.recv() => if asked.is_none() { return },
             }
+            systemd::reloading();
             let finding = match self.follow().await {
                 Ok(waiting) if waiting.is_empty() => Finding::ok(),
                 Ok(waiting) => Finding::new(
@@ -87,6 +84,7 @@ impl Reloader {
                     )
                 }
             };
+            systemd::reloaded(&finding.detail);
             self.hands.reporter.report(finding);
         }
     }

@@ -23,6 +23,21 @@ fn watchdog() -> impl FnMut() + Send {
     }
 }
 
+/// Says that the configuration is read anew, as both `Type=notify` and `Type=notify-reload` understand it.
+pub(super) fn reloading() {
+    use sd_notify::NotifyState::Reloading;
+    match sd_notify::NotifyState::monotonic_usec_now() {
+        Ok(now) => notify(&[Reloading, now]),
+        Err(_) => notify(&[Reloading]),
+    }
+}
+
+/// Says that reading the configuration has ended, and what is to be known of that.
+pub(super) fn reloaded(detail: &str) {
+    use sd_notify::NotifyState::{Ready, Status};
+    notify(&[Ready, Status(detail)]);
+}
+
 /// Tells systemd, where it is there.
 pub(super) fn notify(states: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {

@@ -1,7 +1,6 @@
 //! Copies of the file, and the proof that one is sound. Both work beside a running service and without one, and change nothing.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -50,65 +49,32 @@ pub struct Report {
 }
 
 /// Why there is no copy.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum BackupError {
     /// Something is there already.
+    #[error("{} is there already: name another file, or remove it first", .0.display())]
     Exists(PathBuf),
     /// The file cannot be read, or the copy cannot be written. Holds the step and the cause.
+    #[error("the backup failed, {0}: {1}")]
     Failed(&'static str, String),
     /// The copy was made and is not sound, because the file is not. It was removed again.
+    #[error("the data file is damaged, so there is no backup: {}", .0.join("; "))]
     Unsound(Vec<String>),
 }
 
 /// Why a file could not be looked at.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// There is no such file.
+    #[error("there is no file {}", .0.display())]
     Missing(PathBuf),
     /// It cannot be read as a database.
+    #[error("{path} cannot be read as labwatch's data: {1}", path = .0.display())]
     Unreadable(PathBuf, String),
     /// A newer labwatch wrote it.
+    #[error("a newer labwatch wrote it (version {0} of the tables): check it with that version")]
     TooNew(i64),
 }
-
-impl fmt::Display for BackupError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Exists(path) => write!(
-                f,
-                "{} is there already: name another file, or remove it first",
-                path.display()
-            ),
-            Self::Failed(step, why) => write!(f, "the backup failed, {step}: {why}"),
-            Self::Unsound(problems) => write!(
-                f,
-                "the data file is damaged, so there is no backup: {}",
-                problems.join("; ")
-            ),
-        }
-    }
-}
-
-impl std::error::Error for BackupError {}
-
-impl fmt::Display for VerifyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Missing(path) => write!(f, "there is no file {}", path.display()),
-            Self::Unreadable(path, why) => write!(
-                f,
-                "{} cannot be read as labwatch's data: {why}",
-                path.display()
-            ),
-            Self::TooNew(found) => write!(
-                f,
-                "a newer labwatch wrote it (version {found} of the tables): check it with that version"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for VerifyError {}
 
 /// Copies the data of the folder `dir` into the file `to`, as of one moment. The copy appears whole or not at all, and is sound.
 ///

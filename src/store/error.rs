@@ -1,12 +1,15 @@
-//! What can go wrong with the memory, in words that say what to do.
+//! What can go wrong with the store, in words that say what to do.
 
-use std::fmt;
 use std::path::PathBuf;
 
 /// Why the store cannot be opened at all. What may pass by itself, such as a full disk, is no error but a degraded store.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The folder is not there and cannot be made.
+    #[error(
+        "the data folder {} cannot be made ({error}): make it, give it to the user that labwatch runs as, or name another in STATUS_DATA_DIR",
+        .dir.display()
+    )]
     Folder {
         /// The folder.
         dir: PathBuf,
@@ -14,6 +17,11 @@ pub enum StoreError {
         error: std::io::Error,
     },
     /// Another process uses the folder.
+    #[error(
+        "{} already uses the data folder {}: stop it, or name another folder in STATUS_DATA_DIR for this one",
+        process(*.pid),
+        .dir.display()
+    )]
     InUse {
         /// The folder.
         dir: PathBuf,
@@ -21,6 +29,10 @@ pub enum StoreError {
         pid: Option<u32>,
     },
     /// The file was written by a newer labwatch.
+    #[error(
+        "{} was written by a newer labwatch (version {found} of the tables, this one knows {known}): install that version again, or move the file away",
+        .file.display()
+    )]
     TooNew {
         /// The file.
         file: PathBuf,
@@ -30,65 +42,30 @@ pub enum StoreError {
         known: i64,
     },
     /// The system gives no thread.
+    #[error("the system gives no thread for the store: {0}")]
     Thread(std::io::Error),
 }
 
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Folder { dir, error } => write!(
-                f,
-                "the data folder {} cannot be made ({error}): make it, give it to the user that labwatch runs as, or name another in STATUS_DATA_DIR",
-                dir.display()
-            ),
-            Self::InUse { dir, pid } => {
-                let who = pid.map_or_else(
-                    || "another process".to_owned(),
-                    |pid| format!("process {pid}"),
-                );
-                write!(
-                    f,
-                    "{who} already uses the data folder {}: stop it, or name another folder in STATUS_DATA_DIR for this one",
-                    dir.display()
-                )
-            }
-            Self::TooNew { file, found, known } => write!(
-                f,
-                "{} was written by a newer labwatch (version {found} of the tables, this one knows {known}): install that version again, or move the file away",
-                file.display()
-            ),
-            Self::Thread(error) => write!(f, "the system gives no thread for the store: {error}"),
-        }
-    }
+fn process(pid: Option<u32>) -> String {
+    pid.map_or_else(
+        || "another process".to_owned(),
+        |pid| format!("process {pid}"),
+    )
 }
-
-impl std::error::Error for StoreError {}
 
 /// Why a question to the memory has no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// Too many questions wait already.
+    #[error("too many questions to the history wait already: try again in a moment")]
     Busy,
     /// The store is closed.
+    #[error("the history is closed, labwatch is stopping")]
     Closed,
     /// The answer would be too long: ask for less.
+    #[error("the answer would be too long: ask for a shorter time")]
     TooMuch,
     /// The file cannot be read.
+    #[error("the history cannot be read: {0}")]
     Failed(String),
 }
-
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Busy => write!(
-                f,
-                "too many questions to the history wait already: try again in a moment"
-            ),
-            Self::Closed => write!(f, "the history is closed, labwatch is stopping"),
-            Self::TooMuch => write!(f, "the answer would be too long: ask for a shorter time"),
-            Self::Failed(why) => write!(f, "the history cannot be read: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for ReadError {}

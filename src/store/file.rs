@@ -303,9 +303,9 @@ fn keep_private(path: &Path) {
     let permissions = file.metadata().map(|metadata| metadata.permissions());
     if permissions.is_ok_and(|permissions| is_open(permissions.mode())) {
         for end in [""].into_iter().chain(COMPANIONS) {
-            let mode = Permissions::from_mode(FILE_MODE);
+            let private = Permissions::from_mode(FILE_MODE);
             // One that is missing is made anew.
-            drop(std::fs::set_permissions(with_end(path, end), mode));
+            drop(std::fs::set_permissions(with_end(path, end), private));
         }
     }
 }

@@ -85,7 +85,7 @@ impl Mirror {
                 notified.value.clone(),
             )),
             Entry::Untold { route, subject } => {
-                drop(self.notified.remove(&(route.clone(), subject.clone())))
+                drop(self.notified.remove(&(route.clone(), subject.clone())));
             }
             Entry::RouteForgotten(route) => self.notified.retain(|(of, _), _| of != route),
             Entry::Outgoing(outgoing) => drop(self.outbox.insert(outgoing.id, outgoing.clone())),
@@ -130,10 +130,10 @@ impl Mirror {
     fn booked(&mut self, change: &BookingChange) {
         match change {
             BookingChange::Stands(booked) => {
-                drop(self.bookings.insert(alike(booked), booked.clone()))
+                drop(self.bookings.insert(alike(booked), booked.clone()));
             }
             BookingChange::Cancelled(booked) | BookingChange::Ended { booked, .. } => {
-                drop(self.bookings.remove(&alike(booked)))
+                drop(self.bookings.remove(&alike(booked)));
             }
         }
     }

@@ -129,7 +129,7 @@ impl Reader {
                         path,
                         connection: None,
                     },
-                )
+                );
             })?;
         Ok(Self { questions, clock })
     }

@@ -759,7 +759,7 @@ type Breakage = (&'static str, fn(&Path));
 fn a_broken_file_is_moved_aside() {
     let ways: [Breakage; 3] = [
         ("garbage", |path| {
-            std::fs::write(path, [7_u8; 9_000]).expect("written")
+            std::fs::write(path, [7_u8; 9_000]).expect("written");
         }),
         ("cut off", |path| {
             let file = std::fs::OpenOptions::new()

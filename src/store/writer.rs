@@ -452,7 +452,7 @@ fn fill(file: &mut Connection, mirror: &Mirror) -> Result<(), Failure> {
             Ok(()) => {}
             Err(WriteFault::Disk(error)) => return Err(error.into()),
             Err(fault @ WriteFault::Refused(_)) => {
-                tracing::error!(%fault, "something that is remembered cannot be written again")
+                tracing::error!(%fault, "something that is remembered cannot be written again");
             }
         }
     }

@@ -2,7 +2,6 @@
 //! are dropped and counted.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
 use std::str::FromStr;
@@ -19,35 +18,27 @@ use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, Registry, reload};
 
+use super::journal::{self, Journal};
 use super::line::{OneLine, remark};
 use super::rotate::{Bounds, RotatingFile, Surroundings};
-use crate::config::{LogFile, LogFormat, LogSettings};
+use super::special;
+use crate::config::{LogFile, LogFormat, LogSettings, LogTarget};
 
 /// How many lines wait to be written; more are dropped and counted. Some MB at most.
 pub const QUEUED_LINES: usize = 4_096;
 
-/// What the libraries may say unless a filter says otherwise.
-const LIBRARIES: &str = "warn";
+/// What the libraries may say unless a filter says otherwise. What the verifier of certificates says as an error at every attempt stands
+/// in labwatch's own line, once.
+const LIBRARIES: &str = "warn,rustls_platform_verifier=off";
 
 /// Why the log could not be started.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LogError {
-    /// The level is neither a level nor a filter. Holds what is wrong with it.
+    #[error("log_level is not a level or a filter: {0}")]
     Level(String),
-    /// There is a log in this process already.
+    #[error("the log was started twice")]
     Started,
 }
-
-impl fmt::Display for LogError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Level(why) => write!(f, "log_level is not a level or a filter: {why}"),
-            Self::Started => write!(f, "the log was started twice"),
-        }
-    }
-}
-
-impl std::error::Error for LogError {}
 
 /// Keeps the log going; when it is dropped, what is queued is written.
 #[must_use = "without it the last lines are lost"]
@@ -162,10 +153,10 @@ pub fn start(settings: &LogSettings) -> Result<Guard, LogError> {
     let refused = sink.refused;
     let (filter, handle) = reload::Layer::new(filter);
     let (writer, guard) = queue(sink.writer, sink.unwritten, LevelHandle(handle));
-    subscriber(settings.format, filter, writer)
+    subscriber(sink.look, filter, writer)
         .try_init()
         .map_err(|_| LogError::Started)?;
-    if let (Some(error), Some(file)) = (refused, &settings.file) {
+    if let (Some(error), LogTarget::File(file)) = (refused, &settings.target) {
         tracing::warn!(file = %file.path.display(), %error, "the log file cannot be opened: the log goes to standard error instead");
     }
     Ok(guard)
@@ -177,6 +168,14 @@ struct Sink {
     unwritten: Arc<AtomicU64>,
     /// Why the file that was asked for is not it.
     refused: Option<io::Error>,
+    look: Look,
+}
+
+/// How a line looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Look {
+    As(LogFormat),
+    Journal,
 }
 
 impl Sink {
@@ -185,20 +184,44 @@ impl Sink {
             writer,
             unwritten: Arc::default(),
             refused,
+            look: Look::As(settings.format),
         };
-        match settings
-            .file
-            .as_ref()
-            .map(|file| open_file(file, settings.format))
-        {
-            None => plain(Box::new(io::stdout()), None),
-            Some(Ok(file)) => Self {
+        let file = match &settings.target {
+            LogTarget::Output => {
+                return Self::output().unwrap_or_else(|| plain(Box::new(io::stdout()), None));
+            }
+            LogTarget::Error => return plain(Box::new(io::stderr()), None),
+            LogTarget::File(file) => file,
+        };
+        match special::open(&file.path) {
+            Ok(Some(writer)) => return plain(writer, None),
+            Ok(None) => {}
+            Err(error) => return plain(Box::new(io::stderr()), Some(error)),
+        }
+        match open_file(file, settings.format) {
+            Ok(file) => Self {
                 unwritten: file.lost(),
                 writer: Box::new(file),
                 refused: None,
+                look: Look::As(settings.format),
             },
-            Some(Err(error)) => plain(Box::new(io::stderr()), Some(error)),
+            Err(error) => plain(Box::new(io::stderr()), Some(error)),
         }
+    }
+}
+
+impl Sink {
+    /// The journal in its own words, where standard output is the journal and takes them.
+    fn output() -> Option<Self> {
+        let journal = journal::is_standard_output()
+            .then(Journal::open)
+            .and_then(Result::ok)?;
+        Some(Self {
+            unwritten: journal.lost(),
+            writer: Box::new(journal),
+            refused: None,
+            look: Look::Journal,
+        })
     }
 }
 
@@ -245,7 +268,8 @@ fn queue(
 /// A level is for labwatch alone; libraries stay at [`LIBRARIES`], or below where the level is.
 fn filter(level: &str) -> Result<Targets, LogError> {
     let text = match level {
-        "off" | "error" | "warn" => level.to_owned(),
+        "off" => level.to_owned(),
+        "error" | "warn" => format!("{LIBRARIES},{level}"),
         "info" | "debug" | "trace" => format!("{LIBRARIES},labwatch={level}"),
         filter => format!("{LIBRARIES},{filter}"),
     };
@@ -253,18 +277,19 @@ fn filter(level: &str) -> Result<Targets, LogError> {
 }
 
 fn subscriber(
-    format: LogFormat,
+    look: Look,
     filter: reload::Layer<Targets, Registry>,
     writer: NonBlocking,
 ) -> impl Subscriber + Send + Sync {
     let layer = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_writer(writer);
-    let layer = match format {
-        LogFormat::Text => layer
+    let layer = match look {
+        Look::Journal => layer.event_format(journal::Entry).boxed(),
+        Look::As(LogFormat::Text) => layer
             .event_format(OneLine(Format::default().with_ansi(false)))
             .boxed(),
-        LogFormat::Json => layer
+        Look::As(LogFormat::Json) => layer
             .json()
             .flatten_event(true)
             .with_span_list(false)
@@ -293,13 +318,13 @@ mod tests {
         let settings = LogSettings {
             level: level.to_owned(),
             format,
-            file: Some(file),
+            target: LogTarget::File(file),
         };
         let sink = Sink::open(&settings);
         let (filter, handle) = reload::Layer::new(filter(level).expect("a level"));
         let (writer, guard) = queue(sink.writer, sink.unwritten, LevelHandle(handle));
-        tracing::subscriber::with_default(subscriber(format, filter, writer), || {
-            events(&guard.levels())
+        tracing::subscriber::with_default(subscriber(sink.look, filter, writer), || {
+            events(&guard.levels());
         });
         drop(guard);
         fs::read_to_string(path).expect("reads")
@@ -310,6 +335,7 @@ mod tests {
         tracing::info!("own info");
         tracing::info!(target: "hyper::client", "foreign info");
         tracing::warn!(target: "hyper::client", "foreign warn");
+        tracing::error!(target: "rustls_platform_verifier::verification::others", "said already");
     }
 
     #[test]
@@ -348,7 +374,8 @@ mod tests {
                 [
                     ("", "warn"),
                     ("labwatch", "info"),
-                    ("labwatch::clients", "off")
+                    ("labwatch::clients", "off"),
+                    ("rustls_platform_verifier", "off")
                 ]
                 .map(|(t, l)| (t.to_owned(), l.to_owned()))
             );
@@ -380,7 +407,7 @@ mod tests {
     #[test]
     fn json_has_its_fields_at_the_top() {
         let json = logged("info", LogFormat::Json, |_| {
-            tracing::warn!(stub = "pend00", streams = 2, "withdrawn")
+            tracing::warn!(stub = "pend00", streams = 2, "withdrawn");
         });
         let line: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(
@@ -411,7 +438,7 @@ mod tests {
         let sink = Sink::open(&LogSettings {
             level: "info".to_owned(),
             format: LogFormat::Text,
-            file: Some(file),
+            target: LogTarget::File(file),
         });
         assert!(sink.refused.is_some());
     }

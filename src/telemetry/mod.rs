@@ -1,11 +1,12 @@
 //! What labwatch tells about itself: the log, and figures for Prometheus and Graphite. Decides nothing, and nothing depends on its success.
 
 pub mod graphite;
+mod journal;
 mod line;
 pub mod log;
 pub mod metrics;
-pub mod profile;
 pub mod record_log;
 mod rotate;
+mod special;
 
 pub use rotate::{Bounds, Remark, RotatingFile, Surroundings};

@@ -19,6 +19,7 @@ use engine::{
 const NAMED: usize = 10;
 
 /// Writes a record to the log.
+#[expect(clippy::too_many_lines, reason = "one flat text for each record")]
 pub fn note(record: &Record) {
     match record {
         Record::Event { stub, event } => note_event(stub, event),
@@ -59,11 +60,11 @@ pub fn note(record: &Record) {
         Record::QuietEnded(ended) => note_quiet_ended(ended),
         Record::Seen(stub) => debug!(experiment = %stub, "{stub} is seen for the first time"),
         Record::Forgotten(stub) => {
-            info!(experiment = %stub, "{stub} is forgotten: book does not list it, and it was not seen for a day")
+            info!(experiment = %stub, "{stub} is forgotten: book does not list it, and it was not seen for a day");
         }
         Record::Notified { .. } => {}
         Record::RouteGone(route) => {
-            info!(%route, "the route is not configured any more; what was told on it is forgotten")
+            info!(%route, "the route is not configured any more; what was told on it is forgotten");
         }
         Record::Bookings(changes) => debug!(changes = changes.len(), "bookings changed"),
         Record::Pools(pools) => info!(
@@ -125,7 +126,7 @@ fn note_event(stub: &Stub, event: &Event) {
             warn!(experiment = %stub, %health, %was, issues, %why, "{stub} comes and goes: it is withdrawn until it is steady");
         }
         Health::Degraded => {
-            warn!(experiment = %stub, %health, %was, issues, %why, "{stub} is degraded")
+            warn!(experiment = %stub, %health, %was, issues, %why, "{stub} is degraded");
         }
         Health::Ok => info!(experiment = %stub, %health, %was, %why, "{stub} is ok"),
         Health::Unknown => info!(experiment = %stub, %health, %was, %why, "{stub} is not judged"),
@@ -180,7 +181,7 @@ fn note_switched(resource: &ResourceName, stub: &Stub, outcome: &SwitchOutcome) 
             info!(%resource, experiment = %stub, reason = said.reason, "a person holds {resource}: nothing was written");
         }
         SwitchOutcome::Gone => {
-            warn!(%resource, experiment = %stub, "book does not know {resource}")
+            warn!(%resource, experiment = %stub, "book does not know {resource}");
         }
         SwitchOutcome::Failed(fault) => note_failed_switch(resource, stub, fault),
     }
@@ -198,7 +199,7 @@ fn note_failed_switch(resource: &ResourceName, stub: &Stub, fault: &CallError) {
 fn note_source(source: SourceName, health: SourceHealth, note: &str) {
     match health {
         SourceHealth::Live | SourceHealth::Starting => {
-            info!(%source, %health, "{source} is {health}")
+            info!(%source, %health, "{source} is {health}");
         }
         SourceHealth::Late => warn!(%source, %health, "{note}"),
         SourceHealth::Down => error!(%source, %health, "{note}"),
@@ -208,7 +209,7 @@ fn note_source(source: SourceName, health: SourceHealth, note: &str) {
 fn note_manifest(change: &ManifestChange) {
     match change {
         ManifestChange::Lost => {
-            error!("book gives an empty manifest: upload it again. Until then nothing is switched")
+            error!("book gives an empty manifest: upload it again. Until then nothing is switched");
         }
         ManifestChange::Back => info!("book has a manifest again"),
         ManifestChange::Changed { added, removed } => {

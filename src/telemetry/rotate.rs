@@ -361,7 +361,7 @@ mod tests {
                 }),
                 remark: Box::new(|_, text| format!("! {text}\n")),
                 complain: Box::new(move |text| {
-                    complaints.lock().expect("no panic").push(text.to_owned())
+                    complaints.lock().expect("no panic").push(text.to_owned());
                 }),
             };
             RotatingFile::open(

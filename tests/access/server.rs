@@ -165,7 +165,7 @@ fn authenticator(
         notes
             .lock()
             .expect("whole")
-            .push((who.to_owned(), what.to_owned()))
+            .push((who.to_owned(), what.to_owned()));
     });
     Arc::new(Authenticator::new(
         settings,

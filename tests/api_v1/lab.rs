@@ -172,7 +172,7 @@ fn source(name: SourceName, last_report: Option<Timestamp>, report: Option<Repor
         pace: None,
         link: Link::Open,
         note: String::new(),
-        said: Default::default(),
+        said: engine::model::Private::default(),
         server_started: None,
         hides: 0,
         unreadable_entries: 0,

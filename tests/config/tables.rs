@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use engine::Pattern;
-use labwatch::config::{self, EXAMPLE, Loaded, Problems, Sources, load, load_rules};
+use labwatch::config::{self, EXAMPLE, Loaded, Problems, Sources, TABLES, load, load_rules};
 
 use super::{SECRET, env, secret_file, with_file};
 
@@ -39,7 +39,7 @@ fn the_example_is_right() {
     let loaded = load(&with_file(env(&[]), folder.path(), &text))
         .unwrap_or_else(|problems| panic!("{problems}"));
     let config = &loaded.config;
-    for table in config::tables() {
+    for table in TABLES {
         assert!(
             EXAMPLE.contains(&format!("\n{}\n", table.heading())),
             "{}",
@@ -139,10 +139,10 @@ fn row_around(table: &str, key: &str) -> String {
 
 #[test]
 fn every_example_is_accepted_and_every_key_documents_what_is_allowed() {
-    for table in config::tables() {
+    for table in TABLES {
         for key in table.keys.iter().filter(|key| !key.name.ends_with("_file")) {
             let around = row_around(table.name, key.name);
-            let text = format!("{around}{} = {}\n", key.name, key.value);
+            let text = format!("{around}{} = {}\n", key.name, key.toml());
             loaded(&text);
             if key.name == "secret" {
                 continue;
@@ -157,7 +157,7 @@ fn every_example_is_accepted_and_every_key_documents_what_is_allowed() {
                 .expect(&nonsense);
             let documented = format!("Allowed: {}.", problem.allowed);
             assert!(
-                key.doc.contains(&documented),
+                key.doc().contains(&documented),
                 "{} {}: the documentation should say: {documented}",
                 table.name,
                 key.name
@@ -174,10 +174,10 @@ fn every_example_is_accepted_and_every_key_documents_what_is_allowed() {
 
 #[test]
 fn advice_has_the_engine_s_patterns() {
-    let documented: Vec<_> = config::tables()
+    let documented: Vec<_> = TABLES
         .iter()
         .filter(|table| table.name == "advice")
-        .flat_map(|table| &table.keys)
+        .flat_map(|table| table.keys)
         .collect();
     assert!(
         documented
@@ -289,12 +289,19 @@ fn a_wrong_table_is_refused_in_plain_words_with_its_line() {
 
 #[test]
 fn tables_stand_in_the_file_alone() {
-    let problems = load(&env(&[("ROUTE", "x")]))
-        .expect_err("refused")
-        .to_string();
+    let mut sources = env(&[]);
+    sources.overrides = vec![("route".into(), "x".into())];
+    let problems = load(&sources).expect_err("refused").to_string();
     assert_eq!(
         problems,
-        "route is [[route]]; tables stand in the configuration file only (environment variable STATUS_ROUTE)"
+        "route is [[route]]; tables stand in the configuration file only (argument --set)"
+    );
+    let warnings = load(&env(&[("ROUTE", "x")])).expect("loads").warnings;
+    assert_eq!(
+        warnings,
+        [
+            "route is [[route]] and is ignored; tables stand in the configuration file only (environment variable STATUS_ROUTE)"
+        ]
     );
 }
 

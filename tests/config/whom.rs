@@ -383,9 +383,7 @@ fn health_is_shown_as_set() {
         ),
         ("lab", "mail jump".to_owned(), true)
     );
-    assert!(
-        plain.surfaces.severity_1.is_empty() && plain.graphite.is_none() && plain.profile.is_none()
-    );
+    assert!(plain.surfaces.severity_1.is_empty() && plain.graphite.is_none());
     assert!(
         config(&[("NON_FATAL", "none")])
             .surfaces
@@ -404,10 +402,6 @@ fn health_is_shown_as_set() {
         ),
         ("::1", 2003, "a.b", 60)
     );
-    let profile = config(&[("PROFILE", "on"), ("PORT_PROFILE", "0")])
-        .profile
-        .expect("on");
-    assert!(profile.listen.ip().is_loopback() && profile.listen.port() == 0);
     let text = "non_fatal = \"wiki\"\n[[service]]\nname = \"wiki\"\nurl = \"https://x.org\"\n";
     assert_eq!(loaded(text).config.surfaces.non_fatal, ["wiki"]);
 }

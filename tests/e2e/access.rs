@@ -107,7 +107,7 @@ async fn servers_that_are_not_there_are_waited_for() {
         monitor
             .logs(&[
                 &format!("\"source\":\"{source}\""),
-                "\"fault\":\"unreachable\"",
+                "\"fault\":\"refused\"",
                 "cannot subscribe: cannot connect",
             ])
             .await;
@@ -151,7 +151,7 @@ async fn refused_access_and_a_denied_booking() {
         .logs(&[
             "\"source\":\"relay\"",
             "\"fault\":\"forbidden\"",
-            "deny-listed",
+            "cannot subscribe: ",
         ])
         .await;
     monitor

@@ -101,8 +101,8 @@ async fn a_report_is_read_while_it_runs_and_mailed_once() {
     .await;
     assert!(
         printed.status.success()
-            && printed.said.contains("\npend00,1,")
-            && printed.said.contains("\nall,2,"),
+            && printed.said.contains("\n\"pend00\",1,")
+            && printed.said.contains("\n\"all\",2,"),
         "{}",
         printed.said
     );

@@ -239,7 +239,7 @@ async fn students_may_read_their_page_alone_where_that_is_set() {
         match rule.need {
             Need::Read | Need::Scope(_) => assert_eq!(got, 401, "{path}"),
             Need::Always | Need::Students => {
-                assert!(![401, 403].contains(&got), "{path} is answered {got}")
+                assert!(![401, 403].contains(&got), "{path} is answered {got}");
             }
         }
     }

@@ -20,13 +20,15 @@ impl Peers {
         let (http_port, smtp_port) = (port(&http), port(&smtp));
         let mut servers = JoinSet::new();
         servers.spawn(async move {
+            let mut answers = JoinSet::new();
             while let Ok((stream, _)) = http.accept().await {
-                tokio::spawn(answer(stream));
+                answers.spawn(answer(stream));
             }
         });
         servers.spawn(async move {
+            let mut answers = JoinSet::new();
             while let Ok((stream, _)) = smtp.accept().await {
-                tokio::spawn(refuse(stream));
+                answers.spawn(refuse(stream));
             }
         });
         Self {

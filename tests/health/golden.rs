@@ -1,6 +1,7 @@
 //! What is kept of the answers: two states whole, of the others what differs from the state in which all is well.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 
 /// What begins the answer to one request.
@@ -46,7 +47,7 @@ pub fn differences(well: &str, other: &str) -> String {
             None => answer.to_owned(),
             Some(known) => difference(&lines(known), &lines(answer)),
         };
-        out.push_str(&format!("{BEGIN}{request}\n{differs}"));
+        let _ = write!(out, "{BEGIN}{request}\n{differs}");
     }
     out
 }
@@ -81,10 +82,10 @@ fn difference(from: &[&str], to: &[&str]) -> String {
         if i < from.len() && j < to.len() && from[i] == to[j] {
             (i, j) = (i + 1, j + 1);
         } else if j == to.len() || (i < from.len() && common[i + 1][j] >= common[i][j + 1]) {
-            out.push_str(&format!("- {}\n", from[i]));
+            let _ = writeln!(out, "- {}", from[i]);
             i += 1;
         } else {
-            out.push_str(&format!("+ {}\n", to[j]));
+            let _ = writeln!(out, "+ {}", to[j]);
             j += 1;
         }
     }

@@ -147,7 +147,7 @@ impl Bench {
                 healthy("pend00"),
                 healthy("pend01"),
                 healthy("spin00"),
-            ])
+            ]);
         });
         bench.turn(120);
         bench
@@ -295,7 +295,7 @@ pub fn source(
         pace: None,
         link: Link::Open,
         note: String::new(),
-        said: Default::default(),
+        said: engine::model::Private::default(),
         server_started: None,
         hides: 0,
         unreadable_entries: 0,

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use labwatch::health::dialects::Contributor;
 use labwatch::health::{Levels, PollBook, Probes, Refresher};
-use labwatch::http::auth::{Audit, Kept, Reading, Revocations};
+use labwatch::http::auth::{
+    Audit, Authority, Grant, Kept, Reading, Reportable, Revocations, Scope,
+};
 use labwatch::http::{AccessSettings, ApiState, Authenticator, HealthRoutes, router, serve};
 use reqwest::{Method, Response};
 use serde_json::{Value, json};
@@ -37,11 +39,26 @@ impl Levels for Log {
     }
 }
 
-/// A gate that lets everybody read, and nobody change anything.
+/// What the tokens of these tests are signed with.
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// A token of a reader.
+fn reader() -> String {
+    let grant = Grant {
+        name: "reader".to_owned(),
+        scopes: [Scope::Read].into_iter().collect(),
+        reports: Reportable::default(),
+        life: Duration::from_secs(600),
+    };
+    let issued = Authority::new(&SECRET.into()).issue(&grant, jiff::Timestamp::now());
+    issued.expect("a token").token
+}
+
+/// A gate that lets every caller read.
 fn open_gate() -> Arc<Authenticator> {
     let session = Duration::from_secs(3_600);
     let settings = AccessSettings {
-        secret: None,
+        secret: Some(SECRET.into()),
         reading: Reading::Open,
         session,
         trusted_proxies: Vec::new(),
@@ -118,6 +135,17 @@ impl Server {
             .header("accept", accept)
             .header("x-request-id", "7");
         request.send().await.expect("answers")
+    }
+
+    /// The answer to a reader with a token.
+    pub async fn json_for_reader(&self, path: &str) -> Value {
+        let request = self
+            .client
+            .get(format!("{}{path}", self.address))
+            .header("accept", "application/json")
+            .bearer_auth(reader());
+        let answer = request.send().await.expect("answers");
+        answer.json().await.expect("JSON")
     }
 
     pub async fn status(&self, path: &str) -> u16 {

@@ -41,10 +41,10 @@ fn services() -> Services {
     let second = register("document-store-api-2", &["docs"]);
     let wiki = register("wiki", &["latch"]);
     Services {
+        bench,
         first,
         second,
         wiki,
-        bench,
     }
 }
 
@@ -188,7 +188,16 @@ async fn what_a_service_says_of_itself_is_passed_on() {
         })),
         ..Finding::new(State::Error, "1 of its checks failing")
     });
-    let all = server.json("/__agghealth?categories=docs").await;
+    let open = server.json("/__agghealth?categories=docs").await;
+    assert_eq!(
+        (
+            &open["checks"][0]["name"],
+            &open["checks"][0]["checkOutput"]
+        ),
+        (&json!("MongoDB is reachable"), &json!("")),
+        "its own words are for readers with a token"
+    );
+    let all = server.json_for_reader("/__agghealth?categories=docs").await;
     assert_eq!(
         all["checks"][0],
         json!({
@@ -198,7 +207,7 @@ async fn what_a_service_says_of_itself_is_passed_on() {
             "lastUpdated": "2026-11-21T00:01:50.000Z", "checkSystemCode": "document-store-api", "ack": "known"
         })
     );
-    let health = server.json("/__health?categories=docs").await;
+    let health = server.json_for_reader("/__health?categories=docs").await;
     let fields = ["businessImpact", "technicalSummary", "panicGuide"];
     assert_eq!(
         fields.map(|field| health["checks"][0][field].clone()),
@@ -208,6 +217,12 @@ async fn what_a_service_says_of_itself_is_passed_on() {
             "https://runbooks.example.org/mongo"
         ]
         .map(Value::from)
+    );
+    let open = server.json("/__agghealth?categories=docs").await;
+    assert_eq!(
+        (&open["checks"][0]["id"], &open["checks"][0]["checkOutput"]),
+        (&json!("mongo"), &json!("")),
+        "the words of a service are for readers with a token"
     );
     let info = server.json("/actuator/info").await;
     assert_eq!(

@@ -140,7 +140,7 @@ async fn trap_05_a_fresh_run_loses_no_acknowledgement() {
     });
     let snapshots = bench.snapshots.clone();
     let poll = Box::new(move || {
-        snapshots.send_modify(|lab| Arc::make_mut(lab).sources[2].last_report = Some(at(125)))
+        snapshots.send_modify(|lab| Arc::make_mut(lab).sources[2].last_report = Some(at(125)));
     });
     let server = Server::start_with(&bench, &Probes::default(), poll).await;
     for path in ["/__health", "/__health?cache=false", "/__health"] {
@@ -225,9 +225,9 @@ async fn trap_07_all_down_and_one_acknowledged_is_always_the_same() {
 async fn trap_08_an_empty_list_makes_nothing_critical() {
     let bench = Bench::well();
     bench.show(121, |lab| {
-        ["pend00", "pend01", "spin00"]
-            .into_iter()
-            .for_each(|stub| put(lab, down(stub)))
+        for stub in ["pend00", "pend01", "spin00"] {
+            put(lab, down(stub));
+        }
     });
     let server = Server::start(&bench).await;
     let health = server.json("/__health").await;

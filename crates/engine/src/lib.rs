@@ -2,6 +2,12 @@
 //!
 //! Pure: no IO, no clock, no logging, no configuration files. The manifest of this crate keeps it so.
 
+#![cfg_attr(
+    test,
+    allow(clippy::too_many_lines, reason = "a table of cases may be long")
+)]
+#![warn(missing_docs)]
+
 mod engine;
 mod experiments;
 mod groups;

@@ -28,19 +28,21 @@ const LOOK_FOR_MAIL_EVERY: Duration = Duration::from_millis(200);
 const EPILOGUE: Duration = Duration::from_secs(15);
 
 /// Settings of the demonstration: quick rules, so that the story is short. `--set` overrides them.
-const SETTINGS: [(&str, &str); 10] = [
+const SETTINGS: [(&str, &str); 9] = [
     ("health_last_active", "5s"),
     ("health_last_checked", "5s"),
     ("health_startup", "5s"),
     ("health_settle", "10s"),
     ("health_outage_hold", "15m"),
-    // long enough for the scene of flapping, and too short for the other faults of an experiment
-    ("health_flap_window", "90s"),
     ("query_book_every", "5s"),
     ("email_subject", "[demo lab]"),
     ("email_gather", "0s"),
     ("health_log_every", "1h"),
 ];
+
+/// How long a change counts for flapping: long enough for its scene, too short for the other faults of an experiment. A real laboratory
+/// may not set so little.
+const FLAP_WINDOW: Duration = Duration::from_secs(90);
 
 /// How long the token to act with is valid.
 const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3_600);
@@ -181,7 +183,13 @@ fn configuration(
         overrides,
         credentials: None,
     };
-    Ok(load(&sources)?.config)
+    let loaded = load(&sources)?;
+    let is_set = loaded.is_set("health_flap_window");
+    let mut config = loaded.config;
+    if !is_set {
+        config.health.flapping.window = FLAP_WINDOW;
+    }
+    Ok(config)
 }
 
 /// A secret for this demonstration alone.
@@ -227,5 +235,50 @@ async fn show_mails(catcher: &MailCatcher, output: &Output) {
             shown += 1;
             output.mail(mail);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn configured(overrides: &[(&str, &str)]) -> Config {
+        let args = DemoArgs {
+            experiments: 1,
+            relay: RelayVersion::V08,
+            port: 0,
+            once: true,
+            env: None,
+        };
+        let lab = Lab::start(plan(&args)).await.expect("starts");
+        let overrides = overrides
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
+        let sources = Sources {
+            overrides: overrides.collect(),
+            ..Sources::default()
+        };
+        configuration(&args, &lab, Path::new("/nowhere"), &sources).expect("is right")
+    }
+
+    #[tokio::test]
+    async fn its_rules_are_quick_where_the_user_sets_nothing() {
+        let config = configured(&[]).await;
+        assert_eq!(config.health.flapping.window, FLAP_WINDOW);
+        let config = configured(&[("health_flap_window", "1h")]).await;
+        assert_eq!(config.health.flapping.window.as_secs(), 3_600);
+    }
+
+    #[tokio::test]
+    async fn a_port_that_is_taken_ends_it_and_names_the_option() {
+        let mut config = configured(&[]).await;
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+        config.api.listen = listener.local_addr().ok();
+        let Err(Failure::Occupied(why)) = refuse_taken_port(&config) else {
+            panic!("the port is taken")
+        };
+        assert!(why.contains("--port"), "{why}");
+        drop(listener);
+        assert!(refuse_taken_port(&config).is_ok());
     }
 }

@@ -105,6 +105,7 @@ impl Output {
 }
 
 /// A record in words, with the verb of the part that made it; `None` for what other lines say already.
+#[expect(clippy::too_many_lines, reason = "one flat text for each record")]
 fn words(record: &Record) -> Option<(&'static str, String)> {
     Some(match record {
         Record::Event { stub, event } => {

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::clients::classify::is_web_page;
+use super::lenient::{lenient_time, null_is_none};
+use crate::clients::answer::is_web_page;
 use crate::clients::{Address, Http, MAX_TOKEN_LIFE, booking_admin, mint};
 use engine::model::{Availability, CallError, NameError, ResourceName, SourceName, Stub, Topic};
 
@@ -350,13 +351,12 @@ fn is_fresh(minted: Timestamp, now: Timestamp) -> bool {
 fn read_resources(raw: BTreeMap<String, Readable<RawResource>>) -> Resources {
     let mut resources = Resources::default();
     for (name, Readable(resource)) in raw {
-        match resource.and_then(|resource| read_resource(&name, resource)) {
-            Some((name, listed)) => drop(resources.listed.insert(name, listed)),
-            None => {
-                resources.skipped += 1;
-                if is_a_step(&name) {
-                    resources.refused.push(bounded(&name).to_owned());
-                }
+        if let Some((name, listed)) = resource.and_then(|resource| read_resource(&name, resource)) {
+            drop(resources.listed.insert(name, listed));
+        } else {
+            resources.skipped += 1;
+            if is_a_step(&name) {
+                resources.refused.push(bounded(&name).to_owned());
             }
         }
     }
@@ -383,24 +383,6 @@ fn read_resource(name: &str, raw: RawResource) -> Option<(ResourceName, Listed)>
     streams.sort();
     streams.dedup();
     Some((name, Listed { stub, streams }))
-}
-
-/// A list or map, empty where book writes `null` for it.
-fn null_is_none<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
-}
-
-/// A time, or nothing where the text is none: a strange time must not hide the rest of the answer.
-fn lenient_time<'de, D: serde::Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Option<Timestamp>, D::Error> {
-    let value = Option::<Value>::deserialize(deserializer)?;
-    Ok(value
-        .as_ref()
-        .and_then(Value::as_str)
-        .and_then(|text| text.parse().ok()))
 }
 
 #[cfg(test)]

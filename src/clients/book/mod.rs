@@ -3,6 +3,7 @@
 pub(crate) mod client;
 #[cfg(test)]
 pub(crate) mod fake_book;
+mod lenient;
 mod poll;
 pub(crate) mod timetable;
 

@@ -158,12 +158,11 @@ impl Reading {
         if text == "null" {
             return true;
         }
-        match serde_json::from_str(text) {
-            Ok(value) => *place = value,
-            Err(_) => {
-                self.is_odd = true;
-                return false;
-            }
+        if let Ok(value) = serde_json::from_str(text) {
+            *place = value;
+        } else {
+            self.is_odd = true;
+            return false;
         }
         true
     }
@@ -256,13 +255,14 @@ impl<'a> Cursor<'a> {
         let read = IgnoredAny::deserialize(&mut json);
         let len = match read {
             Ok(_) => bytes_read(json),
-            Err(error) => match enclosed(rest) {
-                Some(len) => len,
-                None => {
+            Err(error) => {
+                if let Some(len) = enclosed(rest) {
+                    len
+                } else {
                     self.at += bytes_read(json);
                     return Err(error);
                 }
-            },
+            }
         };
         self.at += len;
         Ok(rest.get(..len).unwrap_or_default())

@@ -1,7 +1,6 @@
 //! Brings mails to the mail server. Decides neither what is told nor whether a failed mail is tried again.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -83,9 +82,10 @@ pub struct Circular {
 }
 
 /// Why the settings make no mailer.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MailerError {
     /// Something is not a mail address.
+    #[error("{setting}: \"{text}\" is not a mail address ({why})")]
     Address {
         /// The setting that it stands in, without its prefix.
         setting: &'static str,
@@ -95,29 +95,14 @@ pub enum MailerError {
         why: String,
     },
     /// Nobody is in `EMAIL_TO`, or in the recipients of a route.
+    #[error("EMAIL_TO: nobody is named to whom the mail could go")]
     Nobody,
     /// The password would be readable for everybody on the way to this host.
+    #[error(
+        "EMAIL_TLS: the password would be readable on the way to {0}: set it to starttls or implicit"
+    )]
     Unprotected(String),
 }
-
-impl fmt::Display for MailerError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Address { setting, text, why } => {
-                write!(f, "{setting}: \"{text}\" is not a mail address ({why})")
-            }
-            Self::Nobody => write!(f, "EMAIL_TO: nobody is named to whom the mail could go"),
-            Self::Unprotected(host) => {
-                write!(
-                    f,
-                    "EMAIL_TLS: the password would be readable on the way to {host}: set it to starttls or implicit"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for MailerError {}
 
 impl Mailer {
     /// Checks the settings: those of everybody, and the recipients of further routes. Connects to nothing, so a mail server that is away
@@ -242,10 +227,30 @@ impl Mailer {
         envelope.dedup();
         let from = self.sender();
         let report = smtp::deliver(&self.settings, self.limits, &from, &envelope, mail).await;
-        for (recipient, error) in report.failures() {
-            warn!(%recipient, "mail not delivered to this recipient: {}", error.with_reply());
+        for (number, one) in (1..).zip(&report.recipients) {
+            let (Outcome::Refused(error)
+            | Outcome::NotYet(error)
+            | Outcome::UnknownAfterDot(error)) = &one.outcome
+            else {
+                continue;
+            };
+            warn!(
+                recipient = number,
+                of = report.recipients.len(),
+                "mail not delivered to a recipient: {}",
+                own_words(error)
+            );
         }
         report
+    }
+}
+
+/// What went wrong without a word of the server's, for the log: addresses and what servers say are for maintainers.
+fn own_words(error: &SmtpError) -> String {
+    if error.quotes_server() {
+        fault_of(error).to_string()
+    } else {
+        error.to_string()
     }
 }
 

@@ -265,7 +265,7 @@ mod tests {
             server.spawn(async move {
                 axum::serve(listener, Router::new().fallback(answer))
                     .await
-                    .expect("serves")
+                    .expect("serves");
             });
             Self {
                 port,

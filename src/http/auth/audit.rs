@@ -75,7 +75,7 @@ mod tests {
                 notes
                     .lock()
                     .expect("whole")
-                    .push((who.to_owned(), what.to_owned()))
+                    .push((who.to_owned(), what.to_owned()));
             }
         });
         let _receipt = audit.note(&Caller::Anonymous, &"ä".repeat(MAX_NOTE_BYTES));

@@ -73,13 +73,11 @@ impl<K: Ord + Clone> RateLimit<K> {
     /// # Errors
     /// How long it has to wait, where it has none.
     pub fn take(&self, key: &K, now: Instant) -> Result<(), Duration> {
-        match self.wait(key, now) {
-            Some(wait) => Err(wait),
-            None => {
-                self.count(key.clone(), now);
-                Ok(())
-            }
+        if let Some(wait) = self.wait(key, now) {
+            return Err(wait);
         }
+        self.count(key.clone(), now);
+        Ok(())
     }
 
     fn left(&self, count: Count, now: Instant) -> Option<Duration> {

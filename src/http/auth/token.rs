@@ -157,39 +157,24 @@ impl fmt::Display for Refusal {
 }
 
 /// Nothing could be signed.
-#[derive(Debug)]
+#[derive(Debug, thiserror::Error)]
 pub enum SignError {
     /// The name is empty, too long, or has letters that a line of a log should not have.
+    #[error("the name must have 1 to {max_name_bytes} printable letters", max_name_bytes = MAX_NAME_BYTES)]
     Name,
     /// The life is nothing, or longer than [`MAX_LIFE`].
+    #[error("from 1s to {}d is allowed", MAX_LIFE.as_secs() / 86_400)]
     Life,
     /// It is to report, and names nothing to report on.
+    #[error("a token that may report names what it reports on, such as wiki,pend*")]
     Reports,
     /// The system gives no randomness.
+    #[error("the system gives no random numbers")]
     Random,
     /// The signing library refuses.
+    #[error("it cannot be signed: {0}")]
     Library(jsonwebtoken::errors::Error),
 }
-
-impl fmt::Display for SignError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Name => write!(
-                f,
-                "the name must have 1 to {MAX_NAME_BYTES} printable letters"
-            ),
-            Self::Life => write!(f, "from 1s to {}d is allowed", MAX_LIFE.as_secs() / 86_400),
-            Self::Reports => write!(
-                f,
-                "a token that may report names what it reports on, such as wiki,pend*"
-            ),
-            Self::Random => write!(f, "the system gives no random numbers"),
-            Self::Library(error) => write!(f, "it cannot be signed: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for SignError {}
 
 #[derive(Debug, Serialize, Deserialize)]
 struct TokenClaims {

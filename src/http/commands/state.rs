@@ -15,13 +15,16 @@ pub type Answered = Pin<Box<dyn Future<Output = Result<Receipt, Refusal>> + Send
 /// Gives a command to the engine, in the name of a token.
 pub type Give = dyn Fn(Command, String) -> Answered + Send + Sync;
 
+/// Whether the component of a name is well; `None` when there is none.
+pub type IsWell = dyn Fn(&str) -> Option<bool> + Send + Sync;
+
 /// Where commands go, and the picture that says what they would do.
 #[derive(Clone)]
 pub struct OrderState {
     /// The newest snapshot.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// Whether the component of this name is well; `None` when there is none. The engine knows only the sources.
-    pub component: Arc<dyn Fn(&str) -> Option<bool> + Send + Sync>,
+    pub component: Arc<IsWell>,
     /// Gives a command.
     pub give: Arc<Give>,
 }

@@ -373,6 +373,7 @@ pub(super) fn framed(base: &str, page: Markup) -> Response {
     answer(base, page, "'none'")
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "a page is answered once")]
 fn answer(base: &str, page: Markup, ancestors: &str) -> Response {
     let policy = HeaderValue::try_from(format!("{POLICY} {ancestors}"))
         .unwrap_or(HeaderValue::from_static("default-src 'none'"));

@@ -162,7 +162,7 @@ fn source(name: SourceName) -> SourceView {
         pace: None,
         link: Link::Open,
         note: String::new(),
-        said: Default::default(),
+        said: engine::model::Private::default(),
         server_started: None,
         hides: 0,
         unreadable_entries: 0,
@@ -280,7 +280,7 @@ pub(super) fn sick_lab() -> Snapshot {
     lab.sources[0] = SourceView {
         health: SourceHealth::Down,
         note: HOSTILE.to_owned(),
-        said: Default::default(),
+        said: engine::model::Private::default(),
         hides: 3,
         ..source(SourceName::Relay)
     };

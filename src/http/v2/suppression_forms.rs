@@ -40,7 +40,7 @@ macro_rules! acknowledge_forms {
         #[derive(ToSchema)]
         #[serde(deny_unknown_fields)]
         #[expect(dead_code, reason = "it documents what `Acknowledge` reads")]
-        struct $name {
+        pub(super) struct $name {
             $(#[$about])*
             $field: $type,
             /// What is done about it: one line.

@@ -173,13 +173,13 @@ impl Engine {
 
     pub(super) fn evaluate(&mut self, id: Id, why: Why, actions: &mut Vec<Action>) {
         self.evaluating(actions, |fleet, context, events| {
-            fleet.evaluate(id, why, context, events)
+            fleet.evaluate(id, why, context, events);
         });
     }
 
     pub(super) fn evaluate_all(&mut self, why: Why, actions: &mut Vec<Action>) {
         self.evaluating(actions, |fleet, context, events| {
-            fleet.evaluate_all(why, context, events)
+            fleet.evaluate_all(why, context, events);
         });
     }
 

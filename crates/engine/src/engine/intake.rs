@@ -275,7 +275,7 @@ impl Engine {
                 match self.fleet.named(stub.as_str()) {
                     Some(experiment) => {
                         self.telling
-                            .note_change(experiment, self.manifest_known, self.now)
+                            .note_change(experiment, self.manifest_known, self.now);
                     }
                     None => self.telling.forget(stub),
                 }

@@ -293,6 +293,9 @@ impl CallError {
         } else {
             (" (", ")")
         };
+        if let (Self::NoAnswer(why), false) = (self, said.is_empty()) {
+            return f.write_str(why);
+        }
         let said = format_args!("{before}{said}{after}");
         match self {
             Self::NameLookup(_) => write!(
@@ -311,7 +314,7 @@ impl CallError {
             ),
             Self::TimedOut => write!(f, "no answer within the time limit"),
             Self::Dropped => write!(f, "it closed the connection without an answer"),
-            Self::NoAnswer(_) => write!(f, "no answer{said}"),
+            Self::NoAnswer(_) => f.write_str("no answer"),
             Self::Credentials(_) => write!(
                 f,
                 "it does not accept our token or password: check the secret and that the clocks agree{said}"
@@ -337,13 +340,20 @@ struct Quoting<'a>(&'a CallError, &'a str);
 
 impl fmt::Display for Quoting<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            CallError::Protocol(said) => write!(f, "{}: {said}", self.0),
+        let Self(error, said) = self;
+        let is_answer = matches!(
+            error,
             CallError::Credentials(_)
-            | CallError::Audience(_)
-            | CallError::Forbidden(_)
-            | CallError::NotFound(_) => write!(f, "{} (it said: {})", self.0, self.1),
-            error => error.write(f, self.1),
+                | CallError::Audience(_)
+                | CallError::Forbidden(_)
+                | CallError::NotFound(_)
+        );
+        if matches!(error, CallError::Protocol(_)) {
+            write!(f, "{error}: {said}")
+        } else if is_answer {
+            write!(f, "{error} (it said: {said})")
+        } else {
+            error.write(f, said)
         }
     }
 }

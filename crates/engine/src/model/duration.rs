@@ -1,45 +1,29 @@
 //! Durations in Go's notation, which book, jump, relay and the settings all use: `1h2m3.5s`, and also `d` (24 h) and `w` (7 d).
 
-use std::fmt;
 use std::time::Duration;
 
 /// Why a text is not a duration.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DurationError {
     /// The text is empty or only a sign.
+    #[error("it is empty")]
     Empty,
     /// A number was expected at this byte.
+    #[error("a number is missing at position {0}")]
     Number(usize),
     /// A number stands without a unit, at this byte.
+    #[error("the unit is missing: write for example 10s, 15m, 1h30m, 1d")]
     NoUnit(usize),
     /// The unit is not one of ns, us, µs, ms, s, m, h, d, w.
+    #[error("\"{0}\" is not a unit: use ns, us, ms, s, m, h, d or w")]
     Unit(String),
     /// More than about 292 years.
+    #[error("it is longer than 292 years")]
     TooLong,
     /// Below zero, where that makes no sense.
+    #[error("it is below zero")]
     Negative,
 }
-
-impl fmt::Display for DurationError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => write!(f, "it is empty"),
-            Self::Number(at) => write!(f, "a number is missing at position {at}"),
-            Self::NoUnit(_) => write!(
-                f,
-                "the unit is missing: write for example 10s, 15m, 1h30m, 1d"
-            ),
-            Self::Unit(unit) => write!(
-                f,
-                "\"{unit}\" is not a unit: use ns, us, ms, s, m, h, d or w"
-            ),
-            Self::TooLong => write!(f, "it is longer than 292 years"),
-            Self::Negative => write!(f, "it is below zero"),
-        }
-    }
-}
-
-impl std::error::Error for DurationError {}
 
 const MICRO: u64 = 1_000;
 const MILLI: u64 = 1_000_000;

@@ -7,27 +7,18 @@ use std::sync::Arc;
 pub const MAX_NAME_BYTES: usize = 256;
 
 /// Why a text is not a name.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NameError {
     /// The text is empty.
+    #[error("a name is empty")]
     Empty,
     /// The text is longer than [`MAX_NAME_BYTES`].
+    #[error("a name is {0} bytes long, more than {max_name_bytes}", max_name_bytes = MAX_NAME_BYTES)]
     TooLong(usize),
     /// The text holds a control character, which would garble logs and mails.
+    #[error("a name holds a control character")]
     Control,
 }
-
-impl fmt::Display for NameError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Empty => write!(f, "a name is empty"),
-            Self::TooLong(n) => write!(f, "a name is {n} bytes long, more than {MAX_NAME_BYTES}"),
-            Self::Control => write!(f, "a name holds a control character"),
-        }
-    }
-}
-
-impl std::error::Error for NameError {}
 
 fn checked(text: &str) -> Result<Arc<str>, NameError> {
     if text.is_empty() {

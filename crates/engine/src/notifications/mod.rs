@@ -67,15 +67,12 @@ impl Telling {
                 .find(|notifier| notifier.route.name == *name)
             {
                 Some(notifier) => {
-                    let notified =
-                        notifier
-                            .recall(memory, now)
-                            .into_iter()
-                            .map(|notified| Record::Notified {
-                                route: name.clone(),
-                                notified,
-                            });
-                    self.records.extend(notified);
+                    let recalled = notifier.recall(memory, now).into_iter();
+                    self.records
+                        .extend(recalled.map(|notified| Record::Notified {
+                            route: name.clone(),
+                            notified,
+                        }));
                 }
                 None => self.records.push(Record::RouteGone(name.clone())),
             }

@@ -26,10 +26,10 @@ impl RouteNotifier {
                     );
                 }
                 Notified::Alert(alert, Some(heard)) if self.route.alerts => {
-                    self.alert_states.recall(*alert, heard, now)
+                    self.alert_states.recall(*alert, heard, now);
                 }
                 Notified::Experiment(stub, _) => {
-                    gone.push(Notified::Experiment(stub.clone(), None))
+                    gone.push(Notified::Experiment(stub.clone(), None));
                 }
                 Notified::Alert(alert, _) => gone.push(Notified::Alert(*alert, None)),
                 Notified::ReminderState(reminder_state) => {

@@ -2,6 +2,7 @@
 
 pub mod command;
 pub mod effect;
+mod empty;
 pub mod event;
 pub mod input;
 pub mod policy;

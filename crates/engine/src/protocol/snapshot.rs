@@ -68,47 +68,6 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// That of a laboratory of which nothing is known: the first one, and that of a program which watches none.
-    #[must_use]
-    pub fn empty(at: Timestamp) -> Self {
-        Self {
-            version: 0,
-            at,
-            started: at,
-            role: Role::Leader,
-            changed: 0,
-            experiments: Arc::default(),
-            counts: Counts::default(),
-            sources: SourceName::ALL.map(|name| SourceView {
-                name,
-                health: SourceHealth::Starting,
-                since: at,
-                last_report: None,
-                pace: None,
-                link: Link::Connecting,
-                note: String::new(),
-                said: Private::default(),
-                server_started: None,
-                unreadable_entries: 0,
-                hides: 0,
-                report: None,
-            }),
-            standings: Arc::default(),
-            holds: Arc::default(),
-            causes: Arc::default(),
-            routes: Vec::new(),
-            notified: Arc::default(),
-            sampling: SamplingView::default(),
-            manifest_lost: None,
-            blind: None,
-            notes: Arc::default(),
-            quiet: Arc::default(),
-            calendar: Arc::default(),
-            pools: Arc::default(),
-            quarantined: Arc::default(),
-        }
-    }
-
     /// The source of this name.
     #[must_use]
     pub fn source(&self, name: SourceName) -> &SourceView {

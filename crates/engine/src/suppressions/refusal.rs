@@ -1,7 +1,5 @@
 //! Why something cannot be acknowledged, silenced or planned, in words that say what to do. Decides nothing.
 
-use std::fmt;
-
 use jiff::Timestamp;
 
 use super::entry::{Subject, SuppressionId};
@@ -17,9 +15,12 @@ pub struct SuppressionLimit {
 }
 
 /// Why a request was refused. Nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// Only what is bad can be acknowledged.
+    #[error(
+        "{stub} is {health}: only what is bad can be acknowledged; to keep it quiet beforehand, silence it"
+    )]
     NotBad {
         /// The experiment.
         stub: Stub,
@@ -27,6 +28,7 @@ pub enum Refused {
         health: Health,
     },
     /// It is acknowledged already.
+    #[error("{subject} is acknowledged already by {who} (number {id}): end that one first")]
     AlreadyAcknowledged {
         /// What.
         subject: Subject,
@@ -36,6 +38,7 @@ pub enum Refused {
         who: String,
     },
     /// The end is not after the beginning.
+    #[error("it would end at {until}, which is not after its begin at {from}")]
     EndsBeforeItBegins {
         /// When it would begin.
         from: Timestamp,
@@ -43,16 +46,19 @@ pub enum Refused {
         until: Timestamp,
     },
     /// The end has passed already.
+    #[error("its end, {until}, has passed already: give one in the future")]
     Past {
         /// When it would have ended.
         until: Timestamp,
     },
     /// It would last too long.
+    #[error("it would last for more than {most_days} days: give an earlier end")]
     TooLong {
         /// The most days.
         most_days: i64,
     },
     /// A text that people read is missing, too long, or garbled.
+    #[error("\"{field}\" must be one line of text, not empty and at most {most} bytes long")]
     Text {
         /// Which: `who`, `text`, `reason`.
         field: &'static str,
@@ -60,53 +66,9 @@ pub enum Refused {
         most: usize,
     },
     /// There are too many already.
+    #[error("there are {} {} already, the most that are kept: end some first", .0.most, .0.what)]
     Full(SuppressionLimit),
     /// There is none with this number: it has ended, or never was.
+    #[error("there is nothing with the number {0}: it has ended, or never was")]
     NotFound(SuppressionId),
 }
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotBad { stub, health } => {
-                write!(
-                    f,
-                    "{stub} is {health}: only what is bad can be acknowledged; to keep it quiet beforehand, silence it"
-                )
-            }
-            Self::AlreadyAcknowledged { subject, id, who } => {
-                write!(
-                    f,
-                    "{subject} is acknowledged already by {who} (number {id}): end that one first"
-                )
-            }
-            Self::EndsBeforeItBegins { from, until } => write!(
-                f,
-                "it would end at {until}, which is not after its begin at {from}"
-            ),
-            Self::Past { until } => write!(
-                f,
-                "its end, {until}, has passed already: give one in the future"
-            ),
-            Self::TooLong { most_days } => write!(
-                f,
-                "it would last for more than {most_days} days: give an earlier end"
-            ),
-            Self::Text { field, most } => write!(
-                f,
-                "\"{field}\" must be one line of text, not empty and at most {most} bytes long"
-            ),
-            Self::Full(limit) => write!(
-                f,
-                "there are {} {} already, the most that are kept: end some first",
-                limit.most, limit.what
-            ),
-            Self::NotFound(id) => write!(
-                f,
-                "there is nothing with the number {id}: it has ended, or never was"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for Refused {}

@@ -76,13 +76,18 @@ struct WeeklyText {
 }
 
 /// Why a weekly window cannot be.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// No day is named.
+    #[error("a weekly window needs at least one day: mon, tue, wed, thu, fri, sat or sun")]
     NoDays,
     /// The length is zero or more than [`MAX_WEEKLY`], or the text is not a duration; holds what is wrong.
+    #[error("the length of a weekly window is not right, {0}: write for example 2h, at most 7d")]
     Length(String),
     /// The system's time zone database does not know this zone.
+    #[error(
+        "the time zone \"{0}\" is not known here: write an IANA name such as Europe/London, and check that tzdata is installed"
+    )]
     Zone(String),
 }
 
@@ -346,29 +351,6 @@ impl From<Weekly> for WeeklyText {
         }
     }
 }
-
-impl fmt::Display for ScheduleError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoDays => write!(
-                f,
-                "a weekly window needs at least one day: mon, tue, wed, thu, fri, sat or sun"
-            ),
-            Self::Length(what) => write!(
-                f,
-                "the length of a weekly window is not right, {what}: write for example 2h, at most 7d"
-            ),
-            Self::Zone(zone) => {
-                write!(
-                    f,
-                    "the time zone \"{zone}\" is not known here: write an IANA name such as Europe/London, and check that tzdata is installed"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for ScheduleError {}
 
 #[cfg(test)]
 mod tests {

@@ -306,23 +306,30 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Talk<'a, S> {
             to: std::mem::take(&mut self.to),
             content,
         };
-        if is_yes(&self.answer(".", "250 taken").await?) {
+        // Kept before it is answered: what the answer says holds also where the server hangs up behind it.
+        let answer = self.decide(".", "250 taken");
+        if is_yes(&answer.bytes) {
             keep(&self.shared.mails, mail);
-            let count = locked(&self.shared.mails).len();
-            self.shared.taken.send_replace(count);
         }
+        self.put(&answer).await?;
+        let count = locked(&self.shared.mails).len();
+        self.shared.taken.send_replace(count);
         Some(())
     }
 
     /// Answers as the rules say, else well; what it answered.
     async fn answer(&mut self, line: &str, good: &str) -> Option<Vec<u8>> {
+        let answer = self.decide(line, good);
+        self.put(&answer).await?;
+        Some(answer.bytes)
+    }
+
+    fn decide(&self, line: &str, good: &str) -> Answer {
         let secure = self.secure;
         let rule = locked(&self.shared.rules)
             .iter_mut()
             .find_map(|rule| rule.matches(line, secure).then(|| rule.answer.clone()));
-        let answer = rule.unwrap_or_else(|| Answer::line(good));
-        self.put(&answer).await?;
-        Some(answer.bytes)
+        rule.unwrap_or_else(|| Answer::line(good))
     }
 
     async fn put(&mut self, answer: &Answer) -> Option<()> {

@@ -194,6 +194,22 @@ impl SmtpError {
     }
 }
 
+impl SmtpError {
+    /// Whether its text repeats words of the server or of the system.
+    pub fn quotes_server(&self) -> bool {
+        matches!(
+            self.problem,
+            Problem::Unreachable(_)
+                | Problem::Tls(_)
+                | Problem::OtherLogins(_)
+                | Problem::Certificate(
+                    CertificateProblem::WrongName(_) | CertificateProblem::Other(_),
+                    _
+                )
+        )
+    }
+}
+
 /// How much of a server's text is shown, in characters.
 pub const MAX_QUOTED_CHARS: usize = 200;
 

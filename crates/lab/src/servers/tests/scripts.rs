@@ -35,7 +35,7 @@ async fn the_demonstration_ends_with_everything_as_it_began() {
         let before = shape(&lab);
         let script = Script::demo(lab.plan());
         lab.play_once(&script, |step| {
-            assert!(!step.say.is_empty() && !step.say.ends_with('.'))
+            assert!(!step.say.is_empty() && !step.say.ends_with('.'));
         })
         .await
         .expect("every step is possible");

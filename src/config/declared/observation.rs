@@ -1,0 +1,115 @@
+//! The settings of what is observed and how it is evaluated.
+
+use super::{Kind, Section, days, hours, millis, minutes, seconds, setting};
+
+pub(super) const OBSERVATION: Section = Section {
+    title: "Observation",
+    settings: &[
+        setting(
+            "ask_every",
+            Kind::WordOrDuration(&["auto", "off"], seconds(1), hours(1)),
+        )
+        .default("auto")
+        .at_once()
+        .says(
+            "When relay and jump are asked for a report: auto, when their own pace is too \
+                   slow for the rules below; off, never; or when nothing came for this long.",
+        ),
+        setting("sample", Kind::Choice(&["auto", "always", "never"]))
+            .default("auto")
+            .at_once()
+            .says(
+                "Sampling, a short subscription to each stream: auto, when relay's reports \
+                   carry no statistics (v0.8 and later); always, beside the statistics; never, \
+                   and then a stream that is connected counts as active when there are no \
+                   statistics.",
+            ),
+        setting("sample_at_once", Kind::Number(1, 64))
+            .default("8")
+            .at_once()
+            .says("How many samples are taken at the same time."),
+        setting("sample_for", Kind::Duration(millis(100), minutes(1)))
+            .default("2s")
+            .at_once()
+            .says(
+                "The longest time that one sample takes; the first message of the stream ends \
+                   it.",
+            ),
+    ],
+};
+
+pub(super) const EVALUATION: Section = Section {
+    title: "Evaluation",
+    settings: &[
+        setting("health_last_active", Kind::Duration(seconds(1), days(1)))
+            .default("10s")
+            .at_once()
+            .says("A stream that has not transmitted for longer than this is silent."),
+        setting("health_last", Kind::Duration(seconds(1), days(1)))
+            .example("10s")
+            .at_once()
+            .says("The documented old name of health_last_active, which wins where both are set."),
+        setting("health_last_checked", Kind::Duration(seconds(1), days(1)))
+            .default("10s")
+            .at_once()
+            .says("What has not been in a report for this long is missing."),
+        setting("health_startup", Kind::Duration(seconds(0), days(1)))
+            .default("1m")
+            .at_once()
+            .says("How long after its first sight an experiment is not evaluated (grace)."),
+        setting("health_settle", Kind::Duration(seconds(0), hours(1)))
+            .default("30s")
+            .at_once()
+            .says(
+                "How long after a restart or the return of relay or jump the absence of streams \
+                   does not count (settle time).",
+            ),
+        setting("health_outage_hold", Kind::Duration(seconds(10), days(7)))
+            .default("15m")
+            .at_once()
+            .says(
+                "How long relay must be dead by its own fault, without a break, before its \
+                   experiments count as down.",
+            ),
+        setting("health_hold_down", Kind::Duration(seconds(0), hours(1)))
+            .default("0s")
+            .at_once()
+            .says(
+                "How long a change for the worse must last before it counts: 0s, at once. A \
+                   shorter fault is neither withdrawn nor notified.",
+            ),
+        setting("health_hold_up", Kind::Duration(seconds(0), hours(1)))
+            .default("0s")
+            .at_once()
+            .says("How long a change for the better must last before it counts."),
+        setting(
+            "health_flap_window",
+            Kind::WordOrDuration(&["off"], minutes(10), days(1)),
+        )
+        .default("1h")
+        .at_once()
+        .says(
+            "How long a change counts for flapping. Each counts 6 % when it is new and 4 % \
+                   at the end of this time. An experiment that flaps is notified once and stays \
+                   withdrawn until it is steady.",
+        ),
+        setting("health_flap_high", Kind::Number(10, 90))
+            .default("40")
+            .at_once()
+            .says("With more than this, in percent, an experiment is flapping."),
+        setting("health_flap_low", Kind::Number(5, 85))
+            .default("25")
+            .at_once()
+            .says(
+                "At this or less, in percent, it may become steady. Must be below \
+                   health_flap_high.",
+            ),
+        setting("health_events", Kind::Number(1, 10_000))
+            .default("100")
+            .at_once()
+            .says("How many events are kept for each experiment."),
+        setting("health_log_every", Kind::Duration(seconds(1), days(7)))
+            .default("1h")
+            .says("How often the log gets a summary."),
+    ],
+};

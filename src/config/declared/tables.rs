@@ -1,0 +1,244 @@
+//! The tables of the configuration file.
+
+use super::{
+    ADDRESSES, ADVICE, CALLABLE_URL, INSTANT, Kind, NAMES, PATTERNS, Reload, SENTENCES, SLUG,
+    Table, URL, ZONE, days, hours, millis, minutes, seconds, secret, setting,
+};
+
+const SERVICE_NAME: &str = "letters, digits, dots, dashes and underscores, at most 64, and not \
+    self, store, configuration, dead_man, book, relay, jump, mail or \
+    cluster";
+const DAYS: &str = "mon, tue, wed, thu, fri, sat or sun, separated by commas or white \
+    space, or a list of them";
+const ROUTE_NAME: &str = "letters, digits, dots, dashes and underscores, at most 64, and not \
+    everybody, mail or webhook";
+
+/// Every kind of table, in the order of the documentation.
+pub const TABLES: &[Table] = &[
+    Table {
+        name: "route",
+        repeats: true,
+        reload: Reload::AtOnce,
+        text: "Further recipients, or a webhook, that get the notifications about some experiments. \
+           email_to always gets every notification.",
+        keys: &[
+            setting("name", Kind::Value(ROUTE_NAME))
+                .example("pendulums")
+                .says("Its name, which no other route has. Keep it when the route changes, so \
+                       that nothing is notified twice."),
+            setting("match", Kind::Values(PATTERNS))
+                .example("[\"pend*\", \"spin0?\"]")
+                .says("The experiments that it is notified about. Required."),
+            setting("to", Kind::Values(ADDRESSES))
+                .example("[\"pendulums@example.org\"]")
+                .says("Recipients of mail. Either this or webhook is required; mail must be on."),
+            setting("cc", Kind::Values(ADDRESSES))
+                .example("[\"head@example.org\"]")
+                .says("Recipients of copies."),
+            setting("webhook", Kind::Hidden(CALLABLE_URL))
+                .example("https://hooks.example.org/labwatch")
+                .says("The address that is called. It is never shown whole, because such \
+                       addresses often hold a secret."),
+            setting("webhook_file", Kind::Path)
+                .example("/etc/labwatch/secrets/pendulums_url")
+                .says("A file with the address of the program alone."),
+            secret("secret")
+                .says("The secret that signs calls of the webhook. Without it they are not \
+                       signed."),
+            setting("secret_file", Kind::Path)
+                .example("/etc/labwatch/secrets/pendulums")
+                .says("A file with the secret of the webhook."),
+            setting("alerts", Kind::Switch)
+                .default("false")
+                .says("Whether it also gets alerts, which concern the whole laboratory: book, \
+                       jump, relay, labwatch itself."),
+            setting("remind", Kind::WordOrDuration(&["off"], minutes(10), days(7)))
+                .example("24h")
+                .says("When a reminder is sent. Without it: as email_remind says."),
+            setting("gather", Kind::Duration(seconds(0), days(1)))
+                .example("1m")
+                .says("How long it waits for the rest of a burst. Without it: as email_gather \
+                       says."),
+        ],
+    },
+    Table {
+        name: "maintenance",
+        repeats: true,
+        reload: Reload::AtOnce,
+        text: "Times at which some experiments are worked on: no notification is sent about them \
+           then. They are evaluated and switched all the same. A time is given by from and \
+           until, or by days, at and for, which returns every week and is right when the clocks \
+           change.",
+        keys: &[
+            setting("name", Kind::Value(SLUG))
+                .example("monday-service")
+                .says("Its name, which no other has."),
+            setting("match", Kind::Values(PATTERNS))
+                .example("[\"pend*\"]")
+                .says("The experiments that are worked on. Required."),
+            setting("reason", Kind::Value(SENTENCES))
+                .example("weekly service")
+                .says("Why, for the maintainers. Required."),
+            setting("from", Kind::Value(INSTANT))
+                .example("2026-09-01T08:00")
+                .says("When it begins."),
+            setting("until", Kind::Value(INSTANT))
+                .example("2026-09-01T12:00")
+                .says("When it ends, at most 366 days later."),
+            setting("days", Kind::Values(DAYS))
+                .example("[\"mon\", \"wed\"]")
+                .says("The days of the week on which it begins."),
+            setting("at", Kind::Value("a time such as 07:30"))
+                .example("08:00")
+                .says("When it begins on these days."),
+            setting("for", Kind::Duration(minutes(1), days(7)))
+                .example("2h")
+                .says("How long it lasts then."),
+            setting("zone", Kind::Value(ZONE))
+                .example("Europe/London")
+                .says("The time zone that is meant. Without it: time_zone."),
+        ],
+    },
+    Table {
+        name: "pool",
+        repeats: true,
+        reload: Reload::AtOnce,
+        text: "Experiments that can stand in for each other. What is in no [[pool]] is in one with \
+           all that are booked in the same ways (policy and UI set).",
+        keys: &[
+            setting("name", Kind::Value(SLUG))
+                .example("pendulums")
+                .says("Its name, which no other pool has."),
+            setting("members", Kind::Values(PATTERNS))
+                .example("[\"pend*\"]")
+                .says("The experiments in it. One that several pools take in is in the first of \
+                       them. Required."),
+            setting("min_healthy", Kind::Number(1, 10_000))
+                .default("1")
+                .says("With fewer of them healthy the pool is bad."),
+        ],
+    },
+    Table {
+        name: "category",
+        repeats: true,
+        reload: Reload::AtOnce,
+        text: "A named set of experiments and components whose health is asked for as one, with \
+           rules of its own. What is in no [[category]] is in one named after its stem: pend00 \
+           in pend. default, all experiments, and system, all components of labwatch, are \
+           always there; to change their rules name them here without match and pools.",
+        keys: &[
+            setting("name", Kind::Value(SLUG))
+                .example("teaching")
+                .says("Its name, which no other category has."),
+            setting("match", Kind::Values(PATTERNS))
+                .example("[\"pend*\", \"book\"]")
+                .says("The experiments and components in it. This, pools, or a [[service]] that \
+                       names the category is required."),
+            setting("pools", Kind::Values(NAMES))
+                .example("[\"pendulums\"]")
+                .says("The pools whose experiments are in it."),
+            setting("resilient", Kind::Switch)
+                .default("false")
+                .says("true: enough healthy experiments in each pool are enough. false: each one \
+                       counts."),
+            setting("min_healthy", Kind::Number(1, 10_000))
+                .example("2")
+                .says("How many are enough in a resilient category, in each pool. Without it: as \
+                       [[pool]] says, else 1."),
+            setting("period", Kind::Duration(seconds(1), minutes(5)))
+                .default("1m")
+                .says("How often it is checked; of an experiment's categories the shortest \
+                       counts."),
+            setting("sticky", Kind::Switch)
+                .default("false")
+                .says("Whether it stays switched off after a failure until a maintainer switches \
+                       it on."),
+            setting("failure_threshold", Kind::Number(1, 100))
+                .default("1")
+                .says("After how many bad checks in a row a sticky category is switched off."),
+            setting("sticky_booking", Kind::Switch)
+                .default("false")
+                .says("Whether the experiments that failed also stay withdrawn in book until a \
+                       sticky category is switched on."),
+            setting("panic_guide", Kind::Value(URL))
+                .example("https://wiki.example.org/pendulums")
+                .says("Where it is written what to do."),
+            setting("business_impact", Kind::Value(SENTENCES))
+                .example("Second-year practicals cannot be done.")
+                .says("What a failure means for teaching or research."),
+        ],
+    },
+    Table {
+        name: "service",
+        repeats: true,
+        reload: Reload::AtOnce,
+        text: "A service outside of labwatch whose health is asked for, or reported by itself, and \
+           shown as a component. It counts in its own categories and only there; a resilient \
+           category works while one of its instances does, whose names differ by a number: \
+           wiki-1 and wiki-2.",
+        keys: &[
+            setting("name", Kind::Value(SERVICE_NAME))
+                .example("wiki")
+                .says("Its name, which neither another service nor a part of labwatch has."),
+            setting("url", Kind::Value(CALLABLE_URL))
+                .example("https://wiki.example.org/health")
+                .says("What is asked. Without it the service is not asked but reports by itself, \
+                       to /api/v2/reports/component/NAME with a token of the scope report."),
+            setting("period", Kind::Duration(seconds(1), hours(1)))
+                .default("30s")
+                .says("The longest time between two checks, where none of its categories has a shorter \
+                       period; of one that reports by itself, how long a report counts."),
+            setting("timeout", Kind::Duration(millis(100), minutes(1)))
+                .default("5s")
+                .says("The longest that an answer may take."),
+            setting("expect", Kind::Choice(&["200", "2xx", "ft"]))
+                .default("2xx")
+                .says("Which answer is healthy: status 200, any status from 200 to 299, or a \
+                       health document of the FT standard that says so."),
+            setting("categories", Kind::Values(NAMES))
+                .example("[\"teaching\"]")
+                .says("The categories in which it counts, each default, system or one of [[category]]; \
+                       without any it counts in default."),
+            setting("retries", Kind::Number(0, 10))
+                .default("2")
+                .says("How often it is asked again before it counts as failed."),
+            setting("retry_after", Kind::Duration(millis(100), minutes(1)))
+                .default("5s")
+                .says("How long to wait before it is asked again."),
+        ],
+    },
+    Table {
+        name: "advice",
+        repeats: false,
+        reload: Reload::AtOnce,
+        text: "What notifications advise, by the pattern of the symptoms; a link is welcome. A \
+           pattern that is left out keeps its built-in text.",
+        keys: &[
+            setting("whole_site_lost", Kind::Value(ADVICE))
+                .example("Call the porter of that building: 0123 456.")
+                .says("Neither jump nor streams, and no neighbour has them."),
+            setting("both_down_neighbours_up", Kind::Value(ADVICE))
+                .example("Its power supply: see https://wiki.example.org/power")
+                .says("Neither jump nor streams, while neighbours have them."),
+            setting("both_down", Kind::Value(ADVICE))
+                .example("Its power or its network: it needs a visit.")
+                .says("Neither jump nor streams, and there are not enough neighbours to compare \
+                       with."),
+            setting("jump_down_streams_partly", Kind::Value(ADVICE))
+                .example("Restart it on site.")
+                .says("No jump, some streams silent or missing, and others active."),
+            setting("jump_down_streams_up", Kind::Value(ADVICE))
+                .example("Students can use it. Restart the login client at the next visit.")
+                .says("No jump, while all required streams are active."),
+            setting("streams_down_jump_up", Kind::Value(ADVICE))
+                .example("Log in and run: sudo systemctl restart streams")
+                .says("Jump, but no required stream is connected."),
+            setting("one_stream_down_jump_up", Kind::Value(ADVICE))
+                .example("Log in and look at the camera: see https://wiki.example.org/camera")
+                .says("Jump, and some streams are connected while others are not."),
+            setting("silent_but_connected", Kind::Value(ADVICE))
+                .example("Log in and look at the camera or the sensor.")
+                .says("All streams are connected, and one is silent."),
+        ],
+    },
+];

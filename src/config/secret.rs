@@ -1,0 +1,183 @@
+//! Reads secrets: from their own setting, from a file, from systemd's credentials. Shows none of them.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::declared::Kind;
+use super::document::Raw;
+use super::hidden::{HiddenUrl, hidden_url};
+use super::layers::{Found, Layer};
+use super::problem::quote;
+use super::reader::Reader;
+use super::suspicion::{suspicion, unprintable};
+
+/// The longest secret, in bytes.
+pub const MAX_SECRET_BYTES: u64 = 16 << 10;
+
+impl Reader<'_> {
+    /// An address that may hold a secret: given as secrets are, and never shown. Where secrets are not looked at, another address stands
+    /// for one that is in a file.
+    pub(super) fn secret_address(&mut self, key: &str) -> Option<HiddenUrl> {
+        let (value, file) = (self.find(key), self.find(&format!("{key}_file")));
+        if !(self.secrets)(key) {
+            return match value {
+                Some(Found {
+                    raw: Raw::Text(text),
+                    ..
+                }) => self.address_in(key, text, value),
+                Some(found) => self.reject(key, "is not a text", found),
+                None => file.and_then(|_| HiddenUrl::unread()),
+            };
+        }
+        let text = self.secret(key)?;
+        self.address_in(key, text.expose_secret(), value.or(file))
+    }
+
+    fn address_in(&mut self, key: &str, text: &str, found: Option<&Found>) -> Option<HiddenUrl> {
+        let text = text.trim();
+        let address = match unprintable(text) {
+            Some(why) => Err(why.to_owned()),
+            None => hidden_url(text),
+        };
+        match (address, found) {
+            (Ok(address), _) => Some(address),
+            (Err(why), Some(found)) => self.reject(key, &why, found),
+            (Err(_), None) => None,
+        }
+    }
+
+    /// A secret, from its own setting or from the file that `<key>_file` names; the later layer wins.
+    pub(super) fn secret(&mut self, key: &str) -> Option<SecretString> {
+        if !(self.secrets)(key) {
+            return None;
+        }
+        let file_key = format!("{key}_file");
+        match (self.find(key), self.find(&file_key)) {
+            (None, None) => None,
+            (Some(value), None) => self.secret_value(key, value),
+            (None, Some(file)) => self.secret_file(&file_key, file),
+            (Some(value), Some(file)) if value.layer == file.layer => {
+                let wrong = format!("and {file_key} are both set");
+                self.refuse(
+                    key,
+                    &wrong,
+                    "leave one out",
+                    &format!("{} and {}", value.origin, file.origin),
+                )
+            }
+            (Some(value), Some(file)) => {
+                let value_wins = value.layer > file.layer;
+                let (used, other) = if value_wins {
+                    (value, file)
+                } else {
+                    (file, value)
+                };
+                self.warnings.push(format!(
+                    "{} is given twice: {} is used, {} is not",
+                    self.label(key),
+                    used.origin,
+                    other.origin
+                ));
+                if value_wins {
+                    self.secret_value(key, value)
+                } else {
+                    self.secret_file(&file_key, file)
+                }
+            }
+        }
+    }
+
+    fn secret_value(&mut self, key: &str, found: &Found) -> Option<SecretString> {
+        let Raw::Text(text) = &found.raw else {
+            return self.refuse(key, "is not a text", &Kind::Secret.allowed(), &found.origin);
+        };
+        if text.contains('\u{fffd}') {
+            return self.refuse(key, "is not UTF-8", &Kind::Secret.allowed(), &found.origin);
+        }
+        if found.layer == Layer::Arguments {
+            self.warnings.push(format!(
+                "{key} is given as an argument, where every user of this host can read it"
+            ));
+        }
+        if let (Layer::File, Some((path, _))) = (found.layer, found.origin.rsplit_once(':')) {
+            self.warn_if_open(key, Path::new(path));
+        }
+        Some(self.trimmed(key, text, found))
+    }
+
+    /// The secret in a file. A value that is no absolute path is not shown: it may be the secret itself.
+    fn secret_file(&mut self, key: &str, found: &Found) -> Option<SecretString> {
+        const PATH: &str = "an absolute path";
+        let path = match &found.raw {
+            Raw::Text(text) if text.starts_with('/') && unprintable(text).is_none() => {
+                Path::new(text)
+            }
+            Raw::Text(_) | Raw::Literal(_) | Raw::List(_) | Raw::Other => {
+                return self.refuse(key, "is not an absolute path", PATH, &found.origin);
+            }
+        };
+        match read_secret(path) {
+            Ok(text) => {
+                self.warn_if_open(key, path);
+                Some(self.trimmed(key, &text, found))
+            }
+            Err(why) => {
+                let wrong = format!("names {}, which {why}", quote(&path.to_string_lossy()));
+                self.refuse(
+                    key,
+                    &wrong,
+                    "name a file that labwatch's user can read and that holds the secret alone",
+                    &found.origin,
+                )
+            }
+        }
+    }
+
+    /// The secret as it is, with a warning where it holds more than was probably meant.
+    fn trimmed(&mut self, key: &str, text: &str, found: &Found) -> SecretString {
+        let in_toml = found.layer == Layer::File && !key.ends_with("_file");
+        let odd = if text.trim() == text {
+            unprintable(text).or_else(|| suspicion(text, in_toml))
+        } else {
+            Some("starts or ends with white space, which is taken as a part of it")
+        };
+        if let Some(odd) = odd {
+            let warning = format!("{} {odd} ({})", self.label(key), found.origin);
+            self.warnings.push(warning);
+        }
+        SecretString::from(text)
+    }
+
+    fn warn_if_open(&mut self, key: &str, path: &Path) {
+        if path
+            .metadata()
+            .is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
+        {
+            let (key, path) = (self.label(key), path.display());
+            self.warnings.push(format!("{key}: every user of this host can read {path}; take the right away with chmod o-r {path}"));
+        }
+    }
+}
+
+/// The text of a secret file without its last line break.
+fn read_secret(path: &Path) -> Result<String, String> {
+    let file = File::open(path).map_err(|error| format!("cannot be opened: {error}"))?;
+    let mut text = String::new();
+    file.take(MAX_SECRET_BYTES + 1)
+        .read_to_string(&mut text)
+        .map_err(|error| format!("cannot be read as text: {error}"))?;
+    if text.len() as u64 > MAX_SECRET_BYTES {
+        return Err(format!("is longer than {MAX_SECRET_BYTES} bytes"));
+    }
+    let text = text.strip_suffix('\n').unwrap_or(&text);
+    let text = text.strip_suffix('\r').unwrap_or(text);
+    if text.is_empty() {
+        Err("is empty".to_owned())
+    } else {
+        Ok(text.to_owned())
+    }
+}

@@ -1,0 +1,58 @@
+//! What the configuration is put together from, as this process was started with it.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::declared::ENV_PREFIX;
+
+/// The variable that names the configuration file.
+pub const ENV_CONFIG: &str = "STATUS_CONFIG";
+
+/// The variable that systemd's state directory stands in for.
+const DATA_DIR: &str = "STATUS_DATA_DIR";
+
+/// What the configuration is put together from, apart from the defaults.
+#[derive(Default, Clone)]
+pub struct Sources {
+    /// The configuration file (`--config`); without it the one that `STATUS_CONFIG` names.
+    pub file: Option<PathBuf>,
+    /// The environment; only names that start with `STATUS_` matter. One that does so behind something invisible is warned of.
+    pub env: BTreeMap<String, String>,
+    /// Settings from the command line, as key and value; the last one wins.
+    pub overrides: Vec<(String, String)>,
+    /// The folder with systemd's credentials.
+    pub credentials: Option<PathBuf>,
+}
+
+impl Sources {
+    /// The sources of this process: its environment, with what its arguments say.
+    #[must_use]
+    pub fn from_process(file: Option<PathBuf>, overrides: Vec<(String, String)>) -> Self {
+        let mut env: BTreeMap<String, String> = std::env::vars_os()
+            .map(|(name, value)| (name.to_string_lossy().into_owned(), value))
+            .filter(|(name, _)| behind_the_invisible(name).starts_with(ENV_PREFIX))
+            .map(|(name, value)| (name, value.to_string_lossy().into_owned()))
+            .collect();
+        if let Some(folder) = std::env::var("STATE_DIRECTORY")
+            .ok()
+            .and_then(|folders| folders.split(':').next().map(str::to_owned))
+        {
+            env.entry(DATA_DIR.to_owned()).or_insert(folder); // systemd's word for where the service may write
+        }
+        let credentials = std::env::var_os("CREDENTIALS_DIRECTORY").map(PathBuf::from);
+        Self {
+            file,
+            env,
+            overrides,
+            credentials,
+        }
+    }
+}
+
+/// A name without what editors and shells can leave in front of it: a byte order mark, blanks, quotation marks, `export`.
+pub(super) fn behind_the_invisible(name: &str) -> &str {
+    let odd = |c: char| !c.is_ascii_alphanumeric() && c != '_';
+    let name = name.trim_start_matches(odd);
+    name.strip_prefix("export ")
+        .map_or(name, |name| name.trim_start_matches(odd))
+}
