@@ -115,4 +115,4 @@ while [ $# -gt 0 ]; do
     of_cargo+=("$1")
     shift
 done
-exec cargo test --locked "${of_cargo[@]}" -- --include-ignored --skip measure --skip pictures_of_the_main_pages "$@"
+exec cargo test --locked "${of_cargo[@]}" -- --include-ignored --skip measure --skip at_full_size --skip pictures_of_the_main_pages "$@"

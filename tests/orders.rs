@@ -148,7 +148,6 @@ fn each_refusal_says_why_and_what_to_do() {
         (acknowledge(experiments("pend77")), "no experiment is called pend77: check the name"),
         (acknowledge(Scope::Pool("fish".to_owned())), "there is no pool fish: check the name"),
         (acknowledge(Scope::Component("relay".to_owned())), "relay tells as it should: only what is bad can be acknowledged"),
-        (acknowledge(Scope::Component("mail".to_owned())), "it is not known here when mail is well again: say until when the acknowledgement lasts"),
         (until(experiments("pend01"), 49), "its end, 1970-01-01T00:00:49Z, has passed already: give one in the future"),
         (Command::Acknowledge { scope: Scope::Installation, text: String::new(), until: None }, "\"text\" must be one line of text, not empty and at most 500 bytes long"),
         (Command::Unacknowledge { scope: experiments("pend01") }, "nothing of pend01 is acknowledged: it has ended, or never was"),

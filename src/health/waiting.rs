@@ -15,7 +15,7 @@ use engine::model::SourceName;
 const READY_TICK: Duration = Duration::from_millis(500);
 
 impl HealthState {
-    /// How the whole is, and of which component that comes; the same as [`Picture::overall`] of a new picture.
+    /// How the whole is, and of which component that comes; the same as the overall health of a new snapshot.
     #[must_use]
     pub fn overall(&self) -> (State, String) {
         self.picture().overall()

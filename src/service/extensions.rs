@@ -35,7 +35,7 @@ impl Extensions {
     }
 }
 
-/// Runs the service inside of a program, with what that adds to its health, until SIGTERM or SIGINT. [`serve`](super::serve) with
+/// Runs the service inside of a program, with what that adds to its health, until SIGTERM or SIGINT. [`serve`] with
 /// [`ServiceOptions::extensions`](super::ServiceOptions) does the same until it is told to stop.
 ///
 /// # Errors

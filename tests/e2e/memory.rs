@@ -176,7 +176,7 @@ async fn a_memory_that_is_lost_while_it_runs_is_made_anew() {
     first
         .sees("trus00", "is held", |it| it["bookable"] == "held")
         .await;
-    checked(&lab, &settings, 0, "memory ok").await;
+    checked(&lab, &settings, 0, "store ok").await;
     first.kill(&lab).await;
 
     let notified = lab.mail().mails().len();
@@ -213,7 +213,7 @@ async fn the_memory_can_be_checked() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
     let folder = tempfile::tempdir().expect("a folder");
     let settings = [("DATA_DIR", folder.path().to_str().expect("a name"))];
-    checked(&lab, &settings, 0, "nothing is remembered yet").await;
+    checked(&lab, &settings, 0, "nothing is kept yet").await;
     assert_eq!(
         std::fs::read_dir(folder.path()).expect("a folder").count(),
         0,

@@ -101,8 +101,8 @@ async fn a_dead_address_keeps_the_mail_from_nobody_else() {
     server.mail(ANN, "1 down: pend00").await;
     monitor
         .logs(&[
-            "mail not delivered to this recipient: it answered 550 to RCPT (it said: 550 no such user here)",
-            GONE,
+            "mail not delivered to a recipient",
+            "it answered 550 to RCPT",
         ])
         .await;
     tokio::time::sleep(DELIVERS_WITHIN).await;

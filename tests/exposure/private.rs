@@ -162,7 +162,8 @@ async fn command_everything(monitor: &Monitor) {
             .expect("answers");
         let status = answer.status();
         let is_held = path.ends_with("/holds") && status == StatusCode::CONFLICT;
-        assert!(status.is_success() || is_held, "{path}: {status}");
+        let said = answer.text().await.unwrap_or_default();
+        assert!(status.is_success() || is_held, "{path}: {status} {said}");
     }
 }
 

@@ -36,7 +36,7 @@ pub struct Parsed {
     pub arrays: usize,
     /// How many other values and stretches of junk there were.
     pub ignored: usize,
-    /// Why the last of those is no report, in the parser's words, of at most [`MAX_WORDS`] characters.
+    /// Why the last of those is no report, in the parser's words, of at most `MAX_WORDS` characters.
     pub unreadable: Option<String>,
 }
 

@@ -254,7 +254,7 @@ fn own_words(error: &SmtpError) -> String {
     }
 }
 
-/// Sends mails until `stop`, or until no more can come, [`AT_ONCE`] at a time: one route's server that is slow delays no other route.
+/// Sends mails until `stop`, or until no more can come, `AT_ONCE` at a time: one route's server that is slow delays no other route.
 /// Each ends in one `Input::Delivered`. `mailer` gives the mailer for the next one, as the settings are then; `None` while nobody is mailed.
 /// Those that are under way at the stop are given up after [`STOP_GRACE`].
 pub async fn run(
