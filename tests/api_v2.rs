@@ -448,8 +448,9 @@ async fn what_is_wrong_is_said_with_what_would_be_right() {
         ),
     ] {
         let response = server.get(path).await;
-        assert_eq!(response.status().as_u16(), code, "{path}");
+        let got = response.status().as_u16();
         let answer: Value = response.json().await.expect("is JSON");
+        assert_eq!(got, code, "{path}: {answer}");
         assert_eq!(answer["status"], code, "{path}");
         assert!(
             answer["detail"]

@@ -265,8 +265,11 @@ mod tests {
         let value = serde_json::json!({"a": {"b": [1, 2]}, "c": [long, {}], "d": words});
         let mut text = String::new();
         write(&value, 0, &mut text);
+        let filled = |count: usize| vec!["\"word\""; count].join(",");
         let expect = format!(
-            "{{\n  \"a\": {{\"b\":[1,2]}},\n  \"c\": [\n    \"{long}\",\n    {{}}\n  ]\n}}"
+            "{{\n  \"a\": {{\"b\":[1,2]}},\n  \"c\": [\n    \"{long}\",\n    {{}}\n  ],\n  \"d\": [\n    {},\n    {}\n  ]\n}}",
+            filled(20),
+            filled(10)
         );
         assert_eq!(text, expect);
         assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), value);

@@ -8,6 +8,7 @@ use super::memory::{self, Gap, Hold};
 use super::outbox_query::{self, OutboxRow};
 use super::read::{self, Cursor, MAX_ROWS, Range, Reader, SourceRow, SwitchRow};
 use super::text;
+use engine::StateKey;
 use engine::model::Stub;
 
 /// Which part of a list is asked for.
@@ -126,11 +127,11 @@ impl Reader {
     /// # Errors
     /// [`ReadError`].
     pub async fn knows(&self, stub: &Stub) -> Result<bool, ReadError> {
-        let stub = stub.clone();
-        let sql = "SELECT EXISTS (SELECT 1 FROM experiments WHERE stub = ?1) OR EXISTS (SELECT 1 FROM events WHERE stub = ?1)";
+        let (stub, key) = (stub.clone(), StateKey::Experiment(stub.clone()).to_string());
+        let sql = "SELECT EXISTS (SELECT 1 FROM state WHERE key = ?1) OR EXISTS (SELECT 1 FROM events WHERE stub = ?2)";
         self.ask(move |from| {
             from.prepare_cached(sql)?
-                .query_row([stub.as_str()], |row| row.get(0))
+                .query_row([key.as_str(), stub.as_str()], |row| row.get(0))
         })
         .await
     }

@@ -87,13 +87,7 @@ async fn a_person_closes_and_opens_a_category() {
         Some(503),
         "at once"
     );
-    monitor
-        .logs(&[
-            "a change was made over the API",
-            "Ada",
-            "closed the category pend: exam",
-        ])
-        .await;
+    monitor.logs(&["Ada: close the category pend: exam"]).await;
     let (status, notified) = order(
         &monitor,
         Method::POST,

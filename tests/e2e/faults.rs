@@ -66,7 +66,7 @@ async fn cut_off(point: Point, cut: Cut) {
     if cut == Cut::Good {
         switched(&lab, "r-pend00", 1).await;
         mail(&lab, "pend00 is down", |mail| mail.subject.contains(DOWN)).await;
-        first.logs(&["the summary is sent"]).await;
+        first.logs(&[" sent\""]).await;
         lab.stream_back("pend00-st-data").expect("known");
     }
     let ended = first.ends(&lab).await;
@@ -247,7 +247,7 @@ async fn command_cut_off(ordered: Ordered, end: Option<Point>) {
     first.sees_well(&ALL).await;
     lab.stream_silent("pend00-st-data").expect("known");
     mail(&lab, "pend00 is down", |mail| mail.subject.contains(DOWN)).await;
-    first.logs(&["the summary is sent"]).await;
+    first.logs(&[" sent\""]).await;
 
     let (path, body) = ordered.request();
     let answer = try_order(first.port(), Method::POST, path, Some(body)).await;

@@ -278,7 +278,7 @@ async fn known(
     let Path(name) = name.map_err(|_| error::no_such_path(uri))?;
     let stub = Stub::try_new(&name).map_err(|_| error::no_such_path(uri))?;
     let is_known = served.snapshot().experiment(&name).is_some();
-    if is_known || served.past.ask(|reader| reader.knows(&stub)).await? {
+    if is_known || served.past.is_kept() && served.past.ask(|reader| reader.knows(&stub)).await? {
         Ok(stub)
     } else {
         Err(error::no_such_experiment(&name))

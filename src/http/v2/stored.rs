@@ -18,6 +18,11 @@ impl Past {
         Self(reader)
     }
 
+    /// Whether there is a history to ask.
+    pub(super) fn is_kept(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// What the reader answers to a question.
     pub(super) async fn ask<'a, T, F>(
         &'a self,
