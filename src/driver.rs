@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use crate::store::Ticket;
 use engine::model::{CallError, Moment, SourceName};
 use engine::{
-    Channel, Command, DeliveryFault, Effect, Engine, FeedCommand, Input, Order, Receipt, Record,
-    Refusal, Sample, SampleOutcome, Snapshot, Step, Summary, Switch, SwitchOutcome,
+    Channel, Command, DeliveryFault, Effect, Engine, FeedCommand, Input, Notification, Order,
+    Receipt, Record, Refusal, Sample, SampleOutcome, Snapshot, Step, Switch, SwitchOutcome,
 };
 
 pub use journal::Journal;
@@ -61,9 +61,9 @@ pub struct Outlets {
     /// Switches of availability.
     pub switches: mpsc::Sender<Switch>,
     /// Summaries to be mailed.
-    pub mails: mpsc::Sender<Arc<Summary>>,
+    pub mails: mpsc::Sender<Notification>,
     /// Summaries for webhooks.
-    pub webhooks: mpsc::Sender<Arc<Summary>>,
+    pub webhooks: mpsc::Sender<Notification>,
     /// Streams to listen to.
     pub samples: mpsc::Sender<Sample>,
     /// Commands to relay's feed.
@@ -358,7 +358,7 @@ impl Driver {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Switch(switch) => self.switch(switch),
-            Effect::Notify(summary) => self.notify(summary),
+            Effect::Notify(notification) => self.notify(notification),
             Effect::Sample(sample) => self.sample(sample),
             Effect::Ask(source) => self.command(source, FeedCommand::Ask),
             Effect::Reconnect(source) => self.command(source, FeedCommand::Reconnect),
@@ -375,19 +375,16 @@ impl Driver {
         }
     }
 
-    fn notify(&mut self, summary: Arc<Summary>) {
-        let id = summary.id;
-        let outlet = match summary.channel {
+    fn notify(&mut self, notification: Notification) {
+        let id = notification.id;
+        let outlet = match notification.channel {
             Channel::Mail => &self.outlets.mails,
             Channel::Webhook => &self.outlets.webhooks,
         };
-        if outlet.try_send(summary).is_err() {
+        if outlet.try_send(notification).is_err() {
             self.refused.push_back(Input::Delivered {
                 id,
-                outcome: Err(DeliveryFault {
-                    fault: CallError::Busy,
-                    permanent: false,
-                }),
+                outcome: Err(DeliveryFault::passing(CallError::Busy)),
             });
         }
     }

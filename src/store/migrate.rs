@@ -240,6 +240,9 @@ fn outbox(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
             created,
             news: letter.news,
             alerts: alerts.collect(),
+            message: None,
+            digest: None,
+            not_before: None,
         });
         entry(&StateKey::Outbox(id), &value)
     }))
