@@ -10,6 +10,7 @@ mod hangup;
 mod local_instance;
 mod manual;
 mod notify;
+mod output;
 mod ready;
 mod recipients;
 mod reload;
@@ -21,7 +22,7 @@ mod status;
 mod token;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -30,6 +31,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::build;
 use crate::config::{Problems, Sources};
 use hangup::Hangups;
+use output::{complain, note, say, warn};
 
 /// What goes below the help of every command.
 const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 it failed; 2 the arguments or the configuration are wrong; 3 another labwatch \
@@ -228,21 +230,6 @@ fn run(cli: Cli, hangups: io::Result<Hangups>) -> Result<(), Failure> {
         Command::Completions { shell } => manual::completions(shell),
         Command::Man(args) => manual::man(&args),
     }
-}
-
-/// Prints on standard output. A reader that has gone away has read enough.
-fn say(text: &str) -> Result<(), Failure> {
-    match writeln!(io::stdout(), "{}", text.trim_end()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Failed(format!(
-            "Standard output cannot be written: {error}."
-        ))),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-/// Prints on standard error.
-fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}"); // there is nowhere else to say it
 }
 
 fn parse_setting(text: &str) -> Result<(String, String), String> {
