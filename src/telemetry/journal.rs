@@ -1,5 +1,5 @@
 //! The log in systemd's journal, in the journal's own protocol, where standard output is the journal: each line has its priority, so
-//! that `journalctl -p warning` finds it, and its values as fields (`LABWATCH_STUB=pend00`) beside the text.
+//! that `journalctl -p warning` finds it, and its values as fields (`LABWATCH_EXPERIMENT=pend00`) beside the text.
 //!
 //! Written here, and not by a library, because those put the values of an event into fields alone, where `journalctl` does not show
 //! them: `withdrew resource` would not say which. The lines go through the same bounded queue as in every other log.
