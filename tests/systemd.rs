@@ -11,6 +11,8 @@
 mod booted;
 #[path = "support/machine.rs"]
 mod machine;
+#[path = "systemd/packaged.rs"]
+mod packaged;
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -36,8 +36,12 @@ impl Machine {
         }
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/debian-root.sh");
         let made = Command::new(script).output().expect("bash runs");
-        let said = String::from_utf8_lossy(&made.stderr);
-        assert!(made.status.success(), "{said}");
+        if !made.status.success() {
+            let said = String::from_utf8_lossy(&made.stderr);
+            assert!(std::env::var_os("CI").is_none(), "{said}");
+            eprintln!("not tested: {said}");
+            return None;
+        }
         let root = String::from_utf8(made.stdout).expect("a path");
         let console = folder.join("console");
         let output = std::fs::File::create(&console).expect("a file");

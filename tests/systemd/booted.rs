@@ -14,7 +14,7 @@ const PORT: u16 = 19_871;
 const PORT_OF_TENANT: u16 = 19_872;
 
 /// Within this time the service does what it is to do, on a busy machine.
-const SOON: Duration = Duration::from_secs(60);
+pub(super) const SOON: Duration = Duration::from_secs(60);
 
 /// The unit's `WatchdogSec=` and `RestartSec=` together, and time to spare.
 const WATCHDOG_BACK_WITHIN: Duration = Duration::from_secs(75);
@@ -23,7 +23,7 @@ const WATCHDOG_BACK_WITHIN: Duration = Duration::from_secs(75);
 const WATCHDOG_AT_LEAST: Duration = Duration::from_secs(20);
 
 /// The settings without secrets, for the environment file; and the secrets by the names of their files.
-fn settings(lab: &Lab, port: u16, config: &str) -> (String, Vec<(String, String)>) {
+pub(super) fn settings(lab: &Lab, port: u16, config: &str) -> (String, Vec<(String, String)>) {
     let mut file = String::new();
     let mut secrets = vec![("secret_api".to_owned(), "k".repeat(48))];
     for (name, value) in lab.environment() {
@@ -40,7 +40,10 @@ fn settings(lab: &Lab, port: u16, config: &str) -> (String, Vec<(String, String)
         ("QUERY_BOOK_EVERY", "1s"),
         ("PORT_SERVE", &port.to_string()),
         ("CONFIG", config),
-    ] {
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_empty())
+    {
         writeln!(file, "STATUS_{name}={value}").expect("a String");
     }
     (file, secrets)
@@ -79,7 +82,7 @@ fn configure(machine: &Machine, lab: &Lab, folder: &str, port: u16) {
 }
 
 /// A property of the unit, as systemd knows it.
-fn property(machine: &Machine, unit: &str, name: &str) -> String {
+pub(super) fn property(machine: &Machine, unit: &str, name: &str) -> String {
     let output = machine.run(&["systemctl", "show", "--value", "-p", name, unit]);
     text(&output.stdout).trim().to_owned()
 }
@@ -91,7 +94,7 @@ fn journal(machine: &Machine, priority: &str) -> String {
     ))
 }
 
-async fn get(port: u16, path: &str) -> Option<String> {
+pub(super) async fn get(port: u16, path: &str) -> Option<String> {
     let answer = reqwest::get(format!("http://127.0.0.1:{port}{path}")).await;
     answer.ok()?.error_for_status().ok()?.text().await.ok()
 }
@@ -109,7 +112,7 @@ async fn history() -> Vec<(String, String)> {
 }
 
 /// Waits until the health of the experiment is so.
-async fn sees(machine: &Machine, port: u16, health: &str) {
+pub(super) async fn sees(machine: &Machine, port: u16, health: &str) {
     let begun = Instant::now();
     let words = format!("\"health\":\"{health}\"");
     loop {
