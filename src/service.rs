@@ -315,7 +315,7 @@ fn start(
     );
     let orders = http_server::orders(http_server::give(orders), desk.clone(), pictures.clone());
     let base = http_server::base(&config.api);
-    let pages = page::router(page::WebState {
+    let pages = page::routes(&page::WebState {
         snapshots: pictures.clone(),
         store: kept,
         stream: Some("/api/v2/stream"),
@@ -330,7 +330,7 @@ fn start(
         &config.api,
         &mut parts,
         listeners.actuator,
-        http::health_router(state.clone(), Arc::clone(&authenticator)),
+        http::health_router(state.clone(), &authenticator),
         stops,
     )
     .map_err(ServiceError::Certificate)?;
@@ -339,6 +339,7 @@ fn start(
         figures: measured,
         health: Some(state),
         orders: Some(orders),
+        cors: http_server::cors(&config.api),
         ..http::ApiState::new(pictures.clone())
     };
     parts.spawn(

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use super::cors::{ApiCors, cors};
 use super::hidden::callable;
 use super::reader::Reader;
 use super::servers::base_path;
@@ -42,6 +43,8 @@ pub struct ApiSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// `API_URL`: where people reach the API and the page, without a slash at its end; `None`: not known.
     pub url: Option<String>,
+    /// `API_CORS`: which other sites' pages may use the API.
+    pub cors: ApiCors,
     /// `API_SESSION`: how long a session of a browser lasts.
     pub session: Duration,
 }
@@ -93,6 +96,7 @@ pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
             .flatten()
             .collect(),
         url,
+        cors: cors(reader),
         session: reader.duration("api_session"),
     };
     reader.warnings.extend(open_without_need(&settings));
@@ -328,6 +332,7 @@ mod tests {
                 key: key.clone(),
             }),
             trusted_proxies: vec![proxy.parse().expect("a network")],
+            cors: ApiCors::None,
             url: None,
             session: Duration::from_secs(300),
         };

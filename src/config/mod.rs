@@ -4,6 +4,7 @@ mod access;
 mod advice;
 mod bounds;
 mod changes;
+mod cors;
 mod declared;
 mod document;
 mod fingerprint;
@@ -31,6 +32,7 @@ mod zone;
 
 pub use access::{ApiRead, ApiSettings, ApiTls, MIN_API_SECRET_BYTES};
 pub use changes::Changes;
+pub use cors::ApiCors;
 pub use declared::{
     ENV_PREFIX, Kind, Reload, SECTIONS, Section, Setting, TABLES, Table, declared, secrets,
     settings, variable,

@@ -16,12 +16,12 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{ServiceError, Stops, TaskSet};
-use crate::config::{ApiRead, ApiSettings};
+use crate::config::{ApiCors, ApiRead, ApiSettings};
 use crate::driver::CommandSender;
 use crate::health::{HealthState, State};
 use crate::http::auth::{Audit, Keep, Reading, Revocations};
 use crate::http::{
-    self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, Door, Give,
+    self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, Cors, Door, Give,
     OrderState, TlsFiles,
 };
 use crate::store::{Entry, Store};
@@ -50,6 +50,15 @@ fn access(settings: &ApiSettings) -> AccessSettings {
         trusted_proxies: settings.trusted_proxies.clone(),
         url: settings.url.as_deref().and_then(|url| Url::parse(url).ok()),
         base: base(settings).to_string(),
+    }
+}
+
+/// Which other sites' pages may use the API.
+pub(super) fn cors(settings: &ApiSettings) -> Cors {
+    match &settings.cors {
+        ApiCors::None => Cors::Off,
+        ApiCors::Any => Cors::Any,
+        ApiCors::Origins(origins) => Cors::Origins(origins.clone()),
     }
 }
 
