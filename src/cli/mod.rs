@@ -6,9 +6,11 @@ mod check;
 mod connect;
 #[cfg(feature = "demo")]
 mod demo;
+mod files;
 mod hangup;
 mod local_instance;
 mod manual;
+mod migrate;
 mod notify;
 mod output;
 mod ready;
@@ -90,6 +92,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Check the configuration, and with --connect also what it leads to.
     Check(check::CheckArgs),
+    /// Take over the settings of the program status from its systemd unit; without -o only show what would come out.
+    Migrate(migrate::MigrateArgs),
     /// Have the running labwatch read its configuration anew, if that is right.
     Reload(reload::ReloadArgs),
     /// Run recorded traffic through the rules and print what would have happened.
@@ -220,6 +224,7 @@ fn run(cli: Cli, hangups: io::Result<Hangups>) -> Result<(), Failure> {
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args, &sources),
         Command::Check(args) => check::run(&args, &sources),
+        Command::Migrate(args) => migrate::run(&args),
         Command::Replay(args) => replay::run(&args, &sources),
         Command::Status(args) => status::run(&args, &sources),
         Command::WaitForReady(args) => ready::run(&args, &sources),
