@@ -80,7 +80,7 @@ fn revoked_at(config: &Config) -> Result<Vec<Revoked>, Failure> {
     }
 }
 
-/// The memory, if it is nobody else's. It is closed when the store is dropped.
+/// The store, if no other process has it. It is closed when the store is dropped.
 fn memory(config: &Config) -> Result<Option<(Store, Memory)>, Failure> {
     let Some(memory) = &config.memory else {
         return Ok(None);

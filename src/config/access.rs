@@ -33,7 +33,7 @@ pub struct ApiSettings {
     pub listen_also: Vec<SocketAddr>,
     /// `API_PREFIX`: the path below which requests come in: empty, or with a slash in front and none behind.
     pub prefix: String,
-    /// `SECRET_API`: what access tokens are signed with; `None`: there are no tokens, so nobody can change anything.
+    /// `SECRET_API`: what access tokens are signed with; `None`: there are no tokens, so nothing can be changed.
     pub secret: Option<SecretString>,
     /// `API_READ`: who may read. Unless it is [`ApiRead::Open`] there is a secret, unless only the rules were loaded.
     pub read: ApiRead,
@@ -49,18 +49,15 @@ pub struct ApiSettings {
     pub session: Duration,
 }
 
-/// Who may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ApiRead {
-    /// Everybody, without what concerns single persons.
+    /// No token is needed; names of people are left out.
     Open,
-    /// Who has a token.
     Token,
-    /// Everybody the page of students, and the rest who has a token.
+    /// The page of students needs no token, the rest does.
     Students,
 }
 
-/// The API's own certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiTls {
     /// The file with the certificate and its chain, in PEM.
