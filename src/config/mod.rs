@@ -4,6 +4,7 @@ mod access;
 mod advice;
 mod bounds;
 mod changes;
+mod cluster;
 mod declared;
 mod document;
 mod fingerprint;
@@ -31,6 +32,7 @@ mod zone;
 
 pub use access::{ApiRead, ApiSettings, ApiTls, MIN_API_SECRET_BYTES};
 pub use changes::Changes;
+pub use cluster::ClusterSettings;
 pub use declared::{
     ENV_PREFIX, Kind, Reload, SECTIONS, Section, Setting, TABLES, Table, declared, secrets,
     settings, variable,
@@ -101,6 +103,8 @@ pub struct Config {
     pub api: ApiSettings,
     /// What survives a restart; `None` when nothing is to be kept.
     pub memory: Option<MemorySettings>,
+    /// The other replicas; `None`: this labwatch is the only one.
+    pub cluster: Option<ClusterSettings>,
     /// The log.
     pub log: LogSettings,
 }
