@@ -1,6 +1,7 @@
 //! The boot story, top to bottom: what is made, how it is joined, how it is stopped. This file and its rooms are the only ones that know
 //! all others.
 
+mod cluster;
 mod component_acks;
 mod component_history;
 mod error;
@@ -220,7 +221,8 @@ fn start(
     let (configs, followed) = watch::channel(Arc::clone(&config));
     let config = &*config;
     let stop = stops.all;
-    let tls = Arc::new(clients::client_config(needs_roots(config)).map_err(ServiceError::Wire)?);
+    let tls =
+        Arc::new(clients::client_config(outlets::needs_roots(config)).map_err(ServiceError::Wire)?);
     let access = Http::new(ACCESS_TIMEOUT, (*tls).clone()).map_err(ServiceError::Wire)?;
 
     let clock = Clock::start();
@@ -237,7 +239,9 @@ fn start(
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let mut parts = TaskSet::default();
 
-    let outlets = outlets::start(&followed, &access, &tls, &mut parts, &inputs, stop)?;
+    let cluster = cluster::start(config, &inputs, &mut parts, stop)?;
+    let window = cluster.as_ref().map(|cluster| cluster.links.window());
+    let outlets = outlets::start(&followed, &access, &tls, &mut parts, &inputs, window, stop)?;
     let queues = metrics::queues(&inputs, &outlets);
     let needs = health::HealthDeps {
         config: &followed,
@@ -254,6 +258,13 @@ fn start(
     };
     let (desk, state, reporters) =
         health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
+    if let Some((cluster, reporter)) = cluster.as_ref().zip(reporters.cluster) {
+        let view = cluster.links.view.clone();
+        parts.spawn(
+            "health of the cluster",
+            cluster::report(view, reporter, stop.clone()),
+        );
+    }
     notifications::start_deadman(
         config,
         access,
@@ -269,20 +280,21 @@ fn start(
         record: metrics::counted(record, &counters),
         turned: Box::new(turned(desk.clone())),
     };
-    parts.spawn(
-        "driver",
-        Driver::new(
-            engine,
-            clock,
-            input_queue,
-            order_queue,
-            outlets,
-            snapshots,
-            ledger,
-            hooks,
-        )
-        .run(),
+    let driver = Driver::new(
+        engine,
+        clock,
+        input_queue,
+        order_queue,
+        outlets,
+        snapshots,
+        ledger,
+        hooks,
     );
+    let driver = match cluster {
+        Some(cluster) => driver.in_cluster(cluster.membership, config.rules()),
+        None => driver,
+    };
+    parts.spawn("driver", driver.run());
     if let Some(reload) = reload {
         let hands = reload::Hands {
             inputs,
@@ -371,22 +383,4 @@ fn resumed(config: &Config, state: &State, history: History, clock: Clock) -> En
     } else {
         engine
     }
-}
-
-/// Whether the system's CA certificates are needed for sure, so that it shows at the start when there are none.
-fn needs_roots(config: &Config) -> bool {
-    let services = config.services.iter().any(|service| {
-        service
-            .url
-            .as_ref()
-            .is_some_and(|url| url.scheme() == "https")
-    });
-    services
-        || [
-            &config.relay.address,
-            &config.jump.address,
-            &config.book.address,
-        ]
-        .iter()
-        .any(|address| address.connect.scheme() == "https")
 }

@@ -153,7 +153,6 @@ fn host_name() -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::config::{Loaded, Problems, Sources, load_rules};
 
     const ON: [(&str, &str); 3] = [

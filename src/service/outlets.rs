@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::reload::ConfigWatch;
 use super::{ServiceError, TaskSet, notifications, sources};
 use crate::clients::{BookClient, Http};
+use crate::config::Config;
 use crate::driver::{Outlets, SWITCH_QUEUE};
 use crate::effects;
 use engine::Input;
@@ -19,6 +20,7 @@ pub(super) fn start(
     tls: &Arc<rustls::ClientConfig>,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
+    window: Option<effects::book::WriteWindow>,
     stop: &CancellationToken,
 ) -> Result<Outlets, ServiceError> {
     let config = Arc::clone(&followed.borrow());
@@ -38,7 +40,10 @@ pub(super) fn start(
     parts.spawn(
         "switching",
         effects::book::run(
-            effects::book::Switcher { client: book },
+            effects::book::Switcher {
+                client: book,
+                window,
+            },
             switch_queue,
             inputs.clone(),
             stop.clone(),
@@ -55,4 +60,22 @@ pub(super) fn start(
         jump: feeds.jump,
         book: feeds.book,
     })
+}
+
+/// Whether the system's CA certificates are needed for sure, so that it shows at the start when there are none.
+pub(super) fn needs_roots(config: &Config) -> bool {
+    let services = config.services.iter().any(|service| {
+        service
+            .url
+            .as_ref()
+            .is_some_and(|url| url.scheme() == "https")
+    });
+    services
+        || [
+            &config.relay.address,
+            &config.jump.address,
+            &config.book.address,
+        ]
+        .iter()
+        .any(|address| address.connect.scheme() == "https")
 }
