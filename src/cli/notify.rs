@@ -16,14 +16,14 @@ use engine::{AlertLine, Background, Channel, Counts, MessageId, Occasion, Summar
 /// What is sent.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum NotifyCommand {
-    /// A mail to everybody who is mailed, and a message to each webhook, that say they are a test.
+    /// A mail to all recipients, and a message to each webhook, that say they are a test.
     Test,
 }
 
 /// Sends it.
 ///
 /// # Errors
-/// [`Failure`] when nobody is configured to be told, or when somebody does not take it.
+/// [`Failure`] when there are no recipients, or when one does not take it.
 pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
     let config = load(sources)?.config;
     let http = clients::client_config(false).and_then(|tls| Http::new(webhook::TIMEOUT, tls));
@@ -31,7 +31,8 @@ pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
     let webhooks = Webhook::all(&config.telling, &http);
     if config.mail.is_none() && webhooks.is_empty() {
         return Err(Failure::Usage(
-            "nobody is told: set email_host, email_from and email_to, or webhook_url.".to_owned(),
+            "there are no recipients: set email_host, email_from and email_to, or webhook_url."
+                .to_owned(),
         ));
     }
     match command {
@@ -89,8 +90,7 @@ async fn call_test(webhook: &Webhook, summary: &Summary) -> Result<(), Failure> 
 }
 
 fn test_summary(now: Timestamp) -> Summary {
-    let text =
-        "this is a test: somebody asked labwatch to send it, and nothing is wrong".to_owned();
+    let text = "this is a test: an operator had labwatch send it, and nothing is wrong".to_owned();
     let alerts = vec![AlertLine {
         alert: None,
         text,

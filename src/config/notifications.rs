@@ -1,4 +1,4 @@
-//! Who is told what and when, beside plain mail: reminders, digest, webhooks, the dead man's switch, routes. Tells nobody anything.
+//! Who is notified of what and when, beside plain mail: reminders, digest, webhooks, the heartbeat, routes. Sends nothing.
 
 use std::time::Duration;
 
@@ -42,13 +42,12 @@ pub struct TellingSettings {
 /// A program that is called with news.
 #[derive(Debug, Clone)]
 pub struct Webhook {
-    /// Where it is called.
     pub url: HiddenUrl,
     /// What calls are signed with; `None`: they are not.
     pub secret: Option<SecretString>,
 }
 
-/// The dead man's switch: somebody else raises the alarm when the calls stop.
+/// The heartbeat: another service alerts when the calls stop.
 #[derive(Debug, Clone)]
 pub struct DeadMan {
     /// `DEAD_MAN_URL`.
@@ -57,14 +56,13 @@ pub struct DeadMan {
     pub every: Duration,
 }
 
-/// Somebody who hears what concerns some experiments.
+/// Who gets the notifications about some experiments.
 #[derive(Debug, Clone)]
 pub struct Route {
     /// Its name, which no other route has and which none of the settings outside of tables has.
     pub name: String,
     /// Patterns of the experiments that it hears about; at least one.
     pub patterns: Vec<String>,
-    /// Where it leads.
     pub target: RouteTarget,
     /// Whether it also hears what concerns the whole laboratory.
     pub alerts: bool,
@@ -74,22 +72,18 @@ pub struct Route {
     pub gather: Duration,
 }
 
-/// Where a route leads.
 #[derive(Debug, Clone)]
 pub enum RouteTarget {
     /// To people, by the mail server of the other mail. Then there are [`MailSettings`].
     Mail {
-        /// Recipients, at least one.
         to: Vec<String>,
-        /// Recipients of copies.
         cc: Vec<String>,
     },
-    /// To a program.
     Webhook(Webhook),
 }
 
 impl TellingSettings {
-    /// The ways to people and programs, as the engine knows them: everybody in `EMAIL_TO` where there is mail, `WEBHOOK_URL`, then `[[route]]`.
+    /// The routes, as the engine knows them: all recipients of `EMAIL_TO` where there is mail, `WEBHOOK_URL`, then `[[route]]`.
     /// The digest goes by mail.
     #[must_use]
     pub fn routes(&self, has_mail: bool) -> Vec<engine::Route> {
@@ -104,7 +98,7 @@ impl TellingSettings {
             remind: self.remind,
             ..engine::Route::everybody()
         };
-        let everybody = has_mail.then(|| engine::Route {
+        let all = has_mail.then(|| engine::Route {
             digest: digest.clone(),
             ..whole.clone()
         });
@@ -129,7 +123,7 @@ impl TellingSettings {
                 digest: digest.clone().filter(|_| is_mail),
             })
         });
-        everybody.into_iter().chain(webhook).chain(named).collect()
+        all.into_iter().chain(webhook).chain(named).collect()
     }
 }
 
@@ -167,7 +161,7 @@ fn report(reader: &mut Reader<'_>, mail: Option<&MailSettings>) -> bool {
     if report && mail.is_none() {
         reader
             .warnings
-            .push("report_monthly is on, but nobody is mailed".to_owned());
+            .push("report_monthly is on, but mail is off".to_owned());
     }
     report
 }
@@ -226,7 +220,7 @@ fn target(reader: &mut Reader<'_>, mail: Option<&MailSettings>) -> Option<RouteT
         return None;
     }
     match (to.is_empty(), webhook) {
-        (true, None) => reader.missing("to", "somebody must hear it: write a webhook or "),
+        (true, None) => reader.missing("to", "it needs a recipient: write a webhook or "),
         (false, Some(_)) => reader.wrong("webhook", "is set and so is to", "make two routes of it"),
         (true, Some(webhook)) if cc.is_empty() => return Some(RouteTarget::Webhook(webhook)),
         (true, Some(_)) => reader.wrong("cc", "is set without to", "a webhook has no copies"),
@@ -234,7 +228,7 @@ fn target(reader: &mut Reader<'_>, mail: Option<&MailSettings>) -> Option<RouteT
             reader.wrong(
                 "to",
                 "is set, but mail is off",
-                "set email_host, email_from and email_to, which hears everything",
+                "set email_host, email_from and email_to, which gets every notification",
             );
         }
         (false, None) => return Some(RouteTarget::Mail { to, cc }),

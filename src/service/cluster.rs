@@ -16,10 +16,15 @@ use engine::Input;
 
 /// What there is of a cluster.
 pub(super) struct Cluster {
-    /// The driver's end.
-    pub(super) membership: Membership,
-    /// What others need.
-    pub(super) links: Links,
+    membership: Membership,
+    links: Links,
+}
+
+impl Cluster {
+    /// The driver's end, and what others need.
+    pub(super) fn parts(self) -> (Membership, Links) {
+        (self.membership, self.links)
+    }
 }
 
 /// What others need of a cluster. A clone is the same.
@@ -95,12 +100,20 @@ fn take_part(
     Err(ServiceError::Cluster(cluster::NOT_BUILT_IN))
 }
 
-/// Reports the cluster as a component until `stop`.
-pub(super) async fn report(
-    mut view: watch::Receiver<Arc<View>>,
-    reporter: Reporter,
-    stop: CancellationToken,
+/// Reports the cluster as a component, where there is one.
+pub(super) fn report(
+    links: Option<&Links>,
+    reporter: Option<Reporter>,
+    parts: &mut TaskSet,
+    stop: &CancellationToken,
 ) {
+    if let Some((links, reporter)) = links.zip(reporter) {
+        let reporting = follow(links.view.clone(), reporter, stop.clone());
+        parts.spawn("health of the cluster", reporting);
+    }
+}
+
+async fn follow(mut view: watch::Receiver<Arc<View>>, reporter: Reporter, stop: CancellationToken) {
     loop {
         let finding = finding(&view.borrow_and_update());
         reporter.report(finding);

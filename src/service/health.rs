@@ -37,7 +37,6 @@ const CLUSTER: &str = "cluster";
 /// Why the service's own health cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum HealthError {
-    /// A component cannot be registered.
     #[error("{0}")]
     Register(RegisterError),
     /// The client for outside services cannot be made.
@@ -47,12 +46,7 @@ pub enum HealthError {
     #[error(
         "the {kind} {name:?} cannot be added: give it a name that is not taken, of letters, digits, dots, underscores and dashes"
     )]
-    Extension {
-        /// What it is.
-        kind: &'static str,
-        /// Its name.
-        name: String,
-    },
+    Extension { kind: &'static str, name: String },
 }
 
 /// What is needed to set it up.
@@ -92,7 +86,6 @@ struct Joined {
     registry: Registry,
     /// The results of components from before the start.
     remembered: component_history::Remembered,
-    /// For the API.
     state: HealthRoutes,
 }
 
