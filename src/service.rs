@@ -7,6 +7,7 @@ mod error;
 mod extensions;
 mod health;
 mod http_server;
+mod letter;
 mod mail_probe;
 mod memory;
 mod metrics;
@@ -237,7 +238,8 @@ fn start(
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let mut parts = TaskSet::default();
 
-    let outlets = outlets::start(&followed, &access, &tls, &mut parts, &inputs, stop)?;
+    let own = letter::OwnHealth::default();
+    let outlets = outlets::start(&followed, &access, &tls, &own, &mut parts, &inputs, stop)?;
     let queues = metrics::queues(&inputs, &outlets);
     let needs = health::HealthDeps {
         config: &followed,
@@ -254,6 +256,7 @@ fn start(
     };
     let (desk, state, reporters) =
         health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
+    let _ = own.set(desk.clone()); // it is empty until here
     notifications::start_deadman(
         config,
         access,

@@ -29,7 +29,8 @@ use engine::{
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lab::Stage;
-use labwatch::effects::mail::{Letter, compose};
+use labwatch::effects::mail::compose;
+use labwatch::effects::notification::Letter;
 use labwatch::replay::{Kind, Notified, STARTUP, run};
 use support::lab::{Deed, Event, Fault, Lab, Mood, Output, Wanted};
 

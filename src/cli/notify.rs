@@ -11,7 +11,7 @@ use crate::effects::mail::Mailer;
 use crate::effects::webhook::{self, Webhook};
 use crate::service;
 use engine::model::{RouteName, Visibility};
-use engine::{AlertLine, Background, Channel, Counts, MessageId, Occasion, Summary, Thread};
+use engine::{Background, Channel, Counts, MessageId, Occasion, Summary, Thread};
 
 /// What is sent.
 #[derive(Debug, Clone, Copy, Subcommand)]
@@ -89,21 +89,11 @@ async fn call_test(webhook: &Webhook, summary: &Summary) -> Result<(), Failure> 
 }
 
 fn test_summary(now: Timestamp) -> Summary {
-    let text =
-        "this is a test: somebody asked labwatch to send it, and nothing is wrong".to_owned();
-    let alerts = vec![AlertLine {
-        alert: None,
-        text,
-        since: now,
-        ended: None,
-        new: true,
-    }];
-    let (counts, background) = (Counts::default(), Background::default());
     Summary {
         id: 0,
         route: RouteName::everybody(),
         channel: Channel::Mail,
-        occasion: Occasion::News,
+        occasion: Occasion::Test,
         thread: Thread {
             id: MessageId { at: now, id: 0 },
             references: Vec::new(),
@@ -111,9 +101,10 @@ fn test_summary(now: Timestamp) -> Summary {
         at: now,
         news: Vec::new(),
         problems: Vec::new(),
-        alerts,
-        counts,
-        background,
+        alerts: Vec::new(),
+        counts: Counts::default(),
+        background: Background::default(),
+        reminder: None,
     }
 }
 

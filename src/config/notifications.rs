@@ -96,12 +96,13 @@ impl TellingSettings {
         let zone = self.zone.rules.clone();
         let digest = self.digest.map(|at| Digest {
             at,
-            zone,
+            zone: zone.clone(),
             when_well: false,
         });
         let whole = engine::Route {
             gather: self.gather,
             remind: self.remind,
+            zone: zone.clone(),
             ..engine::Route::everybody()
         };
         let everybody = has_mail.then(|| engine::Route {
@@ -126,6 +127,7 @@ impl TellingSettings {
                 alerts: route.alerts,
                 gather: route.gather,
                 remind: route.remind,
+                zone: zone.clone(),
                 digest: digest.clone().filter(|_| is_mail),
             })
         });

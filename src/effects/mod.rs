@@ -3,6 +3,7 @@
 pub mod book;
 pub mod deadman;
 pub mod mail;
+pub mod notification;
 pub mod webhook;
 
 use std::time::Duration;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::letter::{OwnHealth, letter};
 use super::reload::ConfigWatch;
 use super::{ServiceError, TaskSet};
 use crate::clients::Http;
@@ -28,14 +29,20 @@ pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
 /// Starts mail. Whether anybody is mailed may change with the configuration.
 pub(super) fn start_mail(
     config: ConfigWatch,
+    own: &OwnHealth,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Arc<Summary>>, ServiceError> {
     mailer(&config.borrow()).map_err(ServiceError::Mail)?;
+    let own = Arc::clone(own);
     let (mails, queue) = mpsc::channel(TELL_QUEUE);
     // A configuration whose settings make no mailer does not come into force.
-    let current = move || mailer(&config.borrow()).ok().flatten();
+    let current = move || {
+        let config = Arc::clone(&config.borrow());
+        let mailer = mailer(&config).ok().flatten()?;
+        Some(mailer.with_letter(letter(&config, &own)))
+    };
     parts.spawn(
         "mail",
         effects::mail::run(current, queue, inputs.clone(), stop.clone()),

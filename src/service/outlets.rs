@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::letter::OwnHealth;
 use super::reload::ConfigWatch;
 use super::{ServiceError, TaskSet, notifications, sources};
 use crate::clients::{BookClient, Http};
@@ -17,6 +18,7 @@ pub(super) fn start(
     followed: &ConfigWatch,
     access: &Http,
     tls: &Arc<rustls::ClientConfig>,
+    own: &OwnHealth,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
@@ -44,7 +46,7 @@ pub(super) fn start(
             stop.clone(),
         ),
     );
-    let mails = notifications::start_mail(followed.clone(), parts, inputs, stop)?;
+    let mails = notifications::start_mail(followed.clone(), own, parts, inputs, stop)?;
     let webhooks = notifications::start_webhooks(followed.clone(), tls, parts, inputs, stop)?;
     Ok(Outlets {
         switches,

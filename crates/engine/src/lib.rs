@@ -57,7 +57,9 @@ pub use protocol::state::{
     NotifiedAlert, OutboxEntry, OutboxNews, ReminderState, State, StateChange, StateKey,
     StateValue, Subject as NotificationSubject, UnconfirmedAlert,
 };
-pub use protocol::summary::{AlertLine, Background, Line, Occasion, Summary, Thread};
+pub use protocol::summary::{
+    Acknowledged, AlertLine, Background, Line, Occasion, Reminder, Summary, Thread,
+};
 pub use suppressions::{
     Acknowledgement, ActiveSuppressions, Day, Ended, Ending, MAX_TEXT_BYTES, MAX_WEEKLY,
     Maintenance, NamePattern, NoteView, Occurrence, Refused, Schedule, ScheduleError, Silence,

@@ -22,7 +22,7 @@ struct Message<'a> {
     references: Vec<String>,
     /// The route that it goes: `webhook`, or the name of a `[[route]]`.
     route: &'a str,
-    /// `news`, `reminder` or `digest`.
+    /// `news`, `reminder`, `digest` or `test`.
     occasion: &'static str,
     /// When it was put together.
     at: Timestamp,
@@ -36,6 +36,10 @@ struct Message<'a> {
     counts: Tally,
     /// What is worth knowing beside it, in words.
     background: Beside<'a>,
+    /// Which reminder it is: 1 for the first since there was news; null when it is none.
+    reminder: Option<u32>,
+    /// When the next reminder comes if nothing changes.
+    next_reminder: Option<Timestamp>,
 }
 
 /// An experiment.
@@ -59,7 +63,18 @@ struct Experiment<'a> {
     lasted_seconds: Option<u64>,
     /// What can be done about it.
     advice: Option<&'a str>,
+    /// When what it lacks was last reported.
+    last_seen: Option<Timestamp>,
+    /// Who has acknowledged it as bad, and what is done; null when it is not acknowledged.
+    acknowledged: Option<Acknowledged<'a>>,
     bookings: Bookings,
+}
+
+/// An acknowledgement.
+#[derive(Debug, Serialize)]
+struct Acknowledged<'a> {
+    by: &'a str,
+    text: &'a str,
 }
 
 /// The bookings that are affected.
@@ -134,6 +149,8 @@ fn message(summary: &Summary) -> Message<'_> {
         alerts: summary.alerts.iter().map(concern).collect(),
         counts: tally(&summary.counts),
         background: beside(&summary.background),
+        reminder: summary.reminder.map(|reminder| reminder.number),
+        next_reminder: summary.reminder.map(|reminder| reminder.next),
     }
 }
 
@@ -148,6 +165,11 @@ fn experiment(line: &Line) -> Experiment<'_> {
         since: line.since,
         lasted_seconds: line.lasted.map(|lasted| lasted.as_secs()),
         advice: line.advice.as_deref(),
+        last_seen: line.last_seen,
+        acknowledged: line.acknowledged.as_ref().map(|by| Acknowledged {
+            by: &by.who,
+            text: &by.text,
+        }),
         bookings: bookings(&line.affected),
     }
 }

@@ -332,6 +332,7 @@ mod tests {
             alerts: vec![],
             counts,
             background,
+            reminder: None,
         })
     }
 

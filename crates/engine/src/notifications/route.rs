@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use crate::model::pattern::matches;
 use crate::model::{RouteName, Stub};
 use crate::notifications::Digest;
@@ -25,6 +27,8 @@ pub struct Route {
     /// `EMAIL_REMIND`: how long after the last summary people are reminded of what is still bad; each further reminder waits twice as
     /// long, up to a week. `None`: never.
     pub remind: Option<Duration>,
+    /// `TIME_ZONE`: by which clock people are told times.
+    pub zone: TimeZone,
     /// `EMAIL_DIGEST`: when they get a digest. `None`: never.
     pub digest: Option<Digest>,
 }
@@ -60,6 +64,7 @@ impl Route {
             alerts: true,
             gather: Duration::ZERO,
             remind: None,
+            zone: TimeZone::UTC,
             digest: None,
         }
     }
