@@ -379,7 +379,7 @@ impl Driver {
         let id = summary.id;
         let outlet = match summary.channel {
             Channel::Mail => &self.outlets.mails,
-            Channel::Webhook => &self.outlets.webhooks,
+            Channel::Http(_) => &self.outlets.webhooks,
         };
         if outlet.try_send(summary).is_err() {
             self.refused.push_back(Input::Delivered {

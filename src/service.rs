@@ -49,6 +49,7 @@ use engine::{Engine, History, Record, State};
 pub use error::ServiceError;
 pub use extensions::{Extensions, serve_with};
 pub use health::HealthError;
+pub use letter::standalone as letter;
 pub use reload::Reload;
 
 use memory::{Remembered, remember};
@@ -257,6 +258,8 @@ fn start(
     let (desk, state, reporters) =
         health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
     let _ = own.set(desk.clone()); // it is empty until here
+    let lasting = (own, access.clone(), pictures.clone());
+    notifications::start_repeats(followed.clone(), lasting, &mut parts, stop);
     notifications::start_deadman(
         config,
         access,

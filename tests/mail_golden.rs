@@ -19,6 +19,7 @@ use engine::{
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use labwatch::effects::channels::Size;
 use labwatch::effects::mail::{Composed, compose};
 use labwatch::effects::notification::{Letter, MAX_GROUPS, MAX_NAMED};
 use labwatch::effects::webhook;
@@ -175,7 +176,7 @@ fn the_messages_to_programs_have_their_shape() {
 }
 
 fn check_json(name: &str, summary: &Summary) -> Option<String> {
-    let body = webhook::json(summary).expect("JSON");
+    let body = webhook::json(summary, Size::Whole).expect("JSON");
     let value: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
     assert_eq!(value["version"], webhook::VERSION);
     compare(&format!("../webhook/{name}.json"), &format!("{value:#}\n"))

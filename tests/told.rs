@@ -22,8 +22,8 @@ use engine::model::{
 };
 use engine::{
     Advice, Alert, BookReading, Channel, Connection, DEFAULT_OVERDUE_AFTER, DeliveryFault, Digest,
-    Effect, Engine, Input, Occasion, Policy, Report, ResourceReading, Route, Rules, Scopes, State,
-    StateKey, StateValue, Step, Summary, SwitchOutcome, Traffic,
+    Effect, Engine, HttpChannel, Input, Occasion, Policy, Report, ResourceReading, Route, Rules,
+    Scopes, State, StateKey, StateValue, Step, Summary, SwitchOutcome, Traffic,
 };
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
@@ -116,7 +116,7 @@ fn routes() -> Vec<Route> {
     };
     let hook = Route {
         name: name("hook"),
-        channel: Channel::Webhook,
+        channel: Channel::Http(HttpChannel::Webhook),
         gather: Duration::from_secs(30),
         ..Route::everybody()
     };

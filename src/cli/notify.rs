@@ -8,6 +8,7 @@ use super::{Failure, say};
 use crate::clients::{self, Http};
 use crate::config::{MailSettings, Sources, load};
 use crate::effects::mail::Mailer;
+use crate::effects::notification::Letter;
 use crate::effects::webhook::{self, Webhook};
 use crate::service;
 use engine::model::{RouteName, Visibility};
@@ -28,23 +29,30 @@ pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
     let config = load(sources)?.config;
     let http = clients::client_config(false).and_then(|tls| Http::new(webhook::TIMEOUT, tls));
     let http = http.map_err(|fault| Failure::Failed(format!("calls cannot be made: {fault}.")))?;
-    let webhooks = Webhook::all(&config.telling, &http);
+    let letter = service::letter(&config);
+    let webhooks = Webhook::all(&config.telling, &http, &letter);
     if config.mail.is_none() && webhooks.is_empty() {
         return Err(Failure::Usage(
             "nobody is told: set email_host, email_from and email_to, or webhook_url.".to_owned(),
         ));
     }
     match command {
-        NotifyCommand::Test => send_test(config.mail, &webhooks),
+        NotifyCommand::Test => send_test(config.mail, &letter, &webhooks),
     }
 }
 
 /// Tries all, and then fails where one did.
-fn send_test(mail: Option<MailSettings>, webhooks: &[Webhook]) -> Result<(), Failure> {
+fn send_test(
+    mail: Option<MailSettings>,
+    letter: &Letter,
+    webhooks: &[Webhook],
+) -> Result<(), Failure> {
     let summary = test_summary(Timestamp::now());
     let runtime = service::runtime()
         .map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}.")))?;
-    let mailed = mail.map_or(Ok(()), |mail| runtime.block_on(mail_test(mail, &summary)));
+    let mailed = mail.map_or(Ok(()), |mail| {
+        runtime.block_on(mail_test(mail, letter, &summary))
+    });
     let mut outcome = mailed;
     for webhook in webhooks {
         outcome = outcome.and(runtime.block_on(call_test(webhook, &summary)));
@@ -52,10 +60,15 @@ fn send_test(mail: Option<MailSettings>, webhooks: &[Webhook]) -> Result<(), Fai
     outcome
 }
 
-async fn mail_test(settings: MailSettings, summary: &Summary) -> Result<(), Failure> {
+async fn mail_test(
+    settings: MailSettings,
+    letter: &Letter,
+    summary: &Summary,
+) -> Result<(), Failure> {
     let server = format!("{}:{}", settings.host, settings.port);
     let mailer =
         Mailer::new(settings, &[]).map_err(|error| Failure::Failed(format!("{error}.")))?;
+    let mailer = mailer.with_letter(letter.clone());
     let report = mailer.deliver(summary).await.map_err(|fault| {
         Failure::Failed(format!("{}.", fault.fault.words(Visibility::MAINTAINER)))
     })?;
@@ -77,7 +90,7 @@ async fn mail_test(settings: MailSettings, summary: &Summary) -> Result<(), Fail
 }
 
 async fn call_test(webhook: &Webhook, summary: &Summary) -> Result<(), Failure> {
-    let (route, url) = (&webhook.route, &webhook.url);
+    let (route, url) = (&webhook.route, &webhook.target.url);
     let sent = webhook.send(summary).await;
     sent.map_err(|fault| {
         Failure::Failed(format!(
@@ -138,7 +151,7 @@ mod tests {
             ..Sources::default()
         };
         let mail = load(&sources).expect("loads").config.mail.expect("mail");
-        let failed = mail_test(mail, &test_summary(Timestamp::now())).await;
+        let failed = mail_test(mail, &Letter::default(), &test_summary(Timestamp::now())).await;
         let Err(Failure::Failed(said)) = failed else {
             panic!("{failed:?}")
         };

@@ -35,6 +35,12 @@ pub(super) fn letter(config: &Config, own: &OwnHealth) -> Letter {
     }
 }
 
+/// The same without a service that runs: nothing is known of its health.
+#[must_use]
+pub fn standalone(config: &Config) -> Letter {
+    letter(config, &OwnHealth::default())
+}
+
 fn label(config: &Config) -> String {
     format!("[{}]", config.surfaces.label)
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::letter::{OwnHealth, letter};
@@ -14,10 +15,11 @@ use crate::driver::TELL_QUEUE;
 use crate::effects::deadman::DeadManView;
 use crate::effects::mail::{Mailer, MailerError, Recipients};
 use crate::effects::webhook::Webhook;
-use crate::effects::{self, deadman, webhook};
+use crate::effects::{self, channels, deadman, webhook};
 use crate::health::{Finding, Reporter, State};
 use crate::store::{Store, StoreState};
-use engine::{Input, Snapshot, Summary};
+use engine::model::Visibility;
+use engine::{HttpChannel, Input, Role, Snapshot, Summary};
 
 /// The mailer of a configuration; `None` where nobody is mailed.
 pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
@@ -53,6 +55,7 @@ pub(super) fn start_mail(
 /// Starts the webhooks. Which there are may change with the configuration.
 pub(super) fn start_webhooks(
     config: ConfigWatch,
+    own: &OwnHealth,
     tls: &rustls::ClientConfig,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
@@ -60,12 +63,61 @@ pub(super) fn start_webhooks(
 ) -> Result<mpsc::Sender<Arc<Summary>>, ServiceError> {
     let http = Http::new(webhook::TIMEOUT, tls.clone()).map_err(ServiceError::Wire)?;
     let (summaries, queue) = mpsc::channel(TELL_QUEUE);
-    let current = move || Webhook::all(&config.borrow().telling, &http);
+    let own = Arc::clone(own);
+    let current = move || {
+        let config = Arc::clone(&config.borrow());
+        Webhook::all(&config.telling, &http, &letter(&config, &own))
+    };
     parts.spawn(
         "webhooks",
         webhook::run(current, queue, inputs.clone(), stop.clone()),
     );
     Ok(summaries)
+}
+
+/// Starts what sends alerts of Alertmanager again that last. It forgets them when it is restarted.
+pub(super) fn start_repeats(
+    config: ConfigWatch,
+    (own, http, snapshots): (OwnHealth, Http, watch::Receiver<Arc<Snapshot>>),
+    parts: &mut TaskSet,
+    stop: &CancellationToken,
+) {
+    let stop = stop.clone();
+    let repeating = async move {
+        let mut ticks = tokio::time::interval(channels::REPEAT_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let (config, snapshot) = (
+                Arc::clone(&config.borrow()),
+                Arc::clone(&snapshots.borrow()),
+            );
+            let letter = letter(&config, &own);
+            for webhook in Webhook::all(&config.telling, &http, &letter) {
+                repeat(&webhook, &snapshot).await;
+            }
+        }
+    };
+    parts.spawn("alerts that last", async move {
+        let _ = stop.run_until_cancelled(repeating).await;
+    });
+}
+
+async fn repeat(webhook: &Webhook, snapshot: &Snapshot) {
+    let Webhook {
+        route,
+        target,
+        letter,
+        http,
+    } = webhook;
+    let is_leader = snapshot.role == Role::Leader;
+    if target.channel != HttpChannel::Alertmanager || !is_leader {
+        return;
+    }
+    if let Err(fault) = channels::repeat(http, target, route, snapshot, letter).await {
+        let fault = fault.words(Visibility::MAINTAINER);
+        tracing::warn!(route = route.as_str(), "repeat alerts: {fault}");
+    }
 }
 
 /// Starts the dead-man's call, where there is one. Without a store there is nothing that could fail to be written.

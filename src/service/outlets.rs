@@ -47,7 +47,7 @@ pub(super) fn start(
         ),
     );
     let mails = notifications::start_mail(followed.clone(), own, parts, inputs, stop)?;
-    let webhooks = notifications::start_webhooks(followed.clone(), tls, parts, inputs, stop)?;
+    let webhooks = notifications::start_webhooks(followed.clone(), own, tls, parts, inputs, stop)?;
     Ok(Outlets {
         switches,
         mails,

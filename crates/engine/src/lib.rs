@@ -31,7 +31,7 @@ pub use notifications::advice::{
     Advice, AdviceError, Facts, Given, MAX_ADVICE_BYTES, Neighbours, Pattern, Tally,
 };
 pub use notifications::correlation::{Cause, CauseKind, Loss, Place, group};
-pub use notifications::route::{Channel, Route};
+pub use notifications::route::{Channel, HttpChannel, Route};
 pub use protocol::category::{
     CategoryPool, CategoryRule, CategoryRules, CategoryState, CategoryStates,
     Cause as CategoryCause, ComponentHealth, Fitness,

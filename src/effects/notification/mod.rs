@@ -2,6 +2,7 @@
 
 mod bookings;
 mod content;
+mod entries;
 mod groups;
 mod lead;
 mod names;
@@ -13,6 +14,7 @@ pub mod words;
 use jiff::tz::TimeZone;
 
 pub use content::{MAX_GROUPS, content};
+pub use entries::{one_line, page_of};
 pub use state::MAX_NAMED;
 
 use engine::model::Health;

@@ -145,7 +145,7 @@ struct Way {
     /// Its name.
     #[schema(example = "mail")]
     name: String,
-    /// How it is told: `mail` or `webhook`.
+    /// How it is notified: `mail`, `webhook`, `alertmanager`, `slack`, `teams`, `matrix` or `ntfy`.
     #[schema(example = "mail")]
     channel: &'static str,
     /// When a message last arrived, since the start; null for never.

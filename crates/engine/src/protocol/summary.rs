@@ -171,10 +171,9 @@ impl fmt::Display for Summary {
         if self.route != RouteName::everybody() {
             write!(f, " to {}", self.route)?;
         }
-        f.write_str(match self.channel {
-            Channel::Mail => "",
-            Channel::Webhook => " (webhook)",
-        })?;
+        if let Channel::Http(channel) = self.channel {
+            write!(f, " ({})", channel.as_str())?;
+        }
         f.write_str(match self.occasion {
             Occasion::News => ":",
             Occasion::Reminder => ": reminder:",
