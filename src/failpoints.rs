@@ -1,25 +1,25 @@
 //! Named points on the way from a decision to its mark, at which a test can kill the process or make a step stand still. Does nothing else.
 //!
-//! They act only in builds with debug assertions. A cargo feature would be switched on by `--all-features`, or by whoever packages
-//! labwatch with it; debug assertions are off in every release build, and whoever switches them on says so in the profile.
+//! They act only in builds with debug assertions. A cargo feature would be switched on by `--all-features`, or by a package that
+//! wants none of this; debug assertions are off in every release build unless its profile says otherwise.
 //!
 //! `LABWATCH_FAULT=mail-recorded:2` kills the process, as `kill -9` would, when it passes `mail-recorded` for the second time;
 //! `mail-recorded:2:hang` lets the thread that passes stand still from then on.
 
 use engine::Record;
 
-/// The points, in the order in which what is told, switched or ordered passes them.
+/// The points, in the order in which a notification, a switch or a command passes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point {
     /// A message, by mail or webhook, is decided and nothing of that is written.
     MailDecided,
     /// That it is to be sent is on disk; it is not sent.
     MailRecorded,
-    /// The other side has it; nobody here knows that yet.
+    /// The other side has it; that is not known here yet.
     MailHanded,
     /// The engine is about to hear how it went; nothing of that is written.
     MailAnswered,
-    /// What people know is on disk.
+    /// What was notified is on disk.
     MailMarked,
     /// A switch is decided and nothing of that is written.
     SwitchDecided,
@@ -33,14 +33,13 @@ pub enum Point {
     SwitchAnswered,
     /// What came of it is on disk.
     SwitchMarked,
-    /// An order of a person is carried out and nothing of that is written.
+    /// A command is carried out and nothing of that is written.
     CommandDecided,
-    /// It is on disk; the person has no receipt.
+    /// It is on disk; its sender has no answer.
     CommandRecorded,
 }
 
 impl Point {
-    /// All of them.
     pub const ALL: [Self; 13] = [
         Self::MailDecided,
         Self::MailRecorded,
@@ -106,7 +105,6 @@ impl Point {
     }
 }
 
-/// A step is passed.
 pub fn pass(point: Point) {
     if cfg!(debug_assertions) {
         armed::pass(point);
@@ -120,14 +118,12 @@ pub fn pass_before(record: &Record) {
     }
 }
 
-/// A record is on disk.
 pub fn pass_after(record: &Record) {
     if let Some([_, after]) = Point::around(record) {
         pass(after);
     }
 }
 
-/// What the environment asks for.
 mod armed {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicU32, Ordering};

@@ -120,7 +120,7 @@ async fn a_token_as_a_password_reads_and_changes_nothing() {
         StatusCode::FORBIDDEN
     );
     let change = server
-        .ask(Method::DELETE, "/api/v1/tokens/0123abcd")
+        .ask(Method::DELETE, "/api/v2/tokens/0123abcd")
         .basic_auth("ada", Some(server.token(Scope::Admin)));
     assert_eq!(
         change.send().await.expect("answers").status(),
@@ -242,7 +242,7 @@ async fn long_answers_are_compressed_and_short_ones_are_not() {
         plain.len()
     );
     let short = server
-        .get("/api/v1/session")
+        .get("/api/v2/session")
         .header("accept-encoding", "gzip")
         .send()
         .await
@@ -265,7 +265,6 @@ async fn errors_have_one_form_whoever_makes_them() {
         (server.ask(Method::PUT, LIST), 405),
         (server.ask(Method::POST, "/login").body("x"), 400),
         (server.ask(Method::POST, "/login").body(long), 413),
-        (server.get("/mounted/without/a/line"), 404),
     ] {
         let response = request
             .header("x-request-id", "the-id")
@@ -279,27 +278,24 @@ async fn errors_have_one_form_whoever_makes_them() {
             ),
             (code, "the-id")
         );
-        assert_eq!(
-            (
-                header(&response, "content-type").as_str(),
-                header(&response, "cache-control").as_str()
-            ),
-            ("application/json", "no-store")
-        );
+        assert_eq!(header(&response, "cache-control"), "no-store");
         assert_eq!(
             header(&response, "www-authenticate").is_empty(),
             code != 401
         );
         let body: Value = response.json().await.expect("is JSON");
+        // Version 1 keeps the names of the old program.
+        let (status, words) = match body.get("code") {
+            Some(status) => (status, &body["message"]),
+            None => (&body["status"], &body["detail"]),
+        };
         assert_eq!(
-            (&body["code"], &body["request_id"]),
+            (status, &body["request_id"]),
             (&json!(code), &json!("the-id")),
             "{body}"
         );
         assert!(
-            body["message"]
-                .as_str()
-                .is_some_and(|message| !message.is_empty()),
+            words.as_str().is_some_and(|message| !message.is_empty()),
             "{body}"
         );
     }
@@ -371,7 +367,7 @@ async fn bad_tokens_wait_and_good_ones_do_not() {
         "only what the proxy added counts"
     );
     let health = server
-        .get("/api/v1/session")
+        .get("/api/v2/session")
         .bearer_auth("junk")
         .header("x-forwarded-for", "192.0.2.1")
         .send()
@@ -411,7 +407,7 @@ async fn a_revoked_token_is_refused_and_that_is_recorded() {
             .as_u16()
     };
     assert_eq!(read().await, 200);
-    let path = format!("/api/v1/tokens/{}", lost.pass.id);
+    let path = format!("/api/v2/tokens/{}", lost.pass.id);
     let response = server
         .ask(Method::DELETE, &path)
         .bearer_auth(&admin)
@@ -425,7 +421,7 @@ async fn a_revoked_token_is_refused_and_that_is_recorded() {
     );
     assert_eq!(read().await, 401);
     let all: Value = server
-        .get("/api/v1/tokens")
+        .get("/api/v2/tokens")
         .bearer_auth(&admin)
         .send()
         .await
@@ -433,7 +429,10 @@ async fn a_revoked_token_is_refused_and_that_is_recorded() {
         .json()
         .await
         .expect("is JSON");
-    assert_eq!(all, json!([{"id": lost.pass.id, "until": answer["until"]}]));
+    assert_eq!(
+        all["items"],
+        json!([{"id": lost.pass.id, "until": answer["until"]}])
+    );
     assert_eq!(server.kept(), [format!("token.revoked.{}", lost.pass.id)]);
     assert_eq!(
         server.noted(),
@@ -444,7 +443,7 @@ async fn a_revoked_token_is_refused_and_that_is_recorded() {
         "once, and by no other words"
     );
     let bad = server
-        .ask(Method::DELETE, "/api/v1/tokens/a-b")
+        .ask(Method::DELETE, "/api/v2/tokens/a-b")
         .bearer_auth(&admin)
         .send()
         .await
@@ -483,7 +482,7 @@ async fn pages_and_answers_tell_browsers_to_be_careful() {
     let answer = server.get(LIST).send().await.expect("answers");
     assert_eq!(
         header(&answer, "cross-origin-resource-policy"),
-        "cross-origin",
-        "the old web page reads it from elsewhere"
+        "same-origin",
+        "other sites read only where it is set"
     );
 }

@@ -258,18 +258,12 @@ async fn what_was() {
     }
     assert_eq!(
         server
-            .pages("/api/v2/experiments/pend01/events", "events")
+            .pages("/api/v2/experiments/pend01/events")
             .await
             .len(),
         4
     );
-    assert_eq!(
-        server
-            .pages("/api/v2/history/incidents", "incidents")
-            .await
-            .len(),
-        3
-    );
+    assert_eq!(server.pages("/api/v2/history/incidents").await.len(), 3);
 }
 
 /// What only some may see is nowhere in what everybody sees, and is there for those.
@@ -316,11 +310,10 @@ async fn filters_take_in_what_fits_all_of_them() {
         ("search=R-B", "spin00"),
         ("search=pend&state=ok", "pend00"),
         ("search=%25", ""),
-        ("limit=2", "pend00 pend01 ... pend01"),
-        ("limit=2&cursor=pend01", "spin00"),
-        ("limit=1&state=ok", "pend00 ... pend00"),
+        ("state=down&state=ok", "pend00 pend01 spin00"),
+        ("limit=2", "pend00 pend01 ..."),
+        ("limit=1&state=ok", "pend00 ..."),
         ("limit=3", "pend00 pend01 spin00"),
-        ("cursor=zzz", ""),
     ] {
         let answer: Value = server
             .get(&format!("/api/v2/experiments?{query}"))
@@ -328,25 +321,22 @@ async fn filters_take_in_what_fits_all_of_them() {
             .json()
             .await
             .expect("is JSON");
-        let names: Vec<_> = answer["experiments"]
+        let names: Vec<_> = answer["items"]
             .as_array()
             .expect("a list")
             .iter()
             .filter_map(|it| it["name"].as_str())
             .collect();
-        let next = answer["next"]
-            .as_str()
-            .map(|next| format!(" ... {next}"))
-            .unwrap_or_default();
-        assert_eq!(names.join(" ") + &next, expect, "{query}");
+        let more = if answer["next"].is_string() {
+            " ..."
+        } else {
+            ""
+        };
+        assert_eq!(names.join(" ") + more, expect, "{query}");
     }
-    let page: Value = server
-        .get("/api/v2/experiments?limit=1&state=ok")
-        .await
-        .json()
-        .await
-        .expect("is JSON");
-    assert_eq!(page["matching"], 2, "on all pages together");
+    let all = server.pages("/api/v2/experiments").await;
+    let names: Vec<_> = all.iter().filter_map(|it| it["name"].as_str()).collect();
+    assert_eq!(names, ["pend00", "pend01", "spin00"], "page by page");
 }
 
 #[tokio::test]
@@ -362,27 +352,27 @@ async fn what_is_wrong_is_said_with_what_would_be_right() {
         (
             "/api/v2/experiments?state=bad",
             400,
-            "allowed, joined by commas: ok, degraded, flapping, down, unknown",
+            "expected one of `ok`, `degraded`, `flapping`, `down`, `unknown`",
         ),
         (
             "/api/v2/experiments?bookable=",
             400,
-            "allowed, joined by commas: bookable, withdrawn, held, unknown",
+            "expected one of `bookable`, `withdrawn`, `held`, `unknown`",
         ),
         (
             "/api/v2/experiments?pool=none",
-            400,
+            404,
             "there is no pool \"none\"; /api/v2/pools lists them",
         ),
         (
             "/api/v2/experiments?category=x",
-            400,
-            "there are no categories here",
+            404,
+            "there is no category x",
         ),
         (
             "/api/v2/experiments?limit=0",
             400,
-            "a whole number from 1 to 50000",
+            "a whole number from 1 to 1000",
         ),
         (
             "/api/v2/experiments/nope",
@@ -414,12 +404,32 @@ async fn what_is_wrong_is_said_with_what_would_be_right() {
         (
             "/api/v2/experiments/pend00/uptime?step=week",
             400,
-            "allowed: hour, day",
+            "expected `hour` or `day`",
         ),
         (
             "/api/v2/experiments/pend00/uptime?step=hour&from=1999-01-01T00:00:00Z",
             400,
             "more than 1000 buckets",
+        ),
+        (
+            "/api/v2/experiments/nope/events",
+            404,
+            "experiment nope was not found",
+        ),
+        (
+            "/api/v2/experiments/nope/uptime",
+            404,
+            "experiment nope was not found",
+        ),
+        (
+            "/api/v2/experiments/nope/incidents",
+            404,
+            "experiment nope was not found",
+        ),
+        (
+            "/api/v2/experiments/nope/switches",
+            404,
+            "experiment nope was not found",
         ),
         (
             "/api/v2/history/nope",
@@ -438,11 +448,12 @@ async fn what_is_wrong_is_said_with_what_would_be_right() {
         ),
     ] {
         let response = server.get(path).await;
-        assert_eq!(response.status().as_u16(), code, "{path}");
+        let got = response.status().as_u16();
         let answer: Value = response.json().await.expect("is JSON");
-        assert_eq!(answer["code"], code, "{path}");
+        assert_eq!(got, code, "{path}: {answer}");
+        assert_eq!(answer["status"], code, "{path}");
         assert!(
-            answer["message"]
+            answer["detail"]
                 .as_str()
                 .is_some_and(|message| message.contains(words)),
             "{path}: {answer}"
@@ -460,11 +471,9 @@ async fn the_document_and_the_paths_agree() {
     for path in server::paths() {
         let documented = &document["paths"][server::template(&document, &path)]["get"]["responses"];
         assert_eq!(with.get(&path).await.status(), StatusCode::OK, "{path}");
-        let status = without.get(&path).await.status().as_u16();
-        assert!(
-            documented[status.to_string()].is_object(),
-            "{path}: {status}"
-        );
+        let status = without.get(&path).await.status();
+        let is_told = status == StatusCode::OK || documented["default"].is_object();
+        assert!(is_told, "{path}: {status}");
         assert_eq!(
             without.get(&format!("{path}?nonsense=1")).await.status(),
             StatusCode::BAD_REQUEST,
@@ -504,8 +513,8 @@ async fn who_has_the_newest_list_is_not_sent_it_again() {
         server.change(|snapshot| snapshot.changed += 1);
         assert_eq!(
             server.get_with(path, "if-none-match", &tag).await.status(),
-            StatusCode::OK,
-            "{path}"
+            StatusCode::NOT_MODIFIED,
+            "what is not shown changes nothing: {path}"
         );
     }
     let wrong = server
@@ -549,44 +558,4 @@ async fn badges_tell_how_a_pool_or_an_experiment_is() {
             &picture.text().await.expect("a body"),
         );
     }
-}
-
-#[tokio::test]
-async fn the_documents_can_be_read_without_script_and_without_the_world() {
-    let server = Server::start(everything()).await;
-    for path in ["/api/v2/docs", "/api/v1/docs"] {
-        let page = server.get(path).await;
-        assert_eq!(
-            server::header(&page, "content-type"),
-            "text/html; charset=utf-8"
-        );
-        let policy = server::header(&page, "content-security-policy");
-        assert!(
-            policy.starts_with("default-src 'none'; style-src 'self';"),
-            "{policy}"
-        );
-        assert!(
-            page.text()
-                .await
-                .expect("a body")
-                .contains("<link rel=\"stylesheet\" href=\"../v2/docs.css\">")
-        );
-    }
-    let style = server.get("/api/v2/docs.css").await;
-    assert_eq!(
-        (
-            style.status(),
-            server::header(&style, "content-type").as_str()
-        ),
-        (StatusCode::OK, "text/css; charset=utf-8")
-    );
-    assert_eq!(
-        server
-            .get("/api/v2/openapi.json")
-            .await
-            .text()
-            .await
-            .expect("a body"),
-        labwatch::http::DOCUMENT_V2_JSON
-    );
 }

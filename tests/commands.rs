@@ -86,10 +86,10 @@ configuration ok
 book     https://app.example.org
 jump     https://app.example.org
 relay    https://app.example.org/ed0/access, reached at http://127.0.0.1:3000
-mail     everything to a@example.org, b@example.org by smtp.example.org:587, STARTTLS
-rules    silent after 90s, missing after 10s, not judged for 1m after first sight, down after 15m without relay
-API      http://127.0.0.1:3007, everybody may read, nobody can change anything
-memory   {folder}
+mail     all notifications to a@example.org, b@example.org by smtp.example.org:587, STARTTLS
+rules    silent after 90s, missing after 10s, not evaluated for 1m after first sight, down after 15m of relay's outage
+API      http://127.0.0.1:3007, reading needs no token, nothing can be changed without secret_api
+store    {folder}
 log      standard output, info
 store: nothing is kept yet in {folder}\n"
     );

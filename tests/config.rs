@@ -716,7 +716,7 @@ fn mail_is_off_on_or_told_what_it_lacks() {
     assert!(loaded.config.mail.is_none());
     assert_eq!(
         loaded.warnings,
-        ["nobody is mailed: email_from is set, but email_host and email_to are not"]
+        ["mail is off: email_from is set, but email_host and email_to are not"]
     );
 }
 

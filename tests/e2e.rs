@@ -32,6 +32,9 @@ mod dialects;
 mod disk;
 #[path = "e2e/eventually.rs"]
 mod eventually;
+#[path = "openapi/support.rs"]
+#[allow(dead_code, reason = "the tests of the documents use all of it")]
+mod every_route;
 #[path = "e2e/exim.rs"]
 mod exim;
 #[path = "e2e/experiments.rs"]

@@ -184,7 +184,7 @@ async fn health_has_a_listener_of_its_own() {
     ] {
         assert_eq!(running.ask(actuator, path).await.0, 200, "{path}");
     }
-    for path in ["/", "/api/v1/experiments", "/api/v1/categories", "/metrics"] {
+    for path in ["/", "/api/v1/experiments", "/api/v2/categories", "/metrics"] {
         assert_eq!(running.ask(actuator, path).await.0, 404, "{path}");
     }
     running.end().await;

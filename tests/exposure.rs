@@ -19,6 +19,9 @@
 mod attacks;
 #[path = "e2e/eventually.rs"]
 mod eventually;
+#[path = "openapi/support.rs"]
+#[allow(dead_code, reason = "the tests of the documents use all of it")]
+mod every_route;
 #[path = "e2e/laboratory.rs"]
 #[allow(dead_code, reason = "the other end-to-end tests use all of it")]
 mod laboratory;

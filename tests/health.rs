@@ -123,10 +123,15 @@ fn fits_its_schema(document: &Value, path: &str, answer: &str) {
                 .map(|(_, notified)| notified)
         })
         .expect("is documented");
-    let form = &notified["get"]["responses"][status]["content"]["application/json"]["schema"];
+    let answer = notified["get"]["responses"].get(status);
+    let problem = &document["components"]["responses"]["Problem"];
+    let content = &answer.unwrap_or(problem)["content"];
+    let form = content
+        .get("application/json")
+        .unwrap_or(&content["application/problem+json"]);
     schema::check_answer(
         document,
-        form,
+        &form["schema"],
         &serde_json::from_str(body).expect("JSON"),
         &format!("{path} {status}"),
     );
@@ -265,7 +270,7 @@ async fn the_list_of_experiments_takes_a_category() {
         let list = server
             .json(&format!("/api/v2/experiments?category={category}"))
             .await;
-        let names: Vec<_> = list["experiments"]
+        let names: Vec<_> = list["items"]
             .as_array()
             .expect("a list")
             .iter()
@@ -275,8 +280,8 @@ async fn the_list_of_experiments_takes_a_category() {
     }
     let refused = server.json("/api/v2/experiments?category=nope").await;
     assert_eq!(
-        refused["message"],
-        "there is no category \"nope\"; there are: default, exam, pendulums, system"
+        refused["detail"],
+        "there is no category nope: /api/v2/categories lists them"
     );
 }
 

@@ -106,7 +106,7 @@ impl Asked {
         })?;
         if matches!(status, 401 | 403 | 429) {
             let why = body
-                .get("message")
+                .get("detail")
                 .and_then(Value::as_str)
                 .unwrap_or("it does not say why");
             return Err(Failure::Unreachable(format!(

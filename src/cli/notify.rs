@@ -17,14 +17,14 @@ use engine::{Background, Channel, Counts, MessageId, Occasion, Summary, Thread};
 /// What is sent.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum NotifyCommand {
-    /// A mail to everybody who is mailed, and a message to each webhook, that say they are a test.
+    /// A mail to all recipients, and a message to each webhook, that say they are a test.
     Test,
 }
 
 /// Sends it.
 ///
 /// # Errors
-/// [`Failure`] when nobody is configured to be told, or when somebody does not take it.
+/// [`Failure`] when there are no recipients, or when one does not take it.
 pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
     let config = load(sources)?.config;
     let http = clients::client_config(false).and_then(|tls| Http::new(webhook::TIMEOUT, tls));
@@ -33,7 +33,8 @@ pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
     let webhooks = Webhook::all(&config.telling, &http, &letter);
     if config.mail.is_none() && webhooks.is_empty() {
         return Err(Failure::Usage(
-            "nobody is told: set email_host, email_from and email_to, or webhook_url.".to_owned(),
+            "there are no recipients: set email_host, email_from and email_to, or webhook_url."
+                .to_owned(),
         ));
     }
     match command {

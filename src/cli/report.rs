@@ -10,7 +10,7 @@ use super::{Failure, say};
 use crate::config::{Config, MaintenanceSettings, Sources, load_rules};
 use crate::reports::{self, By, Period, Report};
 
-/// How long reading may take. Somebody waits at a terminal and can end it at any time.
+/// How long reading may take. The operator waits at a terminal and can end it at any time.
 const READ_WITHIN: Duration = Duration::from_secs(600);
 
 /// Which report, and how it is written.

@@ -36,7 +36,7 @@ pub(super) fn revoke(id: &str, config: &Config) -> Result<(), Failure> {
     if let Some((store, _)) = memory(config)? {
         revoke_at_rest(&store, id)?;
     } else {
-        let answer = ask(config, Method::DELETE, &format!("/api/v1/tokens/{id}"))?;
+        let answer = ask(config, Method::DELETE, &format!("/api/v2/tokens/{id}"))?;
         if answer.get("kept") != Some(&Value::Bool(true)) {
             let why = "but the memory of the labwatch that runs takes nothing, so it is refused only until the next start; revoke it again later";
             return Err(Failure::Failed(format!("{id} is revoked, {why}.")));
@@ -52,9 +52,7 @@ pub(super) fn revoke(id: &str, config: &Config) -> Result<(), Failure> {
 pub(super) fn list(config: &Config) -> Result<(), Failure> {
     let all: Vec<Revoked> = match memory(config)? {
         Some((_, memory)) => revoked_in(&memory.keep).collect(),
-        None => {
-            serde_json::from_value(ask(config, Method::GET, "/api/v1/tokens")?).unwrap_or_default()
-        }
+        None => revoked_at(config)?,
     };
     let lines: Vec<_> = all
         .iter()
@@ -67,7 +65,22 @@ pub(super) fn list(config: &Config) -> Result<(), Failure> {
     }
 }
 
-/// The memory, if it is nobody else's. It is closed when the store is dropped.
+/// What the labwatch that runs says is revoked, page by page.
+fn revoked_at(config: &Config) -> Result<Vec<Revoked>, Failure> {
+    let (mut all, mut query) = (Vec::new(), "?limit=1000".to_owned());
+    loop {
+        let mut page = ask(config, Method::GET, &format!("/api/v2/tokens{query}"))?;
+        let items = page.get_mut("items").map(Value::take).unwrap_or_default();
+        all.extend(serde_json::from_value::<Vec<Revoked>>(items).unwrap_or_default());
+        match page.get("next").and_then(Value::as_str) {
+            // A cursor needs no escaping.
+            Some(next) => query = format!("?limit=1000&cursor={next}"),
+            None => return Ok(all),
+        }
+    }
+}
+
+/// The store, if no other process has it. It is closed when the store is dropped.
 fn memory(config: &Config) -> Result<Option<(Store, Memory)>, Failure> {
     let Some(memory) = &config.memory else {
         return Ok(None);
@@ -152,7 +165,7 @@ fn ask(config: &Config, method: Method, path: &str) -> Result<Value, Failure> {
         }
         Err(failed(
             answer
-                .get("message")
+                .get("detail")
                 .and_then(Value::as_str)
                 .unwrap_or_else(|| status.as_str()),
         ))

@@ -128,8 +128,8 @@ fn table(body: &Value, startup: Option<Duration>) -> String {
         });
         return lines(&text(body, "description"), rows);
     }
-    match body.get("message").and_then(Value::as_str) {
-        Some(message) => message.to_owned(),
+    match body.get("detail").and_then(Value::as_str) {
+        Some(detail) => detail.to_owned(),
         None => format!("{}  {}", text(body, "result"), text(body, "details")),
     }
 }
@@ -192,7 +192,7 @@ mod tests {
         );
         assert_eq!(
             table(
-                &json!({"code": 404, "message": "check x was not found"}),
+                &json!({"code": 404, "detail": "check x was not found"}),
                 None
             ),
             "check x was not found"

@@ -139,7 +139,7 @@ fn for_api(asked: &NewToken, config: &Config) -> Result<(), Failure> {
         issued.map_err(|error| Failure::Usage(format!("There is no token: {error}.")))?;
     say(&token)?;
     complain(&format!(
-        "The token {} of {} allows {}{}, until {:.0}. Keep it to yourself:\n  curl -H \"Authorization: Bearer $TOKEN\" '{}/api/v1/session'\n\
+        "The token {} of {} allows {}{}, until {:.0}. Keep it to yourself:\n  curl -H \"Authorization: Bearer $TOKEN\" '{}/api/v2/session'\n\
          If it is lost: labwatch token revoke {}",
         pass.id,
         pass.name,

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use super::cors::{ApiCors, cors};
 use super::hidden::callable;
 use super::reader::Reader;
 use super::servers::base_path;
@@ -32,7 +33,7 @@ pub struct ApiSettings {
     pub listen_also: Vec<SocketAddr>,
     /// `API_PREFIX`: the path below which requests come in: empty, or with a slash in front and none behind.
     pub prefix: String,
-    /// `SECRET_API`: what access tokens are signed with; `None`: there are no tokens, so nobody can change anything.
+    /// `SECRET_API`: what access tokens are signed with; `None`: there are no tokens, so nothing can be changed.
     pub secret: Option<SecretString>,
     /// `API_READ`: who may read. Unless it is [`ApiRead::Open`] there is a secret, unless only the rules were loaded.
     pub read: ApiRead,
@@ -42,22 +43,21 @@ pub struct ApiSettings {
     pub trusted_proxies: Vec<IpNet>,
     /// `API_URL`: where people reach the API and the page, without a slash at its end; `None`: not known.
     pub url: Option<String>,
+    /// `API_CORS`: which other sites' pages may use the API.
+    pub cors: ApiCors,
     /// `API_SESSION`: how long a session of a browser lasts.
     pub session: Duration,
 }
 
-/// Who may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ApiRead {
-    /// Everybody, without what concerns single persons.
+    /// No token is needed; names of people are left out.
     Open,
-    /// Who has a token.
     Token,
-    /// Everybody the page of students, and the rest who has a token.
+    /// The page of students needs no token, the rest does.
     Students,
 }
 
-/// The API's own certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ApiTls {
     /// The file with the certificate and its chain, in PEM.
@@ -93,6 +93,7 @@ pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
             .flatten()
             .collect(),
         url,
+        cors: cors(reader),
         session: reader.duration("api_session"),
     };
     reader.warnings.extend(open_without_need(&settings));
@@ -328,6 +329,7 @@ mod tests {
                 key: key.clone(),
             }),
             trusted_proxies: vec![proxy.parse().expect("a network")],
+            cors: ApiCors::None,
             url: None,
             session: Duration::from_secs(300),
         };

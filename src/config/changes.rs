@@ -21,9 +21,7 @@ pub(super) struct Written(BTreeMap<&'static str, u64>);
 /// What differs between two readings, by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Changes {
-    /// What takes effect at once.
     pub at_once: Vec<&'static str>,
-    /// What waits for a restart.
     pub at_restart: Vec<&'static str>,
 }
 
@@ -78,7 +76,6 @@ fn takes_effect_at_once(name: &str) -> bool {
 }
 
 impl Config {
-    /// What the engine goes by.
     #[must_use]
     pub fn rules(&self) -> Rules {
         Rules {

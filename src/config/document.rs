@@ -9,7 +9,6 @@ use toml_edit::{ImDocument, Item, TableLike, Value as Toml};
 pub(super) struct Entry {
     pub(super) key: String,
     pub(super) what: What,
-    /// File and line.
     pub(super) origin: String,
 }
 
@@ -26,7 +25,6 @@ pub(super) enum What {
 /// What stands below one `[name]` or `[[name]]`.
 pub(super) struct Section {
     pub(super) origin: String,
-    /// Key, value and origin.
     pub(super) values: Vec<(String, Raw, String)>,
 }
 
@@ -37,7 +35,6 @@ pub(super) enum Raw {
     Text(String),
     /// A number or a boolean of TOML, as text.
     Literal(String),
-    /// A list of texts.
     List(Vec<String>),
     /// Something that no setting can be.
     Other,
@@ -157,7 +154,6 @@ fn plain(value: &Toml) -> Raw {
     }
 }
 
-/// Finds lines.
 struct Places<'a> {
     text: &'a str,
     path: &'a Path,

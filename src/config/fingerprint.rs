@@ -6,7 +6,6 @@ use aws_lc_rs::digest;
 
 const BYTES: usize = 32;
 
-/// The fingerprint of a certificate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fingerprint([u8; BYTES]);
 

@@ -10,7 +10,6 @@ use super::reader::Reader;
 use super::rows::{MAX_SLUG_BYTES, pattern, slug};
 use super::services::{COMPONENTS, ServiceSettings};
 
-/// How health is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SurfaceSettings {
     /// `LABEL`: the installation's name in titles and metrics.
@@ -25,7 +24,6 @@ pub struct SurfaceSettings {
     pub actuator: Option<SocketAddr>,
 }
 
-/// Sending to Graphite.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GraphiteSettings {
     /// `GRAPHITE_HOST`: a name or an address without brackets.

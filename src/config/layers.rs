@@ -26,7 +26,6 @@ pub(super) enum Layer {
     Arguments,
 }
 
-/// A value with its origin.
 #[derive(Debug, Clone)]
 pub(super) struct Found {
     pub(super) raw: Raw,
@@ -59,7 +58,6 @@ impl Found {
     }
 }
 
-/// All layers, merged.
 pub(super) struct Layers {
     values: BTreeMap<&'static str, Found>,
     /// Settings that were given an empty value, with its origin.

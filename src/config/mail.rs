@@ -1,4 +1,4 @@
-//! The settings of mail: read whole, then put together if there is somebody to mail. Sends nothing.
+//! The settings of mail: read whole, then put together if there are recipients. Sends nothing.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -43,7 +43,7 @@ struct Draft {
     timeout: Duration,
 }
 
-/// The settings of mail. `None` when there is nobody to mail, or when there is a problem with them.
+/// The settings of mail. `None` when there are no recipients, or when there is a problem with them.
 pub(super) fn mail(reader: &mut Reader<'_>, gather: Duration) -> Option<MailSettings> {
     let before = reader.problems.len();
     let draft = draft(reader);
@@ -57,12 +57,12 @@ pub(super) fn mail(reader: &mut Reader<'_>, gather: Duration) -> Option<MailSett
     complete(reader, draft, gather)
 }
 
-/// How long news wait for the rest of a burst, by mail or otherwise.
+/// How long a notification waits for the rest of a burst, by mail or otherwise.
 pub(super) fn gather(reader: &mut Reader<'_>) -> Duration {
     reader.duration("email_gather")
 }
 
-/// Mail to nobody, with the rules that matter for what would be sent and when.
+/// Mail without real recipients, with the rules that matter for what would be sent and when.
 pub(super) fn rules_only(reader: &mut Reader<'_>, gather: Duration) -> MailSettings {
     MailSettings {
         host: "mail.invalid".to_owned(),
@@ -135,7 +135,8 @@ fn complete(reader: &mut Reader<'_>, draft: Draft, gather: Duration) -> Option<M
     let is_fit = tls != MailTls::None || local;
     let asks = matches!(draft.auth, AuthType::Plain | AuthType::Login);
     if asks && !is_fit && draft.host.is_some() {
-        let wrong = "is none, which would send the password over the network for all to read";
+        let wrong =
+            "is none, which would send the password over the network where others can read it";
         reader.wrong(
             "email_tls",
             wrong,
@@ -197,7 +198,7 @@ fn auth(reader: &mut Reader<'_>, draft: &Draft, is_fit: bool) -> Option<MailAuth
     })
 }
 
-/// Says so when mail is half set in a way that looks as if somebody expected some.
+/// Says so when mail is half set in a way that looks as if mail was expected.
 fn warn_of_unused(reader: &mut Reader<'_>) {
     let set: Vec<&str> = ["email_from", "email_cc", "email_username"]
         .into_iter()
@@ -205,7 +206,7 @@ fn warn_of_unused(reader: &mut Reader<'_>) {
         .collect();
     if !set.is_empty() {
         reader.warnings.push(format!(
-            "nobody is mailed: {} is set, but email_host and email_to are not",
+            "mail is off: {} is set, but email_host and email_to are not",
             set.join(" and ")
         ));
     }

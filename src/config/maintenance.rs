@@ -23,7 +23,6 @@ const WEEK: [(&str, Weekday); 7] = [
     ("sun", Weekday::Sunday),
 ];
 
-/// Work on some experiments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MaintenanceSettings {
     /// Its name, which no other has.
@@ -32,21 +31,17 @@ pub struct MaintenanceSettings {
     pub patterns: Vec<String>,
     /// Why; at most [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES) bytes.
     pub reason: String,
-    /// When.
     pub when: Planned,
 }
 
-/// When work is done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Planned {
     /// One time, which may be over already.
     Once {
-        /// From this instant on.
         from: Timestamp,
         /// Up to this instant, later than `from` by 366 days at most.
         until: Timestamp,
     },
-    /// Every week.
     Weekly {
         /// On which days it begins: at least one, each once, from Monday on.
         days: Vec<Weekday>,
@@ -54,7 +49,6 @@ pub enum Planned {
         at: Time,
         /// How long it lasts: from 1 minute to 7 days.
         lasts: Duration,
-        /// Where the clock stands.
         zone: Zone,
     },
 }

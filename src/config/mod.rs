@@ -4,6 +4,7 @@ mod access;
 mod advice;
 mod bounds;
 mod changes;
+mod cors;
 mod declared;
 mod document;
 mod fingerprint;
@@ -31,6 +32,7 @@ mod zone;
 
 pub use access::{ApiRead, ApiSettings, ApiTls, MIN_API_SECRET_BYTES};
 pub use changes::Changes;
+pub use cors::ApiCors;
 pub use declared::{
     ENV_PREFIX, Kind, Reload, SECTIONS, Section, Setting, TABLES, Table, declared, secrets,
     settings, variable,
@@ -60,24 +62,19 @@ use secrecy::SecretString;
 use crate::clients::Address;
 use engine::{Advice, Asking, FlapRule, HysteresisTimes, Sampling};
 
-/// Everything that can be set. Each part goes to the room that it is for; only the service sees the whole.
+/// Everything that can be set. Each part goes to the module that it is for; only the service reads the whole.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// relay: data and video streams.
     pub relay: FeedSettings,
-    /// jump: remote login.
     pub jump: FeedSettings,
-    /// book: bookings.
     pub book: BookSettings,
     /// When relay and jump are asked for a report; `None`: never.
     pub ask: Option<Asking>,
-    /// Listening to streams.
     pub sample: SampleSettings,
-    /// The rules of the judgement.
     pub health: HealthSettings,
-    /// Mail; `None` when there is nobody to mail, which is a normal state.
+    /// Mail; `None` when there are no recipients, which is a normal state.
     pub mail: Option<MailSettings>,
-    /// Who is told what and when, beside plain mail.
+    /// Who is notified of what and when, beside plain mail.
     pub telling: TellingSettings,
     /// `[[maintenance]]`: when experiments are worked on.
     pub maintenance: Vec<MaintenanceSettings>,
@@ -89,7 +86,6 @@ pub struct Config {
     pub services: Vec<ServiceSettings>,
     /// `[advice]`: what maintainers are told to do.
     pub advice: Advice,
-    /// How health is shown.
     pub surfaces: SurfaceSettings,
     /// Sending to Graphite; `None`: off.
     pub graphite: Option<GraphiteSettings>,
@@ -97,15 +93,12 @@ pub struct Config {
     pub laboratory: bool,
     /// `OBSERVE`: nothing outward is done; mail, the dead-man's call, the monthly report and Graphite are off.
     pub observe: bool,
-    /// The HTTP API.
     pub api: ApiSettings,
     /// What survives a restart; `None` when nothing is to be kept.
     pub memory: Option<MemorySettings>,
-    /// The log.
     pub log: LogSettings,
 }
 
-/// What survives a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemorySettings {
     /// `DATA_DIR`: the folder.
@@ -114,19 +107,15 @@ pub struct MemorySettings {
     pub days: u32,
 }
 
-/// relay or jump.
 #[derive(Debug, Clone)]
 pub struct FeedSettings {
-    /// Where it is.
     pub address: Address,
     /// `RECONNECT_*_EVERY`: how often the connection is made anew.
     pub reconnect_every: Duration,
 }
 
-/// book.
 #[derive(Debug, Clone)]
 pub struct BookSettings {
-    /// Where it is.
     pub address: Address,
     /// `TIMEOUT_BOOK`: the longest that one call may take.
     pub timeout: Duration,
@@ -134,7 +123,6 @@ pub struct BookSettings {
     pub query_every: Duration,
 }
 
-/// Listening to streams.
 #[derive(Debug, Clone)]
 pub struct SampleSettings {
     /// `SAMPLE`.
@@ -145,7 +133,6 @@ pub struct SampleSettings {
     pub listen: Duration,
 }
 
-/// The rules of the judgement.
 #[derive(Debug, Clone)]
 pub struct HealthSettings {
     /// `HEALTH_LAST_ACTIVE` (or `HEALTH_LAST`, its documented old name).
@@ -168,7 +155,6 @@ pub struct HealthSettings {
     pub log_every: Duration,
 }
 
-/// Mail.
 #[derive(Debug, Clone)]
 pub struct MailSettings {
     /// `EMAIL_HOST`.
@@ -204,11 +190,9 @@ pub struct MailSettings {
 /// How the connection to the mail server is protected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MailTls {
-    /// Not at all.
     None,
     /// By STARTTLS, without which nothing is sent.
     StartTls,
-    /// From the first byte.
     Implicit,
 }
 
@@ -225,16 +209,13 @@ impl std::fmt::Display for MailTls {
 /// How we show the mail server who we are.
 #[derive(Debug, Clone)]
 pub enum MailAuth {
-    /// Not at all.
     None,
-    /// AUTH PLAIN.
     Plain {
         /// `EMAIL_USERNAME`, or the address of `EMAIL_FROM`.
         user: String,
         /// `EMAIL_PASSWORD`.
         password: SecretString,
     },
-    /// AUTH LOGIN.
     Login {
         /// `EMAIL_USERNAME`, or the address of `EMAIL_FROM`.
         user: String,
@@ -250,7 +231,6 @@ pub enum MailAuth {
     },
 }
 
-/// The log.
 #[derive(Debug, Clone)]
 pub struct LogSettings {
     /// `LOG_LEVEL`: a level, or a filter in tracing's notation.
@@ -261,12 +241,9 @@ pub struct LogSettings {
     pub target: LogTarget,
 }
 
-/// Where the log goes.
 #[derive(Debug, Clone)]
 pub enum LogTarget {
-    /// Standard output.
     Output,
-    /// Standard error.
     Error,
     /// A file, or a device, pipe or socket.
     File(LogFile),
@@ -275,7 +252,6 @@ pub enum LogTarget {
 /// How a line of the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
-    /// For people.
     Text,
     /// For programs: a JSON object a line.
     Json,
@@ -284,7 +260,6 @@ pub enum LogFormat {
 /// A log file, with its bounds.
 #[derive(Debug, Clone)]
 pub struct LogFile {
-    /// Where.
     pub path: PathBuf,
     /// `LOG_MAX_SIZE`: it is rotated before it grows beyond this, in bytes.
     pub max_size: u64,

@@ -1,4 +1,4 @@
-//! Who is told what and when, beside plain mail: reminders, digest, webhooks, the dead man's switch, routes. Tells nobody anything.
+//! Who is notified of what and when, beside plain mail: reminders, digest, webhooks, the heartbeat, routes. Sends nothing.
 
 use std::time::Duration;
 
@@ -52,7 +52,7 @@ pub struct HttpTarget {
     pub room: String,
 }
 
-/// The dead man's switch: somebody else raises the alarm when the calls stop.
+/// The heartbeat: another service alerts when the calls stop.
 #[derive(Debug, Clone)]
 pub struct DeadMan {
     /// `DEAD_MAN_URL`.
@@ -61,14 +61,13 @@ pub struct DeadMan {
     pub every: Duration,
 }
 
-/// Somebody who hears what concerns some experiments.
+/// Who gets the notifications about some experiments.
 #[derive(Debug, Clone)]
 pub struct Route {
     /// Its name, which no other route has and which none of the settings outside of tables has.
     pub name: String,
     /// Patterns of the experiments that it hears about; at least one.
     pub patterns: Vec<String>,
-    /// Where it leads.
     pub target: RouteTarget,
     /// Whether it also hears what concerns the whole laboratory.
     pub alerts: bool,
@@ -78,22 +77,16 @@ pub struct Route {
     pub gather: Duration,
 }
 
-/// Where a route leads.
 #[derive(Debug, Clone)]
 pub enum RouteTarget {
     /// To people, by the mail server of the other mail. Then there are [`MailSettings`].
-    Mail {
-        /// Recipients, at least one.
-        to: Vec<String>,
-        /// Recipients of copies.
-        cc: Vec<String>,
-    },
+    Mail { to: Vec<String>, cc: Vec<String> },
     /// To a program or a chat.
     Http(HttpTarget),
 }
 
 impl TellingSettings {
-    /// The ways to people and programs, as the engine knows them: everybody in `EMAIL_TO` where there is mail, `WEBHOOK_URL`, then `[[route]]`.
+    /// The routes, as the engine knows them: all recipients of `EMAIL_TO` where there is mail, `WEBHOOK_URL`, then `[[route]]`.
     /// The digest goes by mail.
     #[must_use]
     pub fn routes(&self, has_mail: bool) -> Vec<engine::Route> {
@@ -109,7 +102,7 @@ impl TellingSettings {
             zone: zone.clone(),
             ..engine::Route::everybody()
         };
-        let everybody = has_mail.then(|| engine::Route {
+        let all = has_mail.then(|| engine::Route {
             digest: digest.clone(),
             ..whole.clone()
         });
@@ -134,7 +127,7 @@ impl TellingSettings {
                 digest: digest.clone().filter(|_| is_mail),
             })
         });
-        everybody.into_iter().chain(webhook).chain(named).collect()
+        all.into_iter().chain(webhook).chain(named).collect()
     }
 }
 
@@ -182,7 +175,7 @@ fn report(reader: &mut Reader<'_>, mail: Option<&MailSettings>) -> bool {
     if report && mail.is_none() {
         reader
             .warnings
-            .push("report_monthly is on, but nobody is mailed".to_owned());
+            .push("report_monthly is on, but mail is off".to_owned());
     }
     report
 }
@@ -249,7 +242,7 @@ fn target(reader: &mut Reader<'_>, mail: Option<&MailSettings>) -> Option<RouteT
             reader.wrong(
                 "to",
                 "is set, but mail is off",
-                "set email_host, email_from and email_to, which hears everything",
+                "set email_host, email_from and email_to, which gets every notification",
             );
         }
         (false, None) => return Some(RouteTarget::Mail { to, cc }),

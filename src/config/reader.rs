@@ -105,7 +105,6 @@ impl<'a> Reader<'a> {
         .unwrap_or_default()
     }
 
-    /// A size in bytes.
     pub(super) fn size(&mut self, key: &str) -> u64 {
         let Kind::Size(from, to) = self.kind(key) else {
             return misread(key);
@@ -265,7 +264,6 @@ impl<'a> Reader<'a> {
         self.problems.push(problem);
     }
 
-    /// How messages call a key.
     pub(super) fn label(&self, key: &str) -> String {
         self.row
             .map_or_else(|| key.to_owned(), |row| row.label(key))

@@ -47,7 +47,6 @@ impl Reader<'_> {
         name
     }
 
-    /// Patterns that must be there.
     pub(super) fn required_patterns(&mut self, key: &str) -> Vec<String> {
         if self.find(key).is_none() {
             self.missing(key, "");
@@ -55,7 +54,6 @@ impl Reader<'_> {
         self.list(key, pattern)
     }
 
-    /// A text of some sentences.
     pub(super) fn sentences(&mut self, key: &str) -> Option<String> {
         self.parsed(key, |text| {
             if text.len() > MAX_TEXT_BYTES {

@@ -15,7 +15,6 @@ use super::problem::quote;
 use super::reader::Reader;
 use super::suspicion::{suspicion, unprintable};
 
-/// The longest secret, in bytes.
 pub const MAX_SECRET_BYTES: u64 = 16 << 10;
 
 impl Reader<'_> {

@@ -1,4 +1,4 @@
-//! `[[pool]]`, `[[category]]` and `[[service]]`: what belongs together, and outside services that belong to it. Asks nobody anything.
+//! `[[pool]]`, `[[category]]` and `[[service]]`: what belongs together, and outside services that belong to it. Asks nothing.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -92,7 +92,6 @@ pub struct CategorySettings {
     pub resilient: bool,
     /// How many are enough; `None`: as the pool says, else 1.
     pub min_healthy: Option<usize>,
-    /// How often it is checked.
     pub period: Duration,
     /// Whether it stays switched off after a failure until a person switches it on.
     pub sticky: bool,
@@ -106,7 +105,6 @@ pub struct CategorySettings {
     pub business_impact: String,
 }
 
-/// A service outside of labwatch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceSettings {
     /// Its name, which neither another service nor one of [`COMPONENTS`] has.
@@ -117,7 +115,6 @@ pub struct ServiceSettings {
     pub period: Duration,
     /// The longest that an answer may take.
     pub timeout: Duration,
-    /// Which answer is healthy.
     pub expect: Expect,
     /// The categories that it is in: each is configured or one of [`BUILT_IN_CATEGORIES`].
     pub categories: Vec<String>,
@@ -130,7 +127,6 @@ pub struct ServiceSettings {
 /// Which answer of an outside service is healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {
-    /// Status 200.
     Ok200,
     /// Any status from 200 to 299.
     Any2xx,
@@ -138,7 +134,6 @@ pub enum Expect {
     FtStandard,
 }
 
-/// All three.
 pub(super) struct Groups {
     pub(super) pools: Vec<PoolSettings>,
     pub(super) categories: Vec<CategorySettings>,

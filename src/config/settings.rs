@@ -27,7 +27,6 @@ use engine::{Asking, FlapRule, HysteresisTimes, Policy, Sampling};
 /// A configuration that is right, with what is to be said about it.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// The configuration.
     pub config: Config,
     /// What is allowed but looks like a mistake, each a plain sentence.
     pub warnings: Vec<String>,
@@ -73,7 +72,7 @@ pub fn load_api(sources: &Sources) -> Result<Loaded, Problems> {
 }
 
 /// The same, for what needs only the rules: hosts and secrets are neither needed nor looked at, the addresses lead nowhere, and mail is
-/// on, to nobody.
+/// on, without real recipients.
 ///
 /// # Errors
 /// [`Problems`], all at once, none with a secret in it.

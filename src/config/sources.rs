@@ -20,7 +20,6 @@ pub struct Sources {
     pub env: BTreeMap<String, String>,
     /// Settings from the command line, as key and value; the last one wins.
     pub overrides: Vec<(String, String)>,
-    /// The folder with systemd's credentials.
     pub credentials: Option<PathBuf>,
 }
 

@@ -1,4 +1,4 @@
-//! The configuration in a few lines for people: what is watched, who hears what, by which rules. Shows no secret.
+//! The configuration in a few lines for people: what is watched, who is notified of what, by which rules. Shows no secret.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::clients::Address;
 use engine::HttpChannel;
 
 impl Config {
-    /// What is watched, who is mailed and by which rules, in a few lines for people.
+    /// What is watched, who is notified and by which rules, in a few lines for people.
     #[must_use]
     pub fn summary(&self) -> String {
         let mut lines: Vec<String> = [
@@ -23,12 +23,12 @@ impl Config {
         .map(|(name, address)| watched(name, address))
         .collect();
         lines.push(self.mail.as_ref().map_or_else(
-            || "mail     nobody".to_owned(),
+            || "mail     off".to_owned(),
             |mail| mail_line(mail, &self.telling),
         ));
         lines.extend(telling_lines(&self.telling));
         lines.push(format!(
-            "rules    silent after {}, missing after {}, not judged for {} after first sight, down after {} without relay",
+            "rules    silent after {}, missing after {}, not evaluated for {} after first sight, down after {} of relay's outage",
             short(self.health.last_active),
             short(self.health.last_checked),
             short(self.health.startup),
@@ -41,7 +41,7 @@ impl Config {
         lines.push(api_line(&self.api));
         lines.extend(
             self.observe
-                .then(|| "acts     never: it only watches".to_owned()),
+                .then(|| "acts     never: it only observes".to_owned()),
         );
         lines.extend(self.graphite.as_ref().map(|to| {
             format!(
@@ -55,10 +55,10 @@ impl Config {
         let folder = self
             .memory
             .as_ref()
-            .map_or("nothing is kept".into(), |memory| {
+            .map_or("none: nothing is kept".into(), |memory| {
                 memory.folder.to_string_lossy()
             });
-        lines.push(format!("memory   {folder}"));
+        lines.push(format!("store    {folder}"));
         let log = match &self.log.target {
             LogTarget::Output => "standard output".into(),
             LogTarget::Error => "standard error".into(),
@@ -99,7 +99,7 @@ fn mail_line(mail: &MailSettings, telling: &TellingSettings) -> String {
     let remind = reminded(telling.remind);
     let to = people(&mail.to, &mail.cc);
     format!(
-        "mail     everything to {to} by {}:{}, {}{remind}{}",
+        "mail     all notifications to {to} by {}:{}, {}{remind}{}",
         mail.host,
         mail.port,
         mail.tls,
@@ -111,21 +111,17 @@ fn telling_lines(telling: &TellingSettings) -> Vec<String> {
     let everything = telling
         .webhook
         .iter()
-        .map(|webhook| format!("webhook  everything to {}", program(webhook)));
+        .map(|webhook| format!("webhook  all notifications to {}", program(webhook)));
     let routes = telling.routes.iter().map(route_line);
     let dead_man = telling
         .dead_man
         .iter()
-        .map(|to| format!("dead man {} every {}", to.url, short(to.every)));
+        .map(|to| format!("heartbeat {} every {}", to.url, short(to.every)));
     everything.chain(routes).chain(dead_man).collect()
 }
 
 fn route_line(route: &Route) -> String {
-    let alerts = if route.alerts {
-        " and the whole laboratory"
-    } else {
-        ""
-    };
+    let alerts = if route.alerts { " and alerts" } else { "" };
     let target = match &route.target {
         RouteTarget::Mail { to, cc } => people(to, cc),
         RouteTarget::Http(target) => program(target),
@@ -139,8 +135,8 @@ fn route_line(route: &Route) -> String {
 }
 
 fn people(to: &[String], cc: &[String]) -> String {
-    let everybody: Vec<&str> = to.iter().chain(cc).map(String::as_str).collect();
-    everybody.join(", ")
+    let all: Vec<&str> = to.iter().chain(cc).map(String::as_str).collect();
+    all.join(", ")
 }
 
 fn program(target: &HttpTarget) -> String {
@@ -182,7 +178,7 @@ fn maintenance_line(planned: &MaintenanceSettings) -> String {
         }
     };
     format!(
-        "quiet    {}: {} {when}",
+        "window   {}: {} {when}",
         planned.name,
         planned.patterns.join(", ")
     )
@@ -190,7 +186,7 @@ fn maintenance_line(planned: &MaintenanceSettings) -> String {
 
 fn pool_line(pool: &PoolSettings) -> String {
     format!(
-        "pool     {}: {}, bad with fewer than {} healthy",
+        "pool     {}: {}, failing with fewer than {} healthy",
         pool.name,
         pool.members.join(", "),
         pool.min_healthy
@@ -247,14 +243,14 @@ fn service_line(service: &ServiceSettings) -> String {
 fn api_line(api: &ApiSettings) -> String {
     let scheme = if api.tls.is_some() { "https" } else { "http" };
     let read = match api.read {
-        ApiRead::Open => "everybody may read",
+        ApiRead::Open => "reading needs no token",
         ApiRead::Token => "reading needs a token",
-        ApiRead::Students => "everybody may read the page of students, the rest needs a token",
+        ApiRead::Students => "the page of students needs no token, other reading does",
     };
     let change = if api.secret.is_some() {
         "changing needs a token"
     } else {
-        "nobody can change anything"
+        "nothing can be changed without secret_api"
     };
     let Some(listen) = api.listen else {
         return "API      none, and no page".to_owned();

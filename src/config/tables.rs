@@ -18,9 +18,7 @@ pub const MAX_ROWS: usize = 200;
 #[derive(Debug)]
 pub(super) struct Row {
     pub(super) table: &'static Table,
-    /// File and line.
     pub(super) origin: String,
-    /// How problems call it.
     label: String,
     values: BTreeMap<String, Found>,
 }
@@ -30,7 +28,6 @@ impl Row {
         self.values.get(key)
     }
 
-    /// How a key is declared.
     pub(super) fn key(&self, key: &str) -> Option<&'static Setting> {
         self.table.keys.iter().find(|known| known.name == key)
     }

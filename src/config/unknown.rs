@@ -8,7 +8,6 @@ use super::problem::Problem;
 pub(super) struct Unknown {
     /// As problems call it: without the prefix of the environment.
     pub(super) key: String,
-    /// Where it stands.
     pub(super) origin: String,
     /// Whether it comes from the environment, which others fill too.
     pub(super) from_environment: bool,
@@ -37,7 +36,6 @@ impl Unknown {
         Problem::new(&self.key, "is not a setting", &allowed, &self.origin)
     }
 
-    /// The same as a warning.
     pub(super) fn warning(&self, is_set: impl Fn(&str) -> bool) -> String {
         let mut problem = self.problem(is_set);
         problem.wrong += " and is ignored";

@@ -14,9 +14,7 @@ const MAX_NEAR: usize = 3;
 /// A time zone whose name and rules are known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Zone {
-    /// Its IANA name.
     pub name: String,
-    /// Its rules.
     pub rules: TimeZone,
 }
 

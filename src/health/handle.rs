@@ -165,6 +165,11 @@ impl HealthState {
         })
     }
 
+    /// Forgets the result of an experiment's self-test.
+    pub fn forget_test(&self, experiment: &str) {
+        Arc::make_mut(&mut locked(&self.0.self_tests)).remove(experiment);
+    }
+
     /// The state of everything now.
     #[must_use]
     pub fn picture(&self) -> Picture {

@@ -97,6 +97,19 @@ impl PassiveChecks {
         }
     }
 
+    /// The components that report by themselves.
+    #[must_use]
+    pub fn names(&self) -> BTreeSet<String> {
+        locked(&self.components).keys().cloned().collect()
+    }
+
+    /// Forgets the last report about a component: it is *init* again.
+    pub fn withdraw(&self, name: &str) {
+        if let Some(Reported { reporter, .. }) = locked(&self.components).get(name) {
+            reporter.withdraw();
+        }
+    }
+
     /// Takes a report about a component.
     ///
     /// # Errors

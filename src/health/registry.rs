@@ -313,6 +313,16 @@ impl Reporter {
         true
     }
 
+    /// Forgets what was reported: the component is *init* until the next report.
+    pub fn withdraw(&self) {
+        let now = (self.registry.0.clock)();
+        if let Some(entry) = self.registry.entries().get_mut(&self.name) {
+            entry.finding = Finding::new(State::Init, "the last report was withdrawn");
+            (entry.changed, entry.updated) = (now, None);
+        }
+        tracing::info!(component = %self.name, "withdrew the report of a component");
+    }
+
     fn note(&self, finding: &Finding, was: State) {
         let (component, state, was, detail) = (
             &self.name,

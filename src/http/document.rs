@@ -1,42 +1,277 @@
-//! The OpenAPI document of version 1, made from the handlers and the types that they answer with.
+//! What the OpenAPI documents have in common: the token, the form of every refusal, and parameters that several paths share.
 
-use utoipa::OpenApi;
+use std::collections::BTreeMap;
 
-use super::complete::complete;
-use super::connection::ConnectionReport;
-use super::error::ApiError;
-use super::event::Event;
-use super::experiment::Experiment;
-use super::login::{self, Who};
-use super::routes;
-use super::tokens::{self, Revocation, RevokedToken};
+use axum::http::Method;
+use serde_json::Value;
+use utoipa::openapi::header::Header;
+use utoipa::openapi::path::{Operation, Parameter};
+use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, Schema, Type};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{Components, Content, OpenApi, Ref, RefOr, ResponseBuilder};
 
-/// The document as it is checked in and served. A test compares it with [`document`].
-pub const DOCUMENT_JSON: &str = include_str!("../../openapi/labwatch-v1.json");
+use super::routes::operations;
 
-#[derive(OpenApi)]
-#[openapi(
-    info(
-        title = "labwatch",
-        version = "1",
-        description = "The health of the experiments of a remote laboratory. Every answer is a whole, consistent picture. \
-                       What changes something needs a token with the scope `admin`, and reading one with the scope `read` where it is not open to everybody. \
-                       All fields are always present; lists are sorted by name; times are RFC 3339 in UTC.",
-        license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
+/// The name of the way in, in the documents.
+pub(super) const TOKEN: &str = "token";
+
+/// How version 2 refuses: the name of the schema, and the media type.
+pub(super) const PROBLEM: (&str, &str) = ("Problem", "application/problem+json");
+
+/// What is said of every refusal.
+const REFUSED: &str = "It was refused, and the body says why. 401 and 403 are about the token; 429 and 503 say in `Retry-After` after how many \
+    seconds to try again";
+
+const NO_SCOPES: [&str; 0] = [];
+
+/// A document with the paths of `parts`, in which what several paths share stands once. `refusal` names the schema and
+/// the media type of the answer to whatever an operation does not tell of by itself.
+pub(super) fn put_together(
+    head: OpenApi,
+    parts: impl IntoIterator<Item = OpenApi>,
+    refusal: (&str, &str),
+) -> OpenApi {
+    let headers = refusal == PROBLEM;
+    let mut document = parts.into_iter().fold(head, OpenApi::merge_from);
+    let components = document.components.get_or_insert_default();
+    name_items(components);
+    let bearer = Http::builder()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some(
+            "A token from `labwatch token`. To read it can be the password of basic authentication too, with any user name.",
+        ))
+        .build();
+    components.add_security_scheme(TOKEN, SecurityScheme::Http(bearer));
+    // Where reading is open, reading needs no token. What changes something names its scope at its operation.
+    document.security = Some(vec![
+        SecurityRequirement::default(),
+        SecurityRequirement::new(TOKEN, NO_SCOPES),
+    ]);
+    let (name, kind) = refusal;
+    let body = Content::new(Some(Ref::from_schema_name(name)));
+    let refused = ResponseBuilder::new()
+        .description(REFUSED)
+        .content(kind, body);
+    components.responses.insert(name.to_owned(), refused.into());
+    if headers {
+        describe_headers(components);
+    }
+    for (method, operation) in document
+        .paths
+        .paths
+        .values_mut()
+        .flat_map(|item| operations(item))
+    {
+        let problem = Ref::from_response_name(name);
+        let responses = &mut operation.responses.responses;
+        responses
+            .entry("default".to_owned())
+            .or_insert(RefOr::Ref(problem));
+        if headers && method == Method::GET {
+            can_be_known_already(operation);
+        }
+    }
+    share_parameters(&mut document);
+    document
+}
+
+/// The headers that answers carry, beside those of every answer.
+const HEADERS: [(&str, &str); 2] = [
+    (
+        "ETag",
+        "Changes only when the body does. Send it back in `If-None-Match` to be answered 304 while nothing changed, and in `If-Match` with what changes it.",
     ),
-    // Where a document stands says where its paths begin: a proxy may serve us below a path of its own.
-    servers((url = "../..", description = "Where this document comes from")),
-    tags(
-        (name = "experiments", description = "The experiments and what happened to them"),
-        (name = "access", description = "Who may do what")
+    (
+        "Link",
+        "The address of the next page, as `<...>; rel=\"next\"`; absent on the last page.",
     ),
-    paths(routes::experiments, routes::events, login::who, tokens::revoked, tokens::revoke),
-    components(schemas(Experiment, ConnectionReport, Event, ApiError, Who, RevokedToken, Revocation))
-)]
-struct Document;
+];
 
-/// The document, made anew from the code.
-#[must_use]
-pub fn document() -> utoipa::openapi::OpenApi {
-    complete(Document::openapi())
+fn describe_headers(components: &mut Components) {
+    for (name, words) in HEADERS {
+        let header = Header::builder()
+            .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+            .description(Some(words))
+            .build();
+        components.headers.insert(name.to_owned(), RefOr::T(header));
+    }
+}
+
+/// Says of an answer in JSON that it has a tag and, where it is a page, a link to the next.
+fn can_be_known_already(operation: &mut Operation) {
+    let Some(RefOr::T(answer)) = operation.responses.responses.get_mut("200") else {
+        return;
+    };
+    if answer.content.get("application/json").is_none() {
+        return;
+    }
+    let is_page = answer.description.starts_with("A page");
+    let names = HEADERS.iter().take(if is_page { 2 } else { 1 });
+    answer.headers.extend(names.map(|(name, _)| {
+        let header = Ref::new(format!("#/components/headers/{name}"));
+        ((*name).to_owned(), RefOr::Ref(header))
+    }));
+}
+
+/// What the names of pages begin with; the name of their items follows.
+const PAGE: &str = "Page_";
+
+/// Says by name what the items of pages are: the derive writes their whole form into each page.
+fn name_items(components: &mut Components) {
+    for (name, schema) in &mut components.schemas {
+        let (Some(item), RefOr::T(Schema::Object(page))) = (name.strip_prefix(PAGE), schema) else {
+            continue;
+        };
+        if let Some(RefOr::T(Schema::Array(items))) = page.properties.get_mut("items") {
+            let item = RefOr::Ref(Ref::from_schema_name(item));
+            items.items = ArrayItems::RefOrSchema(Box::new(item));
+        }
+    }
+}
+
+/// Puts each parameter that several operations have among the components, once.
+fn share_parameters(document: &mut OpenApi) {
+    let mut counts: BTreeMap<String, (usize, Parameter)> = BTreeMap::new();
+    for_each_parameter(document, |parameter| {
+        if let (Some(name), RefOr::T(parameter)) = (key(parameter), parameter) {
+            counts
+                .entry(name)
+                .or_insert_with(|| (0, parameter.clone()))
+                .0 += 1;
+        }
+    });
+    counts.retain(|_, (count, _)| *count > 1);
+    let mut names: BTreeMap<String, String> = BTreeMap::new();
+    let components = document.components.get_or_insert_default();
+    for (key, (_, parameter)) in counts {
+        let mut name = parameter.name.clone();
+        while components.parameters.contains_key(&name) {
+            name.push('_');
+        }
+        components
+            .parameters
+            .insert(name.clone(), RefOr::T(parameter));
+        names.insert(key, name);
+    }
+    for_each_parameter(document, |parameter| {
+        if let Some(name) = key(parameter).and_then(|key| names.get(&key)) {
+            *parameter = RefOr::Ref(Ref::new(format!("#/components/parameters/{name}")));
+        }
+    });
+}
+
+/// What makes two parameters the same.
+fn key(parameter: &RefOr<Parameter>) -> Option<String> {
+    serde_json::to_string(parameter).ok()
+}
+
+fn for_each_parameter(document: &mut OpenApi, mut what: impl FnMut(&mut RefOr<Parameter>)) {
+    let items = document.paths.paths.values_mut();
+    items
+        .flat_map(|item| operations(item))
+        .flat_map(|(_, operation)| operation.parameters.iter_mut().flatten())
+        .for_each(&mut what);
+}
+
+/// The widest line of a written document, unless one text alone is wider.
+const WIDTH: usize = 150;
+
+/// The room for the name of a field, in bytes.
+const NAME: usize = 20;
+
+/// The document as it is checked in: what fits on a line stands on one, so that people can read what changed.
+///
+/// # Errors
+/// When it cannot be written as JSON.
+pub fn written(document: &OpenApi) -> serde_json::Result<String> {
+    let mut text = String::new();
+    write(&serde_json::to_value(document)?, 0, &mut text);
+    text.push('\n');
+    Ok(text)
+}
+
+fn write(value: &Value, depth: usize, text: &mut String) {
+    let line = value.to_string();
+    let is_scalar = |item: &Value| !item.is_array() && !item.is_object();
+    match value {
+        _ if fits(&line, depth) => text.push_str(&line),
+        Value::Array(items) if items.iter().all(is_scalar) => fill(items, depth, text),
+        Value::Array(items) => {
+            let parts = items.iter().map(|item| (String::new(), item));
+            spread(('[', ']'), parts, depth, text);
+        }
+        Value::Object(fields) => {
+            let name = |name: &str| format!("{}: ", Value::from(name));
+            let parts = fields.iter().map(|(key, field)| (name(key), field));
+            spread(('{', '}'), parts, depth, text);
+        }
+        _ => text.push_str(&line),
+    }
+}
+
+/// Each part on lines of its own.
+fn spread<'a>(
+    (open, close): (char, char),
+    parts: impl Iterator<Item = (String, &'a Value)>,
+    depth: usize,
+    text: &mut String,
+) {
+    text.push(open);
+    for (at, (name, part)) in parts.enumerate() {
+        text.push_str(if at > 0 { "," } else { "" });
+        indent(depth + 1, text);
+        text.push_str(&name);
+        write(part, depth + 1, text);
+    }
+    indent(depth, text);
+    text.push(close);
+}
+
+/// Words side by side, as many as a line takes.
+fn fill(words: &[Value], depth: usize, text: &mut String) {
+    text.push('[');
+    let mut room = 0;
+    for (at, word) in words.iter().enumerate() {
+        let comma = if at + 1 < words.len() { "," } else { "" };
+        let word = format!("{word}{comma}");
+        if word.len() > room {
+            indent(depth + 1, text);
+            room = WIDTH.saturating_sub(depth * 2 + 2);
+        }
+        room = room.saturating_sub(word.len());
+        text.push_str(&word);
+    }
+    indent(depth, text);
+    text.push(']');
+}
+
+fn indent(depth: usize, text: &mut String) {
+    text.push('\n');
+    text.push_str(&"  ".repeat(depth));
+}
+
+fn fits(line: &str, depth: usize) -> bool {
+    line.len() + depth * 2 + NAME <= WIDTH
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_fits_stands_on_one_line() {
+        let long = "x".repeat(WIDTH);
+        let words = vec!["word"; 30];
+        let value = serde_json::json!({"a": {"b": [1, 2]}, "c": [long, {}], "d": words});
+        let mut text = String::new();
+        write(&value, 0, &mut text);
+        let filled = |count: usize| vec!["\"word\""; count].join(",");
+        let expect = format!(
+            "{{\n  \"a\": {{\"b\":[1,2]}},\n  \"c\": [\n    \"{long}\",\n    {{}}\n  ],\n  \"d\": [\n    {},\n    {}\n  ]\n}}",
+            filled(20),
+            filled(10)
+        );
+        assert_eq!(text, expect);
+        assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), value);
+    }
 }

@@ -1,26 +1,70 @@
-//! The API's errors: the only place that chooses a status code for one, and its words. An answer never tells inner details; the log does.
+//! The API's errors: the only place that chooses a status for one, and its words. An answer never tells inner details; the log does.
+//!
+//! Version 1 keeps the form of the old program. Everything else answers problem details (RFC 9457) with a reason that never changes, so that
+//! programs need not read the words.
 
 use std::fmt::Display;
 use std::time::Duration;
 
-use axum::http::header::{ALLOW, HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
-use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::http::header::{HeaderName, RETRY_AFTER, WWW_AUTHENTICATE};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+pub(super) use super::reason::Reason;
 use crate::http::auth::{Refusal, Scope};
 
 /// What is asked for where something is refused.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"labwatch\"");
 
-/// After how many seconds to try again what there is no answer to now.
-const RETRY_UNAVAILABLE: u32 = 5;
+/// What the type of a problem begins with; its reason follows.
+const TYPE: &str = "urn:labwatch:problem:";
 
-/// What every error answer holds.
-#[derive(Debug, Clone, Serialize, ToSchema)]
-#[schema(as = Error)]
+/// The media type of problem details.
+const PROBLEM_JSON: HeaderValue = HeaderValue::from_static("application/problem+json");
+
+/// When to try again where nothing better is known, in seconds.
+const RETRY_SECONDS: u64 = 5;
+
+/// The paths that answer errors in the form of the old program.
+const OLD_PATHS: [&str; 2] = ["/api/v1/", "/swagger.json"];
+
+/// An error, before the request that it answers is known.
+#[derive(Debug, Clone)]
 pub(super) struct ApiError {
+    reason: Reason,
+    detail: String,
+    headers: HeaderMap,
+}
+
+/// Why a request was refused, as problem details (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Problem {
+    /// The kind of problem: `urn:labwatch:problem:` and the reason.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:labwatch:problem:unknown-experiment")]
+    kind: String,
+    /// The kind of problem in words.
+    #[schema(example = "There is no such experiment")]
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 404)]
+    status: u16,
+    /// What is wrong in this case, and what to do.
+    #[schema(example = "experiment pend77 was not found")]
+    detail: String,
+    /// The kind of problem, for programs.
+    reason: Reason,
+    /// The id of the request, as in the header `X-Request-Id` and in the log.
+    #[schema(example = "9f86d081884c7d65")]
+    request_id: String,
+}
+
+/// What an error of version 1 holds.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub(super) struct OldError {
     /// The HTTP status.
     #[schema(example = 404)]
     code: u16,
@@ -30,15 +74,17 @@ pub(super) struct ApiError {
     /// The id of the request, as in the header `X-Request-Id` and in the log.
     #[schema(example = "9f86d081884c7d65")]
     request_id: String,
-    /// A header that goes with it.
-    #[serde(skip)]
-    header: Option<Box<(HeaderName, HeaderValue)>>,
+}
+
+/// Whether errors of this path have the form of the old program.
+pub(super) fn is_old(path: &str) -> bool {
+    OLD_PATHS.iter().any(|old| path.starts_with(old))
 }
 
 /// 404: there is no such path.
 pub(super) fn no_such_path(uri: &Uri) -> ApiError {
     ApiError::new(
-        StatusCode::NOT_FOUND,
+        Reason::UnknownPath,
         format!("path {} was not found", uri.path()),
     )
 }
@@ -46,7 +92,7 @@ pub(super) fn no_such_path(uri: &Uri) -> ApiError {
 /// 404: everything is below another path.
 pub(super) fn outside(uri: &Uri, prefix: &str) -> ApiError {
     ApiError::new(
-        StatusCode::NOT_FOUND,
+        Reason::UnknownPath,
         format!(
             "path {} was not found: every path here begins with {prefix}/",
             uri.path()
@@ -57,38 +103,31 @@ pub(super) fn outside(uri: &Uri, prefix: &str) -> ApiError {
 /// 404: there is no such experiment.
 pub(super) fn no_such_experiment(name: &str) -> ApiError {
     ApiError::new(
-        StatusCode::NOT_FOUND,
+        Reason::UnknownExperiment,
         format!("experiment {name} was not found"),
     )
 }
 
-/// 404: there is nothing of this name.
-pub(super) fn unknown(what: String) -> ApiError {
-    ApiError::new(StatusCode::NOT_FOUND, what)
-}
-
-/// 405: the path takes other methods.
-pub(super) fn wrong_method(method: &Method, allowed: &[Method]) -> ApiError {
-    let words: Vec<_> = allowed.iter().map(Method::as_str).collect();
-    let message = format!(
-        "method {method} is not allowed, but [{}] are",
-        words.join(", ")
-    );
-    let allow: Vec<_> = words
-        .iter()
-        .map(|as_str| if *as_str == "GET" { "GET,HEAD" } else { as_str })
+/// 405: the path takes other methods, as `allow` lists them.
+pub(super) fn wrong_method(method: &Method, allow: &str) -> ApiError {
+    let implied = ["HEAD", "OPTIONS"];
+    let allowed: Vec<_> = allow
+        .split(',')
+        .filter(|known| !implied.contains(known))
         .collect();
-    let error = ApiError::new(StatusCode::METHOD_NOT_ALLOWED, message);
-    match HeaderValue::from_str(&allow.join(",")) {
-        Ok(allow) => error.with(ALLOW, allow),
-        Err(_) => error,
-    }
+    ApiError::new(
+        Reason::MethodNotAllowed,
+        format!(
+            "method {method} is not allowed, but [{}] are",
+            allowed.join(", ")
+        ),
+    )
 }
 
 /// 401: a token is needed.
 pub(super) fn token_needed(scope: Scope) -> ApiError {
     ApiError::new(
-        StatusCode::UNAUTHORIZED,
+        Reason::TokenNeeded,
         format!("a token with the scope {scope} is needed"),
     )
     .with(WWW_AUTHENTICATE, CHALLENGE)
@@ -96,13 +135,13 @@ pub(super) fn token_needed(scope: Scope) -> ApiError {
 
 /// 401: the token is not good.
 pub(super) fn refused(why: Refusal) -> ApiError {
-    ApiError::new(StatusCode::UNAUTHORIZED, why.to_string()).with(WWW_AUTHENTICATE, CHALLENGE)
+    ApiError::new(Reason::TokenRefused, why.to_string()).with(WWW_AUTHENTICATE, CHALLENGE)
 }
 
 /// 403: the token does not allow it.
 pub(super) fn scope_missing(scope: Scope) -> ApiError {
     ApiError::new(
-        StatusCode::FORBIDDEN,
+        Reason::ScopeMissing,
         format!("the token does not have the scope {scope}"),
     )
 }
@@ -110,9 +149,8 @@ pub(super) fn scope_missing(scope: Scope) -> ApiError {
 /// 403: another site made the browser send it, or may have.
 pub(super) fn other_site() -> ApiError {
     ApiError::new(
-        StatusCode::FORBIDDEN,
-        "this came from another site or an outdated page: open the page again, and try again"
-            .to_owned(),
+        Reason::OtherSite,
+        "this came from another site or an outdated page: open the page again, and try again",
     )
 }
 
@@ -120,39 +158,37 @@ pub(super) fn other_site() -> ApiError {
 pub(super) fn too_many_failures(wait: Duration) -> ApiError {
     let seconds = wait.as_secs().saturating_add(1);
     ApiError::new(
-        StatusCode::TOO_MANY_REQUESTS,
+        Reason::TooManyFailures,
         format!("too many tokens were refused: wait for {seconds} seconds"),
     )
     .with(RETRY_AFTER, HeaderValue::from(seconds))
 }
 
-/// 400: the request makes no sense.
+/// 400: the request makes no sense, and there is no closer reason.
 pub(super) fn malformed(why: impl Display) -> ApiError {
-    ApiError::new(StatusCode::BAD_REQUEST, why.to_string())
+    ApiError::new(Reason::BadRequest, why)
 }
 
 /// 400: the request names no host, or several.
 pub(super) fn bad_host() -> ApiError {
-    malformed("a request names one host in its header Host")
+    ApiError::new(
+        Reason::InvalidHost,
+        "a request names one host in its header Host",
+    )
 }
 
 /// 421: the request is for another host.
 pub(super) fn other_host() -> ApiError {
     ApiError::new(
-        StatusCode::MISDIRECTED_REQUEST,
-        "this labwatch is not reached by that name: set STATUS_API_URL to the address that browsers use".to_owned(),
+        Reason::OtherHost,
+        "this labwatch is not reached by that name: set STATUS_API_URL to the address that browsers use",
     )
-}
-
-/// 409: it cannot be done as things are.
-pub(super) fn conflict(why: impl Display) -> ApiError {
-    ApiError::new(StatusCode::CONFLICT, why.to_string())
 }
 
 /// 403: the token names other things to report on.
 pub(super) fn not_named(name: &str) -> ApiError {
     ApiError::new(
-        StatusCode::FORBIDDEN,
+        Reason::NotNamed,
         format!(
             "the token does not name {name} among what it may report on: make one with labwatch token --scope report --of {name}"
         ),
@@ -163,7 +199,7 @@ pub(super) fn not_named(name: &str) -> ApiError {
 pub(super) fn too_many_reports(wait: Duration) -> ApiError {
     let seconds = wait.as_secs().saturating_add(1);
     ApiError::new(
-        StatusCode::TOO_MANY_REQUESTS,
+        Reason::TooManyReports,
         format!("this token reports too often: wait for {seconds} seconds"),
     )
     .with(RETRY_AFTER, HeaderValue::from(seconds))
@@ -172,7 +208,7 @@ pub(super) fn too_many_reports(wait: Duration) -> ApiError {
 /// 413: the body is too long.
 pub(super) fn too_long(most: usize) -> ApiError {
     ApiError::new(
-        StatusCode::PAYLOAD_TOO_LARGE,
+        Reason::BodyTooLong,
         format!("the body is longer than {most} bytes"),
     )
 }
@@ -180,100 +216,168 @@ pub(super) fn too_long(most: usize) -> ApiError {
 /// 415: the body is not marked as JSON.
 pub(super) fn no_json() -> ApiError {
     ApiError::new(
-        StatusCode::UNSUPPORTED_MEDIA_TYPE,
-        "write the body in JSON, and send it with the header Content-Type: application/json"
-            .to_owned(),
+        Reason::NotJson,
+        "write the body in JSON, and send it with the header Content-Type: application/json",
     )
 }
 
 /// 503: it took too long.
 pub(super) fn too_slow() -> ApiError {
-    ApiError::new(
-        StatusCode::SERVICE_UNAVAILABLE,
-        "the answer took too long: try again later".to_owned(),
-    )
-    .with(RETRY_AFTER, HeaderValue::from(RETRY_UNAVAILABLE))
+    ApiError::new(Reason::TooSlow, "the answer took too long: try again later")
 }
 
 /// 404: labwatch keeps no history.
 pub(super) fn no_history() -> ApiError {
     ApiError::new(
-        StatusCode::NOT_FOUND,
-        "labwatch keeps no history: set STATUS_DATA_DIR to a folder that it may write into"
-            .to_owned(),
+        Reason::NoHistory,
+        "labwatch keeps no history: set STATUS_DATA_DIR to a folder that it may write into",
     )
 }
 
 /// 503: there is an answer, but not now.
 pub(super) fn unavailable(why: impl Display) -> ApiError {
-    ApiError::new(StatusCode::SERVICE_UNAVAILABLE, why.to_string())
-        .with(RETRY_AFTER, HeaderValue::from(RETRY_UNAVAILABLE))
+    ApiError::new(Reason::Unavailable, why)
 }
 
 /// 500: our own fault, which the log tells.
 pub(super) fn internal() -> ApiError {
     ApiError::new(
-        StatusCode::INTERNAL_SERVER_ERROR,
-        "labwatch made a mistake; its log says which".to_owned(),
+        Reason::Internal,
+        "labwatch made a mistake; its log says which",
     )
 }
 
 /// For an error that a library answers with: its status, in words that tell nothing else.
 pub(super) fn of_status(status: StatusCode) -> ApiError {
+    let reason = match status {
+        StatusCode::UNAUTHORIZED => Reason::TokenNeeded,
+        StatusCode::FORBIDDEN => Reason::ScopeMissing,
+        StatusCode::NOT_FOUND => Reason::NotFound,
+        StatusCode::METHOD_NOT_ALLOWED => Reason::MethodNotAllowed,
+        StatusCode::REQUEST_TIMEOUT => Reason::Timeout,
+        StatusCode::PAYLOAD_TOO_LARGE => Reason::BodyTooLong,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Reason::NotJson,
+        StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Reason::HeadTooLong,
+        StatusCode::TOO_MANY_REQUESTS => Reason::TooManyFailures,
+        StatusCode::SERVICE_UNAVAILABLE => Reason::Unavailable,
+        status if status.is_server_error() => Reason::Internal,
+        _ => Reason::BadRequest,
+    };
+    let words = status.canonical_reason();
     ApiError::new(
-        status,
-        status
-            .canonical_reason()
-            .unwrap_or("this cannot be answered")
-            .to_lowercase(),
+        reason,
+        words.unwrap_or("this cannot be answered").to_lowercase(),
     )
 }
 
 impl ApiError {
-    fn new(status: StatusCode, message: String) -> Self {
+    /// An error for this reason. `detail` says what is wrong in this case, and what to do.
+    pub(super) fn new(reason: Reason, detail: impl Display) -> Self {
+        let mut headers = HeaderMap::new();
+        if is_for_later(reason.status()) {
+            headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
+        }
         Self {
-            code: status.as_u16(),
-            message,
-            request_id: String::new(),
-            header: None,
+            reason,
+            detail: detail.to_string(),
+            headers,
         }
     }
 
-    fn with(self, name: HeaderName, value: HeaderValue) -> Self {
-        Self {
-            header: Some(Box::new((name, value))),
-            ..self
-        }
+    fn with(mut self, name: HeaderName, value: HeaderValue) -> Self {
+        self.headers.insert(name, value);
+        self
     }
 
-    /// The same, of this request.
-    pub(super) fn of_request(self, id: &str) -> Self {
-        Self {
-            request_id: id.to_owned(),
-            ..self
-        }
-    }
-
-    /// Whether the request is to blame.
-    pub(super) fn is_bad_request(&self) -> bool {
-        self.code == StatusCode::BAD_REQUEST.as_u16()
+    /// Why, for programs.
+    pub(super) fn reason(&self) -> Reason {
+        self.reason
     }
 
     /// What is wrong.
-    pub(super) fn message(&self) -> &str {
-        &self.message
+    pub(super) fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    /// The media type and the bytes of the answer to the request with this id.
+    pub(super) fn written(self, is_old: bool, id: &str) -> (HeaderValue, Vec<u8>) {
+        let status = self.reason.status().as_u16();
+        let request_id = id.to_owned();
+        let (kind, body) = if is_old {
+            let error = OldError {
+                code: status,
+                message: self.detail,
+                request_id,
+            };
+            (
+                HeaderValue::from_static("application/json"),
+                serde_json::to_vec(&error),
+            )
+        } else {
+            let problem = Problem {
+                kind: format!("{TYPE}{}", self.reason.word()),
+                title: self.reason.title(),
+                status,
+                detail: self.detail,
+                reason: self.reason,
+                request_id,
+            };
+            (PROBLEM_JSON, serde_json::to_vec(&problem))
+        };
+        (kind, body.unwrap_or_default())
+    }
+}
+
+/// Whether an answer with this status says when to try again.
+fn is_for_later(status: StatusCode) -> bool {
+    [
+        StatusCode::TOO_MANY_REQUESTS,
+        StatusCode::SERVICE_UNAVAILABLE,
+    ]
+    .contains(&status)
+}
+
+/// Adds `Retry-After` to an answer that is for later and does not say when.
+pub(super) fn say_when(status: StatusCode, headers: &mut HeaderMap) {
+    if is_for_later(status) && !headers.contains_key(RETRY_AFTER) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
     }
 }
 
 impl IntoResponse for ApiError {
-    /// The status, with the error beside it: the body is written where the id of the request is known.
-    fn into_response(mut self) -> Response {
-        let status = StatusCode::from_u16(self.code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let mut response = status.into_response();
-        if let Some(header) = self.header.take() {
-            response.headers_mut().insert(header.0, header.1);
-        }
+    /// The status, with the error beside it: the body is written where the request is known.
+    fn into_response(self) -> Response {
+        let mut response = self.reason.status().into_response();
+        response.headers_mut().extend(self.headers.clone());
         response.extensions_mut().insert(self);
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_has_a_word_a_title_and_a_status_of_an_error() {
+        let mut words: Vec<_> = Reason::ALL.iter().map(|reason| reason.word()).collect();
+        assert!(words.iter().all(|word| !word.is_empty()));
+        words.sort();
+        words.dedup();
+        assert_eq!(words.len(), Reason::ALL.len(), "no two have one word");
+        for reason in Reason::ALL {
+            let status = reason.status();
+            assert!(
+                status.is_client_error() || status.is_server_error(),
+                "{reason:?}"
+            );
+            assert!(!reason.title().ends_with('.'), "{reason:?}");
+            let answer = ApiError::new(*reason, "x").into_response();
+            assert_eq!(
+                answer.headers().contains_key(RETRY_AFTER),
+                [429, 503].contains(&status.as_u16()),
+                "{reason:?}"
+            );
+        }
     }
 }

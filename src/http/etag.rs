@@ -1,19 +1,22 @@
-//! Answers that need not be sent again: their tags (`ETag`), and what a reader says that it has (`If-None-Match`).
+//! Conditional requests: tags of answers (`ETag`), which change only with the body, and what a reader says that it has (`If-None-Match`) or
+//! means to change (`If-Match`).
 //!
 //! A tag is weak, because the same answer goes out compressed or not.
 
-use std::fmt::{self, Write as _};
+use std::fmt::Write as _;
 
 use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::Request;
-use axum::http::header::{CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH};
+use axum::http::header::{
+    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_TYPE, ETAG, HeaderName, IF_MATCH, IF_NONE_MATCH,
+};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::error;
 
-/// The longest body that gets a tag made from its bytes. Whoever sends longer ones gives them a tag of their own.
+/// The longest body that gets a tag made from its bytes. A handler that sends longer ones gives them a tag of its own.
 pub(super) const MAX_DIGESTED_BYTES: usize = 4 << 20;
 
 /// How many bytes of a body's digest make its tag.
@@ -24,13 +27,8 @@ const TAG_BYTES: usize = 16;
 pub(super) struct Tag(String);
 
 impl Tag {
-    /// A tag of letters, digits and dashes that changes whenever the answer does.
-    pub(super) fn new(what: fmt::Arguments<'_>) -> Self {
-        Self(format!("\"{what}\""))
-    }
-
     /// The tag of these bytes.
-    fn of(body: &[u8]) -> Self {
+    pub(super) fn of(body: &[u8]) -> Self {
         let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body);
         let text = digest
             .as_ref()
@@ -46,7 +44,13 @@ impl Tag {
 
     /// Whether the reader has the answer with this tag.
     pub(super) fn is_known(&self, asked: &HeaderMap) -> bool {
-        knows(asked, &self.0)
+        knows(asked, IF_NONE_MATCH, &self.0)
+    }
+
+    /// Whether what is asked for may be done to what has this tag: where `If-Match` names no tag, or this one. The tags are made of the bytes
+    /// that are meant, however they are sent, so a weak one will do.
+    pub(super) fn is_wanted(&self, asked: &HeaderMap) -> bool {
+        !asked.contains_key(IF_MATCH) || knows(asked, IF_MATCH, &self.0)
     }
 
     /// Says that the reader has the answer.
@@ -63,50 +67,69 @@ impl Tag {
     }
 }
 
-fn knows(asked: &HeaderMap, tag: &str) -> bool {
+fn knows(asked: &HeaderMap, name: HeaderName, tag: &str) -> bool {
     let lists = asked
-        .get_all(IF_NONE_MATCH)
+        .get_all(name)
         .iter()
         .filter_map(|value| value.to_str().ok());
     let mut tags = lists.flat_map(|list| list.split(',')).map(str::trim);
     tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }
 
-/// Gives answers that are whole in memory a tag, where they have none, and sends none that the reader has.
-pub(super) async fn freshen(request: Request, next: Next) -> Response {
-    let read = [Method::GET, Method::HEAD].contains(request.method());
-    let whole = request.method() == Method::GET;
+/// Gives answers that are whole in memory a tag, where they have none, and sends none that the reader has. `HEAD` is answered as `GET`, without
+/// the body. What may not be kept has no tag.
+pub(super) async fn freshen(mut request: Request, next: Next) -> Response {
+    let is_head = request.method() == Method::HEAD;
+    if is_head {
+        *request.method_mut() = Method::GET;
+    }
+    let reads = request.method() == Method::GET;
     let asked = request.headers().clone();
     let response = next.run(request).await;
-    if !read || response.status() != StatusCode::OK {
+    if !reads {
         return response;
     }
+    let response = if response.status() == StatusCode::OK && may_be_kept(response.headers()) {
+        tagged(response, &asked).await
+    } else {
+        response
+    };
+    if is_head { head_of(response) } else { response }
+}
+
+fn may_be_kept(headers: &HeaderMap) -> bool {
+    let said = headers.get(CACHE_CONTROL);
+    said.is_none_or(|said| said.as_bytes() != b"no-store")
+}
+
+async fn tagged(response: Response, asked: &HeaderMap) -> Response {
     if let Some(tag) = response
         .headers()
         .get(ETAG)
         .and_then(|tag| tag.to_str().ok())
     {
         let tag = tag.strip_prefix("W/").unwrap_or(tag);
-        return if knows(&asked, tag) {
+        return if knows(asked, IF_NONE_MATCH, tag) {
             without_body(response)
         } else {
             response
         };
     }
-    let is_kept = response
-        .headers()
-        .get(CACHE_CONTROL)
-        .is_none_or(|keeping| keeping != "no-store");
-    let small = response
-        .body()
-        .size_hint()
-        .exact()
-        .is_some_and(|bytes| bytes <= MAX_DIGESTED_BYTES as u64);
-    if whole && small && is_kept {
-        digested(response, &asked).await
+    let length = response.body().size_hint().exact();
+    if length.is_some_and(|bytes| bytes <= MAX_DIGESTED_BYTES as u64) {
+        digested(response, asked).await
     } else {
         response
     }
+}
+
+/// The answer without its body, which still says how long that is.
+fn head_of(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {
+        parts.headers.insert(CONTENT_LENGTH, length.into());
+    }
+    Response::from_parts(parts, Body::empty())
 }
 
 async fn digested(response: Response, asked: &HeaderMap) -> Response {
@@ -114,7 +137,7 @@ async fn digested(response: Response, asked: &HeaderMap) -> Response {
     let body = match to_bytes(body, MAX_DIGESTED_BYTES).await {
         Ok(body) => body,
         Err(fault) => {
-            tracing::error!(%fault, "an answer of the API broke off");
+            tracing::error!(%fault, "cannot read the body of an answer");
             return error::internal().into_response();
         }
     };
@@ -154,7 +177,7 @@ mod tests {
 
     #[test]
     fn tags_are_compared_weakly() {
-        let tag = Tag::new(format_args!("a-1"));
+        let tag = Tag("\"a-1\"".to_owned());
         for (asked, expect) in [
             ("\"a-1\"", true),
             ("W/\"a-1\"", true),
@@ -167,8 +190,12 @@ mod tests {
             let mut headers = HeaderMap::new();
             headers.insert(IF_NONE_MATCH, HeaderValue::from_static(asked));
             assert_eq!(tag.is_known(&headers), expect, "{asked}");
+            let mut headers = HeaderMap::new();
+            headers.insert(IF_MATCH, HeaderValue::from_static(asked));
+            assert_eq!(tag.is_wanted(&headers), expect, "{asked}");
         }
         assert!(!tag.is_known(&HeaderMap::new()));
+        assert!(tag.is_wanted(&HeaderMap::new()), "no condition was made");
         assert_eq!(
             tag.unchanged().headers().get(ETAG).expect("a tag"),
             "W/\"a-1\""

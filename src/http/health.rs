@@ -1,51 +1,22 @@
-//! The paths of the service's own health, in the dialects of four other systems. What an answer says stands in
-//! `health::dialects`; here it only becomes HTTP.
+//! The health endpoints, in the dialects of four other systems. What an answer says is made by `health`; here it becomes HTTP.
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use utoipa_axum::routes;
 
-use super::error::{self, ApiError};
+use super::error::{self, ApiError, Reason};
+use super::health_state::HealthRoutes;
 use super::middleware::OwnWords;
-use crate::health::dialects::{self, Answer, Contributor, Endpoint, Query, Reader, Refused, forms};
-use crate::health::{
-    HealthState, LevelRefused, Levels, PassiveChecks, Picture, Refresher, parse_set_level,
-    targets_of,
-};
-use crate::http::auth::{Caller, Scope, Viewer};
-use crate::http::commands::Give;
-
-/// What the paths of health answer from.
-#[derive(Clone)]
-pub struct HealthRoutes {
-    /// Gives pictures.
-    pub desk: HealthState,
-    /// Gives pictures for which everything was checked.
-    pub refresher: Arc<Refresher>,
-    /// The components that report by themselves.
-    pub pushed: Arc<PassiveChecks>,
-    /// What is contributed to `/actuator/info`.
-    pub contributors: Arc<[Contributor]>,
-    /// What is added to the actuator.
-    pub endpoints: Arc<[Endpoint]>,
-    /// The way of commands to the engine.
-    pub give: Arc<Give>,
-    /// The levels of the log; without them there is no `/actuator/logger`.
-    pub levels: Option<Arc<dyn Levels>>,
-}
-
-impl std::fmt::Debug for HealthRoutes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("HealthRoutes")
-    }
-}
+use super::routes::Routes;
+use crate::health::dialects::{self, Answer, Query, Reader, Refused, forms};
+use crate::health::{LevelRefused, Levels, Picture, parse_set_level, targets_of};
+use crate::http::auth::{Caller, Need, Scope, Viewer};
 
 /// Which categories are meant, and whether everything is checked first.
 #[derive(utoipa::IntoParams)]
@@ -72,26 +43,44 @@ pub(super) struct SetLevelBody {
     level: String,
 }
 
-/// All paths.
-pub(super) fn routes(state: HealthRoutes) -> Router {
-    let mut routes = Router::new()
-        .route("/liveness", get(liveness))
-        .route("/readiness", get(readiness))
-        .route("/actuator", get(actuator))
-        .route("/actuator/health/{kind}", get(actuator_health))
-        .route("/actuator/health/{kind}/{name}", get(actuator_health_of))
-        .route("/actuator/info", get(info))
-        .route("/actuator/{name}", get(added))
-        .route("/__health", get(health))
-        .route("/__gtg", get(gtg))
-        .route("/__agghealth", get(agg_health))
-        .route("/status", get(status))
-        .route("/status/{name}", get(status_of));
-    if let Some(levels) = &state.levels {
-        let set = post(set_level).with_state(Arc::clone(levels));
-        routes = routes.route("/actuator/logger", get(logger).merge(set));
-    }
-    routes.with_state(state)
+/// All routes.
+pub(super) fn routes(state: HealthRoutes) -> Routes {
+    let levels = state.levels.clone();
+    let routes = documented().with_state(&state);
+    levels.into_iter().fold(routes, |routes, levels| {
+        routes
+            .merge(log().with_state(&state))
+            .merge(changing().with_state(&levels))
+    })
+}
+
+/// The routes that read.
+pub(super) fn documented() -> Routes<HealthRoutes> {
+    let always = Routes::needing(Need::Always)
+        .add(routes!(liveness))
+        .add(routes!(readiness))
+        .add(routes!(actuator))
+        .add(routes!(actuator_health))
+        .add(routes!(actuator_health_of))
+        .add(routes!(gtg));
+    Routes::needing(Need::Read)
+        .add(routes!(info))
+        .add(routes!(added))
+        .add(routes!(health))
+        .add(routes!(agg_health))
+        .add(routes!(status))
+        .add(routes!(status_of))
+        .merge(always)
+}
+
+/// The route that shows the levels of the log.
+pub(super) fn log() -> Routes<HealthRoutes> {
+    Routes::needing(Need::Read).add(routes!(logger))
+}
+
+/// The route that sets a level of the log.
+pub(super) fn changing() -> Routes<Arc<dyn Levels>> {
+    Routes::needing(Need::Scope(Scope::Admin)).add(routes!(set_level))
 }
 
 /// Whether the process must be started anew (cn-infra's form): it depends on the loop and the store, never on the laboratory.
@@ -131,9 +120,8 @@ pub(super) async fn actuator(State(state): State<HealthRoutes>) -> Result<Respon
 }
 
 /// An endpoint that a program around labwatch adds to the actuator.
-#[utoipa::path(get, path = "/actuator/{name}", tag = "health", params(("name" = String, Path, description = "The endpoint, as `/actuator` lists it", example = "motd")), responses(
+#[utoipa::path(get, path = "/actuator/{name}", tag = "health", operation_id = "actuator_endpoint", params(("name" = String, Path, description = "The endpoint, as `/actuator` lists it", example = "motd")), responses(
     (status = 200, description = "What the endpoint answers", body = forms::Added),
-    (status = 404, description = "There is no such endpoint", body = ApiError),
     (status = 503, description = "It has no answer: `error` says why", body = forms::Added),
 ))]
 pub(super) async fn added(
@@ -152,7 +140,6 @@ pub(super) async fn added(
 /// Health by kind (Layotto's form): UP, INIT or DOWN of every component.
 #[utoipa::path(get, path = "/actuator/health/{kind}", tag = "health", params(("kind" = String, Path, description = "`liveness` or `readiness`", example = "readiness"), ("full" = Option<bool>, Query, description = "List all experiments, not only those that fail")), responses(
     (status = 200, description = "UP; of liveness also INIT", body = forms::Health),
-    (status = 404, description = "There is no such kind", body = ApiError),
     (status = 503, description = "DOWN; of readiness also INIT", body = forms::Health),
 ))]
 pub(super) async fn actuator_health(
@@ -173,7 +160,6 @@ pub(super) async fn actuator_health(
 /// The health of one component or, by readiness, of one experiment with its streams.
 #[utoipa::path(get, path = "/actuator/health/{kind}/{name}", tag = "health", params(("kind" = String, Path, description = "`liveness` or `readiness`", example = "readiness"), ("name" = String, Path, description = "A component or an experiment", example = "book")), responses(
     (status = 200, description = "UP; of liveness also INIT", body = forms::Indicator),
-    (status = 404, description = "There is no such kind, component or experiment", body = ApiError),
     (status = 503, description = "DOWN; of readiness also INIT", body = forms::Indicator),
 ))]
 pub(super) async fn actuator_health_of(
@@ -221,7 +207,6 @@ pub(super) async fn logger(
 /// Sets the level of a component of the log, until the next start.
 #[utoipa::path(post, path = "/actuator/logger", tag = "health", request_body = SetLevelBody, responses(
     (status = 200, description = "It is set: the levels as they are now", body = forms::Logger),
-    (status = 400, description = "There is no such component or level", body = ApiError),
 ))]
 pub(super) async fn set_level(
     State(levels): State<Arc<dyn Levels>>,
@@ -256,7 +241,6 @@ pub(super) async fn set_level(
 /// The health of categories (FT's form): 200 whether good or bad, the verdict is in `ok`. JSON where it is asked for, else a page.
 #[utoipa::path(get, path = "/__health", tag = "health", params(CategoriesAsked), responses(
     (status = 200, description = "One check for each experiment and component", content((forms::Document = "application/json"), (String = "text/html"))),
-    (status = 400, description = "None of the categories exists", body = ApiError),
 ))]
 pub(super) async fn health(
     State(state): State<HealthRoutes>,
@@ -309,7 +293,6 @@ pub(super) async fn gtg(
 /// Every single check of the categories: each stream, each remote login, each component, each self-test.
 #[utoipa::path(get, path = "/__agghealth", tag = "health", params(CategoriesAsked), responses(
     (status = 200, description = "What cannot be reached is among them, failing", body = forms::Aggregate),
-    (status = 400, description = "None of the categories exists", body = ApiError),
 ))]
 pub(super) async fn agg_health(
     State(state): State<HealthRoutes>,
@@ -335,8 +318,7 @@ pub(super) async fn status(
 
 /// OK or FAIL of one component or experiment.
 #[utoipa::path(get, path = "/status/{name}", tag = "health", params(("name" = String, Path, description = "Its endpoint, as `/status` tells it", example = "book")), responses(
-    (status = 200, description = "OK", body = forms::CheckStatus),
-    (status = 404, description = "There is no such check", body = ApiError), (status = 503, description = "FAIL", body = forms::CheckStatus),
+    (status = 200, description = "OK", body = forms::CheckStatus), (status = 503, description = "FAIL", body = forms::CheckStatus),
 ))]
 pub(super) async fn status_of(
     State(state): State<HealthRoutes>,
@@ -369,7 +351,7 @@ fn asked(query: Option<String>) -> Query {
 fn answered(answer: Result<Answer, Refused>) -> Result<Response, ApiError> {
     match answer {
         Ok(answer) => Ok(response(answer)),
-        Err(Refused::Unknown(what)) => Err(error::unknown(what)),
+        Err(Refused::Unknown(what)) => Err(ApiError::new(Reason::NotFound, what)),
         Err(Refused::Senseless(why)) => Err(error::malformed(why)),
         Err(fault @ Refused::Unwritable(_)) => {
             tracing::error!(%fault, "a health view cannot be written");

@@ -1,4 +1,4 @@
-//! The figures for Prometheus, and the count of answers that is among them. What the figures are is not known here: the service gives the
+//! The metrics for Prometheus, and the count of answers that is among them. What the metrics are is not known here: the service gives the
 //! functions that write and count.
 
 use std::sync::Arc;
@@ -9,19 +9,21 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use utoipa_axum::routes;
 
 use super::error;
+use super::routes::Routes;
+use crate::http::auth::Need;
 
 /// Counts an answer: the router's path that took it if one did, its status, and how long it took.
 pub type Count = dyn Fn(Option<&str>, u16, Duration) + Send + Sync;
 
-/// Where the figures come from, and who counts answers.
+/// Where the metrics come from, and who counts answers.
 #[derive(Clone)]
 pub struct Figures {
     /// What the text is.
     pub content_type: &'static str,
-    /// The text of all figures as they are now; `None` when it cannot be written.
+    /// The text of all metrics as they are now; `None` when it cannot be written.
     pub text: Arc<dyn Fn() -> Option<String> + Send + Sync>,
     /// Who counts answers.
     pub count: Arc<Count>,
@@ -33,16 +35,15 @@ impl std::fmt::Debug for Figures {
     }
 }
 
-/// The paths of the figures: Prometheus' usual one, and cn-infra's.
-pub(super) fn routes(figures: Figures) -> Router {
-    Router::new()
-        .route("/metrics", get(text))
-        .route("/health", get(text_too))
-        .with_state(figures)
+/// The paths of the metrics: Prometheus' usual one, and cn-infra's.
+pub(super) fn routes() -> Routes<Figures> {
+    Routes::needing(Need::Always)
+        .add(routes!(text))
+        .add(routes!(text_too))
 }
 
-/// The figures for Prometheus, by cn-infra's path.
-#[utoipa::path(get, path = "/health", tag = "health", responses((status = 200, description = "As `/metrics`", body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
+/// The metrics for Prometheus, by cn-infra's path.
+#[utoipa::path(get, path = "/health", operation_id = "metrics_too", tag = "health", responses((status = 200, description = "As `/metrics`", body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
 pub(super) async fn text_too(figures: State<Figures>) -> Response {
     text(figures).await
 }
@@ -52,11 +53,11 @@ pub(super) fn counted(routes: Router, figures: Figures) -> Router {
     routes.layer(from_fn_with_state(figures, count))
 }
 
-/// The figures for Prometheus.
-#[utoipa::path(get, path = "/metrics", tag = "health", responses((status = 200, description = "In the OpenMetrics text format", body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
+/// The metrics for Prometheus.
+#[utoipa::path(get, path = "/metrics", operation_id = "metrics", tag = "health", responses((status = 200, description = "In the OpenMetrics text format", body = String, content_type = "application/openmetrics-text; version=1.0.0; charset=utf-8")))]
 pub(super) async fn text(State(figures): State<Figures>) -> Response {
     let Some(text) = (figures.text)() else {
-        tracing::error!("the figures for Prometheus cannot be written");
+        tracing::error!("cannot write the metrics for Prometheus");
         return error::internal().into_response();
     };
     ([(CONTENT_TYPE, figures.content_type)], text).into_response()

@@ -8,12 +8,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::header::{
-    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
     CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, REFERRER_POLICY, SERVER,
     STRICT_TRANSPORT_SECURITY, VARY, X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
-use axum::middleware::{Next, from_fn};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use tower_http::CompressionLevel;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -23,6 +22,7 @@ use tower_http::limit::RequestBodyLimitLayer;
 use tracing::Instrument as _;
 
 use super::client::Peer;
+use super::cors::{self, Cors};
 use super::error::{self, ApiError};
 use super::etag::{freshen, keeping};
 use super::packed::pack;
@@ -60,15 +60,12 @@ const PERMISSIONS: &str = "camera=(), microphone=(), geolocation=(), payment=(),
 /// A year, in which browsers that once came over TLS come by nothing else.
 const ONLY_TLS: &str = "max-age=31536000";
 
-/// Where other sites' pages may read, as the old web page does: the reading routes of version 1, without anybody's cookies.
-const OPEN_PATHS: [&str; 2] = ["/api/v1/", "/swagger.json"];
-
 /// Marks an answer whose status is its message, as 503 is that of health: it is no error, and keeps its body.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OwnWords;
 
 /// Puts around the routes what every answer has in common.
-pub(super) fn dressed(routes: Router) -> Router {
+pub(super) fn dressed(routes: Router, cors: Cors) -> Router {
     let worth = SizeAbove::new(COMPRESSED_FROM)
         .and(NotForContentType::SSE)
         .and(NotForContentType::IMAGES);
@@ -84,6 +81,7 @@ pub(super) fn dressed(routes: Router) -> Router {
         .layer(from_fn(freshen))
         .layer(from_fn(pack))
         .layer(compression)
+        .layer(from_fn_with_state(cors, cors::allow))
         .layer(from_fn(settle))
         .layer(from_fn(with_common_layers))
 }
@@ -117,17 +115,16 @@ async fn in_time(request: Request, next: Next) -> Response {
 /// What is known of a request when its answer goes out.
 struct Asked {
     id: String,
-    open: bool,
+    /// Whether errors have the form of the old program.
+    is_old: bool,
     tls: bool,
 }
 
 impl Asked {
     fn of(request: &Request) -> Self {
-        let (method, path) = (request.method(), request.uri().path());
-        let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(method);
         Self {
             id: request_id(request.headers()),
-            open: reads && OPEN_PATHS.iter().any(|open| path.starts_with(open)),
+            is_old: error::is_old(request.uri().path()),
             tls: request
                 .extensions()
                 .get::<Peer>()
@@ -141,28 +138,20 @@ pub(super) fn dressed_alone(request: &Request, answer: Response) -> Response {
     finished(answer, &Asked::of(request))
 }
 
-/// Answers the browser's question whether another site's page may read here, gives errors their form and every answer its headers.
+/// Gives errors their form and every answer its headers.
 async fn with_common_layers(request: Request, next: Next) -> Response {
     let asked = Asked::of(&request);
-    if asked.open && request.method() == Method::OPTIONS {
-        let mut response = StatusCode::NO_CONTENT.into_response();
-        let headers = response.headers_mut();
-        headers.insert(
-            ACCESS_CONTROL_ALLOW_METHODS,
-            HeaderValue::from_static("GET, OPTIONS"),
-        );
-        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("*"));
-        return finished(response, &asked);
-    }
     let span = tracing::info_span!("request", id = asked.id);
     let response = next.run(request).instrument(span).await;
     finished(response, &asked)
 }
 
 fn finished(response: Response, asked: &Asked) -> Response {
-    let mut response = explained(response, &asked.id);
+    let mut response = explained(response, asked);
+    let status = response.status();
     let headers = response.headers_mut();
     headers.insert(SERVER, HeaderValue::from_static(port_probe::SERVER));
+    error::say_when(status, headers);
     keeping(headers);
     if let Ok(id) = HeaderValue::from_str(&asked.id) {
         headers.insert(REQUEST_ID, id);
@@ -173,7 +162,7 @@ fn finished(response: Response, asked: &Asked) -> Response {
 }
 
 /// An error in the API's form, whoever made it. What tells it in its own words stays as it is: a page, or what is marked so.
-fn explained(mut response: Response, id: &str) -> Response {
+fn explained(mut response: Response, asked: &Asked) -> Response {
     let status = response.status();
     let ours = response.extensions_mut().remove::<ApiError>();
     let own_words =
@@ -185,14 +174,10 @@ fn explained(mut response: Response, id: &str) -> Response {
         }
         None => return response,
     };
-    let Ok(body) = serde_json::to_vec(&error.of_request(id)) else {
-        return response;
-    };
+    let (kind, body) = error.written(asked.is_old, &asked.id);
     let (mut parts, _) = response.into_parts();
     parts.headers.remove(CONTENT_LENGTH);
-    parts
-        .headers
-        .insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    parts.headers.insert(CONTENT_TYPE, kind);
     Response::from_parts(parts, Body::from(body))
 }
 
@@ -202,11 +187,6 @@ fn protect(headers: &mut HeaderMap, asked: &Asked) {
         PAGE_POLICY
     } else {
         NO_PAGE_POLICY
-    };
-    let resource = if asked.open {
-        "cross-origin"
-    } else {
-        "same-origin"
     };
     for (name, value) in [
         (CONTENT_SECURITY_POLICY, policy),
@@ -219,15 +199,12 @@ fn protect(headers: &mut HeaderMap, asked: &Asked) {
         ),
         (
             HeaderName::from_static("cross-origin-resource-policy"),
-            resource,
+            "same-origin",
         ),
     ] {
         headers
             .entry(name)
             .or_insert(HeaderValue::from_static(value));
-    }
-    if asked.open {
-        headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
     }
     if asked.tls {
         headers.insert(
@@ -261,6 +238,7 @@ fn request_id(headers: &HeaderMap) -> String {
 
 #[cfg(test)]
 mod tests {
+    use axum::http::StatusCode;
     use axum::routing::get;
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
@@ -281,7 +259,7 @@ mod tests {
         let mut server = JoinSet::new();
         server.spawn(super::super::serve(
             listener,
-            dressed(routes),
+            dressed(routes, Cors::Off),
             CancellationToken::new(),
         ));
 
@@ -291,7 +269,7 @@ mod tests {
         let mut answers = String::new();
         stream.read_to_string(&mut answers).await.expect("reads");
         assert!(answers.starts_with("HTTP/1.1 500"), "{answers}");
-        assert!(answers.contains(r#"{"code":500,"message":"labwatch made a mistake; its log says which","request_id":"7"}"#), "{answers}");
+        assert!(answers.contains(r#""status":500,"detail":"labwatch made a mistake; its log says which","reason":"internal","request_id":"7"}"#), "{answers}");
         assert!(!answers.contains("secret"), "{answers}");
         assert!(
             answers.ends_with("fine"),
@@ -305,8 +283,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_handler_that_never_ends_is_given_up() {
-        let routes =
-            dressed(Router::new().route("/", get(async || std::future::pending::<&str>().await)));
+        let routes = dressed(
+            Router::new().route("/", get(async || std::future::pending::<&str>().await)),
+            Cors::Off,
+        );
         let request = Request::builder()
             .uri("/")
             .body(Body::empty())
@@ -349,7 +329,7 @@ mod tests {
             &mut headers,
             &Asked {
                 id: String::new(),
-                open: false,
+                is_old: false,
                 tls: false,
             },
         );

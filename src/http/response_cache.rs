@@ -1,4 +1,4 @@
-//! One rendering for all who read the same thing at the same time. What is long is kept compressed alone.
+//! Single-flight response cache: one rendering for all readers of one snapshot. What is long is kept compressed alone.
 
 use std::sync::{Arc, Weak};
 
@@ -6,6 +6,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use tokio::sync::Mutex;
 
+use super::etag::Tag;
 use super::packed::Packed;
 
 /// The rendering of the newest thing that was asked for.
@@ -18,7 +19,7 @@ pub(super) struct Shared<T> {
 
 struct Rendered<T> {
     of: Weak<T>,
-    body: Option<Packed>,
+    body: Option<(Tag, Packed)>,
 }
 
 impl<T> Default for Shared<T> {
@@ -33,7 +34,7 @@ impl<T> Default for Shared<T> {
 }
 
 impl<T> Shared<T> {
-    /// The rendering of this thing, which is JSON, as an answer to a reader who asked with these headers.
+    /// The rendering of this thing, which is JSON, as an answer to a reader who asked with these headers. Its tag changes only with its bytes.
     ///
     /// # Errors
     /// What `render` says.
@@ -46,16 +47,22 @@ impl<T> Shared<T> {
         let mut latest = self.latest.lock().await;
         let of = Arc::downgrade(thing);
         let known = latest.body.clone().filter(|_| latest.of.ptr_eq(&of));
-        if let Some(body) = known {
-            return Ok(body.answer(asked));
-        }
-        latest.body = None;
-        let body = Packed::of(render(thing)?.into()).await;
-        *latest = Rendered {
-            of,
-            body: Some(body.clone()),
+        let (tag, body) = if let Some(known) = known {
+            known
+        } else {
+            latest.body = None;
+            let whole = render(thing)?;
+            let body = (Tag::of(&whole), Packed::of(whole.into()).await);
+            *latest = Rendered {
+                of,
+                body: Some(body.clone()),
+            };
+            body
         };
-        Ok(body.answer(asked))
+        if tag.is_known(asked) {
+            return Ok(tag.unchanged());
+        }
+        Ok(tag.on(body.answer(asked)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! A report as it is given to others: what JSON, CSV, pages and mails are made of. Numbers only; it counts nothing.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::account::{Account, minutes};
@@ -14,13 +14,16 @@ pub struct Report {
     #[schema(example = "2026-10")]
     pub period: String,
     /// From when.
+    #[serde(serialize_with = "with_millis")]
     pub from: Timestamp,
     /// Until when, not included.
+    #[serde(serialize_with = "with_millis")]
     pub until: Timestamp,
     /// By whose clocks months and days begin.
     #[schema(example = "Europe/London")]
     pub zone: String,
     /// When it was made. What was still to come then is not counted.
+    #[serde(serialize_with = "with_millis")]
     pub made: Timestamp,
     /// How it is counted, in plain words.
     pub rule: String,
@@ -39,6 +42,15 @@ pub struct Report {
     pub worst: Vec<Row>,
     /// How long it usually takes until an experiment can be used again, by what was wrong.
     pub restore: Vec<Restore>,
+}
+
+/// A time as the API tells it: with milliseconds.
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature is serde's"
+)]
+fn with_millis<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{at:.3}"))
 }
 
 /// By what the rows of a report are grouped.

@@ -34,7 +34,6 @@ const DEAD_MAN: &str = "dead_man";
 /// Why the service's own health cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum HealthError {
-    /// A component cannot be registered.
     #[error("{0}")]
     Register(RegisterError),
     /// The client for outside services cannot be made.
@@ -44,12 +43,7 @@ pub enum HealthError {
     #[error(
         "the {kind} {name:?} cannot be added: give it a name that is not taken, of letters, digits, dots, underscores and dashes"
     )]
-    Extension {
-        /// What it is.
-        kind: &'static str,
-        /// Its name.
-        name: String,
-    },
+    Extension { kind: &'static str, name: String },
 }
 
 /// What is needed to set it up.
@@ -87,7 +81,6 @@ struct Joined {
     registry: Registry,
     /// The results of components from before the start.
     remembered: component_history::Remembered,
-    /// For the API.
     state: HealthRoutes,
 }
 

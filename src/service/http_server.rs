@@ -1,4 +1,5 @@
-//! The way in for people: joins the API's gate to the settings, the memory and the log, and serves with the certificate that is set.
+//! Starts what answers over HTTP: joins access, page and API to the settings, the store and the log, and serves with the certificate
+//! that is set.
 
 use std::collections::BTreeMap;
 use std::future::ready;
@@ -15,20 +16,22 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use super::{ServiceError, Stops, TaskSet};
-use crate::config::{ApiRead, ApiSettings};
+use super::reload::ConfigWatch;
+use super::{ServiceError, TaskSet, component_acks, metrics, reports};
+use crate::config::{ApiCors, ApiRead, ApiSettings, Config};
 use crate::driver::CommandSender;
 use crate::health::{HealthState, State};
 use crate::http::auth::{Audit, Keep, Reading, Revocations};
 use crate::http::{
-    self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, Door, Give,
-    OrderState, TlsFiles,
+    self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, Cors, Door, Give,
+    HealthRoutes, OrderState, TlsFiles, page,
 };
 use crate::store::{Entry, Store};
+use crate::telemetry::metrics::{Counters, Queue};
 use engine::Snapshot;
 
 /// The gate, with what the memory holds of revoked tokens. What it writes goes into the memory, if there is one.
-pub(super) fn authenticator(
+fn authenticator(
     settings: &ApiSettings,
     memory: &BTreeMap<String, Value>,
     store: Option<Store>,
@@ -53,8 +56,17 @@ fn access(settings: &ApiSettings) -> AccessSettings {
     }
 }
 
+/// Which other sites' pages may use the API.
+fn cors(settings: &ApiSettings) -> Cors {
+    match &settings.cors {
+        ApiCors::None => Cors::Off,
+        ApiCors::Any => Cors::Any,
+        ApiCors::Origins(origins) => Cors::Origins(origins.clone()),
+    }
+}
+
 /// The path below which people reach the pages, without a slash at its end: a proxy may have put something in front of our own.
-pub(super) fn base(settings: &ApiSettings) -> Arc<str> {
+fn base(settings: &ApiSettings) -> Arc<str> {
     let url = settings.url.as_deref().and_then(|url| Url::parse(url).ok());
     url.as_ref()
         .map_or(&*settings.prefix, |url| url.path().trim_end_matches('/'))
@@ -97,8 +109,121 @@ fn audit(store: Option<Store>) -> Audit {
     })
 }
 
-/// Takes the API's address, where it is to have one, and tells what it is then. Where somebody has it, finds out who.
-pub(super) async fn listen(
+pub(super) struct Listeners {
+    api: Vec<TcpListener>,
+    /// The health endpoints alone, beside the API.
+    actuator: Option<TcpListener>,
+}
+
+impl Listeners {
+    /// Takes every address that is configured.
+    pub(super) async fn bind(config: &Config) -> Result<Self, ServiceError> {
+        let (first, address) = listen(config.api.listen).await?.unzip();
+        let port = address.map(|address: SocketAddr| address.port());
+        let also = listen_also(&config.api.listen_also, port).await;
+        let actuator = listen(config.surfaces.actuator).await?;
+        Ok(Self {
+            api: first.into_iter().chain(also).collect(),
+            actuator: actuator.map(|(listener, _)| listener),
+        })
+    }
+
+    /// The first address of the API, if it has one.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.api.first()?.local_addr().ok()
+    }
+
+    /// The address of the health endpoints' own listener, if they have one.
+    pub(super) fn actuator_address(&self) -> Option<SocketAddr> {
+        self.actuator.as_ref()?.local_addr().ok()
+    }
+}
+
+/// What ends the parts. The API ends last, so that a reader who asks meanwhile is told that the service is about to end.
+pub(super) struct Stops<'a> {
+    pub(super) all: &'a CancellationToken,
+    pub(super) api: &'a CancellationToken,
+}
+
+/// What the API and the page are made of.
+pub(super) struct HttpDeps<'a> {
+    pub(super) config: ConfigWatch,
+    pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
+    pub(super) store: Option<Store>,
+    /// The small state that the store remembers.
+    pub(super) keep: &'a BTreeMap<String, Value>,
+    pub(super) desk: HealthState,
+    pub(super) state: HealthRoutes,
+    pub(super) commands: CommandSender,
+    pub(super) counters: Arc<Counters>,
+    pub(super) queues: Vec<Queue>,
+}
+
+/// Starts everything that answers over HTTP, and the reports that are made for it.
+pub(super) fn open(
+    deps: HttpDeps<'_>,
+    listeners: Listeners,
+    parts: &mut TaskSet,
+    stops: &Stops<'_>,
+) -> Result<(), ServiceError> {
+    let HttpDeps {
+        config: followed,
+        snapshots,
+        store,
+        keep,
+        desk,
+        state,
+        ..
+    } = deps;
+    let config = Arc::clone(&followed.borrow());
+    let reports = reports::start(&followed, store.as_ref(), keep, parts, stops.all);
+    let authenticator = Arc::new(authenticator(&config.api, keep, store.clone()));
+    let figures = config.surfaces.metrics.then(|| {
+        let (snapshots, store, desk) = (snapshots.clone(), store.clone(), desk.clone());
+        metrics::figures(snapshots, &deps.counters, deps.queues, store, desk)
+    });
+    let acknowledgements = component_acks::follow(
+        desk.clone(),
+        snapshots.clone(),
+        deps.commands.clone(),
+        stops.all.clone(),
+    );
+    parts.spawn("acknowledgements of components", acknowledgements);
+    let orders = orders(give(deps.commands), desk, snapshots.clone());
+    let base = base(&config.api);
+    let answers = http::ApiState {
+        history: store.as_ref().map(Store::reader),
+        figures,
+        health: Some(state.clone()),
+        orders: Some(orders.clone()),
+        cors: cors(&config.api),
+        ..http::ApiState::new(snapshots.clone())
+    };
+    let pages = page::routes(&page::WebState {
+        snapshots,
+        store,
+        stream: Some("/api/v2/stream"),
+        orders: Some(orders),
+        categories: Some(http::Categories::new(&state)),
+        reports: reports.clone(),
+        base: Arc::clone(&base),
+        label: config.surfaces.label.as_str().into(),
+        zone: Arc::new(move || followed.borrow().telling.zone.rules.clone()),
+    });
+    parts.spawn(
+        "stream of changes",
+        Arc::clone(&answers.live).follow(stops.api.clone()),
+    );
+    let endpoints = http::health_router(state, &authenticator);
+    let pages = pages.merge(http::report_routes(reports));
+    let router = page::with_lost_page(http::router(answers, authenticator, pages), base);
+    start_actuator(&config.api, parts, listeners.actuator, endpoints, stops)
+        .and_then(|()| start(&config.api, parts, listeners.api, router, stops))
+        .map_err(ServiceError::Certificate)
+}
+
+/// Takes the API's address, where it is to have one, and tells what it is then. Where another program has it, finds out which.
+async fn listen(
     asked: Option<SocketAddr>,
 ) -> Result<Option<(TcpListener, SocketAddr)>, ServiceError> {
     let Some(address) = asked else {
@@ -122,7 +247,7 @@ pub(super) async fn listen(
 }
 
 /// Takes the further addresses, on the port of the first one. A host without IPv6 has no `::1`, so one that cannot be had is only said.
-pub(super) async fn listen_also(addresses: &[SocketAddr], port: Option<u16>) -> Vec<TcpListener> {
+async fn listen_also(addresses: &[SocketAddr], port: Option<u16>) -> Vec<TcpListener> {
     let mut listeners = Vec::new();
     for address in addresses {
         let address = SocketAddr::new(address.ip(), port.unwrap_or(address.port()));
@@ -148,7 +273,7 @@ pub(super) fn give(orders: CommandSender) -> Arc<Give> {
 }
 
 /// The same, with what says before what a command would do.
-pub(super) fn orders(
+fn orders(
     give: Arc<Give>,
     desk: HealthState,
     snapshots: watch::Receiver<Arc<Snapshot>>,
@@ -167,7 +292,7 @@ pub(super) fn orders(
 }
 
 /// Starts the API below its path, where it listens, and the look-out for a new certificate where it has one.
-pub(super) fn start(
+fn start(
     settings: &ApiSettings,
     parts: &mut TaskSet,
     listeners: Vec<TcpListener>,
@@ -178,7 +303,7 @@ pub(super) fn start(
 }
 
 /// Starts the listener of the health endpoints, where they have one, with the path and the certificate of the API.
-pub(super) fn start_actuator(
+fn start_actuator(
     settings: &ApiSettings,
     parts: &mut TaskSet,
     listener: Option<TcpListener>,

@@ -29,7 +29,6 @@ const LOGIN_EVERY: Duration = Duration::from_secs(3_600);
 
 /// The last login to which the server had an answer.
 struct Login {
-    /// With what settings.
     config: Arc<Config>,
     /// `None`: the server was only greeted so far.
     at: Option<Instant>,

@@ -1,4 +1,4 @@
-//! The boot story of the store: what is known from before the start, and where to write what is learnt.
+//! Opens the store: what is known from before the start, and where to write what is learnt.
 
 use std::collections::BTreeMap;
 

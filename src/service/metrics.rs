@@ -1,11 +1,12 @@
-//! The boot story of what is measured: who is asked at the scrape, who counts, and what is sent to Graphite.
+//! Starts what is measured: what is asked at the scrape, what counts, and what is sent to Graphite.
 
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{RecordHook, TaskSet, health};
+use super::options::RecordHook;
+use super::{TaskSet, health};
 use crate::config::Config;
 use crate::driver::Outlets;
 use crate::health::HealthState;
@@ -87,8 +88,22 @@ fn queue<T: Send + 'static>(name: &'static str, sender: &mpsc::Sender<T>) -> Que
     }
 }
 
-/// Sends figures to Graphite where that is wanted: of experiments, and of labwatch's own components.
-pub(super) fn start_graphite(
+/// Starts what reports regularly: to Graphite where that is wanted, and the summary in the log.
+pub(super) fn start(
+    config: &Config,
+    parts: &mut TaskSet,
+    pictures: watch::Receiver<Arc<Snapshot>>,
+    desk: &HealthState,
+    stop: &CancellationToken,
+) {
+    start_graphite(config, parts, pictures.clone(), desk, stop);
+    let every = config.health.log_every;
+    let summary = telemetry::record_log::summarise(pictures, every, stop.clone());
+    parts.spawn("summary in the log", summary);
+}
+
+/// Sends metrics to Graphite where that is wanted: of experiments, and of labwatch's own components.
+fn start_graphite(
     config: &Config,
     parts: &mut TaskSet,
     pictures: watch::Receiver<Arc<Snapshot>>,

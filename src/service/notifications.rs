@@ -1,4 +1,4 @@
-//! The boot story of telling people and programs: mail, webhooks and the dead-man's call, as they are set.
+//! Starts what carries notifications: mail, webhooks and the heartbeat, as they are set.
 
 use std::sync::Arc;
 
@@ -21,14 +21,14 @@ use crate::store::{Store, StoreState};
 use engine::model::Visibility;
 use engine::{HttpChannel, Input, Role, Snapshot, Summary};
 
-/// The mailer of a configuration; `None` where nobody is mailed.
+/// The mailer of a configuration; `None` where mail is off.
 pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
     let of =
         |settings: &MailSettings| Mailer::new(settings.clone(), &Recipients::of(&config.telling));
     config.mail.as_ref().map(of).transpose()
 }
 
-/// Starts mail. Whether anybody is mailed may change with the configuration.
+/// Starts mail. Whether it is on may change with the configuration.
 pub(super) fn start_mail(
     config: ConfigWatch,
     own: &OwnHealth,
@@ -120,16 +120,27 @@ async fn repeat(webhook: &Webhook, snapshot: &Snapshot) {
     }
 }
 
+/// What the heartbeat needs.
+pub(super) struct Heartbeat {
+    pub(super) http: Http,
+    pub(super) store: Option<Store>,
+    /// Reports how its calls go, where there is one.
+    pub(super) reporter: Option<Reporter>,
+}
+
 /// Starts the dead-man's call, where there is one. Without a store there is nothing that could fail to be written.
 pub(super) fn start_deadman(
     config: &Config,
-    http: Http,
+    heartbeat: Heartbeat,
     pictures: watch::Receiver<Arc<Snapshot>>,
-    store: Option<Store>,
-    reporter: Option<Reporter>,
     parts: &mut TaskSet,
     stop: &CancellationToken,
 ) {
+    let Heartbeat {
+        http,
+        store,
+        reporter,
+    } = heartbeat;
     let (Some(settings), Some(reporter)) = (config.telling.dead_man.clone(), reporter) else {
         return;
     };
@@ -148,7 +159,7 @@ pub(super) fn start_deadman(
     );
 }
 
-/// A call that is not taken is no reason to call labwatch not ok: whoever waits for it raises the alarm.
+/// A call that is not taken does not make labwatch unhealthy: the service that waits for it alerts.
 fn how_calling_goes(view: &DeadManView) -> Finding {
     let Some(fault) = &view.fault else {
         return Finding::ok();

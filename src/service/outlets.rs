@@ -1,6 +1,7 @@
-//! The start of what tells the engine of the laboratory, and of what carries out what it asks for.
+//! Starts what observes the laboratory, and what carries out what the engine asks for: sources, switching, mail, webhooks.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -8,28 +9,49 @@ use tokio_util::sync::CancellationToken;
 use super::letter::OwnHealth;
 use super::reload::ConfigWatch;
 use super::{ServiceError, TaskSet, notifications, sources};
-use crate::clients::{BookClient, Http};
+use crate::clients::{self, BookClient, Http};
+use crate::config::Config;
 use crate::driver::{Outlets, SWITCH_QUEUE};
 use crate::effects;
 use engine::Input;
 
-/// Starts them, and returns the queues at their beginning.
+/// How long an access request to relay or jump, or a call of the heartbeat, may take.
+const ACCESS_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The clients for HTTP that more than one part uses.
+pub(super) struct Clients {
+    pub(super) tls: Arc<rustls::ClientConfig>,
+    /// For access to relay and jump, and for the heartbeat.
+    pub(super) access: Http,
+}
+
+impl Clients {
+    pub(super) fn new(config: &Config) -> Result<Self, ServiceError> {
+        let tls = clients::client_config(needs_roots(config)).map_err(ServiceError::Wire)?;
+        Ok(Self {
+            access: Http::new(ACCESS_TIMEOUT, tls.clone()).map_err(ServiceError::Wire)?,
+            tls: Arc::new(tls),
+        })
+    }
+}
+
+/// Starts all of it. Returns the queues that lead there.
 pub(super) fn start(
     followed: &ConfigWatch,
-    access: &Http,
-    tls: &Arc<rustls::ClientConfig>,
+    http: &Clients,
     own: &OwnHealth,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> Result<Outlets, ServiceError> {
     let config = Arc::clone(&followed.borrow());
-    let to_book = Http::new(config.book.timeout, (**tls).clone()).map_err(ServiceError::Wire)?;
+    let to_book =
+        Http::new(config.book.timeout, (*http.tls).clone()).map_err(ServiceError::Wire)?;
     let book = BookClient::new(config.book.address.clone(), to_book);
     let clients = sources::Clients {
         book: book.clone(),
-        access: access.clone(),
-        tls: Arc::clone(tls),
+        access: http.access.clone(),
+        tls: Arc::clone(&http.tls),
     };
     let feeds = if config.laboratory {
         sources::start(&config, parts, inputs, clients, stop)
@@ -47,6 +69,7 @@ pub(super) fn start(
         ),
     );
     let mails = notifications::start_mail(followed.clone(), own, parts, inputs, stop)?;
+    let tls = &http.tls;
     let webhooks = notifications::start_webhooks(followed.clone(), own, tls, parts, inputs, stop)?;
     Ok(Outlets {
         switches,
@@ -57,4 +80,22 @@ pub(super) fn start(
         jump: feeds.jump,
         book: feeds.book,
     })
+}
+
+/// Whether the system's CA certificates are needed for sure, so that it shows at the start when there are none.
+fn needs_roots(config: &Config) -> bool {
+    let services = config.services.iter().any(|service| {
+        service
+            .url
+            .as_ref()
+            .is_some_and(|url| url.scheme() == "https")
+    });
+    services
+        || [
+            &config.relay.address,
+            &config.jump.address,
+            &config.book.address,
+        ]
+        .iter()
+        .any(|address| address.connect.scheme() == "https")
 }

@@ -17,7 +17,6 @@ use engine::Input;
 pub struct Reload {
     /// The one that labwatch was started with.
     pub begun: Loaded,
-    /// Reads it anew.
     pub read: Box<dyn FnMut() -> Result<Loaded, Problems> + Send>,
     /// SIGHUP, caught since before the configuration was read the first time.
     pub hangups: Signal,
@@ -32,7 +31,6 @@ impl fmt::Debug for Reload {
 /// The configuration in force, for those who follow it.
 pub(super) type ConfigWatch = watch::Receiver<Arc<Config>>;
 
-/// What is handed the changes.
 pub(super) struct Hands {
     pub(super) inputs: mpsc::Sender<Input>,
     pub(super) configs: watch::Sender<Arc<Config>>,

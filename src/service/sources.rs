@@ -1,4 +1,4 @@
-//! The boot story of the feeds: relay, jump, book and samples of streams, each a part of its own.
+//! Starts the sources: relay, jump, book and samples of streams, each a task of its own.
 
 use std::sync::Arc;
 
@@ -13,7 +13,6 @@ use crate::driver::{COMMAND_QUEUE, SAMPLE_QUEUE};
 use engine::model::SourceName;
 use engine::{FeedCommand, Input, Sample};
 
-/// What the feeds ask with.
 pub(super) struct Clients {
     pub(super) book: BookClient,
     pub(super) access: Http,
@@ -55,7 +54,6 @@ pub(super) fn none(parts: &mut TaskSet, stop: &CancellationToken) -> Feeds {
     }
 }
 
-/// Starts all of them.
 pub(super) fn start(
     config: &Config,
     parts: &mut TaskSet,

@@ -23,7 +23,6 @@ const WRITE_WITHIN: Duration = Duration::from_secs(4);
 /// The longest that reading it back may take. Other questions may be long, and stand before this one.
 const READ_BACK_WITHIN: Duration = Duration::from_secs(2);
 
-/// What is written for it.
 const STORE_KEY: &str = "health.probe";
 
 /// What SQLite says when another program holds the file.

@@ -14,6 +14,7 @@ mod lock;
 mod memory;
 mod migrate;
 mod outbox_query;
+mod pages;
 mod past;
 mod prune;
 mod read;
@@ -44,6 +45,7 @@ pub use health::{Progress, StoreHealth, StoreState};
 pub use incident::{Incident, IncidentPage, Subject};
 pub use memory::{Gap, GapCause, HEARTBEAT, Hold, Memory, Origin};
 pub use outbox_query::{OutboxQuery, OutboxRow};
+pub use pages::{Part, RowPage};
 pub use past::{Change, KeptBooking, Past, look_back};
 pub use read::{Cursor, EventPage, MAX_ROWS, Range, Reader, SourceRow, StoredEvent, SwitchRow};
 pub use uptime::{Bucket, MAX_BUCKETS, uptime_of};
@@ -127,7 +129,7 @@ impl Store {
         let (health, health_seen) = watch::channel(first_health(now, fault));
         let writer = StoreWriter {
             agenda: Agenda::new(now, database.is_some()),
-            refill: Refill::of(&memory),
+            refill: Refill::of(&memory, settings.ring),
             folder,
             database,
             batches: queue,

@@ -37,7 +37,7 @@ pub struct OutboxQuery {
     pub said: Health,
 }
 
-const COLUMNS: &str = "outbox.id, route, created, state, attempts, tried, last_error";
+pub(super) const COLUMNS: &str = "outbox.id, route, created, state, attempts, tried, last_error";
 
 impl Reader {
     /// What was put together to be sent, newest first, at most [`MAX_ROWS`].
@@ -88,7 +88,7 @@ fn mentions(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result<Ve
     Ok(all)
 }
 
-fn outgoing(row: &Row<'_>) -> rusqlite::Result<Option<OutboxRow>> {
+pub(super) fn outgoing(row: &Row<'_>) -> rusqlite::Result<Option<OutboxRow>> {
     let state = row.get_ref(3)?.as_str()?;
     let state = OutboxState::ALL
         .into_iter()

@@ -150,17 +150,6 @@ impl Reader {
             .await
     }
 
-    /// Switches, newest first, at most [`MAX_ROWS`].
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn switches(&self, range: Range) -> Result<Vec<SwitchRow>, ReadError> {
-        let sql = format!(
-            "SELECT {SWITCH_COLUMNS} FROM switches WHERE at >= ?1 AND at < ?2 ORDER BY at DESC, id DESC"
-        );
-        self.list(range, sql, switch).await
-    }
-
     /// Switches of an experiment, newest first, at most [`MAX_ROWS`].
     ///
     /// # Errors
@@ -304,7 +293,8 @@ fn answer(queue: &Receiver<Question>, mut desk: Desk) {
     }
 }
 
-const SWITCH_COLUMNS: &str = "at, resource, stub, available, reason, outcome, note, took";
+pub(super) const SWITCH_COLUMNS: &str =
+    "at, resource, stub, available, reason, outcome, note, took";
 
 fn switches_of(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result<Vec<SwitchRow>> {
     let sql = format!(
@@ -411,7 +401,7 @@ fn rows<T>(
     Ok(all)
 }
 
-fn switch(row: &Row<'_>) -> rusqlite::Result<Option<SwitchRow>> {
+pub(super) fn switch(row: &Row<'_>) -> rusqlite::Result<Option<SwitchRow>> {
     let took: Option<i64> = row.get(7)?;
     let (available, reason, outcome) = (row.get(3)?, row.get(4)?, row.get(5)?);
     let note = row.get::<_, Option<String>>(6)?.map(Private::new);
@@ -433,7 +423,7 @@ fn switch(row: &Row<'_>) -> rusqlite::Result<Option<SwitchRow>> {
     }))
 }
 
-fn source(row: &Row<'_>) -> rusqlite::Result<Option<SourceRow>> {
+pub(super) fn source(row: &Row<'_>) -> rusqlite::Result<Option<SourceRow>> {
     let source = text::source(row.get_ref(1)?.as_str()?);
     let health = text::source_health(row.get_ref(2)?.as_str()?);
     let note = Private::new(row.get(3)?);

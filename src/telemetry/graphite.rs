@@ -37,7 +37,6 @@ pub type Components = Box<dyn Fn() -> Vec<(String, bool)> + Send + Sync>;
 /// Where the figures go, and under which names.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Graphite {
-    /// Its host.
     pub host: String,
     /// Its port for the plaintext protocol, by custom 2003.
     pub port: u16,
@@ -45,7 +44,6 @@ pub struct Graphite {
     pub prefix: String,
     /// The label of this installation, the next part of every name.
     pub label: String,
-    /// The period.
     pub every: Duration,
 }
 

@@ -20,7 +20,6 @@ use tracing_subscriber::registry::LookupSpan;
 
 use super::line::one_line;
 
-/// Where the journal takes entries.
 const SOCKET: &str = "/run/systemd/journal/socket";
 
 /// The longest text of one entry, in bytes. More does not fit into one datagram everywhere, and helps no reader.
@@ -115,7 +114,6 @@ fn priority(level: Level) -> u8 {
     }
 }
 
-/// What an event says.
 #[derive(Default)]
 struct Values {
     message: String,

@@ -162,7 +162,6 @@ pub fn start(settings: &LogSettings) -> Result<Guard, LogError> {
     Ok(guard)
 }
 
-/// Where the lines go.
 struct Sink {
     writer: Box<dyn Write + Send>,
     unwritten: Arc<AtomicU64>,
@@ -171,7 +170,6 @@ struct Sink {
     look: Look,
 }
 
-/// How a line looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Look {
     As(LogFormat),

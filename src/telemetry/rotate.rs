@@ -1,5 +1,9 @@
 //! A log file that is rotated by size and age, and that never holds more than its bounds together with its rotated files. Lines that
-//! cannot be written are counted and told of; writing never fails and never waits.
+//! cannot be written are counted and reported; writing never fails and never waits.
+//!
+//! Written here because no maintained crate keeps these promises: tracing-appender rotates by time and bounds the number of files, not
+//! their size; file-rotate and logroller do not bound the age and the total together either, and bring chrono or a regular expression
+//! engine.
 //!
 //! Rotated files are called as the file is, with the time of rotation (UTC) behind: `labwatch.log.20261121T000205Z`. No other file of
 //! the folder is touched.
@@ -23,7 +27,7 @@ const STAMP: &str = "%Y%m%dT%H%M%SZ";
 /// How many files may be rotated in the same second.
 const MAX_SAME_SECOND: u32 = 1_000;
 
-/// What the owner and the owner's group may do with a log file: nobody else reads it.
+/// What the owner and the owner's group may do with a log file: no other user reads it.
 const MODE: u32 = 0o640;
 
 /// How much and how long is kept.
@@ -42,7 +46,6 @@ pub type Remark = Box<dyn Fn(Timestamp, &str) -> String + Send>;
 
 /// What a [`RotatingFile`] needs of the world besides the file system.
 pub struct Surroundings {
-    /// The time.
     pub now: Box<dyn Fn() -> Timestamp + Send>,
     /// Makes a line for the log of what is to be said about the log itself.
     pub remark: Remark,

@@ -3,8 +3,6 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get;
 use engine::Snapshot;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -61,8 +59,6 @@ impl Server {
         let (snapshots, receiver) = watch::channel(lab.snapshot());
         let (kept, notes) = (Arc::default(), Notes::default());
         let authenticator = authenticator(reading, &kept, &notes);
-        let others =
-            Router::new().route("/mounted/without/a/line", get(async || "nobody reads this"));
         let state = WebState {
             snapshots: receiver.clone(),
             store: None,
@@ -74,7 +70,7 @@ impl Server {
             label: "lab".into(),
             zone: Arc::new(|| TimeZone::UTC),
         };
-        let others = others.merge(labwatch::http::page::router(state));
+        let others = labwatch::http::page::routes(&state);
         let routes = router(ApiState::new(receiver), authenticator, others);
         let mut task = JoinSet::new();
         let door = Door {

@@ -25,7 +25,7 @@ async fn signed_in(server: &Server, scope: Scope) -> String {
 
 async fn csrf(server: &Server, cookie: &str) -> String {
     let who: Value = server
-        .get("/api/v1/session")
+        .get("/api/v2/session")
         .header("cookie", cookie)
         .send()
         .await
@@ -64,7 +64,7 @@ async fn a_token_makes_a_session_that_reads() {
         .expect("answers");
     assert_eq!(read.status(), StatusCode::OK);
     let who: Value = server
-        .get("/api/v1/session")
+        .get("/api/v2/session")
         .header("cookie", &cookie)
         .send()
         .await
@@ -223,7 +223,7 @@ async fn a_session_changes_something_only_from_its_own_pages() {
     let csrf = csrf(&server, &cookie).await;
     let revoke = |id: &str| {
         server
-            .ask(Method::DELETE, &format!("/api/v1/tokens/{id}"))
+            .ask(Method::DELETE, &format!("/api/v2/tokens/{id}"))
             .header("cookie", &cookie)
     };
     for (request, code) in [
@@ -339,7 +339,7 @@ async fn a_session_ends_by_signing_out_and_with_its_token() {
     let issued = server.issue(Scope::Read, std::time::Duration::from_secs(60));
     let cookie = given(&server.sign_in(&issued.token).send().await.expect("answers"));
     assert_eq!(read(&cookie).await, 200);
-    let path = format!("/api/v1/tokens/{}", issued.pass.id);
+    let path = format!("/api/v2/tokens/{}", issued.pass.id);
     server
         .ask(Method::DELETE, &path)
         .bearer_auth(server.token(Scope::Admin))
@@ -419,7 +419,7 @@ async fn signing_in_and_out_without_end_hinders_no_revocation() {
     }
     let noted = server.noted().len();
     assert!(noted <= 10, "{noted} records of one token");
-    let path = format!("/api/v1/tokens/{}", leaked.pass.id);
+    let path = format!("/api/v2/tokens/{}", leaked.pass.id);
     let revoked = server
         .ask(Method::DELETE, &path)
         .bearer_auth(server.token(Scope::Admin));

@@ -200,7 +200,7 @@ async fn who_does_not_read_is_cut() {
         server.change(|snapshot| {
             snapshot.changed += 1;
             let list = Arc::make_mut(&mut snapshot.experiments);
-            Arc::make_mut(&mut list[0]).advice = Some(Arc::from(format!("{n}{long}")));
+            Arc::make_mut(&mut list[0]).pools = vec![Arc::from(format!("{n}{long}"))];
         });
         let change = quick.expect("experiment").await;
         notified = change

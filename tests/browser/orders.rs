@@ -65,11 +65,7 @@ async fn an_acknowledgement_says_its_effect_and_has_it() {
     page.until("document.getElementById('effect').innerText.includes('Book is not changed')")
         .await;
     assert!(
-        monitor
-            .get("/api/v2/quiet")
-            .await
-            .as_array()
-            .is_some_and(Vec::is_empty),
+        monitor.suppressions().await.is_empty(),
         "it is only said yet"
     );
     page.click("document.getElementById('confirm')").await;

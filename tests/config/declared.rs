@@ -125,6 +125,7 @@ fn another(setting: &Setting) -> Option<String> {
                     "/x".to_owned()
                 }
                 "port_serve" | "port_actuator" => "1".to_owned(),
+                "api_cors" => "https://lab.example.org".to_owned(),
                 "api_trusted_proxy" => "10.0.0.1".to_owned(),
                 "email_digest" => "07:30".to_owned(),
                 "email_from" => "c@x.org".to_owned(),

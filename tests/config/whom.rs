@@ -60,7 +60,7 @@ fn telling_has_the_documented_defaults() {
     .expect("loads");
     let warnings = [
         "secret_webhook is set but not used: webhook_url is not set",
-        "report_monthly is on, but nobody is mailed",
+        "report_monthly is on, but mail is off",
     ];
     assert_eq!(loaded.warnings, warnings);
 }
@@ -106,9 +106,9 @@ fn routes_take_what_they_do_not_say_from_the_settings() {
     let shown = format!("{config:?}{}", config.summary());
     assert!(!shown.contains(SECRET), "{shown}");
     for line in [
-        "mail     everything to all@x.org by localhost:587, no TLS, reminded after 2d",
+        "mail     all notifications to all@x.org by localhost:587, no TLS, reminded after 2d",
         "route    a: pend*, spin0? to a@x.org, b@x.org, c@x.org, reminded after 2d",
-        "route    b: * and the whole laboratory to https://x.org/\u{2026}, signed",
+        "route    b: * and alerts to https://x.org/\u{2026}, signed",
     ] {
         assert!(
             config.summary().lines().any(|there| there == line),

@@ -74,7 +74,7 @@ async fn without_a_manifest(monitor: &Monitor, lab: &Lab) {
         )
         .await;
     assert!(
-        monitor.lines(&["withdrawing r-spin00"]).is_empty(),
+        monitor.lines(&["withdraw r-spin00"]).is_empty(),
         "nothing is tried:\n{}",
         monitor.tail()
     );

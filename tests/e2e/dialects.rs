@@ -28,8 +28,9 @@ async fn answers(monitor: &Monitor, path: &str, status: u16) {
 }
 
 async fn category(monitor: &Monitor, name: &str) -> Value {
-    let all = monitor.get("/api/v1/categories").await;
-    all.as_array()
+    let all = monitor.get("/api/v2/categories?limit=1000").await;
+    all["items"]
+        .as_array()
         .expect("a list")
         .iter()
         .find(|one| one["name"] == name)
@@ -53,7 +54,7 @@ async fn a_person_closes_and_opens_a_category() {
     let (status, notified) = order(
         &monitor,
         Method::POST,
-        "/api/v1/categories/pend/disable?dry_run=true",
+        "/api/v2/categories/pend/closure?dry_run=true",
         why("exam"),
     )
     .await;
@@ -70,13 +71,13 @@ async fn a_person_closes_and_opens_a_category() {
     let (status, notified) = order(
         &monitor,
         Method::POST,
-        "/api/v1/categories/pend/disable",
+        "/api/v2/categories/pend/closure",
         why("exam"),
     )
     .await;
     assert_eq!(
         (status, &notified["done"]),
-        (200, &json!(true)),
+        (201, &json!(true)),
         "{notified}"
     );
     assert_eq!(
@@ -86,32 +87,26 @@ async fn a_person_closes_and_opens_a_category() {
         Some(503),
         "at once"
     );
-    monitor
-        .logs(&[
-            "a change was made over the API",
-            "Ada",
-            "closed the category pend: exam",
-        ])
-        .await;
+    monitor.logs(&["Ada: close the category pend: exam"]).await;
     let (status, notified) = order(
         &monitor,
         Method::POST,
-        "/api/v1/categories/pend/disable",
+        "/api/v2/categories/pend/closure",
         why("exam"),
     )
     .await;
     assert_eq!(
-        (status, &notified["message"]),
+        (status, &notified["detail"]),
         (409, &json!("the category pend is closed already"))
     );
-    for (path, body, expect) in [
-        ("/api/v1/categories/nope/enable", why("x"), 404),
-        ("/api/v1/categories/pend/enable", why(""), 400),
-        ("/api/v1/categories/pend/enable", Some(json!({})), 400),
-        ("/api/v1/categories/pend/enable?dry-run=true", why("x"), 400),
-        ("/api/v1/categories/pend/open", why("x"), 404),
+    for (path, expect) in [
+        ("/api/v2/categories/nope/closure?reason=x", 404),
+        ("/api/v2/categories/pend/closure?reason=", 400),
+        ("/api/v2/categories/pend/closure", 400),
+        ("/api/v2/categories/pend/closure?reason=x&dry-run=true", 400),
+        ("/api/v2/categories/pend/open", 404),
     ] {
-        let (status, notified) = order(&monitor, Method::POST, path, body).await;
+        let (status, notified) = order(&monitor, Method::DELETE, path, None).await;
         assert_eq!(status, expect, "{path}: {notified}");
     }
     monitor.kill(&lab).await;
@@ -121,19 +116,19 @@ async fn a_person_closes_and_opens_a_category() {
     let pend = category(&monitor, "pend").await;
     assert_eq!(
         (&pend["enabled"], &pend["ok"], &pend["switched"]["reason"]),
-        (&json!(false), &json!(false), &json!("exam")),
+        (&json!(false), &json!(false), &Value::Null),
         "{pend}"
     );
     assert_eq!(
         pend["switched"]["by"],
         Value::Null,
-        "names are for those who have a token"
+        "names and reasons are for those who have a token"
     );
     let (status, notified) = order(
         &monitor,
-        Method::POST,
-        "/api/v1/categories/pend/enable",
-        why("exam is over"),
+        Method::DELETE,
+        "/api/v2/categories/pend/closure?reason=exam+is+over",
+        None,
     )
     .await;
     assert_eq!(
@@ -191,7 +186,7 @@ async fn what_failed_cannot_be_booked_until_it_was_inspected() {
     let (status, notified) = order(&monitor, Method::DELETE, "/api/v2/holds/r-spin00", None).await;
     assert_eq!(status, 409, "{notified}");
     assert!(
-        notified["message"]
+        notified["detail"]
             .as_str()
             .is_some_and(|said| said.contains("inspect it, then open the category")),
         "{notified}"
@@ -207,9 +202,9 @@ async fn what_failed_cannot_be_booked_until_it_was_inspected() {
     let before = switches(&lab, "r-spin00").len();
     let (status, notified) = order(
         &monitor,
-        Method::POST,
-        "/api/v1/categories/exam/enable",
-        Some(json!({"reason": "inspected"})),
+        Method::DELETE,
+        "/api/v2/categories/exam/closure?reason=inspected",
+        None,
     )
     .await;
     assert_eq!(status, 200, "{notified}");
@@ -251,7 +246,7 @@ async fn components_and_experiments_report_by_themselves() {
         order(
             &monitor,
             Method::POST,
-            &format!("/api/v1/reports/{path}"),
+            &format!("/api/v2/reports/{path}"),
             Some(body),
         )
         .await
@@ -260,7 +255,7 @@ async fn components_and_experiments_report_by_themselves() {
     let (status, notified) = report("component/wiki", json!({"state": "ok"})).await;
     assert_eq!(
         (status, &notified["changed"]),
-        (200, &json!(true)),
+        (201, &json!(true)),
         "{notified}"
     );
     let (_, notified) = report("component/wiki", json!({"state": "ok"})).await;
@@ -288,7 +283,7 @@ async fn components_and_experiments_report_by_themselves() {
     let (_, body) = get(monitor.port(), "/status/wiki").await.expect("answers");
     assert!(body.contains("the disk is full"), "{body}");
     let lines = monitor
-        .lines(&["component wiki reports that it is ok"])
+        .lines(&["took a report", "\"name\":\"wiki\"", "\"state\":\"ok\""])
         .len();
     assert_eq!(lines, 1, "what is no change is not told");
 
@@ -321,7 +316,7 @@ async fn components_and_experiments_report_by_themselves() {
     .await;
     assert_eq!(
         (status, &notified["changed"]),
-        (200, &json!(true)),
+        (201, &json!(true)),
         "{notified}"
     );
     let all = monitor.get("/__agghealth?categories=pend").await;
@@ -355,7 +350,7 @@ async fn who_only_watches_shows_all_and_does_nothing() {
     let (status, notified) = order(
         &watching,
         Method::POST,
-        "/api/v1/categories/pend/disable",
+        "/api/v2/categories/pend/closure",
         Some(json!({"reason": "x"})),
     )
     .await;
@@ -393,7 +388,7 @@ async fn the_log_is_made_to_talk_while_it_goes_on() {
             order(&monitor, Method::POST, "/actuator/logger", Some(body)).await;
         assert!(
             status == 400
-                && notified["message"]
+                && notified["detail"]
                     .as_str()
                     .is_some_and(|said| said.contains(words)),
             "{notified}"

@@ -66,7 +66,7 @@ async fn cut_off(point: Point, cut: Cut) {
     if cut == Cut::Good {
         switched(&lab, "r-pend00", 1).await;
         mail(&lab, "pend00 is down", |mail| mail.subject.contains(DOWN)).await;
-        first.logs(&["the summary is sent"]).await;
+        first.logs(&[" sent\""]).await;
         lab.stream_back("pend00-st-data").expect("known");
     }
     let ended = first.ends(&lab).await;
@@ -182,7 +182,10 @@ impl Ordered {
     fn request(self) -> (&'static str, Value) {
         let (now, hour) = (Timestamp::now(), SignedDuration::from_hours(1));
         match self {
-            Self::Acknowledged => ("/api/v1/experiments/pend00/ack", json!({"text": WORDS})),
+            Self::Acknowledged => (
+                "/api/v2/acknowledgements",
+                json!({"experiments": "pend00", "text": WORDS}),
+            ),
             Self::Silenced => (
                 "/api/v2/silences",
                 json!({"experiments": "spin*", "until": now + hour, "reason": WORDS}),
@@ -190,7 +193,7 @@ impl Ordered {
             Self::Maintained => {
                 let schedule = json!({"once": {"from": now, "until": now + hour}});
                 (
-                    "/api/v2/maintenance",
+                    "/api/v2/maintenance-windows",
                     json!({"experiments": "spin*", "reason": WORDS, "schedule": schedule}),
                 )
             }
@@ -244,7 +247,7 @@ async fn command_cut_off(ordered: Ordered, end: Option<Point>) {
     first.sees_well(&ALL).await;
     lab.stream_silent("pend00-st-data").expect("known");
     mail(&lab, "pend00 is down", |mail| mail.subject.contains(DOWN)).await;
-    first.logs(&["the summary is sent"]).await;
+    first.logs(&[" sent\""]).await;
 
     let (path, body) = ordered.request();
     let answer = try_order(first.port(), Method::POST, path, Some(body)).await;
@@ -256,7 +259,7 @@ async fn command_cut_off(ordered: Ordered, end: Option<Point>) {
         let (status, notified) = answer.expect("an answer");
         assert_eq!(
             (status, &notified["kept"]),
-            (200, &json!(true)),
+            (201, &json!(true)),
             "{context}: {notified}"
         );
         first.kill(&lab).await;
@@ -264,11 +267,7 @@ async fn command_cut_off(ordered: Ordered, end: Option<Point>) {
     let is_kept = end != Some(Point::CommandDecided);
     let second = Monitor::start(&lab, &settings).await;
     let count = |is_there: bool| usize::from(is_there && is_kept);
-    let quiet = second
-        .get("/api/v2/quiet")
-        .await
-        .as_array()
-        .map_or(0, Vec::len);
+    let quiet = second.suppressions().await.len();
     assert_eq!(
         quiet,
         count(ordered != Ordered::Held),
@@ -344,11 +343,7 @@ async fn what_follows(
         of_hold,
         "{context}: what a person let go in book is not held anew"
     );
-    let quiet = monitor
-        .get("/api/v2/quiet")
-        .await
-        .as_array()
-        .map_or(0, Vec::len);
+    let quiet = monitor.suppressions().await.len();
     assert_eq!(
         quiet,
         usize::from(is_hushed),
@@ -428,13 +423,10 @@ async fn a_command_that_the_disk_does_not_take_is_carried_out_and_says_so() {
         .expect("an answer");
     assert_eq!(
         (status, &notified["done"], &notified["kept"]),
-        (200, &json!(true), &json!(false)),
+        (201, &json!(true), &json!(false)),
         "{notified}"
     );
-    assert_eq!(
-        monitor.get("/api/v2/quiet").await.as_array().map(Vec::len),
-        Some(1)
-    );
+    assert_eq!(monitor.suppressions().await.len(), 1);
     monitor.kill(&lab).await;
 }
 

@@ -131,7 +131,7 @@ async fn it_says_that_it_is_about_to_end() {
     answers(&monitor, "/readiness", 200).await;
     lab.slow_book(Duration::from_millis(800));
     lab.power_off("pend00").expect("known");
-    monitor.logs(&["withdrawing r-pend00 in book"]).await;
+    monitor.logs(&["withdraw r-pend00"]).await;
     kill("TERM", monitor.pid()).await;
     let body = answers(&monitor, "/readiness", 503).await;
     let body: Value = serde_json::from_str(&body).expect("JSON");
@@ -163,9 +163,7 @@ async fn a_closed_category_stays_closed() {
     let first = Monitor::start(&lab, &settings).await;
     answers(&first, "/__gtg?categories=exam", 200).await;
     lab.power_off("spin00").expect("known");
-    first
-        .logs(&["the category is closed until a person opens it"])
-        .await;
+    first.logs(&["category exam is closed by labwatch"]).await;
     lab.power_on("spin00").expect("known");
     answers(&first, "/status/spin00", 200).await;
     answers(&first, "/__gtg?categories=exam", 503).await;

@@ -157,6 +157,17 @@ impl Monitor {
     }
 
     /// An answer of the API, which must come and be good.
+    /// Acknowledgements, silences and maintenance windows.
+    #[allow(dead_code, reason = "not every test has any")]
+    pub async fn suppressions(&self) -> Vec<Value> {
+        let mut all = Vec::new();
+        for noun in ["acknowledgements", "silences", "maintenance-windows"] {
+            let page = self.get(&format!("/api/v2/{noun}")).await;
+            all.extend(page["items"].as_array().into_iter().flatten().cloned());
+        }
+        all
+    }
+
     pub async fn get(&self, path: &str) -> Value {
         let answer = timeout(ANSWERS_WITHIN, get(self.port, path))
             .await

@@ -66,15 +66,11 @@ async fn what_is_acknowledged_stays_so_through_a_kill_and_changes_nothing_in_boo
     ];
     let monitor = Monitor::start(&lab, &settings).await;
     monitor.sees_well(&["pend00", "pend01"]).await;
-    let text = || Some(json!({"text": "motor ordered"}));
+    let of = |what: &str, name: &str| Some(json!({what: name, "text": "motor ordered"}));
+    let path = "/api/v2/acknowledgements";
 
-    let (status, notified) = order(
-        &monitor,
-        Method::POST,
-        "/api/v1/experiments/pend00/ack",
-        text(),
-    )
-    .await;
+    let pend00 = || of("experiments", "pend00");
+    let (status, notified) = order(&monitor, Method::POST, path, pend00()).await;
     assert_eq!(
         status, 409,
         "what is well cannot be acknowledged: {notified}"
@@ -84,8 +80,8 @@ async fn what_is_acknowledged_stays_so_through_a_kill_and_changes_nothing_in_boo
             let (status, notified) = order(
                 &monitor,
                 Method::POST,
-                &format!("/api/v1/components/{component}/ack{mode}"),
-                text(),
+                &format!("{path}{mode}"),
+                of("component", component),
             )
             .await;
             assert_eq!(status, code, "{component}{mode}: {notified}");
@@ -96,8 +92,8 @@ async fn what_is_acknowledged_stays_so_through_a_kill_and_changes_nothing_in_boo
     let (status, notified) = order(
         &monitor,
         Method::POST,
-        "/api/v1/experiments/pend00/ack?dry_run=true",
-        text(),
+        "/api/v2/acknowledgements?dry_run=true",
+        pend00(),
     )
     .await;
     assert_eq!(
@@ -106,30 +102,24 @@ async fn what_is_acknowledged_stays_so_through_a_kill_and_changes_nothing_in_boo
         "{notified}"
     );
     assert_eq!(
-        monitor.get("/api/v2/quiet").await,
-        json!([]),
+        monitor.suppressions().await,
+        Vec::<Value>::new(),
         "to ask for the effect changes nothing"
     );
-    let (status, notified) = order(
-        &monitor,
-        Method::POST,
-        "/api/v1/experiments/pend00/ack",
-        text(),
-    )
-    .await;
+    let (status, notified) = order(&monitor, Method::POST, path, pend00()).await;
     assert_eq!(
         (status, &notified["done"]),
-        (200, &json!(true)),
+        (201, &json!(true)),
         "{notified}"
     );
     monitor.kill(&lab).await;
 
     let monitor = Monitor::start(&lab, &settings).await;
-    let quiet = monitor.get("/api/v2/quiet").await;
+    let kept = monitor.suppressions().await;
     assert_eq!(
-        (&quiet[0]["of"], &quiet[0]["text"], &quiet[0]["by"]),
-        (&json!("pend00"), &json!("motor ordered"), &Value::Null),
-        "{quiet}"
+        (&kept[0]["name"], &kept[0]["text"], &kept[0]["by"]),
+        (&json!("pend00"), &Value::Null, &Value::Null),
+        "{kept:?}"
     );
     assert_eq!(
         switches(&lab, "r-pend00"),
@@ -146,7 +136,7 @@ async fn a_hold_reaches_book_in_the_persons_words_and_is_let_go() {
     monitor.sees_well(&["pend00"]).await;
     let hold = Some(json!({"resource": "r-pend00", "reason": "The motor is being replaced."}));
     let (status, notified) = order(&monitor, Method::POST, "/api/v2/holds", hold).await;
-    assert_eq!(status, 200, "{notified}");
+    assert_eq!(status, 201, "{notified}");
     let taken = switched(&lab, "r-pend00", 1).await;
     assert_eq!(
         (taken.available, taken.reason.as_str()),

@@ -151,7 +151,7 @@ async fn below_a_path_is_everything_and_outside_of_it_nothing() {
         let answer = below.get(outside).await;
         assert_eq!(
             (answer.status().as_u16(), header(&answer, "content-type")),
-            (404, "application/json"),
+            (404, "application/problem+json"),
             "{outside}"
         );
         assert!(
@@ -162,7 +162,7 @@ async fn below_a_path_is_everything_and_outside_of_it_nothing() {
         let message =
             format!("path {outside} was not found: every path here begins with {PREFIX}/");
         assert_eq!(
-            (&notified["code"], &notified["message"]),
+            (&notified["status"], &notified["detail"]),
             (&404.into(), &message.into()),
             "{notified}"
         );
@@ -254,7 +254,7 @@ async fn leads_below(below: &Below) {
         "experiments/pend00",
         "do/silence",
         "__health",
-        "api/v2/docs",
+        "api/v2/docs/",
         "nope",
     ] {
         let text = below.get(page).await.text().await.expect("a page");
@@ -340,7 +340,10 @@ async fn told_to_programs(below: &Below) {
             .expect("JSON");
         assert!(list.is_array(), "{list}");
     }
-    let ack = below.start.join("api/v1/ack").expect("an address");
+    let ack = below
+        .start
+        .join("api/v2/acknowledgements")
+        .expect("an address");
     let unmarked = below
         .client
         .post(ack)

@@ -21,7 +21,7 @@ async fn stops_with_a_slow_book() {
     monitor.sees_well(&ALL).await;
     lab.slow_book(Duration::from_millis(400));
     lab.power_off("pend00").expect("known");
-    monitor.logs(&["withdrawing r-pend00 in book"]).await;
+    monitor.logs(&["withdraw r-pend00"]).await;
     let ended = monitor.stop("TERM", &lab).await;
     println!(
         "measured: SIGTERM with a switch under way: stopped after {:?}",
@@ -47,7 +47,7 @@ async fn stops_with_a_frozen_book() {
     lab.freeze(Server::Book, true);
     lab.freeze(Server::Mail, true);
     lab.power_off("pend00").expect("known");
-    monitor.logs(&["withdrawing r-pend00 in book"]).await;
+    monitor.logs(&["withdraw r-pend00"]).await;
     lab.freeze(Server::Relay, true);
     lab.freeze(Server::Jump, true);
     let ended = monitor.stop("INT", &lab).await;

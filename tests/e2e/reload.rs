@@ -70,7 +70,7 @@ async fn a_right_file_takes_effect_at_sighup_and_a_wrong_one_changes_nothing() {
         mail.subject.contains("down: pend00")
     })
     .await;
-    monitor.logs(&["the summary is sent"]).await;
+    monitor.logs(&[" sent\""]).await;
     let history = monitor.history("pend00").await;
 
     reloads(&monitor, &file, SECOND).await;

@@ -66,7 +66,7 @@ async fn a_report_is_read_while_it_runs_and_mailed_once() {
 
     monitor.sees_well(&ALL).await;
     let month = Timestamp::now().strftime("%Y-%m").to_string();
-    let path = format!("/api/v2/reports?period={month}");
+    let path = format!("/api/v2/availability?period={month}");
     let look = async || {
         Some(monitor.get(&path).await).filter(|report| report["total"]["experiments"] == 2)
     };

@@ -152,9 +152,7 @@ async fn held(monitor: &Monitor) {
             (Some("held"), Some(reason)),
             "{stub}"
         );
-        monitor
-            .logs(&["a person holds the resource; it is left alone", reason])
-            .await;
+        monitor.logs(&["is held by a person", reason]).await;
     }
 }
 

@@ -6,12 +6,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jsonwebtoken::{EncodingKey, Header};
 use lab::RelayVersion;
+use labwatch::http::Rule;
 use labwatch::http::auth::{Authority, Grant, Need, Scope};
-use labwatch::http::{ROUTES, Rule};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::{Value, json};
 
 use super::eventually::eventually;
+use super::every_route;
 use super::laboratory::laboratory;
 use super::monitor::{Monitor, environment, run, said, spawn};
 
@@ -108,11 +109,11 @@ impl Asker {
 }
 
 /// What a caller gets: let in, or the status that refuses.
-fn expected((method, _, need): &Rule, role: &Role, open: bool) -> Option<u16> {
-    let asked = match need {
+fn expected(rule: &Rule, role: &Role, open: bool) -> Option<u16> {
+    let asked = match rule.need {
         Need::Always => return None,
         Need::Read | Need::Students => (!open).then_some(Scope::Read),
-        Need::Scope(scope) => Some(*scope),
+        Need::Scope(scope) => Some(scope),
     };
     if role.token.is_some() && role.may.is_none() {
         return Some(401);
@@ -122,20 +123,20 @@ fn expected((method, _, need): &Rule, role: &Role, open: bool) -> Option<u16> {
     };
     let lacks = has != asked && has != Scope::Admin;
     // A session shows no text that only our pages know.
-    let foreign = role.session && *method != Method::GET;
+    let foreign = role.session && rule.method != Method::GET;
     (lacks || foreign).then_some(403)
 }
 
 async fn walk(monitor: &Monitor, roles: &[Role], open: bool) {
     let asker = Asker::of(monitor);
-    for rule in ROUTES {
+    for rule in every_route::all().rules() {
         let path = rule
-            .1
+            .path
             .replace("{name}", "pend00")
             .replace("{id}", "0123abcd");
         let path = path.replace(['{', '}'], "");
         for role in roles {
-            let mut request = asker.ask(rule.0.clone(), &path);
+            let mut request = asker.ask(rule.method.clone(), &path);
             request = match &role.token {
                 Some(token) if role.session => {
                     request.header("cookie", asker.signed_in(token).await)
@@ -146,7 +147,7 @@ async fn walk(monitor: &Monitor, roles: &[Role], open: bool) {
             let got = request.send().await.expect("answers").status().as_u16();
             let case = format!(
                 "{} {} for {}, reading open: {open}",
-                rule.0, rule.1, role.name
+                rule.method, rule.path, role.name
             );
             match expected(rule, role, open) {
                 Some(refused) => assert_eq!(got, refused, "{case}"),
@@ -158,9 +159,9 @@ async fn walk(monitor: &Monitor, roles: &[Role], open: bool) {
 
 /// Whether a status says that the caller may not, or that the route is not there. A path with a name in it may lead to nothing, and a
 /// session changes nothing without the text that only our pages know. A 503 is what a part that is not well says of itself.
-fn is_refusal(status: u16, (method, path, _): &Rule, role: &Role) -> bool {
-    let csrf = role.session && *method != Method::GET && status == 403;
-    let named = path.contains('{') && status == 404;
+fn is_refusal(status: u16, rule: &Rule, role: &Role) -> bool {
+    let csrf = role.session && rule.method != Method::GET && status == 403;
+    let named = rule.path.contains('{') && status == 404;
     !csrf && !named && ([401, 403, 404, 405, 429].contains(&status) || status == 500)
 }
 
@@ -173,7 +174,7 @@ async fn every_role(monitor: &Monitor) -> Vec<Role> {
     let asker = Asker::of(monitor);
     let admin = issue(Scope::Admin, 0);
     let response = asker
-        .ask(Method::DELETE, &format!("/api/v1/tokens/{id}"))
+        .ask(Method::DELETE, &format!("/api/v2/tokens/{id}"))
         .bearer_auth(&admin)
         .send()
         .await
@@ -221,16 +222,21 @@ async fn students_may_read_their_page_alone_where_that_is_set() {
     let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
     let monitor = Monitor::start(&lab, &[("SECRET_API", SECRET), ("API_READ", "students")]).await;
     let asker = Asker::of(&monitor);
-    for (method, path, need) in ROUTES.iter().filter(|(method, ..)| *method == Method::GET) {
-        let path = path.replace("{pool}", "pend").replace(['{', '}'], "");
+    let every_route = every_route::all();
+    let reading = every_route
+        .rules()
+        .filter(|rule| rule.method == Method::GET);
+    for rule in reading {
+        let path = rule.path.replace("{pool}", "pend");
+        let path = path.replace(['{', '}'], "");
         let got = asker
-            .ask(method.clone(), &path)
+            .ask(Method::GET, &path)
             .send()
             .await
             .expect("answers")
             .status()
             .as_u16();
-        match need {
+        match rule.need {
             Need::Read | Need::Scope(_) => assert_eq!(got, 401, "{path}"),
             Need::Always | Need::Students => {
                 assert!(![401, 403].contains(&got), "{path} is answered {got}");
@@ -275,7 +281,7 @@ async fn tokens_from_the_command_line_are_revoked_there_whether_it_runs_or_not()
     let monitor = Monitor::start(&lab, &settings).await;
     let tokens = async |monitor: &Monitor| {
         let asked = Asker::of(monitor)
-            .ask(Method::GET, "/api/v1/tokens")
+            .ask(Method::GET, "/api/v2/tokens")
             .bearer_auth(&token);
         asked.send().await.expect("answers").status().as_u16()
     };

@@ -105,8 +105,8 @@ async fn services_count_where_they_belong_and_come_with_a_reload() {
     )
     .await;
 
-    let ack = "/api/v1/components/document-store-api-1/ack";
-    let known = || Some(json!({"text": "known"}));
+    let ack = "/api/v2/acknowledgements";
+    let known = || Some(json!({"component": "document-store-api-1", "text": "known"}));
     let (status, refused) = order(&monitor, Method::POST, ack, known()).await;
     assert_eq!(status, 409, "what is well is not acknowledged: {refused}");
     outside.is_bad[0].store(true, Ordering::Relaxed);
@@ -126,9 +126,9 @@ async fn services_count_where_they_belong_and_come_with_a_reload() {
     assert!(page.contains("document-store-api-2"), "it is on the page");
 
     let (status, done) = order(&monitor, Method::POST, ack, known()).await;
-    assert_eq!(status, 200, "{done}");
+    assert_eq!(status, 201, "{done}");
     let is_known = async |wanted: bool| {
-        let quiet = monitor.get("/api/v2/quiet").await.to_string();
+        let quiet = monitor.get("/api/v2/acknowledgements").await.to_string();
         (quiet.contains("document-store-api-1") == wanted).then_some(())
     };
     eventually(

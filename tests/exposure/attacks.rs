@@ -111,7 +111,7 @@ async fn sessions_and_sign_outs(size: &Size) {
     let rows = audit_rows(&monitor);
     assert!(rows <= 10, "{rows} rows of one token");
     let revoked = client
-        .delete(format!("{base}/api/v1/tokens/{}", leaked.pass.id))
+        .delete(format!("{base}/api/v2/tokens/{}", leaked.pass.id))
         .bearer_auth(issue("admin", Scope::Admin).token)
         .send()
         .await
@@ -137,7 +137,7 @@ async fn sign_in_and_out(client: &Client, base: &str, token: &str) {
     let cookie = signed_in.headers()["set-cookie"].to_str().expect("text");
     let cookie = cookie.split(';').next().expect("a pair").to_owned();
     let who = client
-        .get(format!("{base}/api/v1/session"))
+        .get(format!("{base}/api/v2/session"))
         .header("cookie", &cookie);
     let who: Value = who
         .send()

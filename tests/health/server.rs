@@ -112,7 +112,7 @@ impl Server {
                 ..ApiState::new(bench.snapshots.subscribe())
             },
             open_gate(),
-            axum::Router::new(),
+            labwatch::http::Routes::default(),
         );
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let address = format!("http://{}", listener.local_addr().expect("bound"));

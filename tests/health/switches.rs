@@ -77,7 +77,7 @@ fn a_maintainer_is_told_what_closing_does() {
     for (wrong, why) in [
         (
             order("nope", false, "x"),
-            "there is no category nope: /api/v1/categories lists them",
+            "there is no category nope: /api/v2/categories lists them",
         ),
         (
             order("pendulums", true, "x"),

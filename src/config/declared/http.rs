@@ -4,6 +4,8 @@ use super::{Kind, PORT_OR_NONE, Section, URL, days, minutes, secret, setting};
 
 const NETWORKS: &str = "IP addresses and networks, separated by commas or white space, or a \
     list of them; or none";
+const ORIGINS: &str = "origins such as https://lab.example.org, separated by commas or white space, \
+    or a list of them; * for every site; or none";
 const PREFIX: &str = "a path such as /labwatch, of letters, digits, dashes, dots, \
     underscores and tildes between slashes";
 const ADDRESSES_OF_HOST: &str =
@@ -44,6 +46,12 @@ pub(super) const API: Section = Section {
                 "Who may read. open: no token is needed, and names of people and addresses are \
                    left out. token: a token is needed. students: the page of students (/lab) \
                    needs none, the rest does.",
+            ),
+        setting("api_cors", Kind::Values(ORIGINS))
+            .default("none")
+            .says(
+                "Which other sites' pages may use the API: with a token or where reading is open, \
+                   never with the session of a browser.",
             ),
         secret("secret_api").says(
             "The secret that labwatch signs access tokens of its API with. Without it there \

@@ -55,7 +55,6 @@ const SOCKET_URL: &str = "a ws or wss URL without user, path, query and fragment
 const URL: &str = "an http or https URL";
 const ZONE: &str = "a time zone by its IANA name, such as Europe/London";
 
-/// Settings that belong together.
 #[derive(Debug, Clone, Copy)]
 pub struct Section {
     /// The heading that they stand under.
@@ -67,15 +66,12 @@ pub struct Section {
 /// A kind of table of the configuration file.
 #[derive(Debug, Clone, Copy)]
 pub struct Table {
-    /// Its name, without brackets.
     pub name: &'static str,
     /// Whether it may stand there several times.
     pub repeats: bool,
     /// When a change of it takes effect.
     pub reload: Reload,
-    /// What it is for.
     pub text: &'static str,
-    /// Its keys.
     pub keys: &'static [Setting],
 }
 
@@ -91,12 +87,10 @@ impl Table {
     }
 }
 
-/// When a change takes effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reload {
     /// When the configuration is read anew (SIGHUP).
     AtOnce,
-    /// At the next start.
     AtRestart,
 }
 
@@ -105,7 +99,6 @@ pub enum Reload {
 pub struct Setting {
     /// Its name in the configuration file.
     pub name: &'static str,
-    /// Which values it takes.
     pub kind: Kind,
     /// The default, or an example, without the quotation marks of TOML.
     pub value: &'static str,
@@ -116,16 +109,12 @@ pub struct Setting {
     text: &'static str,
 }
 
-/// Which values a setting takes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// A text of one line.
     Text,
     /// A text that is never shown. It may also come from a file, by the setting of the same name with `_file` behind it.
     Secret,
-    /// An absolute path.
     Path,
-    /// A yes or no.
     Switch,
     /// A duration from the first to the second.
     Duration(Duration, Duration),
@@ -137,7 +126,6 @@ pub enum Kind {
     Size(u64, u64),
     /// One of these words, in capitals or not.
     Choice(&'static [&'static str]),
-    /// Anything that these words describe.
     Value(&'static str),
     /// Several values that these words describe: a list of TOML, or a text with commas or white space between them.
     Values(&'static str),
@@ -187,7 +175,6 @@ const fn setting(name: &'static str, kind: Kind) -> Setting {
     }
 }
 
-/// Declares the secret of something.
 const fn secret(name: &'static str) -> Setting {
     setting(name, Kind::Secret).example("...")
 }
@@ -216,7 +203,6 @@ impl Setting {
         Self { text, ..self }
     }
 
-    /// Its name in the environment.
     #[must_use]
     pub fn variable(&self) -> String {
         variable(self.name)
@@ -240,12 +226,10 @@ impl Setting {
     }
 }
 
-/// Every setting outside of tables.
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
     SECTIONS.iter().flat_map(|section| section.settings)
 }
 
-/// The setting of this name.
 #[must_use]
 pub fn declared(name: &str) -> Option<&'static Setting> {
     settings().find(|setting| setting.name == name)

@@ -44,7 +44,7 @@ pub(super) const MAIL: Section = Section {
             )
             .at_once()
             .says(
-                "The mail server's own certificate, which is then accepted whoever signed it, and \
+                "The mail server's own certificate, which is then accepted with any signature, and \
                  no other: as openssl x509 -noout -fingerprint -sha256 shows it.",
             ),
         setting("email_hello", Kind::Value(HELLO))

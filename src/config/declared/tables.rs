@@ -219,7 +219,7 @@ pub const TABLES: &[Table] = &[
             setting("url", Kind::Value(CALLABLE_URL))
                 .example("https://wiki.example.org/health")
                 .says("What is asked. Without it the service is not asked but reports by itself, \
-                       to /api/v1/reports/component/NAME with a token of the scope report."),
+                       to /api/v2/reports/component/NAME with a token of the scope report."),
             setting("period", Kind::Duration(seconds(1), hours(1)))
                 .default("30s")
                 .says("The longest time between two checks, where none of its categories has a shorter \

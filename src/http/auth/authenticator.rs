@@ -25,7 +25,6 @@ use super::{
     Revocations, Scope, Session, Throttle, has_form,
 };
 use crate::http::error::{self, ApiError};
-use crate::http::table::{ROUTES, Table};
 
 /// What is set about access.
 #[derive(Debug, Clone)]
@@ -56,7 +55,6 @@ pub struct Authenticator {
     recorded: RateLimit<String>,
     pub(in crate::http) revocations: Revocations,
     pub(in crate::http) audit: Audit,
-    pub(super) table: Table,
 }
 
 /// How many sign-ins and sign-outs of one token are recorded in [`RECORDED_WITHIN`], so that no holder of a token can fill the audit.
@@ -84,7 +82,6 @@ impl Authenticator {
             recorded: RateLimit::new(RECORDED_SESSIONS, RECORDED_WITHIN, RECORDED_TOKENS),
             revocations,
             audit,
-            table: Table::new(ROUTES),
         }
     }
 

@@ -1,13 +1,13 @@
-//! The middleware of access: every routed request passes here once, before its handler, and a change leaves a record here.
+//! The middleware of access: every routed request passes here once, before its handler, with what the group of its route needs; and a change
+//! leaves a record here.
 
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, LOCATION, SET_COOKIE};
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
-use axum::middleware::{Next, from_fn_with_state};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use url::form_urlencoded;
 
@@ -15,37 +15,13 @@ use super::authenticator::{Authenticator, Validity};
 use super::client::Client;
 use super::{Caller, Need, Noted, is_place};
 use crate::http::error::{self, ApiError};
-use crate::http::table::Verdict;
 
-/// Puts the authenticator before these routes.
-pub(in crate::http) fn before(routes: Router, authenticator: Arc<Authenticator>) -> Router {
-    routes
-        .fallback(|uri: Uri| async move { error::no_such_path(&uri) })
-        .layer(from_fn_with_state(authenticator, authenticate))
-}
-
-/// Passes a routed request to its handler, or answers why not.
-async fn authenticate(
-    State(authenticator): State<Arc<Authenticator>>,
+/// Passes a request to the handler of a route that needs this, or answers why not.
+pub(in crate::http) async fn authenticate(
+    State((authenticator, need)): State<(Arc<Authenticator>, Need)>,
     request: Request,
     next: Next,
 ) -> Response {
-    let Some(path) = request.extensions().get::<MatchedPath>().cloned() else {
-        return next.run(request).await;
-    };
-    let need = match authenticator.table.verdict(request.method(), path.as_str()) {
-        Verdict::Needs(need) => need,
-        Verdict::WrongMethod(allowed) => {
-            return error::wrong_method(request.method(), allowed).into_response();
-        }
-        Verdict::Unlisted => {
-            tracing::error!(
-                path = path.as_str(),
-                "a route without a rule of access was asked for, and not answered"
-            );
-            return error::no_such_path(request.uri()).into_response();
-        }
-    };
     if !authenticator.is_meant(&request) {
         return error::other_host().into_response();
     }
@@ -183,21 +159,20 @@ mod tests {
 
     use axum::body::Body;
     use axum::http::header::AUTHORIZATION;
-    use axum::routing::{get, post};
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
     use jiff::Timestamp;
 
     use super::*;
-    use crate::http::AccessSettings;
     use crate::http::auth::{Audit, Authority, Grant, Reading, Reportable, Revocations, Scope};
+    use crate::http::{AccessSettings, Routes};
 
     type Notes = Arc<Mutex<Vec<String>>>;
 
     const SECRET: &str = "the-secret-of-the-tests-of-the-authenticator";
 
     /// What an admin's request is answered by these routes, and what is noted.
-    async fn ask(routes: Router, method: Method, path: &str) -> (StatusCode, Vec<String>) {
+    async fn ask(routes: Routes, method: Method, path: &str) -> (StatusCode, Vec<String>) {
         let grant = Grant {
             name: "Ada".to_owned(),
             scopes: [Scope::Admin].into_iter().collect(),
@@ -210,7 +185,7 @@ mod tests {
     }
 
     async fn ask_as(
-        routes: Router,
+        routes: Routes,
         method: Method,
         path: &str,
         token: Option<&str>,
@@ -234,10 +209,7 @@ mod tests {
             url: None,
             base: String::new(),
         };
-        let routes = before(
-            routes,
-            Arc::new(Authenticator::new(settings, revocations, audit)),
-        );
+        let routes = routes.guarded(&Arc::new(Authenticator::new(settings, revocations, audit)));
         let mut request = Request::builder().method(method).uri(path);
         if let Some(token) = token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));
@@ -253,43 +225,29 @@ mod tests {
 
     #[tokio::test]
     async fn a_change_that_its_handler_does_not_note_is_noted_by_its_path() {
-        let silent = Router::new().route("/logout", post(async || "done"));
+        let silent = Routes::default().add_page(Method::POST, "/logout", async || "done");
         assert_eq!(
             ask(silent, Method::POST, "/logout?x=y").await,
             (StatusCode::OK, vec!["Ada POST /logout".to_owned()])
         );
-        let silent = Router::new().route("/logout", post(async || "done"));
+        let silent = Routes::default().add_page(Method::POST, "/logout", async || "done");
         assert_eq!(
             ask_as(silent, Method::POST, "/logout", None).await,
             (StatusCode::OK, vec![]),
             "a stranger leaves no record"
         );
-        let failing = Router::new().route("/logout", post(async || StatusCode::CONFLICT));
+        let failing =
+            Routes::default().add_page(Method::POST, "/logout", async || StatusCode::CONFLICT);
         assert_eq!(
             ask(failing, Method::POST, "/logout").await,
             (StatusCode::CONFLICT, vec![]),
             "what did not happen is not noted"
         );
-        let reading = Router::new().route("/login", get(async || "a form"));
+        let reading = Routes::default().add_page(Method::GET, "/login", async || "a form");
         assert_eq!(
             ask(reading, Method::GET, "/login").await,
             (StatusCode::OK, vec![]),
             "nor is what changes nothing"
-        );
-    }
-
-    #[tokio::test]
-    async fn a_route_without_a_line_in_the_table_answers_nobody() {
-        let strange = Router::new()
-            .route("/strange", get(async || "secret"))
-            .route("/login", axum::routing::put(async || "secret"));
-        assert_eq!(
-            ask(strange.clone(), Method::GET, "/strange").await.0,
-            StatusCode::NOT_FOUND
-        );
-        assert_eq!(
-            ask(strange, Method::PUT, "/login").await.0,
-            StatusCode::METHOD_NOT_ALLOWED
         );
     }
 

@@ -10,8 +10,6 @@ use axum::http::header::{CACHE_CONTROL, SET_COOKIE};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
-use serde::Serialize;
-use utoipa::ToSchema;
 
 use super::authenticator::Authenticator;
 use super::client::Client;
@@ -19,7 +17,6 @@ use super::layer;
 use super::origin;
 use super::{AccessToken, Caller, Noted, Refusal, Scope, SignError, is_place};
 use crate::http::error::{self, ApiError};
-use crate::http::routes::answer;
 
 /// The field of the form that holds the token.
 const TOKEN_FIELD: &str = "token";
@@ -29,43 +26,6 @@ const NEXT_FIELD: &str = "next";
 
 /// What the form is told where too many failed.
 const WAIT: &str = "wait";
-
-/// Who asks, as the API tells them.
-#[derive(Debug, Serialize, ToSchema)]
-pub(in crate::http) struct Who<'a> {
-    /// What forms and scripts of a session repeat with each change; empty for others, who need none.
-    csrf: &'a str,
-    /// Until when; null for who showed nothing.
-    #[schema(required)]
-    expires: Option<Timestamp>,
-    /// The name of their token.
-    #[schema(example = "anonymous")]
-    name: &'a str,
-    /// What their token allows: `read`, `report`, `admin`, which holds the others.
-    #[schema(value_type = Vec<String>, example = json!([]))]
-    scopes: Vec<&'static str>,
-}
-
-/// Who asks, and what they may.
-#[utoipa::path(
-    get,
-    path = "/api/v1/session",
-    tag = "access",
-    responses((status = 200, description = "Who the token or the session says that you are", body = Who<'static>))
-)]
-pub(in crate::http) async fn who(caller: Caller) -> Result<Response, ApiError> {
-    let scopes = caller
-        .pass()
-        .map(|pass| pass.scopes.words().collect())
-        .unwrap_or_default();
-    let answer = answer(&Who {
-        csrf: caller.csrf().unwrap_or_default(),
-        expires: caller.expires(),
-        name: caller.name(),
-        scopes,
-    })?;
-    Ok(never_kept(answer))
-}
 
 /// What is about tokens and sessions is kept nowhere.
 pub(in crate::http) fn never_kept(answer: Response) -> Response {

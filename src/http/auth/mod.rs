@@ -20,7 +20,6 @@ mod revoked;
 mod scope;
 mod throttle;
 mod token;
-pub(in crate::http) mod tokens;
 
 pub use audit::{Audit, MAX_NOTE_BYTES, Noted};
 pub use caller::{Caller, Viewer};

@@ -12,7 +12,7 @@ use engine::{Command, Impact, Receipt, Refusal, Scope, Snapshot};
 /// What comes of a command, later.
 pub type Answered = Pin<Box<dyn Future<Output = Result<Receipt, Refusal>> + Send>>;
 
-/// Gives a command to the engine, in somebody's name.
+/// Gives a command to the engine, in the name of a token.
 pub type Give = dyn Fn(Command, String) -> Answered + Send + Sync;
 
 /// Whether the component of a name is well; `None` when there is none.

@@ -22,7 +22,7 @@ const MAX_ERROR_BYTES: usize = 4 << 10;
 #[derive(Debug, Default, Deserialize)]
 struct Told {
     #[serde(default)]
-    message: String,
+    detail: String,
 }
 
 /// Puts around everything that is served that a person who gets no answer gets a page.
@@ -66,7 +66,7 @@ async fn explain(State(base): State<Arc<str>>, request: Request, next: Next) -> 
         .unwrap_or_default();
     (
         status,
-        framed(&base, refusal(theme, status, &notified.message, reads)),
+        framed(&base, refusal(theme, status, &notified.detail, reads)),
     )
         .into_response()
 }

@@ -33,4 +33,4 @@ mod words;
 mod tests;
 
 pub use error_pages::with_lost_page;
-pub use routes::{WebState, router};
+pub use routes::{WebState, routes};

@@ -63,10 +63,10 @@ fn whole(snapshot: &Snapshot, report: &Report) -> Markup {
         p.links {
             "The whole month: "
             @for (by, words) in [(By::Experiment, "CSV by experiment"), (By::Pool, "CSV by pool")] {
-                a href={ "/api/v2/reports?format=csv&by=" (by.as_str()) "&period=" (report.period) } { (words) } " · "
+                a href={ "/api/v2/availability?format=csv&by=" (by.as_str()) "&period=" (report.period) } { (words) } " · "
             }
-            a href={ "/api/v2/reports?period=" (report.period) } { "JSON" } " · "
-            a href={ "/api/v2/reports?format=html&period=" (report.period) } { "one page to print" }
+            a href={ "/api/v2/availability?period=" (report.period) } { "JSON" } " · "
+            a href={ "/api/v2/availability?format=html&period=" (report.period) } { "one page to print" }
         }
         @if !report.worst.is_empty() {
             section #part-worst aria-labelledby="worst" { h2 #worst { "Worst experiments" } (table("Worst experiments", &report.worst, |row| experiment(snapshot, row))) }

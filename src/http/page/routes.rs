@@ -2,16 +2,14 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, RawQuery, State};
 use axum::http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HeaderValue, REFERRER_POLICY,
     X_CONTENT_TYPE_OPTIONS,
 };
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
@@ -25,8 +23,8 @@ use super::view::{self, Experiment};
 use super::{
     assets, error_pages, experiment, history, holds, login, outbox, pools, reports, sources,
 };
-use crate::http::auth::{Caller, Scope};
-use crate::http::{Categories, OrderState, Reports};
+use crate::http::auth::{Caller, Need, Scope};
+use crate::http::{Categories, OrderState, Reports, Routes};
 use crate::store::{Reader, Store, StoreHealth};
 use engine::Snapshot;
 use engine::model::escape_deceptive;
@@ -68,21 +66,29 @@ impl std::fmt::Debug for WebState {
 }
 
 /// All pages.
-pub fn router(state: WebState) -> Router {
-    let routes = Router::new()
-        .route("/", get(overview))
-        .route("/experiments/{stub}", get(experiment))
-        .route("/pools", get(pools))
-        .route("/sources", get(sources))
-        .route("/holds", get(holds))
-        .route("/outbox", get(outbox))
-        .route("/reports", get(reports))
-        .route("/lab", get(lab))
-        .route("/lab/{pool}", get(lab_pool))
-        .route("/login", get(login::page))
-        .route("/assets/{name}", get(asset))
-        .route("/favicon.ico", get(favicon));
-    commands::add(routes, &state).with_state(state)
+#[must_use]
+pub fn routes(state: &WebState) -> Routes {
+    let get = Method::GET;
+    let reading = Routes::needing(Need::Read)
+        .add_page(get.clone(), "/", overview)
+        .add_page(get.clone(), "/experiments/{stub}", experiment)
+        .add_page(get.clone(), "/pools", pools)
+        .add_page(get.clone(), "/sources", sources)
+        .add_page(get.clone(), "/holds", holds)
+        .add_page(get.clone(), "/outbox", outbox)
+        .add_page(get.clone(), "/reports", reports);
+    let students = Routes::needing(Need::Students)
+        .add_page(get.clone(), "/lab", lab)
+        .add_page(get.clone(), "/lab/{pool}", lab_pool);
+    let always = Routes::needing(Need::Always)
+        .add_page(get.clone(), "/login", login::page)
+        .add_page(get.clone(), "/assets/{name}", asset)
+        .add_page(get, "/favicon.ico", favicon);
+    reading
+        .merge(students)
+        .merge(always)
+        .merge(commands::routes(state))
+        .with_state(state)
 }
 
 /// What one page is made from: a picture, and how the memory is, at one moment.

@@ -17,7 +17,7 @@ use tower::ServiceExt;
 
 use super::assets;
 use super::error_pages::with_lost_page;
-use super::routes::{WebState, router};
+use super::routes::{WebState, routes};
 use super::state::State;
 use crate::http::auth::{AccessToken, Caller, Scope, Session};
 use crate::http::{Give, OrderState, Reports};
@@ -336,7 +336,7 @@ fn web_called(
         component,
         give,
     });
-    let pages = router(WebState {
+    let pages = routes(&WebState {
         snapshots,
         store: None,
         stream: None,
@@ -347,7 +347,7 @@ fn web_called(
         label: Arc::from(label),
         zone: Arc::new(|| TimeZone::UTC),
     });
-    with_lost_page(pages.layer(Extension(caller)), Arc::from(base))
+    with_lost_page(pages.open().layer(Extension(caller)), Arc::from(base))
 }
 
 /// The text that the forms of the session repeat.

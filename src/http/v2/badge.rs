@@ -12,8 +12,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::params::Params;
-use crate::http::error::{self, ApiError};
-use crate::http::routes::{Served, answer};
+use crate::http::error::{self, ApiError, Reason};
+use crate::http::state::{Served, answer};
 use engine::model::{Bookable, Health};
 use engine::{ExperimentView, PoolView, Severity, Snapshot};
 
@@ -49,11 +49,9 @@ struct Badge {
     params(("file" = String, Path, description = "The name of an experiment or a pool, with `.svg` or `.json`", example = "pend00.svg")),
     responses(
         (status = 200, description = "The badge. It may be kept for a minute", content((String = "image/svg+xml"), (Badge = "application/json"))),
-        (status = 400, description = "There are no parameters here", body = ApiError),
-        (status = 404, description = "There is no such experiment or pool", body = ApiError),
     )
 )]
-pub(in crate::http) async fn badge(
+pub(super) async fn badge(
     State(served): State<Arc<Served>>,
     file: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
@@ -65,8 +63,10 @@ pub(in crate::http) async fn badge(
         .rsplit_once('.')
         .ok_or_else(|| error::no_such_path(&uri))?;
     let badge = || {
-        Badge::of(&served.snapshot(), name)
-            .ok_or_else(|| error::unknown(format!("experiment or pool {name} was not found")))
+        Badge::of(&served.snapshot(), name).ok_or_else(|| {
+            let words = format!("experiment or pool {name} was not found");
+            ApiError::new(Reason::NotFound, words)
+        })
     };
     let mut response = match kind {
         "svg" => (

@@ -1,4 +1,4 @@
-//! One experiment whole: what a list tells of it, and everything that only a look at the sources' newest reports can tell.
+//! One experiment in detail: what a list tells of it, and what only the sources' newest reports can tell.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,18 +7,20 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::Uri;
 use axum::response::Response;
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::history;
 use super::params::Params;
-use super::summary::{self, Line};
+use super::summary::Line;
+use super::time::Timestamp;
+use super::words::{Bookable, Fault, Health};
 use crate::http::auth::Viewer;
 use crate::http::error::{self, ApiError};
 use crate::http::lookup;
-use crate::http::routes::{Served, answer};
-use engine::model::{CallError, SourceName, Visibility};
+use crate::http::state::{Served, answer};
+use engine::model::{SourceName, Visibility};
 use engine::{
     Connection, Evidence, ExperimentView, LastConnection, ResourceView, Scopes, Snapshot,
     SourceView, StreamView, ToldView, Traffic,
@@ -26,10 +28,13 @@ use engine::{
 
 /// Everything about an experiment.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = WholeExperiment)]
+#[schema(as = ExperimentDetail)]
 pub(super) struct Whole<'a> {
     /// What a list tells of it.
     experiment: Line<'a>,
+    /// What can be done about it; null when nothing is wrong, its symptoms do not tell, or for readers without a token.
+    #[schema(required)]
+    advice: Option<&'a str>,
     /// When it was first seen.
     first_seen: Timestamp,
     /// When book's manifest last listed it; null for never.
@@ -39,9 +44,9 @@ pub(super) struct Whole<'a> {
     resources: Vec<Resource<'a>>,
     /// Its streams, in the order of `experiment.streams`.
     streams: Vec<Contact<'a>>,
-    /// Its remote login.
+    /// Its jump connection (the remote login).
     jump: Contact<'a>,
-    /// What people were told bad about it and not yet good again, one for each way to people that heard of it.
+    /// What was last notified as bad about it and not yet as good again, one for each route that was notified.
     notified: Vec<Told>,
     /// Its bookings that are under way or start within 24 h, in the order of their starts.
     booked: Vec<Slot>,
@@ -61,16 +66,16 @@ struct Slot {
     started: bool,
 }
 
-/// What the people of one way were told.
+/// What was last notified over a route.
 #[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Notified)]
 struct Told {
-    /// The way.
+    /// The route.
     #[schema(example = "mail")]
     route: String,
-    /// How they were told it is.
-    #[schema(example = "down")]
-    health: &'static str,
-    /// When they were last told.
+    /// The health that was notified.
+    health: Health,
+    /// When.
     at: Timestamp,
 }
 
@@ -78,8 +83,8 @@ impl Told {
     fn new(view: &ToldView) -> Self {
         Self {
             route: view.route.to_string(),
-            health: view.health.as_str(),
-            at: view.at,
+            health: view.health.into(),
+            at: view.at.into(),
         }
     }
 }
@@ -90,17 +95,16 @@ pub(super) struct Resource<'a> {
     /// Its name in book.
     #[schema(example = "r-pend00")]
     name: &'a str,
-    /// Whether it can be booked: `bookable`, `withdrawn`, `held` or `unknown`.
-    #[schema(example = "bookable")]
-    bookable: &'static str,
+    /// Whether it can be booked.
+    bookable: Bookable,
     /// The reason that book stores with that.
     reason: &'a str,
     /// When book last said so; null when it has not said yet.
     #[schema(required)]
     read: Option<Timestamp>,
-    /// Why the last switch failed, in one word; null when it did not.
+    /// Why the last switch failed; null when it did not.
     #[schema(required)]
-    fault: Option<&'static str>,
+    fault: Option<Fault>,
     /// Why the last switch failed, in book's words. Null for readers who may not see it.
     #[schema(required)]
     fault_text: Option<String>,
@@ -117,7 +121,7 @@ pub(super) struct Contact<'a> {
     /// When it was last in a report; null for never.
     #[schema(required)]
     seen: Option<Timestamp>,
-    /// When a message of it last went, as the report or, where labwatch listens, our ears tell; null when that is not known or none did.
+    /// When a message of it last went, as the report or, where labwatch samples, a sample tells; null when that is not known or none did.
     #[schema(required)]
     transmitted: Option<Timestamp>,
     /// Messages a second since it connected; null without statistics.
@@ -145,14 +149,10 @@ pub(super) struct Contact<'a> {
     get,
     path = "/api/v2/experiments/{name}",
     tag = "experiments",
-    params(("name" = String, Path, description = "The experiment's name", example = "pend00")),
-    responses(
-        (status = 200, description = "The experiment", body = Whole<'static>),
-        (status = 400, description = "There are no parameters here", body = ApiError),
-        (status = 404, description = "There is no such experiment", body = ApiError),
-    )
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The experiment's name", example = "pend00")),
+    responses((status = 200, description = "The experiment", body = Whole<'static>))
 )]
-pub(in crate::http) async fn experiment(
+pub(super) async fn experiment(
     State(served): State<Arc<Served>>,
     name: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
@@ -181,8 +181,9 @@ impl<'a> Whole<'a> {
             .into_iter();
         Self {
             experiment: Line::new(view),
-            first_seen: view.first_seen,
-            last_listed: view.last_listed,
+            advice: view.advice.as_deref().filter(|_| sight.is_full()),
+            first_seen: view.first_seen.into(),
+            last_listed: view.last_listed.map(Timestamp::from),
             resources: view
                 .resources
                 .iter()
@@ -201,8 +202,8 @@ impl<'a> Whole<'a> {
                 .collect(),
             booked: booked
                 .map(|of| Slot {
-                    start: of.start,
-                    end: of.end,
+                    start: of.start.into(),
+                    end: of.end.into(),
                     started: of.started,
                 })
                 .collect(),
@@ -220,10 +221,10 @@ impl<'a> Resource<'a> {
     fn new(resource: &'a ResourceView, sight: Visibility) -> Self {
         Self {
             name: resource.name.as_str(),
-            bookable: summary::bookable(resource.bookable),
+            bookable: resource.bookable.into(),
             reason: &resource.reason,
-            read: resource.read,
-            fault: resource.fault.as_ref().map(CallError::as_str),
+            read: resource.read.map(Timestamp::from),
+            fault: resource.fault.as_ref().map(Fault::from),
             fault_text: resource
                 .fault
                 .as_ref()
@@ -251,8 +252,8 @@ impl<'a> Contact<'a> {
         };
         Self {
             topic,
-            seen,
-            transmitted: heard.or(notified.transmitted),
+            seen: seen.map(Timestamp::from),
+            transmitted: heard.map(Timestamp::from).or(notified.transmitted),
             ..notified
         }
         .for_eyes_of(sight)
@@ -271,17 +272,17 @@ impl<'a> Contact<'a> {
         };
         Self {
             topic,
-            seen,
+            seen: seen.map(Timestamp::from),
             ..notified
         }
         .for_eyes_of(sight)
     }
 
-    fn now(connection: &Connection<'a>, reported: Option<Timestamp>) -> Self {
+    fn now(connection: &Connection<'a>, reported: Option<jiff::Timestamp>) -> Self {
         Self {
             connected: true,
-            since: connection.connected.parse().ok(),
-            expires: connection.expires.parse().ok(),
+            since: time(connection.connected),
+            expires: time(connection.expires),
             remote: Some(connection.remote),
             user_agent: Some(connection.user_agent),
             ..Self::default()
@@ -289,10 +290,10 @@ impl<'a> Contact<'a> {
         .with_traffic(connection.tx, reported)
     }
 
-    fn last(last: &'a LastConnection, reported: Option<Timestamp>) -> Self {
+    fn last(last: &'a LastConnection, reported: Option<jiff::Timestamp>) -> Self {
         Self {
-            since: last.connected.parse().ok(),
-            expires: last.expires.parse().ok(),
+            since: time(&last.connected),
+            expires: time(&last.expires),
             remote: Some(&last.remote),
             user_agent: Some(&last.user_agent),
             ..Self::default()
@@ -300,11 +301,12 @@ impl<'a> Contact<'a> {
         .with_traffic(last.tx, reported)
     }
 
-    fn with_traffic(self, tx: Option<Traffic>, reported: Option<Timestamp>) -> Self {
+    fn with_traffic(self, tx: Option<Traffic>, reported: Option<jiff::Timestamp>) -> Self {
         let ago = |last: Duration| {
             reported?
                 .checked_sub(SignedDuration::try_from(last).ok()?)
                 .ok()
+                .map(Timestamp::from)
         };
         Self {
             transmitted: tx.and_then(|tx| tx.last).and_then(ago),
@@ -325,4 +327,10 @@ impl<'a> Contact<'a> {
             }
         }
     }
+}
+
+/// A server's own words for a time; `None` where they are none.
+fn time(text: &str) -> Option<Timestamp> {
+    let at: jiff::Timestamp = text.parse().ok()?;
+    Some(at.into())
 }

@@ -1,14 +1,16 @@
-//! What is other in a picture than in the one before, as listeners are told it. Costs next to nothing when nothing is.
+//! Diffs two snapshots into events of the stream. Costs next to nothing when nothing changed.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::json_cache::List;
 use super::lab::{Counts, Source};
-use super::live::json;
+use super::live::{Reset, ResetReason, json};
 use super::summary::Line;
+use super::words::{Link, SourceHealth};
 use engine::model::Visibility;
 use engine::{ExperimentView, Snapshot};
 
@@ -24,11 +26,13 @@ pub(super) struct Differ {
     changed: u64,
     experiments: List,
     counts: Counts,
-    sources: Vec<(&'static str, &'static str, usize)>,
+    sources: Vec<(SourceHealth, Link, usize)>,
 }
 
-#[derive(Serialize)]
-struct Gone<'a> {
+/// An experiment that is forgotten.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Gone<'a> {
+    /// Its name.
     name: &'a str,
 }
 
@@ -53,7 +57,12 @@ impl Differ {
             changes = between(&self.experiments, &snapshot.experiments);
             self.experiments = Arc::clone(&snapshot.experiments);
             if changes.len() > MAX_CHANGES_AT_ONCE {
-                changes = vec![("reset", r#"{"why":"too-much"}"#.to_owned())];
+                changes = vec![(
+                    "reset",
+                    json(&Reset {
+                        why: ResetReason::TooMuch,
+                    }),
+                )];
             }
             let counts = Counts::of(snapshot);
             if counts != self.counts {

@@ -1,37 +1,28 @@
-//! The bad times of experiments and sources, from the history.
+//! The incidents of experiments and sources, from the history.
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
+use axum::http::Uri;
 use axum::response::Response;
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::history::paged;
-use super::params;
+use super::page::{self, Page, PageParams};
+use super::records::{self, RangeParams};
+use super::time::Timestamp;
+use super::words::IncidentKind;
 use crate::http::auth::Viewer;
 use crate::http::error::ApiError;
-use crate::http::routes::{Served, answer};
-use crate::store::{self, Subject};
+use crate::http::state::Served;
+use crate::store::{self, Range, Subject};
 use engine::model::{SourceName, Stub, Visibility};
 
-/// A list of incidents.
+/// From bad to good again, of an experiment or of a source.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Incidents {
-    /// The incidents, newest first.
-    incidents: Vec<Incident>,
-    /// What `cursor` has to be for older ones; null when there are none.
-    #[schema(required)]
-    next: Option<String>,
-}
-
-/// A bad time of an experiment or of a source.
-#[derive(Debug, Serialize, ToSchema)]
-struct Incident {
-    /// Whether it is an `experiment` or a `source`.
-    #[schema(example = "experiment")]
-    kind: &'static str,
+pub(super) struct Incident {
+    /// Whose it was.
+    kind: IncidentKind,
     /// Which one.
     #[schema(example = "pend00")]
     name: String,
@@ -40,78 +31,74 @@ struct Incident {
     /// When it ended; null while it goes on, and of an experiment that was forgotten meanwhile.
     #[schema(required)]
     end: Option<Timestamp>,
-    /// The worst of it: `degraded` or `down`.
-    #[schema(example = "down")]
-    worst: &'static str,
+    /// The worst of it.
+    worst: Worst,
     /// Everything that was wrong in its course, sorted: the codes of issues. Of sources it is a server's own words, so it is empty for
     /// readers who may not see those.
     #[schema(example = json!(["missing jump"]))]
     causes: Vec<String>,
 }
 
-/// The bad times of all experiments and sources, newest first.
-#[utoipa::path(
-    get,
-    path = "/api/v2/history/incidents",
-    tag = "history",
-    params(
-        ("from" = Option<Timestamp>, Query, description = "From when; 30 days before `until` where it is not given"),
-        ("until" = Option<Timestamp>, Query, description = "Until when; now where it is not given"),
-        ("limit" = Option<usize>, Query, description = "At most so many, from 1 to 1000; 100 where it is not given", example = 100),
-        ("cursor" = Option<String>, Query, description = "`next` of the page before"),
-    ),
-    responses(
-        (status = 200, description = "The bad times that touch the range", body = Incidents),
-        (status = 400, description = "A parameter is not known or not understood, or the answer would be too long", body = ApiError),
-        (status = 404, description = "labwatch keeps no history", body = ApiError),
-        (status = 503, description = "The history does not answer now", body = ApiError),
-    )
-)]
-pub(in crate::http) async fn incidents(
+/// How bad an incident was.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Worst {
+    Degraded,
+    Down,
+}
+
+/// The incidents of all experiments and sources, newest first.
+#[utoipa::path(get, path = "/api/v2/history/incidents", tag = "history", params(RangeParams, PageParams), responses(
+    (status = 200, description = "A page of those that touch the range, newest first", body = Page<Incident>),
+))]
+pub(super) async fn list_incidents(
     State(served): State<Arc<Served>>,
-    RawQuery(query): RawQuery,
+    uri: Uri,
     Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
-    incidents_of(&served, None, query.as_deref(), sight).await
+    incidents_of(&served, None, &uri, sight).await
 }
+
+/// The key of an incident in a list: when it began and whose it was. Two of one subject never begin together.
+type Key = (jiff::Timestamp, String, String);
 
 pub(super) async fn incidents_of(
     served: &Served,
     of: Option<Subject>,
-    query: Option<&str>,
+    uri: &Uri,
     sight: Visibility,
 ) -> Result<Response, ApiError> {
-    let (params, range, limit) = paged(served, query)?;
-    let after = params::cursor(&params, subject)?;
-    let page = served
+    let (range, paging) = records::ranged::<Key>(served, uri, "incidents")?;
+    let after = paging
+        .after
+        .and_then(|(at, kind, name)| Some((at, subject(&kind, &name)?)));
+    let found = served
         .past
-        .ask(|reader| reader.incidents(of, range, after, limit))
+        .ask(|reader| reader.incidents(of, range, after, paging.limit))
         .await?;
-    let next = page
-        .incidents
-        .last()
-        .filter(|_| page.more)
-        .map(|last| format!("{}~{}", last.begin, key(&last.subject)));
-    answer(&Incidents {
-        incidents: page
-            .incidents
-            .into_iter()
-            .map(|incident| Incident::new(incident, sight))
-            .collect(),
+    let last = found.incidents.last().filter(|_| found.more);
+    let next = last.map(|last| {
+        let (kind, name) = key(&last.subject);
+        let Range { from, until } = range;
+        page::encoded("incidents", &(from, until, (last.begin, kind, name)))
+    });
+    let incidents = found.incidents.into_iter();
+    let page = Page {
+        items: incidents.map(|it| Incident::new(it, sight)).collect(),
         next,
-    })
+    };
+    page.answer(uri)
 }
 
 /// A subject as a part of a cursor.
-fn key(subject: &Subject) -> String {
+fn key(subject: &Subject) -> (&'static str, String) {
     match subject {
-        Subject::Experiment(stub) => format!("experiment~{stub}"),
-        Subject::Source(source) => format!("source~{source}"),
+        Subject::Experiment(stub) => ("experiment", stub.to_string()),
+        Subject::Source(source) => ("source", source.to_string()),
     }
 }
 
-fn subject(key: &str) -> Option<Subject> {
-    let (kind, name) = key.split_once('~')?;
+fn subject(kind: &str, name: &str) -> Option<Subject> {
     match kind {
         "experiment" => Stub::try_new(name).ok().map(Subject::Experiment),
         "source" => SourceName::ALL
@@ -131,20 +118,21 @@ impl Incident {
             was_down,
             causes,
         } = incident;
-        let (kind, name, is_open) = match subject {
-            Subject::Experiment(stub) => ("experiment", stub.to_string(), true),
-            Subject::Source(source) => ("source", source.to_string(), false),
-        };
+        let is_open = matches!(subject, Subject::Experiment(_));
         let causes = causes
             .into_iter()
             .filter(|_| is_open || sight.is_full())
             .collect();
         Self {
-            kind,
-            name,
-            begin,
-            end,
-            worst: if was_down { "down" } else { "degraded" },
+            kind: (&subject).into(),
+            name: key(&subject).1,
+            begin: begin.into(),
+            end: end.map(Timestamp::from),
+            worst: if was_down {
+                Worst::Down
+            } else {
+                Worst::Degraded
+            },
             causes,
         }
     }

@@ -1,4 +1,4 @@
-//! The JSON of experiments, written once for as long as they do not change. Keeps those of one list: the newest that somebody asked for.
+//! The JSON of experiments, written once for as long as they do not change. Keeps those of one list: the newest that was asked for.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -6,7 +6,7 @@ use axum::body::Bytes;
 
 use super::summary::Line;
 use crate::http::error::ApiError;
-use crate::http::routes::rendered;
+use crate::http::state::rendered;
 use engine::ExperimentView;
 
 /// All experiments of a picture.

@@ -3,17 +3,20 @@
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
+use axum::http::Uri;
 use axum::response::Response;
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::page::{Page, PageParams, Paging};
 use super::params::Params;
+use super::time::Timestamp;
+use super::words::{CauseKind, Channel, Fault, Link, Role, SourceHealth, SourceName};
 use crate::http::auth::Viewer;
 use crate::http::error::ApiError;
-use crate::http::routes::{Served, answer};
-use engine::model::{CallError, SourceName, Visibility};
-use engine::{self, Cause, Link, PoolView, Role, RouteView, Severity, Snapshot, SourceView};
+use crate::http::state::{Served, answer};
+use engine::model::Visibility;
+use engine::{self, Cause, PoolView, RouteView, Severity, Snapshot, SourceView, model};
 
 /// How the whole laboratory is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -25,9 +28,8 @@ struct Lab {
     started: Timestamp,
     /// The moment that this answer tells of.
     at: Timestamp,
-    /// Whether this replica acts (`leader`) or only watches (`follower`).
-    #[schema(example = "leader")]
-    role: &'static str,
+    /// Whether this replica acts or only watches.
+    role: Role,
     /// How many experiments are in which state.
     experiments: Counts,
     /// How many pools there are.
@@ -42,15 +44,15 @@ struct Lab {
     causes: Vec<CommonCause>,
     /// Relay, jump and book, in this order.
     sources: Vec<Source>,
-    /// Since when labwatch has heard from no source at all, so that it is probably cut off itself; null when it has not.
+    /// Since when no source has reported at all, so that labwatch is probably cut off itself; null when one has.
     #[schema(required)]
     blind_since: Option<Timestamp>,
     /// Since when book has given an empty manifest; null when it has not.
     #[schema(required)]
     manifest_lost_since: Option<Timestamp>,
-    /// The ways to people, in the order of the settings; none when nobody is told.
+    /// The routes of notifications, in the order of the settings.
     routes: Vec<Way>,
-    /// Listening to streams.
+    /// Sampling of streams.
     sampling: Sampling,
 }
 
@@ -67,7 +69,7 @@ pub(super) struct Counts {
     flapping: usize,
     /// Those that are down.
     down: usize,
-    /// Those that are not judged.
+    /// Those that are not evaluated.
     unknown: usize,
     /// Those of which a monitor withdrew a resource.
     withdrawn: usize,
@@ -75,9 +77,9 @@ pub(super) struct Counts {
     held: usize,
     /// Those that book does not list.
     unlisted: usize,
-    /// Those that somebody acknowledged as bad.
+    /// Those that are acknowledged as bad.
     acknowledged: usize,
-    /// Those of which mail is silenced, or that are worked on.
+    /// Those that are silenced, or in maintenance.
     silenced: usize,
     /// Those whose health and bookability do not fit together.
     mismatched: usize,
@@ -123,9 +125,8 @@ impl Counts {
 /// Losses that probably have one cause.
 #[derive(Debug, Serialize, ToSchema)]
 struct CommonCause {
-    /// What they have in common: an `address`, a `subnet`, or the `stem` of their names.
-    #[schema(example = "stem")]
-    kind: String,
+    /// What they have in common.
+    kind: CauseKind,
     /// It, in words. Of addresses only the network where the reader may not see them.
     #[schema(example = "pend*")]
     label: String,
@@ -138,25 +139,24 @@ struct CommonCause {
     began: Timestamp,
 }
 
-/// A way to people.
+/// A route of notifications.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Route)]
 struct Way {
     /// Its name.
     #[schema(example = "mail")]
     name: String,
-    /// How it is notified: `mail`, `webhook`, `alertmanager`, `slack`, `teams`, `matrix` or `ntfy`.
-    #[schema(example = "mail")]
-    channel: &'static str,
-    /// When a message last arrived, since the start; null for never.
+    /// How it sends.
+    channel: Channel,
+    /// When a notification last arrived, since the start; null for never.
     #[schema(required)]
     last_sent: Option<Timestamp>,
-    /// Since when there is something to tell that has not been told; null when there is nothing.
+    /// Since when a notification has been waiting; null when none is.
     #[schema(required)]
     waiting_since: Option<Timestamp>,
-    /// Why the last attempt failed, in one word; null when it did not.
+    /// Why the last attempt failed; null when it did not.
     #[schema(required)]
-    fault: Option<&'static str>,
+    fault: Option<Fault>,
     /// How many attempts failed in a row.
     failures: u32,
     /// When what waits was refused for good; null when it was not.
@@ -168,20 +168,20 @@ impl Way {
     fn new(view: &RouteView) -> Self {
         Self {
             name: view.name.to_string(),
-            channel: view.channel.as_str(),
-            last_sent: view.last_sent,
-            waiting_since: view.waiting_since,
-            fault: view.fault.as_ref().map(CallError::as_str),
+            channel: view.channel.into(),
+            last_sent: view.last_sent.map(Timestamp::from),
+            waiting_since: view.waiting_since.map(Timestamp::from),
+            fault: view.fault.as_ref().map(Fault::from),
             failures: view.failures,
-            refused: view.refused,
+            refused: view.refused.map(Timestamp::from),
         }
     }
 }
 
-/// Listening to streams.
+/// Sampling of streams.
 #[derive(Debug, Serialize, ToSchema)]
 struct Sampling {
-    /// How many streams are listened to; 0 when relay's statistics make it needless or it is off.
+    /// How many streams are sampled; 0 when relay's statistics make it needless or it is off.
     streams: usize,
     /// How long one round over all of them takes at the present speed, in seconds.
     round_seconds: f64,
@@ -196,12 +196,9 @@ struct Sampling {
     get,
     path = "/api/v2/lab",
     tag = "now",
-    responses(
-        (status = 200, description = "The summary", body = Lab),
-        (status = 400, description = "There are no parameters here", body = ApiError),
-    )
+    responses((status = 200, description = "The summary", body = Lab))
 )]
-pub(in crate::http) async fn lab(
+pub(super) async fn lab(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
     Viewer(sight): Viewer,
@@ -211,12 +208,9 @@ pub(in crate::http) async fn lab(
     let short = |pool: &&PoolView| matches!(pool.standing.severity, Severity::Short { .. });
     answer(&Lab {
         version: env!("CARGO_PKG_VERSION"),
-        started: snapshot.started,
-        at: snapshot.at,
-        role: match snapshot.role {
-            Role::Leader => "leader",
-            Role::Follower => "follower",
-        },
+        started: snapshot.started.into(),
+        at: snapshot.at.into(),
+        role: snapshot.role.into(),
         experiments: Counts::of(&snapshot),
         pools: snapshot.standings.len(),
         short_pools: snapshot.standings.iter().filter(short).count(),
@@ -228,8 +222,8 @@ pub(in crate::http) async fn lab(
             .map(|cause| CommonCause::new(cause, sight))
             .collect(),
         sources: Source::all(&snapshot, sight),
-        blind_since: snapshot.blind,
-        manifest_lost_since: snapshot.manifest_lost,
+        blind_since: snapshot.blind.map(Timestamp::from),
+        manifest_lost_since: snapshot.manifest_lost.map(Timestamp::from),
         routes: snapshot.routes.iter().map(Way::new).collect(),
         sampling: Sampling {
             streams: snapshot.sampling.streams,
@@ -243,7 +237,7 @@ pub(in crate::http) async fn lab(
 impl CommonCause {
     fn new(cause: &Cause, sight: Visibility) -> Self {
         Self {
-            kind: cause.kind.to_string(),
+            kind: cause.kind.into(),
             label: if let Some(label) = cause.label_private.show(sight) {
                 label.clone()
             } else {
@@ -251,7 +245,7 @@ impl CommonCause {
             },
             experiments: cause.stubs.iter().map(ToString::to_string).collect(),
             of: cause.of,
-            began: cause.began.wall(),
+            began: cause.began.wall().into(),
         }
     }
 }
@@ -259,60 +253,57 @@ impl CommonCause {
 /// A source: a server that labwatch learns from.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Source {
-    /// Which: `relay`, `jump` or `book`.
-    #[schema(example = "relay")]
-    name: &'static str,
-    /// How it is: `starting`, `live`, `late` (slower than its pace explains) or `down` (what it told is void).
-    #[schema(example = "live")]
-    health: &'static str,
+    /// Which.
+    name: SourceName,
+    /// How it is.
+    health: SourceHealth,
     /// Since when.
     since: Timestamp,
-    /// When it last told something; null for never.
+    /// When it last reported; null for never.
     #[schema(required)]
     last_report: Option<Timestamp>,
     /// The longest time between its recent reports, in seconds; null when there were not enough.
     #[schema(required)]
     pace_seconds: Option<f64>,
-    /// The connection: `connecting`, `open`, `failed` or `closed`. Book is polled, and its connection is not told.
-    #[schema(example = "open")]
-    link: &'static str,
-    /// Why the connection failed, or why nothing can be learnt from it, in one word; null when that is not so.
+    /// How the connection is.
+    link: Link,
+    /// Why the connection failed, or why nothing can be learnt from it; null when that is not so.
     #[schema(required)]
-    fault: Option<&'static str>,
+    fault: Option<Fault>,
     /// What is wrong and what to do, also in the server's words; empty when nothing is. Null for readers who may not see those.
     #[schema(required)]
     note: Option<String>,
     /// When the server started, in its own words; null when it does not tell.
     #[schema(required)]
     server_started: Option<String>,
-    /// How many experiments are not judged, or not wholly, because of it.
+    /// How many experiments are not evaluated, or not wholly, because of it.
     hides: usize,
 }
 
 impl Source {
     pub(super) fn all(snapshot: &Snapshot, sight: Visibility) -> Vec<Self> {
-        SourceName::ALL
+        model::SourceName::ALL
             .into_iter()
             .map(|name| Self::new(snapshot.source(name), sight))
             .collect()
     }
 
     fn new(source: &SourceView, sight: Visibility) -> Self {
-        let (link, fault) = match &source.link {
-            Link::Connecting => ("connecting", None),
-            Link::Open => ("open", None),
-            Link::Unreadable(_) => ("open", Some("unreadable")),
-            Link::Failed(failure) => ("failed", Some(failure.error.as_str())),
-            Link::Broken(_) => ("closed", Some("unreadable")),
-            Link::Closed(_) | Link::GivenUp => ("closed", None),
+        let fault = match &source.link {
+            engine::Link::Failed(failure) => Some((&failure.error).into()),
+            engine::Link::Unreadable(_) | engine::Link::Broken(_) => Some(Fault::Unreadable),
+            engine::Link::Connecting
+            | engine::Link::Open
+            | engine::Link::Closed(_)
+            | engine::Link::GivenUp => None,
         };
         Self {
-            name: source.name.as_str(),
-            health: source.health.as_str(),
-            since: source.since,
-            last_report: source.last_report,
+            name: source.name.into(),
+            health: source.health.into(),
+            since: source.since.into(),
+            last_report: source.last_report.map(Timestamp::from),
             pace_seconds: source.pace.map(|pace| pace.as_secs_f64()),
-            link,
+            link: (&source.link).into(),
             fault,
             note: source.said.show(sight).cloned(),
             server_started: source.server_started.clone(),
@@ -321,26 +312,24 @@ impl Source {
     }
 
     /// How it is, without the time of its newest report, which changes all the time.
-    pub(super) fn standing(&self) -> (&'static str, &'static str, usize) {
+    pub(super) fn standing(&self) -> (SourceHealth, Link, usize) {
         (self.health, self.link, self.hides)
     }
 }
 
 /// Relay, jump and book: what labwatch learns from, in this order.
-#[utoipa::path(
-    get,
-    path = "/api/v2/sources",
-    tag = "now",
-    responses(
-        (status = 200, description = "The sources", body = Vec<Source>),
-        (status = 400, description = "There are no parameters here", body = ApiError),
-    )
-)]
-pub(in crate::http) async fn sources(
+#[utoipa::path(get, path = "/api/v2/sources", tag = "now", params(PageParams), responses(
+    (status = 200, description = "A page, in this order", body = Page<Source>),
+))]
+pub(super) async fn list_sources(
     State(served): State<Arc<Served>>,
-    RawQuery(query): RawQuery,
     Viewer(sight): Viewer,
+    uri: Uri,
 ) -> Result<Response, ApiError> {
-    Params::parse(query.as_deref(), &[])?;
-    answer(&Source::all(&served.snapshot(), sight))
+    let params = Params::parse(uri.query(), &["limit", "cursor"])?;
+    let paging: Paging<usize> = Paging::of(&params, "sources")?;
+    let all = Source::all(&served.snapshot(), sight);
+    paging
+        .pick("sources", all.into_iter().enumerate())
+        .answer(&uri)
 }

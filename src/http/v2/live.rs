@@ -1,5 +1,5 @@
 //! What changes, said once to all who listen: compares each picture with the one before, and keeps the latest changes so that a listener
-//! that lost its connection goes on where it was. Nobody's slowness costs others anything.
+//! that lost its connection goes on where it was. A slow listener costs the others nothing.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -10,6 +10,7 @@ use axum::body::Bytes;
 use serde::Serialize;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 
 use super::diff::Differ;
 use crate::http::auth::customer;
@@ -84,13 +85,24 @@ pub(super) struct Listener {
     _place: OwnedSemaphorePermit,
 }
 
-#[derive(Debug, Serialize)]
-struct Reset {
-    why: &'static str,
+/// The list has to be read anew; changes behind this event follow.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Reset {
+    /// Why.
+    pub(super) why: ResetReason,
+}
+
+/// Why the list has to be read anew: the stream begins, what came meanwhile is not kept any more, or too much changed at once.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum ResetReason {
+    Start,
+    TooOld,
+    TooMuch,
 }
 
 impl Live {
-    /// Nothing has changed yet, and nobody listens. [`Live::follow`] has to run beside it.
+    /// Nothing has changed yet, and there are no listeners. [`Live::follow`] has to run beside it.
     #[must_use]
     pub fn new(snapshots: watch::Receiver<Arc<Snapshot>>) -> Arc<Self> {
         let boot = format!("{:x}", snapshots.borrow().started.as_nanosecond());
@@ -184,7 +196,11 @@ impl Live {
         match known {
             Some(number) if number + 1 >= ring.first && number <= latest => (number, None),
             Some(_) | None => {
-                let why = if seen.is_some() { "too-old" } else { "start" };
+                let why = if seen.is_some() {
+                    ResetReason::TooOld
+                } else {
+                    ResetReason::Start
+                };
                 (
                     latest,
                     Some(frame(&self.id(latest), "reset", &json(&Reset { why }))),

@@ -1,75 +1,124 @@
-//! Version 2 of the API: everything that can be read. Version 1 stays as the program that labwatch replaces had it.
+//! Version 2 of the API: everything but the three routes of the old program.
 //!
 //! What is now stands at `/api/v2/<things>` and `/api/v2/<things>/{name}`, what was at `/api/v2/experiments/{name}/<what>` and
-//! `/api/v2/history/<what>`. Lists that only change with experiments have an ETag. An unknown parameter is an error, so that a misspelt
-//! filter is not taken for none.
+//! `/api/v2/history/<what>`. Every list has pages of one form, every refusal is a problem with a reason, and an unknown parameter is an error, so
+//! that a misspelt filter is not taken for none.
 
+mod availability;
 mod badge;
+mod body;
+mod categories;
+mod category_desk;
 mod detail;
 mod diff;
 mod docs;
 mod document;
 mod history;
+mod holds;
 mod incidents;
 mod json_cache;
 mod lab;
 mod list;
 mod live;
+mod outcome;
+mod page;
 mod params;
 mod pools;
 mod records;
 mod reports;
+mod schedule;
+mod session;
 mod stored;
 mod stream;
 mod summary;
+mod suppression_forms;
+mod suppressions;
+mod time;
+mod tokens;
+mod words;
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
-use axum::routing::get;
+use axum::middleware::from_fn_with_state;
+use utoipa_axum::routes;
 
-use super::routes::Served;
+use super::authenticator::Authenticator;
+use super::commands::OrderState;
+use super::health_state::HealthRoutes;
+use super::idempotency::{self, Idempotency};
+use super::routes::Routes;
+use super::state::Served;
+use crate::http::auth::Need;
 
+pub use availability::{NoReport, ReportSource, ReportSourcing, Reports, report_routes};
+pub use category_desk::{Categories, ServiceRow};
 pub use document::{DOCUMENT_V2_JSON, document_v2};
 pub(super) use json_cache::Sheets;
 pub use live::{KEPT_CHANGES, LISTENERS_FOR_THIS_HOST, Live, MAX_LISTENERS, MAX_LISTENERS_OF_ONE};
-pub use reports::{NoReport, ReportSource, ReportSourcing, Reports, report_routes};
 pub(super) use stored::Past;
 pub use stream::PING_EVERY;
 
 const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// All paths of version 2, and the badges.
-pub(super) fn routes() -> Router<Arc<Served>> {
-    Router::new()
-        .route("/api/v2/lab", get(lab::lab))
-        .route("/api/v2/pools", get(pools::pools))
-        .route("/api/v2/pools/{name}", get(pools::pool))
-        .route("/api/v2/sources", get(lab::sources))
-        .route("/api/v2/holds", get(pools::holds))
-        .route("/api/v2/stream", get(stream::stream))
-        .route("/api/v2/experiments", get(list::experiments))
-        .route("/api/v2/experiments/{name}", get(detail::experiment))
-        .route("/api/v2/experiments/{name}/events", get(history::events))
-        .route("/api/v2/experiments/{name}/uptime", get(history::uptime))
-        .route(
-            "/api/v2/experiments/{name}/incidents",
-            get(history::incidents),
-        )
-        .route(
-            "/api/v2/experiments/{name}/switches",
-            get(history::switches),
-        )
-        .route("/api/v2/history/incidents", get(incidents::incidents))
-        .route("/api/v2/history/switches", get(records::switches))
-        .route("/api/v2/history/sources", get(records::sources))
-        .route("/api/v2/history/holds", get(records::holds))
-        .route("/api/v2/history/gaps", get(records::gaps))
-        .route("/api/v2/history/outbox", get(records::outbox))
-        .route("/badge/{file}", get(badge::badge))
-        .route("/api/v2/openapi.json", get(docs::document))
-        .route("/api/v2/docs", get(docs::page))
-        .route("/api/v2/docs.css", get(docs::style))
-        .route("/api/v1/docs", get(docs::page_of_v1))
+/// The routes that read the laboratory, and the document.
+pub(super) fn routes() -> Routes<Arc<Served>> {
+    reading().merge(docs::routes())
+}
+
+/// The routes that read the laboratory as it is and as it was.
+fn reading() -> Routes<Arc<Served>> {
+    Routes::needing(Need::Read)
+        .add(routes!(lab::lab))
+        .add(routes!(lab::list_sources))
+        .add(routes!(pools::list_pools))
+        .add(routes!(pools::pool))
+        .add(routes!(stream::stream))
+        .add(routes!(list::list_experiments))
+        .add(routes!(detail::experiment))
+        .add(routes!(history::list_events))
+        .add(routes!(history::uptime))
+        .add(routes!(history::list_incidents))
+        .add(routes!(history::list_switches))
+        .add(routes!(incidents::list_incidents))
+        .add(routes!(records::list_switches))
+        .add(routes!(records::list_source_changes))
+        .add(routes!(records::list_past_holds))
+        .add(routes!(records::list_gaps))
+        .add(routes!(records::list_notifications))
+        .add(routes!(badge::badge))
+        .merge(holds::reading())
+}
+
+/// The routes of tokens and sessions.
+pub(super) fn access_routes() -> Routes<Arc<Authenticator>> {
+    tokens::routes().merge(session::routes())
+}
+
+/// The routes of commands to the engine.
+pub(super) fn command_routes(orders: &OrderState, kept: &Arc<Idempotency>) -> Routes {
+    let changing = suppressions::changing().merge(holds::changing());
+    suppressions::reading()
+        .merge(safe_to_repeat(changing, kept))
+        .with_state(orders)
+}
+
+/// The routes of categories and of reports that come in.
+pub(super) fn health_routes(health: &HealthRoutes, kept: &Arc<Idempotency>) -> Routes {
+    let state = Categories::new(health);
+    let categories = categories::reading().merge(safe_to_repeat(categories::changing(), kept));
+    let reports = reports::reading().merge(safe_to_repeat(reports::reporting(), kept));
+    categories
+        .with_state(&state)
+        .merge(reports.with_state(&health.into()))
+}
+
+/// Routes whose `POST` can be sent again with the same `Idempotency-Key`.
+fn safe_to_repeat<S: Clone + Send + Sync + 'static>(
+    routes: Routes<S>,
+    kept: &Arc<Idempotency>,
+) -> Routes<S> {
+    routes.around(|handlers| {
+        handlers.route_layer(from_fn_with_state(Arc::clone(kept), idempotency::once))
+    })
 }

@@ -1,10 +1,13 @@
-//! What stands behind the `?` of a request: checked whole before anything is answered, so that a misspelt filter is not taken for none.
+//! Strict parsing of queries: checked whole before anything is answered, so that a misspelt filter is not taken for none.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::de::value::StrDeserializer;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 
-use crate::http::error::{self, ApiError};
+use crate::http::error::{ApiError, Reason};
 use crate::store::Range;
 
 /// The most values of one parameter.
@@ -17,6 +20,15 @@ pub(super) struct Params(Vec<(String, String)>);
 impl Params {
     /// Takes a query apart. Whatever is not among `allowed` is an error that says what is.
     pub(super) fn parse(query: Option<&str>, allowed: &[&str]) -> Result<Self, ApiError> {
+        Self::parse_lists(query, allowed, &[])
+    }
+
+    /// The same, where those of `lists` take several values: joined by commas, or each by itself as some clients send them.
+    pub(super) fn parse_lists(
+        query: Option<&str>,
+        allowed: &[&str],
+        lists: &[&str],
+    ) -> Result<Self, ApiError> {
         let mut given: Vec<(String, String)> = Vec::new();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             if !allowed.contains(&&*name) {
@@ -25,16 +37,21 @@ impl Params {
                 } else {
                     allowed.join(", ")
                 };
-                return Err(error::malformed(format!(
-                    "parameter {name:?} is not known here; there are: {allowed}"
-                )));
+                return Err(ApiError::new(
+                    Reason::UnknownParameter,
+                    format!("parameter {name:?} is not known here; there are: {allowed}"),
+                ));
             }
-            if given.iter().any(|(known, _)| *known == name) {
-                return Err(error::malformed(format!(
-                    "parameter {name} is given twice; several values are joined by commas"
-                )));
+            match given.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, known)) if lists.contains(&&*name) => {
+                    known.push(',');
+                    known.push_str(&value);
+                }
+                Some(_) => {
+                    return Err(invalid(format!("parameter {name} is given twice")));
+                }
+                None => given.push((name.into_owned(), value.into_owned())),
             }
-            given.push((name.into_owned(), value.into_owned()));
         }
         Ok(Self(given))
     }
@@ -47,31 +64,49 @@ impl Params {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Words joined by commas, each among `all`.
-    pub(super) fn words<T: Copy>(
+    /// Words joined by commas, each of a closed set.
+    pub(super) fn words<T: DeserializeOwned>(
         &self,
         name: &str,
-        all: &[(&str, T)],
     ) -> Result<Option<Vec<T>>, ApiError> {
         let Some(text) = self.text(name) else {
             return Ok(None);
         };
-        let as_str = |as_str: &str| {
-            all.iter()
-                .find(|(known, _)| *known == as_str.trim())
-                .map(|(_, value)| *value)
-        };
-        let words: Option<Vec<T>> = text.split(',').take(MAX_VALUES + 1).map(as_str).collect();
-        words
-            .filter(|words| words.len() <= MAX_VALUES)
-            .map(Some)
-            .ok_or_else(|| {
-                let all: Vec<&str> = all.iter().map(|(as_str, _)| *as_str).collect();
-                error::malformed(format!(
-                    "{name}={text:?} is not understood; allowed, joined by commas: {}",
-                    all.join(", ")
-                ))
-            })
+        let words = text.split(',').take(MAX_VALUES + 1).map(|word| {
+            let word: StrDeserializer<'_, serde::de::value::Error> =
+                word.trim().into_deserializer();
+            T::deserialize(word)
+        });
+        let words: Result<Vec<T>, _> = words.collect();
+        match words {
+            Ok(words) if words.len() <= MAX_VALUES => Ok(Some(words)),
+            Ok(_) => Err(invalid(format!("{name} has more than {MAX_VALUES} words"))),
+            // The error lists what is allowed.
+            Err(error) => Err(invalid(format!(
+                "{name}={text:?} is not understood, words are joined by commas: {error}"
+            ))),
+        }
+    }
+
+    /// One word of a closed set.
+    pub(super) fn word<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ApiError> {
+        let words = self.words(name)?.unwrap_or_default();
+        let mut words = words.into_iter();
+        match (words.next(), words.next()) {
+            (word, None) => Ok(word),
+            (_, Some(_)) => Err(invalid(format!("{name} takes one word"))),
+        }
+    }
+
+    /// `true` or `false`, which it is where nothing is said.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, ApiError> {
+        match self.text(name) {
+            None | Some("false") => Ok(false),
+            Some("true") => Ok(true),
+            Some(other) => Err(invalid(format!(
+                "{name}={other:?} is not understood; allowed: true, false"
+            ))),
+        }
     }
 
     /// A whole number from 1 to `most`.
@@ -81,7 +116,7 @@ impl Params {
         };
         let limit = text.parse().ok().filter(|limit| (1..=most).contains(limit));
         limit.map(Some).ok_or_else(|| {
-            error::malformed(format!(
+            invalid(format!(
                 "limit={text:?} is not understood; allowed: a whole number from 1 to {most}"
             ))
         })
@@ -100,9 +135,7 @@ impl Params {
         if from < until {
             return Ok(Range { from, until });
         }
-        Err(error::malformed(format!(
-            "from={from} is not before until={until}"
-        )))
+        Err(invalid(format!("from={from} is not before until={until}")))
     }
 
     fn time(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
@@ -110,7 +143,7 @@ impl Params {
             return Ok(None);
         };
         let wrong = || {
-            error::malformed(format!(
+            invalid(format!(
                 "{name}={text:?} is not understood; allowed: a time as 2026-11-21T08:00:00Z"
             ))
         };
@@ -118,31 +151,19 @@ impl Params {
     }
 }
 
-/// A place in a list that goes from new to old: a time and what tells rows of the same time apart, joined by `~`.
-pub(super) fn cursor<T>(
-    params: &Params,
-    key: impl FnOnce(&str) -> Option<T>,
-) -> Result<Option<(Timestamp, T)>, ApiError> {
-    let Some(text) = params.text("cursor") else {
-        return Ok(None);
-    };
-    let parts = text
-        .split_once('~')
-        .and_then(|(at, rest)| Some((at.parse().ok()?, key(rest)?)));
-    parts.map(Some).ok_or_else(|| {
-        error::malformed(format!(
-            "cursor={text:?} is not understood; allowed: what `next` of the page before says"
-        ))
-    })
+fn invalid(why: impl Display) -> ApiError {
+    ApiError::new(Reason::InvalidParameter, why)
 }
 
 #[cfg(test)]
 mod tests {
+    use engine::model::SourceName;
+
     use super::*;
 
     fn parse(query: &str) -> Result<Params, String> {
         Params::parse(Some(query), &["state", "limit", "from", "until", "cursor"])
-            .map_err(|error| error.message().to_owned())
+            .map_err(|error| error.detail().to_owned())
     }
 
     #[test]
@@ -155,12 +176,14 @@ mod tests {
         );
         assert_eq!(
             parse("state=a&state=b").err().as_deref(),
-            Some("parameter state is given twice; several values are joined by commas")
+            Some("parameter state is given twice")
         );
+        let several = Params::parse_lists(Some("state=a&state=b"), &["state"], &["state"]);
+        assert_eq!(several.expect("fine").text("state"), Some("a,b"));
         assert_eq!(
             Params::parse(Some("a"), &[])
                 .err()
-                .map(|e| e.message().to_owned())
+                .map(|e| e.detail().to_owned())
                 .as_deref(),
             Some("parameter \"a\" is not known here; there are: none")
         );
@@ -176,19 +199,29 @@ mod tests {
         let words = |query: &str| {
             parse(query)
                 .expect("fine")
-                .words("state", &[("ok", 1), ("down", 2)])
-                .map_err(|error| error.message().to_owned())
+                .words::<SourceName>("state")
+                .map_err(|error| error.detail().to_owned())
         };
         assert_eq!(words(""), Ok(None));
-        assert_eq!(words("state=down,ok"), Ok(Some(vec![2, 1])));
+        assert_eq!(
+            words("state=relay,book"),
+            Ok(Some(vec![SourceName::Relay, SourceName::Book]))
+        );
         assert_eq!(
             words("state=no"),
-            Err("state=\"no\" is not understood; allowed, joined by commas: ok, down".to_owned())
+            Err("state=\"no\" is not understood, words are joined by commas: unknown variant `no`, expected one of `relay`, `jump`, `book`".to_owned())
         );
         assert!(
-            words(&format!("state={}ok", "ok,".repeat(MAX_VALUES))).is_err(),
+            words(&format!("state={}relay", "relay,".repeat(MAX_VALUES))).is_err(),
             "too many"
         );
+        let word = |query: &str| parse(query).expect("fine").word::<SourceName>("state").ok();
+        assert_eq!(word("state=jump"), Some(Some(SourceName::Jump)));
+        assert_eq!((word(""), word("state=jump,book")), (Some(None), None));
+        let flag = |query: &str| parse(query).expect("fine").flag("state").ok();
+        assert_eq!(flag("state=true"), Some(true));
+        assert_eq!((flag(""), flag("state=false")), (Some(false), Some(false)));
+        assert_eq!(flag("state=1"), None);
         for (text, expect) in [
             ("limit=1", Some(Some(1))),
             ("", Some(None)),
@@ -221,19 +254,5 @@ mod tests {
         );
         assert_eq!(range("from=2026-11-21T08:00:00Z"), None);
         assert_eq!(range("from=yesterday"), None);
-        assert_eq!(
-            cursor(
-                &parse("cursor=2026-11-21T08:00:00Z~7").expect("fine"),
-                |id| id.parse::<i64>().ok()
-            )
-            .ok(),
-            Some(Some((now, 7)))
-        );
-        assert!(
-            cursor(&parse("cursor=7").expect("fine"), |id| id
-                .parse::<i64>()
-                .ok())
-            .is_err()
-        );
     }
 }

@@ -1,33 +1,91 @@
-//! What happened in the laboratory: switches, changes of sources, holds, gaps and what was sent, from the history.
+//! What happened in the laboratory: switches, changes of sources, holds, gaps and notifications, from the history, each a list in pages.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
+use axum::http::Uri;
 use axum::response::Response;
-use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
 
-use super::history::range;
+use super::page::{self, Page, PageParams, Paging};
+use super::params::Params;
+use super::time::Timestamp;
+use super::words::{GapCause, OutboxState, SourceHealth, SourceName, SwitchOutcome};
 use crate::http::auth::Viewer;
 use crate::http::error::ApiError;
-use crate::http::routes::{Served, answer};
-use crate::store::{self, MAX_ROWS, OutboxRow, SourceRow, SwitchRow};
-use engine::model::Visibility;
+use crate::http::state::Served;
+use crate::store::{self, Cursor, OutboxRow, Part, Range, RowPage, SourceRow, SwitchRow};
+use engine::model::{Stub, Visibility};
 
-/// A list of switches.
-#[derive(Debug, Serialize, ToSchema)]
-pub(super) struct Switches {
-    /// The switches, newest first.
-    switches: Vec<Switch>,
-    /// What `until` has to be for older ones, where there may be some; what happened at that very moment may come twice.
-    #[schema(required)]
-    next_until: Option<Timestamp>,
+/// How much of the past is told where nothing else is asked for.
+const MONTH: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+/// Which time is asked for.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it documents what `ranged` reads")]
+pub(super) struct RangeParams {
+    /// From when; without, 30 days before `until`.
+    from: Option<Timestamp>,
+    /// Until when, itself not included; without, now.
+    until: Option<Timestamp>,
+}
+
+/// The range and the page that are asked for. A cursor holds the range of its first page, so that a list does not move while it is read.
+pub(super) fn ranged<K: DeserializeOwned>(
+    served: &Served,
+    uri: &Uri,
+    list: &str,
+) -> Result<(Range, Paging<K>), ApiError> {
+    let params = Params::parse(uri.query(), &["from", "until", "limit", "cursor"])?;
+    let paging: Paging<(jiff::Timestamp, jiff::Timestamp, K)> = Paging::of(&params, list)?;
+    let asked = params.range(served.snapshot().at, MONTH)?;
+    let (range, after) = match paging.after {
+        Some((from, until, after)) => (Range { from, until }, Some(after)),
+        None => (asked, None),
+    };
+    let limit = paging.limit;
+    Ok((range, Paging { limit, after }))
+}
+
+/// A part of the history that is asked for.
+pub(super) struct Asked {
+    list: &'static str,
+    pub(super) part: Part,
+}
+
+impl Asked {
+    pub(super) fn of(served: &Served, uri: &Uri, list: &'static str) -> Result<Self, ApiError> {
+        let (range, paging) = ranged::<(jiff::Timestamp, i64)>(served, uri, list)?;
+        let part = Part {
+            range,
+            before: paging.after.map(|(at, id)| Cursor { at, id }),
+            limit: paging.limit,
+        };
+        Ok(Self { list, part })
+    }
+
+    /// The page of these rows.
+    pub(super) fn answer<T, U: Serialize>(
+        &self,
+        found: RowPage<T>,
+        uri: &Uri,
+        make: impl Fn(T) -> U,
+    ) -> Result<Response, ApiError> {
+        let Range { from, until } = self.part.range;
+        let next = found.next;
+        let next = next.map(|Cursor { at, id }| page::encoded(self.list, &(from, until, (at, id))));
+        let items = found.rows.into_iter().map(make).collect();
+        Page { items, next }.answer(uri)
+    }
 }
 
 /// What labwatch did to the availability of a resource in book.
 #[derive(Debug, Serialize, ToSchema)]
-struct Switch {
+pub(super) struct Switch {
     /// When it was decided.
     at: Timestamp,
     /// The resource in book.
@@ -41,9 +99,9 @@ struct Switch {
     available: Option<bool>,
     /// The reason that was written into book, for students.
     reason: String,
-    /// What came of it: `confirmed`, `held`, `gone` or `failed`; null when that is not known.
+    /// What came of it; null when that is not known.
     #[schema(required)]
-    outcome: Option<String>,
+    outcome: Option<SwitchOutcome>,
     /// What book said. Null for readers who may not see it.
     #[schema(required)]
     note: Option<String>,
@@ -52,59 +110,40 @@ struct Switch {
     took_seconds: Option<f64>,
 }
 
-/// What labwatch did to availabilities in book, newest first, at most 1000.
-#[utoipa::path(
-    get,
-    path = "/api/v2/history/switches",
-    tag = "history",
-    params(
-        ("from" = Option<Timestamp>, Query, description = "From when; 30 days before `until` where it is not given"),
-        ("until" = Option<Timestamp>, Query, description = "Until when, itself not included; now where it is not given"),
-    ),
-    responses(
-        (status = 200, description = "The switches", body = Switches),
-        (status = 400, description = "A parameter is not known or not understood", body = ApiError),
-        (status = 404, description = "labwatch keeps no history", body = ApiError),
-        (status = 503, description = "The history does not answer now", body = ApiError),
-    )
-)]
-pub(in crate::http) async fn switches(
+/// What labwatch did to availabilities in book, newest first.
+#[utoipa::path(get, path = "/api/v2/history/switches", tag = "history", params(RangeParams, PageParams), responses(
+    (status = 200, description = "A page, newest first", body = Page<Switch>),
+))]
+pub(super) async fn list_switches(
     State(served): State<Arc<Served>>,
-    RawQuery(query): RawQuery,
+    uri: Uri,
     Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
-    let range = range(&served, query.as_deref())?;
-    let rows = served.past.ask(|reader| reader.switches(range)).await?;
-    answer(&Switches::new(&rows, sight))
+    switches_of(&served, None, &uri, sight).await
 }
 
-impl Switches {
-    pub(super) fn new(rows: &[SwitchRow], sight: Visibility) -> Self {
-        let switches = rows.iter().map(|row| Switch {
-            at: row.at,
-            resource: row.resource.to_string(),
-            experiment: row.stub.to_string(),
-            available: row.available,
-            reason: row.reason.clone(),
-            outcome: row.outcome.clone(),
-            note: row.note.as_ref().and_then(|note| note.show(sight)).cloned(),
-            took_seconds: row.took.map(|took| took.as_secs_f64()),
-        });
-        Self {
-            switches: switches.collect(),
-            next_until: older(rows, |row| row.at),
-        }
-    }
-}
-
-/// A list of changes of sources.
-#[derive(Debug, Serialize, ToSchema)]
-struct SourceChanges {
-    /// The changes, newest first.
-    changes: Vec<SourceChange>,
-    /// What `until` has to be for older ones, where there may be some; what happened at that very moment may come twice.
-    #[schema(required)]
-    next_until: Option<Timestamp>,
+pub(super) async fn switches_of(
+    served: &Served,
+    of: Option<Stub>,
+    uri: &Uri,
+    sight: Visibility,
+) -> Result<Response, ApiError> {
+    let asked = Asked::of(served, uri, "switches")?;
+    let part = asked.part;
+    let found = served
+        .past
+        .ask(|reader| reader.switch_page(of, part))
+        .await?;
+    asked.answer(found, uri, |row: SwitchRow| Switch {
+        at: row.at.into(),
+        resource: row.resource.to_string(),
+        experiment: row.stub.to_string(),
+        available: row.available,
+        reason: row.reason,
+        outcome: row.outcome.as_deref().and_then(SwitchOutcome::of_word),
+        note: row.note.and_then(|note| note.show(sight).cloned()),
+        took_seconds: row.took.map(|took| took.as_secs_f64()),
+    })
 }
 
 /// A change of a source.
@@ -112,64 +151,36 @@ struct SourceChanges {
 struct SourceChange {
     /// When.
     at: Timestamp,
-    /// Which: `relay`, `jump` or `book`.
-    #[schema(example = "relay")]
-    source: &'static str,
-    /// How it was from then on: `starting`, `live`, `late` or `down`.
-    #[schema(example = "down")]
-    health: &'static str,
+    /// Which.
+    source: SourceName,
+    /// How it was from then on.
+    health: SourceHealth,
     /// What was wrong, also in the server's words. Null for readers who may not see those.
     #[schema(required)]
     note: Option<String>,
 }
 
-/// Changes of relay, jump and book, newest first, at most 1000.
-#[utoipa::path(
-    get,
-    path = "/api/v2/history/sources",
-    tag = "history",
-    params(
-        ("from" = Option<Timestamp>, Query, description = "From when; 30 days before `until` where it is not given"),
-        ("until" = Option<Timestamp>, Query, description = "Until when, itself not included; now where it is not given"),
-    ),
-    responses(
-        (status = 200, description = "The changes", body = SourceChanges),
-        (status = 400, description = "A parameter is not known or not understood", body = ApiError),
-        (status = 404, description = "labwatch keeps no history", body = ApiError),
-        (status = 503, description = "The history does not answer now", body = ApiError),
-    )
-)]
-pub(in crate::http) async fn sources(
+/// Changes of relay, jump and book, newest first.
+#[utoipa::path(get, path = "/api/v2/history/sources", tag = "history", params(RangeParams, PageParams), responses(
+    (status = 200, description = "A page, newest first", body = Page<SourceChange>),
+))]
+pub(super) async fn list_source_changes(
     State(served): State<Arc<Served>>,
-    RawQuery(query): RawQuery,
+    uri: Uri,
     Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
-    let range = range(&served, query.as_deref())?;
-    let rows = served.past.ask(|reader| reader.sources(range)).await?;
-    let next_until = older(&rows, |row| row.at);
-    let change = |row: SourceRow| SourceChange {
-        at: row.at,
-        source: row.source.as_str(),
-        health: row.health.as_str(),
+    let asked = Asked::of(&served, &uri, "source-changes")?;
+    let part = asked.part;
+    let found = served.past.ask(|reader| reader.source_page(part)).await?;
+    asked.answer(found, &uri, |row: SourceRow| SourceChange {
+        at: row.at.into(),
+        source: row.source.into(),
+        health: row.health.into(),
         note: row.note.show(sight).cloned(),
-    };
-    answer(&SourceChanges {
-        changes: rows.into_iter().map(change).collect(),
-        next_until,
     })
 }
 
-/// A list of holds.
-#[derive(Debug, Serialize, ToSchema)]
-struct PastHolds {
-    /// The holds, newest first.
-    holds: Vec<PastHold>,
-    /// What `until` has to be for older ones, where there may be some; what happened at that very moment may come twice.
-    #[schema(required)]
-    next_until: Option<Timestamp>,
-}
-
-/// A hold.
+/// A hold that there is or was.
 #[derive(Debug, Serialize, ToSchema)]
 struct PastHold {
     /// The resource in book.
@@ -184,49 +195,23 @@ struct PastHold {
     until: Option<Timestamp>,
 }
 
-/// What people held, newest first, at most 1000. Those that touch the range.
-#[utoipa::path(
-    get,
-    path = "/api/v2/history/holds",
-    tag = "history",
-    params(
-        ("from" = Option<Timestamp>, Query, description = "From when; 30 days before `until` where it is not given"),
-        ("until" = Option<Timestamp>, Query, description = "Until when; now where it is not given"),
-    ),
-    responses(
-        (status = 200, description = "The holds", body = PastHolds),
-        (status = 400, description = "A parameter is not known or not understood", body = ApiError),
-        (status = 404, description = "labwatch keeps no history", body = ApiError),
-        (status = 503, description = "The history does not answer now", body = ApiError),
-    )
-)]
-pub(in crate::http) async fn holds(
+/// What people held, newest first.
+#[utoipa::path(get, path = "/api/v2/history/holds", tag = "history", params(RangeParams, PageParams), responses(
+    (status = 200, description = "A page of those that touch the range, newest first", body = Page<PastHold>),
+))]
+pub(super) async fn list_past_holds(
     State(served): State<Arc<Served>>,
-    RawQuery(query): RawQuery,
+    uri: Uri,
 ) -> Result<Response, ApiError> {
-    let range = range(&served, query.as_deref())?;
-    let rows = served.past.ask(|reader| reader.holds(range)).await?;
-    let next_until = older(&rows, |row| row.since);
-    let hold = |row: store::Hold| PastHold {
+    let asked = Asked::of(&served, &uri, "past-holds")?;
+    let part = asked.part;
+    let found = served.past.ask(|reader| reader.hold_page(part)).await?;
+    asked.answer(found, &uri, |row: store::Hold| PastHold {
         resource: row.resource.to_string(),
         reason: row.reason,
-        since: row.since,
-        until: row.until,
-    };
-    answer(&PastHolds {
-        holds: rows.into_iter().map(hold).collect(),
-        next_until,
+        since: row.since.into(),
+        until: row.until.map(Timestamp::from),
     })
-}
-
-/// A list of gaps.
-#[derive(Debug, Serialize, ToSchema)]
-struct Gaps {
-    /// The gaps, newest first.
-    gaps: Vec<Gap>,
-    /// What `until` has to be for older ones, where there may be some; what happened at that very moment may come twice.
-    #[schema(required)]
-    next_until: Option<Timestamp>,
 }
 
 /// A time of which there is no history.
@@ -236,58 +221,31 @@ struct Gap {
     since: Timestamp,
     /// Until when.
     until: Timestamp,
-    /// Why: `off` (labwatch did not run, or its machine slept) or `lost` (its disk took nothing).
-    #[schema(example = "off")]
-    why: &'static str,
+    /// Why.
+    why: GapCause,
 }
 
-/// Times of which there is no history, newest first, at most 1000. Those that touch the range.
-#[utoipa::path(
-    get,
-    path = "/api/v2/history/gaps",
-    tag = "history",
-    params(
-        ("from" = Option<Timestamp>, Query, description = "From when; 30 days before `until` where it is not given"),
-        ("until" = Option<Timestamp>, Query, description = "Until when; now where it is not given"),
-    ),
-    responses(
-        (status = 200, description = "The gaps", body = Gaps),
-        (status = 400, description = "A parameter is not known or not understood", body = ApiError),
-        (status = 404, description = "labwatch keeps no history", body = ApiError),
-        (status = 503, description = "The history does not answer now", body = ApiError),
-    )
-)]
-pub(in crate::http) async fn gaps(
+/// Times of which there is no history, newest first.
+#[utoipa::path(get, path = "/api/v2/history/gaps", tag = "history", params(RangeParams, PageParams), responses(
+    (status = 200, description = "A page of those that touch the range, newest first", body = Page<Gap>),
+))]
+pub(super) async fn list_gaps(
     State(served): State<Arc<Served>>,
-    RawQuery(query): RawQuery,
+    uri: Uri,
 ) -> Result<Response, ApiError> {
-    let range = range(&served, query.as_deref())?;
-    let rows = served.past.ask(|reader| reader.gaps(range)).await?;
-    let next_until = older(&rows, |row| row.since);
-    let gap = |row: store::Gap| Gap {
-        since: row.since,
-        until: row.until,
-        why: row.why.as_str(),
-    };
-    answer(&Gaps {
-        gaps: rows.into_iter().map(gap).collect(),
-        next_until,
+    let asked = Asked::of(&served, &uri, "gaps")?;
+    let part = asked.part;
+    let found = served.past.ask(|reader| reader.gap_page(part)).await?;
+    asked.answer(found, &uri, |row: store::Gap| Gap {
+        since: row.since.into(),
+        until: row.until.into(),
+        why: row.why.into(),
     })
 }
 
-/// What was or is to be sent.
+/// A notification, without what it says and to whom.
 #[derive(Debug, Serialize, ToSchema)]
-struct Outbox {
-    /// The messages, newest first.
-    messages: Vec<Message>,
-    /// What `until` has to be for older ones, where there may be some; what happened at that very moment may come twice.
-    #[schema(required)]
-    next_until: Option<Timestamp>,
-}
-
-/// A message, without what it says and to whom.
-#[derive(Debug, Serialize, ToSchema)]
-struct Message {
+struct Notification {
     /// Its number.
     id: u64,
     /// The route that it goes.
@@ -295,9 +253,8 @@ struct Message {
     route: String,
     /// When it was put together.
     created: Timestamp,
-    /// How it stands: `pending`, `sent`, `refused`, or `superseded`: something newer tells it, or its route does not tell of it any more.
-    #[schema(example = "sent")]
-    state: &'static str,
+    /// How it stands.
+    state: OutboxState,
     /// How often it was tried.
     attempts: u32,
     /// When it was last tried; null when it never was.
@@ -308,47 +265,25 @@ struct Message {
     last_error: Option<String>,
 }
 
-/// What was put together to be sent, newest first, at most 1000.
-#[utoipa::path(
-    get,
-    path = "/api/v2/history/outbox",
-    tag = "history",
-    params(
-        ("from" = Option<Timestamp>, Query, description = "From when; 30 days before `until` where it is not given"),
-        ("until" = Option<Timestamp>, Query, description = "Until when, itself not included; now where it is not given"),
-    ),
-    responses(
-        (status = 200, description = "The messages", body = Outbox),
-        (status = 400, description = "A parameter is not known or not understood", body = ApiError),
-        (status = 404, description = "labwatch keeps no history", body = ApiError),
-        (status = 503, description = "The history does not answer now", body = ApiError),
-    )
-)]
-pub(in crate::http) async fn outbox(
+/// Notifications that were put together, newest first: the outbox, and what has left it.
+#[utoipa::path(get, path = "/api/v2/history/outbox", tag = "history", params(RangeParams, PageParams), responses(
+    (status = 200, description = "A page, newest first", body = Page<Notification>),
+))]
+pub(super) async fn list_notifications(
     State(served): State<Arc<Served>>,
-    RawQuery(query): RawQuery,
+    uri: Uri,
     Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
-    let range = range(&served, query.as_deref())?;
-    let rows = served.past.ask(|reader| reader.outbox(range)).await?;
-    let next_until = older(&rows, |row| row.created);
-    let message = |row: OutboxRow| Message {
+    let asked = Asked::of(&served, &uri, "outbox")?;
+    let part = asked.part;
+    let found = served.past.ask(|reader| reader.outbox_page(part)).await?;
+    asked.answer(found, &uri, |row: OutboxRow| Notification {
         id: row.id,
         route: row.route,
-        created: row.created,
-        state: row.state.as_str(),
+        created: row.created.into(),
+        state: row.state.into(),
         attempts: row.attempts,
-        tried: row.tried,
+        tried: row.tried.map(Timestamp::from),
         last_error: row.last_error.and_then(|error| error.show(sight).cloned()),
-    };
-    answer(&Outbox {
-        messages: rows.into_iter().map(message).collect(),
-        next_until,
     })
-}
-
-/// Until when to ask for what is older than these rows, where they are as many as one answer holds.
-fn older<T>(rows: &[T], at: impl Fn(&T) -> Timestamp) -> Option<Timestamp> {
-    let last = rows.last().filter(|_| rows.len() >= MAX_ROWS)?;
-    at(last).checked_add(SignedDuration::from_millis(1)).ok()
 }

@@ -1,492 +1,322 @@
-//! Reports over the API, as JSON, CSV or a page that prints well. One is made at a time, beside the runtime's threads and with a connection of
-//! its own, so that nobody else waits for it.
+//! Reports that come in (passive checks): how a component is that labwatch does not ask, and what an experiment found when it tested itself.
 
-use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::extract::{RawQuery, State};
-use axum::http::HeaderValue;
-use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
+use axum::extract::rejection::PathRejection;
+use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Span, Timestamp};
-use tokio::sync::{Notify, Semaphore};
-use tokio_util::sync::CancellationToken;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
 
+use super::body::Json;
+use super::outcome::{self, IdempotencyKey, IfMatch};
+use super::page::{Page, PageParams, Paging};
 use super::params::Params;
-use crate::http::error::{self, ApiError};
-use crate::http::routes::answer;
-use crate::reports::{self, By, Period, PeriodError, Report, Restore};
-use crate::store::ReadError;
-use engine::Maintenance;
+use super::time::Timestamp;
+use crate::health::{self, Finding, HealthState, NotTaken, PassiveChecks};
+use crate::http::auth::{Caller, Need, Noted, RateLimit, Scope, Viewer};
+use crate::http::error::{self, ApiError, Reason};
+use crate::http::health_state::HealthRoutes;
+use crate::http::routes::Routes;
+use crate::http::state::answer;
+use engine::model::Visibility;
 
-/// How long making a report may take, and as long may waiting for the one before it.
-const MAKE_WITHIN: Duration = Duration::from_secs(12);
+/// The name of the list, and its path.
+const LIST: &str = "/api/v2/reports";
 
-/// A page that looks as it says itself, and does nothing.
-const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
-    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
-);
+/// The longest body of a report, in bytes.
+const MAX_REPORT_BYTES: usize = 4 << 10;
 
-/// What reports are made of.
-#[derive(Debug, Clone)]
-pub struct ReportSource {
-    /// The data folder.
-    pub folder: PathBuf,
-    /// By whose clocks days and months begin.
-    pub zone: TimeZone,
-    /// The maintenance of the configuration.
-    pub planned: Vec<Maintenance>,
-}
+/// The longest detail of a report, in bytes.
+const MAX_DETAIL_BYTES: usize = 1_000;
 
-/// Gives what reports are made of now: the configuration may change while they can be asked for.
-pub type ReportSourcing = Arc<dyn Fn() -> ReportSource + Send + Sync>;
+/// How many reports of one token are taken in [`REPORTS_WITHIN`].
+const MAX_REPORTS: u32 = 120;
 
-/// How long it is remembered how long failures usually last: it changes slowly, and takes a whole report.
-const USUAL_FOR: Duration = Duration::from_secs(3_600);
+/// For how long they count.
+const REPORTS_WITHIN: Duration = Duration::from_secs(60);
 
-/// The days that are looked back to tell how long failures usually last.
-const USUAL_DAYS: i64 = 90;
+/// Of how many tokens they are counted at the same time.
+const REPORTING_TOKENS: usize = 1_024;
 
-/// Makes reports, one at a time, for everybody who asks. A clone shares the turn.
+/// What these paths answer from.
 #[derive(Clone)]
-pub struct Reports {
-    source: Option<ReportSourcing>,
-    /// Whoever holds its one permit makes a report.
-    turn: Arc<Semaphore>,
-    usual: Arc<Mutex<Option<Usual>>>,
-    wanted: Arc<Notify>,
+pub(super) struct ReportState {
+    desk: HealthState,
+    passive: Arc<PassiveChecks>,
+    rate: Arc<RateLimit<String>>,
 }
 
-/// When it was counted how long failures usually last, and what came of it.
-type Usual = (Instant, Arc<Vec<Restore>>);
-
-impl std::fmt::Debug for Reports {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Reports")
-    }
-}
-
-#[derive(Debug, Clone, Copy)]
-enum Format {
-    Json,
-    Csv,
-    Html,
-}
-
-const FORMATS: [(&str, Format); 3] = [
-    ("json", Format::Json),
-    ("csv", Format::Csv),
-    ("html", Format::Html),
-];
-
-/// The paths of reports.
-pub fn report_routes(reports: Reports) -> Router {
-    Router::new()
-        .route("/api/v2/reports", get(report))
-        .with_state(reports)
-}
-
-/// Why there is no report, in words for the person who asked for it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NoReport(pub String);
-
-impl Reports {
-    /// Makes reports of this; `None` where no history is kept.
-    #[must_use]
-    pub fn of(source: Option<ReportSourcing>) -> Self {
+impl From<&HealthRoutes> for ReportState {
+    fn from(health: &HealthRoutes) -> Self {
         Self {
-            source,
-            turn: Arc::new(Semaphore::new(1)),
-            usual: Arc::default(),
-            wanted: Arc::default(),
+            desk: health.desk.clone(),
+            passive: Arc::clone(&health.pushed),
+            rate: Arc::new(RateLimit::new(
+                MAX_REPORTS,
+                REPORTS_WITHIN,
+                REPORTING_TOKENS,
+            )),
         }
     }
+}
 
-    /// The report about a month such as `2026-10`; without one about the last month that is over, or about this one where nothing was
-    /// evaluated in that.
-    ///
-    /// # Errors
-    /// [`NoReport`] where no history is kept, the month is none, or the history does not answer now.
-    pub async fn month(&self, month: Option<&str>, now: Timestamp) -> Result<Report, NoReport> {
-        let refused = |error: ApiError| NoReport(error.message().to_owned());
-        let source = self.source().map_err(refused)?;
-        let of = async |period: Result<Period, PeriodError>| {
-            let period = period.map_err(|why| NoReport(why.to_string()))?;
-            made(&self.turn, source.clone(), period, now)
-                .await
-                .map_err(refused)
-        };
-        if let Some(month) = month {
-            return of(Period::month(month, &source.zone, now)).await;
-        }
-        let last = of(Period::last_month(&source.zone, now)).await?;
-        if last.total.availability.is_some() {
-            return Ok(last);
-        }
-        of(Period::this_month(&source.zone, now)).await
-    }
+/// All routes that read.
+pub(super) fn reading() -> Routes<ReportState> {
+    Routes::needing(Need::Read)
+        .add(routes!(list_reports))
+        .add(routes!(report))
+}
 
-    /// The month in which `now` is, by the clocks of the laboratory, and those before it, newest first, as `2026-10`.
-    #[must_use]
-    pub fn months(&self, most: usize, now: Timestamp) -> Vec<String> {
-        let zone = self.source().map_or(TimeZone::UTC, |source| source.zone);
-        let first = zone.to_datetime(now).date().first_of_month();
-        let before = |months: usize| {
-            first
-                .checked_sub(Span::new().months(i64::try_from(months).ok()?))
-                .ok()
-        };
-        (0..most)
-            .map_while(before)
-            .map(|day| day.strftime("%Y-%m").to_string())
-            .collect()
-    }
+/// All routes that report.
+pub(super) fn reporting() -> Routes<ReportState> {
+    Routes::needing(Need::Scope(Scope::Report))
+        .add(routes!(make_report, withdraw_report))
+        .around(|handlers| handlers.layer(DefaultBodyLimit::max(MAX_REPORT_BYTES)))
+}
 
-    /// How long failures of each cause usually lasted in the last 90 days, all experiments together, as it was counted last; nothing before
-    /// the first time. Where that is long ago, it is counted anew for the next who asks.
-    #[must_use]
-    pub fn usual(&self) -> Arc<Vec<Restore>> {
-        let usual = self.usual.lock().unwrap_or_else(PoisonError::into_inner);
-        let fresh = usual
-            .as_ref()
-            .filter(|(counted, _)| counted.elapsed() < USUAL_FOR);
-        if fresh.is_none() && self.source.is_some() {
-            self.wanted.notify_one();
-        }
-        usual
-            .as_ref()
-            .map(|(_, usual)| Arc::clone(usual))
-            .unwrap_or_default()
-    }
+/// What reports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum ReportKind {
+    /// A `[[service]]` of the configuration without a `url`.
+    Component,
+    /// An experiment that tested itself.
+    Experiment,
+}
 
-    /// Counts what [`Reports::usual`] tells whenever somebody asks for it, until `stop`.
-    pub async fn follow(self, stop: CancellationToken) {
-        let counting = async {
-            loop {
-                self.wanted.notified().await;
-                self.recount(Timestamp::now()).await;
+/// How something is: `warn` can be used, but is not as it should be.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Condition {
+    Ok,
+    Warn,
+    Error,
+}
+
+/// How something is, as it says itself.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct MakeReport {
+    /// How it is.
+    state: Condition,
+    /// What is wrong, in words for people: one line.
+    #[serde(default)]
+    #[schema(example = "the disk is full", max_length = 1000)]
+    detail: String,
+}
+
+/// The last report of something.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = HealthReport)]
+struct Report {
+    /// What reports.
+    kind: ReportKind,
+    /// Its name.
+    #[schema(example = "wiki")]
+    name: String,
+    /// How it is: `ok`, `warn` or `error` as it reported; `init` before its first report, `stale` when that is too old to tell anything.
+    #[schema(example = "ok")]
+    state: &'static str,
+    /// What is wrong; null for readers without a token.
+    #[schema(required)]
+    detail: Option<String>,
+    /// When it last reported; null for never.
+    #[schema(required)]
+    at: Option<Timestamp>,
+}
+
+/// What became of a report.
+#[derive(Debug, Serialize, ToSchema)]
+struct ReportTaken {
+    /// Whether it says something else than the last; what says the same only shows that it still holds.
+    changed: bool,
+    /// Until when it counts. After that the component is stale, which is not ok.
+    fresh_until: Timestamp,
+}
+
+impl ReportState {
+    /// Everything that reports, by kind and name.
+    fn all(&self, sight: Visibility) -> Vec<Report> {
+        let picture = self.desk.picture();
+        let detail = |detail: &str| sight.is_full().then(|| detail.to_owned());
+        let passive = self.passive.names();
+        let components = picture.components.iter();
+        let components = components.filter(|component| passive.contains(&*component.name));
+        let components = components.map(|component| Report {
+            kind: ReportKind::Component,
+            name: component.name.to_string(),
+            state: component.state().as_str(),
+            detail: detail(component.detail()),
+            at: component.last_update.map(Timestamp::from),
+        });
+        let experiments = picture.self_tests.iter().map(|(name, test)| {
+            let finding = test.finding(picture.at);
+            Report {
+                kind: ReportKind::Experiment,
+                name: name.clone(),
+                state: finding.state.as_str(),
+                detail: detail(&finding.detail),
+                at: Some(test.at.into()),
             }
-        };
-        tokio::select! {
-            () = stop.cancelled() => {}
-            () = counting => {}
-        }
+        });
+        components.chain(experiments).collect()
     }
 
-    /// Where it cannot be counted now, what was counted before stays.
-    async fn recount(&self, now: Timestamp) {
-        let counted = self.count(now).await.map(Arc::new);
-        let mut usual = self.usual.lock().unwrap_or_else(PoisonError::into_inner);
-        let kept = counted
-            .or_else(|| usual.as_ref().map(|(_, usual)| Arc::clone(usual)))
-            .unwrap_or_default();
-        *usual = Some((Instant::now(), kept));
-    }
-
-    async fn count(&self, now: Timestamp) -> Option<Vec<Restore>> {
-        let source = self.source().ok()?;
-        let from = now
-            .checked_sub(SignedDuration::from_hours(24 * USUAL_DAYS))
-            .ok()?;
-        let period =
-            Period::between(&from.to_string(), &now.to_string(), &source.zone, now).ok()?;
-        made(&self.turn, source, period, now)
-            .await
-            .ok()
-            .map(|report| report.restore)
-    }
-
-    fn source(&self) -> Result<ReportSource, ApiError> {
-        self.source
-            .as_ref()
-            .map(|source| source())
-            .ok_or_else(error::no_history)
-    }
-}
-
-/// How available the laboratory was in a month, or in another time of at most 400 days, by the rule that stands in the report.
-#[utoipa::path(
-    get,
-    path = "/api/v2/reports",
-    tag = "history",
-    params(
-        ("period" = Option<String>, Query, description = "A month; the last one that is over where neither it nor `from` is given", example = "2026-10"),
-        ("from" = Option<String>, Query, description = "From when: a date, by the clocks of the laboratory, or a time", example = "2026-10-01"),
-        ("until" = Option<String>, Query, description = "Until when, itself not included; together with `from`", example = "2026-10-08"),
-        ("by" = Option<String>, Query, description = "Only rows by `experiment`, `pool` or `month`. CSV has those by experiment where it is not given"),
-        ("format" = Option<String>, Query, description = "`json`, which it is where it is not given, `csv`, or `html`: a page that prints well"),
-    ),
-    responses(
-        (status = 200, description = "The report", body = Report),
-        (status = 400, description = "A parameter is not known or not understood, or the time is too long", body = ApiError),
-        (status = 404, description = "labwatch keeps no history", body = ApiError),
-        (status = 503, description = "The history does not answer now", body = ApiError),
-    )
-)]
-pub(in crate::http) async fn report(
-    State(reports): State<Reports>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
-    let params = Params::parse(
-        query.as_deref(),
-        &["period", "from", "until", "by", "format"],
-    )?;
-    let (by, format) = (
-        by(&params)?,
-        one(&params, "format", &FORMATS)?.unwrap_or(Format::Json),
-    );
-    let source = reports.source()?;
-    let now = Timestamp::now();
-    let period = period(&params, &source.zone, now)?;
-    let report = made(&reports.turn, source, period, now).await?;
-    let report = match by {
-        Some(by) => report.only(by),
-        None => report,
-    };
-    written(&report, format, by.unwrap_or(By::Experiment))
-}
-
-fn by(params: &Params) -> Result<Option<By>, ApiError> {
-    one(params, "by", &By::ALL.map(|by| (by.as_str(), by)))
-}
-
-/// One word of several.
-fn one<T: Copy>(params: &Params, name: &str, all: &[(&str, T)]) -> Result<Option<T>, ApiError> {
-    match params.words(name, all)?.as_deref() {
-        None => Ok(None),
-        Some([one]) => Ok(Some(*one)),
-        Some(_) => Err(error::malformed(format!("{name} takes one word"))),
-    }
-}
-
-fn period(params: &Params, zone: &TimeZone, now: Timestamp) -> Result<Period, ApiError> {
-    let period = match (
-        params.text("period"),
-        params.text("from"),
-        params.text("until"),
-    ) {
-        (Some(month), None, None) => Period::month(month, zone, now),
-        (None, Some(from), Some(until)) => Period::between(from, until, zone, now),
-        (None, None, None) => Period::last_month(zone, now),
-        _ => {
-            return Err(error::malformed(
-                "say either period=2026-10, or from= and until=, or none of them",
-            ));
-        }
-    };
-    period.map_err(error::malformed)
-}
-
-async fn made(
-    turn: &Arc<Semaphore>,
-    source: ReportSource,
-    period: Period,
-    now: Timestamp,
-) -> Result<Report, ApiError> {
-    let turn = tokio::time::timeout(MAKE_WITHIN, Arc::clone(turn).acquire_owned()).await;
-    let turn = turn
-        .map_err(|_| error::too_slow())?
-        .map_err(|_| error::internal())?;
-    let making = tokio::task::spawn_blocking(move || {
-        // Kept until the report is made, also where nobody waits for it any more.
-        let _turn = turn;
-        reports::of_folder(
-            &source.folder,
-            &period,
-            &source.planned,
-            now,
-            Instant::now() + MAKE_WITHIN,
-        )
-    });
-    let made = making.await.map_err(|fault| {
-        tracing::error!(%fault, "a report cannot be made");
-        error::internal()
-    })?;
-    made.map_err(|fault| match fault {
-        ReadError::TooMuch => {
-            error::malformed("so much cannot be counted at once: ask for a shorter time")
-        }
-        ReadError::Failed(why) => {
-            tracing::warn!(why, "the history cannot be read for a report");
-            error::unavailable("the history cannot be read now; labwatch's log says why")
-        }
-        ReadError::Busy | ReadError::Closed => error::unavailable(fault),
-    })
-}
-
-fn written(report: &Report, format: Format, by: By) -> Result<Response, ApiError> {
-    let kind = |kind| [(CONTENT_TYPE, HeaderValue::from_static(kind))];
-    match format {
-        Format::Json => answer(report),
-        Format::Csv => {
-            let name = [(
-                CONTENT_DISPOSITION,
-                HeaderValue::from_static("attachment; filename=\"labwatch-report.csv\""),
-            )];
-            Ok((
-                kind("text/csv; charset=utf-8"),
-                name,
-                reports::csv(report, by),
-            )
-                .into_response())
-        }
-        Format::Html => Ok((
-            kind("text/html; charset=utf-8"),
-            [(CONTENT_SECURITY_POLICY, PAGE_POLICY)],
-            reports::html(report),
-        )
-            .into_response()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::body::to_bytes;
-    use axum::http::HeaderMap;
-
-    use super::*;
-    use crate::store::{Store, StoreSettings};
-
-    fn source(folder: PathBuf, zone: TimeZone) -> ReportSourcing {
-        Arc::new(move || ReportSource {
-            folder: folder.clone(),
-            zone: zone.clone(),
-            planned: Vec::new(),
+    fn find(&self, kind: ReportKind, name: &str, sight: Visibility) -> Result<Report, ApiError> {
+        let all = self.all(sight).into_iter();
+        let mut all = all.filter(|report| report.kind == kind && report.name == name);
+        all.next().ok_or_else(|| {
+            let words = format!("{name} has not reported: {LIST} lists what has");
+            ApiError::new(Reason::NotFound, words)
         })
     }
+}
 
-    /// The status, headers and body of the answer for a query, from this folder.
-    async fn ask_of(folder: PathBuf, query: &str) -> (u16, HeaderMap, String) {
-        let reports = Reports::of(Some(source(folder, TimeZone::UTC)));
-        let query = query.strip_prefix('?').map(str::to_owned);
-        let answer = report(State(reports), RawQuery(query))
-            .await
-            .into_response();
-        let (status, headers) = (answer.status().as_u16(), answer.headers().clone());
-        let body = to_bytes(answer.into_body(), 1 << 20).await.expect("a body");
-        (
-            status,
-            headers,
-            String::from_utf8(body.to_vec()).expect("UTF-8"),
-        )
-    }
+/// The last report of everything that reports by itself.
+#[utoipa::path(get, path = "/api/v2/reports", tag = "reports", params(PageParams), responses(
+    (status = 200, description = "A page, by kind and name", body = Page<Report>),
+))]
+async fn list_reports(
+    State(state): State<ReportState>,
+    Viewer(sight): Viewer,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let params = Params::parse(uri.query(), &["limit", "cursor"])?;
+    let paging: Paging<(bool, String)> = Paging::of(&params, LIST)?;
+    let all = state.all(sight).into_iter();
+    let key = |report: &Report| (report.kind == ReportKind::Experiment, report.name.clone());
+    paging
+        .pick(LIST, all.map(|report| (key(&report), report)))
+        .answer(&uri)
+}
 
-    /// The same, from a folder in which labwatch has begun to keep.
-    async fn ask(query: &str) -> (u16, HeaderMap, String) {
-        let dir = tempfile::tempdir().expect("a folder");
-        let settings = StoreSettings {
-            dir: dir.path().to_owned(),
-            history_days: 10,
-            ring: 1,
-        };
-        let _store = Store::open(&settings).expect("it opens");
-        ask_of(dir.path().to_owned(), query).await
-    }
+/// The last report of one component or experiment.
+#[utoipa::path(get, path = "/api/v2/reports/{kind}/{name}", tag = "reports",
+    params(("kind" = ReportKind, Path, description = "What reports"), ("name" = String, Path, min_length = 1, max_length = 256, description = "Its name", example = "wiki")), responses(
+    (status = 200, description = "The report", body = Report),
+))]
+async fn report(
+    State(state): State<ReportState>,
+    path: Result<Path<(ReportKind, String)>, PathRejection>,
+    RawQuery(query): RawQuery,
+    Viewer(sight): Viewer,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let Path((kind, name)) = path.map_err(|_| error::no_such_path(&uri))?;
+    Params::parse(query.as_deref(), &[])?;
+    answer(&state.find(kind, &name, sight)?)
+}
 
-    #[tokio::test]
-    async fn a_report_comes_in_three_forms() {
-        let (status, _, body) = ask("?period=2026-10").await;
-        let report: serde_json::Value = serde_json::from_str(&body).expect("JSON");
-        assert_eq!(
-            (
-                status,
-                report["period"].as_str(),
-                report["total"]["name"].as_str()
-            ),
-            (200, Some("2026-10"), Some("all"))
-        );
-        let (status, headers, body) = ask("?period=2026-10&format=csv&by=pool").await;
-        assert_eq!(
-            (status, headers[CONTENT_TYPE].to_str().ok()),
-            (200, Some("text/csv; charset=utf-8"))
-        );
-        assert!(body.starts_with("pool,experiments,"), "{body}");
-        let (status, headers, body) = ask("?from=2026-10-01&until=2026-10-08&format=html").await;
-        assert_eq!(
-            (status, &headers[CONTENT_SECURITY_POLICY]),
-            (200, &PAGE_POLICY)
-        );
-        assert!(
-            body.starts_with("<!DOCTYPE html>") && body.contains("How this is counted"),
-            "{body}"
-        );
-        assert_eq!(ask("").await.0, 200, "the last month");
-    }
-
-    #[tokio::test]
-    async fn the_page_gets_the_same_reports() {
-        let dir = tempfile::tempdir().expect("a folder");
-        let settings = StoreSettings {
-            dir: dir.path().to_owned(),
-            history_days: 10,
-            ring: 1,
-        };
-        let _store = Store::open(&settings).expect("it opens");
-        let zone = TimeZone::get("Europe/London").expect("is known");
-        let reports = Reports::of(Some(source(dir.path().to_owned(), zone)));
-        let now = "2026-02-28T23:30:00Z".parse().expect("a time");
-        assert_eq!(reports.months(3, now), ["2026-02", "2026-01", "2025-12"]);
-        assert_eq!(
-            reports
-                .month(Some("2026-01"), now)
-                .await
-                .map(|report| report.period),
-            Ok("2026-01".to_owned())
-        );
-        assert_eq!(
-            reports.month(None, now).await.map(|report| report.period),
-            Ok("2026-02".to_owned()),
-            "nothing was evaluated in the last month"
-        );
-        assert!(reports.month(Some("january"), now).await.is_err());
-        assert_eq!(
-            *reports.usual(),
-            [],
-            "nothing is counted before somebody asks"
-        );
-        assert!(
-            tokio::time::timeout(MAKE_WITHIN, reports.wanted.notified())
-                .await
-                .is_ok()
-        );
-        reports.recount(now).await;
-        assert!(reports.usual.lock().expect("whole").is_some());
-        assert!(
-            Reports::of(None)
-                .month(None, now)
-                .await
-                .is_err_and(|NoReport(why)| why.contains("STATUS_DATA_DIR"))
+/// Reports how a component is, or what an experiment found when it tested itself. The last report counts.
+///
+/// A component is a `[[service]]` of the configuration without a `url`; its `period` is how long a report counts. The result of a
+/// self-test counts for a day and is one more check of the experiment in `/__agghealth`; it changes no evaluation.
+#[utoipa::path(post, path = "/api/v2/reports/{kind}/{name}", tag = "reports", request_body = MakeReport,
+    params(("kind" = ReportKind, Path, description = "What reports"), ("name" = String, Path, min_length = 1, max_length = 256, description = "Its name", example = "wiki"), IdempotencyKey),
+    responses(
+    (status = 201, description = "It is taken", body = ReportTaken, headers(("Location" = String, description = "The report"))),
+))]
+async fn make_report(
+    State(state): State<ReportState>,
+    caller: Caller,
+    path: Result<Path<(ReportKind, String)>, PathRejection>,
+    RawQuery(query): RawQuery,
+    uri: Uri,
+    Json(body): Json<MakeReport>,
+) -> Result<Response, ApiError> {
+    let Path((kind, name)) = path.map_err(|_| error::no_such_path(&uri))?;
+    may_report(&state.rate, &caller, &name)?;
+    Params::parse(query.as_deref(), &[])?;
+    let finding = finding(body)?;
+    let condition = finding.state.as_str();
+    let taken = match kind {
+        ReportKind::Component => state.passive.report(&name, finding),
+        ReportKind::Experiment => state.desk.tested(&name, finding),
+    };
+    let taken = taken.map_err(refused)?;
+    if taken.changed {
+        tracing::info!(
+            ?kind,
+            name,
+            state = condition,
+            by = caller.name(),
+            "took a report"
         );
     }
-
-    #[tokio::test]
-    async fn what_makes_no_sense_is_refused() {
-        for query in [
-            "?period=october",
-            "?period=2026-10&from=2026-10-01",
-            "?from=2026-10-01",
-            "?from=2020-10-01&until=2026-10-01",
-            "?period=2999-01",
-            "?by=student",
-            "?by=pool,month",
-            "?format=pdf",
-            "?perod=2026-10",
-        ] {
-            assert_eq!(ask(query).await.0, 400, "{query}");
-        }
+    let told = ReportTaken {
+        changed: taken.changed,
+        fresh_until: (jiff::Timestamp::now() + taken.fresh).into(),
+    };
+    // What was reported stands in the log and in every view: it is no change by a maintainer.
+    let mut response = (StatusCode::CREATED, Noted::elsewhere(), answer(&told)?).into_response();
+    if let Ok(place) = HeaderValue::from_str(uri.path()) {
+        response.headers_mut().insert(LOCATION, place);
     }
+    Ok(response)
+}
 
-    #[tokio::test]
-    async fn a_history_that_cannot_be_read_is_asked_for_later() {
-        let dir = tempfile::tempdir().expect("a folder");
-        assert_eq!(ask_of(dir.path().to_owned(), "").await.0, 503);
-        let nowhere = report(State(Reports::of(None)), RawQuery(None))
-            .await
-            .into_response();
-        assert_eq!(nowhere.status().as_u16(), 404);
+/// Withdraws the last report: as if none had come.
+#[utoipa::path(delete, path = "/api/v2/reports/{kind}/{name}", tag = "reports",
+    params(("kind" = ReportKind, Path, description = "What reports"), ("name" = String, Path, min_length = 1, max_length = 256, description = "Its name", example = "wiki"), IfMatch),
+    responses((status = 204, description = "It is withdrawn")))]
+async fn withdraw_report(
+    State(state): State<ReportState>,
+    path: Result<Path<(ReportKind, String)>, PathRejection>,
+    RawQuery(query): RawQuery,
+    caller: Caller,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let Path((kind, name)) = path.map_err(|_| error::no_such_path(&uri))?;
+    may_report(&state.rate, &caller, &name)?;
+    Params::parse(query.as_deref(), &[])?;
+    let shown = state.find(kind, &name, caller.visibility())?;
+    outcome::check(&headers, &shown)?;
+    match kind {
+        ReportKind::Component => state.passive.withdraw(&name),
+        ReportKind::Experiment => state.desk.forget_test(&name),
     }
+    Ok((StatusCode::NO_CONTENT, Noted::elsewhere(), ()).into_response())
+}
+
+/// Whether this caller may report on this name, and has not done so too often.
+fn may_report(rate: &RateLimit<String>, caller: &Caller, name: &str) -> Result<(), ApiError> {
+    let Some(token) = caller.pass().filter(|token| token.may_report_on(name)) else {
+        return Err(error::not_named(name));
+    };
+    rate.take(&token.id, Instant::now())
+        .map_err(error::too_many_reports)
+}
+
+fn finding(report: MakeReport) -> Result<Finding, ApiError> {
+    if report.detail.len() > MAX_DETAIL_BYTES || report.detail.chars().any(char::is_control) {
+        return Err(ApiError::new(
+            Reason::InvalidText,
+            format!("detail must be one line of at most {MAX_DETAIL_BYTES} bytes"),
+        ));
+    }
+    let state = match report.state {
+        Condition::Ok => health::State::Ok,
+        Condition::Warn => health::State::Warn,
+        Condition::Error => health::State::Error,
+    };
+    Ok(Finding::new(state, report.detail))
+}
+
+fn refused(why: NotTaken) -> ApiError {
+    let reason = match &why {
+        NotTaken::Kind(_) => Reason::NotFound,
+        NotTaken::Component(_) => Reason::UnknownComponent,
+        NotTaken::Experiment(_) => Reason::UnknownExperiment,
+        NotTaken::Asked(_) => Reason::NotPassive,
+    };
+    if reason != Reason::NotPassive {
+        tracing::debug!("refused a report: {why}");
+    }
+    ApiError::new(reason, why)
 }

@@ -3,10 +3,10 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crate::http::error::{self, ApiError};
+use crate::http::error::{self, ApiError, Reason};
 use crate::store::{ReadError, Reader};
 
-/// How long a question to the history may take. It waits beside the runtime's threads, so a disk that hangs delays nobody else.
+/// How long a question to the history may take. It waits beside the runtime's threads, so a disk that hangs delays no other request.
 pub(in crate::http) const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The history, where one is kept.
@@ -16,6 +16,11 @@ pub(in crate::http) struct Past(Option<Reader>);
 impl Past {
     pub(in crate::http) fn new(reader: Option<Reader>) -> Self {
         Self(reader)
+    }
+
+    /// Whether there is a history to ask.
+    pub(super) fn is_kept(&self) -> bool {
+        self.0.is_some()
     }
 
     /// What the reader answers to a question.
@@ -29,20 +34,20 @@ impl Past {
         let reader = self.0.as_ref().ok_or_else(error::no_history)?;
         match tokio::time::timeout(READ_TIMEOUT, question(reader)).await {
             Ok(Ok(answer)) => Ok(answer),
-            Ok(Err(ReadError::TooMuch)) => Err(error::malformed(ReadError::TooMuch)),
+            Ok(Err(ReadError::TooMuch)) => Err(ApiError::new(Reason::TooMuch, ReadError::TooMuch)),
             Ok(Err(ReadError::Failed(why))) => {
-                tracing::warn!(why, "a question to the history has no answer");
+                tracing::warn!(why, "cannot read the history");
                 Err(error::unavailable(
                     "the history cannot be read now; labwatch's log says why",
                 ))
             }
             Ok(Err(refused @ (ReadError::Busy | ReadError::Closed))) => {
-                Err(error::unavailable(refused))
+                Err(ApiError::new(Reason::Busy, refused))
             }
             Err(_) => {
                 tracing::warn!(
                     limit_seconds = READ_TIMEOUT.as_secs(),
-                    "the history does not answer in time; its disk is slow or hangs"
+                    "gave up reading the history, because its disk is slow or hangs"
                 );
                 Err(error::unavailable(
                     "the history does not answer in time: try again in a moment, or ask for a shorter time",

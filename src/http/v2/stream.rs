@@ -12,16 +12,21 @@ use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream::{self, Stream};
-use jiff::Timestamp;
+use serde::Serialize;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
+use utoipa::ToSchema;
 
-use super::live::{Listener, Next};
+use super::diff::Gone;
+use super::lab::{Counts, Source};
+use super::live::{Listener, Next, Reset, json};
 use super::params::Params;
+use super::summary::Line;
+use super::time::Timestamp;
 use crate::http::authenticator::Validity;
 use crate::http::client::Client;
-use crate::http::error::{self, ApiError};
-use crate::http::routes::Served;
+use crate::http::error::{ApiError, Reason};
 use crate::http::server::Seat;
+use crate::http::state::Served;
 
 /// How often a listener hears that the connection lives.
 pub const PING_EVERY: Duration = Duration::from_secs(15);
@@ -29,26 +34,40 @@ pub const PING_EVERY: Duration = Duration::from_secs(15);
 /// What a browser is told first: how long to wait before it comes back, in milliseconds.
 const RETRY: &[u8] = b"retry: 2000\n\n";
 
+/// An event of the stream: its kind (`event`), and its data in JSON (`data`).
+#[derive(ToSchema)]
+#[serde(tag = "event", content = "data", rename_all = "kebab-case")]
+#[expect(dead_code, reason = "it documents what `differ` and `live` write")]
+pub(super) enum StreamEvent {
+    /// An experiment is new or other than before.
+    Experiment(Line<'static>),
+    /// An experiment is forgotten.
+    Gone(Gone<'static>),
+    /// How many experiments are in which state, when that is other than before.
+    Counts(Counts),
+    /// All sources, when one is other than before.
+    Sources(Vec<Source>),
+    /// The list has to be read anew.
+    Reset(Reset),
+    /// The connection lives. Has no id.
+    Ping(Ping),
+}
+
+/// What a listener is told every 15 seconds.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Ping {
+    /// The time of the newest snapshot.
+    at: Timestamp,
+}
+
 /// Changes as they happen, as server-sent events.
 ///
-/// `experiment`: an experiment is new or other than before; its data is as in the list. `gone`: it is forgotten; `{"name": ...}`.
-/// `counts`: as `experiments` of `/api/v2/lab`. `sources`: as `/api/v2/sources`, when one is other than before.
-/// `reset`: read the list anew, because the stream begins (`start`), what came meanwhile is no longer kept (`too-old`), or too much
-/// changed at once (`too-much`); changes behind it follow. `ping`: every 15 seconds, with the time of the newest picture.
-///
 /// Each event but `ping` has an id. A listener that comes back with `Last-Event-ID` gets what it missed. One that does not read is cut.
-#[utoipa::path(
-    get,
-    path = "/api/v2/stream",
-    tag = "now",
+/// The first event of a new stream is a `reset`.
+#[utoipa::path(get, path = "/api/v2/stream", tag = "now",
     params(("Last-Event-ID" = Option<String>, Header, description = "The id of the event that was seen last; browsers send it by themselves")),
-    responses(
-        (status = 200, description = "The events, as they come, for at most an hour, and no longer than the token or session that asked", content_type = "text/event-stream", body = String),
-        (status = 400, description = "There are no parameters here", body = ApiError),
-        (status = 503, description = "Too many listen already", body = ApiError),
-    )
-)]
-pub(in crate::http) async fn stream(
+    responses((status = 200, description = "The events, as they come, for at most an hour, and no longer than the token or session that asked", content_type = "text/event-stream", body = StreamEvent)))]
+pub(super) async fn stream(
     State(served): State<Arc<Served>>,
     RawQuery(query): RawQuery,
     seat: Option<Extension<Seat>>,
@@ -58,7 +77,8 @@ pub(in crate::http) async fn stream(
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
     let full = || {
-        error::unavailable(
+        ApiError::new(
+            Reason::Busy,
             "too many listen already, or labwatch is stopping: try again in a moment",
         )
     };
@@ -120,7 +140,7 @@ impl Reader {
     /// What comes next; `None` when that is nothing any more.
     async fn more(&mut self) -> Option<Bytes> {
         loop {
-            let now = Timestamp::now();
+            let now = jiff::Timestamp::now();
             let (holds, lasts) = match &self.validity {
                 Some(validity) => (validity.holds(now), validity.lasts(now)),
                 None => (true, None),
@@ -144,7 +164,7 @@ impl Reader {
     }
 
     fn still_holds(&self) -> bool {
-        let now = Timestamp::now();
+        let now = jiff::Timestamp::now();
         self.validity
             .as_ref()
             .is_none_or(|validity| validity.holds(now))
@@ -160,9 +180,6 @@ async fn ended(lasts: Option<Duration>) {
 }
 
 fn ping(listener: &Listener) -> Bytes {
-    format!(
-        "event: ping\ndata: {{\"at\":\"{}\"}}\n\n",
-        listener.live.snapshot().at
-    )
-    .into()
+    let at = listener.live.snapshot().at.into();
+    format!("event: ping\ndata: {}\n\n", json(&Ping { at })).into()
 }

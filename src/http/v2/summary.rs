@@ -1,13 +1,13 @@
-//! An experiment in a list: what is known of it without asking anybody else, so that it is written as JSON once for as long as it does not change.
+//! An experiment in a list: what the snapshot tells every reader of it, so that it is written as JSON once for as long as it does not change.
 
-use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use engine::model::Bookable;
-use engine::{
-    self, Affected, Evidence, ExperimentView, FlapView, Mismatch, ResourceView, StreamView,
+use super::time::Timestamp;
+use super::words::{
+    Bookable, Evidence, Health, JumpHealth, Mismatch, StreamHealth, SuppressionKind,
 };
+use engine::{self, Affected, ExperimentView, FlapView, ResourceView, StreamView};
 
 /// An experiment.
 #[derive(Debug, Serialize, ToSchema)]
@@ -16,10 +16,8 @@ pub(super) struct Line<'a> {
     /// Its name: what its streams and its host share.
     #[schema(example = "pend00")]
     pub(super) name: &'a str,
-    /// How it is: `ok`, `degraded` (usable, with a loss), `flapping` (comes and goes too often), `down` or
-    /// `unknown` (not judged).
-    #[schema(example = "ok")]
-    health: &'static str,
+    /// How it is.
+    health: Health,
     /// Since when.
     since: Timestamp,
     /// What is wrong, most important first.
@@ -27,35 +25,29 @@ pub(super) struct Line<'a> {
     /// How it flaps; null when it does not.
     #[schema(required)]
     flapping: Option<Flapping>,
-    /// Why nobody is told of it; null when they are.
+    /// What suppresses notifications about it; null when nothing does.
     #[schema(required)]
-    quiet: Option<ActiveSuppressions>,
-    /// What can be done about it; null when nothing is wrong or its symptoms do not tell.
-    #[schema(required)]
-    advice: Option<&'a str>,
+    suppression: Option<Suppression>,
     /// Whether book's manifest lists it.
     listed: bool,
-    /// Whether it can be booked and, where not, by whose word: `bookable`, `withdrawn` (a monitor's), `held` (a person's) or `unknown`.
-    /// Of several resources the worst.
-    #[schema(example = "bookable")]
-    bookable: &'static str,
+    /// Whether it can be booked. Of several resources the worst.
+    bookable: Bookable,
     /// The reason that book stores with it.
     reason: &'a str,
-    /// Where health and bookability do not fit: `works-not-bookable` or `down-bookable`; else null.
+    /// Where health and bookability do not fit; null where they do.
     #[schema(required)]
-    mismatch: Option<&'static str>,
+    mismatch: Option<Mismatch>,
     /// The pools of interchangeable experiments that it is in.
     pools: Vec<&'a str>,
     /// Who needs it, and when.
     bookings: Bookings,
-    /// Its remote login: `up`, `lost` or `unknown`.
-    #[schema(example = "up")]
-    jump: &'static str,
+    /// Its jump connection (the remote login).
+    jump: JumpHealth,
     /// Its streams, sorted by topic.
     streams: Vec<Stream<'a>>,
     /// The names that it has in book, sorted.
     resources: Vec<&'a str>,
-    /// Until when it has its start-up grace, in which it is not judged; null when that is over.
+    /// Until when it has its start-up grace, in which it is not evaluated; null when that is over.
     #[schema(required)]
     grace_until: Option<Timestamp>,
 }
@@ -80,12 +72,11 @@ struct Flapping {
     steady_at: Timestamp,
 }
 
-/// Why nobody is told of an experiment. Who wants it so and in which words is for those who may see it.
+/// What suppresses notifications about an experiment.
 #[derive(Debug, Serialize, ToSchema)]
-struct ActiveSuppressions {
-    /// Whether it is `acknowledged`, `silenced` or in `maintenance`.
-    #[schema(example = "acknowledged")]
-    kind: &'static str,
+struct Suppression {
+    /// What suppresses it.
+    kind: SuppressionKind,
     /// When that ends; null when it does as soon as the experiment is well.
     #[schema(required)]
     until: Option<Timestamp>,
@@ -114,43 +105,41 @@ pub(super) struct Stream<'a> {
     topic: &'a str,
     /// Whether book's manifest requires it.
     required: bool,
-    /// How it is: `active`, `silent` (connected, but sends nothing), `missing` or `unknown`.
-    #[schema(example = "active")]
-    health: &'static str,
-    /// How it is known whether it transmits: by relay's `statistics`, because labwatch listened (`sampled`), or not at all (`unverified`).
-    #[schema(example = "statistics")]
-    evidence: &'static str,
+    /// How it is.
+    health: StreamHealth,
+    /// How it is known whether it transmits.
+    evidence: Evidence,
 }
 
 impl<'a> Line<'a> {
     pub(super) fn new(view: &'a ExperimentView) -> Self {
         Self {
             name: view.stub.as_str(),
-            health: view.health.as_str(),
-            since: view.since,
+            health: view.health.into(),
+            since: view.since.into(),
             issues: issues(&view.issues),
-            flapping: view
-                .flapping
-                .map(|FlapView { since, steady_at }| Flapping { since, steady_at }),
-            quiet: view.quiet.as_ref().map(|quiet| ActiveSuppressions {
-                kind: quiet.kind.as_str(),
-                until: quiet.until,
+            flapping: view.flapping.map(|FlapView { since, steady_at }| Flapping {
+                since: since.into(),
+                steady_at: steady_at.into(),
             }),
-            advice: view.advice.as_deref(),
+            suppression: view.quiet.as_ref().map(|suppression| Suppression {
+                kind: suppression.kind.into(),
+                until: suppression.until.map(Timestamp::from),
+            }),
             listed: view.listed,
-            bookable: bookable(view.bookable()),
+            bookable: view.bookable().into(),
             reason: reason(view),
-            mismatch: view.mismatch().map(Mismatch::as_str),
+            mismatch: view.mismatch().map(Mismatch::from),
             pools: view.pools.iter().map(|name| &**name).collect(),
             bookings: Bookings::new(view.affected),
-            jump: view.jump.as_str(),
+            jump: view.jump.into(),
             streams: view.streams.iter().map(Stream::new).collect(),
             resources: view
                 .resources
                 .iter()
                 .map(|resource| resource.name.as_str())
                 .collect(),
-            grace_until: view.grace_until,
+            grace_until: view.grace_until.map(Timestamp::from),
         }
     }
 }
@@ -166,7 +155,7 @@ impl Bookings {
         Self {
             next_day,
             next_week,
-            first_start,
+            first_start: first_start.map(Timestamp::from),
             in_session,
         }
     }
@@ -177,12 +166,8 @@ impl<'a> Stream<'a> {
         Self {
             topic: stream.topic.as_str(),
             required: stream.required,
-            health: stream.health.as_str(),
-            evidence: match stream.evidence {
-                Evidence::Statistics => "statistics",
-                Evidence::Sampled(_) => "sampled",
-                Evidence::Unverified => "unverified",
-            },
+            health: stream.health.into(),
+            evidence: stream.evidence.into(),
         }
     }
 }
@@ -195,21 +180,6 @@ pub(super) fn issues(issues: &[engine::Issue]) -> Vec<Issue> {
             text: issue.to_string(),
         })
         .collect()
-}
-
-/// The words for whether something can be booked.
-pub(super) const BOOKABLE: [(&str, Option<Bookable>); 4] = [
-    ("bookable", Some(Bookable::Yes)),
-    ("withdrawn", Some(Bookable::Withdrawn)),
-    ("held", Some(Bookable::Held)),
-    ("unknown", None),
-];
-
-pub(super) fn bookable(bookable: Option<Bookable>) -> &'static str {
-    BOOKABLE
-        .iter()
-        .find(|(_, known)| *known == bookable)
-        .map_or("unknown", |(as_str, _)| as_str)
 }
 
 /// The reason of the resource that decides whether the experiment can be booked.

@@ -7,7 +7,7 @@ use super::encoder::Encoder;
 use engine::model::Health;
 use engine::{Record, SwitchOutcome};
 
-/// Counts since the start. One writer, many readers; nobody waits.
+/// Counts since the start. One writer, many readers; none waits.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Changes of health, by what it became, in the order of [`Health::ALL`].
@@ -22,7 +22,6 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Counts a record.
     pub fn note(&self, record: &Record) {
         let counter = match record {
             Record::Event { event, .. } if event.health != event.was => self.became(event.health),

@@ -9,10 +9,8 @@ use prometheus_client::encoding::{
 };
 use prometheus_client::metrics::MetricType;
 
-/// One label's name and value.
 pub(super) type Label<'a> = (&'a str, &'a str);
 
-/// The sheet of one scrape.
 pub(super) struct Encoder<'a>(DescriptorEncoder<'a>);
 
 /// A family of gauges that is being written.
@@ -26,7 +24,6 @@ impl<'a> Encoder<'a> {
         Self(encoder)
     }
 
-    /// Begins a family of gauges.
     pub(super) fn gauges(
         &mut self,
         name: &'static str,
@@ -48,7 +45,6 @@ impl<'a> Encoder<'a> {
             .map(Counts)
     }
 
-    /// A gauge without labels.
     pub(super) fn gauge(
         &mut self,
         name: &str,
@@ -60,7 +56,6 @@ impl<'a> Encoder<'a> {
             .encode_gauge(&value)
     }
 
-    /// A counter without labels.
     pub(super) fn count(
         &mut self,
         name: &str,

@@ -13,7 +13,6 @@ const MAX_ROUTES: usize = 256;
 /// The route of what no route took.
 const OTHER: &str = "other";
 
-/// Answers since the start.
 #[derive(Debug, Default)]
 pub struct HttpCounts(Mutex<BTreeMap<String, Answers>>);
 

@@ -26,12 +26,10 @@ use engine::Snapshot;
 /// What [`Metrics::text`] is: `OpenMetrics`, which Prometheus reads since 2.5.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Everything that is measured.
 #[derive(Clone)]
 pub struct Metrics(Arc<Registry>);
 
 impl Metrics {
-    /// Figures of this laboratory.
     #[must_use]
     pub fn new(
         snapshots: watch::Receiver<Arc<Snapshot>>,

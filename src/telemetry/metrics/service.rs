@@ -1,4 +1,4 @@
-//! labwatch's own figures: its components, categories, queues, store and ways to tell people. What other rooms know is asked of them at
+//! labwatch's own metrics: its components, categories, queues, store and routes. What other rooms know is asked of them at
 //! the scrape, through functions that the service gives.
 
 use std::fmt;
@@ -8,11 +8,8 @@ use engine::Snapshot;
 
 /// What is asked at the scrape. None of the functions may block.
 pub struct Inside {
-    /// The label of this installation.
     pub label: String,
-    /// labwatch's own health.
     pub service: Box<dyn Fn() -> Service + Send + Sync>,
-    /// The queues between the parts.
     pub queues: Vec<Queue>,
     /// The store; `None` when nothing is kept.
     pub store: Option<Box<dyn Fn() -> StoreFigures + Send + Sync>>,
@@ -29,38 +26,28 @@ impl fmt::Debug for Inside {
 /// labwatch's own health, by cn-infra's numbers: 0 not known yet, 1 ok, 2 not ok.
 #[derive(Debug, Clone, Default)]
 pub struct Service {
-    /// All of it.
     pub state: u8,
-    /// Its components.
     pub components: Vec<Component>,
     /// Categories, with whether each is ok.
     pub categories: Vec<(String, bool)>,
-    /// How many acknowledgements hold.
     pub acknowledged: usize,
     /// Whether the laboratory is being judged.
     pub turns: bool,
 }
 
-/// A component of labwatch.
 #[derive(Debug, Clone)]
 pub struct Component {
-    /// Its name.
     pub name: String,
     /// 0 not known yet, 1 ok, 2 not ok.
     pub state: u8,
 }
 
-/// A queue.
 pub struct Queue {
-    /// What waits in it.
     pub name: &'static str,
-    /// How much waits now.
     pub depth: Box<dyn Fn() -> usize + Send + Sync>,
-    /// How much fits.
     pub bound: usize,
 }
 
-/// How the store is.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StoreFigures {
     /// Whether what it is given is on disk within moments.

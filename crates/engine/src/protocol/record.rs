@@ -366,7 +366,9 @@ fn requested(
 impl fmt::Display for ManifestChange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Lost => f.write_str("book gives an empty manifest: what was known is kept"),
+            Self::Lost => f.write_str(
+                "book gives an empty manifest: upload it again; until then what was known is kept and nothing is switched",
+            ),
             Self::Back => f.write_str("book has a manifest again"),
             Self::Changed { added, removed } => {
                 let parts: Vec<String> = [("new in book", added), ("gone from book", removed)]

@@ -123,7 +123,7 @@ impl fmt::Display for Refusal {
             } => write!(f, "the category {category} is closed already"),
             Self::NoCategory(name) => write!(
                 f,
-                "there is no category {name}: /api/v1/categories lists them"
+                "there is no category {name}: /api/v2/categories lists them"
             ),
             Self::NoComponent(name) => {
                 write!(f, "there is no component {name}: /status lists them")

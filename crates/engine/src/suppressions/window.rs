@@ -242,6 +242,29 @@ impl Weekly {
         })
     }
 
+    /// The days on which it opens, in the order of the week.
+    pub fn days(&self) -> impl Iterator<Item = Day> {
+        self.days.iter().copied()
+    }
+
+    /// When it opens, by the clock of its zone.
+    #[must_use]
+    pub fn starts(&self) -> Time {
+        self.starts
+    }
+
+    /// How long it is open.
+    #[must_use]
+    pub fn lasts(&self) -> Duration {
+        self.lasts
+    }
+
+    /// The IANA name of its zone.
+    #[must_use]
+    pub fn zone_name(&self) -> &str {
+        &self.zone_name
+    }
+
     /// The windows that may be open at `at`, the next one, and others around them, in order.
     fn near(&self, at: Timestamp) -> impl Iterator<Item = (Timestamp, Timestamp)> {
         self.derived(at, 0)

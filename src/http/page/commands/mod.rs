@@ -12,7 +12,7 @@ mod routes;
 mod tests;
 
 pub(super) use flash::Said;
-pub(super) use routes::add;
+pub(super) use routes::routes;
 
 use engine::model::Bookable;
 use engine::{ExperimentView, Snapshot};

@@ -3,13 +3,12 @@
 
 use std::time::Duration;
 
+use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
 use axum::http::header::LOCATION;
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{MethodRouter, get};
-use axum::{Extension, Router};
 
 use super::Kind;
 use super::fields::Fields;
@@ -17,26 +16,28 @@ use super::flash::{About, Said};
 use super::form::{self, Form, Outcome};
 use super::request::{Asked, Clock, Order, Problem};
 use crate::health::CategoryOrder;
-use crate::http::OrderState;
-use crate::http::auth::{Caller, Noted};
+use crate::http::auth::{Caller, Need, Noted, Scope};
 use crate::http::page::layout;
 use crate::http::page::routes::{Moment, WebState};
+use crate::http::{OrderState, Routes};
 use engine::{Command, Impact, Receipt, Refusal, Refused};
 
 /// How long an answer waits at most for the picture that shows what was done. The order is carried out in any case.
 const SHOWN_WITHIN: Duration = Duration::from_secs(2);
 
-/// The routes with those of orders, where there is a way for them.
-pub(in crate::http::page) fn add(routes: Router<WebState>, state: &WebState) -> Router<WebState> {
+/// The routes of orders, where there is a way for them.
+pub(in crate::http::page) fn routes(state: &WebState) -> Routes<WebState> {
+    let group = || Routes::needing(Need::Scope(Scope::Admin));
     let Some(orders) = &state.orders else {
-        return routes;
+        return group();
     };
-    Kind::ALL.into_iter().fold(routes, |routes, kind| {
-        let methods: MethodRouter<WebState> = get(ask).post(order);
-        routes.route(
-            kind.path(),
-            methods.layer((Extension(kind), Extension(orders.clone()))),
-        )
+    Kind::ALL.into_iter().fold(group(), |routes, kind| {
+        let with = (Extension(kind), Extension(orders.clone()));
+        let form = group()
+            .add_page(Method::GET, kind.path(), ask)
+            .add_page(Method::POST, kind.path(), order)
+            .around(|handlers| handlers.route_layer(with.clone()));
+        routes.merge(form)
     })
 }
 

@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 
 use super::NEVER;
 use super::connection::ConnectionReport;
-use super::lookup::Lookup;
+use crate::http::lookup::Lookup;
 use engine::model::{Bookable, Health, JumpHealth, SourceName, StreamHealth};
 use engine::{Evidence, ExperimentView, Issue, Scopes, Snapshot, StreamView};
 
@@ -18,7 +18,7 @@ use engine::{Evidence, ExperimentView, Issue, Scopes, Snapshot, StreamView};
     clippy::struct_excessive_bools,
     reason = "it is the form that the old web page reads"
 )]
-pub(super) struct Experiment<'a> {
+pub(in crate::http) struct Experiment<'a> {
     /// Whether students can book it, as book last said. False when book has not said yet.
     available: bool,
     /// Whether it can be booked and, where not, by whose word: `bookable`, `withdrawn` (a monitor's), `held` (a person's) or `unknown`.
@@ -26,7 +26,7 @@ pub(super) struct Experiment<'a> {
     bookable: &'static str,
     /// When it was first seen.
     first_checked: Timestamp,
-    /// How it is: `ok`, `degraded` (usable, with a loss), `down` or `unknown` (not judged).
+    /// How it is: `ok`, `degraded` (usable, with a loss), `down` or `unknown` (not evaluated).
     #[schema(example = "ok")]
     health: &'static str,
     /// How many events are kept of it.

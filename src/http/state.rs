@@ -1,0 +1,187 @@
+//! What the API answers from, and the router of everything.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::{Request, State};
+use axum::http::header::{CONTENT_TYPE, LINK, LOCATION};
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tokio::sync::watch;
+
+use super::authenticator::Authenticator;
+use super::commands::OrderState;
+use super::cors::Cors;
+use super::error::{self, ApiError};
+use super::health;
+use super::health_state::HealthRoutes;
+use super::idempotency::Idempotency;
+use super::metrics::{self, Figures};
+use super::response_cache::Shared;
+use super::routes::Routes;
+use super::v2::{self, Live, Past, Sheets};
+use super::{login, middleware, v1};
+use crate::health::HealthState;
+use crate::http::auth::Need;
+use crate::store::Reader;
+use engine::Snapshot;
+
+/// What the API answers from.
+#[derive(Debug, Clone)]
+pub struct ApiState {
+    /// The newest snapshot. There is always one; before the first report it is empty.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// The side of the store that answers questions; `None` where no history is kept.
+    pub history: Option<Reader>,
+    /// What changes, for those who listen.
+    pub live: Arc<Live>,
+    /// The metrics for Prometheus; without them there is no `/metrics`.
+    pub figures: Option<Figures>,
+    /// The service's own health; without it there are no paths of it.
+    pub health: Option<HealthRoutes>,
+    /// Where commands go; without it there are no paths of them.
+    pub orders: Option<OrderState>,
+    /// Which other sites' pages may use the API.
+    pub cors: Cors,
+}
+
+impl ApiState {
+    /// A state of snapshots and what changes between them alone.
+    #[must_use]
+    pub fn new(snapshots: watch::Receiver<Arc<Snapshot>>) -> Self {
+        Self {
+            live: Live::new(snapshots.clone()),
+            snapshots,
+            history: None,
+            figures: None,
+            health: None,
+            orders: None,
+            cors: Cors::Off,
+        }
+    }
+}
+
+/// All routes and those of `others`, each behind the authenticator.
+pub fn router(state: ApiState, authenticator: Arc<Authenticator>, others: Routes) -> Router {
+    let (figures, cors) = (state.figures.clone(), state.cors.clone());
+    let guarded = routes(state, &authenticator)
+        .merge(others)
+        .guarded(&authenticator)
+        .fallback(|uri: Uri| async move { error::no_such_path(&uri) });
+    let counted = match figures {
+        Some(figures) => metrics::counted(guarded, figures),
+        None => guarded,
+    };
+    let base: Arc<str> = authenticator.settings.base.as_str().into();
+    let placed = counted.layer(from_fn_with_state(base, place));
+    middleware::dressed(placed, cors)
+}
+
+/// Puts the path below which we are reached in front of the addresses that an answer of the API names.
+async fn place(State(base): State<Arc<str>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if base.is_empty() {
+        return response;
+    }
+    let is_made = response.status() == StatusCode::CREATED;
+    let headers = response.headers_mut();
+    for (name, before) in [(LINK, "</"), (LOCATION, "/")] {
+        let named = headers.get(&name).and_then(|named| named.to_str().ok());
+        let rest = named.and_then(|named| named.strip_prefix(before));
+        let (front, _) = before.split_at(before.len() - 1);
+        let placed = rest.map(|rest| HeaderValue::try_from(format!("{front}{base}/{rest}")));
+        if let Some(Ok(placed)) = placed.filter(|_| name == LINK || is_made) {
+            headers.insert(name, placed);
+        }
+    }
+    response
+}
+
+/// The health endpoints alone, behind the same authenticator: for a listener of their own.
+pub fn health_router(health: HealthRoutes, authenticator: &Arc<Authenticator>) -> Router {
+    let guarded = health::routes(health)
+        .guarded(authenticator)
+        .fallback(|uri: Uri| async move { error::no_such_path(&uri) });
+    middleware::dressed(guarded, Cors::Off)
+}
+
+/// All routes that there are with this state, the page's aside.
+pub fn routes(state: ApiState, authenticator: &Arc<Authenticator>) -> Routes {
+    let served = Arc::new(Served {
+        snapshots: state.snapshots,
+        past: Past::new(state.history),
+        live: state.live,
+        desk: state.health.as_ref().map(|health| health.desk.clone()),
+        open: Shared::default(),
+        whole: Shared::default(),
+        sheets: Sheets::default(),
+    });
+    let kept = Arc::new(Idempotency::default());
+    let routes = v1::routes()
+        .merge(v2::routes())
+        .with_state(&served)
+        .merge(v2::access_routes().with_state(authenticator))
+        .merge(login_routes().with_state(authenticator));
+    let routes = state.health.into_iter().fold(routes, |routes, health| {
+        routes
+            .merge(v2::health_routes(&health, &kept))
+            .merge(health::routes(health))
+    });
+    let routes = state.orders.into_iter().fold(routes, |routes, orders| {
+        routes.merge(v2::command_routes(&orders, &kept))
+    });
+    state.figures.into_iter().fold(routes, |routes, figures| {
+        routes.merge(metrics::routes().with_state(&figures))
+    })
+}
+
+/// The way in and out for browsers.
+fn login_routes() -> Routes<Arc<Authenticator>> {
+    Routes::needing(Need::Always)
+        .add_page(Method::POST, "/login", login::sign_in)
+        .add_page(Method::POST, "/logout", login::sign_out)
+}
+
+/// What the handlers share.
+pub(super) struct Served {
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    pub(super) past: Past,
+    pub(super) live: Arc<Live>,
+    /// What knows the categories, where there is one.
+    pub(super) desk: Option<HealthState>,
+    /// The list of version 1 without what is private.
+    pub(super) open: Shared<Snapshot>,
+    /// The list of version 1 with what is private.
+    pub(super) whole: Shared<Snapshot>,
+    pub(super) sheets: Sheets,
+}
+
+impl Served {
+    /// The newest snapshot. The channel is held only as long as it takes to count one more reader.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.snapshots.borrow())
+    }
+}
+
+/// An answer in JSON.
+pub(super) fn answer(answer: &impl Serialize) -> Result<Response, ApiError> {
+    rendered(answer).map(|body| json(body.into()))
+}
+
+pub(super) fn rendered(answer: &impl Serialize) -> Result<Vec<u8>, ApiError> {
+    serde_json::to_vec(answer).map_err(|fault| {
+        tracing::error!(%fault, "cannot write an answer of the API as JSON");
+        error::internal()
+    })
+}
+
+pub(super) fn json(body: Bytes) -> Response {
+    (
+        [(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
+        body,
+    )
+        .into_response()
+}

@@ -1,0 +1,113 @@
+//! Version 1 of the API: the three routes of the program that labwatch replaces, which never change. Everything else is version 2.
+
+mod connection;
+mod document;
+mod event;
+mod experiment;
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, State};
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use jiff::Timestamp;
+use utoipa_axum::routes;
+
+use super::error::{self, ApiError};
+use super::routes::Routes;
+use super::state::{Served, answer, json, rendered};
+use crate::http::auth::{Caller, Need};
+use event::Event;
+use experiment::Experiment;
+
+pub use document::{DOCUMENT_JSON, document};
+
+/// What stands for a time that never was, as in the program that labwatch replaces: `0001-01-01T00:00:00Z`.
+const NEVER: Timestamp = Timestamp::constant(-62_135_596_800, 0);
+
+/// All routes.
+pub(super) fn routes() -> Routes<Arc<Served>> {
+    let open = Routes::needing(Need::Always)
+        .add_page(Method::GET, "/api/v1/openapi.json", json_document)
+        .add_page(Method::GET, "/swagger.json", json_document_above)
+        .add_page(Method::GET, "/api/v1/docs", docs);
+    documented()
+        // The old program answers with and without the slash.
+        .add_page(Method::GET, "/api/v1/experiments/", experiments)
+        .merge(open)
+}
+
+/// The routes that the document describes.
+fn documented() -> Routes<Arc<Served>> {
+    Routes::needing(Need::Read)
+        .add(routes!(experiments))
+        .add(routes!(events))
+}
+
+/// All experiments, sorted by name.
+#[utoipa::path(
+    get,
+    path = "/api/v1/experiments",
+    tag = "experiments",
+    responses((status = 200, description = "All experiments; an empty list when there are none yet", body = Vec<Experiment<'static>>))
+)]
+async fn experiments(
+    State(served): State<Arc<Served>>,
+    caller: Caller,
+    asked: HeaderMap,
+) -> Result<Response, ApiError> {
+    let (snapshot, private) = (served.snapshot(), caller.may_see_private());
+    let shared = if private { &served.whole } else { &served.open };
+    shared
+        .answer(&asked, &snapshot, |snapshot| {
+            rendered(&experiment::Experiments { snapshot, private })
+        })
+        .await
+}
+
+/// What happened to an experiment, oldest first.
+#[utoipa::path(
+    get,
+    path = "/api/v1/experiments/events/{name}",
+    tag = "experiments",
+    params(("name" = String, Path, description = "The experiment's `topic_name`", example = "pend00")),
+    responses(
+        (status = 200, description = "Its latest events, oldest first", body = Vec<Event<'static>>),
+    )
+)]
+async fn events(
+    State(served): State<Arc<Served>>,
+    name: Result<Path<String>, PathRejection>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
+    let snapshot = served.snapshot();
+    let experiment = snapshot
+        .experiment(&name)
+        .ok_or_else(|| error::no_such_experiment(&name))?;
+    let events: Vec<_> = experiment
+        .events
+        .iter()
+        .map(|event| Event::new(event))
+        .collect();
+    answer(&events)
+}
+
+/// The OpenAPI document of these paths.
+async fn json_document() -> Response {
+    json(Bytes::from_static(DOCUMENT_JSON.as_bytes()))
+}
+
+/// The same document where the old program had it, two steps above: what is said relative to its place is so to the other one.
+async fn json_document_above() -> Response {
+    json(Bytes::from(DOCUMENT_JSON.replacen("\"../..\"", "\".\"", 1)))
+}
+
+/// The old program's place of the page that shows the document. Relative, because a proxy may serve us below a path of its own.
+async fn docs() -> Response {
+    let there = HeaderValue::from_static("../v2/docs/");
+    (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, there)]).into_response()
+}

@@ -1,0 +1,112 @@
+//! Bodies of requests in JSON. A mistake is told in words that say where it is; unknown fields are mistakes.
+
+use axum::body::Bytes;
+use axum::extract::{FromRequest, Request};
+use axum::http::HeaderMap;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::IntoResponse as _;
+use serde::de::DeserializeOwned;
+
+use crate::http::error::{self, ApiError, Reason};
+use crate::http::middleware::MAX_BODY_BYTES;
+
+/// A body of this form.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, ApiError> {
+        if !is_json(request.headers()) {
+            return Err(error::no_json());
+        }
+        let body = Bytes::from_request(request, state).await.map_err(|why| {
+            match why.into_response().status() {
+                StatusCode::PAYLOAD_TOO_LARGE => error::too_long(MAX_BODY_BYTES),
+                status => error::of_status(status),
+            }
+        })?;
+        parsed(&body).map(Self)
+    }
+}
+
+fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    if body.is_empty() {
+        return Err(invalid("it is empty"));
+    }
+    serde_json::from_slice(body).map_err(|why| invalid(&why.to_string()))
+}
+
+fn invalid(why: &str) -> ApiError {
+    ApiError::new(
+        Reason::InvalidBody,
+        format!("the body is not as the document describes it: {why}"),
+    )
+}
+
+fn is_json(headers: &HeaderMap) -> bool {
+    let kind = headers
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let kind = kind
+        .and_then(|kind| kind.split(';').next())
+        .unwrap_or_default();
+    let kind = kind.trim().to_ascii_lowercase();
+    kind == "application/json"
+        || kind
+            .strip_prefix("application/")
+            .is_some_and(|of| of.ends_with("+json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct Form {
+        #[expect(dead_code, reason = "it is only parsed")]
+        text: String,
+    }
+
+    #[test]
+    fn a_mistake_says_where_it_is() {
+        for (body, words) in [
+            ("", "it is empty"),
+            ("{}", "missing field `text` at line 1 column 2"),
+            (
+                "{\"text\":1}",
+                "invalid type: integer `1`, expected a string at line 1 column 9",
+            ),
+            (
+                "{\"text\":\"a\",\"x\":1}",
+                "unknown field `x`, expected `text`",
+            ),
+            ("{", "EOF while parsing an object"),
+        ] {
+            let error = parsed::<Form>(body.as_bytes()).expect_err("a mistake");
+            assert_eq!(error.reason(), Reason::InvalidBody);
+            assert!(error.detail().contains(words), "{body}: {}", error.detail());
+        }
+        assert!(parsed::<Form>(b"{\"text\":\"a\"}").is_ok());
+    }
+
+    #[test]
+    fn json_is_known_by_its_media_type() {
+        for (kind, expect) in [
+            ("application/json", true),
+            ("Application/JSON; charset=utf-8", true),
+            ("application/vnd.lab+json", true),
+            ("text/plain", false),
+            ("text/json", false),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, kind.parse().expect("a value"));
+            assert_eq!(is_json(&headers), expect, "{kind}");
+        }
+        assert!(!is_json(&HeaderMap::new()));
+    }
+}

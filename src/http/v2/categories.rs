@@ -1,0 +1,315 @@
+//! Categories: how they stand, and closing and opening them. A category that is closed has a closure.
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use super::body::Json;
+use super::category_desk::Categories;
+use super::outcome::{
+    self, Done, DryRun, IdempotencyKey, IfMatch, Made, Outcome, Would, is_dry_run,
+};
+use super::page::{Page, PageParams, Paging};
+use super::params::Params;
+use super::time::Timestamp;
+use crate::health::{CategoryOrder, CategoryStatus};
+use crate::http::auth::{Caller, Need, Noted, Scope, Viewer};
+use crate::http::error::{self, ApiError, Reason};
+use crate::http::routes::Routes;
+use crate::http::state::answer;
+use engine::Refusal;
+use engine::model::Visibility;
+
+type Named = Result<Path<String>, PathRejection>;
+
+/// The name of the list, and its path.
+const LIST: &str = "/api/v2/categories";
+
+/// The most failing members that a category lists.
+const MAX_FAILING: usize = 100;
+
+/// All routes that read.
+pub(super) fn reading() -> Routes<Categories> {
+    Routes::needing(Need::Read)
+        .add(routes!(list_categories))
+        .add(routes!(category))
+        .add(routes!(closure))
+}
+
+/// All routes that change something.
+pub(super) fn changing() -> Routes<Categories> {
+    Routes::needing(Need::Scope(Scope::Admin)).add(routes!(close_category, open_category))
+}
+
+/// A named set of experiments and components with a rule for what makes it fail.
+#[derive(Debug, Serialize, ToSchema)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a field of the answer"
+)]
+pub(super) struct Category {
+    /// Its name.
+    #[schema(example = "pendulums")]
+    name: String,
+    /// Whether it can be used: it is open, and enough of what is in it works.
+    ok: bool,
+    /// Whether it is open.
+    enabled: bool,
+    /// The worst of what fails: 1 critical, 2 warning, 3 remark; 2 when nothing does.
+    severity: u8,
+    /// How many experiments and components are in it.
+    members: usize,
+    /// What makes it fail, the worst first; at most 100.
+    #[schema(example = json!(["pend00"]))]
+    failing: Vec<String>,
+    /// Whether it works while enough experiments of each pool do.
+    resilient: bool,
+    /// How often it is evaluated, in seconds.
+    period_seconds: u64,
+    /// Whether a fault closes it until a person opens it.
+    sticky: bool,
+    /// After how many bad checks in a row.
+    failure_threshold: u32,
+    /// Whether the experiments that failed cannot be booked until then.
+    sticky_booking: bool,
+    /// The experiments that cannot be booked until it is opened.
+    quarantined: Vec<String>,
+    /// The last use of its switch; null when it never was used.
+    #[schema(required = true)]
+    switched: Option<Switched>,
+}
+
+/// The last use of a category's switch.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CategorySwitch)]
+struct Switched {
+    /// When.
+    at: Timestamp,
+    /// The name of the token, or `labwatch` for a fault; null for readers without a token.
+    #[schema(required)]
+    by: Option<String>,
+    /// Why; null for readers without a token.
+    #[schema(required)]
+    reason: Option<String>,
+}
+
+/// That a category is closed.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Closure)]
+struct Closure {
+    /// The category.
+    #[schema(example = "pendulums")]
+    category: String,
+    /// Since when.
+    since: Timestamp,
+    /// The name of the token, or `labwatch` for a fault; null for readers without a token.
+    #[schema(required)]
+    by: Option<String>,
+    /// Why; null for readers without a token.
+    #[schema(required)]
+    reason: Option<String>,
+    /// The experiments that are kept withdrawn while it lasts.
+    quarantined: Vec<String>,
+}
+
+/// A category to be closed.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct CloseCategory {
+    /// Why: one line.
+    #[schema(example = "exam", min_length = 1, max_length = 500)]
+    reason: String,
+}
+
+/// Why a category is opened.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it documents what `open_category` reads")]
+struct OpenReason {
+    /// Why: one line.
+    #[param(example = "inspected", min_length = 1, max_length = 500)]
+    reason: String,
+}
+
+impl Category {
+    fn new(standing: CategoryStatus, sight: Visibility) -> Self {
+        let CategoryStatus {
+            rules,
+            ok,
+            enabled,
+            severity,
+            members,
+            mut failing,
+            switch,
+            quarantined,
+        } = standing;
+        failing.truncate(MAX_FAILING);
+        Self {
+            name: rules.name,
+            ok,
+            enabled,
+            severity,
+            members,
+            failing,
+            resilient: rules.resilient,
+            period_seconds: rules.period.as_secs(),
+            sticky: rules.sticky,
+            failure_threshold: rules.failure_threshold,
+            sticky_booking: rules.sticky_booking,
+            quarantined,
+            switched: switch.map(|switch| Switched {
+                at: switch.at.into(),
+                by: sight.is_full().then_some(switch.by),
+                reason: sight.is_full().then_some(switch.reason),
+            }),
+        }
+    }
+}
+
+impl Closure {
+    /// How the category is closed; `None` where it is open.
+    fn of(standing: CategoryStatus, sight: Visibility) -> Option<Self> {
+        let switch = standing.switch.filter(|switch| !switch.enabled)?;
+        Some(Self {
+            category: standing.rules.name,
+            since: switch.at.into(),
+            by: sight.is_full().then_some(switch.by),
+            reason: sight.is_full().then_some(switch.reason),
+            quarantined: standing.quarantined,
+        })
+    }
+}
+
+/// All categories.
+#[utoipa::path(get, path = "/api/v2/categories", tag = "categories", params(PageParams), responses(
+    (status = 200, description = "A page, by name: those of the configuration, `default` and `system`, and one for each stem of other experiments", body = Page<Category>),
+))]
+async fn list_categories(
+    State(state): State<Categories>,
+    Viewer(sight): Viewer,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let params = Params::parse(uri.query(), &["limit", "cursor"])?;
+    let paging: Paging<String> = Paging::of(&params, LIST)?;
+    let all = state.standings().into_iter();
+    let all = all.map(|it| (it.rules.name.clone(), Category::new(it, sight)));
+    paging.pick(LIST, all).answer(&uri)
+}
+
+/// One category.
+#[utoipa::path(get, path = "/api/v2/categories/{name}", tag = "categories",
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The category", example = "pendulums")), responses(
+    (status = 200, description = "The category", body = Category),
+))]
+async fn category(
+    State(state): State<Categories>,
+    name: Named,
+    RawQuery(query): RawQuery,
+    Viewer(sight): Viewer,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    Params::parse(query.as_deref(), &[])?;
+    answer(&Category::new(find(&state, name, &uri)?, sight))
+}
+
+/// How a category is closed.
+#[utoipa::path(get, path = "/api/v2/categories/{name}/closure", tag = "categories",
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The category", example = "pendulums")), responses(
+    (status = 200, description = "Since when and why. 404 where it is open", body = Closure),
+))]
+async fn closure(
+    State(state): State<Categories>,
+    name: Named,
+    RawQuery(query): RawQuery,
+    Viewer(sight): Viewer,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    Params::parse(query.as_deref(), &[])?;
+    let closure = Closure::of(find(&state, name, &uri)?, sight);
+    answer(&closure.ok_or_else(|| ApiError::new(Reason::NotFound, "the category is open"))?)
+}
+
+/// Closes a category until a person opens it: good-to-go and health say that it cannot be used. Book is not changed.
+#[utoipa::path(post, path = "/api/v2/categories/{name}/closure", tag = "categories", request_body = CloseCategory,
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The category", example = "pendulums"), DryRun, IdempotencyKey), responses(
+    (status = 200, response = Would),
+    (status = 201, response = Made),
+))]
+async fn close_category(
+    State(state): State<Categories>,
+    caller: Caller,
+    name: Named,
+    RawQuery(query): RawQuery,
+    uri: Uri,
+    Json(body): Json<CloseCategory>,
+) -> Result<Response, ApiError> {
+    let dry_run = is_dry_run(query.as_deref())?;
+    let category = find(&state, name, &uri)?.rules.name;
+    let order = CategoryOrder {
+        category,
+        open: false,
+        by: caller.name().to_owned(),
+        reason: body.reason,
+    };
+    let (noted, outcome) = carry_out(&state, &order, dry_run).await?;
+    Ok((noted, outcome.made_at(uri.path())?).into_response())
+}
+
+/// Opens a category that a fault or a person has closed.
+#[utoipa::path(delete, path = "/api/v2/categories/{name}/closure", tag = "categories",
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The category", example = "pendulums"), OpenReason, DryRun, IfMatch), responses(
+    (status = 200, response = Done),
+))]
+async fn open_category(
+    State(state): State<Categories>,
+    caller: Caller,
+    name: Named,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let params = Params::parse(query.as_deref(), &["reason", "dry_run"])?;
+    let (dry_run, reason) = (params.flag("dry_run")?, params.text("reason"));
+    let reason = reason.ok_or_else(|| {
+        ApiError::new(
+            Reason::InvalidParameter,
+            "say why, with the parameter reason",
+        )
+    })?;
+    let standing = find(&state, name, &uri)?;
+    let category = standing.rules.name.clone();
+    if let Some(closure) = Closure::of(standing, caller.visibility()) {
+        outcome::check(&headers, &closure)?;
+    }
+    let order = CategoryOrder {
+        category,
+        open: true,
+        by: caller.name().to_owned(),
+        reason: reason.to_owned(),
+    };
+    let (noted, outcome) = carry_out(&state, &order, dry_run).await?;
+    Ok((noted, outcome.ended()?).into_response())
+}
+
+async fn carry_out(
+    state: &Categories,
+    order: &CategoryOrder,
+    dry_run: bool,
+) -> Result<(Noted, Outcome), ApiError> {
+    if dry_run {
+        return Ok((Noted::elsewhere(), Outcome::would(state.preview(order)?)));
+    }
+    let (noted, receipt) = state.order(order).await?;
+    Ok((noted, Outcome::did(receipt)))
+}
+
+/// The category that a path names.
+fn find(state: &Categories, name: Named, uri: &Uri) -> Result<CategoryStatus, ApiError> {
+    let Path(name) = name.map_err(|_| error::no_such_path(uri))?;
+    let standing = state.standing(&name);
+    standing.ok_or_else(|| Refusal::NoCategory(name).into())
+}

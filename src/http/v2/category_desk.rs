@@ -1,0 +1,92 @@
+//! The one way by which people open and close categories, by the API and on the page.
+
+use std::sync::Arc;
+
+use crate::health::{Ack, CategoryOrder, CategoryStatus, Component, HealthState, standings};
+use crate::http::auth::Noted;
+use crate::http::commands::Give;
+use crate::http::health_state::HealthRoutes;
+use engine::{Command, Impact, Receipt, Refusal};
+
+/// How categories stand, and the way by which people open and close them: one for the API and for the page.
+#[derive(Clone)]
+pub struct Categories {
+    desk: HealthState,
+    give: Arc<Give>,
+}
+
+impl std::fmt::Debug for Categories {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Categories")
+    }
+}
+
+impl Categories {
+    /// Of this health.
+    #[must_use]
+    pub fn new(health: &HealthRoutes) -> Self {
+        Self {
+            desk: health.desk.clone(),
+            give: Arc::clone(&health.give),
+        }
+    }
+
+    /// All categories, sorted by name.
+    #[must_use]
+    pub fn standings(&self) -> Vec<CategoryStatus> {
+        standings(&self.desk.picture())
+    }
+
+    /// All outside services, sorted by name.
+    #[must_use]
+    pub fn services(&self) -> Vec<ServiceRow> {
+        let picture = self.desk.picture();
+        let services = picture.components.iter().filter(|one| one.is_service());
+        let row = |component: &Component| ServiceRow {
+            ack: picture.acks.component(&component.name, picture.at).cloned(),
+            component: component.clone(),
+        };
+        services.map(row).collect()
+    }
+
+    /// How the category of this name stands.
+    pub(super) fn standing(&self, name: &str) -> Option<CategoryStatus> {
+        let mut all = self.standings().into_iter();
+        all.find(|standing| standing.rules.name == name)
+    }
+
+    /// What an order would do now, without doing it.
+    ///
+    /// # Errors
+    /// As [`HealthState::preview`].
+    pub fn preview(&self, order: &CategoryOrder) -> Result<Impact, Refusal> {
+        self.desk.preview(order)
+    }
+
+    /// Does what is ordered. The engine notes who did it.
+    ///
+    /// # Errors
+    /// As [`HealthState::preview`], and the engine's own: then nothing was changed.
+    pub async fn order(&self, order: &CategoryOrder) -> Result<(Noted, Receipt), Refusal> {
+        let mut effect = self.desk.preview(order)?;
+        let command = Command::Category {
+            name: order.category.clone(),
+            open: order.open,
+            reason: order.reason.clone(),
+        };
+        let receipt = (self.give)(command, order.by.clone()).await?;
+        if !receipt.kept {
+            effect.text += "; it is not on disk, so it holds only until the next start";
+        }
+        Ok((Noted::elsewhere(), Receipt { effect, ..receipt }))
+    }
+}
+
+/// An outside service, as the page shows it.
+#[derive(Debug, Clone)]
+pub struct ServiceRow {
+    /// How it is.
+    pub component: Component,
+    /// Its acknowledgement, while it holds.
+    pub ack: Option<Ack>,
+}

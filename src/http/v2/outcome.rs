@@ -1,0 +1,181 @@
+//! What a command did, or would do, and how it is answered.
+
+use axum::http::header::LOCATION;
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::{ToResponse, ToSchema};
+
+use super::params::Params;
+use super::summary::Bookings;
+use crate::http::auth::{Caller, Noted};
+use crate::http::commands::OrderState;
+use crate::http::error::{ApiError, Reason};
+use crate::http::etag::Tag;
+use crate::http::state::{answer, rendered};
+use engine::{Command, Impact, Receipt};
+
+/// How a command is meant.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "it documents what `is_dry_run` reads")]
+pub(super) struct DryRun {
+    /// `true`: only say what it would do.
+    #[param(default = false)]
+    dry_run: Option<bool>,
+}
+
+/// What makes it safe to send a request again.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it documents what the layer of idempotency reads")]
+pub(super) struct IdempotencyKey {
+    /// A text of your choice, such as a UUID. Sent again with the same key within a day, the same request gets the same answer and does nothing
+    /// again; another request is refused with 422.
+    #[param(
+        rename = "Idempotency-Key",
+        nullable = false,
+        min_length = 1,
+        max_length = 255,
+        pattern = "^[!-~]+$"
+    )]
+    key: Option<String>,
+}
+
+/// Which state is to be changed.
+#[derive(utoipa::IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it documents what `check` reads")]
+pub(super) struct IfMatch {
+    /// The `ETag` of what is to be changed, as `GET` told it: where it is another now, nothing is changed and the answer is 412.
+    #[param(rename = "If-Match", nullable = false)]
+    tag: Option<String>,
+}
+
+/// What a command did, or would do.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Effect)]
+pub(super) struct Outcome {
+    /// Whether it was done; `false` for a dry run.
+    done: bool,
+    /// Whether it survives a restart: `false` for a dry run, and while the store cannot be written; then send it again later.
+    kept: bool,
+    /// The numbers of what was made or ended.
+    ids: Vec<u64>,
+    /// The effect, in plain words.
+    #[schema(
+        example = "no mail about pend00 until it is ok again; 2 bookings of the next 24 h cannot start"
+    )]
+    effect: String,
+    /// The experiments that it is about now.
+    experiments: Vec<String>,
+    /// The bookings that cannot start because of it, or can again.
+    #[schema(required)]
+    bookings: Option<Bookings>,
+}
+
+/// The answer to what makes something.
+#[derive(ToResponse)]
+#[response(
+    description = "What it did",
+    headers(("Location" = String, description = "The path of what was made; of several things, that of their list"))
+)]
+#[expect(dead_code, reason = "it documents what `made` answers")]
+pub(super) struct Made(Outcome);
+
+/// The answer to a dry run.
+#[derive(ToResponse)]
+#[response(description = "What it would do, where that alone was asked for")]
+#[expect(dead_code, reason = "it documents what `made` answers")]
+pub(super) struct Would(Outcome);
+
+/// The answer to what ends something.
+#[derive(ToResponse)]
+#[response(description = "What it did, or would do")]
+#[expect(dead_code, reason = "it documents what `ended` answers")]
+pub(super) struct Done(Outcome);
+
+impl Outcome {
+    pub(super) fn did(receipt: Receipt) -> Self {
+        let ids = receipt.ids.iter().map(|id| id.0).collect();
+        Self {
+            done: true,
+            kept: receipt.kept,
+            ids,
+            ..Self::would(receipt.effect)
+        }
+    }
+
+    pub(super) fn would(effect: Impact) -> Self {
+        let experiments = effect
+            .stubs
+            .iter()
+            .map(|stub| stub.as_str().to_owned())
+            .collect();
+        Self {
+            done: false,
+            kept: false,
+            ids: Vec::new(),
+            effect: effect.text,
+            experiments,
+            bookings: effect.affected.map(Bookings::new),
+        }
+    }
+
+    /// The answer to what ended something, or would.
+    pub(super) fn ended(self) -> Result<Response, ApiError> {
+        Ok((Noted::elsewhere(), answer(&self)?).into_response())
+    }
+
+    /// The answer to what made something below `list`, or would. One thing has a place of its own; several are found in the list.
+    pub(super) fn made(self, list: &str) -> Result<Response, ApiError> {
+        let place = match self.ids.as_slice() {
+            [one] => format!("{list}/{one}"),
+            _ => list.to_owned(),
+        };
+        self.made_at(&place)
+    }
+
+    /// The answer to what made something at `place`, or would.
+    pub(super) fn made_at(self, place: &str) -> Result<Response, ApiError> {
+        if !self.done {
+            return self.ended();
+        }
+        let mut response = (StatusCode::CREATED, self.ended()?).into_response();
+        if let Ok(place) = HeaderValue::from_str(place) {
+            response.headers_mut().insert(LOCATION, place);
+        }
+        Ok(response)
+    }
+}
+
+/// Whether a request asks for nothing but the words. Knows no other parameter.
+pub(super) fn is_dry_run(query: Option<&str>) -> Result<bool, ApiError> {
+    Params::parse(query, &["dry_run"])?.flag("dry_run")
+}
+
+/// Gives a command, or says what it would do.
+pub(super) async fn carry_out(
+    state: &OrderState,
+    caller: &Caller,
+    command: Command,
+    dry_run: bool,
+) -> Result<Outcome, ApiError> {
+    let by = caller.name().to_owned();
+    if dry_run {
+        return Ok(Outcome::would(state.preview(&command, &by)?));
+    }
+    Ok(Outcome::did(state.give(command, by).await?))
+}
+
+/// Whether what is to be changed is as the request believes, where it says so. `shown` is what `GET` answers.
+pub(super) fn check(asked: &HeaderMap, shown: &impl Serialize) -> Result<(), ApiError> {
+    let tag = Tag::of(&rendered(shown)?);
+    if tag.is_wanted(asked) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        Reason::PreconditionFailed,
+        "it is not as If-Match says any more: read it again, and then decide",
+    ))
+}

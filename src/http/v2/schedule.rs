@@ -1,0 +1,127 @@
+//! When maintenance is done, as the API takes and tells it: times with milliseconds, lengths in seconds.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::civil::Time;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::words::Day;
+use crate::http::error::{ApiError, Reason};
+use engine::Weekly;
+
+/// When maintenance is done: once, or every week.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase", deny_unknown_fields)]
+pub(super) enum Schedule {
+    /// One time.
+    Once(Once),
+    /// Every week, by the clock of a time zone.
+    Weekly(EveryWeek),
+}
+
+/// One time.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Once {
+    /// From when.
+    #[serde(serialize_with = "with_millis")]
+    from: jiff::Timestamp,
+    /// Until when, itself not included.
+    #[serde(serialize_with = "with_millis")]
+    until: jiff::Timestamp,
+}
+
+/// A time that comes every week.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EveryWeek {
+    /// On which days it begins.
+    #[schema(min_items = 1, max_items = 7)]
+    days: Vec<Day>,
+    /// When it begins, by the clock of the zone.
+    #[schema(value_type = String, example = "08:00:00", pattern = "^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$")]
+    starts: Time,
+    /// How long it lasts, in seconds; at most a week.
+    #[schema(minimum = 1, maximum = 604_800, example = 7200)]
+    lasts_seconds: u64,
+    /// The time zone, by its IANA name.
+    #[schema(example = "Europe/London", min_length = 1, max_length = 64)]
+    zone: String,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature is serde's"
+)]
+fn with_millis<S: serde::Serializer>(
+    at: &jiff::Timestamp,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    super::time::Timestamp::from(*at).serialize(serializer)
+}
+
+impl Schedule {
+    /// The engine's form.
+    pub(super) fn checked(self) -> Result<engine::Schedule, ApiError> {
+        match self {
+            Self::Once(Once { from, until }) => Ok(engine::Schedule::Once { from, until }),
+            Self::Weekly(week) => {
+                let days: BTreeSet<_> = week.days.into_iter().map(engine::Day::from).collect();
+                let lasts = Duration::from_secs(week.lasts_seconds);
+                Weekly::try_new(days, week.starts, lasts, &week.zone)
+                    .map(engine::Schedule::Weekly)
+                    .map_err(|why| ApiError::new(Reason::InvalidTime, format!("schedule: {why}")))
+            }
+        }
+    }
+}
+
+impl From<&engine::Schedule> for Schedule {
+    fn from(schedule: &engine::Schedule) -> Self {
+        match schedule {
+            engine::Schedule::Once { from, until } => Self::Once(Once {
+                from: *from,
+                until: *until,
+            }),
+            engine::Schedule::Weekly(weekly) => Self::Weekly(EveryWeek {
+                days: weekly.days().map(Day::from).collect(),
+                starts: weekly.starts(),
+                lasts_seconds: weekly.lasts().as_secs(),
+                zone: weekly.zone_name().to_owned(),
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn taken(text: &str) -> Result<String, String> {
+        let schedule: Schedule = serde_json::from_str(text).map_err(|why| why.to_string())?;
+        let checked = schedule.checked().map_err(|why| why.detail().to_owned())?;
+        serde_json::to_string(&Schedule::from(&checked)).map_err(|why| why.to_string())
+    }
+
+    #[test]
+    fn a_schedule_is_told_as_it_was_taken() {
+        let weekly = r#"{"weekly":{"days":["mon","fri"],"starts":"08:00:00","lasts_seconds":7200,"zone":"Europe/London"}}"#;
+        assert_eq!(taken(weekly).as_deref(), Ok(weekly));
+        let once =
+            r#"{"once":{"from":"2026-11-21T08:00:00Z","until":"2026-11-21T10:00:00+01:00"}}"#;
+        let told =
+            r#"{"once":{"from":"2026-11-21T08:00:00.000Z","until":"2026-11-21T09:00:00.000Z"}}"#;
+        assert_eq!(taken(once).as_deref(), Ok(told));
+        for wrong in [
+            r#"{"weekly":{"days":[],"starts":"08:00","lasts_seconds":7200,"zone":"UTC"}}"#,
+            r#"{"weekly":{"days":["mon"],"starts":"08:00","lasts_seconds":0,"zone":"UTC"}}"#,
+            r#"{"weekly":{"days":["mon"],"starts":"08:00","lasts_seconds":60,"zone":"Moon/Sea"}}"#,
+            r#"{"weekly":{"days":["mon"],"starts":"08:00","lasts":"2h","zone":"UTC"}}"#,
+            r#"{"daily":{}}"#,
+        ] {
+            assert!(taken(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Who asks, as their token or session says.
+
+use std::sync::Arc;
+
+use axum::extract::RawQuery;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use super::params::Params;
+use super::time::Timestamp;
+use crate::http::auth::{Caller, Need, Scope};
+use crate::http::authenticator::Authenticator;
+use crate::http::error::ApiError;
+use crate::http::login::never_kept;
+use crate::http::routes::Routes;
+use crate::http::state::answer;
+
+/// All routes.
+pub(super) fn routes() -> Routes<Arc<Authenticator>> {
+    Routes::needing(Need::Always).add(routes!(session))
+}
+
+/// Who asks.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Session)]
+struct Who<'a> {
+    /// What forms and scripts of a session repeat with each change; empty for others, who need none.
+    csrf: &'a str,
+    /// Until when; null without a token.
+    #[schema(required)]
+    expires: Option<Timestamp>,
+    /// The name of the token.
+    #[schema(example = "anonymous")]
+    name: &'a str,
+    /// What the token allows; `admin` holds the others.
+    scopes: Vec<ScopeWord>,
+}
+
+/// A scope of a token.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schema(as = Scope)]
+enum ScopeWord {
+    Read,
+    Report,
+    Admin,
+}
+
+impl From<Scope> for ScopeWord {
+    fn from(scope: Scope) -> Self {
+        match scope {
+            Scope::Read => Self::Read,
+            Scope::Report => Self::Report,
+            Scope::Admin => Self::Admin,
+        }
+    }
+}
+
+/// Who asks, and what they may.
+#[utoipa::path(get, path = "/api/v2/session", tag = "access", responses(
+    (status = 200, description = "What the token or the session says", body = Who<'static>),
+))]
+async fn session(caller: Caller, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
+    Params::parse(query.as_deref(), &[])?;
+    let holds = |scope: &Scope| {
+        let pass = caller.pass();
+        pass.is_some_and(|pass| pass.scopes.words().any(|word| word == scope.as_str()))
+    };
+    let scopes = Scope::ALL.into_iter().filter(holds);
+    let shown = answer(&Who {
+        csrf: caller.csrf().unwrap_or_default(),
+        expires: caller.expires().map(Timestamp::from),
+        name: caller.name(),
+        scopes: scopes.map(ScopeWord::from).collect(),
+    })?;
+    Ok(never_kept(shown))
+}

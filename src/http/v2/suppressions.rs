@@ -1,0 +1,376 @@
+//! Acknowledgements, silences and maintenance windows: each is listed, made, read and ended at its own noun. They suppress notifications and
+//! change nothing else.
+
+use std::sync::Arc;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use super::body::Json;
+use super::outcome::{
+    self, Done, DryRun, IdempotencyKey, IfMatch, Made, Would, carry_out, is_dry_run,
+};
+use super::page::{Page, PageParams, Paging};
+use super::params::Params;
+use super::schedule::Schedule;
+use super::suppression_forms::{Acknowledge, AcknowledgeForm, MakeSilence, PlanMaintenance};
+use super::time::Timestamp;
+use super::words::{Health, SubjectKind};
+use crate::http::auth::{Caller, Need, Scope, Viewer};
+use crate::http::commands::OrderState;
+use crate::http::error::{ApiError, Reason};
+use crate::http::routes::Routes;
+use crate::http::state::answer;
+use engine::model::Visibility;
+use engine::{Command, NoteView, Occurrence, Snapshot, Subject, SuppressionEntry, SuppressionId};
+
+/// All routes that read.
+pub(super) fn reading() -> Routes<OrderState> {
+    Routes::needing(Need::Read)
+        .add(routes!(list_acknowledgements))
+        .add(routes!(acknowledgement))
+        .add(routes!(list_silences))
+        .add(routes!(silence))
+        .add(routes!(list_maintenance_windows))
+        .add(routes!(maintenance_window))
+}
+
+/// All routes that change something.
+pub(super) fn changing() -> Routes<OrderState> {
+    Routes::needing(Need::Scope(Scope::Admin))
+        .add(routes!(acknowledge))
+        .add(routes!(end_acknowledgement))
+        .add(routes!(make_silence))
+        .add(routes!(end_silence))
+        .add(routes!(plan_maintenance))
+        .add(routes!(end_maintenance))
+}
+
+/// What is known to be bad: no notification about it until it is well again or gets worse.
+#[derive(Debug, Serialize, ToSchema)]
+struct Acknowledgement {
+    /// Its number.
+    id: u64,
+    /// What it is about.
+    kind: SubjectKind,
+    /// The name of the experiment or the component; null for the whole laboratory.
+    #[schema(required, example = "pend00")]
+    name: Option<String>,
+    /// How bad it was then: what gets worse is not acknowledged by this.
+    health: Health,
+    /// What is done about it; null for readers without a token.
+    #[schema(required)]
+    text: Option<String>,
+    /// The name of the token that made it; null for readers without a token.
+    #[schema(required)]
+    by: Option<String>,
+    /// When it was made.
+    since: Timestamp,
+    /// When it ends at the latest; null where it ends when it is well again.
+    #[schema(required)]
+    until: Option<Timestamp>,
+    /// Whether it suppresses notifications now.
+    active: bool,
+}
+
+/// Experiments about which nothing is notified for a while.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Silence)]
+struct SilenceView {
+    /// Its number.
+    id: u64,
+    /// Which experiments: a name, or a pattern with `*` and `?`.
+    #[schema(example = "spin0?")]
+    experiments: String,
+    /// Why; null for readers without a token.
+    #[schema(required)]
+    reason: Option<String>,
+    /// The name of the token that made it; null for readers without a token.
+    #[schema(required)]
+    by: Option<String>,
+    /// When it was made. It holds from then on.
+    since: Timestamp,
+    /// When it ends.
+    until: Timestamp,
+    /// Whether it suppresses notifications now.
+    active: bool,
+}
+
+/// Experiments that are worked on at certain times.
+#[derive(Debug, Serialize, ToSchema)]
+struct MaintenanceWindow {
+    /// Its number; null for what stands in the configuration, which cannot be ended here.
+    #[schema(required)]
+    id: Option<u64>,
+    /// Which experiments: a name, or a pattern with `*` and `?`.
+    #[schema(example = "pend*")]
+    experiments: String,
+    /// Why; null for readers without a token.
+    #[schema(required)]
+    reason: Option<String>,
+    /// The name of the token that planned it; null for readers without a token.
+    #[schema(required)]
+    by: Option<String>,
+    /// When it was planned.
+    since: Timestamp,
+    /// When it is done.
+    schedule: Schedule,
+    /// Whether it suppresses notifications now.
+    active: bool,
+    /// When it is or will be open next; null where it is over.
+    #[schema(required)]
+    next: Option<Span>,
+}
+
+/// A time from and until.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Occurrence)]
+struct Span {
+    /// From when.
+    from: Timestamp,
+    /// Until when, itself not included.
+    until: Timestamp,
+}
+
+/// What this reader may see of a text that a maintainer wrote.
+fn shown(text: &str, sight: Visibility) -> Option<String> {
+    sight.is_full().then(|| text.to_owned())
+}
+
+impl Acknowledgement {
+    fn of(note: &NoteView, sight: Visibility) -> Option<Self> {
+        let SuppressionEntry::Acknowledgement(entry) = &note.entry else {
+            return None;
+        };
+        let name = match &entry.subject {
+            Subject::Experiment(stub) => Some(stub.to_string()),
+            Subject::Component(name) => Some(name.clone()),
+            Subject::Installation => None,
+        };
+        Some(Self {
+            id: note.id?.0,
+            kind: (&entry.subject).into(),
+            name,
+            health: entry.health.into(),
+            text: shown(&entry.text, sight),
+            by: shown(&entry.who, sight),
+            since: entry.since.into(),
+            until: entry.until.map(Timestamp::from),
+            active: note.active,
+        })
+    }
+}
+
+impl SilenceView {
+    fn of(note: &NoteView, sight: Visibility) -> Option<Self> {
+        let SuppressionEntry::Silence(entry) = &note.entry else {
+            return None;
+        };
+        Some(Self {
+            id: note.id?.0,
+            experiments: entry.pattern.as_str().to_owned(),
+            reason: shown(&entry.reason, sight),
+            by: shown(&entry.who, sight),
+            since: entry.since.into(),
+            until: entry.until.into(),
+            active: note.active,
+        })
+    }
+}
+
+impl MaintenanceWindow {
+    fn of(note: &NoteView, sight: Visibility) -> Option<Self> {
+        let SuppressionEntry::Maintenance(entry) = &note.entry else {
+            return None;
+        };
+        let span = |Occurrence { from, until }| Span {
+            from: from.into(),
+            until: until.into(),
+        };
+        Some(Self {
+            id: note.id.map(|id| id.0),
+            experiments: entry.pattern.as_str().to_owned(),
+            reason: shown(&entry.reason, sight),
+            by: shown(&entry.who, sight),
+            since: entry.since.into(),
+            schedule: (&entry.schedule).into(),
+            active: note.active,
+            next: note.next.map(span),
+        })
+    }
+}
+
+/// A page of what `make` makes of suppressions: first those of the configuration, then by their numbers.
+fn list<T: Serialize>(
+    state: &OrderState,
+    (name, uri): (&str, &Uri),
+    make: impl Fn(&NoteView) -> Option<T>,
+) -> Result<Response, ApiError> {
+    let params = Params::parse(uri.query(), &["limit", "cursor"])?;
+    let paging: Paging<(Option<u64>, usize)> = Paging::of(&params, name)?;
+    let snapshot = newest(state);
+    let notes = snapshot.notes.iter().enumerate();
+    let items = notes.filter_map(|(place, note)| {
+        let id = note.id.map(|id| id.0);
+        let place = if id.is_some() { 0 } else { place };
+        Some(((id, place), make(note)?))
+    });
+    let page: Page<T> = paging.pick(name, items);
+    page.answer(uri)
+}
+
+/// The suppression of this number and kind.
+fn find<T>(
+    snapshot: &Snapshot,
+    id: Result<Path<u64>, PathRejection>,
+    make: impl Fn(&NoteView) -> Option<T>,
+) -> Result<(SuppressionId, T), ApiError> {
+    let nothing = |words: String| ApiError::new(Reason::NotFound, words);
+    let Path(id) = id.map_err(|_| nothing("this is not a number: the list has them".to_owned()))?;
+    let id = SuppressionId(id);
+    let mut notes = snapshot.notes.iter().filter(|note| note.id == Some(id));
+    notes
+        .find_map(|note| Some((id, make(note)?)))
+        .ok_or_else(|| {
+            nothing(format!(
+                "there is nothing with the number {id}: it has ended, or never was"
+            ))
+        })
+}
+
+/// Ends a suppression of this number and kind.
+async fn end<T: Serialize>(
+    state: &OrderState,
+    caller: &Caller,
+    id: Result<Path<u64>, PathRejection>,
+    (query, headers): (Option<&str>, &HeaderMap),
+    make: impl Fn(&NoteView) -> Option<T>,
+) -> Result<Response, ApiError> {
+    let dry_run = is_dry_run(query)?;
+    let (id, entry) = find(&newest(state), id, make)?;
+    outcome::check(headers, &entry)?;
+    carry_out(state, caller, Command::Remove { id }, dry_run)
+        .await?
+        .ended()
+}
+
+/// Makes a suppression.
+async fn make(
+    state: &OrderState,
+    caller: &Caller,
+    query: Option<&str>,
+    command: Command,
+    list: &str,
+) -> Result<Response, ApiError> {
+    let dry_run = is_dry_run(query)?;
+    carry_out(state, caller, command, dry_run).await?.made(list)
+}
+
+fn newest(state: &OrderState) -> Arc<Snapshot> {
+    Arc::clone(&state.snapshots.borrow())
+}
+
+macro_rules! nouns {
+    ($($path:literal, $one:literal, $view:ty, $list:ident, $read:ident, $end:ident: $listed:literal, $shown:literal, $ended:literal;)*) => {$(
+        #[doc = $listed]
+        #[utoipa::path(get, path = $path, tag = "suppressions", params(PageParams), responses(
+            (status = 200, description = "A page, by number", body = Page<$view>),
+        ))]
+        async fn $list(State(state): State<OrderState>, Viewer(sight): Viewer, uri: Uri) -> Result<Response, ApiError> {
+            list(&state, ($path, &uri), |note| <$view>::of(note, sight))
+        }
+
+        #[doc = $shown]
+        #[utoipa::path(get, path = $one, tag = "suppressions", params(("id" = u64, Path, description = "Its number")), responses(
+            (status = 200, description = "It", body = $view),
+        ))]
+        async fn $read(
+            State(state): State<OrderState>,
+            id: Result<Path<u64>, PathRejection>,
+            RawQuery(query): RawQuery,
+            Viewer(sight): Viewer,
+        ) -> Result<Response, ApiError> {
+            Params::parse(query.as_deref(), &[])?;
+            answer(&find(&newest(&state), id, |note| <$view>::of(note, sight))?.1)
+        }
+
+        #[doc = $ended]
+        #[utoipa::path(delete, path = $one, tag = "suppressions", params(("id" = u64, Path, description = "Its number"), DryRun, IfMatch), responses(
+            (status = 200, response = Done),
+        ))]
+        async fn $end(
+            State(state): State<OrderState>,
+            caller: Caller,
+            id: Result<Path<u64>, PathRejection>,
+            RawQuery(query): RawQuery,
+            headers: HeaderMap,
+        ) -> Result<Response, ApiError> {
+            end(&state, &caller, id, (query.as_deref(), &headers), |note| <$view>::of(note, caller.visibility())).await
+        }
+    )*};
+}
+
+nouns! {
+    "/api/v2/acknowledgements", "/api/v2/acknowledgements/{id}", Acknowledgement,
+    list_acknowledgements, acknowledgement, end_acknowledgement:
+    "Everything that is acknowledged.", "One acknowledgement.", "Takes an acknowledgement back.";
+    "/api/v2/silences", "/api/v2/silences/{id}", SilenceView, list_silences, silence, end_silence:
+    "All silences.", "One silence.", "Ends a silence before its time.";
+    "/api/v2/maintenance-windows", "/api/v2/maintenance-windows/{id}", MaintenanceWindow,
+    list_maintenance_windows, maintenance_window, end_maintenance:
+    "All maintenance windows; first those of the configuration.", "One maintenance window.", "Ends a maintenance window before its time.";
+}
+
+/// Acknowledges what is bad: no notification about it until it is well again or gets worse. Book and the evaluation are not affected.
+///
+/// Of several experiments each that is bad gets an acknowledgement of its own; `Location` is then the list.
+#[utoipa::path(post, path = "/api/v2/acknowledgements", tag = "suppressions", request_body = AcknowledgeForm,
+    params(DryRun, IdempotencyKey), responses(
+    (status = 200, response = Would),
+    (status = 201, response = Made),
+))]
+async fn acknowledge(
+    State(state): State<OrderState>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+    Json(body): Json<Acknowledge>,
+) -> Result<Response, ApiError> {
+    let list = "/api/v2/acknowledgements";
+    make(&state, &caller, query.as_deref(), body.command()?, list).await
+}
+
+/// Suppresses notifications about some experiments for a while.
+#[utoipa::path(post, path = "/api/v2/silences", tag = "suppressions", request_body = MakeSilence, params(DryRun, IdempotencyKey), responses(
+    (status = 200, response = Would),
+    (status = 201, response = Made),
+))]
+async fn make_silence(
+    State(state): State<OrderState>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+    Json(body): Json<MakeSilence>,
+) -> Result<Response, ApiError> {
+    let list = "/api/v2/silences";
+    make(&state, &caller, query.as_deref(), body.command()?, list).await
+}
+
+/// Plans maintenance: once, or every week by the clock of a time zone.
+#[utoipa::path(post, path = "/api/v2/maintenance-windows", tag = "suppressions", request_body = PlanMaintenance,
+    params(DryRun, IdempotencyKey), responses(
+    (status = 200, response = Would),
+    (status = 201, response = Made),
+))]
+async fn plan_maintenance(
+    State(state): State<OrderState>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+    Json(body): Json<PlanMaintenance>,
+) -> Result<Response, ApiError> {
+    let list = "/api/v2/maintenance-windows";
+    make(&state, &caller, query.as_deref(), body.command()?, list).await
+}

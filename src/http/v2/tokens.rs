@@ -1,0 +1,152 @@
+//! Tokens: which are revoked, and revoking one more. Tokens are made by `labwatch token` alone: one that a token could make would outlive the
+//! revocation of that token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::Uri;
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use tokio::time::timeout;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use super::page::{Page, PageParams, Paging};
+use super::params::Params;
+use super::time::Timestamp;
+use crate::http::auth::{Caller, Need, Scope, is_id};
+use crate::http::authenticator::Authenticator;
+use crate::http::error::{self, ApiError, Reason};
+use crate::http::login::never_kept;
+use crate::http::routes::Routes;
+use crate::http::state::answer;
+
+/// The name of the list, and its path.
+const LIST: &str = "/api/v2/tokens";
+
+/// How long an answer waits for the disk. The revocation holds in any case; the answer says whether it is kept.
+const KEEP_WITHIN: Duration = Duration::from_secs(5);
+
+/// All routes.
+pub(super) fn routes() -> Routes<Arc<Authenticator>> {
+    Routes::needing(Need::Scope(Scope::Admin))
+        .add(routes!(list_tokens))
+        .add(routes!(token, revoke_token))
+}
+
+/// A token, or the session of a browser, that is revoked.
+#[derive(Debug, Serialize, ToSchema)]
+struct RevokedToken {
+    /// Its id.
+    #[schema(example = "9f86d081884c7d659a2feaa0")]
+    id: String,
+    /// Until when that is remembered: nothing with this id is valid for longer.
+    until: Timestamp,
+}
+
+/// What came of revoking.
+#[derive(Debug, Serialize, ToSchema)]
+struct Revocation {
+    /// The id of the token.
+    #[schema(example = "9f86d081884c7d659a2feaa0")]
+    id: String,
+    /// Whether it is on disk. Where not, the token is refused only until the next start.
+    kept: bool,
+    /// Until when it is remembered.
+    until: Timestamp,
+}
+
+/// Which tokens and sessions are revoked. Others are not known here: what a token allows stands in the token.
+#[utoipa::path(get, path = "/api/v2/tokens", tag = "access", params(PageParams), responses(
+    (status = 200, description = "A page, by id", body = Page<RevokedToken>),
+))]
+async fn list_tokens(
+    State(authenticator): State<Arc<Authenticator>>,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let params = Params::parse(uri.query(), &["limit", "cursor"])?;
+    let paging: Paging<String> = Paging::of(&params, LIST)?;
+    let all = authenticator.revocations.all().into_iter();
+    let all = all.map(|revoked| {
+        let token = RevokedToken {
+            id: revoked.id.clone(),
+            until: revoked.until.into(),
+        };
+        (revoked.id, token)
+    });
+    paging.pick(LIST, all).answer(&uri).map(never_kept)
+}
+
+/// Whether a token is revoked.
+#[utoipa::path(get, path = "/api/v2/tokens/{id}", tag = "access",
+    params(("id" = String, Path, pattern = "^[0-9A-Za-z]{1,64}$", description = "The id of the token, as `labwatch token` told it", example = "9f86d081884c7d659a2feaa0")),
+    responses((status = 200, description = "It is. 404 where it is not", body = RevokedToken)))]
+async fn token(
+    State(authenticator): State<Arc<Authenticator>>,
+    id: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let id = checked(id, query.as_deref(), &uri)?;
+    let mut all = authenticator.revocations.all().into_iter();
+    let revoked = all.find(|revoked| revoked.id == id);
+    let revoked =
+        revoked.ok_or_else(|| ApiError::new(Reason::NotFound, format!("{id} is not revoked")))?;
+    let shown = answer(&RevokedToken {
+        id: revoked.id,
+        until: revoked.until.into(),
+    })?;
+    Ok(never_kept(shown))
+}
+
+/// Revokes a token, and every session made from it. Revoking one that was never issued does no harm.
+#[utoipa::path(delete, path = "/api/v2/tokens/{id}", tag = "access",
+    params(("id" = String, Path, pattern = "^[0-9A-Za-z]{1,64}$", description = "The id of the token, as `labwatch token` told it", example = "9f86d081884c7d659a2feaa0")),
+    responses((status = 200, description = "It is revoked", body = Revocation)))]
+async fn revoke_token(
+    State(authenticator): State<Arc<Authenticator>>,
+    caller: Caller,
+    id: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let id = checked(id, query.as_deref(), &uri)?;
+    let now = jiff::Timestamp::now();
+    let (revoked, kept) = authenticator.revocations.revoke(&id, now);
+    let noted = authenticator
+        .audit
+        .note(&caller, &format!("revoked the token {id}"));
+    let kept = timeout(KEEP_WITHIN, kept).await.unwrap_or(false);
+    if !kept {
+        tracing::error!(
+            id,
+            "cannot keep the revocation of a token, so it holds only until the next start: revoke it again later"
+        );
+    }
+    let told = Revocation {
+        id: revoked.id,
+        kept,
+        until: revoked.until.into(),
+    };
+    Ok((noted, answer(&told)?).into_response())
+}
+
+/// The id that a path names.
+fn checked(
+    id: Result<Path<String>, PathRejection>,
+    query: Option<&str>,
+    uri: &Uri,
+) -> Result<String, ApiError> {
+    let Path(id) = id.map_err(|_| error::no_such_path(uri))?;
+    Params::parse(query, &[])?;
+    if is_id(&id) {
+        Ok(id)
+    } else {
+        Err(ApiError::new(
+            Reason::InvalidName,
+            "this is not the id of a token",
+        ))
+    }
+}
