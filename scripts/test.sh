@@ -107,6 +107,17 @@ if ! { command -v etcd && command -v etcdctl; } >/dev/null; then
     fi
 fi
 
+# A real Alertmanager, for the routes that lead to one. The tests start their own.
+if ! command -v prometheus-alertmanager >/dev/null; then
+    if install prometheus-alertmanager; then
+        if [ -d /run/systemd/system ]; then
+            "${root[@]}" systemctl disable --now prometheus-alertmanager >/dev/null 2>&1 || true
+        fi
+    else
+        missing prometheus-alertmanager prometheus-alertmanager "The test of routes to a real Alertmanager"
+    fi
+fi
+
 # The tools of tests/tools/requirements.txt, and of alone.txt without what they ask for, in one virtual environment. The copy beside them says
 # that all of them are there.
 tools="${CARGO_TARGET_DIR:-target}/test-tools"

@@ -9,6 +9,7 @@ mod error;
 mod extensions;
 mod health;
 mod http_server;
+mod letter;
 mod mail_probe;
 mod memory;
 mod metrics;
@@ -38,6 +39,7 @@ use crate::telemetry::metrics::Counters;
 pub use error::ServiceError;
 pub use extensions::{Extensions, serve_with};
 pub use health::HealthError;
+pub use letter::standalone as letter;
 pub use options::ServiceOptions;
 pub use process::{run, runtime, stop_on_signals};
 pub use reload::Reload;
@@ -111,7 +113,8 @@ fn start(
     let cluster = cluster::start(&config, &inputs, &mut parts, stop)?;
     let (membership, links) = cluster.map(cluster::Cluster::parts).unzip();
     let window = links.as_ref().map(cluster::Links::window);
-    let outlets = outlets::start(&followed, &http, &mut parts, &inputs, window, stop)?;
+    let own = letter::OwnHealth::default();
+    let outlets = outlets::start(&followed, &http, &own, &mut parts, &inputs, window, stop)?;
     let queues = metrics::queues(&inputs, &outlets);
     let needs = health::HealthDeps {
         config: &followed,
@@ -128,6 +131,9 @@ fn start(
     };
     let (desk, state, reporters) =
         health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
+    let _ = own.set(desk.clone()); // it is empty until here
+    let lasting = (own, http.access.clone(), pictures.clone());
+    notifications::start_repeats(followed.clone(), lasting, &mut parts, stop);
     let heartbeat = notifications::Heartbeat {
         http: http.access,
         store: driver.store.clone(),

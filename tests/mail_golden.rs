@@ -14,11 +14,14 @@ use std::time::Duration;
 
 use engine::model::{Bookable, Health, RouteName, StreamHealth, Stub, Topic};
 use engine::{
-    Affected, AlertLine, Background, Channel, Counts, Issue, Line, MessageId, Occasion, Summary,
-    Thread,
+    Acknowledged, Affected, AlertLine, Background, Channel, Counts, Issue, Line, MessageId,
+    Occasion, Reminder, Summary, Thread,
 };
 use jiff::Timestamp;
-use labwatch::effects::mail::{Composed, Letter, MAX_NEWS, MAX_PROBLEMS, compose};
+use jiff::tz::TimeZone;
+use labwatch::effects::channels::Size;
+use labwatch::effects::mail::{Composed, compose};
+use labwatch::effects::notification::{Letter, MAX_GROUPS, MAX_NAMED};
 use labwatch::effects::webhook;
 
 /// The largest mail that is fair to a phone, in bytes, text and HTML together.
@@ -35,7 +38,13 @@ fn the_mails_read_as_they_should() {
         ("unlisted", unlisted()),
         ("degraded-jump", degraded_jump()),
         ("held", held()),
-        ("nothing-new", nothing_new()),
+        ("power-cut", power_cut()),
+        ("power-back", power_back()),
+        ("one-camera", one_camera()),
+        ("two-kinds", two_kinds()),
+        ("acknowledged", acknowledged()),
+        ("new-unlisted", new_unlisted()),
+        ("test", test()),
         ("booked", booked()),
         ("changed", changed()),
         ("reminder", reminder()),
@@ -66,6 +75,7 @@ fn the_mails_read_as_they_should() {
     let wrong: Vec<String> = cases
         .into_iter()
         .flat_map(|(name, summary)| check(name, &compose(&summary, &letter())))
+        .chain(check("own-problems", &compose(&one_camera(), &ill())))
         .collect();
     assert!(
         wrong.is_empty(),
@@ -76,12 +86,26 @@ fn the_mails_read_as_they_should() {
 
 #[test]
 fn a_huge_burst_makes_no_huge_mail() {
-    let mail = compose(&burst(10_000), &letter());
+    // Each with a symptom of its own, and every other one of another stem.
+    let line = |n: usize| Line {
+        advice: Some(format!("Look at shelf {n}. {}", "x".repeat(500))),
+        ..down(&format!("{}{n:05}", ["pend", "spin"][n % 2]))
+    };
+    let lines: Vec<Line> = (0..10_000).map(line).collect();
+    let mail = compose(
+        &summary(lines.clone(), lines, counts(10_010, 0, 10_000)),
+        &letter(),
+    );
     let size = mail.text.len() + mail.html.len();
     assert!(size < MAX_MAIL_BYTES, "{size}");
-    let left_out = |list: usize| format!("... and {} more\n", 10_000 - list);
-    assert!(mail.text.contains(&left_out(MAX_NEWS)) && mail.text.contains(&left_out(MAX_PROBLEMS)));
-    assert!(mail.subject.ends_with("and 9996 more"), "{}", mail.subject);
+    let left_out = format!("... and {} more\n", 10_000 - MAX_GROUPS);
+    assert!(mail.text.contains(&left_out), "{}", mail.text);
+    assert!(
+        mail.subject.ends_with("and 9996 more (10000)"),
+        "{}",
+        mail.subject
+    );
+    assert!(mail.state.len() < MAX_NAMED + 10);
 }
 
 #[test]
@@ -103,6 +127,8 @@ fn whatever_comes_in_stays_on_its_line() {
         &Letter {
             subject: hostile.into(),
             link: hostile.into(),
+            own: vec![hostile.repeat(100); 40],
+            ..letter()
         },
     );
     assert!(
@@ -124,8 +150,8 @@ fn whatever_comes_in_stays_on_its_line() {
 #[test]
 fn an_empty_prefix_and_link_leave_no_trace() {
     let mail = compose(&one_down(), &Letter::default());
-    assert!(mail.subject.starts_with("1 down"), "{}", mail.subject);
-    assert!(!mail.text.contains("For the latest") && !mail.html.contains("For the latest"));
+    assert!(mail.subject.starts_with("down: "), "{}", mail.subject);
+    assert!(!mail.text.contains("All of it") && !mail.html.contains("<a "));
 }
 
 #[test]
@@ -150,14 +176,19 @@ fn the_messages_to_programs_have_their_shape() {
 }
 
 fn check_json(name: &str, summary: &Summary) -> Option<String> {
-    let body = webhook::json(summary).expect("JSON");
+    let body = webhook::json(summary, Size::Whole).expect("JSON");
     let value: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
     assert_eq!(value["version"], webhook::VERSION);
     compare(&format!("../webhook/{name}.json"), &format!("{value:#}\n"))
 }
 
 fn check(name: &str, mail: &Composed) -> Vec<String> {
-    let text = format!("Subject: {}\n\n{}", mail.subject, mail.text);
+    let text = format!(
+        "Subject: {}\nX-Labwatch-State: {}\n\n{}",
+        mail.subject,
+        mail.state.join(" "),
+        mail.text
+    );
     [
         (format!("{name}.txt"), &text),
         (format!("{name}.html"), &mail.html),
@@ -183,6 +214,9 @@ fn letter() -> Letter {
     Letter {
         subject: "[ed0 lab]".into(),
         link: "https://app.example.org/ed0/status".into(),
+        page: Some("https://lab.example.org/ed0".into()),
+        zone: TimeZone::posix("GMT0BST,M3.5.0/1,M10.5.0").expect("a zone"),
+        own: vec![],
     }
 }
 
@@ -204,6 +238,9 @@ fn line(stub: &str, health: Health, bookable: Option<Bookable>) -> Line {
         lasted: None,
         affected: Affected::default(),
         advice: None,
+        notified_issues: vec![],
+        last_seen: None,
+        acknowledged: None,
     }
 }
 
@@ -264,6 +301,7 @@ fn summary(news: Vec<Line>, problems: Vec<Line>, counts: Counts) -> Summary {
         alerts: vec![],
         counts,
         background: Background::default(),
+        reminder: None,
     }
 }
 
@@ -298,7 +336,7 @@ fn all_back() -> Summary {
 }
 
 fn source_alert() -> Summary {
-    let text = "relay tells nothing: check that it runs and that this host reaches it. 130 experiments are not judged: pend00, pend01, \
+    let text = "relay sends no reports: check that it runs and that this host reaches it. 130 experiments are not evaluated: pend00, pend01, \
         pend02 and 127 more";
     let problem = notified(down("pend03"), 7_200);
     let alerts = vec![
@@ -311,7 +349,7 @@ fn source_alert() -> Summary {
         },
         AlertLine {
             alert: None,
-            text: "book has no manifest: somebody must upload one".into(),
+            text: "book has no manifest: upload it".into(),
             since: at(90_000),
             ended: None,
             new: false,
@@ -336,7 +374,7 @@ fn source_alert() -> Summary {
 fn source_back() -> Summary {
     let alert = AlertLine {
         alert: None,
-        text: "relay tells again".into(),
+        text: "relay reports again".into(),
         since: at(1_500),
         ended: Some(Duration::from_secs(1_350)),
         new: true,
@@ -449,6 +487,7 @@ fn held() -> Summary {
 fn changed() -> Summary {
     let news = Line {
         notified: Health::Down,
+        notified_issues: vec![Issue::JumpLost],
         since: at(300),
         ..down("pend03")
     };
@@ -471,6 +510,10 @@ fn reminder() -> Summary {
     ];
     Summary {
         occasion: Occasion::Reminder,
+        reminder: Some(Reminder {
+            number: 2,
+            next: at(-48 * 3_600),
+        }),
         ..summary(vec![], problems, counts(12, 1, 2))
     }
 }
@@ -478,7 +521,7 @@ fn reminder() -> Summary {
 fn known_alert() -> Summary {
     let alert = AlertLine {
         alert: None,
-        text: "book has no manifest: somebody must upload one".into(),
+        text: "book has no manifest: upload it".into(),
         since: at(90_000),
         ended: None,
         new: false,
@@ -508,10 +551,130 @@ fn digest() -> Summary {
     }
 }
 
-fn nothing_new() -> Summary {
-    summary(
-        vec![],
-        vec![notified(down("pend03"), 700_000)],
-        counts(12, 0, 1),
-    )
+/// labwatch itself has problems.
+fn ill() -> Letter {
+    Letter {
+        own: vec![
+            "store: the disk is full, nothing is kept, since 20 Nov 22:10 GMT".to_owned(),
+            "the mail of the route heads is not delivered since 19 Nov 08:00 GMT: it answered 550 (no such user)"
+                .to_owned(),
+        ],
+        ..letter()
+    }
+}
+
+/// 40 of 130 experiments at once: one in session, some booked.
+fn power_cut() -> Summary {
+    let advice = "The whole site is out of reach: probably its network or its power. Ask on site before visiting single experiments.";
+    let line = |n: usize| Line {
+        issues: vec![
+            lost(&format!("pend{n:02}"), "st-data", StreamHealth::Missing),
+            lost(&format!("pend{n:02}"), "st-video", StreamHealth::Missing),
+            Issue::JumpLost,
+        ],
+        affected: Affected {
+            next_day: usize::from(n < 6),
+            next_week: usize::from(n < 6),
+            first_start: (n < 6).then(|| at(if n == 4 { 900 } else { -3_300 })),
+            in_session: n == 4,
+        },
+        advice: Some(advice.to_owned()),
+        ..down(&format!("pend{n:02}"))
+    };
+    let lines: Vec<Line> = (0..40).map(line).collect();
+    let background = Background {
+        causes: vec![
+            "40 of 40 experiments behind 129.215.1.0/24 were lost at about the same time: probably one cause"
+                .to_owned(),
+        ],
+        short_pools: vec![
+            "pend: 0 of 40 work, 4 too few for what is booked from 02:00 GMT on".to_owned(),
+        ],
+        ..Background::default()
+    };
+    Summary {
+        background,
+        ..summary(lines.clone(), lines, counts(130, 0, 40))
+    }
+}
+
+fn power_back() -> Summary {
+    let lines = (0..40).map(|n| Line {
+        since: at(30),
+        ..back(&format!("pend{n:02}"), Health::Down, 58)
+    });
+    summary(lines.collect(), vec![], counts(130, 0, 0))
+}
+
+fn one_camera() -> Summary {
+    let news = Line {
+        last_seen: Some(at(95)),
+        affected: Affected {
+            next_day: 1,
+            next_week: 4,
+            first_start: Some(at(-9 * 3_600)),
+            in_session: false,
+        },
+        advice: Some(
+            "Its computer is up and other streams arrive: log in and look at the program and the camera or sensor of the lost stream."
+                .to_owned(),
+        ),
+        ..down("pend03")
+    };
+    summary(vec![news.clone()], vec![news], counts(130, 0, 1))
+}
+
+/// One is down, another back, and the one that is in session only lost its login.
+fn two_kinds() -> Summary {
+    let busy = Line {
+        issues: vec![Issue::JumpLost],
+        affected: Affected {
+            next_day: 3,
+            next_week: 3,
+            first_start: Some(at(600)),
+            in_session: true,
+        },
+        ..line("trus00", Health::Degraded, Some(Bookable::Yes))
+    };
+    let lines = vec![busy, down("pend01"), back("pend00", Health::Ok, 0)];
+    let problems = lines.iter().take(2).cloned().collect();
+    summary(lines, problems, counts(12, 1, 1))
+}
+
+/// One that is acknowledged beside one that is not.
+fn acknowledged() -> Summary {
+    let known = Line {
+        acknowledged: Some(Acknowledged {
+            who: "ADA".to_owned(),
+            text: "motor ordered, comes on Thursday".to_owned(),
+        }),
+        ..notified(down("pend05"), 90_000)
+    };
+    let old = notified(down("pend07"), 3_600);
+    Summary {
+        counts: Counts {
+            acknowledged: 1,
+            ..counts(12, 0, 3)
+        },
+        ..summary(
+            vec![down("pend03")],
+            vec![down("pend03"), known, old],
+            counts(12, 0, 3),
+        )
+    }
+}
+
+fn new_unlisted() -> Summary {
+    let new = Line {
+        listed: false,
+        ..line("newx00", Health::Ok, None)
+    };
+    summary(vec![new], vec![], counts(13, 0, 0))
+}
+
+fn test() -> Summary {
+    Summary {
+        occasion: Occasion::Test,
+        ..summary(vec![], vec![], Counts::default())
+    }
 }

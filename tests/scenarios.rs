@@ -23,13 +23,14 @@ use engine::model::{
     CallError, ConnectError, RouteName, SourceName, Step, Visibility, parse_duration,
 };
 use engine::{
-    Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Effect, Engine, Link, Policy, Record,
-    Role, Route, RouteView, Rules, Sampling, Schedule,
+    Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Effect, Engine, HttpChannel, Link,
+    Policy, Record, Role, Route, RouteView, Rules, Sampling, Schedule,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lab::Stage;
-use labwatch::effects::mail::{Letter, compose};
+use labwatch::effects::mail::compose;
+use labwatch::effects::notification::Letter;
 use labwatch::replay::{Kind, Notified, STARTUP, run};
 use support::lab::{Deed, Event, Fault, Lab, Mood, Output, Wanted};
 
@@ -532,7 +533,7 @@ fn route(name: &str, patterns: &str, settings: &[&str]) -> Option<Route> {
 
 fn set_route(route: &mut Route, setting: &str) -> Option<()> {
     match setting.split_once('=').unwrap_or((setting, "")) {
-        ("webhook", _) => route.channel = Channel::Webhook,
+        ("webhook", _) => route.channel = Channel::Http(HttpChannel::Webhook),
         ("no-alerts", _) => route.alerts = false,
         ("gather", value) => route.gather = parse_duration(value).ok()?,
         ("remind", value) => route.remind = Some(parse_duration(value).ok()?),

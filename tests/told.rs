@@ -22,8 +22,8 @@ use engine::model::{
 };
 use engine::{
     Advice, Alert, BookReading, Channel, Connection, DEFAULT_OVERDUE_AFTER, Delivered,
-    DeliveryFault, Digest, Effect, Engine, Input, Notification, Occasion, Policy, Report,
-    ResourceReading, Route, Rules, Scopes, State, StateKey, StateValue, Step, Summary,
+    DeliveryFault, Digest, Effect, Engine, HttpChannel, Input, Notification, Occasion, Policy,
+    Report, ResourceReading, Route, Rules, Scopes, State, StateKey, StateValue, Step, Summary,
     SwitchOutcome, Traffic,
 };
 use jiff::tz::TimeZone;
@@ -118,7 +118,7 @@ fn routes() -> Vec<Route> {
     };
     let hook = Route {
         name: name("hook"),
-        channel: Channel::Webhook,
+        channel: Channel::Http(HttpChannel::Webhook),
         gather: Duration::from_secs(30),
         ..Route::everybody()
     };

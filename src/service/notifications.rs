@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use super::letter::{OwnHealth, letter};
 use super::reload::ConfigWatch;
 use super::{ServiceError, TaskSet};
 use crate::clients::Http;
@@ -13,10 +15,11 @@ use crate::driver::TELL_QUEUE;
 use crate::effects::deadman::DeadManView;
 use crate::effects::mail::{Mailer, MailerError, Recipients};
 use crate::effects::webhook::Webhook;
-use crate::effects::{self, deadman, webhook};
+use crate::effects::{self, channels, deadman, webhook};
 use crate::health::{Finding, Reporter, State};
 use crate::store::{Store, StoreState};
-use engine::{Input, Notification, Snapshot};
+use engine::model::Visibility;
+use engine::{HttpChannel, Input, Notification, Role, Snapshot};
 
 /// The mailer of a configuration; `None` where mail is off.
 pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
@@ -28,14 +31,20 @@ pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
 /// Starts mail. Whether it is on may change with the configuration.
 pub(super) fn start_mail(
     config: ConfigWatch,
+    own: &OwnHealth,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Notification>, ServiceError> {
     mailer(&config.borrow()).map_err(ServiceError::Mail)?;
+    let own = Arc::clone(own);
     let (mails, queue) = mpsc::channel(TELL_QUEUE);
     // A configuration whose settings make no mailer does not come into force.
-    let current = move || mailer(&config.borrow()).ok().flatten();
+    let current = move || {
+        let config = Arc::clone(&config.borrow());
+        let mailer = mailer(&config).ok().flatten()?;
+        Some(mailer.with_letter(letter(&config, &own)))
+    };
     parts.spawn(
         "mail",
         effects::mail::run(current, queue, inputs.clone(), stop.clone()),
@@ -46,6 +55,7 @@ pub(super) fn start_mail(
 /// Starts the webhooks. Which there are may change with the configuration.
 pub(super) fn start_webhooks(
     config: ConfigWatch,
+    own: &OwnHealth,
     tls: &rustls::ClientConfig,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
@@ -53,7 +63,11 @@ pub(super) fn start_webhooks(
 ) -> Result<mpsc::Sender<Notification>, ServiceError> {
     let http = Http::new(webhook::TIMEOUT, tls.clone()).map_err(ServiceError::Wire)?;
     let (summaries, queue) = mpsc::channel(TELL_QUEUE);
-    let current = move || Webhook::all(&config.borrow().telling, &http);
+    let own = Arc::clone(own);
+    let current = move || {
+        let config = Arc::clone(&config.borrow());
+        Webhook::all(&config.telling, &http, &letter(&config, &own))
+    };
     parts.spawn(
         "webhooks",
         webhook::run(current, queue, inputs.clone(), stop.clone()),
@@ -61,6 +75,52 @@ pub(super) fn start_webhooks(
     Ok(summaries)
 }
 
+/// Starts what sends alerts of Alertmanager again that last. It forgets them when it is restarted.
+pub(super) fn start_repeats(
+    config: ConfigWatch,
+    (own, http, snapshots): (OwnHealth, Http, watch::Receiver<Arc<Snapshot>>),
+    parts: &mut TaskSet,
+    stop: &CancellationToken,
+) {
+    let stop = stop.clone();
+    let repeating = async move {
+        let mut ticks = tokio::time::interval(channels::REPEAT_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let (config, snapshot) = (
+                Arc::clone(&config.borrow()),
+                Arc::clone(&snapshots.borrow()),
+            );
+            let letter = letter(&config, &own);
+            for webhook in Webhook::all(&config.telling, &http, &letter) {
+                repeat(&webhook, &snapshot).await;
+            }
+        }
+    };
+    parts.spawn("alerts that last", async move {
+        let _ = stop.run_until_cancelled(repeating).await;
+    });
+}
+
+async fn repeat(webhook: &Webhook, snapshot: &Snapshot) {
+    let Webhook {
+        route,
+        target,
+        letter,
+        http,
+    } = webhook;
+    let is_leader = snapshot.role == Role::Leader;
+    if target.channel != HttpChannel::Alertmanager || !is_leader {
+        return;
+    }
+    if let Err(fault) = channels::repeat(http, target, route, snapshot, letter).await {
+        let fault = fault.words(Visibility::MAINTAINER);
+        tracing::warn!(route = route.as_str(), "repeat alerts: {fault}");
+    }
+}
+
+/// What the heartbeat needs.
 pub(super) struct Heartbeat {
     pub(super) http: Http,
     pub(super) store: Option<Store>,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
+use super::letter::OwnHealth;
 use super::reload::ConfigWatch;
 use super::{ServiceError, TaskSet, notifications, sources};
 use crate::clients::{self, BookClient, Http};
@@ -38,6 +39,7 @@ impl Clients {
 pub(super) fn start(
     followed: &ConfigWatch,
     http: &Clients,
+    own: &OwnHealth,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     window: Option<effects::book::WriteWindow>,
@@ -70,8 +72,9 @@ pub(super) fn start(
             stop.clone(),
         ),
     );
-    let mails = notifications::start_mail(followed.clone(), parts, inputs, stop)?;
-    let webhooks = notifications::start_webhooks(followed.clone(), &http.tls, parts, inputs, stop)?;
+    let mails = notifications::start_mail(followed.clone(), own, parts, inputs, stop)?;
+    let tls = &http.tls;
+    let webhooks = notifications::start_webhooks(followed.clone(), own, tls, parts, inputs, stop)?;
     Ok(Outlets {
         switches,
         mails,

@@ -136,10 +136,18 @@ impl Mailer {
             letter: Letter {
                 subject: settings.subject.clone(),
                 link: settings.link.clone(),
+                ..Letter::default()
             },
             limits: Limits::of(settings.timeout),
             settings,
         })
+    }
+
+    /// The same, with what mails say beside the settings of mail: addresses of the page, the clock, the state of labwatch itself.
+    #[must_use]
+    pub fn with_letter(mut self, letter: Letter) -> Self {
+        self.letter = letter;
+        self
     }
 
     /// Sends a message to those recipients of its route that it is for.
@@ -173,6 +181,7 @@ impl Mailer {
             at: summary.at,
             id: name(&summary.thread.id),
             references: summary.thread.references.iter().map(name).collect(),
+            state: composed.state,
         };
         let mail = message(&head, composed.text, composed.html);
         Ok(self.hand_over(&mail, recipients, audience).await)
@@ -194,6 +203,7 @@ impl Mailer {
             at: circular.at,
             id: format!("<{}@{}>", circular.name, self.domain()),
             references: Vec::new(),
+            state: vec!["report".to_owned()],
         };
         let mail = message(&head, circular.text.clone(), circular.html.clone());
         let report = self.hand_over(&mail, recipients, &Audience::All).await;
@@ -370,6 +380,9 @@ mod tests {
             lasted: None,
             affected: engine::Affected::default(),
             advice: None,
+            notified_issues: vec![],
+            last_seen: None,
+            acknowledged: None,
         };
         let counts = Counts {
             total: 1,
@@ -392,6 +405,7 @@ mod tests {
             alerts: vec![],
             counts,
             background: engine::Background::default(),
+            reminder: None,
         }))
     }
 
@@ -426,7 +440,7 @@ mod tests {
             "From: Lab <labwatch@lab.example.org>",
             "To: ann@example.org, Bob <bob@example.org>",
             "Cc: cy@example.org",
-            "Subject: [lab] 1 down: pend03",
+            "Subject: [lab] down: pend03",
             "Date: Sat, 21 Nov 2026 01:05:00 +0000",
             "Message-ID: <labwatch.1795223100000000007.7@lab.example.org>",
             "Auto-Submitted: auto-generated",
@@ -447,13 +461,13 @@ mod tests {
         assert_eq!((parts.len(), parts[3].trim()), (4, "--"));
         assert!(
             parts[1].contains("Content-Type: text/plain; charset=utf-8")
-                && parts[1].contains("\npend03 ><   U down;"),
+                && parts[1].contains("pend03: down since "),
             "{}",
             parts[1]
         );
         assert!(
             parts[2].contains("Content-Type: text/html; charset=utf-8")
-                && parts[2].contains("<b>pend03</b>"),
+                && parts[2].replace("=\n", "").contains("<b>pend03</b>"),
             "{}",
             parts[2]
         );
@@ -528,7 +542,7 @@ mod tests {
                 .any(|line| line.starts_with("Cc:") || line.starts_with("Bcc:")),
             "{headers}"
         );
-        assert!(headers.contains("1 down: pend03"), "{headers}");
+        assert!(headers.contains("down: pend03"), "{headers}");
     }
 
     #[tokio::test]

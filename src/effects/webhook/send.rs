@@ -5,6 +5,7 @@
 //! makes the same HMAC, compares the two in constant time, and refuses what is older than a few minutes.
 
 use std::fmt::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -19,11 +20,13 @@ use tracing::{debug, warn};
 
 use super::message;
 use crate::clients::Http;
-use crate::config::{self, HiddenUrl, RouteTarget, TellingSettings};
-use crate::effects::STOP_GRACE;
+use crate::config::{HttpTarget, RouteTarget, TellingSettings};
+use crate::effects::channels::Size;
+use crate::effects::notification::Letter;
+use crate::effects::{STOP_GRACE, channels};
 use crate::failpoints::{self, Point};
 use engine::model::{CallError, RouteName};
-use engine::{Delivered, DeliveryFault, Input, Notification, Outlook, Summary};
+use engine::{Delivered, DeliveryFault, HttpChannel, Input, Notification, Outlook, Summary};
 
 /// How many calls are under way at the same time. More wait in the queue that they come from.
 pub const AT_ONCE: usize = 4;
@@ -45,25 +48,23 @@ pub const TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Webhook {
     /// The route that leads there.
     pub route: RouteName,
-    /// Where it is.
-    pub url: HiddenUrl,
-    /// What calls are signed with; `None`: they are not.
-    pub secret: Option<SecretString>,
+    /// What it is, and where.
+    pub target: HttpTarget,
+    /// What its messages have in common.
+    pub letter: Arc<Letter>,
     /// Calls that take at most [`TIMEOUT`].
     pub http: Http,
 }
 
 impl Webhook {
-    /// Every webhook of the settings.
+    /// Every program and chat of the settings.
     #[must_use]
-    pub fn all(settings: &TellingSettings, http: &Http) -> Vec<Self> {
+    pub fn all(settings: &TellingSettings, http: &Http, letter: &Letter) -> Vec<Self> {
         let routes = settings
             .routes
             .iter()
             .filter_map(|route| match &route.target {
-                RouteTarget::Webhook(webhook) => {
-                    Some((RouteName::try_new(&route.name).ok()?, webhook))
-                }
+                RouteTarget::Http(target) => Some((RouteName::try_new(&route.name).ok()?, target)),
                 RouteTarget::Mail { .. } => None,
             });
         let all = settings
@@ -71,32 +72,57 @@ impl Webhook {
             .iter()
             .map(|webhook| (RouteName::webhook(), webhook))
             .chain(routes);
-        let made = all.map(|(route, config::Webhook { url, secret })| Self {
+        let letter = Arc::new(letter.clone());
+        let made = all.map(|(route, target)| Self {
             route,
-            url: url.clone(),
-            secret: secret.clone(),
+            target: target.clone(),
+            letter: Arc::clone(&letter),
             http: http.clone(),
         });
         made.collect()
     }
 
-    /// Posts a summary, once.
+    /// Sends a summary, once.
     ///
     /// # Errors
     /// [`DeliveryFault`] when it was not taken; permanent when the other side will not take the same content later either.
     pub async fn send(&self, summary: &Summary) -> Result<(), DeliveryFault> {
-        let body = message::json(summary).map_err(|error| unfit(&error.to_string()))?;
-        let headers = self.headers(&summary.thread.id.to_string(), Timestamp::now(), &body)?;
-        let answer = self
-            .http
-            .call_hidden(Method::POST, self.url.expose().clone(), headers, body)
-            .await;
+        let answer = match self.target.channel {
+            HttpChannel::Webhook => self.post(summary).await?,
+            HttpChannel::Alertmanager
+            | HttpChannel::Slack
+            | HttpChannel::Teams
+            | HttpChannel::Matrix
+            | HttpChannel::Ntfy => {
+                channels::deliver(&self.http, &self.target, summary, &self.letter).await
+            }
+        };
         answer.map_err(|fault| DeliveryFault {
             outlook: outlook(&fault),
             fault,
         })?;
         failpoints::pass(Point::MailHanded);
         Ok(())
+    }
+
+    /// Posts a summary in labwatch's own shape. What is refused as too large is posted again at once, shorter.
+    async fn post(&self, summary: &Summary) -> Result<Result<(), CallError>, DeliveryFault> {
+        let mut size = Size::Whole;
+        loop {
+            let body = message::json(summary, size).map_err(|error| unfit(&error.to_string()))?;
+            let id = summary.thread.id.to_string();
+            let headers = self.headers(&id, Timestamp::now(), &body)?;
+            let url = self.target.url.expose().clone();
+            let answer = self
+                .http
+                .call_hidden(Method::POST, url, headers, body)
+                .await;
+            let is_too_large = matches!(answer, Err(CallError::Sick { status: 413, .. }));
+            match size.smaller().filter(|_| is_too_large) {
+                Some(smaller) => size = smaller,
+                None => return Ok(answer),
+            }
+        }
     }
 
     fn headers(&self, id: &str, at: Timestamp, body: &[u8]) -> Result<HeaderMap, DeliveryFault> {
@@ -108,7 +134,7 @@ impl Webhook {
             HeaderName::from_static(HEADER_TIMESTAMP),
             value(&timestamp)?,
         );
-        if let Some(secret) = &self.secret {
+        if let Some(secret) = &self.target.secret {
             let signature = format!("sha256={}", signature(secret, &timestamp, body));
             headers.insert(
                 HeaderName::from_static(HEADER_SIGNATURE),
@@ -314,7 +340,9 @@ mod tests {
             clients::client_config(false).expect("TLS"),
         )
         .expect("a client");
-        Webhook::all(&config.telling, &http).pop().expect("one")
+        Webhook::all(&config.telling, &http, &Letter::default())
+            .pop()
+            .expect("one")
     }
 
     fn summary() -> Arc<Summary> {
@@ -323,7 +351,7 @@ mod tests {
         Arc::new(Summary {
             id: 7,
             route: RouteName::webhook(),
-            channel: Channel::Webhook,
+            channel: Channel::Http(HttpChannel::Webhook),
             occasion: Occasion::News,
             thread: Thread {
                 id: MessageId { at, id: 7 },
@@ -335,6 +363,7 @@ mod tests {
             alerts: vec![],
             counts,
             background,
+            reminder: None,
         })
     }
 
@@ -374,7 +403,10 @@ mod tests {
         let [(_, headers, body)] = heard.as_slice() else {
             panic!("{heard:?}")
         };
-        assert_eq!(body.as_ref(), message::json(&summary()).expect("JSON"));
+        assert_eq!(
+            body.as_ref(),
+            message::json(&summary(), Size::Whole).expect("JSON")
+        );
         let header = |name: &str| headers[name].to_str().expect("text").to_owned();
         assert_eq!(
             (header("content-type"), header(HEADER_ID)),
@@ -387,7 +419,10 @@ mod tests {
         assert_eq!(header(HEADER_SIGNATURE), format!("sha256={expected}"));
         assert!(!format!("{webhook:?}{headers:?}").contains(SECRET));
         let unsigned = Webhook {
-            secret: None,
+            target: HttpTarget {
+                secret: None,
+                ..webhook.target.clone()
+            },
             ..webhook
         };
         assert_eq!(unsigned.send(&summary()).await, Ok(()));

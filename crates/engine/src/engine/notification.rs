@@ -38,6 +38,7 @@ impl Engine {
                 && self.switching.may_switch(&self.sources),
             settles_until: self.sources.settles_until(),
             active_alerts,
+            jump_reported: self.sources.get(SourceName::Jump).last,
         };
         for due in self.notifications.due(&context) {
             let (record, notification) = match due {
@@ -110,7 +111,7 @@ impl Engine {
         let note = self.sources.get(name).note(Visibility::MAINTAINER);
         match (name, self.hides(name)) {
             (SourceName::Relay, hidden) if self.sources.outage => {
-                format!("{note}. {hidden} experiments are withdrawn until it tells again")
+                format!("{note}. {hidden} experiments are withdrawn until it reports again")
             }
             (SourceName::Relay, hidden) => match self.sources.relay.class() {
                 FaultClass::Theirs => {

@@ -130,10 +130,10 @@ impl Pattern {
 
     fn both_down(neighbours: Neighbours) -> Self {
         match neighbours {
-            Neighbours { up: 1.., .. } => Self::BothDownNeighboursUp,
+            Neighbours { up, lost } if up > 0 && up >= lost => Self::BothDownNeighboursUp,
             Neighbours {
+                up: 0,
                 lost: SITE_NEIGHBOURS..,
-                ..
             } => Self::WholeSiteLost,
             Neighbours { .. } => Self::BothDown,
         }
@@ -141,9 +141,11 @@ impl Pattern {
 
     fn with_login(facts: &Facts) -> Option<Self> {
         let (required, all) = (facts.required, facts.all());
-        if required.total() > 0 && required.missing == required.total() {
+        let is_all_required_missing = required.total() > 0 && required.missing == required.total();
+        let is_all_missing = all.total() > 0 && all.missing == all.total();
+        if is_all_required_missing || is_all_missing {
             Some(Self::StreamsDownJumpUp)
-        } else if all.missing > 0 {
+        } else if all.missing > 0 && all.active > 0 {
             Some(Self::OneStreamDownJumpUp)
         } else {
             (all.silent > 0).then_some(Self::SilentButConnected)
@@ -154,7 +156,7 @@ impl Pattern {
     fn default_text(self) -> &'static str {
         match self {
             Self::WholeSiteLost => {
-                "The whole site is out of reach: probably its network or its power. Ask somebody there before visiting single experiments."
+                "The whole site is out of reach: probably its network or its power. Ask on site before visiting single experiments."
             }
             Self::BothDownNeighboursUp => {
                 "Neither streams nor remote login, while its neighbours are up: probably its power or its computer. It needs a visit."
@@ -188,6 +190,16 @@ impl fmt::Display for Pattern {
 }
 
 impl Facts {
+    /// The same, when what is known of the remote login may be out of date: an `Up` counts as unknown. A loss is seen after the loss.
+    #[must_use]
+    pub fn without_login_seen(self) -> Self {
+        let jump = match self.jump {
+            JumpHealth::Up => JumpHealth::Unknown,
+            jump @ (JumpHealth::Lost | JumpHealth::Unknown) => jump,
+        };
+        Self { jump, ..self }
+    }
+
     fn all(&self) -> Tally {
         let (a, b) = (self.required, self.others);
         Tally {
@@ -341,7 +353,10 @@ mod tests {
             (Up, "m", "a", (5, 0), Some(P::StreamsDownJumpUp)),
             (Up, "mm", "", (0, 5), Some(P::StreamsDownJumpUp)),
             (Up, "am", "", (5, 0), Some(P::OneStreamDownJumpUp)),
-            (Up, "sm", "", (5, 0), Some(P::OneStreamDownJumpUp)),
+            (Up, "sm", "", (5, 0), Some(P::SilentButConnected)),
+            (Up, "", "mm", (5, 0), Some(P::StreamsDownJumpUp)),
+            (Up, "", "am", (5, 0), Some(P::OneStreamDownJumpUp)),
+            (Up, "um", "", (5, 0), None),
             (Up, "aa", "m", (5, 0), Some(P::OneStreamDownJumpUp)),
             (Up, "as", "", (5, 0), Some(P::SilentButConnected)),
             (Up, "ss", "", (5, 0), Some(P::SilentButConnected)),
@@ -355,7 +370,9 @@ mod tests {
             (Lost, "am", "", (5, 0), Some(P::JumpDownStreamsPartly)),
             (Lost, "ss", "", (0, 5), Some(P::JumpDownStreamsPartly)),
             (Lost, "mm", "a", (5, 0), Some(P::JumpDownStreamsPartly)),
-            (Lost, "mm", "", (1, 5), Some(P::BothDownNeighboursUp)),
+            (Lost, "mm", "", (5, 1), Some(P::BothDownNeighboursUp)),
+            (Lost, "mm", "", (1, 0), Some(P::BothDownNeighboursUp)),
+            (Lost, "mm", "", (1, 5), Some(P::BothDown)),
             (Lost, "mm", "m", (0, 2), Some(P::WholeSiteLost)),
             (Lost, "mm", "", (0, 1), Some(P::BothDown)),
             (Lost, "mm", "", (0, 0), Some(P::BothDown)),

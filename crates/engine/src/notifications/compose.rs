@@ -50,6 +50,9 @@ impl RouteNotifier {
             alerts,
             counts: context.counts(&self.route),
             background: context.background(&self.route),
+            reminder: (occasion == Occasion::Reminder)
+                .then(|| self.reminder(context.now))
+                .flatten(),
         };
         context.add_context(&mut summary);
         let summary = Arc::new(summary);
@@ -155,6 +158,9 @@ impl RouteNotifier {
                 .map(|since| well_since.since(since)),
             affected: Affected::default(),
             advice: None,
+            notified_issues: notified.map_or_else(Vec::new, |heard| heard.known.issues.clone()),
+            last_seen: None,
+            acknowledged: None,
         }
     }
 
@@ -178,7 +184,7 @@ impl RouteNotifier {
                 .filter_map(of_line)
                 .chain(self.alert_states.strands())
                 .collect(),
-            Occasion::Digest => Vec::new(),
+            Occasion::Digest | Occasion::Test => Vec::new(),
         };
         let all: BTreeSet<MessageId> = strands
             .iter()

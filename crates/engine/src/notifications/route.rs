@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::model::pattern::matches;
@@ -27,17 +28,36 @@ pub struct Route {
     /// `EMAIL_REMIND`: how long after the last summary people are reminded of what is still bad; each further reminder waits twice as
     /// long, up to a week. `None`: never.
     pub remind: Option<Duration>,
+    /// `TIME_ZONE`: by which clock people are told times.
+    pub zone: TimeZone,
     /// `EMAIL_DIGEST`: when they get a digest. `None`: never.
     pub digest: Option<Digest>,
 }
 
-/// How a route is told.
+/// How a route is notified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Channel {
     /// By mail.
     Mail,
-    /// By an HTTP request.
+    /// By an HTTP request to a program or a chat.
+    Http(HttpChannel),
+}
+
+/// What an HTTP request speaks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum HttpChannel {
+    /// A program that takes labwatch's own JSON.
     Webhook,
+    /// Prometheus Alertmanager.
+    Alertmanager,
+    /// An incoming webhook of Slack, Mattermost or Rocket.Chat.
+    Slack,
+    /// A workflow of Microsoft Teams.
+    Teams,
+    /// A room of Matrix.
+    Matrix,
+    /// A topic of ntfy.
+    Ntfy,
 }
 
 impl Channel {
@@ -46,7 +66,32 @@ impl Channel {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Mail => "mail",
+            Self::Http(channel) => channel.as_str(),
+        }
+    }
+}
+
+impl HttpChannel {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Webhook,
+        Self::Alertmanager,
+        Self::Slack,
+        Self::Teams,
+        Self::Matrix,
+        Self::Ntfy,
+    ];
+
+    /// The word for it, which is the setting of its address too.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Webhook => "webhook",
+            Self::Alertmanager => "alertmanager",
+            Self::Slack => "slack",
+            Self::Teams => "teams",
+            Self::Matrix => "matrix",
+            Self::Ntfy => "ntfy",
         }
     }
 }
@@ -62,6 +107,7 @@ impl Route {
             alerts: true,
             gather: Duration::ZERO,
             remind: None,
+            zone: TimeZone::UTC,
             digest: None,
         }
     }

@@ -17,7 +17,7 @@ use crate::protocol::audience::{Audience, Notification, Recipient, Unreached};
 use crate::protocol::input::{DeliveryFault, Outlook};
 use crate::protocol::snapshot::{RouteView, ToldView, UnreachedView};
 use crate::protocol::state::{self, Alert, Known, MailThread, MessageId, Notified, ReminderState};
-use crate::protocol::summary::Occasion;
+use crate::protocol::summary::{Occasion, Reminder};
 
 /// A summary waits at most this long for switches that are under way, so that it can say what came of them.
 const WAIT_FOR_SWITCHES: Duration = Duration::from_secs(10);
@@ -252,6 +252,7 @@ impl RouteNotifier {
                     .filter(|at| *at <= context.now.wall());
                 self.waiting_since.is_none() && due.is_some() && due == failed.digest
             }
+            Occasion::Test => false,
         };
         if !still_holds {
             return None;
@@ -399,16 +400,31 @@ impl RouteNotifier {
 
     /// When people are to be reminded of what they were told bad.
     fn reminder_at(&self) -> Option<Moment> {
-        let (first, notified_at) = (self.route.remind?, self.notified_at?);
+        let notified_at = self.notified_at?;
         let knows_bad = self.alert_states.is_any_told()
             || self
                 .notified
                 .values()
                 .any(|heard| heard.known.health.is_bad());
-        let wait = first
-            .saturating_mul(2_u32.saturating_pow(self.reminders))
-            .min(REMIND_AT_LEAST_EVERY.max(first));
+        let wait = self.wait_before_reminder(self.reminders)?;
         knows_bad.then(|| notified_at + wait)
+    }
+
+    /// How long it takes to the next reminder after so many.
+    fn wait_before_reminder(&self, reminders: u32) -> Option<Duration> {
+        let first = self.route.remind?;
+        let wait = first.saturating_mul(2_u32.saturating_pow(reminders));
+        Some(wait.min(REMIND_AT_LEAST_EVERY.max(first)))
+    }
+
+    /// Which reminder one is that is sent now.
+    pub(super) fn reminder(&self, now: Moment) -> Option<Reminder> {
+        let number = self.reminders.saturating_add(1);
+        let next = now + self.wait_before_reminder(number)?;
+        Some(Reminder {
+            number,
+            next: next.wall(),
+        })
     }
 
     fn digest_at(&self, now: Moment) -> Option<Moment> {
@@ -504,7 +520,7 @@ impl RouteNotifier {
         match summary.occasion() {
             Occasion::News => self.reminders = 0,
             Occasion::Reminder => self.reminders = self.reminders.saturating_add(1),
-            Occasion::Digest => {}
+            Occasion::Digest | Occasion::Test => {}
         }
         if let (Some(digests), Some(at)) = (&mut self.digests, summary.digest) {
             digests.done(at, now.wall());
