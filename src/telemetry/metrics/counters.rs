@@ -55,6 +55,7 @@ impl Counters {
             | Record::Pools(_)
             | Record::Superseded(_)
             | Record::Blind(_)
+            | Record::SecondLook { .. }
             | Record::Notifying(_)
             | Record::Sampling { .. }
             | Record::Requested { .. }

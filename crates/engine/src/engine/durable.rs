@@ -110,6 +110,7 @@ impl DurableState {
             | Record::Manifest(_)
             | Record::Bookings(_)
             | Record::Blind(_)
+            | Record::SecondLook { .. }
             | Record::Delivered { .. }
             | Record::Superseded(_)
             | Record::Sampling { .. } => {}

@@ -6,6 +6,7 @@ pub mod effect;
 mod empty;
 pub mod event;
 pub mod input;
+pub mod manifest_change;
 pub mod policy;
 pub mod record;
 pub mod refusal;

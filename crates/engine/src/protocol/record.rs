@@ -15,6 +15,7 @@ use crate::protocol::command::{ManualOverride, Order, Receipt};
 use crate::protocol::effect::Switch;
 use crate::protocol::event::Event;
 use crate::protocol::input::{DeliveryFault, SwitchOutcome};
+pub use crate::protocol::manifest_change::ManifestChange;
 use crate::protocol::state::Notified;
 use crate::protocol::summary::Summary;
 use crate::suppressions::{Ended, SuppressionEntry, SuppressionId};
@@ -109,6 +110,13 @@ pub enum Record {
     Pools(BTreeMap<String, Vec<Stub>>),
     /// All sources are silent, which says that we are cut off, or it has ended.
     Blind(bool),
+    /// Most of the experiments that were usable are lost at once: a second look comes before any of them counts as down.
+    SecondLook {
+        /// How many are lost.
+        lost: usize,
+        /// Of how many that were looked at.
+        of: usize,
+    },
     /// A summary is about to be sent.
     Notifying(Arc<Summary>),
     /// A summary that is not known to have arrived has nothing left to tell: a later one tells it, or its route is not notified of it.
@@ -130,22 +138,6 @@ pub enum Record {
         keeps_up: bool,
         /// How many samples failed in a row.
         failures: u32,
-    },
-}
-
-/// How book's manifest changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ManifestChange {
-    /// Book gives an empty manifest: it has lost it. What was known is kept.
-    Lost,
-    /// Book has a manifest again.
-    Back,
-    /// The list of resources is another than before.
-    Changed {
-        /// Resources that are new.
-        added: Vec<ResourceName>,
-        /// Resources that are gone.
-        removed: Vec<ResourceName>,
     },
 }
 
@@ -196,7 +188,8 @@ impl Record {
                 Level::Warn
             }
             Self::Manifest(ManifestChange::Lost) | Self::Blind(true) => Level::Error,
-            Self::Sampling {
+            Self::SecondLook { .. }
+            | Self::Sampling {
                 keeps_up: false, ..
             } => Level::Warn,
             Self::Switching(_)
@@ -280,6 +273,10 @@ impl Record {
                 "relay, jump and book are all silent: labwatch is probably cut off; nothing is switched",
             ),
             Self::Blind(false) => f.write_str("labwatch hears from the laboratory again"),
+            Self::SecondLook { lost, of } => write!(
+                f,
+                "{lost} of {of} experiments are lost at once: nothing is withdrawn before a second look shows the same"
+            ),
             Self::Notifying(summary) => write!(f, "{summary}"),
             Self::Superseded(id) => write!(f, "#{id} has nothing left to tell"),
             Self::Delivered { id, outcome } => match outcome {
@@ -360,35 +357,5 @@ fn requested(
             write!(f, "a person's release of {resource} is to be written")
         }
         None => write!(f, "what a person asked of {resource} is done"),
-    }
-}
-
-impl fmt::Display for ManifestChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Lost => f.write_str(
-                "book gives an empty manifest: upload it again; until then what was known is kept and nothing is switched",
-            ),
-            Self::Back => f.write_str("book has a manifest again"),
-            Self::Changed { added, removed } => {
-                let parts: Vec<String> = [("new in book", added), ("gone from book", removed)]
-                    .iter()
-                    .filter(|(_, names)| !names.is_empty())
-                    .map(|(what, names)| format!("{what}: {}", list(names)))
-                    .collect();
-                f.write_str(&parts.join("; "))
-            }
-        }
-    }
-}
-
-/// The most names that one line lists.
-const NAMED: usize = 10;
-
-fn list(names: &[ResourceName]) -> String {
-    let first: Vec<&str> = names.iter().take(NAMED).map(ResourceName::as_str).collect();
-    match names.len().saturating_sub(NAMED) {
-        0 => first.join(", "),
-        more => format!("{} and {more} more", first.join(", ")),
     }
 }
