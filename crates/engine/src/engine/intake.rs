@@ -11,6 +11,7 @@ use crate::experiments::mass::Tally;
 use crate::model::{
     Bookable, Moment, ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic,
 };
+use crate::protocol::audience::Delivered;
 use crate::protocol::effect::{Effect, Step};
 use crate::protocol::event::Why;
 use crate::protocol::input::{BookReading, DeliveryFault, Role, SampleOutcome, SwitchOutcome};
@@ -285,7 +286,7 @@ impl Engine {
     pub(super) fn delivered(
         &mut self,
         id: u64,
-        outcome: &Result<(), DeliveryFault>,
+        outcome: &Result<Delivered, DeliveryFault>,
         step: &mut Step,
     ) {
         step.record(Record::Delivered {
