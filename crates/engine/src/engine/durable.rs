@@ -113,6 +113,7 @@ impl DurableState {
             | Record::Manifest(_)
             | Record::Bookings(_)
             | Record::Blind(_)
+            | Record::SecondLook { .. }
             | Record::Delivered { .. }
             | Record::Retrying { .. }
             | Record::Superseded(_)

@@ -187,6 +187,7 @@ impl Engine {
             jump: self.sources.jump.telling(self.now),
             outage: self.sources.outage,
             sampling: self.experiments.sampling && self.experiments.sampler.broken().is_none(),
+            unconfirmed_report: self.experiments.fleet.unconfirmed_report,
             manifest_known: self.switching.manifest_known,
             may_evaluate: self.switching.may_evaluate(&self.sources),
         }
