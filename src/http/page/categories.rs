@@ -81,7 +81,7 @@ fn rule(standing: &CategoryStatus) -> Markup {
     html! {
         (if rules.resilient { "works while enough of each pool do" } else { "works while all of it does" })
         span.soft.small {
-            "judged every " (spell_duration(rules.period))
+            "evaluated every " (spell_duration(rules.period))
             @if rules.sticky { "; closed after " (words::count(rules.failure_threshold as usize, "bad check")) " in a row until a person opens it" }
             @if rules.sticky && rules.sticky_booking { ", and what failed cannot be booked until then" }
         }

@@ -7,7 +7,7 @@ use super::filter::address_of;
 use super::layout::Frame;
 use super::shapes::shape;
 use super::state::{Booking, State};
-use super::view::{Experiment, Told};
+use super::view::{Experiment, Notified};
 use super::words::{self, clip};
 use engine::Suppression;
 
@@ -33,26 +33,25 @@ pub(super) fn link(name: &str) -> Markup {
     html! { a.name href=(address_of("/experiments", name)) { (clip(name)) } }
 }
 
-/// How people were told.
+/// Which routes were notified, and when.
 pub(super) fn notified(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
     html! {
         @match experiment.notified() {
-            Told::Nobody => "nobody told: no route to people is set",
-            Told::By(routes) => {
-                "told "
+            Notified::NoRoute => "no route is configured",
+            Notified::Routes(routes) => {
                 @for (at, notified) in routes.iter().enumerate() {
                     @if at > 0 { ", " }
                     (clip(notified.route.as_str())) " " (words::ago(notified.at, now))
                     @if State::from(notified.health) != experiment.state { " as " (notified.health) }
                 }
             },
-            Told::Waits(since) => { "nobody told yet: it waits " (words::since(since, now)) },
-            Told::NotYet => "nobody told yet",
+            Notified::Waiting(since) => { "not yet: a notification waits " (words::since(since, now)) },
+            Notified::NotYet => "not yet",
         }
     }
 }
 
-/// That mail about something is kept quiet, and why. Who wants it is for those who may know names.
+/// That notifications about something are kept back, and why. By whom is shown to readers who may see names.
 pub(super) fn quiet(quieted: &Suppression, private: bool, now: Timestamp) -> Markup {
     html! {
         span.quiet {
@@ -64,7 +63,7 @@ pub(super) fn quiet(quieted: &Suppression, private: bool, now: Timestamp) -> Mar
     }
 }
 
-/// Who needs it, where somebody does.
+/// The bookings that need it, where there are any.
 pub(super) fn needed(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
     let affected = experiment.affected();
     html! {
@@ -87,7 +86,7 @@ pub(super) fn actions(orders: &[(String, String)]) -> Markup {
     }
 }
 
-/// How somebody who may only read gets to do something. Nothing where there is no way for orders.
+/// How a reader without the scope admin gets to do something. Nothing where commands are off.
 pub(super) fn sign_in(frame: &Frame<'_>, next: &str, what: &str) -> Markup {
     let path = "/login?";
     let query = url::form_urlencoded::Serializer::for_suffix(path.to_owned(), path.len())

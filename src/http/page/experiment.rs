@@ -42,19 +42,19 @@ pub(super) fn page(
             (bookings(frame, experiment))
         }
         section #part-streams aria-labelledby="streams" {
-            h2 #streams { "Streams and remote login" }
+            h2 #streams { "Streams and jump connection" }
             (streams(frame, experiment))
         }
         section #part-events aria-labelledby="events" {
-            h2 #events { "What happened" }
+            h2 #events { "Health changes" }
             (events(experiment, past, frame.now))
         }
         section #part-switches aria-labelledby="switches" {
-            h2 #switches { "What labwatch switched" }
+            h2 #switches { "Switches by labwatch" }
             (switches(&past.switches, frame.visibility, frame.now))
         }
         section #part-mentions aria-labelledby="mentions" {
-            h2 #mentions { "What people were told" }
+            h2 #mentions { "Notifications" }
             (mentions(&past.mentions, frame.now))
         }
     }
@@ -79,27 +79,27 @@ fn head(experiment: &Experiment<'_>) -> Markup {
     }
 }
 
-/// Since when, why, what we did, whom we told, what you can do.
+/// Since when, why, what labwatch did, who was notified, what you can do.
 fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>, usual: &[Restore]) -> Markup {
     let (view, now) = (experiment.view, frame.now);
     html! {
         dl class={ "answers edge-" (experiment.state.as_str()) } {
-            div { dt { "Since when" } dd { (words::lasting(view.since, now)) @if let Some(until) = view.grace_until { ", judged from " (words::time(until, now)) } } }
+            div { dt { "Since when" } dd { (words::lasting(view.since, now)) @if let Some(until) = view.grace_until { ", evaluated from " (words::time(until, now)) } } }
             div { dt { "Why" } dd { (clip(&experiment.why())) } }
-            div { dt { "What we did" } dd {
+            div { dt { "What labwatch did" } dd {
                 (clip(&experiment.done(frame.snapshot.role)))
                 @if let Some(reason) = experiment.reason() { span.soft.small { "Students read: “" (clip(reason)) "”" } }
             } }
             @if experiment.is_problem() {
-                div { dt { "Whom we told" } dd { (components::notified(experiment, now)) } }
+                div { dt { "Notified" } dd { (components::notified(experiment, now)) } }
             }
             @if let Some(advice) = experiment.advice() { div { dt { "What you can do" } dd { (clip(advice)) } } }
             @if let Some(words) = lasts(experiment, usual) { div { dt { "Usually" } dd { (words) } } }
             @if let Some(cause) = cause(frame, experiment) { div { dt { "Not alone" } dd { (cause) } } }
             @if let Some(flapping) = &view.flapping {
-                div { dt { "Flapping" } dd { (words::since(flapping.since, now)) ". It counts as steady if nothing happens until " (words::time(flapping.steady_at, now)) "." } }
+                div { dt { "Flapping" } dd { (words::since(flapping.since, now)) ". It counts as steady if its health does not change until " (words::time(flapping.steady_at, now)) "." } }
             }
-            @if let Some(quieted) = &view.quiet { div { dt { "Mail is kept quiet" } dd { (components::quiet(quieted, frame.private, now)) } } }
+            @if let Some(quieted) = &view.quiet { div { dt { "Notifications kept back" } dd { (components::quiet(quieted, frame.private, now)) } } }
             @if experiment.affected().next_week > 0 { div { dt { "Who needs it" } dd { (components::needed(experiment, now)) } } }
         }
     }
@@ -129,7 +129,7 @@ fn cause(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Option<Markup> {
         .show(frame.visibility)
         .unwrap_or(&cause.label_public);
     Some(html! {
-        (cause.stubs.len()) " of " (cause.of) " at " strong { (clip(label)) } " were lost together, first at "
+        (cause.stubs.len()) " of " (cause.of) " at " strong { (clip(label)) } " were lost together, the first at "
         (words::time(cause.began.wall(), frame.now)) ": probably one cause."
     })
 }
@@ -166,7 +166,7 @@ fn bookings(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
         ]
     });
     html! {
-        @if booked.is_empty() { (components::none(if resources.is_empty() { "Book does not list it, so nobody can book it." } else { "Nobody." })) }
+        @if booked.is_empty() { (components::none(if resources.is_empty() { "Book does not list it, so it cannot be booked." } else { "No booking." })) }
         @else { (components::table("Bookings of the next 24 h", ["From", "Until", "For", "Begins"], rows)) }
     }
 }
@@ -183,7 +183,7 @@ fn streams(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
         JumpHealth::Unknown => "unknown",
     };
     let login = [
-        html! { "Remote login" },
+        html! { "jump " span.soft { "(remote login)" } },
         components::marked(jump_shape, view.jump.as_str()),
         html! { "–" },
         html! { "–" },
@@ -196,7 +196,7 @@ fn streams(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
         .chain([login]);
     html! {
         @if view.streams.is_empty() { (components::none("No stream of it is known.")) }
-        (components::table("Streams and remote login", ["Stream", "State", "Last sent", "Rate", "Last reported"], rows))
+        (components::table("Streams and jump connection", ["Stream", "State", "Last sent", "Rate", "Last in a report"], rows))
     }
 }
 
@@ -313,7 +313,7 @@ fn switches(switches: &[SwitchRow], reader: Visibility, now: Timestamp) -> Marku
     }
 }
 
-/// The messages that told of it. They carry the names of routes, and nobody's address.
+/// The notifications about it. They carry the names of routes and no address.
 fn mentions(mentions: &[OutboxQuery], now: Timestamp) -> Markup {
     let rows = mentions.iter().map(|OutboxQuery { message, said }| {
         [
@@ -325,6 +325,6 @@ fn mentions(mentions: &[OutboxQuery], now: Timestamp) -> Markup {
     });
     html! {
         @if mentions.is_empty() { (components::none("Nothing in the last 30 days, as far as is kept.")) }
-        @else { (components::table("Messages, newest first", ["Put together", "Route", "Said", "State"], rows)) }
+        @else { (components::table("Notifications, newest first", ["Created", "Route", "Health", "State"], rows)) }
     }
 }

@@ -1,4 +1,4 @@
-//! What went out to people, and what still waits to go.
+//! The notifications that were sent, and those that wait.
 
 use maud::{Markup, html};
 
@@ -19,18 +19,18 @@ pub(super) fn page(frame: &Frame<'_>, rows: Option<&Told<Vec<OutboxRow>>>) -> Ma
             @match rows {
                 None => (components::none("No history is kept (data_dir is none).")),
                 Some(Err(error)) => (components::none(&format!("The history cannot be shown now: {error}."))),
-                Some(Ok(rows)) if rows.is_empty() => (components::none("Nothing was to be sent.")),
+                Some(Ok(rows)) if rows.is_empty() => (components::none("No notifications.")),
                 Some(Ok(rows)) => (list(frame, rows)),
             }
         }
     }
 }
 
-/// The ways to people, as they stand.
+/// The routes, and whether notifications get through.
 fn routes(frame: &Frame<'_>) -> Markup {
     let now = frame.now;
     let rows = frame.snapshot.routes.iter().map(|route| {
-        let (shape_of, as_str) = if route.failures > 0 { ("down", "fails") } else { ("ok", "works") };
+        let (shape_of, as_str) = if route.failures > 0 { ("down", "failing") } else { ("ok", "ok") };
         let waiting = route.waiting_since.map_or_else(|| html! { "nothing" }, |waiting| words::since(waiting, now));
         [
             html! { (clip(route.name.as_str())) },
@@ -42,14 +42,14 @@ fn routes(frame: &Frame<'_>) -> Markup {
         ]
     });
     html! {
-        @if frame.snapshot.routes.is_empty() { (components::none("Nobody is told: no address is set (email_to).")) }
-        @else { (components::table("Ways to people", ["Route", "By", "State", "Last told", "Waits", "The last failure"], rows)) }
+        @if frame.snapshot.routes.is_empty() { (components::none("No route is configured (email_to, or [[route]]): labwatch sends no notifications.")) }
+        @else { (components::table("Routes", ["Route", "Channel", "State", "Last sent", "Waiting", "Last failure"], rows)) }
     }
 }
 
 /// A text that may hold addresses of people.
 fn private(text: Option<&String>) -> String {
-    text.map_or_else(|| "is for those who sign in".to_owned(), |text| clip(text))
+    text.map_or_else(|| "sign in to read it".to_owned(), |text| clip(text))
 }
 
 fn list(frame: &Frame<'_>, outgoing: &[OutboxRow]) -> Markup {
@@ -64,9 +64,9 @@ fn list(frame: &Frame<'_>, outgoing: &[OutboxRow]) -> Markup {
         ]
     });
     html! {
-        (components::table("What was to be sent, newest first", ["Put together", "Route", "State", "Tried", "The last failure"], rows))
+        (components::table("Notifications, newest first", ["Created", "Route", "State", "Attempts", "Last failure"], rows))
         @if outgoing.iter().any(|row| row.state == OutboxState::Superseded) {
-            p.soft { "superseded: it was not sent, because a newer message tells it, or its route does not tell of it any more." }
+            p.soft { "superseded: not sent, because a newer notification says it, or because its route was changed." }
         }
         @if outgoing.len() > MAX_ROWS { p.soft { (outgoing.len() - MAX_ROWS) " older ones." } }
     }

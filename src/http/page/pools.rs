@@ -18,7 +18,7 @@ use engine::Severity;
 const MAX_DOTS: usize = 120;
 
 /// What is said where there is no pool.
-const NONE: &str = "There are no pools yet: they come from the experiments that book lists.";
+const NONE: &str = "No pools yet: labwatch makes them from the experiments that book lists.";
 
 /// The pools as cards, each a link to its experiments.
 pub(super) fn cards(frame: &Frame<'_>, pools: &[PoolCard<'_>]) -> Markup {
@@ -30,7 +30,7 @@ pub(super) fn cards(frame: &Frame<'_>, pools: &[PoolCard<'_>]) -> Markup {
                         span.pool { (clip(pool.name)) }
                         (amount(pool))
                         @if let Some(words) = severity(pool.severity, frame.now) { span.soft { (words) } }
-                        @if pool.unknown() > 0 { span.soft { (pool.unknown()) " not judged" } }
+                        @if pool.unknown() > 0 { span.soft { (pool.unknown()) " not evaluated" } }
                         (dots(&pool.states))
                     }
                 }

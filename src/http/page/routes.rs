@@ -41,11 +41,11 @@ const THEME_COOKIE: &str = "labwatch-theme=";
 pub struct WebState {
     /// The newest snapshot. There is always one; before the first report it is empty.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// The memory, where there is one.
+    /// The store, where there is one.
     pub store: Option<Store>,
     /// Where changes are streamed from as server-sent events; `None` lets pages ask again every few seconds.
     pub stream: Option<&'static str>,
-    /// The way of maintainers' orders; without it the pages only show.
+    /// Takes the commands of maintainers; without it the pages only show.
     pub orders: Option<OrderState>,
     /// How categories stand, and the way to open and close them.
     pub categories: Option<Categories>,
@@ -55,7 +55,7 @@ pub struct WebState {
     pub base: Arc<str>,
     /// What the installation is called.
     pub label: Arc<str>,
-    /// By whose clocks times are that somebody types, as it is set then. It has a name.
+    /// The zone of times that are typed into forms, as it is set at the moment. It has a name.
     pub zone: Arc<dyn Fn() -> TimeZone + Send + Sync>,
 }
 
@@ -91,7 +91,7 @@ pub fn routes(state: &WebState) -> Routes {
         .with_state(state)
 }
 
-/// What one page is made from: a picture, and how the memory is, at one moment.
+/// What one page is made from: a snapshot, and the state of the store, at one moment.
 pub(super) struct Moment {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) caller: Caller,
@@ -112,7 +112,7 @@ impl Moment {
         let snapshot = Arc::clone(&state.snapshots.borrow());
         Self {
             problems: view::experiments(&snapshot)
-                .filter(Experiment::is_problem)
+                .filter(Experiment::needs_attention)
                 .count(),
             snapshot,
             takes_orders: state.orders.is_some(),
@@ -191,7 +191,7 @@ async fn experiment(
             moment.framed(error_pages::page(
                 moment.theme,
                 "Not found",
-                "There is no such experiment. It may have been forgotten, a day after it was last seen.",
+                "There is no experiment of this name. labwatch forgets an experiment a day after it was last seen.",
             )),
         )
             .into_response();
@@ -268,7 +268,7 @@ async fn holds(
     ))
 }
 
-/// A page, and above it what was done where somebody is sent here for having done it.
+/// A page, and above it the result of the command that led here.
 fn with_note(frame: &Frame<'_>, query: Option<&str>, content: &Markup) -> Markup {
     let said = Said::of(query).filter(|_| frame.acts);
     html! { @if let Some(said) = said { (said.note(frame)) } (content) }
@@ -330,7 +330,7 @@ async fn lab_pool(
     if let Some(content) = pools::lab_pool(&frame, &pool) {
         return moment.embeddable(layout::plain(&frame, &pool, &content));
     }
-    let content = html! { h1 { "Not found" } p { "The lab has nothing of this name. " a href="/lab" { "See what it has" } "." } };
+    let content = html! { h1 { "Not found" } p { "The lab has no pool of this name. " a href="/lab" { "All pools" } "." } };
     (
         StatusCode::NOT_FOUND,
         moment.embeddable(layout::plain(&frame, "Not found", &content)),

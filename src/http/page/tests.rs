@@ -560,7 +560,7 @@ async fn problems_come_first_and_the_worst_of_them_before_the_others() {
         .to_vec();
     assert!(places.is_sorted(), "{places:?}");
     assert!(page.contains("<title>(6) Lab status</title>"), "{page}");
-    assert!(page.contains("6 of 10 experiments need somebody"));
+    assert!(page.contains("6 of 10 experiments need attention"));
     assert!(
         page.contains("works, but cannot be booked")
             && page.contains("does not work, but can be booked")
@@ -617,7 +617,7 @@ async fn a_well_laboratory_says_so_in_one_line() {
         page.contains("<title>Lab status</title>") && page.contains("The experiment is ok"),
         "{page}"
     );
-    assert!(!page.contains("Needs somebody") && page.contains("<b>1</b> of 1"));
+    assert!(!page.contains("Needs attention") && page.contains("<b>1</b> of 1"));
     assert!(page.contains(assets::icon(State::Ok)));
 }
 
@@ -638,7 +638,8 @@ async fn a_blind_labwatch_says_so_once() {
     lab.blind = Some(ago(2));
     let page = page(&web(lab), "/").await;
     assert!(
-        page.contains("hears nothing from anywhere") && !page.contains("relay</strong> is down"),
+        page.contains("gets no reports from any source")
+            && !page.contains("relay</strong> is down"),
         "{page}"
     );
 }
@@ -675,12 +676,12 @@ async fn the_page_of_an_experiment_answers() {
     for words in [
         "Since when",
         "Why",
-        "What we did",
-        "Whom we told",
+        "What labwatch did",
+        "Notified",
         "What you can do",
         "connected but sends nothing",
-        "withdrawn, so that nobody books it",
-        "told ",
+        "withdrawn, so that it cannot be booked",
+        "everybody <time",
     ] {
         assert!(page_of.contains(words), "{words} is missing: {page_of}");
     }
@@ -875,4 +876,145 @@ async fn a_browser_that_asks_for_an_icon_gets_one() {
         (StatusCode::OK, "image/svg+xml")
     );
     assert!(icon.starts_with("<svg "), "{icon}");
+}
+
+/// The laboratory with one experiment changed.
+fn with(lab: &mut Snapshot, stub: &str, change: impl Fn(&mut ExperimentView)) {
+    let views = lab.experiments.iter().map(|view| {
+        let mut view = (**view).clone();
+        if view.stub.as_str() == stub {
+            change(&mut view);
+        }
+        Arc::new(view)
+    });
+    lab.experiments = Arc::new(views.collect());
+}
+
+fn acknowledged() -> Suppression {
+    Suppression {
+        id: None,
+        kind: SuppressionKind::Acknowledged,
+        by: "Ada".to_owned(),
+        text: "new camera ordered".to_owned(),
+        until: None,
+    }
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_needs_no_attention_and_stands_below() {
+    let mut lab = sick_lab();
+    for stub in ["pend00", "pend01"] {
+        with(&mut lab, stub, |view| view.quiet = Some(acknowledged()));
+    }
+    let silenced = Suppression {
+        kind: SuppressionKind::Silenced,
+        ..acknowledged()
+    };
+    with(&mut lab, "pend02", |view| {
+        view.quiet = Some(silenced.clone())
+    });
+    let overview = page(&web(lab.clone()), "/").await;
+    assert!(
+        overview.contains("4 of 10 experiments need attention")
+            && overview.contains("<title>(4) Lab status</title>"),
+        "a silence alone does not make a problem known: {overview}"
+    );
+    let places = ["id=\"x/pend02\"", "id=\"part-known\"", "id=\"x/pend00\""]
+        .map(|text| overview.find(text).expect(text));
+    assert!(places.is_sorted(), "{places:?}");
+    for stub in ["pend02", "pend03", "spin00", HOSTILE] {
+        with(&mut lab, stub, |view| view.quiet = Some(acknowledged()));
+    }
+    let overview = page(&web(lab), "/").await;
+    assert!(
+        overview.contains("No experiment needs attention, 6 of 10 acknowledged")
+            && !overview.contains("id=\"part-problems\""),
+        "{overview}"
+    );
+}
+
+#[tokio::test]
+async fn which_experiments_are_not_evaluated_is_said_with_why() {
+    let page_of = page(&web(sick_lab()), "/").await;
+    assert!(
+        page_of.contains("<a href=\"/?state=unknown\">1 of 10 experiments is not evaluated</a>"),
+        "{page_of}"
+    );
+    assert!(
+        page_of.contains(
+            "not evaluated: no reports from relay: <a class=\"name\" href=\"/experiments/spin01\">"
+        ),
+        "{page_of}"
+    );
+    let two = [Health::Unknown, Health::Ok].map(|health| {
+        let name = if health == Health::Ok { "b00" } else { "a00" };
+        experiment(name, health, Some(Bookable::Yes))
+    });
+    let mut lab = snapshot(two.to_vec());
+    with(&mut lab, "a00", |view| view.grace_until = Some(now()));
+    let page_of = page(&web(lab), "/").await;
+    assert!(
+        page_of.contains("<h1 id=\"verdict\"")
+            && page_of.contains("1 of 2 experiments is not evaluated")
+            && page_of.contains("new: not evaluated before its start-up grace is over: "),
+        "{page_of}"
+    );
+}
+
+#[tokio::test]
+async fn one_and_many_agree_with_their_verbs() {
+    let of = |health: &[Health]| {
+        let views = health.iter().enumerate();
+        snapshot(
+            views
+                .map(|(at, health)| experiment(&format!("a{at:02}"), *health, Some(Bookable::Yes)))
+                .collect(),
+        )
+    };
+    for (health, sentence) in [
+        (&[Health::Down][..], "The experiment needs attention"),
+        (&[Health::Unknown], "The experiment is not evaluated"),
+        (&[Health::Ok], "The experiment is ok"),
+        (
+            &[Health::Ok, Health::Degraded],
+            "1 of 2 experiments needs attention",
+        ),
+        (
+            &[Health::Down, Health::Down],
+            "2 of 2 experiments need attention",
+        ),
+        (
+            &[Health::Unknown, Health::Unknown],
+            "2 of 2 experiments are not evaluated",
+        ),
+        (&[Health::Ok, Health::Ok], "All 2 experiments are ok"),
+    ] {
+        let mut lab = of(health);
+        // Down and bookable does not fit, which would be a problem of its own.
+        lab.sources[0].health = SourceHealth::Live;
+        let page_of = page(&web(lab), "/").await;
+        assert!(page_of.contains(sentence), "{sentence}: {page_of}");
+    }
+}
+
+/// No page uses words that the glossary has done away with.
+#[tokio::test]
+async fn the_words_are_those_of_the_glossary() {
+    let web = web(sick_lab());
+    for path in PAGES {
+        let text = page(&web, path).await.to_lowercase();
+        for word in [
+            "judged",
+            "somebody",
+            "nobody",
+            "anybody",
+            "whoever",
+            "kept quiet",
+            "memory",
+            "ways to people",
+            "told",
+        ] {
+            assert!(!text.contains(word), "{path} says {word}");
+        }
+    }
 }

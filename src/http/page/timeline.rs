@@ -1,4 +1,4 @@
-//! Bars by time: what an experiment was like in each stretch of it. Times without history are left open, and unknown ones hatched.
+//! Bars by time: what an experiment was like in each stretch of it. Times without data are left open, and unknown ones hatched.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -112,7 +112,7 @@ impl Bar {
                 div.axis {
                     (words::time(self.range.from, now))
                     span.keys {
-                        @for (layer, words) in [("unknown", "not judged"), ("gap", "labwatch kept no history")] {
+                        @for (layer, words) in [("unknown", "not evaluated"), ("gap", "no data")] {
                             @if self.has(layer) { span.key { (swatch(layer)) (words) } }
                         }
                         @if !self.booked.is_empty() { span.key { (swatch("booked")) "booked" } }
@@ -137,21 +137,21 @@ impl Bar {
     pub(super) fn summary(&self) -> String {
         let sum = |part: fn(&Bucket) -> i64| self.cells.iter().map(part).sum::<i64>();
         let (ok, degraded, down) = (sum(|b| b.ok), sum(|b| b.degraded), sum(|b| b.down));
-        let judged = ok + degraded + down;
+        let evaluated = ok + degraded + down;
         let mut words = Vec::new();
-        if judged > 0 {
+        if evaluated > 0 {
             words.push(format!(
-                "usable {} of the judged time",
-                percent(ok + degraded, judged)
+                "usable {} of the evaluated time",
+                percent(ok + degraded, evaluated)
             ));
         } else {
-            words.push("not judged in this time".to_owned());
+            words.push("not evaluated in this time".to_owned());
         }
         for (millis, as_str) in [
             (down, "down"),
             (degraded, "degraded"),
             (sum(|b| b.unknown), "unknown"),
-            (sum(|b| b.gap), "without history"),
+            (sum(|b| b.gap), "without data"),
         ] {
             if millis >= SAID {
                 words.push(format!(
@@ -245,7 +245,7 @@ impl Bar {
             (cell.down, "down"),
             (cell.degraded, "degraded"),
             (cell.unknown, "unknown"),
-            (cell.gap, "without history"),
+            (cell.gap, "without data"),
         ];
         let said: Vec<_> = parts
             .iter()
@@ -461,7 +461,9 @@ mod tests {
             .draw("24 hours", at("2026-11-21T08:04:12Z"))
             .into_string();
         assert!(
-            drawn.contains("aria-label=\"24 hours: usable 50 % of the judged time, 14 min down\""),
+            drawn.contains(
+                "aria-label=\"24 hours: usable 50 % of the evaluated time, 14 min down\""
+            ),
             "{drawn}"
         );
         assert!(
@@ -474,7 +476,7 @@ mod tests {
                 ..Bucket::default()
             }])
             .summary(),
-            "not judged in this time, 15 min without history"
+            "not evaluated in this time, 15 min without data"
         );
     }
 

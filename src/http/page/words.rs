@@ -1,4 +1,4 @@
-//! Times and lengths of time as people read them. The server says them in UTC; a script may say them in the reader's zone.
+//! Times, durations and counts in readable form. The server writes times in UTC; the script writes them in the reader's zone.
 
 use std::time::Duration;
 
@@ -93,12 +93,13 @@ pub(super) fn timed(text: &str, now: Timestamp) -> Markup {
     }
 }
 
-/// A number and its noun: `1 booking`, `2 bookings`.
-pub(super) fn count(number: usize, noun: &str) -> String {
-    if number == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{number} {noun}s")
+/// A number and its noun: `1 booking`, `2 bookings`, `2 entries`.
+pub(super) fn count(number: impl TryInto<u64>, noun: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    match (number, noun.strip_suffix("ry")) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{number} {stem}ries"),
+        (_, None) => format!("{number} {noun}s"),
     }
 }
 

@@ -1,6 +1,6 @@
 // What a script adds to the page: it stays up to date, says times in the reader's zone, and takes keys. Without it the page is whole too.
 
-/** How often the page asks anew (ms): when nothing streams, when something does or nobody looks, and after how long it is called old. */
+/** How often the page asks anew (ms): when nothing streams, when something does or the page is hidden, and after how long it is called old. */
 const ASK = 5000, ASK_SELDOM = 30000, OLD = 15000;
 /** After how long an answer is given up, how long news are gathered, and how long is between two questions at least (ms). */
 const PATIENCE = 10000, GATHER = 200, ASK_AT_MOST = 700;
@@ -82,7 +82,7 @@ function soon() {
   if (Date.now() + wait < due) later(wait);
 }
 
-/** Listens while somebody looks. A browser has six connections to a host, for all of its pages together and for those that were just left. */
+/** Listens while the page is seen. A browser has six connections to a host, for all of its pages together and for those that were just left. */
 function listen() {
   const address = document.body.dataset.stream;
   if (!address || events || document.hidden) return;

@@ -98,7 +98,7 @@ fn confirmation(frame: &Frame<'_>, form: &Form<'_>, asked: &Asked) -> Markup {
     }
 }
 
-/// Where somebody goes who does not want it after all.
+/// Where a reader goes who does not want it after all.
 fn back(frame: &Frame<'_>, form: &Form<'_>) -> String {
     let name = match form.kind {
         Kind::Acknowledge => form.fields.get("name"),
@@ -123,7 +123,7 @@ fn fields(form: &Form<'_>) -> Markup {
                     (choice(form, "what", "Of", &WHATS))
                     (line(form, "name", "Name", "Not needed for the whole laboratory.", false))
                     (line(form, "text", "What is done about it", "For example: motor ordered, here on Friday.", true))
-                    (until(form, "until it is well again"))
+                    (until(form, "until it is ok again"))
                 },
                 Kind::Silence => {
                     (line(form, "experiments", "Experiments", "A name, or a pattern: * stands for any text, ? for one character.", true))

@@ -94,7 +94,7 @@ async fn order(
         .into_response()
 }
 
-/// Hands an order to whoever carries it out.
+/// Hands a command to the part that carries it out.
 async fn carry_out(
     state: &WebState,
     moment: &Moment,
