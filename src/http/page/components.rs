@@ -129,6 +129,26 @@ pub(super) fn marked(shape_of: &str, words: impl Render) -> Markup {
     html! { span class={ "state is-" (shape_of) } { (shape(shape_of)) (words) } }
 }
 
+/// What a switch was to do.
+pub(super) fn switched(available: Option<bool>) -> &'static str {
+    match available {
+        Some(true) => "given back",
+        Some(false) => "withdrawn",
+        None => "switched",
+    }
+}
+
+/// How a switch ended, in words that do not need the API's.
+pub(super) fn outcome(outcome: Option<&str>) -> &'static str {
+    match outcome {
+        Some("confirmed") => "book confirmed it",
+        Some("held") => "a person had held it, nothing was changed",
+        Some("gone") => "book did not list it any more",
+        Some("failed") => "failed",
+        Some(_) | None => "outcome not known",
+    }
+}
+
 /// What is said where there is nothing.
 pub(super) fn none(words: &str) -> Markup {
     html! { p.none { (words) } }

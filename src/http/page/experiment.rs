@@ -276,7 +276,7 @@ fn events(experiment: &Experiment<'_>, past: &Past, now: Timestamp) -> Markup {
     let rows = events.iter().map(|event| {
         let issues: Vec<_> = event.issues.iter().map(Issue::to_string).collect();
         [
-            words::ago(event.when, now),
+            words::stamp(event.when, now),
             components::state(State::from(event.was)),
             components::state(State::from(event.health)),
             html! { (clip(&issues.join("; "))) @if !issues.is_empty() { " " } span.soft { (event.why) } },
@@ -293,17 +293,13 @@ fn events(experiment: &Experiment<'_>, past: &Past, now: Timestamp) -> Markup {
 
 fn switches(switches: &[SwitchRow], reader: Visibility, now: Timestamp) -> Markup {
     let rows = switches.iter().map(|switch| {
-        let what = match switch.available {
-            Some(true) => "given back",
-            Some(false) => "withdrawn",
-            None => "switched",
-        };
+        let what = components::switched(switch.available);
         let note = switch.note.as_ref().and_then(|note| note.show(reader));
         let note = note.filter(|note| **note != switch.reason);
         [
-            words::ago(switch.at, now),
+            words::stamp(switch.at, now),
             html! { (clip(switch.resource.as_str())) " " (what) },
-            html! { (switch.outcome.as_deref().unwrap_or("not known")) @if let Some(note) = note { span.soft { " " (clip(note)) } } },
+            html! { (components::outcome(switch.outcome.as_deref())) @if let Some(note) = note { span.soft { " " (clip(note)) } } },
             html! { (clip(&switch.reason)) },
         ]
     });
@@ -317,7 +313,7 @@ fn switches(switches: &[SwitchRow], reader: Visibility, now: Timestamp) -> Marku
 fn mentions(mentions: &[OutboxQuery], now: Timestamp) -> Markup {
     let rows = mentions.iter().map(|OutboxQuery { message, said }| {
         [
-            words::ago(message.created, now),
+            words::stamp(message.created, now),
             html! { (clip(&message.route)) },
             components::state(State::from(*said)),
             components::marked(outbox::shape_of(message.state), message.state.as_str()),

@@ -2,12 +2,13 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::bars::{self, Bar, DAY_CELLS, DAY_STEP, LONG_CELLS, LONG_STEP};
 use super::overview::{Rows, Sketches};
-use super::timeline::{self, Bar, DAY_CELLS, DAY_STEP, LONG_CELLS, LONG_STEP};
+use super::timeline::{Kept, MAX_ENTRIES};
 use super::view::Experiment;
 use crate::store::{
-    BookedTimes, EventPage, Gap, Hold, OutboxQuery, OutboxRow, Range, ReadError, Reader, SourceRow,
-    SwitchRow, uptime_of,
+    BookedTimes, EventPage, Gap, Hold, OutboxQuery, OutboxRow, Part, Range, ReadError, Reader,
+    SourceRow, SwitchRow, uptime_of,
 };
 use engine::ExperimentView;
 use engine::model::Health;
@@ -42,7 +43,7 @@ pub(super) struct Past {
 
 /// The past of one experiment.
 pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Timestamp) -> Past {
-    let day = timeline::range(now, DAY_STEP, DAY_CELLS);
+    let day = bars::range(now, DAY_STEP, DAY_CELLS);
     let mut past = Past {
         day: sketch(view, &[], now),
         long: None,
@@ -53,7 +54,7 @@ pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Ti
     };
     let Some(reader) = reader else { return past };
     let found = async {
-        let long = timeline::range(now, LONG_STEP, LONG_CELLS);
+        let long = bars::range(now, LONG_STEP, LONG_CELLS);
         let booked = reader
             .booked([&view.stub], so_far(now, long))
             .await?
@@ -99,7 +100,7 @@ pub(super) async fn sketches<'a>(
     rows: &Rows<'a>,
     now: Timestamp,
 ) -> Sketches<'a> {
-    let day = timeline::range(now, DAY_STEP, DAY_CELLS);
+    let day = bars::range(now, DAY_STEP, DAY_CELLS);
     // Without the gaps the sketch shows what was known through them, and the page of the experiment shows them.
     let gaps = match reader {
         Some(reader) => reader.gaps(day).await.unwrap_or_default(),
@@ -129,6 +130,21 @@ pub(super) async fn sources(reader: &Reader, now: Timestamp) -> Told<(Vec<Source
     ))
 }
 
+/// Switches, changes of sources and times without data in a range, the newest of each.
+pub(super) async fn laboratory(reader: &Reader, range: Range) -> Told<Kept> {
+    // One more than is shown tells that there are more.
+    let part = Part {
+        range,
+        before: None,
+        limit: MAX_ENTRIES + 1,
+    };
+    Ok(Kept {
+        switches: reader.switch_page(None, part).await?.rows,
+        sources: reader.source_page(part).await?.rows,
+        gaps: reader.gap_page(part).await?.rows,
+    })
+}
+
 /// Holds of people, newest first.
 pub(super) async fn holds(reader: &Reader, now: Timestamp) -> Told<Vec<Hold>> {
     reader.holds(lately(now)).await
@@ -141,7 +157,7 @@ pub(super) async fn outbox(reader: &Reader, now: Timestamp) -> Told<Vec<OutboxRo
 
 /// The last day, from the events that the snapshot holds.
 fn sketch(view: &ExperimentView, gaps: &[Gap], now: Timestamp) -> Bar {
-    let day = timeline::range(now, DAY_STEP, DAY_CELLS);
+    let day = bars::range(now, DAY_STEP, DAY_CELLS);
     let before = view.events.first().map_or(view.health, |event| event.was);
     let start = (
         view.first_seen,

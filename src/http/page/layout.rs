@@ -15,9 +15,11 @@ use engine::model::{SourceHealth, SourceName, Visibility};
 use engine::{Channel, Role, RouteView, Snapshot, SourceView};
 
 /// The places that the navigation leads to.
-const PLACES: [(&str, &str); 7] = [
+const PLACES: [(&str, &str); 9] = [
     ("/", "Overview"),
+    ("/experiments", "Experiments"),
     ("/pools", "Pools"),
+    ("/timeline", "Timeline"),
     ("/sources", "Sources"),
     ("/holds", "Holds"),
     ("/outbox", "Outbox"),

@@ -5,6 +5,7 @@
 //! (`view`), and markup is made of it. Nothing is loaded from elsewhere, and nothing is said by colour alone.
 
 mod assets;
+mod bars;
 mod categories;
 mod commands;
 mod components;
@@ -14,6 +15,7 @@ mod filter;
 mod history;
 mod holds;
 mod layout;
+mod listing;
 mod login;
 mod outbox;
 mod overview;

@@ -56,7 +56,7 @@ fn list(frame: &Frame<'_>, outgoing: &[OutboxRow]) -> Markup {
     let now = frame.now;
     let rows = outgoing.iter().take(MAX_ROWS).map(|row| {
         [
-            words::ago(row.created, now),
+            words::stamp(row.created, now),
             html! { (clip(&row.route)) },
             components::marked(shape_of(row.state), row.state.as_str()),
             html! { (words::count(row.attempts as usize, "time")) @if let Some(tried) = row.tried { ", last " (words::ago(tried, now)) } },

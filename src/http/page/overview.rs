@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
+use super::bars::Bar;
 use super::commands::Kind;
 use super::components;
 use super::filter::{Filter, address, address_of};
@@ -12,7 +13,6 @@ use super::pools;
 use super::services;
 use super::shapes::shape;
 use super::state::{Booking, State};
-use super::timeline::Bar;
 use super::view::{self, Experiment, PoolCard};
 use super::words::{self, clip};
 use engine::model::{SourceHealth, SourceName};
@@ -83,10 +83,10 @@ pub(super) fn page(
     let pools = PoolCard::all(frame.snapshot);
     html! {
         (verdict(frame, rows))
-        @if !filter.wall() { (search(&pools, filter)) }
+        @if !filter.wall() { (search(&pools, filter, "/", &html! {})) }
         @if filter.is_set() {
             section #part-found aria-labelledby="found" {
-                h2 #found { (words::count(rows.total, "experiment")) " found" " " a.more href="/" { "Show the overview" } }
+                h2 #found { (words::count(rows.total, "experiment")) " found " a.more href="/" { "Show the overview" } }
                 (table(frame, (&rows.shown, rows.total), days, filter))
             }
         } @else {
@@ -233,10 +233,11 @@ pub(super) fn source_shape(health: SourceHealth) -> &'static str {
     }
 }
 
-fn search(pools: &[PoolCard<'_>], filter: &Filter) -> Markup {
+/// The form of the filters, for the page of this path; `more` is a field of that page alone.
+pub(super) fn search(pools: &[PoolCard<'_>], filter: &Filter, path: &str, more: &Markup) -> Markup {
     let selected = filter.state();
     html! {
-        form.search method="get" action="/" role="search" {
+        form.search method="get" action=(path) role="search" {
             label for="q" { "Find" }
             input #q type="search" name="q" value=(filter.search()) placeholder="name of an experiment" autocomplete="off" spellcheck="false" maxlength="100";
             label.unseen for="state" { "State" }
@@ -254,6 +255,7 @@ fn search(pools: &[PoolCard<'_>], filter: &Filter) -> Markup {
                 option value="" { "any pool" }
                 @for pool in pools { option value=(pool.name) selected[filter.pool() == Some(pool.name)] { (clip(pool.name)) } }
             }
+            (more)
             button type="submit" { "Show" }
         }
     }
@@ -290,7 +292,7 @@ fn table(
             }
         }
         @if total > rows.len() {
-            p { a.more href=(filter.address_of_all()) { "Show all " (total) } " – " (rows.len()) " are shown." }
+            p { a.more href=(filter.address_of_all("/")) { "Show all " (total) } " – " (rows.len()) " are shown." }
         }
     }
 }

@@ -19,9 +19,11 @@ use super::commands::{self, Said};
 use super::filter::Filter;
 use super::layout::{self, Frame};
 use super::overview::{self, Rows};
+use super::timeline::Span;
 use super::view::{self, Experiment};
 use super::{
-    assets, error_pages, experiment, history, holds, login, outbox, pools, reports, sources,
+    assets, error_pages, experiment, history, holds, listing, login, outbox, pools, reports,
+    sources, timeline,
 };
 use crate::http::auth::{Caller, Need, Scope};
 use crate::http::{Categories, OrderState, Reports, Routes};
@@ -71,7 +73,9 @@ pub fn routes(state: &WebState) -> Routes {
     let get = Method::GET;
     let reading = Routes::needing(Need::Read)
         .add_page(get.clone(), "/", overview)
+        .add_page(get.clone(), listing::PATH, experiments)
         .add_page(get.clone(), "/experiments/{stub}", experiment)
+        .add_page(get.clone(), "/timeline", timeline)
         .add_page(get.clone(), "/pools", pools)
         .add_page(get.clone(), "/sources", sources)
         .add_page(get.clone(), "/holds", holds)
@@ -174,6 +178,48 @@ async fn overview(
     } else {
         moment.framed(layout::page(&frame, "/", "", &content))
     }
+}
+
+async fn experiments(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    query: Result<Query<Filter>, QueryRejection>,
+) -> Response {
+    let filter = query.map(|Query(filter)| filter).unwrap_or_default();
+    let moment = Moment::of(&state, &caller, &headers);
+    let frame = moment.frame();
+    moment.framed(layout::page(
+        &frame,
+        listing::PATH,
+        "Experiments",
+        &listing::page(&frame, &filter),
+    ))
+}
+
+async fn timeline(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let moment = Moment::of(&state, &caller, &headers);
+    let query = query.unwrap_or_default();
+    let span = url::form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "range")
+        .map(|(_, range)| Span::named(&range))
+        .unwrap_or_default();
+    let kept = match &moment.reader {
+        Some(reader) => Some(history::laboratory(reader, span.range(moment.now)).await),
+        None => None,
+    };
+    let frame = moment.frame();
+    moment.framed(layout::page(
+        &frame,
+        "/timeline",
+        "Timeline",
+        &timeline::page(&frame, span, kept.as_ref()),
+    ))
 }
 
 async fn experiment(

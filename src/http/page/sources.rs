@@ -79,7 +79,8 @@ fn polled(pace: Option<std::time::Duration>) -> String {
     )
 }
 
-fn health(health: SourceHealth) -> Markup {
+/// The health of a source with its shape.
+pub(super) fn health(health: SourceHealth) -> Markup {
     components::marked(source_shape(health), health.as_str())
 }
 
@@ -154,7 +155,7 @@ fn memory(frame: &Frame<'_>) -> Markup {
 fn list(changes: &[SourceRow], frame: &Frame<'_>) -> Markup {
     let rows = changes.iter().take(MAX_ROWS).map(|change| {
         [
-            words::ago(change.at, frame.now),
+            words::stamp(change.at, frame.now),
             html! { (change.source) },
             health(change.health),
             html! { (change.note.show(frame.visibility).map_or_else(|| "sign in to read it".to_owned(), |note| clip(note))) },
@@ -166,18 +167,22 @@ fn list(changes: &[SourceRow], frame: &Frame<'_>) -> Markup {
     }
 }
 
+/// Why there is no history of a time.
+pub(super) fn gap_words(why: GapCause) -> &'static str {
+    match why {
+        GapCause::Off => "labwatch did not run",
+        GapCause::Lost => "the disk could not be written",
+    }
+}
+
 fn missing(gaps: &[Gap], now: Timestamp) -> Markup {
     let rows = gaps.iter().take(MAX_ROWS).map(|gap| {
-        let why = match gap.why {
-            GapCause::Off => "labwatch did not run",
-            GapCause::Lost => "the disk could not be written",
-        };
         let length = words::spell_between(gap.since, gap.until);
         [
-            words::time(gap.since, now),
-            words::time(gap.until, now),
+            words::stamp(gap.since, now),
+            words::stamp(gap.until, now),
             html! { (length) },
-            html! { (why) },
+            html! { (gap_words(gap.why)) },
         ]
     });
     html! {

@@ -41,7 +41,7 @@ const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&";
 const SECRET: &str = "maintainer@lab.example";
 
 /// Every page that there is.
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 19] = [
     "/",
     "/?wall",
     "/?q=pend&all=1",
@@ -49,7 +49,11 @@ const PAGES: [&str; 15] = [
     "/?q=nothing-like-this",
     "/experiments/pend00",
     "/experiments/pend04",
+    "/experiments",
+    "/experiments?sort=-since&state=down",
     "/pools",
+    "/timeline",
+    "/timeline?range=7d",
     "/sources",
     "/holds",
     "/outbox",
@@ -840,7 +844,16 @@ async fn the_first_look_is_light() {
         let weight = first_load(&lab, path).await;
         assert!(weight < BUDGET / 2, "{path} weighs {weight}");
     }
-    for path in ["/", "/?wall", "/?state=ok", "/pools", "/holds", "/lab"] {
+    for path in [
+        "/",
+        "/?wall",
+        "/?state=ok",
+        "/experiments",
+        "/timeline",
+        "/pools",
+        "/holds",
+        "/lab",
+    ] {
         let weight = first_load(&large, path).await;
         assert!(
             weight < BUDGET,
@@ -1017,4 +1030,81 @@ async fn the_words_are_those_of_the_glossary() {
             assert!(!text.contains(word), "{path} says {word}");
         }
     }
+}
+
+#[tokio::test]
+async fn the_list_of_experiments_sorts_and_filters_by_its_address() {
+    let mut lab = sick_lab();
+    with(&mut lab, "spin00", |view| view.since = ago(1));
+    with(&mut lab, "a/b", |view| view.since = ago(500));
+    let web = web(lab);
+    let first = async |path: &str| {
+        let page = page(&web, path).await;
+        let row = page.split("data-row").nth(1).expect("a row").to_owned();
+        let link = tags(&row).find(|tag| tag.contains("class=\"name\""));
+        attribute(link.expect("a link"), "href")
+            .expect("an address")
+            .to_owned()
+    };
+    for (path, expected) in [
+        ("/experiments?sort=-since", "/experiments/spin00"),
+        ("/experiments?sort=since", "/experiments/a%2Fb"),
+        ("/experiments?sort=-state&q=pend", "/experiments/pend00"),
+        ("/experiments?sort=-name", "/experiments/stray"),
+        (
+            "/experiments?sort=nonsense&pool=spin",
+            "/experiments/spin00",
+        ),
+    ] {
+        assert_eq!(first(path).await, expected, "{path}");
+    }
+    let sorted = page(&web, "/experiments?sort=-since&state=down").await;
+    assert!(
+        sorted.contains("aria-sort=\"descending\"")
+            && sorted.contains("href=\"/experiments?state=down&amp;sort=since\"")
+            && sorted.contains("3 experiments found"),
+        "{sorted}"
+    );
+    assert_eq!(sorted.matches("aria-sort").count(), 1, "{sorted}");
+}
+
+#[tokio::test]
+async fn the_timeline_of_the_laboratory_lists_changes_newest_first() {
+    let mut lab = sick_lab();
+    let change = |minutes, health| {
+        Arc::new(Event {
+            when: ago(minutes),
+            health,
+            was: Health::Ok,
+            issues: Vec::new(),
+            jump: JumpHealth::Up,
+            streams: Vec::new(),
+            why: Why::Observed,
+        })
+    };
+    with(&mut lab, "spin00", |view| {
+        view.events = vec![change(2 * 24 * 60, Health::Down)]
+    });
+    with(&mut lab, "stray", |view| {
+        view.events = vec![change(3, Health::Down)]
+    });
+    let web = web(lab);
+    let day = page(&web, "/timeline").await;
+    let places =
+        ["/experiments/stray\"", "/experiments/pend00\""].map(|text| day.find(text).expect(text));
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(
+        !day.contains("/experiments/spin00\""),
+        "that was before the last 24 hours: {day}"
+    );
+    assert!(
+        day.contains("No history is kept") && day.contains(" data-exact>"),
+        "{day}"
+    );
+    let week = page(&web, "/timeline?range=7d").await;
+    assert!(
+        week.contains("/experiments/spin00\"")
+            && week.contains("href=\"/timeline?range=7d\" aria-current=\"true\""),
+        "{week}"
+    );
 }

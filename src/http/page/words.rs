@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
@@ -12,7 +13,23 @@ const MAX_CHARS: usize = 300;
 
 /// A moment: `08:04 UTC`, with the date where it is not today's.
 pub(super) fn time(moment: Timestamp, now: Timestamp) -> Markup {
-    html! { time datetime=(iso(moment)) title=(iso(moment)) { (spell_time(moment, now)) } }
+    html! { time datetime=(iso(moment)) title=(full(moment)) { (spell_time(moment, now)) } }
+}
+
+/// A moment to the second with its date, for tables in which events are close together: `21 Nov 08:04:12 UTC`.
+pub(super) fn stamp(moment: Timestamp, now: Timestamp) -> Markup {
+    let year = |of: Timestamp| of.to_zoned(TimeZone::UTC).year();
+    let form = if year(moment) == year(now) {
+        "%-d %b %H:%M:%S UTC"
+    } else {
+        "%-d %b %Y %H:%M:%S UTC"
+    };
+    html! { time datetime=(iso(moment)) title=(full(moment)) data-exact { (moment.strftime(form)) } }
+}
+
+/// A moment in full, for those who point at it: `Saturday 21 November 2026, 08:04:12 UTC`.
+pub(super) fn full(moment: Timestamp) -> String {
+    moment.strftime("%A %-d %B %Y, %H:%M:%S UTC").to_string()
 }
 
 /// A moment and how long ago it is: `08:04 UTC (3 min ago)`.
@@ -117,7 +134,7 @@ mod tests {
         let markup = since(at("2026-11-21T07:00:00.5Z"), now).into_string();
         assert_eq!(
             markup,
-            "since <time datetime=\"2026-11-21T07:00:00Z\" title=\"2026-11-21T07:00:00Z\">07:00 UTC</time> \
+            "since <time datetime=\"2026-11-21T07:00:00Z\" title=\"Saturday 21 November 2026, 07:00:00 UTC\">07:00 UTC</time> \
              <span class=\"ago\" data-for=\"2026-11-21T07:00:00Z\">(1 h 4 min)</span>"
         );
         assert!(
@@ -129,6 +146,15 @@ mod tests {
             time(at("2025-11-20T23:59:00Z"), now)
                 .into_string()
                 .contains(">20 Nov 2025 23:59 UTC<")
+        );
+        assert_eq!(
+            stamp(at("2026-11-21T08:04:09Z"), now).into_string(),
+            "<time datetime=\"2026-11-21T08:04:09Z\" title=\"Saturday 21 November 2026, 08:04:09 UTC\" data-exact>21 Nov 08:04:09 UTC</time>"
+        );
+        assert!(
+            stamp(at("2025-11-20T23:59:00Z"), now)
+                .into_string()
+                .contains(">20 Nov 2025 23:59:00 UTC<")
         );
         assert_eq!(ago_or_never(None, now).into_string(), "never");
     }

@@ -126,6 +126,8 @@ function tell() {
 const zone = { hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
 const hours = new Intl.DateTimeFormat(undefined, { ...zone, hourCycle: "h23" });
 const days = new Intl.DateTimeFormat(undefined, { ...zone, hourCycle: "h23", day: "numeric", month: "short" });
+const exact = new Intl.DateTimeFormat(undefined, { ...zone, hourCycle: "h23", second: "2-digit", day: "numeric", month: "short" });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const clock = (moment) => (moment.toDateString() === new Date().toDateString() ? hours : days).format(moment);
 
 function spell(millis) {
@@ -137,7 +139,11 @@ function spell(millis) {
 }
 
 function localise(page) {
-  for (const time of page.querySelectorAll("time[datetime]")) put(time, clock(new Date(time.dateTime)));
+  for (const time of page.querySelectorAll("time[datetime]")) {
+    const moment = new Date(time.dateTime);
+    put(time, "exact" in time.dataset ? exact.format(moment) : clock(moment));
+    time.title = full.format(moment);
+  }
   ages(page);
 }
 
