@@ -1,4 +1,4 @@
-//! Bars by time: what an experiment was like in each stretch of it. Times without data are left open, and unknown ones hatched.
+//! Bars by time: what an experiment was like in each stretch of it. Times without data are hatched, those not evaluated dotted.
 
 use std::fmt::Write;
 use std::time::Duration;
@@ -9,17 +9,66 @@ use maud::{Markup, html};
 use super::words::{self, spell};
 use crate::store::{Bucket, Range};
 
-/// The cells of a day: a quarter of an hour each.
-pub(super) const DAY_CELLS: u32 = 96;
+/// Which time a bar shows, and how finely.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Scale {
+    /// What it is called.
+    title: &'static str,
+    /// How many cells it has.
+    cells: u32,
+    /// How long a cell is.
+    pub(super) step: Duration,
+    /// How long it is from one tick of the axis to the next.
+    tick: Duration,
+    /// How a tick is written. Cells of a day are days of UTC, so only ticks of hours may be written in the reader's zone.
+    form: &'static str,
+    hours: bool,
+}
 
-/// How long a cell of the day is.
-pub(super) const DAY_STEP: Duration = Duration::from_secs(15 * 60);
+const MINUTE: u64 = 60;
+const HOUR: u64 = 60 * MINUTE;
+const DAY_LENGTH: u64 = 24 * HOUR;
 
-/// The cells of the long bar: a day each.
-pub(super) const LONG_CELLS: u32 = 90;
+/// The last day, which rows of lists show too.
+pub(super) const DAY: Scale = Scale {
+    title: "24 hours",
+    cells: 96,
+    step: Duration::from_secs(15 * MINUTE),
+    tick: Duration::from_secs(3 * HOUR),
+    form: "%H:%M",
+    hours: true,
+};
 
-/// How long a cell of the long bar is.
-pub(super) const LONG_STEP: Duration = Duration::from_secs(24 * 60 * 60);
+/// The longer ones, which need a history; the last one is the longest.
+pub(super) const LONGER: [Scale; 3] = [
+    Scale {
+        title: "7 days",
+        cells: 84,
+        step: Duration::from_secs(2 * HOUR),
+        tick: Duration::from_secs(DAY_LENGTH),
+        form: "%a",
+        hours: false,
+    },
+    Scale {
+        title: "30 days",
+        cells: 60,
+        step: Duration::from_secs(12 * HOUR),
+        tick: Duration::from_secs(7 * DAY_LENGTH),
+        form: "%-d %b",
+        hours: false,
+    },
+    Scale {
+        title: "90 days",
+        cells: 90,
+        step: Duration::from_secs(DAY_LENGTH),
+        tick: Duration::from_secs(14 * DAY_LENGTH),
+        form: "%-d %b",
+        hours: false,
+    },
+];
+
+/// Between these parts of the axis, in tenths of a percent, a tick has room; at its end stands the present.
+const TICKS: std::ops::RangeInclusive<i64> = 30..=920;
 
 /// How wide a cell is drawn, and how high the bar is, in units of the drawing.
 const WIDTH: u32 = 10;
@@ -43,35 +92,39 @@ const LAYERS: [&str; 5] = ["gap", "unknown", "ok", "degraded", "down"];
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Bar {
     range: Range,
-    step: Duration,
+    scale: &'static Scale,
     cells: Vec<Bucket>,
     booked: Vec<Range>,
 }
 
-/// The range of a bar of so many cells that ends with the one in which `now` is.
-pub(super) fn range(now: Timestamp, step: Duration, cells: u32) -> Range {
-    let millis = i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1);
-    let until = (now.as_millisecond().div_euclid(millis) + 1).saturating_mul(millis);
-    let from = until.saturating_sub(millis.saturating_mul(i64::from(cells)));
-    let moment = |millis| Timestamp::from_millisecond(millis).unwrap_or(now);
-    Range {
-        from: moment(from),
-        until: moment(until),
+impl Scale {
+    /// The range of a bar that ends with the cell in which `now` is.
+    pub(super) fn range(&self, now: Timestamp) -> Range {
+        let millis = millis(self.step);
+        let until = (now.as_millisecond().div_euclid(millis) + 1).saturating_mul(millis);
+        let from = until.saturating_sub(millis.saturating_mul(i64::from(self.cells)));
+        let moment = |millis| Timestamp::from_millisecond(millis).unwrap_or(now);
+        Range {
+            from: moment(from),
+            until: moment(until),
+        }
     }
 }
 
+/// A length in milliseconds, at least one.
+fn millis(length: Duration) -> i64 {
+    i64::try_from(length.as_millis()).unwrap_or(i64::MAX).max(1)
+}
+
 impl Bar {
-    /// A bar of what the history tells of a range. Before `known` there was nothing to be known: that is left empty.
+    /// A bar of what the history has of a range. Before `known` labwatch did not know of the experiment: there is no data.
     pub(super) fn new(
         range: Range,
-        step: Duration,
+        scale: &'static Scale,
         mut cells: Vec<Bucket>,
         known: Timestamp,
     ) -> Self {
-        let (from, millis) = (
-            range.from.as_millisecond(),
-            i64::try_from(step.as_millis()).unwrap_or(i64::MAX),
-        );
+        let (from, millis) = (range.from.as_millisecond(), millis(scale.step));
         for (at, cell) in (0_i64..).zip(&mut cells) {
             let before = known
                 .as_millisecond()
@@ -79,11 +132,11 @@ impl Bar {
                 .clamp(0, millis);
             let unseen = before.min(cell.unknown);
             cell.unknown -= unseen;
-            cell.gap -= (before - unseen).min(cell.gap);
+            cell.gap += unseen;
         }
         Self {
             range,
-            step,
+            scale,
             cells,
             booked: Vec::new(),
         }
@@ -95,8 +148,8 @@ impl Bar {
     }
 
     /// The whole drawing, with an axis and a word for every stretch that was not ok.
-    pub(super) fn draw(&self, title: &str, now: Timestamp) -> Markup {
-        let (width, high) = (self.width(), self.high());
+    pub(super) fn draw(&self) -> Markup {
+        let (width, high, title) = (self.width(), self.high(), self.scale.title);
         html! {
             figure.bar {
                 figcaption { strong { (title) } " " span.soft { (self.summary()) } }
@@ -104,23 +157,48 @@ impl Bar {
                     @for (layer, path) in self.layers(1) { (stretch(layer, &path)) }
                     @if !self.booked.is_empty() { path.f-booked d=(self.bookings()) {} }
                     @for (at, cell) in (0_u32..).zip(&self.cells) {
-                        @if let Some(words) = self.telling(at, cell, now) {
-                            path.tell d={ "M" (at * WIDTH) " 0h" (WIDTH) "v" (HEIGHT) "h-" (WIDTH) "z" } { title { (words) } }
+                        @if let Some((range, words)) = self.telling(at, cell) {
+                            path.tell d={ "M" (at * WIDTH) " 0h" (WIDTH) "v" (HEIGHT) "h-" (WIDTH) "z" } {
+                                title data-from=(words::iso(range.from)) data-until=(words::iso(range.until)) data-is=(words) {
+                                    (words::spell_range(range.from, range.until)) ": " (words)
+                                }
+                            }
                         }
                     }
                 }
-                div.axis {
-                    (words::time(self.range.from, now))
-                    span.keys {
-                        @for (layer, words) in [("unknown", "not evaluated"), ("gap", "no data")] {
-                            @if self.has(layer) { span.key { (swatch(layer)) (words) } }
-                        }
-                        @if !self.booked.is_empty() { span.key { (swatch("booked")) "booked" } }
-                    }
-                    span { "now" }
-                }
+                (self.axis())
             }
         }
+    }
+
+    /// Ticks at whole hours or days, with their times.
+    fn axis(&self) -> Markup {
+        html! {
+            svg.ticks aria-hidden="true" {
+                @for (at, moment) in self.ticks() {
+                    @let x = format!("{}.{}%", at / 10, at % 10);
+                    line x1=(x) x2=(x) y1="0" y2="4" {}
+                    text x=(x) y="1.2em" text-anchor="middle" data-at=[self.scale.hours.then(|| words::iso(moment))] { (moment.strftime(self.scale.form)) }
+                }
+                text x="100%" y="1.2em" text-anchor="end" { "now" }
+            }
+        }
+    }
+
+    /// Where the ticks are, in tenths of a percent, and their moments.
+    fn ticks(&self) -> impl Iterator<Item = (i64, Timestamp)> {
+        let (from, until) = (
+            self.range.from.as_millisecond(),
+            self.range.until.as_millisecond(),
+        );
+        let (step, length) = (millis(self.scale.tick), (until - from).max(1));
+        let first = from.div_euclid(step).saturating_add(1);
+        (first..)
+            .map(move |number| number.saturating_mul(step))
+            .take_while(move |at| *at < until)
+            .map(move |at| ((at - from).saturating_mul(1_000) / length, at))
+            .filter(|(at, _)| TICKS.contains(at))
+            .filter_map(|(at, moment)| Some((at, Timestamp::from_millisecond(moment).ok()?)))
     }
 
     /// The drawing alone, small: for a row of a list.
@@ -130,28 +208,32 @@ impl Bar {
                 @for (layer, path) in self.layers(0) { (stretch(layer, &path)) }
                 @if !self.booked.is_empty() { path.f-booked d=(self.bookings()) {} }
             }
+            @if let Some(usable) = self.usable() { span.soft.small.usable aria-hidden="true" { "usable " (usable) } }
         }
+    }
+
+    fn sum(&self, part: fn(&Bucket) -> i64) -> i64 {
+        self.cells.iter().map(part).sum()
+    }
+
+    /// The share of the evaluated time in which it could be used; `None` where it was not evaluated.
+    fn usable(&self) -> Option<String> {
+        let usable = self.sum(|cell| cell.ok + cell.degraded);
+        let evaluated = usable + self.sum(|cell| cell.down);
+        (evaluated > 0).then(|| percent(usable, evaluated))
     }
 
     /// How much of the time it was what, in words.
     pub(super) fn summary(&self) -> String {
-        let sum = |part: fn(&Bucket) -> i64| self.cells.iter().map(part).sum::<i64>();
-        let (ok, degraded, down) = (sum(|b| b.ok), sum(|b| b.degraded), sum(|b| b.down));
-        let evaluated = ok + degraded + down;
-        let mut words = Vec::new();
-        if evaluated > 0 {
-            words.push(format!(
-                "usable {} of the evaluated time",
-                percent(ok + degraded, evaluated)
-            ));
-        } else {
-            words.push("not evaluated in this time".to_owned());
-        }
+        let mut words = vec![self.usable().map_or_else(
+            || "not evaluated in this time".to_owned(),
+            |usable| format!("usable {usable} of the evaluated time"),
+        )];
         for (millis, as_str) in [
-            (down, "down"),
-            (degraded, "degraded"),
-            (sum(|b| b.unknown), "unknown"),
-            (sum(|b| b.gap), "without data"),
+            (self.sum(|cell| cell.down), "down"),
+            (self.sum(|cell| cell.degraded), "degraded"),
+            (self.sum(|cell| cell.unknown), "not evaluated"),
+            (self.sum(|cell| cell.gap), "without data"),
         ] {
             if millis >= SAID {
                 words.push(format!(
@@ -239,12 +321,12 @@ impl Bar {
             .collect()
     }
 
-    /// What a cell was like, where it was not simply ok.
-    fn telling(&self, at: u32, cell: &Bucket, now: Timestamp) -> Option<String> {
+    /// When a cell is and what it was like, where it was not simply ok.
+    fn telling(&self, at: u32, cell: &Bucket) -> Option<(Range, String)> {
         let parts = [
             (cell.down, "down"),
             (cell.degraded, "degraded"),
-            (cell.unknown, "unknown"),
+            (cell.unknown, "not evaluated"),
             (cell.gap, "without data"),
         ];
         let said: Vec<_> = parts
@@ -252,29 +334,36 @@ impl Bar {
             .filter(|(millis, _)| *millis > 0)
             .map(|(millis, as_str)| (*millis, *as_str))
             .collect();
-        let begins = self
-            .range
-            .from
-            .checked_add(
-                SignedDuration::try_from(self.step)
-                    .ok()?
-                    .checked_mul(i32::try_from(at).ok()?)?,
-            )
-            .ok()?;
+        let step = SignedDuration::try_from(self.scale.step).ok()?;
+        let begins = step.checked_mul(i32::try_from(at).ok()?)?;
+        let from = self.range.from.checked_add(begins).ok()?;
+        let until = from.checked_add(step).ok()?;
         let said: Vec<_> = said
             .iter()
             .map(|(millis, as_str)| {
                 format!("{} {as_str}", spell(SignedDuration::from_millis(*millis)))
             })
             .collect();
-        (!said.is_empty()).then(|| {
-            format!(
-                "{}, {} ago: {}",
-                words::iso(begins),
-                words::spell_between(begins, now),
-                said.join(", ")
-            )
-        })
+        (!said.is_empty()).then(|| (Range { from, until }, said.join(", ")))
+    }
+}
+
+/// What the colours and patterns of these bars mean.
+pub(super) fn legend(bars: &[Bar]) -> Markup {
+    let layers = [
+        ("ok", "ok"),
+        ("degraded", "degraded"),
+        ("down", "down or flapping"),
+        ("unknown", "not evaluated"),
+        ("gap", "no data"),
+    ];
+    html! {
+        p.keys {
+            @for (layer, words) in layers {
+                @if bars.iter().any(|bar| bar.has(layer)) { span.key { (swatch(layer)) (words) } " " }
+            }
+            @if bars.iter().any(|bar| !bar.booked.is_empty()) { span.key { (swatch("booked")) "booked" } }
+        }
     }
 }
 
@@ -369,17 +458,17 @@ mod tests {
 
     fn bar(cells: &[Bucket]) -> Bar {
         let now = at("2026-11-21T08:04:12Z");
-        Bar::new(
-            range(now, DAY_STEP, u32::try_from(cells.len()).expect("few")),
-            DAY_STEP,
-            cells.to_vec(),
-            Timestamp::MIN,
-        )
+        let range = Range {
+            from: DAY.range(now).until
+                - SignedDuration::from_mins(15 * i64::try_from(cells.len()).expect("few")),
+            until: DAY.range(now).until,
+        };
+        Bar::new(range, &DAY, cells.to_vec(), Timestamp::MIN)
     }
 
     #[test]
     fn a_bar_ends_with_the_cell_of_now() {
-        let range = range(at("2026-11-21T08:04:12Z"), DAY_STEP, DAY_CELLS);
+        let range = DAY.range(at("2026-11-21T08:04:12Z"));
         assert_eq!(
             (range.from, range.until),
             (at("2026-11-20T08:15:00Z"), at("2026-11-21T08:15:00Z"))
@@ -457,9 +546,7 @@ mod tests {
                 ..Bucket::default()
             },
         ];
-        let drawn = bar(&cells)
-            .draw("24 hours", at("2026-11-21T08:04:12Z"))
-            .into_string();
+        let drawn = bar(&cells).draw().into_string();
         assert!(
             drawn.contains(
                 "aria-label=\"24 hours: usable 50 % of the evaluated time, 14 min down\""
@@ -467,7 +554,10 @@ mod tests {
             "{drawn}"
         );
         assert!(
-            drawn.contains("<title>2026-11-21T08:00:00Z, 4 min ago: 14 min down</title>"),
+            drawn.contains(
+                "<title data-from=\"2026-11-21T08:00:00Z\" data-until=\"2026-11-21T08:15:00Z\" data-is=\"14 min down\">\
+                 21 Nov 08:00 to 08:15 UTC: 14 min down</title>"
+            ),
             "{drawn}"
         );
         assert_eq!(
@@ -477,6 +567,64 @@ mod tests {
             }])
             .summary(),
             "not evaluated in this time, 15 min without data"
+        );
+    }
+
+    #[test]
+    fn ticks_stand_at_whole_hours_and_days() {
+        let now = at("2026-11-21T08:04:12Z");
+        let ticks = |scale: &'static Scale| -> Vec<String> {
+            let bar = Bar::new(scale.range(now), scale, Vec::new(), Timestamp::MIN);
+            bar.ticks()
+                .map(|(at, moment)| format!("{at} {}", moment.strftime("%d %H:%M")))
+                .collect()
+        };
+        assert_eq!(
+            ticks(&DAY),
+            [
+                "31 20 09:00",
+                "156 20 12:00",
+                "281 20 15:00",
+                "406 20 18:00",
+                "531 20 21:00",
+                "656 21 00:00",
+                "781 21 03:00",
+                "906 21 06:00"
+            ]
+        );
+        for scale in &LONGER {
+            let ticks = ticks(scale);
+            assert!((4..=8).contains(&ticks.len()), "{}: {ticks:?}", scale.title);
+            assert!(
+                ticks.iter().all(|tick| tick.ends_with(" 00:00")),
+                "{ticks:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn before_an_experiment_was_known_there_is_no_data() {
+        let cells = [Bucket {
+            unknown: QUARTER,
+            ..Bucket::default()
+        }; 2];
+        let now = at("2026-11-21T08:04:12Z");
+        let range = Range {
+            from: at("2026-11-21T07:45:00Z"),
+            until: at("2026-11-21T08:15:00Z"),
+        };
+        let bar = Bar::new(range, &DAY, cells.to_vec(), at("2026-11-21T08:00:00Z"));
+        assert!(now > range.from && bar.has("gap") && bar.has("unknown"));
+        assert_eq!(
+            bar.summary(),
+            "not evaluated in this time, 15 min not evaluated, 15 min without data"
+        );
+        let legend = legend(&[bar]).into_string();
+        assert!(
+            legend.contains("no data")
+                && legend.contains("not evaluated")
+                && !legend.contains("degraded"),
+            "{legend}"
         );
     }
 

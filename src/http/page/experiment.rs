@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
+use super::bars;
 use super::commands;
 use super::components;
 use super::filter::{MAX_ROWS, address, address_of};
@@ -17,7 +18,9 @@ use super::words::{self, clip};
 use crate::reports::{self, Restore};
 use crate::store::{OutboxQuery, SwitchRow};
 use engine::model::{JumpHealth, SourceName, StreamHealth, Visibility};
-use engine::{Connection, Event, Evidence, Issue, Report, Scopes, SourceView, StreamView};
+use engine::{
+    Connection, Event, Evidence, Issue, Report, Scopes, Seen, SourceView, StreamView, Traffic,
+};
 
 /// The page.
 pub(super) fn page(
@@ -31,10 +34,10 @@ pub(super) fn page(
         (answers(frame, experiment, usual))
         (orders(frame, experiment))
         section #part-time aria-labelledby="time" {
-            h2.unseen #time { "Over time" }
-            (past.day.draw("24 hours", frame.now))
-            @if let Some(long) = &past.long { (long.draw("90 days", frame.now)) }
-            @else if past.trouble.is_none() { (components::none("No history is kept (data_dir is none): this is what was seen since the start.")) }
+            h2 #time { "Over time" }
+            (bars::legend(&past.bars))
+            @for bar in &past.bars { (bar.draw()) }
+            @if past.bars.len() < 2 && past.trouble.is_none() { (components::none("No history is kept (data_dir is none): this is what was seen since the start.")) }
             @if let Some(trouble) = &past.trouble { (components::none(&format!("The history cannot be shown now: {trouble}."))) }
         }
         section #part-bookings aria-labelledby="bookings" {
@@ -212,21 +215,7 @@ fn stream_row(stream: &StreamView, relay: &SourceView, now: Timestamp) -> [Marku
         .as_deref()
         .and_then(|report| connection(report, stream.topic.as_str()));
     let traffic = connection.and_then(|connection| connection.tx);
-    // Relay tells it of the moment of its report: counted from now it would seem to grow where only the next report is awaited.
-    let before = traffic.and_then(|traffic| traffic.last);
-    let last_sent = match (before, stream.evidence) {
-        (Some(before), _) => {
-            html! { (words::spell(SignedDuration::try_from(before).unwrap_or(SignedDuration::MAX))) " before the newest report" }
-        }
-        (None, Evidence::Sampled(Some(heard))) => {
-            html! { (words::ago(heard, now)) span.soft { " as heard by listening" } }
-        }
-        (None, Evidence::Sampled(None)) => html! { "never heard by listening" },
-        (None, Evidence::Unverified) => {
-            html! { span.soft { "not known: connected counts as active" } }
-        }
-        (None, Evidence::Statistics) => html! { "never" },
-    };
+    let last_sent = last_sent(stream, traffic, now);
     let traffic = traffic.filter(|traffic| traffic.fps > 0.0);
     [
         html! { (clip(stream.topic.as_str())) @if !stream.required { span.soft { " not required" } } },
@@ -235,6 +224,37 @@ fn stream_row(stream: &StreamView, relay: &SourceView, now: Timestamp) -> [Marku
         html! { (traffic.map_or_else(|| "–".to_owned(), |traffic| rate(traffic.fps, traffic.size))) },
         words::ago_or_never(stream.seen.time(relay.last_report), now),
     ]
+}
+
+/// When a stream last sent, as far as relay's statistics or a sample say it.
+fn last_sent(stream: &StreamView, traffic: Option<Traffic>, now: Timestamp) -> Markup {
+    let of_last = stream.last.as_deref().and_then(|last| last.tx?.last);
+    match (
+        traffic.and_then(|traffic| traffic.last),
+        stream.seen,
+        stream.evidence,
+    ) {
+        // Relay says it of the moment of its report: counted from now it would seem to grow where only the next report is awaited.
+        (Some(before), ..) => {
+            html! { (words::spell(SignedDuration::try_from(before).unwrap_or(SignedDuration::MAX))) " before the newest report" }
+        }
+        (None, Seen::Never, Evidence::Unverified | Evidence::Statistics) => {
+            html! { "never connected" }
+        }
+        (None, _, Evidence::Sampled(Some(heard))) => {
+            html! { (words::ago(heard, now)) span.soft { " in a sample" } }
+        }
+        (None, Seen::At(seen), _) => match of_last.and_then(|before| seen.checked_sub(before).ok())
+        {
+            Some(sent) => words::ago(sent, now),
+            None => html! { span.soft { "not known: not connected any more" } },
+        },
+        (None, _, Evidence::Sampled(None)) => html! { "nothing in the newest sample" },
+        (None, _, Evidence::Unverified) => {
+            html! { span.soft { "not known: without statistics of relay, a connected stream counts as active" } }
+        }
+        (None, Seen::InNewest, Evidence::Statistics) => html! { "nothing since it connected" },
+    }
 }
 
 /// The connection of a stream that sent last.

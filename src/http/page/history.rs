@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::bars::{self, Bar, DAY_CELLS, DAY_STEP, LONG_CELLS, LONG_STEP};
+use super::bars::{Bar, DAY, LONGER, Scale};
 use super::overview::{Rows, Sketches};
 use super::timeline::{Kept, MAX_ENTRIES};
 use super::view::Experiment;
@@ -27,10 +27,8 @@ pub(super) type Told<T> = Result<T, ReadError>;
 
 /// The past of one experiment.
 pub(super) struct Past {
-    /// The last day.
-    pub(super) day: Bar,
-    /// The last quarter of a year, where there is a memory.
-    pub(super) long: Option<Bar>,
+    /// The last day and, where there is a store, longer times.
+    pub(super) bars: Vec<Bar>,
     /// What happened, newest first, where there is a memory.
     pub(super) events: Option<EventPage>,
     /// What was switched, newest first.
@@ -43,10 +41,8 @@ pub(super) struct Past {
 
 /// The past of one experiment.
 pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Timestamp) -> Past {
-    let day = bars::range(now, DAY_STEP, DAY_CELLS);
     let mut past = Past {
-        day: sketch(view, &[], now),
-        long: None,
+        bars: vec![sketch(view, &[], now)],
         events: None,
         switches: Vec::new(),
         mentions: Vec::new(),
@@ -54,35 +50,22 @@ pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Ti
     };
     let Some(reader) = reader else { return past };
     let found = async {
-        let long = bars::range(now, LONG_STEP, LONG_CELLS);
+        let scales = [&DAY].into_iter().chain(&LONGER);
+        let long = scales
+            .clone()
+            .map(|scale| scale.range(now))
+            .min_by_key(|range| range.from)
+            .unwrap_or_else(|| lately(now));
         let booked = reader
             .booked([&view.stub], so_far(now, long))
             .await?
             .remove(&view.stub)
             .unwrap_or_default();
-        let of_day = booked
-            .iter()
-            .filter(|of| of.until > day.from)
-            .map(|of| Range {
-                from: of.from.max(day.from),
-                ..*of
-            });
-        past.day = Bar::new(
-            day,
-            DAY_STEP,
-            reader.uptime(&view.stub, day, DAY_STEP).await?,
-            view.first_seen,
-        )
-        .booked(of_day.collect());
-        past.long = Some(
-            Bar::new(
-                long,
-                LONG_STEP,
-                reader.uptime(&view.stub, long, LONG_STEP).await?,
-                view.first_seen,
-            )
-            .booked(booked),
-        );
+        let mut bars = Vec::new();
+        for scale in scales {
+            bars.push(bar(reader, view, scale, &booked, now).await?);
+        }
+        past.bars = bars;
         past.events = Some(reader.events(&view.stub, long, None, MAX_EVENTS).await?);
         past.switches = reader.switches_of(&view.stub, lately(now)).await?;
         past.switches.truncate(MAX_EVENTS);
@@ -94,13 +77,33 @@ pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Ti
     past
 }
 
+/// The bar of one scale, from the store.
+async fn bar(
+    reader: &Reader,
+    view: &ExperimentView,
+    scale: &'static Scale,
+    booked: &[Range],
+    now: Timestamp,
+) -> Told<Bar> {
+    let range = scale.range(now);
+    let cells = reader.uptime(&view.stub, range, scale.step).await?;
+    let booked = booked
+        .iter()
+        .filter(|of| of.until > range.from)
+        .map(|of| Range {
+            from: of.from.max(range.from),
+            ..*of
+        });
+    Ok(Bar::new(range, scale, cells, view.first_seen).booked(booked.collect()))
+}
+
 /// The last day of the first rows of a list.
 pub(super) async fn sketches<'a>(
     reader: Option<&Reader>,
     rows: &Rows<'a>,
     now: Timestamp,
 ) -> Sketches<'a> {
-    let day = bars::range(now, DAY_STEP, DAY_CELLS);
+    let day = DAY.range(now);
     // Without the gaps the sketch shows what was known through them, and the page of the experiment shows them.
     let gaps = match reader {
         Some(reader) => reader.gaps(day).await.unwrap_or_default(),
@@ -157,7 +160,7 @@ pub(super) async fn outbox(reader: &Reader, now: Timestamp) -> Told<Vec<OutboxRo
 
 /// The last day, from the events that the snapshot holds.
 fn sketch(view: &ExperimentView, gaps: &[Gap], now: Timestamp) -> Bar {
-    let day = bars::range(now, DAY_STEP, DAY_CELLS);
+    let day = DAY.range(now);
     let before = view.events.first().map_or(view.health, |event| event.was);
     let start = (
         view.first_seen,
@@ -171,8 +174,8 @@ fn sketch(view: &ExperimentView, gaps: &[Gap], now: Timestamp) -> Bar {
         std::iter::once(start).chain(view.events.iter().map(|event| (event.when, event.health)));
     Bar::new(
         day,
-        DAY_STEP,
-        uptime_of(changes, gaps, day, DAY_STEP, now),
+        &DAY,
+        uptime_of(changes, gaps, day, DAY.step, now),
         view.first_seen,
     )
 }

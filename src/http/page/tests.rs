@@ -1108,3 +1108,94 @@ async fn the_timeline_of_the_laboratory_lists_changes_newest_first() {
         "{week}"
     );
 }
+
+#[tokio::test]
+async fn while_flapping_the_reason_says_whether_it_holds_now() {
+    let mut lab = sick_lab();
+    let silent = Issue::Required(topic("pend04-st-video"), StreamHealth::Silent);
+    with(&mut lab, "pend04", |view| {
+        view.health = Health::Flapping;
+        view.issues = vec![silent.clone()];
+    });
+    let now_active = page(&web(lab.clone()), "/experiments/pend04").await;
+    let words = "it changes too often, because of: pend04-st-video is connected but sends nothing";
+    assert!(
+        now_active.contains(&format!("{words}; not at this moment")),
+        "{now_active}"
+    );
+    with(&mut lab, "pend04", |view| {
+        view.streams[1].health = StreamHealth::Silent
+    });
+    let now_silent = page(&web(lab), "/experiments/pend04").await;
+    assert!(
+        now_silent.contains(words) && !now_silent.contains("not at this moment"),
+        "{now_silent}"
+    );
+}
+
+#[tokio::test]
+async fn when_a_stream_last_sent_is_said_as_far_as_it_is_known() {
+    let gone = Arc::new(engine::LastConnection {
+        connected: String::new(),
+        expires: String::new(),
+        remote: String::new(),
+        user_agent: String::new(),
+        scopes: engine::Scopes::default(),
+        tx: Some(engine::Traffic {
+            last: Some(std::time::Duration::from_secs(60)),
+            size: 0,
+            fps: 0.0,
+        }),
+        rx: None,
+    });
+    for (seen, evidence, last, words) in [
+        (Seen::Never, Evidence::Unverified, None, "never connected"),
+        (
+            Seen::At(ago(4)),
+            Evidence::Statistics,
+            Some(gone),
+            "(5 min ago)",
+        ),
+        (
+            Seen::At(ago(4)),
+            Evidence::Unverified,
+            None,
+            "not known: not connected any more",
+        ),
+        (
+            Seen::At(ago(4)),
+            Evidence::Sampled(Some(ago(7))),
+            None,
+            "in a sample",
+        ),
+        (
+            Seen::InNewest,
+            Evidence::Sampled(None),
+            None,
+            "nothing in the newest sample",
+        ),
+        (
+            Seen::InNewest,
+            Evidence::Statistics,
+            None,
+            "nothing since it connected",
+        ),
+        (
+            Seen::InNewest,
+            Evidence::Unverified,
+            None,
+            "not known: without statistics of relay",
+        ),
+    ] {
+        let mut lab = sick_lab();
+        with(&mut lab, "pend04", |view| {
+            view.streams[1].seen = seen;
+            view.streams[1].evidence = evidence;
+            view.streams[1].last.clone_from(&last);
+        });
+        let page_of = page(&web(lab), "/experiments/pend04").await;
+        let row = page_of.split("pend04-st-video").nth(1).expect("the row");
+        let row = row.split("</tr>").next().expect("its end");
+        assert!(row.contains(words), "{words}: {row}");
+    }
+}

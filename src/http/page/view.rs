@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 
 use super::state::{Booking, State, mismatch_words};
-use engine::model::{CallError, SourceHealth, SourceName};
+use engine::model::{CallError, JumpHealth, SourceHealth, SourceName, StreamHealth};
 use engine::{
     Affected, ExperimentView, Issue, PoolView, Role, Severity, Snapshot, SuppressionKind, ToldView,
 };
@@ -99,15 +99,40 @@ impl<'a> Experiment<'a> {
     pub(super) fn why(&self) -> String {
         let issues: Vec<String> = self.view.issues.iter().map(Issue::to_string).collect();
         match (issues.is_empty(), self.state, self.view.grace_until) {
-            (_, State::Flapping, _) => [vec!["it changes too often".to_owned()], issues]
-                .concat()
-                .join("; "),
+            (true, State::Flapping, _) => "it changes too often".to_owned(),
+            (false, State::Flapping, _) => {
+                // While it flaps, these are what was wrong at the latest loss, which may be over.
+                let over = if self.view.issues.iter().all(|issue| self.is_over(issue)) {
+                    "; not at this moment"
+                } else {
+                    ""
+                };
+                format!(
+                    "it changes too often, because of: {}{over}",
+                    issues.join("; ")
+                )
+            }
             (false, ..) => issues.join("; "),
             (true, State::Unknown, Some(_)) => {
                 "new: not evaluated before its start-up grace is over".to_owned()
             }
             (true, State::Unknown, None) => self.unevaluated(),
             (true, ..) => "all required streams are active".to_owned(),
+        }
+    }
+
+    /// Whether what is or was wrong is not so now.
+    fn is_over(&self, issue: &Issue) -> bool {
+        match issue {
+            Issue::Required(topic, _) | Issue::Other(topic, _) => self
+                .view
+                .streams
+                .iter()
+                .any(|stream| stream.topic == *topic && stream.health == StreamHealth::Active),
+            Issue::JumpLost => self.view.jump == JumpHealth::Up,
+            Issue::RelayOutage => {
+                self.snapshot.source(SourceName::Relay).health == SourceHealth::Live
+            }
         }
     }
 

@@ -27,6 +27,21 @@ pub(super) fn stamp(moment: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(iso(moment)) title=(full(moment)) data-exact { (moment.strftime(form)) } }
 }
 
+/// A stretch of time: `21 Nov 08:00 to 08:15 UTC`, or with both dates where it is longer than a day.
+pub(super) fn spell_range(from: Timestamp, until: Timestamp) -> String {
+    let length = until.duration_since(from);
+    let until_form = if length < SignedDuration::from_hours(24) {
+        "%H:%M UTC"
+    } else {
+        "%-d %b %H:%M UTC"
+    };
+    format!(
+        "{} to {}",
+        from.strftime("%-d %b %H:%M"),
+        until.strftime(until_form)
+    )
+}
+
 /// A moment in full, for those who point at it: `Saturday 21 November 2026, 08:04:12 UTC`.
 pub(super) fn full(moment: Timestamp) -> String {
     moment.strftime("%A %-d %B %Y, %H:%M:%S UTC").to_string()

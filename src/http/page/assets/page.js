@@ -127,6 +127,8 @@ const zone = { hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
 const hours = new Intl.DateTimeFormat(undefined, { ...zone, hourCycle: "h23" });
 const days = new Intl.DateTimeFormat(undefined, { ...zone, hourCycle: "h23", day: "numeric", month: "short" });
 const exact = new Intl.DateTimeFormat(undefined, { ...zone, hourCycle: "h23", second: "2-digit", day: "numeric", month: "short" });
+const tickTime = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const stretch = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
 const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const clock = (moment) => (moment.toDateString() === new Date().toDateString() ? hours : days).format(moment);
 
@@ -144,6 +146,8 @@ function localise(page) {
     put(time, "exact" in time.dataset ? exact.format(moment) : clock(moment));
     time.title = full.format(moment);
   }
+  for (const tick of page.querySelectorAll("text[data-at]")) put(tick, tickTime.format(new Date(tick.dataset.at)));
+  for (const of of page.querySelectorAll("title[data-from]")) put(of, `${stretch.formatRange(new Date(of.dataset.from), new Date(of.dataset.until))}: ${of.dataset.is}`);
   ages(page);
 }
 
