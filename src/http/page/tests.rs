@@ -238,6 +238,7 @@ fn route() -> RouteView {
         fault: None,
         failures: 0,
         refused: None,
+        unreached: Vec::new(),
     }
 }
 
