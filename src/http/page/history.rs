@@ -7,7 +7,7 @@ use super::overview::{Rows, Sketches};
 use super::timeline::{Kept, MAX_ENTRIES};
 use super::view::Experiment;
 use crate::store::{
-    BookedTimes, EventPage, Gap, Hold, OutboxQuery, OutboxRow, Part, Range, ReadError, Reader,
+    BookedTimes, EventPage, Gap, Hold, OutboxQuery, Part, Range, ReadError, Reader, Said,
     SourceRow, SwitchRow, uptime_of,
 };
 use engine::ExperimentView;
@@ -154,8 +154,8 @@ pub(super) async fn holds(reader: &Reader, now: Timestamp) -> Told<Vec<Hold>> {
 }
 
 /// What was to be sent, newest first.
-pub(super) async fn outbox(reader: &Reader, now: Timestamp) -> Told<Vec<OutboxRow>> {
-    reader.outbox(lately(now)).await
+pub(super) async fn outbox(reader: &Reader, now: Timestamp) -> Told<Vec<Said>> {
+    reader.said(lately(now)).await
 }
 
 /// The last day, from the events that the snapshot holds.
