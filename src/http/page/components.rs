@@ -11,6 +11,9 @@ use super::view::{Experiment, Notified};
 use super::words::{self, clip};
 use engine::Suppression;
 
+/// How many rows of a long table a phone shows at first; the style sheet has the same number.
+const FOLDED: usize = 5;
+
 /// A state: shape, word, colour.
 pub(super) fn state(state: State) -> Markup {
     html! { span class={ "state is-" (state.as_str()) } { (shape(state.as_str())) (state.as_str()) } }
@@ -104,7 +107,10 @@ pub(super) fn table<const N: usize>(
     heads: [&str; N],
     rows: impl Iterator<Item = [Markup; N]>,
 ) -> Markup {
+    let rows: Vec<_> = rows.collect();
     html! {
+        // On a phone a long table is as long as many screens: it shows the first rows, which are the newest, until this is open.
+        @if rows.len() > FOLDED { details.fold { summary { "Show all " (rows.len()) " rows" } } }
         div.scroll {
             table role="table" {
                 caption.unseen { (caption) }

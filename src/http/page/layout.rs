@@ -117,7 +117,14 @@ pub(super) fn plain(frame: &Frame<'_>, title: &str, content: &Markup) -> Markup 
         frame,
         title,
         PLAIN,
-        &html! { main #main { (content) } footer.foot { p { "As of " (words::time(frame.snapshot.at, frame.now)) "." } } },
+        &html! {
+            main #main { (content) }
+            footer.foot { p {
+                "As of " (words::time(frame.snapshot.at, frame.now)) "."
+                // Only those who signed in came from another page of ours.
+                @if frame.private { " " a href="/" { "Back to the overview" } }
+            } }
+        },
     )
 }
 
@@ -297,7 +304,7 @@ fn footer(frame: &Frame<'_>) -> Markup {
                 "labwatch " (env!("CARGO_PKG_VERSION")) ". " noscript { "Without a script this page is renewed only when you load it again. " }
                 a href="/?wall" { "For the wall" } " · " a href="/api/v1/experiments" { "JSON" }
             }
-            details #help {
+            details #help data-keep {
                 summary { "Words, shapes and keys" }
                 dl {
                     @for state in State::ALL.into_iter().rev() {

@@ -29,6 +29,7 @@ mod sources;
 mod state;
 mod timeline;
 mod view;
+mod wall;
 mod words;
 
 #[cfg(test)]

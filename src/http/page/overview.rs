@@ -64,6 +64,11 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// Those with a problem that maintainers know of.
+    pub(super) fn known(&self) -> &[Experiment<'a>] {
+        &self.known
+    }
+
     /// The first rows, whose last day is shown.
     pub(super) fn sketched(&self) -> impl Iterator<Item = &Experiment<'a>> {
         self.shown.iter().chain(&self.known).take(MAX_SKETCHES)
@@ -83,7 +88,7 @@ pub(super) fn page(
     let pools = PoolCard::all(frame.snapshot);
     html! {
         (verdict(frame, rows))
-        @if !filter.wall() { (search(&pools, filter, "/", &html! {})) }
+        (search(&pools, filter, "/", &html! {}))
         @if filter.is_set() {
             section #part-found aria-labelledby="found" {
                 h2 #found { (words::count(rows.total, "experiment")) " found " a.more href="/" { "Show the overview" } }
@@ -111,7 +116,7 @@ pub(super) fn page(
 }
 
 /// How the laboratory is, in one sentence, and counted.
-fn verdict(frame: &Frame<'_>, rows: &Rows<'_>) -> Markup {
+pub(super) fn verdict(frame: &Frame<'_>, rows: &Rows<'_>) -> Markup {
     let snapshot = frame.snapshot;
     let (total, unknown) = (snapshot.counts.total, snapshot.counts.unknown);
     let known = view::known(snapshot).len();

@@ -22,8 +22,8 @@ use super::overview::{self, Rows};
 use super::timeline::Span;
 use super::view::{self, Experiment};
 use super::{
-    assets, error_pages, experiment, history, holds, listing, login, outbox, pools, reports,
-    sources, timeline,
+    assets, categories, error_pages, experiment, history, holds, listing, login, outbox, pools,
+    reports, sources, timeline, wall,
 };
 use crate::http::auth::{Caller, Need, Scope};
 use crate::http::{Categories, OrderState, Reports, Routes};
@@ -77,6 +77,7 @@ pub fn routes(state: &WebState) -> Routes {
         .add_page(get.clone(), "/experiments/{stub}", experiment)
         .add_page(get.clone(), "/timeline", timeline)
         .add_page(get.clone(), "/pools", pools)
+        .add_page(get.clone(), "/categories", categories)
         .add_page(get.clone(), "/sources", sources)
         .add_page(get.clone(), "/holds", holds)
         .add_page(get.clone(), "/outbox", outbox)
@@ -170,14 +171,14 @@ async fn overview(
     let filter = query.map(|Query(filter)| filter).unwrap_or_default();
     let moment = Moment::of(&state, &caller, &headers);
     let rows = Rows::of(&moment.snapshot, &filter);
-    let days = history::sketches(moment.reader.as_ref(), &rows, moment.now).await;
     let frame = moment.frame();
-    let content = overview::page(&frame, &filter, &rows, &days);
     if filter.wall() {
-        moment.framed(layout::wall(&frame, &content))
-    } else {
-        moment.framed(layout::page(&frame, "/", "", &content))
+        let content = wall::page(&frame, &filter, &rows);
+        return moment.framed(layout::wall(&frame, &content));
     }
+    let days = history::sketches(moment.reader.as_ref(), &rows, moment.now).await;
+    let content = overview::page(&frame, &filter, &rows, &days);
+    moment.framed(layout::page(&frame, "/", "", &content))
 }
 
 async fn experiments(
@@ -272,6 +273,22 @@ async fn pools(
         "/pools",
         "Pools",
         &with_note(&frame, query.as_deref(), &pools::page(&frame)),
+    ))
+}
+
+async fn categories(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let moment = Moment::of(&state, &caller, &headers);
+    let frame = moment.frame();
+    moment.framed(layout::page(
+        &frame,
+        "/pools",
+        "Categories",
+        &with_note(&frame, query.as_deref(), &categories::page(&frame)),
     ))
 }
 
@@ -374,7 +391,7 @@ async fn lab_pool(
     let frame = moment.frame();
     let pool = pool.map(|Path(pool)| pool).unwrap_or_default();
     if let Some(content) = pools::lab_pool(&frame, &pool) {
-        return moment.embeddable(layout::plain(&frame, &pool, &content));
+        return moment.embeddable(layout::plain(&frame, &pools::title(&pool), &content));
     }
     let content = html! { h1 { "Not found" } p { "The lab has no pool of this name. " a href="/lab" { "All pools" } "." } };
     (

@@ -41,7 +41,7 @@ const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&";
 const SECRET: &str = "maintainer@lab.example";
 
 /// Every page that there is.
-const PAGES: [&str; 19] = [
+const PAGES: [&str; 20] = [
     "/",
     "/?wall",
     "/?q=pend&all=1",
@@ -52,6 +52,7 @@ const PAGES: [&str; 19] = [
     "/experiments",
     "/experiments?sort=-since&state=down",
     "/pools",
+    "/categories",
     "/timeline",
     "/timeline?range=7d",
     "/sources",
@@ -1199,4 +1200,63 @@ async fn when_a_stream_last_sent_is_said_as_far_as_it_is_known() {
         let row = row.split("</tr>").next().expect("its end");
         assert!(row.contains(words), "{words}: {row}");
     }
+}
+
+#[test]
+fn names_of_pools_are_made_readable() {
+    for (name, title) in [("pend", "Pend"), ("kind-a", "Kind a"), ("-", "-"), ("", "")] {
+        assert_eq!(super::pools::title(name), title);
+    }
+}
+
+#[tokio::test]
+async fn students_find_a_title_and_the_way_back() {
+    let open = page(&web(sick_lab()), "/lab/pend").await;
+    assert!(
+        open.contains("<h1>Pend</h1>")
+            && open.contains("<a href=\"/lab\">")
+            && !open.contains("Back to the overview"),
+        "{open}"
+    );
+    let reader = web_of(sick_lab(), session(Scope::Read), None);
+    assert!(
+        page(&reader, "/lab")
+            .await
+            .contains("<a href=\"/\">Back to the overview</a>")
+    );
+}
+
+#[tokio::test]
+async fn long_tables_can_be_folded_on_a_phone() {
+    let list = page(&web(sick_lab()), "/timeline").await;
+    assert!(
+        list.contains("<details class=\"fold\"><summary>Show all 10 rows</summary></details><div class=\"scroll\">"),
+        "{list}"
+    );
+    let short = page(&web(sick_lab()), "/sources").await;
+    assert!(!short.contains("class=\"fold\""), "{short}");
+}
+
+#[tokio::test]
+async fn the_wall_shows_the_worst_first_and_every_pool() {
+    let wall = page(&web(sick_lab()), "/?wall").await;
+    let places = ["x/pend00", "x/pend02", "class=\"stock\"", " pend04<"]
+        .map(|text| wall.find(text).expect(text));
+    assert!(places.is_sorted(), "{places:?}: {wall}");
+    assert!(
+        !wall.contains("<nav") && !wall.contains("<form") && wall.contains("cards k3"),
+        "{wall}"
+    );
+    let large = page(&web(large_lab(200)), "/?wall").await;
+    assert!(
+        large.contains("and 26 more problems")
+            && large.contains("class=\"dots\"")
+            && !large.contains("class=\"tiles\""),
+        "{large}"
+    );
+    let one = page(&web(sick_lab()), "/?wall&pool=spin").await;
+    assert!(
+        one.contains("x/spin00") && !one.contains("x/pend00") && !one.contains(" pend04<"),
+        "{one}"
+    );
 }

@@ -222,7 +222,9 @@ pub(super) enum Notified<'a> {
 pub(super) struct PoolCard<'a> {
     /// Its name.
     pub(super) name: &'a str,
-    /// How each of its experiments is, in the order of their names.
+    /// The names of its experiments, sorted.
+    pub(super) names: Vec<&'a str>,
+    /// How each of them is.
     pub(super) states: Vec<State>,
     /// How many can be used.
     pub(super) usable: usize,
@@ -251,6 +253,7 @@ impl<'a> PoolCard<'a> {
         let busiest = pool.standing.peak_at.map(|at| (pool.standing.peak, at));
         let mut card = Self {
             name: &pool.name,
+            names: Vec::new(),
             states: Vec::new(),
             usable: 0,
             bookable: 0,
@@ -268,8 +271,9 @@ impl<'a> PoolCard<'a> {
         card
     }
 
-    fn take_in(&mut self, experiment: &Experiment<'_>) {
+    fn take_in(&mut self, experiment: &Experiment<'a>) {
         let usable = experiment.state.is_usable();
+        self.names.push(experiment.name());
         self.states.push(experiment.state);
         self.usable += usize::from(usable);
         self.bookable += usize::from(usable && experiment.booking == Booking::Bookable);

@@ -9,7 +9,7 @@ const html = window.trustedTypes?.createPolicy("labwatch", { createHTML: (text) 
 const $ = (id) => document.getElementById(id);
 
 const plain = document.body.classList.contains("plain");
-let heard = Date.now(), lost = false, streams = false, asking = false, again = false, timer = 0, due = Infinity, asked = 0, events = null;
+let heard = Date.now(), lost = false, streams = false, asking = false, again = false, timer = 0, due = Infinity, asked = 0, events = null, opener = null;
 
 /* Up to date */
 
@@ -226,15 +226,37 @@ const keys = {
   "j": () => step(1),
   "k": () => step(-1),
   "g": () => home(),
-  "?": () => { const help = $("help"); if (help) { help.open = true; help.scrollIntoView(); help.querySelector("summary").focus(); } },
+  "?": () => { if ($("help")?.classList.contains("over")) close(); else show(); },
 };
+
+/** The words and keys over the page; Escape, the key again or a click beside closes them. */
+function show() {
+  const help = $("help");
+  if (!help) return;
+  opener = document.activeElement;
+  help.classList.add("over");
+  help.open = true;
+  help.querySelector("summary").focus();
+}
+
+function close() {
+  const help = $("help");
+  if (!help?.classList.contains("over")) return;
+  help.open = false;
+  help.classList.remove("over");
+  opener?.focus();
+}
+
+$("help")?.addEventListener("toggle", (event) => { if (!event.target.open) close(); });
+document.addEventListener("click", (event) => { if (!event.target.closest("#help")) close(); });
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const typing = event.target.closest?.("input, select, textarea");
+  if (event.key === "Escape") close();
   if (typing) { if (event.key === "Escape") typing.blur(); return; }
   const act = keys[event.key];
-  if (act) { event.preventDefault(); act(); }
+  if (act) { event.preventDefault(); if (event.key !== "?") close(); act(); }
 });
 
 document.addEventListener("change", (event) => { if (event.target.matches("form[role=search] select")) event.target.form.requestSubmit(); });

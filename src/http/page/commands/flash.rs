@@ -69,7 +69,7 @@ impl Said {
     /// The address of the page that says so: the experiment's where it is about one, or else the list of holds and silences.
     pub(super) fn address(&self, receipt: &Receipt) -> String {
         let page = match receipt.effect.stubs.as_slice() {
-            _ if matches!(self.about, About::Category { .. }) => "/pools".to_owned(),
+            _ if matches!(self.about, About::Category { .. }) => "/categories".to_owned(),
             [stub] => address_of("/experiments", stub.as_str()),
             _ => "/holds".to_owned(),
         };

@@ -116,7 +116,7 @@ impl Kind {
             | Self::Hold
             | Self::Enable
             | Self::End => "/holds",
-            Self::Open | Self::Close => "/pools",
+            Self::Open | Self::Close => "/categories",
         }
     }
 

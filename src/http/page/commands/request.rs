@@ -239,7 +239,7 @@ fn category(fields: &Fields, open: bool) -> Result<Asked, Problem> {
     let name = text(
         fields,
         "category",
-        "say which category: the page of pools lists them",
+        "say which category: the page of categories lists them",
     )?;
     let reason = text(fields, "reason", "say why, so that others know")?;
     let said = vec![("category", name.clone()), ("reason", reason.clone())];
