@@ -1,71 +1,13 @@
 //! Bars by time: what an experiment was like in each stretch of it. Times without data are hatched, those not evaluated dotted.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
+use super::scale::{Scale, millis};
 use super::words::{self, spell};
 use crate::store::{Bucket, Range};
-
-/// Which time a bar shows, and how finely.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Scale {
-    /// What it is called.
-    title: &'static str,
-    /// How many cells it has.
-    cells: u32,
-    /// How long a cell is.
-    pub(super) step: Duration,
-    /// How long it is from one tick of the axis to the next.
-    tick: Duration,
-    /// How a tick is written. Cells of a day are days of UTC, so only ticks of hours may be written in the reader's zone.
-    form: &'static str,
-    hours: bool,
-}
-
-const MINUTE: u64 = 60;
-const HOUR: u64 = 60 * MINUTE;
-const DAY_LENGTH: u64 = 24 * HOUR;
-
-/// The last day, which rows of lists show too.
-pub(super) const DAY: Scale = Scale {
-    title: "24 hours",
-    cells: 96,
-    step: Duration::from_secs(15 * MINUTE),
-    tick: Duration::from_secs(3 * HOUR),
-    form: "%H:%M",
-    hours: true,
-};
-
-/// The longer ones, which need a history; the last one is the longest.
-pub(super) const LONGER: [Scale; 3] = [
-    Scale {
-        title: "7 days",
-        cells: 84,
-        step: Duration::from_secs(2 * HOUR),
-        tick: Duration::from_secs(DAY_LENGTH),
-        form: "%a",
-        hours: false,
-    },
-    Scale {
-        title: "30 days",
-        cells: 60,
-        step: Duration::from_secs(12 * HOUR),
-        tick: Duration::from_secs(7 * DAY_LENGTH),
-        form: "%-d %b",
-        hours: false,
-    },
-    Scale {
-        title: "90 days",
-        cells: 90,
-        step: Duration::from_secs(DAY_LENGTH),
-        tick: Duration::from_secs(14 * DAY_LENGTH),
-        form: "%-d %b",
-        hours: false,
-    },
-];
 
 /// Between these parts of the axis, in tenths of a percent, a tick has room; at its end stands the present.
 const TICKS: std::ops::RangeInclusive<i64> = 30..=920;
@@ -95,25 +37,6 @@ pub(super) struct Bar {
     scale: &'static Scale,
     cells: Vec<Bucket>,
     booked: Vec<Range>,
-}
-
-impl Scale {
-    /// The range of a bar that ends with the cell in which `now` is.
-    pub(super) fn range(&self, now: Timestamp) -> Range {
-        let millis = millis(self.step);
-        let until = (now.as_millisecond().div_euclid(millis) + 1).saturating_mul(millis);
-        let from = until.saturating_sub(millis.saturating_mul(i64::from(self.cells)));
-        let moment = |millis| Timestamp::from_millisecond(millis).unwrap_or(now);
-        Range {
-            from: moment(from),
-            until: moment(until),
-        }
-    }
-}
-
-/// A length in milliseconds, at least one.
-fn millis(length: Duration) -> i64 {
-    i64::try_from(length.as_millis()).unwrap_or(i64::MAX).max(1)
 }
 
 impl Bar {
@@ -360,7 +283,7 @@ pub(super) fn legend(bars: &[Bar]) -> Markup {
     html! {
         p.keys {
             @for (layer, words) in layers {
-                @if bars.iter().any(|bar| bar.has(layer)) { span.key { (swatch(layer)) (words) } " " }
+                @if ["ok", "degraded", "down"].contains(&layer) || bars.iter().any(|bar| bar.has(layer)) { span.key { (swatch(layer)) (words) } " " }
             }
             @if bars.iter().any(|bar| !bar.booked.is_empty()) { span.key { (swatch("booked")) "booked" } }
         }
@@ -449,6 +372,7 @@ pub(super) fn percent(part: i64, whole: i64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::page::scale::{DAY, LONGER};
 
     const QUARTER: i64 = 15 * 60 * 1_000;
 
@@ -623,7 +547,8 @@ mod tests {
         assert!(
             legend.contains("no data")
                 && legend.contains("not evaluated")
-                && !legend.contains("degraded"),
+                && legend.contains("degraded")
+                && !legend.contains("booked"),
             "{legend}"
         );
     }

@@ -1,9 +1,10 @@
-//! What the pages ask of the memory. Where there is none, the events that the snapshot holds are all there is.
+//! What the pages ask of the store. Where there is none, the events that the snapshot holds are all there is.
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::bars::{Bar, DAY, LONGER, Scale};
+use super::bars::Bar;
 use super::overview::{Rows, Sketches};
+use super::scale::{DAY, LONGER, Scale};
 use super::timeline::{Kept, MAX_ENTRIES};
 use super::view::Experiment;
 use crate::store::{
@@ -22,18 +23,18 @@ const LISTED: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How far ahead of the present the lists go, for a clock that was set back.
 const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
-/// What the memory told, or why it did not.
-pub(super) type Told<T> = Result<T, ReadError>;
+/// What the store answered, or why it did not.
+pub(super) type Answer<T> = Result<T, ReadError>;
 
 /// The past of one experiment.
 pub(super) struct Past {
     /// The last day and, where there is a store, longer times.
     pub(super) bars: Vec<Bar>,
-    /// What happened, newest first, where there is a memory.
+    /// What happened, newest first, where there is a store.
     pub(super) events: Option<EventPage>,
     /// What was switched, newest first.
     pub(super) switches: Vec<SwitchRow>,
-    /// What people were told of it, newest first.
+    /// The notifications about it, newest first.
     pub(super) mentions: Vec<OutboxQuery>,
     /// Why something of this is missing.
     pub(super) trouble: Option<ReadError>,
@@ -84,7 +85,7 @@ async fn bar(
     scale: &'static Scale,
     booked: &[Range],
     now: Timestamp,
-) -> Told<Bar> {
+) -> Answer<Bar> {
     let range = scale.range(now);
     let cells = reader.uptime(&view.stub, range, scale.step).await?;
     let booked = booked
@@ -126,7 +127,7 @@ pub(super) async fn sketches<'a>(
 }
 
 /// Changes of sources and times without history.
-pub(super) async fn sources(reader: &Reader, now: Timestamp) -> Told<(Vec<SourceRow>, Vec<Gap>)> {
+pub(super) async fn sources(reader: &Reader, now: Timestamp) -> Answer<(Vec<SourceRow>, Vec<Gap>)> {
     Ok((
         reader.sources(lately(now)).await?,
         reader.gaps(lately(now)).await?,
@@ -134,7 +135,7 @@ pub(super) async fn sources(reader: &Reader, now: Timestamp) -> Told<(Vec<Source
 }
 
 /// Switches, changes of sources and times without data in a range, the newest of each.
-pub(super) async fn laboratory(reader: &Reader, range: Range) -> Told<Kept> {
+pub(super) async fn laboratory(reader: &Reader, range: Range) -> Answer<Kept> {
     // One more than is shown tells that there are more.
     let part = Part {
         range,
@@ -149,12 +150,12 @@ pub(super) async fn laboratory(reader: &Reader, range: Range) -> Told<Kept> {
 }
 
 /// Holds of people, newest first.
-pub(super) async fn holds(reader: &Reader, now: Timestamp) -> Told<Vec<Hold>> {
+pub(super) async fn holds(reader: &Reader, now: Timestamp) -> Answer<Vec<Hold>> {
     reader.holds(lately(now)).await
 }
 
 /// What was to be sent, newest first.
-pub(super) async fn outbox(reader: &Reader, now: Timestamp) -> Told<Vec<Said>> {
+pub(super) async fn outbox(reader: &Reader, now: Timestamp) -> Answer<Vec<Said>> {
     reader.said(lately(now)).await
 }
 

@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::commands::{self, Kind};
 use super::components;
 use super::filter::MAX_ROWS;
-use super::history::Told;
+use super::history::Answer;
 use super::layout::Frame;
 use super::shapes::shape;
 use super::view::{self, Experiment};
@@ -18,7 +18,7 @@ use engine::model::Bookable;
 use engine::{Affected, ExperimentView, Maintenance, Schedule, Snapshot, SuppressionEntry};
 
 /// The page. `past` holds the holds that are remembered, newest first.
-pub(super) fn page(frame: &Frame<'_>, past: Option<&Told<Vec<Hold>>>) -> Markup {
+pub(super) fn page(frame: &Frame<'_>, past: Option<&Answer<Vec<Hold>>>) -> Markup {
     html! {
         h1 { "Holds and silences" }
         @if frame.acts { (components::actions(&commands::at_large())) }

@@ -178,8 +178,8 @@ fn order(sort: Sort) -> Markup {
     html! {
         label.unseen for="sort" { "Sort by" }
         select #sort name="sort" {
-            @for choice in choices { option value=(choice.text()) selected[choice == sort] { "by " (choice.column.head().to_lowercase()) } }
-            @if !is_first { option value=(sort.text()) selected { "by " (sort.column.head().to_lowercase()) ", reversed" } }
+            @for choice in choices { option value=(choice.text()) selected[choice == sort] { "sort by " (choice.column.head().to_lowercase()) } }
+            @if !is_first { option value=(sort.text()) selected { "sort by " (sort.column.head().to_lowercase()) ", reversed" } }
         }
     }
 }
@@ -227,7 +227,7 @@ fn row(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
             "Booking",
             html! { (components::booking(experiment.booking)) " " (components::mismatch(experiment)) },
         ),
-        ("Next booking", components::needed(experiment, now)),
+        ("Next booking", next_booking(experiment, now)),
         (
             "Why",
             html! {
@@ -240,6 +240,18 @@ fn row(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
         tr role="row" data-row {
             th scope="row" role="rowheader" { (components::link(experiment.name())) }
             @for (label, cell) in cells { td role="cell" data-label=(label) { (cell) } }
+        }
+    }
+}
+
+/// The next booking in one line, so that the list stays short.
+fn next_booking(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
+    let affected = experiment.affected();
+    html! {
+        @if affected.in_session { strong { "in session now" } }
+        @else if let Some(start) = affected.first_start {
+            (words::time(start, now))
+            @if start > now { span.soft { " in " (words::spell_between(now, start)) } } @else { span.soft { " under way" } }
         }
     }
 }

@@ -23,6 +23,7 @@ mod palette;
 mod pools;
 mod reports;
 mod routes;
+mod scale;
 mod services;
 mod shapes;
 mod sources;

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::components;
 use super::filter::MAX_ROWS;
-use super::history::Told;
+use super::history::Answer;
 use super::layout::Frame;
 use super::state::State;
 use super::words::{self, clip};
@@ -16,7 +16,7 @@ use engine::model::Health;
 const MAX_NAMED: usize = 4;
 
 /// The page.
-pub(super) fn page(frame: &Frame<'_>, rows: Option<&Told<Vec<Said>>>) -> Markup {
+pub(super) fn page(frame: &Frame<'_>, rows: Option<&Answer<Vec<Said>>>) -> Markup {
     html! {
         h1 { "Outbox" }
         p.soft { "The notifications that labwatch sends, and by which routes." }
@@ -162,7 +162,11 @@ fn subject(said: &Said, alerts: &[String]) -> String {
             parts.push(format!(
                 "{} {}: {}{rest}",
                 names.len(),
-                health.as_str(),
+                if health == Health::Ok {
+                    "back"
+                } else {
+                    health.as_str()
+                },
                 named.join(", ")
             ));
         }
@@ -222,7 +226,7 @@ mod tests {
         ];
         assert_eq!(
             subject(&said("news", &two), &[]),
-            "2 down: pend00, pend01; 1 ok: spin00"
+            "2 down: pend00, pend01; 1 back: spin00"
         );
         assert_eq!(subject(&said("reminder", &[]), &[]), "reminder");
         assert_eq!(

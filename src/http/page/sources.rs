@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::commands::Kind;
 use super::components;
 use super::filter::MAX_ROWS;
-use super::history::Told;
+use super::history::Answer;
 use super::layout::Frame;
 use super::overview::source_shape;
 use super::words::{self, clip, spell};
@@ -15,7 +15,7 @@ use engine::model::{SourceHealth, SourceName, Visibility};
 use engine::{Link, SamplingView, SourceView};
 
 /// What the store has of the sources: their changes, and the times without history.
-pub(super) type Changes = Told<(Vec<SourceRow>, Vec<Gap>)>;
+pub(super) type Changes = Answer<(Vec<SourceRow>, Vec<Gap>)>;
 
 /// The page.
 pub(super) fn page(frame: &Frame<'_>, changes: Option<&Changes>) -> Markup {

@@ -1240,7 +1240,7 @@ async fn long_tables_can_be_folded_on_a_phone() {
 #[tokio::test]
 async fn the_wall_shows_the_worst_first_and_every_pool() {
     let wall = page(&web(sick_lab()), "/?wall").await;
-    let places = ["x/pend00", "x/pend02", "class=\"stock\"", " pend04<"]
+    let places = ["x/pend00", "x/pend02", "class=\"stock few\"", " pend04<"]
         .map(|text| wall.find(text).expect(text));
     assert!(places.is_sorted(), "{places:?}: {wall}");
     assert!(

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
 use super::components;
-use super::history::Told;
+use super::history::Answer;
 use super::layout::Frame;
 use super::sources;
 use super::state::State;
@@ -83,7 +83,7 @@ struct Entry {
 }
 
 /// The page.
-pub(super) fn page(frame: &Frame<'_>, span: Span, kept: Option<&Told<Kept>>) -> Markup {
+pub(super) fn page(frame: &Frame<'_>, span: Span, kept: Option<&Answer<Kept>>) -> Markup {
     let mut entries = changes(frame.snapshot, span.range(frame.now));
     if let Some(Ok(kept)) = kept {
         entries.extend(

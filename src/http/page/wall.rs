@@ -21,6 +21,9 @@ const MAX_CARDS: usize = 24;
 /// Up to how many experiments in all have their names in the cards of pools; more are dots.
 const MAX_NAMES: usize = 48;
 
+/// Up to so many experiments are written large.
+const FEW: usize = 12;
+
 /// The page.
 pub(super) fn page(frame: &Frame<'_>, filter: &Filter, rows: &Rows<'_>) -> Markup {
     let problems = problems(rows);
@@ -37,7 +40,7 @@ pub(super) fn page(frame: &Frame<'_>, filter: &Filter, rows: &Rows<'_>) -> Marku
         }
         (in_one_line("Acknowledged or in maintenance", rows.known().iter().map(|of| clip(of.name()))))
         (in_one_line("Failing services", services::failing(frame).into_iter()))
-        (pools(frame, filter))
+        (pools(frame, filter, cards.is_empty()))
     }
 }
 
@@ -84,14 +87,15 @@ fn in_one_line(title: &str, names: impl Iterator<Item = String>) -> Markup {
     html! { @if !names.is_empty() { p.line { strong { (title) ": " } (names.join(", ")) } } }
 }
 
-/// The pools, each with its experiments: by name where they are few, else as dots.
-fn pools(frame: &Frame<'_>, filter: &Filter) -> Markup {
+/// The pools, each with its experiments: by name where they are few, else as dots; larger where they have the screen to themselves.
+fn pools(frame: &Frame<'_>, filter: &Filter, alone: bool) -> Markup {
     let mut all = PoolCard::all(frame.snapshot);
     all.retain(|pool| filter.pool().is_none_or(|of| of == pool.name));
-    let named = all.iter().map(PoolCard::total).sum::<usize>() <= MAX_NAMES;
+    let total = all.iter().map(PoolCard::total).sum::<usize>();
+    let named = total <= MAX_NAMES;
     html! {
         @if !all.is_empty() {
-            section.stock #part-pools aria-labelledby="pools" {
+            section.stock.few[total <= FEW].alone[alone] #part-pools aria-labelledby="pools" {
                 h2.unseen #pools { "Pools" }
                 ul { @for pool in &all {
                     li class={ "edge-" (pool.worst().as_str()) } {
