@@ -233,6 +233,39 @@ fn ever() -> Range {
 }
 
 #[tokio::test]
+async fn what_a_notification_says_is_kept() {
+    let bench = Bench::new();
+    let (store, _) = bench.open();
+    let news = [("pend00", Health::Down), ("spin01", Health::Ok)];
+    write_and_wait(&store, vec![outgoing(6, &news), outgoing(7, &[])]);
+    let said = store.reader().said(ever()).await.expect("an answer");
+    let said: Vec<_> = said
+        .iter()
+        .map(|said| {
+            let news = said.news.iter();
+            let news: Vec<_> = news
+                .map(|news| (news.stub.as_str(), news.health, news.since))
+                .collect();
+            (said.message.id, news, said.occasion.as_deref())
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            (7, Vec::new(), Some("news")),
+            (
+                6,
+                vec![
+                    ("pend00", Health::Down, Some(time(1))),
+                    ("spin01", Health::Ok, Some(time(1)))
+                ],
+                Some("news")
+            )
+        ]
+    );
+}
+
+#[tokio::test]
 async fn everything_that_matters_is_there_after_a_restart() {
     let bench = Bench::new();
     let (store, first) = bench.open();
