@@ -8,6 +8,7 @@ mod connect;
 mod demo;
 mod files;
 mod hangup;
+mod init;
 mod local_instance;
 mod manual;
 mod migrate;
@@ -39,11 +40,15 @@ use output::{complain, note, say, warn};
 const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 it failed; 2 the arguments or the configuration are wrong; 3 another labwatch \
                           is at work, on the same port or data folder.";
 
-/// What is said where no command is given.
-const FIRST_STEPS: &str = "\
-labwatch watches the experiments of a remote laboratory. Three commands to begin with:
+/// The first command to begin with: packages are built without the demonstration.
+#[cfg(feature = "demo")]
+const FIRST_STEP: &str =
+    "labwatch demo              try it with a simulated laboratory, without any network";
+#[cfg(not(feature = "demo"))]
+const FIRST_STEP: &str = "labwatch init              write a first configuration from five answers";
 
-  labwatch demo              try it with a simulated laboratory, without any network
+/// What is said below that where no command is given.
+const NEXT_STEPS: &str = "\
   labwatch check --connect   check the configuration and all that it leads to
   labwatch serve             watch; this is what systemd runs
 
@@ -92,6 +97,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Check the configuration, and with --connect also what it leads to.
     Check(check::CheckArgs),
+    /// Write a first configuration, from five answers given as arguments or asked for.
+    Init(init::InitArgs),
     /// Take over the settings of the program status from its systemd unit; without -o only show what would come out.
     Migrate(migrate::MigrateArgs),
     /// Have the running labwatch read its configuration anew, if that is right.
@@ -204,7 +211,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(cli: Cli, hangups: io::Result<Hangups>) -> Result<(), Failure> {
     let Some(command) = cli.command else {
-        return Err(Failure::Usage(FIRST_STEPS.to_owned()));
+        return Err(Failure::Usage(format!(
+            "labwatch watches the experiments of a remote laboratory. Three commands to begin with:\n\n  {FIRST_STEP}\n  {NEXT_STEPS}"
+        )));
     };
     // refused only when one is in force already, which is as good
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -224,6 +233,7 @@ fn run(cli: Cli, hangups: io::Result<Hangups>) -> Result<(), Failure> {
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args, &sources),
         Command::Check(args) => check::run(&args, &sources),
+        Command::Init(args) => init::run(args),
         Command::Migrate(args) => migrate::run(&args),
         Command::Replay(args) => replay::run(&args, &sources),
         Command::Status(args) => status::run(&args, &sources),
