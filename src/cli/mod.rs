@@ -4,6 +4,7 @@ mod ask;
 mod backup;
 mod check;
 mod connect;
+mod coverage;
 #[cfg(feature = "demo")]
 mod demo;
 mod files;
@@ -23,6 +24,7 @@ mod revoke;
 mod serve;
 mod status;
 mod token;
+mod top;
 
 use std::ffi::OsString;
 use std::io;
@@ -108,6 +110,8 @@ enum Command {
     /// Print how the running labwatch is: each component and experiment.
     #[command(after_help = status::EXIT_CODES)]
     Status(status::StatusArgs),
+    /// Show the laboratory live in the terminal: each experiment, the worst first.
+    Top(top::TopArgs),
     /// Wait until the running labwatch can do its work, and name what is missing when it cannot in time.
     WaitForReady(ready::ReadyArgs),
     /// Make, list and revoke access tokens for labwatch's API; or print a short-lived one for book, jump or relay.
@@ -237,6 +241,7 @@ fn run(cli: Cli, hangups: io::Result<Hangups>) -> Result<(), Failure> {
         Command::Migrate(args) => migrate::run(&args),
         Command::Replay(args) => replay::run(&args, &sources),
         Command::Status(args) => status::run(&args, &sources),
+        Command::Top(args) => top::run(&args, &sources),
         Command::WaitForReady(args) => ready::run(&args, &sources),
         Command::Token(args) => token::run(&args, &sources),
         Command::Report(args) => report::run(&args, &sources),
