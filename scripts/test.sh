@@ -63,6 +63,10 @@ if ! command -v systemd-analyze >/dev/null && ! install systemd; then
     missing systemd-analyze systemd "The test of the unit file"
 fi
 
+if ! { command -v debootstrap && command -v systemd-nspawn; } >/dev/null && ! install debootstrap systemd-container; then
+    echo "test.sh: the tests under a real systemd are left out: debootstrap or systemd-nspawn is missing and cannot be installed from here" >&2
+fi
+
 if ! command -v chromium >/dev/null && ! install chromium; then
     missing chromium chromium "Every test of the page in a browser"
 fi

@@ -17,8 +17,9 @@ use crate::cluster::{CommitTicket, Membership, Standing, difference};
 use crate::store::Ticket;
 use engine::model::{CallError, Moment, SourceName};
 use engine::{
-    Channel, Command, DeliveryFault, Effect, Engine, FeedCommand, Input, Order, Receipt, Record,
-    Refusal, Role, Rules, Sample, SampleOutcome, Snapshot, Step, Summary, Switch, SwitchOutcome,
+    Channel, Command, DeliveryFault, Effect, Engine, FeedCommand, Input, Notification, Order,
+    Receipt, Record, Refusal, Role, Rules, Sample, SampleOutcome, Snapshot, Step, Switch,
+    SwitchOutcome,
 };
 
 pub use journal::Journal;
@@ -64,9 +65,9 @@ pub struct Outlets {
     /// Switches of availability.
     pub switches: mpsc::Sender<Switch>,
     /// Summaries to be mailed.
-    pub mails: mpsc::Sender<Arc<Summary>>,
+    pub mails: mpsc::Sender<Notification>,
     /// Summaries for webhooks.
-    pub webhooks: mpsc::Sender<Arc<Summary>>,
+    pub webhooks: mpsc::Sender<Notification>,
     /// Streams to listen to.
     pub samples: mpsc::Sender<Sample>,
     /// Commands to relay's feed.
@@ -447,7 +448,7 @@ impl Driver {
         }
         match effect {
             Effect::Switch(switch) => self.switch(switch),
-            Effect::Notify(summary) => self.notify(summary),
+            Effect::Notify(notification) => self.notify(notification),
             Effect::Sample(sample) => self.sample(sample),
             Effect::Ask(source) => self.command(source, FeedCommand::Ask),
             Effect::Reconnect(source) => self.command(source, FeedCommand::Reconnect),
@@ -464,19 +465,16 @@ impl Driver {
         }
     }
 
-    fn notify(&mut self, summary: Arc<Summary>) {
-        let id = summary.id;
-        let outlet = match summary.channel {
+    fn notify(&mut self, notification: Notification) {
+        let id = notification.id;
+        let outlet = match notification.channel {
             Channel::Mail => &self.outlets.mails,
             Channel::Webhook => &self.outlets.webhooks,
         };
-        if outlet.try_send(summary).is_err() {
+        if outlet.try_send(notification).is_err() {
             self.refused.push_back(Input::Delivered {
                 id,
-                outcome: Err(DeliveryFault {
-                    fault: CallError::Busy,
-                    permanent: false,
-                }),
+                outcome: Err(DeliveryFault::passing(CallError::Busy)),
             });
         }
     }

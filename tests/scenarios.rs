@@ -380,6 +380,7 @@ fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
         fault,
         failures,
         refused,
+        unreached,
     } in &snapshot.routes
     {
         let time = |what: &str, at: &Option<Timestamp>| {
@@ -401,6 +402,18 @@ fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
             time("refused", refused),
         ]
         .concat();
+        let unreached: String = unreached
+            .iter()
+            .map(|one| {
+                let who = one.recipient.show(Visibility::MAINTAINER);
+                let how = if one.refused {
+                    "refused"
+                } else {
+                    "not reached"
+                };
+                format!(", {} {how}", who.unwrap_or_default())
+            })
+            .collect();
         let notified: Vec<String> = snapshot
             .notified
             .iter()
@@ -409,7 +422,7 @@ fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
             .collect();
         writeln!(
             out,
-            "{:>18} {name} ({}){times}{fault}; told: {}",
+            "{:>18} {name} ({}){times}{fault}{unreached}; told: {}",
             "",
             channel.as_str(),
             notified.join(", ")

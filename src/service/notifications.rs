@@ -16,7 +16,7 @@ use crate::effects::webhook::Webhook;
 use crate::effects::{self, deadman, webhook};
 use crate::health::{Finding, Reporter, State};
 use crate::store::{Store, StoreState};
-use engine::{Input, Snapshot, Summary};
+use engine::{Input, Notification, Snapshot};
 
 /// The mailer of a configuration; `None` where mail is off.
 pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
@@ -31,7 +31,7 @@ pub(super) fn start_mail(
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
-) -> Result<mpsc::Sender<Arc<Summary>>, ServiceError> {
+) -> Result<mpsc::Sender<Notification>, ServiceError> {
     mailer(&config.borrow()).map_err(ServiceError::Mail)?;
     let (mails, queue) = mpsc::channel(TELL_QUEUE);
     // A configuration whose settings make no mailer does not come into force.
@@ -50,7 +50,7 @@ pub(super) fn start_webhooks(
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
-) -> Result<mpsc::Sender<Arc<Summary>>, ServiceError> {
+) -> Result<mpsc::Sender<Notification>, ServiceError> {
     let http = Http::new(webhook::TIMEOUT, tls.clone()).map_err(ServiceError::Wire)?;
     let (summaries, queue) = mpsc::channel(TELL_QUEUE);
     let current = move || Webhook::all(&config.borrow().telling, &http);

@@ -5,7 +5,6 @@
 //! makes the same HMAC, compares the two in constant time, and refuses what is older than a few minutes.
 
 use std::fmt::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
@@ -24,7 +23,7 @@ use crate::config::{self, HiddenUrl, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
 use crate::failpoints::{self, Point};
 use engine::model::{CallError, RouteName};
-use engine::{DeliveryFault, Input, Summary};
+use engine::{Delivered, DeliveryFault, Input, Notification, Outlook, Summary};
 
 /// How many calls are under way at the same time. More wait in the queue that they come from.
 pub const AT_ONCE: usize = 4;
@@ -93,7 +92,7 @@ impl Webhook {
             .call_hidden(Method::POST, self.url.expose().clone(), headers, body)
             .await;
         answer.map_err(|fault| DeliveryFault {
-            permanent: is_permanent(&fault),
+            outlook: outlook(&fault),
             fault,
         })?;
         failpoints::pass(Point::MailHanded);
@@ -139,11 +138,15 @@ pub fn signature(secret: &SecretString, timestamp: &str, body: &[u8]) -> String 
 }
 
 /// What the other side says about the content stays so; what it says about the moment (408, 429, 5xx) passes.
-fn is_permanent(fault: &CallError) -> bool {
-    let CallError::Sick { status, .. } = fault else {
-        return false;
-    };
-    (400..500).contains(status) && ![408, 429].contains(status)
+fn outlook(fault: &CallError) -> Outlook {
+    match fault {
+        CallError::Sick { status, .. }
+            if (400..500).contains(status) && ![408, 429].contains(status) =>
+        {
+            Outlook::Refused
+        }
+        _ => Outlook::Passing,
+    }
 }
 
 fn value(text: &str) -> Result<HeaderValue, DeliveryFault> {
@@ -152,10 +155,9 @@ fn value(text: &str) -> Result<HeaderValue, DeliveryFault> {
 
 /// A message that cannot be put together stays so.
 fn unfit(why: &str) -> DeliveryFault {
-    DeliveryFault {
-        fault: CallError::Protocol(format!("the message cannot be put together: {why}")),
-        permanent: true,
-    }
+    DeliveryFault::refused(CallError::Protocol(format!(
+        "the message cannot be put together: {why}"
+    )))
 }
 
 /// Posts what comes to the webhook of its route, until `stop` or until no more can come. Each ends in one `Input::Delivered`. `webhooks`
@@ -163,7 +165,7 @@ fn unfit(why: &str) -> DeliveryFault {
 /// What is under way at the stop is finished, or given up after [`STOP_GRACE`].
 pub async fn run(
     webhooks: impl Fn() -> Vec<Webhook> + Send,
-    mut queue: mpsc::Receiver<Arc<Summary>>,
+    mut queue: mpsc::Receiver<Notification>,
     inputs: mpsc::Sender<Input>,
     stop: CancellationToken,
 ) {
@@ -173,7 +175,7 @@ pub async fn run(
             () = stop.cancelled() => break,
             Some(_) = tasks.join_next() => {}
             next = queue.recv(), if tasks.len() < AT_ONCE => match next {
-                Some(summary) => drop(tasks.spawn(deliver(webhooks(), summary, inputs.clone()))),
+                Some(next) => drop(tasks.spawn(deliver(webhooks(), next, inputs.clone()))),
                 None => break,
             },
         }
@@ -188,12 +190,13 @@ pub async fn run(
     }
 }
 
-async fn deliver(webhooks: Vec<Webhook>, summary: Arc<Summary>, inputs: mpsc::Sender<Input>) {
+async fn deliver(webhooks: Vec<Webhook>, next: Notification, inputs: mpsc::Sender<Input>) {
+    let summary = &next.summary;
     let outcome = match webhooks
         .iter()
         .find(|webhook| webhook.route == summary.route)
     {
-        Some(webhook) => webhook.send(&summary).await,
+        Some(webhook) => webhook.send(summary).await.map(|()| Delivered::to_all()),
         None => Err(unfit(&format!(
             "the route {} has no webhook",
             summary.route
@@ -216,7 +219,7 @@ async fn deliver(webhooks: Vec<Webhook>, summary: Arc<Summary>, inputs: mpsc::Se
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Mutex;
+    use std::sync::{Arc, Mutex};
 
     use axum::Router;
     use axum::body::Bytes;
@@ -412,7 +415,7 @@ mod tests {
                 .await
                 .expect_err(path);
             assert_eq!(
-                (failure.fault.as_str(), failure.permanent),
+                (failure.fault.as_str(), failure.refuses_content()),
                 (as_str, permanent),
                 "{path}"
             );
@@ -431,7 +434,7 @@ mod tests {
             .await
             .expect_err("nobody there");
         assert_eq!(
-            (failure.fault.as_str(), failure.permanent),
+            (failure.fault.as_str(), failure.refuses_content()),
             ("refused", false)
         );
         assert!(
@@ -449,7 +452,10 @@ mod tests {
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
         let webhooks = vec![program.webhook("410")];
         tasks.spawn(run(move || webhooks.clone(), queue, sender, stop.clone()));
-        summaries.send(summary()).await.expect("listens");
+        summaries
+            .send(Notification::to_all(summary()))
+            .await
+            .expect("listens");
         let Some(Input::Delivered {
             id: 7,
             outcome: Err(refused),
@@ -457,12 +463,15 @@ mod tests {
         else {
             panic!("an answer")
         };
-        assert!(refused.permanent && program.heard().len() == 1);
+        assert!(refused.refuses_content() && program.heard().len() == 1);
         let elsewhere = Summary {
             route: RouteName::everybody(),
             ..(*summary()).clone()
         };
-        summaries.send(Arc::new(elsewhere)).await.expect("listens");
+        summaries
+            .send(Notification::to_all(Arc::new(elsewhere)))
+            .await
+            .expect("listens");
         let Some(Input::Delivered {
             outcome: Err(lost), ..
         }) = inputs.recv().await

@@ -225,6 +225,11 @@ impl Known {
         self.health == Health::Ok && self.issues.is_empty() && self.listed
     }
 
+    /// Whether it says the same, whenever it began.
+    pub(super) fn is_same(&self, other: &Self) -> bool {
+        (self.health, &self.issues, self.listed) == (other.health, &other.issues, other.listed)
+    }
+
     pub(super) fn is_worth_telling_after(&self, notified: &Self) -> bool {
         self.health != notified.health
             || self.issues != notified.issues

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::pattern::matches;
 use crate::model::{RouteName, Stub};
 use crate::notifications::Digest;
@@ -30,7 +32,7 @@ pub struct Route {
 }
 
 /// How a route is told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Channel {
     /// By mail.
     Mail,

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use serde::{Deserialize, Serialize};
+
 use crate::groups::bookings::Affected;
 use crate::model::{Bookable, Health, RouteName, Stub};
 use crate::notifications::route::Channel;
@@ -13,9 +15,9 @@ use crate::protocol::snapshot::Counts;
 use crate::protocol::state::{Alert, MessageId};
 
 /// One message's content.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// A number that grows by one with each attempt, whichever route it goes.
+    /// A number that grows by one with each message, whichever route it goes. All attempts at one message have the same.
     pub id: u64,
     /// The route that it goes.
     pub route: RouteName,
@@ -40,7 +42,7 @@ pub struct Summary {
 }
 
 /// Why people are told something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Occasion {
     /// Something differs from what they know.
     News,
@@ -63,7 +65,7 @@ impl Occasion {
 }
 
 /// Which messages belong together, so that mail programs show them so.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thread {
     /// The name of this one.
     pub id: MessageId,
@@ -72,7 +74,7 @@ pub struct Thread {
 }
 
 /// One experiment in a mail.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// The experiment.
     pub stub: Stub,
@@ -97,7 +99,7 @@ pub struct Line {
 }
 
 /// What is worth knowing beside the problems themselves, in words.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Background {
     /// What several new losses have in common.
     pub causes: Vec<String>,
@@ -121,7 +123,7 @@ impl Background {
 }
 
 /// Something that concerns the whole laboratory.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertLine {
     /// What it is about; `None` for a trial, which is about nothing.
     pub alert: Option<Alert>,
