@@ -163,6 +163,8 @@ fn start(
         commands: driver.commands.clone(),
         counters: Arc::clone(&counters),
         queues,
+        cluster: links,
+        tls: &http.tls,
     };
     http_server::open(deps, listeners, &mut parts, stops)?;
     let observers = Observers {

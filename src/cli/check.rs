@@ -10,13 +10,14 @@ use jiff::Timestamp;
 use super::connect::{self, Finding};
 use super::coverage;
 use super::{Failure, say, warn};
+use crate::cluster::{IS_BUILT_IN, NOT_BUILT_IN};
 use crate::config::{Config, LogSettings, LogTarget, MemorySettings, Sources, load};
 use crate::store::{self, DATABASE_FILE, VerifyError};
 
 /// How far the check goes.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Also try book, jump, relay and the mail server. Nothing is switched and nothing is sent.
+    /// Also try book, jump, relay, the mail server and etcd. Nothing is switched and nothing is sent.
     #[arg(long)]
     connect: bool,
     /// Do not look through the store. For the start of the service, which goes on without a sound store and should not wait for it.
@@ -40,6 +41,9 @@ pub fn run(args: &CheckArgs, sources: &Sources) -> Result<(), Failure> {
         warn(&format!("warning: {warning}"));
     }
     say(&format!("configuration ok\n{}", loaded.config.summary()))?;
+    if loaded.config.cluster.is_some() && !IS_BUILT_IN {
+        return Err(Failure::Failed(format!("{NOT_BUILT_IN}.")));
+    }
     let log = check_log(&loaded.config.log);
     let store = loaded
         .config

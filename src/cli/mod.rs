@@ -3,6 +3,7 @@
 mod ask;
 mod backup;
 mod check;
+mod cluster;
 mod connect;
 mod coverage;
 #[cfg(feature = "demo")]
@@ -120,6 +121,11 @@ enum Command {
     Report(report::ReportArgs),
     /// Copy the store into a file and check the copy; also while the service runs.
     Backup(backup::BackupArgs),
+    /// Print which of several replicas leads, have it give the lead up, and take the state of this host into the cluster and out of it.
+    Cluster {
+        #[command(subcommand)]
+        what: cluster::ClusterCommand,
+    },
     /// Send a test notification to the maintainers, to see that it arrives.
     Notify {
         #[command(subcommand)]
@@ -246,6 +252,7 @@ fn run(cli: Cli, hangups: io::Result<Hangups>) -> Result<(), Failure> {
         Command::Token(args) => token::run(&args, &sources),
         Command::Report(args) => report::run(&args, &sources),
         Command::Backup(args) => backup::run(&args, &sources),
+        Command::Cluster { what } => cluster::run(&what, &sources),
         Command::Notify { what } => notify::run(what, &sources),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man(args) => manual::man(&args),

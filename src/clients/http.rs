@@ -3,8 +3,9 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use axum::body::Bytes;
 use reqwest::header::{HeaderMap, RETRY_AFTER};
-use reqwest::{Client, Method, RequestBuilder, Response};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use url::Url;
 
 use super::answer::error_of_answer;
@@ -230,6 +231,31 @@ impl Http {
             .await?;
         let status = response.status().as_u16();
         Ok((status, read_bounded(response, at_most, &sent).await?))
+    }
+
+    /// Sends a request as it is to another labwatch, and takes its whole answer, whatever the status.
+    ///
+    /// # Errors
+    /// A [`CallError`] when there is no answer, or one of more than `at_most` bytes.
+    pub async fn pass_on(
+        &self,
+        method: Method,
+        url: Url,
+        (headers, body): (HeaderMap, Bytes),
+        at_most: usize,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), CallError> {
+        let sent = Sent::new(&self.0.proxies, None, &url);
+        let response = self
+            .send(&sent, false, |client| {
+                client
+                    .request(method.clone(), url.clone())
+                    .headers(headers.clone())
+                    .body(body.clone())
+            })
+            .await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = read_bounded(response, at_most, &sent).await?;
+        Ok((status, headers, body))
     }
 
     /// Sends a request. One that may be repeated and whose connection ends without an answer is repeated once, over a connection of its

@@ -25,8 +25,13 @@ pub enum Etcd {
     Connecting,
     /// It answers.
     Ok,
-    /// It does not do what is needed. Holds what is wrong, in words.
-    Fault(String),
+    /// It does not do what is needed.
+    Fault {
+        /// What is wrong, without an address or a word of its own.
+        what: &'static str,
+        /// The same in full, with what to do.
+        detail: String,
+    },
 }
 
 /// The cluster, as this replica sees it.

@@ -40,6 +40,24 @@ pub enum Fault {
     Settings(String),
 }
 
+impl Fault {
+    /// What is wrong, for every reader.
+    #[must_use]
+    pub fn what(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "etcd cannot be reached",
+            Self::Slow(_) => "etcd does not answer in time",
+            Self::Behind => "etcd takes commits too slowly",
+            Self::NoQuorum => "etcd has no quorum",
+            Self::Full => "etcd is full",
+            Self::Refused(_) => "etcd refuses us",
+            Self::Lost => "the lease has ended",
+            Self::Other(_) => "etcd answers with an error",
+            Self::Settings(_) => "a file that cluster settings name cannot be read",
+        }
+    }
+}
+
 // Codes of gRPC, by their numbers.
 const INVALID_ARGUMENT: i32 = 3;
 const DEADLINE: i32 = 4;

@@ -31,7 +31,10 @@ impl Member {
             .as_ref()
             .or(self.fault_of_watch.as_ref());
         let etcd = match (fault, self.view.heard) {
-            (Some(fault), _) => Etcd::Fault(fault.to_string()),
+            (Some(fault), _) => Etcd::Fault {
+                what: fault.what(),
+                detail: fault.to_string(),
+            },
             (None, Some(_)) => Etcd::Ok,
             (None, None) => Etcd::Connecting,
         };
