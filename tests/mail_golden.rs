@@ -150,7 +150,7 @@ fn the_messages_to_programs_have_their_shape() {
 }
 
 fn check_json(name: &str, summary: &Summary) -> Option<String> {
-    let body = webhook::json(summary).expect("JSON");
+    let body = webhook::json(summary, webhook::MAX_LINES).expect("JSON");
     let value: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
     assert_eq!(value["version"], webhook::VERSION);
     compare(&format!("../webhook/{name}.json"), &format!("{value:#}\n"))

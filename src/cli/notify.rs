@@ -10,7 +10,7 @@ use super::{Failure, say};
 use crate::clients::{self, Http};
 use crate::config::{MailSettings, Sources, load};
 use crate::effects::mail::Mailer;
-use crate::effects::webhook::{self, Webhook};
+use crate::effects::webhook::Webhook;
 use crate::service;
 use engine::model::{RouteName, Visibility};
 use engine::{
@@ -30,7 +30,8 @@ pub enum NotifyCommand {
 /// [`Failure`] when there are no recipients, or when one does not take it.
 pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
     let config = load(sources)?.config;
-    let http = clients::client_config(false).and_then(|tls| Http::new(webhook::TIMEOUT, tls));
+    let http = clients::client_config(false)
+        .and_then(|tls| Http::new(config.telling.webhook_timeout, tls));
     let http = http.map_err(|fault| Failure::Failed(format!("calls cannot be made: {fault}.")))?;
     let webhooks = Webhook::all(&config.telling, &http);
     if config.mail.is_none() && webhooks.is_empty() {

@@ -51,9 +51,15 @@ pub(super) fn start_webhooks(
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Notification>, ServiceError> {
-    let http = Http::new(webhook::TIMEOUT, tls.clone()).map_err(ServiceError::Wire)?;
+    let tls = tls.clone();
+    let webhooks = move |config: &Config| {
+        let http = Http::new(config.telling.webhook_timeout, tls.clone())?;
+        Ok(Webhook::all(&config.telling, &http))
+    };
+    webhooks(&config.borrow()).map_err(ServiceError::Wire)?;
     let (summaries, queue) = mpsc::channel(TELL_QUEUE);
-    let current = move || Webhook::all(&config.borrow().telling, &http);
+    // What could be made at the start can be made with another time limit.
+    let current = move || webhooks(&config.borrow()).unwrap_or_default();
     parts.spawn(
         "webhooks",
         webhook::run(current, queue, inputs.clone(), stop.clone()),

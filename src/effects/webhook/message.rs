@@ -1,7 +1,8 @@
 //! What a program is told, as JSON: the shape and nothing else. Pure.
 //!
 //! The shape has a version. Fields may be added within a version; one that changes its meaning or goes makes the next. Times are RFC 3339
-//! in UTC, durations whole seconds. No text names a user of a booking.
+//! in UTC, durations whole seconds. No text names a user of a booking. A message has at most [`MAX_BYTES`]: where there is more to say it
+//! names the first experiments, counts all of them, and says that it is truncated.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -10,6 +11,12 @@ use engine::{Affected, AlertLine, Background, Counts, Issue, Line, MessageId, Su
 
 /// The version of the shape.
 pub const VERSION: u32 = 1;
+
+/// The longest message, in bytes.
+pub const MAX_BYTES: usize = 256 << 10;
+
+/// The most experiments that each list of a message names.
+pub const MAX_LINES: usize = 100;
 
 /// A message.
 #[derive(Debug, Serialize)]
@@ -28,8 +35,14 @@ struct Message<'a> {
     at: Timestamp,
     /// What is new since the last message that was taken.
     news: Vec<Experiment<'a>>,
+    /// How many experiments that is; `news` may name fewer.
+    news_total: usize,
     /// Every experiment that is not well now.
     problems: Vec<Experiment<'a>>,
+    /// How many experiments that is; `problems` may name fewer.
+    problems_total: usize,
+    /// Whether lists were cut short.
+    truncated: bool,
     /// What concerns the whole laboratory.
     alerts: Vec<Alert<'a>>,
     /// How many experiments are in which state.
@@ -108,15 +121,21 @@ struct Beside<'a> {
     silences: &'a [String],
 }
 
-/// A summary as JSON.
+/// A summary as JSON, with at most so many experiments in each list.
 ///
 /// # Errors
 /// When it cannot be written as JSON, which the shape rules out.
-pub fn json(summary: &Summary) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json::to_vec(&message(summary))
+pub fn json(summary: &Summary, mut lines: usize) -> Result<Vec<u8>, serde_json::Error> {
+    loop {
+        let body = serde_json::to_vec(&message(summary, lines))?;
+        if body.len() <= MAX_BYTES || lines == 0 {
+            return Ok(body);
+        }
+        lines /= 2;
+    }
 }
 
-fn message(summary: &Summary) -> Message<'_> {
+fn message(summary: &Summary, lines: usize) -> Message<'_> {
     Message {
         version: VERSION,
         id: summary.thread.id.to_string(),
@@ -129,12 +148,32 @@ fn message(summary: &Summary) -> Message<'_> {
         route: summary.route.as_str(),
         occasion: summary.occasion.as_str(),
         at: summary.at,
-        news: summary.news.iter().map(experiment).collect(),
-        problems: summary.problems.iter().map(experiment).collect(),
+        news: first(&summary.news, lines),
+        news_total: summary.news.len(),
+        problems: first(&summary.problems, lines),
+        problems_total: summary.problems.len(),
+        truncated: is_longer(summary, lines),
         alerts: summary.alerts.iter().map(concern).collect(),
         counts: tally(&summary.counts),
-        background: beside(&summary.background),
+        background: beside(&summary.background, lines),
     }
+}
+
+/// Whether a list of a summary has more than so many lines.
+fn is_longer(summary: &Summary, lines: usize) -> bool {
+    let Background {
+        causes,
+        short_pools,
+        forgotten_holds,
+        silences,
+    } = &summary.background;
+    let beside = [causes, short_pools, forgotten_holds, silences].map(Vec::len);
+    let lists = [summary.news.len(), summary.problems.len()];
+    beside.into_iter().chain(lists).any(|len| len > lines)
+}
+
+fn first(all: &[Line], lines: usize) -> Vec<Experiment<'_>> {
+    all.iter().take(lines).map(experiment).collect()
 }
 
 fn experiment(line: &Line) -> Experiment<'_> {
@@ -205,7 +244,7 @@ fn tally(counts: &Counts) -> Tally {
     }
 }
 
-fn beside(background: &Background) -> Beside<'_> {
+fn beside(background: &Background, lines: usize) -> Beside<'_> {
     let Background {
         causes,
         short_pools,
@@ -213,9 +252,9 @@ fn beside(background: &Background) -> Beside<'_> {
         silences,
     } = background;
     Beside {
-        causes,
-        short_pools,
-        forgotten_holds,
-        silences,
+        causes: &causes[..lines.min(causes.len())],
+        short_pools: &short_pools[..lines.min(short_pools.len())],
+        forgotten_holds: &forgotten_holds[..lines.min(forgotten_holds.len())],
+        silences: &silences[..lines.min(silences.len())],
     }
 }

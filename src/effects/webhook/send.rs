@@ -5,7 +5,6 @@
 //! makes the same HMAC, compares the two in constant time, and refuses what is older than a few minutes.
 
 use std::fmt::Write;
-use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use jiff::Timestamp;
@@ -28,6 +27,9 @@ use engine::{Delivered, DeliveryFault, Input, Notification, Outlook, Summary};
 /// How many calls are under way at the same time. More wait in the queue that they come from.
 pub const AT_ONCE: usize = 4;
 
+/// The answer to a message that is too long.
+const TOO_LARGE: u16 = 413;
+
 /// The header with the time of the call.
 pub const HEADER_TIMESTAMP: &str = "x-labwatch-timestamp";
 
@@ -36,9 +38,6 @@ pub const HEADER_ID: &str = "x-labwatch-id";
 
 /// The header with the signature.
 pub const HEADER_SIGNATURE: &str = "x-labwatch-signature";
-
-/// How long a call may take, connecting included.
-pub const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A program that is told.
 #[derive(Debug, Clone)]
@@ -49,7 +48,7 @@ pub struct Webhook {
     pub url: HiddenUrl,
     /// What calls are signed with; `None`: they are not.
     pub secret: Option<SecretString>,
-    /// Calls that take at most [`TIMEOUT`].
+    /// Calls that take at most `WEBHOOK_TIMEOUT`.
     pub http: Http,
 }
 
@@ -85,7 +84,22 @@ impl Webhook {
     /// # Errors
     /// [`DeliveryFault`] when it was not taken; permanent when the other side will not take the same content later either.
     pub async fn send(&self, summary: &Summary) -> Result<(), DeliveryFault> {
-        let body = message::json(summary).map_err(|error| unfit(&error.to_string()))?;
+        let fault = match self.post(summary, message::MAX_LINES).await {
+            Ok(()) => return Ok(()),
+            Err(fault) => fault,
+        };
+        // What lies between may take less than what we think is short.
+        match fault.fault {
+            CallError::Sick {
+                status: TOO_LARGE, ..
+            } => self.post(summary, 0).await,
+            _ => Err(fault),
+        }
+    }
+
+    /// Posts a summary with at most so many experiments in each list.
+    async fn post(&self, summary: &Summary, lines: usize) -> Result<(), DeliveryFault> {
+        let body = message::json(summary, lines).map_err(|error| unfit(&error.to_string()))?;
         let headers = self.headers(&summary.thread.id.to_string(), Timestamp::now(), &body)?;
         let answer = self
             .http
@@ -192,6 +206,8 @@ pub async fn run(
 
 async fn deliver(webhooks: Vec<Webhook>, next: Notification, inputs: mpsc::Sender<Input>) {
     let summary = &next.summary;
+    // Where it is not taken, labwatch is about to stop.
+    let _ = inputs.send(Input::DeliveryBegun(summary.id)).await;
     let outcome = match webhooks
         .iter()
         .find(|webhook| webhook.route == summary.route)
@@ -220,6 +236,7 @@ async fn deliver(webhooks: Vec<Webhook>, next: Notification, inputs: mpsc::Sende
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     use axum::Router;
     use axum::body::Bytes;
@@ -251,12 +268,16 @@ mod tests {
                 remember.lock().expect("nobody panics").push((
                     uri.path().to_owned(),
                     headers,
-                    body,
+                    body.clone(),
                 ));
                 match uri.path() {
                     "/slow" => std::future::pending().await,
                     "/moved" => Redirect::temporary("/204").into_response(),
                     "/long" => vec![b'x'; 8 << 20].into_response(),
+                    "/10000" if body.len() > 10_000 => {
+                        StatusCode::PAYLOAD_TOO_LARGE.into_response()
+                    }
+                    "/10000" => StatusCode::NO_CONTENT.into_response(),
                     path => StatusCode::from_bytes(&path.as_bytes()[1..])
                         .expect("a status")
                         .into_response(),
@@ -365,6 +386,65 @@ mod tests {
             .collect()
     }
 
+    /// A laboratory of which all is lost.
+    fn catastrophe(experiments: usize) -> Summary {
+        let line = |number: usize| engine::Line {
+            stub: engine::model::Stub::try_new(&format!("pend{number:04}")).expect("a name"),
+            health: engine::model::Health::Down,
+            notified: engine::model::Health::Ok,
+            bookable: None,
+            listed: true,
+            issues: vec![engine::Issue::RelayOutage; 20],
+            since: summary().at,
+            lasted: None,
+            affected: engine::Affected::default(),
+            advice: Some("x".repeat(1_000)),
+        };
+        let lines: Vec<_> = (0..experiments).map(line).collect();
+        Summary {
+            problems: lines.clone(),
+            news: lines,
+            ..(*summary()).clone()
+        }
+    }
+
+    #[test]
+    fn a_message_is_bounded_and_counts_what_it_leaves_out() {
+        for (experiments, truncated) in [(1, false), (100, true), (101, true), (3_000, true)] {
+            let all = catastrophe(experiments);
+            let body = message::json(&all, message::MAX_LINES).expect("JSON");
+            assert!(body.len() <= message::MAX_BYTES, "{}", body.len());
+            let value: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+            assert_eq!(value["truncated"], truncated, "{experiments}");
+            for list in ["news", "problems"] {
+                assert_eq!(value[format!("{list}_total")], experiments);
+                let named = value[list].as_array().expect("a list").len();
+                assert!((1..=experiments.min(100)).contains(&named), "{named}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_too_long_for_the_other_side_is_shortened() {
+        let program = Program::start().await;
+        let webhook = program.webhook("10000");
+        assert_eq!(webhook.send(&catastrophe(50)).await, Ok(()));
+        let bodies: Vec<usize> = program
+            .heard()
+            .iter()
+            .map(|(.., body)| body.len())
+            .collect();
+        let [long, short] = bodies[..] else {
+            panic!("{bodies:?}")
+        };
+        assert!(long > 10_000 && short <= 10_000, "{bodies:?}");
+        let ids = program
+            .heard()
+            .into_iter()
+            .map(|(_, headers, _)| headers[HEADER_ID].clone());
+        assert_eq!(ids.collect::<std::collections::BTreeSet<_>>().len(), 1);
+    }
+
     #[tokio::test]
     async fn a_message_is_posted_once_and_signed() {
         let program = Program::start().await;
@@ -374,7 +454,10 @@ mod tests {
         let [(_, headers, body)] = heard.as_slice() else {
             panic!("{heard:?}")
         };
-        assert_eq!(body.as_ref(), message::json(&summary()).expect("JSON"));
+        assert_eq!(
+            body.as_ref(),
+            message::json(&summary(), message::MAX_LINES).expect("JSON")
+        );
         let header = |name: &str| headers[name].to_str().expect("text").to_owned();
         assert_eq!(
             (header("content-type"), header(HEADER_ID)),
@@ -456,6 +539,7 @@ mod tests {
             .send(Notification::to_all(summary()))
             .await
             .expect("listens");
+        assert!(matches!(inputs.recv().await, Some(Input::DeliveryBegun(7))));
         let Some(Input::Delivered {
             id: 7,
             outcome: Err(refused),
@@ -472,6 +556,7 @@ mod tests {
             .send(Notification::to_all(Arc::new(elsewhere)))
             .await
             .expect("listens");
+        assert!(matches!(inputs.recv().await, Some(Input::DeliveryBegun(7))));
         let Some(Input::Delivered {
             outcome: Err(lost), ..
         }) = inputs.recv().await

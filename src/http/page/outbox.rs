@@ -30,7 +30,11 @@ pub(super) fn page(frame: &Frame<'_>, rows: Option<&Told<Vec<OutboxRow>>>) -> Ma
 fn routes(frame: &Frame<'_>) -> Markup {
     let now = frame.now;
     let rows = frame.snapshot.routes.iter().map(|route| {
-        let (shape_of, as_str) = if route.failures > 0 { ("down", "fails") } else { ("ok", "works") };
+        let (shape_of, as_str) = match (route.failures, route.unreached.len()) {
+            (0, 0) => ("ok", "works"),
+            (0, _) => ("degraded", "not for all"),
+            _ => ("down", "fails"),
+        };
         let waiting = route.waiting_since.map_or_else(|| html! { "nothing" }, |waiting| words::since(waiting, now));
         [
             html! { (clip(route.name.as_str())) },
@@ -44,6 +48,33 @@ fn routes(frame: &Frame<'_>) -> Markup {
     html! {
         @if frame.snapshot.routes.is_empty() { (components::none("Nobody is told: no address is set (email_to).")) }
         @else { (components::table("Ways to people", ["Route", "By", "State", "Last told", "Waits", "The last failure"], rows)) }
+        (unreached(frame))
+    }
+}
+
+/// The recipients who do not have what the others have.
+fn unreached(frame: &Frame<'_>) -> Markup {
+    let now = frame.now;
+    let routes = frame.snapshot.routes.iter();
+    let all = routes.flat_map(|route| route.unreached.iter().map(move |one| (route, one)));
+    let rows: Vec<_> = all
+        .take(MAX_ROWS)
+        .map(|(route, one)| {
+            let who = one.recipient.show(frame.visibility).map(str::to_owned);
+            let next = if one.refused { "with the next message" } else { "again" };
+            [
+                html! { (private(who.as_ref())) },
+                html! { (clip(route.name.as_str())) },
+                words::since(one.since, now),
+                html! { (private(Some(&one.fault.words(frame.visibility)).filter(|_| frame.private))) },
+                html! { (next) },
+            ]
+        })
+        .collect();
+    html! {
+        @if !rows.is_empty() {
+            (components::table("Recipients who are not reached", ["Recipient", "Route", "Since", "Why", "Tried"], rows.into_iter()))
+        }
     }
 }
 

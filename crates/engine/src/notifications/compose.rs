@@ -56,6 +56,7 @@ impl RouteNotifier {
         self.delivery.send(InFlight {
             summary: Arc::clone(&summary),
             since: context.now,
+            begun: None,
             entries,
             alert_states,
             digest,

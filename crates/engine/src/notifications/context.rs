@@ -42,6 +42,8 @@ pub(crate) struct NotificationContext<'a> {
     pub(crate) views: &'a Views,
     /// Whether a switch is decided or under way.
     pub(crate) is_switching: bool,
+    /// When that of relay and jump reported last which was heard of longest ago, as far as they report at all.
+    pub(crate) reported: Option<Moment>,
     /// Until when relay or jump settle.
     pub(crate) settles_until: Option<Moment>,
     pub(crate) active_alerts: Vec<ActiveAlert>,
@@ -69,6 +71,17 @@ impl NotificationContext<'_> {
         resources
             .filter_map(|name| self.switching.resources.bookable(name))
             .max()
+    }
+
+    /// Whether somebody uses an experiment or has booked it for soon.
+    pub(super) fn is_booked_within(&self, stub: &Stub, within: Duration) -> bool {
+        let now = self.now.wall();
+        let Some(experiment) = self.experiment(stub) else {
+            return false;
+        };
+        let soon = (self.now + within).wall();
+        let affected = self.groups.calendar.affected(&experiment.resources, now);
+        affected.first_start.is_some_and(|start| start <= soon)
     }
 
     /// Whether an experiment's news waits now.

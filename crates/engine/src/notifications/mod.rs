@@ -2,12 +2,14 @@
 
 pub(crate) mod advice;
 mod alerts;
+mod budget;
 mod compose;
 mod context;
 pub(crate) mod correlation;
 pub(crate) mod delivery;
 mod digest;
 mod lanes;
+mod pending;
 mod reconfigure;
 pub(crate) mod route;
 mod route_notifier;
@@ -22,7 +24,7 @@ pub(super) use route_notifier::Due;
 use crate::engine::memory::RouteMemory;
 use crate::experiments::experiment::Experiment;
 use crate::model::{Moment, RouteName, Stub};
-use crate::notifications::route::Route;
+use crate::notifications::route::{Channel, Route};
 use crate::protocol::audience::{Audience, Lane};
 use crate::protocol::record::Record;
 use crate::protocol::snapshot::{RouteView, ToldView};
@@ -216,6 +218,22 @@ impl Notifications {
             .iter()
             .filter_map(|notifier| notifier.deadline(self.switching_since, now))
             .min()
+    }
+
+    /// A delivery has begun: until then it waited in a queue.
+    pub(super) fn begun(&mut self, id: u64, now: Moment) {
+        for notifier in &mut self.notifiers {
+            notifier.delivery.begun(id, now);
+        }
+    }
+
+    /// What failed may work now, on this channel or on all.
+    pub(super) fn retry(&mut self, channel: Option<Channel>, now: Moment) {
+        let concerned = self
+            .notifiers
+            .iter_mut()
+            .filter(|notifier| channel.is_none_or(|channel| notifier.route.channel == channel));
+        concerned.for_each(|notifier| notifier.delivery.retry(now));
     }
 
     /// What is to be kept of changes that no summary made.

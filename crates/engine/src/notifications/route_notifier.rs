@@ -7,9 +7,11 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::alerts::Alerts;
+use super::budget::Budget;
 use super::context::NotificationContext;
 use super::delivery::{Delivery, InFlight, NotifiedState};
 use super::digest::Digests;
+use super::pending::{PARTS_FOLLOW_WITHIN, Pending};
 use crate::experiments::experiment::Experiment;
 use crate::model::{CallError, Health, Moment, RouteName, Stub};
 use crate::notifications::route::Route;
@@ -17,7 +19,7 @@ use crate::protocol::audience::{Audience, Notification, Recipient, Unreached};
 use crate::protocol::input::{DeliveryFault, Outlook};
 use crate::protocol::snapshot::{RouteView, ToldView, UnreachedView};
 use crate::protocol::state::{self, Alert, Known, MailThread, MessageId, Notified, ReminderState};
-use crate::protocol::summary::Occasion;
+use crate::protocol::summary::{Line, Occasion};
 
 /// A summary waits at most this long for switches that are under way, so that it can say what came of them.
 const WAIT_FOR_SWITCHES: Duration = Duration::from_secs(10);
@@ -25,13 +27,12 @@ const WAIT_FOR_SWITCHES: Duration = Duration::from_secs(10);
 /// A summary waits at most this long for a source to settle after its restart or return, so that what comes back together is told together.
 const WAIT_FOR_SETTLING: Duration = Duration::from_secs(60);
 
-/// What changes nothing for students is told after this time: relay and jump, each asked every five seconds, see the same power cut
-/// that far apart, and one summary is to tell it.
-const PARTS_FOLLOW_WITHIN: Duration = Duration::from_secs(6);
-
 /// Who was told that an experiment is down hears of another cause at the earliest after this time: when power goes, its remote login
 /// is often seen to be lost some seconds after its streams, and one message is enough for that.
 const CAUSES_FOLLOW_AFTER: Duration = Duration::from_secs(60);
+
+/// What gets worse is told at once, whatever was told before, where it is booked now or within this time.
+const URGENT_WITHIN: Duration = Duration::from_secs(3600);
 
 /// The longest wait between two reminders, unless the first one waits longer.
 const REMIND_AT_LEAST_EVERY: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -73,7 +74,7 @@ pub(super) struct RouteNotifier {
     pub(super) notified: BTreeMap<Stub, Heard>,
     pub(super) alert_states: Alerts,
     /// Experiments of which people must be told something, with from when on.
-    pub(super) pending: BTreeMap<Stub, Moment>,
+    pub(super) pending: BTreeMap<Stub, Pending>,
     /// Experiments of a summary that failed, with since when they were bad: it is not known whether it was read, so they are notified about
     /// them although they may be again as they were told before.
     pub(super) unconfirmed: BTreeMap<Stub, Moment>,
@@ -82,6 +83,7 @@ pub(super) struct RouteNotifier {
     /// Since when there is something to tell that is not held back.
     waiting_since: Option<Moment>,
     pub(super) delivery: Delivery,
+    budget: Budget,
     /// When a summary last arrived.
     pub(super) notified_at: Option<Moment>,
     pub(super) reminders: u32,
@@ -118,6 +120,7 @@ impl RouteNotifier {
             well_since: BTreeMap::new(),
             waiting_since: None,
             delivery: Delivery::default(),
+            budget: Budget::default(),
             notified_at: None,
             reminders: 0,
         }
@@ -162,13 +165,13 @@ impl RouteNotifier {
         let heard_at = heard
             .and_then(|heard| heard.thread)
             .map_or(now, |thread| now.back_at(thread.last.at));
-        let from = match (known.health.is_unusable(), notified.health.is_unusable()) {
-            _ if unconfirmed => now,
+        let pending = match (known.health.is_unusable(), notified.health.is_unusable()) {
+            _ if unconfirmed => Pending::now(now),
             (true, true) if known.health == notified.health => {
-                (heard_at + CAUSES_FOLLOW_AFTER).max(now + PARTS_FOLLOW_WITHIN)
+                Pending::from((heard_at + CAUSES_FOLLOW_AFTER).max(now + PARTS_FOLLOW_WITHIN))
             }
-            (true, true) | (false, false) => now + PARTS_FOLLOW_WITHIN,
-            (true, false) | (false, true) => now,
+            (true, true) | (false, false) => Pending::from(now + PARTS_FOLLOW_WITHIN),
+            (true, false) | (false, true) => Pending::of_change(now),
         };
         self.delivery.note_change(stub, &known);
         if known.health == Health::Ok {
@@ -178,8 +181,10 @@ impl RouteNotifier {
         } else {
             self.well_since.remove(stub);
         }
-        let entry = self.pending.entry(stub.clone()).or_insert(from);
-        *entry = from.min(*entry);
+        self.pending
+            .entry(stub.clone())
+            .and_modify(|known| known.add(pending))
+            .or_insert(pending);
     }
 
     /// Takes note that an experiment is forgotten. Returns whether people knew anything of it.
@@ -211,7 +216,7 @@ impl RouteNotifier {
             .pending
             .iter()
             .filter(|(stub, _)| !context.is_suppressed(stub))
-            .map(|(_, from)| *from)
+            .map(|(_, pending)| pending.ready(context.reported))
             .min();
         self.waiting_since = first
             .into_iter()
@@ -224,12 +229,15 @@ impl RouteNotifier {
             at: now.wall(),
             id: next_id,
         };
-        self.send_again(context, &alert_states).or_else(|| {
-            self.notify_news(context, switching_since, &alert_states, message)
-                .or_else(|| self.tell_digest(context, &alert_states, message))
-                .or_else(|| self.remind(context, &alert_states, message))
-                .map(Due::New)
-        })
+        if let Some(again) = self.send_again(context, &alert_states) {
+            return Some(again);
+        }
+        let new = self
+            .notify_news(context, switching_since, &alert_states, message)
+            .or_else(|| self.tell_digest(context, &alert_states, message))
+            .or_else(|| self.remind(context, &alert_states, message))?;
+        self.budget.spend(self.route.interval, now);
+        Some(Due::New(new))
     }
 
     /// The message that failed, as it was, if it still says what is to be said. Otherwise another one does.
@@ -257,6 +265,7 @@ impl RouteNotifier {
             return None;
         }
         let audience = self.audience.clone();
+        self.budget.spend(self.route.interval, context.now);
         let message = self.delivery.send_again(context.now)?;
         let notification = Notification {
             summary: Arc::clone(&message.summary),
@@ -290,6 +299,10 @@ impl RouteNotifier {
             || news
                 .iter()
                 .any(|(line, _)| !context.is_suppressed(&line.stub));
+        if is_news && !self.may_tell(&news, context) {
+            self.remember(&news, context);
+            return None;
+        }
         is_news.then(|| {
             self.send(
                 Occasion::News,
@@ -300,6 +313,30 @@ impl RouteNotifier {
                 context,
             )
         })
+    }
+
+    /// Whether the budget allows a message. What gets worse although it is booked soon does not wait for it.
+    fn may_tell(&self, news: &[(Line, NotifiedState)], context: &NotificationContext<'_>) -> bool {
+        let (every, now) = (self.route.interval, context.now);
+        let is_urgent = |(line, _): &(Line, NotifiedState)| {
+            line.health.is_unusable()
+                && !line.notified.is_unusable()
+                && context.is_booked_within(&line.stub, URGENT_WITHIN)
+        };
+        self.budget.allows(every, now)
+            || (news.iter().any(is_urgent) && self.budget.allows_urgent(every, now))
+    }
+
+    /// What waits for the budget is told one day, although it may be over by then.
+    fn remember(&mut self, news: &[(Line, NotifiedState)], context: &NotificationContext<'_>) {
+        for (stub, entry) in news.iter().map(|(_, state)| state) {
+            if let Some((known, bad_since)) = entry.as_ref().filter(|_| self.route.hears_of(stub))
+                && known.health.is_unusable()
+            {
+                let since = bad_since.unwrap_or(context.now);
+                self.unconfirmed.entry(stub.clone()).or_insert(since);
+            }
+        }
     }
 
     /// What is new is told as news first: a digest tells only what people know.
@@ -345,6 +382,7 @@ impl RouteNotifier {
     ) -> Option<Notification> {
         let is_due =
             self.waiting_since.is_none() && self.reminder_at().is_some_and(|at| at <= context.now);
+        let is_due = is_due && self.budget.allows(self.route.interval, context.now);
         let is_open = is_due
             && (self.alert_states.is_told_any_of(alert_states) || self.is_still_bad(context));
         is_open.then(|| {
@@ -383,15 +421,17 @@ impl RouteNotifier {
             .map(|first| [first + self.route.gather, first + WAIT_FOR_SETTLING])
             .into_iter()
             .flatten();
+        let budget = self.budget.ready_at(self.route.interval, now);
         let others = [
             switched,
-            self.reminder_at(),
+            self.reminder_at().map(|at| at.max(budget)),
             self.digest_at(now),
             self.delivery.retry_at(),
         ]
         .into_iter()
         .flatten();
-        news.chain(others)
+        news.map(|at| at.max(budget))
+            .chain(others)
             .map(|at| self.delivery.earliest(at))
             .filter(|at| *at > now)
             .min()
@@ -449,6 +489,9 @@ impl RouteNotifier {
         let Some(message) = self.delivery.take(id) else {
             return;
         };
+        if fault.outlook != Outlook::Unknown {
+            self.budget.give_back(self.route.interval);
+        }
         self.delivery.failed_with(message.clone(), fault, now);
         self.owe(message, now);
         for recipient in self.audience.only().into_iter().flatten() {
@@ -594,7 +637,7 @@ impl RouteNotifier {
         {
             let bad_since = entry.and_then(|(_, since)| since).unwrap_or(now);
             self.unconfirmed.entry(stub.clone()).or_insert(bad_since);
-            self.pending.entry(stub).or_insert(now);
+            self.pending.entry(stub).or_insert(Pending::now(now));
         }
     }
 
