@@ -120,6 +120,94 @@ fn a_source_that_does_not_report_is_not_waited_for() {
     assert!(at <= 10 + 5 + 6, "{at}");
 }
 
+/// The experiment is down for so long and up for so long in turn, for a day; then it stays up.
+fn a_day_of(down: u64, up: u64) -> Vec<(u64, String)> {
+    let mut world = World::of(&["pend00"]);
+    let begin = world.now;
+    while world.now.since(begin) < Duration::from_secs(24 * 3_600) {
+        world.lose(&["pend00"]);
+        world.run(down);
+        world.regain(&["pend00"]);
+        world.run(up);
+    }
+    world.run(3 * 3_600);
+    world.letters(ANN, begin)
+}
+
+#[test]
+fn an_experiment_that_comes_and_goes_is_told_as_unsteady_once_and_when_it_holds() {
+    for (down, up) in [(600, 600), (900, 900), (3_600, 1_800), (30, 1_800)] {
+        let letters = a_day_of(down, up);
+        assert!(letters.len() <= 12, "{down}/{up}: {letters:#?}");
+        let unsteady = letters
+            .iter()
+            .filter(|(_, text)| text.contains("It is unsteady"));
+        assert_eq!(unsteady.count(), 1, "{down}/{up}: {letters:#?}");
+        let (_, last) = letters.last().expect("some");
+        assert!(
+            last.starts_with("pend00 ok") && last.contains("has been steady for 2 h"),
+            "{letters:#?}"
+        );
+    }
+}
+
+#[test]
+fn an_unsteady_experiment_stays_so_across_a_restart_and_may_hold_as_down() {
+    let mut world = World::of(&["pend00"]);
+    let begin = world.now;
+    for _ in 0..6 {
+        world.lose(&["pend00"]);
+        world.run(600);
+        world.regain(&["pend00"]);
+        world.run(600);
+    }
+    let before = world.letters(ANN, begin).len();
+    world.restart();
+    for _ in 0..6 {
+        world.lose(&["pend00"]);
+        world.run(600);
+        world.regain(&["pend00"]);
+        world.run(600);
+    }
+    assert_eq!(world.letters(ANN, begin).len(), before);
+    world.lose(&["pend00"]);
+    world.run(3 * 3_600);
+    let letters = world.letters(ANN, begin);
+    assert_eq!(letters.len(), before + 1, "{letters:#?}");
+    assert!(
+        letters[before]
+            .1
+            .starts_with("pend00 down (It was unsteady"),
+        "{letters:#?}"
+    );
+    world.regain(&["pend00"]);
+    world.run(60);
+    assert_eq!(
+        world.letters(ANN, begin).len(),
+        before + 2,
+        "it counts anew"
+    );
+}
+
+#[test]
+fn an_experiment_that_leaves_book_while_it_is_told_as_down_gets_a_last_word() {
+    let mut world = World::new();
+    let begin = world.now;
+    world.lose(&["pend00"]);
+    world.run(600);
+    world.listed.remove("pend00");
+    world.poll();
+    world.run(26 * 3_600);
+    let letters = world.letters(ANN, begin);
+    let (_, last) = letters.last().expect("some");
+    assert!(
+        last.contains("pend00 is not watched any more") && last.ends_with("last known as down"),
+        "{letters:#?}"
+    );
+    world.run(3_600);
+    assert_eq!(world.letters(ANN, begin).len(), letters.len());
+}
+
 /// How often a route is notified in the worst hour.
 fn worst_hour(world: &World) -> usize {
     let times: Vec<Moment> = world

@@ -97,7 +97,8 @@ impl NotificationContext<'_> {
                 continue;
             };
             line.affected = self.groups.calendar.affected(&experiment.resources, now);
-            line.advice = self.views.derived.advice_for(experiment).map(str::to_owned);
+            let advice = self.views.derived.advice_for(experiment);
+            line.advice = line.advice.take().or(advice.map(str::to_owned));
         }
         summary.news.sort_by_key(urgency);
         summary.problems.sort_by_key(urgency);

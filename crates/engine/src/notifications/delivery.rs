@@ -42,6 +42,8 @@ pub(super) struct InFlight {
     pub(super) begun: Option<Moment>,
     pub(super) entries: Vec<NotifiedState>,
     pub(super) alert_states: BTreeMap<Alert, Moment>,
+    /// Experiments of which it says that they are not watched any more.
+    pub(super) closings: Vec<Stub>,
     /// The time for which the digest was due, where it is one.
     pub(super) digest: Option<Timestamp>,
     /// Which attempt it is, from 0 on.
@@ -59,6 +61,7 @@ impl InFlight {
             alert_states: alerts
                 .filter_map(|line| Some((line.alert?, now.back_at(line.since))))
                 .collect(),
+            closings: Vec::new(),
             digest,
             attempt: 0,
             summary,

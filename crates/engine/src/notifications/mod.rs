@@ -3,6 +3,7 @@
 pub(crate) mod advice;
 mod alerts;
 mod budget;
+mod closing;
 mod compose;
 mod context;
 pub(crate) mod correlation;
@@ -13,6 +14,7 @@ mod pending;
 mod reconfigure;
 pub(crate) mod route;
 mod route_notifier;
+mod unsteady;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,7 +30,7 @@ use crate::notifications::route::{Channel, Route};
 use crate::protocol::audience::{Audience, Lane};
 use crate::protocol::record::Record;
 use crate::protocol::snapshot::{RouteView, ToldView};
-use crate::protocol::state::{Alert, Notified};
+use crate::protocol::state::Alert;
 use route_notifier::RouteNotifier;
 
 /// All routes, each with what its people were told. Nothing that happens on one of them touches another.
@@ -177,17 +179,16 @@ impl Notifications {
     }
 
     /// Takes note that an experiment is forgotten.
-    pub(super) fn forget(&mut self, stub: &Stub) {
-        for notifier in self
-            .notifiers
-            .iter_mut()
-            .filter_map(|notifier| notifier.forget(stub).then_some(&*notifier))
-        {
-            self.told_changed = true;
-            self.records.push(Record::Notified {
-                route: notifier.name.clone(),
-                notified: Notified::Experiment(stub.clone(), None),
-            });
+    pub(super) fn forget(&mut self, stub: &Stub, now: Moment) {
+        for notifier in &mut self.notifiers {
+            let gone = notifier.forget(stub, now);
+            self.told_changed |= !gone.is_empty();
+            let name = &notifier.name;
+            self.records
+                .extend(gone.into_iter().map(|notified| Record::Notified {
+                    route: name.clone(),
+                    notified,
+                }));
         }
     }
 

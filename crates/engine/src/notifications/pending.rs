@@ -48,6 +48,11 @@ impl Pending {
         self.changed = self.changed.or(other.changed);
     }
 
+    /// Whether its other source is still to be waited for.
+    pub(super) fn is_half_known(&self, reported: Option<Moment>, now: Moment) -> bool {
+        self.changed.is_some() && self.ready(reported) > now
+    }
+
     /// From when on it is told, where the last source whose report counts has reported at `reported`.
     pub(super) fn ready(&self, reported: Option<Moment>) -> Moment {
         match self.changed {

@@ -8,10 +8,12 @@ use jiff::Timestamp;
 
 use super::alerts::Alerts;
 use super::budget::Budget;
+use super::closing::Closing;
 use super::context::NotificationContext;
 use super::delivery::{Delivery, InFlight, NotifiedState};
 use super::digest::Digests;
 use super::pending::{PARTS_FOLLOW_WITHIN, Pending};
+use super::unsteady::Unsteady;
 use crate::experiments::experiment::Experiment;
 use crate::model::{CallError, Health, Moment, RouteName, Stub};
 use crate::notifications::route::Route;
@@ -84,6 +86,11 @@ pub(super) struct RouteNotifier {
     waiting_since: Option<Moment>,
     pub(super) delivery: Delivery,
     budget: Budget,
+    pub(super) unsteady: Unsteady,
+    /// When the first unsteady experiment has held for long enough.
+    holds_at: Option<Moment>,
+    /// Experiments that are not watched any more although recipients were told that they are bad.
+    pub(super) closing: BTreeMap<Stub, Closing>,
     /// When a summary last arrived.
     pub(super) notified_at: Option<Moment>,
     pub(super) reminders: u32,
@@ -121,6 +128,9 @@ impl RouteNotifier {
             waiting_since: None,
             delivery: Delivery::default(),
             budget: Budget::default(),
+            unsteady: Unsteady::default(),
+            holds_at: None,
+            closing: BTreeMap::new(),
             notified_at: None,
             reminders: 0,
         }
@@ -130,6 +140,7 @@ impl RouteNotifier {
     pub(super) fn is_idle(&self, now: Moment) -> bool {
         let is_past = |at: Option<Moment>| at.is_some_and(|at| at <= now);
         self.pending.is_empty()
+            && self.closing.is_empty()
             && self.alert_states.is_idle()
             && self.delivery.is_idle()
             && !is_past(self.reminder_at())
@@ -154,6 +165,12 @@ impl RouteNotifier {
         let Some(known) = Known::of(experiment, manifest_known) else {
             return;
         };
+        let unusable = known.health.is_unusable();
+        if let Some(holds_at) = self.unsteady.note(stub, unusable, now) {
+            self.delivery.note_change(stub, &known);
+            self.pending.insert(stub.clone(), Pending::from(holds_at));
+            return;
+        }
         let heard = self.notified.get(stub);
         let notified = heard.map_or_else(Known::assumed, |heard| heard.known.clone());
         let unconfirmed = self.unconfirmed.contains_key(stub);
@@ -187,12 +204,29 @@ impl RouteNotifier {
             .or_insert(pending);
     }
 
-    /// Takes note that an experiment is forgotten. Returns whether people knew anything of it.
-    pub(super) fn forget(&mut self, stub: &Stub) -> bool {
+    /// Takes note that an experiment is forgotten. Who was told that it is bad hears that it is not watched any more. Returns what is to
+    /// be forgotten.
+    pub(super) fn forget(&mut self, stub: &Stub, now: Moment) -> Vec<Notified> {
         self.pending.remove(stub);
         self.unconfirmed.remove(stub);
         self.well_since.remove(stub);
-        self.notified.remove(stub).is_some()
+        let mut gone = Vec::new();
+        if self.unsteady.forget(stub) {
+            gone.push(Notified::Unsteady(stub.clone(), Vec::new()));
+        }
+        if let Some(heard) = self.notified.remove(stub) {
+            gone.push(Notified::Experiment(stub.clone(), None));
+            if heard.known.health.is_bad() {
+                self.closing.insert(stub.clone(), Closing::of(&heard, now));
+            }
+        }
+        gone
+    }
+
+    /// Whether an experiment is unsteady, and it is not yet to be told how it is.
+    pub(super) fn is_held(&self, stub: &Stub, now: Moment) -> bool {
+        let waits = |pending: &Pending| pending.from > now;
+        self.unsteady.is_unsteady(stub) && self.pending.get(stub).is_some_and(waits)
     }
 
     /// The summary that is due now, if one is.
@@ -215,12 +249,19 @@ impl RouteNotifier {
         let first = self
             .pending
             .iter()
-            .filter(|(stub, _)| !context.is_suppressed(stub))
+            .filter(|(stub, _)| !context.is_suppressed(stub) && !self.is_held(stub, now))
             .map(|(_, pending)| pending.ready(context.reported))
+            .min();
+        let held = self.unsteady.all().map(|(stub, _)| stub);
+        let held = held.filter(|stub| self.is_held(stub, now));
+        self.holds_at = held
+            .filter_map(|stub| self.pending.get(stub))
+            .map(|pending| pending.from)
             .min();
         self.waiting_since = first
             .into_iter()
             .chain(self.alert_states.untold_since)
+            .chain(self.closing.values().map(|closing| closing.ended))
             .min();
         if !self.delivery.may_send(now) {
             return None;
@@ -250,7 +291,11 @@ impl RouteNotifier {
         let news = self.news(context);
         let entries: Vec<&NotifiedState> = news.iter().map(|(_, entry)| entry).collect();
         let still_holds = match failed.occasion() {
-            Occasion::News => failed.tells(&entries) && failed.tells_alerts(alert_states),
+            Occasion::News => {
+                failed.tells(&entries)
+                    && failed.tells_alerts(alert_states)
+                    && failed.closings.iter().eq(self.closing.keys())
+            }
             Occasion::Reminder => self.waiting_since.is_none() && self.is_still_bad(context),
             Occasion::Digest => {
                 let due = self
@@ -296,6 +341,7 @@ impl RouteNotifier {
         }
         let news = self.news(context);
         let is_news = self.alert_states.untold_since.is_some()
+            || !self.closing.is_empty()
             || news
                 .iter()
                 .any(|(line, _)| !context.is_suppressed(&line.stub));
@@ -427,6 +473,7 @@ impl RouteNotifier {
             self.reminder_at().map(|at| at.max(budget)),
             self.digest_at(now),
             self.delivery.retry_at(),
+            self.holds_at,
         ]
         .into_iter()
         .flatten();
@@ -534,7 +581,12 @@ impl RouteNotifier {
             Notified::Experiment(stub.clone(), Some(state::Heard { known, thread }))
         });
         let reminder_state = Notified::ReminderState(self.reminder_state(now));
+        let unsteady = self.unsteady.all().map(|(stub, told)| {
+            let told = told.iter().map(|at| at.wall()).collect();
+            Notified::Unsteady(stub.clone(), told)
+        });
         experiments
+            .chain(unsteady)
             .chain(self.alert_states.all_notified())
             .chain([reminder_state])
             .collect()
@@ -560,6 +612,9 @@ impl RouteNotifier {
                 BTreeMap::new()
             };
             notified.extend(self.alert_states.learn(alert_states, message));
+            for stub in &summary.closings {
+                self.closing.remove(stub);
+            }
             let heard: Vec<_> = summary
                 .entries
                 .into_iter()
@@ -568,7 +623,7 @@ impl RouteNotifier {
             notified.extend(
                 heard
                     .into_iter()
-                    .map(|(stub, entry)| self.learn(stub, entry, message)),
+                    .flat_map(|(stub, entry)| self.learn(stub, entry, message, now)),
             );
         }
         notified.push(Notified::ReminderState(self.reminder_state(now)));
@@ -599,7 +654,9 @@ impl RouteNotifier {
         stub: Stub,
         entry: Option<(Known, Option<Moment>)>,
         message: MessageId,
-    ) -> Notified {
+        now: Moment,
+    ) -> Vec<Notified> {
+        let unsteady = self.swings(&stub, entry.as_ref().map(|(known, _)| known), now);
         self.pending.remove(&stub);
         self.unconfirmed.remove(&stub);
         self.well_since.remove(&stub);
@@ -622,7 +679,27 @@ impl RouteNotifier {
                 },
             );
         }
-        Notified::Experiment(stub, notified)
+        unsteady
+            .into_iter()
+            .chain([Notified::Experiment(stub, notified)])
+            .collect()
+    }
+
+    /// Counts how often recipients were told that an experiment is unusable. What was unsteady and is told has held.
+    fn swings(&mut self, stub: &Stub, known: Option<&Known>, now: Moment) -> Option<Notified> {
+        if self.unsteady.is_unsteady(stub) {
+            self.unsteady.forget(stub);
+            return Some(Notified::Unsteady(stub.clone(), Vec::new()));
+        }
+        let knew = |heard: &Heard| heard.known.health.is_unusable();
+        let is_new = !self.notified.get(stub).is_some_and(knew);
+        known
+            .filter(|known| is_new && known.health.is_unusable())
+            .map(|_| {
+                let told = self.unsteady.told(stub, now);
+                let told = told.iter().map(|at| at.wall()).collect();
+                Notified::Unsteady(stub.clone(), told)
+            })
     }
 
     /// It is not known whether the summary was read: its content is to be notified again.
