@@ -1,6 +1,7 @@
 //! The start of the service, top to bottom: what is made, how it is joined, how it is stopped. This module and its parts are the only
 //! ones that know all others, and the only ones that read the whole configuration.
 
+mod cluster;
 mod component_acks;
 mod component_history;
 mod driver_setup;
@@ -107,7 +108,10 @@ fn start(
     let driver = DriverSetup::new(&config)?;
     let (inputs, pictures) = (driver.inputs.clone(), driver.pictures.clone());
 
-    let outlets = outlets::start(&followed, &http, &mut parts, &inputs, stop)?;
+    let cluster = cluster::start(&config, &inputs, &mut parts, stop)?;
+    let (membership, links) = cluster.map(cluster::Cluster::parts).unzip();
+    let window = links.as_ref().map(cluster::Links::window);
+    let outlets = outlets::start(&followed, &http, &mut parts, &inputs, window, stop)?;
     let queues = metrics::queues(&inputs, &outlets);
     let needs = health::HealthDeps {
         config: &followed,
@@ -130,6 +134,7 @@ fn start(
         reporter: reporters.dead_man,
     };
     notifications::start_deadman(&config, heartbeat, pictures.clone(), &mut parts, stop);
+    cluster::report(links.as_ref(), reporters.cluster, &mut parts, stop);
     if let Some(reload) = options.reload {
         let hands = reload::Hands {
             inputs: inputs.clone(),
@@ -158,7 +163,7 @@ fn start(
         record: metrics::counted(options.record, &counters),
         turned: Box::new(turned(desk.clone())),
     };
-    driver.start(outlets, observers, &mut parts);
+    driver.start(outlets, observers, membership, &mut parts);
     metrics::start(&config, &mut parts, pictures, &desk, stop);
     Ok((parts, desk))
 }

@@ -40,6 +40,7 @@ pub(super) fn start(
     http: &Clients,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
+    window: Option<effects::book::WriteWindow>,
     stop: &CancellationToken,
 ) -> Result<Outlets, ServiceError> {
     let config = Arc::clone(&followed.borrow());
@@ -60,7 +61,10 @@ pub(super) fn start(
     parts.spawn(
         "switching",
         effects::book::run(
-            effects::book::Switcher { client: book },
+            effects::book::Switcher {
+                client: book,
+                window,
+            },
             switch_queue,
             inputs.clone(),
             stop.clone(),

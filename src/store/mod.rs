@@ -129,7 +129,7 @@ impl Store {
         let (health, health_seen) = watch::channel(first_health(now, fault));
         let writer = StoreWriter {
             agenda: Agenda::new(now, database.is_some()),
-            refill: Refill::of(&memory),
+            refill: Refill::of(&memory, settings.ring),
             folder,
             database,
             batches: queue,

@@ -1,6 +1,6 @@
 //! What a file that is begun anew while labwatch runs is told first: losing the file loses the past, not what is true now.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -11,9 +11,10 @@ use super::entry::{Entry, OutboxState};
 use super::memory::Memory;
 use super::text;
 use super::write::{self, WriteFault};
-use engine::model::ResourceName;
+use engine::model::{ResourceName, Stub};
 use engine::{
-    Booked, BookingChange, OutboxEntry, Record, State, StateKey, StateValue, SuppressionEntry,
+    Booked, BookingChange, Event, OutboxEntry, Record, State, StateKey, StateValue,
+    SuppressionEntry,
 };
 
 /// The state beside the file. It follows what is written, and only the thread that writes touches it.
@@ -23,11 +24,16 @@ pub(super) struct Refill {
     keep: BTreeMap<String, Value>,
     /// The bookings that are not over, by what makes them alike.
     bookings: BTreeMap<(ResourceName, Timestamp, Timestamp), Booked>,
+    /// The latest events of each experiment, oldest first.
+    events: BTreeMap<Stub, VecDeque<Arc<Event>>>,
+    /// How many of them are kept.
+    ring: usize,
 }
 
 impl Refill {
-    /// What was read at the start.
-    pub(super) fn of(memory: &Memory) -> Self {
+    /// What was read at the start; of each experiment the last `ring` events are kept.
+    pub(super) fn of(memory: &Memory, ring: usize) -> Self {
+        let events = memory.history.events.iter();
         let bookings = memory.history.bookings.iter();
         Self {
             state: memory.state.clone(),
@@ -35,6 +41,10 @@ impl Refill {
             bookings: bookings
                 .map(|booked| (alike(booked), booked.clone()))
                 .collect(),
+            events: events
+                .map(|(stub, events)| (stub.clone(), events.iter().cloned().collect()))
+                .collect(),
+            ring,
         }
     }
 
@@ -52,10 +62,28 @@ impl Refill {
                 record: Record::Bookings(changes),
             } => {
                 self.bookings.retain(|(_, _, end), _| *end > at);
-                changes.iter().for_each(|change| self.booked(change));
+                for change in &changes {
+                    self.booked(change);
+                }
             }
+            Entry::Record {
+                record: Record::Event { stub, event },
+                ..
+            } => self.happened(stub, event),
+            Entry::Record {
+                record: Record::Forgotten(stub),
+                ..
+            } => drop(self.events.remove(&stub)),
             Entry::Record { .. } | Entry::Audit { .. } => {}
         }
+    }
+
+    fn happened(&mut self, stub: Stub, event: Arc<Event>) {
+        let events = self.events.entry(stub).or_default();
+        if events.len() >= self.ring {
+            events.pop_front();
+        }
+        events.push_back(event);
     }
 
     fn booked(&mut self, change: &BookingChange) {
@@ -78,6 +106,13 @@ impl Refill {
         for (key, value) in &self.keep {
             write::put(to, key, Some(value))?;
         }
+        for (stub, events) in &self.events {
+            for event in events {
+                let (stub, event) = (stub.clone(), Arc::clone(event));
+                let at = event.when;
+                write::record(to, at, &Record::Event { stub, event })?;
+            }
+        }
         let standing = self.bookings.values().cloned();
         let standing = standing.map(BookingChange::Stands).collect();
         write::record(to, Timestamp::UNIX_EPOCH, &Record::Bookings(standing))
@@ -87,13 +122,6 @@ impl Refill {
 /// The rows of the history without which it would not be known since when something goes on.
 fn history(to: &Connection, key: &StateKey, value: &StateValue) -> Result<(), WriteFault> {
     match (key, value) {
-        (StateKey::Experiment(stub), StateValue::Experiment(state)) => {
-            let Some(last) = &state.last else {
-                return Ok(());
-            };
-            let (stub, event) = (stub.clone(), Arc::clone(last));
-            write::record(to, last.when, &Record::Event { stub, event })
-        }
         (StateKey::Hold(resource), StateValue::Hold(hold)) => {
             let (resource, reason) = (resource.clone(), Some(hold.reason.clone()));
             write::record(to, hold.since, &Record::Hold { resource, reason })

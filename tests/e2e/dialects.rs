@@ -283,7 +283,7 @@ async fn components_and_experiments_report_by_themselves() {
     let (_, body) = get(monitor.port(), "/status/wiki").await.expect("answers");
     assert!(body.contains("the disk is full"), "{body}");
     let lines = monitor
-        .lines(&["component wiki reports that it is ok"])
+        .lines(&["took a report", "\"name\":\"wiki\"", "\"state\":\"ok\""])
         .len();
     assert_eq!(lines, 1, "what is no change is not told");
 
