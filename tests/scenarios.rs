@@ -517,7 +517,7 @@ fn owned(words: &[&str]) -> Vec<String> {
     words.iter().map(|as_str| (*as_str).to_owned()).collect()
 }
 
-/// `route NAME PATTERN,PATTERN [webhook] [no-alerts] [gather=D] [remind=D] [digest=HH:MM@ZONE] [digest_when_well=yes]`
+/// `route NAME PATTERN,PATTERN [webhook] [no-alerts] [gather=D] [interval=D] [remind=D] [digest=HH:MM@ZONE] [digest_when_well=yes]`
 fn route(name: &str, patterns: &str, settings: &[&str]) -> Option<Route> {
     let patterns = patterns.split(',').map(str::to_owned).collect();
     let mut route = Route {
@@ -536,6 +536,7 @@ fn set_route(route: &mut Route, setting: &str) -> Option<()> {
         ("webhook", _) => route.channel = Channel::Http(HttpChannel::Webhook),
         ("no-alerts", _) => route.alerts = false,
         ("gather", value) => route.gather = parse_duration(value).ok()?,
+        ("interval", value) => route.interval = parse_duration(value).ok()?,
         ("remind", value) => route.remind = Some(parse_duration(value).ok()?),
         ("digest", value) => {
             let (time, zone) = value.split_once('@').unwrap_or((value, "UTC0"));

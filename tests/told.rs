@@ -36,7 +36,7 @@ const ROUND: Duration = Duration::from_secs(60);
 
 /// How many rounds everything works in the end: longer than an answer is waited for and than what may have arrived waits, but not than a
 /// refusal.
-const CALM: usize = 50;
+const CALM: usize = 75;
 
 /// What people know, by the summaries that arrived.
 type Known = BTreeMap<RouteName, BTreeMap<Stub, Health>>;
@@ -344,7 +344,7 @@ impl World {
         }
         let outcome = match sending {
             Sending::Works => Ok(Delivered::to_all()),
-            Sending::Unanswered | Sending::Lost => return None,
+            Sending::Unanswered | Sending::Lost => return Some(Input::DeliveryBegun(id)),
             Sending::Fails => Err(DeliveryFault::passing(CallError::TimedOut)),
             Sending::Refused => Err(DeliveryFault::refused(CallError::TimedOut)),
         };

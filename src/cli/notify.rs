@@ -11,7 +11,7 @@ use crate::clients::{self, Http};
 use crate::config::{MailSettings, Sources, load};
 use crate::effects::mail::Mailer;
 use crate::effects::notification::Letter;
-use crate::effects::webhook::{self, Webhook};
+use crate::effects::webhook::Webhook;
 use crate::service;
 use engine::model::{RouteName, Visibility};
 use engine::{Background, Channel, Counts, MessageId, Notification, Occasion, Summary, Thread};
@@ -29,7 +29,8 @@ pub enum NotifyCommand {
 /// [`Failure`] when there are no recipients, or when one does not take it.
 pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
     let config = load(sources)?.config;
-    let http = clients::client_config(false).and_then(|tls| Http::new(webhook::TIMEOUT, tls));
+    let http = clients::client_config(false)
+        .and_then(|tls| Http::new(config.telling.webhook_timeout, tls));
     let http = http.map_err(|fault| Failure::Failed(format!("calls cannot be made: {fault}.")))?;
     let letter = service::letter(&config);
     let webhooks = Webhook::all(&config.telling, &http, &letter);

@@ -21,6 +21,10 @@ const RESERVED: [&str; 3] = ["everybody", "mail", "webhook"];
 pub struct TellingSettings {
     /// `EMAIL_GATHER`: how long after the first news a message waits for the rest of a burst.
     pub gather: Duration,
+    /// `EMAIL_INTERVAL`: how often a route is notified beyond the first messages.
+    pub interval: Duration,
+    /// `WEBHOOK_TIMEOUT`: how long a call may take.
+    pub webhook_timeout: Duration,
     /// `EMAIL_REMIND`: after which time people are reminded first; `None`: never.
     pub remind: Option<Duration>,
     /// `EMAIL_DIGEST`: when the daily summary is sent, by the clock of `zone`; `None`: never.
@@ -98,6 +102,7 @@ impl TellingSettings {
         });
         let whole = engine::Route {
             gather: self.gather,
+            interval: self.interval,
             remind: self.remind,
             zone: zone.clone(),
             ..engine::Route::everybody()
@@ -122,6 +127,7 @@ impl TellingSettings {
                 channel,
                 alerts: route.alerts,
                 gather: route.gather,
+                interval: self.interval,
                 remind: route.remind,
                 zone: zone.clone(),
                 digest: digest.clone().filter(|_| is_mail),
@@ -157,6 +163,8 @@ pub(super) fn telling(
     let url = reader.secret_address("dead_man_url");
     TellingSettings {
         gather,
+        interval: reader.duration("email_interval"),
+        webhook_timeout: reader.duration("webhook_timeout"),
         remind,
         digest,
         zone: zone::configured(reader, "time_zone").unwrap_or_else(Zone::of_system),

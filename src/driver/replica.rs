@@ -179,6 +179,8 @@ impl Latest {
             Input::ComponentGone(name) => drop(self.components.remove(name)),
             Input::Switched { .. }
             | Input::Sampled { .. }
+            | Input::DeliveryBegun(_)
+            | Input::Retry(_)
             | Input::Delivered { .. }
             | Input::Command(_)
             | Input::Role(_)

@@ -61,13 +61,16 @@ pub(super) fn start_webhooks(
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Notification>, ServiceError> {
-    let http = Http::new(webhook::TIMEOUT, tls.clone()).map_err(ServiceError::Wire)?;
-    let (summaries, queue) = mpsc::channel(TELL_QUEUE);
+    let tls = tls.clone();
     let own = Arc::clone(own);
-    let current = move || {
-        let config = Arc::clone(&config.borrow());
-        Webhook::all(&config.telling, &http, &letter(&config, &own))
+    let webhooks = move |config: &Config| {
+        let http = Http::new(config.telling.webhook_timeout, tls.clone())?;
+        Ok(Webhook::all(&config.telling, &http, &letter(config, &own)))
     };
+    webhooks(&config.borrow()).map_err(ServiceError::Wire)?;
+    let (summaries, queue) = mpsc::channel(TELL_QUEUE);
+    // What could be made at the start can be made with another time limit.
+    let current = move || webhooks(&config.borrow()).unwrap_or_default();
     parts.spawn(
         "webhooks",
         webhook::run(current, queue, inputs.clone(), stop.clone()),

@@ -136,6 +136,10 @@ impl Reloader {
         );
         // When it is not taken, the service is about to end.
         let _ = self.hands.inputs.send(Input::Adopt(rules)).await;
+        if !at_once.is_empty() {
+            // What could not be delivered by the settings before may be by these.
+            let _ = self.hands.inputs.send(Input::Retry(None)).await;
+        }
         Ok(at_restart)
     }
 }

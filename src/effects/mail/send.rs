@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use lettre::message::Mailbox;
@@ -17,10 +18,14 @@ use super::{Letter, compose, words};
 use crate::config::{MailAuth, MailSettings, MailTls, Route, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
 use engine::model::{CallError, RouteName};
-use engine::{Audience, Delivered, DeliveryFault, Input, MessageId, Notification};
+use engine::{Audience, Delivered, DeliveryFault, Input, MessageId, Notification, Outlook};
 
 /// How many mails are under way at the same time. More wait in the queue that they come from.
 const AT_ONCE: usize = 4;
+
+/// How long all transactions of a mail may take together. A server may take 10 minutes behind the final dot alone; the engine gives up
+/// after half an hour.
+const DELIVERED_WITHIN: Duration = Duration::from_secs(25 * 60);
 
 /// The longest subject of a mail that is no summary, in characters.
 const MAX_SUBJECT_CHARS: usize = 150;
@@ -300,8 +305,10 @@ pub async fn run(
 }
 
 async fn send_one(mailer: Option<Mailer>, next: Notification, inputs: mpsc::Sender<Input>) {
+    // Where it is not taken, labwatch is about to stop.
+    let _ = inputs.send(Input::DeliveryBegun(next.id)).await;
     let outcome = match mailer {
-        Some(mailer) => mailer.send(&next).await,
+        Some(mailer) => within(DELIVERED_WITHIN, mailer.send(&next)).await,
         None => Err(no_recipients(&next.route)),
     };
     let delivered = Input::Delivered {
@@ -311,6 +318,20 @@ async fn send_one(mailer: Option<Mailer>, next: Notification, inputs: mpsc::Send
     if inputs.send(delivered).await.is_err() {
         debug!(mail = next.id, "stopping: the outcome of a mail is lost");
     }
+}
+
+/// A delivery that takes too long is given up: it may have arrived.
+async fn within(
+    limit: Duration,
+    sending: impl Future<Output = Result<Delivered, DeliveryFault>>,
+) -> Result<Delivered, DeliveryFault> {
+    let unknown = DeliveryFault {
+        fault: CallError::TimedOut,
+        outlook: Outlook::Unknown,
+    };
+    tokio::time::timeout(limit, sending)
+        .await
+        .unwrap_or(Err(unknown))
 }
 
 fn no_recipients(route: &RouteName) -> DeliveryFault {
@@ -344,14 +365,14 @@ fn is_loopback(host: &str) -> bool {
 mod tests {
     use std::collections::BTreeSet;
     use std::sync::Arc;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use jiff::Timestamp;
 
     use super::super::tests::{FakeSmtp, Manner, settings};
     use super::*;
     use engine::model::{Bookable, Health, Stub, Visibility};
-    use engine::{Counts, Outlook, Recipient, Summary};
+    use engine::{Counts, Recipient, Summary};
 
     fn plain() -> MailAuth {
         MailAuth::Plain {
@@ -921,6 +942,7 @@ mod tests {
         ));
         for _ in 0..2 {
             mails.send(summary()).await.expect("listens");
+            assert!(matches!(inputs.recv().await, Some(Input::DeliveryBegun(7))));
             assert!(matches!(
                 inputs.recv().await,
                 Some(Input::Delivered {
@@ -965,7 +987,14 @@ mod tests {
         let first = Notification::to_all(Arc::new(first));
         mails.send(first).await.expect("listens");
         mails.send(summary()).await.expect("listens");
-        let answered = inputs.recv().await;
+        let mut begun = Vec::new();
+        let answered = loop {
+            match inputs.recv().await {
+                Some(Input::DeliveryBegun(id)) => begun.push(id),
+                other => break other,
+            }
+        };
+        assert_eq!(begun, [6, 7]);
         assert!(
             matches!(
                 answered,

@@ -6,7 +6,6 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use jiff::Timestamp;
@@ -31,6 +30,8 @@ use engine::{Delivered, DeliveryFault, HttpChannel, Input, Notification, Outlook
 /// How many calls are under way at the same time. More wait in the queue that they come from.
 pub const AT_ONCE: usize = 4;
 
+/// The answer to a message that is too long.
+
 /// The header with the time of the call.
 pub const HEADER_TIMESTAMP: &str = "x-labwatch-timestamp";
 
@@ -39,9 +40,6 @@ pub const HEADER_ID: &str = "x-labwatch-id";
 
 /// The header with the signature.
 pub const HEADER_SIGNATURE: &str = "x-labwatch-signature";
-
-/// How long a call may take, connecting included.
-pub const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// A program that is told.
 #[derive(Debug, Clone)]
@@ -52,7 +50,7 @@ pub struct Webhook {
     pub target: HttpTarget,
     /// What its messages have in common.
     pub letter: Arc<Letter>,
-    /// Calls that take at most [`TIMEOUT`].
+    /// Calls that take at most `WEBHOOK_TIMEOUT`.
     pub http: Http,
 }
 
@@ -218,6 +216,8 @@ pub async fn run(
 
 async fn deliver(webhooks: Vec<Webhook>, next: Notification, inputs: mpsc::Sender<Input>) {
     let summary = &next.summary;
+    // Where it is not taken, labwatch is about to stop.
+    let _ = inputs.send(Input::DeliveryBegun(summary.id)).await;
     let outcome = match webhooks
         .iter()
         .find(|webhook| webhook.route == summary.route)
@@ -246,6 +246,7 @@ async fn deliver(webhooks: Vec<Webhook>, next: Notification, inputs: mpsc::Sende
 #[cfg(test)]
 mod tests {
     use std::sync::{Arc, Mutex};
+    use std::time::Duration;
 
     use axum::Router;
     use axum::body::Bytes;
@@ -277,12 +278,16 @@ mod tests {
                 remember.lock().expect("nobody panics").push((
                     uri.path().to_owned(),
                     headers,
-                    body,
+                    body.clone(),
                 ));
                 match uri.path() {
                     "/slow" => std::future::pending().await,
                     "/moved" => Redirect::temporary("/204").into_response(),
                     "/long" => vec![b'x'; 8 << 20].into_response(),
+                    "/10000" if body.len() > 10_000 => {
+                        StatusCode::PAYLOAD_TOO_LARGE.into_response()
+                    }
+                    "/10000" => StatusCode::NO_CONTENT.into_response(),
                     path => StatusCode::from_bytes(&path.as_bytes()[1..])
                         .expect("a status")
                         .into_response(),
@@ -394,6 +399,70 @@ mod tests {
             .collect()
     }
 
+    /// A laboratory of which all is lost.
+    fn catastrophe(experiments: usize) -> Summary {
+        let line = |number: usize| engine::Line {
+            stub: engine::model::Stub::try_new(&format!("pend{number:04}")).expect("a name"),
+            health: engine::model::Health::Down,
+            notified: engine::model::Health::Ok,
+            bookable: None,
+            listed: true,
+            issues: vec![engine::Issue::RelayOutage; 5],
+            since: summary().at,
+            lasted: None,
+            affected: engine::Affected::default(),
+            advice: Some("x".repeat(1_000)),
+            notified_issues: vec![],
+            last_seen: None,
+            acknowledged: None,
+        };
+        let lines: Vec<_> = (0..experiments).map(line).collect();
+        Summary {
+            problems: lines.clone(),
+            news: lines,
+            ..(*summary()).clone()
+        }
+    }
+
+    #[test]
+    fn a_message_is_bounded_and_counts_what_it_leaves_out() {
+        for experiments in [1, 100, 101, 3_000] {
+            let all = catastrophe(experiments);
+            let body = message::json(&all, Size::Whole).expect("JSON");
+            assert!(body.len() <= message::MAX_BYTES, "{}", body.len());
+            let value: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+            for list in ["news", "problems"] {
+                assert_eq!(value[format!("{list}_total")], experiments);
+                let named = value[list].as_array().expect("a list").len();
+                assert!((1..=experiments.min(100)).contains(&named), "{named}");
+                assert_eq!(value["truncated"], named < experiments, "{experiments}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_too_long_for_the_other_side_is_shortened() {
+        let program = Program::start().await;
+        let webhook = program.webhook("10000");
+        assert_eq!(webhook.send(&catastrophe(50)).await, Ok(()));
+        let bodies: Vec<usize> = program
+            .heard()
+            .iter()
+            .map(|(.., body)| body.len())
+            .collect();
+        let (short, long) = bodies.split_last().expect("it was called");
+        assert!(
+            !long.is_empty() && long.iter().all(|long| *long > 10_000),
+            "{bodies:?}"
+        );
+        assert!(*short <= 10_000, "{bodies:?}");
+        let ids = program
+            .heard()
+            .into_iter()
+            .map(|(_, headers, _)| headers[HEADER_ID].clone());
+        assert_eq!(ids.collect::<std::collections::BTreeSet<_>>().len(), 1);
+    }
+
     #[tokio::test]
     async fn a_message_is_posted_once_and_signed() {
         let program = Program::start().await;
@@ -491,6 +560,7 @@ mod tests {
             .send(Notification::to_all(summary()))
             .await
             .expect("listens");
+        assert!(matches!(inputs.recv().await, Some(Input::DeliveryBegun(7))));
         let Some(Input::Delivered {
             id: 7,
             outcome: Err(refused),
@@ -507,6 +577,7 @@ mod tests {
             .send(Notification::to_all(Arc::new(elsewhere)))
             .await
             .expect("listens");
+        assert!(matches!(inputs.recv().await, Some(Input::DeliveryBegun(7))));
         let Some(Input::Delivered {
             outcome: Err(lost), ..
         }) = inputs.recv().await

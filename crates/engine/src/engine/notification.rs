@@ -36,6 +36,7 @@ impl Engine {
             views: &self.views,
             is_switching: self.switching.resources.is_moving()
                 && self.switching.may_switch(&self.sources),
+            reported: self.sources.reported(),
             settles_until: self.sources.settles_until(),
             active_alerts,
             jump_reported: self.sources.get(SourceName::Jump).last,

@@ -8,6 +8,9 @@ use crate::model::{JumpHealth, StreamHealth};
 /// The longest text of an advice, in bytes: it is one paragraph of a mail.
 pub const MAX_ADVICE_BYTES: usize = 1_000;
 
+/// A site counts as lost when so many of its experiments are lost for each one that is not.
+const SITE_SHARE: usize = 10;
+
 /// A site counts as lost when at least so many neighbours are lost and none is up.
 const SITE_NEIGHBOURS: usize = 2;
 
@@ -130,11 +133,11 @@ impl Pattern {
 
     fn both_down(neighbours: Neighbours) -> Self {
         match neighbours {
+            // One of a hundred that is up says nothing about this one's power.
             Neighbours { up, lost } if up > 0 && up >= lost => Self::BothDownNeighboursUp,
-            Neighbours {
-                up: 0,
-                lost: SITE_NEIGHBOURS..,
-            } => Self::WholeSiteLost,
+            Neighbours { up, lost } if lost >= SITE_NEIGHBOURS && lost >= up * SITE_SHARE => {
+                Self::WholeSiteLost
+            }
             Neighbours { .. } => Self::BothDown,
         }
     }

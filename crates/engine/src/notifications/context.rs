@@ -50,6 +50,8 @@ pub(crate) struct NotificationContext<'a> {
     pub(crate) views: &'a Views,
     /// Whether a switch is decided or under way.
     pub(crate) is_switching: bool,
+    /// When that of relay and jump reported last which was heard of longest ago, as far as they report at all.
+    pub(crate) reported: Option<Moment>,
     /// Until when relay or jump settle.
     pub(crate) settles_until: Option<Moment>,
     pub(crate) active_alerts: Vec<ActiveAlert>,
@@ -81,6 +83,17 @@ impl NotificationContext<'_> {
             .max()
     }
 
+    /// Whether somebody uses an experiment or has booked it for soon.
+    pub(super) fn is_booked_within(&self, stub: &Stub, within: Duration) -> bool {
+        let now = self.now.wall();
+        let Some(experiment) = self.experiment(stub) else {
+            return false;
+        };
+        let soon = (self.now + within).wall();
+        let affected = self.groups.calendar.affected(&experiment.resources, now);
+        affected.first_start.is_some_and(|start| start <= soon)
+    }
+
     /// Whether an experiment's news waits now.
     pub(super) fn is_suppressed(&self, stub: &Stub) -> bool {
         self.suppressions.covers(stub)
@@ -94,7 +107,7 @@ impl NotificationContext<'_> {
                 continue;
             };
             line.affected = self.groups.calendar.affected(&experiment.resources, now);
-            line.advice = self.advice(experiment);
+            line.advice = line.advice.take().or_else(|| self.advice(experiment));
             line.last_seen = experiment.last_complete().map(Moment::wall);
             line.acknowledged = self.suppressions.acknowledgement(&experiment.stub);
         }

@@ -9,6 +9,9 @@ use crate::model::pattern::matches;
 use crate::model::{RouteName, Stub};
 use crate::notifications::Digest;
 
+/// How often a route is notified beyond the first messages, unless the settings say otherwise.
+pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
+
 /// The pattern that takes in every experiment.
 const EVERYTHING: &str = "*";
 
@@ -25,6 +28,8 @@ pub struct Route {
     pub alerts: bool,
     /// `EMAIL_GATHER`: how long after the first news the summary waits for the rest of a burst.
     pub gather: Duration,
+    /// `EMAIL_INTERVAL`: three messages may go out at once, and one more for each time that passes. Zero: without a bound.
+    pub interval: Duration,
     /// `EMAIL_REMIND`: how long after the last summary people are reminded of what is still bad; each further reminder waits twice as
     /// long, up to a week. `None`: never.
     pub remind: Option<Duration>,
@@ -106,6 +111,7 @@ impl Route {
             channel: Channel::Mail,
             alerts: true,
             gather: Duration::ZERO,
+            interval: DEFAULT_INTERVAL,
             remind: None,
             zone: TimeZone::UTC,
             digest: None,

@@ -154,7 +154,7 @@ impl Background {
 /// Something that concerns the whole laboratory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertLine {
-    /// What it is about; `None` for a trial, which is about nothing.
+    /// What it is about; `None` for a trial, which is about nothing, and for an experiment that is not watched any more.
     pub alert: Option<Alert>,
     /// What is wrong and what to do, or that it has ended.
     pub text: String,
