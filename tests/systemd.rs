@@ -5,7 +5,11 @@
     clippy::too_many_lines,
     reason = "a test tells one story from beginning to end"
 )]
-#![allow(clippy::expect_used, reason = "helpers of tests may fail a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may fail a test"
+)]
 
 #[path = "systemd/booted.rs"]
 mod booted;

@@ -21,8 +21,11 @@ pub struct Reload {
     /// SIGHUP, caught since before the configuration was read the first time.
     pub hangups: Signal,
     /// Is given how each reading went: what is to be known of it, or why the one before stays in force.
-    pub answer: Box<dyn Fn(Result<&str, &str>) + Send>,
+    pub answer: ReloadAnswer,
 }
+
+/// Takes what is to be known of a reading, or why it was refused.
+pub type ReloadAnswer = Box<dyn Fn(Result<&str, &str>) + Send>;
 
 impl fmt::Debug for Reload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
