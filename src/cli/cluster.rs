@@ -133,7 +133,7 @@ mod state {
         let config = load(sources)?.config;
         let (settings, (store, memory)) = (settings(&config)?, open(&config)?);
         let written = ask::run(async {
-            cluster::write_state(settings, &memory.state)
+            Box::pin(cluster::write_state(settings, &memory.state))
                 .await
                 .map_err(|fault| Failure::Failed(format!("It is not imported: {fault}.")))
         });
@@ -150,7 +150,7 @@ mod state {
         let config = load(sources)?.config;
         let (settings, (store, memory)) = (settings(&config)?, open(&config)?);
         let read = ask::run(async {
-            cluster::read_state(settings)
+            Box::pin(cluster::read_state(settings))
                 .await
                 .map_err(|fault| Failure::Failed(format!("Nothing is changed here: {fault}.")))
         });
@@ -205,7 +205,9 @@ mod state {
         };
         Store::open(&settings).map_err(|error| match error {
             StoreError::InUse { .. } => Failure::Occupied(format!("{error}. Stop it first.")),
-            other => Failure::Failed(format!("{other}.")),
+            StoreError::Folder { .. } | StoreError::TooNew { .. } | StoreError::Thread(_) => {
+                Failure::Failed(format!("{error}."))
+            }
         })
     }
 }

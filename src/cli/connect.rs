@@ -70,7 +70,7 @@ pub async fn try_all(config: &Config) -> Vec<Finding> {
 async fn try_cluster(config: &Config) -> Option<Finding> {
     let settings = config.cluster.as_ref()?;
     #[cfg(feature = "etcd")]
-    let outcome = crate::cluster::reach(settings)
+    let outcome = Box::pin(crate::cluster::reach(settings))
         .await
         .map_err(|fault| fault.to_string());
     #[cfg(not(feature = "etcd"))]

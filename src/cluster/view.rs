@@ -41,6 +41,8 @@ pub struct View {
     pub this: Peer,
     /// Whether it leads.
     pub role: Role,
+    /// Whether it acts without etcd.
+    pub acts_alone: bool,
     /// Since when.
     pub since: Timestamp,
     /// The one that leads, where there is one.
@@ -74,6 +76,7 @@ impl View {
         Self {
             this,
             role: Role::Follower,
+            acts_alone: false,
             since: now,
             leader: None,
             replicas: Vec::new(),

@@ -204,6 +204,10 @@ async fn follow(mut view: watch::Receiver<Arc<View>>, reporter: Reporter, stop: 
 
 fn finding(view: &View) -> Finding {
     match (&view.etcd, &view.leader) {
+        (Etcd::Fault { what, .. }, _) if view.acts_alone => {
+            let words = format!("{what}; this replica goes on acting alone");
+            Finding::error(words).external()
+        }
         (Etcd::Fault { what, .. }, _) => Finding::error(format!(
             "{what}; nothing is switched or notified by this replica meanwhile"
         ))

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lab::RelayVersion;
 
 use super::etcd::Etcd;
-use super::laboratory::{laboratory, switched, switches};
+use super::laboratory::{laboratory, mail, switched, switches};
 use super::monitor::kill;
 use super::replicas::{LEADS_NO_MORE, LEASE, leads, replica, times_led};
 
@@ -30,6 +30,37 @@ async fn an_etcd_that_stands_still_ends_the_lead_and_goes_on_without_harm() {
     leads(&first, 2).await;
     switched(&lab, "r-pend00", 1).await;
     first.stop("TERM", &lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
+async fn a_leader_that_may_goes_on_alone_and_brings_what_it_did_into_etcd() {
+    let lab = laboratory(RelayVersion::V07, &["pend00", "spin00"]).await;
+    let mut etcd = Etcd::start(&[]).await;
+    let alone = [("CLUSTER_ALONE", "act")];
+    let first = replica(&lab, &etcd, "first", &alone).await;
+    leads(&first, 1).await;
+    let second = replica(&lab, &etcd, "second", &alone).await;
+    first.sees_well(&["pend00", "spin00"]).await;
+    etcd.kill().await;
+    first.logs(&["goes on acting alone"]).await;
+    lab.power_off("pend00").expect("known");
+    switched(&lab, "r-pend00", 1).await;
+    mail(&lab, "pend00 is down", |mail| mail.text.contains("pend00")).await;
+    assert_eq!(times_led(&second), 0, "a follower never goes on alone");
+    etcd.start_again().await;
+    first.logs_times(&["this replica leads\""], 2).await;
+    let mails = lab.mail().mails().len();
+    tokio::time::sleep(LEASE).await;
+    assert_eq!(switches(&lab, "r-pend00"), [false]);
+    first.stop("TERM", &lab).await;
+    leads(&second, 1).await;
+    tokio::time::sleep(LEASE).await;
+    assert_eq!(lab.mail().mails().len(), mails, "it knows what was mailed");
+    lab.power_on("pend00").expect("known");
+    switched(&lab, "r-pend00", 2).await;
+    assert_eq!(switches(&lab, "r-pend00"), [false, true]);
+    second.stop("TERM", &lab).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -143,7 +143,9 @@ pub(super) async fn list(client: &mut Client, keys: &Keys) -> Result<Listing, Fa
     let all = GetOptions::new().with_prefix();
     let answer = within(ANSWER_WITHIN, client.get(keys.all(), Some(all))).await?;
     let mut listing = Listing {
-        revision: answer.header().map_or(0, |header| header.revision()),
+        revision: answer
+            .header()
+            .map_or(0, etcd_client::ResponseHeader::revision),
         ..Listing::default()
     };
     for found in answer.kvs() {

@@ -41,6 +41,19 @@ pub enum Fault {
 }
 
 impl Fault {
+    /// Whether it is etcd that is away, and not we that are refused or late.
+    pub(super) fn is_away(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Slow(_) | Self::NoQuorum => true,
+            Self::Behind
+            | Self::Full
+            | Self::Refused(_)
+            | Self::Lost
+            | Self::Other(_)
+            | Self::Settings(_) => false,
+        }
+    }
+
     /// What is wrong, for every reader.
     #[must_use]
     pub fn what(&self) -> &'static str {
@@ -60,7 +73,6 @@ impl Fault {
 
 // Codes of gRPC, by their numbers.
 const INVALID_ARGUMENT: i32 = 3;
-const DEADLINE: i32 = 4;
 const DENIED: i32 = 7;
 const EXHAUSTED: i32 = 8;
 const UNAVAILABLE: i32 = 14;
@@ -97,7 +109,6 @@ fn of_status(code: i32, message: &str) -> Fault {
         INVALID_ARGUMENT if message.contains("authentication") || message.contains("user name") => {
             Fault::Refused(message.to_owned())
         }
-        DEADLINE => Fault::Other(message.to_owned()),
         UNAVAILABLE => Fault::Unreachable(message.to_owned()),
         _ => Fault::Other(message.to_owned()),
     }

@@ -42,6 +42,7 @@ impl Member {
             self.view.etcd = etcd;
             self.view.etcd_since = Timestamp::now();
         }
+        self.view.acts_alone = self.alone.is_some();
         if let Some(known) = &self.known {
             let mut peers = known.peers.clone();
             peers.sort_by_key(|(_, since, _)| *since);

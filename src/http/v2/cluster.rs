@@ -50,6 +50,8 @@ struct Cluster<'a> {
     name: Option<&'a str>,
     /// Whether it acts or only watches.
     role: Role,
+    /// Whether it acts without etcd, as `CLUSTER_ALONE` allows.
+    acts_alone: bool,
     /// Since when; null in solo mode.
     #[schema(required)]
     since: Option<Timestamp>,
@@ -118,6 +120,7 @@ impl<'a> Cluster<'a> {
             mode: Mode::Solo,
             name: None,
             role: Role::from(engine::Role::Leader),
+            acts_alone: false,
             since: None,
             leader: None,
             replicas: Vec::new(),
@@ -138,6 +141,7 @@ impl<'a> Cluster<'a> {
             mode: Mode::Etcd,
             name: Some(&view.this.name),
             role: view.role.into(),
+            acts_alone: view.acts_alone,
             since: Some(view.since.into()),
             leader: view.leader.as_ref().map(|peer| Replica::new(peer, private)),
             replicas: view

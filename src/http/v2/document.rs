@@ -53,7 +53,7 @@ struct Head;
 /// The document, made anew from the code.
 #[must_use]
 pub fn document_v2() -> utoipa::openapi::OpenApi {
-    let parts = [
+    let parts = vec![
         reading().into_document(),
         super::access_routes().into_document(),
         super::cluster_routes().into_document(),
