@@ -25,14 +25,16 @@ pub(super) fn letter(config: &Config, own: &OwnHealth) -> Letter {
     Letter {
         subject: mail.map_or_else(|| label(config), |mail| mail.subject.clone()),
         link: mail.map(|mail| mail.link.clone()).unwrap_or_default(),
-        page: config
-            .api
-            .url
-            .clone()
-            .filter(|_| config.api.listen.is_some()),
+        page: page_address(config),
         own: own.map_or_else(Vec::new, |picture| problems(&picture, &zone)),
         zone,
     }
+}
+
+/// Where people reach the page, without a slash at its end; `None` where there is none or that is not known.
+pub(super) fn page_address(config: &Config) -> Option<String> {
+    let is_served = config.api.listen.is_some();
+    config.api.url.clone().filter(|_| is_served)
 }
 
 /// The same without a service that runs: nothing is known of its health.
