@@ -95,7 +95,7 @@ impl Front {
         );
         engine.step(Input::Book(reading()), now);
         let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
-        let routes = router(ApiState::new(pictures), gate(), Routes::default());
+        let routes = router(ApiState::new(pictures), &gate(), Routes::default());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()

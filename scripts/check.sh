@@ -23,6 +23,10 @@ step cargo fmt --check
 step cargo clippy --locked --all-targets -- -D warnings
 # What packages are built from: without the simulated laboratory of `labwatch demo`.
 step cargo clippy --locked --no-default-features --lib --bins -- -D warnings
+# With the cluster, where what it needs at build is there.
+if command -v protoc >/dev/null; then
+    step cargo clippy --locked --features etcd --lib --bins --test cluster -- -D warnings
+fi
 if [ "$tests" = yes ]; then
     step scripts/test.sh
 fi

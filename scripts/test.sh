@@ -15,6 +15,7 @@ questions: as root, or with `sudo -n`. Where that is not possible it says what i
   one test                cargo test -p labwatch-engine a_twin          (any part of its name)
   one file of tests       cargo test --test store_crash
   one end-to-end test     cargo test --test e2e wrong_secrets_are_named
+  the cluster             scripts/test.sh --test cluster
   one system test         scripts/test.sh --test browser every_page     (installs what it needs)
   one scenario            SCENARIO=flapping cargo test --test scenarios
   scenarios and goldens   UPDATE=1 cargo test --test scenarios          (writes what comes out; read the difference)
@@ -62,6 +63,10 @@ if ! command -v systemd-analyze >/dev/null && ! install systemd; then
     missing systemd-analyze systemd "The test of the unit file"
 fi
 
+if ! { command -v debootstrap && command -v systemd-nspawn; } >/dev/null && ! install debootstrap systemd-container; then
+    echo "test.sh: the tests under a real systemd are left out: debootstrap or systemd-nspawn is missing and cannot be installed from here" >&2
+fi
+
 if ! command -v chromium >/dev/null && ! install chromium; then
     missing chromium chromium "Every test of the page in a browser"
 fi
@@ -91,6 +96,25 @@ if ! command -v prometheus-alertmanager >/dev/null; then
         fi
     else
         missing prometheus-alertmanager prometheus-alertmanager "The test of routes to a real Alertmanager"
+    fi
+fi
+
+# What the cluster is built with, and the etcd that its tests run.
+features=()
+if { command -v protoc && [ -e /usr/include/google/protobuf/empty.proto ]; } >/dev/null ||
+    install protobuf-compiler libprotobuf-dev; then
+    features=(--features etcd)
+else
+    echo "test.sh: protoc or its includes are missing and cannot be installed from here (on Debian: protobuf-compiler libprotobuf-dev). The cluster is not tested." >&2
+fi
+# Debian starts the etcd that it installs; where that is now, it is stopped again, for the tests start their own.
+if ! { command -v etcd && command -v etcdctl; } >/dev/null; then
+    if install etcd-server etcd-client; then
+        if [ -d /run/systemd/system ]; then
+            "${root[@]}" systemctl disable --now etcd >/dev/null 2>&1 || true
+        fi
+    else
+        missing "etcd or etcdctl" "etcd-server etcd-client" "Every test of a cluster"
     fi
 fi
 
@@ -126,4 +150,4 @@ while [ $# -gt 0 ]; do
     of_cargo+=("$1")
     shift
 done
-exec cargo test --locked "${of_cargo[@]}" -- --include-ignored --skip measure --skip at_full_size --skip pictures_of_the_main_pages "$@"
+exec cargo test --locked "${features[@]}" "${of_cargo[@]}" -- --include-ignored --skip measure --skip at_full_size --skip pictures_of_the_main_pages "$@"

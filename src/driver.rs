@@ -3,6 +3,7 @@
 //! It owns the only timer and the clock. It decides nothing: what cannot be handed on is answered as failed, and the engine tries again.
 
 mod journal;
+mod replica;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,14 +13,17 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
+use crate::cluster::{CommitTicket, Membership, Standing, difference};
 use crate::store::Ticket;
 use engine::model::{CallError, Moment, SourceName};
 use engine::{
-    Channel, Command, DeliveryFault, Effect, Engine, FeedCommand, Input, Order, Receipt, Record,
-    Refusal, Sample, SampleOutcome, Snapshot, Step, Summary, Switch, SwitchOutcome,
+    Channel, Command, DeliveryFault, Effect, Engine, FeedCommand, Input, Notification, Order,
+    Receipt, Record, Refusal, Role, Rules, Sample, SampleOutcome, Snapshot, Step, Switch,
+    SwitchOutcome,
 };
 
 pub use journal::Journal;
+use replica::{ASKS_FIRST, Replica};
 
 /// How many inputs may wait for the engine. Feeds hand over only the newest report when it is full.
 pub const INPUT_QUEUE: usize = 256;
@@ -61,9 +65,9 @@ pub struct Outlets {
     /// Switches of availability.
     pub switches: mpsc::Sender<Switch>,
     /// Summaries to be mailed.
-    pub mails: mpsc::Sender<Arc<Summary>>,
+    pub mails: mpsc::Sender<Notification>,
     /// Summaries for webhooks.
-    pub webhooks: mpsc::Sender<Arc<Summary>>,
+    pub webhooks: mpsc::Sender<Notification>,
     /// Streams to listen to.
     pub samples: mpsc::Sender<Sample>,
     /// Commands to relay's feed.
@@ -177,6 +181,8 @@ fn signed(duration: Duration) -> SignedDuration {
 #[derive(Debug)]
 struct Held {
     ticket: Option<Ticket>,
+    /// What must be in etcd before, in a cluster. For that there is no limit of time but the lease.
+    commit: Option<CommitTicket>,
     until: Instant,
     effects: Vec<Effect>,
     answer: Option<Answer>,
@@ -197,6 +203,8 @@ pub struct Driver {
     hooks: Observers,
     /// Where records are kept, if anywhere.
     journal: Option<Journal>,
+    /// The cluster, where there is one.
+    replica: Option<Replica>,
     /// Effects in their order, each behind its records.
     held: VecDeque<Held>,
     /// Answers that the driver itself gives to actions which could not be handed on.
@@ -229,8 +237,19 @@ impl Driver {
             snapshots,
             hooks,
             journal,
+            replica: None,
             held: VecDeque::new(),
             refused: VecDeque::new(),
+        }
+    }
+
+    /// The same driver as one of several replicas, which goes by these rules and follows until it is elected.
+    #[must_use]
+    pub fn in_cluster(self, membership: Membership, rules: Rules) -> Self {
+        Self {
+            engine: self.engine.only_watching(),
+            replica: Some(Replica::new(membership, rules)),
+            ..self
         }
     }
 
@@ -245,6 +264,7 @@ impl Driver {
                 },
                 Some(asked) = self.orders.recv() => self.obey(asked),
                 () = written(self.journal.as_mut()), if !self.held.is_empty() => {}
+                () = changed(self.replica.as_mut()) => self.stand(),
                 () = tokio::time::sleep_until(wake_at) => self.step(Input::Wake),
             }
             self.release();
@@ -261,6 +281,7 @@ impl Driver {
         let latest = self
             .held
             .front()
+            .filter(|held| self.is_committed(held))
             .map_or(latest, |held| held.until.min(latest));
         self.engine
             .next_deadline()
@@ -304,6 +325,10 @@ impl Driver {
 
     fn act(&mut self, input: Input, waiting: Option<oneshot::Sender<Result<Receipt, Refusal>>>) {
         let now = self.clock.now();
+        let input = match &mut self.replica {
+            Some(replica) => replica.note(input, now),
+            None => input,
+        };
         let Step {
             changes,
             records,
@@ -313,6 +338,11 @@ impl Driver {
             (self.hooks.record)(record);
         }
         let answer = waiting.zip(records.iter().find_map(receipt));
+        let commit = self.replica.as_mut().and_then(|replica| {
+            let commit = replica.commit(&changes, &effects, answer.is_some());
+            replica.say_outstanding();
+            commit
+        });
         let ticket = self
             .journal
             .as_mut()
@@ -320,6 +350,7 @@ impl Driver {
         if !effects.is_empty() || answer.is_some() {
             self.held.push_back(Held {
                 ticket,
+                commit,
                 until: Instant::now() + WAIT_FOR_RECORDS,
                 effects,
                 answer,
@@ -337,7 +368,8 @@ impl Driver {
                 .map(Journal::progress)
                 .unwrap_or_default();
             let is_settled = held.ticket.is_none_or(|ticket| ticket.is_settled(progress));
-            if !is_settled && Instant::now() < held.until {
+            let waits = !is_settled && Instant::now() < held.until;
+            if waits || !self.is_committed(held) {
                 return;
             }
             let Some(held) = self.held.pop_front() else {
@@ -355,10 +387,68 @@ impl Driver {
         }
     }
 
+    /// Whether all that must be in etcd before is there.
+    fn is_committed(&self, held: &Held) -> bool {
+        let waits_for = held.commit.zip(self.replica.as_ref());
+        waits_for.is_none_or(|(ticket, replica)| replica.is_committed(ticket))
+    }
+
+    /// Takes up where this replica stands: drops what is not committed, and goes on from the state that is.
+    fn stand(&mut self) {
+        let Some((replica, standing)) = self
+            .replica
+            .as_mut()
+            .and_then(|replica| replica.standing().map(|standing| (replica, standing)))
+        else {
+            return;
+        };
+        let now = self.clock.now();
+        let (engine, effects) = replica.succeed(&self.engine, &standing, now);
+        let before = std::mem::replace(&mut self.engine, engine);
+        self.drop_uncommitted();
+        let kept = difference(before.state(), self.engine.state());
+        if let Some(journal) = &mut self.journal {
+            journal.enter(&[], kept, now.wall());
+        }
+        for effect in effects {
+            self.carry_out(effect);
+        }
+        if standing.role == Role::Leader {
+            self.lead(&standing);
+        }
+        self.answer_refused();
+    }
+
+    /// Commits what this replica knows beside the state that it goes on from, and acts.
+    fn lead(&mut self, standing: &Standing) {
+        let committed = standing.state.as_deref().cloned().unwrap_or_default();
+        let news = difference(&committed, self.engine.state());
+        if let Some(replica) = &mut self.replica {
+            // What follows waits behind it.
+            replica.commit(&news, &[], false);
+        }
+        self.carry_out(ASKS_FIRST);
+        self.act(Input::Role(Role::Leader), None);
+    }
+
+    /// What waits for a commit is not carried out any more: another replica may lead. The caller of a command is told to ask that one.
+    fn drop_uncommitted(&mut self) {
+        for held in self.held.drain(..) {
+            if let Some((waiting, _)) = held.answer {
+                drop(waiting.send(Err(Refusal::Follower)));
+            }
+        }
+    }
+
     fn carry_out(&mut self, effect: Effect) {
+        let admits = |replica: &mut Replica| replica.admits(&effect);
+        if !self.replica.as_mut().is_none_or(admits) {
+            tracing::warn!(%effect, "not carried out: this replica cannot prove any more that it leads");
+            return;
+        }
         match effect {
             Effect::Switch(switch) => self.switch(switch),
-            Effect::Notify(summary) => self.notify(summary),
+            Effect::Notify(notification) => self.notify(notification),
             Effect::Sample(sample) => self.sample(sample),
             Effect::Ask(source) => self.command(source, FeedCommand::Ask),
             Effect::Reconnect(source) => self.command(source, FeedCommand::Reconnect),
@@ -375,19 +465,16 @@ impl Driver {
         }
     }
 
-    fn notify(&mut self, summary: Arc<Summary>) {
-        let id = summary.id;
-        let outlet = match summary.channel {
+    fn notify(&mut self, notification: Notification) {
+        let id = notification.id;
+        let outlet = match notification.channel {
             Channel::Mail => &self.outlets.mails,
             Channel::Http(_) => &self.outlets.webhooks,
         };
-        if outlet.try_send(summary).is_err() {
+        if outlet.try_send(notification).is_err() {
             self.refused.push_back(Input::Delivered {
                 id,
-                outcome: Err(DeliveryFault {
-                    fault: CallError::Busy,
-                    permanent: false,
-                }),
+                outcome: Err(DeliveryFault::passing(CallError::Busy)),
             });
         }
     }
@@ -446,9 +533,20 @@ async fn written(journal: Option<&mut Journal>) {
     }
 }
 
+/// Waits until this replica stands otherwise, or more is committed; without a cluster that is never.
+async fn changed(replica: Option<&mut Replica>) {
+    match replica {
+        Some(replica) => replica.changed().await,
+        None => std::future::pending().await,
+    }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::*;
+    use crate::cluster::{Committed, Ends, Peer, View, membership};
     use engine::model::{Availability, ResourceName, Stub, Topic};
     use engine::{BookReading, Connection, Link, Policy, Report, ResourceReading, Scopes, Traffic};
 
@@ -652,6 +750,133 @@ mod tests {
             bench.orders.give(hold("exam"), "ann".into()).await,
             Err(Refusal::Stopping)
         );
+    }
+
+    fn rules() -> Rules {
+        Rules::new(policy(), Vec::new())
+    }
+
+    /// A driver in a cluster, and the end of what would speak with etcd.
+    fn in_cluster() -> (Driver, Bench, Ends) {
+        let (driver, bench) = bench(policy(), SWITCH_QUEUE);
+        let this = Peer {
+            name: "first".to_owned(),
+            url: "http://127.0.0.1".to_owned(),
+            version: String::new(),
+        };
+        let view = View::connecting(this, Duration::from_secs(10), Timestamp::now());
+        let (driver_end, ends, _, _) = membership(view);
+        (driver.in_cluster(driver_end, rules()), bench, ends)
+    }
+
+    fn stands(ends: &Ends, role: Role, term: u64, state: engine::State) {
+        match role {
+            Role::Leader => ends
+                .fence
+                .open_until(Instant::now() + Duration::from_secs(3600)),
+            Role::Follower => ends.fence.close(),
+        }
+        ends.standing.send_modify(|standing| {
+            (standing.role, standing.term) = (role, term);
+            standing.version += 1;
+            standing.state = Some(Arc::new(state));
+        });
+    }
+
+    /// Takes every commit that waits, and gives the keys of what changed and the number of the last one.
+    fn committed(ends: &mut Ends) -> (Vec<String>, u64) {
+        let (mut keys, mut last) = (Vec::new(), 0);
+        while let Ok(commit) = ends.commits.try_recv() {
+            keys.extend(commit.changes.iter().map(|change| change.key.to_string()));
+            last = commit.number;
+        }
+        (keys, last)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_acts_on_what_is_committed_and_a_follower_on_nothing() {
+        let (driver, mut bench, mut ends) = in_cluster();
+        let mut running = tokio::task::JoinSet::new();
+        running.spawn(driver.run());
+        bench.inputs.send(reading()).await.expect("the driver runs");
+        feed(&bench, 8, Duration::from_secs(60)).await;
+        assert!(bench.switches.try_recv().is_err(), "it follows");
+        assert_eq!(committed(&mut ends).1, 0);
+        let seen = bench.snapshots.borrow().clone();
+        assert_eq!(seen.role, Role::Follower);
+        assert_eq!(
+            seen.experiment("pend00").map(|e| e.health),
+            Some(engine::model::Health::Down)
+        );
+
+        // Elected: it knows at once what it has observed, but waits for its commit.
+        stands(&ends, Role::Leader, 1, engine::State::new());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert!(bench.switches.try_recv().is_err(), "nothing is committed");
+        let (keys, number) = committed(&mut ends);
+        assert!(keys.contains(&"experiment/pend00".to_owned()), "{keys:?}");
+        ends.committed.send_replace(Committed { term: 1, number });
+        let switch = bench.switches.recv().await.expect("a switch");
+        assert_eq!(
+            (switch.resource.as_str(), switch.available),
+            ("r-pend00", false)
+        );
+        assert_eq!(ends.outstanding.load(Ordering::SeqCst), 1);
+        drop(bench);
+        running.join_all().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_not_committed_is_dropped_and_its_caller_told() {
+        let (driver, mut bench, mut ends) = in_cluster();
+        let mut running = tokio::task::JoinSet::new();
+        running.spawn(driver.run());
+        bench.inputs.send(reading()).await.expect("the driver runs");
+        stands(&ends, Role::Leader, 1, engine::State::new());
+        feed(&bench, 8, Duration::ZERO).await;
+        let orders = bench.orders.clone();
+        let mut asking = tokio::task::JoinSet::new();
+        asking.spawn(async move {
+            let hold = Command::Hold {
+                resource: ResourceName::try_new("r-pend00").expect("a name"),
+                reason: "exam".into(),
+            };
+            orders.give(hold, "ann".into()).await
+        });
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        let (keys, number) = committed(&mut ends);
+        assert!(keys.contains(&"request/r-pend00".to_owned()), "{keys:?}");
+        // The lead is lost, and a commit of then is confirmed too late.
+        stands(&ends, Role::Follower, 1, engine::State::new());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        ends.committed.send_replace(Committed { term: 1, number });
+        let answer = asking.join_next().await.expect("one").expect("whole");
+        assert_eq!(answer, Err(Refusal::Follower));
+        feed(&bench, 3, Duration::ZERO).await;
+        assert!(bench.switches.try_recv().is_err());
+        let snapshot = bench.snapshots.borrow_and_update().clone();
+        assert_eq!(snapshot.role, Role::Follower);
+        drop(bench);
+        running.join_all().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_leader_whose_lease_is_over_acts_no_more() {
+        let (driver, mut bench, mut ends) = in_cluster();
+        let mut running = tokio::task::JoinSet::new();
+        running.spawn(driver.run());
+        bench.inputs.send(reading()).await.expect("the driver runs");
+        stands(&ends, Role::Leader, 1, engine::State::new());
+        feed(&bench, 7, Duration::from_secs(60)).await;
+        let (_, number) = committed(&mut ends);
+        // Frozen until after its lease: the answer to its commit is there before it knows of anything else.
+        ends.fence.close();
+        ends.committed.send_replace(Committed { term: 1, number });
+        feed(&bench, 2, Duration::from_secs(60)).await;
+        assert!(bench.switches.try_recv().is_err());
+        assert_eq!(ends.outstanding.load(Ordering::SeqCst), 0);
+        drop(bench);
+        running.join_all().await;
     }
 
     #[tokio::test]

@@ -91,6 +91,9 @@ impl Point {
             | Record::Forgotten(_)
             | Record::Notified { .. }
             | Record::RouteGone(_)
+            | Record::Retrying { .. }
+            | Record::Lane { .. }
+            | Record::Waiting { .. }
             | Record::Requested { .. }
             | Record::Suppression { .. }
             | Record::SuppressionEnded(_)

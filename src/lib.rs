@@ -15,6 +15,7 @@
 pub mod build;
 pub mod cli;
 pub mod clients;
+pub mod cluster;
 pub mod config;
 pub mod driver;
 pub mod effects;

@@ -1,6 +1,7 @@
 //! The start of the service, top to bottom: what is made, how it is joined, how it is stopped. This module and its parts are the only
 //! ones that know all others, and the only ones that read the whole configuration.
 
+mod cluster;
 mod component_acks;
 mod component_history;
 mod driver_setup;
@@ -38,7 +39,7 @@ use crate::telemetry::metrics::Counters;
 pub use error::ServiceError;
 pub use extensions::{Extensions, serve_with};
 pub use health::HealthError;
-pub use letter::standalone as letter;
+pub use letter::letter;
 pub use options::ServiceOptions;
 pub use process::{run, runtime, stop_on_signals};
 pub use reload::Reload;
@@ -109,8 +110,10 @@ fn start(
     let driver = DriverSetup::new(&config)?;
     let (inputs, pictures) = (driver.inputs.clone(), driver.pictures.clone());
 
-    let own = letter::OwnHealth::default();
-    let outlets = outlets::start(&followed, &http, &own, &mut parts, &inputs, stop)?;
+    let cluster = cluster::start(&config, &inputs, &mut parts, stop)?;
+    let (membership, links) = cluster.map(cluster::Cluster::parts).unzip();
+    let window = links.as_ref().map(cluster::Links::window);
+    let outlets = outlets::start(&followed, &http, &mut parts, &inputs, window, stop)?;
     let queues = metrics::queues(&inputs, &outlets);
     let needs = health::HealthDeps {
         config: &followed,
@@ -127,8 +130,7 @@ fn start(
     };
     let (desk, state, reporters) =
         health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
-    let _ = own.set(desk.clone()); // it is empty until here
-    let lasting = (own, http.access.clone(), pictures.clone());
+    let lasting = (http.access.clone(), pictures.clone());
     notifications::start_repeats(followed.clone(), lasting, &mut parts, stop);
     let heartbeat = notifications::Heartbeat {
         http: http.access,
@@ -136,6 +138,7 @@ fn start(
         reporter: reporters.dead_man,
     };
     notifications::start_deadman(&config, heartbeat, pictures.clone(), &mut parts, stop);
+    cluster::report(links.as_ref(), reporters.cluster, &mut parts, stop);
     if let Some(reload) = options.reload {
         let hands = reload::Hands {
             inputs: inputs.clone(),
@@ -164,7 +167,7 @@ fn start(
         record: metrics::counted(options.record, &counters),
         turned: Box::new(turned(desk.clone())),
     };
-    driver.start(outlets, observers, &mut parts);
+    driver.start(outlets, observers, membership, &mut parts);
     metrics::start(&config, &mut parts, pictures, &desk, stop);
     Ok((parts, desk))
 }

@@ -80,7 +80,7 @@ fn allocations_of_steady_reports(experiments: usize, broken: usize) -> usize {
                 engine.step(
                     Input::Delivered {
                         id: mail.id,
-                        outcome: Ok(()),
+                        outcome: Ok(engine::Delivered::to_all()),
                     },
                     at(second),
                 );

@@ -458,7 +458,7 @@ impl Server {
             listener,
             router(
                 ApiState::new(receiver),
-                open_gate(),
+                &open_gate(),
                 labwatch::http::Routes::default(),
             ),
             CancellationToken::new(),

@@ -103,6 +103,7 @@ fn everything() -> Arc<Snapshot> {
         fault,
         failures: 1,
         refused: None,
+        unreached: Vec::new(),
     };
     let notified = ToldView {
         stub: stub("pend01"),

@@ -16,7 +16,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("clients", &[]),
     ("cluster", &[]),
     ("config", &["clients"]),
-    ("driver", &["failpoints", "store"]),
+    ("driver", &["cluster", "failpoints", "store"]),
     ("effects", &["clients", "failpoints"]),
     ("failpoints", &[]),
     ("health", &["build"]),

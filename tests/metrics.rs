@@ -109,7 +109,7 @@ async fn a_real_prometheus_reads_them() {
         figures: Some(bench.figures()),
         ..ApiState::new(bench.snapshots.subscribe())
     };
-    let routes = router(state, open_gate(), labwatch::http::Routes::default());
+    let routes = router(state, &open_gate(), labwatch::http::Routes::default());
     served.spawn(serve(listener, routes, CancellationToken::new()));
 
     let port = free_port();

@@ -25,9 +25,9 @@ use engine::model::{
     Stub, Topic,
 };
 use engine::{
-    BookReading, Connection, DeliveryFault, Effect, Engine, FlapRule, Input, Link, Policy, Record,
-    Report, ResourceReading, Role, Route, Rules, SampleOutcome, Schedule, Scopes, State,
-    SwitchOutcome, Traffic,
+    BookReading, Connection, Delivered, DeliveryFault, Effect, Engine, FlapRule, Input, Link,
+    Outlook, Policy, Record, Report, ResourceReading, Role, Route, Rules, SampleOutcome, Schedule,
+    Scopes, State, SwitchOutcome, Traffic,
 };
 use jiff::Timestamp;
 use lab::{Moved, Server, Stage};
@@ -354,12 +354,9 @@ fn notified(stage: &Stage<Lab>) -> BTreeMap<Stub, Health> {
     for (_, action) in &stage.world.log {
         match action {
             Output::Effect(Effect::Notify(summary)) => {
-                drop(sent.insert(summary.id, Arc::clone(summary)))
+                drop(sent.insert(summary.id, Arc::clone(&summary.summary)))
             }
-            Output::Record(Record::Delivered {
-                id,
-                outcome: Ok(()),
-            }) => {
+            Output::Record(Record::Delivered { id, outcome: Ok(_) }) => {
                 let summary = sent.get(id).expect("a mail that was sent");
                 notified.extend(
                     summary
@@ -513,7 +510,8 @@ fn input() -> impl Strategy<Value = Input> {
         2 => (resource_name(), outcome()).prop_map(|(name, outcome)| Input::Switched { resource: resource(&name), outcome }),
         2 => (topic(), heard()).prop_map(|(topic, outcome)| Input::Sampled { topic: Topic::try_new(&topic).expect("a topic"), outcome }),
         2 => (0_u64..5, any::<Option<bool>>()).prop_map(|(id, failed)| {
-            let outcome = failed.map_or(Ok(()), |permanent| Err(DeliveryFault { fault: CallError::TimedOut, permanent }));
+            let outlook = |refused| if refused { Outlook::Refused } else { Outlook::Passing };
+            let outcome = failed.map_or(Ok(Delivered::to_all()), |refused| Err(DeliveryFault { fault: CallError::TimedOut, outlook: outlook(refused) }));
             Input::Delivered { id, outcome }
         }),
         1 => any::<bool>().prop_map(|leads| Input::Role(if leads { Role::Leader } else { Role::Follower })),

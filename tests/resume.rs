@@ -18,7 +18,7 @@ use engine::model::{
     Availability, CallError, Health, Moment, ResourceName, SourceName, Stub, Topic,
 };
 use engine::{
-    BookReading, Connection, Effect, Engine, History, Input, Policy, Record, Report,
+    BookReading, Connection, Delivered, Effect, Engine, History, Input, Policy, Record, Report,
     ResourceReading, Route, Rules, Scopes, State, Step, SwitchOutcome, Traffic,
 };
 use jiff::Timestamp;
@@ -179,13 +179,14 @@ impl World {
                         "mail {}",
                         lines.chain(alerts).collect::<Vec<_>>().join(", ")
                     ));
-                    let fault = engine::DeliveryFault {
-                        fault: CallError::TimedOut,
-                        permanent: false,
-                    };
+                    let fault = engine::DeliveryFault::passing(CallError::TimedOut);
                     self.give(Input::Delivered {
                         id: summary.id,
-                        outcome: if self.mail_works { Ok(()) } else { Err(fault) },
+                        outcome: if self.mail_works {
+                            Ok(Delivered::to_all())
+                        } else {
+                            Err(fault)
+                        },
                     });
                 }
                 Effect::Ask(_) | Effect::Reconnect(_) | Effect::Sample(_) => {}

@@ -381,6 +381,7 @@ fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
         fault,
         failures,
         refused,
+        unreached,
     } in &snapshot.routes
     {
         let time = |what: &str, at: &Option<Timestamp>| {
@@ -402,6 +403,18 @@ fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
             time("refused", refused),
         ]
         .concat();
+        let unreached: String = unreached
+            .iter()
+            .map(|one| {
+                let who = one.recipient.show(Visibility::MAINTAINER);
+                let how = if one.refused {
+                    "refused"
+                } else {
+                    "not reached"
+                };
+                format!(", {} {how}", who.unwrap_or_default())
+            })
+            .collect();
         let notified: Vec<String> = snapshot
             .notified
             .iter()
@@ -410,7 +423,7 @@ fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
             .collect();
         writeln!(
             out,
-            "{:>18} {name} ({}){times}{fault}; told: {}",
+            "{:>18} {name} ({}){times}{fault}{unreached}; told: {}",
             "",
             channel.as_str(),
             notified.join(", ")

@@ -1,11 +1,18 @@
-//! What systemd is given: that it accepts the unit, that the unit is as closed as it claims, and that the environment file is
-//! right.
+//! What systemd is given: that it accepts the units, that they are as closed as they claim, that the environment file is right, and what
+//! a real systemd makes of them.
 
 #![allow(
     clippy::too_many_lines,
     reason = "a test tells one story from beginning to end"
 )]
 #![allow(clippy::expect_used, reason = "helpers of tests may fail a test")]
+
+#[path = "systemd/booted.rs"]
+mod booted;
+#[path = "support/machine.rs"]
+mod machine;
+#[path = "systemd/packaged.rs"]
+mod packaged;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -102,6 +109,45 @@ fn every_line_of_the_hardening_has_its_reason() {
     ] {
         assert!(unit.lines().any(|there| there == line), "{line}");
     }
+}
+
+/// For several laboratories on one host: the same unit, with a name of its own in every place that is one laboratory's.
+#[test]
+fn the_unit_of_a_tenant_is_the_unit_with_its_name() {
+    let renamed = [
+        ("/etc/labwatch/", "/etc/labwatch/%i/"),
+        ("Directory=labwatch\n", "Directory=labwatch-%i\n"),
+        (
+            "ConfigurationDirectory=labwatch-%i",
+            "ConfigurationDirectory=labwatch/%i",
+        ),
+        ("User=labwatch\n", "User=labwatch-%i\n"),
+        ("experiments\n", "experiments (%i)\n"),
+        (
+            "/var/lib/labwatch, /var/log/labwatch and /etc/labwatch;",
+            "/var/lib/labwatch-%i, /var/log/labwatch-%i and /etc/labwatch/%i;",
+        ),
+        ("and /run/labwatch for", "and /run/labwatch-%i for"),
+    ];
+    let (_, settings) = unit().split_once("[Unit]").map(owned).expect("a section");
+    let head = fs::read_to_string(shipped("labwatch@.service")).expect("reads");
+    let (head, found) = head.split_once("[Unit]").map(owned).expect("a section");
+    let wanted = renamed
+        .iter()
+        .fold(settings, |all, (from, to)| all.replace(from, to));
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(
+            shipped("labwatch@.service"),
+            format!("{head}[Unit]{wanted}"),
+        )
+        .expect("writes");
+        return;
+    }
+    assert_eq!(found, wanted, "UPDATE=1 writes it");
+}
+
+fn owned((left, right): (&str, &str)) -> (String, String) {
+    (left.to_owned(), right.to_owned())
 }
 
 #[test]

@@ -21,9 +21,10 @@ use engine::model::{
     Availability, CallError, Health, Moment, ResourceName, RouteName, SourceName, Stub, Topic,
 };
 use engine::{
-    Advice, Alert, BookReading, Channel, Connection, DEFAULT_OVERDUE_AFTER, DeliveryFault, Digest,
-    Effect, Engine, HttpChannel, Input, Occasion, Policy, Report, ResourceReading, Route, Rules,
-    Scopes, State, StateKey, StateValue, Step, Summary, SwitchOutcome, Traffic,
+    Advice, Alert, BookReading, Channel, Connection, DEFAULT_OVERDUE_AFTER, Delivered,
+    DeliveryFault, Digest, Effect, Engine, HttpChannel, Input, Notification, Occasion, Policy,
+    Report, ResourceReading, Route, Rules, Scopes, State, StateKey, StateValue, Step, Summary,
+    SwitchOutcome, Traffic,
 };
 use jiff::tz::TimeZone;
 use proptest::prelude::*;
@@ -33,8 +34,9 @@ const STUBS: [&str; 3] = ["a0", "a1", "b0"];
 /// How long one round of reports lasts.
 const ROUND: Duration = Duration::from_secs(60);
 
-/// How many rounds everything works in the end: longer than an answer is waited for and than every back-off, but not than a refusal.
-const CALM: usize = 24;
+/// How many rounds everything works in the end: longer than an answer is waited for and than what may have arrived waits, but not than a
+/// refusal.
+const CALM: usize = 50;
 
 /// What people know, by the summaries that arrived.
 type Known = BTreeMap<RouteName, BTreeMap<Stub, Health>>;
@@ -311,7 +313,7 @@ impl World {
     /// Does what the engine asks for. Returns what it hears of that.
     fn carry_out(&mut self, effect: Effect) -> Option<Input> {
         match effect {
-            Effect::Notify(summary) => self.send(summary),
+            Effect::Notify(notification) => self.send(notification),
             Effect::Switch(switch) => {
                 let said = Availability {
                     available: switch.available,
@@ -326,7 +328,8 @@ impl World {
         }
     }
 
-    fn send(&mut self, summary: Arc<Summary>) -> Option<Input> {
+    fn send(&mut self, notification: Notification) -> Option<Input> {
+        let summary = Arc::clone(&notification.summary);
         let at = routes()
             .iter()
             .position(|route| route.name == summary.route)
@@ -340,12 +343,10 @@ impl World {
             self.unconfirmed.extend(things(&summary));
         }
         let outcome = match sending {
-            Sending::Works => Ok(()),
+            Sending::Works => Ok(Delivered::to_all()),
             Sending::Unanswered | Sending::Lost => return None,
-            Sending::Fails | Sending::Refused => Err(DeliveryFault {
-                fault: CallError::TimedOut,
-                permanent: sending == Sending::Refused,
-            }),
+            Sending::Fails => Err(DeliveryFault::passing(CallError::TimedOut)),
+            Sending::Refused => Err(DeliveryFault::refused(CallError::TimedOut)),
         };
         Some(Input::Delivered { id, outcome })
     }
@@ -541,12 +542,13 @@ proptest! {
             world.round();
         }
         world.calm();
-        let mut before: BTreeSet<(RouteName, u64)> = BTreeSet::new();
+        let mut before: BTreeMap<(RouteName, u64), Arc<Summary>> = BTreeMap::new();
         let mut digests: BTreeMap<RouteName, usize> = BTreeMap::new();
         for (summary, is_known) in &world.notified {
-            let is_before = |id| before.contains(&(summary.route.clone(), id));
+            let is_before = |id| before.contains_key(&(summary.route.clone(), id));
             prop_assert!(summary.thread.references.iter().all(|message| is_before(message.id)), "{summary:?}");
-            prop_assert!(before.insert((summary.route.clone(), summary.id)), "a number that was used");
+            let same = before.insert((summary.route.clone(), summary.id), Arc::clone(summary));
+            prop_assert!(same.is_none_or(|same| same == *summary), "a number that was used for another message");
             *digests.entry(summary.route.clone()).or_default() += usize::from(summary.occasion == Occasion::Digest && *is_known);
         }
         prop_assert!(digests.values().all(|count| *count <= 1), "{digests:?}");

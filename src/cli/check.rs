@@ -7,7 +7,7 @@ use std::path::Path;
 use clap::Args;
 
 use super::connect::{self, Finding};
-use super::{Failure, complain, say};
+use super::{Failure, say, warn};
 use crate::config::{Config, LogSettings, LogTarget, MemorySettings, Sources, load};
 use crate::store::{self, DATABASE_FILE, VerifyError};
 
@@ -35,7 +35,7 @@ pub fn run(args: &CheckArgs, sources: &Sources) -> Result<(), Failure> {
         return Ok(());
     }
     for warning in &loaded.warnings {
-        complain(&format!("warning: {warning}"));
+        warn(&format!("warning: {warning}"));
     }
     say(&format!("configuration ok\n{}", loaded.config.summary()))?;
     let log = check_log(&loaded.config.log);

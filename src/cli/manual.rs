@@ -10,7 +10,7 @@ use super::{Cli, Failure, say};
 /// Where the manual page goes.
 #[derive(Debug, Args)]
 pub struct ManArgs {
-    /// Write it to man1/labwatch.1 below this folder, which is made where it is missing; for example /usr/local/share/man.
+    /// Write it to man1/labwatch.1 below this folder, and a page for each command beside it; for example /usr/local/share/man.
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
 }
@@ -20,31 +20,29 @@ pub struct ManArgs {
 /// # Errors
 /// [`Failure::Failed`] when it cannot be written.
 pub(super) fn man(args: &ManArgs) -> Result<(), Failure> {
+    if let Some(folder) = &args.dir {
+        let page = write_pages(folder)?;
+        return say(&page.display().to_string());
+    }
     let mut text = Vec::new();
     let rendered = clap_mangen::Man::new(Cli::command()).render(&mut text);
     rendered
         .map_err(|error| Failure::Failed(format!("The manual page cannot be made: {error}.")))?;
-    match &args.dir {
-        None => say(&String::from_utf8_lossy(&text)),
-        Some(folder) => {
-            let path = write_page(folder, &text)?;
-            say(&path.display().to_string())
-        }
-    }
+    say(&String::from_utf8_lossy(&text))
 }
 
-fn write_page(folder: &Path, text: &[u8]) -> Result<PathBuf, Failure> {
+/// Writes the pages and returns where the first one is.
+fn write_pages(folder: &Path) -> Result<PathBuf, Failure> {
     let folder = folder.join("man1");
-    let path = folder.join("labwatch.1");
     fs::create_dir_all(&folder)
-        .and_then(|()| fs::write(&path, text))
+        .and_then(|()| clap_mangen::generate_to(Cli::command(), &folder))
         .map_err(|error| {
-            let path = path.display();
+            let folder = folder.display();
             Failure::Failed(format!(
-                "The manual page cannot be written to {path}: {error}."
+                "The manual pages cannot be written to {folder}: {error}."
             ))
         })?;
-    Ok(path)
+    Ok(folder.join("labwatch.1"))
 }
 
 /// Prints the completions for a shell.

@@ -6,10 +6,13 @@ mod check;
 mod connect;
 #[cfg(feature = "demo")]
 mod demo;
+mod files;
 mod hangup;
 mod local_instance;
 mod manual;
+mod migrate;
 mod notify;
+mod output;
 mod ready;
 mod recipients;
 mod reload;
@@ -21,7 +24,7 @@ mod status;
 mod token;
 
 use std::ffi::OsString;
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -30,6 +33,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::build;
 use crate::config::{Problems, Sources};
 use hangup::Hangups;
+use output::{complain, note, say, warn};
 
 /// What goes below the help of every command.
 const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 it failed; 2 the arguments or the configuration are wrong; 3 another labwatch \
@@ -88,6 +92,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Check the configuration, and with --connect also what it leads to.
     Check(check::CheckArgs),
+    /// Take over the settings of the program status from its systemd unit; without -o only show what would come out.
+    Migrate(migrate::MigrateArgs),
     /// Have the running labwatch read its configuration anew, if that is right.
     Reload(reload::ReloadArgs),
     /// Run recorded traffic through the rules and print what would have happened.
@@ -218,6 +224,7 @@ fn run(cli: Cli, hangups: io::Result<Hangups>) -> Result<(), Failure> {
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args, &sources),
         Command::Check(args) => check::run(&args, &sources),
+        Command::Migrate(args) => migrate::run(&args),
         Command::Replay(args) => replay::run(&args, &sources),
         Command::Status(args) => status::run(&args, &sources),
         Command::WaitForReady(args) => ready::run(&args, &sources),
@@ -228,21 +235,6 @@ fn run(cli: Cli, hangups: io::Result<Hangups>) -> Result<(), Failure> {
         Command::Completions { shell } => manual::completions(shell),
         Command::Man(args) => manual::man(&args),
     }
-}
-
-/// Prints on standard output. A reader that has gone away has read enough.
-fn say(text: &str) -> Result<(), Failure> {
-    match writeln!(io::stdout(), "{}", text.trim_end()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Failed(format!(
-            "Standard output cannot be written: {error}."
-        ))),
-        Ok(()) | Err(_) => Ok(()),
-    }
-}
-
-/// Prints on standard error.
-fn complain(text: &str) {
-    let _ = writeln!(io::stderr(), "{text}"); // there is nowhere else to say it
 }
 
 fn parse_setting(text: &str) -> Result<(String, String), String> {

@@ -1,5 +1,7 @@
 //! `labwatch notify test`: a mail to the maintainers, and a message to each webhook, that say they are a test, to see that they arrive.
 
+use std::sync::Arc;
+
 use clap::Subcommand;
 use jiff::Timestamp;
 
@@ -12,7 +14,7 @@ use crate::effects::notification::Letter;
 use crate::effects::webhook::{self, Webhook};
 use crate::service;
 use engine::model::{RouteName, Visibility};
-use engine::{Background, Channel, Counts, MessageId, Occasion, Summary, Thread};
+use engine::{Background, Channel, Counts, MessageId, Notification, Occasion, Summary, Thread};
 
 /// What is sent.
 #[derive(Debug, Clone, Copy, Subcommand)]
@@ -70,7 +72,8 @@ async fn mail_test(
     let mailer =
         Mailer::new(settings, &[]).map_err(|error| Failure::Failed(format!("{error}.")))?;
     let mailer = mailer.with_letter(letter.clone());
-    let report = mailer.deliver(summary).await.map_err(|fault| {
+    let to_all = Notification::to_all(Arc::new(summary.clone()));
+    let report = mailer.deliver(&to_all).await.map_err(|fault| {
         Failure::Failed(format!("{}.", fault.fault.words(Visibility::MAINTAINER)))
     })?;
     let took = list(report.delivered());

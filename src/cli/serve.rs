@@ -3,8 +3,8 @@
 use std::io;
 use std::time::Duration;
 
-use super::Failure;
 use super::hangup::Hangups;
+use super::{Failure, reload};
 use crate::config::{Sources, load};
 use crate::service::{self, Reload, ServiceOptions};
 use crate::telemetry::log;
@@ -33,6 +33,7 @@ pub(super) fn run(sources: &Sources, hangups: io::Result<Hangups>) -> Result<(),
         begun,
         read: Box::new(move || load(&sources)),
         hangups: signal,
+        answer: Box::new(reload::answer()),
     };
     let options = ServiceOptions {
         levels: Some(log.levels()),

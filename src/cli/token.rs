@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
-use super::{Failure, complain, local_instance, revoke, say};
+use super::{Failure, local_instance, note, revoke, say};
 use crate::clients::{self, Address, Claims, MAX_TOKEN_LIFE};
 use crate::config::{Config, Sources, load, load_api};
 use crate::http::auth::{Authority, Grant, Issued, Reportable, Scope};
@@ -138,7 +138,7 @@ fn for_api(asked: &NewToken, config: &Config) -> Result<(), Failure> {
     let Issued { token, pass } =
         issued.map_err(|error| Failure::Usage(format!("There is no token: {error}.")))?;
     say(&token)?;
-    complain(&format!(
+    note(&format!(
         "The token {} of {} allows {}{}, until {:.0}. Keep it to yourself:\n  curl -H \"Authorization: Bearer $TOKEN\" '{}/api/v2/session'\n\
          If it is lost: labwatch token revoke {}",
         pass.id,
@@ -170,7 +170,7 @@ fn for_server(server: Server, life: Duration, sources: &Sources) -> Result<(), F
     let token = clients::mint(address, &claims)
         .map_err(|error| Failure::Failed(format!("There is no token: {error}.")))?;
     say(&token)?;
-    complain(&reminder(server, life, address));
+    note(&reminder(server, life, address));
     Ok(())
 }
 

@@ -139,6 +139,7 @@ impl Config {
             graphite: now.graphite,
             api: now.api,
             memory: now.memory,
+            cluster: now.cluster,
             laboratory: now.laboratory,
             observe: now.observe,
             log: LogSettings {

@@ -4,6 +4,7 @@ mod access;
 mod advice;
 mod bounds;
 mod changes;
+mod cluster;
 mod cors;
 mod declared;
 mod document;
@@ -32,6 +33,7 @@ mod zone;
 
 pub use access::{ApiRead, ApiSettings, ApiTls, MIN_API_SECRET_BYTES};
 pub use changes::Changes;
+pub use cluster::ClusterSettings;
 pub use cors::ApiCors;
 pub use declared::{
     ENV_PREFIX, Kind, Reload, SECTIONS, Section, Setting, TABLES, Table, declared, secrets,
@@ -96,6 +98,8 @@ pub struct Config {
     pub api: ApiSettings,
     /// What survives a restart; `None` when nothing is to be kept.
     pub memory: Option<MemorySettings>,
+    /// The other replicas; `None`: this labwatch is the only one.
+    pub cluster: Option<ClusterSettings>,
     pub log: LogSettings,
 }
 

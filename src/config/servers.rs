@@ -153,7 +153,7 @@ fn host(text: &str, server: SourceName) -> Result<String, String> {
     }
 }
 
-fn http_url(text: &str) -> Result<Url, String> {
+pub(super) fn http_url(text: &str) -> Result<Url, String> {
     let url = plain_url(text)?;
     if matches!(url.scheme(), "http" | "https") {
         Ok(url)

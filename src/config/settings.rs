@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::access::api;
 use super::advice::advice;
 use super::changes::Written;
+use super::cluster::cluster;
 use super::graphite::{graphite, profile, surfaces};
 use super::layers::Layers;
 use super::log::log;
@@ -174,6 +175,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let graphite = graphite(reader);
     profile(reader);
     let observe = reader.switch("observe");
+    let cluster = cluster(reader, &surfaces.label);
     let config = Config {
         relay: relay?,
         jump: jump?,
@@ -194,6 +196,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         observe,
         api,
         memory,
+        cluster,
         log,
     };
     Some(if observe { silent(config) } else { config })
@@ -201,7 +204,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
 
 /// The same without anything that goes out.
 fn silent(mut config: Config) -> Config {
-    (config.mail, config.graphite) = (None, None);
+    (config.mail, config.graphite, config.cluster) = (None, None, None);
     (config.telling.dead_man, config.telling.report_monthly) = (None, false);
     config
 }

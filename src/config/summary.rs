@@ -59,6 +59,16 @@ impl Config {
                 memory.folder.to_string_lossy()
             });
         lines.push(format!("store    {folder}"));
+        lines.extend(self.cluster.as_ref().map(|cluster| {
+            format!(
+                "cluster  {} by etcd at {} below {}, lease {}, reached at {}",
+                cluster.name,
+                cluster.endpoints.join(", "),
+                cluster.prefix,
+                short(cluster.lease),
+                cluster.url
+            )
+        }));
         let log = match &self.log.target {
             LogTarget::Output => "standard output".into(),
             LogTarget::Error => "standard error".into(),

@@ -2,6 +2,8 @@
 
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
@@ -18,11 +20,22 @@ use engine::{Input, Switch, SwitchOutcome};
 /// How many switches are under way at the same time. More wait in the queue that they come from.
 pub const AT_ONCE: usize = 16;
 
+/// For how long this replica may still write to book.
+pub type WriteWindow = Arc<dyn Fn() -> Duration + Send + Sync>;
+
 /// Where is switched.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Switcher {
     /// The book.
     pub client: BookClient,
+    /// Until when; `None`: without an end, as this labwatch is the only one.
+    pub window: Option<WriteWindow>,
+}
+
+impl std::fmt::Debug for Switcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Switcher")
+    }
 }
 
 /// Carries out switches until `stop`, or until no more can come. Each ends in one `Input::Switched`.
@@ -60,7 +73,7 @@ async fn finish(mut tasks: JoinSet<()>) {
 
 async fn carry_out(switcher: Switcher, switch: Switch, inputs: mpsc::Sender<Input>) {
     let resource = switch.resource.clone();
-    let input = answered(resource, set(&switcher.client, &switch)).await;
+    let input = answered(resource, set(&switcher, &switch)).await;
     if inputs.send(input).await.is_err() {
         debug!(resource = %switch.resource, "nobody is left to hear how the switch went");
     }
@@ -77,8 +90,8 @@ async fn answered(resource: ResourceName, work: impl Future<Output = SwitchOutco
     Input::Switched { resource, outcome }
 }
 
-async fn set(client: &BookClient, switch: &Switch) -> SwitchOutcome {
-    try_to_set(client, switch).await.unwrap_or_else(|fault| {
+async fn set(switcher: &Switcher, switch: &Switch) -> SwitchOutcome {
+    try_to_set(switcher, switch).await.unwrap_or_else(|fault| {
         if resource_is_gone(&fault) {
             SwitchOutcome::Gone
         } else {
@@ -88,7 +101,8 @@ async fn set(client: &BookClient, switch: &Switch) -> SwitchOutcome {
 }
 
 /// Looks, writes what book does not say already, reads back. Looking first closes most of the gap in which a person's hold could be written over; book has no way to close it all.
-async fn try_to_set(client: &BookClient, switch: &Switch) -> Result<SwitchOutcome, CallError> {
+async fn try_to_set(switcher: &Switcher, switch: &Switch) -> Result<SwitchOutcome, CallError> {
+    let client = &switcher.client;
     let before = client.availability(&switch.resource).await?;
     if before.bookable() == Bookable::Held && !switch.by_person {
         return Ok(SwitchOutcome::Held(before));
@@ -96,18 +110,32 @@ async fn try_to_set(client: &BookClient, switch: &Switch) -> Result<SwitchOutcom
     if (before.available, &before.reason) == (switch.available, &switch.reason) {
         return Ok(SwitchOutcome::Confirmed(before)); // as when a poll that began before the last switch ended after it
     }
-    client
-        .switch(&switch.resource, switch.available, &switch.reason)
-        .await?;
+    write(switcher, switch).await?;
     failpoints::pass(Point::SwitchWritten);
     let after = client.availability(&switch.resource).await?;
     failpoints::pass(Point::SwitchReadBack);
     Ok(SwitchOutcome::Confirmed(after))
 }
 
+/// Writes, but not beyond the time for which this replica may: another one may lead then.
+async fn write(switcher: &Switcher, switch: &Switch) -> Result<(), CallError> {
+    let writing = switcher
+        .client
+        .switch(&switch.resource, switch.available, &switch.reason);
+    let Some(window) = &switcher.window else {
+        return writing.await;
+    };
+    let left = window();
+    if left.is_zero() {
+        return Err(CallError::Busy);
+    }
+    let written = tokio::time::timeout(left, writing).await;
+    written.unwrap_or(Err(CallError::TimedOut))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use super::*;
     use crate::clients::book::fake_book::{FakeBook, Trouble};
@@ -125,6 +153,28 @@ mod tests {
             reason: REASON.into(),
             by_person: false,
         }
+    }
+
+    fn alone(client: BookClient) -> Switcher {
+        Switcher {
+            client,
+            window: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn nothing_is_written_beyond_the_window() {
+        let book = FakeBook::start().await;
+        book.put("r-a", "pend00", true, "new");
+        let within = |window: Duration| Switcher {
+            client: book.client(SOON),
+            window: Some(Arc::new(move || window)),
+        };
+        let refused = set(&within(Duration::ZERO), &withdraw("r-a")).await;
+        assert_eq!(refused, SwitchOutcome::Failed(CallError::Busy));
+        assert_eq!(book.take_calls(), ["GET r-a"]);
+        let written = set(&within(SOON), &withdraw("r-a")).await;
+        assert_eq!(written, SwitchOutcome::Confirmed(says(false, REASON)));
     }
 
     fn says(available: bool, reason: &str) -> Availability {
@@ -148,7 +198,7 @@ mod tests {
             let (sender, inputs) = mpsc::channel(room);
             let stop = CancellationToken::new();
             let mut task = JoinSet::new();
-            task.spawn(run(Switcher { client }, queue, sender, stop.clone()));
+            task.spawn(run(alone(client), queue, sender, stop.clone()));
             Self {
                 switches,
                 inputs,
@@ -175,7 +225,7 @@ mod tests {
             ..withdraw("r-a")
         };
         assert_eq!(
-            set(&book.client(SOON), &switch).await,
+            set(&alone(book.client(SOON)), &switch).await,
             SwitchOutcome::Confirmed(says(false, "exam"))
         );
         let switch = Switch {
@@ -184,7 +234,7 @@ mod tests {
             ..withdraw("r-a")
         };
         assert_eq!(
-            set(&book.client(SOON), &switch).await,
+            set(&alone(book.client(SOON)), &switch).await,
             SwitchOutcome::Confirmed(says(true, REASON))
         );
     }
@@ -194,7 +244,7 @@ mod tests {
         let book = FakeBook::start().await;
         book.put("r 1/a", "pend00", true, "Loaded at 2026-11-21T00:52:06Z");
         assert_eq!(
-            set(&book.client(SOON), &withdraw("r 1/a")).await,
+            set(&alone(book.client(SOON)), &withdraw("r 1/a")).await,
             SwitchOutcome::Confirmed(says(false, REASON))
         );
         assert_eq!(book.take_calls(), ["GET r 1/a", "PUT r 1/a", "GET r 1/a"]);
@@ -206,7 +256,7 @@ mod tests {
         let book = FakeBook::start().await;
         book.put("r-a", "pend00", false, REASON);
         assert_eq!(
-            set(&book.client(SOON), &withdraw("r-a")).await,
+            set(&alone(book.client(SOON)), &withdraw("r-a")).await,
             SwitchOutcome::Confirmed(says(false, REASON))
         );
         assert_eq!(book.take_calls(), ["GET r-a"]);
@@ -258,7 +308,11 @@ mod tests {
                 book.set_trouble_of("r-a", trouble);
             }
             assert_eq!(
-                set(&book.client(Duration::from_millis(300)), &withdraw("r-a")).await,
+                set(
+                    &alone(book.client(Duration::from_millis(300))),
+                    &withdraw("r-a")
+                )
+                .await,
                 expected,
                 "{what}"
             );
@@ -269,13 +323,13 @@ mod tests {
     async fn a_hold_is_not_touched_and_what_is_gone_is_said_to_be() {
         let book = FakeBook::start().await;
         book.put("r-held", "pend00", false, "maintenance");
-        set(&book.client(SOON), &withdraw("r-held")).await;
+        set(&alone(book.client(SOON)), &withdraw("r-held")).await;
         assert_eq!(book.take_calls(), ["GET r-held"]);
         assert_eq!(
-            set(&book.client(SOON), &withdraw("r-nope")).await,
+            set(&alone(book.client(SOON)), &withdraw("r-nope")).await,
             SwitchOutcome::Gone
         );
-        let wrong = set(&book.client_at("/wrong"), &withdraw("r-held")).await;
+        let wrong = set(&alone(book.client_at("/wrong")), &withdraw("r-held")).await;
         assert!(
             matches!(wrong, SwitchOutcome::Failed(CallError::NotFound(_))),
             "{wrong:?}"

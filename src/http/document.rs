@@ -56,12 +56,7 @@ pub(super) fn put_together(
     if headers {
         describe_headers(components);
     }
-    for (method, operation) in document
-        .paths
-        .paths
-        .values_mut()
-        .flat_map(|item| operations(item))
-    {
+    for (method, operation) in document.paths.paths.values_mut().flat_map(operations) {
         let problem = Ref::from_response_name(name);
         let responses = &mut operation.responses.responses;
         responses
@@ -168,7 +163,7 @@ fn key(parameter: &RefOr<Parameter>) -> Option<String> {
 fn for_each_parameter(document: &mut OpenApi, mut what: impl FnMut(&mut RefOr<Parameter>)) {
     let items = document.paths.paths.values_mut();
     items
-        .flat_map(|item| operations(item))
+        .flat_map(operations)
         .flat_map(|(_, operation)| operation.parameters.iter_mut().flatten())
         .for_each(&mut what);
 }
@@ -205,7 +200,7 @@ fn write(value: &Value, depth: usize, text: &mut String) {
             let parts = fields.iter().map(|(key, field)| (name(key), field));
             spread(('{', '}'), parts, depth, text);
         }
-        _ => text.push_str(&line),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => text.push_str(&line),
     }
 }
 

@@ -35,7 +35,8 @@ const OLD_PATHS: [&str; 2] = ["/api/v1/", "/swagger.json"];
 pub(super) struct ApiError {
     reason: Reason,
     detail: String,
-    headers: HeaderMap,
+    /// Boxed, so that results with this error stay small.
+    headers: Box<HeaderMap>,
 }
 
 /// Why a request was refused, as problem details (RFC 9457).
@@ -280,7 +281,7 @@ impl ApiError {
         Self {
             reason,
             detail: detail.to_string(),
-            headers,
+            headers: Box::new(headers),
         }
     }
 
@@ -348,7 +349,7 @@ impl IntoResponse for ApiError {
     /// The status, with the error beside it: the body is written where the request is known.
     fn into_response(self) -> Response {
         let mut response = self.reason.status().into_response();
-        response.headers_mut().extend(self.headers.clone());
+        response.headers_mut().extend((*self.headers).clone());
         response.extensions_mut().insert(self);
         response
     }

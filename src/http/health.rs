@@ -44,12 +44,12 @@ pub(super) struct SetLevelBody {
 }
 
 /// All routes.
-pub(super) fn routes(state: HealthRoutes) -> Routes {
+pub(super) fn routes(state: &HealthRoutes) -> Routes {
     let levels = state.levels.clone();
-    let routes = documented().with_state(&state);
+    let routes = documented().with_state(state);
     levels.into_iter().fold(routes, |routes, levels| {
         routes
-            .merge(log().with_state(&state))
+            .merge(log().with_state(state))
             .merge(changing().with_state(&levels))
     })
 }

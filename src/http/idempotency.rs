@@ -319,17 +319,18 @@ mod tests {
             assert!(is_new(&store, &format!("long{n}")));
             store.settle(&key(&format!("long{n}")), Some(&answer(MAX_ANSWER_BYTES)));
         }
-        let kept = store.kept();
-        assert!(kept.bytes <= MAX_KEPT_BYTES, "{}", kept.bytes);
-        assert_eq!(
-            kept.bytes,
-            kept.entries
-                .iter()
-                .flat_map(|it| &it.answer)
-                .map(|it| it.body.len())
-                .sum::<usize>()
-        );
-        drop(kept);
+        {
+            let kept = store.kept();
+            assert!(kept.bytes <= MAX_KEPT_BYTES, "{}", kept.bytes);
+            assert_eq!(
+                kept.bytes,
+                kept.entries
+                    .iter()
+                    .flat_map(|it| &it.answer)
+                    .map(|it| it.body.len())
+                    .sum::<usize>()
+            );
+        }
         tokio::time::advance(KEPT_FOR + Duration::from_secs(1)).await;
         assert!(is_new(&store, "long7"), "a day is over");
     }

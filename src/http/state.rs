@@ -65,11 +65,11 @@ impl ApiState {
 }
 
 /// All routes and those of `others`, each behind the authenticator.
-pub fn router(state: ApiState, authenticator: Arc<Authenticator>, others: Routes) -> Router {
+pub fn router(state: ApiState, authenticator: &Arc<Authenticator>, others: Routes) -> Router {
     let (figures, cors) = (state.figures.clone(), state.cors.clone());
-    let guarded = routes(state, &authenticator)
+    let guarded = routes(state, authenticator)
         .merge(others)
-        .guarded(&authenticator)
+        .guarded(authenticator)
         .fallback(|uri: Uri| async move { error::no_such_path(&uri) });
     let counted = match figures {
         Some(figures) => metrics::counted(guarded, figures),
@@ -101,7 +101,7 @@ async fn place(State(base): State<Arc<str>>, request: Request, next: Next) -> Re
 }
 
 /// The health endpoints alone, behind the same authenticator: for a listener of their own.
-pub fn health_router(health: HealthRoutes, authenticator: &Arc<Authenticator>) -> Router {
+pub fn health_router(health: &HealthRoutes, authenticator: &Arc<Authenticator>) -> Router {
     let guarded = health::routes(health)
         .guarded(authenticator)
         .fallback(|uri: Uri| async move { error::no_such_path(&uri) });
@@ -128,7 +128,7 @@ pub fn routes(state: ApiState, authenticator: &Arc<Authenticator>) -> Routes {
     let routes = state.health.into_iter().fold(routes, |routes, health| {
         routes
             .merge(v2::health_routes(&health, &kept))
-            .merge(health::routes(health))
+            .merge(health::routes(&health))
     });
     let routes = state.orders.into_iter().fold(routes, |routes, orders| {
         routes.merge(v2::command_routes(&orders, &kept))

@@ -9,7 +9,7 @@ use serde_json::Value;
 use super::recording::{Exchange, Recorded, Recording};
 use super::words::{Kind, Notified};
 use engine::model::{Availability, ResourceName, Stub};
-use engine::{Effect, Input, Policy, Record, Route, Sampling, Switch};
+use engine::{Delivered, Effect, Input, Policy, Record, Route, Sampling, Switch};
 use lab::{Book, Manifest, Stage, Timeline, World};
 
 /// The start-up grace of a replay, unless another is wished: a recording begins in the middle of a laboratory's life.
@@ -248,7 +248,7 @@ impl World for Player {
             }
             Event::Sent(id) => vec![Input::Delivered {
                 id,
-                outcome: Ok(()),
+                outcome: Ok(Delivered::to_all()),
             }],
         }
     }
@@ -267,9 +267,9 @@ impl World for Player {
                 self.switching(&switch);
                 plan.after(SWITCH_TAKES, Event::Lands(switch));
             }
-            Effect::Notify(summary) => {
+            Effect::Notify(notification) => {
                 self.mails += 1;
-                plan.after(MAIL_TAKES, Event::Sent(summary.id));
+                plan.after(MAIL_TAKES, Event::Sent(notification.id));
             }
             Effect::Ask(_) | Effect::Reconnect(_) | Effect::Sample(_) => {}
         }

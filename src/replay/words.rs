@@ -49,9 +49,6 @@ impl Kind {
                 outcome: SwitchOutcome::Confirmed(_),
                 ..
             }
-            | Record::Delivered {
-                outcome: Ok(()), ..
-            }
             | Record::Seen(_)
             | Record::Forgotten(_)
             | Record::Notified { .. }
@@ -59,6 +56,8 @@ impl Kind {
             | Record::Bookings(_)
             | Record::Pools(_)
             | Record::Superseded(_)
+            | Record::Lane { .. }
+            | Record::Waiting { .. }
             | Record::Requested { .. }
             | Record::Suppression { .. } => return None,
             Record::Switching(_) | Record::Switched { .. } => Kind::Switch,
@@ -68,7 +67,11 @@ impl Kind {
             Record::Source { .. } | Record::Blind(_) => Kind::Source,
             Record::Hold { .. } => Kind::Hold,
             Record::Manifest(_) => Kind::Manifest,
-            Record::Notifying(_) | Record::Delivered { .. } => Kind::Mail,
+            Record::Delivered {
+                outcome: Ok(delivered),
+                ..
+            } if delivered.unreached.is_empty() => return None,
+            Record::Notifying(_) | Record::Retrying { .. } | Record::Delivered { .. } => Kind::Mail,
             Record::Sampling { .. } => Kind::Sampling,
         })
     }

@@ -8,12 +8,13 @@ use tokio::sync::{mpsc, watch};
 
 use super::memory::{Remembered, remember};
 use super::{ServiceError, TaskSet};
+use crate::cluster::Membership;
 use crate::config::Config;
 use crate::driver::{
     self, Asked, Clock, CommandSender, Driver, INPUT_QUEUE, Journal, Observers, Outlets,
 };
 use crate::store::Store;
-use engine::{Engine, Input, Snapshot};
+use engine::{Engine, Input, Rules, Snapshot};
 
 /// Everything that is made before the parts that use it.
 pub(super) struct DriverSetup {
@@ -29,6 +30,7 @@ pub(super) struct DriverSetup {
     snapshots: watch::Sender<Arc<Snapshot>>,
     journal: Option<Journal>,
     engine: Engine,
+    rules: Rules,
 }
 
 impl DriverSetup {
@@ -62,10 +64,18 @@ impl DriverSetup {
             snapshots,
             journal: ledger,
             engine,
+            rules: config.rules(),
         })
     }
 
-    pub(super) fn start(self, outlets: Outlets, observers: Observers, parts: &mut TaskSet) {
+    /// Runs it; in a cluster as one of several replicas.
+    pub(super) fn start(
+        self,
+        outlets: Outlets,
+        observers: Observers,
+        membership: Option<Membership>,
+        parts: &mut TaskSet,
+    ) {
         let driver = Driver::new(
             self.engine,
             self.clock,
@@ -76,6 +86,10 @@ impl DriverSetup {
             self.journal,
             observers,
         );
+        let driver = match membership {
+            Some(membership) => driver.in_cluster(membership, self.rules),
+            None => driver,
+        };
         parts.spawn("driver", driver.run());
     }
 }

@@ -31,6 +31,9 @@ pub enum ServiceError {
     Health(HealthError),
     #[error(transparent)]
     Store(StoreError),
+    /// The cluster cannot be taken part in. Holds why, and what to do.
+    #[error("{0}")]
+    Cluster(&'static str),
     /// A part that runs for ever ended.
     #[error("the {0} has ended by itself, which it never should; the log says why")]
     Ended(&'static str),

@@ -31,6 +31,9 @@ const CONFIGURATION: &str = "configuration";
 /// The component that says how the dead-man's call goes.
 const DEAD_MAN: &str = "dead_man";
 
+/// The component that says how the cluster is: whether a replica leads, and whether etcd answers.
+const CLUSTER: &str = "cluster";
+
 /// Why the service's own health cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum HealthError {
@@ -70,6 +73,8 @@ pub(super) struct Reporters {
     pub(super) configuration: Reporter,
     /// How the dead-man's call goes, where there is one.
     pub(super) dead_man: Option<Reporter>,
+    /// How the cluster is, where there is one.
+    pub(super) cluster: Option<Reporter>,
 }
 
 /// All of it, before it runs.
@@ -205,6 +210,11 @@ fn reporters(config: &Config, registry: &Registry) -> Result<Reporters, HealthEr
     Ok(Reporters {
         configuration,
         dead_man: dead_man.map(|_| register(DEAD_MAN)).transpose()?,
+        cluster: config
+            .cluster
+            .as_ref()
+            .map(|_| register(CLUSTER))
+            .transpose()?,
     })
 }
 

@@ -214,9 +214,9 @@ pub(super) fn open(
         "stream of changes",
         Arc::clone(&answers.live).follow(stops.api.clone()),
     );
-    let endpoints = http::health_router(state, &authenticator);
-    let pages = pages.merge(http::report_routes(reports));
-    let router = page::with_lost_page(http::router(answers, authenticator, pages), base);
+    let endpoints = http::health_router(&state, &authenticator);
+    let pages = pages.merge(http::report_routes(&reports));
+    let router = page::with_lost_page(http::router(answers, &authenticator, pages), base);
     start_actuator(&config.api, parts, listeners.actuator, endpoints, stops)
         .and_then(|()| start(&config.api, parts, listeners.api, router, stops))
         .map_err(ServiceError::Certificate)

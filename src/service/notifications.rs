@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::letter::{OwnHealth, letter};
+use super::letter::letter;
 use super::reload::ConfigWatch;
 use super::{ServiceError, TaskSet};
 use crate::clients::Http;
@@ -19,7 +19,7 @@ use crate::effects::{self, channels, deadman, webhook};
 use crate::health::{Finding, Reporter, State};
 use crate::store::{Store, StoreState};
 use engine::model::Visibility;
-use engine::{HttpChannel, Input, Role, Snapshot, Summary};
+use engine::{HttpChannel, Input, Notification, Role, Snapshot};
 
 /// The mailer of a configuration; `None` where mail is off.
 pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
@@ -31,19 +31,17 @@ pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
 /// Starts mail. Whether it is on may change with the configuration.
 pub(super) fn start_mail(
     config: ConfigWatch,
-    own: &OwnHealth,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
-) -> Result<mpsc::Sender<Arc<Summary>>, ServiceError> {
+) -> Result<mpsc::Sender<Notification>, ServiceError> {
     mailer(&config.borrow()).map_err(ServiceError::Mail)?;
-    let own = Arc::clone(own);
     let (mails, queue) = mpsc::channel(TELL_QUEUE);
     // A configuration whose settings make no mailer does not come into force.
     let current = move || {
         let config = Arc::clone(&config.borrow());
         let mailer = mailer(&config).ok().flatten()?;
-        Some(mailer.with_letter(letter(&config, &own)))
+        Some(mailer.with_letter(letter(&config)))
     };
     parts.spawn(
         "mail",
@@ -55,18 +53,16 @@ pub(super) fn start_mail(
 /// Starts the webhooks. Which there are may change with the configuration.
 pub(super) fn start_webhooks(
     config: ConfigWatch,
-    own: &OwnHealth,
     tls: &rustls::ClientConfig,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
-) -> Result<mpsc::Sender<Arc<Summary>>, ServiceError> {
+) -> Result<mpsc::Sender<Notification>, ServiceError> {
     let http = Http::new(webhook::TIMEOUT, tls.clone()).map_err(ServiceError::Wire)?;
     let (summaries, queue) = mpsc::channel(TELL_QUEUE);
-    let own = Arc::clone(own);
     let current = move || {
         let config = Arc::clone(&config.borrow());
-        Webhook::all(&config.telling, &http, &letter(&config, &own))
+        Webhook::all(&config.telling, &http, &letter(&config))
     };
     parts.spawn(
         "webhooks",
@@ -78,7 +74,7 @@ pub(super) fn start_webhooks(
 /// Starts what sends alerts of Alertmanager again that last. It forgets them when it is restarted.
 pub(super) fn start_repeats(
     config: ConfigWatch,
-    (own, http, snapshots): (OwnHealth, Http, watch::Receiver<Arc<Snapshot>>),
+    (http, snapshots): (Http, watch::Receiver<Arc<Snapshot>>),
     parts: &mut TaskSet,
     stop: &CancellationToken,
 ) {
@@ -92,7 +88,7 @@ pub(super) fn start_repeats(
                 Arc::clone(&config.borrow()),
                 Arc::clone(&snapshots.borrow()),
             );
-            let letter = letter(&config, &own);
+            let letter = letter(&config);
             for webhook in Webhook::all(&config.telling, &http, &letter) {
                 repeat(&webhook, &snapshot).await;
             }

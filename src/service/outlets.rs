@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::letter::OwnHealth;
 use super::reload::ConfigWatch;
 use super::{ServiceError, TaskSet, notifications, sources};
 use crate::clients::{self, BookClient, Http};
@@ -39,9 +38,9 @@ impl Clients {
 pub(super) fn start(
     followed: &ConfigWatch,
     http: &Clients,
-    own: &OwnHealth,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
+    window: Option<effects::book::WriteWindow>,
     stop: &CancellationToken,
 ) -> Result<Outlets, ServiceError> {
     let config = Arc::clone(&followed.borrow());
@@ -62,15 +61,18 @@ pub(super) fn start(
     parts.spawn(
         "switching",
         effects::book::run(
-            effects::book::Switcher { client: book },
+            effects::book::Switcher {
+                client: book,
+                window,
+            },
             switch_queue,
             inputs.clone(),
             stop.clone(),
         ),
     );
-    let mails = notifications::start_mail(followed.clone(), own, parts, inputs, stop)?;
+    let mails = notifications::start_mail(followed.clone(), parts, inputs, stop)?;
     let tls = &http.tls;
-    let webhooks = notifications::start_webhooks(followed.clone(), own, tls, parts, inputs, stop)?;
+    let webhooks = notifications::start_webhooks(followed.clone(), tls, parts, inputs, stop)?;
     Ok(Outlets {
         switches,
         mails,

@@ -20,6 +20,8 @@ pub struct Reload {
     pub read: Box<dyn FnMut() -> Result<Loaded, Problems> + Send>,
     /// SIGHUP, caught since before the configuration was read the first time.
     pub hangups: Signal,
+    /// Is given how each reading went: what is to be known of it, or why the one before stays in force.
+    pub answer: Box<dyn Fn(Result<&str, &str>) + Send>,
 }
 
 impl fmt::Debug for Reload {
@@ -64,7 +66,8 @@ impl Reloader {
                 asked = self.reload.hangups.recv() => if asked.is_none() { return },
             }
             systemd::reloading();
-            let finding = match self.follow().await {
+            let followed = self.follow().await;
+            let finding = match &followed {
                 Ok(waiting) if waiting.is_empty() => Finding::ok(),
                 Ok(waiting) => Finding::new(
                     State::Warn,
@@ -83,6 +86,12 @@ impl Reloader {
                 }
             };
             systemd::reloaded(&finding.detail);
+            (self.reload.answer)(
+                followed
+                    .as_ref()
+                    .map(|_| &*finding.detail)
+                    .map_err(|why| &**why),
+            );
             self.hands.reporter.report(finding);
         }
     }

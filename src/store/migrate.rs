@@ -118,11 +118,14 @@ pub(super) fn to_state(database: &Connection) -> rusqlite::Result<()> {
     database.execute_batch("DROP TABLE told; DROP TABLE keep; DROP TABLE experiments;")
 }
 
+/// A key of the state and its value.
+type Entry = (String, Value);
+
 /// Puts what each row comes to into the state.
 fn each(
     database: &Connection,
     sql: &str,
-    read: fn(&Row<'_>) -> rusqlite::Result<Option<(String, Value)>>,
+    read: fn(&Row<'_>) -> rusqlite::Result<Option<Entry>>,
 ) -> rusqlite::Result<()> {
     let mut statement = database.prepare(sql)?;
     let mut rows = statement.query([])?;
@@ -237,6 +240,9 @@ fn outbox(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
             created,
             news: letter.news,
             alerts: alerts.collect(),
+            message: None,
+            digest: None,
+            not_before: None,
         });
         entry(&StateKey::Outbox(id), &value)
     }))

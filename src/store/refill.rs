@@ -62,7 +62,9 @@ impl Refill {
                 record: Record::Bookings(changes),
             } => {
                 self.bookings.retain(|(_, _, end), _| *end > at);
-                changes.iter().for_each(|change| self.booked(change));
+                for change in &changes {
+                    self.booked(change);
+                }
             }
             Entry::Record {
                 record: Record::Event { stub, event },

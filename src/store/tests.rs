@@ -172,11 +172,14 @@ fn outgoing(id: u64, news: &[(&str, Health)]) -> Entry {
         background: Background::default(),
         reminder: None,
     };
-    record(1, Record::Notifying(Arc::new(summary)))
+    record(
+        1,
+        Record::Notifying(engine::Notification::to_all(Arc::new(summary))),
+    )
 }
 
 fn sent(id: u64, millis: i64) -> Entry {
-    let outcome = Ok(());
+    let outcome = Ok(engine::Delivered::to_all());
     record(millis, Record::Delivered { id, outcome })
 }
 
@@ -236,7 +239,7 @@ async fn everything_that_matters_is_there_after_a_restart() {
     assert_eq!(first, Memory::default());
     let fault = DeliveryFault {
         fault: CallError::TimedOut,
-        permanent: false,
+        outlook: engine::Outlook::Passing,
     };
     let failed = Record::Delivered {
         id: 6,
@@ -871,6 +874,9 @@ fn a_file_that_is_removed_while_it_is_used_loses_only_the_past() {
             since: time(1),
         }],
         alerts: Vec::new(),
+        message: None,
+        digest: None,
+        not_before: None,
     };
     let SuppressionEntry::Silence(kept) = silence.clone() else {
         panic!("{silence:?}")

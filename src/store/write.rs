@@ -10,7 +10,7 @@ use super::entry::{Entry, NoteKind, OutboxState};
 use super::{bookings, text};
 use engine::model::{ResourceName, Stub, Visibility};
 use engine::{
-    CategoryCause, DeliveryFault, Event, ManifestChange, Record, StateChange, Summary,
+    CategoryCause, Delivered, DeliveryFault, Event, ManifestChange, Record, StateChange, Summary,
     SuppressionEntry, SuppressionId, SuppressionKind, Switch, SwitchOutcome,
 };
 
@@ -159,17 +159,18 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
             "UPDATE notes SET ended = ?2 WHERE id = ?1 AND ended IS NULL",
             params![ended.id.to_string(), text::millis(ended.at)],
         ),
-        Record::Notifying(summary) => {
+        Record::Notifying(notification) => {
+            let summary = &notification.summary;
             write_outgoing(to, at, summary)?;
             notice(to, at, "mailing", &mailing(summary))
         }
         Record::Superseded(id) => write_delivery(to, at, *id, OutboxState::Superseded, None),
         Record::Delivered { id, outcome } => {
             write_outcome(to, at, *id, outcome)?;
-            let error = outcome
-                .as_ref()
-                .err()
-                .map(|fault| fault.fault.words(Visibility::MAINTAINER));
+            let error = match outcome {
+                Ok(delivered) => unreached(delivered),
+                Err(fault) => Some(fault.fault.words(Visibility::MAINTAINER)),
+            };
             notice(to, at, "mailed", &json!({ "id": id, "error": error }))
         }
         Record::Manifest(change) => notice(to, at, "manifest", &manifest(change)),
@@ -187,6 +188,9 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
         Record::Seen(_)
         | Record::Notified { .. }
         | Record::RouteGone(_)
+        | Record::Retrying { .. }
+        | Record::Lane { .. }
+        | Record::Waiting { .. }
         | Record::Requested { .. }
         | Record::Category { .. }
         | Record::Pools(_) => Ok(()),
@@ -308,10 +312,17 @@ fn write_outcome(
     to: &Connection,
     at: Timestamp,
     id: u64,
-    outcome: &Result<(), DeliveryFault>,
+    outcome: &Result<Delivered, DeliveryFault>,
 ) -> Written {
     match outcome {
-        Ok(()) => write_delivery(to, at, id, OutboxState::Sent, None),
+        Ok(delivered) => {
+            let state = match delivered.counts() {
+                (0, _) => OutboxState::Sent,
+                _ => OutboxState::Pending,
+            };
+            let words = unreached(delivered);
+            write_delivery(to, at, id, state, words.as_deref())
+        }
         Err(failed) => {
             let state = if failed.refuses_content() {
                 OutboxState::Refused
@@ -322,6 +333,16 @@ fn write_outcome(
             write_delivery(to, at, id, state, Some(&words))
         }
     }
+}
+
+/// Who does not have a message, and why.
+fn unreached(delivered: &Delivered) -> Option<String> {
+    let words = delivered.unreached.iter().map(|one| {
+        let who = one.recipient.show(Visibility::MAINTAINER).unwrap_or("?");
+        format!("{who}: {}", one.fault.words(Visibility::MAINTAINER))
+    });
+    let all: Vec<String> = words.collect();
+    (!all.is_empty()).then(|| all.join("; "))
 }
 
 fn write_delivery(

@@ -1,5 +1,5 @@
 //! The log in systemd's journal, in the journal's own protocol, where standard output is the journal: each line has its priority, so
-//! that `journalctl -p warning` finds it, and its values as fields (`LABWATCH_STUB=pend00`) beside the text.
+//! that `journalctl -p warning` finds it, and its values as fields (`LABWATCH_EXPERIMENT=pend00`) beside the text.
 //!
 //! Written here, and not by a library, because those put the values of an event into fields alone, where `journalctl` does not show
 //! them: `withdrew resource` would not say which. The lines go through the same bounded queue as in every other log.
@@ -28,10 +28,20 @@ const MAX_TEXT_BYTES: usize = 32 << 10;
 /// How many values of an event become fields; all of them stand in the text.
 const MAX_FIELDS: usize = 32;
 
-/// Whether standard output is the journal: systemd names its stream by device and inode.
+/// Whether standard output is the journal.
 pub(super) fn is_standard_output() -> bool {
+    is_stream("/proc/self/fd/1")
+}
+
+/// Whether standard error is the journal.
+pub(crate) fn is_standard_error() -> bool {
+    is_stream("/proc/self/fd/2")
+}
+
+/// systemd names the journal's stream by device and inode.
+fn is_stream(descriptor: &str) -> bool {
     let named = std::env::var("JOURNAL_STREAM").ok();
-    let output = fs::metadata("/proc/self/fd/1").ok();
+    let output = fs::metadata(descriptor).ok();
     named
         .zip(output)
         .is_some_and(|(named, output)| named == format!("{}:{}", output.dev(), output.ino()))

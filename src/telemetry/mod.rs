@@ -1,7 +1,7 @@
 //! What labwatch tells about itself: the log, and figures for Prometheus and Graphite. Decides nothing, and nothing depends on its success.
 
 pub mod graphite;
-mod journal;
+pub(crate) mod journal;
 mod line;
 pub mod log;
 pub mod metrics;

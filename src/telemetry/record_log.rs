@@ -101,9 +101,20 @@ impl<'a> Fields<'a> {
                 fields.route = Some(summary.route.as_str());
             }
             Record::Superseded(id) => fields.summary = Some(*id),
+            Record::Retrying { id, route, .. }
+            | Record::Waiting {
+                id, lane: route, ..
+            } => {
+                fields.summary = Some(*id);
+                fields.route = Some(route.as_str());
+            }
+            Record::Lane { name, .. } => fields.route = Some(name.as_str()),
             Record::Delivered { id, outcome } => {
                 fields.summary = Some(*id);
-                fields.fault = outcome.as_ref().err().map(|fault| fault.fault.as_str());
+                fields.fault = match outcome {
+                    Ok(delivered) => delivered.unreached.first().map(|one| one.fault.as_str()),
+                    Err(fault) => Some(fault.fault.as_str()),
+                };
             }
             Record::Manifest(_)
             | Record::Bookings(_)

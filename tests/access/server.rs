@@ -71,7 +71,7 @@ impl Server {
             zone: Arc::new(|| TimeZone::UTC),
         };
         let others = labwatch::http::page::routes(&state);
-        let routes = router(ApiState::new(receiver), authenticator, others);
+        let routes = router(ApiState::new(receiver), &authenticator, others);
         let mut task = JoinSet::new();
         let door = Door {
             certificate,

@@ -150,7 +150,10 @@ fn entries() -> Vec<Entry> {
                 reason: None,
             },
         ),
-        record(-700, Record::Notifying(Arc::new(summary(at(-700))))),
+        record(
+            -700,
+            Record::Notifying(engine::Notification::to_all(Arc::new(summary(at(-700))))),
+        ),
         record(
             -699,
             Record::Delivered {
@@ -160,7 +163,7 @@ fn entries() -> Vec<Entry> {
                         status: 550,
                         body: "students@example.org unknown".to_owned(),
                     },
-                    permanent: true,
+                    outlook: engine::Outlook::Refused,
                 }),
             },
         ),

@@ -53,7 +53,7 @@ impl Server {
         tasks.spawn(Arc::clone(&state.live).follow(stop.clone()));
         let serving = serve(
             listener,
-            router(state, authenticator(), labwatch::http::Routes::default()),
+            router(state, &authenticator(), labwatch::http::Routes::default()),
             stop.clone(),
         );
         tasks.spawn(async { serving.await.expect("serves") });

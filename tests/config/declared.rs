@@ -32,6 +32,9 @@ fn file_with(setting: &Setting, value: &str) -> String {
     let more = match setting.name {
         "api_tls_cert" => "api_tls_key = \"/key\"\n",
         "api_tls_key" => "api_tls_cert = \"/cert\"\n",
+        "cluster_tls_cert" => "cluster_tls_key = \"/key\"\n",
+        "cluster_tls_key" => "cluster_tls_cert = \"/cert\"\n",
+        "cluster_user" => "cluster_password = \"secret\"\n",
         _ => "",
     };
     format!("{} = {value}\n{more}", setting.name)
@@ -81,7 +84,13 @@ fn every_word_of_a_choice_is_accepted() {
             | Kind::Hidden(_) => &[],
         };
         for word in words {
-            let mut sources = env(&[&MAIL[..], &[("SECRET_API", &"x".repeat(32))]].concat());
+            let secret = "x".repeat(32);
+            let needed = [
+                ("SECRET_API", secret.as_str()),
+                ("CLUSTER_ENDPOINTS", "http://etcd.example.org:2379"),
+                ("CLUSTER_URL", "http://watch1.example.org:3007"),
+            ];
+            let mut sources = env(&[&MAIL[..], &needed].concat());
             let password = ("email_password".to_owned(), "pw".to_owned());
             sources.overrides = vec![
                 (setting.name.to_owned(), word.to_ascii_uppercase()),
@@ -95,6 +104,7 @@ fn every_word_of_a_choice_is_accepted() {
 /// Another right value than the default.
 fn another(setting: &Setting) -> Option<String> {
     let value = match setting.kind {
+        _ if setting.name == "cluster" => "solo".to_owned(),
         Kind::Duration(from, to) | Kind::WordOrDuration(_, from, to) => {
             let (from, to) = (from.as_millis(), to.as_millis());
             format!(
@@ -135,6 +145,9 @@ fn another(setting: &Setting) -> Option<String> {
                 "log_level" => "debug".to_owned(),
                 "non_fatal" => "store".to_owned(),
                 "email_to" => "d@x.org".to_owned(),
+                "cluster_endpoints" => "http://other.example.org".to_owned(),
+                "cluster_url" => "http://other.example.org".to_owned(),
+                "cluster_root" => "/other".to_owned(),
                 "webhook_url" | "dead_man_url" => "https://other.example.org/x".to_owned(),
                 "email_host" | "graphite_host" | "host_book" | "host_jump" | "host_relay" => {
                     "other.example.org".to_owned()
@@ -157,7 +170,11 @@ fn a_reload_takes_over_what_says_so_and_nothing_else() {
         "log_max_age",
         "log_max_total",
     ];
-    let base: [(&str, &str); 8] = [
+    let base: [(&str, &str); 12] = [
+        ("CLUSTER", "etcd"),
+        ("CLUSTER_ENDPOINTS", "http://etcd.example.org:2379"),
+        ("CLUSTER_URL", "http://watch1.example.org:3007"),
+        ("CLUSTER_PASSWORD", "pw"),
         ("GRAPHITE_HOST", "graphite.example.org"),
         ("WEBHOOK_URL", "https://hooks.example.org/x"),
         ("SECRET_WEBHOOK", "signed"),
@@ -179,6 +196,10 @@ fn a_reload_takes_over_what_says_so_and_nothing_else() {
         sources.overrides = vec![(setting.name.to_owned(), value)];
         if setting.name.starts_with("api_tls") {
             let both = ["api_tls_cert", "api_tls_key"];
+            sources.overrides = both.map(|key| (key.to_owned(), "/pem".to_owned())).to_vec();
+        }
+        if setting.name.starts_with("cluster_tls_") && setting.name != "cluster_tls_ca" {
+            let both = ["cluster_tls_cert", "cluster_tls_key"];
             sources.overrides = both.map(|key| (key.to_owned(), "/pem".to_owned())).to_vec();
         }
         let after = load(&sources).unwrap_or_else(|problems| panic!("{problems}"));

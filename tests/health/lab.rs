@@ -289,6 +289,7 @@ pub fn quiet() -> Snapshot {
             fault: None,
             failures: 0,
             refused: None,
+            unreached: Vec::new(),
         }],
         notified: Arc::default(),
         sampling: SamplingView::default(),

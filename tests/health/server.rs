@@ -111,7 +111,7 @@ impl Server {
                 health: Some(health),
                 ..ApiState::new(bench.snapshots.subscribe())
             },
-            open_gate(),
+            &open_gate(),
             labwatch::http::Routes::default(),
         );
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");

@@ -123,7 +123,7 @@ impl Parts {
     }
 
     fn others(&self) -> Routes {
-        labwatch::http::page::routes(&self.page).merge(report_routes(Reports::of(None)))
+        labwatch::http::page::routes(&self.page).merge(report_routes(&Reports::of(None)))
     }
 }
 
@@ -159,7 +159,7 @@ impl Server {
         tasks.spawn(Arc::clone(&parts.api.live).follow(stop.clone()));
         let others = parts.others();
         parts.api.cors = cors;
-        let router = router(parts.api, parts.authenticator, others);
+        let router = router(parts.api, &parts.authenticator, others);
         let serving = serve(listener, router, stop);
         tasks.spawn(async { serving.await.expect("serves") });
         let client = reqwest::Client::builder()

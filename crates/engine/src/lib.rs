@@ -32,6 +32,7 @@ pub use notifications::advice::{
 };
 pub use notifications::correlation::{Cause, CauseKind, Loss, Place, group};
 pub use notifications::route::{Channel, HttpChannel, Route};
+pub use protocol::audience::{Audience, Delivered, Lane, Notification, Recipient, Unreached};
 pub use protocol::category::{
     CategoryPool, CategoryRule, CategoryRules, CategoryState, CategoryStates,
     Cause as CategoryCause, ComponentHealth, Fitness,
@@ -40,17 +41,18 @@ pub use protocol::command::{Command, Impact, ManualOverride, Order, Receipt, Sco
 pub use protocol::effect::{Effect, FeedCommand, Sample, Step, Switch};
 pub use protocol::event::{Event, Issue, Why};
 pub use protocol::input::{
-    BookReading, Booking, DeliveryFault, Input, Link, Quarantined, ResourceReading, Role,
+    BookReading, Booking, DeliveryFault, Input, Link, Outlook, Quarantined, ResourceReading, Role,
     SampleOutcome, Slot, SwitchOutcome, Timetable,
 };
 pub use protocol::policy::{Asking, Policy, Sampling};
-pub use protocol::record::{Level, ManifestChange, Record, RecordFor};
+pub use protocol::record::{Level, ManifestChange, Record};
+pub use protocol::record_words::RecordFor;
 pub use protocol::refusal::Refusal;
 pub use protocol::report::{Connection, Report, Scopes, Traffic};
 pub use protocol::rules::Rules;
 pub use protocol::snapshot::{
     Counts, Evidence, ExperimentView, FlapView, LastConnection, PoolView, ResourceView, RouteView,
-    SamplingView, Seen, Snapshot, SourceView, StreamView, ToldView,
+    SamplingView, Seen, Snapshot, SourceView, StreamView, ToldView, UnreachedView,
 };
 pub use protocol::state::{
     Alert, Counter, ExperimentState, Heard, History, Known, MailThread, MessageId, Notified,

@@ -2,6 +2,7 @@
 //! reload takes it over, whether it is secret, and what it means. Defaults, documentation, the environment file and the
 //! list of what waits for a restart come from here.
 
+mod cluster;
 mod http;
 mod notifications;
 mod observation;
@@ -29,6 +30,7 @@ pub const SECTIONS: &[Section] = &[
     http::API,
     operation::HEALTH,
     operation::STORE,
+    cluster::CLUSTER,
     operation::LOG,
 ];
 

@@ -1,10 +1,16 @@
 //! A whole mail: its headers, and its text in both forms. Always in ASCII, and no line longer than the protocol allows.
 
+use std::fmt::Write;
+
+use aws_lc_rs::digest;
 use jiff::Timestamp;
-use lettre::message::{Mailbox, MultiPart};
+use lettre::message::{Mailbox, MultiPart, SinglePart};
 
 use super::headers::Headers;
 use super::smtp::EnvelopeAddress;
+
+/// How much of a hash a boundary has: as many characters as a random one of the library.
+const BOUNDARY_BYTES: usize = 20;
 
 /// Who gets a mail.
 #[derive(Debug, Clone, Default)]
@@ -63,8 +69,27 @@ pub fn message(head: &Head<'_>, text: String, html: String) -> Vec<u8> {
     headers.words("Auto-Submitted", ["auto-generated".to_owned()]);
     headers.words("MIME-Version", ["1.0".to_owned()]);
     let mut mail = headers.into_text().into_bytes();
-    mail.extend(MultiPart::alternative_plain_html(text, html).formatted());
+    let parts = MultiPart::alternative()
+        .boundary(boundary(&head.id, &text, &html))
+        .singlepart(SinglePart::plain(text))
+        .singlepart(SinglePart::html(html));
+    mail.extend(parts.formatted());
     mail
+}
+
+/// What stands between the parts: the same for the same mail, so that each attempt sends the same bytes, and nothing that a text can hold.
+fn boundary(id: &str, text: &str, html: &str) -> String {
+    let mut context = digest::Context::new(&digest::SHA256);
+    for part in [id, text, html] {
+        context.update(part.as_bytes());
+        context.update(&[0]);
+    }
+    let hash = context.finish();
+    let digits = hash.as_ref().iter().take(BOUNDARY_BYTES);
+    digits.fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}"); // a String takes everything
+        hex
+    })
 }
 
 #[cfg(test)]

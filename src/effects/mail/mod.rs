@@ -4,6 +4,7 @@ mod compose;
 mod headers;
 mod html;
 mod message;
+mod outcome;
 mod probe;
 mod send;
 mod smtp;

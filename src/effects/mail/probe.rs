@@ -1,7 +1,7 @@
 //! Tries the mail server. Sends no mail.
 
 use super::Mailer;
-use super::send::fault_of;
+use super::outcome::fault_of;
 use super::smtp::{self, Preflight, SmtpError};
 use engine::model::CallError;
 

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use lettre::message::Mailbox;
@@ -12,14 +11,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::message::{Addresses, Head, message};
-use super::smtp::{
-    self, DeliveryReport, EnvelopeAddress, Limits, MAX_QUOTED_CHARS, Outcome, Problem, SmtpError,
-};
+use super::outcome::{everyone_has_it, own_words, recipient, verdict};
+use super::smtp::{self, DeliveryReport, EnvelopeAddress, Limits, MAX_QUOTED_CHARS, Outcome};
 use super::{Letter, compose, words};
 use crate::config::{MailAuth, MailSettings, MailTls, Route, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
 use engine::model::{CallError, RouteName};
-use engine::{DeliveryFault, Input, MessageId, Summary};
+use engine::{Audience, Delivered, DeliveryFault, Input, MessageId, Notification};
 
 /// How many mails are under way at the same time. More wait in the queue that they come from.
 const AT_ONCE: usize = 4;
@@ -145,26 +143,32 @@ impl Mailer {
         })
     }
 
-    /// The same, with what mails say beside the settings of mail: addresses of the page, the clock, the state of labwatch itself.
+    /// The same, with what mails say beside the settings of mail: addresses of the page and the clock.
     #[must_use]
     pub fn with_letter(mut self, letter: Letter) -> Self {
         self.letter = letter;
         self
     }
 
-    /// Sends a summary to the recipients of its route.
+    /// Sends a message to those recipients of its route that it is for.
     ///
     /// # Errors
-    /// [`DeliveryFault`] as long as a recipient who may still get it does not have it, or when all of them are refused.
-    pub async fn send(&self, summary: &Summary) -> Result<(), DeliveryFault> {
-        verdict(&self.deliver(summary).await?)
+    /// [`DeliveryFault`] when none of them has it.
+    pub async fn send(&self, notification: &Notification) -> Result<Delivered, DeliveryFault> {
+        verdict(&self.deliver(notification).await?)
     }
 
-    /// Sends a summary, and says what became of it for each recipient.
+    /// Sends a message, and says what became of it for each recipient that it is for.
     ///
     /// # Errors
     /// [`DeliveryFault`] when the route has no recipients.
-    pub async fn deliver(&self, summary: &Summary) -> Result<DeliveryReport, DeliveryFault> {
+    pub async fn deliver(
+        &self,
+        notification: &Notification,
+    ) -> Result<DeliveryReport, DeliveryFault> {
+        let Notification {
+            summary, audience, ..
+        } = notification;
         let recipients = self
             .addresses(&summary.route)
             .ok_or_else(|| no_recipients(&summary.route))?;
@@ -180,7 +184,7 @@ impl Mailer {
             state: composed.state,
         };
         let mail = message(&head, composed.text, composed.html);
-        Ok(self.hand_over(&mail, recipients).await)
+        Ok(self.hand_over(&mail, recipients, audience).await)
     }
 
     /// Sends a mail that is no summary to everybody of `EMAIL_TO` and `EMAIL_CC`.
@@ -202,7 +206,8 @@ impl Mailer {
             state: vec!["report".to_owned()],
         };
         let mail = message(&head, circular.text.clone(), circular.html.clone());
-        verdict(&self.hand_over(&mail, recipients).await)
+        let report = self.hand_over(&mail, recipients, &Audience::All).await;
+        everyone_has_it(verdict(&report)?)
     }
 
     /// The envelope's sender.
@@ -231,10 +236,19 @@ impl Mailer {
         smtp::ascii_domain(self.from.email.domain())
     }
 
-    async fn hand_over(&self, mail: &[u8], recipients: &Addresses) -> DeliveryReport {
+    async fn hand_over(
+        &self,
+        mail: &[u8],
+        recipients: &Addresses,
+        audience: &Audience,
+    ) -> DeliveryReport {
         let mut envelope = recipients.envelope();
+        envelope.retain(|address| audience.includes(&recipient(address)));
         envelope.sort();
         envelope.dedup();
+        if envelope.is_empty() {
+            return DeliveryReport::default();
+        }
         let from = self.sender();
         let report = smtp::deliver(&self.settings, self.limits, &from, &envelope, mail).await;
         for (number, one) in (1..).zip(&report.recipients) {
@@ -255,21 +269,12 @@ impl Mailer {
     }
 }
 
-/// What went wrong without a word of the server's, for the log: addresses and what servers say are for maintainers.
-fn own_words(error: &SmtpError) -> String {
-    if error.quotes_server() {
-        fault_of(error).to_string()
-    } else {
-        error.to_string()
-    }
-}
-
 /// Sends mails until `stop`, or until no more can come, `AT_ONCE` at a time: one route's server that is slow delays no other route.
 /// Each ends in one `Input::Delivered`. `mailer` gives the mailer for the next one, as the settings are then; `None` while nobody is mailed.
 /// Those that are under way at the stop are given up after [`STOP_GRACE`].
 pub async fn run(
     mailer: impl Fn() -> Option<Mailer> + Send,
-    mut mails: mpsc::Receiver<Arc<Summary>>,
+    mut mails: mpsc::Receiver<Notification>,
     inputs: mpsc::Sender<Input>,
     stop: CancellationToken,
 ) {
@@ -279,7 +284,7 @@ pub async fn run(
             () = stop.cancelled() => break,
             Some(_) = tasks.join_next() => {}
             next = mails.recv(), if tasks.len() < AT_ONCE => match next {
-                Some(summary) => drop(tasks.spawn(send_one(mailer(), summary, inputs.clone()))),
+                Some(next) => drop(tasks.spawn(send_one(mailer(), next, inputs.clone()))),
                 None => break,
             },
         }
@@ -294,51 +299,24 @@ pub async fn run(
     }
 }
 
-async fn send_one(mailer: Option<Mailer>, summary: Arc<Summary>, inputs: mpsc::Sender<Input>) {
+async fn send_one(mailer: Option<Mailer>, next: Notification, inputs: mpsc::Sender<Input>) {
     let outcome = match mailer {
-        Some(mailer) => mailer.send(&summary).await,
-        None => Err(no_recipients(&summary.route)),
+        Some(mailer) => mailer.send(&next).await,
+        None => Err(no_recipients(&next.route)),
     };
     let delivered = Input::Delivered {
-        id: summary.id,
+        id: next.id,
         outcome,
     };
     if inputs.send(delivered).await.is_err() {
-        debug!(mail = summary.id, "stopping: the outcome of a mail is lost");
-    }
-}
-
-/// One outcome for all recipients: delivered when every one who can be reached has it.
-fn verdict(report: &DeliveryReport) -> Result<(), DeliveryFault> {
-    let mut refused = None;
-    for one in &report.recipients {
-        match &one.outcome {
-            Outcome::Delivered => {}
-            Outcome::Refused(error) => refused = refused.or(Some(error)),
-            Outcome::NotYet(error) | Outcome::UnknownAfterDot(error) => {
-                return Err(DeliveryFault {
-                    fault: fault_of(error),
-                    // Servers lock who tries a wrong password often.
-                    permanent: error.problem == Problem::LoginRefused
-                        && error.code().is_some_and(|code| code >= 500),
-                });
-            }
-        }
-    }
-    match refused {
-        Some(error) if report.delivered().next().is_none() => Err(DeliveryFault {
-            fault: fault_of(error),
-            permanent: true,
-        }),
-        _ => Ok(()),
+        debug!(mail = next.id, "stopping: the outcome of a mail is lost");
     }
 }
 
 fn no_recipients(route: &RouteName) -> DeliveryFault {
-    DeliveryFault {
-        fault: CallError::Protocol(format!("the route {route} has no recipients")),
-        permanent: true,
-    }
+    DeliveryFault::refused(CallError::Protocol(format!(
+        "the route {route} has no recipients"
+    )))
 }
 
 fn mailboxes(setting: &'static str, texts: &[String]) -> Result<Vec<Mailbox>, MailerError> {
@@ -362,52 +340,18 @@ fn is_loopback(host: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-/// What went wrong in the words that all outlets share.
-pub(super) fn fault_of(error: &SmtpError) -> CallError {
-    let said = error
-        .reply
-        .as_ref()
-        .map(|reply| words::clip(&reply.text(), MAX_QUOTED_CHARS))
-        .unwrap_or_default();
-    match &error.problem {
-        Problem::TimedOut(_) | Problem::NoTimeLeft => CallError::TimedOut,
-        Problem::Dropped => CallError::Dropped,
-        Problem::LoginRefused => CallError::Credentials(said),
-        Problem::Answered => CallError::Sick {
-            status: error.code().unwrap_or_default(),
-            body: said,
-        },
-        Problem::HelloRefused(_) | Problem::RelayDenied => CallError::Sick {
-            status: error.code().unwrap_or_default(),
-            body: format!("{error}; it said: {said}"),
-        },
-        Problem::Malformed(_) | Problem::Unasked | Problem::Injected => {
-            CallError::Protocol(error.to_string())
-        }
-        Problem::Unreachable(_)
-        | Problem::NoStartTls
-        | Problem::WantsStartTls
-        | Problem::NotTls
-        | Problem::Certificate(..)
-        | Problem::Tls(_)
-        | Problem::CaFile(..)
-        | Problem::WantsLogin
-        | Problem::NoLogin
-        | Problem::OtherLogins(_)
-        | Problem::NeedsUtf8 => CallError::Unreachable(error.to_string()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+    use std::sync::Arc;
     use std::time::{Duration, Instant};
 
     use jiff::Timestamp;
 
     use super::super::tests::{FakeSmtp, Manner, settings};
     use super::*;
-    use engine::Counts;
-    use engine::model::{Bookable, Health, Stub};
+    use engine::model::{Bookable, Health, Stub, Visibility};
+    use engine::{Counts, Outlook, Recipient, Summary};
 
     fn plain() -> MailAuth {
         MailAuth::Plain {
@@ -423,7 +367,7 @@ mod tests {
         }
     }
 
-    fn summary() -> Arc<Summary> {
+    fn summary() -> Notification {
         let at: Timestamp = "2026-11-21T01:05:00.000000007Z".parse().expect("a time");
         let line = engine::Line {
             stub: Stub::try_new("pend03").expect("a stub"),
@@ -446,7 +390,7 @@ mod tests {
             withdrawn: 1,
             ..Counts::default()
         };
-        Arc::new(Summary {
+        Notification::to_all(Arc::new(Summary {
             id: 7,
             route: RouteName::everybody(),
             channel: engine::Channel::Mail,
@@ -462,14 +406,14 @@ mod tests {
             counts,
             background: engine::Background::default(),
             reminder: None,
-        })
+        }))
     }
 
     /// Sends one mail with these settings to a server of this manner.
     async fn send(
         manner: Manner,
         change: impl FnOnce(&mut MailSettings),
-    ) -> (Result<(), DeliveryFault>, FakeSmtp) {
+    ) -> (Result<Delivered, DeliveryFault>, FakeSmtp) {
         let server = FakeSmtp::start(manner).await;
         let mut settings = settings(server.port);
         change(&mut settings);
@@ -486,7 +430,7 @@ mod tests {
             settings.cc = vec!["cy@example.org".into()];
         })
         .await;
-        assert_eq!(outcome, Ok(()));
+        assert_eq!(outcome, Ok(Delivered::to_all()));
         let mails = server.mails();
         let [mail] = mails.as_slice() else {
             panic!("{mails:?}")
@@ -555,9 +499,10 @@ mod tests {
         let told = Summary {
             route: pends,
             thread,
-            ..(*summary()).clone()
+            ..(*summary().summary).clone()
         };
-        assert_eq!(mailer.send(&told).await, Ok(()));
+        let told = Notification::to_all(Arc::new(told));
+        assert_eq!(mailer.send(&told).await, Ok(Delivered::to_all()));
         let mail = server.mails().concat().replace("\n ", " ");
         let name = |id| format!("<labwatch.1795223100000000007.{id}@lab.example.org>");
         for header in [
@@ -575,14 +520,11 @@ mod tests {
         );
         let nobody = Summary {
             route: RouteName::try_new("gone").expect("a name"),
-            ..(*summary()).clone()
+            ..(*summary().summary).clone()
         };
-        assert!(
-            mailer
-                .send(&nobody)
-                .await
-                .is_err_and(|failure| failure.permanent)
-        );
+        let nobody = Notification::to_all(Arc::new(nobody));
+        let outcome = mailer.send(&nobody).await;
+        assert!(outcome.is_err_and(|failure| failure.refuses_content()));
     }
 
     #[tokio::test]
@@ -591,7 +533,7 @@ mod tests {
             settings.subject = "lab\r\nBcc: eve@example.org\r\n\r\nhi".into();
         })
         .await;
-        assert_eq!(outcome, Ok(()));
+        assert_eq!(outcome, Ok(Delivered::to_all()));
         let mail = server.mails().concat();
         let (headers, _) = mail.split_once("\n\n").expect("headers and a body");
         assert!(
@@ -631,7 +573,7 @@ mod tests {
                 (settings.tls, settings.auth) = (tls, auth);
             })
             .await;
-            assert_eq!(outcome, Ok(()), "{tls:?} {heard}");
+            assert_eq!(outcome, Ok(Delivered::to_all()), "{tls:?} {heard}");
             assert_eq!(server.mails().len(), 1, "{tls:?} {heard}");
             assert!(
                 server.lines().iter().any(|line| line == heard),
@@ -710,7 +652,7 @@ mod tests {
             .await;
             let failure = outcome.expect_err(what);
             assert_eq!(
-                (failure.fault.as_str(), failure.permanent),
+                (failure.fault.as_str(), failure.refuses_content()),
                 (word, permanent),
                 "{what}: {}",
                 failure.fault
@@ -723,7 +665,7 @@ mod tests {
             .await
             .expect_err("nobody there");
         assert_eq!(
-            (gone.fault.as_str(), gone.permanent),
+            (gone.fault.as_str(), gone.refuses_content()),
             ("unreachable", false),
             "{}",
             gone.fault
@@ -811,6 +753,34 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_message_goes_to_those_it_is_for_under_the_same_name() {
+        let server = FakeSmtp::start(Manner::default()).await;
+        let mailer = Mailer::new(settings(server.port), &[]).expect("good settings");
+        let bob: BTreeSet<_> = [Recipient::new("bob@example.org")].into();
+        for audience in [
+            Audience::Except(bob.clone()),
+            Audience::Only(RouteName::everybody().lane(2), bob),
+            Audience::Only(RouteName::everybody().lane(3), BTreeSet::new()),
+        ] {
+            let notification = Notification {
+                audience,
+                ..summary()
+            };
+            assert_eq!(mailer.send(&notification).await, Ok(Delivered::to_all()));
+        }
+        let mut named: Vec<String> = server.lines();
+        named.retain(|line| line.starts_with("RCPT"));
+        assert_eq!(
+            named,
+            ["RCPT TO:<ann@example.org>", "RCPT TO:<bob@example.org>"]
+        );
+        let [first, second] = &server.mails()[..] else {
+            panic!("{:?}", server.mails())
+        };
+        assert_eq!(first, second, "all recipients stand in each of them");
+    }
+
+    #[tokio::test]
     async fn a_dead_address_does_not_keep_the_news_from_the_others() {
         let (outcome, server) = send(
             Manner {
@@ -820,7 +790,19 @@ mod tests {
             |_| {},
         )
         .await;
-        assert_eq!(outcome, Ok(()));
+        let ann = |outcome: Result<Delivered, DeliveryFault>| {
+            let unreached = outcome.expect("the others have it").unreached;
+            let words = unreached.into_iter().map(|one| {
+                let who = one
+                    .recipient
+                    .show(Visibility::MAINTAINER)
+                    .map(str::to_owned);
+                (who, one.outlook)
+            });
+            words.collect::<Vec<_>>()
+        };
+        let address = Some("ann@example.org".to_owned());
+        assert_eq!(ann(outcome), [(address.clone(), Outlook::Refused)]);
         assert_eq!(server.mails().len(), 1);
         let (outcome, server) = send(
             Manner {
@@ -831,7 +813,7 @@ mod tests {
         )
         .await;
         assert!(
-            outcome.is_err_and(|failure| !failure.permanent) && server.mails().is_empty(),
+            outcome.is_err_and(|failure| !failure.refuses_content()) && server.mails().is_empty(),
             "a server that refuses all may be set up wrong"
         );
         let (outcome, server) = send(
@@ -842,8 +824,9 @@ mod tests {
             |_| {},
         )
         .await;
-        assert!(
-            outcome.is_err_and(|failure| !failure.permanent),
+        assert_eq!(
+            ann(outcome),
+            [(address, Outlook::Passing)],
             "a full mailbox may be emptied"
         );
         assert_eq!(server.mails().len(), 1, "and keeps it from nobody else");
@@ -856,7 +839,7 @@ mod tests {
         )
         .await;
         assert!(
-            outcome.is_err_and(|failure| !failure.permanent) && server.mails().is_empty(),
+            outcome.is_err_and(|failure| !failure.refuses_content()) && server.mails().is_empty(),
             "all are tried again"
         );
     }
@@ -871,7 +854,10 @@ mod tests {
             |_| {},
         )
         .await;
-        assert_eq!((outcome, server.mails().len()), (Ok(()), 1));
+        assert_eq!(
+            (outcome, server.mails().len()),
+            (Ok(Delivered::to_all()), 1)
+        );
     }
 
     #[test]
@@ -939,7 +925,7 @@ mod tests {
                 inputs.recv().await,
                 Some(Input::Delivered {
                     id: 7,
-                    outcome: Ok(())
+                    outcome: Ok(_)
                 })
             ));
         }
@@ -974,9 +960,10 @@ mod tests {
         let first = Summary {
             id: 6,
             route: slow,
-            ..(*summary()).clone()
+            ..(*summary().summary).clone()
         };
-        mails.send(Arc::new(first)).await.expect("listens");
+        let first = Notification::to_all(Arc::new(first));
+        mails.send(first).await.expect("listens");
         mails.send(summary()).await.expect("listens");
         let answered = inputs.recv().await;
         assert!(
@@ -984,7 +971,7 @@ mod tests {
                 answered,
                 Some(Input::Delivered {
                     id: 7,
-                    outcome: Ok(())
+                    outcome: Ok(_)
                 })
             ),
             "{answered:?}"

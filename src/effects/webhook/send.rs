@@ -26,7 +26,7 @@ use crate::effects::notification::Letter;
 use crate::effects::{STOP_GRACE, channels};
 use crate::failpoints::{self, Point};
 use engine::model::{CallError, RouteName};
-use engine::{DeliveryFault, HttpChannel, Input, Summary};
+use engine::{Delivered, DeliveryFault, HttpChannel, Input, Notification, Outlook, Summary};
 
 /// How many calls are under way at the same time. More wait in the queue that they come from.
 pub const AT_ONCE: usize = 4;
@@ -98,7 +98,7 @@ impl Webhook {
             }
         };
         answer.map_err(|fault| DeliveryFault {
-            permanent: is_permanent(&fault),
+            outlook: outlook(&fault),
             fault,
         })?;
         failpoints::pass(Point::MailHanded);
@@ -164,11 +164,15 @@ pub fn signature(secret: &SecretString, timestamp: &str, body: &[u8]) -> String 
 }
 
 /// What the other side says about the content stays so; what it says about the moment (408, 429, 5xx) passes.
-fn is_permanent(fault: &CallError) -> bool {
-    let CallError::Sick { status, .. } = fault else {
-        return false;
-    };
-    (400..500).contains(status) && ![408, 429].contains(status)
+fn outlook(fault: &CallError) -> Outlook {
+    match fault {
+        CallError::Sick { status, .. }
+            if (400..500).contains(status) && ![408, 429].contains(status) =>
+        {
+            Outlook::Refused
+        }
+        _ => Outlook::Passing,
+    }
 }
 
 fn value(text: &str) -> Result<HeaderValue, DeliveryFault> {
@@ -177,10 +181,9 @@ fn value(text: &str) -> Result<HeaderValue, DeliveryFault> {
 
 /// A message that cannot be put together stays so.
 fn unfit(why: &str) -> DeliveryFault {
-    DeliveryFault {
-        fault: CallError::Protocol(format!("the message cannot be put together: {why}")),
-        permanent: true,
-    }
+    DeliveryFault::refused(CallError::Protocol(format!(
+        "the message cannot be put together: {why}"
+    )))
 }
 
 /// Posts what comes to the webhook of its route, until `stop` or until no more can come. Each ends in one `Input::Delivered`. `webhooks`
@@ -188,7 +191,7 @@ fn unfit(why: &str) -> DeliveryFault {
 /// What is under way at the stop is finished, or given up after [`STOP_GRACE`].
 pub async fn run(
     webhooks: impl Fn() -> Vec<Webhook> + Send,
-    mut queue: mpsc::Receiver<Arc<Summary>>,
+    mut queue: mpsc::Receiver<Notification>,
     inputs: mpsc::Sender<Input>,
     stop: CancellationToken,
 ) {
@@ -198,7 +201,7 @@ pub async fn run(
             () = stop.cancelled() => break,
             Some(_) = tasks.join_next() => {}
             next = queue.recv(), if tasks.len() < AT_ONCE => match next {
-                Some(summary) => drop(tasks.spawn(deliver(webhooks(), summary, inputs.clone()))),
+                Some(next) => drop(tasks.spawn(deliver(webhooks(), next, inputs.clone()))),
                 None => break,
             },
         }
@@ -213,12 +216,13 @@ pub async fn run(
     }
 }
 
-async fn deliver(webhooks: Vec<Webhook>, summary: Arc<Summary>, inputs: mpsc::Sender<Input>) {
+async fn deliver(webhooks: Vec<Webhook>, next: Notification, inputs: mpsc::Sender<Input>) {
+    let summary = &next.summary;
     let outcome = match webhooks
         .iter()
         .find(|webhook| webhook.route == summary.route)
     {
-        Some(webhook) => webhook.send(&summary).await,
+        Some(webhook) => webhook.send(summary).await.map(|()| Delivered::to_all()),
         None => Err(unfit(&format!(
             "the route {} has no webhook",
             summary.route
@@ -446,7 +450,7 @@ mod tests {
                 .await
                 .expect_err(path);
             assert_eq!(
-                (failure.fault.as_str(), failure.permanent),
+                (failure.fault.as_str(), failure.refuses_content()),
                 (as_str, permanent),
                 "{path}"
             );
@@ -465,7 +469,7 @@ mod tests {
             .await
             .expect_err("nobody there");
         assert_eq!(
-            (failure.fault.as_str(), failure.permanent),
+            (failure.fault.as_str(), failure.refuses_content()),
             ("refused", false)
         );
         assert!(
@@ -483,7 +487,10 @@ mod tests {
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
         let webhooks = vec![program.webhook("410")];
         tasks.spawn(run(move || webhooks.clone(), queue, sender, stop.clone()));
-        summaries.send(summary()).await.expect("listens");
+        summaries
+            .send(Notification::to_all(summary()))
+            .await
+            .expect("listens");
         let Some(Input::Delivered {
             id: 7,
             outcome: Err(refused),
@@ -491,12 +498,15 @@ mod tests {
         else {
             panic!("an answer")
         };
-        assert!(refused.permanent && program.heard().len() == 1);
+        assert!(refused.refuses_content() && program.heard().len() == 1);
         let elsewhere = Summary {
             route: RouteName::everybody(),
             ..(*summary()).clone()
         };
-        summaries.send(Arc::new(elsewhere)).await.expect("listens");
+        summaries
+            .send(Notification::to_all(Arc::new(elsewhere)))
+            .await
+            .expect("listens");
         let Some(Input::Delivered {
             outcome: Err(lost), ..
         }) = inputs.recv().await

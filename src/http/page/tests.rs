@@ -234,6 +234,7 @@ fn route() -> RouteView {
         fault: None,
         failures: 0,
         refused: None,
+        unreached: Vec::new(),
     }
 }
 

@@ -124,8 +124,8 @@ struct AvailabilityParams {
 }
 
 /// The route of reports about availability.
-pub fn report_routes(reports: Reports) -> Routes {
-    documented().with_state(&reports)
+pub fn report_routes(reports: &Reports) -> Routes {
+    documented().with_state(reports)
 }
 
 pub(super) fn documented() -> Routes<Reports> {

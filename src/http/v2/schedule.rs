@@ -51,10 +51,6 @@ pub(super) struct EveryWeek {
     zone: String,
 }
 
-#[expect(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "the signature is serde's"
-)]
 fn with_millis<S: serde::Serializer>(
     at: &jiff::Timestamp,
     serializer: S,

@@ -15,6 +15,7 @@ macro_rules! words {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         #[serde(rename_all = "kebab-case")]
+        #[allow(clippy::enum_variant_names, reason = "the variants are the words of the API")]
         pub(in crate::http) enum $name {
             $($(#[$about])* $variant,)*
         }

@@ -31,13 +31,11 @@ impl Counters {
                 SwitchOutcome::Gone => &self.gone,
                 SwitchOutcome::Failed(_) => &self.failed,
             }),
-            Record::Delivered {
-                outcome: Ok(()), ..
-            } => Some(&self.sent),
+            Record::Delivered { outcome: Ok(_), .. } => Some(&self.sent),
             Record::Delivered {
                 outcome: Err(fault),
                 ..
-            } => Some(if fault.permanent {
+            } => Some(if fault.refuses_content() {
                 &self.refused
             } else {
                 &self.unsent
@@ -56,6 +54,9 @@ impl Counters {
             | Record::Superseded(_)
             | Record::Blind(_)
             | Record::Notifying(_)
+            | Record::Retrying { .. }
+            | Record::Lane { .. }
+            | Record::Waiting { .. }
             | Record::Sampling { .. }
             | Record::Requested { .. }
             | Record::Category { .. }

@@ -50,6 +50,22 @@ impl Engine {
         self
     }
 
+    /// The same engine in the place of another one, for those that read: versions and events go on where they were there.
+    #[must_use]
+    pub fn in_place_of(mut self, before: &Self) -> Self {
+        self.started = before.started;
+        self.views.version = before.views.version + 1;
+        self.views.changed = self.views.version;
+        self.groups.booking_history = before.groups.booking_history.clone();
+        for (_, experiment) in before.experiments.fleet.iter() {
+            let events = experiment.events();
+            if !events.is_empty() {
+                self.experiments.fleet.show_events(&experiment.stub, events);
+            }
+        }
+        self
+    }
+
     /// Goes by these rules from now on. What stays the same is not touched, so that the same rules change nothing.
     pub(super) fn adopt(&mut self, rules: Rules, step: &mut Step) {
         let Rules {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use super::outbox;
 use crate::groups::holds::Hold;
 use crate::model::{ResourceName, RouteName, SourceHealth, Stub};
+use crate::protocol::audience::Lane;
 use crate::protocol::effect::Step;
 use crate::protocol::event::Event;
 use crate::protocol::record::Record;
@@ -65,17 +66,19 @@ impl DurableState {
                 superseded.extend(self.notified(route, notified));
             }
             Record::RouteGone(route) => superseded.extend(self.route_gone(route)),
-            Record::Notifying(summary) => {
-                superseded.extend(outbox::send(self, summary, at));
+            Record::Notifying(notification) => {
+                superseded.extend(outbox::send(self, notification, at));
                 self.set(
                     StateKey::Last(Counter::Summary),
-                    StateValue::Last(summary.id),
+                    StateValue::Last(notification.id),
                 );
             }
             Record::Delivered {
                 id,
-                outcome: Ok(()),
-            } => self.remove(&StateKey::Outbox(*id)),
+                outcome: Ok(delivered),
+            } if delivered.counts().0 == 0 => self.remove(&StateKey::Outbox(*id)),
+            Record::Lane { name, lane } => superseded.extend(self.lane(name, lane.as_ref())),
+            Record::Waiting { id, lane, until } => outbox::wait(self, *id, lane, *until),
             Record::Suppression { id, entry } => self.suppression(*id, entry),
             Record::SuppressionEnded(ended) => {
                 self.remove(&suppression_key(ended.id, &ended.entry));
@@ -111,6 +114,7 @@ impl DurableState {
             | Record::Bookings(_)
             | Record::Blind(_)
             | Record::Delivered { .. }
+            | Record::Retrying { .. }
             | Record::Superseded(_)
             | Record::Sampling { .. } => {}
         }
@@ -150,9 +154,20 @@ impl DurableState {
         superseded
     }
 
+    /// A lane whose recipients know what the others know leaves nothing behind.
+    fn lane(&mut self, name: &RouteName, lane: Option<&Lane>) -> Vec<u64> {
+        self.put(
+            StateKey::Lane(name.clone()),
+            lane.cloned().map(StateValue::Lane),
+        );
+        lane.map_or_else(|| self.route_gone(name), |_| Vec::new())
+    }
+
     fn route_gone(&mut self, route: &RouteName) -> Vec<u64> {
         let of_route = |(key, value): (&StateKey, &StateValue)| match (key, value) {
-            (StateKey::Notified(of, _) | StateKey::Reminder(of), _) => *of == *route,
+            (StateKey::Notified(of, _) | StateKey::Reminder(of) | StateKey::Lane(of), _) => {
+                *of == *route
+            }
             (StateKey::Outbox(_), StateValue::Outbox(entry)) => entry.route == *route,
             _ => false,
         };

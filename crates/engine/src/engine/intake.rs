@@ -10,6 +10,7 @@ use crate::experiments::fleet::Id;
 use crate::model::{
     Bookable, Moment, ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic,
 };
+use crate::protocol::audience::Delivered;
 use crate::protocol::effect::Step;
 use crate::protocol::event::Why;
 use crate::protocol::input::{BookReading, DeliveryFault, Role, SampleOutcome, SwitchOutcome};
@@ -258,7 +259,7 @@ impl Engine {
     pub(super) fn delivered(
         &mut self,
         id: u64,
-        outcome: &Result<(), DeliveryFault>,
+        outcome: &Result<Delivered, DeliveryFault>,
         step: &mut Step,
     ) {
         step.record(Record::Delivered {

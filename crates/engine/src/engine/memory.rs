@@ -6,10 +6,12 @@ use jiff::Timestamp;
 
 use crate::groups::holds::Hold;
 use crate::model::{ResourceName, RouteName, SourceName, Stub};
+use crate::protocol::audience::Lane;
 use crate::protocol::category::CategoryState;
 use crate::protocol::command::ManualOverride;
 use crate::protocol::state::{
-    Counter, ExperimentState, Notified, State, StateKey, StateValue, Subject, UnconfirmedAlert,
+    Counter, ExperimentState, Notified, OutboxEntry, State, StateKey, StateValue, Subject,
+    UnconfirmedAlert,
 };
 use crate::suppressions::{SuppressionEntry, SuppressionId};
 
@@ -47,6 +49,10 @@ pub(crate) struct RouteMemory {
     pub(crate) unconfirmed: Vec<(Stub, Timestamp)>,
     /// Alerts of such summaries, oldest first.
     pub(crate) unconfirmed_alerts: Vec<UnconfirmedAlert>,
+    /// The last of these messages.
+    pub(crate) outbox: Option<OutboxEntry>,
+    /// Whose it is, where it is a lane.
+    pub(crate) lane: Option<Lane>,
 }
 
 impl Memory {
@@ -75,11 +81,21 @@ impl Memory {
             (StateKey::Reminder(route), StateValue::Reminder(state)) => {
                 self.notified(route, Notified::ReminderState(state));
             }
+            (StateKey::Lane(name), StateValue::Lane(lane)) => {
+                self.routes.entry(name).or_default().lane = Some(lane);
+            }
             (StateKey::Outbox(_), StateValue::Outbox(entry)) => {
-                let route = self.routes.entry(entry.route).or_default();
-                let news = entry.news.into_iter().map(|news| (news.stub, news.since));
+                let route = self.routes.entry(entry.route.clone()).or_default();
+                let news = entry
+                    .news
+                    .iter()
+                    .map(|news| (news.stub.clone(), news.since));
                 route.unconfirmed.extend(news);
-                route.unconfirmed_alerts.extend(entry.alerts);
+                route
+                    .unconfirmed_alerts
+                    .extend(entry.alerts.iter().copied());
+                // Entries come in the order of their numbers: the last message says the most.
+                route.outbox = Some(entry);
             }
             (StateKey::Acknowledgement(_), StateValue::Acknowledgement(id, entry)) => {
                 let entry = SuppressionEntry::Acknowledgement(entry);

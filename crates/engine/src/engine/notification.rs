@@ -1,10 +1,8 @@
 //! Notifications: what concerns the whole laboratory, in words, and when a summary is due.
 
-use std::sync::Arc;
-
 use super::Engine;
 use crate::model::{FaultClass, Moment, SourceHealth, SourceName, Visibility};
-use crate::notifications::{ActiveAlert, NotificationContext};
+use crate::notifications::{ActiveAlert, Due, NotificationContext};
 use crate::protocol::effect::{Effect, Step};
 use crate::protocol::record::Record;
 use crate::protocol::state::Alert;
@@ -40,13 +38,19 @@ impl Engine {
                 && self.switching.may_switch(&self.sources),
             settles_until: self.sources.settles_until(),
             active_alerts,
+            routes: self.notifications.views(),
             jump_reported: self.sources.get(SourceName::Jump).last,
         };
-        for mut summary in self.notifications.due(&context) {
-            context.add_context(&mut summary);
-            let summary = Arc::new(summary);
-            step.record(Record::Notifying(Arc::clone(&summary)));
-            step.effect(Effect::Notify(summary));
+        for due in self.notifications.due(&context) {
+            let (record, notification) = match due {
+                Due::New(new) => (Record::Notifying(new.clone()), new),
+                Due::Again(again, attempt) => {
+                    let (id, route) = (again.id, again.lane().clone());
+                    (Record::Retrying { id, route, attempt }, again)
+                }
+            };
+            step.record(record);
+            step.effect(Effect::Notify(notification));
         }
     }
 

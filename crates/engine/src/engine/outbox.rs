@@ -1,14 +1,16 @@
 //! Which summaries are still owed. A later summary on the same route makes those before it needless as far as it tells the same, so there
 //! are never more of them than there are things to tell.
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::durable::DurableState;
 use crate::model::{RouteName, Stub};
+use crate::protocol::audience::Notification;
 use crate::protocol::state::{
     Alert, OutboxEntry, OutboxNews, StateKey, StateValue, Subject, UnconfirmedAlert,
 };
-use crate::protocol::summary::Summary;
 
 /// What is told by something else, or is not to be told any more.
 #[derive(Debug, Default)]
@@ -45,18 +47,22 @@ pub(super) fn id(key: &StateKey) -> Option<u64> {
     }
 }
 
-/// A summary is about to be sent. Returns those that it makes needless.
-pub(super) fn send(state: &mut DurableState, summary: &Summary, at: Timestamp) -> Vec<u64> {
-    let mut entry = entry(summary, at);
-    for (_, earlier) in entries(state, Some(&summary.route)) {
+/// A message is about to be sent. Returns those that it makes needless.
+pub(super) fn send(
+    state: &mut DurableState,
+    notification: &Notification,
+    at: Timestamp,
+) -> Vec<u64> {
+    let mut entry = entry(notification, at);
+    for (_, earlier) in entries(state, Some(&entry.route)) {
         keep_times(&mut entry, &earlier);
     }
     let told = Told {
         stubs: entry.news.iter().map(|news| news.stub.clone()).collect(),
         alerts: entry.alerts.iter().map(|alert| alert.alert).collect(),
     };
-    let superseded = cross_out(state, Some(&summary.route), &told);
-    state.set(StateKey::Outbox(summary.id), StateValue::Outbox(entry));
+    let superseded = cross_out(state, Some(&entry.route), &told);
+    state.set(StateKey::Outbox(notification.id), StateValue::Outbox(entry));
     superseded
 }
 
@@ -77,10 +83,25 @@ pub(super) fn cross_out(
             state.remove(&StateKey::Outbox(id));
             superseded.push(id);
         } else if entry.news.len() + entry.alerts.len() < before {
+            // The message as it was says something that is told elsewhere.
+            entry.message = None;
             state.set(StateKey::Outbox(id), StateValue::Outbox(entry));
         }
     }
     superseded
+}
+
+/// A message waits to be tried again, for those of this lane.
+pub(super) fn wait(state: &mut DurableState, id: u64, lane: &RouteName, until: Timestamp) {
+    let key = StateKey::Outbox(id);
+    if let Some(StateValue::Outbox(entry)) = state.map().get(&key) {
+        let entry = OutboxEntry {
+            route: lane.clone(),
+            not_before: Some(until),
+            ..entry.clone()
+        };
+        state.set(key, StateValue::Outbox(entry));
+    }
 }
 
 fn entries(state: &DurableState, route: Option<&RouteName>) -> Vec<(u64, OutboxEntry)> {
@@ -99,7 +120,8 @@ fn entries(state: &DurableState, route: Option<&RouteName>) -> Vec<(u64, OutboxE
         .collect()
 }
 
-fn entry(summary: &Summary, at: Timestamp) -> OutboxEntry {
+fn entry(notification: &Notification, at: Timestamp) -> OutboxEntry {
+    let summary = &notification.summary;
     let news = summary.news.iter().map(|line| OutboxNews {
         stub: line.stub.clone(),
         health: line.health,
@@ -117,10 +139,13 @@ fn entry(summary: &Summary, at: Timestamp) -> OutboxEntry {
         })
     });
     OutboxEntry {
-        route: summary.route.clone(),
+        route: notification.lane().clone(),
         created: at,
         news: news.collect(),
         alerts: alerts.collect(),
+        message: Some(Arc::clone(summary)),
+        digest: notification.digest,
+        not_before: None,
     }
 }
 

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+use serde::{Deserialize, Serialize};
+
 use crate::model::ResourceName;
 use crate::protocol::input::Timetable;
 
@@ -31,7 +33,7 @@ struct Entry {
 }
 
 /// The bookings that stand in need of something: under way, or still to come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Affected {
     /// How many are under way or start within 24 h.
     pub next_day: usize,

@@ -575,7 +575,11 @@ pub(crate) mod tests {
                 patterns: vec![pattern.to_owned()],
                 ..rule(name)
             };
-            assert_eq!(closes(rule, &[fails.clone()]), expected, "{name} {pattern}");
+            assert_eq!(
+                closes(rule, std::slice::from_ref(&fails)),
+                expected,
+                "{name} {pattern}"
+            );
         }
         let resilient = CategoryRule {
             resilient: true,

@@ -1,5 +1,7 @@
 //! What book says about a resource, and whose word it is.
 
+use serde::{Deserialize, Serialize};
+
 use std::fmt;
 
 /// What every reason that labwatch writes into book starts with. It is how our withdrawals are told from people's holds.
@@ -52,7 +54,7 @@ impl Availability {
 }
 
 /// Whether a resource may be booked and, where not, by whose word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Bookable {
     /// It may be booked.
     Yes,

@@ -118,6 +118,18 @@ impl RouteName {
     pub fn webhook() -> Self {
         Self(Arc::from("webhook"))
     }
+
+    /// The name of a lane of this route: of recipients who are notified apart for a time.
+    #[must_use]
+    pub fn lane(&self, number: u32) -> Self {
+        let suffix = format!(" #{number}");
+        let mut end = self.0.len().min(MAX_NAME_BYTES - suffix.len());
+        while !self.0.is_char_boundary(end) {
+            end -= 1;
+        }
+        let base = self.0.get(..end).unwrap_or_default();
+        Self(Arc::from(format!("{base}{suffix}")))
+    }
 }
 
 impl Topic {

@@ -225,6 +225,31 @@ impl Alerts {
         notified
     }
 
+    /// Whether people of both routes know the same, and nothing is open.
+    pub(super) fn is_level_with(&self, other: &Self) -> bool {
+        self.notified.keys().eq(other.notified.keys())
+            && self.unconfirmed.is_empty()
+            && other.unconfirmed.is_empty()
+    }
+
+    /// All that people know, to be kept.
+    pub(super) fn all_notified(&self) -> impl Iterator<Item = Notified> {
+        self.notified.iter().map(|(alert, heard)| {
+            let (since, thread) = (heard.since.wall(), heard.thread);
+            Notified::Alert(*alert, Some(NotifiedAlert { since, thread }))
+        })
+    }
+
+    /// What may not be known on another route of these people is not known here either.
+    pub(super) fn owe_also(&mut self, other: &Self) {
+        for (alert, since) in &other.unconfirmed {
+            self.unconfirmed.entry(*alert).or_insert(*since);
+        }
+        for (alert, at) in &other.ended {
+            self.ended.entry(*alert).or_insert(*at);
+        }
+    }
+
     /// A summary with these failed: it is not known whether it was read.
     pub(super) fn owe(&mut self, holding: BTreeMap<Alert, Moment>) {
         for (alert, since) in holding

@@ -1,6 +1,7 @@
 //! Putting a summary together: what is new, what is open, what concerns the whole laboratory, and which messages it belongs to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -10,6 +11,7 @@ use super::route_notifier::RouteNotifier;
 use crate::experiments::experiment::Experiment;
 use crate::groups::bookings::Affected;
 use crate::model::{Health, Moment, Stub};
+use crate::protocol::audience::Notification;
 use crate::protocol::state::{Alert, Known, MailThread, MessageId};
 use crate::protocol::summary::{Line, Occasion, Summary, Thread};
 
@@ -26,22 +28,14 @@ impl RouteNotifier {
         digest: Option<Timestamp>,
         message: MessageId,
         context: &NotificationContext<'_>,
-    ) -> Summary {
+    ) -> Notification {
         let (news, entries): (Vec<Line>, Vec<NotifiedState>) = news.into_iter().unzip();
         let problems = self.problems(context);
         let alerts = self
             .alert_states
             .alerts(occasion == Occasion::News, &alert_states, context);
         let references = self.references(occasion, &news, &problems, &alert_states);
-        self.delivery.send(InFlight {
-            message,
-            since: context.now,
-            occasion,
-            entries,
-            alert_states,
-            digest,
-        });
-        Summary {
+        let mut summary = Summary {
             id: message.id,
             route: self.route.name.clone(),
             channel: self.route.channel,
@@ -59,6 +53,21 @@ impl RouteNotifier {
             reminder: (occasion == Occasion::Reminder)
                 .then(|| self.reminder(context.now))
                 .flatten(),
+        };
+        context.add_context(&mut summary);
+        let summary = Arc::new(summary);
+        self.delivery.send(InFlight {
+            summary: Arc::clone(&summary),
+            since: context.now,
+            entries,
+            alert_states,
+            digest,
+            attempt: 0,
+        });
+        Notification {
+            summary,
+            audience: self.audience.clone(),
+            digest,
         }
     }
 

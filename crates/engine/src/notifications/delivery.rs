@@ -1,57 +1,129 @@
-//! Bringing a route's summaries to its people: one under way at a time, and when to try again after a failure.
+//! Delivering a route's messages: one in flight at a time, when to try again after a failure, and which message that is.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{CallError, Moment, Stub};
-use crate::protocol::input::DeliveryFault;
-use crate::protocol::state::{Alert, Known, MessageId};
-use crate::protocol::summary::Occasion;
+use crate::model::{CallError, Health, Moment, Stub};
+use crate::protocol::input::{DeliveryFault, Outlook};
+use crate::protocol::state::{Alert, Known, MessageId, OutboxEntry};
+use crate::protocol::summary::{Line, Occasion, Summary};
 
 /// The wait after the first failure; it doubles with each further one, up to [`RETRY_AT_MOST`].
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// The longest wait before a failed summary is tried again.
+/// The longest wait before a failed message is tried again.
 const RETRY_AT_MOST: Duration = Duration::from_secs(600);
 
-/// What was refused for good is tried again after this long, should nothing change before.
-const RETRY_REFUSED_AFTER: Duration = Duration::from_secs(24 * 3600);
+/// What was refused for good is tried again after this long, should nothing change before: a filter may be mended.
+const RETRY_REFUSED_AFTER: Duration = Duration::from_secs(3600);
 
-/// A summary whose outcome is not known after this long counts as failed.
+/// What most likely arrived is tried again after this long: receivers that are slow stay slow for a while.
+const RETRY_UNKNOWN_AFTER: Duration = Duration::from_secs(30 * 60);
+
+/// A message whose outcome is not known after this long counts as failed.
 const OUTCOME_WITHIN: Duration = Duration::from_secs(600);
 
-/// What people will have been told of an experiment, with since when it is bad; `None`: that it is well.
+/// What recipients will have been notified of about an experiment, with since when it is bad; `None`: that it is well.
 pub(super) type NotifiedState = (Stub, Option<(Known, Option<Moment>)>);
 
-/// A summary on its way, with what people will have been told when it arrives.
+/// A message, with what its recipients will know when it arrives.
 #[derive(Debug, Clone)]
 pub(super) struct InFlight {
-    pub(super) message: MessageId,
+    pub(super) summary: Arc<Summary>,
     pub(super) since: Moment,
-    pub(super) occasion: Occasion,
     pub(super) entries: Vec<NotifiedState>,
     pub(super) alert_states: BTreeMap<Alert, Moment>,
     /// The time for which the digest was due, where it is one.
     pub(super) digest: Option<Timestamp>,
+    /// Which attempt it is, from 0 on.
+    pub(super) attempt: u32,
+}
+
+impl InFlight {
+    /// What is kept of a message that is not known to have arrived.
+    pub(super) fn recall(summary: Arc<Summary>, digest: Option<Timestamp>, now: Moment) -> Self {
+        let alerts = summary.alerts.iter().filter(|line| line.ended.is_none());
+        Self {
+            since: now,
+            entries: summary.news.iter().map(|line| told(line, now)).collect(),
+            alert_states: alerts
+                .filter_map(|line| Some((line.alert?, now.back_at(line.since))))
+                .collect(),
+            digest,
+            attempt: 0,
+            summary,
+        }
+    }
+
+    pub(super) fn message(&self) -> MessageId {
+        self.summary.thread.id
+    }
+
+    pub(super) fn occasion(&self) -> Occasion {
+        self.summary.occasion
+    }
+
+    /// Whether it says of the experiments what is to be said now, and of no others.
+    pub(super) fn tells(&self, entries: &[&NotifiedState]) -> bool {
+        entries.len() == self.entries.len()
+            && entries
+                .iter()
+                .all(|(stub, entry)| self.says(stub, entry.as_ref().map(|entry| &entry.0)))
+    }
+
+    fn says(&self, stub: &Stub, known: Option<&Known>) -> bool {
+        let mut same = self.entries.iter().filter(|(of, _)| of == stub);
+        same.any(
+            |(_, entry)| match (entry.as_ref().map(|entry| &entry.0), known) {
+                (Some(told), Some(known)) => told.is_same(known),
+                (told, known) => {
+                    told.is_none_or(Known::is_plain) && known.is_none_or(Known::is_plain)
+                }
+            },
+        )
+    }
+
+    /// Whether it says of the laboratory what is to be said now.
+    pub(super) fn tells_alerts(&self, alert_states: &BTreeMap<Alert, Moment>) -> bool {
+        let times = |states: &BTreeMap<Alert, Moment>| -> Vec<(Alert, Timestamp)> {
+            let times = states.iter().map(|(alert, since)| (*alert, since.wall()));
+            times.collect()
+        };
+        times(&self.alert_states) == times(alert_states)
+    }
+}
+
+/// What a line says, as it is kept of those who were told it.
+fn told(line: &Line, now: Moment) -> NotifiedState {
+    let bad_since = line.health.is_bad().then_some(line.since);
+    let known = Known {
+        health: line.health,
+        issues: line.issues.clone(),
+        listed: line.listed,
+        bad_since,
+    };
+    let is_plain = line.health == Health::Ok && known.is_plain();
+    let entry = (!is_plain).then(|| (known, bad_since.map(|at| now.back_at(at))));
+    (line.stub.clone(), entry)
 }
 
 /// The last attempt, where it failed.
 #[derive(Debug, Clone)]
 struct Failed {
+    attempt: InFlight,
     /// Since when what was to be told is refused for good, where it is.
     refused_since: Option<Moment>,
     /// Before this moment not even a change is worth another attempt.
     not_before: Moment,
-    entries: BTreeMap<Stub, Known>,
-    alert_states: BTreeSet<Alert>,
 }
 
-/// The state of bringing.
+/// The state of delivering.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Delivery {
-    on_its_way: Option<InFlight>,
+    in_flight: Option<InFlight>,
     failed: Option<Failed>,
     retry_at: Option<Moment>,
     pub(super) failures: u32,
@@ -60,21 +132,63 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
+    /// Whether nothing is in flight.
     pub(super) fn is_idle(&self) -> bool {
-        self.on_its_way.is_none()
+        self.in_flight.is_none()
     }
 
-    pub(super) fn on_its_way(&self) -> Option<&InFlight> {
-        self.on_its_way.as_ref()
+    /// Whether nothing is in flight and nothing waits to be tried again.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.in_flight.is_none() && self.failed.is_none()
     }
 
-    pub(super) fn send(&mut self, summary: InFlight) {
-        self.on_its_way = Some(summary);
+    /// Whether this message is in flight.
+    pub(super) fn is_sending(&self, id: u64) -> bool {
+        self.in_flight
+            .as_ref()
+            .is_some_and(|message| message.summary.id == id)
     }
 
-    /// Whether nothing is under way and no wait is prescribed.
+    /// The messages that are in flight or wait to be tried again.
+    pub(super) fn open(&self) -> impl Iterator<Item = &InFlight> {
+        let failed = self.failed.as_ref().map(|failed| &failed.attempt);
+        self.in_flight.iter().chain(failed)
+    }
+
+    pub(super) fn send(&mut self, message: InFlight) {
+        self.in_flight = Some(message);
+    }
+
+    /// Takes up a message that was not known to have arrived when labwatch stopped.
+    pub(super) fn recall(&mut self, entry: &OutboxEntry, now: Moment) {
+        let Some(summary) = &entry.message else {
+            return;
+        };
+        let not_before = entry.not_before.map_or(now, |at| now.back_at(at));
+        self.failed = Some(Failed {
+            attempt: InFlight::recall(Arc::clone(summary), entry.digest, now),
+            refused_since: None,
+            not_before: now,
+        });
+        self.retry_at = Some(not_before);
+    }
+
+    /// The message that failed, where it waits to be tried again.
+    pub(super) fn failed(&self) -> Option<&InFlight> {
+        self.failed.as_ref().map(|failed| &failed.attempt)
+    }
+
+    /// Sends the message that failed once more.
+    pub(super) fn send_again(&mut self, now: Moment) -> Option<&InFlight> {
+        let mut message = self.failed.take()?.attempt;
+        message.since = now;
+        message.attempt = message.attempt.saturating_add(1);
+        Some(self.in_flight.insert(message))
+    }
+
+    /// Whether nothing is in flight and no wait is prescribed.
     pub(super) fn may_send(&self, now: Moment) -> bool {
-        self.on_its_way.is_none() && self.retry_at.is_none_or(|at| at <= now)
+        self.in_flight.is_none() && self.retry_at.is_none_or(|at| at <= now)
     }
 
     /// When something that is due at `at` can be sent.
@@ -82,32 +196,40 @@ impl Delivery {
         self.retry_at.map_or(at, |retry| retry.max(at))
     }
 
-    /// When to look whether a summary's outcome is overdue.
+    /// When the message that failed is tried again.
+    pub(super) fn retry_at(&self) -> Option<Moment> {
+        self.retry_at.filter(|_| self.failed.is_some())
+    }
+
+    /// When to look whether a message's outcome is overdue.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        self.on_its_way
+        self.in_flight
             .as_ref()
-            .map(|summary| summary.since + OUTCOME_WITHIN)
+            .map(|message| message.since + OUTCOME_WITHIN)
     }
 
-    /// Gives up a summary whose outcome never came.
+    /// Gives up a message whose outcome never came: it may have arrived.
     pub(super) fn expired(&mut self, now: Moment) -> Option<InFlight> {
-        let summary = self
-            .on_its_way
-            .take_if(|summary| now >= summary.since + OUTCOME_WITHIN)?;
-        self.failed(
-            &summary,
-            &DeliveryFault {
-                fault: CallError::TimedOut,
-                permanent: false,
-            },
-            now,
-        );
-        Some(summary)
+        let message = self
+            .in_flight
+            .take_if(|message| now >= message.since + OUTCOME_WITHIN)?;
+        let fault = DeliveryFault {
+            fault: CallError::TimedOut,
+            outlook: Outlook::Unknown,
+        };
+        self.failed_with(message.clone(), &fault, now);
+        Some(message)
     }
 
-    /// The summary of this number, if it is the one on its way.
+    /// The message of this number, if it is in flight, or was given up and arrived all the same.
     pub(super) fn take(&mut self, id: u64) -> Option<InFlight> {
-        self.on_its_way.take_if(|summary| summary.message.id == id)
+        let in_flight = self.in_flight.take_if(|message| message.summary.id == id);
+        in_flight.or_else(|| {
+            let failed = self
+                .failed
+                .take_if(|failed| failed.attempt.summary.id == id)?;
+            Some(failed.attempt)
+        })
     }
 
     pub(super) fn arrived(&mut self, now: Moment) {
@@ -117,31 +239,33 @@ impl Delivery {
         };
     }
 
-    /// A mended password or token is tried within minutes, not after a day.
-    pub(super) fn failed(&mut self, summary: &InFlight, fault: &DeliveryFault, now: Moment) {
-        let wait = (RETRY_AFTER * 2_u32.saturating_pow(self.failures.min(16))).min(RETRY_AT_MOST);
+    /// A mended password or token is tried within minutes, not after an hour.
+    pub(super) fn failed_with(&mut self, attempt: InFlight, fault: &DeliveryFault, now: Moment) {
+        let doubled = RETRY_AFTER.saturating_mul(2_u32.saturating_pow(self.failures.min(16)));
+        let backoff = doubled.min(RETRY_AT_MOST);
         let refused_since = fault
             .refuses_content()
             .then(|| self.refused_since().unwrap_or(now));
         self.failures = self.failures.saturating_add(1);
         self.fault = Some(fault.fault.clone());
-        let known = |(stub, entry): &NotifiedState| {
-            (
-                stub.clone(),
-                entry.clone().map_or_else(Known::assumed, |entry| entry.0),
-            )
+        let (wait, at_least) = match fault.outlook {
+            _ if fault.fault.refuses_us() => (RETRY_AT_MOST, backoff),
+            Outlook::Passing => (backoff, RETRY_AFTER),
+            Outlook::Refused => (RETRY_REFUSED_AFTER, backoff),
+            Outlook::Unknown => (RETRY_UNKNOWN_AFTER, RETRY_AFTER),
         };
         self.failed = Some(Failed {
+            attempt,
             refused_since,
-            not_before: now + if fault.permanent { wait } else { RETRY_AFTER },
-            entries: summary.entries.iter().map(known).collect(),
-            alert_states: summary.alert_states.keys().copied().collect(),
+            not_before: now + at_least,
         });
-        self.retry_at = Some(match (refused_since, fault.permanent) {
-            (Some(_), _) => now + RETRY_REFUSED_AFTER,
-            (None, true) => now + RETRY_AT_MOST,
-            (None, false) => now + wait,
-        });
+        self.retry_at = Some(now + wait);
+    }
+
+    /// The message that failed is of no use any more: what is to be said is put together anew, as soon as the wait is over.
+    pub(super) fn put_together_anew(&mut self) {
+        self.try_again();
+        self.failed = None;
     }
 
     /// Takes note of what there is to tell of an experiment. Where that is not what the last attempt told, it is worth another one: what
@@ -150,7 +274,7 @@ impl Delivery {
         if self
             .failed
             .as_ref()
-            .is_some_and(|failed| failed.entries.get(stub) != Some(known))
+            .is_some_and(|failed| !failed.attempt.says(stub, Some(known)))
         {
             self.try_again();
         }
@@ -161,7 +285,7 @@ impl Delivery {
         if self
             .failed
             .as_ref()
-            .is_some_and(|failed| !failed.alert_states.iter().eq(alert_states.keys()))
+            .is_some_and(|failed| !failed.attempt.alert_states.keys().eq(alert_states.keys()))
         {
             self.try_again();
         }

@@ -7,6 +7,8 @@ mod context;
 pub(crate) mod correlation;
 pub(crate) mod delivery;
 mod digest;
+mod lanes;
+mod own;
 mod reconfigure;
 pub(crate) mod route;
 mod route_notifier;
@@ -16,16 +18,16 @@ use std::sync::Arc;
 
 pub(super) use context::{ActiveAlert, NotificationContext};
 pub use digest::Digest;
+pub(super) use route_notifier::Due;
 
 use crate::engine::memory::RouteMemory;
 use crate::experiments::experiment::Experiment;
 use crate::model::{Moment, RouteName, Stub};
 use crate::notifications::route::Route;
-use crate::protocol::input::DeliveryFault;
+use crate::protocol::audience::{Audience, Lane};
 use crate::protocol::record::Record;
 use crate::protocol::snapshot::{RouteView, ToldView};
 use crate::protocol::state::{Alert, Notified};
-use crate::protocol::summary::Summary;
 use route_notifier::RouteNotifier;
 
 /// All routes, each with what its people were told. Nothing that happens on one of them touches another.
@@ -62,10 +64,13 @@ impl Notifications {
         self.next_id = last_summary;
         self.told_changed = true;
         for (name, memory) in routes {
+            if let Some(lane) = &memory.lane {
+                self.recall_lane(name, lane, now);
+            }
             match self
                 .notifiers
                 .iter_mut()
-                .find(|notifier| notifier.route.name == *name)
+                .find(|notifier| notifier.name == *name)
             {
                 Some(notifier) => {
                     let gone = notifier.recall(memory, now);
@@ -80,40 +85,65 @@ impl Notifications {
         }
     }
 
+    fn recall_lane(&mut self, name: &RouteName, lane: &Lane, now: Moment) {
+        let main = self
+            .notifiers
+            .iter_mut()
+            .find(|notifier| notifier.route.name == lane.of && !notifier.is_lane());
+        if let Some(main) = main {
+            main.audience.remove(&lane.recipients);
+            let mut behind = RouteNotifier::new(main.route.clone(), now);
+            behind.audience = Audience::Only(name.clone(), lane.recipients.clone());
+            behind.name = name.clone();
+            self.notifiers.push(behind);
+        }
+    }
+
     /// Tells people on these routes from now on. What was told on a route stays with its name. Returns whether anything changes by that.
     pub(super) fn adopt(&mut self, routes: Vec<Route>, now: Moment) -> bool {
-        if self
-            .notifiers
-            .iter()
-            .map(|notifier| &notifier.route)
-            .eq(&routes)
-        {
+        let mains = self.notifiers.iter().filter(|notifier| !notifier.is_lane());
+        if mains.map(|notifier| &notifier.route).eq(&routes) {
             return false;
         }
-        let mut known: BTreeMap<RouteName, RouteNotifier> = std::mem::take(&mut self.notifiers)
+        let (mut lanes, mut mains): (Vec<_>, Vec<_>) = std::mem::take(&mut self.notifiers)
             .into_iter()
-            .map(|notifier| (notifier.route.name.clone(), notifier))
-            .collect();
-        for route in routes {
-            let name = route.name.clone();
-            let notifier = match known.remove(&name) {
-                Some(mut notifier) => {
-                    let gone = notifier.adopt(route, now);
-                    self.records
-                        .extend(gone.into_iter().map(|notified| Record::Notified {
-                            route: name.clone(),
-                            notified,
-                        }));
-                    notifier
-                }
-                None => RouteNotifier::new(route, now),
+            .partition(RouteNotifier::is_lane);
+        for route in &routes {
+            let known = mains.iter().position(|known| known.name == route.name);
+            let notifier = match known.map(|at| mains.remove(at)) {
+                Some(notifier) => self.adopted(notifier, route, now),
+                None => RouteNotifier::new(route.clone(), now),
             };
             self.notifiers.push(notifier);
         }
-        self.records
-            .extend(known.into_keys().map(Record::RouteGone));
+        for route in &routes {
+            let own = lanes.extract_if(.., |lane| lane.route.name == route.name);
+            for lane in own.collect::<Vec<_>>() {
+                let lane = self.adopted(lane, route, now);
+                self.notifiers.push(lane);
+            }
+        }
+        let gone = mains.into_iter().chain(lanes).map(|gone| gone.name);
+        self.records.extend(gone.map(Record::RouteGone));
         self.told_changed = true;
         true
+    }
+
+    /// A notifier that goes on as this route.
+    fn adopted(
+        &mut self,
+        mut notifier: RouteNotifier,
+        route: &Route,
+        now: Moment,
+    ) -> RouteNotifier {
+        let gone = notifier.adopt(route.clone(), now);
+        let name = &notifier.name;
+        self.records
+            .extend(gone.into_iter().map(|notified| Record::Notified {
+                route: name.clone(),
+                notified,
+            }));
+        notifier
     }
 
     /// Whether there are routes.
@@ -154,30 +184,31 @@ impl Notifications {
         {
             self.told_changed = true;
             self.records.push(Record::Notified {
-                route: notifier.route.name.clone(),
+                route: notifier.name.clone(),
                 notified: Notified::Experiment(stub.clone(), None),
             });
         }
     }
 
-    /// The summaries that are due now, at most one for each route.
-    pub(super) fn due(&mut self, context: &NotificationContext<'_>) -> Vec<Summary> {
+    /// The messages that are due now, at most one for each route or lane.
+    pub(super) fn due(&mut self, context: &NotificationContext<'_>) -> Vec<Due> {
         self.switching_since = context
             .is_switching
             .then(|| self.switching_since.unwrap_or(context.now));
-        let mut summaries = Vec::new();
+        let mut all = Vec::new();
         for notifier in &mut self.notifiers {
-            if let Some(summary) = notifier.due(context, self.switching_since, self.next_id + 1) {
-                self.next_id = summary.id;
-                summaries.push(summary);
+            let due = notifier.due(context, self.switching_since, self.next_id + 1);
+            if let Some(Due::New(new)) = &due {
+                self.next_id = new.id;
             }
+            all.extend(due);
             let noted = notifier.take_noted();
             self.records.extend(noted.map(|notified| Record::Notified {
-                route: notifier.route.name.clone(),
+                route: notifier.name.clone(),
                 notified,
             }));
         }
-        summaries
+        all
     }
 
     /// When to look again although nothing came.
@@ -188,30 +219,33 @@ impl Notifications {
             .min()
     }
 
-    /// Takes in what a summary came to. Returns its route, and what that was now notified of; `None` when it is not in flight any more.
-    pub(super) fn delivered(
-        &mut self,
-        id: u64,
-        outcome: &Result<(), DeliveryFault>,
-        now: Moment,
-    ) -> Option<(RouteName, Vec<Notified>)> {
-        let (name, notified) = self.notifiers.iter_mut().find_map(|notifier| {
-            Some((
-                notifier.route.name.clone(),
-                notifier.delivered(id, outcome, now)?,
-            ))
-        })?;
-        self.told_changed |= !notified.is_empty();
-        Some((name, notified))
-    }
-
     /// What is to be kept of changes that no summary made.
     pub(super) fn take_records(&mut self) -> Vec<Record> {
         std::mem::take(&mut self.records)
     }
 
     pub(super) fn views(&self) -> Vec<RouteView> {
-        self.notifiers.iter().map(RouteNotifier::view).collect()
+        let mains = self.notifiers.iter().filter(|notifier| !notifier.is_lane());
+        mains.map(|main| self.view(main)).collect()
+    }
+
+    /// A route with its lanes.
+    fn view(&self, main: &RouteNotifier) -> RouteView {
+        let mut view = main.view();
+        let lanes = self
+            .notifiers
+            .iter()
+            .filter(|notifier| notifier.is_lane() && notifier.route.name == main.route.name);
+        for lane in lanes {
+            let its = lane.view();
+            view.unreached.extend(its.unreached);
+            let waiting = [view.waiting_since, its.waiting_since];
+            view.waiting_since = waiting.into_iter().flatten().min();
+        }
+        view.unreached
+            .sort_by(|a, b| (&a.recipient, a.since).cmp(&(&b.recipient, b.since)));
+        view.unreached.dedup_by(|a, b| a.recipient == b.recipient);
+        view
     }
 
     /// What people were told bad, sorted by experiment and route. It is put together anew only when it changed.
@@ -220,6 +254,7 @@ impl Notifications {
             let mut notified: Vec<ToldView> = self
                 .notifiers
                 .iter()
+                .filter(|notifier| !notifier.is_lane())
                 .flat_map(RouteNotifier::notified)
                 .collect();
             notified.sort_by(|a, b| (&a.stub, &a.route).cmp(&(&b.stub, &b.route)));

@@ -43,6 +43,9 @@ impl RouteNotifier {
             }
         }
         self.notified_at = self.notified_at.or(Some(now));
+        if let Some(entry) = &memory.outbox {
+            self.delivery.recall(entry, now);
+        }
         if let Some(digests) = &mut self.digests {
             digests.recall(self.last_digest, now.wall());
         }
@@ -82,9 +85,8 @@ impl RouteNotifier {
         }
         let on_its_way = self
             .delivery
-            .on_its_way()
-            .into_iter()
-            .flat_map(|summary| &summary.entries)
+            .open()
+            .flat_map(|message| &message.entries)
             .map(|(stub, _)| stub);
         let deaf_to = self
             .notified
@@ -102,6 +104,9 @@ impl RouteNotifier {
         if !route.alerts {
             self.alert_states = Alerts::default();
             gone.extend(Alert::ALL.map(|alert| Notified::Alert(alert, None)));
+        }
+        if (&route.patterns, route.alerts) != (&self.route.patterns, self.route.alerts) {
+            self.delivery.put_together_anew();
         }
         self.route = route;
         gone

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
 
 use crate::model::pattern::matches;
 use crate::model::{RouteName, Stub};
@@ -34,7 +35,7 @@ pub struct Route {
 }
 
 /// How a route is notified.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Channel {
     /// By mail.
     Mail,
@@ -43,7 +44,7 @@ pub enum Channel {
 }
 
 /// What an HTTP request speaks to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum HttpChannel {
     /// A program that takes labwatch's own JSON.
     Webhook,

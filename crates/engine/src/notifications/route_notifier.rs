@@ -1,21 +1,23 @@
 //! One route: what its people were told, what they are to be told, and when.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::alerts::Alerts;
 use super::context::NotificationContext;
-use super::delivery::{Delivery, InFlight};
+use super::delivery::{Delivery, InFlight, NotifiedState};
 use super::digest::Digests;
 use crate::experiments::experiment::Experiment;
-use crate::model::{Health, Moment, Stub};
+use crate::model::{CallError, Health, Moment, RouteName, Stub};
 use crate::notifications::route::Route;
-use crate::protocol::input::DeliveryFault;
-use crate::protocol::snapshot::{RouteView, ToldView};
+use crate::protocol::audience::{Audience, Notification, Recipient, Unreached};
+use crate::protocol::input::{DeliveryFault, Outlook};
+use crate::protocol::snapshot::{RouteView, ToldView, UnreachedView};
 use crate::protocol::state::{self, Alert, Known, MailThread, MessageId, Notified, ReminderState};
-use crate::protocol::summary::{Occasion, Reminder, Summary};
+use crate::protocol::summary::{Occasion, Reminder};
 
 /// A summary waits at most this long for switches that are under way, so that it can say what came of them.
 const WAIT_FOR_SWITCHES: Duration = Duration::from_secs(10);
@@ -43,9 +45,30 @@ pub(super) struct Heard {
     pub(super) thread: Option<MailThread>,
 }
 
-/// A route, and how it stands with its people.
+/// A message that is due.
+#[derive(Debug, Clone)]
+pub(crate) enum Due {
+    /// One that was not sent before.
+    New(Notification),
+    /// One that was, and did not arrive; with which attempt this is.
+    Again(Notification, u32),
+}
+
+/// Why a recipient does not have what the others have.
+#[derive(Debug, Clone)]
+pub(super) struct NotReached {
+    pub(super) since: Moment,
+    pub(super) fault: CallError,
+    pub(super) refused: bool,
+}
+
+/// A route, and what its recipients know; or recipients of a route who know less than the others, until they know the same.
 #[derive(Debug, Clone)]
 pub(super) struct RouteNotifier {
+    /// The name under which it is kept: that of the route, or of a lane of it.
+    pub(super) name: RouteName,
+    pub(super) audience: Audience,
+    pub(super) unreached: BTreeMap<Recipient, NotReached>,
     pub(super) route: Route,
     pub(super) notified: BTreeMap<Stub, Heard>,
     pub(super) alert_states: Alerts,
@@ -77,6 +100,9 @@ impl RouteNotifier {
             .map(|digest| Digests::new(digest, now.wall()));
         let passed_over = digests.as_ref().and_then(|digests| digests.last);
         Self {
+            name: route.name.clone(),
+            audience: Audience::All,
+            unreached: BTreeMap::new(),
             noted: passed_over.map(|digest| ReminderState {
                 notified_at: now.wall(),
                 reminders: 0,
@@ -170,7 +196,7 @@ impl RouteNotifier {
         context: &NotificationContext<'_>,
         switching_since: Option<Moment>,
         next_id: u64,
-    ) -> Option<Summary> {
+    ) -> Option<Due> {
         let now = context.now;
         if let Some(lost) = self.delivery.expired(now) {
             self.owe(lost, now);
@@ -198,9 +224,47 @@ impl RouteNotifier {
             at: now.wall(),
             id: next_id,
         };
-        self.notify_news(context, switching_since, &alert_states, message)
-            .or_else(|| self.tell_digest(context, &alert_states, message))
-            .or_else(|| self.remind(context, &alert_states, message))
+        self.send_again(context, &alert_states).or_else(|| {
+            self.notify_news(context, switching_since, &alert_states, message)
+                .or_else(|| self.tell_digest(context, &alert_states, message))
+                .or_else(|| self.remind(context, &alert_states, message))
+                .map(Due::New)
+        })
+    }
+
+    /// The message that failed, as it was, if it still says what is to be said. Otherwise another one does.
+    fn send_again(
+        &mut self,
+        context: &NotificationContext<'_>,
+        alert_states: &BTreeMap<Alert, Moment>,
+    ) -> Option<Due> {
+        let failed = self.delivery.failed()?;
+        let news = self.news(context);
+        let entries: Vec<&NotifiedState> = news.iter().map(|(_, entry)| entry).collect();
+        let still_holds = match failed.occasion() {
+            Occasion::News => failed.tells(&entries) && failed.tells_alerts(alert_states),
+            Occasion::Reminder => self.waiting_since.is_none() && self.is_still_bad(context),
+            Occasion::Test => false,
+            Occasion::Digest => {
+                let due = self
+                    .digests
+                    .as_ref()
+                    .and_then(|digests| digests.next())
+                    .filter(|at| *at <= context.now.wall());
+                self.waiting_since.is_none() && due.is_some() && due == failed.digest
+            }
+        };
+        if !still_holds {
+            return None;
+        }
+        let audience = self.audience.clone();
+        let message = self.delivery.send_again(context.now)?;
+        let notification = Notification {
+            summary: Arc::clone(&message.summary),
+            audience,
+            digest: message.digest,
+        };
+        Some(Due::Again(notification, message.attempt))
     }
 
     fn notify_news(
@@ -209,7 +273,7 @@ impl RouteNotifier {
         switching_since: Option<Moment>,
         alert_states: &BTreeMap<Alert, Moment>,
         message: MessageId,
-    ) -> Option<Summary> {
+    ) -> Option<Notification> {
         let first = self.waiting_since?;
         let switched = switching_since.map(|since| since + WAIT_FOR_SWITCHES);
         let settled = context
@@ -245,7 +309,7 @@ impl RouteNotifier {
         context: &NotificationContext<'_>,
         alert_states: &BTreeMap<Alert, Moment>,
         message: MessageId,
-    ) -> Option<Summary> {
+    ) -> Option<Notification> {
         let at = self.digests.as_mut()?.due(context.now.wall())?;
         let has_news = self.alert_states.untold_since.is_some()
             || self
@@ -279,7 +343,7 @@ impl RouteNotifier {
         context: &NotificationContext<'_>,
         alert_states: &BTreeMap<Alert, Moment>,
         message: MessageId,
-    ) -> Option<Summary> {
+    ) -> Option<Notification> {
         let is_due =
             self.waiting_since.is_none() && self.reminder_at().is_some_and(|at| at <= context.now);
         let is_open = is_due
@@ -320,9 +384,14 @@ impl RouteNotifier {
             .map(|first| [first + self.route.gather, first + WAIT_FOR_SETTLING])
             .into_iter()
             .flatten();
-        let others = [switched, self.reminder_at(), self.digest_at(now)]
-            .into_iter()
-            .flatten();
+        let others = [
+            switched,
+            self.reminder_at(),
+            self.digest_at(now),
+            self.delivery.retry_at(),
+        ]
+        .into_iter()
+        .flatten();
         news.chain(others)
             .map(|at| self.delivery.earliest(at))
             .filter(|at| *at > now)
@@ -363,28 +432,92 @@ impl RouteNotifier {
         Some(now + Duration::try_from(wait).unwrap_or_default())
     }
 
-    /// Takes in what a summary came to. Returns what people now know; `None` when it is not the one on its way.
+    /// Whether this message is in flight here, or is waited for.
+    pub(super) fn is_about(&self, id: u64, arrived: bool) -> bool {
+        self.delivery.is_sending(id)
+            || (arrived
+                && self
+                    .delivery
+                    .failed()
+                    .is_some_and(|failed| failed.summary.id == id))
+    }
+
+    /// A message arrived, but not with these. Returns what the recipients now know.
     pub(super) fn delivered(
         &mut self,
         id: u64,
-        outcome: &Result<(), DeliveryFault>,
+        unreached: &[Unreached],
         now: Moment,
-    ) -> Option<Vec<Notified>> {
-        let summary = self.delivery.take(id)?;
-        Some(match outcome {
-            Ok(()) => self.arrived(summary, now),
-            Err(fault) => {
-                self.delivery.failed(&summary, fault, now);
-                self.owe(summary, now);
-                Vec::new()
-            }
-        })
+    ) -> Vec<Notified> {
+        let Some(message) = self.delivery.take(id) else {
+            return Vec::new();
+        };
+        let refused = unreached
+            .iter()
+            .filter(|one| one.outlook == Outlook::Refused);
+        let before = std::mem::take(&mut self.unreached);
+        self.unreached = refused.map(|one| not_reached(one, &before, now)).collect();
+        self.arrived(message, now)
+    }
+
+    /// A message did not arrive with any of these recipients.
+    pub(super) fn failed(&mut self, id: u64, fault: &DeliveryFault, now: Moment) {
+        let Some(message) = self.delivery.take(id) else {
+            return;
+        };
+        self.delivery.failed_with(message.clone(), fault, now);
+        self.owe(message, now);
+        for recipient in self.audience.only().into_iter().flatten() {
+            let one = Unreached {
+                recipient: recipient.clone(),
+                fault: fault.fault.clone(),
+                outlook: fault.outlook,
+            };
+            let (recipient, why) = not_reached(&one, &self.unreached, now);
+            self.unreached.insert(recipient, why);
+        }
+    }
+
+    /// Until when the message that failed waits, and its number.
+    pub(super) fn waits(&self) -> Option<(u64, Moment)> {
+        Some((
+            self.delivery.failed()?.summary.id,
+            self.delivery.retry_at()?,
+        ))
+    }
+
+    /// Whether nothing is to be sent, and both know the same.
+    pub(super) fn is_level_with(&self, other: &Self) -> bool {
+        let knows_the_same = self.notified.len() == other.notified.len()
+            && self.notified.iter().all(|(stub, heard)| {
+                let same = |other: &Heard| heard.known.is_same(&other.known);
+                other.notified.get(stub).is_some_and(same)
+            });
+        let at_rest = |one: &Self| one.delivery.is_at_rest() && one.unconfirmed.is_empty();
+        at_rest(self)
+            && at_rest(other)
+            && knows_the_same
+            && self.alert_states.is_level_with(&other.alert_states)
+    }
+
+    /// All that its recipients know, to be kept.
+    pub(super) fn all_notified(&self, now: Moment) -> Vec<Notified> {
+        let experiments = self.notified.iter().map(|(stub, heard)| {
+            let (known, thread) = (heard.known.clone(), heard.thread);
+            Notified::Experiment(stub.clone(), Some(state::Heard { known, thread }))
+        });
+        let reminder_state = Notified::ReminderState(self.reminder_state(now));
+        experiments
+            .chain(self.alert_states.all_notified())
+            .chain([reminder_state])
+            .collect()
     }
 
     fn arrived(&mut self, summary: InFlight, now: Moment) -> Vec<Notified> {
         self.delivery.arrived(now);
         self.notified_at = Some(now);
-        match summary.occasion {
+        let message = summary.message();
+        match summary.occasion() {
             Occasion::News => self.reminders = 0,
             Occasion::Reminder => self.reminders = self.reminders.saturating_add(1),
             Occasion::Digest | Occasion::Test => {}
@@ -393,13 +526,13 @@ impl RouteNotifier {
             digests.done(at, now.wall());
         }
         let mut notified = Vec::new();
-        if summary.occasion == Occasion::News {
+        if summary.occasion() == Occasion::News {
             let alert_states = if self.route.alerts {
                 summary.alert_states
             } else {
                 BTreeMap::new()
             };
-            notified.extend(self.alert_states.learn(alert_states, summary.message));
+            notified.extend(self.alert_states.learn(alert_states, message));
             let heard: Vec<_> = summary
                 .entries
                 .into_iter()
@@ -408,7 +541,7 @@ impl RouteNotifier {
             notified.extend(
                 heard
                     .into_iter()
-                    .map(|(stub, entry)| self.learn(stub, entry, summary.message)),
+                    .map(|(stub, entry)| self.learn(stub, entry, message)),
             );
         }
         notified.push(Notified::ReminderState(self.reminder_state(now)));
@@ -466,8 +599,8 @@ impl RouteNotifier {
     }
 
     /// It is not known whether the summary was read: its content is to be notified again.
-    fn owe(&mut self, summary: InFlight, now: Moment) {
-        if summary.occasion == Occasion::News && self.route.alerts {
+    pub(super) fn owe(&mut self, summary: InFlight, now: Moment) {
+        if summary.occasion() == Occasion::News && self.route.alerts {
             self.alert_states.owe(summary.alert_states);
         }
         for (stub, entry) in summary
@@ -491,7 +624,19 @@ impl RouteNotifier {
             fault: self.delivery.fault.clone(),
             failures: self.delivery.failures,
             refused: self.delivery.refused_since().map(Moment::wall),
+            unreached: self.unreached_views(),
         }
+    }
+
+    /// The recipients who do not have what the others have.
+    pub(super) fn unreached_views(&self) -> Vec<UnreachedView> {
+        let views = self.unreached.iter().map(|(recipient, why)| UnreachedView {
+            recipient: recipient.clone(),
+            since: why.since.wall(),
+            fault: why.fault.clone(),
+            refused: why.refused,
+        });
+        views.collect()
     }
 
     /// What people were told bad.
@@ -511,4 +656,19 @@ impl RouteNotifier {
                     .unwrap_or(Timestamp::UNIX_EPOCH),
             })
     }
+}
+
+/// A recipient who is not reached, since when by what is known already.
+pub(super) fn not_reached(
+    one: &Unreached,
+    before: &BTreeMap<Recipient, NotReached>,
+    now: Moment,
+) -> (Recipient, NotReached) {
+    let since = before.get(&one.recipient).map_or(now, |known| known.since);
+    let why = NotReached {
+        since,
+        fault: one.fault.clone(),
+        refused: one.outlook == Outlook::Refused,
+    };
+    (one.recipient.clone(), why)
 }

@@ -1,15 +1,14 @@
 //! What the engine asks for, in one closed list, and what one step comes to.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{
     Availability, Bookable, ResourceName, SourceName, Stub, Topic, format_duration,
 };
+use crate::protocol::audience::Notification;
 use crate::protocol::record::Record;
 use crate::protocol::state::StateChange;
-use crate::protocol::summary::Summary;
 
 /// What a step comes to. The records are kept before the effects are carried out: a restart in between then knows what was decided.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -37,8 +36,8 @@ impl Step {
 pub enum Effect {
     /// Set a resource's availability in book; the answer is `Input::Switched`.
     Switch(Switch),
-    /// Deliver a summary on its route; the answer is `Input::Delivered`.
-    Notify(Arc<Summary>),
+    /// Deliver a message to recipients of its route; the answer is `Input::Delivered`.
+    Notify(Notification),
     /// Ask relay or jump for a report now, or poll book now.
     Ask(SourceName),
     /// Close the connection to relay or jump and open a new one: it is open, and no report comes.
@@ -84,7 +83,7 @@ impl fmt::Display for Effect {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Switch(switch) => write!(f, "{switch}"),
-            Self::Notify(summary) => write!(f, "{summary}"),
+            Self::Notify(notification) => write!(f, "{}", notification.summary),
             Self::Ask(SourceName::Book) => f.write_str("poll book"),
             Self::Ask(name) => write!(f, "ask {name} for a report"),
             Self::Reconnect(name) => {

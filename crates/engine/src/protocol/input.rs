@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::{Availability, CallError, ConnectError, ResourceName, SourceName, Stub, Topic};
+use crate::protocol::audience::Delivered;
 use crate::protocol::category::ComponentHealth;
 use crate::protocol::command::Order;
 use crate::protocol::report::Report;
@@ -39,12 +40,12 @@ pub enum Input {
         /// What came of it.
         outcome: SampleOutcome,
     },
-    /// What sending a summary came to: the answer to `Effect::Notify`.
+    /// What delivering a message came to: the answer to `Effect::Notify`.
     Delivered {
         /// The number of the summary that was to be sent.
         id: u64,
         /// What came of it.
-        outcome: Result<(), DeliveryFault>,
+        outcome: Result<Delivered, DeliveryFault>,
     },
     /// A command of a maintainer. One that would be refused does nothing: the driver asks before.
     Command(Order),
@@ -176,19 +177,54 @@ pub enum SampleOutcome {
     Failed(CallError),
 }
 
-/// Why a summary was not sent.
+/// Why no recipient has a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeliveryFault {
     /// What went wrong.
     pub fault: CallError,
-    /// Whether the other side refused for good (SMTP 5xx, HTTP 4xx): the same content will not go through later.
-    pub permanent: bool,
+    /// Whether a later attempt may get through.
+    pub outlook: Outlook,
+}
+
+/// What a failed attempt says about the next one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outlook {
+    /// It may get through: what failed concerns this attempt, or what lies between.
+    Passing,
+    /// The other side will not take the same content later either (SMTP 5xx for it or for a recipient, HTTP 4xx).
+    Refused,
+    /// The other side had all of it and did not say what became of it: most likely it has taken it over.
+    Unknown,
 }
 
 impl DeliveryFault {
+    /// A failure that may pass.
+    #[must_use]
+    pub fn passing(fault: CallError) -> Self {
+        Self {
+            fault,
+            outlook: Outlook::Passing,
+        }
+    }
+
+    /// A refusal for good.
+    #[must_use]
+    pub fn refused(fault: CallError) -> Self {
+        Self {
+            fault,
+            outlook: Outlook::Refused,
+        }
+    }
+
     /// Whether it is the content that was refused. A password or a token that is refused says nothing about it.
     #[must_use]
     pub fn refuses_content(&self) -> bool {
-        self.permanent && !self.fault.refuses_us()
+        self.outlook == Outlook::Refused && !self.fault.refuses_us()
+    }
+
+    /// Whether a person has to mend something: the content, a password or a token is refused.
+    #[must_use]
+    pub fn needs_person(&self) -> bool {
+        self.outlook == Outlook::Refused || self.fault.refuses_us()
     }
 }

@@ -1,22 +1,20 @@
 //! What happened and what was decided, for the history and the log: one list, with one rendering.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+
 use crate::groups::booking_history::BookingChange;
-use crate::model::{
-    Availability, Health, Private, ResourceName, RouteName, SourceHealth, SourceName, Stub,
-    Visibility, format_duration,
-};
+use crate::model::{Health, Private, ResourceName, RouteName, SourceHealth, SourceName, Stub};
+use crate::protocol::audience::{Delivered, Lane, Notification};
 use crate::protocol::category::{CategoryState, Cause};
 use crate::protocol::command::{ManualOverride, Order, Receipt};
 use crate::protocol::effect::Switch;
 use crate::protocol::event::Event;
 use crate::protocol::input::{DeliveryFault, SwitchOutcome};
 use crate::protocol::state::Notified;
-use crate::protocol::summary::Summary;
 use crate::suppressions::{Ended, SuppressionEntry, SuppressionId};
 
 /// Something that happened or was decided, for the history and the log.
@@ -109,16 +107,42 @@ pub enum Record {
     Pools(BTreeMap<String, Vec<Stub>>),
     /// All sources are silent, which says that we are cut off, or it has ended.
     Blind(bool),
-    /// A summary is about to be sent.
-    Notifying(Arc<Summary>),
+    /// A new message is about to be sent.
+    Notifying(Notification),
+    /// A message is about to be sent again, to those of its recipients who do not have it.
+    Retrying {
+        /// The number of the summary.
+        id: u64,
+        /// The route.
+        route: RouteName,
+        /// Which attempt it is, from 1 on.
+        attempt: u32,
+    },
+    /// Some recipients of a route do not have a message that the others have, and are notified apart from now on. `None`: they know the
+    /// same again.
+    Lane {
+        /// The name under which it is kept what they were notified of.
+        name: RouteName,
+        /// Who they are.
+        lane: Option<Lane>,
+    },
+    /// A message that was not taken by those it was for waits to be tried again.
+    Waiting {
+        /// The number of the summary.
+        id: u64,
+        /// The route, or the lane of it, that waits for it.
+        lane: RouteName,
+        /// Until when, unless there is something else to tell before.
+        until: Timestamp,
+    },
     /// A summary that is not known to have arrived has nothing left to tell: a later one tells it, or its route is not notified of it.
     Superseded(u64),
-    /// A summary was tried.
+    /// A message was tried.
     Delivered {
         /// The number of the summary.
         id: u64,
         /// What came of it.
-        outcome: Result<(), DeliveryFault>,
+        outcome: Result<Delivered, DeliveryFault>,
     },
     /// Whether every stream is sampled as often as the rule needs, or not.
     Sampling {
@@ -172,6 +196,8 @@ impl Record {
             | Self::Requested { .. }
             | Self::Suppression { .. }
             | Self::Superseded(_)
+            | Self::Lane { .. }
+            | Self::Waiting { .. }
             | Self::Bookings(_) => Level::Debug,
             Self::Event { event, .. } => match event.health {
                 Health::Ok | Health::Unknown => Level::Info,
@@ -188,9 +214,9 @@ impl Record {
                 SourceHealth::Down => Level::Error,
             },
             Self::Delivered { outcome, .. } => match outcome {
-                Ok(()) => Level::Info,
-                Err(fault) if fault.permanent => Level::Error,
-                Err(_) => Level::Warn,
+                Ok(delivered) if delivered.unreached.is_empty() => Level::Info,
+                Err(fault) if fault.needs_person() => Level::Error,
+                Ok(_) | Err(_) => Level::Warn,
             },
             Self::Category { state, .. } if !state.enabled && state.cause == Cause::Fault => {
                 Level::Warn
@@ -210,185 +236,8 @@ impl Record {
             | Self::Pools(_)
             | Self::Blind(false)
             | Self::Notifying(_)
+            | Self::Retrying { .. }
             | Self::Sampling { keeps_up: true, .. } => Level::Info,
         }
-    }
-}
-
-impl fmt::Display for Record {
-    /// In the words that every reader may see.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.words(Visibility::PUBLIC, f)
-    }
-}
-
-/// A record in the words for a reader.
-#[derive(Debug, Clone, Copy)]
-pub struct RecordFor<'a>(pub &'a Record, pub Visibility);
-
-impl fmt::Display for RecordFor<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.words(self.1, f)
-    }
-}
-
-impl Record {
-    fn words(&self, reader: Visibility, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Event { stub, event } => write!(f, "{stub} {event}"),
-            Self::Switching(switch) => write!(f, "{switch}"),
-            Self::Switched {
-                resource, outcome, ..
-            } => switched(f, resource, outcome, reader),
-            Self::Source {
-                name,
-                health,
-                note,
-                said,
-            } => match said.show(reader).unwrap_or(note).as_str() {
-                "" => write!(f, "{name} is {health}"),
-                note => write!(f, "{name} is {health}: {note}"),
-            },
-            Self::Hold { resource, reason } => match reason {
-                Some(reason) => write!(f, "{resource} is held by a person: \"{reason}\""),
-                None => write!(f, "the hold on {resource} is gone"),
-            },
-            Self::Requested {
-                resource,
-                manual_override,
-            } => requested(f, resource, manual_override.as_ref()),
-            Self::Category { name, state } => category(f, name, state),
-            Self::Commanded { order, .. } => write!(f, "{}: {}", order.by, order.command),
-            Self::Suppression { entry, .. } => {
-                write!(f, "the {} of {} begins", entry.noun(), entry.about())
-            }
-            Self::SuppressionEnded(ended) => write!(f, "{ended}"),
-            Self::Seen(stub) => write!(f, "{stub} is seen for the first time"),
-            Self::Forgotten(stub) => write!(
-                f,
-                "{stub} is forgotten: book does not list it, and it was not seen for a day"
-            ),
-            Self::Notified { route, .. } => write!(f, "what {route} was notified of is kept"),
-            Self::RouteGone(route) => write!(
-                f,
-                "route {route} is not configured any more: what it was notified of is forgotten"
-            ),
-            Self::Manifest(change) => write!(f, "{change}"),
-            Self::Bookings(changes) => write!(f, "{} bookings changed", changes.len()),
-            Self::Pools(pools) => write!(f, "there are {} pools of experiments", pools.len()),
-            Self::Blind(true) => f.write_str(
-                "relay, jump and book are all silent: labwatch is probably cut off; nothing is switched",
-            ),
-            Self::Blind(false) => f.write_str("labwatch hears from the laboratory again"),
-            Self::Notifying(summary) => write!(f, "{summary}"),
-            Self::Superseded(id) => write!(f, "#{id} has nothing left to tell"),
-            Self::Delivered { id, outcome } => match outcome {
-                Ok(()) => write!(f, "#{id} sent"),
-                Err(DeliveryFault { fault, permanent }) => {
-                    let how = if *permanent { " (for good)" } else { "" };
-                    write!(f, "#{id} not sent: {}{how}", fault.words(reader))
-                }
-            },
-            Self::Sampling {
-                streams,
-                round,
-                keeps_up,
-                failures,
-            } => {
-                let how = if *keeps_up {
-                    "keeps up"
-                } else {
-                    "does not keep up"
-                };
-                let round = format_duration(*round);
-                write!(
-                    f,
-                    "listening {how}: {streams} streams, a round takes {round}, {failures} failures in a row"
-                )
-            }
-        }
-    }
-}
-
-fn switched(
-    f: &mut fmt::Formatter<'_>,
-    resource: &ResourceName,
-    outcome: &SwitchOutcome,
-    reader: Visibility,
-) -> fmt::Result {
-    match outcome {
-        SwitchOutcome::Confirmed(said) => {
-            write!(f, "book confirms: {resource} is {}", said.bookable())
-        }
-        SwitchOutcome::Held(Availability { reason, .. }) => {
-            write!(f, "{resource} left alone, a person holds it: \"{reason}\"")
-        }
-        SwitchOutcome::Gone => write!(f, "{resource} not switched: book does not know it"),
-        SwitchOutcome::Failed(fault) => {
-            write!(f, "{resource} not switched: {}", fault.words(reader))
-        }
-    }
-}
-
-fn category(f: &mut fmt::Formatter<'_>, name: &str, state: &CategoryState) -> fmt::Result {
-    let CategoryState {
-        by,
-        reason,
-        quarantined,
-        ..
-    } = state;
-    if state.enabled {
-        return write!(f, "category {name} is opened by {by}: {reason}");
-    }
-    write!(f, "category {name} is closed by {by}: {reason}")?;
-    match quarantined.len() {
-        0 => Ok(()),
-        n => write!(f, "; {n} experiments stay withdrawn until it is opened"),
-    }
-}
-
-fn requested(
-    f: &mut fmt::Formatter<'_>,
-    resource: &ResourceName,
-    manual_override: Option<&ManualOverride>,
-) -> fmt::Result {
-    match manual_override {
-        Some(ManualOverride::Hold(_)) => {
-            write!(f, "a person's hold of {resource} is to be written")
-        }
-        Some(ManualOverride::Enable) => {
-            write!(f, "a person's release of {resource} is to be written")
-        }
-        None => write!(f, "what a person asked of {resource} is done"),
-    }
-}
-
-impl fmt::Display for ManifestChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Lost => f.write_str(
-                "book gives an empty manifest: upload it again; until then what was known is kept and nothing is switched",
-            ),
-            Self::Back => f.write_str("book has a manifest again"),
-            Self::Changed { added, removed } => {
-                let parts: Vec<String> = [("new in book", added), ("gone from book", removed)]
-                    .iter()
-                    .filter(|(_, names)| !names.is_empty())
-                    .map(|(what, names)| format!("{what}: {}", list(names)))
-                    .collect();
-                f.write_str(&parts.join("; "))
-            }
-        }
-    }
-}
-
-/// The most names that one line lists.
-const NAMED: usize = 10;
-
-fn list(names: &[ResourceName]) -> String {
-    let first: Vec<&str> = names.iter().take(NAMED).map(ResourceName::as_str).collect();
-    match names.len().saturating_sub(NAMED) {
-        0 => first.join(", "),
-        more => format!("{} and {more} more", first.join(", ")),
     }
 }

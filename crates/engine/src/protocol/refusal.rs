@@ -77,7 +77,6 @@ impl From<Refused> for Refusal {
 }
 
 impl fmt::Display for Refusal {
-    #[expect(clippy::too_many_lines, reason = "one flat text for each refusal")]
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ActiveSuppressions(refused) => refused.fmt(f),

@@ -6,20 +6,22 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use serde::{Deserialize, Serialize};
+
 use crate::groups::bookings::{Affected, Calendar};
 use crate::groups::holds::HoldView;
 use crate::groups::pool::{PoolStatus, Pools};
 use crate::model::{
-    Bookable, CallError, Health, JumpHealth, Private, ResourceName, RouteName, SourceHealth,
-    SourceName, StreamHealth, Stub, Topic,
+    Bookable, CallError, Health, JumpHealth, Private, ResourceName, SourceHealth, SourceName,
+    StreamHealth, Stub, Topic,
 };
 use crate::notifications::correlation::Cause;
-use crate::notifications::route::Channel;
 use crate::protocol::category::CategoryStates;
 use crate::protocol::command::ManualOverride;
 use crate::protocol::event::{Event, Issue};
 use crate::protocol::input::{Link, Quarantined, Role};
 use crate::protocol::report::{Report, Traffic};
+pub use crate::protocol::route_view::{RouteView, ToldView, UnreachedView};
 use crate::suppressions::{ActiveSuppressions, NoteView, Suppression};
 
 /// A snapshot of everything at one moment. Parts that did not change are shared with earlier snapshots.
@@ -111,7 +113,7 @@ impl Snapshot {
 }
 
 /// How many experiments are in which state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// All of them.
     pub total: usize,
@@ -346,38 +348,6 @@ pub struct SourceView {
     pub unreadable_entries: u64,
     /// Its newest report, for details of connections (relay and jump).
     pub report: Option<Arc<Report>>,
-}
-
-/// A way to people, as it stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RouteView {
-    /// Its name.
-    pub name: RouteName,
-    /// How it is told.
-    pub channel: Channel,
-    /// When a summary last arrived, since the start.
-    pub last_sent: Option<Timestamp>,
-    /// Since when there is something to tell that has not been told.
-    pub waiting_since: Option<Timestamp>,
-    /// Why the last attempt failed, where it did.
-    pub fault: Option<CallError>,
-    /// How many attempts failed in a row.
-    pub failures: u32,
-    /// When what waits was refused for good. It is kept, and tried again when something changes, or after a day.
-    pub refused: Option<Timestamp>,
-}
-
-/// What the people of a route were told bad about an experiment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToldView {
-    /// The experiment.
-    pub stub: Stub,
-    /// The route.
-    pub route: RouteName,
-    /// How they were told it is.
-    pub health: Health,
-    /// When they were last told.
-    pub at: Timestamp,
 }
 
 /// Sampling, as it stands.

@@ -11,9 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::groups::booking_history::Booked;
 use crate::groups::holds::Hold;
 use crate::model::{Health, JumpHealth, ResourceName, RouteName, SourceName, Stub};
+use crate::protocol::audience::Lane;
 use crate::protocol::category::CategoryState;
 use crate::protocol::command::ManualOverride;
 use crate::protocol::event::{Event, Issue};
+use crate::protocol::kept_message;
+use crate::protocol::summary::Summary;
 use crate::suppressions::{
     Acknowledgement, Maintenance, Silence, Subject as Acknowledged, SuppressionId,
 };
@@ -49,6 +52,8 @@ pub enum StateKey {
     Notified(RouteName, Subject),
     /// When a route was last notified of anything.
     Reminder(RouteName),
+    /// Recipients of a route who are notified apart.
+    Lane(RouteName),
     /// A summary that is not known to have arrived, by its number.
     Outbox(u64),
     /// An acknowledgement.
@@ -101,6 +106,8 @@ pub enum StateValue {
     NotifiedAlert(NotifiedAlert),
     /// Of [`StateKey::Reminder`].
     Reminder(ReminderState),
+    /// Of [`StateKey::Lane`].
+    Lane(Lane),
     /// Of [`StateKey::Outbox`].
     Outbox(OutboxEntry),
     /// Of [`StateKey::Acknowledgement`].
@@ -210,6 +217,15 @@ pub struct OutboxEntry {
     pub news: Vec<OutboxNews>,
     /// The alerts that were new in it.
     pub alerts: Vec<UnconfirmedAlert>,
+    /// The message as each attempt sends it; `None` where an older labwatch kept none, or where it would say too much by now.
+    #[serde(default, deserialize_with = "kept_message::as_far_as_known")]
+    pub message: Option<Arc<Summary>>,
+    /// The time for which the digest was due, where it is one.
+    #[serde(default)]
+    pub digest: Option<Timestamp>,
+    /// Before this time it is not tried again.
+    #[serde(default)]
+    pub not_before: Option<Timestamp>,
 }
 
 /// An experiment that was news in a summary.

@@ -15,6 +15,7 @@ impl fmt::Display for StateKey {
                 write!(f, "notified/{}/{subject}", segment(route.as_str()))
             }
             Self::Reminder(route) => write!(f, "reminder/{route}"),
+            Self::Lane(name) => write!(f, "lane/{name}"),
             Self::Outbox(id) => write!(f, "outbox/{id}"),
             Self::Acknowledgement(subject) => match subject {
                 Acknowledged::Experiment(stub) => write!(f, "acknowledgement/experiment/{stub}"),
@@ -66,6 +67,7 @@ fn key(text: &str) -> Option<StateKey> {
             Some(StateKey::Notified(route, subject(about)?))
         }
         "reminder" => RouteName::try_new(rest).ok().map(StateKey::Reminder),
+        "lane" => RouteName::try_new(rest).ok().map(StateKey::Lane),
         "outbox" => rest.parse().ok().map(StateKey::Outbox),
         "acknowledgement" => acknowledged(rest).map(StateKey::Acknowledgement),
         "silence" => id().map(StateKey::Silence),
@@ -141,6 +143,7 @@ mod tests {
         let others = [
             StateKey::Experiment(stub),
             StateKey::Reminder(route.clone()),
+            StateKey::Lane(route.lane(3)),
             StateKey::Outbox(7),
             StateKey::Silence(SuppressionId(3)),
             StateKey::Maintenance(SuppressionId(4)),

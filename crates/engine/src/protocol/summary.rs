@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use serde::{Deserialize, Serialize};
+
 use crate::groups::bookings::Affected;
 use crate::model::{Bookable, Health, RouteName, Stub};
 use crate::notifications::route::Channel;
@@ -13,9 +15,9 @@ use crate::protocol::snapshot::Counts;
 use crate::protocol::state::{Alert, MessageId};
 
 /// One message's content.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// A number that grows by one with each attempt, whichever route it goes.
+    /// A number that grows by one with each message, whichever route it goes. All attempts at one message have the same.
     pub id: u64,
     /// The route that it goes.
     pub route: RouteName,
@@ -38,11 +40,12 @@ pub struct Summary {
     /// What is worth knowing beside the problems themselves.
     pub background: Background,
     /// Which reminder it is; `None` when it is none.
+    #[serde(default)]
     pub reminder: Option<Reminder>,
 }
 
 /// Which reminder a message is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reminder {
     /// 1 for the first since there was news.
     pub number: u32,
@@ -51,7 +54,7 @@ pub struct Reminder {
 }
 
 /// Why people are told something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Occasion {
     /// Something differs from what they know.
     News,
@@ -77,7 +80,7 @@ impl Occasion {
 }
 
 /// Which messages belong together, so that mail programs show them so.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thread {
     /// The name of this one.
     pub id: MessageId,
@@ -86,7 +89,7 @@ pub struct Thread {
 }
 
 /// One experiment in a mail.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// The experiment.
     pub stub: Stub,
@@ -109,15 +112,18 @@ pub struct Line {
     /// What can be done about it, where its symptoms tell.
     pub advice: Option<String>,
     /// What people were last told to be wrong with it.
+    #[serde(default)]
     pub notified_issues: Vec<Issue>,
     /// When what it lacks was last reported; `None` where nothing is lacking or that is not known.
+    #[serde(default)]
     pub last_seen: Option<Timestamp>,
     /// Who has acknowledged it as bad.
+    #[serde(default)]
     pub acknowledged: Option<Acknowledged>,
 }
 
 /// An acknowledgement, for people.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledged {
     /// Who has acknowledged it.
     pub who: String,
@@ -126,7 +132,7 @@ pub struct Acknowledged {
 }
 
 /// What is worth knowing beside the problems themselves, in words.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Background {
     /// What several new losses have in common.
     pub causes: Vec<String>,
@@ -136,6 +142,9 @@ pub struct Background {
     pub forgotten_holds: Vec<String>,
     /// What people have silenced, and until when.
     pub silences: Vec<String>,
+    /// What is wrong with labwatch itself.
+    #[serde(default)]
+    pub own: Vec<String>,
 }
 
 impl Background {
@@ -146,11 +155,12 @@ impl Background {
             && self.short_pools.is_empty()
             && self.forgotten_holds.is_empty()
             && self.silences.is_empty()
+            && self.own.is_empty()
     }
 }
 
 /// Something that concerns the whole laboratory.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertLine {
     /// What it is about; `None` for a trial, which is about nothing.
     pub alert: Option<Alert>,

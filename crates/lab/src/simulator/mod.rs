@@ -357,11 +357,11 @@ impl World for Simulator {
                 self.switching.insert(attempt, switch.clone());
                 plan.after(self.switches_take, Event::Lands(switch, attempt));
             }
-            Effect::Notify(summary) => {
+            Effect::Notify(notification) => {
                 self.mailing.insert(attempt);
                 plan.after(
                     self.mail_takes,
-                    Event::Sent(summary.id, summary.route.to_string(), attempt),
+                    Event::Sent(notification.id, notification.route.to_string(), attempt),
                 );
             }
             Effect::Ask(name) => plan.after(Duration::from_millis(50), Event::Answer(name)),

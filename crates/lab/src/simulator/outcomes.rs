@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use engine::model::CallError;
-use engine::{DeliveryFault, Input, Sample, SampleOutcome, Switch, SwitchOutcome};
+use engine::{Delivered, DeliveryFault, Input, Sample, SampleOutcome, Switch, SwitchOutcome};
 
 use super::{Mood, Simulator, steady};
 
@@ -21,14 +21,11 @@ impl Simulator {
     }
 
     pub(super) fn sent(&self, id: u64, route: &str) -> Input {
-        let fault = |permanent| DeliveryFault {
-            fault: CallError::Unreachable("no route".to_owned()),
-            permanent,
-        };
+        let fault = CallError::Unreachable("no route".to_owned());
         let outcome = match self.routes.get(route).unwrap_or(&self.mail) {
-            Mood::Works => Ok(()),
-            Mood::Fails => Err(fault(false)),
-            Mood::Refuses => Err(fault(true)),
+            Mood::Works => Ok(Delivered::to_all()),
+            Mood::Fails => Err(DeliveryFault::passing(fault)),
+            Mood::Refuses => Err(DeliveryFault::refused(fault)),
         };
         Input::Delivered { id, outcome }
     }

@@ -22,4 +22,4 @@ pub use error::{MAX_QUOTED_CHARS, Problem, SmtpError};
 pub use limits::Limits;
 pub use preflight::{Preflight, greet, log_in, preflight};
 pub use reply::Reply;
-pub use report::{DeliveryReport, Outcome};
+pub use report::{DeliveryReport, Outcome, RecipientOutcome};

@@ -1,0 +1,185 @@
+//! Recipients of a route who do not have a message that the others have. They are notified apart, in a lane of the route, until they know
+//! the same: so none of the others gets anything a second time because of them.
+
+use std::collections::BTreeSet;
+
+use super::Notifications;
+use super::route_notifier::{RouteNotifier, not_reached};
+use crate::model::{Moment, RouteName};
+use crate::protocol::audience::{Audience, Delivered, Lane, Recipient, Unreached};
+use crate::protocol::input::{DeliveryFault, Outlook};
+use crate::protocol::record::Record;
+use crate::protocol::state::Notified;
+
+/// The most lanes of a route. With more, recipients of different lanes are put together, and may be told something twice.
+const MAX_LANES: u32 = 4;
+
+impl Notifications {
+    /// Takes in what a message came to. Returns its route, or the lane of it, and what is known there now; `None` when it is not waited for.
+    pub(in super::super) fn delivered(
+        &mut self,
+        id: u64,
+        outcome: &Result<Delivered, DeliveryFault>,
+        now: Moment,
+    ) -> Option<(RouteName, Vec<Notified>)> {
+        let arrived = outcome.is_ok();
+        let at = self
+            .notifiers
+            .iter()
+            .position(|notifier| notifier.is_about(id, arrived))?;
+        let name = self.notifiers[at].name.clone();
+        let notified = match outcome {
+            Ok(delivered) => self.arrived(at, id, delivered, now),
+            Err(fault) => {
+                self.notifiers[at].failed(id, fault, now);
+                Vec::new()
+            }
+        };
+        self.told_changed |= !notified.is_empty();
+        self.keep_waiting(id);
+        self.join_lanes();
+        Some((name, notified))
+    }
+
+    /// Those who may still get it are notified apart from now on.
+    fn arrived(&mut self, at: usize, id: u64, delivered: &Delivered, now: Moment) -> Vec<Notified> {
+        let mut behind = self.notifiers[at].clone();
+        let pending = delivered.pending();
+        let who: BTreeSet<Recipient> = pending.iter().map(|one| one.recipient.clone()).collect();
+        let notifier = &mut self.notifiers[at];
+        notifier.audience.remove(&who);
+        let notified = notifier.delivered(id, &delivered.unreached, now);
+        if let Some(fault) = fault_of(&pending) {
+            let known = std::mem::take(&mut behind.unreached);
+            behind.failed(id, &fault, now);
+            behind.unreached = pending
+                .iter()
+                .map(|one| not_reached(one, &known, now))
+                .collect();
+            self.open_lane(behind, who, now);
+        }
+        notified
+    }
+
+    fn open_lane(&mut self, mut behind: RouteNotifier, who: BTreeSet<Recipient>, now: Moment) {
+        let of = behind.route.name.clone();
+        let is_free = |name: &RouteName| self.notifiers.iter().all(|other| other.name != *name);
+        let name = (2..2 + MAX_LANES)
+            .map(|number| of.lane(number))
+            .find(is_free);
+        let Some(name) = name else {
+            self.join_last_lane(&behind, &who);
+            return;
+        };
+        let lane = Lane {
+            of,
+            recipients: who.clone(),
+        };
+        self.records.push(Record::Lane {
+            name: name.clone(),
+            lane: Some(lane),
+        });
+        let all = behind.all_notified(now).into_iter();
+        self.records.extend(all.map(|notified| Record::Notified {
+            route: name.clone(),
+            notified,
+        }));
+        behind.audience = Audience::Only(name.clone(), who);
+        behind.name = name;
+        self.notifiers.push(behind);
+    }
+
+    /// There are too many lanes: these recipients are notified with those of the last one.
+    fn join_last_lane(&mut self, behind: &RouteNotifier, who: &BTreeSet<Recipient>) {
+        let last = self
+            .notifiers
+            .iter_mut()
+            .rev()
+            .find(|notifier| notifier.is_lane() && notifier.route.name == behind.route.name);
+        let Some(last) = last else {
+            return;
+        };
+        last.join(behind, who);
+        let lane = last.lane();
+        let name = last.name.clone();
+        self.records.push(Record::Lane { name, lane });
+    }
+
+    /// Closes the lanes whose recipients know what the others of their route know, or that have no recipients.
+    fn join_lanes(&mut self) {
+        let mut at = 0;
+        while let Some(lane) = self.notifiers.get(at) {
+            let main = self
+                .notifiers
+                .iter()
+                .position(|other| !other.is_lane() && other.route.name == lane.route.name);
+            let is_level = main.is_some_and(|main| lane.is_level_with(&self.notifiers[main]));
+            let is_empty = lane.audience.only().is_some_and(BTreeSet::is_empty);
+            if !lane.is_lane() || !(is_level || is_empty) {
+                at += 1;
+                continue;
+            }
+            let lane = self.notifiers.remove(at);
+            if let Some(main) =
+                main.and_then(|main| self.notifiers.get_mut(main - usize::from(main > at)))
+            {
+                main.unreached.extend(lane.unreached);
+                main.audience
+                    .admit(lane.audience.only().unwrap_or(&BTreeSet::new()));
+            }
+            self.records.push(Record::Lane {
+                name: lane.name,
+                lane: None,
+            });
+        }
+    }
+
+    /// Takes note of the wait of a message that failed, where it is.
+    fn keep_waiting(&mut self, id: u64) {
+        let waiting = self.notifiers.iter().find_map(|notifier| {
+            let (waits, until) = notifier.waits()?;
+            (waits == id).then(|| (notifier.name.clone(), until.wall()))
+        });
+        if let Some((lane, until)) = waiting {
+            self.records.push(Record::Waiting { id, lane, until });
+        }
+    }
+}
+
+impl RouteNotifier {
+    pub(super) fn is_lane(&self) -> bool {
+        self.audience.only().is_some()
+    }
+
+    /// The lane that it is.
+    pub(super) fn lane(&self) -> Option<Lane> {
+        Some(Lane {
+            of: self.route.name.clone(),
+            recipients: self.audience.only()?.clone(),
+        })
+    }
+
+    /// Recipients who know less, or something else, are notified together with its own from now on.
+    fn join(&mut self, behind: &Self, who: &BTreeSet<Recipient>) {
+        self.audience.admit(who);
+        self.unreached.extend(behind.unreached.clone());
+        for (stub, since) in &behind.unconfirmed {
+            self.unconfirmed.entry(stub.clone()).or_insert(*since);
+        }
+        for (stub, from) in &behind.pending {
+            self.pending.entry(stub.clone()).or_insert(*from);
+        }
+        self.alert_states.owe_also(&behind.alert_states);
+        self.delivery.put_together_anew();
+    }
+}
+
+/// What the others' failure says about the next attempt: as long as one may have the message, all of them wait.
+fn fault_of(pending: &[Unreached]) -> Option<DeliveryFault> {
+    let unknown = pending.iter().find(|one| one.outlook == Outlook::Unknown);
+    let one = unknown.or_else(|| pending.first())?;
+    Some(DeliveryFault {
+        fault: one.fault.clone(),
+        outlook: one.outlook,
+    })
+}

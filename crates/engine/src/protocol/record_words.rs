@@ -1,0 +1,230 @@
+//! Records in words: for the log, the replay and the demo.
+
+use std::fmt;
+
+use crate::model::{Availability, ResourceName, Visibility, format_duration};
+use crate::protocol::audience::Delivered;
+use crate::protocol::category::CategoryState;
+use crate::protocol::command::ManualOverride;
+use crate::protocol::input::{DeliveryFault, Outlook, SwitchOutcome};
+use crate::protocol::record::{ManifestChange, Record};
+
+impl fmt::Display for Record {
+    /// In the words that every reader may see.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.words(Visibility::PUBLIC, f)
+    }
+}
+
+/// A record in the words for a reader.
+#[derive(Debug, Clone, Copy)]
+pub struct RecordFor<'a>(pub &'a Record, pub Visibility);
+
+impl fmt::Display for RecordFor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.words(self.1, f)
+    }
+}
+
+impl Record {
+    fn words(&self, reader: Visibility, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Event { stub, event } => write!(f, "{stub} {event}"),
+            Self::Switching(switch) => write!(f, "{switch}"),
+            Self::Switched {
+                resource, outcome, ..
+            } => switched(f, resource, outcome, reader),
+            Self::Source {
+                name,
+                health,
+                note,
+                said,
+            } => match said.show(reader).unwrap_or(note).as_str() {
+                "" => write!(f, "{name} is {health}"),
+                note => write!(f, "{name} is {health}: {note}"),
+            },
+            Self::Hold { resource, reason } => match reason {
+                Some(reason) => write!(f, "{resource} is held by a person: \"{reason}\""),
+                None => write!(f, "the hold on {resource} is gone"),
+            },
+            Self::Requested {
+                resource,
+                manual_override,
+            } => requested(f, resource, manual_override.as_ref()),
+            Self::Category { name, state } => category(f, name, state),
+            Self::Commanded { order, .. } => write!(f, "{}: {}", order.by, order.command),
+            Self::Suppression { entry, .. } => {
+                write!(f, "the {} of {} begins", entry.noun(), entry.about())
+            }
+            Self::SuppressionEnded(ended) => write!(f, "{ended}"),
+            Self::Seen(stub) => write!(f, "{stub} is seen for the first time"),
+            Self::Forgotten(stub) => write!(
+                f,
+                "{stub} is forgotten: book does not list it, and it was not seen for a day"
+            ),
+            Self::Notified { route, .. } => write!(f, "what {route} was notified of is kept"),
+            Self::RouteGone(route) => write!(
+                f,
+                "route {route} is not configured any more: what it was notified of is forgotten"
+            ),
+            Self::Manifest(change) => write!(f, "{change}"),
+            Self::Bookings(changes) => write!(f, "{} bookings changed", changes.len()),
+            Self::Pools(pools) => write!(f, "there are {} pools of experiments", pools.len()),
+            Self::Blind(true) => f.write_str(
+                "relay, jump and book are all silent: labwatch is probably cut off; nothing is switched",
+            ),
+            Self::Blind(false) => f.write_str("labwatch hears from the laboratory again"),
+            Self::Notifying(notification) => write!(f, "{}", notification.summary),
+            Self::Retrying { id, route, attempt } => {
+                write!(f, "#{id} to {route} is sent again, attempt {attempt}")
+            }
+            Self::Lane {
+                lane: Some(lane), ..
+            } => {
+                let n = lane.recipients.len();
+                write!(f, "{n} recipients of {} are notified apart", lane.of)
+            }
+            Self::Lane { name, lane: None } => {
+                write!(f, "recipients of {name} know what the others know")
+            }
+            Self::Waiting { id, lane, until } => write!(f, "#{id} to {lane} waits until {until}"),
+            Self::Superseded(id) => write!(f, "#{id} has nothing left to tell"),
+            Self::Delivered { id, outcome } => delivered(f, *id, outcome, reader),
+            Self::Sampling {
+                streams,
+                round,
+                keeps_up,
+                failures,
+            } => {
+                let how = if *keeps_up {
+                    "keeps up"
+                } else {
+                    "does not keep up"
+                };
+                let round = format_duration(*round);
+                write!(
+                    f,
+                    "listening {how}: {streams} streams, a round takes {round}, {failures} failures in a row"
+                )
+            }
+        }
+    }
+}
+
+fn delivered(
+    f: &mut fmt::Formatter<'_>,
+    id: u64,
+    outcome: &Result<Delivered, DeliveryFault>,
+    reader: Visibility,
+) -> fmt::Result {
+    let delivered = match outcome {
+        Ok(delivered) => delivered,
+        Err(failed) => {
+            let how = match failed.outlook {
+                Outlook::Passing => "",
+                Outlook::Refused => " (for good)",
+                Outlook::Unknown => " (it may have arrived)",
+            };
+            return write!(f, "#{id} not sent: {}{how}", failed.fault.words(reader));
+        }
+    };
+    write!(f, "#{id} sent")?;
+    for (at, one) in delivered.unreached.iter().enumerate() {
+        f.write_str(if at == 0 {
+            ", but not to "
+        } else {
+            "; nor to "
+        })?;
+        f.write_str(one.recipient.show(reader).unwrap_or("one recipient"))?;
+        write!(f, ": {}", one.fault.words(reader))?;
+        f.write_str(match one.outlook {
+            Outlook::Passing => "",
+            Outlook::Refused => " (for good)",
+            Outlook::Unknown => " (it may have arrived)",
+        })?;
+    }
+    Ok(())
+}
+
+fn switched(
+    f: &mut fmt::Formatter<'_>,
+    resource: &ResourceName,
+    outcome: &SwitchOutcome,
+    reader: Visibility,
+) -> fmt::Result {
+    match outcome {
+        SwitchOutcome::Confirmed(said) => {
+            write!(f, "book confirms: {resource} is {}", said.bookable())
+        }
+        SwitchOutcome::Held(Availability { reason, .. }) => {
+            write!(f, "{resource} left alone, a person holds it: \"{reason}\"")
+        }
+        SwitchOutcome::Gone => write!(f, "{resource} not switched: book does not know it"),
+        SwitchOutcome::Failed(fault) => {
+            write!(f, "{resource} not switched: {}", fault.words(reader))
+        }
+    }
+}
+
+fn category(f: &mut fmt::Formatter<'_>, name: &str, state: &CategoryState) -> fmt::Result {
+    let CategoryState {
+        by,
+        reason,
+        quarantined,
+        ..
+    } = state;
+    if state.enabled {
+        return write!(f, "category {name} is opened by {by}: {reason}");
+    }
+    write!(f, "category {name} is closed by {by}: {reason}")?;
+    match quarantined.len() {
+        0 => Ok(()),
+        n => write!(f, "; {n} experiments stay withdrawn until it is opened"),
+    }
+}
+
+fn requested(
+    f: &mut fmt::Formatter<'_>,
+    resource: &ResourceName,
+    manual_override: Option<&ManualOverride>,
+) -> fmt::Result {
+    match manual_override {
+        Some(ManualOverride::Hold(_)) => {
+            write!(f, "a person's hold of {resource} is to be written")
+        }
+        Some(ManualOverride::Enable) => {
+            write!(f, "a person's release of {resource} is to be written")
+        }
+        None => write!(f, "what a person asked of {resource} is done"),
+    }
+}
+
+impl fmt::Display for ManifestChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lost => f.write_str(
+                "book gives an empty manifest: upload it again; until then what was known is kept and nothing is switched",
+            ),
+            Self::Back => f.write_str("book has a manifest again"),
+            Self::Changed { added, removed } => {
+                let parts: Vec<String> = [("new in book", added), ("gone from book", removed)]
+                    .iter()
+                    .filter(|(_, names)| !names.is_empty())
+                    .map(|(what, names)| format!("{what}: {}", list(names)))
+                    .collect();
+                f.write_str(&parts.join("; "))
+            }
+        }
+    }
+}
+
+/// The most names that one line lists.
+const NAMED: usize = 10;
+
+fn list(names: &[ResourceName]) -> String {
+    let first: Vec<&str> = names.iter().take(NAMED).map(ResourceName::as_str).collect();
+    match names.len().saturating_sub(NAMED) {
+        0 => first.join(", "),
+        more => format!("{} and {more} more", first.join(", ")),
+    }
+}

@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Makes the folder of a small Debian that can be booted, for tests, and prints where it is. As root, with debootstrap. What is there is
+# used again; one that was left half done is made anew.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+suite=bookworm
+# Beside systemd, what the package asks for, so that it can be installed without a network.
+packages=systemd,systemd-sysv,dbus,ca-certificates,tzdata
+mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+
+target=${CARGO_TARGET_DIR:-target}/debian-root
+root=$target/$suite
+mkdir -p "$target"
+# Two tests at the same time make it once.
+exec 9>"$target/lock"
+flock 9
+if [ "$(cat "$target/made" 2>/dev/null)" != "$suite $packages" ]; then
+    rm -rf "$root" "$target/made"
+    if ! debootstrap --variant=minbase --include="$packages" "$suite" "$root" "$mirror" >"$target/log" 2>&1; then
+        tail -n 5 "$target/log" >&2
+        echo "debian-root.sh: $suite cannot be made from $mirror; all of it is in $target/log" >&2
+        exit 1
+    fi
+    rm -rf "$root"/var/cache/apt/archives/*.deb "$root"/var/lib/apt/lists/*
+    echo "$suite $packages" >"$target/made"
+fi
+realpath "$root"

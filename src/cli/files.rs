@@ -1,0 +1,107 @@
+//! Files that commands write for an installation: all of them or none, and secrets readable by their owner alone.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use super::Failure;
+
+/// Who may read a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Mode {
+    Open,
+    Private,
+}
+
+impl Mode {
+    const fn of_file(self) -> u32 {
+        match self {
+            Self::Open => 0o644,
+            Self::Private => 0o600,
+        }
+    }
+
+    const fn of_folder(self) -> u32 {
+        match self {
+            Self::Open => 0o755,
+            Self::Private => 0o700,
+        }
+    }
+}
+
+/// Writes them, unless one is there and is not to be replaced.
+///
+/// # Errors
+/// [`Failure::Failed`], with the files that are there, or the one that cannot be written.
+pub(super) fn write_all(all: &[(PathBuf, String, Mode)], replace: bool) -> Result<(), Failure> {
+    let there: Vec<String> = all
+        .iter()
+        .filter(|(path, ..)| !replace && path.exists())
+        .map(|(path, ..)| path.display().to_string())
+        .collect();
+    if !there.is_empty() {
+        return Err(Failure::Failed(format!(
+            "Nothing is written, because these files are there: {}. With --force they are replaced.",
+            there.join(", ")
+        )));
+    }
+    for (path, text, mode) in all {
+        write(path, text, *mode).map_err(|error| {
+            Failure::Failed(format!("{} cannot be written: {error}.", path.display()))
+        })?;
+    }
+    Ok(())
+}
+
+/// Puts a file in place at once, with its rights from the beginning.
+fn write(path: &Path, text: &str, mode: Mode) -> io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    if !folder.exists() {
+        DirBuilder::new()
+            .recursive(true)
+            .mode(mode.of_folder())
+            .create(folder)?;
+    }
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(".new");
+    let new = path.with_file_name(name);
+    if new.exists() {
+        fs::remove_file(&new)?;
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(mode.of_file());
+    let mut file = options.open(&new)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()?;
+    fs::rename(&new, path)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_their_owners_and_nothing_is_replaced_unasked() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let secret = folder.path().join("secrets/secret_book");
+        let files = [(secret.clone(), "hunter22".to_owned(), Mode::Private)];
+        write_all(&files, false).expect("writes");
+        let mode = |path: &Path| fs::metadata(path).expect("is there").permissions().mode() & 0o777;
+        assert_eq!(mode(&secret), 0o600);
+        assert_eq!(mode(secret.parent().expect("a folder")), 0o700);
+
+        let other = folder.path().join("labwatch.env");
+        let both = [
+            (other.clone(), "A=1\n".to_owned(), Mode::Open),
+            (secret.clone(), "other".to_owned(), Mode::Private),
+        ];
+        assert!(write_all(&both, false).is_err());
+        assert!(!other.exists(), "all or none");
+        write_all(&both, true).expect("replaces");
+        assert_eq!(fs::read_to_string(&secret).expect("reads"), "other");
+        assert_eq!(mode(&secret), 0o600);
+    }
+}

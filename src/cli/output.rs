@@ -1,0 +1,67 @@
+//! What commands print. On standard error in systemd's journal each line has its priority, so that `journalctl -p err` finds what stops
+//! a start or a reload.
+
+use std::io::{self, Write};
+
+use super::Failure;
+use crate::telemetry::journal;
+
+/// How urgent a line is, as the journal counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Priority {
+    Error = 3,
+    Warning = 4,
+    Note = 6,
+}
+
+/// Prints on standard output. A reader that has gone away has read enough.
+pub(super) fn say(text: &str) -> Result<(), Failure> {
+    match writeln!(io::stdout(), "{}", text.trim_end()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Failed(format!(
+            "Standard output cannot be written: {error}."
+        ))),
+        Ok(()) | Err(_) => Ok(()),
+    }
+}
+
+/// Prints an error on standard error.
+pub(super) fn complain(text: &str) {
+    print(text, Priority::Error);
+}
+
+/// Prints a warning on standard error.
+pub(super) fn warn(text: &str) {
+    print(text, Priority::Warning);
+}
+
+/// Prints on standard error what goes with a result on standard output, and is no part of it.
+pub(super) fn note(text: &str) {
+    print(text, Priority::Note);
+}
+
+fn print(text: &str, priority: Priority) {
+    let text = if journal::is_standard_error() {
+        marked(text, priority)
+    } else {
+        format!("{text}\n")
+    };
+    let _ = io::stderr().write_all(text.as_bytes()); // there is nowhere else to say it
+}
+
+/// Each line with its priority in front, as the journal reads it.
+fn marked(text: &str, priority: Priority) -> String {
+    text.lines().fold(String::new(), |all, line| {
+        format!("{all}<{}>{line}\n", priority as u8)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_has_its_priority() {
+        assert_eq!(marked("a\nb", Priority::Error), "<3>a\n<3>b\n");
+        assert_eq!(marked("c", Priority::Warning), "<4>c\n");
+    }
+}

@@ -1,0 +1,241 @@
+//! The connection to etcd, and what is asked of it in one go.
+
+use std::future::Future;
+use std::time::Duration;
+
+use etcd_client::{
+    Certificate, Client, Compare, CompareOp, ConnectOptions, GetOptions, Identity, TlsOptions, Txn,
+    TxnOp,
+};
+use secrecy::ExposeSecret;
+
+use super::super::commit::{Operation, transactions};
+use super::super::map::{StateMap, difference};
+use super::super::view::Peer;
+use super::{ANSWER_WITHIN, Fault};
+use crate::config::ClusterSettings;
+use engine::State;
+
+/// Pings over an open connection: without them a member that stands still is noticed by no stream.
+const PING_EVERY: Duration = Duration::from_secs(2);
+
+/// A connection whose ping is not answered for so long is given up.
+const PONG_WITHIN: Duration = Duration::from_secs(2);
+
+/// The longest that connecting to one member may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+/// Below the prefix: the durable state, and the election.
+const STATE: &str = "/state/";
+const ELECTION: &str = "/leader";
+
+/// Everything that stands below the prefix.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Listing {
+    pub(super) map: StateMap,
+    /// The candidates by their election keys, each with the revision at which it came. The earliest leads.
+    pub(super) peers: Vec<(String, i64, Option<Peer>)>,
+    pub(super) revision: i64,
+}
+
+/// What a key below the prefix is about.
+pub(super) enum Place {
+    State(String),
+    Candidate(String),
+    Other,
+}
+
+/// Where things stand in etcd.
+#[derive(Debug, Clone)]
+pub(super) struct Keys(pub(super) String);
+
+impl Keys {
+    pub(super) fn all(&self) -> String {
+        format!("{}/", self.0)
+    }
+
+    pub(super) fn election(&self) -> String {
+        format!("{}{ELECTION}", self.0)
+    }
+
+    pub(super) fn state(&self, key: &str) -> String {
+        format!("{}{STATE}{key}", self.0)
+    }
+
+    pub(super) fn place(&self, key: &[u8]) -> Place {
+        let Ok(key) = std::str::from_utf8(key) else {
+            return Place::Other;
+        };
+        let below = key.strip_prefix(&self.0).unwrap_or_default();
+        match (below.strip_prefix(STATE), below.strip_prefix(ELECTION)) {
+            (Some(entry), _) => Place::State(entry.to_owned()),
+            (None, Some(_)) => Place::Candidate(key.to_owned()),
+            (None, None) => Place::Other,
+        }
+    }
+}
+
+/// Waits for an answer, but not for ever.
+pub(super) async fn within<T>(
+    limit: Duration,
+    asking: impl Future<Output = Result<T, etcd_client::Error>>,
+) -> Result<T, Fault> {
+    match tokio::time::timeout(limit, asking).await {
+        Ok(answer) => answer.map_err(Fault::from),
+        Err(_) => Err(Fault::Slow(limit)),
+    }
+}
+
+/// Connects. Each request is given its own time limit: one for all would end a campaign, which waits for its turn.
+pub(super) async fn connect(settings: &ClusterSettings) -> Result<Client, Fault> {
+    let options = options(settings)?;
+    within(
+        ANSWER_WITHIN,
+        Client::connect(&settings.endpoints, Some(options)),
+    )
+    .await
+}
+
+fn options(settings: &ClusterSettings) -> Result<ConnectOptions, Fault> {
+    let mut options = ConnectOptions::new()
+        .with_keep_alive(PING_EVERY, PONG_WITHIN)
+        .with_keep_alive_while_idle(true)
+        .with_connect_timeout(CONNECT_WITHIN)
+        .with_require_leader(true);
+    if let Some((user, password)) = &settings.user {
+        options = options
+            .with_user(user, password.expose_secret())
+            .with_auto_token_refresh(true);
+    }
+    let is_secure = settings
+        .endpoints
+        .iter()
+        .any(|endpoint| endpoint.starts_with("https:"));
+    if is_secure {
+        options = options.with_tls(tls(settings)?);
+    }
+    Ok(options)
+}
+
+fn tls(settings: &ClusterSettings) -> Result<TlsOptions, Fault> {
+    let read = |key: &str, path: &std::path::Path| {
+        std::fs::read(path).map_err(|error| {
+            Fault::Settings(format!("{key} {} cannot be read: {error}", path.display()))
+        })
+    };
+    let mut tls = TlsOptions::new();
+    match &settings.ca {
+        Some(ca) => {
+            tls = tls.ca_certificate(Certificate::from_pem(read("cluster_tls_ca", ca)?));
+        }
+        None => tls = tls.with_native_roots(),
+    }
+    if let Some((cert, key)) = &settings.identity {
+        let cert = read("cluster_tls_cert", cert)?;
+        let key = read("cluster_tls_key", key)?;
+        tls = tls.identity(Identity::from_pem(cert, key));
+    }
+    Ok(tls)
+}
+
+/// Everything below the prefix, as the majority of etcd's members have it.
+pub(super) async fn list(client: &mut Client, keys: &Keys) -> Result<Listing, Fault> {
+    let all = GetOptions::new().with_prefix();
+    let answer = within(ANSWER_WITHIN, client.get(keys.all(), Some(all))).await?;
+    let mut listing = Listing {
+        revision: answer.header().map_or(0, |header| header.revision()),
+        ..Listing::default()
+    };
+    for found in answer.kvs() {
+        match keys.place(found.key()) {
+            Place::State(key) => listing.map.put(key, found.value().to_vec()),
+            Place::Candidate(key) => {
+                let peer = serde_json::from_slice(found.value()).ok();
+                listing.peers.push((key, found.create_revision(), peer));
+            }
+            Place::Other => {}
+        }
+    }
+    Ok(listing)
+}
+
+/// A transaction of these operations, which is made only while the election key is the one of this revision.
+pub(super) fn fenced(keys: &Keys, election_key: &[u8], since: i64, batch: &[Operation]) -> Txn {
+    let is_ours = Compare::create_revision(election_key, CompareOp::Equal, since);
+    Txn::new().when([is_ours]).and_then(operations(keys, batch))
+}
+
+fn operations(keys: &Keys, batch: &[Operation]) -> Vec<TxnOp> {
+    let one = |operation: &Operation| {
+        let key = keys.state(&operation.key);
+        match &operation.value {
+            Some(value) => TxnOp::put(key, value.clone(), None),
+            None => TxnOp::delete(key, None),
+        }
+    };
+    batch.iter().map(one).collect()
+}
+
+/// Whether etcd lets us in and has a quorum, in words.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn reach(settings: &ClusterSettings) -> Result<String, Fault> {
+    let mut client = connect(settings).await?;
+    let status = within(ANSWER_WITHIN, client.status()).await?;
+    let listing = list(&mut client, &Keys(settings.prefix.clone())).await?;
+    let leader = first(&listing.peers).map_or_else(
+        || "no replica leads".to_owned(),
+        |peer| format!("{} leads", peer.name),
+    );
+    Ok(format!("etcd {} lets us in; {leader}", status.version()))
+}
+
+/// The one that came first.
+pub(super) fn first(peers: &[(String, i64, Option<Peer>)]) -> Option<&Peer> {
+    peers
+        .iter()
+        .min_by_key(|(_, since, _)| *since)
+        .and_then(|(_, _, peer)| peer.as_ref())
+}
+
+/// The durable state, and the name of the replica that leads.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn read_state(settings: &ClusterSettings) -> Result<(StateMap, Option<String>), Fault> {
+    let mut client = connect(settings).await?;
+    let listing = list(&mut client, &Keys(settings.prefix.clone())).await?;
+    let leader = first(&listing.peers).map(|peer| peer.name.clone());
+    Ok((listing.map, leader))
+}
+
+/// Makes the durable state this one, with these further entries. Entries that this version does not understand stay.
+///
+/// # Errors
+/// [`Fault`]; some of it may be written then. Also when a replica leads.
+pub async fn write_state(
+    settings: &ClusterSettings,
+    state: &State,
+    others: Vec<Operation>,
+) -> Result<usize, Fault> {
+    let (mut client, keys) = (connect(settings).await?, Keys(settings.prefix.clone()));
+    let before = list(&mut client, &keys).await?;
+    if let Some(leader) = first(&before.peers) {
+        let name = &leader.name;
+        return Err(Fault::Other(format!(
+            "{name} leads: stop all replicas first"
+        )));
+    }
+    let changes = difference(&before.map.state(), state);
+    let count = changes.len() + others.len();
+    let others = others
+        .chunks(super::super::commit::MAX_OPERATIONS)
+        .map(<[Operation]>::to_vec)
+        .collect::<Vec<_>>();
+    for batch in others.into_iter().chain(transactions(changes)) {
+        let txn = Txn::new().and_then(operations(&keys, &batch));
+        within(ANSWER_WITHIN, client.txn(txn)).await?;
+    }
+    Ok(count)
+}

@@ -1,0 +1,126 @@
+//! What can be wrong with etcd, in words that say what to do. Holds no credentials.
+
+use std::time::Duration;
+
+/// What is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// None of the endpoints answers.
+    #[error(
+        "etcd cannot be reached ({0}): check that its members run, and cluster_endpoints and cluster_tls_ca"
+    )]
+    Unreachable(String),
+    /// It takes too long.
+    #[error("etcd has not answered within {}", engine::model::format_duration(*.0))]
+    Slow(Duration),
+    /// More waited to be committed than there is room for.
+    #[error("etcd takes commits far too slowly")]
+    Behind,
+    /// It has no quorum.
+    #[error("etcd has no leader, so too few of its members work: start them")]
+    NoQuorum,
+    /// It is full.
+    #[error(
+        "etcd is full (NOSPACE): compact and defragment it, then disarm the alarm with etcdctl alarm disarm"
+    )]
+    Full,
+    /// It does not let us in.
+    #[error(
+        "etcd refuses us ({0}): check cluster_user, cluster_password and the roles of that user"
+    )]
+    Refused(String),
+    /// The lease or the election key is gone.
+    #[error("the lease has ended")]
+    Lost,
+    /// Something else.
+    #[error("etcd answers: {0}")]
+    Other(String),
+    /// A file of the settings cannot be read.
+    #[error("{0}")]
+    Settings(String),
+}
+
+// Codes of gRPC, by their numbers.
+const INVALID_ARGUMENT: i32 = 3;
+const DEADLINE: i32 = 4;
+const DENIED: i32 = 7;
+const EXHAUSTED: i32 = 8;
+const UNAVAILABLE: i32 = 14;
+const UNAUTHENTICATED: i32 = 16;
+
+impl From<etcd_client::Error> for Fault {
+    fn from(error: etcd_client::Error) -> Self {
+        match error {
+            etcd_client::Error::GRpcStatus(status) => {
+                of_status(status.code() as i32, status.message())
+            }
+            etcd_client::Error::TransportError(error) => Self::Unreachable(error.to_string()),
+            etcd_client::Error::IoError(error) => Self::Unreachable(error.to_string()),
+            etcd_client::Error::InvalidArgs(_)
+            | etcd_client::Error::InvalidUri(_)
+            | etcd_client::Error::WatchError(_)
+            | etcd_client::Error::Utf8Error(_)
+            | etcd_client::Error::LeaseKeepAliveError(_)
+            | etcd_client::Error::ElectError(_)
+            | etcd_client::Error::InvalidMetadataValue(_)
+            | etcd_client::Error::EndpointError(_)
+            | etcd_client::Error::EndpointsNotManaged
+            | etcd_client::Error::Internal(_) => Self::Other(error.to_string()),
+        }
+    }
+}
+
+fn of_status(code: i32, message: &str) -> Fault {
+    match code {
+        _ if message.contains("no leader") => Fault::NoQuorum,
+        _ if message.contains("requested lease not found") => Fault::Lost,
+        EXHAUSTED => Fault::Full,
+        DENIED | UNAUTHENTICATED => Fault::Refused(message.to_owned()),
+        INVALID_ARGUMENT if message.contains("authentication") || message.contains("user name") => {
+            Fault::Refused(message.to_owned())
+        }
+        DEADLINE => Fault::Other(message.to_owned()),
+        UNAVAILABLE => Fault::Unreachable(message.to_owned()),
+        _ => Fault::Other(message.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_etcd_says_becomes_what_to_do() {
+        let refused = "etcdserver: authentication failed, invalid user ID or password";
+        for (code, message, start) in [
+            (UNAVAILABLE, "etcdserver: no leader", "etcd has no leader"),
+            (
+                EXHAUSTED,
+                "etcdserver: mvcc: database space exceeded",
+                "etcd is full",
+            ),
+            (INVALID_ARGUMENT, refused, "etcd refuses us"),
+            (
+                INVALID_ARGUMENT,
+                "etcdserver: user name is empty",
+                "etcd refuses us",
+            ),
+            (DENIED, "etcdserver: permission denied", "etcd refuses us"),
+            (
+                UNAUTHENTICATED,
+                "etcdserver: invalid auth token",
+                "etcd refuses us",
+            ),
+            (UNAVAILABLE, "tcp connect error", "etcd cannot be reached"),
+            (
+                5,
+                "etcdserver: requested lease not found",
+                "the lease has ended",
+            ),
+            (2, "unknown", "etcd answers: unknown"),
+        ] {
+            let words = of_status(code, message).to_string();
+            assert!(words.starts_with(start), "{words}");
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! The one task that decides: takes what the others report, leads while the lease is proven, and says where this replica stands.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use super::client::Listing;
+use super::follow::{Change, follow, longer};
+use super::session::{Outcome, Session};
+use super::{EVENT_QUEUE, FIRST_RETRY, Fault};
+use crate::cluster::leadership::{self, Leadership, Phase};
+use crate::cluster::membership::{Commit, Committed, Ends, ResignAsked};
+use crate::cluster::view::{Peer, View};
+use crate::config::ClusterSettings;
+use engine::Role;
+
+/// Followers go on from a changed state at most this often.
+const FOLLOW_EVERY: Duration = Duration::from_secs(1);
+
+/// Before the lead is given up, what is under way is waited for so long.
+const DRAIN_WITHIN: Duration = Duration::from_secs(3);
+
+/// How often it is looked whether that has ended.
+const DRAIN_STEP: Duration = Duration::from_millis(10);
+
+/// A replica that was told to give up the lead does not stand again before this.
+const STAND_ASIDE: Duration = Duration::from_secs(1);
+
+/// The loop turns at least this often, so that the view says how old it is.
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+
+/// The kinds of entries that a follower's readers see and that it cannot find out by itself.
+const SHOWN: [&str; 6] = [
+    "acknowledgement/",
+    "silence/",
+    "maintenance/",
+    "category/",
+    "notified/",
+    "request/",
+];
+
+/// What the tasks report.
+pub(super) enum Event {
+    /// Everything that stands in etcd.
+    Listed(Box<Listing>),
+    /// What changed there, and the revision since.
+    Changed(Vec<Change>, i64),
+    /// It cannot be followed now.
+    Unseen(Fault),
+    /// What came of something in the session of this number.
+    Of(u64, Outcome),
+}
+
+/// Why the lead is given up, and since when.
+#[derive(Debug)]
+struct Leaving {
+    since: Instant,
+    asked: Option<ResignAsked>,
+}
+
+/// Takes part in the cluster until `stop`.
+pub async fn run(settings: ClusterSettings, ends: Ends, stop: CancellationToken) {
+    let (events, queue) = mpsc::channel(EVENT_QUEUE);
+    let mut following = JoinSet::new();
+    following.spawn(follow(settings.clone(), events.clone()));
+    Member::new(settings, ends, events).run(queue, stop).await;
+}
+
+pub(super) struct Member {
+    settings: ClusterSettings,
+    this: Peer,
+    pub(super) ends: Ends,
+    events: mpsc::Sender<Event>,
+    leadership: Leadership,
+    session: Option<Session>,
+    sessions: u64,
+    /// What gives leases back.
+    returning: JoinSet<()>,
+    pub(super) known: Option<Listing>,
+    pub(super) term: u64,
+    /// The number of the last commit that came in this term. One that is missed was lost on the way.
+    came: u64,
+    retry_at: Instant,
+    pause: Duration,
+    follow_at: Option<Instant>,
+    leaving: Option<Leaving>,
+    pub(super) fault_of_lease: Option<Fault>,
+    pub(super) fault_of_watch: Option<Fault>,
+    pub(super) view: View,
+}
+
+impl Member {
+    fn new(settings: ClusterSettings, ends: Ends, events: mpsc::Sender<Event>) -> Self {
+        let view = View::clone(&ends.view.borrow());
+        Self {
+            this: view.this.clone(),
+            leadership: Leadership::new(settings.lease),
+            settings,
+            ends,
+            events,
+            session: None,
+            sessions: 0,
+            returning: JoinSet::new(),
+            known: None,
+            term: 0,
+            came: 0,
+            retry_at: Instant::now(),
+            pause: FIRST_RETRY,
+            follow_at: None,
+            leaving: None,
+            fault_of_lease: None,
+            fault_of_watch: None,
+            view,
+        }
+    }
+
+    async fn run(mut self, mut queue: mpsc::Receiver<Event>, stop: CancellationToken) {
+        loop {
+            // What the clock says comes first: a process that was frozen has the answers of then waiting for it.
+            self.keep_time();
+            if self.has_left(&stop).await {
+                break;
+            }
+            self.publish_view();
+            let wake_at = self.wake_at();
+            let may_commit = !self.is_committing();
+            tokio::select! {
+                biased;
+                () = stop.cancelled(), if self.leaving.is_none() => self.leave(None),
+                Some(event) = queue.recv() => self.take(event),
+                Some(asked) = self.ends.resign.recv() => self.resign(asked),
+                Some(commit) = self.ends.commits.recv(), if may_commit => self.commit(commit),
+                () = sleep_until(wake_at) => {}
+            }
+        }
+    }
+
+    fn leads(&self) -> bool {
+        matches!(self.leadership.phase(), Phase::Leader(_))
+    }
+
+    fn is_committing(&self) -> bool {
+        self.session
+            .as_ref()
+            .is_some_and(|session| session.is_committing)
+    }
+
+    fn wake_at(&self) -> Instant {
+        let now = Instant::now();
+        let due = [
+            self.leadership.proven_until(),
+            self.follow_at,
+            self.leaving.as_ref().map(|_| now + DRAIN_STEP),
+            self.session.is_none().then_some(self.retry_at),
+        ];
+        let latest = now + LONGEST_SLEEP;
+        due.into_iter()
+            .flatten()
+            .min()
+            .unwrap_or(latest)
+            .min(latest)
+    }
+
+    fn keep_time(&mut self) {
+        let now = Instant::now();
+        let had_lease = self.leadership.proven_until().is_some();
+        let phase = self.leadership.take(leadership::Event::Tick, now);
+        if had_lease && phase == Phase::Away {
+            let fault = self.fault_of_lease.clone().unwrap_or(Fault::Lost);
+            self.step_down(&fault);
+        }
+        if self.session.is_none() && self.leaving.is_none() && now >= self.retry_at {
+            self.sessions += 1;
+            let session = Session::open(self.sessions, &self.settings, self.events.clone());
+            self.session = Some(session);
+        }
+        if self.follow_at.is_some_and(|at| now >= at) {
+            self.follow_at = None;
+            self.stand(Role::Follower);
+        }
+        while self.returning.try_join_next().is_some() {}
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            Event::Listed(listing) => {
+                self.fault_of_watch = None;
+                self.heard();
+                self.known = Some(*listing);
+                if !self.leads() {
+                    self.stand(Role::Follower);
+                }
+            }
+            Event::Changed(changes, revision) => {
+                self.fault_of_watch = None;
+                self.heard();
+                self.change(changes, revision);
+            }
+            Event::Unseen(fault) => self.fault_of_watch = Some(fault),
+            Event::Of(id, outcome) => {
+                // What came of an earlier session means nothing any more.
+                if self
+                    .session
+                    .as_ref()
+                    .is_some_and(|session| session.id == id)
+                {
+                    self.came(outcome);
+                }
+            }
+        }
+    }
+
+    fn change(&mut self, changes: Vec<Change>, revision: i64) {
+        let is_shown = changes.iter().any(|change| match change {
+            Change::Put(key, _) | Change::Removed(key) => {
+                SHOWN.iter().any(|kind| key.starts_with(kind))
+            }
+            Change::Came(..) | Change::Left(_) => false,
+        });
+        if let Some(known) = &mut self.known {
+            known.revision = known.revision.max(revision);
+            changes.into_iter().for_each(|change| known.take(change));
+        }
+        if is_shown && !self.leads() {
+            self.follow_at
+                .get_or_insert_with(|| Instant::now() + FOLLOW_EVERY);
+        }
+    }
+
+    fn came(&mut self, outcome: Outcome) {
+        let now = Instant::now();
+        match outcome {
+            Outcome::Granted(client, lease, asked) => {
+                self.leadership.take(leadership::Event::Granted(asked), now);
+                if let Some(session) = &mut self.session {
+                    session.stand(*client, lease, &self.this);
+                }
+                self.renewed();
+            }
+            Outcome::Renewed(asked) => {
+                self.leadership.take(leadership::Event::Renewed(asked), now);
+                self.renewed();
+            }
+            Outcome::NotRenewed(fault) => {
+                tracing::debug!(%fault, "the lease cannot be renewed now");
+                self.fault_of_lease = Some(fault);
+            }
+            Outcome::Lost(fault) => self.step_down(&fault),
+            Outcome::Elected(key, listing) => {
+                let phase = self.leadership.take(leadership::Event::Elected, now);
+                if let (Some(session), Phase::Leader(_)) = (&mut self.session, phase) {
+                    session.elected(key);
+                    self.known = Some(*listing);
+                    self.lead();
+                }
+            }
+            Outcome::Committed(number) => {
+                self.view.commits += 1;
+                self.session
+                    .iter_mut()
+                    .for_each(|session| session.is_committing = false);
+                let term = self.term;
+                self.ends.committed.send_replace(Committed { term, number });
+            }
+            Outcome::NotCommitted(fault) => {
+                self.view.failed_commits += 1;
+                self.step_down(&fault);
+            }
+        }
+    }
+
+    fn heard(&mut self) {
+        self.view.heard = Some(Timestamp::now());
+    }
+
+    fn renewed(&mut self) {
+        self.fault_of_lease = None;
+        self.pause = FIRST_RETRY;
+        self.heard();
+        if let (Phase::Leader(until), None) = (self.leadership.phase(), &self.leaving) {
+            self.ends.fence.open_until(until);
+        }
+    }
+
+    fn lead(&mut self) {
+        self.term += 1;
+        self.came = 0;
+        self.follow_at = None;
+        self.view.terms += 1;
+        let (term, number) = (self.term, 0);
+        self.ends.committed.send_replace(Committed { term, number });
+        self.renewed();
+        self.stand(Role::Leader);
+        tracing::info!(name = self.this.name, term, "this replica leads");
+    }
+
+    fn step_down(&mut self, fault: &Fault) {
+        self.ends.fence.close();
+        let led = self.view.role == Role::Leader;
+        self.leadership
+            .take(leadership::Event::Lost, Instant::now());
+        let is_idle = self.ends.outstanding.load(Ordering::SeqCst) == 0;
+        if let Some(session) = self.session.take().filter(|_| is_idle) {
+            // With effects under way the lease has to end by itself: until then no other replica acts.
+            self.returning.spawn(session.give_back());
+        }
+        if led {
+            tracing::warn!(%fault, "this replica leads no more: it cannot prove its lease");
+            self.stand(Role::Follower);
+        }
+        if self.fault_of_lease.as_ref() != Some(fault) {
+            tracing::warn!(%fault, "no lease from etcd; it is tried again");
+        }
+        self.fault_of_lease = Some(fault.clone());
+        self.retry_at = Instant::now() + self.pause;
+        self.pause = longer(self.pause);
+    }
+
+    /// Commits this and all that waits behind it.
+    fn commit(&mut self, first: Commit) {
+        let (mut changes, mut last) = (Vec::new(), None);
+        let mut next = Some(first);
+        while let Some(commit) = next {
+            if commit.term == self.term && self.leads() {
+                if std::mem::replace(&mut self.came, commit.number) + 1 != commit.number {
+                    return self.step_down(&Fault::Behind);
+                }
+                changes.extend(commit.changes);
+                last = Some(commit.number);
+            }
+            next = self.ends.commits.try_recv().ok();
+        }
+        if let (Some(session), Some(last)) = (&mut self.session, last) {
+            session.commit(changes, last);
+        }
+    }
+
+    fn resign(&mut self, asked: ResignAsked) {
+        if self.leads() && self.leaving.is_none() {
+            self.leave(Some(asked));
+        } else {
+            // Who asked may be gone.
+            drop(asked.send(Err("this replica does not lead".to_owned())));
+        }
+    }
+
+    /// Begins nothing new. What is under way still ends and is committed.
+    fn leave(&mut self, asked: Option<ResignAsked>) {
+        self.ends.fence.close();
+        let since = Instant::now();
+        self.leaving = Some(Leaving { since, asked });
+    }
+
+    /// Gives the lead up once nothing is under way any more. Whether the process ends then.
+    async fn has_left(&mut self, stop: &CancellationToken) -> bool {
+        let is_busy = self.leads() && !self.is_drained();
+        let is_due = self
+            .leaving
+            .as_ref()
+            .is_some_and(|leaving| !is_busy || leaving.since.elapsed() >= DRAIN_WITHIN);
+        let Some(leaving) = self.leaving.take_if(|_| is_due) else {
+            return false;
+        };
+        let session = self.session.take();
+        if let Some(session) = session.filter(|_| !is_busy) {
+            session.give_back().await;
+        }
+        tracing::info!(name = self.this.name, "this replica has given up its lease");
+        if let Some(asked) = leaving.asked {
+            self.leadership
+                .take(leadership::Event::Lost, Instant::now());
+            self.retry_at = Instant::now() + STAND_ASIDE;
+            self.stand(Role::Follower);
+            // Who asked may be gone.
+            drop(asked.send(Ok(())));
+        }
+        stop.is_cancelled()
+    }
+
+    fn is_drained(&self) -> bool {
+        self.ends.outstanding.load(Ordering::SeqCst) == 0
+            && self.ends.commits.is_empty()
+            && !self.is_committing()
+    }
+}

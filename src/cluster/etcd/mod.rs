@@ -1,0 +1,29 @@
+//! The cluster by etcd: one task that takes a lease, stands for election, follows the state, commits, and gives the lead up.
+//!
+//! Everything that waits for etcd runs in tasks of its own and reports what came of it; this one decides by [`Leadership`] and never waits
+//! for more than the next event or the end of the lease.
+
+mod client;
+mod fault;
+mod follow;
+mod member;
+mod session;
+mod standing;
+
+pub use client::{reach, read_state, write_state};
+pub use fault::Fault;
+pub use member::run;
+
+use std::time::Duration;
+
+/// The longest that one request to etcd may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// The pause before the first new attempt of anything; each further one is twice as long.
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+
+/// The longest pause between two attempts: a lead that is free is taken soon after etcd is back.
+const LONGEST_RETRY: Duration = Duration::from_secs(2);
+
+/// How many events may wait for the one task. Those that report wait when it is full.
+const EVENT_QUEUE: usize = 64;

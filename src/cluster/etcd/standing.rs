@@ -1,0 +1,59 @@
+//! What the member says of itself: to the driver where it stands, to readers how the cluster is.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::member::Member;
+use crate::cluster::view::Etcd;
+use engine::Role;
+
+impl Member {
+    /// Says where this replica stands, and from which state it goes on.
+    pub(super) fn stand(&mut self, role: Role) {
+        let state = self.known.as_ref().map(|known| Arc::new(known.map.state()));
+        let term = self.term;
+        self.ends.standing.send_modify(|standing| {
+            standing.role = role;
+            standing.term = term;
+            standing.version += 1;
+            standing.state = state.or_else(|| standing.state.take());
+        });
+        if self.view.role != role {
+            self.view.role = role;
+            self.view.since = Timestamp::now();
+        }
+    }
+
+    pub(super) fn publish_view(&mut self) {
+        let fault = self
+            .fault_of_lease
+            .as_ref()
+            .or(self.fault_of_watch.as_ref());
+        let etcd = match (fault, self.view.heard) {
+            (Some(fault), _) => Etcd::Fault(fault.to_string()),
+            (None, Some(_)) => Etcd::Ok,
+            (None, None) => Etcd::Connecting,
+        };
+        if self.view.etcd != etcd {
+            self.view.etcd = etcd;
+            self.view.etcd_since = Timestamp::now();
+        }
+        if let Some(known) = &self.known {
+            let mut peers = known.peers.clone();
+            peers.sort_by_key(|(_, since, _)| *since);
+            self.view.replicas = peers.into_iter().filter_map(|(.., peer)| peer).collect();
+            self.view.leader = self.view.replicas.first().cloned();
+            self.view.revision = known.revision;
+            self.view.unknown = known.map.unknown().count();
+        }
+        let view = &self.view;
+        self.ends.view.send_if_modified(|shown| {
+            let is_other = **shown != *view;
+            if is_other {
+                *shown = Arc::new(view.clone());
+            }
+            is_other
+        });
+    }
+}

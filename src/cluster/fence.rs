@@ -1,0 +1,68 @@
+//! Until when this replica may act, by its own monotonic clock. Whoever carries out an effect asks here first, so that a process that was
+//! frozen acts on nothing that it decided before.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The time for which this replica may act. A clone is the same fence.
+#[derive(Debug, Clone)]
+pub struct Fence(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    start: Instant,
+    /// In milliseconds since the start; 0: closed.
+    until: AtomicU64,
+}
+
+impl Fence {
+    /// A fence that is closed.
+    #[must_use]
+    pub fn closed() -> Self {
+        Self(Arc::new(Shared {
+            start: Instant::now(),
+            until: AtomicU64::new(0),
+        }))
+    }
+
+    /// Lets act until this moment, and no longer.
+    pub fn open_until(&self, until: Instant) {
+        let millis = until.saturating_duration_since(self.0.start).as_millis();
+        let millis = u64::try_from(millis).unwrap_or(u64::MAX);
+        self.0.until.store(millis, Ordering::SeqCst);
+    }
+
+    /// Lets nothing act any more.
+    pub fn close(&self) {
+        self.0.until.store(0, Ordering::SeqCst);
+    }
+
+    /// For how long this replica may still act; zero: it may not.
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        let until = Duration::from_millis(self.0.until.load(Ordering::SeqCst));
+        until.saturating_sub(self.0.start.elapsed())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_fence_closes_by_itself() {
+        let fence = Fence::closed();
+        assert_eq!(fence.left(), Duration::ZERO);
+        fence.open_until(Instant::now() + Duration::from_secs(8));
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(fence.left(), Duration::from_secs(5));
+        tokio::time::advance(Duration::from_secs(5)).await;
+        assert_eq!(fence.left(), Duration::ZERO);
+        fence.open_until(Instant::now() + Duration::from_secs(1));
+        fence.close();
+        assert_eq!(fence.left(), Duration::ZERO);
+    }
+}

@@ -1,0 +1,186 @@
+//! The cluster as the driver sees it: whether this replica leads, from which state, what is committed, and whether it may act now.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::fence::Fence;
+use super::view::View;
+use engine::{Role, State, StateChange};
+
+/// How many commits may wait. One more ends the leadership: etcd is far too slow.
+pub const COMMIT_QUEUE: usize = 1_024;
+
+/// How many requests to resign may wait.
+const RESIGN_QUEUE: usize = 4;
+
+/// Where this replica stands, and what it goes on from.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Standing {
+    /// Whether it leads.
+    pub role: Role,
+    /// How often it was elected.
+    pub term: u64,
+    /// Grows whenever the driver is to go on from `state`.
+    pub version: u64,
+    /// The durable state; `None`: it is not known yet.
+    pub state: Option<Arc<State>>,
+}
+
+/// Changes to commit.
+#[derive(Debug)]
+pub struct Commit {
+    /// In which term.
+    pub term: u64,
+    /// Its number in that term, from 1.
+    pub number: u64,
+    /// What changed; may be nothing, and then it is only proven that this replica still leads.
+    pub changes: Vec<StateChange>,
+}
+
+/// How far commits are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Committed {
+    /// In which term.
+    pub term: u64,
+    /// The number of the last commit that is in etcd.
+    pub number: u64,
+}
+
+/// A receipt for a commit. Compare it with [`Membership::is_committed`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommitTicket(Committed);
+
+/// A request to give up the lead; the answer comes when that is done.
+pub type ResignAsked = oneshot::Sender<Result<(), String>>;
+
+/// Through which the lead is given up.
+pub type ResignSender = mpsc::Sender<ResignAsked>;
+
+/// The driver's end.
+#[derive(Debug)]
+pub struct Membership {
+    standing: watch::Receiver<Standing>,
+    committed: watch::Receiver<Committed>,
+    commits: mpsc::Sender<Commit>,
+    fence: Fence,
+    outstanding: Arc<AtomicUsize>,
+    next: u64,
+}
+
+/// The end of what speaks with etcd.
+#[derive(Debug)]
+pub struct Ends {
+    /// Where this replica stands.
+    pub standing: watch::Sender<Standing>,
+    /// How far commits are.
+    pub committed: watch::Sender<Committed>,
+    /// What is to be committed.
+    pub commits: mpsc::Receiver<Commit>,
+    /// Until when this replica may act.
+    pub fence: Fence,
+    /// How many effects are carried out now.
+    pub outstanding: Arc<AtomicUsize>,
+    /// What readers see.
+    pub view: watch::Sender<Arc<View>>,
+    /// Requests to give up the lead.
+    pub resign: mpsc::Receiver<ResignAsked>,
+}
+
+/// The two ends, and the way to give up the lead. Readers follow the view.
+#[must_use]
+pub fn membership(view: View) -> (Membership, Ends, ResignSender, watch::Receiver<Arc<View>>) {
+    let (standing, standing_seen) = watch::channel(Standing {
+        role: Role::Follower,
+        term: 0,
+        version: 0,
+        state: None,
+    });
+    let (committed, committed_seen) = watch::channel(Committed::default());
+    let (commits, commit_queue) = mpsc::channel(COMMIT_QUEUE);
+    let (resign_sender, resign) = mpsc::channel(RESIGN_QUEUE);
+    let (view, view_seen) = watch::channel(Arc::new(view));
+    let (fence, outstanding) = (Fence::closed(), Arc::new(AtomicUsize::new(0)));
+    let driver = Membership {
+        standing: standing_seen,
+        committed: committed_seen,
+        commits,
+        fence: fence.clone(),
+        outstanding: Arc::clone(&outstanding),
+        next: 0,
+    };
+    let ends = Ends {
+        standing,
+        committed,
+        commits: commit_queue,
+        fence,
+        outstanding,
+        view,
+        resign,
+    };
+    (driver, ends, resign_sender, view_seen)
+}
+
+impl Membership {
+    /// Waits until this replica stands otherwise, or more is committed. Without an end when the other end is gone.
+    pub async fn changed(&mut self) {
+        let changed = tokio::select! {
+            changed = self.standing.changed() => changed,
+            changed = self.committed.changed() => changed,
+        };
+        if changed.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+
+    /// Where this replica stands now.
+    pub fn standing(&mut self) -> Standing {
+        self.standing.borrow_and_update().clone()
+    }
+
+    /// The fence, for what carries out effects.
+    #[must_use]
+    pub fn fence(&self) -> Fence {
+        self.fence.clone()
+    }
+
+    /// Whether this replica may act at this moment.
+    #[must_use]
+    pub fn may_act(&self) -> bool {
+        !self.fence.left().is_zero()
+    }
+
+    /// Begins to count commits of a new term.
+    pub fn begin(&mut self) {
+        self.next = 0;
+    }
+
+    /// Hands changes over to be committed in this term. Where they cannot be handed on, nothing of this term is carried out any more.
+    pub fn commit(&mut self, term: u64, changes: Vec<StateChange>) -> CommitTicket {
+        self.next += 1;
+        let number = self.next;
+        let commit = Commit {
+            term,
+            number,
+            changes,
+        };
+        if self.commits.try_send(commit).is_err() {
+            tracing::error!("too many commits wait for etcd: this replica stops acting");
+            self.fence.close();
+        }
+        CommitTicket(Committed { term, number })
+    }
+
+    /// Whether a commit is in etcd.
+    #[must_use]
+    pub fn is_committed(&self, ticket: CommitTicket) -> bool {
+        let done = *self.committed.borrow();
+        done.term == ticket.0.term && done.number >= ticket.0.number
+    }
+
+    /// Notes how many effects are carried out now.
+    pub fn note_outstanding(&self, effects: usize) {
+        self.outstanding.store(effects, Ordering::SeqCst);
+    }
+}

@@ -1,0 +1,33 @@
+//! More than one host: which replica leads, what of the durable state is committed before its effects, and what followers know of it.
+//!
+//! etcd does the distributed work: the lease, the election, transactions that succeed only while the election key is there, and the watch.
+//! Everything that decides here is plain code over its events and the monotonic clock; only `etcd` connects. Without a cluster none of it
+//! runs.
+
+mod commit;
+#[cfg(feature = "etcd")]
+mod etcd;
+mod fence;
+#[cfg(any(feature = "etcd", test))]
+mod leadership;
+mod map;
+mod membership;
+mod view;
+
+pub use commit::{MAX_BYTES, MAX_OPERATIONS, Operation, transactions};
+#[cfg(feature = "etcd")]
+pub use etcd::{Fault, reach, read_state, run, write_state};
+pub use fence::Fence;
+pub use map::{StateMap, difference};
+pub use membership::{
+    COMMIT_QUEUE, CommitTicket, Committed, Ends, Membership, ResignAsked, ResignSender, Standing,
+    membership,
+};
+pub use view::{Etcd, Peer, View};
+
+/// Whether this labwatch is built with what `CLUSTER=etcd` needs.
+pub const IS_BUILT_IN: bool = cfg!(feature = "etcd");
+
+/// What is said where it is not.
+pub const NOT_BUILT_IN: &str = "cluster is etcd, and this labwatch is built without it: take one of the packages, or build it with \
+                                --features etcd (which needs protobuf-compiler and libprotobuf-dev)";

@@ -1,0 +1,86 @@
+//! What readers see of the cluster.
+
+use std::time::Duration;
+
+use engine::Role;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// A replica, as the others know it. It stands as JSON under its election key.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Peer {
+    /// Its name.
+    pub name: String,
+    /// Where its API is reached.
+    pub url: String,
+    /// Its version.
+    #[serde(default)]
+    pub version: String,
+}
+
+/// How etcd is, as this replica sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Etcd {
+    /// It was not reached yet.
+    Connecting,
+    /// It answers.
+    Ok,
+    /// It does not do what is needed. Holds what is wrong, in words.
+    Fault(String),
+}
+
+/// The cluster, as this replica sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct View {
+    /// This replica.
+    pub this: Peer,
+    /// Whether it leads.
+    pub role: Role,
+    /// Since when.
+    pub since: Timestamp,
+    /// The one that leads, where there is one.
+    pub leader: Option<Peer>,
+    /// All that have a lease, the leader first.
+    pub replicas: Vec<Peer>,
+    /// How long a lease lasts.
+    pub lease: Duration,
+    /// How etcd is.
+    pub etcd: Etcd,
+    /// Since when it is so.
+    pub etcd_since: Timestamp,
+    /// When etcd last answered.
+    pub heard: Option<Timestamp>,
+    /// The revision of the state that this replica knows.
+    pub revision: i64,
+    /// How many entries of the state a later version wrote.
+    pub unknown: usize,
+    /// How often it was elected since its start.
+    pub terms: u64,
+    /// How many commits it has made since its start.
+    pub commits: u64,
+    /// How many of its commits have failed since its start.
+    pub failed_commits: u64,
+}
+
+impl View {
+    /// Before etcd was reached.
+    #[must_use]
+    pub fn connecting(this: Peer, lease: Duration, now: Timestamp) -> Self {
+        Self {
+            this,
+            role: Role::Follower,
+            since: now,
+            leader: None,
+            replicas: Vec::new(),
+            lease,
+            etcd: Etcd::Connecting,
+            etcd_since: now,
+            heard: None,
+            revision: 0,
+            unknown: 0,
+            terms: 0,
+            commits: 0,
+            failed_commits: 0,
+        }
+    }
+}

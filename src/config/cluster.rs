@@ -1,0 +1,207 @@
+//! The settings of more than one host. Connects to nothing.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::access::absolute;
+use super::reader::Reader;
+use super::rows::slug;
+use super::servers::http_url;
+
+/// What this replica is called where neither `CLUSTER_NAME` nor the host says it.
+const UNNAMED: &str = "labwatch";
+
+/// Where Linux tells the name of the host.
+const HOST_NAME: &str = "/proc/sys/kernel/hostname";
+
+/// One of several replicas that agree by etcd on which of them leads.
+#[derive(Debug, Clone)]
+pub struct ClusterSettings {
+    /// `CLUSTER_ENDPOINTS`: the members of etcd, at least one, all of one scheme.
+    pub endpoints: Vec<String>,
+    /// `CLUSTER_USER` and `CLUSTER_PASSWORD`.
+    pub user: Option<(String, SecretString)>,
+    /// `CLUSTER_TLS_CA`: a file with the CA certificates of etcd, in PEM; `None`: the system's.
+    pub ca: Option<PathBuf>,
+    /// `CLUSTER_TLS_CERT` and `CLUSTER_TLS_KEY`: the files of the client certificate, in PEM.
+    pub identity: Option<(PathBuf, PathBuf)>,
+    /// `CLUSTER_ROOT` and `LABEL`: what every key starts with, with a slash in front and none behind.
+    pub prefix: String,
+    /// `CLUSTER_LEASE`.
+    pub lease: Duration,
+    /// `CLUSTER_NAME`.
+    pub name: String,
+    /// `CLUSTER_URL`: where other replicas reach this one.
+    pub url: Url,
+}
+
+/// The settings of the cluster; `None`: this labwatch is the only one, or there is a problem with them.
+pub(super) fn cluster(reader: &mut Reader<'_>, label: &str) -> Option<ClusterSettings> {
+    let is_on = reader.choice("cluster", &[("solo", false), ("etcd", true)]);
+    let endpoints = endpoints(reader);
+    let user = user(reader);
+    let ca = reader.parsed("cluster_tls_ca", absolute);
+    let identity = identity(reader);
+    let root = reader.parsed("cluster_root", root);
+    let lease = reader.duration("cluster_lease");
+    let name = reader.parsed("cluster_name", slug);
+    let url = reader.parsed("cluster_url", http_url);
+    if is_on != Some(true) {
+        return None;
+    }
+    require(reader, "cluster_endpoints", endpoints.is_empty());
+    require(reader, "cluster_url", url.is_none());
+    Some(ClusterSettings {
+        endpoints,
+        user,
+        ca,
+        identity,
+        prefix: format!("{}/{label}", root?),
+        lease,
+        name: name.unwrap_or_else(host_name),
+        url: url?,
+    })
+}
+
+/// Notes that a setting is missing, unless it is there and wrong, which is said already.
+fn require(reader: &mut Reader<'_>, key: &str, is_absent: bool) {
+    if is_absent && !reader.is_set(key) {
+        reader.missing(key, "cluster is etcd: ");
+    }
+}
+
+fn endpoints(reader: &mut Reader<'_>) -> Vec<String> {
+    let urls = reader.list("cluster_endpoints", endpoint);
+    let is_mixed = urls
+        .windows(2)
+        .any(|pair| matches!(pair, [a, b] if a.scheme() != b.scheme()));
+    if is_mixed {
+        let allowed = "all of them with https, or all with http";
+        reader.wrong("cluster_endpoints", "has http beside https", allowed);
+    }
+    let text = |url: &Url| url.as_str().trim_end_matches('/').to_owned();
+    urls.iter().map(text).collect()
+}
+
+fn endpoint(text: &str) -> Result<Url, String> {
+    let url = http_url(text)?;
+    if matches!(url.path(), "" | "/") {
+        Ok(url)
+    } else {
+        Err("has a path".to_owned())
+    }
+}
+
+fn user(reader: &mut Reader<'_>) -> Option<(String, SecretString)> {
+    const KEY: &str = "cluster_password";
+    let user = reader.text("cluster_user");
+    let before = reader.problems.len();
+    let password = reader.secret(KEY);
+    match (&user, &password) {
+        (Some(_), None) if (reader.secrets)(KEY) && reader.problems.len() == before => {
+            reader.missing(KEY, "cluster_user is set and needs it: ");
+        }
+        (None, Some(_)) => {
+            let warning = "cluster_password is set but not used: cluster_user is not set";
+            reader.warnings.push(warning.to_owned());
+        }
+        (Some(_), _) | (None, None) => {}
+    }
+    Some((user?, password?))
+}
+
+fn identity(reader: &mut Reader<'_>) -> Option<(PathBuf, PathBuf)> {
+    const PAIR: [&str; 2] = ["cluster_tls_cert", "cluster_tls_key"];
+    for [set, other] in [PAIR, [PAIR[1], PAIR[0]]] {
+        if reader.is_set(set) && !reader.is_set(other) {
+            let why = format!("{set} is set and is of no use without it: ");
+            reader.missing(other, &why);
+        }
+    }
+    let [cert, key] = PAIR.map(|key| reader.parsed(key, absolute));
+    Some((cert?, key?))
+}
+
+/// A path of keys in its one form: with a slash in front and none behind.
+fn root(text: &str) -> Result<String, String> {
+    let path = text.trim_end_matches('/');
+    let plain = |part: &str| {
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
+        !part.is_empty() && part.bytes().all(is_plain)
+    };
+    let is_right = path
+        .strip_prefix('/')
+        .is_some_and(|rest| rest.split('/').all(plain));
+    if is_right {
+        Ok(path.to_owned())
+    } else {
+        Err("is not such a path".to_owned())
+    }
+}
+
+fn host_name() -> String {
+    let name = fs::read_to_string(HOST_NAME).unwrap_or_default();
+    match slug(name.trim()) {
+        Ok(name) if !name.is_empty() => name,
+        Ok(_) | Err(_) => UNNAMED.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config::{Loaded, Problems, Sources, load_rules};
+
+    const ON: [(&str, &str); 3] = [
+        ("cluster", "etcd"),
+        ("cluster_endpoints", "http://a:2379, http://b:2379/"),
+        ("cluster_url", "http://watch1:3007/ed0"),
+    ];
+
+    fn load_with(settings: &[(&str, &str)]) -> Result<Loaded, Problems> {
+        let overrides = settings
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        load_rules(&Sources {
+            overrides,
+            ..Sources::default()
+        })
+    }
+
+    #[test]
+    fn a_cluster_is_put_together() {
+        assert!(load_with(&[]).expect("right").config.cluster.is_none());
+        let more = [&ON[..], &[("label", "app.example.org/ed0")]].concat();
+        let cluster = load_with(&more).expect("right").config.cluster;
+        let cluster = cluster.expect("a cluster");
+        assert_eq!(cluster.endpoints, ["http://a:2379", "http://b:2379"]);
+        assert_eq!(cluster.prefix, "/labwatch/app.example.org/ed0");
+        assert!(!cluster.name.is_empty());
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_said() {
+        let on = |more: &[(&'static str, &'static str)]| [&ON[..], more].concat();
+        let mixed = "http://a:2379, https://b:2379";
+        for (settings, key) in [
+            (vec![ON[0], ON[2]], "cluster_endpoints"),
+            (vec![ON[0], ON[1]], "cluster_url"),
+            (on(&[("cluster_tls_key", "/key")]), "cluster_tls_cert"),
+            (vec![("cluster_endpoints", mixed)], "cluster_endpoints"),
+            (
+                vec![("cluster_endpoints", "http://a/path")],
+                "cluster_endpoints",
+            ),
+            (vec![("cluster_root", "labwatch")], "cluster_root"),
+            (vec![("cluster_root", "/a//b")], "cluster_root"),
+        ] {
+            let problems = load_with(&settings).expect_err(key).0;
+            let keys: Vec<&str> = problems.iter().map(|problem| &*problem.key).collect();
+            assert_eq!(keys, [key]);
+        }
+    }
+}

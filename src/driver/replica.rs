@@ -1,0 +1,215 @@
+//! The driver as one of several replicas: the newest observations, so that the engine can be resumed from another state and knows at once
+//! how things are; and what waits for its commit.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::cluster::{CommitTicket, Membership, Standing};
+use engine::model::{Moment, SourceName};
+use engine::{Effect, Engine, Input, Role, Rules, Sampling, State, StateChange};
+
+/// What is known beside the engine.
+#[derive(Debug)]
+pub(super) struct Replica {
+    membership: Membership,
+    /// The rules in force.
+    rules: Rules,
+    latest: Latest,
+    role: Role,
+    term: u64,
+    /// The standing that was taken up last.
+    version: u64,
+    /// How many switches and summaries are under way.
+    outstanding: usize,
+}
+
+impl Replica {
+    pub(super) fn new(membership: Membership, rules: Rules) -> Self {
+        Self {
+            membership,
+            rules,
+            latest: Latest::default(),
+            role: Role::Follower,
+            term: 0,
+            version: 0,
+            outstanding: 0,
+        }
+    }
+
+    pub(super) async fn changed(&mut self) {
+        self.membership.changed().await;
+    }
+
+    /// Where this replica stands, where that is new.
+    pub(super) fn standing(&mut self) -> Option<Standing> {
+        let standing = self.membership.standing();
+        let is_new = std::mem::replace(&mut self.version, standing.version) != standing.version;
+        is_new.then_some(standing)
+    }
+
+    /// Takes note of an input, and gives it as the engine is to take it.
+    pub(super) fn note(&mut self, input: Input, now: Moment) -> Input {
+        match input {
+            Input::Switched { .. } | Input::Delivered { .. } => {
+                self.outstanding = self.outstanding.saturating_sub(1);
+                input
+            }
+            Input::Adopt(rules) => {
+                self.rules = *rules;
+                Input::Adopt(Box::new(self.rules()))
+            }
+            other => {
+                self.latest.note(&other, now);
+                other
+            }
+        }
+    }
+
+    /// The rules as this replica goes by them: the leader alone samples.
+    fn rules(&self) -> Rules {
+        let mut rules = self.rules.clone();
+        if self.role == Role::Follower {
+            rules.policy.sample = Sampling::Never;
+        }
+        rules
+    }
+
+    /// Hands over what must be in etcd before these effects are carried out; also nothing, so that the lead is proven.
+    pub(super) fn commit(
+        &mut self,
+        changes: &[StateChange],
+        effects: &[Effect],
+        is_answered: bool,
+    ) -> Option<CommitTicket> {
+        let is_needed = !changes.is_empty() || is_answered || effects.iter().any(is_outward);
+        (self.role == Role::Leader && is_needed)
+            .then(|| self.membership.commit(self.term, changes.to_vec()))
+    }
+
+    /// Says how much is under way, after what came of the rest is handed over.
+    pub(super) fn say_outstanding(&self) {
+        self.membership.note_outstanding(self.outstanding);
+    }
+
+    pub(super) fn is_committed(&self, ticket: CommitTicket) -> bool {
+        self.membership.is_committed(ticket)
+    }
+
+    /// Whether an effect may be carried out now. One that is outward counts as under way then.
+    pub(super) fn admits(&mut self, effect: &Effect) -> bool {
+        if !is_outward(effect) {
+            return true;
+        }
+        let admits = self.role == Role::Leader && self.membership.may_act();
+        if admits {
+            self.outstanding += 1;
+            self.say_outstanding();
+        }
+        admits
+    }
+
+    /// The engine in the place of this one, which goes on from this state and knows what was last observed. Also what it asks for.
+    pub(super) fn succeed(
+        &mut self,
+        before: &Engine,
+        standing: &Standing,
+        now: Moment,
+    ) -> (Engine, Vec<Effect>) {
+        (self.role, self.term) = (standing.role, standing.term);
+        if standing.role == Role::Leader {
+            self.membership.begin();
+        }
+        // An etcd without any state is joined with what this replica has kept.
+        let kept = standing.state.as_deref().filter(|state| !state.is_empty());
+        let state: &State = kept.unwrap_or(before.state());
+        let start = self.latest.start(now);
+        let mut engine = Engine::resume(self.rules(), state, start)
+            .only_watching()
+            .in_place_of(before);
+        let mut effects = Vec::new();
+        for (input, at) in self.latest.all(start) {
+            effects.extend(engine.step(input, at).effects);
+        }
+        effects.retain(|effect| !is_outward(effect));
+        (engine, effects)
+    }
+}
+
+/// Whether an effect is the leader's alone.
+fn is_outward(effect: &Effect) -> bool {
+    match effect {
+        Effect::Switch(_) | Effect::Notify(_) => true,
+        Effect::Ask(_) | Effect::Reconnect(_) | Effect::Sample(_) => false,
+    }
+}
+
+type Seen = (Input, Moment);
+
+/// The newest input of each kind, with when it came.
+#[derive(Debug, Default)]
+struct Latest {
+    links: BTreeMap<&'static str, Input>,
+    components: BTreeMap<Arc<str>, Input>,
+    book: Option<Input>,
+    book_failed: Option<Input>,
+    timetable: Option<Input>,
+    /// Of relay and jump. Their age matters: what they say is meant for that moment.
+    reports: BTreeMap<&'static str, Seen>,
+}
+
+impl Latest {
+    fn note(&mut self, input: &Input, now: Moment) {
+        match input {
+            Input::Report(source, _) => {
+                self.reports.insert(source.as_str(), (input.clone(), now));
+            }
+            Input::Link(source, _) => {
+                self.links.insert(source.as_str(), input.clone());
+            }
+            Input::Book(_) => {
+                self.book = Some(input.clone());
+                self.book_failed = None;
+            }
+            Input::BookFailed(_) => self.book_failed = Some(input.clone()),
+            Input::Timetable(_) => self.timetable = Some(input.clone()),
+            Input::Component(component) => {
+                let name = Arc::clone(&component.name);
+                self.components.insert(name, input.clone());
+            }
+            Input::ComponentGone(name) => drop(self.components.remove(name)),
+            Input::Switched { .. }
+            | Input::Sampled { .. }
+            | Input::Delivered { .. }
+            | Input::Command(_)
+            | Input::Role(_)
+            | Input::Adopt(_)
+            | Input::Wake => {}
+        }
+    }
+
+    /// When an engine has to start that is told all of it.
+    fn start(&self, now: Moment) -> Moment {
+        let reports = self.reports.values().map(|(_, at)| *at);
+        reports.min().unwrap_or(now)
+    }
+
+    /// All of it, in an order in which nothing is late: what has no age comes first.
+    fn all(&self, start: Moment) -> Vec<Seen> {
+        let ageless = self
+            .components
+            .values()
+            .chain(self.links.values())
+            .chain(&self.book)
+            .chain(&self.timetable)
+            .chain(&self.book_failed);
+        let mut reports: Vec<Seen> = self.reports.values().cloned().collect();
+        reports.sort_by_key(|(_, at)| *at);
+        ageless
+            .map(|input| (input.clone(), start))
+            .chain(reports)
+            .collect()
+    }
+}
+
+/// What a new leader asks for at once: how the resources stand may have changed since the last poll.
+pub(super) const ASKS_FIRST: Effect = Effect::Ask(SourceName::Book);

@@ -1,0 +1,103 @@
+//! What became of a mail, in the words that all outlets share, for each recipient and as a whole. Pure.
+
+use super::smtp::{
+    DeliveryReport, EnvelopeAddress, MAX_QUOTED_CHARS, Outcome, Problem, RecipientOutcome,
+    SmtpError,
+};
+use super::words;
+use engine::model::CallError;
+use engine::{Delivered, DeliveryFault, Outlook, Recipient, Unreached};
+
+/// What became of a mail as a whole: a failure where all recipients have the same outlook and none of them has it.
+pub(super) fn verdict(report: &DeliveryReport) -> Result<Delivered, DeliveryFault> {
+    let unreached: Vec<Unreached> = report.recipients.iter().filter_map(not_reached).collect();
+    let first = unreached
+        .first()
+        .filter(|_| unreached.len() == report.recipients.len());
+    match first {
+        Some(first) if unreached.iter().all(|one| one.outlook == first.outlook) => {
+            Err(DeliveryFault {
+                fault: first.fault.clone(),
+                outlook: first.outlook,
+            })
+        }
+        _ => Ok(Delivered { unreached }),
+    }
+}
+
+fn not_reached(one: &RecipientOutcome) -> Option<Unreached> {
+    let (error, outlook) = match &one.outcome {
+        Outcome::Delivered => return None,
+        Outcome::Refused(error) => (error, Outlook::Refused),
+        Outcome::NotYet(error) => (error, Outlook::Passing),
+        Outcome::UnknownAfterDot(error) => (error, Outlook::Unknown),
+    };
+    Some(Unreached {
+        recipient: recipient(&one.recipient),
+        fault: fault_of(error),
+        outlook,
+    })
+}
+
+pub(super) fn recipient(address: &EnvelopeAddress) -> Recipient {
+    Recipient::new(address.to_string())
+}
+
+/// A mail that is sent as a whole failed as long as one who may still get it does not have it.
+pub(super) fn everyone_has_it(delivered: Delivered) -> Result<(), DeliveryFault> {
+    let pending = delivered
+        .unreached
+        .into_iter()
+        .find(|one| one.outlook != Outlook::Refused);
+    pending.map_or(Ok(()), |one| {
+        Err(DeliveryFault {
+            fault: one.fault,
+            outlook: one.outlook,
+        })
+    })
+}
+
+/// What went wrong without a word of the server's, for the log: addresses and what servers say are for maintainers.
+pub(super) fn own_words(error: &SmtpError) -> String {
+    if error.quotes_server() {
+        fault_of(error).to_string()
+    } else {
+        error.to_string()
+    }
+}
+
+/// What went wrong in the words that all outlets share.
+pub(super) fn fault_of(error: &SmtpError) -> CallError {
+    let said = error
+        .reply
+        .as_ref()
+        .map(|reply| words::clip(&reply.text(), MAX_QUOTED_CHARS))
+        .unwrap_or_default();
+    match &error.problem {
+        Problem::TimedOut(_) | Problem::NoTimeLeft => CallError::TimedOut,
+        Problem::Dropped => CallError::Dropped,
+        Problem::LoginRefused => CallError::Credentials(said),
+        Problem::Answered => CallError::Sick {
+            status: error.code().unwrap_or_default(),
+            body: said,
+        },
+        Problem::HelloRefused(_) | Problem::RelayDenied => CallError::Sick {
+            status: error.code().unwrap_or_default(),
+            body: format!("{error}; it said: {said}"),
+        },
+        Problem::Malformed(_) | Problem::Unasked | Problem::Injected => {
+            CallError::Protocol(error.to_string())
+        }
+        Problem::Unreachable(_)
+        | Problem::NoStartTls
+        | Problem::WantsStartTls
+        | Problem::NotTls
+        | Problem::Certificate(..)
+        | Problem::Tls(_)
+        | Problem::CaFile(..)
+        | Problem::WantsLogin
+        | Problem::NoLogin
+        | Problem::OtherLogins(_)
+        | Problem::NeedsUtf8 => CallError::Unreachable(error.to_string()),
+    }
+}

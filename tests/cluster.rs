@@ -1,0 +1,29 @@
+//! Replicas of the real program with a real etcd, against the simulated laboratory: who leads, what a takeover costs, what etcd's faults do.
+//!
+//! They need the feature `etcd` and Debian's etcd-server: `scripts/test.sh` builds and runs them.
+
+#![cfg(feature = "etcd")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "helpers of tests may fail a test and say why; a test tells one story from beginning to end"
+)]
+#![allow(
+    dead_code,
+    reason = "not all that is shared with the other end-to-end tests is used here"
+)]
+
+#[path = "cluster/etcd.rs"]
+mod etcd;
+#[path = "e2e/eventually.rs"]
+mod eventually;
+#[path = "e2e/laboratory.rs"]
+mod laboratory;
+#[path = "e2e/monitor.rs"]
+mod monitor;
+#[path = "cluster/replicas.rs"]
+mod replicas;
+#[path = "cluster/takeover.rs"]
+mod takeover;

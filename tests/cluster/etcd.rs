@@ -1,0 +1,107 @@
+//! A real etcd of one member, in a folder of its own, which can be killed, frozen and started again.
+
+use std::fs::File;
+use std::process::Stdio;
+
+use tempfile::TempDir;
+use tokio::process::{Child, Command};
+
+use super::eventually::eventually;
+use super::monitor::{free_port, kill};
+
+/// The running etcd.
+pub struct Etcd {
+    child: Option<Child>,
+    folder: TempDir,
+    port: u16,
+    peers: u16,
+    more: Vec<String>,
+}
+
+impl Etcd {
+    /// Starts one with these further arguments.
+    pub async fn start(more: &[&str]) -> Self {
+        let mut etcd = Self {
+            child: None,
+            folder: tempfile::tempdir().expect("a folder"),
+            port: free_port(),
+            peers: free_port(),
+            more: more.iter().map(|text| (*text).to_owned()).collect(),
+        };
+        etcd.start_again().await;
+        etcd
+    }
+
+    /// Where it is reached.
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts it again on the same folder.
+    pub async fn start_again(&mut self) {
+        let (url, peers) = (self.url(), format!("http://127.0.0.1:{}", self.peers));
+        let log = File::create(self.folder.path().join("log")).expect("a file");
+        let mut command = Command::new("etcd");
+        command
+            .args(["--name", "one", "--data-dir"])
+            .arg(self.folder.path().join("data"))
+            .args([
+                "--listen-client-urls",
+                &url,
+                "--advertise-client-urls",
+                &url,
+            ])
+            .args(["--listen-peer-urls", &peers])
+            .args(["--initial-advertise-peer-urls", &peers])
+            .args(["--initial-cluster", &format!("one={peers}")])
+            .args(&self.more)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .kill_on_drop(true);
+        self.child = Some(command.spawn().expect("etcd is installed: etcd-server"));
+        let look = async || self.ctl(&["endpoint", "health"]).await.ok();
+        eventually("etcd answers", || "etcd".to_owned(), look).await;
+    }
+
+    fn pid(&self) -> u32 {
+        let child = self.child.as_ref().expect("it runs");
+        child.id().expect("it runs")
+    }
+
+    /// Kills it without a warning.
+    pub async fn kill(&mut self) {
+        let mut child = self.child.take().expect("it runs");
+        child.kill().await.expect("killed");
+    }
+
+    /// Lets it stand still, or go on.
+    pub async fn freeze(&self, frozen: bool) {
+        kill(if frozen { "STOP" } else { "CONT" }, self.pid()).await;
+    }
+
+    /// Asks it by etcdctl. What it answers, or what is wrong.
+    pub async fn ctl(&self, arguments: &[&str]) -> Result<String, String> {
+        let output = Command::new("etcdctl")
+            .env("ETCDCTL_API", "3")
+            .args(["--command-timeout", "2s", "--endpoints", &self.url()])
+            .args(arguments)
+            .output()
+            .await
+            .expect("etcdctl is installed: etcd-client");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() {
+            Ok(text(&output.stdout))
+        } else {
+            Err(text(&output.stderr))
+        }
+    }
+
+    /// The keys below this path.
+    pub async fn keys(&self, path: &str) -> Vec<String> {
+        let answer = self.ctl(&["get", "--prefix", "--keys-only", path]).await;
+        let answer = answer.expect("etcd answers");
+        let lines = answer.lines().filter(|line| !line.is_empty());
+        lines.map(str::to_owned).collect()
+    }
+}

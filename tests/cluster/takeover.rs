@@ -1,0 +1,156 @@
+//! One replica leads; when it stops, dies or freezes another goes on where it was, and nothing is switched or mailed twice.
+
+use std::time::Duration;
+
+use lab::{Lab, RelayVersion};
+
+use super::etcd::Etcd;
+use super::laboratory::{laboratory, mail, switched, switches};
+use super::monitor::{Monitor, kill};
+use super::replicas::{LEADS_NO_MORE, LEASE, leads, replica, times_led};
+
+const ALL: [&str; 3] = ["pend00", "spin00", "trus00"];
+
+/// Two replicas, of which the first leads and has withdrawn pend00 and mailed that.
+struct Pair {
+    lab: Lab,
+    etcd: Etcd,
+    first: Monitor,
+    second: Monitor,
+}
+
+async fn pair() -> Pair {
+    let lab = laboratory(RelayVersion::V07, &ALL).await;
+    let etcd = Etcd::start(&[]).await;
+    let first = replica(&lab, &etcd, "first", &[]).await;
+    leads(&first, 1).await;
+    let second = replica(&lab, &etcd, "second", &[]).await;
+    first.sees_well(&ALL).await;
+    second.sees_well(&ALL).await;
+    lab.power_off("pend00").expect("known");
+    switched(&lab, "r-pend00", 1).await;
+    mail(&lab, "pend00 is down", |mail| mail.text.contains("pend00")).await;
+    // That it has arrived is known in etcd.
+    first.logs(&["notified"]).await;
+    Pair {
+        lab,
+        etcd,
+        first,
+        second,
+    }
+}
+
+/// The leader goes on where the one before was: what it knew is not mailed again, what changes is switched and mailed once.
+async fn goes_on(lab: &Lab, leader: &Monitor) {
+    let mails = lab.mail().mails().len();
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let again = lab.mail().mails();
+    assert_eq!(again.len(), mails, "{again:#?}");
+    assert_eq!(switches(lab, "r-pend00"), [false]);
+    lab.power_off("spin00").expect("known");
+    switched(lab, "r-spin00", 1).await;
+    mail(lab, "spin00 is down", |mail| {
+        mail.subject.contains("spin00") || mail.text.contains("spin00")
+    })
+    .await;
+    lab.power_on("pend00").expect("known");
+    lab.power_on("spin00").expect("known");
+    switched(lab, "r-pend00", 2).await;
+    switched(lab, "r-spin00", 2).await;
+    leader.sees_well(&ALL).await;
+    assert_eq!(switches(lab, "r-pend00"), [false, true]);
+    assert_eq!(switches(lab, "r-spin00"), [false, true]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
+async fn a_leader_that_is_stopped_hands_over_at_once() {
+    let Pair {
+        lab,
+        etcd,
+        first,
+        second,
+    } = pair().await;
+    assert_eq!(times_led(&second), 0);
+    let (_, took) = tokio::join!(first.stop("TERM", &lab), leads(&second, 1));
+    println!("measured: stopped: the next one leads after {took:?}");
+    assert!(took < Duration::from_secs(1), "{took:?}");
+    goes_on(&lab, &second).await;
+    assert_eq!(etcd.keys("/labwatch/lab/leader").await.len(), 1);
+    second.stop("TERM", &lab).await;
+    assert_eq!(etcd.keys("/labwatch/lab/leader").await, [""; 0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
+async fn a_leader_that_dies_is_followed_after_its_lease() {
+    let Pair {
+        lab,
+        etcd: _etcd,
+        first,
+        second,
+    } = pair().await;
+    let (_, took) = tokio::join!(first.kill(&lab), leads(&second, 1));
+    println!("measured: killed: the next one leads after {took:?}");
+    assert!(took < LEASE + Duration::from_secs(1), "{took:?}");
+    goes_on(&lab, &second).await;
+    second.stop("TERM", &lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
+async fn a_leader_that_was_frozen_sees_that_its_lease_is_over_before_it_acts() {
+    let Pair {
+        lab,
+        etcd: _etcd,
+        first,
+        second,
+    } = pair().await;
+    let pid = first.pid();
+    kill("STOP", pid).await;
+    let took = leads(&second, 1).await;
+    println!("measured: frozen: the next one leads after {took:?}");
+    // What happens meanwhile is the other one's alone.
+    lab.power_off("spin00").expect("known");
+    switched(&lab, "r-spin00", 1).await;
+    kill("CONT", pid).await;
+    first.logs(&[LEADS_NO_MORE]).await;
+    tokio::time::sleep(LEASE).await;
+    assert_eq!(switches(&lab, "r-spin00"), [false]);
+    assert_eq!((times_led(&first), times_led(&second)), (1, 1));
+    lab.power_on("spin00").expect("known");
+    switched(&lab, "r-spin00", 2).await;
+    second.stop("TERM", &lab).await;
+    leads(&first, 2).await;
+    assert_eq!(switches(&lab, "r-spin00"), [false, true]);
+    first.stop("TERM", &lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
+async fn without_etcd_all_observe_and_none_acts_until_it_is_back() {
+    let Pair {
+        lab,
+        mut etcd,
+        first,
+        second,
+    } = pair().await;
+    etcd.kill().await;
+    first.logs(&[LEADS_NO_MORE]).await;
+    lab.power_off("spin00").expect("known");
+    for monitor in [&first, &second] {
+        monitor
+            .sees("spin00", "is down", |it| it["health"] == "down")
+            .await;
+    }
+    tokio::time::sleep(LEASE).await;
+    assert_eq!(switches(&lab, "r-spin00"), [true; 0]);
+    etcd.start_again().await;
+    switched(&lab, "r-spin00", 1).await;
+    tokio::time::sleep(LEASE).await;
+    assert_eq!(switches(&lab, "r-spin00"), [false]);
+    assert_eq!(switches(&lab, "r-pend00"), [false]);
+    assert_eq!(times_led(&first) + times_led(&second), 2);
+    first.stop("TERM", &lab).await;
+    second.stop("TERM", &lab).await;
+}
