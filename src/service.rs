@@ -39,7 +39,7 @@ use crate::telemetry::metrics::Counters;
 pub use error::ServiceError;
 pub use extensions::{Extensions, serve_with};
 pub use health::HealthError;
-pub use letter::standalone as letter;
+pub use letter::letter;
 pub use options::ServiceOptions;
 pub use process::{run, runtime, stop_on_signals};
 pub use reload::Reload;
@@ -113,8 +113,7 @@ fn start(
     let cluster = cluster::start(&config, &inputs, &mut parts, stop)?;
     let (membership, links) = cluster.map(cluster::Cluster::parts).unzip();
     let window = links.as_ref().map(cluster::Links::window);
-    let own = letter::OwnHealth::default();
-    let outlets = outlets::start(&followed, &http, &own, &mut parts, &inputs, window, stop)?;
+    let outlets = outlets::start(&followed, &http, &mut parts, &inputs, window, stop)?;
     let queues = metrics::queues(&inputs, &outlets);
     let needs = health::HealthDeps {
         config: &followed,
@@ -131,8 +130,7 @@ fn start(
     };
     let (desk, state, reporters) =
         health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
-    let _ = own.set(desk.clone()); // it is empty until here
-    let lasting = (own, http.access.clone(), pictures.clone());
+    let lasting = (http.access.clone(), pictures.clone());
     notifications::start_repeats(followed.clone(), lasting, &mut parts, stop);
     let heartbeat = notifications::Heartbeat {
         http: http.access,

@@ -23,6 +23,7 @@ use labwatch::effects::channels::Size;
 use labwatch::effects::mail::{Composed, compose};
 use labwatch::effects::notification::{Letter, MAX_GROUPS, MAX_NAMED};
 use labwatch::effects::webhook;
+use labwatch::reports::{self, Report, Row};
 
 /// The largest mail that is fair to a phone, in bytes, text and HTML together.
 const MAX_MAIL_BYTES: usize = 200_000;
@@ -35,11 +36,14 @@ fn the_mails_read_as_they_should() {
         ("all-back", all_back()),
         ("source-alert", source_alert()),
         ("source-back", source_back()),
+        ("relay-away", relay_away()),
         ("unlisted", unlisted()),
         ("degraded-jump", degraded_jump()),
         ("held", held()),
         ("power-cut", power_cut()),
         ("power-back", power_back()),
+        ("slow-night-first", slow_night_first()),
+        ("slow-night-gathered", slow_night_gathered()),
         ("one-camera", one_camera()),
         ("two-kinds", two_kinds()),
         ("acknowledged", acknowledged()),
@@ -75,7 +79,8 @@ fn the_mails_read_as_they_should() {
     let wrong: Vec<String> = cases
         .into_iter()
         .flat_map(|(name, summary)| check(name, &compose(&summary, &letter())))
-        .chain(check("own-problems", &compose(&one_camera(), &ill())))
+        .chain(check_report())
+        .chain(check("own-problems", &compose(&ill(), &letter())))
         .collect();
     assert!(
         wrong.is_empty(),
@@ -127,7 +132,6 @@ fn whatever_comes_in_stays_on_its_line() {
         &Letter {
             subject: hostile.into(),
             link: hostile.into(),
-            own: vec![hostile.repeat(100); 40],
             ..letter()
         },
     );
@@ -175,6 +179,151 @@ fn the_messages_to_programs_have_their_shape() {
     );
 }
 
+/// What docs/operations.md shows, each with its heading there.
+const SHOWN: [(&str, &str); 8] = [
+    ("A power cut of 40 of 130 experiments", "power-cut"),
+    ("Its end", "power-back"),
+    ("One camera", "one-camera"),
+    ("Relay is restarted and stays away", "relay-away"),
+    ("It is back", "source-back"),
+    (
+        "A slow night of single failures: the first",
+        "slow-night-first",
+    ),
+    (
+        "and what came within the next minutes",
+        "slow-night-gathered",
+    ),
+    ("The monthly report", "monthly-report"),
+];
+
+/// Between which lines they stand there.
+const MARKS: [&str; 2] = [
+    "<!-- The mails below are made by UPDATE=1 cargo test --test mail_golden -->\n",
+    "<!-- Here they end. -->\n",
+];
+
+#[test]
+fn the_mails_of_the_documentation_are_those_that_are_sent() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let path = root.join("docs/operations.md");
+    let document = std::fs::read_to_string(&path).expect("reads");
+    let (before, rest) = document.split_once(MARKS[0]).expect("a first mark");
+    let (_, after) = rest.split_once(MARKS[1]).expect("a last mark");
+    let mails = SHOWN.map(|(heading, name)| {
+        let golden = root.join(format!("tests/goldens/mail/{name}.txt"));
+        let mail = std::fs::read_to_string(golden).expect("a golden");
+        let lines = mail.lines().filter(|line| !line.starts_with("X-Labwatch-"));
+        let mail: Vec<&str> = lines.collect();
+        format!(
+            "\n{heading}:\n\n```text\n{}\n```\n",
+            mail.join("\n").trim_end()
+        )
+    });
+    let is = [before, MARKS[0], &mails.concat(), "\n", MARKS[1], after].concat();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &is).expect("the document can be written");
+    }
+    assert!(
+        document == is || std::env::var_os("UPDATE").is_some(),
+        "docs/operations.md shows other mails: run UPDATE=1 cargo test --test mail_golden twice"
+    );
+}
+
+fn check_report() -> Vec<String> {
+    let letter = reports::letter(&month(), Some("https://lab.example.org/ed0"));
+    let text = format!("Subject: [ed0 lab] {}\n\n{}", letter.subject, letter.text);
+    let files = [
+        ("monthly-report.txt", &text),
+        ("monthly-report.html", &letter.html),
+    ];
+    let differ = files.into_iter().filter_map(|(file, is)| compare(file, is));
+    differ.collect()
+}
+
+/// A month with a few failures.
+fn month() -> Report {
+    let time = |text: &str| text.parse().expect("a time");
+    let row = |name: &str, availability, failures, lost| Row {
+        name: name.to_owned(),
+        experiments: 1,
+        availability: Some(availability),
+        failures,
+        student_minutes_lost: lost,
+        ..Row::default()
+    };
+    Report {
+        period: "2026-10".to_owned(),
+        from: time("2026-09-30T23:00:00Z"),
+        until: time("2026-11-01T00:00:00Z"),
+        zone: "Europe/London".to_owned(),
+        made: time("2026-11-01T06:00:05Z"),
+        rule: reports::RULE.to_owned(),
+        total: Row {
+            experiments: 130,
+            booked_availability: Some(0.9941),
+            minutes_to_restore: Some(47.0),
+            sessions: 1_204,
+            sessions_spoiled: 7,
+            withdrawals: 29,
+            withdrawals_regretted: 1,
+            ..row("all", 0.9893, 31, 312.0)
+        },
+        experiments: None,
+        pools: None,
+        months: None,
+        worst: vec![
+            row("pend07", 0.9312, 9, 140.0),
+            row("spin03", 0.9704, 1, 95.0),
+            row("pend11", 0.9880, 2, 0.0),
+        ],
+        restore: vec![],
+    }
+}
+
+/// The first failure of a night in which several follow.
+fn slow_night_first() -> Summary {
+    let news = Line {
+        issues: vec![lost("spin03", "st-data", StreamHealth::Silent)],
+        advice: Some(
+            "It is connected but sends nothing: log in and look at the camera or the sensor."
+                .to_owned(),
+        ),
+        ..down("spin03")
+    };
+    summary(vec![news.clone()], vec![news], counts(130, 0, 1))
+}
+
+/// What came after it within some minutes: two more, one that is back, and one that was out for a moment.
+fn slow_night_gathered() -> Summary {
+    let first = notified(slow_night_first().news.remove(0), 300);
+    let booked = Line {
+        since: at(200),
+        affected: Affected {
+            next_day: 2,
+            next_week: 5,
+            first_start: Some(at(-8 * 3_600)),
+            in_session: false,
+        },
+        ..down("pend11")
+    };
+    let login = Line {
+        since: at(100),
+        issues: vec![Issue::JumpLost],
+        advice: Some(
+            "Students can use it, but there is no remote login. Restart the login client at the next visit."
+                .to_owned(),
+        ),
+        ..line("pend12", Health::Degraded, Some(Bookable::Yes))
+    };
+    let short = Line {
+        since: at(40),
+        ..back("trus02", Health::Ok, 2)
+    };
+    let problems = vec![booked.clone(), first, login.clone()];
+    summary(vec![booked, login, short], problems, counts(130, 1, 2))
+}
+
 fn check_json(name: &str, summary: &Summary) -> Option<String> {
     let body = webhook::json(summary, Size::Whole).expect("JSON");
     let value: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
@@ -216,7 +365,6 @@ fn letter() -> Letter {
         link: "https://app.example.org/ed0/status".into(),
         page: Some("https://lab.example.org/ed0".into()),
         zone: TimeZone::posix("GMT0BST,M3.5.0/1,M10.5.0").expect("a zone"),
-        own: vec![],
     }
 }
 
@@ -371,6 +519,26 @@ fn source_alert() -> Summary {
     }
 }
 
+fn relay_away() -> Summary {
+    let text = "relay gives no access: cannot connect (connection refused). 130 experiments are not judged and stay as they are";
+    let counts = Counts {
+        total: 130,
+        unknown: 130,
+        ..Counts::default()
+    };
+    let alert = AlertLine {
+        alert: None,
+        text: text.into(),
+        since: at(80),
+        ended: None,
+        new: true,
+    };
+    Summary {
+        alerts: vec![alert],
+        ..summary(vec![], vec![], counts)
+    }
+}
+
 fn source_back() -> Summary {
     let alert = AlertLine {
         alert: None,
@@ -414,7 +582,7 @@ fn booked() -> Summary {
         forgotten_holds: vec![
             "r-pend05 is held by a person since 1 Nov 2026: maintenance; 4 bookings of the next 7 days cannot start".to_owned(),
         ],
-        silences: vec![],
+        ..Background::default()
     };
     let lines = vec![busy, first, down("pend05")];
     Summary {
@@ -552,14 +720,17 @@ fn digest() -> Summary {
 }
 
 /// labwatch itself has problems.
-fn ill() -> Letter {
-    Letter {
-        own: vec![
-            "store: the disk is full, nothing is kept, since 20 Nov 22:10 GMT".to_owned(),
-            "the mail of the route heads is not delivered since 19 Nov 08:00 GMT: it answered 550 (no such user)"
-                .to_owned(),
-        ],
-        ..letter()
+fn ill() -> Summary {
+    let own = vec![
+        "the store takes nothing: what happens is not kept".to_owned(),
+        "bob@example.org is not reached since 19 Nov 08:00 GMT".to_owned(),
+    ];
+    Summary {
+        background: Background {
+            own,
+            ..Background::default()
+        },
+        ..one_camera()
     }
 }
 

@@ -68,6 +68,8 @@ impl Replica {
             | Input::Component(_)
             | Input::ComponentGone(_)
             | Input::Role(_)
+            | Input::DeliveryBegun(_)
+            | Input::Retry(_)
             | Input::Wake => {
                 self.latest.note(&input, now);
                 input

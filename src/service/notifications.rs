@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::letter::{OwnHealth, letter};
+use super::letter::letter;
 use super::reload::ConfigWatch;
 use super::{ServiceError, TaskSet};
 use crate::clients::Http;
@@ -31,19 +31,17 @@ pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
 /// Starts mail. Whether it is on may change with the configuration.
 pub(super) fn start_mail(
     config: ConfigWatch,
-    own: &OwnHealth,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Notification>, ServiceError> {
     mailer(&config.borrow()).map_err(ServiceError::Mail)?;
-    let own = Arc::clone(own);
     let (mails, queue) = mpsc::channel(TELL_QUEUE);
     // A configuration whose settings make no mailer does not come into force.
     let current = move || {
         let config = Arc::clone(&config.borrow());
         let mailer = mailer(&config).ok().flatten()?;
-        Some(mailer.with_letter(letter(&config, &own)))
+        Some(mailer.with_letter(letter(&config)))
     };
     parts.spawn(
         "mail",
@@ -55,17 +53,15 @@ pub(super) fn start_mail(
 /// Starts the webhooks. Which there are may change with the configuration.
 pub(super) fn start_webhooks(
     config: ConfigWatch,
-    own: &OwnHealth,
     tls: &rustls::ClientConfig,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Notification>, ServiceError> {
     let tls = tls.clone();
-    let own = Arc::clone(own);
     let webhooks = move |config: &Config| {
         let http = Http::new(config.telling.webhook_timeout, tls.clone())?;
-        Ok(Webhook::all(&config.telling, &http, &letter(config, &own)))
+        Ok(Webhook::all(&config.telling, &http, &letter(config)))
     };
     webhooks(&config.borrow()).map_err(ServiceError::Wire)?;
     let (summaries, queue) = mpsc::channel(TELL_QUEUE);
@@ -81,7 +77,7 @@ pub(super) fn start_webhooks(
 /// Starts what sends alerts of Alertmanager again that last. It forgets them when it is restarted.
 pub(super) fn start_repeats(
     config: ConfigWatch,
-    (own, http, snapshots): (OwnHealth, Http, watch::Receiver<Arc<Snapshot>>),
+    (http, snapshots): (Http, watch::Receiver<Arc<Snapshot>>),
     parts: &mut TaskSet,
     stop: &CancellationToken,
 ) {
@@ -95,7 +91,7 @@ pub(super) fn start_repeats(
                 Arc::clone(&config.borrow()),
                 Arc::clone(&snapshots.borrow()),
             );
-            let letter = letter(&config, &own);
+            let letter = letter(&config);
             for webhook in Webhook::all(&config.telling, &http, &letter) {
                 repeat(&webhook, &snapshot).await;
             }

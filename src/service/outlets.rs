@@ -6,7 +6,6 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::letter::OwnHealth;
 use super::reload::ConfigWatch;
 use super::{ServiceError, TaskSet, notifications, sources};
 use crate::clients::{self, BookClient, Http};
@@ -39,7 +38,6 @@ impl Clients {
 pub(super) fn start(
     followed: &ConfigWatch,
     http: &Clients,
-    own: &OwnHealth,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     window: Option<effects::book::WriteWindow>,
@@ -72,9 +70,9 @@ pub(super) fn start(
             stop.clone(),
         ),
     );
-    let mails = notifications::start_mail(followed.clone(), own, parts, inputs, stop)?;
+    let mails = notifications::start_mail(followed.clone(), parts, inputs, stop)?;
     let tls = &http.tls;
-    let webhooks = notifications::start_webhooks(followed.clone(), own, tls, parts, inputs, stop)?;
+    let webhooks = notifications::start_webhooks(followed.clone(), tls, parts, inputs, stop)?;
     Ok(Outlets {
         switches,
         mails,

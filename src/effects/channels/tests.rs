@@ -45,14 +45,14 @@ impl Receiver {
         let got = Arc::new(Mutex::new(Vec::new()));
         let remember = Arc::clone(&got);
         let answer = move |method: Method, uri: Uri, headers: HeaderMap, bytes: Bytes| async move {
-            remember.lock().expect("nobody panics").push(Got {
+            remember.lock().expect("no holder panics").push(Got {
                 method,
                 path: uri.path().to_owned(),
                 headers,
                 body: serde_json::from_slice(&bytes).expect("JSON"),
                 bytes: bytes.len(),
             });
-            let next = answers.lock().expect("nobody panics").pop_front();
+            let next = answers.lock().expect("no holder panics").pop_front();
             let (status, pause) = next.unwrap_or((200, None));
             let mut headers = HeaderMap::new();
             if let Some(pause) = pause {
@@ -76,7 +76,7 @@ impl Receiver {
     }
 
     fn got(&self) -> Vec<Got> {
-        self.got.lock().expect("nobody panics").clone()
+        self.got.lock().expect("no holder panics").clone()
     }
 
     /// The route that these lines of the file make.

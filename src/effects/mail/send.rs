@@ -148,7 +148,7 @@ impl Mailer {
         })
     }
 
-    /// The same, with what mails say beside the settings of mail: addresses of the page, the clock, the state of labwatch itself.
+    /// The same, with what mails say beside the settings of mail: addresses of the page and the clock.
     #[must_use]
     pub fn with_letter(mut self, letter: Letter) -> Self {
         self.letter = letter;

@@ -101,7 +101,7 @@ impl Writer<'_> {
             self.grouped("Acknowledged", &acknowledged, false, |group| {
                 self.brief(group)
             }),
-            texts("labwatch itself has a problem", &self.letter.own),
+            texts("labwatch itself has a problem", &background.own),
             texts("People hold these", &background.forgotten_holds),
             texts("Silenced", &background.silences),
         ];

@@ -56,7 +56,7 @@ impl Writer<'_> {
         }
     }
 
-    /// A group with all that helps whoever mends it.
+    /// A group with all that helps to mend it.
     pub(super) fn full(&self, group: &Group<'_>) -> Entry {
         let story = &group.story;
         let seen = self.last_seen(group);
@@ -216,7 +216,7 @@ pub fn page_of(name: &str, letter: &Letter) -> Option<String> {
     (page.len() <= MAX_ADDRESS_BYTES).then_some(page)
 }
 
-/// A single experiment: what is so, in a line, and all that helps whoever mends it.
+/// A single experiment: what is so, in a line, and all that helps to mend it.
 #[must_use]
 pub fn one_line(line: &Line, letter: &Letter, now: Timestamp) -> (String, String) {
     let clock = Clock {

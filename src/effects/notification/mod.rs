@@ -30,8 +30,6 @@ pub struct Letter {
     pub page: Option<String>,
     /// `TIME_ZONE`: by which clock times are said.
     pub zone: TimeZone,
-    /// What is wrong with labwatch itself, each in a sentence.
-    pub own: Vec<String>,
 }
 
 impl Default for Letter {
@@ -41,7 +39,6 @@ impl Default for Letter {
             link: String::new(),
             page: None,
             zone: TimeZone::UTC,
-            own: Vec::new(),
         }
     }
 }

@@ -140,6 +140,7 @@ struct Beside<'a> {
     short_pools: &'a [String],
     forgotten_holds: &'a [String],
     silences: &'a [String],
+    own: &'a [String],
 }
 
 /// A summary as JSON, at most [`MAX_BYTES`] long.
@@ -282,6 +283,7 @@ fn beside(background: &Background) -> Beside<'_> {
         short_pools,
         forgotten_holds,
         silences,
+        own,
     } = background;
     let first = |texts: &'_ [String]| -> usize { texts.len().min(MAX_TEXTS) };
     Beside {
@@ -289,5 +291,6 @@ fn beside(background: &Background) -> Beside<'_> {
         short_pools: &short_pools[..first(short_pools)],
         forgotten_holds: &forgotten_holds[..first(forgotten_holds)],
         silences: &silences[..first(silences)],
+        own: &own[..first(own)],
     }
 }

@@ -30,8 +30,6 @@ use engine::{Delivered, DeliveryFault, HttpChannel, Input, Notification, Outlook
 /// How many calls are under way at the same time. More wait in the queue that they come from.
 pub const AT_ONCE: usize = 4;
 
-/// The answer to a message that is too long.
-
 /// The header with the time of the call.
 pub const HEADER_TIMESTAMP: &str = "x-labwatch-timestamp";
 
@@ -245,7 +243,7 @@ async fn deliver(webhooks: Vec<Webhook>, next: Notification, inputs: mpsc::Sende
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
     use std::time::Duration;
 
     use axum::Router;

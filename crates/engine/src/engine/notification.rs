@@ -39,6 +39,7 @@ impl Engine {
             reported: self.sources.reported(),
             settles_until: self.sources.settles_until(),
             active_alerts,
+            routes: self.notifications.views(),
             jump_reported: self.sources.get(SourceName::Jump).last,
         };
         for due in self.notifications.due(&context) {

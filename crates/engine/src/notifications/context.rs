@@ -11,8 +11,9 @@ use crate::groups::Groups;
 use crate::groups::pool::Severity;
 use crate::model::{Bookable, Health, Moment, Stub, Visibility, spell_time_in};
 use crate::notifications::correlation::Cause;
+use crate::notifications::own;
 use crate::notifications::route::Route;
-use crate::protocol::snapshot::Counts;
+use crate::protocol::snapshot::{Counts, RouteView};
 use crate::protocol::state::{Alert, Known};
 use crate::protocol::summary::{Background, Line, Summary};
 use crate::suppressions::SuppressionLookup;
@@ -55,6 +56,8 @@ pub(crate) struct NotificationContext<'a> {
     /// Until when relay or jump settle.
     pub(crate) settles_until: Option<Moment>,
     pub(crate) active_alerts: Vec<ActiveAlert>,
+    /// How it stands with the routes.
+    pub(crate) routes: Vec<RouteView>,
     /// When jump last reported.
     pub(crate) jump_reported: Option<Moment>,
 }
@@ -128,6 +131,7 @@ impl NotificationContext<'_> {
             short_pools: self.short_pools(route, now),
             forgotten_holds: self.forgotten_holds(route, now),
             silences: self.suppressions.silences(route),
+            own: own::problems(&self.groups.components, &self.routes, now, &route.zone),
         }
     }
 

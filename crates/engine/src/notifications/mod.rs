@@ -10,6 +10,7 @@ pub(crate) mod correlation;
 pub(crate) mod delivery;
 mod digest;
 mod lanes;
+mod own;
 mod pending;
 mod reconfigure;
 pub(crate) mod route;

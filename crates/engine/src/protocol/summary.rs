@@ -40,6 +40,7 @@ pub struct Summary {
     /// What is worth knowing beside the problems themselves.
     pub background: Background,
     /// Which reminder it is; `None` when it is none.
+    #[serde(default)]
     pub reminder: Option<Reminder>,
 }
 
@@ -111,10 +112,13 @@ pub struct Line {
     /// What can be done about it, where its symptoms tell.
     pub advice: Option<String>,
     /// What people were last told to be wrong with it.
+    #[serde(default)]
     pub notified_issues: Vec<Issue>,
     /// When what it lacks was last reported; `None` where nothing is lacking or that is not known.
+    #[serde(default)]
     pub last_seen: Option<Timestamp>,
     /// Who has acknowledged it as bad.
+    #[serde(default)]
     pub acknowledged: Option<Acknowledged>,
 }
 
@@ -138,6 +142,9 @@ pub struct Background {
     pub forgotten_holds: Vec<String>,
     /// What people have silenced, and until when.
     pub silences: Vec<String>,
+    /// What is wrong with labwatch itself.
+    #[serde(default)]
+    pub own: Vec<String>,
 }
 
 impl Background {
@@ -148,6 +155,7 @@ impl Background {
             && self.short_pools.is_empty()
             && self.forgotten_holds.is_empty()
             && self.silences.is_empty()
+            && self.own.is_empty()
     }
 }
 
