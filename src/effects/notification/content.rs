@@ -3,7 +3,7 @@
 use engine::model::Health;
 use engine::{AlertLine, Line, Occasion, Summary};
 
-use super::entries::{MAX_TEXT_CHARS, Writer};
+use super::entries::{MAX_TEXT_CHARS, Writer, entry};
 use super::groups::{Group, Turn, groups};
 use super::words::{self, Clock, clip, sentence};
 use super::{Content, Entry, Letter, Section, lead, state, title};
@@ -76,29 +76,29 @@ impl Writer<'_> {
         let open_title = if is_news { "Also open" } else { "Open" };
         let background = &summary.background;
         let all = [
-            self.section("The whole laboratory", &new, MAX_ALERTS, |alert| {
+            section("The whole laboratory", &new, MAX_ALERTS, |alert| {
                 self.alert(alert)
             }),
-            self.grouped("New problems", &bad, true, |group| self.full(group)),
+            grouped("New problems", &bad, true, |group| self.full(group)),
             texts("Booked and too few", &background.short_pools),
-            self.grouped("Back", &back, true, |group| self.back(group)),
-            self.grouped("New", &unlisted, true, |group| {
-                self.entry(group, UNLISTED.to_owned())
+            grouped("Back", &back, true, |group| self.back(group)),
+            grouped("New", &unlisted, true, |group| {
+                entry(group, UNLISTED.to_owned())
             }),
-            self.section(
+            section(
                 "The whole laboratory, known before",
                 &known,
                 MAX_ALERTS,
                 |alert| self.alert(alert),
             ),
-            self.grouped(open_title, &open, false, |group| {
+            grouped(open_title, &open, false, |group| {
                 if summary.occasion == Occasion::Reminder {
                     self.full(group)
                 } else {
                     self.brief(group)
                 }
             }),
-            self.grouped("Acknowledged", &acknowledged, false, |group| {
+            grouped("Acknowledged", &acknowledged, false, |group| {
                 self.brief(group)
             }),
             texts("labwatch itself has a problem", &background.own),
@@ -115,40 +115,34 @@ impl Writer<'_> {
         }
         all
     }
+}
 
-    fn section<T>(
-        &self,
-        title: &str,
-        all: &[T],
-        max: usize,
-        show: impl Fn(&T) -> Entry,
-    ) -> Option<Section> {
-        (!all.is_empty()).then(|| Section {
-            title: title.to_owned(),
-            entries: all.iter().take(max).map(show).collect(),
-            more: all.len().saturating_sub(max),
-        })
-    }
+/// The same of experiments, those of which the same is to be said together.
+fn grouped(
+    title: &str,
+    lines: &[&Line],
+    is_news: bool,
+    show: impl Fn(&Group<'_>) -> Entry,
+) -> Option<Section> {
+    let groups = groups(lines.iter().copied(), is_news);
+    let left_out = groups.iter().skip(MAX_GROUPS);
+    let more = left_out.map(|group| group.lines.len()).sum();
+    let section = section(
+        &format!("{title} ({})", lines.len()),
+        &groups,
+        MAX_GROUPS,
+        show,
+    )?;
+    Some(Section { more, ..section })
+}
 
-    /// The same of experiments, those of which the same is to be said together.
-    fn grouped(
-        &self,
-        title: &str,
-        lines: &[&Line],
-        is_news: bool,
-        show: impl Fn(&Group<'_>) -> Entry,
-    ) -> Option<Section> {
-        let groups = groups(lines.iter().copied(), is_news);
-        let left_out = groups.iter().skip(MAX_GROUPS);
-        let more = left_out.map(|group| group.lines.len()).sum();
-        let section = self.section(
-            &format!("{title} ({})", lines.len()),
-            &groups,
-            MAX_GROUPS,
-            show,
-        )?;
-        Some(Section { more, ..section })
-    }
+/// The first of many things, where there are any.
+fn section<T>(title: &str, all: &[T], max: usize, show: impl Fn(&T) -> Entry) -> Option<Section> {
+    (!all.is_empty()).then(|| Section {
+        title: title.to_owned(),
+        entries: all.iter().take(max).map(show).collect(),
+        more: all.len().saturating_sub(max),
+    })
 }
 
 /// Sentences that come from elsewhere.

@@ -83,7 +83,7 @@ impl Writer<'_> {
         Entry {
             facts: facts.collect(),
             links: self.links(group),
-            ..self.entry(group, format!("{} {}", story.state, self.since(group)))
+            ..entry(group, format!("{} {}", story.state, self.since(group)))
         }
     }
 
@@ -106,7 +106,7 @@ impl Writer<'_> {
         let facts = acknowledged(group).map(|by| ("Acknowledged", by));
         Entry {
             facts: facts.into_iter().collect(),
-            ..self.entry(group, said)
+            ..entry(group, said)
         }
     }
 
@@ -116,7 +116,7 @@ impl Writer<'_> {
         if group.story.bookable != "bookable" {
             said = format!("{said}; {}", group.story.bookable);
         }
-        self.entry(group, said)
+        entry(group, said)
     }
 
     /// What it was before it was well, and from when to when.
@@ -163,15 +163,6 @@ impl Writer<'_> {
         )
     }
 
-    pub(super) fn entry(&self, group: &Group<'_>, said: String) -> Entry {
-        Entry {
-            health: group.lines.first().map(|line| line.health),
-            name: names(group.lines.iter().map(|line| line.stub.as_str()), MAX_NAMES),
-            said,
-            ..Entry::default()
-        }
-    }
-
     fn since(&self, group: &Group<'_>) -> String {
         let times = || group.lines.iter().map(|line| line.since);
         let first = times().min().unwrap_or(self.clock.now);
@@ -209,6 +200,16 @@ impl Writer<'_> {
     }
 }
 
+/// A group with this said of it.
+pub(super) fn entry(group: &Group<'_>, said: String) -> Entry {
+    Entry {
+        health: group.lines.first().map(|line| line.health),
+        name: names(group.lines.iter().map(|line| line.stub.as_str()), MAX_NAMES),
+        said,
+        ..Entry::default()
+    }
+}
+
 /// The page of an experiment, where that is known.
 #[must_use]
 pub fn page_of(name: &str, letter: &Letter) -> Option<String> {
@@ -224,7 +225,7 @@ pub fn one_line(line: &Line, letter: &Letter, now: Timestamp) -> (String, String
         zone: &letter.zone,
     };
     let writer = Writer { clock, letter };
-    let said = groups([line], true)
+    let mut said = groups([line], true)
         .into_iter()
         .map(|group| match line.health {
             Health::Ok => writer.back(&group),
@@ -232,7 +233,7 @@ pub fn one_line(line: &Line, letter: &Letter, now: Timestamp) -> (String, String
                 writer.full(&group)
             }
         });
-    let entry = said.last().unwrap_or_default();
+    let entry = said.next_back().unwrap_or_default();
     let facts = entry
         .facts
         .iter()
