@@ -87,8 +87,8 @@ pub(super) struct RouteNotifier {
     pub(super) delivery: Delivery,
     budget: Budget,
     pub(super) unsteady: Unsteady,
-    /// When the first unsteady experiment has held for long enough.
-    holds_at: Option<Moment>,
+    /// When the next of those that are still waited for may be told: its other source reports, or it has held for long enough.
+    next_ready: Option<Moment>,
     /// Experiments that are not watched any more although recipients were told that they are bad.
     pub(super) closing: BTreeMap<Stub, Closing>,
     /// When a summary last arrived.
@@ -129,7 +129,7 @@ impl RouteNotifier {
             delivery: Delivery::default(),
             budget: Budget::default(),
             unsteady: Unsteady::default(),
-            holds_at: None,
+            next_ready: None,
             closing: BTreeMap::new(),
             notified_at: None,
             reminders: 0,
@@ -252,18 +252,21 @@ impl RouteNotifier {
             .filter(|(stub, _)| !context.is_suppressed(stub) && !self.is_held(stub, now))
             .map(|(_, pending)| pending.ready(context.reported))
             .min();
-        let held = self.unsteady.all().map(|(stub, _)| stub);
-        let held = held.filter(|stub| self.is_held(stub, now));
-        self.holds_at = held
-            .filter_map(|stub| self.pending.get(stub))
-            .map(|pending| pending.from)
+        let ready = self.pending.values();
+        self.next_ready = ready
+            .map(|pending| pending.ready(context.reported))
+            .filter(|at| *at > now)
             .min();
         self.waiting_since = first
             .into_iter()
             .chain(self.alert_states.untold_since)
             .chain(self.closing.values().map(|closing| closing.ended))
             .min();
-        if !self.delivery.may_send(now) {
+        // What is known by half says soon whether a message that failed still holds.
+        let mut pending = self.pending.values();
+        let is_in_doubt = self.delivery.failed().is_some()
+            && pending.any(|pending| pending.is_half_known(context.reported, now));
+        if is_in_doubt || !self.delivery.may_send(now) {
             return None;
         }
         let message = MessageId {
@@ -474,7 +477,7 @@ impl RouteNotifier {
             self.reminder_at().map(|at| at.max(budget)),
             self.digest_at(now),
             self.delivery.retry_at(),
-            self.holds_at,
+            self.next_ready,
         ]
         .into_iter()
         .flatten();
