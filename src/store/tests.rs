@@ -150,6 +150,9 @@ fn outgoing(id: u64, news: &[(&str, Health)]) -> Entry {
         lasted: None,
         affected: Affected::default(),
         advice: None,
+        notified_issues: vec![],
+        last_seen: None,
+        acknowledged: None,
     };
     let message = MessageId { at: time(1), id };
     let summary = Summary {
@@ -167,6 +170,7 @@ fn outgoing(id: u64, news: &[(&str, Health)]) -> Entry {
         alerts: Vec::new(),
         counts: Counts::default(),
         background: Background::default(),
+        reminder: None,
     };
     record(
         1,

@@ -12,7 +12,7 @@ use crate::http::Categories;
 use crate::http::auth::{Caller, Scope};
 use crate::store::{StoreHealth, StoreState};
 use engine::model::{SourceHealth, SourceName, Visibility};
-use engine::{Channel, Role, RouteView, Snapshot, SourceView};
+use engine::{Channel, HttpChannel, Role, RouteView, Snapshot, SourceView};
 
 /// The places that the navigation leads to.
 const PLACES: [(&str, &str); 9] = [
@@ -291,13 +291,26 @@ fn route_banner(frame: &Frame<'_>, route: &RouteView) -> Markup {
     banner(
         "down",
         &html! {
-            @if route.channel == Channel::Mail { strong { "Mail cannot be sent" } } @else { strong { "A webhook cannot be called" } }
+            strong { (undelivered(route.channel)) }
             " (" (words::clip(route.name.as_str())) ")"
             @if let Some(waiting) = route.waiting_since { ": a notification waits " (words::since(waiting, frame.now)) }
             ". " @if frame.private { (words::sentence(&fault.words(frame.visibility))) } @else { "Sign in to read why." }
             " Tried " (words::count(route.failures as usize, "time")) " in a row. " a href="/outbox" { "Outbox" }
         },
     )
+}
+
+/// That a route is not reached, by how it is notified.
+fn undelivered(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Mail => "Mail cannot be sent",
+        Channel::Http(HttpChannel::Webhook) => "A webhook cannot be called",
+        Channel::Http(HttpChannel::Alertmanager) => "Alertmanager does not take alerts",
+        Channel::Http(HttpChannel::Slack) => "The chat (slack) takes no message",
+        Channel::Http(HttpChannel::Teams) => "Teams takes no message",
+        Channel::Http(HttpChannel::Matrix) => "Matrix takes no message",
+        Channel::Http(HttpChannel::Ntfy) => "ntfy takes no message",
+    }
 }
 
 fn banner(kind: &str, content: &Markup) -> Markup {

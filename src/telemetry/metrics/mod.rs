@@ -1,6 +1,7 @@
 //! The figures for Prometheus, read from the newest snapshot and from counters at the moment of the scrape. Keeps no series: what has
 //! vanished from the laboratory vanishes from the answer.
 
+mod cluster;
 mod counters;
 mod encoder;
 mod http;
@@ -16,6 +17,7 @@ use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
+pub use cluster::ClusterFigures;
 pub use counters::Counters;
 pub use http::HttpCounts;
 pub use service::{Component, Inside, Queue, Service, StoreFigures};
@@ -78,6 +80,9 @@ impl Collector for Everything {
         let snapshot = Arc::clone(&self.snapshots.borrow());
         let mut encoder = Encoder::new(encoder);
         service::write(&mut encoder, &snapshot, &self.inside)?;
+        if let Some(cluster) = &self.inside.cluster {
+            cluster::write(&mut encoder, &cluster())?;
+        }
         lab::write(&mut encoder, &snapshot)?;
         self.counters.write(&mut encoder)?;
         self.http.write(&mut encoder)?;
