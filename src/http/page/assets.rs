@@ -4,6 +4,7 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::LazyLock;
 
+use super::bars;
 use super::palette;
 use super::shapes;
 use super::state::State;
@@ -42,7 +43,7 @@ static STYLE: LazyLock<Asset> = LazyLock::new(|| {
         "page",
         "css",
         "text/css; charset=utf-8",
-        palette::css() + include_str!("assets/page.css"),
+        palette::css() + &bars::css() + include_str!("assets/page.css"),
     )
 });
 

@@ -192,15 +192,23 @@ fn header(frame: &Frame<'_>, place: &str) -> Markup {
     html! {
         header.top {
             a.brand href="/" { (name(frame.label)) }
-            nav aria-label="Pages" {
-                @for (address, name) in PLACES {
-                    a href=(address) aria-current=[(address == place).then_some("page")] { (name) }
-                }
-            }
+            (places(place))
+            // A phone has no room for all of them in a row. Only one of the two is there at a time.
+            details.menu { summary { "Menu" } (places(place)) }
             div.tools {
                 (live())
                 button.theme #theme type="button" data-keep hidden { "Dark" }
                 (who(frame.caller))
+            }
+        }
+    }
+}
+
+fn places(place: &str) -> Markup {
+    html! {
+        nav aria-label="Pages" {
+            @for (address, name) in PLACES {
+                a href=(address) aria-current=[(address == place).then_some("page")] { (name) }
             }
         }
     }

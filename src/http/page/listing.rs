@@ -176,8 +176,7 @@ fn order(sort: Sort) -> Markup {
     });
     let is_first = choices.clone().any(|choice| choice == sort);
     html! {
-        label.unseen for="sort" { "Sort by" }
-        select #sort name="sort" {
+        select #sort name="sort" aria-label="Sort by" {
             @for choice in choices { option value=(choice.text()) selected[choice == sort] { "sort by " (choice.column.head().to_lowercase()) } }
             @if !is_first { option value=(sort.text()) selected { "sort by " (sort.column.head().to_lowercase()) ", reversed" } }
         }
@@ -202,14 +201,9 @@ fn table(frame: &Frame<'_>, filter: &Filter, sort: Sort, rows: &[Experiment<'_>]
 /// The head of a column: a click sorts by it, another one the other way round.
 fn head(filter: &Filter, sort: Sort, column: Column) -> Markup {
     let to = filter.address_sorted(PATH, &sort.after_click(column).text());
-    let arrow = match sort.aria(column) {
-        Some("ascending") => " ↑",
-        Some(_) => " ↓",
-        None => "",
-    };
     html! {
         th scope="col" role="columnheader" aria-sort=[sort.aria(column)] {
-            a href=(to) { (column.head()) span aria-hidden="true" { (arrow) } }
+            a href=(to) { (column.head()) }
         }
     }
 }

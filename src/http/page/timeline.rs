@@ -154,7 +154,7 @@ fn changes(snapshot: &Snapshot, range: Range) -> Vec<Entry> {
 fn change(event: &Event) -> Markup {
     let issues: Vec<_> = event.issues.iter().map(Issue::to_string).collect();
     html! {
-        (components::state(State::from(event.was))) " → " (components::state(State::from(event.health)))
+        (components::state(State::from(event.was))) " to " (components::state(State::from(event.health)))
         @if !issues.is_empty() { span.soft.small { (clip(&issues.join("; "))) } }
     }
 }

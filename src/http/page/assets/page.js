@@ -146,7 +146,7 @@ function localise(page) {
     put(time, "exact" in time.dataset ? exact.format(moment) : clock(moment));
     time.title = full.format(moment);
   }
-  for (const tick of page.querySelectorAll("text[data-at]")) put(tick, tickTime.format(new Date(tick.dataset.at)));
+  for (const tick of page.querySelectorAll(".ticks [data-at]")) put(tick, tickTime.format(new Date(tick.dataset.at)));
   for (const of of page.querySelectorAll("title[data-from]")) put(of, `${stretch.formatRange(new Date(of.dataset.from), new Date(of.dataset.until))}: ${of.dataset.is}`);
   ages(page);
 }
