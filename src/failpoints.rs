@@ -103,6 +103,7 @@ impl Point {
             | Record::Superseded(_)
             | Record::Category { .. }
             | Record::Blind(_)
+            | Record::SecondLook { .. }
             | Record::Sampling { .. } => None,
         }
     }

@@ -5,8 +5,10 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use clap::Args;
+use jiff::Timestamp;
 
 use super::connect::{self, Finding};
+use super::coverage;
 use super::{Failure, say, warn};
 use crate::cluster::{IS_BUILT_IN, NOT_BUILT_IN};
 use crate::config::{Config, LogSettings, LogTarget, MemorySettings, Sources, load};
@@ -153,9 +155,13 @@ fn try_servers(config: &Config) -> Result<(), Failure> {
         .build();
     let runtime = runtime
         .map_err(|error| Failure::Failed(format!("The servers cannot be tried: {error}.")))?;
-    let findings = runtime.block_on(connect::try_all(config));
+    let (findings, stubs) = runtime
+        .block_on(async { tokio::join!(connect::try_all(config), coverage::experiments(config)) });
     for finding in &findings {
         say(&line(finding))?;
+    }
+    if let Some(stubs) = stubs.filter(|stubs| !stubs.is_empty()) {
+        show_coverage(config, &stubs)?;
     }
     match findings
         .iter()
@@ -168,6 +174,21 @@ fn try_servers(config: &Config) -> Result<(), Failure> {
             findings.len()
         ))),
     }
+}
+
+/// Says what each table takes in. One that takes in nothing is a warning: its experiments may come with the next manifest.
+fn show_coverage(config: &Config, stubs: &[String]) -> Result<(), Failure> {
+    for found in coverage::all(config, stubs, Timestamp::now()) {
+        if found.is_empty {
+            warn(&format!(
+                "warning: {}: compare match with book's names",
+                found.text
+            ));
+        } else {
+            say(&found.text)?;
+        }
+    }
+    Ok(())
 }
 
 fn line(finding: &Finding) -> String {

@@ -68,6 +68,8 @@ impl Replica {
             | Input::Component(_)
             | Input::ComponentGone(_)
             | Input::Role(_)
+            | Input::DeliveryBegun(_)
+            | Input::Retry(_)
             | Input::Wake => {
                 self.latest.note(&input, now);
                 input
@@ -190,6 +192,8 @@ impl Latest {
             Input::ComponentGone(name) => drop(self.components.remove(name)),
             Input::Switched { .. }
             | Input::Sampled { .. }
+            | Input::DeliveryBegun(_)
+            | Input::Retry(_)
             | Input::Delivered { .. }
             | Input::Command(_)
             | Input::Role(_)

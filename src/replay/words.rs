@@ -64,7 +64,7 @@ impl Kind {
             Record::Commanded { .. } | Record::Category { .. } | Record::SuppressionEnded(_) => {
                 Kind::Command
             }
-            Record::Source { .. } | Record::Blind(_) => Kind::Source,
+            Record::Source { .. } | Record::Blind(_) | Record::SecondLook { .. } => Kind::Source,
             Record::Hold { .. } => Kind::Hold,
             Record::Manifest(_) => Kind::Manifest,
             Record::Delivered {

@@ -175,6 +175,9 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
         }
         Record::Manifest(change) => notice(to, at, "manifest", &manifest(change)),
         Record::Blind(blind) => notice(to, at, "blind", &json!(blind)),
+        Record::SecondLook { lost, of } => {
+            notice(to, at, "second_look", &json!({ "lost": lost, "of": of }))
+        }
         Record::Sampling {
             streams,
             round,

@@ -120,6 +120,7 @@ impl<'a> Fields<'a> {
             | Record::Bookings(_)
             | Record::Pools(_)
             | Record::Blind(_)
+            | Record::SecondLook { .. }
             | Record::Sampling { .. } => {}
         }
         fields

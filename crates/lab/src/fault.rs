@@ -71,6 +71,8 @@ pub enum Fault {
     Junk(Server),
     /// Each report has so many entries that cannot be read: `SERVER unreadable COUNT`.
     Unreadable(Server, u32),
+    /// Its next report lacks the connections of so many experiments: `SERVER leaves out COUNT`.
+    LeaveOut(Server, u32),
     /// Text messages are not UTF-8: `SERVER garbled`, `SERVER clear`.
     Garbled(Server, bool),
     /// Each connection is closed so long after its first report, `None` for never: `SERVER closes after TIME`, `SERVER closes never`.
@@ -270,6 +272,7 @@ impl fmt::Display for Fault {
             Self::Flood(server, updates) => write!(f, "{server} flood {updates}"),
             Self::Junk(server) => write!(f, "{server} junk"),
             Self::Unreadable(server, entries) => write!(f, "{server} unreadable {entries}"),
+            Self::LeaveOut(server, experiments) => write!(f, "{server} leaves out {experiments}"),
             Self::Garbled(server, on) => write!(f, "{server} {}", either(*on, "garbled", "clear")),
             Self::CloseAfterReport(server, None) => write!(f, "{server} closes never"),
             Self::CloseAfterReport(server, Some(wait)) => {
@@ -349,6 +352,7 @@ fn of_server(server: Server, words: &[&str]) -> Option<Fault> {
         ["flood", updates] => Fault::Flood(server, updates.parse().ok()?),
         ["junk"] => Fault::Junk(server),
         ["unreadable", entries] => Fault::Unreadable(server, entries.parse().ok()?),
+        ["leaves", "out", count] => Fault::LeaveOut(server, count.parse().ok()?),
         ["garbled"] => Fault::Garbled(server, true),
         ["clear"] => Fault::Garbled(server, false),
         ["closes", "never"] => Fault::CloseAfterReport(server, None),
@@ -418,6 +422,7 @@ mod tests {
             "relay flood 40",
             "relay junk",
             "jump unreadable 3",
+            "relay leaves out 120",
             "relay garbled",
             "relay clear",
             "relay closes after 500ms",

@@ -53,6 +53,7 @@ impl Counters {
             | Record::Pools(_)
             | Record::Superseded(_)
             | Record::Blind(_)
+            | Record::SecondLook { .. }
             | Record::Notifying(_)
             | Record::Retrying { .. }
             | Record::Lane { .. }

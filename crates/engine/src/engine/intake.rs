@@ -7,11 +7,12 @@ use super::memory::Memory;
 use crate::experiments::evaluate::Heard;
 use crate::experiments::experiment::Experiment;
 use crate::experiments::fleet::Id;
+use crate::experiments::mass::Tally;
 use crate::model::{
     Bookable, Moment, ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic,
 };
 use crate::protocol::audience::Delivered;
-use crate::protocol::effect::Step;
+use crate::protocol::effect::{Effect, Step};
 use crate::protocol::event::Why;
 use crate::protocol::input::{BookReading, DeliveryFault, Role, SampleOutcome, SwitchOutcome};
 use crate::protocol::record::{ManifestChange, Record};
@@ -62,9 +63,10 @@ impl Engine {
         match source {
             SourceName::Relay => {
                 let returned = self.experiments.fleet.apply_relay_report(report, now);
+                self.note_losses(was, step);
                 if self.experiments.decide_sampling(&self.policy) {
                     self.experiments.sampler.returned(returned);
-                    self.confirm_silence(was);
+                    self.confirm_silence(was, step);
                 } else {
                     self.experiments.sampler.pause(now);
                 }
@@ -77,22 +79,47 @@ impl Engine {
         }
     }
 
+    /// Where relay's report is the first that most of the fleet is lost in, another is asked for, also where none is asked for otherwise.
+    fn note_losses(&mut self, relay_was: SourceHealth, step: &mut Step) {
+        let losses = self.experiments.fleet.note_losses(self.policy.last_active);
+        // After a restart or an outage of relay, experiments return one after the other.
+        let is_expected =
+            relay_was == SourceHealth::Down || self.sources.relay.settles_until().is_some();
+        let Some(seen) = losses.filter(|_| !is_expected) else {
+            return;
+        };
+        step.record(Record::SecondLook {
+            lost: seen.lost,
+            of: seen.of,
+        });
+        self.sources.relay.note_asked(self.now);
+        step.effect(Effect::Ask(SourceName::Relay));
+    }
+
     /// Streams that were quiet count as silent now that relay, which was live all the while, reports again.
-    fn confirm_silence(&mut self, relay_was: SourceHealth) {
+    fn confirm_silence(&mut self, relay_was: SourceHealth, step: &mut Step) {
+        let experiments = &mut self.experiments;
         if relay_was != SourceHealth::Live {
-            return self.experiments.sampler.start_over();
+            return experiments.sampler.start_over();
         }
-        for topic in self.experiments.sampler.confirm() {
-            let stream = self
-                .experiments
+        let silent = match experiments.sampler.confirm(&experiments.fleet, self.now) {
+            Ok(silent) => silent,
+            Err(seen) if seen.is_mass() => {
+                let Tally { lost, of } = seen;
+                return step.record(Record::SecondLook { lost, of });
+            }
+            Err(_) => return,
+        };
+        for topic in silent {
+            let stream = experiments
                 .fleet
                 .stream_mut(topic.as_str())
                 .filter(|stream| stream.is_connected());
             if let Some(stream) = stream {
                 stream.heard = Heard::Nothing;
             }
-            if let Some(id) = self.experiments.fleet.owner(topic.as_str()) {
-                self.experiments.fleet.mark_dirty(id);
+            if let Some(id) = experiments.fleet.owner(topic.as_str()) {
+                experiments.fleet.mark_dirty(id);
             }
         }
     }
@@ -279,7 +306,7 @@ impl Engine {
                         self.switching.manifest_known,
                         self.now,
                     ),
-                    None => self.notifications.forget(stub),
+                    None => self.notifications.forget(stub, self.now),
                 }
             }
             step.record(Record::Notified {

@@ -106,6 +106,8 @@ impl Engine {
             }
             Input::Switched { resource, outcome } => self.switched(resource, outcome, &mut step),
             Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut step),
+            Input::DeliveryBegun(id) => self.notifications.begun(id, now),
+            Input::Retry(channel) => self.notifications.retry(channel, now),
             Input::Delivered { id, outcome } => self.delivered(id, &outcome, &mut step),
             Input::Command(order) => self.command(order, &mut step),
             Input::Component(component) => self.component(component),
@@ -187,6 +189,7 @@ impl Engine {
             jump: self.sources.jump.telling(self.now),
             outage: self.sources.outage,
             sampling: self.experiments.sampling && self.experiments.sampler.broken().is_none(),
+            unconfirmed_report: self.experiments.fleet.unconfirmed_report,
             manifest_known: self.switching.manifest_known,
             may_evaluate: self.switching.may_evaluate(&self.sources),
         }

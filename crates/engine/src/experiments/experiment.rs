@@ -36,6 +36,9 @@ pub(crate) struct EvaluationContext {
     pub(crate) outage: bool,
     /// Streams whose connection reports nothing of transmission are being listened to.
     pub(crate) sampling: bool,
+    /// The number of relay's newest report where most of the fleet is lost in it for the first time: what it alone shows is not counted
+    /// before another report shows the same.
+    pub(crate) unconfirmed_report: Option<u64>,
     /// Book's manifest has been read at least once.
     pub(crate) manifest_known: bool,
     /// It is known what experiments must have, or it will not be known soon: before that nothing is evaluated.
@@ -62,6 +65,8 @@ pub(crate) struct Experiment {
     pub(crate) bad_since: Option<Moment>,
     pub(crate) issues: Vec<Issue>,
     first_judged: bool,
+    /// The number of the first of relay's latest reports that all show it lost.
+    pub(crate) lost_at: Option<u64>,
     /// Whether something that the evaluation depends on changed since the last one.
     pub(crate) stale: bool,
     judged_in_outage: bool,
@@ -94,6 +99,7 @@ impl Experiment {
             bad_since: None,
             issues: Vec::new(),
             first_judged: false,
+            lost_at: None,
             stale: true,
             judged_in_outage: false,
             holding: Hysteresis::default(),
@@ -204,6 +210,13 @@ impl Experiment {
         changed
     }
 
+    /// Takes note of whether relay's newest report shows it lost: a required stream is not there, or its statistics say that it is silent.
+    pub(crate) fn note_loss(&mut self, newest: u64, last_active: Duration) {
+        let mut required = self.streams.iter().filter(|stream| stream.required);
+        let is_lost = required.any(|stream| stream.is_lost(last_active));
+        self.lost_at = is_lost.then(|| self.lost_at.unwrap_or(newest));
+    }
+
     /// Brings its host up to date with jump's newest report. Returns whether it came or went.
     pub(crate) fn refresh_host(
         &mut self,
@@ -293,6 +306,10 @@ impl Experiment {
             )
         });
         let (observed, issues) = evaluate::experiment(streams, self.known_jump, outage);
+        if observed.is_unusable() && !outage && self.awaits_second_look(context) {
+            self.stale = true;
+            return None;
+        }
         let turn = self.count_changes(observed, &issues, outage, context);
         let health = self.settle(observed, outage, context);
         let issues = if health == Health::Flapping {
@@ -315,6 +332,12 @@ impl Experiment {
         };
         self.first_judged = true;
         Some(self.decide(health, issues, why, context))
+    }
+
+    /// Whether it is usable until now and only lost in a report that leaves out most of the fleet.
+    fn awaits_second_look(&self, context: &EvaluationContext) -> bool {
+        let is_new = self.lost_at.is_some() && self.lost_at == context.unconfirmed_report;
+        is_new && !self.health.is_unusable()
     }
 
     /// Counts how often it comes and goes, before any hold. What relay's silence makes of it is relay's story and no change of its own,

@@ -6,6 +6,7 @@ pub(crate) mod experiment;
 pub(crate) mod flapping;
 pub(crate) mod fleet;
 pub(crate) mod hysteresis;
+pub(crate) mod mass;
 pub(crate) mod sampling;
 pub(crate) mod stream;
 

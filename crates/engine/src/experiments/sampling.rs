@@ -2,13 +2,17 @@
 //!
 //! A message proves that a stream is active. That none came proves silence only once the time listened adds up to what the rule
 //! asks, so a stream that was quiet for one sample is listened to again at once, for the rest of that time. And it proves it only
-//! when relay reports afterwards as it did before: a relay that is stuck hands on nothing of any stream.
+//! when relay reports afterwards as it did before: a relay that is stuck hands on nothing of any stream. Where most of the streams that
+//! were listened to since then are quiet, a second round of samples must show the same.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+mod second_look;
+
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::experiments::evaluate::Heard;
 use crate::experiments::fleet::{Fleet, StreamId};
+use crate::experiments::mass::MassSilence;
 use crate::experiments::stream::Stream;
 use crate::model::{CallError, Moment, Topic};
 use crate::protocol::effect::Sample;
@@ -37,8 +41,25 @@ const BROKEN_PAUSE: Duration = Duration::from_secs(5);
 /// A sample under way.
 #[derive(Debug, Clone, Copy)]
 struct UnderWay {
+    began: Moment,
     give_up: Moment,
     is_proof: bool,
+}
+
+/// A stream that may be silent.
+#[derive(Debug, Clone, Copy)]
+struct Doubt {
+    /// When the first of its samples that were quiet in a row began.
+    began: Moment,
+    /// How long it has been quiet so far.
+    quiet: Duration,
+}
+
+/// The latest sample of a stream.
+#[derive(Debug, Clone, Copy)]
+struct Latest {
+    began: Moment,
+    is_quiet: bool,
 }
 
 /// The state of sampling.
@@ -49,10 +70,14 @@ pub(crate) struct Sampler {
     cursor: usize,
     /// Streams that have just connected: they are listened to first.
     returned: VecDeque<Topic>,
-    /// How long streams that may be silent have been quiet so far.
-    doubts: BTreeMap<Topic, Duration>,
-    /// Streams that were quiet for as long as the rule asks, until the next report shows that it was not relay.
-    unconfirmed: BTreeSet<Topic>,
+    doubts: BTreeMap<Topic, Doubt>,
+    /// Streams that were quiet for as long as the rule asks, until the next report shows that it was not relay; with since when.
+    unconfirmed: BTreeMap<Topic, Moment>,
+    /// The latest sample of each stream that was not silent before.
+    latest: BTreeMap<Topic, Latest>,
+    mass: MassSilence,
+    /// When the first sample of a second look began in which something was heard.
+    heard_again: Option<Moment>,
     under_way: BTreeMap<Topic, UnderWay>,
     /// How many samples of a stream have failed in a row.
     failed: BTreeMap<Topic, u32>,
@@ -72,7 +97,10 @@ impl Sampler {
             cursor: 0,
             returned: VecDeque::new(),
             doubts: BTreeMap::new(),
-            unconfirmed: BTreeSet::new(),
+            unconfirmed: BTreeMap::new(),
+            latest: BTreeMap::new(),
+            mass: MassSilence::None,
+            heard_again: None,
             under_way: BTreeMap::new(),
             failed: BTreeMap::new(),
             next_at: now,
@@ -92,17 +120,6 @@ impl Sampler {
             self.failed.remove(topic);
         }
         self.returned.extend(topics);
-    }
-
-    /// Takes note that relay reported as it should: it was not relay that was quiet. Returns the streams that are silent.
-    pub(crate) fn confirm(&mut self) -> BTreeSet<Topic> {
-        std::mem::take(&mut self.unconfirmed)
-    }
-
-    /// Takes note that relay was stuck or away: that nothing came says nothing about any stream.
-    pub(crate) fn start_over(&mut self) {
-        self.doubts.clear();
-        self.unconfirmed.clear();
     }
 
     /// Stops listening; what is under way may still end.
@@ -145,6 +162,7 @@ impl Sampler {
             self.under_way.insert(
                 topic.clone(),
                 UnderWay {
+                    began: now,
                     give_up: now + listen + OUTCOME_WITHIN,
                     is_proof,
                 },
@@ -193,21 +211,32 @@ impl Sampler {
         topic.map(|topic| (topic, policy.sample_for, false))
     }
 
-    /// Proofs take at most half of the places, so that the others still get their turn.
+    /// Proofs take at most half of the places, so that the others still get their turn; all once it is confirmed that most are silent.
+    /// In a second look at a mass silence, the streams in question are listened to again first; what counts then is to hear of many soon.
     fn next_doubt(&self, policy: &Policy) -> Option<(Topic, Duration)> {
         let proofs = self
             .under_way
             .values()
             .filter(|sample| sample.is_proof)
             .count();
-        if proofs >= policy.sample_at_once.div_ceil(2) {
+        let places = if self.mass == MassSilence::Confirmed {
+            policy.sample_at_once
+        } else {
+            policy.sample_at_once.div_ceil(2)
+        };
+        if proofs >= places {
             return None;
+        }
+        if let MassSilence::Suspected { since } = self.mass {
+            let mut again = self.to_look_at_again(since);
+            let topic = again.find(|topic| !self.under_way.contains_key(*topic))?;
+            return Some((topic.clone(), silence(policy)));
         }
         let waiting = self
             .doubts
             .iter()
             .find(|(topic, _)| !self.under_way.contains_key(*topic));
-        waiting.map(|(topic, quiet)| (topic.clone(), *quiet))
+        waiting.map(|(topic, doubt)| (topic.clone(), doubt.quiet))
     }
 
     fn next_in_turn(&mut self, fleet: &Fleet, now: Moment) -> Option<Topic> {
@@ -240,6 +269,8 @@ impl Sampler {
         let resumed = self.order_version.is_none();
         self.order_version = Some(fleet.streams_version);
         self.failed.clear();
+        self.latest
+            .retain(|topic, _| fleet.peek_stream(topic.as_str()).is_some());
         self.order = fleet.required_streams().collect();
         self.cursor = self.cursor.min(self.order.len());
         if resumed {
@@ -268,7 +299,8 @@ impl Sampler {
         policy: &Policy,
         now: Moment,
     ) -> Option<Heard> {
-        self.under_way.remove(topic)?;
+        let began = self.under_way.remove(topic)?.began;
+        self.note_latest(topic, outcome, was, began);
         match outcome {
             SampleOutcome::Failed(fault) => {
                 self.fail(fault.clone(), now);
@@ -288,17 +320,36 @@ impl Sampler {
             SampleOutcome::ActiveSuppressions(listened) => {
                 self.succeed();
                 self.failed.remove(topic);
-                let quiet = self.doubts.get(topic).copied().unwrap_or_default() + *listened;
-                if was == Heard::Nothing {
-                    self.doubts.remove(topic);
-                } else if quiet >= silence(policy) {
-                    self.doubts.remove(topic);
-                    self.unconfirmed.insert(topic.clone());
-                } else {
-                    self.doubts.insert(topic.clone(), quiet);
-                }
+                self.note_quiet(topic, *listened, was, began, policy);
                 None
             }
+        }
+    }
+
+    fn note_quiet(
+        &mut self,
+        topic: &Topic,
+        listened: Duration,
+        was: Heard,
+        began: Moment,
+        policy: &Policy,
+    ) {
+        let first = Doubt {
+            began,
+            quiet: Duration::ZERO,
+        };
+        let before = self.doubts.remove(topic).unwrap_or(first);
+        let quiet = before.quiet + listened;
+        if was == Heard::Nothing {
+            return;
+        }
+        if quiet >= silence(policy) {
+            self.unconfirmed
+                .entry(topic.clone())
+                .or_insert(before.began);
+        } else {
+            let began = before.began;
+            self.doubts.insert(topic.clone(), Doubt { began, quiet });
         }
     }
 
@@ -359,6 +410,7 @@ mod tests {
         let mut heard = was;
         for outcome in outcomes {
             let under_way = UnderWay {
+                began: at(9),
                 give_up: at(60),
                 is_proof: false,
             };

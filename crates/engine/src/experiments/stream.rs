@@ -1,6 +1,7 @@
 //! A stream of an experiment: where the reports have it, what it transmits, and what is shown of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::experiments::evaluate::{self, Evaluation, Heard, Presence, StreamFacts, Transmission};
 use crate::experiments::experiment::{EvaluationContext, FORGET_AFTER};
@@ -135,6 +136,16 @@ impl Stream {
     /// Whether it is connected at the newest report.
     pub(crate) fn is_connected(&self) -> bool {
         matches!(self.sighting.presence, Presence::Newest { .. })
+    }
+
+    /// Whether the newest report shows it lost: it is not there, or has not transmitted for longer than this.
+    pub(crate) fn is_lost(&self, last_active: Duration) -> bool {
+        let is_silent = match self.transmission {
+            Transmission::Ago(age) => age > last_active,
+            Transmission::Never => true,
+            Transmission::Unsaid => false,
+        };
+        !self.is_connected() || is_silent
     }
 
     /// Whether relay's statistics say when it last transmitted.

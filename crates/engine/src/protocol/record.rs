@@ -107,6 +107,13 @@ pub enum Record {
     Pools(BTreeMap<String, Vec<Stub>>),
     /// All sources are silent, which says that we are cut off, or it has ended.
     Blind(bool),
+    /// Most of the experiments that were usable are lost at once: a second look comes before any of them counts as down.
+    SecondLook {
+        /// How many are lost.
+        lost: usize,
+        /// Of how many that were looked at.
+        of: usize,
+    },
     /// A new message is about to be sent.
     Notifying(Notification),
     /// A message is about to be sent again, to those of its recipients who do not have it.
@@ -222,7 +229,8 @@ impl Record {
                 Level::Warn
             }
             Self::Manifest(ManifestChange::Lost) | Self::Blind(true) => Level::Error,
-            Self::Sampling {
+            Self::SecondLook { .. }
+            | Self::Sampling {
                 keeps_up: false, ..
             } => Level::Warn,
             Self::Switching(_)

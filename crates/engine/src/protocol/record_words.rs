@@ -74,6 +74,10 @@ impl Record {
                 "relay, jump and book are all silent: labwatch is probably cut off; nothing is switched",
             ),
             Self::Blind(false) => f.write_str("labwatch hears from the laboratory again"),
+            Self::SecondLook { lost, of } => write!(
+                f,
+                "{lost} of {of} experiments are lost at once: nothing is withdrawn before a second look shows the same"
+            ),
             Self::Notifying(notification) => write!(f, "{}", notification.summary),
             Self::Retrying { id, route, attempt } => {
                 write!(f, "#{id} to {route} is sent again, attempt {attempt}")

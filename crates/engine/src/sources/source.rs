@@ -343,6 +343,11 @@ impl Source {
         due
     }
 
+    /// Takes note that it is asked for a report now, out of turn.
+    pub(crate) fn note_asked(&mut self, now: Moment) {
+        self.asked = Some(now);
+    }
+
     fn ask_at(&self, every: Duration) -> Option<Moment> {
         (self.link == Link::Open).then(|| {
             let latest = [self.last, self.asked]

@@ -88,6 +88,11 @@ impl Tally {
 }
 
 impl Stream {
+    /// The experiment that it belongs to.
+    pub fn stub(&self) -> &str {
+        &self.stub
+    }
+
     /// The topic: the stub and the stream's key.
     pub fn topic(&self) -> &str {
         &self.topic
@@ -203,6 +208,14 @@ impl Fleet {
     /// All streams, with whatever connections they have.
     pub fn streams(&self) -> impl Iterator<Item = &Stream> {
         self.streams.values()
+    }
+
+    /// Whether an experiment is one of the first so many experiments, in the order of their names.
+    pub fn is_among_first(&self, stub: &str, count: u32) -> bool {
+        self.hosts
+            .keys()
+            .take(count as usize)
+            .any(|first| first == stub)
     }
 
     /// The experiments that are connected to jump, and since when.

@@ -69,6 +69,9 @@ impl Lab {
             Fault::Unreadable(server, entries) => {
                 self.quirk(*server, |quirks| quirks.unreadable = *entries)?;
             }
+            Fault::LeaveOut(server, count) => {
+                self.quirk(*server, |quirks| quirks.leaves_out = *count)?;
+            }
             Fault::Garbled(server, garbled) => {
                 self.quirk(*server, |quirks| quirks.garbled = *garbled)?;
             }

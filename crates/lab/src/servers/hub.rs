@@ -283,7 +283,9 @@ impl Hub {
 
     /// Sends a report to all who listen for reports.
     pub fn report(&self) {
-        let body = self.quirks().spoil(self.write_report());
+        let mut left_out = 0;
+        self.change_quirks(|quirks| left_out = std::mem::take(&mut quirks.leaves_out));
+        let body = self.quirks().spoil(self.write_report(left_out));
         let parcel = Parcel {
             report: true,
             ..Parcel::of(false, body)
@@ -291,8 +293,8 @@ impl Hub {
         self.broadcast(None, STATS, &parcel);
     }
 
-    /// The next report, as it would be now.
-    pub fn write_report(&self) -> String {
+    /// The next report, as it would be now, without the connections of the first so many experiments.
+    pub fn write_report(&self, left_out: u32) -> String {
         let (guests, started): (Vec<Guest>, Timestamp) = {
             let state = self.lock();
             (
@@ -306,10 +308,15 @@ impl Hub {
         };
         let fleet = self.fleet.lock().unwrap_or_else(PoisonError::into_inner);
         match self.kind {
-            Kind::Relay(version) => {
-                report::relay(version, &fleet, &guests, started, Timestamp::now())
-            }
-            Kind::Jump => report::jump(&fleet, &guests, started, Timestamp::now()),
+            Kind::Relay(version) => report::relay(
+                version,
+                &fleet,
+                left_out,
+                &guests,
+                started,
+                Timestamp::now(),
+            ),
+            Kind::Jump => report::jump(&fleet, left_out, &guests, started, Timestamp::now()),
         }
     }
 

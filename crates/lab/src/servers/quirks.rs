@@ -53,6 +53,8 @@ pub(super) struct Quirks {
     pub forwarding: Forwarding,
     /// How many entries of each report cannot be read.
     pub unreadable: u32,
+    /// How many experiments the next report lacks.
+    pub leaves_out: u32,
     pub garbled: bool,
     /// How long after its first report a connection is closed.
     pub close_after: Option<Duration>,

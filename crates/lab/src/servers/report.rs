@@ -80,6 +80,7 @@ struct Flow {
 pub(super) fn relay(
     version: RelayVersion,
     fleet: &Fleet,
+    left_out: u32,
     guests: &[Guest],
     started: Timestamp,
     now: Timestamp,
@@ -96,7 +97,10 @@ pub(super) fn relay(
             .zip(&scopes)
             .map(|(guest, scopes)| Entry::guest(guest, scopes)),
     );
-    for stream in fleet.streams() {
+    let streams = fleet
+        .streams()
+        .filter(|stream| !fleet.is_among_first(stream.stub(), left_out));
+    for stream in streams {
         entries.extend(
             stream
                 .links
@@ -109,7 +113,13 @@ pub(super) fn relay(
 }
 
 /// jump's report.
-pub(super) fn jump(fleet: &Fleet, guests: &[Guest], started: Timestamp, now: Timestamp) -> String {
+pub(super) fn jump(
+    fleet: &Fleet,
+    left_out: u32,
+    guests: &[Guest],
+    started: Timestamp,
+    now: Timestamp,
+) -> String {
     let scopes: Vec<String> = guests
         .iter()
         .map(|guest| json!(guest.scopes).to_string())
@@ -124,6 +134,7 @@ pub(super) fn jump(fleet: &Fleet, guests: &[Guest], started: Timestamp, now: Tim
     entries.extend(
         fleet
             .hosts(now)
+            .filter(|(stub, _)| !fleet.is_among_first(stub, left_out))
             .map(|(stub, since)| Entry::host(stub, since)),
     );
     write_all(entries, |entry, out| write_jump(entry, now, out))

@@ -37,7 +37,7 @@ impl Simulator {
             | Fault::UploadNothing
             | Fault::UploadBookings => true,
             Fault::Kill(server) | Fault::Start(server) => *server != Server::Mail,
-            Fault::Blink(server) | Fault::Mute(server, _) => {
+            Fault::Blink(server) | Fault::Mute(server, _) | Fault::LeaveOut(server, _) => {
                 matches!(server, Server::Relay | Server::Jump)
             }
             Fault::Freeze(server, _) => *server == Server::Book,
@@ -90,6 +90,11 @@ impl Simulator {
             Fault::Mute(server, mute) => {
                 if let Some(name) = named(*server) {
                     self.source(name).mute = *mute;
+                }
+            }
+            Fault::LeaveOut(server, count) => {
+                if let Some(name) = named(*server) {
+                    self.source(name).leaves_out = *count;
                 }
             }
             Fault::Freeze(Server::Book, frozen) => self.fail_book(*frozen, plan),

@@ -61,6 +61,8 @@ struct Source {
     /// What each attempt shows while it fails, and how often it has begun to fail.
     fails: Option<Link>,
     failures: u32,
+    /// How many experiments its next report lacks.
+    leaves_out: u32,
     started: u32,
     ticks: u64,
 }
@@ -73,6 +75,7 @@ impl Source {
             mute: false,
             fails: None,
             failures: 0,
+            leaves_out: 0,
             started: 1,
             ticks: 0,
         }
@@ -174,10 +177,11 @@ impl Simulator {
         if !source.up || source.mute {
             return Vec::new();
         }
+        let left_out = std::mem::take(&mut source.leaves_out);
         let report = if name == SourceName::Jump {
-            self.jump_report(now)
+            self.jump_report(now, left_out)
         } else {
-            self.relay_report(now)
+            self.relay_report(now, left_out)
         };
         vec![Input::Report(name, Arc::new(report))]
     }

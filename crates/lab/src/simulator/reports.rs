@@ -8,10 +8,14 @@ use super::{Simulator, steady};
 use crate::Role;
 
 impl Simulator {
-    pub(super) fn relay_report(&self, now: Duration) -> Report {
+    pub(super) fn relay_report(&self, now: Duration, left_out: u32) -> Report {
         let mut report = Report::with_capacity(self.fleet.streams().count());
         report.set_started(&format!("start {}", self.relay.started));
-        for stream in self.fleet.streams() {
+        let fleet = &self.fleet;
+        let streams = fleet
+            .streams()
+            .filter(|stream| !fleet.is_among_first(stream.stub(), left_out));
+        for stream in streams {
             let connected = stream.links.iter();
             for link in connected.filter(|link| link.connected <= steady(now)) {
                 let last = link.sent(&stream.plan, steady(now)).last;
@@ -68,10 +72,11 @@ impl Simulator {
         });
     }
 
-    pub(super) fn jump_report(&self, now: Duration) -> Report {
+    pub(super) fn jump_report(&self, now: Duration, left_out: u32) -> Report {
         let mut report = Report::default();
         report.set_started(&format!("start {}", self.jump.started));
-        for (stub, _) in self.fleet.hosts(steady(now)) {
+        let hosts = self.fleet.hosts(steady(now));
+        for (stub, _) in hosts.filter(|(stub, _)| !self.fleet.is_among_first(stub, left_out)) {
             self.push(&mut report, stub, None, Scopes::READ.with(Scopes::HOST));
         }
         report

@@ -79,6 +79,8 @@ pub(crate) struct Fleet {
     agenda: BTreeSet<(Moment, Id)>,
     relay: Newest,
     jump: Newest,
+    /// The number of relay's newest report where it is the first that most of the fleet is lost in.
+    pub(crate) unconfirmed_report: Option<u64>,
     /// Experiments of which something that is shown changed since the last snapshot.
     touched: BTreeSet<Id>,
     gone: Vec<Stub>,
@@ -100,6 +102,7 @@ impl Fleet {
             agenda: BTreeSet::new(),
             relay: Newest::none(),
             jump: Newest::none(),
+            unconfirmed_report: None,
             touched: BTreeSet::new(),
             gone: Vec::new(),
             seen: Vec::new(),

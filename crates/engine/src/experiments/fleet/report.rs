@@ -1,9 +1,11 @@
 //! Taking in a report: who is there, who has just come, who is gone. Judges nothing.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::{Fleet, Id};
 use crate::experiments::experiment::Experiment;
+use crate::experiments::mass::Tally;
 use crate::model::{Moment, Stub, Topic};
 use crate::protocol::report::{Connection, Report, Scopes};
 use crate::protocol::snapshot::LastConnection;
@@ -45,6 +47,23 @@ impl Fleet {
             }
         }
         returned
+    }
+
+    /// Takes note of which experiments relay's newest report is the first to show lost. Where that is a mass event they wait for a second
+    /// look; returns how many of those that were usable are lost, if that is to be looked into.
+    pub(crate) fn note_losses(&mut self, last_active: Duration) -> Option<Tally> {
+        let number = self.relay.number;
+        let (mut seen, mut is_news) = (Tally::default(), false);
+        for experiment in self.slots.iter_mut().flatten().filter(|it| it.listed()) {
+            let was_usable = experiment.lost_at.is_none() && !experiment.health.is_unusable();
+            experiment.note_loss(number, last_active);
+            let is_lost = was_usable && experiment.lost_at.is_some();
+            seen.of += usize::from(was_usable);
+            seen.lost += usize::from(is_lost);
+            is_news |= is_lost && experiment.is_evaluated();
+        }
+        self.unconfirmed_report = seen.is_mass().then_some(number);
+        (seen.is_mass() && is_news).then_some(seen)
     }
 
     /// Takes in a report of jump. Look at everything afterwards.

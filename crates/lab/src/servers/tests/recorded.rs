@@ -150,7 +150,7 @@ async fn reports_have_the_recorded_forms() {
                 .filter_map(|line| line["data"].as_str())
                 .filter(|data| data.starts_with('['));
             let recorded: BTreeSet<String> = reports.flat_map(forms).collect();
-            let simulated = forms(&hub.write_report());
+            let simulated = forms(&hub.write_report(0));
             let unheard_of: Vec<&String> = simulated.difference(&recorded).collect();
             assert!(
                 unheard_of.is_empty(),
@@ -175,7 +175,7 @@ fn kind(form: &str) -> String {
 async fn reports_come_in_another_order_each_time() {
     let lab = lab(quiet(10)).await;
     let orders: BTreeSet<Vec<String>> = (0..20)
-        .map(|_| topics(&lab.relay.hub.write_report()))
+        .map(|_| topics(&lab.relay.hub.write_report(0)))
         .collect();
     assert!(orders.len() > 10, "{}", orders.len());
 }

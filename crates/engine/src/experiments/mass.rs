@@ -1,0 +1,169 @@
+//! Mass events: when most of the fleet is lost at once, the fault is more often in what was seen than in the experiments. So a second
+//! look comes before anything is withdrawn. Keeps nothing; see "Mass events" in `docs/sources.md`.
+
+use std::time::Duration;
+
+use crate::model::Moment;
+
+/// A mass event has at least this many experiments.
+pub(crate) const FEWEST: usize = 10;
+
+/// How long the second look over samples takes at most: then what it has shown until then counts.
+pub(crate) const SECOND_LOOK_WITHIN: Duration = Duration::from_secs(15);
+
+/// Experiments that were looked at, and those among them that are lost or silent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Tally {
+    pub(crate) lost: usize,
+    pub(crate) of: usize,
+}
+
+impl Tally {
+    /// Whether more than half are lost.
+    pub(crate) fn is_most(self) -> bool {
+        self.lost * 2 > self.of
+    }
+
+    /// Whether this is a mass event.
+    pub(crate) fn is_mass(self) -> bool {
+        self.lost >= FEWEST && self.is_most()
+    }
+}
+
+/// How a mass silence of samples stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum MassSilence {
+    /// There is none.
+    #[default]
+    None,
+    /// Most of what was listened to was silent; the second look began then.
+    Suspected { since: Moment },
+    /// The second look showed the same.
+    Confirmed,
+}
+
+/// What follows for streams that were quiet for as long as the rule asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// They are silent.
+    Silent,
+    /// A second look begins; until it is done they count as before.
+    LookAgain(Tally),
+    /// The second look goes on.
+    Wait,
+    /// Others are heard: only those are silent that were quiet again in a sample that began then or later.
+    OnlyThoseSince(Moment),
+}
+
+impl MassSilence {
+    /// Takes the next step. `seen` counts the experiments whose samples began at or after a moment; `quiet_since` is when the first of
+    /// the streams in question became quiet; `connected` is how many experiments could be listened to, and `has_looked` whether all
+    /// streams in question have been listened to again since a moment.
+    pub(crate) fn evaluate(
+        &mut self,
+        quiet_since: Option<Moment>,
+        connected: usize,
+        now: Moment,
+        seen: impl Fn(Moment) -> Tally,
+        has_looked: impl Fn(Moment) -> bool,
+    ) -> Verdict {
+        let (next, verdict) = match (*self, quiet_since) {
+            (Self::None, Some(quiet)) if connected >= FEWEST && seen(quiet).is_most() => (
+                Self::Suspected { since: now },
+                Verdict::LookAgain(seen(quiet)),
+            ),
+            (Self::None, _) => (Self::None, Verdict::Silent),
+            (Self::Suspected { since }, _) => {
+                let again = seen(since);
+                let has_seen_enough = again.of >= FEWEST.min(connected) && has_looked(since);
+                let is_done = has_seen_enough || now.since(since) >= SECOND_LOOK_WITHIN;
+                match (is_done, again.is_most()) {
+                    (false, _) => (*self, Verdict::Wait),
+                    (true, true) => (Self::Confirmed, Verdict::Silent),
+                    (true, false) => (Self::None, Verdict::OnlyThoseSince(since)),
+                }
+            }
+            (Self::Confirmed, _) => {
+                let goes_on = seen(now.before(SECOND_LOOK_WITHIN)).is_most();
+                let next = if goes_on { Self::Confirmed } else { Self::None };
+                (next, Verdict::Silent)
+            }
+        };
+        *self = next;
+        verdict
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+    use MassSilence::{Confirmed, None, Suspected};
+    use Verdict::{LookAgain, OnlyThoseSince, Silent, Wait};
+
+    fn at(seconds: u64) -> Moment {
+        Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(1_000 + seconds))
+    }
+
+    fn tally(lost: usize, of: usize) -> Tally {
+        Tally { lost, of }
+    }
+
+    #[test]
+    fn a_mass_event_is_more_than_half_and_at_least_ten() {
+        for (lost, of, is_mass) in [
+            (9, 9, false),
+            (10, 10, true),
+            (10, 19, true),
+            (10, 20, false),
+            (65, 130, false),
+            (66, 130, true),
+            (0, 0, false),
+        ] {
+            assert_eq!(tally(lost, of).is_mass(), is_mass, "{lost} of {of}");
+        }
+    }
+
+    #[test]
+    fn every_step_of_a_mass_silence() {
+        let suspected = Suspected { since: at(100) };
+        let again = OnlyThoseSince(at(100));
+        let quiet = Some(at(90));
+        #[rustfmt::skip]
+        let rows = [
+            // was, quiet since, seconds, seen, all looked at → next, verdict
+            (None, Option::None, 100, tally(0, 0), true, None, Silent),
+            (None, quiet, 100, tally(1, 2), true, None, Silent),
+            (None, quiet, 100, tally(10, 20), true, None, Silent),
+            (None, quiet, 100, tally(1, 1), true, suspected, LookAgain(tally(1, 1))),
+            (None, quiet, 100, tally(66, 130), true, suspected, LookAgain(tally(66, 130))),
+            (suspected, quiet, 102, tally(0, 0), true, suspected, Wait),
+            (suspected, quiet, 105, tally(9, 9), true, suspected, Wait),
+            (suspected, quiet, 105, tally(10, 10), false, suspected, Wait),
+            (suspected, quiet, 105, tally(10, 10), true, Confirmed, Silent),
+            (suspected, quiet, 105, tally(5, 10), true, None, again),
+            (suspected, quiet, 115, tally(3, 3), false, Confirmed, Silent),
+            (suspected, quiet, 115, tally(0, 0), false, None, again),
+            (suspected, Option::None, 105, tally(0, 10), true, None, again),
+            (Confirmed, quiet, 120, tally(4, 4), true, Confirmed, Silent),
+            (Confirmed, quiet, 120, tally(4, 8), true, None, Silent),
+            (Confirmed, Option::None, 120, tally(0, 0), true, None, Silent),
+        ];
+        for (number, (was, quiet_since, second, seen, looked, next, verdict)) in
+            rows.into_iter().enumerate()
+        {
+            let mut mass = was;
+            let got = mass.evaluate(quiet_since, 130, at(second), |_| seen, |_| looked);
+            assert_eq!((mass, got), (next, verdict), "row {number}");
+        }
+    }
+
+    #[test]
+    fn a_small_laboratory_has_no_mass_events() {
+        let mut mass = None;
+        let seen = tally(9, 9);
+        let verdict = mass.evaluate(Some(at(90)), 9, at(100), |_| seen, |_| true);
+        assert_eq!((mass, verdict), (None, Silent));
+    }
+}

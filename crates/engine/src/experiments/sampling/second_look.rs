@@ -1,0 +1,108 @@
+//! What confirms that streams are silent: relay's next report, and a second round of samples where most of them are.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{Latest, Sampler};
+use crate::experiments::evaluate::Heard;
+use crate::experiments::fleet::{Fleet, Id};
+use crate::experiments::mass::{MassSilence, Tally, Verdict};
+use crate::experiments::stream::Stream;
+use crate::model::{Moment, Topic};
+use crate::protocol::input::SampleOutcome;
+
+impl Sampler {
+    /// Takes note that relay reported as it should: it was not relay that was quiet. Returns the streams that are silent.
+    ///
+    /// # Errors
+    /// How many experiments are silent at once, where a second look at them begins.
+    pub(crate) fn confirm(&mut self, fleet: &Fleet, now: Moment) -> Result<BTreeSet<Topic>, Tally> {
+        let quiet_since = self.unconfirmed.values().min().copied();
+        let mut mass = self.mass;
+        let seen = |since| self.seen_since(fleet, since);
+        let has_looked = |since| self.to_look_at_again(since).next().is_none();
+        let verdict = mass.evaluate(quiet_since, connected(fleet), now, seen, has_looked);
+        self.mass = mass;
+        match verdict {
+            Verdict::Silent => Ok(std::mem::take(&mut self.unconfirmed).into_keys().collect()),
+            Verdict::LookAgain(seen) => {
+                self.heard_again = None;
+                Err(seen)
+            }
+            Verdict::Wait => Ok(BTreeSet::new()),
+            Verdict::OnlyThoseSince(since) => {
+                let dropped: BTreeSet<Topic> = self.to_look_at_again(since).cloned().collect();
+                self.unconfirmed.retain(|topic, _| !dropped.contains(topic));
+                Ok(std::mem::take(&mut self.unconfirmed).into_keys().collect())
+            }
+        }
+    }
+
+    /// Takes note that relay was stuck or away: that nothing came says nothing about any stream.
+    pub(crate) fn start_over(&mut self) {
+        self.doubts.clear();
+        self.unconfirmed.clear();
+        self.mass = MassSilence::None;
+    }
+
+    /// The latest sample of a stream, where it began then or later.
+    fn latest_since(&self, topic: &Topic, since: Moment) -> Option<Latest> {
+        let latest = self.latest.get(topic).copied();
+        latest.filter(|latest| latest.began >= since)
+    }
+
+    /// Streams that are to be listened to again in a second look that began then: since others are heard, where any are.
+    pub(super) fn to_look_at_again(&self, since: Moment) -> impl Iterator<Item = &Topic> {
+        let since = self.heard_again.unwrap_or(since);
+        let unconfirmed = self.unconfirmed.keys();
+        unconfirmed.filter(move |topic| self.latest_since(topic, since).is_none())
+    }
+
+    /// How many experiments were listened to in samples that began then or later, and how many of them have a stream that was quiet.
+    fn seen_since(&self, fleet: &Fleet, since: Moment) -> Tally {
+        let mut experiments: BTreeMap<Id, bool> = BTreeMap::new();
+        for (topic, latest) in self.latest.iter().filter(|(_, it)| it.began >= since) {
+            if let Some(id) = fleet.owner(topic.as_str()) {
+                *experiments.entry(id).or_default() |= latest.is_quiet;
+            }
+        }
+        Tally {
+            lost: experiments.values().filter(|is_quiet| **is_quiet).count(),
+            of: experiments.len(),
+        }
+    }
+
+    /// A stream that was silent before says nothing about how many fall silent at once, nor does a sample that failed.
+    pub(super) fn note_latest(
+        &mut self,
+        topic: &Topic,
+        outcome: &SampleOutcome,
+        was: Heard,
+        began: Moment,
+    ) {
+        let is_quiet = match outcome {
+            SampleOutcome::Heard => false,
+            SampleOutcome::ActiveSuppressions(_) if was != Heard::Nothing => true,
+            SampleOutcome::ActiveSuppressions(_) | SampleOutcome::Failed(_) => {
+                self.latest.remove(topic);
+                return;
+            }
+        };
+        self.latest
+            .insert(topic.clone(), Latest { began, is_quiet });
+        if let MassSilence::Suspected { since } = self.mass
+            && !is_quiet
+            && began >= since
+        {
+            self.heard_again.get_or_insert(began);
+        }
+    }
+}
+
+/// How many experiments could be listened to.
+fn connected(fleet: &Fleet) -> usize {
+    let experiments = fleet.iter().filter(|(_, experiment)| {
+        let mut required = experiment.streams.iter().filter(|it| it.required);
+        required.any(Stream::is_connected)
+    });
+    experiments.count()
+}
