@@ -1,4 +1,4 @@
-//! A real etcd of one member, in a folder of its own, which can be killed, frozen and started again.
+//! Real members of etcd, one or three, each in a folder of its own, which can be killed, frozen and started again.
 
 use std::fs::File;
 use std::process::Stdio;
@@ -9,9 +9,12 @@ use tokio::process::{Child, Command};
 use super::eventually::eventually;
 use super::monitor::{free_port, kill};
 
-/// The running etcd.
+/// A member of etcd.
 pub struct Etcd {
     child: Option<Child>,
+    name: &'static str,
+    /// All members, as each is told.
+    members: String,
     folder: TempDir,
     port: u16,
     peers: u16,
@@ -21,15 +24,41 @@ pub struct Etcd {
 impl Etcd {
     /// Starts one with these further arguments.
     pub async fn start(more: &[&str]) -> Self {
-        let mut etcd = Self {
+        let mut etcd = Self::new("one");
+        etcd.more = more.iter().map(|text| (*text).to_owned()).collect();
+        etcd.members = etcd.member();
+        etcd.start_again().await;
+        etcd
+    }
+
+    /// Starts three that are one etcd.
+    pub async fn three() -> [Self; 3] {
+        let mut all = ["one", "two", "three"].map(Self::new);
+        let members = all.each_ref().map(Self::member).join(",");
+        for etcd in &mut all {
+            etcd.members.clone_from(&members);
+            etcd.spawn();
+        }
+        for etcd in &all {
+            etcd.answers().await;
+        }
+        all
+    }
+
+    fn new(name: &'static str) -> Self {
+        Self {
             child: None,
+            name,
+            members: String::new(),
             folder: tempfile::tempdir().expect("a folder"),
             port: free_port(),
             peers: free_port(),
-            more: more.iter().map(|text| (*text).to_owned()).collect(),
-        };
-        etcd.start_again().await;
-        etcd
+            more: Vec::new(),
+        }
+    }
+
+    fn member(&self) -> String {
+        format!("{}=http://127.0.0.1:{}", self.name, self.peers)
     }
 
     /// Where it is reached.
@@ -39,11 +68,22 @@ impl Etcd {
 
     /// Starts it again on the same folder.
     pub async fn start_again(&mut self) {
+        self.spawn();
+        self.answers().await;
+    }
+
+    async fn answers(&self) {
+        let look = async || self.ctl(&["endpoint", "health"]).await.ok();
+        eventually("etcd answers", || "etcd".to_owned(), look).await;
+    }
+
+    /// Starts it without waiting for it.
+    pub fn spawn(&mut self) {
         let (url, peers) = (self.url(), format!("http://127.0.0.1:{}", self.peers));
         let log = File::create(self.folder.path().join("log")).expect("a file");
         let mut command = Command::new("etcd");
         command
-            .args(["--name", "one", "--data-dir"])
+            .args(["--name", self.name, "--data-dir"])
             .arg(self.folder.path().join("data"))
             .args([
                 "--listen-client-urls",
@@ -53,15 +93,13 @@ impl Etcd {
             ])
             .args(["--listen-peer-urls", &peers])
             .args(["--initial-advertise-peer-urls", &peers])
-            .args(["--initial-cluster", &format!("one={peers}")])
+            .args(["--initial-cluster", &self.members])
             .args(&self.more)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
             .kill_on_drop(true);
         self.child = Some(command.spawn().expect("etcd is installed: etcd-server"));
-        let look = async || self.ctl(&["endpoint", "health"]).await.ok();
-        eventually("etcd answers", || "etcd".to_owned(), look).await;
     }
 
     fn pid(&self) -> u32 {

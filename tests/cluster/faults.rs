@@ -34,6 +34,41 @@ async fn an_etcd_that_stands_still_ends_the_lead_and_goes_on_without_harm() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs etcd"]
+async fn of_three_members_one_may_be_lost_and_without_two_none_acts() {
+    let lab = laboratory(RelayVersion::V07, &["pend00", "spin00"]).await;
+    let mut etcd = Etcd::three().await;
+    let endpoints = etcd.each_ref().map(Etcd::url).join(", ");
+    let all = [("CLUSTER_ENDPOINTS", endpoints.as_str())];
+    let first = replica(&lab, &etcd[0], "first", &all).await;
+    leads(&first, 1).await;
+    let second = replica(&lab, &etcd[0], "second", &all).await;
+    first.sees_well(&["pend00", "spin00"]).await;
+    second.sees_well(&["pend00", "spin00"]).await;
+
+    etcd[0].kill().await;
+    lab.power_off("pend00").expect("known");
+    switched(&lab, "r-pend00", 1).await;
+    first.stop("TERM", &lab).await;
+    leads(&second, 1).await;
+    let led = times_led(&second);
+
+    etcd[1].kill().await;
+    second.logs(&[LEADS_NO_MORE]).await;
+    lab.power_off("spin00").expect("known");
+    second
+        .sees("spin00", "is down", |it| it["health"] == "down")
+        .await;
+    tokio::time::sleep(LEASE).await;
+    assert_eq!(switches(&lab, "r-spin00"), [true; 0]);
+    etcd[1].spawn();
+    leads(&second, led + 1).await;
+    switched(&lab, "r-spin00", 1).await;
+    assert_eq!(switches(&lab, "r-pend00"), [false]);
+    second.stop("TERM", &lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
 async fn a_leader_that_may_goes_on_alone_and_brings_what_it_did_into_etcd() {
     let lab = laboratory(RelayVersion::V07, &["pend00", "spin00"]).await;
     let mut etcd = Etcd::start(&[]).await;

@@ -20,7 +20,7 @@ const LATER: Duration = Duration::from_secs(4);
 /// What is known since this replica acts alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Alone {
-    /// Whether what stands in etcd is not what this replica left there: then another one has led.
+    /// Whether another replica has changed what stands in etcd since.
     pub(super) is_outdated: bool,
 }
 
@@ -70,8 +70,7 @@ impl Member {
         let Some(alone) = &mut self.alone else {
             return;
         };
-        let known = self.known.as_ref().map(|known| &known.map);
-        alone.is_outdated |= known != Some(&listing.map);
+        alone.is_outdated |= !self.marks.contains(&listing.changed_by);
         let other = first(&listing.peers).filter(|peer| peer.name != self.view.this.name);
         if let Some(other) = other {
             tracing::warn!(

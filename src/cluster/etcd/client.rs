@@ -29,6 +29,9 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 const STATE: &str = "/state/";
 const ELECTION: &str = "/leader";
 
+/// The election key under which the state was last changed.
+const CHANGED_BY: &str = "/changed-by";
+
 /// Everything that stands below the prefix.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Listing {
@@ -36,12 +39,15 @@ pub(super) struct Listing {
     /// The candidates by their election keys, each with the revision at which it came. The earliest leads.
     pub(super) peers: Vec<(String, i64, Option<Peer>)>,
     pub(super) revision: i64,
+    /// The election key under which the state was last changed.
+    pub(super) changed_by: Option<Vec<u8>>,
 }
 
 /// What a key below the prefix is about.
 pub(super) enum Place {
     State(String),
     Candidate(String),
+    ChangedBy,
     Other,
 }
 
@@ -70,6 +76,7 @@ impl Keys {
         match (below.strip_prefix(STATE), below.strip_prefix(ELECTION)) {
             (Some(entry), _) => Place::State(entry.to_owned()),
             (None, Some(_)) => Place::Candidate(key.to_owned()),
+            (None, None) if below == CHANGED_BY => Place::ChangedBy,
             (None, None) => Place::Other,
         }
     }
@@ -155,6 +162,7 @@ pub(super) async fn list(client: &mut Client, keys: &Keys) -> Result<Listing, Fa
                 let peer = serde_json::from_slice(found.value()).ok();
                 listing.peers.push((key, found.create_revision(), peer));
             }
+            Place::ChangedBy => listing.changed_by = Some(found.value().to_vec()),
             Place::Other => {}
         }
     }
@@ -164,7 +172,12 @@ pub(super) async fn list(client: &mut Client, keys: &Keys) -> Result<Listing, Fa
 /// A transaction of these operations, which is made only while the election key is the one of this revision.
 pub(super) fn fenced(keys: &Keys, election_key: &[u8], since: i64, batch: &[Operation]) -> Txn {
     let is_ours = Compare::create_revision(election_key, CompareOp::Equal, since);
-    Txn::new().when([is_ours]).and_then(operations(keys, batch))
+    let mut operations = operations(keys, batch);
+    if !operations.is_empty() {
+        let changed_by = format!("{}{CHANGED_BY}", keys.0);
+        operations.push(TxnOp::put(changed_by, election_key, None));
+    }
+    Txn::new().when([is_ours]).and_then(operations)
 }
 
 fn operations(keys: &Keys, batch: &[Operation]) -> Vec<TxnOp> {

@@ -103,7 +103,7 @@ fn changes(keys: &Keys, answer: &WatchResponse) -> Vec<Change> {
                 Change::Came(key, entry.create_revision(), peer)
             }
             (Place::Candidate(key), false) => Change::Left(key),
-            (Place::Other, _) => return None,
+            (Place::ChangedBy | Place::Other, _) => return None,
         })
     };
     answer.events().iter().filter_map(change).collect()

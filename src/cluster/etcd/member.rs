@@ -80,6 +80,9 @@ pub(super) struct Member {
     follow_at: Option<Instant>,
     pub(super) leaving: Option<Leaving>,
     pub(super) alone: Option<Alone>,
+    /// The own election key of the last term, and the one under which the state was changed before: where one of them stands in etcd, no
+    /// other replica has changed anything since.
+    pub(super) marks: [Option<Vec<u8>>; 2],
     pub(super) fault_of_lease: Option<Fault>,
     pub(super) fault_of_watch: Option<Fault>,
     pub(super) view: View,
@@ -105,6 +108,7 @@ impl Member {
             follow_at: None,
             leaving: None,
             alone: None,
+            marks: [None, None],
             fault_of_lease: None,
             fault_of_watch: None,
             view,
@@ -250,8 +254,10 @@ impl Member {
             Outcome::Elected(key, listing) => {
                 let phase = self.leadership.take(leadership::Event::Elected, now);
                 if let (Some(session), Phase::Leader(_)) = (&mut self.session, phase) {
+                    let own = key.key().to_vec();
                     session.elected(key);
                     self.compare(&listing);
+                    self.marks = [Some(own), listing.changed_by.clone()];
                     self.known = Some(*listing);
                     self.lead();
                 }
