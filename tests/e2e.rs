@@ -18,6 +18,8 @@
 mod access;
 #[path = "e2e/book.rs"]
 mod book;
+#[path = "e2e/canary.rs"]
+mod canary;
 #[path = "e2e/commands.rs"]
 mod commands;
 #[path = "e2e/contract.rs"]

@@ -166,6 +166,7 @@ impl Latest {
             Input::Link(source, _) => {
                 self.links.insert(source.as_str(), input.clone());
             }
+            Input::Canary(_) => drop(self.links.insert("canary", input.clone())),
             Input::Book(_) => {
                 self.book = Some(input.clone());
                 self.book_failed = None;

@@ -1,5 +1,7 @@
 //! What labwatch learns from and what it keeps: relay, jump, book, listening to streams, the memory.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
@@ -12,7 +14,7 @@ use super::overview::source_shape;
 use super::words::{self, clip, spell};
 use crate::store::{Gap, GapCause, SourceRow, StoreState};
 use engine::model::{SourceHealth, SourceName, Visibility};
-use engine::{Link, SamplingView, SourceView};
+use engine::{CanaryView, Forwarding, Link, SamplingView, SourceView};
 
 /// What the memory told of the sources: their changes, and the times without history.
 pub(super) type Changes = Told<(Vec<SourceRow>, Vec<Gap>)>;
@@ -59,6 +61,7 @@ fn row(frame: &Frame<'_>, source: &SourceView) -> [Markup; 6] {
         },
         html! {
             (connection)
+            @if let Some(canary) = &source.canary { span.soft.small { (canary_words(canary)) } }
             @if let Some(started) = &source.server_started { span.soft.small { "server started " (words::timed(&clip(started), now)) } }
         },
         html! { @if source.hides > 0 { (words::count(source.hides, "experiment")) } @else { "nothing" } },
@@ -71,11 +74,30 @@ fn row(frame: &Frame<'_>, source: &SourceView) -> [Markup; 6] {
     ]
 }
 
+/// What the canary shows of the last hour.
+fn canary_words(canary: &CanaryView) -> String {
+    let shows = match canary.forwarding {
+        Forwarding::Off | Forwarding::Unknown => return "canary: not connected".to_owned(),
+        Forwarding::Works => "messages arrive",
+        Forwarding::Late => "messages arrive late",
+        Forwarding::Stopped => "messages do not arrive",
+    };
+    let millis = |time: Option<Duration>| {
+        time.map_or_else(
+            || "unknown".to_owned(),
+            |time| format!("{} ms", time.as_millis()),
+        )
+    };
+    let (median, p99) = (millis(canary.median), millis(canary.p99));
+    let loss = canary.loss.unwrap_or_default() * 100.0;
+    format!("canary: {shows}; last hour: median {median}, 99 % within {p99}, {loss:.1} % lost")
+}
+
 fn health(health: SourceHealth) -> Markup {
     components::marked(source_shape(health), health.as_str())
 }
 
-fn pace_words(pace: std::time::Duration) -> String {
+fn pace_words(pace: Duration) -> String {
     SignedDuration::try_from(pace).map_or_else(
         |_| "never".to_owned(),
         |pace| spell(pace.max(SignedDuration::from_secs(1))),

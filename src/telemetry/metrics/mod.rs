@@ -1,6 +1,7 @@
 //! The figures for Prometheus, read from the newest snapshot and from counters at the moment of the scrape. Keeps no series: what has
 //! vanished from the laboratory vanishes from the answer.
 
+mod canary;
 mod counters;
 mod encoder;
 mod http;
@@ -79,6 +80,7 @@ impl Collector for Everything {
         let mut encoder = Encoder::new(encoder);
         service::write(&mut encoder, &snapshot, &self.inside)?;
         lab::write(&mut encoder, &snapshot)?;
+        canary::write(&mut encoder, &snapshot)?;
         self.counters.write(&mut encoder)?;
         self.http.write(&mut encoder)?;
         process::write(&mut encoder, snapshot.started)

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 
 use crate::model::{Availability, CallError, ConnectError, ResourceName, SourceName, Stub, Topic};
 use crate::protocol::audience::Delivered;
+use crate::protocol::canary::CanaryView;
 use crate::protocol::category::ComponentHealth;
 use crate::protocol::command::Order;
 use crate::protocol::report::Report;
@@ -40,6 +41,8 @@ pub enum Input {
         /// What came of it.
         outcome: SampleOutcome,
     },
+    /// What the canary shows of relay: at each change, and now and then for its figures.
+    Canary(Arc<CanaryView>),
     /// What delivering a message came to: the answer to `Effect::Notify`.
     Delivered {
         /// The number of the summary that was to be sent.
