@@ -51,6 +51,10 @@ SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || 
 export SOURCE_DATE_EPOCH LC_ALL=C TZ=UTC
 umask 022
 if [ -z "$program" ]; then
+    if [ -n "$features" ] && ! command -v protoc >/dev/null; then
+        echo "package.sh: protoc is missing, which the feature etcd is built with (on Debian: protobuf-compiler libprotobuf-dev)" >&2
+        exit 1
+    fi
     home=${CARGO_HOME:-$HOME/.cargo}
     export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$PWD=. --remap-path-prefix=$home=/cargo"
     export CFLAGS="${CFLAGS:-} -ffile-prefix-map=$PWD=. -ffile-prefix-map=$home=/cargo"

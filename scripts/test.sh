@@ -88,6 +88,17 @@ if ! { command -v prometheus && command -v promtool && command -v carbon-cache; 
     missing "prometheus, promtool or carbon-cache" "prometheus graphite-carbon" "Every test of metrics with a real reader"
 fi
 
+# A real Alertmanager, for the routes that lead to one. The tests start their own.
+if ! command -v prometheus-alertmanager >/dev/null; then
+    if install prometheus-alertmanager; then
+        if [ -d /run/systemd/system ]; then
+            "${root[@]}" systemctl disable --now prometheus-alertmanager >/dev/null 2>&1 || true
+        fi
+    else
+        missing prometheus-alertmanager prometheus-alertmanager "The test of routes to a real Alertmanager"
+    fi
+fi
+
 # What the cluster is built with, and the etcd that its tests run.
 features=()
 if { command -v protoc && [ -e /usr/include/google/protobuf/empty.proto ]; } >/dev/null ||

@@ -469,7 +469,7 @@ impl Driver {
         let id = notification.id;
         let outlet = match notification.channel {
             Channel::Mail => &self.outlets.mails,
-            Channel::Webhook => &self.outlets.webhooks,
+            Channel::Http(_) => &self.outlets.webhooks,
         };
         if outlet.try_send(notification).is_err() {
             self.refused.push_back(Input::Delivered {

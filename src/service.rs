@@ -9,6 +9,7 @@ mod error;
 mod extensions;
 mod health;
 mod http_server;
+mod letter;
 mod mail_probe;
 mod memory;
 mod metrics;
@@ -38,6 +39,7 @@ use crate::telemetry::metrics::Counters;
 pub use error::ServiceError;
 pub use extensions::{Extensions, serve_with};
 pub use health::HealthError;
+pub use letter::letter;
 pub use options::ServiceOptions;
 pub use process::{run, runtime, stop_on_signals};
 pub use reload::Reload;
@@ -128,6 +130,8 @@ fn start(
     };
     let (desk, state, reporters) =
         health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
+    let lasting = (http.access.clone(), pictures.clone());
+    notifications::start_repeats(followed.clone(), lasting, &mut parts, stop);
     let heartbeat = notifications::Heartbeat {
         http: http.access,
         store: driver.store.clone(),
@@ -157,6 +161,8 @@ fn start(
         commands: driver.commands.clone(),
         counters: Arc::clone(&counters),
         queues,
+        cluster: links,
+        tls: &http.tls,
     };
     http_server::open(deps, listeners, &mut parts, stops)?;
     let observers = Observers {

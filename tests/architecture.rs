@@ -20,7 +20,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
     ("effects", &["clients", "failpoints"]),
     ("failpoints", &[]),
     ("health", &["build"]),
-    ("http", &["health", "reports", "store"]),
+    ("http", &["cluster", "health", "reports", "store"]),
     ("replay", &["clients"]),
     ("reports", &["store"]),
     ("store", &["failpoints"]),

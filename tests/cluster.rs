@@ -15,14 +15,20 @@
     reason = "not all that is shared with the other end-to-end tests is used here"
 )]
 
+#[path = "cluster/commands.rs"]
+mod commands;
 #[path = "cluster/etcd.rs"]
 mod etcd;
 #[path = "e2e/eventually.rs"]
 mod eventually;
+#[path = "cluster/faults.rs"]
+mod faults;
 #[path = "e2e/laboratory.rs"]
 mod laboratory;
 #[path = "e2e/monitor.rs"]
 mod monitor;
+#[path = "cluster/orders.rs"]
+mod orders;
 #[path = "cluster/replicas.rs"]
 mod replicas;
 #[path = "cluster/takeover.rs"]

@@ -914,6 +914,7 @@ fn choices_reach_the_policy() {
         routes(&mail),
         [Route {
             gather: Duration::from_secs(60),
+            zone: load(&env(&mail)).expect("loads").config.telling.zone.rules,
             ..Route::everybody()
         }]
     );

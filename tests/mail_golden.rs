@@ -14,12 +14,16 @@ use std::time::Duration;
 
 use engine::model::{Bookable, Health, RouteName, StreamHealth, Stub, Topic};
 use engine::{
-    Affected, AlertLine, Background, Channel, Counts, Issue, Line, MessageId, Occasion, Summary,
-    Thread,
+    Acknowledged, Affected, AlertLine, Background, Channel, Counts, Issue, Line, MessageId,
+    Occasion, Reminder, Summary, Thread,
 };
 use jiff::Timestamp;
-use labwatch::effects::mail::{Composed, Letter, MAX_NEWS, MAX_PROBLEMS, compose};
+use jiff::tz::TimeZone;
+use labwatch::effects::channels::Size;
+use labwatch::effects::mail::{Composed, compose};
+use labwatch::effects::notification::{Letter, MAX_GROUPS, MAX_NAMED};
 use labwatch::effects::webhook;
+use labwatch::reports::{self, Report, Row};
 
 /// The largest mail that is fair to a phone, in bytes, text and HTML together.
 const MAX_MAIL_BYTES: usize = 200_000;
@@ -32,10 +36,19 @@ fn the_mails_read_as_they_should() {
         ("all-back", all_back()),
         ("source-alert", source_alert()),
         ("source-back", source_back()),
+        ("relay-away", relay_away()),
         ("unlisted", unlisted()),
         ("degraded-jump", degraded_jump()),
         ("held", held()),
-        ("nothing-new", nothing_new()),
+        ("power-cut", power_cut()),
+        ("power-back", power_back()),
+        ("slow-night-first", slow_night_first()),
+        ("slow-night-gathered", slow_night_gathered()),
+        ("one-camera", one_camera()),
+        ("two-kinds", two_kinds()),
+        ("acknowledged", acknowledged()),
+        ("new-unlisted", new_unlisted()),
+        ("test", test()),
         ("booked", booked()),
         ("changed", changed()),
         ("reminder", reminder()),
@@ -66,6 +79,8 @@ fn the_mails_read_as_they_should() {
     let wrong: Vec<String> = cases
         .into_iter()
         .flat_map(|(name, summary)| check(name, &compose(&summary, &letter())))
+        .chain(check_report())
+        .chain(check("own-problems", &compose(&ill(), &letter())))
         .collect();
     assert!(
         wrong.is_empty(),
@@ -76,12 +91,26 @@ fn the_mails_read_as_they_should() {
 
 #[test]
 fn a_huge_burst_makes_no_huge_mail() {
-    let mail = compose(&burst(10_000), &letter());
+    // Each with a symptom of its own, and every other one of another stem.
+    let line = |n: usize| Line {
+        advice: Some(format!("Look at shelf {n}. {}", "x".repeat(500))),
+        ..down(&format!("{}{n:05}", ["pend", "spin"][n % 2]))
+    };
+    let lines: Vec<Line> = (0..10_000).map(line).collect();
+    let mail = compose(
+        &summary(lines.clone(), lines, counts(10_010, 0, 10_000)),
+        &letter(),
+    );
     let size = mail.text.len() + mail.html.len();
     assert!(size < MAX_MAIL_BYTES, "{size}");
-    let left_out = |list: usize| format!("... and {} more\n", 10_000 - list);
-    assert!(mail.text.contains(&left_out(MAX_NEWS)) && mail.text.contains(&left_out(MAX_PROBLEMS)));
-    assert!(mail.subject.ends_with("and 9996 more"), "{}", mail.subject);
+    let left_out = format!("... and {} more\n", 10_000 - MAX_GROUPS);
+    assert!(mail.text.contains(&left_out), "{}", mail.text);
+    assert!(
+        mail.subject.ends_with("and 9996 more (10000)"),
+        "{}",
+        mail.subject
+    );
+    assert!(mail.state.len() < MAX_NAMED + 10);
 }
 
 #[test]
@@ -103,6 +132,7 @@ fn whatever_comes_in_stays_on_its_line() {
         &Letter {
             subject: hostile.into(),
             link: hostile.into(),
+            ..letter()
         },
     );
     assert!(
@@ -124,8 +154,8 @@ fn whatever_comes_in_stays_on_its_line() {
 #[test]
 fn an_empty_prefix_and_link_leave_no_trace() {
     let mail = compose(&one_down(), &Letter::default());
-    assert!(mail.subject.starts_with("1 down"), "{}", mail.subject);
-    assert!(!mail.text.contains("For the latest") && !mail.html.contains("For the latest"));
+    assert!(mail.subject.starts_with("down: "), "{}", mail.subject);
+    assert!(!mail.text.contains("All of it") && !mail.html.contains("<a "));
 }
 
 #[test]
@@ -149,15 +179,165 @@ fn the_messages_to_programs_have_their_shape() {
     );
 }
 
+/// What docs/operations.md shows, each with its heading there.
+const SHOWN: [(&str, &str); 8] = [
+    ("A power cut of 40 of 130 experiments", "power-cut"),
+    ("Its end", "power-back"),
+    ("One camera", "one-camera"),
+    ("Relay is restarted and stays away", "relay-away"),
+    ("It is back", "source-back"),
+    (
+        "A slow night of single failures: the first",
+        "slow-night-first",
+    ),
+    (
+        "and what came within the next minutes",
+        "slow-night-gathered",
+    ),
+    ("The monthly report", "monthly-report"),
+];
+
+/// Between which lines they stand there.
+const MARKS: [&str; 2] = [
+    "<!-- The mails below are made by UPDATE=1 cargo test --test mail_golden -->\n",
+    "<!-- Here they end. -->\n",
+];
+
+#[test]
+fn the_mails_of_the_documentation_are_those_that_are_sent() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    let path = root.join("docs/operations.md");
+    let document = std::fs::read_to_string(&path).expect("reads");
+    let (before, rest) = document.split_once(MARKS[0]).expect("a first mark");
+    let (_, after) = rest.split_once(MARKS[1]).expect("a last mark");
+    let mails = SHOWN.map(|(heading, name)| {
+        let golden = root.join(format!("tests/goldens/mail/{name}.txt"));
+        let mail = std::fs::read_to_string(golden).expect("a golden");
+        let lines = mail.lines().filter(|line| !line.starts_with("X-Labwatch-"));
+        let mail: Vec<&str> = lines.collect();
+        format!(
+            "\n{heading}:\n\n```text\n{}\n```\n",
+            mail.join("\n").trim_end()
+        )
+    });
+    let is = [before, MARKS[0], &mails.concat(), "\n", MARKS[1], after].concat();
+    if std::env::var_os("UPDATE").is_some() {
+        std::fs::write(&path, &is).expect("the document can be written");
+    }
+    assert!(
+        document == is || std::env::var_os("UPDATE").is_some(),
+        "docs/operations.md shows other mails: run UPDATE=1 cargo test --test mail_golden twice"
+    );
+}
+
+fn check_report() -> Vec<String> {
+    let letter = reports::letter(&month(), Some("https://lab.example.org/ed0"));
+    let text = format!("Subject: [ed0 lab] {}\n\n{}", letter.subject, letter.text);
+    let files = [
+        ("monthly-report.txt", &text),
+        ("monthly-report.html", &letter.html),
+    ];
+    let differ = files.into_iter().filter_map(|(file, is)| compare(file, is));
+    differ.collect()
+}
+
+/// A month with a few failures.
+fn month() -> Report {
+    let time = |text: &str| text.parse().expect("a time");
+    let row = |name: &str, availability, failures, lost| Row {
+        name: name.to_owned(),
+        experiments: 1,
+        availability: Some(availability),
+        failures,
+        student_minutes_lost: lost,
+        ..Row::default()
+    };
+    Report {
+        period: "2026-10".to_owned(),
+        from: time("2026-09-30T23:00:00Z"),
+        until: time("2026-11-01T00:00:00Z"),
+        zone: "Europe/London".to_owned(),
+        made: time("2026-11-01T06:00:05Z"),
+        rule: reports::RULE.to_owned(),
+        total: Row {
+            experiments: 130,
+            booked_availability: Some(0.9941),
+            minutes_to_restore: Some(47.0),
+            sessions: 1_204,
+            sessions_spoiled: 7,
+            withdrawals: 29,
+            withdrawals_regretted: 1,
+            ..row("all", 0.9893, 31, 312.0)
+        },
+        experiments: None,
+        pools: None,
+        months: None,
+        worst: vec![
+            row("pend07", 0.9312, 9, 140.0),
+            row("spin03", 0.9704, 1, 95.0),
+            row("pend11", 0.9880, 2, 0.0),
+        ],
+        restore: vec![],
+    }
+}
+
+/// The first failure of a night in which several follow.
+fn slow_night_first() -> Summary {
+    let news = Line {
+        issues: vec![lost("spin03", "st-data", StreamHealth::Silent)],
+        advice: Some(
+            "It is connected but sends nothing: log in and look at the camera or the sensor."
+                .to_owned(),
+        ),
+        ..down("spin03")
+    };
+    summary(vec![news.clone()], vec![news], counts(130, 0, 1))
+}
+
+/// What came after it within some minutes: two more, one that is back, and one that was out for a moment.
+fn slow_night_gathered() -> Summary {
+    let first = notified(slow_night_first().news.remove(0), 300);
+    let booked = Line {
+        since: at(200),
+        affected: Affected {
+            next_day: 2,
+            next_week: 5,
+            first_start: Some(at(-8 * 3_600)),
+            in_session: false,
+        },
+        ..down("pend11")
+    };
+    let login = Line {
+        since: at(100),
+        issues: vec![Issue::JumpLost],
+        advice: Some(
+            "Students can use it, but there is no remote login. Restart the login client at the next visit."
+                .to_owned(),
+        ),
+        ..line("pend12", Health::Degraded, Some(Bookable::Yes))
+    };
+    let short = Line {
+        since: at(40),
+        ..back("trus02", Health::Ok, 2)
+    };
+    let problems = vec![booked.clone(), first, login.clone()];
+    summary(vec![booked, login, short], problems, counts(130, 1, 2))
+}
+
 fn check_json(name: &str, summary: &Summary) -> Option<String> {
-    let body = webhook::json(summary).expect("JSON");
+    let body = webhook::json(summary, Size::Whole).expect("JSON");
     let value: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
     assert_eq!(value["version"], webhook::VERSION);
     compare(&format!("../webhook/{name}.json"), &format!("{value:#}\n"))
 }
 
 fn check(name: &str, mail: &Composed) -> Vec<String> {
-    let text = format!("Subject: {}\n\n{}", mail.subject, mail.text);
+    let text = format!(
+        "Subject: {}\nX-Labwatch-State: {}\n\n{}",
+        mail.subject,
+        mail.state.join(" "),
+        mail.text
+    );
     [
         (format!("{name}.txt"), &text),
         (format!("{name}.html"), &mail.html),
@@ -183,6 +363,8 @@ fn letter() -> Letter {
     Letter {
         subject: "[ed0 lab]".into(),
         link: "https://app.example.org/ed0/status".into(),
+        page: Some("https://lab.example.org/ed0".into()),
+        zone: TimeZone::posix("GMT0BST,M3.5.0/1,M10.5.0").expect("a zone"),
     }
 }
 
@@ -204,6 +386,9 @@ fn line(stub: &str, health: Health, bookable: Option<Bookable>) -> Line {
         lasted: None,
         affected: Affected::default(),
         advice: None,
+        notified_issues: vec![],
+        last_seen: None,
+        acknowledged: None,
     }
 }
 
@@ -264,6 +449,7 @@ fn summary(news: Vec<Line>, problems: Vec<Line>, counts: Counts) -> Summary {
         alerts: vec![],
         counts,
         background: Background::default(),
+        reminder: None,
     }
 }
 
@@ -298,7 +484,7 @@ fn all_back() -> Summary {
 }
 
 fn source_alert() -> Summary {
-    let text = "relay tells nothing: check that it runs and that this host reaches it. 130 experiments are not judged: pend00, pend01, \
+    let text = "relay sends no reports: check that it runs and that this host reaches it. 130 experiments are not evaluated: pend00, pend01, \
         pend02 and 127 more";
     let problem = notified(down("pend03"), 7_200);
     let alerts = vec![
@@ -311,7 +497,7 @@ fn source_alert() -> Summary {
         },
         AlertLine {
             alert: None,
-            text: "book has no manifest: somebody must upload one".into(),
+            text: "book has no manifest: upload it".into(),
             since: at(90_000),
             ended: None,
             new: false,
@@ -333,10 +519,30 @@ fn source_alert() -> Summary {
     }
 }
 
+fn relay_away() -> Summary {
+    let text = "relay gives no access: cannot connect (connection refused). 130 experiments are not judged and stay as they are";
+    let counts = Counts {
+        total: 130,
+        unknown: 130,
+        ..Counts::default()
+    };
+    let alert = AlertLine {
+        alert: None,
+        text: text.into(),
+        since: at(80),
+        ended: None,
+        new: true,
+    };
+    Summary {
+        alerts: vec![alert],
+        ..summary(vec![], vec![], counts)
+    }
+}
+
 fn source_back() -> Summary {
     let alert = AlertLine {
         alert: None,
-        text: "relay tells again".into(),
+        text: "relay reports again".into(),
         since: at(1_500),
         ended: Some(Duration::from_secs(1_350)),
         new: true,
@@ -376,7 +582,7 @@ fn booked() -> Summary {
         forgotten_holds: vec![
             "r-pend05 is held by a person since 1 Nov 2026: maintenance; 4 bookings of the next 7 days cannot start".to_owned(),
         ],
-        silences: vec![],
+        ..Background::default()
     };
     let lines = vec![busy, first, down("pend05")];
     Summary {
@@ -449,6 +655,7 @@ fn held() -> Summary {
 fn changed() -> Summary {
     let news = Line {
         notified: Health::Down,
+        notified_issues: vec![Issue::JumpLost],
         since: at(300),
         ..down("pend03")
     };
@@ -471,6 +678,10 @@ fn reminder() -> Summary {
     ];
     Summary {
         occasion: Occasion::Reminder,
+        reminder: Some(Reminder {
+            number: 2,
+            next: at(-48 * 3_600),
+        }),
         ..summary(vec![], problems, counts(12, 1, 2))
     }
 }
@@ -478,7 +689,7 @@ fn reminder() -> Summary {
 fn known_alert() -> Summary {
     let alert = AlertLine {
         alert: None,
-        text: "book has no manifest: somebody must upload one".into(),
+        text: "book has no manifest: upload it".into(),
         since: at(90_000),
         ended: None,
         new: false,
@@ -508,10 +719,133 @@ fn digest() -> Summary {
     }
 }
 
-fn nothing_new() -> Summary {
-    summary(
-        vec![],
-        vec![notified(down("pend03"), 700_000)],
-        counts(12, 0, 1),
-    )
+/// labwatch itself has problems.
+fn ill() -> Summary {
+    let own = vec![
+        "the store takes nothing: what happens is not kept".to_owned(),
+        "bob@example.org is not reached since 19 Nov 08:00 GMT".to_owned(),
+    ];
+    Summary {
+        background: Background {
+            own,
+            ..Background::default()
+        },
+        ..one_camera()
+    }
+}
+
+/// 40 of 130 experiments at once: one in session, some booked.
+fn power_cut() -> Summary {
+    let advice = "The whole site is out of reach: probably its network or its power. Ask on site before visiting single experiments.";
+    let line = |n: usize| Line {
+        issues: vec![
+            lost(&format!("pend{n:02}"), "st-data", StreamHealth::Missing),
+            lost(&format!("pend{n:02}"), "st-video", StreamHealth::Missing),
+            Issue::JumpLost,
+        ],
+        affected: Affected {
+            next_day: usize::from(n < 6),
+            next_week: usize::from(n < 6),
+            first_start: (n < 6).then(|| at(if n == 4 { 900 } else { -3_300 })),
+            in_session: n == 4,
+        },
+        advice: Some(advice.to_owned()),
+        ..down(&format!("pend{n:02}"))
+    };
+    let lines: Vec<Line> = (0..40).map(line).collect();
+    let background = Background {
+        causes: vec![
+            "40 of 40 experiments behind 129.215.1.0/24 were lost at about the same time: probably one cause"
+                .to_owned(),
+        ],
+        short_pools: vec![
+            "pend: 0 of 40 work, 4 too few for what is booked from 02:00 GMT on".to_owned(),
+        ],
+        ..Background::default()
+    };
+    Summary {
+        background,
+        ..summary(lines.clone(), lines, counts(130, 0, 40))
+    }
+}
+
+fn power_back() -> Summary {
+    let lines = (0..40).map(|n| Line {
+        since: at(30),
+        ..back(&format!("pend{n:02}"), Health::Down, 58)
+    });
+    summary(lines.collect(), vec![], counts(130, 0, 0))
+}
+
+fn one_camera() -> Summary {
+    let news = Line {
+        last_seen: Some(at(95)),
+        affected: Affected {
+            next_day: 1,
+            next_week: 4,
+            first_start: Some(at(-9 * 3_600)),
+            in_session: false,
+        },
+        advice: Some(
+            "Its computer is up and other streams arrive: log in and look at the program and the camera or sensor of the lost stream."
+                .to_owned(),
+        ),
+        ..down("pend03")
+    };
+    summary(vec![news.clone()], vec![news], counts(130, 0, 1))
+}
+
+/// One is down, another back, and the one that is in session only lost its login.
+fn two_kinds() -> Summary {
+    let busy = Line {
+        issues: vec![Issue::JumpLost],
+        affected: Affected {
+            next_day: 3,
+            next_week: 3,
+            first_start: Some(at(600)),
+            in_session: true,
+        },
+        ..line("trus00", Health::Degraded, Some(Bookable::Yes))
+    };
+    let lines = vec![busy, down("pend01"), back("pend00", Health::Ok, 0)];
+    let problems = lines.iter().take(2).cloned().collect();
+    summary(lines, problems, counts(12, 1, 1))
+}
+
+/// One that is acknowledged beside one that is not.
+fn acknowledged() -> Summary {
+    let known = Line {
+        acknowledged: Some(Acknowledged {
+            who: "ADA".to_owned(),
+            text: "motor ordered, comes on Thursday".to_owned(),
+        }),
+        ..notified(down("pend05"), 90_000)
+    };
+    let old = notified(down("pend07"), 3_600);
+    Summary {
+        counts: Counts {
+            acknowledged: 1,
+            ..counts(12, 0, 3)
+        },
+        ..summary(
+            vec![down("pend03")],
+            vec![down("pend03"), known, old],
+            counts(12, 0, 3),
+        )
+    }
+}
+
+fn new_unlisted() -> Summary {
+    let new = Line {
+        listed: false,
+        ..line("newx00", Health::Ok, None)
+    };
+    summary(vec![new], vec![], counts(13, 0, 0))
+}
+
+fn test() -> Summary {
+    Summary {
+        occasion: Occasion::Test,
+        ..summary(vec![], vec![], Counts::default())
+    }
 }

@@ -273,6 +273,7 @@ impl Bench {
                 lost: 7,
                 waiting: 0,
             })),
+            cluster: None,
         };
         let metrics = Metrics::new(pictures, counters, Arc::clone(&http), inside);
         Self {

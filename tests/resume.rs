@@ -362,5 +362,5 @@ fn an_outage_that_was_told_ends_in_a_mail_after_a_restart_too() {
         .iter()
         .filter(|line| line.starts_with("mail"))
         .collect();
-    assert_eq!(mails, ["mail relay tells again"]);
+    assert_eq!(mails, ["mail relay reports again"]);
 }

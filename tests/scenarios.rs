@@ -23,13 +23,14 @@ use engine::model::{
     CallError, ConnectError, RouteName, SourceName, Step, Visibility, parse_duration,
 };
 use engine::{
-    Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Effect, Engine, Link, Policy, Record,
-    Role, Route, RouteView, Rules, Sampling, Schedule,
+    Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Effect, Engine, HttpChannel, Link,
+    Policy, Record, Role, Route, RouteView, Rules, Sampling, Schedule,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lab::Stage;
-use labwatch::effects::mail::{Letter, compose};
+use labwatch::effects::mail::compose;
+use labwatch::effects::notification::Letter;
 use labwatch::replay::{Kind, Notified, STARTUP, run};
 use support::lab::{Deed, Event, Fault, Lab, Mood, Output, Wanted};
 
@@ -516,7 +517,7 @@ fn owned(words: &[&str]) -> Vec<String> {
     words.iter().map(|as_str| (*as_str).to_owned()).collect()
 }
 
-/// `route NAME PATTERN,PATTERN [webhook] [no-alerts] [gather=D] [remind=D] [digest=HH:MM@ZONE] [digest_when_well=yes]`
+/// `route NAME PATTERN,PATTERN [webhook] [no-alerts] [gather=D] [interval=D] [remind=D] [digest=HH:MM@ZONE] [digest_when_well=yes]`
 fn route(name: &str, patterns: &str, settings: &[&str]) -> Option<Route> {
     let patterns = patterns.split(',').map(str::to_owned).collect();
     let mut route = Route {
@@ -532,9 +533,10 @@ fn route(name: &str, patterns: &str, settings: &[&str]) -> Option<Route> {
 
 fn set_route(route: &mut Route, setting: &str) -> Option<()> {
     match setting.split_once('=').unwrap_or((setting, "")) {
-        ("webhook", _) => route.channel = Channel::Webhook,
+        ("webhook", _) => route.channel = Channel::Http(HttpChannel::Webhook),
         ("no-alerts", _) => route.alerts = false,
         ("gather", value) => route.gather = parse_duration(value).ok()?,
+        ("interval", value) => route.interval = parse_duration(value).ok()?,
         ("remind", value) => route.remind = Some(parse_duration(value).ok()?),
         ("digest", value) => {
             let (time, zone) = value.split_once('@').unwrap_or((value, "UTC0"));

@@ -5,7 +5,11 @@
     clippy::too_many_lines,
     reason = "a test tells one story from beginning to end"
 )]
-#![allow(clippy::expect_used, reason = "helpers of tests may fail a test")]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may fail a test"
+)]
 
 #[path = "systemd/booted.rs"]
 mod booted;
@@ -178,10 +182,16 @@ fn the_environment_file_is_right_when_all_of_it_is_in_force() {
         let is_in_a_file = key.ends_with("_URL_FILE");
         !(key.starts_with("STATUS_SECRET")
             || key.starts_with("STATUS_EMAIL_PASSWORD")
+            || key.starts_with("STATUS_CLUSTER_PASSWORD")
             || is_in_a_file)
     });
-    for server in ["BOOK", "JUMP", "RELAY"] {
-        env.insert(format!("STATUS_SECRET_{server}"), "secret".to_owned());
+    for name in [
+        "SECRET_BOOK",
+        "SECRET_JUMP",
+        "SECRET_RELAY",
+        "CLUSTER_PASSWORD",
+    ] {
+        env.insert(format!("STATUS_{name}"), "secret".to_owned());
     }
     let loaded = config::load(&Sources {
         env,

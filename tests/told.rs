@@ -22,8 +22,8 @@ use engine::model::{
 };
 use engine::{
     Advice, Alert, BookReading, Channel, Connection, DEFAULT_OVERDUE_AFTER, Delivered,
-    DeliveryFault, Digest, Effect, Engine, Input, Notification, Occasion, Policy, Report,
-    ResourceReading, Route, Rules, Scopes, State, StateKey, StateValue, Step, Summary,
+    DeliveryFault, Digest, Effect, Engine, HttpChannel, Input, Notification, Occasion, Policy,
+    Report, ResourceReading, Route, Rules, Scopes, State, StateKey, StateValue, Step, Summary,
     SwitchOutcome, Traffic,
 };
 use jiff::tz::TimeZone;
@@ -36,7 +36,7 @@ const ROUND: Duration = Duration::from_secs(60);
 
 /// How many rounds everything works in the end: longer than an answer is waited for and than what may have arrived waits, but not than a
 /// refusal.
-const CALM: usize = 50;
+const CALM: usize = 75;
 
 /// What people know, by the summaries that arrived.
 type Known = BTreeMap<RouteName, BTreeMap<Stub, Health>>;
@@ -118,7 +118,7 @@ fn routes() -> Vec<Route> {
     };
     let hook = Route {
         name: name("hook"),
-        channel: Channel::Webhook,
+        channel: Channel::Http(HttpChannel::Webhook),
         gather: Duration::from_secs(30),
         ..Route::everybody()
     };
@@ -344,7 +344,7 @@ impl World {
         }
         let outcome = match sending {
             Sending::Works => Ok(Delivered::to_all()),
-            Sending::Unanswered | Sending::Lost => return None,
+            Sending::Unanswered | Sending::Lost => return Some(Input::DeliveryBegun(id)),
             Sending::Fails => Err(DeliveryFault::passing(CallError::TimedOut)),
             Sending::Refused => Err(DeliveryFault::refused(CallError::TimedOut)),
         };

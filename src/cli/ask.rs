@@ -2,8 +2,11 @@
 
 use std::time::Duration;
 
+use axum::body::Bytes;
 use clap::Args;
 use jiff::Timestamp;
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::Value;
 use url::Url;
 
@@ -12,6 +15,7 @@ use crate::clients::{self, Http};
 use crate::config::{ApiRead, ApiTls, Sources, load, load_rules};
 use crate::http::auth::{Authority, Grant, Reportable, Scope};
 use crate::service;
+use engine::model::CallError;
 
 /// The longest that one answer may take.
 pub const WITHIN: Duration = Duration::from_secs(5);
@@ -37,8 +41,10 @@ const OWN_LIFE: Duration = Duration::from_secs(60);
 pub struct Asked {
     base: Url,
     http: Http,
-    /// What makes a token to read with, where one is needed and the configuration holds what it is signed with.
+    /// What makes a token, where the configuration holds what it is signed with.
     authority: Option<Authority>,
+    /// Whether reading needs a token.
+    must_show: bool,
 }
 
 /// An answer.
@@ -68,6 +74,7 @@ impl Where {
                 base: url.clone(),
                 http: http(None, false)?,
                 authority: None,
+                must_show: false,
             }),
             None => local(sources, self.port),
         }
@@ -87,15 +94,45 @@ impl Asked {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
-        let place = self.base.as_str();
+        let token = self
+            .authority
+            .as_ref()
+            .filter(|_| self.must_show)
+            .and_then(|authority| own_token(authority, Scope::Read));
+        let answer = self.http.look(url, token.as_deref(), MAX_BYTES).await;
+        self.understood(answer)
+    }
+
+    /// Has it do what stands under a path of these segments, as an admin of its configuration may.
+    ///
+    /// # Errors
+    /// As [`Asked::get`], and [`Failure::Usage`] where there is nothing to make a token with.
+    pub async fn post(&self, segments: &[&str]) -> Result<Answer, Failure> {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        let token = self
+            .authority
+            .as_ref()
+            .and_then(|authority| own_token(authority, Scope::Admin))
+            .ok_or_else(|| {
+                let why = "secret_api must be set, on the host of that labwatch: the command makes itself a token with it.";
+                Failure::Usage(why.to_owned())
+            })?;
+        let mut headers = HeaderMap::new();
+        let shown = HeaderValue::try_from(format!("Bearer {token}"));
+        headers.extend(shown.ok().map(|shown| (AUTHORIZATION, shown)));
+        let content = (headers, Bytes::new());
         let answer = self
             .http
-            .look(
-                url,
-                self.authority.as_ref().and_then(own_token).as_deref(),
-                MAX_BYTES,
-            )
+            .pass_on(Method::POST, url, content, MAX_BYTES)
             .await;
+        self.understood(answer.map(|(status, _, body)| (status.as_u16(), body)))
+    }
+
+    fn understood(&self, answer: Result<(u16, Vec<u8>), CallError>) -> Result<Answer, Failure> {
+        let place = self.base.as_str();
         let (status, body) = answer.map_err(|fault| {
             Failure::Unreachable(format!("labwatch at {place} is not reachable: {fault}."))
         })?;
@@ -136,23 +173,19 @@ fn local(sources: &Sources, port: Option<u16>) -> Result<Asked, Failure> {
     let base = local_instance::base(&config.api)?;
     let base = Url::parse(&base)
         .map_err(|error| Failure::Failed(format!("{base} is no address: {error}.")))?;
-    let authority = config
-        .api
-        .secret
-        .as_ref()
-        .filter(|_| config.api.read != ApiRead::Open)
-        .map(Authority::new);
+    let authority = config.api.secret.as_ref().map(Authority::new);
     Ok(Asked {
         base,
         http: http(config.api.tls.as_ref(), true)?,
         authority,
+        must_show: config.api.read != ApiRead::Open,
     })
 }
 
-fn own_token(authority: &Authority) -> Option<String> {
+fn own_token(authority: &Authority, scope: Scope) -> Option<String> {
     let grant = Grant {
         name: "command line".to_owned(),
-        scopes: [Scope::Read].into_iter().collect(),
+        scopes: [scope].into_iter().collect(),
         reports: Reportable::default(),
         life: OWN_LIFE,
     };

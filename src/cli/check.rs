@@ -5,16 +5,19 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use clap::Args;
+use jiff::Timestamp;
 
 use super::connect::{self, Finding};
+use super::coverage;
 use super::{Failure, say, warn};
+use crate::cluster::{IS_BUILT_IN, NOT_BUILT_IN};
 use crate::config::{Config, LogSettings, LogTarget, MemorySettings, Sources, load};
 use crate::store::{self, DATABASE_FILE, VerifyError};
 
 /// How far the check goes.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Also try book, jump, relay and the mail server. Nothing is switched and nothing is sent.
+    /// Also try book, jump, relay, the mail server and etcd. Nothing is switched and nothing is sent.
     #[arg(long)]
     connect: bool,
     /// Do not look through the store. For the start of the service, which goes on without a sound store and should not wait for it.
@@ -38,6 +41,9 @@ pub fn run(args: &CheckArgs, sources: &Sources) -> Result<(), Failure> {
         warn(&format!("warning: {warning}"));
     }
     say(&format!("configuration ok\n{}", loaded.config.summary()))?;
+    if loaded.config.cluster.is_some() && !IS_BUILT_IN {
+        return Err(Failure::Failed(format!("{NOT_BUILT_IN}.")));
+    }
     let log = check_log(&loaded.config.log);
     let store = loaded
         .config
@@ -149,9 +155,13 @@ fn try_servers(config: &Config) -> Result<(), Failure> {
         .build();
     let runtime = runtime
         .map_err(|error| Failure::Failed(format!("The servers cannot be tried: {error}.")))?;
-    let findings = runtime.block_on(connect::try_all(config));
+    let (findings, stubs) = runtime
+        .block_on(async { tokio::join!(connect::try_all(config), coverage::experiments(config)) });
     for finding in &findings {
         say(&line(finding))?;
+    }
+    if let Some(stubs) = stubs.filter(|stubs| !stubs.is_empty()) {
+        show_coverage(config, &stubs)?;
     }
     match findings
         .iter()
@@ -164,6 +174,21 @@ fn try_servers(config: &Config) -> Result<(), Failure> {
             findings.len()
         ))),
     }
+}
+
+/// Says what each table takes in. One that takes in nothing is a warning: its experiments may come with the next manifest.
+fn show_coverage(config: &Config, stubs: &[String]) -> Result<(), Failure> {
+    for found in coverage::all(config, stubs, Timestamp::now()) {
+        if found.is_empty {
+            warn(&format!(
+                "warning: {}: compare match with book's names",
+                found.text
+            ));
+        } else {
+            say(&found.text)?;
+        }
+    }
+    Ok(())
 }
 
 fn line(finding: &Finding) -> String {

@@ -62,7 +62,27 @@ pub async fn try_all(config: &Config) -> Vec<Finding> {
             outcome: try_mail(mail, &config.telling).await,
         });
     }
+    findings.extend(try_cluster(config).await);
     findings
+}
+
+/// Whether etcd lets us in, where there is a cluster.
+async fn try_cluster(config: &Config) -> Option<Finding> {
+    let settings = config.cluster.as_ref()?;
+    #[cfg(feature = "etcd")]
+    let outcome = Box::pin(crate::cluster::reach(settings))
+        .await
+        .map_err(|fault| fault.to_string());
+    #[cfg(not(feature = "etcd"))]
+    let outcome = Err(format!(
+        "{} cannot take part: {}",
+        settings.name,
+        crate::cluster::NOT_BUILT_IN
+    ));
+    Some(Finding {
+        server: "etcd",
+        outcome,
+    })
 }
 
 /// What book says about itself, as far as it matters here.

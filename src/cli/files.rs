@@ -5,7 +5,20 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use aws_lc_rs::rand;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use super::Failure;
+
+/// The name of the drop-in that hands the secrets to the unit.
+pub(super) const CREDENTIALS: &str = "credentials.conf";
+
+/// The folder of the secrets within that of the configuration.
+pub(super) const SECRETS: &str = "secrets";
+
+/// The random bytes of a secret that labwatch makes.
+const SECRET_BYTES: usize = 36;
 
 /// Who may read a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,6 +65,45 @@ pub(super) fn write_all(all: &[(PathBuf, String, Mode)], replace: bool) -> Resul
         })?;
     }
     Ok(())
+}
+
+/// The drop-in that hands these secrets to the unit.
+pub(super) fn credentials(folder: &Path, names: &[&str]) -> String {
+    let start =
+        "# Which secrets systemd hands to labwatch.\n[Service]\nLoadCredential=\n".to_owned();
+    names.iter().fold(start, |all, name| {
+        let path = folder.join(SECRETS).join(name);
+        format!("{all}LoadCredential={name}:{}\n", path.display())
+    })
+}
+
+/// Adds the line to a file that may be missing, unless one that begins so is in force there.
+///
+/// # Errors
+/// [`Failure::Failed`] when it cannot be written.
+pub(super) fn append_line(path: &Path, beginning: &str, line: &str) -> Result<(), Failure> {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    if text.lines().any(|there| there.starts_with(beginning)) {
+        return Ok(());
+    }
+    let gap = if text.is_empty() || text.ends_with('\n') {
+        ""
+    } else {
+        "\n"
+    };
+    write(path, &format!("{text}{gap}{line}\n"), Mode::Open)
+        .map_err(|error| Failure::Failed(format!("{} cannot be written: {error}.", path.display())))
+}
+
+/// A secret that cannot be guessed.
+///
+/// # Errors
+/// [`Failure::Failed`] when the system gives no random bytes.
+pub(super) fn random_secret() -> Result<String, Failure> {
+    let mut bytes = [0; SECRET_BYTES];
+    rand::fill(&mut bytes)
+        .map_err(|_| Failure::Failed("The system gives no random bytes.".to_owned()))?;
+    Ok(STANDARD.encode(bytes))
 }
 
 /// Puts a file in place at once, with its rights from the beginning.

@@ -3,11 +3,14 @@
 mod ask;
 mod backup;
 mod check;
+mod cluster;
 mod connect;
+mod coverage;
 #[cfg(feature = "demo")]
 mod demo;
 mod files;
 mod hangup;
+mod init;
 mod local_instance;
 mod manual;
 mod migrate;
@@ -22,6 +25,7 @@ mod revoke;
 mod serve;
 mod status;
 mod token;
+mod top;
 
 use std::ffi::OsString;
 use std::io;
@@ -39,11 +43,15 @@ use output::{complain, note, say, warn};
 const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 it failed; 2 the arguments or the configuration are wrong; 3 another labwatch \
                           is at work, on the same port or data folder.";
 
-/// What is said where no command is given.
-const FIRST_STEPS: &str = "\
-labwatch watches the experiments of a remote laboratory. Three commands to begin with:
+/// The first command to begin with: packages are built without the demonstration.
+#[cfg(feature = "demo")]
+const FIRST_STEP: &str =
+    "labwatch demo              try it with a simulated laboratory, without any network";
+#[cfg(not(feature = "demo"))]
+const FIRST_STEP: &str = "labwatch init              write a first configuration from five answers";
 
-  labwatch demo              try it with a simulated laboratory, without any network
+/// What is said below that where no command is given.
+const NEXT_STEPS: &str = "\
   labwatch check --connect   check the configuration and all that it leads to
   labwatch serve             watch; this is what systemd runs
 
@@ -92,6 +100,8 @@ enum Command {
     Demo(demo::DemoArgs),
     /// Check the configuration, and with --connect also what it leads to.
     Check(check::CheckArgs),
+    /// Write a first configuration, from five answers given as arguments or asked for.
+    Init(init::InitArgs),
     /// Take over the settings of the program status from its systemd unit; without -o only show what would come out.
     Migrate(migrate::MigrateArgs),
     /// Have the running labwatch read its configuration anew, if that is right.
@@ -101,6 +111,8 @@ enum Command {
     /// Print how the running labwatch is: each component and experiment.
     #[command(after_help = status::EXIT_CODES)]
     Status(status::StatusArgs),
+    /// Show the laboratory live in the terminal: each experiment, the worst first.
+    Top(top::TopArgs),
     /// Wait until the running labwatch can do its work, and name what is missing when it cannot in time.
     WaitForReady(ready::ReadyArgs),
     /// Make, list and revoke access tokens for labwatch's API; or print a short-lived one for book, jump or relay.
@@ -109,6 +121,11 @@ enum Command {
     Report(report::ReportArgs),
     /// Copy the store into a file and check the copy; also while the service runs.
     Backup(backup::BackupArgs),
+    /// Print which of several replicas leads, have it give the lead up, and take the state of this host into the cluster and out of it.
+    Cluster {
+        #[command(subcommand)]
+        what: cluster::ClusterCommand,
+    },
     /// Send a test notification to the maintainers, to see that it arrives.
     Notify {
         #[command(subcommand)]
@@ -204,7 +221,9 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn run(cli: Cli, hangups: io::Result<Hangups>) -> Result<(), Failure> {
     let Some(command) = cli.command else {
-        return Err(Failure::Usage(FIRST_STEPS.to_owned()));
+        return Err(Failure::Usage(format!(
+            "labwatch watches the experiments of a remote laboratory. Three commands to begin with:\n\n  {FIRST_STEP}\n  {NEXT_STEPS}"
+        )));
     };
     // refused only when one is in force already, which is as good
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
@@ -224,13 +243,16 @@ fn run(cli: Cli, hangups: io::Result<Hangups>) -> Result<(), Failure> {
         #[cfg(feature = "demo")]
         Command::Demo(args) => demo::run(&args, &sources),
         Command::Check(args) => check::run(&args, &sources),
+        Command::Init(args) => init::run(args),
         Command::Migrate(args) => migrate::run(&args),
         Command::Replay(args) => replay::run(&args, &sources),
         Command::Status(args) => status::run(&args, &sources),
+        Command::Top(args) => top::run(&args, &sources),
         Command::WaitForReady(args) => ready::run(&args, &sources),
         Command::Token(args) => token::run(&args, &sources),
         Command::Report(args) => report::run(&args, &sources),
         Command::Backup(args) => backup::run(&args, &sources),
+        Command::Cluster { what } => cluster::run(&what, &sources),
         Command::Notify { what } => notify::run(what, &sources),
         Command::Completions { shell } => manual::completions(shell),
         Command::Man(args) => manual::man(&args),

@@ -10,12 +10,11 @@ use super::{Failure, say};
 use crate::clients::{self, Http};
 use crate::config::{MailSettings, Sources, load};
 use crate::effects::mail::Mailer;
-use crate::effects::webhook::{self, Webhook};
+use crate::effects::notification::Letter;
+use crate::effects::webhook::Webhook;
 use crate::service;
 use engine::model::{RouteName, Visibility};
-use engine::{
-    AlertLine, Background, Channel, Counts, MessageId, Notification, Occasion, Summary, Thread,
-};
+use engine::{Background, Channel, Counts, MessageId, Notification, Occasion, Summary, Thread};
 
 /// What is sent.
 #[derive(Debug, Clone, Copy, Subcommand)]
@@ -30,9 +29,11 @@ pub enum NotifyCommand {
 /// [`Failure`] when there are no recipients, or when one does not take it.
 pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
     let config = load(sources)?.config;
-    let http = clients::client_config(false).and_then(|tls| Http::new(webhook::TIMEOUT, tls));
+    let http = clients::client_config(false)
+        .and_then(|tls| Http::new(config.telling.webhook_timeout, tls));
     let http = http.map_err(|fault| Failure::Failed(format!("calls cannot be made: {fault}.")))?;
-    let webhooks = Webhook::all(&config.telling, &http);
+    let letter = service::letter(&config);
+    let webhooks = Webhook::all(&config.telling, &http, &letter);
     if config.mail.is_none() && webhooks.is_empty() {
         return Err(Failure::Usage(
             "there are no recipients: set email_host, email_from and email_to, or webhook_url."
@@ -40,16 +41,22 @@ pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
         ));
     }
     match command {
-        NotifyCommand::Test => send_test(config.mail, &webhooks),
+        NotifyCommand::Test => send_test(config.mail, &letter, &webhooks),
     }
 }
 
 /// Tries all, and then fails where one did.
-fn send_test(mail: Option<MailSettings>, webhooks: &[Webhook]) -> Result<(), Failure> {
+fn send_test(
+    mail: Option<MailSettings>,
+    letter: &Letter,
+    webhooks: &[Webhook],
+) -> Result<(), Failure> {
     let summary = test_summary(Timestamp::now());
     let runtime = service::runtime()
         .map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}.")))?;
-    let mailed = mail.map_or(Ok(()), |mail| runtime.block_on(mail_test(mail, &summary)));
+    let mailed = mail.map_or(Ok(()), |mail| {
+        runtime.block_on(mail_test(mail, letter, &summary))
+    });
     let mut outcome = mailed;
     for webhook in webhooks {
         outcome = outcome.and(runtime.block_on(call_test(webhook, &summary)));
@@ -57,10 +64,15 @@ fn send_test(mail: Option<MailSettings>, webhooks: &[Webhook]) -> Result<(), Fai
     outcome
 }
 
-async fn mail_test(settings: MailSettings, summary: &Summary) -> Result<(), Failure> {
+async fn mail_test(
+    settings: MailSettings,
+    letter: &Letter,
+    summary: &Summary,
+) -> Result<(), Failure> {
     let server = format!("{}:{}", settings.host, settings.port);
     let mailer =
         Mailer::new(settings, &[]).map_err(|error| Failure::Failed(format!("{error}.")))?;
+    let mailer = mailer.with_letter(letter.clone());
     let to_all = Notification::to_all(Arc::new(summary.clone()));
     let report = mailer.deliver(&to_all).await.map_err(|fault| {
         Failure::Failed(format!("{}.", fault.fault.words(Visibility::MAINTAINER)))
@@ -83,7 +95,7 @@ async fn mail_test(settings: MailSettings, summary: &Summary) -> Result<(), Fail
 }
 
 async fn call_test(webhook: &Webhook, summary: &Summary) -> Result<(), Failure> {
-    let (route, url) = (&webhook.route, &webhook.url);
+    let (route, url) = (&webhook.route, &webhook.target.url);
     let sent = webhook.send(summary).await;
     sent.map_err(|fault| {
         Failure::Failed(format!(
@@ -95,20 +107,11 @@ async fn call_test(webhook: &Webhook, summary: &Summary) -> Result<(), Failure> 
 }
 
 fn test_summary(now: Timestamp) -> Summary {
-    let text = "this is a test: an operator had labwatch send it, and nothing is wrong".to_owned();
-    let alerts = vec![AlertLine {
-        alert: None,
-        text,
-        since: now,
-        ended: None,
-        new: true,
-    }];
-    let (counts, background) = (Counts::default(), Background::default());
     Summary {
         id: 0,
         route: RouteName::everybody(),
         channel: Channel::Mail,
-        occasion: Occasion::News,
+        occasion: Occasion::Test,
         thread: Thread {
             id: MessageId { at: now, id: 0 },
             references: Vec::new(),
@@ -116,9 +119,10 @@ fn test_summary(now: Timestamp) -> Summary {
         at: now,
         news: Vec::new(),
         problems: Vec::new(),
-        alerts,
-        counts,
-        background,
+        alerts: Vec::new(),
+        counts: Counts::default(),
+        background: Background::default(),
+        reminder: None,
     }
 }
 
@@ -152,7 +156,7 @@ mod tests {
             ..Sources::default()
         };
         let mail = load(&sources).expect("loads").config.mail.expect("mail");
-        let failed = mail_test(mail, &test_summary(Timestamp::now())).await;
+        let failed = mail_test(mail, &Letter::default(), &test_summary(Timestamp::now())).await;
         let Err(Failure::Failed(said)) = failed else {
             panic!("{failed:?}")
         };

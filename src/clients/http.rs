@@ -3,8 +3,9 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
-use reqwest::{Client, Method, RequestBuilder, Response};
+use axum::body::Bytes;
+use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use url::Url;
 
 use super::answer::error_of_answer;
@@ -45,6 +46,26 @@ struct Settings {
     timeout: Duration,
     tls: rustls::ClientConfig,
     is_proxied: bool,
+}
+
+/// What is kept of an answer from an address that may hold a secret.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HiddenAnswer {
+    /// Its status.
+    pub status: u16,
+    /// How long it asks to wait, where it says so in seconds.
+    pub retry_after: Option<Duration>,
+}
+
+impl HiddenAnswer {
+    /// An answer that is no success.
+    #[must_use]
+    pub fn into_error(self) -> CallError {
+        CallError::Sick {
+            status: self.status,
+            body: "what it said is not kept, because it may repeat the address".to_owned(),
+        }
+    }
 }
 
 impl Settings {
@@ -153,6 +174,26 @@ impl Http {
         headers: HeaderMap,
         body: Vec<u8>,
     ) -> Result<(), CallError> {
+        let answer = self
+            .call_hidden_for_status(method, url, headers, body)
+            .await?;
+        match answer.status {
+            200..300 => Ok(()),
+            _ => Err(answer.into_error()),
+        }
+    }
+
+    /// The same, and takes the status whatever it is.
+    ///
+    /// # Errors
+    /// A [`CallError`] when there is no answer within the time limit.
+    pub async fn call_hidden_for_status(
+        &self,
+        method: Method,
+        url: Url,
+        headers: HeaderMap,
+        body: Vec<u8>,
+    ) -> Result<HiddenAnswer, CallError> {
         let sent = Sent::new(&self.0.proxies, None, &url);
         let request = self.0.to(&sent).kept.request(method, url);
         let response = request
@@ -161,13 +202,11 @@ impl Http {
             .send()
             .await
             .map_err(|error| error_of(&error, &sent))?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(());
-        }
-        Err(CallError::Sick {
-            status: status.as_u16(),
-            body: "what it said is not kept, because it may repeat the address".to_owned(),
+        let seconds = response.headers().get(RETRY_AFTER);
+        let seconds = seconds.and_then(|value| value.to_str().ok()?.trim().parse().ok());
+        Ok(HiddenAnswer {
+            status: response.status().as_u16(),
+            retry_after: seconds.map(Duration::from_secs),
         })
     }
 
@@ -192,6 +231,31 @@ impl Http {
             .await?;
         let status = response.status().as_u16();
         Ok((status, read_bounded(response, at_most, &sent).await?))
+    }
+
+    /// Sends a request as it is to another labwatch, and takes its whole answer, whatever the status.
+    ///
+    /// # Errors
+    /// A [`CallError`] when there is no answer, or one of more than `at_most` bytes.
+    pub async fn pass_on(
+        &self,
+        method: Method,
+        url: Url,
+        (headers, body): (HeaderMap, Bytes),
+        at_most: usize,
+    ) -> Result<(StatusCode, HeaderMap, Vec<u8>), CallError> {
+        let sent = Sent::new(&self.0.proxies, None, &url);
+        let response = self
+            .send(&sent, false, |client| {
+                client
+                    .request(method.clone(), url.clone())
+                    .headers(headers.clone())
+                    .body(body.clone())
+            })
+            .await?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = read_bounded(response, at_most, &sent).await?;
+        Ok((status, headers, body))
     }
 
     /// Sends a request. One that may be repeated and whose connection ends without an answer is repeated once, over a connection of its

@@ -24,8 +24,10 @@ pub struct Standing {
     pub term: u64,
     /// Grows whenever the driver is to go on from `state`.
     pub version: u64,
-    /// The durable state; `None`: it is not known yet.
+    /// The durable state in etcd; `None`: it is not known yet.
     pub state: Option<Arc<State>>,
+    /// Whether the driver's own state is later than that: it acted alone, and no other replica did.
+    pub is_ours_later: bool,
 }
 
 /// Changes to commit.
@@ -96,6 +98,7 @@ pub fn membership(view: View) -> (Membership, Ends, ResignSender, watch::Receive
         term: 0,
         version: 0,
         state: None,
+        is_ours_later: false,
     });
     let (committed, committed_seen) = watch::channel(Committed::default());
     let (commits, commit_queue) = mpsc::channel(COMMIT_QUEUE);

@@ -25,8 +25,13 @@ pub enum Etcd {
     Connecting,
     /// It answers.
     Ok,
-    /// It does not do what is needed. Holds what is wrong, in words.
-    Fault(String),
+    /// It does not do what is needed.
+    Fault {
+        /// What is wrong, without an address or a word of its own.
+        what: &'static str,
+        /// The same in full, with what to do.
+        detail: String,
+    },
 }
 
 /// The cluster, as this replica sees it.
@@ -36,6 +41,8 @@ pub struct View {
     pub this: Peer,
     /// Whether it leads.
     pub role: Role,
+    /// Whether it acts without etcd.
+    pub acts_alone: bool,
     /// Since when.
     pub since: Timestamp,
     /// The one that leads, where there is one.
@@ -69,6 +76,7 @@ impl View {
         Self {
             this,
             role: Role::Follower,
+            acts_alone: false,
             since: now,
             leader: None,
             replicas: Vec::new(),

@@ -33,6 +33,8 @@ pub struct ClusterSettings {
     pub prefix: String,
     /// `CLUSTER_LEASE`.
     pub lease: Duration,
+    /// `CLUSTER_ALONE`: whether the leader goes on without etcd.
+    pub acts_alone: bool,
     /// `CLUSTER_NAME`.
     pub name: String,
     /// `CLUSTER_URL`: where other replicas reach this one.
@@ -48,6 +50,7 @@ pub(super) fn cluster(reader: &mut Reader<'_>, label: &str) -> Option<ClusterSet
     let identity = identity(reader);
     let root = reader.parsed("cluster_root", root);
     let lease = reader.duration("cluster_lease");
+    let acts_alone = reader.choice("cluster_alone", &[("stop", false), ("act", true)]);
     let name = reader.parsed("cluster_name", slug);
     let url = reader.parsed("cluster_url", http_url);
     if is_on != Some(true) {
@@ -62,6 +65,7 @@ pub(super) fn cluster(reader: &mut Reader<'_>, label: &str) -> Option<ClusterSet
         identity,
         prefix: format!("{}/{label}", root?),
         lease,
+        acts_alone: acts_alone == Some(true),
         name: name.unwrap_or_else(host_name),
         url: url?,
     })

@@ -44,7 +44,7 @@ pub use graphite::{GraphiteSettings, SurfaceSettings};
 pub use hidden::HiddenUrl;
 pub use layers::MAX_FILE_BYTES;
 pub use maintenance::{MaintenanceSettings, Planned};
-pub use notifications::{DeadMan, Route, RouteTarget, TellingSettings, Webhook};
+pub use notifications::{DeadMan, HttpTarget, Route, RouteTarget, TellingSettings};
 pub use problem::{Problem, Problems};
 pub use rows::{MAX_SLUG_BYTES, MAX_TEXT_BYTES};
 pub use secret::MAX_SECRET_BYTES;

@@ -11,7 +11,7 @@ use super::mail::recipients;
 use super::reader::{Reader, WordOr};
 use super::zone::{self, Zone};
 use engine::model::RouteName;
-use engine::{self, Channel, Digest};
+use engine::{self, Channel, Digest, HttpChannel};
 
 /// The names of the routes that come from settings outside of tables.
 const RESERVED: [&str; 3] = ["everybody", "mail", "webhook"];
@@ -21,6 +21,10 @@ const RESERVED: [&str; 3] = ["everybody", "mail", "webhook"];
 pub struct TellingSettings {
     /// `EMAIL_GATHER`: how long after the first news a message waits for the rest of a burst.
     pub gather: Duration,
+    /// `EMAIL_INTERVAL`: how often a route is notified beyond the first messages.
+    pub interval: Duration,
+    /// `WEBHOOK_TIMEOUT`: how long a call may take.
+    pub webhook_timeout: Duration,
     /// `EMAIL_REMIND`: after which time people are reminded first; `None`: never.
     pub remind: Option<Duration>,
     /// `EMAIL_DIGEST`: when the daily summary is sent, by the clock of `zone`; `None`: never.
@@ -28,7 +32,7 @@ pub struct TellingSettings {
     /// `TIME_ZONE`, else the system's, else UTC.
     pub zone: Zone,
     /// `WEBHOOK_URL` and `SECRET_WEBHOOK`: a program that hears everything, under the name `webhook`.
-    pub webhook: Option<Webhook>,
+    pub webhook: Option<HttpTarget>,
     /// `DEAD_MAN_URL`: what is called while all is well with labwatch.
     pub dead_man: Option<DeadMan>,
     /// `HOLD_OVERDUE`: when a person's hold looks forgotten.
@@ -39,12 +43,17 @@ pub struct TellingSettings {
     pub routes: Vec<Route>,
 }
 
-/// A program that is called with news.
+/// A program or a chat that is notified by HTTP requests.
 #[derive(Debug, Clone)]
-pub struct Webhook {
+pub struct HttpTarget {
+    /// What it is.
+    pub channel: HttpChannel,
+    /// Its address.
     pub url: HiddenUrl,
-    /// What calls are signed with; `None`: they are not.
+    /// What requests to a webhook are signed with, and the token for all others; `None`: neither.
     pub secret: Option<SecretString>,
+    /// The room of Matrix; empty for all others.
+    pub room: String,
 }
 
 /// The heartbeat: another service alerts when the calls stop.
@@ -75,11 +84,9 @@ pub struct Route {
 #[derive(Debug, Clone)]
 pub enum RouteTarget {
     /// To people, by the mail server of the other mail. Then there are [`MailSettings`].
-    Mail {
-        to: Vec<String>,
-        cc: Vec<String>,
-    },
-    Webhook(Webhook),
+    Mail { to: Vec<String>, cc: Vec<String> },
+    /// To a program or a chat.
+    Http(HttpTarget),
 }
 
 impl TellingSettings {
@@ -90,12 +97,14 @@ impl TellingSettings {
         let zone = self.zone.rules.clone();
         let digest = self.digest.map(|at| Digest {
             at,
-            zone,
+            zone: zone.clone(),
             when_well: false,
         });
         let whole = engine::Route {
             gather: self.gather,
+            interval: self.interval,
             remind: self.remind,
+            zone: zone.clone(),
             ..engine::Route::everybody()
         };
         let all = has_mail.then(|| engine::Route {
@@ -104,22 +113,23 @@ impl TellingSettings {
         });
         let webhook = self.webhook.is_some().then(|| engine::Route {
             name: RouteName::webhook(),
-            channel: Channel::Webhook,
+            channel: Channel::Http(HttpChannel::Webhook),
             ..whole
         });
         let named = self.routes.iter().filter_map(|route| {
-            let is_mail = matches!(route.target, RouteTarget::Mail { .. });
+            let (channel, is_mail) = match &route.target {
+                RouteTarget::Mail { .. } => (Channel::Mail, true),
+                RouteTarget::Http(target) => (Channel::Http(target.channel), false),
+            };
             Some(engine::Route {
                 name: RouteName::try_new(&route.name).ok()?,
                 patterns: route.patterns.clone(),
-                channel: if is_mail {
-                    Channel::Mail
-                } else {
-                    Channel::Webhook
-                },
+                channel,
                 alerts: route.alerts,
                 gather: route.gather,
+                interval: self.interval,
                 remind: route.remind,
+                zone: zone.clone(),
                 digest: digest.clone().filter(|_| is_mail),
             })
         });
@@ -138,11 +148,23 @@ pub(super) fn telling(
         .and_then(WordOr::duration);
     let digest = reader.parsed("email_digest", digest_time).flatten();
     let url = reader.secret_address("webhook_url");
-    let webhook = webhook(reader, url, "webhook_url", "secret_webhook");
+    let secret = reader.secret("secret_webhook");
+    let is_set = ["webhook_url", "webhook_url_file"].map(|key| reader.find(key).is_some());
+    if url.is_none() && secret.is_some() && is_set == [false; 2] {
+        unused(reader, "secret_webhook", "webhook_url");
+    }
+    let webhook = url.map(|url| HttpTarget {
+        channel: HttpChannel::Webhook,
+        url,
+        secret,
+        room: String::new(),
+    });
     let every = reader.duration("dead_man_every");
     let url = reader.secret_address("dead_man_url");
     TellingSettings {
         gather,
+        interval: reader.duration("email_interval"),
+        webhook_timeout: reader.duration("webhook_timeout"),
         remind,
         digest,
         zone: zone::configured(reader, "time_zone").unwrap_or_else(Zone::of_system),
@@ -166,22 +188,12 @@ fn report(reader: &mut Reader<'_>, mail: Option<&MailSettings>) -> bool {
     report
 }
 
-fn webhook(
-    reader: &mut Reader<'_>,
-    url: Option<HiddenUrl>,
-    url_key: &str,
-    secret_key: &str,
-) -> Option<Webhook> {
-    let secret = reader.secret(secret_key);
-    let is_set = |key: &str| reader.find(key).is_some();
-    if url.is_none() && secret.is_some() && !is_set(url_key) && !is_set(&format!("{url_key}_file"))
-    {
-        let (secret, url) = (reader.label(secret_key), reader.label(url_key));
-        reader
-            .warnings
-            .push(format!("{secret} is set but not used: {url} is not set"));
-    }
-    url.map(|url| Webhook { url, secret })
+/// A secret without what it is for.
+fn unused(reader: &mut Reader<'_>, secret: &str, url: &str) {
+    let (secret, url) = (reader.label(secret), reader.label(url));
+    reader
+        .warnings
+        .push(format!("{secret} is set but not used: {url} is not set"));
 }
 
 fn route(
@@ -214,16 +226,26 @@ fn route(
 fn target(reader: &mut Reader<'_>, mail: Option<&MailSettings>) -> Option<RouteTarget> {
     let before = reader.problems.len();
     let (to, cc) = (recipients(reader, "to"), recipients(reader, "cc"));
-    let url = reader.secret_address("webhook");
-    let webhook = webhook(reader, url, "webhook", "secret");
+    let http = http_target(reader);
     if reader.problems.len() > before {
         return None;
     }
-    match (to.is_empty(), webhook) {
-        (true, None) => reader.missing("to", "it needs a recipient: write a webhook or "),
-        (false, Some(_)) => reader.wrong("webhook", "is set and so is to", "make two routes of it"),
-        (true, Some(webhook)) if cc.is_empty() => return Some(RouteTarget::Webhook(webhook)),
-        (true, Some(_)) => reader.wrong("cc", "is set without to", "a webhook has no copies"),
+    match (to.is_empty(), http) {
+        (true, None) => {
+            let others: Vec<&str> = HttpChannel::ALL.iter().map(|kind| kind.as_str()).collect();
+            let why = format!(
+                "a route leads somewhere: write one of {} or ",
+                others.join(", ")
+            );
+            reader.missing("to", &why);
+        }
+        (false, Some(http)) => reader.wrong(
+            http.channel.as_str(),
+            "is set and so is to",
+            "make two routes of it",
+        ),
+        (true, Some(http)) if cc.is_empty() => return Some(RouteTarget::Http(http)),
+        (true, Some(_)) => reader.wrong("cc", "is set without to", "only mail has copies"),
         (false, None) if mail.is_none() => {
             reader.wrong(
                 "to",
@@ -234,6 +256,73 @@ fn target(reader: &mut Reader<'_>, mail: Option<&MailSettings>) -> Option<RouteT
         (false, None) => return Some(RouteTarget::Mail { to, cc }),
     }
     None
+}
+
+/// The one address of a program or a chat that a route has.
+fn http_target(reader: &mut Reader<'_>) -> Option<HttpTarget> {
+    let addresses = HttpChannel::ALL.map(|channel| {
+        let url = reader.secret_address(channel.as_str());
+        url.map(|url| (channel, url))
+    });
+    let secret = reader.secret("secret");
+    let room = reader.text("room").unwrap_or_default();
+    let mut addresses = addresses.into_iter().flatten();
+    let first = addresses.next();
+    if let (Some((channel, _)), Some((other, _))) = (&first, addresses.next()) {
+        let wrong = format!("is set and so is {}", channel.as_str());
+        reader.wrong(other.as_str(), &wrong, "make two routes of it");
+    }
+    let Some((channel, url)) = first else {
+        let is_set =
+            |key: &str| reader.find(key).is_some() || reader.find(&format!("{key}_file")).is_some();
+        let is_any_set = HttpChannel::ALL.iter().any(|kind| is_set(kind.as_str()));
+        if secret.is_some() && !is_any_set {
+            unused(reader, "secret", "webhook");
+        }
+        return None;
+    };
+    match channel {
+        HttpChannel::Matrix => {
+            if room.is_empty() {
+                reader.missing("room", "a message of Matrix goes to a room: ");
+            }
+            if secret.is_none() && (reader.secrets)("secret") {
+                reader.missing("secret", "Matrix wants the access token of a user: ");
+            }
+        }
+        HttpChannel::Slack | HttpChannel::Teams if secret.is_some() => {
+            let (secret, what) = (reader.label("secret"), channel.as_str());
+            reader.warnings.push(format!(
+                "{secret} is set but not used: the address is all that {what} needs"
+            ));
+        }
+        HttpChannel::Webhook
+        | HttpChannel::Alertmanager
+        | HttpChannel::Slack
+        | HttpChannel::Teams
+        | HttpChannel::Ntfy => {}
+    }
+    if !room.is_empty() && channel != HttpChannel::Matrix {
+        reader.wrong("room", "is set without matrix", "only Matrix has rooms");
+    }
+    if channel == HttpChannel::Ntfy
+        && url
+            .expose()
+            .path_segments()
+            .is_none_or(|mut path| path.next_back().is_none_or(str::is_empty))
+    {
+        reader.wrong(
+            "ntfy",
+            "has no topic",
+            "an address such as https://ntfy.example.org/labwatch",
+        );
+    }
+    Some(HttpTarget {
+        channel,
+        url,
+        secret,
+        room,
+    })
 }
 
 fn digest_time(text: &str) -> Result<Option<Time>, String> {

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use super::bounds::short;
 use super::maintenance::{MaintenanceSettings, Planned};
-use super::notifications::{Route, RouteTarget, TellingSettings, Webhook};
+use super::notifications::{HttpTarget, Route, RouteTarget, TellingSettings};
 use super::services::{CategorySettings, Expect, PoolSettings, ServiceSettings};
 use super::{ApiRead, ApiSettings, Config, LogTarget, MailSettings};
 use crate::clients::Address;
+use engine::HttpChannel;
 
 impl Config {
     /// What is watched, who is notified and by which rules, in a few lines for people.
@@ -133,7 +134,7 @@ fn route_line(route: &Route) -> String {
     let alerts = if route.alerts { " and alerts" } else { "" };
     let target = match &route.target {
         RouteTarget::Mail { to, cc } => people(to, cc),
-        RouteTarget::Webhook(webhook) => program(webhook),
+        RouteTarget::Http(target) => program(target),
     };
     format!(
         "route    {}: {}{alerts} to {target}{}",
@@ -148,13 +149,17 @@ fn people(to: &[String], cc: &[String]) -> String {
     all.join(", ")
 }
 
-fn program(webhook: &Webhook) -> String {
-    let signed = if webhook.secret.is_some() {
-        "signed"
-    } else {
-        "not signed"
-    };
-    format!("{}, {signed}", webhook.url)
+fn program(target: &HttpTarget) -> String {
+    let (url, is_secret) = (&target.url, target.secret.is_some());
+    match target.channel {
+        HttpChannel::Webhook if is_secret => format!("{url}, signed"),
+        HttpChannel::Webhook => format!("{url}, not signed"),
+        HttpChannel::Alertmanager
+        | HttpChannel::Slack
+        | HttpChannel::Teams
+        | HttpChannel::Matrix
+        | HttpChannel::Ntfy => format!("{} at {url}", target.channel.as_str()),
+    }
 }
 
 fn reminded(after: Option<Duration>) -> String {

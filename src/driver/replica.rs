@@ -58,9 +58,22 @@ impl Replica {
                 self.rules = *rules;
                 Input::Adopt(Box::new(self.rules()))
             }
-            other => {
-                self.latest.note(&other, now);
-                other
+            Input::Report(..)
+            | Input::Link(..)
+            | Input::Book(_)
+            | Input::BookFailed(_)
+            | Input::Timetable(_)
+            | Input::Canary(_)
+            | Input::Sampled { .. }
+            | Input::Command(_)
+            | Input::Component(_)
+            | Input::ComponentGone(_)
+            | Input::Role(_)
+            | Input::DeliveryBegun(_)
+            | Input::Retry(_)
+            | Input::Wake => {
+                self.latest.note(&input, now);
+                input
             }
         }
     }
@@ -120,7 +133,8 @@ impl Replica {
             self.membership.begin();
         }
         // An etcd without any state is joined with what this replica has kept.
-        let kept = standing.state.as_deref().filter(|state| !state.is_empty());
+        let in_etcd = standing.state.as_deref();
+        let kept = in_etcd.filter(|state| !state.is_empty() && !standing.is_ours_later);
         let state: &State = kept.unwrap_or(before.state());
         let start = self.latest.start(now);
         let mut engine = Engine::resume(self.rules(), state, start)
@@ -180,6 +194,8 @@ impl Latest {
             Input::ComponentGone(name) => drop(self.components.remove(name)),
             Input::Switched { .. }
             | Input::Sampled { .. }
+            | Input::DeliveryBegun(_)
+            | Input::Retry(_)
             | Input::Delivered { .. }
             | Input::Command(_)
             | Input::Role(_)

@@ -1,8 +1,10 @@
 //! What labwatch does outwardly: switching in book, mailing people, calling programs. Carries out what the engine decided and reports how it went; decides nothing.
 
 pub mod book;
+pub mod channels;
 pub mod deadman;
 pub mod mail;
+pub mod notification;
 pub mod webhook;
 
 use std::time::Duration;

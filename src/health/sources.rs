@@ -95,9 +95,10 @@ fn mail(snapshot: &Snapshot) -> Option<Component> {
     let failing = routes
         .iter()
         .find_map(|route| route.fault.as_ref().map(|fault| (route, fault)));
-    let finding = failing.map_or_else(Finding::ok, |(route, fault)| {
-        Finding::error(format!("{}: {fault}", route.name))
-    });
+    let finding = failing.map_or_else(
+        || unreached(snapshot),
+        |(route, fault)| Finding::error(format!("{}: {fault}", route.name)),
+    );
     let last_sent = routes.iter().filter_map(|route| route.last_sent).max();
     let waiting = failing.and_then(|(route, _)| route.waiting_since);
     (!routes.is_empty()).then(|| Component {
@@ -108,6 +109,31 @@ fn mail(snapshot: &Snapshot) -> Option<Component> {
         categories: Arc::default(),
         results: Arc::default(),
     })
+}
+
+/// A route that works, but not for all of its recipients, is a warning. Who they are is for maintainers.
+fn unreached(snapshot: &Snapshot) -> Finding {
+    let route = snapshot
+        .routes
+        .iter()
+        .find(|route| !route.unreached.is_empty());
+    let Some(route) = route else {
+        return Finding::ok();
+    };
+    let (count, first) = (route.unreached.len(), &route.unreached[0]);
+    let (are, since, why) = (
+        if count == 1 { "is" } else { "are" },
+        route.unreached.iter().map(|one| one.since).min(),
+        &first.fault,
+    );
+    let since = since.unwrap_or(first.since);
+    Finding::new(
+        State::Warn,
+        format!(
+            "{}: {count} of its recipients {are} not reached since {since}: {why}",
+            route.name
+        ),
+    )
 }
 
 #[cfg(test)]

@@ -5,11 +5,13 @@
 //! the history's reader, so a slow or hostile reader can stall no other.
 
 pub mod auth;
+mod cluster_state;
 mod commands;
 mod cors;
 mod document;
 mod error;
 mod etag;
+mod forward;
 mod health;
 mod health_state;
 mod idempotency;
@@ -33,6 +35,7 @@ mod v1;
 mod v2;
 
 pub use auth::authenticator::{AccessSettings, Authenticator};
+pub use cluster_state::{ClusterState, PassedOn, Returned};
 pub use commands::{Answered, Give, OrderState};
 pub use cors::Cors;
 pub use document::written;

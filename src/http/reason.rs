@@ -69,6 +69,7 @@ reasons! {
     LimitReached = CONFLICT, "There are as many as are kept";
     NotPassive = CONFLICT, "labwatch finds out itself how it is";
     Follower = CONFLICT, "This labwatch only watches";
+    NotLeader = CONFLICT, "This replica does not lead";
     StillUnderWay = CONFLICT, "The first request with this idempotency key is still under way";
     PreconditionFailed = PRECONDITION_FAILED, "It is not as `If-Match` says any more";
     BodyTooLong = PAYLOAD_TOO_LARGE, "The body is too long";

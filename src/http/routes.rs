@@ -16,9 +16,10 @@ use utoipa::openapi::security::SecurityRequirement;
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use super::authenticator::Authenticator;
+use super::cluster_state::ClusterState;
 use super::document::TOKEN;
-use super::{layer, options};
-use crate::http::auth::Need;
+use super::{forward, layer, options};
+use crate::http::auth::{Need, Scope};
 
 /// A route, as the router and the OpenAPI document have it. `HEAD` and `OPTIONS` are answered where others are.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -167,10 +168,20 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 }
 
 impl Routes {
-    /// A router of them that asks this authenticator before each handler.
-    pub(super) fn guarded(self, authenticator: &Arc<Authenticator>) -> Router {
+    /// A router of them that asks this authenticator before each handler, and in a cluster has the leader carry commands out.
+    pub(super) fn guarded(
+        self,
+        authenticator: &Arc<Authenticator>,
+        cluster: Option<&ClusterState>,
+    ) -> Router {
         self.router(|need, handlers| {
             let gate = (Arc::clone(authenticator), need);
+            let handlers = match cluster.filter(|_| need == Need::Scope(Scope::Admin)) {
+                Some(cluster) => {
+                    handlers.route_layer(from_fn_with_state(cluster.clone(), forward::to_leader))
+                }
+                None => handlers,
+            };
             handlers.route_layer(from_fn_with_state(gate, layer::authenticate))
         })
     }

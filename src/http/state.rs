@@ -13,6 +13,7 @@ use serde::Serialize;
 use tokio::sync::watch;
 
 use super::authenticator::Authenticator;
+use super::cluster_state::ClusterState;
 use super::commands::OrderState;
 use super::cors::Cors;
 use super::error::{self, ApiError};
@@ -46,6 +47,8 @@ pub struct ApiState {
     pub orders: Option<OrderState>,
     /// Which other sites' pages may use the API.
     pub cors: Cors,
+    /// The cluster; `None`: this labwatch is the only one.
+    pub cluster: Option<ClusterState>,
 }
 
 impl ApiState {
@@ -60,6 +63,7 @@ impl ApiState {
             health: None,
             orders: None,
             cors: Cors::Off,
+            cluster: None,
         }
     }
 }
@@ -67,9 +71,10 @@ impl ApiState {
 /// All routes and those of `others`, each behind the authenticator.
 pub fn router(state: ApiState, authenticator: &Arc<Authenticator>, others: Routes) -> Router {
     let (figures, cors) = (state.figures.clone(), state.cors.clone());
+    let cluster = state.cluster.clone();
     let guarded = routes(state, authenticator)
         .merge(others)
-        .guarded(authenticator)
+        .guarded(authenticator, cluster.as_ref())
         .fallback(|uri: Uri| async move { error::no_such_path(&uri) });
     let counted = match figures {
         Some(figures) => metrics::counted(guarded, figures),
@@ -103,7 +108,7 @@ async fn place(State(base): State<Arc<str>>, request: Request, next: Next) -> Re
 /// The health endpoints alone, behind the same authenticator: for a listener of their own.
 pub fn health_router(health: &HealthRoutes, authenticator: &Arc<Authenticator>) -> Router {
     let guarded = health::routes(health)
-        .guarded(authenticator)
+        .guarded(authenticator, None)
         .fallback(|uri: Uri| async move { error::no_such_path(&uri) });
     middleware::dressed(guarded, Cors::Off)
 }
@@ -124,6 +129,7 @@ pub fn routes(state: ApiState, authenticator: &Arc<Authenticator>) -> Routes {
         .merge(v2::routes())
         .with_state(&served)
         .merge(v2::access_routes().with_state(authenticator))
+        .merge(v2::cluster_routes().with_state(&state.cluster))
         .merge(login_routes().with_state(authenticator));
     let routes = state.health.into_iter().fold(routes, |routes, health| {
         routes

@@ -112,7 +112,7 @@ fn booked(total: &Row) -> String {
 }
 
 /// A number with its noun.
-fn count(number: u32, noun: &str) -> String {
+pub(super) fn count(number: u32, noun: &str) -> String {
     let ending = if number == 1 { "" } else { "s" };
     format!("{number} {noun}{ending}")
 }

@@ -1,18 +1,30 @@
 //! The start of what takes part in the cluster, and how the cluster is as a component.
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::{ServiceError, TaskSet};
 use crate::build;
-use crate::cluster::{self, Ends, Etcd, Fence, Membership, Peer, View, membership};
+use crate::clients::Http;
+use crate::cluster::{self, Ends, Etcd, Fence, Membership, Peer, ResignSender, View, membership};
 use crate::config::{ClusterSettings, Config};
 use crate::effects::book::WriteWindow;
 use crate::health::{Finding, Reporter, State};
-use engine::Input;
+use crate::http::{ClusterState, PassedOn, Returned};
+use crate::telemetry::metrics::ClusterFigures;
+use engine::model::format_duration;
+use engine::{Input, Role};
+
+/// The longest that the leader may take to answer a command that is passed on to it.
+const PASS_ON_WITHIN: Duration = Duration::from_secs(10);
+
+/// The longest answer to one.
+const MAX_RETURNED_BYTES: usize = 4 << 20;
 
 /// What there is of a cluster.
 pub(super) struct Cluster {
@@ -31,6 +43,8 @@ impl Cluster {
 #[derive(Clone)]
 pub(super) struct Links {
     fence: Fence,
+    /// Through which the lead is given up.
+    resign: ResignSender,
     /// What readers see.
     pub(super) view: watch::Receiver<Arc<View>>,
 }
@@ -41,6 +55,67 @@ impl Links {
         let fence = self.fence.clone();
         Arc::new(move || fence.left())
     }
+
+    /// The cluster as it is measured.
+    pub(super) fn figures(&self) -> Box<dyn Fn() -> ClusterFigures + Send + Sync> {
+        let links = self.clone();
+        Box::new(move || {
+            let view = links.view.borrow().clone();
+            let ago = |at: Timestamp| Timestamp::now().duration_since(at).unsigned_abs();
+            ClusterFigures {
+                leads: view.role == Role::Leader,
+                has_leader: view.leader.is_some(),
+                replicas: view.replicas.len(),
+                left: links.fence.left(),
+                etcd_ok: view.etcd == Etcd::Ok,
+                heard: view.heard.map(ago),
+                terms: view.terms,
+                commits: view.commits,
+                failed_commits: view.failed_commits,
+            }
+        })
+    }
+
+    /// The cluster as HTTP needs it.
+    pub(super) fn http(self, tls: &rustls::ClientConfig) -> Result<ClusterState, ServiceError> {
+        let http = Http::new(PASS_ON_WITHIN, tls.clone()).map_err(ServiceError::Wire)?;
+        let pass_on = move |request: PassedOn| {
+            let http = http.clone();
+            Box::pin(async move { sent(&http, request).await }) as Later<_>
+        };
+        let resign = self.resign;
+        let give_up = move || {
+            let resign = resign.clone();
+            Box::pin(async move { resigned(resign).await }) as Later<_>
+        };
+        Ok(ClusterState {
+            view: self.view,
+            left: Arc::new(move || self.fence.left()),
+            give_up: Arc::new(give_up),
+            pass_on: Arc::new(pass_on),
+        })
+    }
+}
+
+/// Comes later.
+type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+async fn sent(http: &Http, request: PassedOn) -> Result<Returned, String> {
+    let content = (request.headers, request.body);
+    let answer = http
+        .pass_on(request.method, request.url, content, MAX_RETURNED_BYTES)
+        .await;
+    let (status, headers, body) = answer.map_err(|fault| fault.to_string())?;
+    Ok((status, headers, body.into()))
+}
+
+async fn resigned(resign: ResignSender) -> Result<(), String> {
+    let (answer, answered) = oneshot::channel();
+    resign
+        .try_send(answer)
+        .map_err(|_| "it is being given up already".to_owned())?;
+    let answered = answered.await;
+    answered.unwrap_or_else(|_| Err("labwatch is about to stop".to_owned()))
 }
 
 /// Takes part in what the settings ask for; `None`: this labwatch is the only one.
@@ -59,9 +134,10 @@ pub(super) fn start(
         version: build::VERSION.to_owned(),
     };
     let view = View::connecting(this, settings.lease, Timestamp::now());
-    let (membership, ends, _, view) = membership(view);
+    let (membership, ends, resign, view) = membership(view);
     let links = Links {
         fence: membership.fence(),
+        resign,
         view,
     };
     take_part(settings.clone(), ends, inputs.clone(), parts, stop.clone())?;
@@ -128,8 +204,12 @@ async fn follow(mut view: watch::Receiver<Arc<View>>, reporter: Reporter, stop: 
 
 fn finding(view: &View) -> Finding {
     match (&view.etcd, &view.leader) {
-        (Etcd::Fault(why), _) => Finding::error(format!(
-            "{why}; nothing is switched or notified by this replica meanwhile"
+        (Etcd::Fault { what, .. }, _) if view.acts_alone => {
+            let words = format!("{what}; this replica goes on acting alone");
+            Finding::error(words).external()
+        }
+        (Etcd::Fault { what, .. }, _) => Finding::error(format!(
+            "{what}; nothing is switched or notified by this replica meanwhile"
         ))
         .external(),
         (Etcd::Connecting, _) => Finding::new(State::Warn, "etcd was not reached yet"),
@@ -138,6 +218,11 @@ fn finding(view: &View) -> Finding {
             let words = "this replica is alone: none would take over";
             Finding::new(State::Warn, words)
         }
-        (Etcd::Ok, Some(_)) => Finding::ok(),
+        (Etcd::Ok, Some(leader)) => {
+            let (name, lease) = (&leader.name, format_duration(view.lease));
+            let replicas = view.replicas.len();
+            let words = format!("{name} leads; {replicas} replicas; lease {lease}");
+            Finding::new(State::Ok, words)
+        }
     }
 }

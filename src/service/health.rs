@@ -152,7 +152,11 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
     let reporters = reporters(&config, &registry)?;
     add_store(needs.store, &config, &registry, &mut probes)?;
     if !config.observe {
-        let check = mail_probe::check(needs.config.clone(), needs.snapshots.clone());
+        let check = mail_probe::check(
+            needs.config.clone(),
+            needs.snapshots.clone(),
+            needs.inputs.clone(),
+        );
         probes
             .add(&registry, MAIL, &[], mail_probe::PACE, check)
             .map_err(HealthError::Register)?;

@@ -16,6 +16,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::cluster::Links;
 use super::reload::ConfigWatch;
 use super::{ServiceError, TaskSet, component_acks, metrics, reports};
 use crate::config::{ApiCors, ApiRead, ApiSettings, Config};
@@ -157,6 +158,8 @@ pub(super) struct HttpDeps<'a> {
     pub(super) commands: CommandSender,
     pub(super) counters: Arc<Counters>,
     pub(super) queues: Vec<Queue>,
+    pub(super) cluster: Option<Links>,
+    pub(super) tls: &'a rustls::ClientConfig,
 }
 
 /// Starts everything that answers over HTTP, and the reports that are made for it.
@@ -180,7 +183,8 @@ pub(super) fn open(
     let authenticator = Arc::new(authenticator(&config.api, keep, store.clone()));
     let figures = config.surfaces.metrics.then(|| {
         let (snapshots, store, desk) = (snapshots.clone(), store.clone(), desk.clone());
-        metrics::figures(snapshots, &deps.counters, deps.queues, store, desk)
+        let links = deps.cluster.as_ref();
+        metrics::figures(snapshots, &deps.counters, deps.queues, store, desk, links)
     });
     let acknowledgements = component_acks::follow(
         desk.clone(),
@@ -189,6 +193,7 @@ pub(super) fn open(
         stops.all.clone(),
     );
     parts.spawn("acknowledgements of components", acknowledgements);
+    let cluster = deps.cluster.map(|links| links.http(deps.tls)).transpose()?;
     let orders = orders(give(deps.commands), desk, snapshots.clone());
     let base = base(&config.api);
     let answers = http::ApiState {
@@ -197,6 +202,7 @@ pub(super) fn open(
         health: Some(state.clone()),
         orders: Some(orders.clone()),
         cors: cors(&config.api),
+        cluster,
         ..http::ApiState::new(snapshots.clone())
     };
     let pages = page::routes(&page::WebState {

@@ -1,17 +1,18 @@
 //! The probe of the mail server: often whether it is there, seldom whether it lets us in. Sends nothing.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use super::notifications;
 use super::reload::ConfigWatch;
 use crate::config::Config;
-use crate::health::{Attempt, Check, Finding, Pace};
-use engine::Snapshot;
+use crate::health::{Attempt, Check, Finding, Pace, State};
 use engine::model::CallError;
+use engine::{Channel, Input, Snapshot};
 
 /// How often and for how long the mail server is tried. It is somebody else's: it is not asked more often than people need. A silent one
 /// is known for what it is within 25 s.
@@ -50,9 +51,15 @@ impl Login {
 }
 
 /// Tries the mail server, as the settings are then. Where there is none, nothing is wrong with it.
-pub(super) fn check(config: ConfigWatch, snapshots: watch::Receiver<Arc<Snapshot>>) -> Check {
+pub(super) fn check(
+    config: ConfigWatch,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    inputs: mpsc::Sender<Input>,
+) -> Check {
     let latest = Arc::<Mutex<Option<Login>>>::default();
+    let fails = Arc::<AtomicBool>::default();
     Box::new(move || {
+        let (fails, inputs) = (Arc::clone(&fails), inputs.clone());
         let (config, latest) = (Arc::clone(&config.borrow()), Arc::clone(&latest));
         let sent = snapshots
             .borrow()
@@ -60,8 +67,21 @@ pub(super) fn check(config: ConfigWatch, snapshots: watch::Receiver<Arc<Snapshot
             .iter()
             .filter_map(|route| route.last_sent)
             .max();
-        Box::pin(async move { attempt(config, sent, &latest).await })
+        Box::pin(async move {
+            let attempt = attempt(config, sent, &latest).await;
+            wake_what_waits(&attempt, &fails, &inputs);
+            attempt
+        })
     })
+}
+
+/// A mail server that works again is given what it did not take.
+fn wake_what_waits(attempt: &Attempt, fails: &AtomicBool, inputs: &mpsc::Sender<Input>) {
+    let works = matches!(attempt, Attempt::Found(finding) if finding.state == State::Ok);
+    if fails.swap(!works, Ordering::Relaxed) && works {
+        // A queue that is full is no reason to hold up the probe: what waits is tried again by itself.
+        let _ = inputs.try_send(Input::Retry(Some(Channel::Mail)));
+    }
 }
 
 async fn attempt(
@@ -122,8 +142,26 @@ fn unusable(fault: &CallError) -> String {
 mod tests {
     use super::*;
     use crate::config::{MailAuth, MailSettings, MailTls, Sources, load_rules};
-    use crate::health::State;
     use lab::{MailCatcher, MailMood};
+
+    #[tokio::test]
+    async fn a_server_that_works_again_is_given_what_waits() {
+        let (inputs, mut woken) = mpsc::channel(4);
+        let fails = AtomicBool::default();
+        let works = || Attempt::Found(Finding::ok());
+        for (attempt, wakes) in [
+            (works(), false),
+            (Attempt::Failed("away".to_owned()), false),
+            (Attempt::Found(Finding::error("refused")), false),
+            (works(), true),
+            (works(), false),
+        ] {
+            wake_what_waits(&attempt, &fails, &inputs);
+            let input = woken.try_recv().ok();
+            assert_eq!(input.is_some(), wakes);
+            assert!(input.is_none_or(|input| matches!(input, Input::Retry(Some(Channel::Mail)))));
+        }
+    }
 
     fn config(port: u16) -> Arc<Config> {
         let mail = MailSettings {

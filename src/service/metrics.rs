@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::cluster::Links;
 use super::options::RecordHook;
 use super::{TaskSet, health};
 use crate::config::Config;
@@ -24,6 +25,7 @@ pub(super) fn figures(
     queues: Vec<Queue>,
     kept: Option<Store>,
     desk: HealthState,
+    cluster: Option<&Links>,
 ) -> http::Figures {
     let http = Arc::new(HttpCounts::default());
     let store = kept.map(|store| {
@@ -36,6 +38,7 @@ pub(super) fn figures(
         service: Box::new(move || health::figures(&desk)),
         queues,
         store,
+        cluster: cluster.map(Links::figures),
     };
     let metrics = Metrics::new(pictures, Arc::clone(counters), Arc::clone(&http), inside);
     http::Figures {

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use super::letter::letter;
 use super::reload::ConfigWatch;
 use super::{ServiceError, TaskSet};
 use crate::clients::Http;
@@ -13,10 +15,11 @@ use crate::driver::TELL_QUEUE;
 use crate::effects::deadman::DeadManView;
 use crate::effects::mail::{Mailer, MailerError, Recipients};
 use crate::effects::webhook::Webhook;
-use crate::effects::{self, deadman, webhook};
+use crate::effects::{self, channels, deadman, webhook};
 use crate::health::{Finding, Reporter, State};
 use crate::store::{Store, StoreState};
-use engine::{Input, Notification, Snapshot};
+use engine::model::Visibility;
+use engine::{HttpChannel, Input, Notification, Role, Snapshot};
 
 /// The mailer of a configuration; `None` where mail is off.
 pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
@@ -35,7 +38,11 @@ pub(super) fn start_mail(
     mailer(&config.borrow()).map_err(ServiceError::Mail)?;
     let (mails, queue) = mpsc::channel(TELL_QUEUE);
     // A configuration whose settings make no mailer does not come into force.
-    let current = move || mailer(&config.borrow()).ok().flatten();
+    let current = move || {
+        let config = Arc::clone(&config.borrow());
+        let mailer = mailer(&config).ok().flatten()?;
+        Some(mailer.with_letter(letter(&config)))
+    };
     parts.spawn(
         "mail",
         effects::mail::run(current, queue, inputs.clone(), stop.clone()),
@@ -51,9 +58,15 @@ pub(super) fn start_webhooks(
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Notification>, ServiceError> {
-    let http = Http::new(webhook::TIMEOUT, tls.clone()).map_err(ServiceError::Wire)?;
+    let tls = tls.clone();
+    let webhooks = move |config: &Config| {
+        let http = Http::new(config.telling.webhook_timeout, tls.clone())?;
+        Ok(Webhook::all(&config.telling, &http, &letter(config)))
+    };
+    webhooks(&config.borrow()).map_err(ServiceError::Wire)?;
     let (summaries, queue) = mpsc::channel(TELL_QUEUE);
-    let current = move || Webhook::all(&config.borrow().telling, &http);
+    // What could be made at the start can be made with another time limit.
+    let current = move || webhooks(&config.borrow()).unwrap_or_default();
     parts.spawn(
         "webhooks",
         webhook::run(current, queue, inputs.clone(), stop.clone()),
@@ -61,6 +74,52 @@ pub(super) fn start_webhooks(
     Ok(summaries)
 }
 
+/// Starts what sends alerts of Alertmanager again that last. It forgets them when it is restarted.
+pub(super) fn start_repeats(
+    config: ConfigWatch,
+    (http, snapshots): (Http, watch::Receiver<Arc<Snapshot>>),
+    parts: &mut TaskSet,
+    stop: &CancellationToken,
+) {
+    let stop = stop.clone();
+    let repeating = async move {
+        let mut ticks = tokio::time::interval(channels::REPEAT_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let (config, snapshot) = (
+                Arc::clone(&config.borrow()),
+                Arc::clone(&snapshots.borrow()),
+            );
+            let letter = letter(&config);
+            for webhook in Webhook::all(&config.telling, &http, &letter) {
+                repeat(&webhook, &snapshot).await;
+            }
+        }
+    };
+    parts.spawn("alerts that last", async move {
+        let _ = stop.run_until_cancelled(repeating).await;
+    });
+}
+
+async fn repeat(webhook: &Webhook, snapshot: &Snapshot) {
+    let Webhook {
+        route,
+        target,
+        letter,
+        http,
+    } = webhook;
+    let is_leader = snapshot.role == Role::Leader;
+    if target.channel != HttpChannel::Alertmanager || !is_leader {
+        return;
+    }
+    if let Err(fault) = channels::repeat(http, target, route, snapshot, letter).await {
+        let fault = fault.words(Visibility::MAINTAINER);
+        tracing::warn!(route = route.as_str(), "repeat alerts: {fault}");
+    }
+}
+
+/// What the heartbeat needs.
 pub(super) struct Heartbeat {
     pub(super) http: Http,
     pub(super) store: Option<Store>,

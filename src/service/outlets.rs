@@ -71,7 +71,8 @@ pub(super) fn start(
         ),
     );
     let mails = notifications::start_mail(followed.clone(), parts, inputs, stop)?;
-    let webhooks = notifications::start_webhooks(followed.clone(), &http.tls, parts, inputs, stop)?;
+    let tls = &http.tls;
+    let webhooks = notifications::start_webhooks(followed.clone(), tls, parts, inputs, stop)?;
     Ok(Outlets {
         switches,
         mails,

@@ -21,8 +21,11 @@ pub struct Reload {
     /// SIGHUP, caught since before the configuration was read the first time.
     pub hangups: Signal,
     /// Is given how each reading went: what is to be known of it, or why the one before stays in force.
-    pub answer: Box<dyn Fn(Result<&str, &str>) + Send>,
+    pub answer: ReloadAnswer,
 }
+
+/// Takes what is to be known of a reading, or why it was refused.
+pub type ReloadAnswer = Box<dyn Fn(Result<&str, &str>) + Send>;
 
 impl fmt::Debug for Reload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -136,6 +139,10 @@ impl Reloader {
         );
         // When it is not taken, the service is about to end.
         let _ = self.hands.inputs.send(Input::Adopt(rules)).await;
+        if !at_once.is_empty() {
+            // What could not be delivered by the settings before may be by these.
+            let _ = self.hands.inputs.send(Input::Retry(None)).await;
+        }
         Ok(at_restart)
     }
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::reload::ConfigWatch;
-use super::{TaskSet, notifications};
+use super::{TaskSet, letter, notifications};
 use crate::effects::mail::Circular;
 use crate::http::{ReportSource, Reports};
 use crate::reports::{self, Period, Report};
@@ -210,23 +210,25 @@ impl Monthly {
             .map_err(|error| error.to_string())?;
         let mailer =
             notifications::mailer(&self.config.borrow()).map_err(|error| error.to_string())?;
+        let page = letter::page_address(&self.config.borrow());
         let Some(mailer) = mailer else {
             return Err("mail has no recipients any more".to_owned());
         };
         mailer
-            .circulate(&circular(&report))
+            .circulate(&circular(&report, page.as_deref()))
             .await
             .map_err(|failure| failure.fault.to_string())
     }
 }
 
-fn circular(report: &Report) -> Circular {
+fn circular(report: &Report, page: Option<&str>) -> Circular {
+    let letter = reports::letter(report, page);
     Circular {
         name: format!("report-{}", report.period),
         at: report.made,
-        subject: format!("availability in {}", report.period),
-        text: reports::text(report),
-        html: reports::html(report),
+        subject: letter.subject,
+        text: letter.text,
+        html: letter.html,
     }
 }
 

@@ -44,7 +44,7 @@ pub use file::DATABASE_FILE;
 pub use health::{Progress, StoreHealth, StoreState};
 pub use incident::{Incident, IncidentPage, Subject};
 pub use memory::{Gap, GapCause, HEARTBEAT, Hold, Memory, Origin};
-pub use outbox_query::{OutboxQuery, OutboxRow};
+pub use outbox_query::{OutboxQuery, OutboxRow, Said, SaidNews};
 pub use pages::{Part, RowPage};
 pub use past::{Change, KeptBooking, Past, look_back};
 pub use read::{Cursor, EventPage, MAX_ROWS, Range, Reader, SourceRow, StoredEvent, SwitchRow};

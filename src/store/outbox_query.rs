@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
+use serde_json::Value;
 
 use super::entry::OutboxState;
 use super::error::ReadError;
@@ -37,6 +38,30 @@ pub struct OutboxQuery {
     pub said: Health,
 }
 
+/// A notification with what it says, as far as the store keeps that.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// The notification.
+    pub message: OutboxRow,
+    /// What it says of experiments.
+    pub news: Vec<SaidNews>,
+    /// Why it was put together: `news`, `reminder` or `digest`.
+    pub occasion: Option<String>,
+    /// The new alerts in it. They may quote peers.
+    pub alerts: Private<Vec<String>>,
+}
+
+/// What a notification says of one experiment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SaidNews {
+    /// The experiment.
+    pub stub: Stub,
+    /// Its health.
+    pub health: Health,
+    /// Since when.
+    pub since: Option<Timestamp>,
+}
+
 pub(super) const COLUMNS: &str = "outbox.id, route, created, state, attempts, tried, last_error";
 
 impl Reader {
@@ -49,6 +74,20 @@ impl Reader {
             "SELECT {COLUMNS} FROM outbox WHERE created >= ?1 AND created < ?2 ORDER BY outbox.id DESC"
         );
         self.list(range, sql, outgoing).await
+    }
+
+    /// Notifications with what they say, newest first, at most [`MAX_ROWS`].
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn said(&self, range: Range) -> Result<Vec<Said>, ReadError> {
+        // Its alerts and its occasion stand in a notice of the same moment.
+        let sql = format!(
+            "SELECT {COLUMNS}, outbox.content, (SELECT notices.content FROM notices WHERE notices.at = outbox.created \
+             AND kind = 'mailing' AND notices.content ->> 'id' = outbox.id) \
+             FROM outbox WHERE created >= ?1 AND created < ?2 ORDER BY outbox.id DESC"
+        );
+        self.list(range, sql, said).await
     }
 
     /// What was put together to be sent and told of this experiment, newest first, at most [`MAX_ROWS`].
@@ -86,6 +125,36 @@ fn mentions(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result<Ve
         );
     }
     Ok(all)
+}
+
+/// What of a notification cannot be read is left out.
+fn said(row: &Row<'_>) -> rusqlite::Result<Option<Said>> {
+    let content = |column| -> rusqlite::Result<Value> {
+        let text: Option<String> = row.get(column)?;
+        let read = text.and_then(|text| serde_json::from_str(&text).ok());
+        Ok(read.unwrap_or_default())
+    };
+    let (content, notice) = (content(7)?, content(8)?);
+    let list = |of: &Value| of.as_array().cloned().unwrap_or_default();
+    let news = list(&content["news"]).iter().filter_map(news).collect();
+    let alerts = list(&notice["alerts"])
+        .iter()
+        .filter_map(|alert| alert.as_str().map(str::to_owned))
+        .collect();
+    Ok(outgoing(row)?.map(|message| Said {
+        message,
+        news,
+        occasion: notice["occasion"].as_str().map(str::to_owned),
+        alerts: Private::new(alerts),
+    }))
+}
+
+fn news(of: &Value) -> Option<SaidNews> {
+    Some(SaidNews {
+        stub: Stub::try_new(of["stub"].as_str()?).ok()?,
+        health: text::health(of["health"].as_str()?)?,
+        since: of["since"].as_str().and_then(|since| since.parse().ok()),
+    })
 }
 
 pub(super) fn outgoing(row: &Row<'_>) -> rusqlite::Result<Option<OutboxRow>> {

@@ -150,6 +150,9 @@ fn outgoing(id: u64, news: &[(&str, Health)]) -> Entry {
         lasted: None,
         affected: Affected::default(),
         advice: None,
+        notified_issues: vec![],
+        last_seen: None,
+        acknowledged: None,
     };
     let message = MessageId { at: time(1), id };
     let summary = Summary {
@@ -167,6 +170,7 @@ fn outgoing(id: u64, news: &[(&str, Health)]) -> Entry {
         alerts: Vec::new(),
         counts: Counts::default(),
         background: Background::default(),
+        reminder: None,
     };
     record(
         1,
@@ -226,6 +230,39 @@ fn ever() -> Range {
         from: Timestamp::MIN,
         until: Timestamp::MAX,
     }
+}
+
+#[tokio::test]
+async fn what_a_notification_says_is_kept() {
+    let bench = Bench::new();
+    let (store, _) = bench.open();
+    let news = [("pend00", Health::Down), ("spin01", Health::Ok)];
+    write_and_wait(&store, vec![outgoing(6, &news), outgoing(7, &[])]);
+    let said = store.reader().said(ever()).await.expect("an answer");
+    let said: Vec<_> = said
+        .iter()
+        .map(|said| {
+            let news = said.news.iter();
+            let news: Vec<_> = news
+                .map(|news| (news.stub.as_str(), news.health, news.since))
+                .collect();
+            (said.message.id, news, said.occasion.as_deref())
+        })
+        .collect();
+    assert_eq!(
+        said,
+        [
+            (7, Vec::new(), Some("news")),
+            (
+                6,
+                vec![
+                    ("pend00", Health::Down, Some(time(1))),
+                    ("spin01", Health::Ok, Some(time(1)))
+                ],
+                Some("news")
+            )
+        ]
+    );
 }
 
 #[tokio::test]

@@ -187,5 +187,6 @@ fn summary(at: Timestamp) -> Summary {
         alerts: Vec::new(),
         counts: Counts::default(),
         background: Background::default(),
+        reminder: None,
     }
 }

@@ -17,7 +17,7 @@ use super::tools::tool;
 const ALL: [&str; 5] = ["pend00", "pend01", "pend02", "spin00", "trus00"];
 
 /// Every page that anybody may see.
-const OPEN_PAGES: [&str; 15] = [
+const OPEN_PAGES: [&str; 18] = [
     "/",
     "/?state=ok",
     "/?q=nothing",
@@ -26,7 +26,10 @@ const OPEN_PAGES: [&str; 15] = [
     "/experiments/trus00",
     "/experiments/newx00",
     "/experiments/none",
+    "/experiments",
+    "/timeline",
     "/pools",
+    "/categories",
     "/sources",
     "/holds",
     "/outbox",

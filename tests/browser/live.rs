@@ -16,7 +16,7 @@ async fn it_is_there_from_the_start_and_fills_by_itself() {
     let page = Page::new(monitor.port()).await;
     page.open("/").await;
     mark(&page).await;
-    page.says("3 of 3 experiments are not judged").await;
+    page.says("3 of 3 experiments are not evaluated").await;
     page.says("All 3 experiments are ok").await;
     assert_eq!(page.value::<String>("document.title").await, "Lab status");
     page.until("document.getElementById('live').innerText === 'live'")
@@ -56,9 +56,9 @@ async fn failures_are_seen_one_after_another_without_a_reload() {
         page.until(&format!("document.title === '({}) Lab status'", nth + 1))
             .await;
     }
-    page.says("2 of 3 experiments need somebody").await;
+    page.says("2 of 3 experiments need attention").await;
     lab.power_on("pend00").expect("known");
-    page.says("1 of 3 experiments needs somebody").await;
+    page.says("1 of 3 experiments needs attention").await;
     lab.power_on("spin00").expect("known");
     page.says("All 3 experiments are ok").await;
     still_marked(&page).await;

@@ -15,13 +15,16 @@ use super::past;
 const INTO: &str = "LABWATCH_PICTURES";
 
 /// The pages, by the names of their pictures.
-const PAGES: [(&str, &str); 16] = [
+const PAGES: [(&str, &str); 19] = [
     ("problems", "/"),
     ("found", "/?pool=pend"),
     ("experiment-down", "/experiments/trus02"),
     ("experiment-well", "/experiments/pend00"),
     ("experiment-held", "/experiments/spin03"),
+    ("experiments", "/experiments?sort=-state"),
+    ("timeline", "/timeline"),
     ("pools", "/pools"),
+    ("categories", "/categories"),
     ("sources", "/sources"),
     ("holds", "/holds"),
     ("outbox", "/outbox"),

@@ -20,7 +20,7 @@ async fn without_a_script_one_reads_searches_and_goes_from_page_to_page() {
     let page = Page::new(monitor.port()).await;
     page.without_script().await;
     page.open("/").await;
-    page.says("1 of 2 experiments needs somebody").await;
+    page.says("1 of 2 experiments needs attention").await;
     page.says("Without a script this page is renewed only when you load it again.")
         .await;
     assert!(

@@ -20,7 +20,10 @@ async fn nothing_hangs_over_the_edge_of_a_phone() {
         "/",
         "/?wall",
         "/experiments/pend00",
+        "/experiments",
+        "/timeline",
         "/pools",
+        "/categories",
         "/sources",
         "/holds",
         "/outbox",
@@ -79,8 +82,13 @@ async fn the_keyboard_leads_from_the_top_to_an_experiment() {
     page.press("Escape").await;
     page.until("document.activeElement.id !== 'q'").await;
     page.press("?").await;
-    page.until("document.getElementById('help').open").await;
+    page.until("document.getElementById('help').open && getComputedStyle(document.getElementById('help')).position === 'fixed'")
+        .await;
+    page.press("Escape").await;
+    page.until("!document.getElementById('help').open").await;
+    page.press("?").await;
     page.press("/").await;
+    page.until("!document.getElementById('help').open").await;
     page.write("spin").await;
     page.press("Enter").await;
     page.says("1 experiment found").await;
@@ -131,4 +139,44 @@ async fn what_programs_read_can_be_looked_at_too() {
     }
     page.nothing_complained().await;
     monitor.stop("TERM", &lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs chromium; scripts/test.sh runs it"]
+async fn the_wall_uses_the_whole_screen() {
+    let all = [
+        "pend00", "pend01", "pend02", "spin00", "spin01", "trus00", "trus01",
+    ];
+    let lab = laboratory(RelayVersion::V07, &all).await;
+    let monitor = Monitor::start(&lab, &[]).await;
+    monitor.sees_well(&all).await;
+    let page = Page::new(monitor.port()).await;
+    page.size(1920, 1080, false).await;
+    fills(&page, "all is well").await;
+    lab.power_off("pend00").expect("known");
+    lab.power_off("spin00").expect("known");
+    for stub in ["pend00", "spin00"] {
+        monitor
+            .sees(stub, "is withdrawn", |it| it["bookable"] == "withdrawn")
+            .await;
+    }
+    fills(&page, "two are down").await;
+    page.nothing_complained().await;
+    monitor.stop("TERM", &lab).await;
+}
+
+/// The wall needs no scrolling, and what it shows reaches the right and the lower edge.
+async fn fills(page: &Page, when: &str) {
+    page.open("/?wall").await;
+    let [whole, right, bottom] = page
+        .value::<[f64; 3]>(
+            "(() => { const boxes = [...document.querySelectorAll('.cards > li, .stock li')].map((it) => it.getBoundingClientRect()); \
+             return [document.scrollingElement.scrollHeight / innerHeight, Math.max(...boxes.map((it) => it.right)) / innerWidth, \
+             Math.max(...boxes.map((it) => it.bottom)) / innerHeight]; })()",
+        )
+        .await;
+    assert!(
+        whole <= 1.0 && right > 0.95 && bottom > 0.95,
+        "when {when}: {whole} of the height is needed, {right} and {bottom} are used"
+    );
 }

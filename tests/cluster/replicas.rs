@@ -16,22 +16,38 @@ const LEADS: &str = "this replica leads\"";
 /// What one says that stops.
 pub const LEADS_NO_MORE: &str = "this replica leads no more";
 
-/// Starts a replica of this name.
-pub async fn replica(lab: &Lab, etcd: &Etcd, name: &str, more: &[(&str, &str)]) -> Monitor {
+/// The settings of a replica of this name.
+pub fn settings(etcd: &Etcd, name: &str, more: &[(&str, &str)]) -> Settings {
     let port = free_port();
-    let (url, port) = (format!("http://127.0.0.1:{port}"), port.to_string());
-    let lease = format!("{}s", LEASE.as_secs());
-    let endpoints = etcd.url();
-    let settings = [
+    let url = format!("http://127.0.0.1:{port}");
+    let own = [
         ("CLUSTER", "etcd"),
-        ("CLUSTER_ENDPOINTS", &*endpoints),
+        ("CLUSTER_ENDPOINTS", &*etcd.url()),
         ("CLUSTER_URL", &*url),
         ("CLUSTER_NAME", name),
-        ("CLUSTER_LEASE", &*lease),
-        ("PORT_SERVE", &*port),
+        ("CLUSTER_LEASE", &*format!("{}s", LEASE.as_secs())),
+        ("PORT_SERVE", &*port.to_string()),
         ("QUERY_BOOK_EVERY", "1s"),
     ];
-    Monitor::start(lab, &[&settings[..], more].concat()).await
+    let all = own.iter().chain(more);
+    all.map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}
+
+/// Names without `STATUS_`, and their values.
+pub type Settings = Vec<(String, String)>;
+
+/// Starts a replica of this name.
+pub async fn replica(lab: &Lab, etcd: &Etcd, name: &str, more: &[(&str, &str)]) -> Monitor {
+    let settings = settings(etcd, name, more);
+    Monitor::start(lab, &borrowed(&settings)).await
+}
+
+/// As other helpers take them.
+pub fn borrowed(settings: &Settings) -> Vec<(&str, &str)> {
+    let all = settings.iter();
+    all.map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
 }
 
 /// Waits until this one has begun to lead so many times, and gives how long that took.

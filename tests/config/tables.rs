@@ -73,7 +73,27 @@ fn the_example_is_right() {
 /// A row in which the key can stand, without the key itself.
 fn row_around(table: &str, key: &str) -> String {
     let (heading, lines): (&str, &[&str]) = match (table, key) {
-        ("route", "webhook") => ("[[route]]", &["name = \"a\"", "match = \"*\""]),
+        ("route", "webhook" | "alertmanager" | "slack" | "teams" | "ntfy") => {
+            ("[[route]]", &["name = \"a\"", "match = \"*\""])
+        }
+        ("route", "matrix") => (
+            "[[route]]",
+            &[
+                "name = \"a\"",
+                "match = \"*\"",
+                "room = \"!a:x.org\"",
+                "secret = \"token\"",
+            ],
+        ),
+        ("route", "room") => (
+            "[[route]]",
+            &[
+                "name = \"a\"",
+                "match = \"*\"",
+                "matrix = \"https://x.org\"",
+                "secret = \"token\"",
+            ],
+        ),
         ("route", "secret") => (
             "[[route]]",
             &[

@@ -95,7 +95,7 @@ fn routes_take_what_they_do_not_say_from_the_settings() {
         (program.remind, program.gather, program.alerts),
         (None, Duration::ZERO, true)
     );
-    let RouteTarget::Webhook(webhook) = &program.target else {
+    let RouteTarget::Http(webhook) = &program.target else {
         panic!("{program:?}")
     };
     assert_eq!(
@@ -124,7 +124,7 @@ fn a_route_leads_to_people_or_to_a_program() {
     for (more, words) in [
         (
             "",
-            "route \"a\": to is missing; it needs a recipient: write a webhook or write for example to = [\"pendulums@example.org\"] (labwatch.toml:1)",
+            "route \"a\": to is missing; a route leads somewhere: write one of webhook, alertmanager, slack, teams, matrix, ntfy or write for example to = [\"pendulums@example.org\"] (labwatch.toml:1)",
         ),
         (
             "to = \"a@x.org\"\nwebhook = \"https://x.org\"\n",
@@ -132,7 +132,19 @@ fn a_route_leads_to_people_or_to_a_program() {
         ),
         (
             "cc = \"a@x.org\"\nwebhook = \"https://x.org\"\n",
-            "route \"a\": cc is set without to; a webhook has no copies (labwatch.toml:4)",
+            "route \"a\": cc is set without to; only mail has copies (labwatch.toml:4)",
+        ),
+        (
+            "slack = \"https://x.org\"\nntfy = \"https://x.org/a\"\n",
+            "route \"a\": ntfy is set and so is slack; make two routes of it (labwatch.toml:5)",
+        ),
+        (
+            "slack = \"https://x.org\"\nroom = \"!a:x.org\"\n",
+            "route \"a\": room is set without matrix; only Matrix has rooms (labwatch.toml:5)",
+        ),
+        (
+            "ntfy = \"https://x.org/\"\n",
+            "route \"a\": ntfy has no topic; an address such as https://ntfy.example.org/labwatch (labwatch.toml:4)",
         ),
         (
             "to = \"nobody\"\n",
@@ -141,6 +153,12 @@ fn a_route_leads_to_people_or_to_a_program() {
     ] {
         assert_eq!(route(more), words);
     }
+    let matrix = route("matrix = \"https://x.org\"\n");
+    assert!(
+        matrix.contains("room is missing; a message of Matrix goes to a room")
+            && matrix.contains("secret is missing; Matrix wants the access token of a user"),
+        "{matrix}"
+    );
     let both = route(&format!(
         "webhook = \"https://x.org\"\nsecret = \"{SECRET}\"\nsecret_file = \"/nowhere\"\n"
     ));

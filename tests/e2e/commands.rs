@@ -181,7 +181,7 @@ async fn an_old_environment_works() {
     lab.power_off("pend00").expect("known");
     switched(&lab, "r-pend00", 1).await;
     let notified = mail(&lab, "pend00 is down", |mail| {
-        mail.subject == "app.example.org/ed0 1 down: pend00"
+        mail.subject == "app.example.org/ed0 down: pend00"
     })
     .await;
     assert_eq!(
@@ -236,7 +236,7 @@ async fn a_test_mail_and_a_copy_of_the_memory() {
     let sent = run(&["notify", "test"], &lab, &settings).await;
     assert_eq!(sent.status.code(), Some(0), "{}", sent.said);
     mail(&lab, "the test", |mail| {
-        mail.subject.contains("this is a test")
+        mail.subject.contains("TEST of notifications")
     })
     .await;
 

@@ -195,15 +195,21 @@ async fn shown_while_broken(monitor: &Monitor) {
 }
 
 async fn told_while_broken(lab: &Lab) {
-    for line in [
-        "\nspin02 ><   U down: spin02-st-video is missing",
-        "\npend00 ><   U down: pend00-st-video is missing",
-        "\nspin00 ><   U down: spin00-st-data is missing, spin00-st-video is missing",
-        "\ntrus00 ><   U down: trus00-st-data is connected but sends nothing",
-        "\npend01 -- A   degraded: remote login is lost",
-        "\nnewx00 ok   U  ",
+    for (state, why) in [
+        ("spin02=down/withdrawn", "video is missing"),
+        ("pend00=down/withdrawn", "video is missing"),
+        ("spin00=down/withdrawn", "data and video are missing"),
+        (
+            "trus00=down/withdrawn",
+            "data is connected but sends nothing",
+        ),
+        ("pend01=degraded/bookable", "remote login is lost"),
+        ("newx00=ok/unlisted", "ok, but not listed in book"),
     ] {
-        mail(lab, line, |mail| mail.text.contains(line)).await;
+        mail(lab, state, |mail| {
+            mail.raw.contains(state) && mail.text.contains(why)
+        })
+        .await;
     }
 }
 
@@ -219,8 +225,8 @@ fn mend(lab: &Lab) {
 
 async fn told_when_mended(lab: &Lab) {
     for stub in ["spin02", "pend00", "spin00", "trus00", "pend01"] {
-        let line = format!("\n{stub} ok A   well again, was ");
-        mail(lab, &line, |mail| mail.text.contains(&line)).await;
+        let state = format!(" {stub}=ok/bookable");
+        mail(lab, &state, |mail| mail.raw.contains(&state)).await;
     }
     for quiet in ["spin01", "trus01", "pend02"] {
         assert!(

@@ -105,8 +105,8 @@ async fn cut_off(point: Point, cut: Cut) {
     second.stop("TERM", &lab).await;
 }
 
-const DOWN: &str = "1 down: pend00";
-const BACK: &str = "1 back: pend00";
+const DOWN: &str = "down: pend00";
+const BACK: &str = "back: pend00";
 
 /// How many mails say this.
 fn notified(lab: &Lab, what: &str) -> usize {
@@ -317,7 +317,7 @@ async fn what_follows(
             .await;
     } else {
         mail(lab, "spin00 is down", |mail| {
-            mail.subject.contains("1 down: spin00")
+            mail.subject.contains("down: spin00")
         })
         .await;
     }

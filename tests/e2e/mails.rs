@@ -20,45 +20,41 @@ async fn one_mail_for_each_change() {
     monitor.sees_well(&ALL).await;
 
     lab.stream_vanishes("pend00-st-video").expect("known");
-    let down = next(&lab, 1, "[test lab] 1 down: pend00").await;
-    assert!(down.text.contains("There are 1 new health events (1 issues, 0 ok):\npend00 ><   U down: pend00-st-video is missing; since "));
+    let down = next(&lab, 1, "[test lab] down: pend00").await;
     assert!(
-        down.text.contains("; withdrawn by labwatch\n")
+        down.text.starts_with("pend00: down since ")
+            && down.text.contains("\n    Why: video is missing")
+            && down.text.contains("\n    Booking: withdrawn by labwatch\n")
             && down.text.contains("https://lab.example/status"),
         "{}",
         down.text
     );
     well_formed(&down);
     lab.jump_lost("spin00").expect("known");
-    let degraded = next(&lab, 2, "[test lab] 1 degraded: spin00").await;
+    let degraded = next(&lab, 2, "[test lab] degraded: spin00").await;
     assert!(
-        degraded
-            .text
-            .contains("\nspin00 -- A   degraded: remote login is lost; since "),
+        degraded.text.starts_with("spin00: degraded since "),
         "{}",
         degraded.text
     );
     assert!(
         degraded
             .text
-            .contains("\npend00 ><   U down: pend00-st-video is missing; "),
+            .contains("\nAlso open (1):\npend00: down since "),
         "every open problem is in it: {}",
         degraded.text
     );
     lab.stream_back("pend00-st-video").expect("known");
-    let back = next(&lab, 3, "[test lab] 1 back: pend00").await;
+    let back = next(&lab, 3, "[test lab] back: pend00").await;
     assert!(
-        back.text
-            .contains("\npend00 ok A   well again, was down for "),
+        back.text.starts_with("pend00: back; was down "),
         "{}",
         back.text
     );
     lab.jump_back("spin00").expect("known");
-    let all_back = next(&lab, 4, "[test lab] 1 back: spin00").await;
+    let all_back = next(&lab, 4, "[test lab] back: spin00").await;
     assert!(
-        all_back
-            .text
-            .contains("All new and existing health issues:\nnone"),
+        all_back.text.contains("\nAll 3 experiments are ok.\n"),
         "{}",
         all_back.text
     );
@@ -173,11 +169,11 @@ async fn refused_for_a_while() {
     switched(&lab, "r-spin00", 1).await;
     lab.refuse(Server::Mail, false).await.expect("can");
     let notified = mail(&lab, "spin00 is down", |mail| {
-        mail.text.contains("\nspin00 ><   U down: ")
+        mail.text.contains("spin00: down since ")
     })
     .await;
     assert!(
-        notified.text.contains("\npend00 ok A   well again, was "),
+        notified.text.contains("\npend00: back; "),
         "{}",
         notified.text
     );

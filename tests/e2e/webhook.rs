@@ -123,13 +123,13 @@ async fn a_program_is_told_what_people_are() {
     monitor.sees_well(&["pend00", "spin00"]).await;
     lab.stream_silent("pend00-st-data").expect("known");
     mail(&lab, "pend00 is down", |mail| {
-        mail.subject.contains("1 down: pend00")
+        mail.subject.contains("down: pend00")
     })
     .await;
     let unheard = program.message(1).await;
     // The first was answered by 503: people know it by mail, the program is told again.
     let down = program.message(2).await;
-    assert_ne!(unheard["id"], down["id"]);
+    assert_eq!(unheard, down, "each attempt is the same message");
     assert_eq!(
         (&down["version"], &down["route"], &down["occasion"]),
         (&1.into(), &"webhook".into(), &"news".into())
@@ -149,7 +149,7 @@ async fn a_program_is_told_what_people_are() {
         "{back}"
     );
     mail(&lab, "pend00 is back", |mail| {
-        mail.subject.contains("1 back: pend00")
+        mail.subject.contains("back: pend00")
     })
     .await;
     assert_eq!(lab.mail().mails().len(), 2, "mail has a state of its own");

@@ -144,8 +144,9 @@ impl Machine {
     pub fn circumstances(&self) -> String {
         let journal = self.run(&["journalctl", "--no-pager", "-n", "40"]);
         let console = std::fs::read_to_string(&self.console).unwrap_or_default();
-        let end: Vec<&str> = console.lines().rev().take(10).collect();
-        let end: String = end.iter().rev().map(|line| format!("{line}\n")).collect();
+        let mut end: Vec<&str> = console.lines().rev().take(10).collect();
+        end.reverse();
+        let end = end.join("\n");
         format!("journal:\n{}\nconsole:\n{end}", text(&journal.stdout))
     }
 }

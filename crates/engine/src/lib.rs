@@ -31,7 +31,7 @@ pub use notifications::advice::{
     Advice, AdviceError, Facts, Given, MAX_ADVICE_BYTES, Neighbours, Pattern, Tally,
 };
 pub use notifications::correlation::{Cause, CauseKind, Loss, Place, group};
-pub use notifications::route::{Channel, Route};
+pub use notifications::route::{Channel, HttpChannel, Route};
 pub use protocol::audience::{Audience, Delivered, Lane, Notification, Recipient, Unreached};
 pub use protocol::canary::{CANARY_BOUNDS_MS, CanaryView, Forwarding};
 pub use protocol::category::{
@@ -60,7 +60,9 @@ pub use protocol::state::{
     NotifiedAlert, OutboxEntry, OutboxNews, ReminderState, State, StateChange, StateKey,
     StateValue, Subject as NotificationSubject, UnconfirmedAlert,
 };
-pub use protocol::summary::{AlertLine, Background, Line, Occasion, Summary, Thread};
+pub use protocol::summary::{
+    Acknowledged, AlertLine, Background, Line, Occasion, Reminder, Summary, Thread,
+};
 pub use suppressions::{
     Acknowledgement, ActiveSuppressions, Day, Ended, Ending, MAX_TEXT_BYTES, MAX_WEEKLY,
     Maintenance, NamePattern, NoteView, Occurrence, Refused, Schedule, ScheduleError, Silence,

@@ -28,7 +28,7 @@ const LOOK_FOR_MAIL_EVERY: Duration = Duration::from_millis(200);
 const EPILOGUE: Duration = Duration::from_secs(15);
 
 /// Settings of the demonstration: quick rules, so that the story is short. `--set` overrides them.
-const SETTINGS: [(&str, &str); 9] = [
+const SETTINGS: [(&str, &str); 10] = [
     ("health_last_active", "5s"),
     ("health_last_checked", "5s"),
     ("health_startup", "5s"),
@@ -37,6 +37,7 @@ const SETTINGS: [(&str, &str); 9] = [
     ("query_book_every", "5s"),
     ("email_subject", "[demo lab]"),
     ("email_gather", "0s"),
+    ("email_interval", "0s"),
     ("health_log_every", "1h"),
 ];
 

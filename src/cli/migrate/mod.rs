@@ -12,16 +12,14 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 
-use super::files::{self, Mode};
+use super::files::{self, CREDENTIALS, Mode, SECRETS};
 use super::{Failure, say};
 use crate::config::{ENV_PREFIX, Loaded, Problems, Sources, load};
 use old::Migrated;
 use unit::Found;
 
-/// What the environment file is called, and the folder of the secrets.
+/// What the environment file is called.
 const SETTINGS: &str = "labwatch.env";
-const SECRETS: &str = "secrets";
-const CREDENTIALS: &str = "credentials.conf";
 
 /// What is migrated, and where to.
 #[derive(Debug, Args)]
@@ -132,17 +130,6 @@ fn settings_file(found: &Found, migrated: &Migrated) -> String {
     text
 }
 
-/// The drop-in that hands the secrets to the unit.
-fn credentials_file(folder: &Path, migrated: &Migrated) -> String {
-    let mut text =
-        "# Which secrets systemd hands to labwatch.\n[Service]\nLoadCredential=\n".to_owned();
-    for name in migrated.secrets.keys() {
-        let path = folder.join(SECRETS).join(name);
-        let _ = writeln!(text, "LoadCredential={name}:{}", path.display());
-    }
-    text
-}
-
 /// Writes all files, or none where one of them is there. Returns what to do next.
 fn write_all(
     folder: &Path,
@@ -155,6 +142,7 @@ fn write_all(
     };
     fs::create_dir_all(folder).map_err(not_made)?;
     let folder = &folder.canonicalize().map_err(not_made)?;
+    let names: Vec<&str> = migrated.secrets.keys().map(|name| &**name).collect();
     let mut all = vec![
         (
             folder.join(SETTINGS),
@@ -163,7 +151,7 @@ fn write_all(
         ),
         (
             folder.join(CREDENTIALS),
-            credentials_file(folder, migrated),
+            files::credentials(folder, &names),
             Mode::Open,
         ),
     ];

@@ -94,9 +94,9 @@ impl Migrated {
             Fate::As(name, remark) => {
                 self.settings
                     .insert(format!("{ENV_PREFIX}{name}"), value.to_owned());
-                remark
-                    .into_iter()
-                    .for_each(|text| self.remark(variable, &text));
+                if let Some(text) = remark {
+                    self.remark(variable, &text);
+                }
             }
             Fate::LeftOut(remark) => self.remark(variable, &remark),
         }

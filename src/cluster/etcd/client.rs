@@ -143,7 +143,9 @@ pub(super) async fn list(client: &mut Client, keys: &Keys) -> Result<Listing, Fa
     let all = GetOptions::new().with_prefix();
     let answer = within(ANSWER_WITHIN, client.get(keys.all(), Some(all))).await?;
     let mut listing = Listing {
-        revision: answer.header().map_or(0, |header| header.revision()),
+        revision: answer
+            .header()
+            .map_or(0, etcd_client::ResponseHeader::revision),
         ..Listing::default()
     };
     for found in answer.kvs() {
@@ -210,15 +212,11 @@ pub async fn read_state(settings: &ClusterSettings) -> Result<(StateMap, Option<
     Ok((listing.map, leader))
 }
 
-/// Makes the durable state this one, with these further entries. Entries that this version does not understand stay.
+/// Makes the durable state this one, and gives how many entries that changed. Entries that this version does not understand stay.
 ///
 /// # Errors
 /// [`Fault`]; some of it may be written then. Also when a replica leads.
-pub async fn write_state(
-    settings: &ClusterSettings,
-    state: &State,
-    others: Vec<Operation>,
-) -> Result<usize, Fault> {
+pub async fn write_state(settings: &ClusterSettings, state: &State) -> Result<usize, Fault> {
     let (mut client, keys) = (connect(settings).await?, Keys(settings.prefix.clone()));
     let before = list(&mut client, &keys).await?;
     if let Some(leader) = first(&before.peers) {
@@ -228,12 +226,8 @@ pub async fn write_state(
         )));
     }
     let changes = difference(&before.map.state(), state);
-    let count = changes.len() + others.len();
-    let others = others
-        .chunks(super::super::commit::MAX_OPERATIONS)
-        .map(<[Operation]>::to_vec)
-        .collect::<Vec<_>>();
-    for batch in others.into_iter().chain(transactions(changes)) {
+    let count = changes.len();
+    for batch in transactions(changes) {
         let txn = Txn::new().and_then(operations(&keys, &batch));
         within(ANSWER_WITHIN, client.txn(txn)).await?;
     }

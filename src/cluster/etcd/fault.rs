@@ -40,9 +40,39 @@ pub enum Fault {
     Settings(String),
 }
 
+impl Fault {
+    /// Whether it is etcd that is away, and not we that are refused or late.
+    pub(super) fn is_away(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Slow(_) | Self::NoQuorum => true,
+            Self::Behind
+            | Self::Full
+            | Self::Refused(_)
+            | Self::Lost
+            | Self::Other(_)
+            | Self::Settings(_) => false,
+        }
+    }
+
+    /// What is wrong, for every reader.
+    #[must_use]
+    pub fn what(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "etcd cannot be reached",
+            Self::Slow(_) => "etcd does not answer in time",
+            Self::Behind => "etcd takes commits too slowly",
+            Self::NoQuorum => "etcd has no quorum",
+            Self::Full => "etcd is full",
+            Self::Refused(_) => "etcd refuses us",
+            Self::Lost => "the lease has ended",
+            Self::Other(_) => "etcd answers with an error",
+            Self::Settings(_) => "a file that cluster settings name cannot be read",
+        }
+    }
+}
+
 // Codes of gRPC, by their numbers.
 const INVALID_ARGUMENT: i32 = 3;
-const DEADLINE: i32 = 4;
 const DENIED: i32 = 7;
 const EXHAUSTED: i32 = 8;
 const UNAVAILABLE: i32 = 14;
@@ -79,7 +109,6 @@ fn of_status(code: i32, message: &str) -> Fault {
         INVALID_ARGUMENT if message.contains("authentication") || message.contains("user name") => {
             Fault::Refused(message.to_owned())
         }
-        DEADLINE => Fault::Other(message.to_owned()),
         UNAVAILABLE => Fault::Unreachable(message.to_owned()),
         _ => Fault::Other(message.to_owned()),
     }

@@ -26,7 +26,7 @@ pub(super) async fn follow(settings: ClusterSettings, events: mpsc::Sender<Event
     let mut pause = FIRST_RETRY;
     loop {
         let mut heard = false;
-        let fault = follow_once(&settings, &keys, &events, &mut heard).await;
+        let fault = Box::pin(follow_once(&settings, &keys, &events, &mut heard)).await;
         let Err(fault) = fault else { return };
         if events.send(Event::Unseen(fault)).await.is_err() {
             return;
@@ -81,7 +81,9 @@ async fn watch(
         if answer.canceled() {
             return Err(Fault::Other(answer.cancel_reason().to_owned()));
         }
-        let revision = answer.header().map_or(0, |header| header.revision());
+        let revision = answer
+            .header()
+            .map_or(0, etcd_client::ResponseHeader::revision);
         let changed = Event::Changed(changes(keys, &answer), revision);
         if events.send(changed).await.is_err() {
             return Ok(false);

@@ -9,12 +9,14 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::alone::Alone;
 use super::client::Listing;
 use super::follow::{Change, follow, longer};
+use super::leave::Leaving;
 use super::session::{Outcome, Session};
 use super::{EVENT_QUEUE, FIRST_RETRY, Fault};
 use crate::cluster::leadership::{self, Leadership, Phase};
-use crate::cluster::membership::{Commit, Committed, Ends, ResignAsked};
+use crate::cluster::membership::{Commit, Committed, Ends};
 use crate::cluster::view::{Peer, View};
 use crate::config::ClusterSettings;
 use engine::Role;
@@ -22,14 +24,8 @@ use engine::Role;
 /// Followers go on from a changed state at most this often.
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 
-/// Before the lead is given up, what is under way is waited for so long.
-const DRAIN_WITHIN: Duration = Duration::from_secs(3);
-
 /// How often it is looked whether that has ended.
 const DRAIN_STEP: Duration = Duration::from_millis(10);
-
-/// A replica that was told to give up the lead does not stand again before this.
-const STAND_ASIDE: Duration = Duration::from_secs(1);
 
 /// The loop turns at least this often, so that the view says how old it is.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -56,39 +52,34 @@ pub(super) enum Event {
     Of(u64, Outcome),
 }
 
-/// Why the lead is given up, and since when.
-#[derive(Debug)]
-struct Leaving {
-    since: Instant,
-    asked: Option<ResignAsked>,
-}
-
 /// Takes part in the cluster until `stop`.
 pub async fn run(settings: ClusterSettings, ends: Ends, stop: CancellationToken) {
     let (events, queue) = mpsc::channel(EVENT_QUEUE);
     let mut following = JoinSet::new();
     following.spawn(follow(settings.clone(), events.clone()));
-    Member::new(settings, ends, events).run(queue, stop).await;
+    let member = Member::new(settings, ends, events);
+    Box::pin(member.run(queue, stop)).await;
 }
 
 pub(super) struct Member {
-    settings: ClusterSettings,
-    this: Peer,
+    pub(super) settings: ClusterSettings,
+    pub(super) this: Peer,
     pub(super) ends: Ends,
     events: mpsc::Sender<Event>,
-    leadership: Leadership,
-    session: Option<Session>,
+    pub(super) leadership: Leadership,
+    pub(super) session: Option<Session>,
     sessions: u64,
     /// What gives leases back.
     returning: JoinSet<()>,
     pub(super) known: Option<Listing>,
     pub(super) term: u64,
     /// The number of the last commit that came in this term. One that is missed was lost on the way.
-    came: u64,
-    retry_at: Instant,
+    pub(super) came: u64,
+    pub(super) retry_at: Instant,
     pause: Duration,
     follow_at: Option<Instant>,
-    leaving: Option<Leaving>,
+    pub(super) leaving: Option<Leaving>,
+    pub(super) alone: Option<Alone>,
     pub(super) fault_of_lease: Option<Fault>,
     pub(super) fault_of_watch: Option<Fault>,
     pub(super) view: View,
@@ -113,6 +104,7 @@ impl Member {
             pause: FIRST_RETRY,
             follow_at: None,
             leaving: None,
+            alone: None,
             fault_of_lease: None,
             fault_of_watch: None,
             view,
@@ -140,11 +132,11 @@ impl Member {
         }
     }
 
-    fn leads(&self) -> bool {
+    pub(super) fn leads(&self) -> bool {
         matches!(self.leadership.phase(), Phase::Leader(_))
     }
 
-    fn is_committing(&self) -> bool {
+    pub(super) fn is_committing(&self) -> bool {
         self.session
             .as_ref()
             .is_some_and(|session| session.is_committing)
@@ -191,8 +183,9 @@ impl Member {
             Event::Listed(listing) => {
                 self.fault_of_watch = None;
                 self.heard();
+                self.compare(&listing);
                 self.known = Some(*listing);
-                if !self.leads() {
+                if !self.acts() {
                     self.stand(Role::Follower);
                 }
             }
@@ -224,9 +217,11 @@ impl Member {
         });
         if let Some(known) = &mut self.known {
             known.revision = known.revision.max(revision);
-            changes.into_iter().for_each(|change| known.take(change));
+            for change in changes {
+                known.take(change);
+            }
         }
-        if is_shown && !self.leads() {
+        if is_shown && !self.acts() {
             self.follow_at
                 .get_or_insert_with(|| Instant::now() + FOLLOW_EVERY);
         }
@@ -237,8 +232,9 @@ impl Member {
         match outcome {
             Outcome::Granted(client, lease, asked) => {
                 self.leadership.take(leadership::Event::Granted(asked), now);
+                let wait = self.waits_for_others();
                 if let Some(session) = &mut self.session {
-                    session.stand(*client, lease, &self.this);
+                    session.stand(*client, lease, &self.this, wait);
                 }
                 self.renewed();
             }
@@ -255,6 +251,7 @@ impl Member {
                 let phase = self.leadership.take(leadership::Event::Elected, now);
                 if let (Some(session), Phase::Leader(_)) = (&mut self.session, phase) {
                     session.elected(key);
+                    self.compare(&listing);
                     self.known = Some(*listing);
                     self.lead();
                 }
@@ -295,11 +292,18 @@ impl Member {
         let (term, number) = (self.term, 0);
         self.ends.committed.send_replace(Committed { term, number });
         self.renewed();
+        let is_ours_later = self.alone.take().is_some_and(|alone| !alone.is_outdated);
+        self.ends
+            .standing
+            .send_modify(|standing| standing.is_ours_later = is_ours_later);
         self.stand(Role::Leader);
         tracing::info!(name = self.this.name, term, "this replica leads");
     }
 
     fn step_down(&mut self, fault: &Fault) {
+        if self.stays_alone(fault) {
+            return;
+        }
         self.ends.fence.close();
         let led = self.view.role == Role::Leader;
         self.leadership
@@ -316,6 +320,10 @@ impl Member {
         if self.fault_of_lease.as_ref() != Some(fault) {
             tracing::warn!(%fault, "no lease from etcd; it is tried again");
         }
+        self.retry(fault);
+    }
+
+    pub(super) fn retry(&mut self, fault: &Fault) {
         self.fault_of_lease = Some(fault.clone());
         self.retry_at = Instant::now() + self.pause;
         self.pause = longer(self.pause);
@@ -326,7 +334,7 @@ impl Member {
         let (mut changes, mut last) = (Vec::new(), None);
         let mut next = Some(first);
         while let Some(commit) = next {
-            if commit.term == self.term && self.leads() {
+            if commit.term == self.term && self.acts() {
                 if std::mem::replace(&mut self.came, commit.number) + 1 != commit.number {
                     return self.step_down(&Fault::Behind);
                 }
@@ -335,56 +343,10 @@ impl Member {
             }
             next = self.ends.commits.try_recv().ok();
         }
-        if let (Some(session), Some(last)) = (&mut self.session, last) {
-            session.commit(changes, last);
+        match (&mut self.session, last) {
+            (_, Some(_)) if self.alone.is_some() => self.confirm(),
+            (Some(session), Some(last)) => session.commit(changes, last),
+            (None, _) | (_, None) => {}
         }
-    }
-
-    fn resign(&mut self, asked: ResignAsked) {
-        if self.leads() && self.leaving.is_none() {
-            self.leave(Some(asked));
-        } else {
-            // Who asked may be gone.
-            drop(asked.send(Err("this replica does not lead".to_owned())));
-        }
-    }
-
-    /// Begins nothing new. What is under way still ends and is committed.
-    fn leave(&mut self, asked: Option<ResignAsked>) {
-        self.ends.fence.close();
-        let since = Instant::now();
-        self.leaving = Some(Leaving { since, asked });
-    }
-
-    /// Gives the lead up once nothing is under way any more. Whether the process ends then.
-    async fn has_left(&mut self, stop: &CancellationToken) -> bool {
-        let is_busy = self.leads() && !self.is_drained();
-        let is_due = self
-            .leaving
-            .as_ref()
-            .is_some_and(|leaving| !is_busy || leaving.since.elapsed() >= DRAIN_WITHIN);
-        let Some(leaving) = self.leaving.take_if(|_| is_due) else {
-            return false;
-        };
-        let session = self.session.take();
-        if let Some(session) = session.filter(|_| !is_busy) {
-            session.give_back().await;
-        }
-        tracing::info!(name = self.this.name, "this replica has given up its lease");
-        if let Some(asked) = leaving.asked {
-            self.leadership
-                .take(leadership::Event::Lost, Instant::now());
-            self.retry_at = Instant::now() + STAND_ASIDE;
-            self.stand(Role::Follower);
-            // Who asked may be gone.
-            drop(asked.send(Ok(())));
-        }
-        stop.is_cancelled()
-    }
-
-    fn is_drained(&self) -> bool {
-        self.ends.outstanding.load(Ordering::SeqCst) == 0
-            && self.ends.commits.is_empty()
-            && !self.is_committing()
     }
 }

@@ -3,9 +3,11 @@
 //! Everything that waits for etcd runs in tasks of its own and reports what came of it; this one decides by [`Leadership`] and never waits
 //! for more than the next event or the end of the lease.
 
+mod alone;
 mod client;
 mod fault;
 mod follow;
+mod leave;
 mod member;
 mod session;
 mod standing;

@@ -93,20 +93,18 @@ impl Session {
         Reports(self.id, self.events.clone())
     }
 
-    /// Keeps the lease alive and stands for election.
-    pub(super) fn stand(&mut self, client: Client, lease: i64, this: &Peer) {
+    /// Keeps the lease alive and stands for election, after this wait.
+    pub(super) fn stand(&mut self, client: Client, lease: i64, this: &Peer, wait: Duration) {
         self.granted = Some((client.clone(), lease));
         let every = self.lease / RENEWALS;
         self.tasks
             .spawn(keep(client.clone(), lease, every, self.reports()));
         let value = serde_json::to_vec(this).unwrap_or_default();
-        self.tasks.spawn(campaign(
-            client,
-            self.keys.clone(),
-            value,
-            lease,
-            self.reports(),
-        ));
+        let (keys, reports) = (self.keys.clone(), self.reports());
+        self.tasks.spawn(async move {
+            sleep(wait).await;
+            campaign(client, keys, value, lease, reports).await;
+        });
     }
 
     /// Takes note of the election.

@@ -31,7 +31,10 @@ impl Member {
             .as_ref()
             .or(self.fault_of_watch.as_ref());
         let etcd = match (fault, self.view.heard) {
-            (Some(fault), _) => Etcd::Fault(fault.to_string()),
+            (Some(fault), _) => Etcd::Fault {
+                what: fault.what(),
+                detail: fault.to_string(),
+            },
             (None, Some(_)) => Etcd::Ok,
             (None, None) => Etcd::Connecting,
         };
@@ -39,6 +42,7 @@ impl Member {
             self.view.etcd = etcd;
             self.view.etcd_since = Timestamp::now();
         }
+        self.view.acts_alone = self.alone.is_some();
         if let Some(known) = &self.known {
             let mut peers = known.peers.clone();
             peers.sort_by_key(|(_, since, _)| *since);

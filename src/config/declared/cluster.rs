@@ -55,6 +55,14 @@ pub(super) const CLUSTER: Section = Section {
                 "For how long a leader leads that etcd does not hear of. When it dies, another \
                  takes over after this time.",
             ),
+        setting("cluster_alone", Kind::Choice(&["stop", "act"]))
+            .default("stop")
+            .says(
+                "What the leader does when etcd cannot be reached for longer than its lease. stop: \
+                 it follows, and no replica switches or notifies until etcd is back. act: it goes \
+                 on alone. Where it alone is cut off, another replica leads too, and both switch \
+                 and notify: only for an etcd that all replicas lose together.",
+            ),
         setting("cluster_name", Kind::Value(SLUG))
             .example("watch1")
             .says("The name of this replica. Without it: the name of its host."),

@@ -108,6 +108,14 @@ pub(super) const MAIL: Section = Section {
             .default("0s")
             .at_once()
             .says("How long after the first event a notification waits for the rest of a burst."),
+        setting("email_interval", Kind::Duration(seconds(0), hours(1)))
+            .default("5m")
+            .at_once()
+            .says(
+                "Three notifications may be sent at once on a route, and one more for each time \
+                   that passes; what comes meanwhile is gathered, unless something gets worse that \
+                   is booked within the hour. 0s: no bound.",
+            ),
         setting(
             "email_remind",
             Kind::WordOrDuration(&["off"], minutes(10), days(7)),
@@ -157,6 +165,10 @@ pub(super) const OTHERS: Section = Section {
             .example("/etc/labwatch/secrets/webhook_url")
             .at_once()
             .says("A file with the address of the webhook alone."),
+        setting("webhook_timeout", Kind::Duration(seconds(1), minutes(5)))
+            .default("10s")
+            .at_once()
+            .says("How long a call of a webhook may take, connecting included."),
         secret("secret_webhook")
             .at_once()
             .says("The secret that signs calls of the webhook. Without it they are not signed."),

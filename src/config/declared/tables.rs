@@ -19,8 +19,9 @@ pub const TABLES: &[Table] = &[
         name: "route",
         repeats: true,
         reload: Reload::AtOnce,
-        text: "Further recipients, or a webhook, that get the notifications about some experiments. \
-           email_to always gets every notification.",
+        text: "Further recipients, programs or chats that get the notifications about some \
+           experiments. A route has one of to, webhook, alertmanager, slack, teams, matrix and \
+           ntfy. email_to always gets every notification.",
         keys: &[
             setting("name", Kind::Value(ROUTE_NAME))
                 .example("pendulums")
@@ -31,23 +32,58 @@ pub const TABLES: &[Table] = &[
                 .says("The experiments that it is notified about. Required."),
             setting("to", Kind::Values(ADDRESSES))
                 .example("[\"pendulums@example.org\"]")
-                .says("Recipients of mail. Either this or webhook is required; mail must be on."),
+                .says("Recipients of mail, which must be on."),
             setting("cc", Kind::Values(ADDRESSES))
                 .example("[\"head@example.org\"]")
                 .says("Recipients of copies."),
             setting("webhook", Kind::Hidden(CALLABLE_URL))
                 .example("https://hooks.example.org/labwatch")
-                .says("The address that is called. It is never shown whole, because such \
-                       addresses often hold a secret."),
+                .says("The address of a program that takes labwatch's own JSON. No address is ever shown \
+                       whole, because such addresses often hold a secret."),
             setting("webhook_file", Kind::Path)
-                .example("/etc/labwatch/secrets/pendulums_url")
-                .says("A file with the address of the program alone."),
+                .example("/etc/labwatch/secrets/webhook_url")
+                .says("A file with that address alone."),
+            setting("alertmanager", Kind::Hidden(CALLABLE_URL))
+                .example("https://alertmanager.example.org")
+                .says("Prometheus Alertmanager, without the path of its API. Each experiment is an alert of \
+                       its own, and resolved when it is back."),
+            setting("alertmanager_file", Kind::Path)
+                .example("/etc/labwatch/secrets/alertmanager_url")
+                .says("A file with that address alone."),
+            setting("slack", Kind::Hidden(CALLABLE_URL))
+                .example("https://hooks.slack.example/services/T0/B0/x")
+                .says("An incoming webhook of Slack, Mattermost or Rocket.Chat."),
+            setting("slack_file", Kind::Path)
+                .example("/etc/labwatch/secrets/slack_url")
+                .says("A file with that address alone."),
+            setting("teams", Kind::Hidden(CALLABLE_URL))
+                .example("https://flow.example.org/workflows/x")
+                .says("A workflow of Microsoft Teams that posts a card when a webhook request comes."),
+            setting("teams_file", Kind::Path)
+                .example("/etc/labwatch/secrets/teams_url")
+                .says("A file with that address alone."),
+            setting("matrix", Kind::Hidden(CALLABLE_URL))
+                .example("https://matrix.example.org")
+                .says("The home server of a user of Matrix; room and secret are required with it."),
+            setting("matrix_file", Kind::Path)
+                .example("/etc/labwatch/secrets/matrix_url")
+                .says("A file with that address alone."),
+            setting("room", Kind::Value("the id of a room, such as !abc:example.org"))
+                .example("!abc:example.org")
+                .says("The room of Matrix. The user has joined it."),
+            setting("ntfy", Kind::Hidden(CALLABLE_URL))
+                .example("https://ntfy.example.org/labwatch")
+                .says("A topic of ntfy."),
+            setting("ntfy_file", Kind::Path)
+                .example("/etc/labwatch/secrets/ntfy_url")
+                .says("A file with that address alone."),
             secret("secret")
-                .says("The secret that signs calls of the webhook. Without it they are not \
-                       signed."),
+                .says("What requests to a webhook are signed with; without it they are not. For \
+                       matrix the access token of the user, for ntfy and alertmanager a token \
+                       where they want one."),
             setting("secret_file", Kind::Path)
                 .example("/etc/labwatch/secrets/pendulums")
-                .says("A file with the secret of the webhook."),
+                .says("A file with that secret."),
             setting("alerts", Kind::Switch)
                 .default("false")
                 .says("Whether it also gets alerts, which concern the whole laboratory: book, \

@@ -1,105 +1,127 @@
-//! Lays a mail out as HTML: one column, inline style, colours that hold on light and dark, nothing loaded from elsewhere. Pure.
+//! Lays a notification out as HTML: one column, inline style, colours that hold on light and dark, nothing loaded from elsewhere. Pure.
 
 use std::fmt::Write;
 
-use super::compose::{Content, Listing, Row};
-use super::words;
+use crate::effects::notification::{Content, Entry, Section};
 use engine::model::Health;
 
-const BODY: &str = "margin:0 auto;padding:12px;max-width:42em;font:16px/1.4 system-ui,sans-serif";
-const HEADLINE: &str = "margin:0 0 8px;font-size:18px;font-weight:bold";
-const HEADING: &str = "margin:20px 0 6px;font-size:16px";
-const ITEM: &str = "margin:0 0 8px";
-const BADGE: &str = "padding:1px 7px;border-radius:9px;color:#fff;font-size:13px;background:";
+const BODY: &str = "margin:0 auto;padding:12px;max-width:40em;font:16px/1.45 system-ui,-apple-system,'Segoe UI',sans-serif";
+const FIRST: &str = "margin:0 0 10px;font-size:17px;font-weight:600";
+const LEAD: &str = "margin:0 0 10px";
+const HEADING: &str = "margin:22px 0 8px;font-size:15px;font-weight:600";
+const ENTRY: &str = "margin:0 0 12px;padding:2px 0 2px 12px;border-left:4px solid ";
+const SAID: &str = "margin:0";
+const FACTS: &str = "margin:6px 0 0;border-collapse:collapse;font-size:15px";
+const WHAT: &str = "padding:1px 12px 1px 0;text-align:left;vertical-align:top;font-weight:normal;opacity:.7;white-space:nowrap";
+const FACT: &str = "padding:1px 0;vertical-align:top";
+const LINKS: &str = "margin:8px 0 0";
+const LINK: &str = "display:inline-block;margin:0 8px 4px 0;padding:4px 12px;border:1px solid;border-radius:6px;font-size:15px;text-decoration:none";
+const BADGE: &str =
+    "padding:1px 8px;border-radius:9px;color:#fff;font-size:13px;white-space:nowrap;background:";
+const FOOT: &str = "margin:24px 0 0;font-size:14px;opacity:.8";
+
+/// What is about no experiment.
+const PLAIN: &str = "#8a94a0";
 
 pub(super) fn render(content: &Content) -> String {
-    let mut out = String::new();
-    let _ = writeln!(
-        out,
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">"
+    let mut out = String::from(
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\n\
+         <meta name=\"supported-color-schemes\" content=\"light dark\">\n",
     );
     let _ = writeln!(
         out,
-        "<meta name=\"viewport\" content=\"width=device-width\">\n<meta name=\"color-scheme\" content=\"light dark\">"
+        "<title>{}</title>\n</head>\n<body style=\"{BODY}\">",
+        escape(&content.title)
     );
-    let _ = writeln!(
-        out,
-        "<title>labwatch</title>\n</head>\n<body style=\"{BODY}\">"
-    );
-    let _ = writeln!(
-        out,
-        "<p style=\"{HEADLINE}\">{}</p>",
-        escape(&content.headline)
-    );
-    let _ = writeln!(
-        out,
-        "<p style=\"{ITEM}\">{}<br>\nSystem time: {}</p>",
-        escape(&content.counts),
-        escape(&content.time)
-    );
-    push_section(&mut out, "System alerts", &content.alerts, |alert| {
-        escape(alert)
-    });
-    push_section(&mut out, "Worth knowing", &content.background, |text| {
-        escape(text)
-    });
-    let news = format!("New: {} issues, {} ok", content.new_issues, content.new_oks);
-    push_section(&mut out, &news, &content.news, row);
-    push_section(
-        &mut out,
-        "All new and existing health issues",
-        &content.problems,
-        row,
-    );
-    push_link(&mut out, &content.link);
-    out.push_str("</body>\n</html>\n");
+    for (at, line) in content.lead.iter().enumerate() {
+        let style = if at == 0 { FIRST } else { LEAD };
+        let _ = writeln!(out, "<p style=\"{style}\">{}</p>", escape(line));
+    }
+    for section in &content.sections {
+        push_section(&mut out, section);
+    }
+    let foot: Vec<String> = content.foot.iter().map(|line| escape(line)).collect();
+    let _ = writeln!(out, "<p style=\"{FOOT}\">{}", foot.join("<br>\n"));
+    if !content.link.is_empty() {
+        let _ = writeln!(
+            out,
+            "<br>\nAll of it: {}",
+            link(&content.link, &content.link, "")
+        );
+    }
+    out.push_str("</p>\n</body>\n</html>\n");
     out
 }
 
-fn push_section<T>(
-    out: &mut String,
-    title: &str,
-    listing: &Listing<T>,
-    show: impl Fn(&T) -> String,
-) {
-    if listing.shown.is_empty() {
-        return;
+fn push_section(out: &mut String, section: &Section) {
+    if !section.title.is_empty() {
+        let title = escape(&section.title);
+        let _ = writeln!(out, "<h2 style=\"{HEADING}\">{title}</h2>");
     }
-    let _ = writeln!(out, "<h2 style=\"{HEADING}\">{}</h2>", escape(title));
-    for item in &listing.shown {
-        let _ = writeln!(out, "<p style=\"{ITEM}\">{}</p>", show(item));
+    for entry in &section.entries {
+        push_entry(out, entry);
     }
-    if listing.more > 0 {
-        let _ = writeln!(out, "<p style=\"{ITEM}\">... and {} more</p>", listing.more);
+    if section.more > 0 {
+        let _ = writeln!(out, "<p style=\"{SAID}\">... and {} more</p>", section.more);
     }
 }
 
-fn row(row: &Row) -> String {
-    let (matter, rest) = row
-        .words
-        .split_first()
-        .map_or(("", &[][..]), |(matter, rest)| (matter.as_str(), rest));
-    let state = if row.health == Health::Ok {
-        "ok"
-    } else {
-        words::state(row.health)
-    };
-    let matter = matter
-        .strip_prefix(state)
-        .map_or(matter, |rest| rest.trim_start_matches(": "));
-    let mut out = format!(
-        "<span style=\"{BADGE}{}\">{state}</span> <b>{}</b> {}",
-        colour(row.health),
-        escape(&row.name),
-        escape(matter)
-    );
-    if !rest.is_empty() {
-        let _ = write!(out, "<br>\n<small>{}</small>", escape(&rest.join("; ")));
+fn push_entry(out: &mut String, entry: &Entry) {
+    let shade = entry.health.map_or(PLAIN, colour);
+    let _ = write!(out, "<div style=\"{ENTRY}{shade}\">\n<p style=\"{SAID}\">");
+    if let Some(health) = entry.health {
+        let _ = write!(
+            out,
+            "<span style=\"{BADGE}{shade}\">{}</span> ",
+            word(health)
+        );
     }
-    if let Some(advice) = &row.advice {
-        let _ = write!(out, "<br>\n<small><i>{}</i></small>", escape(advice));
+    if !entry.name.is_empty() {
+        let _ = write!(out, "<b>{}</b> ", escape(&entry.name));
     }
-    out
+    let _ = writeln!(out, "{}</p>", escape(said(entry)));
+    if !entry.facts.is_empty() {
+        let _ = writeln!(out, "<table role=\"presentation\" style=\"{FACTS}\">");
+        for (what, fact) in &entry.facts {
+            let _ = writeln!(
+                out,
+                "<tr><td style=\"{WHAT}\">{what}</td><td style=\"{FACT}\">{}</td></tr>",
+                escape(fact)
+            );
+        }
+        out.push_str("</table>\n");
+    }
+    if !entry.links.is_empty() {
+        let links = entry.links.iter().map(|(what, to)| link(to, what, LINK));
+        let _ = writeln!(
+            out,
+            "<p style=\"{LINKS}\">{}</p>",
+            links.collect::<String>()
+        );
+    }
+    out.push_str("</div>\n");
+}
+
+/// What is said beside the badge, which says the state already.
+fn said(entry: &Entry) -> &str {
+    let state = entry.health.map(word).unwrap_or_default();
+    let rest = entry.said.strip_prefix(state).filter(|_| !state.is_empty());
+    rest.map_or(entry.said.as_str(), |rest| {
+        rest.trim_start_matches([' ', ':', ';', ','])
+    })
+}
+
+/// What the badge says.
+fn word(health: Health) -> &'static str {
+    match health {
+        Health::Ok => "ok",
+        Health::Degraded => "degraded",
+        Health::Flapping => "flapping",
+        Health::Down => "down",
+        Health::Unknown => "not evaluated",
+    }
 }
 
 /// Dark enough for white letters, light enough to stand out on black.
@@ -114,23 +136,19 @@ fn colour(health: Health) -> &'static str {
 }
 
 /// Only an address of the web becomes a link; anything else is shown as it stands.
-fn push_link(out: &mut String, link: &str) {
-    if link.is_empty() {
-        return;
-    }
-    let shown = escape(link);
+fn link(to: &str, text: &str, style: &str) -> String {
     let is_web = ["http://", "https://"]
         .iter()
-        .any(|scheme| link.starts_with(scheme));
-    let link = if is_web {
-        format!("<a href=\"{shown}\">{shown}</a>")
+        .any(|scheme| to.starts_with(scheme));
+    if !is_web {
+        return escape(text);
+    }
+    let style = if style.is_empty() {
+        String::new()
     } else {
-        shown
+        format!(" style=\"{style}\"")
     };
-    let _ = writeln!(
-        out,
-        "<p style=\"{ITEM}\">For the latest complete status information, please go to {link}</p>"
-    );
+    format!("<a href=\"{}\"{style}>{}</a>", escape(to), escape(text))
 }
 
 fn escape(text: &str) -> String {
@@ -158,13 +176,20 @@ mod tests {
             escape("<img src=\"x\" onerror='a&b'>"),
             "&lt;img src=&quot;x&quot; onerror=&#39;a&amp;b&#39;&gt;"
         );
-        let mut out = String::new();
-        push_link(&mut out, "javascript:alert(1)");
-        assert!(!out.contains("href"), "{out}");
-        push_link(&mut out, "https://lab.example.org/?a=1&b=\"");
-        assert!(
-            out.contains("href=\"https://lab.example.org/?a=1&amp;b=&quot;\""),
-            "{out}"
+        assert_eq!(link("javascript:alert(1)", "x", ""), "x");
+        assert_eq!(
+            link("https://lab.example.org/?a=1&b=\"", "<b>", ""),
+            "<a href=\"https://lab.example.org/?a=1&amp;b=&quot;\">&lt;b&gt;</a>"
         );
+    }
+
+    #[test]
+    fn the_badge_says_the_state_once() {
+        let entry = Entry {
+            health: Some(Health::Down),
+            said: "down since 01:04 GMT".to_owned(),
+            ..Entry::default()
+        };
+        assert_eq!(said(&entry), "since 01:04 GMT");
     }
 }

@@ -46,6 +46,8 @@ pub struct Head<'a> {
     pub id: String,
     /// The ids of the mails that it follows, the latest last.
     pub references: Vec<String>,
+    /// What it says, for filters: short words in ASCII. May be empty.
+    pub state: Vec<String>,
 }
 
 /// The mail.
@@ -60,6 +62,9 @@ pub fn message(head: &Head<'_>, text: String, html: String) -> Vec<u8> {
     if let Some(latest) = head.references.last() {
         headers.words("In-Reply-To", [latest.clone()]);
         headers.words("References", head.references.iter().cloned());
+    }
+    if !head.state.is_empty() {
+        headers.words("X-Labwatch-State", head.state.iter().cloned());
     }
     headers.words("Auto-Submitted", ["auto-generated".to_owned()]);
     headers.words("MIME-Version", ["1.0".to_owned()]);
@@ -131,6 +136,7 @@ mod tests {
                 at: Timestamp::UNIX_EPOCH,
                 id: "<labwatch.1.2@lab.example.org>".to_owned(),
                 references: (0..references).map(|n| format!("<labwatch.{n}@lab.example.org>")).collect(),
+                state: (0..references).map(|n| format!("pend{n}=down/withdrawn")).collect(),
             };
             let mail = message(&head, text.clone(), text.clone());
             prop_assert!(mail.is_ascii());

@@ -1,4 +1,4 @@
-//! Tells maintainers by mail: `compose` chooses the words, `send` brings them to the mail server. Decides neither what is told nor when.
+//! Notifies maintainers by mail: `compose` lays out what is said, `send` brings it to the mail server. Decides neither what is said nor when.
 
 mod compose;
 mod headers;
@@ -8,11 +8,11 @@ mod outcome;
 mod probe;
 mod send;
 mod smtp;
-mod subject;
 #[cfg(test)]
 mod tests;
-mod words;
 
-pub use compose::{Composed, Letter, MAX_ALERTS, MAX_NEWS, MAX_PROBLEMS, compose};
+use super::notification::{Letter, words};
+
+pub use compose::{Composed, compose};
 pub use send::{Circular, Mailer, MailerError, Recipients, run};
 pub use smtp::{DeliveryReport, EnvelopeAddress, Outcome, Preflight, SmtpError};

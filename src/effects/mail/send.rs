@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use lettre::message::Mailbox;
@@ -17,10 +18,14 @@ use super::{Letter, compose, words};
 use crate::config::{MailAuth, MailSettings, MailTls, Route, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
 use engine::model::{CallError, RouteName};
-use engine::{Audience, Delivered, DeliveryFault, Input, MessageId, Notification};
+use engine::{Audience, Delivered, DeliveryFault, Input, MessageId, Notification, Outlook};
 
 /// How many mails are under way at the same time. More wait in the queue that they come from.
 const AT_ONCE: usize = 4;
+
+/// How long all transactions of a mail may take together. A server may take 10 minutes behind the final dot alone; the engine gives up
+/// after half an hour.
+const DELIVERED_WITHIN: Duration = Duration::from_secs(25 * 60);
 
 /// The longest subject of a mail that is no summary, in characters.
 const MAX_SUBJECT_CHARS: usize = 150;
@@ -136,10 +141,18 @@ impl Mailer {
             letter: Letter {
                 subject: settings.subject.clone(),
                 link: settings.link.clone(),
+                ..Letter::default()
             },
             limits: Limits::of(settings.timeout),
             settings,
         })
+    }
+
+    /// The same, with what mails say beside the settings of mail: addresses of the page and the clock.
+    #[must_use]
+    pub fn with_letter(mut self, letter: Letter) -> Self {
+        self.letter = letter;
+        self
     }
 
     /// Sends a message to those recipients of its route that it is for.
@@ -173,6 +186,7 @@ impl Mailer {
             at: summary.at,
             id: name(&summary.thread.id),
             references: summary.thread.references.iter().map(name).collect(),
+            state: composed.state,
         };
         let mail = message(&head, composed.text, composed.html);
         Ok(self.hand_over(&mail, recipients, audience).await)
@@ -194,6 +208,7 @@ impl Mailer {
             at: circular.at,
             id: format!("<{}@{}>", circular.name, self.domain()),
             references: Vec::new(),
+            state: vec!["report".to_owned()],
         };
         let mail = message(&head, circular.text.clone(), circular.html.clone());
         let report = self.hand_over(&mail, recipients, &Audience::All).await;
@@ -290,8 +305,10 @@ pub async fn run(
 }
 
 async fn send_one(mailer: Option<Mailer>, next: Notification, inputs: mpsc::Sender<Input>) {
+    // Where it is not taken, labwatch is about to stop.
+    let _ = inputs.send(Input::DeliveryBegun(next.id)).await;
     let outcome = match mailer {
-        Some(mailer) => mailer.send(&next).await,
+        Some(mailer) => within(DELIVERED_WITHIN, mailer.send(&next)).await,
         None => Err(no_recipients(&next.route)),
     };
     let delivered = Input::Delivered {
@@ -301,6 +318,20 @@ async fn send_one(mailer: Option<Mailer>, next: Notification, inputs: mpsc::Send
     if inputs.send(delivered).await.is_err() {
         debug!(mail = next.id, "stopping: the outcome of a mail is lost");
     }
+}
+
+/// A delivery that takes too long is given up: it may have arrived.
+async fn within(
+    limit: Duration,
+    sending: impl Future<Output = Result<Delivered, DeliveryFault>>,
+) -> Result<Delivered, DeliveryFault> {
+    let unknown = DeliveryFault {
+        fault: CallError::TimedOut,
+        outlook: Outlook::Unknown,
+    };
+    tokio::time::timeout(limit, sending)
+        .await
+        .unwrap_or(Err(unknown))
 }
 
 fn no_recipients(route: &RouteName) -> DeliveryFault {
@@ -334,14 +365,14 @@ fn is_loopback(host: &str) -> bool {
 mod tests {
     use std::collections::BTreeSet;
     use std::sync::Arc;
-    use std::time::{Duration, Instant};
+    use std::time::Instant;
 
     use jiff::Timestamp;
 
     use super::super::tests::{FakeSmtp, Manner, settings};
     use super::*;
     use engine::model::{Bookable, Health, Stub, Visibility};
-    use engine::{Counts, Outlook, Recipient, Summary};
+    use engine::{Counts, Recipient, Summary};
 
     fn plain() -> MailAuth {
         MailAuth::Plain {
@@ -370,6 +401,9 @@ mod tests {
             lasted: None,
             affected: engine::Affected::default(),
             advice: None,
+            notified_issues: vec![],
+            last_seen: None,
+            acknowledged: None,
         };
         let counts = Counts {
             total: 1,
@@ -392,6 +426,7 @@ mod tests {
             alerts: vec![],
             counts,
             background: engine::Background::default(),
+            reminder: None,
         }))
     }
 
@@ -426,7 +461,7 @@ mod tests {
             "From: Lab <labwatch@lab.example.org>",
             "To: ann@example.org, Bob <bob@example.org>",
             "Cc: cy@example.org",
-            "Subject: [lab] 1 down: pend03",
+            "Subject: [lab] down: pend03",
             "Date: Sat, 21 Nov 2026 01:05:00 +0000",
             "Message-ID: <labwatch.1795223100000000007.7@lab.example.org>",
             "Auto-Submitted: auto-generated",
@@ -447,13 +482,13 @@ mod tests {
         assert_eq!((parts.len(), parts[3].trim()), (4, "--"));
         assert!(
             parts[1].contains("Content-Type: text/plain; charset=utf-8")
-                && parts[1].contains("\npend03 ><   U down;"),
+                && parts[1].contains("pend03: down since "),
             "{}",
             parts[1]
         );
         assert!(
             parts[2].contains("Content-Type: text/html; charset=utf-8")
-                && parts[2].contains("<b>pend03</b>"),
+                && parts[2].replace("=\n", "").contains("<b>pend03</b>"),
             "{}",
             parts[2]
         );
@@ -528,7 +563,7 @@ mod tests {
                 .any(|line| line.starts_with("Cc:") || line.starts_with("Bcc:")),
             "{headers}"
         );
-        assert!(headers.contains("1 down: pend03"), "{headers}");
+        assert!(headers.contains("down: pend03"), "{headers}");
     }
 
     #[tokio::test]
@@ -907,6 +942,7 @@ mod tests {
         ));
         for _ in 0..2 {
             mails.send(summary()).await.expect("listens");
+            assert!(matches!(inputs.recv().await, Some(Input::DeliveryBegun(7))));
             assert!(matches!(
                 inputs.recv().await,
                 Some(Input::Delivered {
@@ -951,7 +987,14 @@ mod tests {
         let first = Notification::to_all(Arc::new(first));
         mails.send(first).await.expect("listens");
         mails.send(summary()).await.expect("listens");
-        let answered = inputs.recv().await;
+        let mut begun = Vec::new();
+        let answered = loop {
+            match inputs.recv().await {
+                Some(Input::DeliveryBegun(id)) => begun.push(id),
+                other => break other,
+            }
+        };
+        assert_eq!(begun, [6, 7]);
         assert!(
             matches!(
                 answered,

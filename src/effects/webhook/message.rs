@@ -6,7 +6,20 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use crate::effects::channels::Size;
 use engine::{Affected, AlertLine, Background, Counts, Issue, Line, MessageId, Summary};
+
+/// The longest message, in bytes: what programs and proxies take without being told to.
+pub const MAX_BYTES: usize = 256 << 10;
+
+/// How many experiments `news` and `problems` have each.
+pub const MAX_LISTED: usize = 100;
+
+/// How many issues an experiment has.
+const MAX_ISSUES: usize = 20;
+
+/// How many texts of one kind there are.
+const MAX_TEXTS: usize = 50;
 
 /// The version of the shape.
 pub const VERSION: u32 = 1;
@@ -22,7 +35,7 @@ struct Message<'a> {
     references: Vec<String>,
     /// The route that it goes: `webhook`, or the name of a `[[route]]`.
     route: &'a str,
-    /// `news`, `reminder` or `digest`.
+    /// `news`, `reminder`, `digest` or `test`.
     occasion: &'static str,
     /// When it was put together.
     at: Timestamp,
@@ -36,6 +49,16 @@ struct Message<'a> {
     counts: Tally,
     /// What is worth knowing beside it, in words.
     background: Beside<'a>,
+    /// Which reminder it is: 1 for the first since there was news; null when it is none.
+    reminder: Option<u32>,
+    /// When the next reminder comes if nothing changes.
+    next_reminder: Option<Timestamp>,
+    /// Whether something is left out: experiments of `news` or `problems` beyond the first, or issues beyond the first of one.
+    truncated: bool,
+    /// How many experiments `news` would have in full.
+    news_total: usize,
+    /// How many experiments `problems` would have in full.
+    problems_total: usize,
 }
 
 /// An experiment.
@@ -59,7 +82,18 @@ struct Experiment<'a> {
     lasted_seconds: Option<u64>,
     /// What can be done about it.
     advice: Option<&'a str>,
+    /// When what it lacks was last reported.
+    last_seen: Option<Timestamp>,
+    /// Who has acknowledged it as bad, and what is done; null when it is not acknowledged.
+    acknowledged: Option<Acknowledged<'a>>,
     bookings: Bookings,
+}
+
+/// An acknowledgement.
+#[derive(Debug, Serialize)]
+struct Acknowledged<'a> {
+    by: &'a str,
+    text: &'a str,
 }
 
 /// The bookings that are affected.
@@ -106,17 +140,32 @@ struct Beside<'a> {
     short_pools: &'a [String],
     forgotten_holds: &'a [String],
     silences: &'a [String],
+    own: &'a [String],
 }
 
-/// A summary as JSON.
+/// A summary as JSON, at most [`MAX_BYTES`] long.
 ///
 /// # Errors
 /// When it cannot be written as JSON, which the shape rules out.
-pub fn json(summary: &Summary) -> Result<Vec<u8>, serde_json::Error> {
-    serde_json::to_vec(&message(summary))
+pub fn json(summary: &Summary, size: Size) -> Result<Vec<u8>, serde_json::Error> {
+    let mut listed = size.of(MAX_LISTED);
+    loop {
+        let body = serde_json::to_vec(&message(summary, listed))?;
+        if body.len() <= MAX_BYTES || listed == 0 {
+            return Ok(body);
+        }
+        listed /= 2;
+    }
 }
 
-fn message(summary: &Summary) -> Message<'_> {
+fn message(summary: &Summary, listed: usize) -> Message<'_> {
+    let some = |lines: &'_ [Line]| -> usize { lines.len().min(listed) };
+    let (news, problems) = (some(&summary.news), some(&summary.problems));
+    let has_many_issues = |line: &Line| line.issues.len() > MAX_ISSUES;
+    let shown = || {
+        let news = summary.news.iter().take(news);
+        news.chain(summary.problems.iter().take(problems))
+    };
     Message {
         version: VERSION,
         id: summary.thread.id.to_string(),
@@ -129,11 +178,24 @@ fn message(summary: &Summary) -> Message<'_> {
         route: summary.route.as_str(),
         occasion: summary.occasion.as_str(),
         at: summary.at,
-        news: summary.news.iter().map(experiment).collect(),
-        problems: summary.problems.iter().map(experiment).collect(),
-        alerts: summary.alerts.iter().map(concern).collect(),
+        news: summary.news.iter().take(news).map(experiment).collect(),
+        problems: summary
+            .problems
+            .iter()
+            .take(problems)
+            .map(experiment)
+            .collect(),
+        alerts: summary.alerts.iter().take(MAX_TEXTS).map(concern).collect(),
         counts: tally(&summary.counts),
         background: beside(&summary.background),
+        reminder: summary.reminder.map(|reminder| reminder.number),
+        next_reminder: summary.reminder.map(|reminder| reminder.next),
+        truncated: news < summary.news.len()
+            || problems < summary.problems.len()
+            || summary.alerts.len() > MAX_TEXTS
+            || shown().any(has_many_issues),
+        news_total: summary.news.len(),
+        problems_total: summary.problems.len(),
     }
 }
 
@@ -144,10 +206,20 @@ fn experiment(line: &Line) -> Experiment<'_> {
         notified: line.notified.as_str(),
         bookable: line.bookable.map(|bookable| bookable.to_string()),
         listed: line.listed,
-        issues: line.issues.iter().map(Issue::to_string).collect(),
+        issues: line
+            .issues
+            .iter()
+            .take(MAX_ISSUES)
+            .map(Issue::to_string)
+            .collect(),
         since: line.since,
         lasted_seconds: line.lasted.map(|lasted| lasted.as_secs()),
         advice: line.advice.as_deref(),
+        last_seen: line.last_seen,
+        acknowledged: line.acknowledged.as_ref().map(|by| Acknowledged {
+            by: &by.who,
+            text: &by.text,
+        }),
         bookings: bookings(&line.affected),
     }
 }
@@ -211,11 +283,14 @@ fn beside(background: &Background) -> Beside<'_> {
         short_pools,
         forgotten_holds,
         silences,
+        own,
     } = background;
+    let first = |texts: &'_ [String]| -> usize { texts.len().min(MAX_TEXTS) };
     Beside {
-        causes,
-        short_pools,
-        forgotten_holds,
-        silences,
+        causes: &causes[..first(causes)],
+        short_pools: &short_pools[..first(short_pools)],
+        forgotten_holds: &forgotten_holds[..first(forgotten_holds)],
+        silences: &silences[..first(silences)],
+        own: &own[..first(own)],
     }
 }

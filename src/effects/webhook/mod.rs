@@ -4,7 +4,5 @@
 mod message;
 mod send;
 
-pub use message::{VERSION, json};
-pub use send::{
-    AT_ONCE, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, TIMEOUT, Webhook, run, signature,
-};
+pub use message::{MAX_BYTES, MAX_LISTED, VERSION, json};
+pub use send::{AT_ONCE, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Webhook, run, signature};

@@ -5,7 +5,7 @@
 //! makes the same HMAC, compares the two in constant time, and refuses what is older than a few minutes.
 
 use std::fmt::Write;
-use std::time::Duration;
+use std::sync::Arc;
 
 use aws_lc_rs::hmac;
 use jiff::Timestamp;
@@ -19,11 +19,13 @@ use tracing::{debug, warn};
 
 use super::message;
 use crate::clients::Http;
-use crate::config::{self, HiddenUrl, RouteTarget, TellingSettings};
-use crate::effects::STOP_GRACE;
+use crate::config::{HttpTarget, RouteTarget, TellingSettings};
+use crate::effects::channels::Size;
+use crate::effects::notification::Letter;
+use crate::effects::{STOP_GRACE, channels};
 use crate::failpoints::{self, Point};
 use engine::model::{CallError, RouteName};
-use engine::{Delivered, DeliveryFault, Input, Notification, Outlook, Summary};
+use engine::{Delivered, DeliveryFault, HttpChannel, Input, Notification, Outlook, Summary};
 
 /// How many calls are under way at the same time. More wait in the queue that they come from.
 pub const AT_ONCE: usize = 4;
@@ -37,33 +39,28 @@ pub const HEADER_ID: &str = "x-labwatch-id";
 /// The header with the signature.
 pub const HEADER_SIGNATURE: &str = "x-labwatch-signature";
 
-/// How long a call may take, connecting included.
-pub const TIMEOUT: Duration = Duration::from_secs(10);
-
 /// A program that is told.
 #[derive(Debug, Clone)]
 pub struct Webhook {
     /// The route that leads there.
     pub route: RouteName,
-    /// Where it is.
-    pub url: HiddenUrl,
-    /// What calls are signed with; `None`: they are not.
-    pub secret: Option<SecretString>,
-    /// Calls that take at most [`TIMEOUT`].
+    /// What it is, and where.
+    pub target: HttpTarget,
+    /// What its messages have in common.
+    pub letter: Arc<Letter>,
+    /// Calls that take at most `WEBHOOK_TIMEOUT`.
     pub http: Http,
 }
 
 impl Webhook {
-    /// Every webhook of the settings.
+    /// Every program and chat of the settings.
     #[must_use]
-    pub fn all(settings: &TellingSettings, http: &Http) -> Vec<Self> {
+    pub fn all(settings: &TellingSettings, http: &Http, letter: &Letter) -> Vec<Self> {
         let routes = settings
             .routes
             .iter()
             .filter_map(|route| match &route.target {
-                RouteTarget::Webhook(webhook) => {
-                    Some((RouteName::try_new(&route.name).ok()?, webhook))
-                }
+                RouteTarget::Http(target) => Some((RouteName::try_new(&route.name).ok()?, target)),
                 RouteTarget::Mail { .. } => None,
             });
         let all = settings
@@ -71,32 +68,57 @@ impl Webhook {
             .iter()
             .map(|webhook| (RouteName::webhook(), webhook))
             .chain(routes);
-        let made = all.map(|(route, config::Webhook { url, secret })| Self {
+        let letter = Arc::new(letter.clone());
+        let made = all.map(|(route, target)| Self {
             route,
-            url: url.clone(),
-            secret: secret.clone(),
+            target: target.clone(),
+            letter: Arc::clone(&letter),
             http: http.clone(),
         });
         made.collect()
     }
 
-    /// Posts a summary, once.
+    /// Sends a summary, once.
     ///
     /// # Errors
     /// [`DeliveryFault`] when it was not taken; permanent when the other side will not take the same content later either.
     pub async fn send(&self, summary: &Summary) -> Result<(), DeliveryFault> {
-        let body = message::json(summary).map_err(|error| unfit(&error.to_string()))?;
-        let headers = self.headers(&summary.thread.id.to_string(), Timestamp::now(), &body)?;
-        let answer = self
-            .http
-            .call_hidden(Method::POST, self.url.expose().clone(), headers, body)
-            .await;
+        let answer = match self.target.channel {
+            HttpChannel::Webhook => self.post(summary).await?,
+            HttpChannel::Alertmanager
+            | HttpChannel::Slack
+            | HttpChannel::Teams
+            | HttpChannel::Matrix
+            | HttpChannel::Ntfy => {
+                channels::deliver(&self.http, &self.target, summary, &self.letter).await
+            }
+        };
         answer.map_err(|fault| DeliveryFault {
             outlook: outlook(&fault),
             fault,
         })?;
         failpoints::pass(Point::MailHanded);
         Ok(())
+    }
+
+    /// Posts a summary in labwatch's own shape. What is refused as too large is posted again at once, shorter.
+    async fn post(&self, summary: &Summary) -> Result<Result<(), CallError>, DeliveryFault> {
+        let mut size = Size::Whole;
+        loop {
+            let body = message::json(summary, size).map_err(|error| unfit(&error.to_string()))?;
+            let id = summary.thread.id.to_string();
+            let headers = self.headers(&id, Timestamp::now(), &body)?;
+            let url = self.target.url.expose().clone();
+            let answer = self
+                .http
+                .call_hidden(Method::POST, url, headers, body)
+                .await;
+            let is_too_large = matches!(answer, Err(CallError::Sick { status: 413, .. }));
+            match size.smaller().filter(|_| is_too_large) {
+                Some(smaller) => size = smaller,
+                None => return Ok(answer),
+            }
+        }
     }
 
     fn headers(&self, id: &str, at: Timestamp, body: &[u8]) -> Result<HeaderMap, DeliveryFault> {
@@ -108,7 +130,7 @@ impl Webhook {
             HeaderName::from_static(HEADER_TIMESTAMP),
             value(&timestamp)?,
         );
-        if let Some(secret) = &self.secret {
+        if let Some(secret) = &self.target.secret {
             let signature = format!("sha256={}", signature(secret, &timestamp, body));
             headers.insert(
                 HeaderName::from_static(HEADER_SIGNATURE),
@@ -192,6 +214,8 @@ pub async fn run(
 
 async fn deliver(webhooks: Vec<Webhook>, next: Notification, inputs: mpsc::Sender<Input>) {
     let summary = &next.summary;
+    // Where it is not taken, labwatch is about to stop.
+    let _ = inputs.send(Input::DeliveryBegun(summary.id)).await;
     let outcome = match webhooks
         .iter()
         .find(|webhook| webhook.route == summary.route)
@@ -219,7 +243,8 @@ async fn deliver(webhooks: Vec<Webhook>, next: Notification, inputs: mpsc::Sende
 
 #[cfg(test)]
 mod tests {
-    use std::sync::{Arc, Mutex};
+    use std::sync::Mutex;
+    use std::time::Duration;
 
     use axum::Router;
     use axum::body::Bytes;
@@ -251,12 +276,16 @@ mod tests {
                 remember.lock().expect("nobody panics").push((
                     uri.path().to_owned(),
                     headers,
-                    body,
+                    body.clone(),
                 ));
                 match uri.path() {
                     "/slow" => std::future::pending().await,
                     "/moved" => Redirect::temporary("/204").into_response(),
                     "/long" => vec![b'x'; 8 << 20].into_response(),
+                    "/10000" if body.len() > 10_000 => {
+                        StatusCode::PAYLOAD_TOO_LARGE.into_response()
+                    }
+                    "/10000" => StatusCode::NO_CONTENT.into_response(),
                     path => StatusCode::from_bytes(&path.as_bytes()[1..])
                         .expect("a status")
                         .into_response(),
@@ -314,7 +343,9 @@ mod tests {
             clients::client_config(false).expect("TLS"),
         )
         .expect("a client");
-        Webhook::all(&config.telling, &http).pop().expect("one")
+        Webhook::all(&config.telling, &http, &Letter::default())
+            .pop()
+            .expect("one")
     }
 
     fn summary() -> Arc<Summary> {
@@ -323,7 +354,7 @@ mod tests {
         Arc::new(Summary {
             id: 7,
             route: RouteName::webhook(),
-            channel: Channel::Webhook,
+            channel: Channel::Http(HttpChannel::Webhook),
             occasion: Occasion::News,
             thread: Thread {
                 id: MessageId { at, id: 7 },
@@ -335,6 +366,7 @@ mod tests {
             alerts: vec![],
             counts,
             background,
+            reminder: None,
         })
     }
 
@@ -365,6 +397,70 @@ mod tests {
             .collect()
     }
 
+    /// A laboratory of which all is lost.
+    fn catastrophe(experiments: usize) -> Summary {
+        let line = |number: usize| engine::Line {
+            stub: engine::model::Stub::try_new(&format!("pend{number:04}")).expect("a name"),
+            health: engine::model::Health::Down,
+            notified: engine::model::Health::Ok,
+            bookable: None,
+            listed: true,
+            issues: vec![engine::Issue::RelayOutage; 5],
+            since: summary().at,
+            lasted: None,
+            affected: engine::Affected::default(),
+            advice: Some("x".repeat(1_000)),
+            notified_issues: vec![],
+            last_seen: None,
+            acknowledged: None,
+        };
+        let lines: Vec<_> = (0..experiments).map(line).collect();
+        Summary {
+            problems: lines.clone(),
+            news: lines,
+            ..(*summary()).clone()
+        }
+    }
+
+    #[test]
+    fn a_message_is_bounded_and_counts_what_it_leaves_out() {
+        for experiments in [1, 100, 101, 3_000] {
+            let all = catastrophe(experiments);
+            let body = message::json(&all, Size::Whole).expect("JSON");
+            assert!(body.len() <= message::MAX_BYTES, "{}", body.len());
+            let value: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+            for list in ["news", "problems"] {
+                assert_eq!(value[format!("{list}_total")], experiments);
+                let named = value[list].as_array().expect("a list").len();
+                assert!((1..=experiments.min(100)).contains(&named), "{named}");
+                assert_eq!(value["truncated"], named < experiments, "{experiments}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_that_is_too_long_for_the_other_side_is_shortened() {
+        let program = Program::start().await;
+        let webhook = program.webhook("10000");
+        assert_eq!(webhook.send(&catastrophe(50)).await, Ok(()));
+        let bodies: Vec<usize> = program
+            .heard()
+            .iter()
+            .map(|(.., body)| body.len())
+            .collect();
+        let (short, long) = bodies.split_last().expect("it was called");
+        assert!(
+            !long.is_empty() && long.iter().all(|long| *long > 10_000),
+            "{bodies:?}"
+        );
+        assert!(*short <= 10_000, "{bodies:?}");
+        let ids = program
+            .heard()
+            .into_iter()
+            .map(|(_, headers, _)| headers[HEADER_ID].clone());
+        assert_eq!(ids.collect::<std::collections::BTreeSet<_>>().len(), 1);
+    }
+
     #[tokio::test]
     async fn a_message_is_posted_once_and_signed() {
         let program = Program::start().await;
@@ -374,7 +470,10 @@ mod tests {
         let [(_, headers, body)] = heard.as_slice() else {
             panic!("{heard:?}")
         };
-        assert_eq!(body.as_ref(), message::json(&summary()).expect("JSON"));
+        assert_eq!(
+            body.as_ref(),
+            message::json(&summary(), Size::Whole).expect("JSON")
+        );
         let header = |name: &str| headers[name].to_str().expect("text").to_owned();
         assert_eq!(
             (header("content-type"), header(HEADER_ID)),
@@ -387,7 +486,10 @@ mod tests {
         assert_eq!(header(HEADER_SIGNATURE), format!("sha256={expected}"));
         assert!(!format!("{webhook:?}{headers:?}").contains(SECRET));
         let unsigned = Webhook {
-            secret: None,
+            target: HttpTarget {
+                secret: None,
+                ..webhook.target.clone()
+            },
             ..webhook
         };
         assert_eq!(unsigned.send(&summary()).await, Ok(()));
@@ -456,6 +558,7 @@ mod tests {
             .send(Notification::to_all(summary()))
             .await
             .expect("listens");
+        assert!(matches!(inputs.recv().await, Some(Input::DeliveryBegun(7))));
         let Some(Input::Delivered {
             id: 7,
             outcome: Err(refused),
@@ -472,6 +575,7 @@ mod tests {
             .send(Notification::to_all(Arc::new(elsewhere)))
             .await
             .expect("listens");
+        assert!(matches!(inputs.recv().await, Some(Input::DeliveryBegun(7))));
         let Some(Input::Delivered {
             outcome: Err(lost), ..
         }) = inputs.recv().await

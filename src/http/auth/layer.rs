@@ -209,7 +209,10 @@ mod tests {
             url: None,
             base: String::new(),
         };
-        let routes = routes.guarded(&Arc::new(Authenticator::new(settings, revocations, audit)));
+        let routes = routes.guarded(
+            &Arc::new(Authenticator::new(settings, revocations, audit)),
+            None,
+        );
         let mut request = Request::builder().method(method).uri(path);
         if let Some(token) = token {
             request = request.header(AUTHORIZATION, format!("Bearer {token}"));

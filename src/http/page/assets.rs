@@ -78,7 +78,7 @@ pub(super) fn icon(state: State) -> &'static str {
     found.map_or("", |(_, icon)| &icon.address)
 }
 
-/// The icon for whoever asks for one without having read a page. It says nothing of the laboratory.
+/// The icon for a browser that asks for one without having read a page. It says nothing of the laboratory.
 pub(super) fn plain_icon() -> &'static Asset {
     static PLAIN: LazyLock<Asset> =
         LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", shapes::icon(State::Unknown)));

@@ -1,4 +1,4 @@
-//! Categories: whether each can be used, what makes it fail, and who opened or closed it. What all that comes to is the health room's word.
+//! Categories: whether each can be used, what makes it fail, and who opened or closed it. Whether each can be used is decided by `health`.
 
 use maud::{Markup, html};
 
@@ -7,26 +7,29 @@ use super::components;
 use super::filter::MAX_ROWS;
 use super::layout::Frame;
 use super::words::{self, clip};
-use crate::health::CategoryStatus;
+use crate::health::{CategoryStatus, DEFAULT, SYSTEM};
 use engine::model::spell_duration;
 
 /// The most members that a row names.
 const NAMED: usize = 5;
 
-/// All categories, as a part of a page.
-pub(super) fn section(frame: &Frame<'_>, standings: &[CategoryStatus]) -> Markup {
+/// The page.
+pub(super) fn page(frame: &Frame<'_>) -> Markup {
+    let standings = frame
+        .categories
+        .map(crate::http::Categories::standings)
+        .unwrap_or_default();
     let rows = standings
         .iter()
         .take(MAX_ROWS)
         .map(|standing| row(frame, standing));
     html! {
-        section #part-categories aria-labelledby="categories" {
-            h2 #categories { "Categories" }
-            p.soft { "What other programs ask about by name: experiments and parts of the service that are used together. One can be used while it is open and works by its rule. Book is not changed by it." }
-            @if !frame.acts { (components::sign_in(frame, "/pools", "open or close one")) }
-            (components::table("Categories", ["Category", "Can be used", "Failing", "Open or closed", "Rule", "Do"], rows))
-            @if standings.len() > MAX_ROWS { p.soft { (standings.len() - MAX_ROWS) " more." } }
-        }
+        h1 { "Categories" }
+        p.soft { "Sets of experiments and components that other programs ask about by name. A category can be used while it is open and works by its rule. Book is not changed by it. For experiments that can stand in for each other see " a href="/pools" { "Pools" } "." }
+        @if !frame.acts { (components::sign_in(frame, "/categories", "open or close one")) }
+        @if standings.is_empty() { (components::none("There are no categories.")) }
+        @else { (components::table("Categories", ["Category", "Can be used", "Failing", "Open or closed", "Rule", "Do"], rows)) }
+        @if standings.len() > MAX_ROWS { p.soft { (standings.len() - MAX_ROWS) " more." } }
     }
 }
 
@@ -38,7 +41,7 @@ fn row(frame: &Frame<'_>, standing: &CategoryStatus) -> [Markup; 6] {
         Kind::Open
     };
     [
-        html! { (clip(name)) span.soft.small { (words::count(standing.members, "member")) } },
+        html! { (clip(name)) span.soft.small { @if let Some(all) = contents(name) { (all) ": " } (words::count(standing.members, "member")) } },
         if standing.ok {
             components::marked("ok", "yes")
         } else {
@@ -49,6 +52,15 @@ fn row(frame: &Frame<'_>, standing: &CategoryStatus) -> [Markup; 6] {
         rule(standing),
         html! { @if frame.acts { a.action href=(kind.address(&[("category", name)])) { (kind.verb()) span.unseen { " the category " (clip(name)) } } } },
     ]
+}
+
+/// What is in the categories that every installation has.
+fn contents(name: &str) -> Option<&'static str> {
+    match name {
+        DEFAULT => Some("all experiments and all components"),
+        SYSTEM => Some("all components"),
+        _ => None,
+    }
 }
 
 /// The first of these; those that are experiments lead to their pages.
@@ -81,7 +93,7 @@ fn rule(standing: &CategoryStatus) -> Markup {
     html! {
         (if rules.resilient { "works while enough of each pool do" } else { "works while all of it does" })
         span.soft.small {
-            "judged every " (spell_duration(rules.period))
+            "evaluated every " (spell_duration(rules.period))
             @if rules.sticky { "; closed after " (words::count(rules.failure_threshold as usize, "bad check")) " in a row until a person opens it" }
             @if rules.sticky && rules.sticky_booking { ", and what failed cannot be booked until then" }
         }

@@ -7,9 +7,12 @@ use super::filter::address_of;
 use super::layout::Frame;
 use super::shapes::shape;
 use super::state::{Booking, State};
-use super::view::{Experiment, Told};
+use super::view::{Experiment, Notified};
 use super::words::{self, clip};
 use engine::Suppression;
+
+/// How many rows of a long table a phone shows at first; the style sheet has the same number.
+const FOLDED: usize = 5;
 
 /// A state: shape, word, colour.
 pub(super) fn state(state: State) -> Markup {
@@ -33,26 +36,25 @@ pub(super) fn link(name: &str) -> Markup {
     html! { a.name href=(address_of("/experiments", name)) { (clip(name)) } }
 }
 
-/// How people were told.
+/// Which routes were notified, and when.
 pub(super) fn notified(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
     html! {
         @match experiment.notified() {
-            Told::Nobody => "nobody told: no route to people is set",
-            Told::By(routes) => {
-                "told "
+            Notified::NoRoute => "no route is configured",
+            Notified::Routes(routes) => {
                 @for (at, notified) in routes.iter().enumerate() {
                     @if at > 0 { ", " }
                     (clip(notified.route.as_str())) " " (words::ago(notified.at, now))
                     @if State::from(notified.health) != experiment.state { " as " (notified.health) }
                 }
             },
-            Told::Waits(since) => { "nobody told yet: it waits " (words::since(since, now)) },
-            Told::NotYet => "nobody told yet",
+            Notified::Waiting(since) => { "not yet: a notification waits " (words::since(since, now)) },
+            Notified::NotYet => "not yet",
         }
     }
 }
 
-/// That mail about something is kept quiet, and why. Who wants it is for those who may know names.
+/// That notifications about something are kept back, and why. By whom is shown to readers who may see names.
 pub(super) fn quiet(quieted: &Suppression, private: bool, now: Timestamp) -> Markup {
     html! {
         span.quiet {
@@ -64,7 +66,7 @@ pub(super) fn quiet(quieted: &Suppression, private: bool, now: Timestamp) -> Mar
     }
 }
 
-/// Who needs it, where somebody does.
+/// The bookings that need it, where there are any.
 pub(super) fn needed(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
     let affected = experiment.affected();
     html! {
@@ -87,7 +89,7 @@ pub(super) fn actions(orders: &[(String, String)]) -> Markup {
     }
 }
 
-/// How somebody who may only read gets to do something. Nothing where there is no way for orders.
+/// How a reader without the scope admin gets to do something. Nothing where commands are off.
 pub(super) fn sign_in(frame: &Frame<'_>, next: &str, what: &str) -> Markup {
     let path = "/login?";
     let query = url::form_urlencoded::Serializer::for_suffix(path.to_owned(), path.len())
@@ -105,7 +107,10 @@ pub(super) fn table<const N: usize>(
     heads: [&str; N],
     rows: impl Iterator<Item = [Markup; N]>,
 ) -> Markup {
+    let rows: Vec<_> = rows.collect();
     html! {
+        // On a phone a long table is as long as many screens: it shows the first rows, which are the newest, until this is open.
+        @if rows.len() > FOLDED { details.fold { summary { "Show all " (rows.len()) " rows" } } }
         div.scroll {
             table role="table" {
                 caption.unseen { (caption) }
@@ -128,6 +133,26 @@ pub(super) fn table<const N: usize>(
 /// A shape and a word beside it, in the colours of a state.
 pub(super) fn marked(shape_of: &str, words: impl Render) -> Markup {
     html! { span class={ "state is-" (shape_of) } { (shape(shape_of)) (words) } }
+}
+
+/// What a switch was to do.
+pub(super) fn switched(available: Option<bool>) -> &'static str {
+    match available {
+        Some(true) => "given back",
+        Some(false) => "withdrawn",
+        None => "switched",
+    }
+}
+
+/// How a switch ended, in words that do not need the API's.
+pub(super) fn outcome(outcome: Option<&str>) -> &'static str {
+    match outcome {
+        Some("confirmed") => "book confirmed it",
+        Some("held") => "a person had held it, nothing was changed",
+        Some("gone") => "book did not list it any more",
+        Some("failed") => "failed",
+        Some(_) | None => "outcome not known",
+    }
 }
 
 /// What is said where there is nothing.

@@ -20,7 +20,7 @@ const MAX_ERROR_BYTES: usize = 4 << 10;
 
 /// What is read of an error of the API.
 #[derive(Debug, Default, Deserialize)]
-struct Told {
+struct ErrorBody {
     #[serde(default)]
     detail: String,
 }
@@ -58,15 +58,15 @@ async fn explain(State(base): State<Arc<str>>, request: Request, next: Next) -> 
         )
             .into_response();
     }
-    let error = response.into_body();
-    let notified: Told = to_bytes(error, MAX_ERROR_BYTES)
+    let body = response.into_body();
+    let error: ErrorBody = to_bytes(body, MAX_ERROR_BYTES)
         .await
         .ok()
         .and_then(|body| serde_json::from_slice(&body).ok())
         .unwrap_or_default();
     (
         status,
-        framed(&base, refusal(theme, status, &notified.detail, reads)),
+        framed(&base, refusal(theme, status, &error.detail, reads)),
     )
         .into_response()
 }

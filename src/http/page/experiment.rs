@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
+use super::bars;
 use super::commands;
 use super::components;
 use super::filter::{MAX_ROWS, address, address_of};
@@ -17,7 +18,9 @@ use super::words::{self, clip};
 use crate::reports::{self, Restore};
 use crate::store::{OutboxQuery, SwitchRow};
 use engine::model::{JumpHealth, SourceName, StreamHealth, Visibility};
-use engine::{Connection, Event, Evidence, Issue, Report, Scopes, SourceView, StreamView};
+use engine::{
+    Connection, Event, Evidence, Issue, Report, Scopes, Seen, SourceView, StreamView, Traffic,
+};
 
 /// The page.
 pub(super) fn page(
@@ -31,10 +34,10 @@ pub(super) fn page(
         (answers(frame, experiment, usual))
         (orders(frame, experiment))
         section #part-time aria-labelledby="time" {
-            h2.unseen #time { "Over time" }
-            (past.day.draw("24 hours", frame.now))
-            @if let Some(long) = &past.long { (long.draw("90 days", frame.now)) }
-            @else if past.trouble.is_none() { (components::none("No history is kept (data_dir is none): this is what was seen since the start.")) }
+            h2 #time { "Over time" }
+            (bars::legend(&past.bars))
+            @for bar in &past.bars { (bar.draw()) }
+            @if past.bars.len() < 2 && past.trouble.is_none() { (components::none("No history is kept (data_dir is none): this is what was seen since the start.")) }
             @if let Some(trouble) = &past.trouble { (components::none(&format!("The history cannot be shown now: {trouble}."))) }
         }
         section #part-bookings aria-labelledby="bookings" {
@@ -42,19 +45,19 @@ pub(super) fn page(
             (bookings(frame, experiment))
         }
         section #part-streams aria-labelledby="streams" {
-            h2 #streams { "Streams and remote login" }
+            h2 #streams { "Streams and jump connection" }
             (streams(frame, experiment))
         }
         section #part-events aria-labelledby="events" {
-            h2 #events { "What happened" }
+            h2 #events { "Health changes" }
             (events(experiment, past, frame.now))
         }
         section #part-switches aria-labelledby="switches" {
-            h2 #switches { "What labwatch switched" }
+            h2 #switches { "Switches by labwatch" }
             (switches(&past.switches, frame.visibility, frame.now))
         }
         section #part-mentions aria-labelledby="mentions" {
-            h2 #mentions { "What people were told" }
+            h2 #mentions { "Notifications" }
             (mentions(&past.mentions, frame.now))
         }
     }
@@ -79,27 +82,27 @@ fn head(experiment: &Experiment<'_>) -> Markup {
     }
 }
 
-/// Since when, why, what we did, whom we told, what you can do.
+/// Since when, why, what labwatch did, who was notified, what you can do.
 fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>, usual: &[Restore]) -> Markup {
     let (view, now) = (experiment.view, frame.now);
     html! {
         dl class={ "answers edge-" (experiment.state.as_str()) } {
-            div { dt { "Since when" } dd { (words::lasting(view.since, now)) @if let Some(until) = view.grace_until { ", judged from " (words::time(until, now)) } } }
+            div { dt { "Since when" } dd { (words::lasting(view.since, now)) @if let Some(until) = view.grace_until { ", evaluated from " (words::time(until, now)) } } }
             div { dt { "Why" } dd { (clip(&experiment.why())) } }
-            div { dt { "What we did" } dd {
+            div { dt { "What labwatch did" } dd {
                 (clip(&experiment.done(frame.snapshot.role)))
                 @if let Some(reason) = experiment.reason() { span.soft.small { "Students read: “" (clip(reason)) "”" } }
             } }
             @if experiment.is_problem() {
-                div { dt { "Whom we told" } dd { (components::notified(experiment, now)) } }
+                div { dt { "Notified" } dd { (components::notified(experiment, now)) } }
             }
             @if let Some(advice) = experiment.advice() { div { dt { "What you can do" } dd { (clip(advice)) } } }
             @if let Some(words) = lasts(experiment, usual) { div { dt { "Usually" } dd { (words) } } }
             @if let Some(cause) = cause(frame, experiment) { div { dt { "Not alone" } dd { (cause) } } }
             @if let Some(flapping) = &view.flapping {
-                div { dt { "Flapping" } dd { (words::since(flapping.since, now)) ". It counts as steady if nothing happens until " (words::time(flapping.steady_at, now)) "." } }
+                div { dt { "Flapping" } dd { (words::since(flapping.since, now)) ". It counts as steady if its health does not change until " (words::time(flapping.steady_at, now)) "." } }
             }
-            @if let Some(quieted) = &view.quiet { div { dt { "Mail is kept quiet" } dd { (components::quiet(quieted, frame.private, now)) } } }
+            @if let Some(quieted) = &view.quiet { div { dt { "Notifications kept back" } dd { (components::quiet(quieted, frame.private, now)) } } }
             @if experiment.affected().next_week > 0 { div { dt { "Who needs it" } dd { (components::needed(experiment, now)) } } }
         }
     }
@@ -129,7 +132,7 @@ fn cause(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Option<Markup> {
         .show(frame.visibility)
         .unwrap_or(&cause.label_public);
     Some(html! {
-        (cause.stubs.len()) " of " (cause.of) " at " strong { (clip(label)) } " were lost together, first at "
+        (cause.stubs.len()) " of " (cause.of) " at " strong { (clip(label)) } " were lost together, the first at "
         (words::time(cause.began.wall(), frame.now)) ": probably one cause."
     })
 }
@@ -166,7 +169,7 @@ fn bookings(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
         ]
     });
     html! {
-        @if booked.is_empty() { (components::none(if resources.is_empty() { "Book does not list it, so nobody can book it." } else { "Nobody." })) }
+        @if booked.is_empty() { (components::none(if resources.is_empty() { "Book does not list it, so it cannot be booked." } else { "No booking." })) }
         @else { (components::table("Bookings of the next 24 h", ["From", "Until", "For", "Begins"], rows)) }
     }
 }
@@ -183,7 +186,7 @@ fn streams(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
         JumpHealth::Unknown => "unknown",
     };
     let login = [
-        html! { "Remote login" },
+        html! { "jump " span.soft { "(remote login)" } },
         components::marked(jump_shape, view.jump.as_str()),
         html! { "–" },
         html! { "–" },
@@ -196,7 +199,7 @@ fn streams(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
         .chain([login]);
     html! {
         @if view.streams.is_empty() { (components::none("No stream of it is known.")) }
-        (components::table("Streams and remote login", ["Stream", "State", "Last sent", "Rate", "Last reported"], rows))
+        (components::table("Streams and jump connection", ["Stream", "State", "Last sent", "Rate", "Last in a report"], rows))
     }
 }
 
@@ -212,21 +215,7 @@ fn stream_row(stream: &StreamView, relay: &SourceView, now: Timestamp) -> [Marku
         .as_deref()
         .and_then(|report| connection(report, stream.topic.as_str()));
     let traffic = connection.and_then(|connection| connection.tx);
-    // Relay tells it of the moment of its report: counted from now it would seem to grow where only the next report is awaited.
-    let before = traffic.and_then(|traffic| traffic.last);
-    let last_sent = match (before, stream.evidence) {
-        (Some(before), _) => {
-            html! { (words::spell(SignedDuration::try_from(before).unwrap_or(SignedDuration::MAX))) " before the newest report" }
-        }
-        (None, Evidence::Sampled(Some(heard))) => {
-            html! { (words::ago(heard, now)) span.soft { " as heard by listening" } }
-        }
-        (None, Evidence::Sampled(None)) => html! { "never heard by listening" },
-        (None, Evidence::Unverified) => {
-            html! { span.soft { "not known: connected counts as active" } }
-        }
-        (None, Evidence::Statistics) => html! { "never" },
-    };
+    let last_sent = last_sent(stream, traffic, now);
     let traffic = traffic.filter(|traffic| traffic.fps > 0.0);
     [
         html! { (clip(stream.topic.as_str())) @if !stream.required { span.soft { " not required" } } },
@@ -235,6 +224,37 @@ fn stream_row(stream: &StreamView, relay: &SourceView, now: Timestamp) -> [Marku
         html! { (traffic.map_or_else(|| "–".to_owned(), |traffic| rate(traffic.fps, traffic.size))) },
         words::ago_or_never(stream.seen.time(relay.last_report), now),
     ]
+}
+
+/// When a stream last sent, as far as relay's statistics or a sample say it.
+fn last_sent(stream: &StreamView, traffic: Option<Traffic>, now: Timestamp) -> Markup {
+    let of_last = stream.last.as_deref().and_then(|last| last.tx?.last);
+    match (
+        traffic.and_then(|traffic| traffic.last),
+        stream.seen,
+        stream.evidence,
+    ) {
+        // Relay says it of the moment of its report: counted from now it would seem to grow where only the next report is awaited.
+        (Some(before), ..) => {
+            html! { (words::spell(SignedDuration::try_from(before).unwrap_or(SignedDuration::MAX))) " before the newest report" }
+        }
+        (None, Seen::Never, Evidence::Unverified | Evidence::Statistics) => {
+            html! { "never connected" }
+        }
+        (None, _, Evidence::Sampled(Some(heard))) => {
+            html! { (words::ago(heard, now)) span.soft { " in a sample" } }
+        }
+        (None, Seen::At(seen), _) => match of_last.and_then(|before| seen.checked_sub(before).ok())
+        {
+            Some(sent) => words::ago(sent, now),
+            None => html! { span.soft { "not known: not connected any more" } },
+        },
+        (None, _, Evidence::Sampled(None)) => html! { "nothing in the newest sample" },
+        (None, _, Evidence::Unverified) => {
+            html! { span.soft { "not known: without statistics of relay, a connected stream counts as active" } }
+        }
+        (None, Seen::InNewest, Evidence::Statistics) => html! { "nothing since it connected" },
+    }
 }
 
 /// The connection of a stream that sent last.
@@ -276,7 +296,7 @@ fn events(experiment: &Experiment<'_>, past: &Past, now: Timestamp) -> Markup {
     let rows = events.iter().map(|event| {
         let issues: Vec<_> = event.issues.iter().map(Issue::to_string).collect();
         [
-            words::ago(event.when, now),
+            words::stamp(event.when, now),
             components::state(State::from(event.was)),
             components::state(State::from(event.health)),
             html! { (clip(&issues.join("; "))) @if !issues.is_empty() { " " } span.soft { (event.why) } },
@@ -293,17 +313,13 @@ fn events(experiment: &Experiment<'_>, past: &Past, now: Timestamp) -> Markup {
 
 fn switches(switches: &[SwitchRow], reader: Visibility, now: Timestamp) -> Markup {
     let rows = switches.iter().map(|switch| {
-        let what = match switch.available {
-            Some(true) => "given back",
-            Some(false) => "withdrawn",
-            None => "switched",
-        };
+        let what = components::switched(switch.available);
         let note = switch.note.as_ref().and_then(|note| note.show(reader));
         let note = note.filter(|note| **note != switch.reason);
         [
-            words::ago(switch.at, now),
+            words::stamp(switch.at, now),
             html! { (clip(switch.resource.as_str())) " " (what) },
-            html! { (switch.outcome.as_deref().unwrap_or("not known")) @if let Some(note) = note { span.soft { " " (clip(note)) } } },
+            html! { (components::outcome(switch.outcome.as_deref())) @if let Some(note) = note { span.soft { " " (clip(note)) } } },
             html! { (clip(&switch.reason)) },
         ]
     });
@@ -313,11 +329,11 @@ fn switches(switches: &[SwitchRow], reader: Visibility, now: Timestamp) -> Marku
     }
 }
 
-/// The messages that told of it. They carry the names of routes, and nobody's address.
+/// The notifications about it. They carry the names of routes and no address.
 fn mentions(mentions: &[OutboxQuery], now: Timestamp) -> Markup {
     let rows = mentions.iter().map(|OutboxQuery { message, said }| {
         [
-            words::ago(message.created, now),
+            words::stamp(message.created, now),
             html! { (clip(&message.route)) },
             components::state(State::from(*said)),
             components::marked(outbox::shape_of(message.state), message.state.as_str()),
@@ -325,6 +341,6 @@ fn mentions(mentions: &[OutboxQuery], now: Timestamp) -> Markup {
     });
     html! {
         @if mentions.is_empty() { (components::none("Nothing in the last 30 days, as far as is kept.")) }
-        @else { (components::table("Messages, newest first", ["Put together", "Route", "Said", "State"], rows)) }
+        @else { (components::table("Notifications, newest first", ["Created", "Route", "Health", "State"], rows)) }
     }
 }

@@ -26,6 +26,9 @@ pub(super) struct Filter {
     /// A pool.
     #[serde(default)]
     pool: String,
+    /// What the list of experiments is sorted by.
+    #[serde(default)]
+    sort: String,
     /// Whether all rows are wanted, however many.
     #[serde(default)]
     all: Option<String>,
@@ -55,6 +58,11 @@ impl Filter {
     /// The pool that is asked for.
     pub(super) fn pool(&self) -> Option<&str> {
         Some(self.pool.trim()).filter(|pool| !pool.is_empty())
+    }
+
+    /// What the list of experiments is sorted by, as the address has it.
+    pub(super) fn sort(&self) -> &str {
+        &self.sort
     }
 
     /// Whether the page hangs on a wall.
@@ -99,31 +107,47 @@ impl Filter {
                     .any(|resource| named(resource.name.as_str())))
     }
 
-    /// The address of the same with all rows.
-    pub(super) fn address_of_all(&self) -> String {
-        let mut query = query();
+    /// The address of the same with all rows, on the page of this path.
+    pub(super) fn address_of_all(&self, path: &str) -> String {
+        self.query(path, &self.sort)
+            .append_pair("all", "1")
+            .finish()
+    }
+
+    /// The address of the same in another order, on the page of this path.
+    pub(super) fn address_sorted(&self, path: &str, sort: &str) -> String {
+        let mut query = self.query(path, sort);
+        if self.all.is_some() {
+            query.append_pair("all", "1");
+        }
+        query.finish()
+    }
+
+    fn query(&self, path: &str, sort: &str) -> url::form_urlencoded::Serializer<'static, String> {
+        let mut query = query(path);
         let search = self.search();
         let parts = [
             ("q", search.as_str()),
             ("state", self.state().map_or("", State::as_str)),
             ("booking", self.booking().map_or("", Booking::as_str)),
             ("pool", self.pool().unwrap_or_default()),
+            ("sort", sort),
         ];
         query.extend_pairs(parts.into_iter().filter(|(_, value)| !value.is_empty()));
-        query.append_pair("all", "1");
-        query.finish()
+        query
     }
 }
 
 /// The address of the overview with one thing asked for.
 pub(super) fn address(key: &str, value: &str) -> String {
-    query().append_pair(key, value).finish()
+    query("/").append_pair(key, value).finish()
 }
 
-/// The query of an address of the overview, to be written.
-fn query() -> url::form_urlencoded::Serializer<'static, String> {
-    let overview = "/?";
-    url::form_urlencoded::Serializer::for_suffix(overview.to_owned(), overview.len())
+/// The query of an address of this path, to be written.
+fn query(path: &str) -> url::form_urlencoded::Serializer<'static, String> {
+    let start = format!("{path}?");
+    let length = start.len();
+    url::form_urlencoded::Serializer::for_suffix(start, length)
 }
 
 /// The address below `folder` of something with this name, whatever is in it.
@@ -174,7 +198,11 @@ mod tests {
             booking: "nonsense".into(),
             ..Filter::default()
         };
-        assert_eq!(filter.address_of_all(), "/?q=Pend&state=down&all=1");
+        assert_eq!(filter.address_of_all("/"), "/?q=Pend&state=down&all=1");
+        assert_eq!(
+            filter.address_sorted("/experiments", "-since"),
+            "/experiments?q=Pend&state=down&sort=-since"
+        );
         assert!(filter.is_set());
         assert!(
             !Filter {

@@ -1,13 +1,15 @@
-//! What the pages ask of the memory. Where there is none, the events that the snapshot holds are all there is.
+//! What the pages ask of the store. Where there is none, the events that the snapshot holds are all there is.
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::bars::Bar;
 use super::overview::{Rows, Sketches};
-use super::timeline::{self, Bar, DAY_CELLS, DAY_STEP, LONG_CELLS, LONG_STEP};
+use super::scale::{DAY, LONGER, Scale};
+use super::timeline::{Kept, MAX_ENTRIES};
 use super::view::Experiment;
 use crate::store::{
-    BookedTimes, EventPage, Gap, Hold, OutboxQuery, OutboxRow, Range, ReadError, Reader, SourceRow,
-    SwitchRow, uptime_of,
+    BookedTimes, EventPage, Gap, Hold, OutboxQuery, Part, Range, ReadError, Reader, Said,
+    SourceRow, SwitchRow, uptime_of,
 };
 use engine::ExperimentView;
 use engine::model::Health;
@@ -21,20 +23,18 @@ const LISTED: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How far ahead of the present the lists go, for a clock that was set back.
 const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
-/// What the memory told, or why it did not.
-pub(super) type Told<T> = Result<T, ReadError>;
+/// What the store answered, or why it did not.
+pub(super) type Answer<T> = Result<T, ReadError>;
 
 /// The past of one experiment.
 pub(super) struct Past {
-    /// The last day.
-    pub(super) day: Bar,
-    /// The last quarter of a year, where there is a memory.
-    pub(super) long: Option<Bar>,
-    /// What happened, newest first, where there is a memory.
+    /// The last day and, where there is a store, longer times.
+    pub(super) bars: Vec<Bar>,
+    /// What happened, newest first, where there is a store.
     pub(super) events: Option<EventPage>,
     /// What was switched, newest first.
     pub(super) switches: Vec<SwitchRow>,
-    /// What people were told of it, newest first.
+    /// The notifications about it, newest first.
     pub(super) mentions: Vec<OutboxQuery>,
     /// Why something of this is missing.
     pub(super) trouble: Option<ReadError>,
@@ -42,10 +42,8 @@ pub(super) struct Past {
 
 /// The past of one experiment.
 pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Timestamp) -> Past {
-    let day = timeline::range(now, DAY_STEP, DAY_CELLS);
     let mut past = Past {
-        day: sketch(view, &[], now),
-        long: None,
+        bars: vec![sketch(view, &[], now)],
         events: None,
         switches: Vec::new(),
         mentions: Vec::new(),
@@ -53,35 +51,22 @@ pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Ti
     };
     let Some(reader) = reader else { return past };
     let found = async {
-        let long = timeline::range(now, LONG_STEP, LONG_CELLS);
+        let scales = [&DAY].into_iter().chain(&LONGER);
+        let long = scales
+            .clone()
+            .map(|scale| scale.range(now))
+            .min_by_key(|range| range.from)
+            .unwrap_or_else(|| lately(now));
         let booked = reader
             .booked([&view.stub], so_far(now, long))
             .await?
             .remove(&view.stub)
             .unwrap_or_default();
-        let of_day = booked
-            .iter()
-            .filter(|of| of.until > day.from)
-            .map(|of| Range {
-                from: of.from.max(day.from),
-                ..*of
-            });
-        past.day = Bar::new(
-            day,
-            DAY_STEP,
-            reader.uptime(&view.stub, day, DAY_STEP).await?,
-            view.first_seen,
-        )
-        .booked(of_day.collect());
-        past.long = Some(
-            Bar::new(
-                long,
-                LONG_STEP,
-                reader.uptime(&view.stub, long, LONG_STEP).await?,
-                view.first_seen,
-            )
-            .booked(booked),
-        );
+        let mut bars = Vec::new();
+        for scale in scales {
+            bars.push(bar(reader, view, scale, &booked, now).await?);
+        }
+        past.bars = bars;
         past.events = Some(reader.events(&view.stub, long, None, MAX_EVENTS).await?);
         past.switches = reader.switches_of(&view.stub, lately(now)).await?;
         past.switches.truncate(MAX_EVENTS);
@@ -93,13 +78,33 @@ pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Ti
     past
 }
 
+/// The bar of one scale, from the store.
+async fn bar(
+    reader: &Reader,
+    view: &ExperimentView,
+    scale: &'static Scale,
+    booked: &[Range],
+    now: Timestamp,
+) -> Answer<Bar> {
+    let range = scale.range(now);
+    let cells = reader.uptime(&view.stub, range, scale.step).await?;
+    let booked = booked
+        .iter()
+        .filter(|of| of.until > range.from)
+        .map(|of| Range {
+            from: of.from.max(range.from),
+            ..*of
+        });
+    Ok(Bar::new(range, scale, cells, view.first_seen).booked(booked.collect()))
+}
+
 /// The last day of the first rows of a list.
 pub(super) async fn sketches<'a>(
     reader: Option<&Reader>,
     rows: &Rows<'a>,
     now: Timestamp,
 ) -> Sketches<'a> {
-    let day = timeline::range(now, DAY_STEP, DAY_CELLS);
+    let day = DAY.range(now);
     // Without the gaps the sketch shows what was known through them, and the page of the experiment shows them.
     let gaps = match reader {
         Some(reader) => reader.gaps(day).await.unwrap_or_default(),
@@ -122,26 +127,41 @@ pub(super) async fn sketches<'a>(
 }
 
 /// Changes of sources and times without history.
-pub(super) async fn sources(reader: &Reader, now: Timestamp) -> Told<(Vec<SourceRow>, Vec<Gap>)> {
+pub(super) async fn sources(reader: &Reader, now: Timestamp) -> Answer<(Vec<SourceRow>, Vec<Gap>)> {
     Ok((
         reader.sources(lately(now)).await?,
         reader.gaps(lately(now)).await?,
     ))
 }
 
+/// Switches, changes of sources and times without data in a range, the newest of each.
+pub(super) async fn laboratory(reader: &Reader, range: Range) -> Answer<Kept> {
+    // One more than is shown tells that there are more.
+    let part = Part {
+        range,
+        before: None,
+        limit: MAX_ENTRIES + 1,
+    };
+    Ok(Kept {
+        switches: reader.switch_page(None, part).await?.rows,
+        sources: reader.source_page(part).await?.rows,
+        gaps: reader.gap_page(part).await?.rows,
+    })
+}
+
 /// Holds of people, newest first.
-pub(super) async fn holds(reader: &Reader, now: Timestamp) -> Told<Vec<Hold>> {
+pub(super) async fn holds(reader: &Reader, now: Timestamp) -> Answer<Vec<Hold>> {
     reader.holds(lately(now)).await
 }
 
 /// What was to be sent, newest first.
-pub(super) async fn outbox(reader: &Reader, now: Timestamp) -> Told<Vec<OutboxRow>> {
-    reader.outbox(lately(now)).await
+pub(super) async fn outbox(reader: &Reader, now: Timestamp) -> Answer<Vec<Said>> {
+    reader.said(lately(now)).await
 }
 
 /// The last day, from the events that the snapshot holds.
 fn sketch(view: &ExperimentView, gaps: &[Gap], now: Timestamp) -> Bar {
-    let day = timeline::range(now, DAY_STEP, DAY_CELLS);
+    let day = DAY.range(now);
     let before = view.events.first().map_or(view.health, |event| event.was);
     let start = (
         view.first_seen,
@@ -155,8 +175,8 @@ fn sketch(view: &ExperimentView, gaps: &[Gap], now: Timestamp) -> Bar {
         std::iter::once(start).chain(view.events.iter().map(|event| (event.when, event.health)));
     Bar::new(
         day,
-        DAY_STEP,
-        uptime_of(changes, gaps, day, DAY_STEP, now),
+        &DAY,
+        uptime_of(changes, gaps, day, DAY.step, now),
         view.first_seen,
     )
 }

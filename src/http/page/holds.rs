@@ -1,4 +1,4 @@
-//! What cannot be booked, by whose word: the holds of people, and what labwatch withdrew.
+//! What cannot be booked and why: holds of persons, what labwatch withdrew, and the suppressions.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::commands::{self, Kind};
 use super::components;
 use super::filter::MAX_ROWS;
-use super::history::Told;
+use super::history::Answer;
 use super::layout::Frame;
 use super::shapes::shape;
 use super::view::{self, Experiment};
@@ -18,7 +18,7 @@ use engine::model::Bookable;
 use engine::{Affected, ExperimentView, Maintenance, Schedule, Snapshot, SuppressionEntry};
 
 /// The page. `past` holds the holds that are remembered, newest first.
-pub(super) fn page(frame: &Frame<'_>, past: Option<&Told<Vec<Hold>>>) -> Markup {
+pub(super) fn page(frame: &Frame<'_>, past: Option<&Answer<Vec<Hold>>>) -> Markup {
     html! {
         h1 { "Holds and silences" }
         @if frame.acts { (components::actions(&commands::at_large())) }
@@ -34,8 +34,8 @@ pub(super) fn page(frame: &Frame<'_>, past: Option<&Told<Vec<Hold>>>) -> Markup 
             (ours(frame))
         }
         section #part-quiet aria-labelledby="quiet" {
-            h2 #quiet { "Kept quiet" }
-            p.soft { "What maintainers acknowledged or silenced, and when they work. People are not told of it until it ends." }
+            h2 #quiet { "Acknowledged, silenced, in maintenance" }
+            p.soft { "labwatch sends no notifications about these until the time given." }
             (notes(frame))
         }
         section #part-past aria-labelledby="past" {
@@ -154,14 +154,14 @@ fn notes(frame: &Frame<'_>) -> Markup {
             html! { (clip(&note.entry.about())) },
             html! { (note.entry.noun()) @if !note.active { span.soft { " not now" } } (weekly(&note.entry)) },
             words::time(from, now),
-            until.map_or_else(|| html! { "it is well again" }, |until| words::time(until, now)),
+            until.map_or_else(|| html! { "it is ok again" }, |until| words::time(until, now)),
             html! { (clip(note.entry.text())) @if frame.private { span.soft { " (" (clip(note.entry.who())) ")" } } },
             html! { @if let Some(id) = note.id { (order(frame, Kind::End, "id", &id.to_string())) } @else { span.soft { "in the configuration" } } },
         ]
     });
     html! {
-        @if frame.snapshot.notes.is_empty() { (components::none("Nothing.")) }
-        @else { (components::table("What is kept quiet", ["What", "How", "From", "Until", "Why", "Do"], rows)) }
+        @if frame.snapshot.notes.is_empty() { (components::none("None.")) }
+        @else { (components::table("Acknowledgements, silences and maintenance windows", ["What", "How", "From", "Until", "Why", "Do"], rows)) }
     }
 }
 

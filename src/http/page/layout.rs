@@ -12,12 +12,14 @@ use crate::http::Categories;
 use crate::http::auth::{Caller, Scope};
 use crate::store::{StoreHealth, StoreState};
 use engine::model::{SourceHealth, SourceName, Visibility};
-use engine::{Channel, Role, RouteView, Snapshot, SourceView};
+use engine::{Channel, HttpChannel, Role, RouteView, Snapshot, SourceView};
 
 /// The places that the navigation leads to.
-const PLACES: [(&str, &str); 7] = [
+const PLACES: [(&str, &str); 9] = [
     ("/", "Overview"),
+    ("/experiments", "Experiments"),
     ("/pools", "Pools"),
+    ("/timeline", "Timeline"),
     ("/sources", "Sources"),
     ("/holds", "Holds"),
     ("/outbox", "Outbox"),
@@ -25,7 +27,7 @@ const PLACES: [(&str, &str); 7] = [
     ("/lab", "Students"),
 ];
 
-/// A picture that is older than this says that labwatch itself has stopped: it takes one at every turn, and turns at least this often.
+/// A snapshot that is older than this says that labwatch itself has stopped: it takes one at least this often.
 const STANDS_STILL: SignedDuration = SignedDuration::from_mins(10);
 
 /// The keys, and what they do.
@@ -37,7 +39,7 @@ const KEYS: [(&str, &str); 5] = [
     ("?", "show this"),
 ];
 
-/// What an installation is called to which nobody has given a name.
+/// What an installation without a name of its own is called.
 const UNNAMED: &str = "lab";
 
 /// The class of a page that is not renewed while it is open.
@@ -49,11 +51,11 @@ const PLAIN: &str = "plain";
 /// What a page knows about the moment in which it is made.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Frame<'a> {
-    /// The newest picture.
+    /// The newest snapshot.
     pub(super) snapshot: &'a Snapshot,
     /// What the installation is called.
     pub(super) label: &'a str,
-    /// How the memory is; `None` when there is none.
+    /// The state of the store; `None` when there is none.
     pub(super) memory: Option<&'a StoreHealth>,
     /// The theme that the reader chose, where they did.
     pub(super) theme: Option<&'static str>,
@@ -71,7 +73,7 @@ pub(super) struct Frame<'a> {
     pub(super) takes_orders: bool,
     /// Whether the reader may give orders, and there is a way for them.
     pub(super) acts: bool,
-    /// How many experiments need somebody.
+    /// How many experiments need attention.
     pub(super) problems: usize,
     /// The present.
     pub(super) now: Timestamp,
@@ -82,7 +84,7 @@ pub(super) fn page(frame: &Frame<'_>, place: &str, title: &str, content: &Markup
     document(frame, title, "", &around(frame, place, content))
 }
 
-/// A page that stays as it was made: somebody fills in a form on it, or it tells of what is over.
+/// A page that is not renewed: it has a form to fill in, or shows what is over.
 pub(super) fn still(frame: &Frame<'_>, place: &str, title: &str, content: &Markup) -> Markup {
     document(frame, title, STILL, &around(frame, place, content))
 }
@@ -115,11 +117,18 @@ pub(super) fn plain(frame: &Frame<'_>, title: &str, content: &Markup) -> Markup 
         frame,
         title,
         PLAIN,
-        &html! { main #main { (content) } footer.foot { p { "As of " (words::time(frame.snapshot.at, frame.now)) "." } } },
+        &html! {
+            main #main { (content) }
+            footer.foot { p {
+                "As of " (words::time(frame.snapshot.at, frame.now)) "."
+                // Only those who signed in came from another page of ours.
+                @if frame.private { " " a href="/" { "Back to the overview" } }
+            } }
+        },
     )
 }
 
-/// A page that shows nothing of the laboratory, for whoever may see nothing of it.
+/// A page that shows nothing of the laboratory, for readers who may see nothing of it.
 pub(super) fn bare(theme: Option<&'static str>, title: &str, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
@@ -170,7 +179,7 @@ fn document(frame: &Frame<'_>, title: &str, class: &str, body: &Markup) -> Marku
     }
 }
 
-/// What stands above every page. An installation that nobody has given a name is the only one.
+/// What stands above every page. An installation without a name is the only one.
 fn name(label: &str) -> String {
     if label == UNNAMED {
         "Lab status".to_owned()
@@ -212,21 +221,21 @@ fn who(caller: &Caller) -> Markup {
     }
 }
 
-/// How fresh the page is. Without a script it is as old as the picture says below.
+/// How fresh the page is. Without a script it is as old as the footer says.
 fn live() -> Markup {
     html! { span.live #live data-keep hidden {} }
 }
 
-/// What is wrong with labwatch itself, or with what it learns from.
+/// What is wrong with labwatch itself, or with its sources.
 fn banners(frame: &Frame<'_>) -> Markup {
     let snapshot = frame.snapshot;
     let since = |moment| words::since(moment, frame.now);
     html! {
         @if frame.now.duration_since(snapshot.at) > STANDS_STILL {
-            (banner("down", &html! { "labwatch itself stands still " (since(snapshot.at)) ": what you see is from then. Look at its log and start it anew." }))
+            (banner("down", &html! { "labwatch has stopped evaluating " (since(snapshot.at)) ": what you see is from then. Look at its log and restart it." }))
         }
         @if let Some(blind) = snapshot.blind {
-            (banner("down", &html! { "labwatch hears nothing from anywhere " (since(blind)) ": it is probably cut off itself. Nothing is judged and nothing is switched." }))
+            (banner("down", &html! { "labwatch gets no reports from any source " (since(blind)) ": its own network has probably failed. Nothing is evaluated and nothing is switched." }))
         } @else {
             @for source in &snapshot.sources {
                 @match source.health {
@@ -248,22 +257,22 @@ fn banners(frame: &Frame<'_>) -> Markup {
         @for route in &snapshot.routes { (route_banner(frame, route)) }
         @if let Some(memory) = frame.memory.filter(|memory| memory.state == StoreState::Degraded) {
             (banner("degraded", &html! {
-                strong { "The memory" } " cannot be written " (since(memory.since)) ". Everything goes on, but the history has a gap. "
+                strong { "The store" } " cannot be written " (since(memory.since)) ". labwatch goes on, but the history has a gap. "
                 @if let Some(error) = memory.last_error.as_ref().filter(|_| frame.private) { (words::sentence(error)) }
             }))
         }
         @if snapshot.role == Role::Follower {
-            (banner("unknown", &html! { "This labwatch only watches. Another one switches and mails." }))
+            (banner("unknown", &html! { "This labwatch is a follower. The leader switches and notifies." }))
         }
     }
 }
 
-/// What cannot be known while a source is down. Only relay tells of what experiments are judged by.
+/// What cannot be known while a source is down. Health depends on the reports of relay alone.
 fn hidden(source: &SourceView) -> Markup {
     let those = words::count(source.hides, "experiment");
     html! {
-        @if source.name == SourceName::Jump { "Whether " (those) " can be logged into is not known meanwhile. " }
-        @else { (those) " cannot be judged meanwhile. " }
+        @if source.name == SourceName::Jump { "Meanwhile the jump connections of " (those) " are not known. " }
+        @else { (those) @if source.hides == 1 { " is" } @else { " are" } " not evaluated meanwhile. " }
     }
 }
 
@@ -274,13 +283,26 @@ fn route_banner(frame: &Frame<'_>, route: &RouteView) -> Markup {
     banner(
         "down",
         &html! {
-            @if route.channel == Channel::Mail { strong { "Mail cannot be sent" } } @else { strong { "A webhook cannot be called" } }
+            strong { (undelivered(route.channel)) }
             " (" (words::clip(route.name.as_str())) ")"
-            @if let Some(waiting) = route.waiting_since { ": something waits to be told " (words::since(waiting, frame.now)) }
-            ". " @if frame.private { (words::sentence(&fault.words(frame.visibility))) } @else { "Why is for those who sign in." }
+            @if let Some(waiting) = route.waiting_since { ": a notification waits " (words::since(waiting, frame.now)) }
+            ". " @if frame.private { (words::sentence(&fault.words(frame.visibility))) } @else { "Sign in to read why." }
             " Tried " (words::count(route.failures as usize, "time")) " in a row. " a href="/outbox" { "Outbox" }
         },
     )
+}
+
+/// That a route is not reached, by how it is notified.
+fn undelivered(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Mail => "Mail cannot be sent",
+        Channel::Http(HttpChannel::Webhook) => "A webhook cannot be called",
+        Channel::Http(HttpChannel::Alertmanager) => "Alertmanager does not take alerts",
+        Channel::Http(HttpChannel::Slack) => "The chat (slack) takes no message",
+        Channel::Http(HttpChannel::Teams) => "Teams takes no message",
+        Channel::Http(HttpChannel::Matrix) => "Matrix takes no message",
+        Channel::Http(HttpChannel::Ntfy) => "ntfy takes no message",
+    }
 }
 
 fn banner(kind: &str, content: &Markup) -> Markup {
@@ -295,7 +317,7 @@ fn footer(frame: &Frame<'_>) -> Markup {
                 "labwatch " (env!("CARGO_PKG_VERSION")) ". " noscript { "Without a script this page is renewed only when you load it again. " }
                 a href="/?wall" { "For the wall" } " · " a href="/api/v1/experiments" { "JSON" }
             }
-            details #help {
+            details #help data-keep {
                 summary { "Words, shapes and keys" }
                 dl {
                     @for state in State::ALL.into_iter().rev() {
@@ -303,7 +325,7 @@ fn footer(frame: &Frame<'_>) -> Markup {
                         dd { (state.meaning()) }
                     }
                     dt { span.clash { (shape("clash")) "mismatch" } }
-                    dd { "Health and bookability do not fit together: it works and cannot be booked, or the other way round." }
+                    dd { "Health and availability do not fit together: it works and cannot be booked, or it is down and can be." }
                 }
                 p { @for (key, does) in KEYS { kbd { (key) } " " (does) ". " } }
             }

@@ -47,7 +47,7 @@ fn form(caller: &Caller, asked: &Asked) -> Markup {
         "" => None,
         "wait" => Some("Too many tokens were refused. Wait for some minutes.".to_owned()),
         _ => Some(refused.map_or_else(
-            || "That was no token.".to_owned(),
+            || "This is not a token.".to_owned(),
             |why| words::sentence(&capital(&why.to_string())),
         )),
     };
@@ -66,7 +66,7 @@ fn form(caller: &Caller, asked: &Asked) -> Markup {
                 label for="token" { "Your token" }
                 input #token name="token" type="password" autocomplete="current-password" required autofocus
                     aria-invalid=[trouble.is_some().then_some("true")] aria-describedby=(if trouble.is_some() { "problem token-hint" } else { "token-hint" });
-                p.hint #token-hint { "Whoever runs labwatch makes one: " code { "labwatch token --scope admin --for 30d --name NAME" } }
+                p.hint #token-hint { "The operator of labwatch makes one: " code { "labwatch token --scope admin --for 30d --name NAME" } }
             }
             @if let Some(csrf) = caller.csrf() { input type="hidden" name="csrf" value=(csrf); }
             @if is_place(&asked.next) { input type="hidden" name="next" value=(asked.next); }

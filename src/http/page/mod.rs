@@ -1,10 +1,11 @@
-//! The page that people look at: HTML from the binary, whole without a script, kept up to date by a small one. It reads snapshots and the
-//! history; orders of maintainers it hands on the way that those of the API go.
+//! The page: HTML from the binary, whole without a script, kept up to date by a small one. It reads snapshots and the
+//! history; commands of maintainers go the way that those of the API go.
 //!
-//! A page is built in three steps: a handler takes the newest snapshot and asks the memory (`history`), views pick what people ask for
+//! A page is built in three steps: a handler takes the newest snapshot and asks the store (`history`), views pick what is shown
 //! (`view`), and markup is made of it. Nothing is loaded from elsewhere, and nothing is said by colour alone.
 
 mod assets;
+mod bars;
 mod categories;
 mod commands;
 mod components;
@@ -14,6 +15,7 @@ mod filter;
 mod history;
 mod holds;
 mod layout;
+mod listing;
 mod login;
 mod outbox;
 mod overview;
@@ -21,12 +23,14 @@ mod palette;
 mod pools;
 mod reports;
 mod routes;
+mod scale;
 mod services;
 mod shapes;
 mod sources;
 mod state;
 mod timeline;
 mod view;
+mod wall;
 mod words;
 
 #[cfg(test)]

@@ -1,36 +1,47 @@
-//! What went out to people, and what still waits to go.
+//! The notifications that were sent, and those that wait: what each says, and who has it.
 
 use maud::{Markup, html};
 
 use super::components;
 use super::filter::MAX_ROWS;
-use super::history::Told;
+use super::history::Answer;
 use super::layout::Frame;
+use super::state::State;
 use super::words::{self, clip};
-use crate::store::{OutboxRow, OutboxState};
+use crate::store::{OutboxState, Said};
+use engine::RouteView;
+use engine::model::Health;
+
+/// The most experiments that a subject names for each health.
+const MAX_NAMED: usize = 4;
 
 /// The page.
-pub(super) fn page(frame: &Frame<'_>, rows: Option<&Told<Vec<OutboxRow>>>) -> Markup {
+pub(super) fn page(frame: &Frame<'_>, rows: Option<&Answer<Vec<Said>>>) -> Markup {
     html! {
         h1 { "Outbox" }
+        p.soft { "The notifications that labwatch sends, and by which routes." }
         (routes(frame))
         section #part-sent aria-labelledby="sent" {
             h2 #sent { "The last 30 days" }
             @match rows {
                 None => (components::none("No history is kept (data_dir is none).")),
                 Some(Err(error)) => (components::none(&format!("The history cannot be shown now: {error}."))),
-                Some(Ok(rows)) if rows.is_empty() => (components::none("Nothing was to be sent.")),
+                Some(Ok(rows)) if rows.is_empty() => (components::none("No notifications.")),
                 Some(Ok(rows)) => (list(frame, rows)),
             }
         }
     }
 }
 
-/// The ways to people, as they stand.
+/// The routes, and whether notifications get through.
 fn routes(frame: &Frame<'_>) -> Markup {
     let now = frame.now;
     let rows = frame.snapshot.routes.iter().map(|route| {
-        let (shape_of, as_str) = if route.failures > 0 { ("down", "fails") } else { ("ok", "works") };
+        let (shape_of, as_str) = match (route.failures, route.unreached.len()) {
+            (0, 0) => ("ok", "ok"),
+            (0, _) => ("degraded", "reaches some"),
+            (..) => ("down", "failing"),
+        };
         let waiting = route.waiting_since.map_or_else(|| html! { "nothing" }, |waiting| words::since(waiting, now));
         [
             html! { (clip(route.name.as_str())) },
@@ -38,37 +49,132 @@ fn routes(frame: &Frame<'_>) -> Markup {
             components::marked(shape_of, as_str),
             words::ago_or_never(route.last_sent, now),
             waiting,
+            unreached(frame, route),
             html! { @if let Some(fault) = &route.fault { (private(Some(&fault.words(frame.visibility)).filter(|_| frame.private))) } @else { "–" } },
         ]
     });
     html! {
-        @if frame.snapshot.routes.is_empty() { (components::none("Nobody is told: no address is set (email_to).")) }
-        @else { (components::table("Ways to people", ["Route", "By", "State", "Last told", "Waits", "The last failure"], rows)) }
+        @if frame.snapshot.routes.is_empty() { (components::none("No route is configured (email_to, or [[route]]): labwatch sends no notifications.")) }
+        @else { (components::table("Routes", ["Route", "Channel", "State", "Last sent", "Waiting", "Not reached", "Last failure"], rows)) }
+    }
+}
+
+/// The recipients of a route who do not have what the others have. Names are for readers who may see them.
+fn unreached(frame: &Frame<'_>, route: &RouteView) -> Markup {
+    let now = frame.now;
+    html! {
+        @if route.unreached.is_empty() { "–" }
+        @else if frame.private {
+            @for one in &route.unreached {
+                span.small {
+                    (clip(one.recipient.show(frame.visibility).unwrap_or_default())) " " (words::since(one.since, now))
+                    ": " (clip(&one.fault.words(frame.visibility)))
+                    @if one.refused { " (refused)" }
+                }
+            }
+        } @else { (words::count(route.unreached.len(), "recipient")) }
     }
 }
 
 /// A text that may hold addresses of people.
 fn private(text: Option<&String>) -> String {
-    text.map_or_else(|| "is for those who sign in".to_owned(), |text| clip(text))
+    text.map_or_else(|| "sign in to read it".to_owned(), |text| clip(text))
 }
 
-fn list(frame: &Frame<'_>, outgoing: &[OutboxRow]) -> Markup {
+fn list(frame: &Frame<'_>, outgoing: &[Said]) -> Markup {
     let now = frame.now;
-    let rows = outgoing.iter().take(MAX_ROWS).map(|row| {
+    let rows = outgoing.iter().take(MAX_ROWS).map(|said| {
+        let row = &said.message;
         [
-            words::ago(row.created, now),
+            words::stamp(row.created, now),
+            says(frame, said),
             html! { (clip(&row.route)) },
-            components::marked(shape_of(row.state), row.state.as_str()),
-            html! { (words::count(row.attempts as usize, "time")) @if let Some(tried) = row.tried { ", last " (words::ago(tried, now)) } },
-            html! { @if let Some(error) = &row.last_error { (private(error.show(frame.visibility))) } @else { "–" } },
+            html! {
+                (components::marked(shape_of(row.state), row.state.as_str()))
+                @if row.attempts > 1 { span.soft.small { (words::count(row.attempts, "attempt")) @if let Some(tried) = row.tried { ", the last " (words::ago(tried, now)) } } }
+            },
+            html! { @if let Some(error) = &row.last_error { (private(error.show(frame.visibility))) } @else if row.state == OutboxState::Sent { "all recipients have it" } @else { "–" } },
         ]
     });
     html! {
-        (components::table("What was to be sent, newest first", ["Put together", "Route", "State", "Tried", "The last failure"], rows))
-        @if outgoing.iter().any(|row| row.state == OutboxState::Superseded) {
-            p.soft { "superseded: it was not sent, because a newer message tells it, or its route does not tell of it any more." }
+        (components::table("Notifications, newest first", ["Created", "Subject", "Route", "State", "Who does not have it"], rows))
+        @if outgoing.iter().any(|said| said.message.state == OutboxState::Superseded) {
+            p.soft { "superseded: not sent, because a newer notification says it, or because its route was changed." }
         }
-        @if outgoing.len() > MAX_ROWS { p.soft { (outgoing.len() - MAX_ROWS) " older ones." } }
+        @if outgoing.len() > MAX_ROWS { p.soft { (words::count(outgoing.len() - MAX_ROWS, "older notification")) "." } }
+    }
+}
+
+/// What a notification says: its subject, and behind it each experiment and alert.
+fn says(frame: &Frame<'_>, said: &Said) -> Markup {
+    let alerts = said.alerts.show(frame.visibility);
+    let alerts = alerts.map(Vec::as_slice).unwrap_or_default();
+    let subject = subject(said, alerts);
+    html! {
+        @if said.news.is_empty() && alerts.is_empty() { (subject) }
+        @else {
+            details.says id={ "says-" (said.message.id) } {
+                summary { (subject) }
+                ul.does {
+                    @for alert in alerts { li { "Alert: " (words::timed(&words::sentence(alert), frame.now)) } }
+                    @for news in &said.news {
+                        li {
+                            (components::link(news.stub.as_str())) ": " (components::state(State::from(news.health)))
+                            @if let Some(since) = news.since { " since " (words::stamp(since, frame.now)) }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// In one line: the alerts, then how many experiments are how, with the names of the first.
+fn subject(said: &Said, alerts: &[String]) -> String {
+    let mut parts = Vec::new();
+    match said.occasion.as_deref() {
+        Some("reminder") => parts.push("reminder".to_owned()),
+        Some("digest") => parts.push("digest".to_owned()),
+        _ => {}
+    }
+    if !alerts.is_empty() {
+        parts.push(words::count(alerts.len(), "alert"));
+    }
+    for health in [
+        Health::Down,
+        Health::Flapping,
+        Health::Degraded,
+        Health::Unknown,
+        Health::Ok,
+    ] {
+        let of = said.news.iter().filter(|news| news.health == health);
+        let names: Vec<String> = of.map(|news| clip(news.stub.as_str())).collect();
+        if let Some(named) = names
+            .get(..names.len().min(MAX_NAMED))
+            .filter(|named| !named.is_empty())
+        {
+            let more = names.len() - named.len();
+            let rest = if more > 0 {
+                format!(" and {more} more")
+            } else {
+                String::new()
+            };
+            parts.push(format!(
+                "{} {}: {}{rest}",
+                names.len(),
+                if health == Health::Ok {
+                    "back"
+                } else {
+                    health.as_str()
+                },
+                named.join(", ")
+            ));
+        }
+    }
+    if parts.is_empty() {
+        "an alert".to_owned()
+    } else {
+        parts.join("; ")
     }
 }
 
@@ -79,5 +185,63 @@ pub(super) fn shape_of(state: OutboxState) -> &'static str {
         OutboxState::Pending => "degraded",
         OutboxState::Refused => "down",
         OutboxState::Superseded => "unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::{OutboxRow, SaidNews};
+    use engine::model::{Private, Stub};
+    use jiff::Timestamp;
+
+    fn said(occasion: &str, news: &[(&str, Health)]) -> Said {
+        let news = news.iter().map(|(stub, health)| SaidNews {
+            stub: Stub::try_new(stub).expect("a name"),
+            health: *health,
+            since: None,
+        });
+        Said {
+            message: OutboxRow {
+                id: 1,
+                route: "everybody".to_owned(),
+                created: Timestamp::UNIX_EPOCH,
+                state: OutboxState::Sent,
+                attempts: 1,
+                tried: None,
+                last_error: None,
+            },
+            news: news.collect(),
+            occasion: Some(occasion.to_owned()),
+            alerts: Private::new(vec!["relay gives no access".to_owned()]),
+        }
+    }
+
+    #[test]
+    fn a_subject_says_what_happened_to_which_experiments() {
+        let two = [
+            ("pend00", Health::Down),
+            ("spin00", Health::Ok),
+            ("pend01", Health::Down),
+        ];
+        assert_eq!(
+            subject(&said("news", &two), &[]),
+            "2 down: pend00, pend01; 1 back: spin00"
+        );
+        assert_eq!(subject(&said("reminder", &[]), &[]), "reminder");
+        assert_eq!(
+            subject(&said("news", &[]), &["relay gives no access".to_owned()]),
+            "1 alert"
+        );
+        assert_eq!(
+            subject(&said("news", &[]), &[]),
+            "an alert",
+            "a reader who may not read the alert sees that there is one"
+        );
+        let many = ["a", "b", "c", "d", "e", "f"].map(|name| (name, Health::Degraded));
+        assert_eq!(
+            subject(&said("news", &many), &[]),
+            "6 degraded: a, b, c, d and 2 more"
+        );
     }
 }

@@ -1,9 +1,10 @@
-//! The overview: what needs somebody first, the healthy ones folded into pools, and a list of whatever is asked for.
+//! The overview: what needs attention first, then what is acknowledged, the healthy ones folded into pools; and the list that a filter asks for.
 
 use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
+use super::bars::Bar;
 use super::commands::Kind;
 use super::components;
 use super::filter::{Filter, address, address_of};
@@ -12,7 +13,6 @@ use super::pools;
 use super::services;
 use super::shapes::shape;
 use super::state::{Booking, State};
-use super::timeline::Bar;
 use super::view::{self, Experiment, PoolCard};
 use super::words::{self, clip};
 use engine::model::{SourceHealth, SourceName};
@@ -21,34 +21,57 @@ use engine::{Counts, Snapshot};
 /// The most problems of which a row shows the last day.
 pub(super) const MAX_SKETCHES: usize = 30;
 
+/// The most experiments that are named for one reason of not being evaluated.
+const MAX_NAMED: usize = 20;
+
 /// The rows that the overview shows.
 pub(super) struct Rows<'a> {
     /// Those that fit.
     pub(super) shown: Vec<Experiment<'a>>,
     /// How many there are.
     pub(super) total: usize,
+    /// Those with a problem that maintainers know of; empty where something is asked for.
+    known: Vec<Experiment<'a>>,
+    /// How many of those there are.
+    known_total: usize,
 }
 
 impl<'a> Rows<'a> {
-    /// What is asked for or, when nothing is, what needs somebody.
+    /// What is asked for or, when nothing is, what needs attention.
     pub(super) fn of(snapshot: &'a Snapshot, filter: &Filter) -> Self {
         let mut shown = if filter.is_set() {
             let (mut problems, fine): (Vec<_>, Vec<_>) = view::experiments(snapshot)
                 .filter(|experiment| filter.takes(experiment))
-                .partition(Experiment::is_problem);
+                .partition(Experiment::needs_attention);
             problems.extend(fine);
             problems
         } else {
             view::problems(snapshot)
         };
-        let total = shown.len();
+        let mut known = if filter.is_set() {
+            Vec::new()
+        } else {
+            view::known(snapshot)
+        };
+        let (total, known_total) = (shown.len(), known.len());
         shown.truncate(filter.most_rows());
-        Self { shown, total }
+        known.truncate(filter.most_rows());
+        Self {
+            shown,
+            total,
+            known,
+            known_total,
+        }
+    }
+
+    /// Those with a problem that maintainers know of.
+    pub(super) fn known(&self) -> &[Experiment<'a>] {
+        &self.known
     }
 
     /// The first rows, whose last day is shown.
     pub(super) fn sketched(&self) -> impl Iterator<Item = &Experiment<'a>> {
-        self.shown.iter().take(MAX_SKETCHES)
+        self.shown.iter().chain(&self.known).take(MAX_SKETCHES)
     }
 }
 
@@ -64,21 +87,28 @@ pub(super) fn page(
 ) -> Markup {
     let pools = PoolCard::all(frame.snapshot);
     html! {
-        (verdict(frame))
-        @if !filter.wall() { (search(&pools, filter)) }
+        (verdict(frame, rows))
+        (search(&pools, filter, "/", &html! {}))
         @if filter.is_set() {
             section #part-found aria-labelledby="found" {
-                h2 #found { (words::count(rows.total, "experiment")) " found" " " a.more href="/" { "Show the overview" } }
-                (table(frame, rows, days, filter))
+                h2 #found { (words::count(rows.total, "experiment")) " found " a.more href="/" { "Show the overview" } }
+                (table(frame, (&rows.shown, rows.total), days, filter))
             }
         } @else {
             @if rows.total > 0 {
                 section #part-problems aria-labelledby="problems" {
-                    h2 #problems { "Needs somebody" }
+                    h2 #problems { "Needs attention" }
                     (causes(frame))
-                    (table(frame, rows, days, filter))
+                    (table(frame, (&rows.shown, rows.total), days, filter))
                 }
             }
+            @if rows.known_total > 0 {
+                section #part-known aria-labelledby="known" {
+                    h2 #known { "Acknowledged or in maintenance" }
+                    (table(frame, (&rows.known, rows.known_total), days, filter))
+                }
+            }
+            (unevaluated(frame.snapshot))
             (services::section(frame))
             (rest(frame, &pools))
         }
@@ -86,27 +116,74 @@ pub(super) fn page(
 }
 
 /// How the laboratory is, in one sentence, and counted.
-fn verdict(frame: &Frame<'_>) -> Markup {
-    let (snapshot, problems) = (frame.snapshot, frame.problems);
-    let total = snapshot.counts.total;
-    let sentence = match (total, problems, snapshot.counts.unknown) {
-        (0, ..) => "No experiments yet".to_owned(),
-        (1, 0, 0) => "The experiment is ok".to_owned(),
-        (_, 0, 0) => format!("All {total} experiments are ok"),
-        (_, 0, unknown) => format!("{unknown} of {total} experiments are not judged"),
-        (_, 1, _) => format!("1 of {total} experiments needs somebody"),
-        (..) => format!("{problems} of {total} experiments need somebody"),
+pub(super) fn verdict(frame: &Frame<'_>, rows: &Rows<'_>) -> Markup {
+    let snapshot = frame.snapshot;
+    let (total, unknown) = (snapshot.counts.total, snapshot.counts.unknown);
+    let known = view::known(snapshot).len();
+    let sentence = match (total, frame.problems, known, unknown) {
+        (0, ..) => html! { "No experiments yet" },
+        (_, 1.., ..) => {
+            html! { (some_of(frame.problems, total)) @if frame.problems == 1 { " needs attention" } @else { " need attention" } }
+        }
+        (_, 0, 1.., _) => {
+            html! { "No experiment needs attention, " (known) " of " (total) " acknowledged" }
+        }
+        (.., 1..) => unevaluated_link(unknown, total),
+        (1, ..) => html! { "The experiment is ok" },
+        (..) => html! { "All " (total) " experiments are ok" },
     };
+    let worst = view::worst(snapshot);
     html! {
         div.verdict {
-            h1 #verdict aria-live="polite" class={ "is-" (view::worst(snapshot).as_str()) } { (shape(view::worst(snapshot).as_str())) span { (sentence) } }
-            (counts(&snapshot.counts))
+            h1 #verdict aria-live="polite" class={ "is-" (worst.as_str()) } { (shape(worst.as_str())) span { (sentence) } }
+            @if unknown > 0 && (frame.problems > 0 || known > 0) { p { (unevaluated_link(unknown, total)) } }
+            (counts(&snapshot.counts, rows.known_total))
             (sources(snapshot))
         }
     }
 }
 
-fn counts(counts: &Counts) -> Markup {
+/// So many of all: the start of a sentence.
+fn some_of(number: usize, total: usize) -> Markup {
+    html! { @if total == 1 { "The experiment" } @else { (number) " of " (total) " experiments" } }
+}
+
+/// That experiments are not evaluated, leading to the list of them.
+fn unevaluated_link(number: usize, total: usize) -> Markup {
+    html! {
+        a href=(address("state", State::Unknown.as_str())) {
+            (some_of(number, total)) @if number == 1 { " is not evaluated" } @else { " are not evaluated" }
+        }
+    }
+}
+
+/// Those that are not evaluated, by why.
+fn unevaluated(snapshot: &Snapshot) -> Markup {
+    let mut why: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for experiment in view::experiments(snapshot).filter(|of| of.state == State::Unknown) {
+        why.entry(experiment.why())
+            .or_default()
+            .push(experiment.name());
+    }
+    html! {
+        @if !why.is_empty() {
+            section.unevaluated #part-unevaluated aria-labelledby="unevaluated" {
+                h2 #unevaluated { "Not evaluated" }
+                ul.does {
+                    @for (why, names) in &why {
+                        li {
+                            (clip(why)) ": "
+                            @for (at, name) in names.iter().take(MAX_NAMED).enumerate() { @if at > 0 { ", " } (components::link(name)) }
+                            @if names.len() > MAX_NAMED { " and " a href=(address("state", State::Unknown.as_str())) { (names.len() - MAX_NAMED) " more" } }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn counts(counts: &Counts, known: usize) -> Markup {
     let states = [
         (State::Down, counts.down),
         (State::Flapping, counts.flapping),
@@ -127,17 +204,18 @@ fn counts(counts: &Counts) -> Markup {
             @for (booking, count) in bookings.into_iter().filter(|(_, count)| *count > 0) {
                 li { a href=(address("booking", booking.as_str())) { (shape(booking.shape())) b { (count) } " " (booking.words()) } }
             }
+            @if known > 0 { li { a href="/#part-known" { (shape("ok")) b { (known) } " acknowledged or in maintenance" } } }
         }
     }
 }
 
-/// What labwatch learns from, and what it tells by.
+/// The sources, and whether notifications get through.
 fn sources(snapshot: &Snapshot) -> Markup {
     let failing = snapshot.routes.iter().any(|route| route.failures > 0);
-    let (people, as_str) = match (snapshot.routes.is_empty(), failing) {
-        (true, _) => ("unknown", "nobody"),
-        (false, false) => ("ok", "can be told"),
-        (false, true) => ("down", "cannot be told"),
+    let (routes, as_str) = match (snapshot.routes.is_empty(), failing) {
+        (true, _) => ("unknown", "no route"),
+        (false, false) => ("ok", "ok"),
+        (false, true) => ("down", "failing"),
     };
     html! {
         ul.sources {
@@ -145,7 +223,7 @@ fn sources(snapshot: &Snapshot) -> Markup {
                 @let source = snapshot.source(name);
                 li { a href="/sources" { (name) " " span class={ "is-" (source_shape(source.health)) } { (shape(source_shape(source.health))) (source.health) } } }
             }
-            li { a href="/outbox" { "people " span class={ "is-" (people) } { (shape(people)) (as_str) } } }
+            li { a href="/outbox" { "notifications " span class={ "is-" (routes) } { (shape(routes)) (as_str) } } }
         }
     }
 }
@@ -160,10 +238,11 @@ pub(super) fn source_shape(health: SourceHealth) -> &'static str {
     }
 }
 
-fn search(pools: &[PoolCard<'_>], filter: &Filter) -> Markup {
+/// The form of the filters, for the page of this path; `more` is a field of that page alone.
+pub(super) fn search(pools: &[PoolCard<'_>], filter: &Filter, path: &str, more: &Markup) -> Markup {
     let selected = filter.state();
     html! {
-        form.search method="get" action="/" role="search" {
+        form.search method="get" action=(path) role="search" {
             label for="q" { "Find" }
             input #q type="search" name="q" value=(filter.search()) placeholder="name of an experiment" autocomplete="off" spellcheck="false" maxlength="100";
             label.unseen for="state" { "State" }
@@ -181,46 +260,61 @@ fn search(pools: &[PoolCard<'_>], filter: &Filter) -> Markup {
                 option value="" { "any pool" }
                 @for pool in pools { option value=(pool.name) selected[filter.pool() == Some(pool.name)] { (clip(pool.name)) } }
             }
+            (more)
             button type="submit" { "Show" }
         }
     }
 }
 
-fn table(frame: &Frame<'_>, rows: &Rows<'_>, days: &Sketches<'_>, filter: &Filter) -> Markup {
-    let with_need = rows
-        .shown
-        .iter()
-        .any(|experiment| experiment.affected().next_week > 0);
+/// Rows of experiments, and how many there are of them in all.
+fn table(
+    frame: &Frame<'_>,
+    (rows, total): (&[Experiment<'_>], usize),
+    days: &Sketches<'_>,
+    filter: &Filter,
+) -> Markup {
+    let columns = Columns {
+        need: rows.iter().any(|of| of.affected().next_week > 0),
+        notified: rows.iter().any(Experiment::is_problem),
+    };
     let heads = [
         ("State", true),
         ("Experiment", true),
-        ("Needed", with_need),
+        ("Needed", columns.need),
         ("Booking", true),
+        ("Notified", columns.notified),
         ("Last 24 h", true),
     ];
     html! {
-        @if rows.shown.is_empty() { (components::none("Nothing is like that. Ask for less.")) }
+        @if rows.is_empty() { (components::none("No experiment matches. Remove a filter to see more.")) }
         @else {
             table.rows role="table" {
-                caption.unseen { "Experiments, what is needed first first" }
+                caption.unseen { "Experiments, the most urgent first" }
                 thead role="rowgroup" { tr role="row" {
                     @for (head, shown) in heads { @if shown { th scope="col" role="columnheader" { (head) } } }
                 } }
-                tbody role="rowgroup" { @for experiment in &rows.shown { (row(frame, experiment, days.get(experiment.name()), with_need)) } }
+                tbody role="rowgroup" { @for experiment in rows { (row(frame, experiment, days.get(experiment.name()), columns)) } }
             }
         }
-        @if rows.total > rows.shown.len() {
-            p { a.more href=(filter.address_of_all()) { "Show all " (rows.total) } " – " (rows.shown.len()) " are shown." }
+        @if total > rows.len() {
+            p { a.more href=(filter.address_of_all("/")) { "Show all " (total) } " – " (rows.len()) " are shown." }
         }
     }
 }
 
-/// An experiment with the five answers: since when, why, what was done, who was told, what can be done.
+/// The columns that a table has only where a row has something to show in it.
+#[derive(Clone, Copy)]
+struct Columns {
+    need: bool,
+    notified: bool,
+}
+
+/// An experiment with the five answers: since when, why, what was done, who was notified, what can be done.
 fn row(
     frame: &Frame<'_>,
     experiment: &Experiment<'_>,
     day: Option<&Bar>,
-    with_need: bool,
+    columns: Columns,
 ) -> Markup {
     let (view, now) = (experiment.view, frame.now);
     html! {
@@ -235,14 +329,12 @@ fn row(
                     a.small.act href=(Kind::Acknowledge.address(&[("name", experiment.name())])) { "Acknowledge" span.unseen { " " (clip(experiment.name())) } }
                 }
             }
-            @if with_need { td.c-need role="cell" { (components::needed(experiment, now)) } }
+            @if columns.need { td.c-need role="cell" { (components::needed(experiment, now)) } }
             td.c-book role="cell" {
                 (components::booking(experiment.booking)) " " (components::mismatch(experiment))
-                @if experiment.is_problem() {
-                    @if experiment.done_is_news() { span.soft.small { (clip(&experiment.done(frame.snapshot.role))) } }
-                    span.soft.small { (components::notified(experiment, now)) }
-                }
+                @if experiment.is_problem() && experiment.done_is_news() { span.soft.small { (clip(&experiment.done(frame.snapshot.role))) } }
             }
+            @if columns.notified { td.c-notified role="cell" { @if experiment.is_problem() { span.soft { (components::notified(experiment, now)) } } } }
             td.c-day role="cell" { @if let Some(day) = day { (day.sketch("last 24 hours")) } }
         }
     }
@@ -255,7 +347,7 @@ fn causes(frame: &Frame<'_>) -> Markup {
             p.cause {
                 (shape("clash")) " " strong { (cause.stubs.len()) " of " (cause.of) } " at "
                 strong { (clip(cause.label_private.show(frame.visibility).unwrap_or(&cause.label_public))) }
-                " were lost together, first at " (words::time(cause.began.wall(), frame.now)) ": probably one cause."
+                " were lost together, the first at " (words::time(cause.began.wall(), frame.now)) ": probably one cause."
             }
         }
     }
@@ -283,10 +375,10 @@ fn nothing_yet(snapshot: &Snapshot) -> Markup {
     html! {
         div.empty {
             @if waiting.is_empty() {
-                p { "relay, jump and book all tell, and none of them knows an experiment. Upload a manifest to book, or connect an experiment." }
+                p { "relay, jump and book all report, and none of them has an experiment. Upload a manifest to book, or connect an experiment." }
             } @else {
-                p { "labwatch has only just begun to listen. It still waits for " (waiting.join(", ")) "." }
-                p { "Experiments appear here as soon as a source tells of them. " a href="/sources" { "See how the sources are" } "." }
+                p { "labwatch has just started. It still waits for " (waiting.join(", ")) "." }
+                p { "Experiments appear here as soon as a source reports them. " a href="/sources" { "State of the sources" } "." }
             }
         }
     }

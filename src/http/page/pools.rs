@@ -3,7 +3,6 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::categories;
 use super::commands::Kind;
 use super::components;
 use super::filter::{address, address_of};
@@ -18,7 +17,7 @@ use engine::Severity;
 const MAX_DOTS: usize = 120;
 
 /// What is said where there is no pool.
-const NONE: &str = "There are no pools yet: they come from the experiments that book lists.";
+const NONE: &str = "No pools yet: labwatch makes them from the experiments that book lists.";
 
 /// The pools as cards, each a link to its experiments.
 pub(super) fn cards(frame: &Frame<'_>, pools: &[PoolCard<'_>]) -> Markup {
@@ -30,7 +29,7 @@ pub(super) fn cards(frame: &Frame<'_>, pools: &[PoolCard<'_>]) -> Markup {
                         span.pool { (clip(pool.name)) }
                         (amount(pool))
                         @if let Some(words) = severity(pool.severity, frame.now) { span.soft { (words) } }
-                        @if pool.unknown() > 0 { span.soft { (pool.unknown()) " not judged" } }
+                        @if pool.unknown() > 0 { span.soft { (pool.unknown()) " not evaluated" } }
                         (dots(&pool.states))
                     }
                 }
@@ -40,12 +39,12 @@ pub(super) fn cards(frame: &Frame<'_>, pools: &[PoolCard<'_>]) -> Markup {
 }
 
 /// How many can be used, as far as is known.
-fn amount(pool: &PoolCard<'_>) -> Markup {
+pub(super) fn amount(pool: &PoolCard<'_>) -> Markup {
     html! { span.amount { b { @if pool.unknown() == pool.total() { "?" } @else { (pool.usable) } } " of " (pool.total()) } }
 }
 
 /// Whether what works is enough for what is booked within 24 h, where anything is.
-fn severity(severity: Severity, now: Timestamp) -> Option<Markup> {
+pub(super) fn severity(severity: Severity, now: Timestamp) -> Option<Markup> {
     match severity {
         Severity::NoneAffected => None,
         Severity::Spare(left) => Some(html! { (left) " to spare at the busiest time in 24 h" }),
@@ -56,7 +55,7 @@ fn severity(severity: Severity, now: Timestamp) -> Option<Markup> {
 }
 
 /// A dot for each experiment, bad ones with their shape. The words beside it say the same.
-fn dots(states: &[State]) -> Markup {
+pub(super) fn dots(states: &[State]) -> Markup {
     html! {
         span.dots aria-hidden="true" {
             @if states.len() <= MAX_DOTS {
@@ -92,7 +91,7 @@ pub(super) fn page(frame: &Frame<'_>) -> Markup {
         p.soft { "Experiments of one kind can stand in for each other: what counts is how many of them work." }
         @if pools.is_empty() { (components::none(NONE)) }
         @else { (components::table("Pools", ["Pool", "Usable", "Of them bookable", "Next 24 h", "States", "Page"], rows)) }
-        @if let Some(known) = frame.categories { (categories::section(frame, &known.standings())) }
+        @if frame.categories.is_some() { p.after { "Other programs ask about " a href="/categories" { "categories" } ": sets of experiments and parts of the service, by name." } }
     }
 }
 
@@ -102,7 +101,7 @@ pub(super) fn lab(frame: &Frame<'_>) -> Markup {
     html! {
         h1 { "What works in the lab" }
         @if pools.is_empty() { (components::none("Nothing is known yet.")) }
-        ul.kinds { @for pool in &pools { li { (kind(pool)) } } }
+        ul.kinds { @for pool in &pools { li { (kind(pool, true)) } } }
     }
 }
 
@@ -110,10 +109,29 @@ pub(super) fn lab(frame: &Frame<'_>) -> Markup {
 pub(super) fn lab_pool(frame: &Frame<'_>, name: &str) -> Option<Markup> {
     let pools = PoolCard::all(frame.snapshot);
     let pool = pools.iter().find(|pool| pool.name == name)?;
-    Some(html! { h1.unseen { (clip(pool.name)) " in the lab" } (kind(pool)) })
+    Some(html! {
+        p { a href="/lab" { "All kinds of experiments" } }
+        h1 { (title(pool.name)) }
+        ul.kinds { li { (kind(pool, false)) } }
+    })
 }
 
-fn kind(pool: &PoolCard<'_>) -> Markup {
+/// The name of a pool as students read it: `kind-a` becomes `Kind a`.
+pub(super) fn title(name: &str) -> String {
+    let words: Vec<&str> = name
+        .split(['-', '_', ' '])
+        .filter(|word| !word.is_empty())
+        .collect();
+    let text = clip(&words.join(" "));
+    let mut letters = text.chars();
+    letters.next().map_or_else(
+        || clip(name),
+        |first| first.to_uppercase().chain(letters).collect(),
+    )
+}
+
+/// How one pool is; with its name above where it stands among others.
+fn kind(pool: &PoolCard<'_>, named: bool) -> Markup {
     let (state, words) = match (pool.usable, pool.bookable) {
         (0, _) if pool.unknown() == pool.total() => (State::Unknown, "not known at the moment"),
         (0, _) => (State::Down, "none works at the moment"),
@@ -125,7 +143,7 @@ fn kind(pool: &PoolCard<'_>) -> Markup {
     };
     html! {
         div class={ "kind edge-" (state.as_str()) } {
-            h2 { a href=(address_of("/lab", pool.name)) { (clip(pool.name)) } }
+            @if named { h2 { a href=(address_of("/lab", pool.name)) { (title(pool.name)) } } }
             @if state != State::Unknown { p.amount { span { b { (pool.bookable) } " of " (pool.total()) " can be booked" } } }
             p class={ "is-" (state.as_str()) } { (shape(state.as_str())) (words) }
         }

@@ -19,9 +19,11 @@ use super::commands::{self, Said};
 use super::filter::Filter;
 use super::layout::{self, Frame};
 use super::overview::{self, Rows};
+use super::timeline::Span;
 use super::view::{self, Experiment};
 use super::{
-    assets, error_pages, experiment, history, holds, login, outbox, pools, reports, sources,
+    assets, categories, error_pages, experiment, history, holds, listing, login, outbox, pools,
+    reports, sources, timeline, wall,
 };
 use crate::http::auth::{Caller, Need, Scope};
 use crate::http::{Categories, OrderState, Reports, Routes};
@@ -41,11 +43,11 @@ const THEME_COOKIE: &str = "labwatch-theme=";
 pub struct WebState {
     /// The newest snapshot. There is always one; before the first report it is empty.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// The memory, where there is one.
+    /// The store, where there is one.
     pub store: Option<Store>,
     /// Where changes are streamed from as server-sent events; `None` lets pages ask again every few seconds.
     pub stream: Option<&'static str>,
-    /// The way of maintainers' orders; without it the pages only show.
+    /// Takes the commands of maintainers; without it the pages only show.
     pub orders: Option<OrderState>,
     /// How categories stand, and the way to open and close them.
     pub categories: Option<Categories>,
@@ -55,7 +57,7 @@ pub struct WebState {
     pub base: Arc<str>,
     /// What the installation is called.
     pub label: Arc<str>,
-    /// By whose clocks times are that somebody types, as it is set then. It has a name.
+    /// The zone of times that are typed into forms, as it is set at the moment. It has a name.
     pub zone: Arc<dyn Fn() -> TimeZone + Send + Sync>,
 }
 
@@ -71,8 +73,11 @@ pub fn routes(state: &WebState) -> Routes {
     let get = Method::GET;
     let reading = Routes::needing(Need::Read)
         .add_page(get.clone(), "/", overview)
+        .add_page(get.clone(), listing::PATH, experiments)
         .add_page(get.clone(), "/experiments/{stub}", experiment)
+        .add_page(get.clone(), "/timeline", timeline)
         .add_page(get.clone(), "/pools", pools)
+        .add_page(get.clone(), "/categories", categories)
         .add_page(get.clone(), "/sources", sources)
         .add_page(get.clone(), "/holds", holds)
         .add_page(get.clone(), "/outbox", outbox)
@@ -91,7 +96,7 @@ pub fn routes(state: &WebState) -> Routes {
         .with_state(state)
 }
 
-/// What one page is made from: a picture, and how the memory is, at one moment.
+/// What one page is made from: a snapshot, and the state of the store, at one moment.
 pub(super) struct Moment {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) caller: Caller,
@@ -112,7 +117,7 @@ impl Moment {
         let snapshot = Arc::clone(&state.snapshots.borrow());
         Self {
             problems: view::experiments(&snapshot)
-                .filter(Experiment::is_problem)
+                .filter(Experiment::needs_attention)
                 .count(),
             snapshot,
             takes_orders: state.orders.is_some(),
@@ -166,14 +171,56 @@ async fn overview(
     let filter = query.map(|Query(filter)| filter).unwrap_or_default();
     let moment = Moment::of(&state, &caller, &headers);
     let rows = Rows::of(&moment.snapshot, &filter);
-    let days = history::sketches(moment.reader.as_ref(), &rows, moment.now).await;
     let frame = moment.frame();
-    let content = overview::page(&frame, &filter, &rows, &days);
     if filter.wall() {
-        moment.framed(layout::wall(&frame, &content))
-    } else {
-        moment.framed(layout::page(&frame, "/", "", &content))
+        let content = wall::page(&frame, &filter, &rows);
+        return moment.framed(layout::wall(&frame, &content));
     }
+    let days = history::sketches(moment.reader.as_ref(), &rows, moment.now).await;
+    let content = overview::page(&frame, &filter, &rows, &days);
+    moment.framed(layout::page(&frame, "/", "", &content))
+}
+
+async fn experiments(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    query: Result<Query<Filter>, QueryRejection>,
+) -> Response {
+    let filter = query.map(|Query(filter)| filter).unwrap_or_default();
+    let moment = Moment::of(&state, &caller, &headers);
+    let frame = moment.frame();
+    moment.framed(layout::page(
+        &frame,
+        listing::PATH,
+        "Experiments",
+        &listing::page(&frame, &filter),
+    ))
+}
+
+async fn timeline(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let moment = Moment::of(&state, &caller, &headers);
+    let query = query.unwrap_or_default();
+    let span = url::form_urlencoded::parse(query.as_bytes())
+        .find(|(name, _)| name == "range")
+        .map(|(_, range)| Span::named(&range))
+        .unwrap_or_default();
+    let kept = match &moment.reader {
+        Some(reader) => Some(history::laboratory(reader, span.range(moment.now)).await),
+        None => None,
+    };
+    let frame = moment.frame();
+    moment.framed(layout::page(
+        &frame,
+        "/timeline",
+        "Timeline",
+        &timeline::page(&frame, span, kept.as_ref()),
+    ))
 }
 
 async fn experiment(
@@ -191,7 +238,7 @@ async fn experiment(
             moment.framed(error_pages::page(
                 moment.theme,
                 "Not found",
-                "There is no such experiment. It may have been forgotten, a day after it was last seen.",
+                "There is no experiment of this name. labwatch forgets an experiment a day after it was last seen.",
             )),
         )
             .into_response();
@@ -226,6 +273,22 @@ async fn pools(
         "/pools",
         "Pools",
         &with_note(&frame, query.as_deref(), &pools::page(&frame)),
+    ))
+}
+
+async fn categories(
+    State(state): State<WebState>,
+    caller: Caller,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Response {
+    let moment = Moment::of(&state, &caller, &headers);
+    let frame = moment.frame();
+    moment.framed(layout::page(
+        &frame,
+        "/pools",
+        "Categories",
+        &with_note(&frame, query.as_deref(), &categories::page(&frame)),
     ))
 }
 
@@ -268,7 +331,7 @@ async fn holds(
     ))
 }
 
-/// A page, and above it what was done where somebody is sent here for having done it.
+/// A page, and above it the result of the command that led here.
 fn with_note(frame: &Frame<'_>, query: Option<&str>, content: &Markup) -> Markup {
     let said = Said::of(query).filter(|_| frame.acts);
     html! { @if let Some(said) = said { (said.note(frame)) } (content) }
@@ -328,9 +391,9 @@ async fn lab_pool(
     let frame = moment.frame();
     let pool = pool.map(|Path(pool)| pool).unwrap_or_default();
     if let Some(content) = pools::lab_pool(&frame, &pool) {
-        return moment.embeddable(layout::plain(&frame, &pool, &content));
+        return moment.embeddable(layout::plain(&frame, &pools::title(&pool), &content));
     }
-    let content = html! { h1 { "Not found" } p { "The lab has nothing of this name. " a href="/lab" { "See what it has" } "." } };
+    let content = html! { h1 { "Not found" } p { "The lab has no pool of this name. " a href="/lab" { "All pools" } "." } };
     (
         StatusCode::NOT_FOUND,
         moment.embeddable(layout::plain(&frame, "Not found", &content)),

@@ -35,6 +35,19 @@ pub(super) fn section(frame: &Frame<'_>) -> Markup {
     }
 }
 
+/// The names of those that fail.
+pub(super) fn failing(frame: &Frame<'_>) -> Vec<String> {
+    let services = frame
+        .categories
+        .map(crate::http::Categories::services)
+        .unwrap_or_default();
+    services
+        .iter()
+        .filter(|service| !service.component.state().is_ok())
+        .map(|service| clip(&service.component.name))
+        .collect()
+}
+
 fn row(frame: &Frame<'_>, service: &ServiceRow) -> [Markup; 5] {
     let component = &service.component;
     let address = [("what", "component"), ("name", &*component.name)];

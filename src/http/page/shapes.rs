@@ -16,8 +16,8 @@ const SPRITE: &str = r#"<svg class="sprite" aria-hidden="true" width="0" height=
 <symbol id="s-withdrawn" viewBox="0 0 16 16"><path fill="none" stroke="currentColor" stroke-width="1.6" d="M2 3.5h12v10.5H2zM5 1v4M11 1v4M5 11.5l6-4"/></symbol>
 <symbol id="s-held" viewBox="0 0 16 16"><path d="M3 7h10v8H3z"/><path fill="none" stroke="currentColor" stroke-width="1.6" d="M5 7V4.5a3 3 0 0 1 6 0V7"/></symbol>
 <symbol id="s-clash" viewBox="0 0 16 16"><path d="M9.5 0 3 9h4l-1 7 7-9.5H8.5z"/></symbol>
-<pattern id="h-unknown" width="7" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path class="hatch" d="M0 0h1.3v6H0z"/></pattern>
-<pattern id="h-gap" width="6" height="6" patternUnits="userSpaceOnUse"><path class="dot" d="M2 2h1.6v1.6H2z"/></pattern>
+<pattern id="h-gap" width="7" height="6" patternUnits="userSpaceOnUse" patternTransform="rotate(45)"><path class="hatch" d="M0 0h1.3v6H0z"/></pattern>
+<pattern id="h-unknown" width="6" height="6" patternUnits="userSpaceOnUse"><path class="dot" d="M1 1h3v3H1z"/></pattern>
 </defs></svg>"#;
 
 /// The sheet of all shapes, to stand once on each page.

@@ -1,4 +1,4 @@
-//! What labwatch learns from and what it keeps: relay, jump, book, listening to streams, the memory.
+//! Where labwatch gets its reports and what it keeps: relay, jump, book, samples of streams, the store.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use super::commands::Kind;
 use super::components;
 use super::filter::MAX_ROWS;
-use super::history::Told;
+use super::history::Answer;
 use super::layout::Frame;
 use super::overview::source_shape;
 use super::words::{self, clip, spell};
@@ -16,8 +16,8 @@ use crate::store::{Gap, GapCause, SourceRow, StoreState};
 use engine::model::{SourceHealth, SourceName, Visibility};
 use engine::{CanaryView, Forwarding, Link, SamplingView, SourceView};
 
-/// What the memory told of the sources: their changes, and the times without history.
-pub(super) type Changes = Told<(Vec<SourceRow>, Vec<Gap>)>;
+/// What the store has of the sources: their changes, and the times without history.
+pub(super) type Changes = Answer<(Vec<SourceRow>, Vec<Gap>)>;
 
 /// The page.
 pub(super) fn page(frame: &Frame<'_>, changes: Option<&Changes>) -> Markup {
@@ -27,11 +27,11 @@ pub(super) fn page(frame: &Frame<'_>, changes: Option<&Changes>) -> Markup {
         .map(|name| row(frame, snapshot.source(name)));
     html! {
         h1 { "Sources" }
-        p.soft { "What labwatch learns from. While one tells nothing, what it tells about is not judged." }
-        (components::table("Sources", ["Source", "State", "Last told", "Connection", "Hides", "What is wrong and what to do"], rows))
+        p.soft { "Where labwatch gets its reports. Without reports of a source, labwatch does not evaluate what depends on it." }
+        (components::table("Sources", ["Source", "State", "Last report", "Connection", "Not evaluated without it", "What is wrong and what to do"], rows))
         p { (sampling(&snapshot.sampling)) }
-        section #part-memory aria-labelledby="memory" {
-            h2 #memory { "Memory" }
+        section #part-store aria-labelledby="store" {
+            h2 #store { "Store" }
             (memory(frame))
         }
         section #part-changes aria-labelledby="changes" {
@@ -48,7 +48,7 @@ pub(super) fn page(frame: &Frame<'_>, changes: Option<&Changes>) -> Markup {
 fn row(frame: &Frame<'_>, source: &SourceView) -> [Markup; 6] {
     let now = frame.now;
     let connection = if source.name == SourceName::Book {
-        "asked again and again".to_owned()
+        polled(source.pace)
     } else {
         link(&source.link, frame.visibility)
     };
@@ -57,7 +57,7 @@ fn row(frame: &Frame<'_>, source: &SourceView) -> [Markup; 6] {
         html! { (health(source.health)) " " span.soft.small { (words::since(source.since, now)) } },
         html! {
             (words::ago_or_never(source.last_report, now))
-            @if let Some(pace) = source.pace { span.soft.small { "about every " (pace_words(pace)) } }
+            @if let Some(pace) = source.pace.filter(|_| source.name != SourceName::Book) { span.soft.small { "about every " (pace_words(pace)) } }
         },
         html! {
             (connection)
@@ -93,7 +93,16 @@ fn canary_words(canary: &CanaryView) -> String {
     format!("canary: {shows}; last hour: median {median}, 99 % within {p99}, {loss:.1} % lost")
 }
 
-fn health(health: SourceHealth) -> Markup {
+/// Book has no connection that stays: it is asked.
+fn polled(pace: Option<Duration>) -> String {
+    pace.map_or_else(
+        || "polled".to_owned(),
+        |pace| format!("polled every {}", pace_words(pace)),
+    )
+}
+
+/// The health of a source with its shape.
+pub(super) fn health(health: SourceHealth) -> Markup {
     components::marked(source_shape(health), health.as_str())
 }
 
@@ -123,12 +132,25 @@ fn link(link: &Link, reader: Visibility) -> String {
 
 fn sampling(view: &SamplingView) -> String {
     match (view.streams, view.failures, view.keeps_up) {
-        (0, ..) => "labwatch does not listen to streams itself: relay says who transmits, or listening is off.".to_owned(),
-        (streams, 1.., _) => format!("labwatch listens to {streams} streams itself, in vain: connected counts as active meanwhile."),
+        (0, ..) => {
+            "labwatch takes no samples: relay reports which streams transmit, or sampling is off."
+                .to_owned()
+        }
+        (streams, 1.., _) => format!(
+            "Samples of {} fail: meanwhile a connected stream counts as active.",
+            words::count(streams, "stream")
+        ),
         (streams, 0, keeps_up) => {
             let round = pace_words(view.round);
-            let enough = if keeps_up { "often enough" } else { "not as often as it should: raise sample_at_once or health_last_active" };
-            format!("Relay does not say who transmits, so labwatch listens to {streams} streams in turn: a round takes {round}, {enough}.")
+            let enough = if keeps_up {
+                "as often as needed"
+            } else {
+                "which is too seldom: raise sample_at_once or health_last_active"
+            };
+            format!(
+                "Relay does not report which streams transmit, so labwatch samples {} in turn: one round takes {round}, {enough}.",
+                words::count(streams, "stream")
+            )
         }
     }
 }
@@ -138,14 +160,14 @@ fn memory(frame: &Frame<'_>) -> Markup {
         return components::none("Nothing is kept for a restart (data_dir is none).");
     };
     let (shape_of, words_of) = match memory.state {
-        StoreState::Ok => ("ok", "written"),
+        StoreState::Ok => ("ok", "ok"),
         StoreState::Degraded => ("degraded", "cannot be written"),
     };
     html! {
         p {
             (components::marked(shape_of, words_of)) " " (words::since(memory.since, frame.now)) "."
-            @if memory.waiting > 0 { " " (memory.waiting) " entries wait for the disk." }
-            @if memory.lost > 0 { " " (memory.lost) " entries are lost for good." }
+            @if memory.waiting > 0 { " " (words::count(memory.waiting, "entry")) " not yet on the disk." }
+            @if memory.lost > 0 { " " (words::count(memory.lost, "entry")) " lost." }
             @if let Some(error) = memory.last_error.as_ref().filter(|_| frame.private) { " The last failure: " (words::sentence(error)) }
             @if memory.set_aside.is_some() { " A broken file was set aside, and the history begins anew." }
         }
@@ -155,10 +177,10 @@ fn memory(frame: &Frame<'_>) -> Markup {
 fn list(changes: &[SourceRow], frame: &Frame<'_>) -> Markup {
     let rows = changes.iter().take(MAX_ROWS).map(|change| {
         [
-            words::ago(change.at, frame.now),
+            words::stamp(change.at, frame.now),
             html! { (change.source) },
             health(change.health),
-            html! { (change.note.show(frame.visibility).map_or_else(|| "is for those who sign in".to_owned(), |note| clip(note))) },
+            html! { (change.note.show(frame.visibility).map_or_else(|| "sign in to read it".to_owned(), |note| clip(note))) },
         ]
     });
     html! {
@@ -167,18 +189,22 @@ fn list(changes: &[SourceRow], frame: &Frame<'_>) -> Markup {
     }
 }
 
+/// Why there is no history of a time.
+pub(super) fn gap_words(why: GapCause) -> &'static str {
+    match why {
+        GapCause::Off => "labwatch did not run",
+        GapCause::Lost => "the disk could not be written",
+    }
+}
+
 fn missing(gaps: &[Gap], now: Timestamp) -> Markup {
     let rows = gaps.iter().take(MAX_ROWS).map(|gap| {
-        let why = match gap.why {
-            GapCause::Off => "labwatch did not run",
-            GapCause::Lost => "the disk took nothing",
-        };
         let length = words::spell_between(gap.since, gap.until);
         [
-            words::time(gap.since, now),
-            words::time(gap.until, now),
+            words::stamp(gap.since, now),
+            words::stamp(gap.until, now),
             html! { (length) },
-            html! { (why) },
+            html! { (gap_words(gap.why)) },
         ]
     });
     html! {

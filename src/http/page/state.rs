@@ -8,7 +8,7 @@ use engine::{ExperimentView, Mismatch};
 pub(super) enum State {
     /// Everything that it should have is there.
     Ok,
-    /// It is not judged.
+    /// It is not evaluated.
     Unknown,
     /// Usable, with a loss.
     Degraded,
@@ -54,7 +54,7 @@ impl State {
         match self {
             Self::Ok => "Everything that it should have is there.",
             Self::Unknown => {
-                "Not judged: it is new, or its source tells nothing. Whether it can be booked stays as it was."
+                "Not evaluated: it is new, or its source sends no reports. Whether it can be booked stays as it was."
             }
             Self::Degraded => {
                 "Students can use it, with a loss: no remote login, or a stream that is not required is off."
@@ -64,7 +64,7 @@ impl State {
         }
     }
 
-    /// Whether somebody should look at it.
+    /// Whether a maintainer should look at it.
     pub(super) fn is_problem(self) -> bool {
         match self {
             Self::Degraded | Self::Flapping | Self::Down => true,

@@ -41,7 +41,7 @@ const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&";
 const SECRET: &str = "maintainer@lab.example";
 
 /// Every page that there is.
-const PAGES: [&str; 15] = [
+const PAGES: [&str; 20] = [
     "/",
     "/?wall",
     "/?q=pend&all=1",
@@ -49,7 +49,12 @@ const PAGES: [&str; 15] = [
     "/?q=nothing-like-this",
     "/experiments/pend00",
     "/experiments/pend04",
+    "/experiments",
+    "/experiments?sort=-since&state=down",
     "/pools",
+    "/categories",
+    "/timeline",
+    "/timeline?range=7d",
     "/sources",
     "/holds",
     "/outbox",
@@ -562,7 +567,7 @@ async fn problems_come_first_and_the_worst_of_them_before_the_others() {
         .to_vec();
     assert!(places.is_sorted(), "{places:?}");
     assert!(page.contains("<title>(6) Lab status</title>"), "{page}");
-    assert!(page.contains("6 of 10 experiments need somebody"));
+    assert!(page.contains("6 of 10 experiments need attention"));
     assert!(
         page.contains("works, but cannot be booked")
             && page.contains("does not work, but can be booked")
@@ -619,7 +624,7 @@ async fn a_well_laboratory_says_so_in_one_line() {
         page.contains("<title>Lab status</title>") && page.contains("The experiment is ok"),
         "{page}"
     );
-    assert!(!page.contains("Needs somebody") && page.contains("<b>1</b> of 1"));
+    assert!(!page.contains("Needs attention") && page.contains("<b>1</b> of 1"));
     assert!(page.contains(assets::icon(State::Ok)));
 }
 
@@ -640,7 +645,8 @@ async fn a_blind_labwatch_says_so_once() {
     lab.blind = Some(ago(2));
     let page = page(&web(lab), "/").await;
     assert!(
-        page.contains("hears nothing from anywhere") && !page.contains("relay</strong> is down"),
+        page.contains("gets no reports from any source")
+            && !page.contains("relay</strong> is down"),
         "{page}"
     );
 }
@@ -677,12 +683,12 @@ async fn the_page_of_an_experiment_answers() {
     for words in [
         "Since when",
         "Why",
-        "What we did",
-        "Whom we told",
+        "What labwatch did",
+        "Notified",
         "What you can do",
         "connected but sends nothing",
-        "withdrawn, so that nobody books it",
-        "told ",
+        "withdrawn, so that it cannot be booked",
+        "everybody <time",
     ] {
         assert!(page_of.contains(words), "{words} is missing: {page_of}");
     }
@@ -841,7 +847,16 @@ async fn the_first_look_is_light() {
         let weight = first_load(&lab, path).await;
         assert!(weight < BUDGET / 2, "{path} weighs {weight}");
     }
-    for path in ["/", "/?wall", "/?state=ok", "/pools", "/holds", "/lab"] {
+    for path in [
+        "/",
+        "/?wall",
+        "/?state=ok",
+        "/experiments",
+        "/timeline",
+        "/pools",
+        "/holds",
+        "/lab",
+    ] {
         let weight = first_load(&large, path).await;
         assert!(
             weight < BUDGET,
@@ -877,4 +892,372 @@ async fn a_browser_that_asks_for_an_icon_gets_one() {
         (StatusCode::OK, "image/svg+xml")
     );
     assert!(icon.starts_with("<svg "), "{icon}");
+}
+
+/// The laboratory with one experiment changed.
+fn with(lab: &mut Snapshot, stub: &str, change: impl Fn(&mut ExperimentView)) {
+    let views = lab.experiments.iter().map(|view| {
+        let mut view = (**view).clone();
+        if view.stub.as_str() == stub {
+            change(&mut view);
+        }
+        Arc::new(view)
+    });
+    lab.experiments = Arc::new(views.collect());
+}
+
+fn acknowledged() -> Suppression {
+    Suppression {
+        id: None,
+        kind: SuppressionKind::Acknowledged,
+        by: "Ada".to_owned(),
+        text: "new camera ordered".to_owned(),
+        until: None,
+    }
+}
+
+#[tokio::test]
+async fn what_is_acknowledged_needs_no_attention_and_stands_below() {
+    let mut lab = sick_lab();
+    for stub in ["pend00", "pend01"] {
+        with(&mut lab, stub, |view| view.quiet = Some(acknowledged()));
+    }
+    let silenced = Suppression {
+        kind: SuppressionKind::Silenced,
+        ..acknowledged()
+    };
+    with(&mut lab, "pend02", |view| {
+        view.quiet = Some(silenced.clone())
+    });
+    let overview = page(&web(lab.clone()), "/").await;
+    assert!(
+        overview.contains("4 of 10 experiments need attention")
+            && overview.contains("<title>(4) Lab status</title>"),
+        "a silence alone does not make a problem known: {overview}"
+    );
+    let places = ["id=\"x/pend02\"", "id=\"part-known\"", "id=\"x/pend00\""]
+        .map(|text| overview.find(text).expect(text));
+    assert!(places.is_sorted(), "{places:?}");
+    for stub in ["pend02", "pend03", "spin00", HOSTILE] {
+        with(&mut lab, stub, |view| view.quiet = Some(acknowledged()));
+    }
+    let overview = page(&web(lab), "/").await;
+    assert!(
+        overview.contains("No experiment needs attention, 6 of 10 acknowledged")
+            && !overview.contains("id=\"part-problems\""),
+        "{overview}"
+    );
+}
+
+#[tokio::test]
+async fn which_experiments_are_not_evaluated_is_said_with_why() {
+    let page_of = page(&web(sick_lab()), "/").await;
+    assert!(
+        page_of.contains("<a href=\"/?state=unknown\">1 of 10 experiments is not evaluated</a>"),
+        "{page_of}"
+    );
+    assert!(
+        page_of.contains(
+            "not evaluated: no reports from relay: <a class=\"name\" href=\"/experiments/spin01\">"
+        ),
+        "{page_of}"
+    );
+    let two = [Health::Unknown, Health::Ok].map(|health| {
+        let name = if health == Health::Ok { "b00" } else { "a00" };
+        experiment(name, health, Some(Bookable::Yes))
+    });
+    let mut lab = snapshot(two.to_vec());
+    with(&mut lab, "a00", |view| view.grace_until = Some(now()));
+    let page_of = page(&web(lab), "/").await;
+    assert!(
+        page_of.contains("<h1 id=\"verdict\"")
+            && page_of.contains("1 of 2 experiments is not evaluated")
+            && page_of.contains("new: not evaluated before its start-up grace is over: "),
+        "{page_of}"
+    );
+}
+
+#[tokio::test]
+async fn one_and_many_agree_with_their_verbs() {
+    let of = |health: &[Health]| {
+        let views = health.iter().enumerate();
+        snapshot(
+            views
+                .map(|(at, health)| experiment(&format!("a{at:02}"), *health, Some(Bookable::Yes)))
+                .collect(),
+        )
+    };
+    for (health, sentence) in [
+        (&[Health::Down][..], "The experiment needs attention"),
+        (&[Health::Unknown], "The experiment is not evaluated"),
+        (&[Health::Ok], "The experiment is ok"),
+        (
+            &[Health::Ok, Health::Degraded],
+            "1 of 2 experiments needs attention",
+        ),
+        (
+            &[Health::Down, Health::Down],
+            "2 of 2 experiments need attention",
+        ),
+        (
+            &[Health::Unknown, Health::Unknown],
+            "2 of 2 experiments are not evaluated",
+        ),
+        (&[Health::Ok, Health::Ok], "All 2 experiments are ok"),
+    ] {
+        let mut lab = of(health);
+        // Down and bookable does not fit, which would be a problem of its own.
+        lab.sources[0].health = SourceHealth::Live;
+        let page_of = page(&web(lab), "/").await;
+        assert!(page_of.contains(sentence), "{sentence}: {page_of}");
+    }
+}
+
+/// No page uses words that the glossary has done away with.
+#[tokio::test]
+async fn the_words_are_those_of_the_glossary() {
+    let web = web(sick_lab());
+    for path in PAGES {
+        let text = page(&web, path).await.to_lowercase();
+        for word in [
+            "judged",
+            "somebody",
+            "nobody",
+            "anybody",
+            "whoever",
+            "kept quiet",
+            "memory",
+            "ways to people",
+            "told",
+        ] {
+            assert!(!text.contains(word), "{path} says {word}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_list_of_experiments_sorts_and_filters_by_its_address() {
+    let mut lab = sick_lab();
+    with(&mut lab, "spin00", |view| view.since = ago(1));
+    with(&mut lab, "a/b", |view| view.since = ago(500));
+    let web = web(lab);
+    let first = async |path: &str| {
+        let page = page(&web, path).await;
+        let row = page.split("data-row").nth(1).expect("a row").to_owned();
+        let link = tags(&row).find(|tag| tag.contains("class=\"name\""));
+        attribute(link.expect("a link"), "href")
+            .expect("an address")
+            .to_owned()
+    };
+    for (path, expected) in [
+        ("/experiments?sort=-since", "/experiments/spin00"),
+        ("/experiments?sort=since", "/experiments/a%2Fb"),
+        ("/experiments?sort=-state&q=pend", "/experiments/pend00"),
+        ("/experiments?sort=-name", "/experiments/stray"),
+        (
+            "/experiments?sort=nonsense&pool=spin",
+            "/experiments/spin00",
+        ),
+    ] {
+        assert_eq!(first(path).await, expected, "{path}");
+    }
+    let sorted = page(&web, "/experiments?sort=-since&state=down").await;
+    assert!(
+        sorted.contains("aria-sort=\"descending\"")
+            && sorted.contains("href=\"/experiments?state=down&amp;sort=since\"")
+            && sorted.contains("3 experiments found"),
+        "{sorted}"
+    );
+    assert_eq!(sorted.matches("aria-sort").count(), 1, "{sorted}");
+}
+
+#[tokio::test]
+async fn the_timeline_of_the_laboratory_lists_changes_newest_first() {
+    let mut lab = sick_lab();
+    let change = |minutes, health| {
+        Arc::new(Event {
+            when: ago(minutes),
+            health,
+            was: Health::Ok,
+            issues: Vec::new(),
+            jump: JumpHealth::Up,
+            streams: Vec::new(),
+            why: Why::Observed,
+        })
+    };
+    with(&mut lab, "spin00", |view| {
+        view.events = vec![change(2 * 24 * 60, Health::Down)]
+    });
+    with(&mut lab, "stray", |view| {
+        view.events = vec![change(3, Health::Down)]
+    });
+    let web = web(lab);
+    let day = page(&web, "/timeline").await;
+    let places =
+        ["/experiments/stray\"", "/experiments/pend00\""].map(|text| day.find(text).expect(text));
+    assert!(places.is_sorted(), "{places:?}");
+    assert!(
+        !day.contains("/experiments/spin00\""),
+        "that was before the last 24 hours: {day}"
+    );
+    assert!(
+        day.contains("No history is kept") && day.contains(" data-exact>"),
+        "{day}"
+    );
+    let week = page(&web, "/timeline?range=7d").await;
+    assert!(
+        week.contains("/experiments/spin00\"")
+            && week.contains("href=\"/timeline?range=7d\" aria-current=\"true\""),
+        "{week}"
+    );
+}
+
+#[tokio::test]
+async fn while_flapping_the_reason_says_whether_it_holds_now() {
+    let mut lab = sick_lab();
+    let silent = Issue::Required(topic("pend04-st-video"), StreamHealth::Silent);
+    with(&mut lab, "pend04", |view| {
+        view.health = Health::Flapping;
+        view.issues = vec![silent.clone()];
+    });
+    let now_active = page(&web(lab.clone()), "/experiments/pend04").await;
+    let words = "it changes too often, because of: pend04-st-video is connected but sends nothing";
+    assert!(
+        now_active.contains(&format!("{words}; not at this moment")),
+        "{now_active}"
+    );
+    with(&mut lab, "pend04", |view| {
+        view.streams[1].health = StreamHealth::Silent
+    });
+    let now_silent = page(&web(lab), "/experiments/pend04").await;
+    assert!(
+        now_silent.contains(words) && !now_silent.contains("not at this moment"),
+        "{now_silent}"
+    );
+}
+
+#[tokio::test]
+async fn when_a_stream_last_sent_is_said_as_far_as_it_is_known() {
+    let gone = Arc::new(engine::LastConnection {
+        connected: String::new(),
+        expires: String::new(),
+        remote: String::new(),
+        user_agent: String::new(),
+        scopes: engine::Scopes::default(),
+        tx: Some(engine::Traffic {
+            last: Some(std::time::Duration::from_secs(60)),
+            size: 0,
+            fps: 0.0,
+        }),
+        rx: None,
+    });
+    for (seen, evidence, last, words) in [
+        (Seen::Never, Evidence::Unverified, None, "never connected"),
+        (
+            Seen::At(ago(4)),
+            Evidence::Statistics,
+            Some(gone),
+            "(5 min ago)",
+        ),
+        (
+            Seen::At(ago(4)),
+            Evidence::Unverified,
+            None,
+            "not known: not connected any more",
+        ),
+        (
+            Seen::At(ago(4)),
+            Evidence::Sampled(Some(ago(7))),
+            None,
+            "in a sample",
+        ),
+        (
+            Seen::InNewest,
+            Evidence::Sampled(None),
+            None,
+            "nothing in the newest sample",
+        ),
+        (
+            Seen::InNewest,
+            Evidence::Statistics,
+            None,
+            "nothing since it connected",
+        ),
+        (
+            Seen::InNewest,
+            Evidence::Unverified,
+            None,
+            "not known: without statistics of relay",
+        ),
+    ] {
+        let mut lab = sick_lab();
+        with(&mut lab, "pend04", |view| {
+            view.streams[1].seen = seen;
+            view.streams[1].evidence = evidence;
+            view.streams[1].last.clone_from(&last);
+        });
+        let page_of = page(&web(lab), "/experiments/pend04").await;
+        let row = page_of.split("pend04-st-video").nth(1).expect("the row");
+        let row = row.split("</tr>").next().expect("its end");
+        assert!(row.contains(words), "{words}: {row}");
+    }
+}
+
+#[test]
+fn names_of_pools_are_made_readable() {
+    for (name, title) in [("pend", "Pend"), ("kind-a", "Kind a"), ("-", "-"), ("", "")] {
+        assert_eq!(super::pools::title(name), title);
+    }
+}
+
+#[tokio::test]
+async fn students_find_a_title_and_the_way_back() {
+    let open = page(&web(sick_lab()), "/lab/pend").await;
+    assert!(
+        open.contains("<h1>Pend</h1>")
+            && open.contains("<a href=\"/lab\">")
+            && !open.contains("Back to the overview"),
+        "{open}"
+    );
+    let reader = web_of(sick_lab(), session(Scope::Read), None);
+    assert!(
+        page(&reader, "/lab")
+            .await
+            .contains("<a href=\"/\">Back to the overview</a>")
+    );
+}
+
+#[tokio::test]
+async fn long_tables_can_be_folded_on_a_phone() {
+    let list = page(&web(sick_lab()), "/timeline").await;
+    assert!(
+        list.contains("<details class=\"fold\"><summary>Show all 10 rows</summary></details><div class=\"scroll\">"),
+        "{list}"
+    );
+    let short = page(&web(sick_lab()), "/sources").await;
+    assert!(!short.contains("class=\"fold\""), "{short}");
+}
+
+#[tokio::test]
+async fn the_wall_shows_the_worst_first_and_every_pool() {
+    let wall = page(&web(sick_lab()), "/?wall").await;
+    let places = ["x/pend00", "x/pend02", "class=\"stock few\"", " pend04<"]
+        .map(|text| wall.find(text).expect(text));
+    assert!(places.is_sorted(), "{places:?}: {wall}");
+    assert!(
+        !wall.contains("<nav") && !wall.contains("<form") && wall.contains("cards k3"),
+        "{wall}"
+    );
+    let large = page(&web(large_lab(200)), "/?wall").await;
+    assert!(
+        large.contains("and 26 more problems")
+            && large.contains("class=\"dots\"")
+            && !large.contains("class=\"tiles\""),
+        "{large}"
+    );
+    let one = page(&web(sick_lab()), "/?wall&pool=spin").await;
+    assert!(
+        one.contains("x/spin00") && !one.contains("x/pend00") && !one.contains(" pend04<"),
+        "{one}"
+    );
 }

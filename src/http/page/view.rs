@@ -1,12 +1,14 @@
-//! What the pages show, taken from a snapshot: experiments with the answers that people ask for, and pools. Reads, and decides nothing.
+//! What the pages show, taken from a snapshot: experiments with the answers that maintainers need, and pools. Reads, and decides nothing.
 
 use std::cmp::Reverse;
 
 use jiff::Timestamp;
 
 use super::state::{Booking, State, mismatch_words};
-use engine::model::CallError;
-use engine::{Affected, ExperimentView, Issue, PoolView, Role, Severity, Snapshot, ToldView};
+use engine::model::{CallError, JumpHealth, SourceHealth, SourceName, StreamHealth};
+use engine::{
+    Affected, ExperimentView, Issue, PoolView, Role, Severity, Snapshot, SuppressionKind, ToldView,
+};
 
 /// An experiment as it is shown.
 #[derive(Debug, Clone, Copy)]
@@ -55,8 +57,8 @@ impl<'a> Experiment<'a> {
         self.view.advice.as_deref()
     }
 
-    /// How people were told that it is as it is.
-    pub(super) fn notified(&self) -> Told<'a> {
+    /// Which notifications about its health went out.
+    pub(super) fn notified(&self) -> Notified<'a> {
         let notified = self.snapshot.notified(self.name());
         let waiting = self
             .snapshot
@@ -65,39 +67,93 @@ impl<'a> Experiment<'a> {
             .filter_map(|route| route.waiting_since)
             .min();
         if self.snapshot.routes.is_empty() {
-            Told::Nobody
+            Notified::NoRoute
         } else if notified.is_empty() {
-            waiting.map_or(Told::NotYet, Told::Waits)
+            waiting.map_or(Notified::NotYet, Notified::Waiting)
         } else {
-            Told::By(notified)
+            Notified::Routes(notified)
         }
     }
 
-    /// Whether somebody should look at it.
+    /// Whether it is not as it should be, acknowledged or not.
     pub(super) fn is_problem(&self) -> bool {
         self.state.is_problem() || self.mismatch.is_some()
+    }
+
+    /// Whether maintainers know of its problem: it is acknowledged, or maintenance was planned. A silence alone does not say that.
+    pub(super) fn is_known(&self) -> bool {
+        self.view.quiet.as_ref().is_some_and(|quiet| {
+            matches!(
+                quiet.kind,
+                SuppressionKind::Acknowledged | SuppressionKind::Maintenance
+            )
+        })
+    }
+
+    /// Whether a maintainer should look at it now.
+    pub(super) fn needs_attention(&self) -> bool {
+        self.is_problem() && !self.is_known()
     }
 
     /// Why it is not ok, in plain words.
     pub(super) fn why(&self) -> String {
         let issues: Vec<String> = self.view.issues.iter().map(Issue::to_string).collect();
         match (issues.is_empty(), self.state, self.view.grace_until) {
-            (_, State::Flapping, _) => [vec!["it comes and goes too often".to_owned()], issues]
-                .concat()
-                .join("; "),
+            (true, State::Flapping, _) => "it changes too often".to_owned(),
+            (false, State::Flapping, _) => {
+                // While it flaps, these are what was wrong at the latest loss, which may be over.
+                let over = if self.view.issues.iter().all(|issue| self.is_over(issue)) {
+                    "; not at this moment"
+                } else {
+                    ""
+                };
+                format!(
+                    "it changes too often, because of: {}{over}",
+                    issues.join("; ")
+                )
+            }
             (false, ..) => issues.join("; "),
             (true, State::Unknown, Some(_)) => {
-                "new: it is not judged before its start-up grace is over".to_owned()
+                "new: not evaluated before its start-up grace is over".to_owned()
             }
-            (true, State::Unknown, None) => "not judged: a source tells nothing".to_owned(),
-            (true, ..) => "everything is there".to_owned(),
+            (true, State::Unknown, None) => self.unevaluated(),
+            (true, ..) => "all required streams are active".to_owned(),
+        }
+    }
+
+    /// Whether what is or was wrong is not so now.
+    fn is_over(&self, issue: &Issue) -> bool {
+        match issue {
+            Issue::Required(topic, _) | Issue::Other(topic, _) => self
+                .view
+                .streams
+                .iter()
+                .any(|stream| stream.topic == *topic && stream.health == StreamHealth::Active),
+            Issue::JumpLost => self.view.jump == JumpHealth::Up,
+            Issue::RelayOutage => {
+                self.snapshot.source(SourceName::Relay).health == SourceHealth::Live
+            }
+        }
+    }
+
+    /// Why it is not evaluated although its grace is over. Relay and book decide about that, jump does not.
+    fn unevaluated(&self) -> String {
+        let missing: Vec<&str> = [SourceName::Relay, SourceName::Book]
+            .into_iter()
+            .filter(|name| self.snapshot.source(*name).health != SourceHealth::Live)
+            .map(SourceName::as_str)
+            .collect();
+        if missing.is_empty() {
+            "not evaluated: the next report decides".to_owned()
+        } else {
+            format!("not evaluated: no reports from {}", missing.join(" and "))
         }
     }
 
     /// What labwatch did about it.
     pub(super) fn done(&self, role: Role) -> String {
         if role == Role::Follower {
-            return "nothing: this labwatch only watches, another one acts".to_owned();
+            return "nothing: this labwatch is a follower, the leader switches".to_owned();
         }
         let fault = self.fault();
         match (self.state, self.booking) {
@@ -107,10 +163,10 @@ impl<'a> Experiment<'a> {
                 "nothing yet: book has not said whether it can be booked".to_owned()
             }
             (State::Unknown, Booking::Bookable | Booking::Withdrawn) => {
-                "left as it is until it is judged".to_owned()
+                "left as it is until it is evaluated".to_owned()
             }
             (State::Down | State::Flapping, Booking::Withdrawn) => {
-                "withdrawn, so that nobody books it".to_owned()
+                "withdrawn, so that it cannot be booked".to_owned()
             }
             (State::Down | State::Flapping, Booking::Bookable) => fault.map_or_else(
                 || "being withdrawn".to_owned(),
@@ -148,15 +204,15 @@ impl<'a> Experiment<'a> {
     }
 }
 
-/// How people were told about an experiment.
+/// Which notifications about an experiment went out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told<'a> {
-    /// There is nobody to tell.
-    Nobody,
-    /// These routes were told.
-    By(&'a [ToldView]),
-    /// There is news that waits.
-    Waits(Timestamp),
+pub(super) enum Notified<'a> {
+    /// No route is configured.
+    NoRoute,
+    /// These routes delivered.
+    Routes(&'a [ToldView]),
+    /// A route has waited since then.
+    Waiting(Timestamp),
     /// Nothing went out.
     NotYet,
 }
@@ -166,7 +222,9 @@ pub(super) enum Told<'a> {
 pub(super) struct PoolCard<'a> {
     /// Its name.
     pub(super) name: &'a str,
-    /// How each of its experiments is, in the order of their names.
+    /// The names of its experiments, sorted.
+    pub(super) names: Vec<&'a str>,
+    /// How each of them is.
     pub(super) states: Vec<State>,
     /// How many can be used.
     pub(super) usable: usize,
@@ -195,6 +253,7 @@ impl<'a> PoolCard<'a> {
         let busiest = pool.standing.peak_at.map(|at| (pool.standing.peak, at));
         let mut card = Self {
             name: &pool.name,
+            names: Vec::new(),
             states: Vec::new(),
             usable: 0,
             bookable: 0,
@@ -212,8 +271,9 @@ impl<'a> PoolCard<'a> {
         card
     }
 
-    fn take_in(&mut self, experiment: &Experiment<'_>) {
+    fn take_in(&mut self, experiment: &Experiment<'a>) {
         let usable = experiment.state.is_usable();
+        self.names.push(experiment.name());
         self.states.push(experiment.state);
         self.usable += usize::from(usable);
         self.bookable += usize::from(usable && experiment.booking == Booking::Bookable);
@@ -227,7 +287,7 @@ impl<'a> PoolCard<'a> {
         self.states.len()
     }
 
-    /// How many are not judged.
+    /// How many are not evaluated.
     pub(super) fn unknown(&self) -> usize {
         self.tally()
             .find(|(state, _)| *state == State::Unknown)
@@ -259,11 +319,20 @@ pub(super) fn experiments(snapshot: &Snapshot) -> impl Iterator<Item = Experimen
         .map(|view| Experiment::of(snapshot, view))
 }
 
-/// What somebody should look at, what is needed first first; then the worst, then the newest.
+/// What needs attention, the most urgent first: by the next booking, then the worst, then the newest.
 pub(super) fn problems(snapshot: &Snapshot) -> Vec<Experiment<'_>> {
-    let mut problems: Vec<_> = experiments(snapshot)
-        .filter(Experiment::is_problem)
-        .collect();
+    by_urgency(experiments(snapshot).filter(Experiment::needs_attention))
+}
+
+/// The problems that maintainers know of, in the same order.
+pub(super) fn known(snapshot: &Snapshot) -> Vec<Experiment<'_>> {
+    by_urgency(
+        experiments(snapshot).filter(|experiment| experiment.is_problem() && experiment.is_known()),
+    )
+}
+
+fn by_urgency<'a>(problems: impl Iterator<Item = Experiment<'a>>) -> Vec<Experiment<'a>> {
+    let mut problems: Vec<_> = problems.collect();
     problems.sort_by_key(|problem| {
         (
             problem.affected().first_start.unwrap_or(Timestamp::MAX),

@@ -1,7 +1,8 @@
-//! Times and lengths of time as people read them. The server says them in UTC; a script may say them in the reader's zone.
+//! Times, durations and counts in readable form. The server writes times in UTC; the script writes them in the reader's zone.
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
@@ -12,7 +13,38 @@ const MAX_CHARS: usize = 300;
 
 /// A moment: `08:04 UTC`, with the date where it is not today's.
 pub(super) fn time(moment: Timestamp, now: Timestamp) -> Markup {
-    html! { time datetime=(iso(moment)) title=(iso(moment)) { (spell_time(moment, now)) } }
+    html! { time datetime=(iso(moment)) title=(full(moment)) { (spell_time(moment, now)) } }
+}
+
+/// A moment to the second with its date, for tables in which events are close together: `21 Nov 08:04:12 UTC`.
+pub(super) fn stamp(moment: Timestamp, now: Timestamp) -> Markup {
+    let year = |of: Timestamp| of.to_zoned(TimeZone::UTC).year();
+    let form = if year(moment) == year(now) {
+        "%-d %b %H:%M:%S UTC"
+    } else {
+        "%-d %b %Y %H:%M:%S UTC"
+    };
+    html! { time datetime=(iso(moment)) title=(full(moment)) data-exact { (moment.strftime(form)) } }
+}
+
+/// A stretch of time: `21 Nov 08:00 to 08:15 UTC`, or with both dates where it is longer than a day.
+pub(super) fn spell_range(from: Timestamp, until: Timestamp) -> String {
+    let length = until.duration_since(from);
+    let until_form = if length < SignedDuration::from_hours(24) {
+        "%H:%M UTC"
+    } else {
+        "%-d %b %H:%M UTC"
+    };
+    format!(
+        "{} to {}",
+        from.strftime("%-d %b %H:%M"),
+        until.strftime(until_form)
+    )
+}
+
+/// A moment in full, for those who point at it: `Saturday 21 November 2026, 08:04:12 UTC`.
+pub(super) fn full(moment: Timestamp) -> String {
+    moment.strftime("%A %-d %B %Y, %H:%M:%S UTC").to_string()
 }
 
 /// A moment and how long ago it is: `08:04 UTC (3 min ago)`.
@@ -93,12 +125,13 @@ pub(super) fn timed(text: &str, now: Timestamp) -> Markup {
     }
 }
 
-/// A number and its noun: `1 booking`, `2 bookings`.
-pub(super) fn count(number: usize, noun: &str) -> String {
-    if number == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{number} {noun}s")
+/// A number and its noun: `1 booking`, `2 bookings`, `2 entries`.
+pub(super) fn count(number: impl TryInto<u64>, noun: &str) -> String {
+    let number = number.try_into().unwrap_or(u64::MAX);
+    match (number, noun.strip_suffix("ry")) {
+        (1, _) => format!("1 {noun}"),
+        (_, Some(stem)) => format!("{number} {stem}ries"),
+        (_, None) => format!("{number} {noun}s"),
     }
 }
 
@@ -116,7 +149,7 @@ mod tests {
         let markup = since(at("2026-11-21T07:00:00.5Z"), now).into_string();
         assert_eq!(
             markup,
-            "since <time datetime=\"2026-11-21T07:00:00Z\" title=\"2026-11-21T07:00:00Z\">07:00 UTC</time> \
+            "since <time datetime=\"2026-11-21T07:00:00Z\" title=\"Saturday 21 November 2026, 07:00:00 UTC\">07:00 UTC</time> \
              <span class=\"ago\" data-for=\"2026-11-21T07:00:00Z\">(1 h 4 min)</span>"
         );
         assert!(
@@ -128,6 +161,15 @@ mod tests {
             time(at("2025-11-20T23:59:00Z"), now)
                 .into_string()
                 .contains(">20 Nov 2025 23:59 UTC<")
+        );
+        assert_eq!(
+            stamp(at("2026-11-21T08:04:09Z"), now).into_string(),
+            "<time datetime=\"2026-11-21T08:04:09Z\" title=\"Saturday 21 November 2026, 08:04:09 UTC\" data-exact>21 Nov 08:04:09 UTC</time>"
+        );
+        assert!(
+            stamp(at("2025-11-20T23:59:00Z"), now)
+                .into_string()
+                .contains(">20 Nov 2025 23:59:00 UTC<")
         );
         assert_eq!(ago_or_never(None, now).into_string(), "never");
     }

@@ -40,6 +40,7 @@ pub const DOCUMENT_V2_JSON: &str = include_str!("../../../openapi/labwatch-v2.js
         (name = "holds", description = "Resources that a person withdrew in book"),
         (name = "categories", description = "Named sets of experiments and components, which can be closed"),
         (name = "reports", description = "What components and experiments report by themselves (passive checks)"),
+        (name = "cluster", description = "The replicas of this laboratory's labwatch"),
         (name = "access", description = "Tokens and sessions"),
         (name = "health", description = "The health of labwatch itself and of the laboratory, in the forms of four other systems, and its metrics. \
             Each answer is made of one picture, so no two of them disagree"),
@@ -52,9 +53,10 @@ struct Head;
 /// The document, made anew from the code.
 #[must_use]
 pub fn document_v2() -> utoipa::openapi::OpenApi {
-    let parts = [
+    let parts = vec![
         reading().into_document(),
         super::access_routes().into_document(),
+        super::cluster_routes().into_document(),
         suppressions::reading().into_document(),
         suppressions::changing().into_document(),
         super::holds::changing().into_document(),

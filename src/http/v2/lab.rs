@@ -17,7 +17,10 @@ use crate::http::auth::Viewer;
 use crate::http::error::ApiError;
 use crate::http::state::{Served, answer};
 use engine::model::Visibility;
-use engine::{self, CanaryView, Cause, PoolView, RouteView, Severity, Snapshot, SourceView, model};
+use engine::{
+    self, CanaryView, Cause, PoolView, RouteView, Severity, Snapshot, SourceView, UnreachedView,
+    model,
+};
 
 /// How the whole laboratory is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -163,10 +166,38 @@ struct Way {
     /// When what waits was refused for good; null when it was not.
     #[schema(required)]
     refused: Option<Timestamp>,
+    /// The recipients who do not have what the others have, sorted.
+    unreached: Vec<Unreached>,
+}
+
+/// A recipient of a route who is not reached.
+#[derive(Debug, Serialize, ToSchema)]
+struct Unreached {
+    /// Who; null for readers who may not see addresses.
+    #[schema(required, example = "ann@example.org")]
+    recipient: Option<String>,
+    /// Since when.
+    since: Timestamp,
+    /// Why the last attempt failed.
+    fault: Fault,
+    /// Whether the recipient is refused for good, so that only the next notification is tried.
+    refused: bool,
+}
+
+impl Unreached {
+    fn new(view: &UnreachedView, sight: Visibility) -> Self {
+        Self {
+            recipient: view.recipient.show(sight).map(str::to_owned),
+            since: view.since.into(),
+            fault: Fault::from(&view.fault),
+            refused: view.refused,
+        }
+    }
 }
 
 impl Way {
-    fn new(view: &RouteView) -> Self {
+    fn new(view: &RouteView, sight: Visibility) -> Self {
+        let unreached = view.unreached.iter();
         Self {
             name: view.name.to_string(),
             channel: view.channel.into(),
@@ -175,6 +206,7 @@ impl Way {
             fault: view.fault.as_ref().map(Fault::from),
             failures: view.failures,
             refused: view.refused.map(Timestamp::from),
+            unreached: unreached.map(|one| Unreached::new(one, sight)).collect(),
         }
     }
 }
@@ -225,7 +257,11 @@ pub(super) async fn lab(
         sources: Source::all(&snapshot, sight),
         blind_since: snapshot.blind.map(Timestamp::from),
         manifest_lost_since: snapshot.manifest_lost.map(Timestamp::from),
-        routes: snapshot.routes.iter().map(Way::new).collect(),
+        routes: snapshot
+            .routes
+            .iter()
+            .map(|route| Way::new(route, sight))
+            .collect(),
         sampling: Sampling {
             streams: snapshot.sampling.streams,
             round_seconds: snapshot.sampling.round.as_secs_f64(),

@@ -9,6 +9,7 @@ mod badge;
 mod body;
 mod categories;
 mod category_desk;
+mod cluster;
 mod detail;
 mod diff;
 mod docs;
@@ -93,6 +94,11 @@ fn reading() -> Routes<Arc<Served>> {
 /// The routes of tokens and sessions.
 pub(super) fn access_routes() -> Routes<Arc<Authenticator>> {
     tokens::routes().merge(session::routes())
+}
+
+/// The routes of the cluster.
+pub(super) fn cluster_routes() -> Routes<cluster::MaybeCluster> {
+    cluster::reading().merge(cluster::changing())
 }
 
 /// The routes of commands to the engine.

@@ -115,7 +115,12 @@ words! {
     /// How a route sends.
     Channel of engine::Channel {
         Mail = engine::Channel::Mail,
-        Webhook = engine::Channel::Webhook,
+        Webhook = engine::Channel::Http(engine::HttpChannel::Webhook),
+        Alertmanager = engine::Channel::Http(engine::HttpChannel::Alertmanager),
+        Slack = engine::Channel::Http(engine::HttpChannel::Slack),
+        Teams = engine::Channel::Http(engine::HttpChannel::Teams),
+        Matrix = engine::Channel::Http(engine::HttpChannel::Matrix),
+        Ntfy = engine::Channel::Http(engine::HttpChannel::Ntfy),
     }
 
     /// Whether this replica acts, or only watches.

@@ -2,6 +2,7 @@
 //! vanished from the laboratory vanishes from the answer.
 
 mod canary;
+mod cluster;
 mod counters;
 mod encoder;
 mod http;
@@ -17,6 +18,7 @@ use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
+pub use cluster::ClusterFigures;
 pub use counters::Counters;
 pub use http::HttpCounts;
 pub use service::{Component, Inside, Queue, Service, StoreFigures};
@@ -79,6 +81,9 @@ impl Collector for Everything {
         let snapshot = Arc::clone(&self.snapshots.borrow());
         let mut encoder = Encoder::new(encoder);
         service::write(&mut encoder, &snapshot, &self.inside)?;
+        if let Some(cluster) = &self.inside.cluster {
+            cluster::write(&mut encoder, &cluster())?;
+        }
         lab::write(&mut encoder, &snapshot)?;
         canary::write(&mut encoder, &snapshot)?;
         self.counters.write(&mut encoder)?;

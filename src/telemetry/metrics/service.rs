@@ -3,6 +3,7 @@
 
 use std::fmt;
 
+use super::cluster::ClusterFigures;
 use super::encoder::Encoder;
 use engine::Snapshot;
 
@@ -13,6 +14,8 @@ pub struct Inside {
     pub queues: Vec<Queue>,
     /// The store; `None` when nothing is kept.
     pub store: Option<Box<dyn Fn() -> StoreFigures + Send + Sync>>,
+    /// The cluster; `None` when this labwatch is the only one.
+    pub cluster: Option<Box<dyn Fn() -> ClusterFigures + Send + Sync>>,
 }
 
 impl fmt::Debug for Inside {

@@ -139,9 +139,17 @@ pub(super) fn is_bad(experiment: &Experiment) -> bool {
 }
 
 impl DerivedViews {
-    /// What can be done about an experiment; `None` when nothing is wrong or its symptoms do not tell.
-    pub(crate) fn advice_for(&self, experiment: &Experiment) -> Option<&str> {
-        let facts = || experiment.facts(self.neighbours(experiment));
+    /// What can be done about an experiment; `None` when nothing is wrong or its symptoms do not tell. With `is_login_old` what is known
+    /// of its remote login may be older than what is wrong.
+    pub(crate) fn advice_for(&self, experiment: &Experiment, is_login_old: bool) -> Option<&str> {
+        let facts = || {
+            let facts = experiment.facts(self.neighbours(experiment));
+            if is_login_old {
+                facts.without_login_seen()
+            } else {
+                facts
+            }
+        };
         is_bad(experiment).then(|| self.advice.of(&facts()).map(|given| given.text))?
     }
 

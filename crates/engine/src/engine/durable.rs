@@ -141,6 +141,12 @@ impl DurableState {
             Notified::Alert(alert, known) => {
                 (Subject::Alert(*alert), known.map(StateValue::NotifiedAlert))
             }
+            Notified::Unsteady(stub, told) => {
+                let key = StateKey::Unsteady(route.clone(), stub.clone());
+                let told = (!told.is_empty()).then(|| StateValue::Unsteady(told.clone()));
+                self.put(key, told);
+                return Vec::new();
+            }
             Notified::ReminderState(state) => {
                 let key = StateKey::Reminder(route.clone());
                 self.set(key, StateValue::Reminder(*state));
@@ -166,9 +172,13 @@ impl DurableState {
 
     fn route_gone(&mut self, route: &RouteName) -> Vec<u64> {
         let of_route = |(key, value): (&StateKey, &StateValue)| match (key, value) {
-            (StateKey::Notified(of, _) | StateKey::Reminder(of) | StateKey::Lane(of), _) => {
-                *of == *route
-            }
+            (
+                StateKey::Notified(of, _)
+                | StateKey::Reminder(of)
+                | StateKey::Unsteady(of, _)
+                | StateKey::Lane(of),
+                _,
+            ) => *of == *route,
             (StateKey::Outbox(_), StateValue::Outbox(entry)) => entry.route == *route,
             _ => false,
         };

@@ -163,7 +163,7 @@ impl Engine {
     fn let_go_of_gone(&mut self, step: &mut Step) {
         let gone = self.experiments.fleet.gone().to_vec();
         for stub in &gone {
-            self.notifications.forget(stub);
+            self.notifications.forget(stub, self.now);
         }
         self.suppressions.forget(&gone, self.now.wall(), step);
     }

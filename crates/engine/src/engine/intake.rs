@@ -306,7 +306,7 @@ impl Engine {
                         self.switching.manifest_known,
                         self.now,
                     ),
-                    None => self.notifications.forget(stub),
+                    None => self.notifications.forget(stub, self.now),
                 }
             }
             step.record(Record::Notified {

@@ -78,6 +78,9 @@ impl Memory {
                 StateKey::Notified(route, Subject::Alert(alert)),
                 StateValue::NotifiedAlert(known),
             ) => self.notified(route, Notified::Alert(alert, Some(known))),
+            (StateKey::Unsteady(route, stub), StateValue::Unsteady(told)) => {
+                self.notified(route, Notified::Unsteady(stub, told));
+            }
             (StateKey::Reminder(route), StateValue::Reminder(state)) => {
                 self.notified(route, Notified::ReminderState(state));
             }

@@ -110,6 +110,8 @@ impl Engine {
                 let settle = self.policy.settle;
                 self.sources.relay.note_canary(&canary, settle, now);
             }
+            Input::DeliveryBegun(id) => self.notifications.begun(id, now),
+            Input::Retry(channel) => self.notifications.retry(channel, now),
             Input::Delivered { id, outcome } => self.delivered(id, &outcome, &mut step),
             Input::Command(order) => self.command(order, &mut step),
             Input::Component(component) => self.component(component),

@@ -41,8 +41,11 @@ impl Engine {
             views: &self.views,
             is_switching: self.switching.resources.is_moving()
                 && self.switching.may_switch(&self.sources),
+            reported: self.sources.reported(),
             settles_until: self.sources.settles_until(),
             active_alerts,
+            routes: self.notifications.views(),
+            jump_reported: self.sources.get(SourceName::Jump).last,
         };
         for due in self.notifications.due(&context) {
             let (record, notification) = match due {
@@ -126,7 +129,7 @@ impl Engine {
         let note = self.sources.get(name).note(Visibility::MAINTAINER);
         match (name, self.hides(name)) {
             (SourceName::Relay, hidden) if self.sources.outage => {
-                format!("{note}. {hidden} experiments are withdrawn until it tells again")
+                format!("{note}. {hidden} experiments are withdrawn until it reports again")
             }
             (SourceName::Relay, hidden) if self.sources.relay.is_not_forwarding() => format!(
                 "{note}. {hidden} experiments are not evaluated, and nothing is switched because of it. If students can use experiments all \

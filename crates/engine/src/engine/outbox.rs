@@ -12,6 +12,10 @@ use crate::protocol::state::{
     Alert, OutboxEntry, OutboxNews, StateKey, StateValue, Subject, UnconfirmedAlert,
 };
 
+/// The longest message that is kept as it is, in lines: an entry of the state has to fit into a request to etcd (1.5 MiB). After a restart
+/// a longer one is put together anew.
+const KEPT_LINES: usize = 500;
+
 /// What is told by something else, or is not to be told any more.
 #[derive(Debug, Default)]
 pub(super) struct Told {
@@ -122,6 +126,7 @@ fn entries(state: &DurableState, route: Option<&RouteName>) -> Vec<(u64, OutboxE
 
 fn entry(notification: &Notification, at: Timestamp) -> OutboxEntry {
     let summary = &notification.summary;
+    let lines = summary.news.len() + summary.problems.len();
     let news = summary.news.iter().map(|line| OutboxNews {
         stub: line.stub.clone(),
         health: line.health,
@@ -143,7 +148,7 @@ fn entry(notification: &Notification, at: Timestamp) -> OutboxEntry {
         created: at,
         news: news.collect(),
         alerts: alerts.collect(),
-        message: Some(Arc::clone(summary)),
+        message: (lines <= KEPT_LINES).then(|| Arc::clone(summary)),
         digest: notification.digest,
         not_before: None,
     }

@@ -136,7 +136,7 @@ impl Views {
                 .groups
                 .calendar
                 .affected(&experiment.resources, context.now),
-            advice: self.derived.advice_for(experiment).map(Arc::from),
+            advice: self.derived.advice_for(experiment, false).map(Arc::from),
         }
     }
 

@@ -2,7 +2,9 @@
 
 use super::experiment::Experiment;
 use super::fleet::Fleet;
-use crate::model::{Health, Stub};
+use super::stream::Stream;
+use crate::experiments::evaluate::Presence;
+use crate::model::{Health, JumpHealth, Moment, StreamHealth, Stub};
 use crate::notifications::advice::{Facts, Neighbours};
 use crate::notifications::correlation::{Cause, FEWEST_OF_A_CAUSE, Loss, Place, group};
 
@@ -60,5 +62,23 @@ impl Experiment {
             others: tally(false),
             neighbours,
         }
+    }
+
+    /// When all that it lacks now was last reported; `None` where nothing is lacking or it never was.
+    pub(crate) fn last_complete(&self) -> Option<Moment> {
+        let missing = |stream: &&Stream| stream.health == StreamHealth::Missing;
+        let streams = self.streams.iter().filter(missing);
+        let host = (self.login() == JumpHealth::Lost).then_some(&self.host);
+        let lacking = streams.map(|stream| &stream.sighting).chain(host);
+        let gone = lacking.filter_map(|sighting| match sighting.presence {
+            Presence::Gone { seen } => Some(seen),
+            Presence::Newest { .. } | Presence::Never { .. } => None,
+        });
+        gone.min()
+    }
+
+    /// Whether its remote login is in jump's newest report.
+    pub(crate) fn is_login_reported(&self) -> bool {
+        matches!(self.host.presence, Presence::Newest { .. })
     }
 }

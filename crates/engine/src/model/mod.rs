@@ -15,7 +15,7 @@ mod private;
 
 pub use availability::{Availability, Bookable, OUR_PREFIX};
 pub use call_error::{CallError, ConnectError, FaultClass, Step};
-pub use clock::spell_time;
+pub use clock::{spell_time, spell_time_in};
 pub use deceptive::{escape_deceptive, is_deceptive};
 pub use duration::{DurationError, format_duration, parse_duration, spell_duration};
 pub use health::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth};

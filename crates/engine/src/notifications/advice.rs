@@ -8,6 +8,9 @@ use crate::model::{JumpHealth, StreamHealth};
 /// The longest text of an advice, in bytes: it is one paragraph of a mail.
 pub const MAX_ADVICE_BYTES: usize = 1_000;
 
+/// A site counts as lost when so many of its experiments are lost for each one that is not.
+const SITE_SHARE: usize = 10;
+
 /// A site counts as lost when at least so many neighbours are lost and none is up.
 const SITE_NEIGHBOURS: usize = 2;
 
@@ -130,20 +133,22 @@ impl Pattern {
 
     fn both_down(neighbours: Neighbours) -> Self {
         match neighbours {
-            Neighbours { up: 1.., .. } => Self::BothDownNeighboursUp,
-            Neighbours {
-                lost: SITE_NEIGHBOURS..,
-                ..
-            } => Self::WholeSiteLost,
+            // One of a hundred that is up says nothing about this one's power.
+            Neighbours { up, lost } if up > 0 && up >= lost => Self::BothDownNeighboursUp,
+            Neighbours { up, lost } if lost >= SITE_NEIGHBOURS && lost >= up * SITE_SHARE => {
+                Self::WholeSiteLost
+            }
             Neighbours { .. } => Self::BothDown,
         }
     }
 
     fn with_login(facts: &Facts) -> Option<Self> {
         let (required, all) = (facts.required, facts.all());
-        if required.total() > 0 && required.missing == required.total() {
+        let is_all_required_missing = required.total() > 0 && required.missing == required.total();
+        let is_all_missing = all.total() > 0 && all.missing == all.total();
+        if is_all_required_missing || is_all_missing {
             Some(Self::StreamsDownJumpUp)
-        } else if all.missing > 0 {
+        } else if all.missing > 0 && all.active > 0 {
             Some(Self::OneStreamDownJumpUp)
         } else {
             (all.silent > 0).then_some(Self::SilentButConnected)
@@ -154,7 +159,7 @@ impl Pattern {
     fn default_text(self) -> &'static str {
         match self {
             Self::WholeSiteLost => {
-                "The whole site is out of reach: probably its network or its power. Ask somebody there before visiting single experiments."
+                "The whole site is out of reach: probably its network or its power. Ask on site before visiting single experiments."
             }
             Self::BothDownNeighboursUp => {
                 "Neither streams nor remote login, while its neighbours are up: probably its power or its computer. It needs a visit."
@@ -188,6 +193,16 @@ impl fmt::Display for Pattern {
 }
 
 impl Facts {
+    /// The same, when what is known of the remote login may be out of date: an `Up` counts as unknown. A loss is seen after the loss.
+    #[must_use]
+    pub fn without_login_seen(self) -> Self {
+        let jump = match self.jump {
+            JumpHealth::Up => JumpHealth::Unknown,
+            jump @ (JumpHealth::Lost | JumpHealth::Unknown) => jump,
+        };
+        Self { jump, ..self }
+    }
+
     fn all(&self) -> Tally {
         let (a, b) = (self.required, self.others);
         Tally {
@@ -341,7 +356,10 @@ mod tests {
             (Up, "m", "a", (5, 0), Some(P::StreamsDownJumpUp)),
             (Up, "mm", "", (0, 5), Some(P::StreamsDownJumpUp)),
             (Up, "am", "", (5, 0), Some(P::OneStreamDownJumpUp)),
-            (Up, "sm", "", (5, 0), Some(P::OneStreamDownJumpUp)),
+            (Up, "sm", "", (5, 0), Some(P::SilentButConnected)),
+            (Up, "", "mm", (5, 0), Some(P::StreamsDownJumpUp)),
+            (Up, "", "am", (5, 0), Some(P::OneStreamDownJumpUp)),
+            (Up, "um", "", (5, 0), None),
             (Up, "aa", "m", (5, 0), Some(P::OneStreamDownJumpUp)),
             (Up, "as", "", (5, 0), Some(P::SilentButConnected)),
             (Up, "ss", "", (5, 0), Some(P::SilentButConnected)),
@@ -355,7 +373,12 @@ mod tests {
             (Lost, "am", "", (5, 0), Some(P::JumpDownStreamsPartly)),
             (Lost, "ss", "", (0, 5), Some(P::JumpDownStreamsPartly)),
             (Lost, "mm", "a", (5, 0), Some(P::JumpDownStreamsPartly)),
-            (Lost, "mm", "", (1, 5), Some(P::BothDownNeighboursUp)),
+            (Lost, "mm", "", (5, 1), Some(P::BothDownNeighboursUp)),
+            (Lost, "mm", "", (5, 5), Some(P::BothDownNeighboursUp)),
+            (Lost, "mm", "", (1, 0), Some(P::BothDownNeighboursUp)),
+            (Lost, "mm", "", (1, 5), Some(P::BothDown)),
+            (Lost, "mm", "", (1, 99), Some(P::WholeSiteLost)),
+            (Up, "", "mm", (5, 0), Some(P::StreamsDownJumpUp)),
             (Lost, "mm", "m", (0, 2), Some(P::WholeSiteLost)),
             (Lost, "mm", "", (0, 1), Some(P::BothDown)),
             (Lost, "mm", "", (0, 0), Some(P::BothDown)),

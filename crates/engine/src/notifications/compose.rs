@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use super::context::NotificationContext;
 use super::delivery::{InFlight, NotifiedState};
 use super::route_notifier::RouteNotifier;
+use super::unsteady;
 use crate::experiments::experiment::Experiment;
 use crate::groups::bookings::Affected;
 use crate::model::{Health, Moment, Stub};
@@ -31,9 +32,11 @@ impl RouteNotifier {
     ) -> Notification {
         let (news, entries): (Vec<Line>, Vec<NotifiedState>) = news.into_iter().unzip();
         let problems = self.problems(context);
-        let alerts = self
-            .alert_states
-            .alerts(occasion == Occasion::News, &alert_states, context);
+        let is_news = occasion == Occasion::News;
+        let mut alerts = self.alert_states.alerts(is_news, &alert_states, context);
+        let closing = self.closing.iter().filter(|_| is_news);
+        alerts.extend(closing.clone().map(|(stub, closing)| closing.line(stub)));
+        let closings = closing.map(|(stub, _)| stub.clone()).collect();
         let references = self.references(occasion, &news, &problems, &alert_states);
         let mut summary = Summary {
             id: message.id,
@@ -50,14 +53,19 @@ impl RouteNotifier {
             alerts,
             counts: context.counts(&self.route),
             background: context.background(&self.route),
+            reminder: (occasion == Occasion::Reminder)
+                .then(|| self.reminder(context.now))
+                .flatten(),
         };
         context.add_context(&mut summary);
         let summary = Arc::new(summary);
         self.delivery.send(InFlight {
             summary: Arc::clone(&summary),
             since: context.now,
+            begun: None,
             entries,
             alert_states,
+            closings,
             digest,
             attempt: 0,
         });
@@ -73,7 +81,10 @@ impl RouteNotifier {
     pub(super) fn news(&self, context: &NotificationContext<'_>) -> Vec<(Line, NotifiedState)> {
         let known = self
             .pending
-            .keys()
+            .iter()
+            .filter(|(_, pending)| !pending.is_half_known(context.reported, context.now))
+            .map(|(stub, _)| stub)
+            .filter(|stub| !self.is_held(stub, context.now))
             .filter_map(|stub| context.experiment(stub))
             .filter_map(|experiment| {
                 let known = Known::of(experiment, context.manifest_known())?;
@@ -84,10 +95,9 @@ impl RouteNotifier {
         let mut news: Vec<_> = known
             .map(|(experiment, known)| {
                 let entry = (!known.is_plain()).then_some((known, experiment.bad_since));
-                (
-                    self.line(experiment, context),
-                    (experiment.stub.clone(), entry),
-                )
+                let mut line = self.line(experiment, context);
+                line.advice = self.unsteadiness(&line, context.now);
+                (line, (experiment.stub.clone(), entry))
             })
             .collect();
         news.sort_by(|(a, _), (b, _)| {
@@ -96,6 +106,18 @@ impl RouteNotifier {
                 .then_with(|| a.stub.cmp(&b.stub))
         });
         news
+    }
+
+    /// What is to be said of an experiment that comes and goes.
+    fn unsteadiness(&self, line: &Line, now: Moment) -> Option<String> {
+        let gets_worse = line.health.is_unusable() && !line.notified.is_unusable();
+        if self.unsteady.is_unsteady(&line.stub) {
+            Some(unsteady::words_steady())
+        } else if gets_worse && self.unsteady.becomes(&line.stub, now) {
+            Some(unsteady::words())
+        } else {
+            None
+        }
     }
 
     /// Every open problem that people may hear of.
@@ -155,6 +177,9 @@ impl RouteNotifier {
                 .map(|since| well_since.since(since)),
             affected: Affected::default(),
             advice: None,
+            notified_issues: notified.map_or_else(Vec::new, |heard| heard.known.issues.clone()),
+            last_seen: None,
+            acknowledged: None,
         }
     }
 
@@ -178,7 +203,7 @@ impl RouteNotifier {
                 .filter_map(of_line)
                 .chain(self.alert_states.strands())
                 .collect(),
-            Occasion::Digest => Vec::new(),
+            Occasion::Digest | Occasion::Test => Vec::new(),
         };
         let all: BTreeSet<MessageId> = strands
             .iter()

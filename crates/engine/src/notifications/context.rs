@@ -9,10 +9,11 @@ use crate::experiments::experiment::Experiment;
 use crate::experiments::fleet::Fleet;
 use crate::groups::Groups;
 use crate::groups::pool::Severity;
-use crate::model::{Bookable, Health, Moment, Stub, Visibility};
+use crate::model::{Bookable, Health, Moment, Stub, Visibility, spell_time_in};
 use crate::notifications::correlation::Cause;
+use crate::notifications::own;
 use crate::notifications::route::Route;
-use crate::protocol::snapshot::Counts;
+use crate::protocol::snapshot::{Counts, RouteView};
 use crate::protocol::state::{Alert, Known};
 use crate::protocol::summary::{Background, Line, Summary};
 use crate::suppressions::SuppressionLookup;
@@ -21,6 +22,14 @@ use crate::switching::Switching;
 /// An outage of a source, or of book's manifest, that is shorter than this is not told: servers are restarted, and come back
 /// within seconds.
 const TELL_OUTAGE_AFTER: Duration = Duration::from_secs(60);
+
+/// A report of jump that came within this time after an experiment was last complete may be older than its loss: relay reports each 5 s,
+/// and so does jump.
+const JUMP_SEES_WITHIN: Duration = Duration::from_secs(6);
+
+/// What is said instead of an advice that rests on the remote login.
+const LOGIN_UNKNOWN: &str =
+    "Jump has not reported since: whether its computer is up is not known yet.";
 
 /// A concern that holds now, in words.
 #[derive(Debug, Clone)]
@@ -42,9 +51,15 @@ pub(crate) struct NotificationContext<'a> {
     pub(crate) views: &'a Views,
     /// Whether a switch is decided or under way.
     pub(crate) is_switching: bool,
+    /// When that of relay and jump reported last which was heard of longest ago, as far as they report at all.
+    pub(crate) reported: Option<Moment>,
     /// Until when relay or jump settle.
     pub(crate) settles_until: Option<Moment>,
     pub(crate) active_alerts: Vec<ActiveAlert>,
+    /// How it stands with the routes.
+    pub(crate) routes: Vec<RouteView>,
+    /// When jump last reported.
+    pub(crate) jump_reported: Option<Moment>,
 }
 
 impl NotificationContext<'_> {
@@ -71,6 +86,17 @@ impl NotificationContext<'_> {
             .max()
     }
 
+    /// Whether somebody uses an experiment or has booked it for soon.
+    pub(super) fn is_booked_within(&self, stub: &Stub, within: Duration) -> bool {
+        let now = self.now.wall();
+        let Some(experiment) = self.experiment(stub) else {
+            return false;
+        };
+        let soon = (self.now + within).wall();
+        let affected = self.groups.calendar.affected(&experiment.resources, now);
+        affected.first_start.is_some_and(|start| start <= soon)
+    }
+
     /// Whether an experiment's news waits now.
     pub(super) fn is_suppressed(&self, stub: &Stub) -> bool {
         self.suppressions.covers(stub)
@@ -84,7 +110,9 @@ impl NotificationContext<'_> {
                 continue;
             };
             line.affected = self.groups.calendar.affected(&experiment.resources, now);
-            line.advice = self.views.derived.advice_for(experiment).map(str::to_owned);
+            line.advice = line.advice.take().or_else(|| self.advice(experiment));
+            line.last_seen = experiment.last_complete().map(Moment::wall);
+            line.acknowledged = self.suppressions.acknowledgement(&experiment.stub);
         }
         summary.news.sort_by_key(urgency);
         summary.problems.sort_by_key(urgency);
@@ -103,7 +131,23 @@ impl NotificationContext<'_> {
             short_pools: self.short_pools(route, now),
             forgotten_holds: self.forgotten_holds(route, now),
             silences: self.suppressions.silences(route),
+            own: own::problems(&self.groups.components, &self.routes, now, &route.zone),
         }
+    }
+
+    /// What can be done about an experiment. What rests on a remote login of which jump has not reported since the loss is not known yet.
+    fn advice(&self, experiment: &Experiment) -> Option<String> {
+        let is_login_old = experiment.last_complete().is_some_and(|seen| {
+            let is_newer = |reported| reported >= seen + JUMP_SEES_WITHIN;
+            !experiment.is_login_reported() || !self.jump_reported.is_some_and(is_newer)
+        });
+        let advice = |is_login_old| self.views.derived.advice_for(experiment, is_login_old);
+        let unknown = || {
+            advice(false)
+                .filter(|_| is_login_old)
+                .map(|_| LOGIN_UNKNOWN)
+        };
+        advice(is_login_old).or_else(unknown).map(str::to_owned)
     }
 
     /// What the new losses of a summary have in common.
@@ -132,7 +176,7 @@ impl NotificationContext<'_> {
         });
         let short = standings.filter_map(|(name, standing)| match standing.severity {
             Severity::Short { missing, first_at } => {
-                let at = first_at.strftime("%-d %b %H:%M UTC");
+                let at = spell_time_in(first_at, now, &route.zone);
                 Some(format!(
                     "{name}: {} of {} work, {missing} too few for what is booked from {at} on",
                     standing.usable, standing.members
@@ -159,9 +203,11 @@ impl NotificationContext<'_> {
             .iter()
             .filter(|view| hears_of(&view.resource))
             .map(|view| {
-                let since = view.hold.since.strftime("%-d %b %Y");
+                let since = view.hold.since.to_zoned(route.zone.clone());
+                let since = since.strftime("%-d %b %Y");
                 let blocked = match view.blocked.next_week {
                     0 => String::new(),
+                    1 => "; 1 booking of the next 7 days cannot start".to_owned(),
                     n => format!("; {n} bookings of the next 7 days cannot start"),
                 };
                 format!(
@@ -249,10 +295,10 @@ impl Alert {
 
     pub(super) fn ended_text(self) -> String {
         match self {
-            Self::Blind => "labwatch hears from the laboratory again".to_owned(),
-            Self::Source(name) => format!("{name} tells again"),
+            Self::Blind => "labwatch gets reports from the laboratory again".to_owned(),
+            Self::Source(name) => format!("{name} reports again"),
             Self::ManifestLost => "book has a manifest again".to_owned(),
-            Self::Sampling => "streams are listened to again".to_owned(),
+            Self::Sampling => "streams are sampled again".to_owned(),
         }
     }
 }

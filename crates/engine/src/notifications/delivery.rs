@@ -23,8 +23,11 @@ const RETRY_REFUSED_AFTER: Duration = Duration::from_secs(3600);
 /// What most likely arrived is tried again after this long: receivers that are slow stay slow for a while.
 const RETRY_UNKNOWN_AFTER: Duration = Duration::from_secs(30 * 60);
 
-/// A message whose outcome is not known after this long counts as failed.
-const OUTCOME_WITHIN: Duration = Duration::from_secs(600);
+/// A delivery whose outcome is not known this long after it began is given up. Whoever delivers gives up before that.
+const OUTCOME_WITHIN: Duration = Duration::from_secs(30 * 60);
+
+/// A delivery that has not begun after this long never will: what was to deliver it is gone.
+const BEGUN_WITHIN: Duration = Duration::from_secs(6 * 3600);
 
 /// What recipients will have been notified of about an experiment, with since when it is bad; `None`: that it is well.
 pub(super) type NotifiedState = (Stub, Option<(Known, Option<Moment>)>);
@@ -33,9 +36,14 @@ pub(super) type NotifiedState = (Stub, Option<(Known, Option<Moment>)>);
 #[derive(Debug, Clone)]
 pub(super) struct InFlight {
     pub(super) summary: Arc<Summary>,
+    /// When it was handed over to be delivered.
     pub(super) since: Moment,
+    /// When its delivery began: before that it waits in a queue.
+    pub(super) begun: Option<Moment>,
     pub(super) entries: Vec<NotifiedState>,
     pub(super) alert_states: BTreeMap<Alert, Moment>,
+    /// Experiments of which it says that they are not watched any more.
+    pub(super) closings: Vec<Stub>,
     /// The time for which the digest was due, where it is one.
     pub(super) digest: Option<Timestamp>,
     /// Which attempt it is, from 0 on.
@@ -48,14 +56,22 @@ impl InFlight {
         let alerts = summary.alerts.iter().filter(|line| line.ended.is_none());
         Self {
             since: now,
+            begun: None,
             entries: summary.news.iter().map(|line| told(line, now)).collect(),
             alert_states: alerts
                 .filter_map(|line| Some((line.alert?, now.back_at(line.since))))
                 .collect(),
+            closings: Vec::new(),
             digest,
             attempt: 0,
             summary,
         }
+    }
+
+    /// When its outcome is overdue.
+    fn overdue_at(&self) -> Moment {
+        self.begun
+            .map_or(self.since + BEGUN_WITHIN, |begun| begun + OUTCOME_WITHIN)
     }
 
     pub(super) fn message(&self) -> MessageId {
@@ -118,6 +134,8 @@ struct Failed {
     refused_since: Option<Moment>,
     /// Before this moment not even a change is worth another attempt.
     not_before: Moment,
+    /// Whether it most likely arrived.
+    is_unknown: bool,
 }
 
 /// The state of delivering.
@@ -132,6 +150,28 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
+    /// The delivery of a message has begun.
+    pub(super) fn begun(&mut self, id: u64, now: Moment) {
+        if let Some(message) = self
+            .in_flight
+            .as_mut()
+            .filter(|message| message.summary.id == id)
+        {
+            message.begun = Some(now);
+        }
+    }
+
+    /// What failed may work now. What most likely arrived waits all the same.
+    pub(super) fn retry(&mut self, now: Moment) {
+        if self
+            .failed
+            .as_ref()
+            .is_some_and(|failed| !failed.is_unknown)
+        {
+            self.retry_at = Some(now);
+        }
+    }
+
     /// Whether nothing is in flight.
     pub(super) fn is_idle(&self) -> bool {
         self.in_flight.is_none()
@@ -169,6 +209,7 @@ impl Delivery {
             attempt: InFlight::recall(Arc::clone(summary), entry.digest, now),
             refused_since: None,
             not_before: now,
+            is_unknown: false,
         });
         self.retry_at = Some(not_before);
     }
@@ -182,6 +223,7 @@ impl Delivery {
     pub(super) fn send_again(&mut self, now: Moment) -> Option<&InFlight> {
         let mut message = self.failed.take()?.attempt;
         message.since = now;
+        message.begun = None;
         message.attempt = message.attempt.saturating_add(1);
         Some(self.in_flight.insert(message))
     }
@@ -203,16 +245,14 @@ impl Delivery {
 
     /// When to look whether a message's outcome is overdue.
     pub(super) fn deadline(&self) -> Option<Moment> {
-        self.in_flight
-            .as_ref()
-            .map(|message| message.since + OUTCOME_WITHIN)
+        self.in_flight.as_ref().map(InFlight::overdue_at)
     }
 
     /// Gives up a message whose outcome never came: it may have arrived.
     pub(super) fn expired(&mut self, now: Moment) -> Option<InFlight> {
         let message = self
             .in_flight
-            .take_if(|message| now >= message.since + OUTCOME_WITHIN)?;
+            .take_if(|message| now >= message.overdue_at())?;
         let fault = DeliveryFault {
             fault: CallError::TimedOut,
             outlook: Outlook::Unknown,
@@ -258,6 +298,7 @@ impl Delivery {
             attempt,
             refused_since,
             not_before: now + at_least,
+            is_unknown: fault.outlook == Outlook::Unknown,
         });
         self.retry_at = Some(now + wait);
     }

@@ -166,8 +166,8 @@ impl RouteNotifier {
         for (stub, since) in &behind.unconfirmed {
             self.unconfirmed.entry(stub.clone()).or_insert(*since);
         }
-        for (stub, from) in &behind.pending {
-            self.pending.entry(stub.clone()).or_insert(*from);
+        for (stub, pending) in &behind.pending {
+            self.pending.entry(stub.clone()).or_insert(*pending);
         }
         self.alert_states.owe_also(&behind.alert_states);
         self.delivery.put_together_anew();

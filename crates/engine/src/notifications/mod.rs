@@ -2,15 +2,20 @@
 
 pub(crate) mod advice;
 mod alerts;
+mod budget;
+mod closing;
 mod compose;
 mod context;
 pub(crate) mod correlation;
 pub(crate) mod delivery;
 mod digest;
 mod lanes;
+mod own;
+mod pending;
 mod reconfigure;
 pub(crate) mod route;
 mod route_notifier;
+mod unsteady;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,11 +27,11 @@ pub(super) use route_notifier::Due;
 use crate::engine::memory::RouteMemory;
 use crate::experiments::experiment::Experiment;
 use crate::model::{Moment, RouteName, Stub};
-use crate::notifications::route::Route;
+use crate::notifications::route::{Channel, Route};
 use crate::protocol::audience::{Audience, Lane};
 use crate::protocol::record::Record;
 use crate::protocol::snapshot::{RouteView, ToldView};
-use crate::protocol::state::{Alert, Notified};
+use crate::protocol::state::Alert;
 use route_notifier::RouteNotifier;
 
 /// All routes, each with what its people were told. Nothing that happens on one of them touches another.
@@ -175,17 +180,16 @@ impl Notifications {
     }
 
     /// Takes note that an experiment is forgotten.
-    pub(super) fn forget(&mut self, stub: &Stub) {
-        for notifier in self
-            .notifiers
-            .iter_mut()
-            .filter_map(|notifier| notifier.forget(stub).then_some(&*notifier))
-        {
-            self.told_changed = true;
-            self.records.push(Record::Notified {
-                route: notifier.name.clone(),
-                notified: Notified::Experiment(stub.clone(), None),
-            });
+    pub(super) fn forget(&mut self, stub: &Stub, now: Moment) {
+        for notifier in &mut self.notifiers {
+            let gone = notifier.forget(stub, now);
+            self.told_changed |= !gone.is_empty();
+            let name = &notifier.name;
+            self.records
+                .extend(gone.into_iter().map(|notified| Record::Notified {
+                    route: name.clone(),
+                    notified,
+                }));
         }
     }
 
@@ -216,6 +220,22 @@ impl Notifications {
             .iter()
             .filter_map(|notifier| notifier.deadline(self.switching_since, now))
             .min()
+    }
+
+    /// A delivery has begun: until then it waited in a queue.
+    pub(super) fn begun(&mut self, id: u64, now: Moment) {
+        for notifier in &mut self.notifiers {
+            notifier.delivery.begun(id, now);
+        }
+    }
+
+    /// What failed may work now, on this channel or on all.
+    pub(super) fn retry(&mut self, channel: Option<Channel>, now: Moment) {
+        let concerned = self
+            .notifiers
+            .iter_mut()
+            .filter(|notifier| channel.is_none_or(|channel| notifier.route.channel == channel));
+        concerned.for_each(|notifier| notifier.delivery.retry(now));
     }
 
     /// What is to be kept of changes that no summary made.

@@ -29,6 +29,13 @@ impl RouteNotifier {
                 Notified::Alert(alert, Some(heard)) if self.route.alerts => {
                     self.alert_states.recall(*alert, heard, now);
                 }
+                Notified::Unsteady(stub, told) if self.route.hears_of(stub) => {
+                    let told = told.iter().map(|at| now.back_at(*at)).collect();
+                    self.unsteady.recall(stub, told);
+                }
+                Notified::Unsteady(stub, _) => {
+                    gone.push(Notified::Unsteady(stub.clone(), Vec::new()));
+                }
                 Notified::Experiment(stub, _) => {
                     gone.push(Notified::Experiment(stub.clone(), None));
                 }
@@ -97,6 +104,10 @@ impl RouteNotifier {
         let mut gone: Vec<Notified> = deaf_to
             .map(|stub| Notified::Experiment(stub.clone(), None))
             .collect();
+        let unsteady = self.unsteady.all().map(|(stub, _)| stub);
+        let unsteady = unsteady.filter(|stub| !route.hears_of(stub));
+        gone.extend(unsteady.map(|stub| Notified::Unsteady(stub.clone(), Vec::new())));
+        self.unsteady.retain(|stub| route.hears_of(stub));
         self.pending.retain(|stub, _| route.hears_of(stub));
         self.unconfirmed.retain(|stub, _| route.hears_of(stub));
         self.well_since.retain(|stub, _| route.hears_of(stub));

@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::model::pattern::matches;
 use crate::model::{RouteName, Stub};
 use crate::notifications::Digest;
+
+/// How often a route is notified beyond the first messages, unless the settings say otherwise.
+pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
 
 /// The pattern that takes in every experiment.
 const EVERYTHING: &str = "*";
@@ -24,20 +28,41 @@ pub struct Route {
     pub alerts: bool,
     /// `EMAIL_GATHER`: how long after the first news the summary waits for the rest of a burst.
     pub gather: Duration,
+    /// `EMAIL_INTERVAL`: three messages may go out at once, and one more for each time that passes. Zero: without a bound.
+    pub interval: Duration,
     /// `EMAIL_REMIND`: how long after the last summary people are reminded of what is still bad; each further reminder waits twice as
     /// long, up to a week. `None`: never.
     pub remind: Option<Duration>,
+    /// `TIME_ZONE`: by which clock people are told times.
+    pub zone: TimeZone,
     /// `EMAIL_DIGEST`: when they get a digest. `None`: never.
     pub digest: Option<Digest>,
 }
 
-/// How a route is told.
+/// How a route is notified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Channel {
     /// By mail.
     Mail,
-    /// By an HTTP request.
+    /// By an HTTP request to a program or a chat.
+    Http(HttpChannel),
+}
+
+/// What an HTTP request speaks to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum HttpChannel {
+    /// A program that takes labwatch's own JSON.
     Webhook,
+    /// Prometheus Alertmanager.
+    Alertmanager,
+    /// An incoming webhook of Slack, Mattermost or Rocket.Chat.
+    Slack,
+    /// A workflow of Microsoft Teams.
+    Teams,
+    /// A room of Matrix.
+    Matrix,
+    /// A topic of ntfy.
+    Ntfy,
 }
 
 impl Channel {
@@ -46,7 +71,32 @@ impl Channel {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Mail => "mail",
+            Self::Http(channel) => channel.as_str(),
+        }
+    }
+}
+
+impl HttpChannel {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Webhook,
+        Self::Alertmanager,
+        Self::Slack,
+        Self::Teams,
+        Self::Matrix,
+        Self::Ntfy,
+    ];
+
+    /// The word for it, which is the setting of its address too.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
             Self::Webhook => "webhook",
+            Self::Alertmanager => "alertmanager",
+            Self::Slack => "slack",
+            Self::Teams => "teams",
+            Self::Matrix => "matrix",
+            Self::Ntfy => "ntfy",
         }
     }
 }
@@ -61,7 +111,9 @@ impl Route {
             channel: Channel::Mail,
             alerts: true,
             gather: Duration::ZERO,
+            interval: DEFAULT_INTERVAL,
             remind: None,
+            zone: TimeZone::UTC,
             digest: None,
         }
     }

@@ -7,9 +7,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::alerts::Alerts;
+use super::budget::Budget;
+use super::closing::Closing;
 use super::context::NotificationContext;
 use super::delivery::{Delivery, InFlight, NotifiedState};
 use super::digest::Digests;
+use super::pending::{PARTS_FOLLOW_WITHIN, Pending};
+use super::unsteady::Unsteady;
 use crate::experiments::experiment::Experiment;
 use crate::model::{CallError, Health, Moment, RouteName, Stub};
 use crate::notifications::route::Route;
@@ -17,7 +21,7 @@ use crate::protocol::audience::{Audience, Notification, Recipient, Unreached};
 use crate::protocol::input::{DeliveryFault, Outlook};
 use crate::protocol::snapshot::{RouteView, ToldView, UnreachedView};
 use crate::protocol::state::{self, Alert, Known, MailThread, MessageId, Notified, ReminderState};
-use crate::protocol::summary::Occasion;
+use crate::protocol::summary::{Line, Occasion, Reminder};
 
 /// A summary waits at most this long for switches that are under way, so that it can say what came of them.
 const WAIT_FOR_SWITCHES: Duration = Duration::from_secs(10);
@@ -25,13 +29,12 @@ const WAIT_FOR_SWITCHES: Duration = Duration::from_secs(10);
 /// A summary waits at most this long for a source to settle after its restart or return, so that what comes back together is told together.
 const WAIT_FOR_SETTLING: Duration = Duration::from_secs(60);
 
-/// What changes nothing for students is told after this time: relay and jump, each asked every five seconds, see the same power cut
-/// that far apart, and one summary is to tell it.
-const PARTS_FOLLOW_WITHIN: Duration = Duration::from_secs(6);
-
 /// Who was told that an experiment is down hears of another cause at the earliest after this time: when power goes, its remote login
 /// is often seen to be lost some seconds after its streams, and one message is enough for that.
 const CAUSES_FOLLOW_AFTER: Duration = Duration::from_secs(60);
+
+/// What gets worse is told at once, whatever was told before, where it is booked now or within this time.
+const URGENT_WITHIN: Duration = Duration::from_secs(3600);
 
 /// The longest wait between two reminders, unless the first one waits longer.
 const REMIND_AT_LEAST_EVERY: Duration = Duration::from_secs(7 * 24 * 3600);
@@ -73,7 +76,7 @@ pub(super) struct RouteNotifier {
     pub(super) notified: BTreeMap<Stub, Heard>,
     pub(super) alert_states: Alerts,
     /// Experiments of which people must be told something, with from when on.
-    pub(super) pending: BTreeMap<Stub, Moment>,
+    pub(super) pending: BTreeMap<Stub, Pending>,
     /// Experiments of a summary that failed, with since when they were bad: it is not known whether it was read, so they are notified about
     /// them although they may be again as they were told before.
     pub(super) unconfirmed: BTreeMap<Stub, Moment>,
@@ -82,6 +85,12 @@ pub(super) struct RouteNotifier {
     /// Since when there is something to tell that is not held back.
     waiting_since: Option<Moment>,
     pub(super) delivery: Delivery,
+    budget: Budget,
+    pub(super) unsteady: Unsteady,
+    /// When the next of those that are still waited for may be told: its other source reports, or it has held for long enough.
+    next_ready: Option<Moment>,
+    /// Experiments that are not watched any more although recipients were told that they are bad.
+    pub(super) closing: BTreeMap<Stub, Closing>,
     /// When a summary last arrived.
     pub(super) notified_at: Option<Moment>,
     pub(super) reminders: u32,
@@ -118,6 +127,10 @@ impl RouteNotifier {
             well_since: BTreeMap::new(),
             waiting_since: None,
             delivery: Delivery::default(),
+            budget: Budget::default(),
+            unsteady: Unsteady::default(),
+            next_ready: None,
+            closing: BTreeMap::new(),
             notified_at: None,
             reminders: 0,
         }
@@ -127,6 +140,7 @@ impl RouteNotifier {
     pub(super) fn is_idle(&self, now: Moment) -> bool {
         let is_past = |at: Option<Moment>| at.is_some_and(|at| at <= now);
         self.pending.is_empty()
+            && self.closing.is_empty()
             && self.alert_states.is_idle()
             && self.delivery.is_idle()
             && !is_past(self.reminder_at())
@@ -151,6 +165,12 @@ impl RouteNotifier {
         let Some(known) = Known::of(experiment, manifest_known) else {
             return;
         };
+        let unusable = known.health.is_unusable();
+        if let Some(holds_at) = self.unsteady.note(stub, unusable, now) {
+            self.delivery.note_change(stub, &known);
+            self.pending.insert(stub.clone(), Pending::from(holds_at));
+            return;
+        }
         let heard = self.notified.get(stub);
         let notified = heard.map_or_else(Known::assumed, |heard| heard.known.clone());
         let unconfirmed = self.unconfirmed.contains_key(stub);
@@ -162,13 +182,13 @@ impl RouteNotifier {
         let heard_at = heard
             .and_then(|heard| heard.thread)
             .map_or(now, |thread| now.back_at(thread.last.at));
-        let from = match (known.health.is_unusable(), notified.health.is_unusable()) {
-            _ if unconfirmed => now,
+        let pending = match (known.health.is_unusable(), notified.health.is_unusable()) {
+            _ if unconfirmed => Pending::now(now),
             (true, true) if known.health == notified.health => {
-                (heard_at + CAUSES_FOLLOW_AFTER).max(now + PARTS_FOLLOW_WITHIN)
+                Pending::from((heard_at + CAUSES_FOLLOW_AFTER).max(now + PARTS_FOLLOW_WITHIN))
             }
-            (true, true) | (false, false) => now + PARTS_FOLLOW_WITHIN,
-            (true, false) | (false, true) => now,
+            (true, true) | (false, false) => Pending::from(now + PARTS_FOLLOW_WITHIN),
+            (true, false) | (false, true) => Pending::of_change(now),
         };
         self.delivery.note_change(stub, &known);
         if known.health == Health::Ok {
@@ -178,16 +198,35 @@ impl RouteNotifier {
         } else {
             self.well_since.remove(stub);
         }
-        let entry = self.pending.entry(stub.clone()).or_insert(from);
-        *entry = from.min(*entry);
+        self.pending
+            .entry(stub.clone())
+            .and_modify(|known| known.add(pending))
+            .or_insert(pending);
     }
 
-    /// Takes note that an experiment is forgotten. Returns whether people knew anything of it.
-    pub(super) fn forget(&mut self, stub: &Stub) -> bool {
+    /// Takes note that an experiment is forgotten. Who was told that it is bad hears that it is not watched any more. Returns what is to
+    /// be forgotten.
+    pub(super) fn forget(&mut self, stub: &Stub, now: Moment) -> Vec<Notified> {
         self.pending.remove(stub);
         self.unconfirmed.remove(stub);
         self.well_since.remove(stub);
-        self.notified.remove(stub).is_some()
+        let mut gone = Vec::new();
+        if self.unsteady.forget(stub) {
+            gone.push(Notified::Unsteady(stub.clone(), Vec::new()));
+        }
+        if let Some(heard) = self.notified.remove(stub) {
+            gone.push(Notified::Experiment(stub.clone(), None));
+            if heard.known.health.is_bad() {
+                self.closing.insert(stub.clone(), Closing::of(&heard, now));
+            }
+        }
+        gone
+    }
+
+    /// Whether an experiment is unsteady, and it is not yet to be told how it is.
+    pub(super) fn is_held(&self, stub: &Stub, now: Moment) -> bool {
+        let waits = |pending: &Pending| pending.from > now;
+        self.unsteady.is_unsteady(stub) && self.pending.get(stub).is_some_and(waits)
     }
 
     /// The summary that is due now, if one is.
@@ -210,26 +249,39 @@ impl RouteNotifier {
         let first = self
             .pending
             .iter()
-            .filter(|(stub, _)| !context.is_suppressed(stub))
-            .map(|(_, from)| *from)
+            .filter(|(stub, _)| !context.is_suppressed(stub) && !self.is_held(stub, now))
+            .map(|(_, pending)| pending.ready(context.reported))
+            .min();
+        let ready = self.pending.values();
+        self.next_ready = ready
+            .map(|pending| pending.ready(context.reported))
+            .filter(|at| *at > now)
             .min();
         self.waiting_since = first
             .into_iter()
             .chain(self.alert_states.untold_since)
+            .chain(self.closing.values().map(|closing| closing.ended))
             .min();
-        if !self.delivery.may_send(now) {
+        // What is known by half says soon whether a message that failed still holds.
+        let mut pending = self.pending.values();
+        let is_in_doubt = self.delivery.failed().is_some()
+            && pending.any(|pending| pending.is_half_known(context.reported, now));
+        if is_in_doubt || !self.delivery.may_send(now) {
             return None;
         }
         let message = MessageId {
             at: now.wall(),
             id: next_id,
         };
-        self.send_again(context, &alert_states).or_else(|| {
-            self.notify_news(context, switching_since, &alert_states, message)
-                .or_else(|| self.tell_digest(context, &alert_states, message))
-                .or_else(|| self.remind(context, &alert_states, message))
-                .map(Due::New)
-        })
+        if let Some(again) = self.send_again(context, &alert_states) {
+            return Some(again);
+        }
+        let new = self
+            .notify_news(context, switching_since, &alert_states, message)
+            .or_else(|| self.tell_digest(context, &alert_states, message))
+            .or_else(|| self.remind(context, &alert_states, message))?;
+        self.budget.spend(self.route.interval, now);
+        Some(Due::New(new))
     }
 
     /// The message that failed, as it was, if it still says what is to be said. Otherwise another one does.
@@ -242,7 +294,11 @@ impl RouteNotifier {
         let news = self.news(context);
         let entries: Vec<&NotifiedState> = news.iter().map(|(_, entry)| entry).collect();
         let still_holds = match failed.occasion() {
-            Occasion::News => failed.tells(&entries) && failed.tells_alerts(alert_states),
+            Occasion::News => {
+                failed.tells(&entries)
+                    && failed.tells_alerts(alert_states)
+                    && failed.closings.iter().eq(self.closing.keys())
+            }
             Occasion::Reminder => self.waiting_since.is_none() && self.is_still_bad(context),
             Occasion::Digest => {
                 let due = self
@@ -252,11 +308,13 @@ impl RouteNotifier {
                     .filter(|at| *at <= context.now.wall());
                 self.waiting_since.is_none() && due.is_some() && due == failed.digest
             }
+            Occasion::Test => false,
         };
         if !still_holds {
             return None;
         }
         let audience = self.audience.clone();
+        self.budget.spend(self.route.interval, context.now);
         let message = self.delivery.send_again(context.now)?;
         let notification = Notification {
             summary: Arc::clone(&message.summary),
@@ -287,9 +345,14 @@ impl RouteNotifier {
         }
         let news = self.news(context);
         let is_news = self.alert_states.untold_since.is_some()
+            || !self.closing.is_empty()
             || news
                 .iter()
                 .any(|(line, _)| !context.is_suppressed(&line.stub));
+        if is_news && !self.may_tell(&news, context) {
+            self.remember(&news, context);
+            return None;
+        }
         is_news.then(|| {
             self.send(
                 Occasion::News,
@@ -300,6 +363,30 @@ impl RouteNotifier {
                 context,
             )
         })
+    }
+
+    /// Whether the budget allows a message. What gets worse although it is booked soon does not wait for it.
+    fn may_tell(&self, news: &[(Line, NotifiedState)], context: &NotificationContext<'_>) -> bool {
+        let (every, now) = (self.route.interval, context.now);
+        let is_urgent = |(line, _): &(Line, NotifiedState)| {
+            line.health.is_unusable()
+                && !line.notified.is_unusable()
+                && context.is_booked_within(&line.stub, URGENT_WITHIN)
+        };
+        self.budget.allows(every, now)
+            || (news.iter().any(is_urgent) && self.budget.allows_urgent(every, now))
+    }
+
+    /// What waits for the budget is told one day, although it may be over by then.
+    fn remember(&mut self, news: &[(Line, NotifiedState)], context: &NotificationContext<'_>) {
+        for (stub, entry) in news.iter().map(|(_, state)| state) {
+            if let Some((known, bad_since)) = entry.as_ref().filter(|_| self.route.hears_of(stub))
+                && known.health.is_unusable()
+            {
+                let since = bad_since.unwrap_or(context.now);
+                self.unconfirmed.entry(stub.clone()).or_insert(since);
+            }
+        }
     }
 
     /// What is new is told as news first: a digest tells only what people know.
@@ -345,6 +432,7 @@ impl RouteNotifier {
     ) -> Option<Notification> {
         let is_due =
             self.waiting_since.is_none() && self.reminder_at().is_some_and(|at| at <= context.now);
+        let is_due = is_due && self.budget.allows(self.route.interval, context.now);
         let is_open = is_due
             && (self.alert_states.is_told_any_of(alert_states) || self.is_still_bad(context));
         is_open.then(|| {
@@ -383,15 +471,18 @@ impl RouteNotifier {
             .map(|first| [first + self.route.gather, first + WAIT_FOR_SETTLING])
             .into_iter()
             .flatten();
+        let budget = self.budget.ready_at(self.route.interval, now);
         let others = [
             switched,
-            self.reminder_at(),
+            self.reminder_at().map(|at| at.max(budget)),
             self.digest_at(now),
             self.delivery.retry_at(),
+            self.next_ready,
         ]
         .into_iter()
         .flatten();
-        news.chain(others)
+        news.map(|at| at.max(budget))
+            .chain(others)
             .map(|at| self.delivery.earliest(at))
             .filter(|at| *at > now)
             .min()
@@ -399,16 +490,31 @@ impl RouteNotifier {
 
     /// When people are to be reminded of what they were told bad.
     fn reminder_at(&self) -> Option<Moment> {
-        let (first, notified_at) = (self.route.remind?, self.notified_at?);
+        let notified_at = self.notified_at?;
         let knows_bad = self.alert_states.is_any_told()
             || self
                 .notified
                 .values()
                 .any(|heard| heard.known.health.is_bad());
-        let wait = first
-            .saturating_mul(2_u32.saturating_pow(self.reminders))
-            .min(REMIND_AT_LEAST_EVERY.max(first));
+        let wait = self.wait_before_reminder(self.reminders)?;
         knows_bad.then(|| notified_at + wait)
+    }
+
+    /// How long it takes to the next reminder after so many.
+    fn wait_before_reminder(&self, reminders: u32) -> Option<Duration> {
+        let first = self.route.remind?;
+        let wait = first.saturating_mul(2_u32.saturating_pow(reminders));
+        Some(wait.min(REMIND_AT_LEAST_EVERY.max(first)))
+    }
+
+    /// Which reminder one is that is sent now.
+    pub(super) fn reminder(&self, now: Moment) -> Option<Reminder> {
+        let number = self.reminders.saturating_add(1);
+        let next = now + self.wait_before_reminder(number)?;
+        Some(Reminder {
+            number,
+            next: next.wall(),
+        })
     }
 
     fn digest_at(&self, now: Moment) -> Option<Moment> {
@@ -449,6 +555,9 @@ impl RouteNotifier {
         let Some(message) = self.delivery.take(id) else {
             return;
         };
+        if fault.outlook != Outlook::Unknown {
+            self.budget.give_back(self.route.interval);
+        }
         self.delivery.failed_with(message.clone(), fault, now);
         self.owe(message, now);
         for recipient in self.audience.only().into_iter().flatten() {
@@ -491,7 +600,12 @@ impl RouteNotifier {
             Notified::Experiment(stub.clone(), Some(state::Heard { known, thread }))
         });
         let reminder_state = Notified::ReminderState(self.reminder_state(now));
+        let unsteady = self.unsteady.all().map(|(stub, told)| {
+            let told = told.iter().map(|at| at.wall()).collect();
+            Notified::Unsteady(stub.clone(), told)
+        });
         experiments
+            .chain(unsteady)
             .chain(self.alert_states.all_notified())
             .chain([reminder_state])
             .collect()
@@ -504,7 +618,7 @@ impl RouteNotifier {
         match summary.occasion() {
             Occasion::News => self.reminders = 0,
             Occasion::Reminder => self.reminders = self.reminders.saturating_add(1),
-            Occasion::Digest => {}
+            Occasion::Digest | Occasion::Test => {}
         }
         if let (Some(digests), Some(at)) = (&mut self.digests, summary.digest) {
             digests.done(at, now.wall());
@@ -517,6 +631,9 @@ impl RouteNotifier {
                 BTreeMap::new()
             };
             notified.extend(self.alert_states.learn(alert_states, message));
+            for stub in &summary.closings {
+                self.closing.remove(stub);
+            }
             let heard: Vec<_> = summary
                 .entries
                 .into_iter()
@@ -525,7 +642,7 @@ impl RouteNotifier {
             notified.extend(
                 heard
                     .into_iter()
-                    .map(|(stub, entry)| self.learn(stub, entry, message)),
+                    .flat_map(|(stub, entry)| self.learn(stub, entry, message, now)),
             );
         }
         notified.push(Notified::ReminderState(self.reminder_state(now)));
@@ -556,7 +673,9 @@ impl RouteNotifier {
         stub: Stub,
         entry: Option<(Known, Option<Moment>)>,
         message: MessageId,
-    ) -> Notified {
+        now: Moment,
+    ) -> Vec<Notified> {
+        let unsteady = self.swings(&stub, entry.as_ref().map(|(known, _)| known), now);
         self.pending.remove(&stub);
         self.unconfirmed.remove(&stub);
         self.well_since.remove(&stub);
@@ -579,7 +698,27 @@ impl RouteNotifier {
                 },
             );
         }
-        Notified::Experiment(stub, notified)
+        unsteady
+            .into_iter()
+            .chain([Notified::Experiment(stub, notified)])
+            .collect()
+    }
+
+    /// Counts how often recipients were told that an experiment is unusable. What was unsteady and is told has held.
+    fn swings(&mut self, stub: &Stub, known: Option<&Known>, now: Moment) -> Option<Notified> {
+        if self.unsteady.is_unsteady(stub) {
+            self.unsteady.forget(stub);
+            return Some(Notified::Unsteady(stub.clone(), Vec::new()));
+        }
+        let knew = |heard: &Heard| heard.known.health.is_unusable();
+        let is_new = !self.notified.get(stub).is_some_and(knew);
+        known
+            .filter(|known| is_new && known.health.is_unusable())
+            .map(|_| {
+                let told = self.unsteady.told(stub, now);
+                let told = told.iter().map(|at| at.wall()).collect();
+                Notified::Unsteady(stub.clone(), told)
+            })
     }
 
     /// It is not known whether the summary was read: its content is to be notified again.
@@ -594,7 +733,7 @@ impl RouteNotifier {
         {
             let bad_since = entry.and_then(|(_, since)| since).unwrap_or(now);
             self.unconfirmed.entry(stub.clone()).or_insert(bad_since);
-            self.pending.entry(stub).or_insert(now);
+            self.pending.entry(stub).or_insert(Pending::now(now));
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::{Availability, CallError, ConnectError, ResourceName, SourceName, Stub, Topic};
+use crate::notifications::route::Channel;
 use crate::protocol::audience::Delivered;
 use crate::protocol::canary::CanaryView;
 use crate::protocol::category::ComponentHealth;
@@ -43,6 +44,10 @@ pub enum Input {
     },
     /// What the canary shows of relay: at each change, and now and then for its figures.
     Canary(Arc<CanaryView>),
+    /// The delivery of a message begins: it has waited in a queue until now.
+    DeliveryBegun(u64),
+    /// What failed on this channel, or on all of them, may work now: the settings changed, or the other side was seen to work.
+    Retry(Option<Channel>),
     /// What delivering a message came to: the answer to `Effect::Notify`.
     Delivered {
         /// The number of the summary that was to be sent.

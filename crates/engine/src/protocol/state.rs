@@ -50,6 +50,8 @@ pub enum StateKey {
     Experiment(Stub),
     /// What a route was last notified of about one subject, where that is other than "all is well".
     Notified(RouteName, Subject),
+    /// How often a route was notified of late that an experiment is unusable.
+    Unsteady(RouteName, Stub),
     /// When a route was last notified of anything.
     Reminder(RouteName),
     /// Recipients of a route who are notified apart.
@@ -104,6 +106,8 @@ pub enum StateValue {
     NotifiedExperiment(Heard),
     /// Of [`StateKey::Notified`] about an alert.
     NotifiedAlert(NotifiedAlert),
+    /// Of [`StateKey::Unsteady`]: when, oldest first.
+    Unsteady(Vec<Timestamp>),
     /// Of [`StateKey::Reminder`].
     Reminder(ReminderState),
     /// Of [`StateKey::Lane`].
@@ -266,6 +270,8 @@ pub enum Notified {
     Experiment(Stub, Option<Heard>),
     /// About the whole laboratory; `None`: that it has ended.
     Alert(Alert, Option<NotifiedAlert>),
+    /// When they were told that an experiment is unusable, of late; empty: it is steady.
+    Unsteady(Stub, Vec<Timestamp>),
     /// When they last heard anything.
     ReminderState(ReminderState),
 }

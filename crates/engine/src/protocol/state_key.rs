@@ -14,6 +14,9 @@ impl fmt::Display for StateKey {
             Self::Notified(route, subject) => {
                 write!(f, "notified/{}/{subject}", segment(route.as_str()))
             }
+            Self::Unsteady(route, stub) => {
+                write!(f, "unsteady/{}/{stub}", segment(route.as_str()))
+            }
             Self::Reminder(route) => write!(f, "reminder/{route}"),
             Self::Lane(name) => write!(f, "lane/{name}"),
             Self::Outbox(id) => write!(f, "outbox/{id}"),
@@ -65,6 +68,11 @@ fn key(text: &str) -> Option<StateKey> {
             let (route, about) = rest.split_once('/')?;
             let route = RouteName::try_new(&unescaped(route)?).ok()?;
             Some(StateKey::Notified(route, subject(about)?))
+        }
+        "unsteady" => {
+            let (route, stub) = rest.split_once('/')?;
+            let route = RouteName::try_new(&unescaped(route)?).ok()?;
+            Some(StateKey::Unsteady(route, Stub::try_new(stub).ok()?))
         }
         "reminder" => RouteName::try_new(rest).ok().map(StateKey::Reminder),
         "lane" => RouteName::try_new(rest).ok().map(StateKey::Lane),
@@ -141,6 +149,7 @@ mod tests {
             Acknowledged::Installation,
         ];
         let others = [
+            StateKey::Unsteady(route.clone(), stub.clone()),
             StateKey::Experiment(stub),
             StateKey::Reminder(route.clone()),
             StateKey::Lane(route.lane(3)),

@@ -39,6 +39,18 @@ pub struct Summary {
     pub counts: Counts,
     /// What is worth knowing beside the problems themselves.
     pub background: Background,
+    /// Which reminder it is; `None` when it is none.
+    #[serde(default)]
+    pub reminder: Option<Reminder>,
+}
+
+/// Which reminder a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reminder {
+    /// 1 for the first since there was news.
+    pub number: u32,
+    /// When the next one comes if nothing changes.
+    pub next: Timestamp,
 }
 
 /// Why people are told something.
@@ -50,6 +62,8 @@ pub enum Occasion {
     Reminder,
     /// It is the time of day for it.
     Digest,
+    /// An operator wants to see whether it arrives.
+    Test,
 }
 
 impl Occasion {
@@ -60,6 +74,7 @@ impl Occasion {
             Self::News => "news",
             Self::Reminder => "reminder",
             Self::Digest => "digest",
+            Self::Test => "test",
         }
     }
 }
@@ -96,6 +111,24 @@ pub struct Line {
     pub affected: Affected,
     /// What can be done about it, where its symptoms tell.
     pub advice: Option<String>,
+    /// What people were last told to be wrong with it.
+    #[serde(default)]
+    pub notified_issues: Vec<Issue>,
+    /// When what it lacks was last reported; `None` where nothing is lacking or that is not known.
+    #[serde(default)]
+    pub last_seen: Option<Timestamp>,
+    /// Who has acknowledged it as bad.
+    #[serde(default)]
+    pub acknowledged: Option<Acknowledged>,
+}
+
+/// An acknowledgement, for people.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Acknowledged {
+    /// Who has acknowledged it.
+    pub who: String,
+    /// What is done about it.
+    pub text: String,
 }
 
 /// What is worth knowing beside the problems themselves, in words.
@@ -109,6 +142,9 @@ pub struct Background {
     pub forgotten_holds: Vec<String>,
     /// What people have silenced, and until when.
     pub silences: Vec<String>,
+    /// What is wrong with labwatch itself.
+    #[serde(default)]
+    pub own: Vec<String>,
 }
 
 impl Background {
@@ -119,13 +155,14 @@ impl Background {
             && self.short_pools.is_empty()
             && self.forgotten_holds.is_empty()
             && self.silences.is_empty()
+            && self.own.is_empty()
     }
 }
 
 /// Something that concerns the whole laboratory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertLine {
-    /// What it is about; `None` for a trial, which is about nothing.
+    /// What it is about; `None` for a trial, which is about nothing, and for an experiment that is not watched any more.
     pub alert: Option<Alert>,
     /// What is wrong and what to do, or that it has ended.
     pub text: String,
@@ -144,14 +181,14 @@ impl fmt::Display for Summary {
         if self.route != RouteName::everybody() {
             write!(f, " to {}", self.route)?;
         }
-        f.write_str(match self.channel {
-            Channel::Mail => "",
-            Channel::Webhook => " (webhook)",
-        })?;
+        if let Channel::Http(channel) = self.channel {
+            write!(f, " ({})", channel.as_str())?;
+        }
         f.write_str(match self.occasion {
             Occasion::News => ":",
             Occasion::Reminder => ": reminder:",
             Occasion::Digest => ": digest:",
+            Occasion::Test => ": test:",
         })?;
         let new_alerts = self.alerts.iter().filter(|alert| alert.new).count();
         write!(

@@ -92,6 +92,14 @@ impl Sources {
         deadlines.into_iter().flatten().min()
     }
 
+    /// When that of relay and jump reported last which was heard of longest ago. One that does not report is not waited for.
+    pub(crate) fn reported(&self) -> Option<Moment> {
+        let reporting = [&self.relay, &self.jump]
+            .into_iter()
+            .filter(|source| source.health == SourceHealth::Live);
+        reporting.filter_map(|source| source.last).min()
+    }
+
     /// Until when relay or jump settle after a restart or a return.
     pub(crate) fn settles_until(&self) -> Option<Moment> {
         let settling = [&self.relay, &self.jump];

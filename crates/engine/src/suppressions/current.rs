@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -10,12 +11,13 @@ use super::{
     Subject, Suppression, SuppressionEntry, SuppressionId, SuppressionKind,
 };
 use crate::experiments::fleet::Fleet;
-use crate::model::{Health, Moment, SourceName, Stub};
+use crate::model::{Health, Moment, SourceName, Stub, spell_time_in};
 use crate::notifications::route::Route;
 use crate::protocol::effect::Step;
 use crate::protocol::event::Issue;
 use crate::protocol::record::Record;
 use crate::protocol::state::Alert;
+use crate::protocol::summary::Acknowledged;
 
 /// An acknowledgement that is older than this looks forgotten.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -105,6 +107,16 @@ impl SuppressionLookup<'_> {
             .is_some()
     }
 
+    /// Who has acknowledged it itself.
+    pub(crate) fn acknowledgement(self, stub: &Stub) -> Option<Acknowledged> {
+        let subject = Subject::Experiment(stub.clone());
+        let suppression = self.active.acknowledged(&subject, self.at)?;
+        Some(Acknowledged {
+            who: suppression.by,
+            text: suppression.text,
+        })
+    }
+
     /// Whether it is in a maintenance window, and by nothing else suppressed that goes before that.
     pub(crate) fn is_in_maintenance(self, stub: &Stub) -> bool {
         let is_maintenance =
@@ -129,7 +141,7 @@ impl SuppressionLookup<'_> {
         let notes = self.now.iter().flat_map(|now| now.notes.iter());
         let of_route = notes.filter(|note| note.active && self.is_of_route(&note.entry, route));
         of_route
-            .filter_map(|note| silence_words(&note.entry, self.at))
+            .filter_map(|note| silence_words(&note.entry, self.at, &route.zone))
             .collect()
     }
 
@@ -299,19 +311,19 @@ impl Suppressions {
     }
 }
 
-fn silence_words(entry: &SuppressionEntry, now: Timestamp) -> Option<String> {
+fn silence_words(entry: &SuppressionEntry, now: Timestamp, zone: &TimeZone) -> Option<String> {
     let (about, who, text) = (entry.about(), entry.who(), entry.text());
     match entry {
         SuppressionEntry::Silence(Silence { until, .. }) => Some(format!(
             "{about} is silenced until {} by {who}: {text}",
-            until.strftime("%-d %b %H:%M UTC")
+            spell_time_in(*until, now, zone)
         )),
         SuppressionEntry::Acknowledgement(Acknowledgement { since, .. })
             if now.duration_since(*since) >= FORGOTTEN_AFTER =>
         {
             Some(format!(
                 "{about} has been acknowledged since {} by {who}: {text}",
-                since.strftime("%-d %b %Y")
+                since.to_zoned(zone.clone()).strftime("%-d %b %Y")
             ))
         }
         SuppressionEntry::Acknowledgement(_) | SuppressionEntry::Maintenance(_) => None,

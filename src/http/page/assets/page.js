@@ -1,6 +1,6 @@
 // What a script adds to the page: it stays up to date, says times in the reader's zone, and takes keys. Without it the page is whole too.
 
-/** How often the page asks anew (ms): when nothing streams, when something does or nobody looks, and after how long it is called old. */
+/** How often the page asks anew (ms): when nothing streams, when something does or the page is hidden, and after how long it is called old. */
 const ASK = 5000, ASK_SELDOM = 30000, OLD = 15000;
 /** After how long an answer is given up, how long news are gathered, and how long is between two questions at least (ms). */
 const PATIENCE = 10000, GATHER = 200, ASK_AT_MOST = 700;
@@ -9,7 +9,7 @@ const html = window.trustedTypes?.createPolicy("labwatch", { createHTML: (text) 
 const $ = (id) => document.getElementById(id);
 
 const plain = document.body.classList.contains("plain");
-let heard = Date.now(), lost = false, streams = false, asking = false, again = false, timer = 0, due = Infinity, asked = 0, events = null;
+let heard = Date.now(), lost = false, streams = false, asking = false, again = false, timer = 0, due = Infinity, asked = 0, events = null, opener = null;
 
 /* Up to date */
 
@@ -82,7 +82,7 @@ function soon() {
   if (Date.now() + wait < due) later(wait);
 }
 
-/** Listens while somebody looks. A browser has six connections to a host, for all of its pages together and for those that were just left. */
+/** Listens while the page is seen. A browser has six connections to a host, for all of its pages together and for those that were just left. */
 function listen() {
   const address = document.body.dataset.stream;
   if (!address || events || document.hidden) return;
@@ -126,6 +126,10 @@ function tell() {
 const zone = { hour: "2-digit", minute: "2-digit", timeZoneName: "short" };
 const hours = new Intl.DateTimeFormat(undefined, { ...zone, hourCycle: "h23" });
 const days = new Intl.DateTimeFormat(undefined, { ...zone, hourCycle: "h23", day: "numeric", month: "short" });
+const exact = new Intl.DateTimeFormat(undefined, { ...zone, hourCycle: "h23", second: "2-digit", day: "numeric", month: "short" });
+const tickTime = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const stretch = new Intl.DateTimeFormat(undefined, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", hourCycle: "h23" });
+const full = new Intl.DateTimeFormat(undefined, { dateStyle: "full", timeStyle: "long" });
 const clock = (moment) => (moment.toDateString() === new Date().toDateString() ? hours : days).format(moment);
 
 function spell(millis) {
@@ -137,7 +141,13 @@ function spell(millis) {
 }
 
 function localise(page) {
-  for (const time of page.querySelectorAll("time[datetime]")) put(time, clock(new Date(time.dateTime)));
+  for (const time of page.querySelectorAll("time[datetime]")) {
+    const moment = new Date(time.dateTime);
+    put(time, "exact" in time.dataset ? exact.format(moment) : clock(moment));
+    time.title = full.format(moment);
+  }
+  for (const tick of page.querySelectorAll("text[data-at]")) put(tick, tickTime.format(new Date(tick.dataset.at)));
+  for (const of of page.querySelectorAll("title[data-from]")) put(of, `${stretch.formatRange(new Date(of.dataset.from), new Date(of.dataset.until))}: ${of.dataset.is}`);
   ages(page);
 }
 
@@ -216,15 +226,37 @@ const keys = {
   "j": () => step(1),
   "k": () => step(-1),
   "g": () => home(),
-  "?": () => { const help = $("help"); if (help) { help.open = true; help.scrollIntoView(); help.querySelector("summary").focus(); } },
+  "?": () => { if ($("help")?.classList.contains("over")) close(); else show(); },
 };
+
+/** The words and keys over the page; Escape, the key again or a click beside closes them. */
+function show() {
+  const help = $("help");
+  if (!help) return;
+  opener = document.activeElement;
+  help.classList.add("over");
+  help.open = true;
+  help.querySelector("summary").focus();
+}
+
+function close() {
+  const help = $("help");
+  if (!help?.classList.contains("over")) return;
+  help.open = false;
+  help.classList.remove("over");
+  opener?.focus();
+}
+
+$("help")?.addEventListener("toggle", (event) => { if (!event.target.open) close(); });
+document.addEventListener("click", (event) => { if (!event.target.closest("#help")) close(); });
 
 document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   const typing = event.target.closest?.("input, select, textarea");
+  if (event.key === "Escape") close();
   if (typing) { if (event.key === "Escape") typing.blur(); return; }
   const act = keys[event.key];
-  if (act) { event.preventDefault(); act(); }
+  if (act) { event.preventDefault(); if (event.key !== "?") close(); act(); }
 });
 
 document.addEventListener("change", (event) => { if (event.target.matches("form[role=search] select")) event.target.form.requestSubmit(); });

@@ -57,7 +57,7 @@ fn bookings(affected: &Affected, now: Timestamp) -> Markup {
         @match affected.first_start.filter(|_| affected.next_week > 0) {
             Some(start) if start > now => li { "The first of them starts at " (words::time(start, now)) ", in " (words::spell_between(now, start)) "." },
             Some(start) => li { "The first of them is under way " (words::since(start, now)) "." },
-            None => li { "Nobody has booked it within 7 days." },
+            None => li { "It has no booking within 7 days." },
         }
     }
 }

@@ -69,7 +69,7 @@ impl Said {
     /// The address of the page that says so: the experiment's where it is about one, or else the list of holds and silences.
     pub(super) fn address(&self, receipt: &Receipt) -> String {
         let page = match receipt.effect.stubs.as_slice() {
-            _ if matches!(self.about, About::Category { .. }) => "/pools".to_owned(),
+            _ if matches!(self.about, About::Category { .. }) => "/categories".to_owned(),
             [stub] => address_of("/experiments", stub.as_str()),
             _ => "/holds".to_owned(),
         };
@@ -99,7 +99,7 @@ impl Said {
     pub(in crate::http::page) fn note(&self, frame: &Frame<'_>) -> Markup {
         html! { div.banner.is-ok #done role="status" { (shape("ok")) p {
             strong { "Done. " } (self.words(frame))
-            @if !self.kept { " The memory cannot be written: after a restart it is forgotten, unless it is said again." }
+            @if !self.kept { " The store cannot be written: after a restart it is lost, unless you do it again." }
         } } }
     }
 
@@ -117,7 +117,7 @@ impl Said {
                     @if !ids.iter().any(|id| known(id).is_some()) { "It is over already." }
                 },
                 About::Ended(id) if known(id).is_some() => "It is about to end.",
-                About::Ended(_) => "It is over: what is bad is told again.",
+                About::Ended(_) => "It is over: problems are notified again.",
                 About::Wished(resource) => (wished(snapshot, resource)),
                 About::Category { name, open } => (switched(frame, name, *open)),
             }
@@ -134,12 +134,16 @@ fn wished(snapshot: &Snapshot, resource: &str) -> Markup {
         .find(|of| of.name.as_str() == resource);
     let words = match found.map(|of| (&of.manual_override, of.bookable)) {
         None => "is not in book any more.",
-        Some((Some(ManualOverride::Hold(_)), _)) => "is being held: book is told now.",
-        Some((Some(ManualOverride::Enable), _)) => "is being enabled: book is told now.",
-        Some((None, Some(Bookable::Held))) => "is held by a person: book has taken it.",
-        Some((None, Some(Bookable::Yes))) => "can be booked again: book has taken it.",
+        Some((Some(ManualOverride::Hold(_)), _)) => {
+            "is being held: labwatch writes it to book now."
+        }
+        Some((Some(ManualOverride::Enable), _)) => {
+            "is being enabled: labwatch writes it to book now."
+        }
+        Some((None, Some(Bookable::Held))) => "is held by a person: book has confirmed it.",
+        Some((None, Some(Bookable::Yes))) => "can be booked again: book has confirmed it.",
         Some((None, Some(Bookable::Withdrawn))) => {
-            "is held by nobody any more. labwatch keeps it withdrawn until it works."
+            "is not held any more. labwatch keeps it withdrawn until it works."
         }
         Some((None, None)) => "waits for book.",
     };

@@ -8,11 +8,18 @@ use maud::{Markup, html};
 use super::fields::Fields;
 use super::request::{Asked, DAYS, LENGTHS, Problem, WHATS};
 use super::{Kind, effect, owner};
+use crate::http::auth::is_place;
 use crate::http::page::filter::address_of;
 use crate::http::page::layout::Frame;
 use crate::http::page::shapes::shape;
 use crate::http::page::words::{self, clip};
 use engine::Impact;
+
+/// The field in which a form carries the page that its reader came from.
+const BACK: &str = "back";
+
+/// The first choice of a length that must be given.
+const CHOOSE: &str = "choose";
 
 /// What stands below the form.
 pub(super) enum Outcome {
@@ -28,6 +35,8 @@ pub(super) enum Outcome {
 pub(super) struct Form<'a> {
     pub(super) kind: Kind,
     pub(super) fields: &'a Fields,
+    /// The page on which the link to the form was, where the browser named one.
+    pub(super) from: Option<&'a str>,
     pub(super) zone: &'a TimeZone,
     pub(super) outcome: Outcome,
 }
@@ -40,7 +49,7 @@ pub(super) fn page(frame: &Frame<'_>, form: &Form<'_>) -> Markup {
         div.order {
             h1 { (form.kind.verb()) (subject(form)) }
             p.soft { (form.kind.about()) }
-            @if !settled { (fields(form)) }
+            @if !settled { (fields(frame, form)) }
             section.effect #effect aria-label="What it does" aria-live="polite" { (below(frame, form)) }
         }
     }
@@ -72,7 +81,8 @@ fn below(frame: &Frame<'_>, form: &Form<'_>) -> Markup {
             Outcome::Open => {},
             Outcome::Wrong(problem) => {
                 p.problem #problem role="alert" { (shape("down")) span { (words::timed(&words::sentence(&problem.words), frame.now)) } }
-                @if matches!(form.kind, Kind::Enable | Kind::End) { p { a href=(back(frame, form)) { "Go back" } } }
+                @if problem.is_well { p.confirm { a #instead href=(silence(form)) { "Silence it instead" } } }
+                @if matches!(form.kind, Kind::Enable | Kind::End) { p { a href=(back(frame, form)) { "Back" } } }
             },
             Outcome::Would(would) => {
                 @let (asked, effect) = &**would;
@@ -91,15 +101,24 @@ fn confirmation(frame: &Frame<'_>, form: &Form<'_>, asked: &Asked) -> Markup {
         form.confirm method="post" action=(form.kind.path()) {
             @if let Some(csrf) = frame.caller.csrf() { input type="hidden" name="csrf" value=(csrf); }
             @for (name, value) in &asked.fields { input type="hidden" name=(name) value=(value); }
+            input type="hidden" name=(BACK) value=(back(frame, form));
             button.main #confirm type="submit" { (form.kind.verb()) (subject(form)) }
             @if !matches!(form.kind, Kind::Enable | Kind::End) { a #change href=(change) { "Change it" } }
-            a #leave href=(back(frame, form)) { "Leave it as it is" }
+            a #leave href=(back(frame, form)) { "Back" }
         }
     }
 }
 
-/// Where somebody goes who does not want it after all.
+/// Where a reader goes who does not want it after all.
 fn back(frame: &Frame<'_>, form: &Form<'_>) -> String {
+    let came_from = [form.fields.get(BACK), form.from.unwrap_or_default()]
+        .into_iter()
+        .find(|place| {
+            is_place(place) && !place.starts_with("/do/") && !place.starts_with("/login")
+        });
+    if let Some(place) = came_from {
+        return place.to_owned();
+    }
     let name = match form.kind {
         Kind::Acknowledge => form.fields.get("name"),
         Kind::Silence | Kind::Maintenance => form.fields.get("experiments"),
@@ -115,38 +134,57 @@ fn back(frame: &Frame<'_>, form: &Form<'_>) -> String {
     }
 }
 
-fn fields(form: &Form<'_>) -> Markup {
+/// The form of a silence for what cannot be acknowledged, because nothing is wrong with it.
+fn silence(form: &Form<'_>) -> String {
+    let name = match form.fields.get("what") {
+        "" | "experiments" => form.fields.get("name"),
+        _ => "",
+    };
+    let fields = [
+        ("experiments", name),
+        ("reason", form.fields.get("text")),
+        (BACK, form.fields.get(BACK)),
+    ];
+    let filled: Vec<_> = fields
+        .into_iter()
+        .filter(|(_, value)| !value.is_empty())
+        .collect();
+    Kind::Silence.address(&filled)
+}
+
+fn fields(frame: &Frame<'_>, form: &Form<'_>) -> Markup {
     html! {
         form #order method="get" action=(form.kind.path()) data-preview {
             @match form.kind {
                 Kind::Acknowledge => {
-                    (choice(form, "what", "Of", &WHATS))
-                    (line(form, "name", "Name", "Not needed for the whole laboratory.", false))
-                    (line(form, "text", "What is done about it", "For example: motor ordered, here on Friday.", true))
-                    (until(form, "until it is well again"))
+                    (choice(form, "what", "What do you acknowledge?", &WHATS))
+                    (line(form, "name", "Which one?", "Its name, or for experiments a pattern such as pend*. Leave it empty for the whole laboratory.", false))
+                    (line(form, "text", "What is done about it?", "For example: motor ordered, here on Friday.", true))
+                    (until(form, "until it is ok again"))
                 },
                 Kind::Silence => {
-                    (line(form, "experiments", "Experiments", "A name, or a pattern: * stands for any text, ? for one character.", true))
-                    (line(form, "reason", "Why", "Others read it beside the silence.", true))
-                    (until(form, "choose"))
+                    (line(form, "experiments", "Which experiments?", "A name, or a pattern: * stands for any text, ? for one character.", true))
+                    (line(form, "reason", "Why?", "Other maintainers read it beside the silence.", true))
+                    (until(form, CHOOSE))
                 },
                 Kind::Maintenance => {
-                    (line(form, "experiments", "Experiments", "A name, or a pattern: * stands for any text, ? for one character.", true))
-                    (line(form, "reason", "Why", "Others read it beside the experiments.", true))
+                    (line(form, "experiments", "Which experiments?", "A name, or a pattern: * stands for any text, ? for one character.", true))
+                    (line(form, "reason", "Why?", "Other maintainers read it beside the experiments.", true))
                     (times(form))
                 },
                 Kind::Hold => {
-                    (line(form, "resource", "Resource in book", "", true))
-                    (line(form, "reason", "Why", "In words that students read. For example: the motor is being replaced, back on Friday.", true))
+                    (line(form, "resource", "Which resource of book?", "For example r-pend00.", true))
+                    (line(form, "reason", "Why?", "Students read it. For example: the motor is being replaced, back on Friday.", true))
                 },
                 Kind::Open | Kind::Close => {
-                    (line(form, "category", "Category", "", true))
-                    (line(form, "reason", "Why", "Others read it beside the category.", true))
+                    (line(form, "category", "Which category?", "", true))
+                    (line(form, "reason", "Why?", "Other maintainers read it beside the category.", true))
                 },
                 Kind::Enable | Kind::End => {},
             }
             input type="hidden" name="check" value="1";
-            p.confirm { button.main #check type="submit" { "Show what it does" } a href=(form.kind.home()) { "Leave it" } }
+            input type="hidden" name=(BACK) value=(back(frame, form));
+            p.confirm { button.main #check type="submit" { "Show what it does" } a #back href=(back(frame, form)) { "Back" } }
         }
     }
 }
@@ -157,13 +195,13 @@ fn until(form: &Form<'_>, open: &str) -> Markup {
     html! {
         div.pair {
             div.field {
-                label for="for" { "For" }
+                label for="for" { "For how long?" @if open == CHOOSE { (mark()) } }
                 select #for name="for" aria-describedby=[described(form, "for")] aria-invalid=[invalid(form, "for")] {
                     option value="" { (open) }
                     @for (value, words) in LENGTHS { option value=(value) selected[value == chosen] { (words) } }
                 }
             }
-            (time(form, "until", "or until"))
+            (time(form, "until", "Or until when?", false))
         }
     }
 }
@@ -175,10 +213,10 @@ fn times(form: &Form<'_>) -> Markup {
     html! {
         fieldset {
             legend { input #once type="radio" name="when" value="once" checked[!weekly]; label for="once" { "Once" } }
-            div.pair { (time(form, "from", "From, if not from now on")) (time(form, "until", "Until")) }
+            div.pair { (time(form, "from", "From when? Empty: from now on", false)) (time(form, "until", "Until when?", true)) }
         }
         fieldset {
-            legend { input #weekly type="radio" name="when" value="weekly" checked[weekly]; label for="weekly" { "Every week" } }
+            legend { input #weekly type="radio" name="when" value="weekly" checked[weekly]; label for="weekly" { "Every week, by the clocks of " (zone) } }
             div.days {
                 @for (day, name) in DAYS {
                     span {
@@ -189,16 +227,22 @@ fn times(form: &Form<'_>) -> Markup {
             }
             div.pair {
                 div.field {
-                    label for="starts" { "Starts at (" (zone) ")" }
+                    label for="starts" { "Starts at which time of day? (" (zone) ")" (mark()) }
                     input #starts type="time" name="starts" value=(form.fields.get("starts")) aria-describedby=[described(form, "starts")] aria-invalid=[invalid(form, "starts")];
                 }
                 div.field {
-                    label for="lasts" { "Lasts" }
-                    input #lasts name="lasts" value=(form.fields.get("lasts")) placeholder="2h" autocomplete="off" aria-describedby=[described(form, "lasts")] aria-invalid=[invalid(form, "lasts")];
+                    label for="lasts" { "How long does it last?" (mark()) }
+                    input #lasts name="lasts" value=(form.fields.get("lasts")) placeholder="2h" autocomplete="off" aria-describedby=(if invalid(form, "lasts").is_some() { "problem lasts-hint" } else { "lasts-hint" }) aria-invalid=[invalid(form, "lasts")];
+                    p.hint #lasts-hint { "For example 2h, 90m or 1h30m." }
                 }
             }
         }
     }
+}
+
+/// Marks a field that must be filled in.
+fn mark() -> Markup {
+    html! { " " span.required { "required" } }
 }
 
 fn line(form: &Form<'_>, name: &'static str, label: &str, hint: &str, required: bool) -> Markup {
@@ -213,7 +257,7 @@ fn line(form: &Form<'_>, name: &'static str, label: &str, hint: &str, required: 
     .join(" ");
     html! {
         div.field {
-            label for=(name) { (label) }
+            label for=(name) { (label) @if required { (mark()) } }
             input id=(name) name=(name) value=(form.fields.get(name)) required[required] maxlength="500" autocomplete="off"
                 aria-describedby=[(!described.is_empty()).then_some(described)] aria-invalid=[invalid(form, name)];
             @if !hint.is_empty() { p.hint id=(hints) { (hint) } }
@@ -232,7 +276,7 @@ fn choice(form: &Form<'_>, name: &'static str, label: &str, options: &[(&str, &s
 }
 
 /// A date and a time by the clocks of the laboratory, in the browser's own field for it.
-fn time(form: &Form<'_>, name: &'static str, label: &str) -> Markup {
+fn time(form: &Form<'_>, name: &'static str, label: &str, required: bool) -> Markup {
     let text = form.fields.get(name);
     let local = text.parse::<Timestamp>().map(|moment| {
         form.zone
@@ -242,7 +286,7 @@ fn time(form: &Form<'_>, name: &'static str, label: &str) -> Markup {
     });
     html! {
         div.field {
-            label for=(name) { (label) " (" (zone(form)) ")" }
+            label for=(name) { (label) " (" (zone(form)) ")" @if required { (mark()) } }
             input id=(name) type="datetime-local" name=(name) value=(local.unwrap_or_else(|_| text.to_owned()))
                 aria-describedby=[described(form, name)] aria-invalid=[invalid(form, name)];
         }

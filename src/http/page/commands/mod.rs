@@ -15,14 +15,14 @@ pub(super) use flash::Said;
 pub(super) use routes::routes;
 
 use engine::model::Bookable;
-use engine::{ExperimentView, Snapshot};
+use engine::{ExperimentView, Snapshot, SuppressionKind};
 
 /// Which order it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Somebody knows that it is bad.
+    /// A maintainer knows of the problem.
     Acknowledge,
-    /// Nobody wants to hear of it for a while.
+    /// No notifications for a while.
     Silence,
     /// It is worked on at certain times.
     Maintenance,
@@ -79,17 +79,17 @@ impl Kind {
         }
     }
 
-    /// What it is for, for somebody who does it for the first time.
+    /// What it is for, for a maintainer who does it for the first time.
     fn about(self) -> &'static str {
         match self {
             Self::Acknowledge => {
-                "You know that it is bad: no more mail about it until it is well again or gets worse. Others see who takes care of it."
+                "You know of the problem: no more notifications about it until it is ok again or gets worse. Other maintainers see who takes care of it."
             }
             Self::Silence => {
-                "No mail about these experiments for a while, whatever happens to them."
+                "No notifications about these experiments for a while, whatever happens to them."
             }
             Self::Maintenance => {
-                "These experiments are worked on at certain times: no mail about them then, and reports count that time apart."
+                "Work on these experiments is planned: no notifications about them then, and reports count that time apart."
             }
             Self::Hold => {
                 "It cannot be booked or started until a person enables it, however well it works. Students read the reason."
@@ -97,12 +97,12 @@ impl Kind {
             Self::Enable => {
                 "A person's hold ends: it can be booked if it works, and labwatch switches it again."
             }
-            Self::End => "It ends before its time: what it kept quiet is told again.",
+            Self::End => "It ends before its time: what it kept back is notified again.",
             Self::Open => {
                 "A person or a fault has closed the category: open again, it can be used while it works by its rule."
             }
             Self::Close => {
-                "Whoever asks about the category is told that it cannot be used, however well it works, until a person opens it."
+                "Programs that ask about the category get the answer that it cannot be used, however well it works, until a person opens it."
             }
         }
     }
@@ -116,7 +116,7 @@ impl Kind {
             | Self::Hold
             | Self::Enable
             | Self::End => "/holds",
-            Self::Open | Self::Close => "/pools",
+            Self::Open | Self::Close => "/categories",
         }
     }
 
@@ -133,9 +133,9 @@ impl Kind {
 pub(super) fn about(view: &ExperimentView) -> Vec<(String, String)> {
     let name = view.stub.as_str();
     let mut orders = Vec::new();
-    match view.quiet.as_ref().map(|quieted| quieted.id) {
-        Some(Some(id)) => orders.push((
-            "End what keeps it quiet".to_owned(),
+    match view.quiet.as_ref().map(|quiet| (quiet.kind, quiet.id)) {
+        Some((kind, Some(id))) => orders.push((
+            format!("End the {}", noun(kind)),
             Kind::End.address(&[("id", &id.to_string())]),
         )),
         None if view.health.is_bad() => {
@@ -144,7 +144,7 @@ pub(super) fn about(view: &ExperimentView) -> Vec<(String, String)> {
                 Kind::Acknowledge.address(&[("name", name)]),
             ));
         }
-        Some(None) | None => {}
+        Some((_, None)) | None => {}
     }
     for kind in [Kind::Silence, Kind::Maintenance] {
         orders.push((
@@ -165,6 +165,15 @@ pub(super) fn about(view: &ExperimentView) -> Vec<(String, String)> {
         ));
     }
     orders
+}
+
+/// What a suppression of this kind is called.
+fn noun(kind: SuppressionKind) -> &'static str {
+    match kind {
+        SuppressionKind::Acknowledged => "acknowledgement",
+        SuppressionKind::Silenced => "silence",
+        SuppressionKind::Maintenance => "maintenance",
+    }
 }
 
 /// What can be ordered about more than one experiment.

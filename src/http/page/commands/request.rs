@@ -36,16 +36,10 @@ pub(super) const DAYS: [(Day, &str); 7] = [
 
 /// What an acknowledgement can be about, as a form offers it.
 pub(super) const WHATS: [(&str, &str); 4] = [
-    (
-        "experiments",
-        "experiments by their name or a pattern such as pend*",
-    ),
-    ("pool", "a pool by its name"),
-    (
-        "component",
-        "relay, jump, book, or another part by its name",
-    ),
-    ("installation", "the whole laboratory"),
+    ("experiments", "Experiments, by name or pattern"),
+    ("pool", "A pool"),
+    ("component", "A source, service or other component"),
+    ("installation", "The whole laboratory"),
 ];
 
 /// The whole minutes that a time of the form is rounded up to, in seconds.
@@ -92,6 +86,8 @@ pub(super) struct Problem {
     pub(super) field: &'static str,
     /// What is wrong, and what to do.
     pub(super) words: String,
+    /// Whether nothing is wrong with what was to be acknowledged, so that a silence is the way.
+    pub(super) is_well: bool,
 }
 
 impl Problem {
@@ -99,6 +95,7 @@ impl Problem {
         Self {
             field,
             words: words.into(),
+            is_well: false,
         }
     }
 }
@@ -242,7 +239,7 @@ fn category(fields: &Fields, open: bool) -> Result<Asked, Problem> {
     let name = text(
         fields,
         "category",
-        "say which category: the page of pools lists them",
+        "say which category: the page of categories lists them",
     )?;
     let reason = text(fields, "reason", "say why, so that others know")?;
     let said = vec![("category", name.clone()), ("reason", reason.clone())];
@@ -267,7 +264,7 @@ fn weekly(fields: &Fields, clock: Clock<'_>) -> Result<Weekly, Problem> {
         .parse()
         .map_err(|_| Problem::of("starts", "this is no time of day: write it as 18:00"))?;
     let lasts = parse_duration(fields.get("lasts"))
-        .map_err(|why| Problem::of("lasts", format!("{why}: write it as 2h or 90m")))?;
+        .map_err(|why| Problem::of("lasts", format!("{why}: write it as 2h, 90m or 1h30m")))?;
     let zone = clock.zone.iana_name().unwrap_or("UTC");
     Weekly::try_new(days, starts, lasts, zone).map_err(|why| Problem::of("lasts", why.to_string()))
 }

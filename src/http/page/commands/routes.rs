@@ -6,7 +6,7 @@ use std::time::Duration;
 use axum::Extension;
 use axum::body::Bytes;
 use axum::extract::{RawQuery, State};
-use axum::http::header::LOCATION;
+use axum::http::header::{HOST, LOCATION, REFERER};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -58,7 +58,18 @@ async fn ask(
     } else {
         Outcome::Open
     };
-    shown(&state, &moment, kind, &fields, outcome)
+    let from = came_from(&state.base, &headers);
+    shown(&state, &moment, (kind, &fields, from.as_deref()), outcome)
+}
+
+/// The page of ours on which the link to a form was. Browsers name it, as our policy says.
+fn came_from(base: &str, headers: &HeaderMap) -> Option<String> {
+    let referer = headers.get(REFERER)?.to_str().ok()?;
+    let host = headers.get(HOST)?.to_str().ok()?;
+    let (_, rest) = referer.split_once("://")?;
+    // Behind a proxy the name of the host may be another one: then the form leads to where its subject is listed.
+    let path = rest.strip_prefix(host)?.strip_prefix(base)?;
+    path.starts_with('/').then(|| path.to_owned())
 }
 
 /// Gives the order, and sends its giver to where it is seen. What is refused comes back with all that was typed.
@@ -89,12 +100,17 @@ async fn order(
     };
     (
         status,
-        shown(&state, &moment, kind, &fields, Outcome::Wrong(problem)),
+        shown(
+            &state,
+            &moment,
+            (kind, &fields, None),
+            Outcome::Wrong(problem),
+        ),
     )
         .into_response()
 }
 
-/// Hands an order to whoever carries it out.
+/// Hands a command to the part that carries it out.
 async fn carry_out(
     state: &WebState,
     moment: &Moment,
@@ -183,14 +199,14 @@ fn effect_of(
 fn shown(
     state: &WebState,
     moment: &Moment,
-    kind: Kind,
-    fields: &Fields,
+    (kind, fields, from): (Kind, &Fields, Option<&str>),
     outcome: Outcome,
 ) -> Response {
     let frame = moment.frame();
     let form = Form {
         kind,
         fields,
+        from,
         zone: &(state.zone)(),
         outcome,
     };
@@ -276,6 +292,10 @@ fn refused(refusal: &Refusal) -> Problem {
     Problem {
         field,
         words: refusal.to_string(),
+        is_well: matches!(
+            refusal,
+            Refusal::ActiveSuppressions(Refused::NotBad { .. }) | Refusal::NothingBad { .. }
+        ),
     }
 }
 

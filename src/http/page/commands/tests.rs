@@ -304,3 +304,119 @@ async fn pages_of_orders_are_as_careful_as_others() {
         );
     }
 }
+
+/// A request that says from which page it comes, as browsers do.
+async fn asked_from(web: &Router, path: &str, referer: &str) -> String {
+    let request = Request::get(path)
+        .header("host", "labwatch.example.org")
+        .header("referer", referer)
+        .body(Body::empty())
+        .expect("a request");
+    let response = web.clone().oneshot(request).await.expect("answers");
+    let body = axum::body::to_bytes(response.into_body(), usize::MAX)
+        .await
+        .expect("has a body");
+    String::from_utf8(body.to_vec()).expect("is text")
+}
+
+#[tokio::test]
+async fn back_leads_to_where_the_reader_came_from() {
+    let web = web(Scope::Admin);
+    let leads = |page: &str, id: &str| {
+        tags(page)
+            .find(|tag| attribute(tag, "id") == Some(id))
+            .and_then(|tag| attribute(tag, "href"))
+            .map(str::to_owned)
+    };
+    for (path, referer, expected) in [
+        (
+            "/do/hold?resource=r-pend04",
+            "https://labwatch.example.org/pools",
+            "/pools",
+        ),
+        (
+            "/do/hold?resource=r-pend04",
+            "https://elsewhere.example.org/pools",
+            "/experiments/pend04",
+        ),
+        (
+            "/do/hold?resource=r-pend04",
+            "https://labwatch.example.org/do/hold?x",
+            "/experiments/pend04",
+        ),
+        (
+            "/do/hold?resource=r-pend04",
+            "https://labwatch.example.org//evil.example",
+            "/experiments/pend04",
+        ),
+        (
+            "/do/hold?resource=r-pend04&back=/experiments%3Fsort%3D-since",
+            "",
+            "/experiments?sort=-since",
+        ),
+        (
+            "/do/hold?resource=r-pend04&back=https://evil.example",
+            "",
+            "/experiments/pend04",
+        ),
+        ("/do/silence", "", "/holds"),
+    ] {
+        let page = asked_from(&web, path, referer).await;
+        assert_eq!(
+            leads(&page, "back").as_deref(),
+            Some(expected),
+            "{path} from {referer}"
+        );
+    }
+    let confirm = asked_from(
+        &web,
+        "/do/hold?resource=r-pend04&reason=x&check=1&back=/pools",
+        "https://labwatch.example.org/do/hold",
+    )
+    .await;
+    assert_eq!(
+        leads(&confirm, "leave").as_deref(),
+        Some("/pools"),
+        "{confirm}"
+    );
+}
+
+#[tokio::test]
+async fn forms_say_what_they_ask_and_what_they_need() {
+    let web = web(Scope::Admin);
+    let acknowledge = page(&web, "/do/acknowledge").await;
+    for words in [
+        "What do you acknowledge?",
+        "Which one?",
+        "What is done about it? <span class=\"required\">required</span>",
+        "Or until when? (UTC)",
+    ] {
+        assert!(acknowledge.contains(words), "{words}: {acknowledge}");
+    }
+    let maintenance = page(&web, "/do/maintenance").await;
+    for words in [
+        "Every week, by the clocks of UTC",
+        "How long does it last?",
+        "For example 2h, 90m or 1h30m.",
+    ] {
+        assert!(maintenance.contains(words), "{words}: {maintenance}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_ok_is_not_acknowledged_but_silenced() {
+    let web = web(Scope::Admin);
+    let refused = page(
+        &web,
+        "/do/acknowledge?name=pend04&text=new+motor&check=1&back=/pools",
+    )
+    .await;
+    assert!(
+        refused.contains(
+            "href=\"/do/silence?experiments=pend04&amp;reason=new+motor&amp;back=%2Fpools\""
+        ),
+        "{refused}"
+    );
+    let missing = page(&web, "/do/acknowledge?name=nothing&text=x&check=1").await;
+    assert!(!missing.contains("id=\"instead\""), "{missing}");
+}

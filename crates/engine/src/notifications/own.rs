@@ -1,0 +1,125 @@
+//! What is wrong with labwatch itself, in words: its components, and those whom its notifications do not reach.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use crate::model::{SourceName, Visibility, spell_time_in};
+use crate::protocol::category::{ComponentHealth, Fitness};
+use crate::protocol::snapshot::RouteView;
+
+/// So many attempts in a row must fail before other routes are notified of it: a server that was busy once is no news.
+const FAILURES_WORTH_SAYING: u32 = 3;
+
+/// How many recipients are named.
+const MAX_NAMED: usize = 10;
+
+/// The sentences. Sources have alerts of their own, and outside services are not labwatch.
+pub(super) fn problems(
+    components: &BTreeMap<Arc<str>, ComponentHealth>,
+    routes: &[RouteView],
+    now: Timestamp,
+    zone: &TimeZone,
+) -> Vec<String> {
+    let at = |time: Timestamp| spell_time_in(time, now, zone);
+    let failing = components.values().filter(|one| is_own_failure(one));
+    let failing = failing.map(|one| component(&one.name));
+    let routes_waiting = routes.iter().filter_map(|route| waiting(route, &at));
+    let unreached = routes.iter().flat_map(|route| {
+        let unreached = route.unreached.iter().take(MAX_NAMED);
+        unreached.filter_map(|one| {
+            let who = one.recipient.show(Visibility::MAINTAINER)?;
+            Some(format!("{who} is not reached since {}", at(one.since)))
+        })
+    });
+    failing.chain(routes_waiting).chain(unreached).collect()
+}
+
+fn is_own_failure(component: &ComponentHealth) -> bool {
+    let is_source = SourceName::ALL
+        .iter()
+        .any(|name| *component.name == *name.as_str());
+    component.fitness == Fitness::Fails && component.categories.is_empty() && !is_source
+}
+
+fn component(name: &str) -> String {
+    match name {
+        "store" => "the store takes nothing: what happens is not kept".to_owned(),
+        "configuration" => "the newest configuration is not in force".to_owned(),
+        "dead_man" => "the heartbeat is not taken".to_owned(),
+        "mail" => "the mail server cannot be used".to_owned(),
+        name => format!("{name} does not work"),
+    }
+}
+
+/// A route that is not reached at all.
+fn waiting(route: &RouteView, at: &impl Fn(Timestamp) -> String) -> Option<String> {
+    if route.failures < FAILURES_WORTH_SAYING && route.refused.is_none() {
+        return None;
+    }
+    let since = route.waiting_since.or(route.refused)?;
+    let (channel, name) = (route.channel.as_str(), &route.name);
+    Some(format!(
+        "{channel} of the route {name} is not delivered since {}",
+        at(since)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{CallError, RouteName};
+    use crate::notifications::route::Channel;
+    use crate::protocol::audience::Recipient;
+    use crate::protocol::snapshot::UnreachedView;
+
+    #[test]
+    fn what_fails_and_who_is_not_reached_is_said() {
+        let at: Timestamp = "2026-11-21T01:05:00Z".parse().expect("a time");
+        let component = |name: &str, fitness, categories: &[&str]| {
+            let categories: Vec<String> = categories.iter().map(ToString::to_string).collect();
+            let health = ComponentHealth {
+                name: name.into(),
+                fitness,
+                categories: categories.into(),
+            };
+            (health.name.clone(), health)
+        };
+        let components = BTreeMap::from([
+            component("store", Fitness::Fails, &[]),
+            component("mail", Fitness::Works, &[]),
+            component("relay", Fitness::Fails, &[]),
+            component("wiki", Fitness::Fails, &["teaching"]),
+        ]);
+        let route = |name: &str, failures| RouteView {
+            name: RouteName::try_new(name).expect("a name"),
+            channel: Channel::Mail,
+            last_sent: None,
+            waiting_since: Some(at),
+            fault: None,
+            failures,
+            refused: None,
+            unreached: Vec::new(),
+        };
+        let unreached = RouteView {
+            unreached: vec![UnreachedView {
+                recipient: Recipient::new("bob@example.org"),
+                since: at,
+                fault: CallError::TimedOut,
+                refused: false,
+            }],
+            ..route("everybody", 0)
+        };
+        let routes = [unreached, route("busy", 2), route("heads", 3)];
+        assert_eq!(
+            problems(&components, &routes, at, &TimeZone::UTC),
+            [
+                "the store takes nothing: what happens is not kept",
+                "mail of the route heads is not delivered since 01:05 UTC",
+                "bob@example.org is not reached since 01:05 UTC",
+            ]
+        );
+    }
+}

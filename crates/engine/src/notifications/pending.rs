@@ -1,0 +1,65 @@
+//! What there is to tell of an experiment, and from when on: what its other source has not said yet is waited for.
+
+use std::time::Duration;
+
+use crate::model::Moment;
+
+/// Relay and jump, each asked every five seconds, see the same power cut that far apart, and one message is to tell it. What changes
+/// nothing for students waits for that time; what does, only for a source that has not reported since.
+pub(super) const PARTS_FOLLOW_WITHIN: Duration = Duration::from_secs(6);
+
+/// Something to tell of an experiment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pending {
+    /// From when on it may be told.
+    pub(super) from: Moment,
+    /// Where the experiment became usable or unusable: since when that is known. Its other source may have more to say of it.
+    pub(super) changed: Option<Moment>,
+}
+
+impl Pending {
+    /// What may be told at once.
+    pub(super) fn now(now: Moment) -> Self {
+        Self {
+            from: now,
+            changed: None,
+        }
+    }
+
+    /// A loss or a return.
+    pub(super) fn of_change(now: Moment) -> Self {
+        Self {
+            from: now,
+            changed: Some(now),
+        }
+    }
+
+    /// What may be told from this time on.
+    pub(super) fn from(from: Moment) -> Self {
+        Self {
+            from,
+            changed: None,
+        }
+    }
+
+    /// Takes in that there is more to tell.
+    pub(super) fn add(&mut self, other: Self) {
+        self.from = self.from.min(other.from);
+        self.changed = self.changed.or(other.changed);
+    }
+
+    /// Whether its other source is still to be waited for.
+    pub(super) fn is_half_known(&self, reported: Option<Moment>, now: Moment) -> bool {
+        self.changed.is_some() && self.ready(reported) > now
+    }
+
+    /// From when on it is told, where the last source whose report counts has reported at `reported`.
+    pub(super) fn ready(&self, reported: Option<Moment>) -> Moment {
+        match self.changed {
+            Some(changed) if reported.is_some_and(|at| at < changed) => {
+                self.from.max(changed + PARTS_FOLLOW_WITHIN)
+            }
+            _ => self.from,
+        }
+    }
+}

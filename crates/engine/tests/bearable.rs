@@ -1,0 +1,253 @@
+//! Notifications in a number that people can read, and true: one for each thing that happened, whatever the order of the reports.
+
+#![allow(
+    clippy::expect_used,
+    reason = "a test stops at what it does not expect"
+)]
+
+mod support;
+
+use engine::model::Moment;
+use proptest::prelude::*;
+use std::time::Duration;
+use support::{PEOPLE, World, booked};
+
+const ANN: &str = PEOPLE[0];
+
+const TWENTY: [&str; 20] = [
+    "pend00", "pend01", "pend02", "pend03", "pend04", "pend05", "pend06", "pend07", "pend08",
+    "pend09", "pend10", "pend11", "pend12", "pend13", "pend14", "pend15", "pend16", "pend17",
+    "pend18", "pend19",
+];
+
+#[test]
+fn twelve_failures_one_after_another_and_their_return_are_four_messages() {
+    let mut world = World::of(&TWENTY);
+    let begin = world.now;
+    for stub in &TWENTY[..12] {
+        world.lose(&[stub]);
+        world.run(8);
+    }
+    world.run(70);
+    for stub in &TWENTY[..12] {
+        world.regain(&[stub]);
+        world.run(8);
+    }
+    world.run(1_200);
+    let letters = world.letters(ANN, begin);
+    assert!(letters.len() <= 4, "{letters:#?}");
+    for stub in &TWENTY[..12] {
+        let told = letters
+            .iter()
+            .filter(|(_, text)| text.contains(&format!("{stub} ok after")));
+        assert_eq!(
+            told.count(),
+            1,
+            "the end of each is told once: {stub} {letters:#?}"
+        );
+    }
+}
+
+#[test]
+fn what_gets_worse_is_told_at_once_where_it_is_booked_soon() {
+    let mut world = World::of(&TWENTY);
+    world.bookings = vec![booked("pend07", world.now, 1_800)];
+    world.poll();
+    for stub in &TWENTY[..7] {
+        world.lose(&[stub]);
+        world.run(10);
+    }
+    let begin = world.now;
+    world.lose(&["pend07"]);
+    world.run(30);
+    let letters = world.letters(ANN, begin);
+    let last = letters.last().expect("some");
+    assert!(
+        last.1.contains("pend07 down") && last.1.contains("pend06 down"),
+        "{letters:#?}"
+    );
+    assert!(last.0 < 25, "{letters:#?}");
+}
+
+/// A power cut at each distance of jump's reports behind relay's.
+#[test]
+fn a_power_cut_is_two_messages_whatever_the_order_of_the_reports() {
+    for behind in [0, 100, 1_000, 2_500, 4_000, 4_900] {
+        let mut world = World::new();
+        world.jump_behind = Duration::from_millis(behind);
+        world.run(60);
+        let begin = world.now;
+        world.lose(&["pend00"]);
+        world.run(100);
+        let back = world.now;
+        world.regain(&["pend00"]);
+        world.run(600);
+        let letters = world.letters(ANN, begin);
+        assert_eq!(letters.len(), 2, "{behind} ms: {letters:#?}");
+        assert_eq!(letters[0].1, "pend00 down", "{behind} ms");
+        let down = &world.mailboxes[0].message.news[0];
+        assert_eq!(
+            down.issues.len(),
+            2,
+            "streams and login in one: {:?}",
+            down.issues
+        );
+        assert!(
+            letters[1].1.starts_with("pend00 ok after") && letters[1].1.ends_with(" s down"),
+            "{letters:?}"
+        );
+        assert!(
+            back.since(begin).as_secs() + 7 >= letters[1].0,
+            "{letters:?}"
+        );
+        let (withdrawn, _) = world.withdrawn[0];
+        assert!(
+            withdrawn <= world.mailboxes[0].at,
+            "the withdrawal does not wait"
+        );
+    }
+}
+
+#[test]
+fn a_source_that_does_not_report_is_not_waited_for() {
+    let mut world = World::new();
+    world.jump_behind = Duration::from_secs(4);
+    world.run(60);
+    let begin = world.now;
+    world.silent.insert("pend00");
+    world.run(60);
+    let (at, _) = world.letters(ANN, begin)[0];
+    assert!(at <= 10 + 5 + 6, "{at}");
+}
+
+/// The experiment is down for so long and up for so long in turn, for a day; then it stays up.
+fn a_day_of(down: u64, up: u64) -> Vec<(u64, String)> {
+    let mut world = World::of(&["pend00"]);
+    let begin = world.now;
+    while world.now.since(begin) < Duration::from_secs(24 * 3_600) {
+        world.lose(&["pend00"]);
+        world.run(down);
+        world.regain(&["pend00"]);
+        world.run(up);
+    }
+    world.run(3 * 3_600);
+    world.letters(ANN, begin)
+}
+
+#[test]
+fn an_experiment_that_comes_and_goes_is_told_as_unsteady_once_and_when_it_holds() {
+    for (down, up) in [(600, 600), (900, 900), (3_600, 1_800), (30, 1_800)] {
+        let letters = a_day_of(down, up);
+        assert!(letters.len() <= 12, "{down}/{up}: {letters:#?}");
+        let unsteady = letters
+            .iter()
+            .filter(|(_, text)| text.contains("It is unsteady"));
+        assert_eq!(unsteady.count(), 1, "{down}/{up}: {letters:#?}");
+        let (_, last) = letters.last().expect("some");
+        assert!(
+            last.starts_with("pend00 ok") && last.contains("has been steady for 2 h"),
+            "{letters:#?}"
+        );
+    }
+}
+
+#[test]
+fn an_unsteady_experiment_stays_so_across_a_restart_and_may_hold_as_down() {
+    let mut world = World::of(&["pend00"]);
+    let begin = world.now;
+    for _ in 0..6 {
+        world.lose(&["pend00"]);
+        world.run(600);
+        world.regain(&["pend00"]);
+        world.run(600);
+    }
+    let before = world.letters(ANN, begin).len();
+    world.restart();
+    for _ in 0..6 {
+        world.lose(&["pend00"]);
+        world.run(600);
+        world.regain(&["pend00"]);
+        world.run(600);
+    }
+    assert_eq!(world.letters(ANN, begin).len(), before);
+    world.lose(&["pend00"]);
+    world.run(3 * 3_600);
+    let letters = world.letters(ANN, begin);
+    assert_eq!(letters.len(), before + 1, "{letters:#?}");
+    assert!(
+        letters[before]
+            .1
+            .starts_with("pend00 down (It was unsteady"),
+        "{letters:#?}"
+    );
+    world.regain(&["pend00"]);
+    world.run(60);
+    assert_eq!(
+        world.letters(ANN, begin).len(),
+        before + 2,
+        "it counts anew"
+    );
+}
+
+#[test]
+fn an_experiment_that_leaves_book_while_it_is_told_as_down_gets_a_last_word() {
+    let mut world = World::new();
+    let begin = world.now;
+    world.lose(&["pend00"]);
+    world.run(600);
+    world.listed.remove("pend00");
+    world.poll();
+    world.run(26 * 3_600);
+    let letters = world.letters(ANN, begin);
+    let (_, last) = letters.last().expect("some");
+    assert!(
+        last.contains("pend00 is not watched any more") && last.ends_with("last known as down"),
+        "{letters:#?}"
+    );
+    world.run(3_600);
+    assert_eq!(world.letters(ANN, begin).len(), letters.len());
+}
+
+/// How often a route is notified in the worst hour.
+fn worst_hour(world: &World) -> usize {
+    let times: Vec<Moment> = world
+        .mailboxes
+        .iter()
+        .filter(|got| got.who == ANN)
+        .map(|got| got.at)
+        .collect();
+    let within = |from: Moment| {
+        times
+            .iter()
+            .filter(|at| **at >= from && at.since(from) < Duration::from_secs(3_600))
+            .count()
+    };
+    times.iter().map(|from| within(*from)).max().unwrap_or(0)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn no_hour_has_more_than_fifteen_messages(
+        deeds in proptest::collection::vec((0..8_usize, any::<bool>(), any::<bool>(), 5_u64..200), 0..120),
+        all_booked in any::<bool>(),
+    ) {
+        let mut world = World::of(&TWENTY[..8]);
+        if all_booked {
+            world.bookings = TWENTY[..8].iter().map(|stub| booked(stub, world.now, 60)).collect();
+            world.poll();
+        }
+        for (stub, power, on, seconds) in deeds {
+            let stub = TWENTY[stub];
+            match (power, on) {
+                (true, true) => world.regain(&[stub]),
+                (true, false) => world.lose(&[stub]),
+                (false, true) => drop(world.unreachable.remove(stub)),
+                (false, false) => drop(world.unreachable.insert(stub)),
+            }
+            world.run(seconds);
+        }
+        prop_assert!(worst_hour(&world) <= 15, "{:#?}", world.letters(ANN, world.now));
+    }
+}

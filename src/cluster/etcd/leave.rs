@@ -1,0 +1,75 @@
+//! Giving the lead up, at the end of the process or because a person asks: what is under way ends before.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::member::Member;
+use crate::cluster::leadership;
+use crate::cluster::membership::ResignAsked;
+use engine::Role;
+
+/// Before the lead is given up, what is under way is waited for so long.
+const DRAIN_WITHIN: Duration = Duration::from_secs(3);
+
+/// A replica that was told to give up the lead does not stand again before this.
+const STAND_ASIDE: Duration = Duration::from_secs(1);
+
+/// Why the lead is given up, and since when.
+#[derive(Debug)]
+pub(super) struct Leaving {
+    pub(super) since: Instant,
+    pub(super) asked: Option<ResignAsked>,
+}
+
+impl Member {
+    pub(super) fn resign(&mut self, asked: ResignAsked) {
+        if self.leads() && self.leaving.is_none() {
+            self.leave(Some(asked));
+        } else {
+            // Who asked may be gone.
+            drop(asked.send(Err("this replica does not lead".to_owned())));
+        }
+    }
+
+    /// Begins nothing new. What is under way still ends and is committed.
+    pub(super) fn leave(&mut self, asked: Option<ResignAsked>) {
+        self.ends.fence.close();
+        let since = Instant::now();
+        self.leaving = Some(Leaving { since, asked });
+    }
+
+    /// Gives the lead up once nothing is under way any more. Whether the process ends then.
+    pub(super) async fn has_left(&mut self, stop: &CancellationToken) -> bool {
+        let is_busy = self.acts() && !self.is_drained();
+        let is_due = self
+            .leaving
+            .as_ref()
+            .is_some_and(|leaving| !is_busy || leaving.since.elapsed() >= DRAIN_WITHIN);
+        let Some(leaving) = self.leaving.take_if(|_| is_due) else {
+            return false;
+        };
+        let session = self.session.take();
+        if let Some(session) = session.filter(|_| !is_busy) {
+            Box::pin(session.give_back()).await;
+        }
+        tracing::info!(name = self.this.name, "this replica has given up its lease");
+        if let Some(asked) = leaving.asked {
+            self.leadership
+                .take(leadership::Event::Lost, Instant::now());
+            self.retry_at = Instant::now() + STAND_ASIDE;
+            self.stand(Role::Follower);
+            // Who asked may be gone.
+            drop(asked.send(Ok(())));
+        }
+        stop.is_cancelled()
+    }
+
+    fn is_drained(&self) -> bool {
+        self.ends.outstanding.load(Ordering::SeqCst) == 0
+            && self.ends.commits.is_empty()
+            && !self.is_committing()
+    }
+}

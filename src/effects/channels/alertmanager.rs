@@ -1,0 +1,222 @@
+//! Prometheus Alertmanager, by version 2 of its API: an alert for each experiment and each concern of the whole laboratory, which keeps its
+//! labels as long as it lasts, and is sent with an end when it is over. Alertmanager then groups, routes and silences by its own rules. Pure.
+//!
+//! An alert without an end would be taken for resolved some minutes after it was sent. So it is given one that lies far ahead, and is sent
+//! again now and then, because Alertmanager forgets alerts when it is restarted.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use reqwest::Method;
+use serde::Serialize;
+use serde_json::Value;
+use url::Url;
+
+use super::{Message, Size, below};
+use crate::config::HttpTarget;
+use crate::effects::notification::{Letter, one_line, page_of, words};
+use engine::model::{Health, RouteName};
+use engine::{AlertLine, Line, Occasion, Snapshot};
+
+/// How often alerts that last are sent again.
+pub const REPEAT_EVERY: Duration = Duration::from_secs(300);
+
+/// When an alert ends that is not sent again: labwatch is gone for good.
+const ENDS_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// The most alerts of one request. Experiments beyond it are told by a single further alert.
+const MAX_ALERTS: usize = 1_000;
+
+/// The longest annotation, in characters.
+const MAX_CHARS: usize = 600;
+
+/// An alert as Alertmanager takes it.
+#[derive(Debug, Serialize, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+struct Alert {
+    labels: BTreeMap<&'static str, String>,
+    annotations: BTreeMap<&'static str, String>,
+    starts_at: Timestamp,
+    ends_at: Timestamp,
+    #[serde(rename = "generatorURL", skip_serializing_if = "Option::is_none")]
+    generator_url: Option<String>,
+}
+
+pub(super) fn request(
+    target: &HttpTarget,
+    message: &Message<'_>,
+    size: Size,
+) -> Result<(Method, Url, Value), String> {
+    let alerts = serde_json::to_value(alerts(message, size)).map_err(|error| error.to_string())?;
+    Ok((Method::POST, address(target)?, alerts))
+}
+
+fn address(target: &HttpTarget) -> Result<Url, String> {
+    below(target.url.expose(), &["api", "v2", "alerts"])
+}
+
+/// What a notification tells: what is over first, so that it is not lost at the bound, then what lasts.
+fn alerts(message: &Message<'_>, size: Size) -> Vec<Alert> {
+    let (summary, letter) = (message.summary, message.letter);
+    let now = summary.at;
+    if summary.occasion == Occasion::Test {
+        return vec![test(message)];
+    }
+    let over = summary
+        .news
+        .iter()
+        .filter_map(|line| resolved(line, letter, now));
+    let open = summary
+        .problems
+        .iter()
+        .map(|line| firing(line, letter, now));
+    let concerns = summary
+        .alerts
+        .iter()
+        .map(|alert| concern(alert, letter, now));
+    let mut all: Vec<Alert> = concerns.chain(over).chain(open).collect();
+    let most = size.of(all.len().min(MAX_ALERTS)).max(1);
+    let left_out = all.len().saturating_sub(most);
+    all.truncate(most);
+    if left_out > 0 {
+        all.push(more(left_out, letter, now));
+    }
+    all
+}
+
+/// An alert that is over at once: it shows that they arrive.
+fn test(message: &Message<'_>) -> Alert {
+    let now = message.summary.at;
+    let annotations = texts(&message.content.title, &message.content.lead.join(" "));
+    Alert {
+        labels: labels("LabwatchTest", "info", message.letter),
+        annotations,
+        starts_at: now,
+        ends_at: now + SignedDuration::from_secs(60),
+        generator_url: None,
+    }
+}
+
+fn more(left_out: usize, letter: &Letter, now: Timestamp) -> Alert {
+    let text = format!("{left_out} more experiments have a problem");
+    Alert {
+        labels: labels("LabwatchMore", "critical", letter),
+        annotations: texts(&text, "They are too many for an alert each."),
+        starts_at: now,
+        ends_at: now + SignedDuration::from_hours(1),
+        generator_url: letter.page.clone(),
+    }
+}
+
+fn firing(line: &Line, letter: &Letter, now: Timestamp) -> Alert {
+    let (said, facts) = one_line(line, letter, now);
+    Alert {
+        labels: of_experiment(line.stub.as_str(), line.health, letter),
+        annotations: texts(&said, &facts),
+        starts_at: line.since.min(now),
+        ends_at: now + ENDS_AFTER,
+        generator_url: page_of(line.stub.as_str(), letter),
+    }
+}
+
+/// The end of the alert that was sent before; `None` where that is the one that goes on.
+fn resolved(line: &Line, letter: &Letter, now: Timestamp) -> Option<Alert> {
+    let was = line.notified;
+    if was == Health::Ok || severity(was) == severity(line.health) {
+        return None;
+    }
+    let (said, facts) = one_line(line, letter, now);
+    Some(Alert {
+        labels: of_experiment(line.stub.as_str(), was, letter),
+        annotations: texts(&said, &facts),
+        starts_at: line.since.min(now),
+        ends_at: now,
+        generator_url: page_of(line.stub.as_str(), letter),
+    })
+}
+
+fn concern(alert: &AlertLine, letter: &Letter, now: Timestamp) -> Alert {
+    let mut labels = labels("LabwatchLaboratory", "critical", letter);
+    let about = alert
+        .alert
+        .map_or_else(|| "labwatch".to_owned(), String::from);
+    labels.insert("concern", about);
+    Alert {
+        labels,
+        annotations: texts(&alert.text, ""),
+        starts_at: alert.since.min(now),
+        ends_at: match alert.ended {
+            Some(lasted) => alert.since.checked_add(lasted).unwrap_or(now).min(now),
+            None => now + ENDS_AFTER,
+        },
+        generator_url: letter.page.clone(),
+    }
+}
+
+/// The alerts of experiments that a route was told bad, to be sent again; `None` where there are none.
+///
+/// # Errors
+/// Why they cannot be put together.
+pub(super) fn still_firing(
+    target: &HttpTarget,
+    route: &RouteName,
+    snapshot: &Snapshot,
+    letter: &Letter,
+) -> Result<Option<super::Request>, String> {
+    let now = snapshot.at;
+    let told = snapshot.notified.iter().filter(|told| told.route == *route);
+    let bad = told.filter(|told| told.health.is_bad());
+    let alerts: Vec<Alert> = bad
+        .take(MAX_ALERTS)
+        .map(|told| {
+            let name = told.stub.as_str();
+            Alert {
+                labels: of_experiment(name, told.health, letter),
+                annotations: texts(&format!("{name} is {}", told.health), ""),
+                starts_at: told.at.min(now),
+                ends_at: now + ENDS_AFTER,
+                generator_url: page_of(name, letter),
+            }
+        })
+        .collect();
+    if alerts.is_empty() {
+        return Ok(None);
+    }
+    Ok(Some(super::Request {
+        method: Method::POST,
+        url: address(target)?,
+        with_token: true,
+        body: serde_json::to_vec(&alerts).map_err(|error| error.to_string())?,
+    }))
+}
+
+fn severity(health: Health) -> &'static str {
+    match health {
+        Health::Down | Health::Flapping => "critical",
+        Health::Degraded | Health::Unknown => "warning",
+        Health::Ok => "none",
+    }
+}
+
+fn of_experiment(name: &str, health: Health, letter: &Letter) -> BTreeMap<&'static str, String> {
+    let mut labels = labels("LabwatchExperiment", severity(health), letter);
+    labels.insert("experiment", name.to_owned());
+    labels
+}
+
+/// What tells alerts apart: as long as one lasts these stay.
+fn labels(name: &str, severity: &str, letter: &Letter) -> BTreeMap<&'static str, String> {
+    let lab = letter.subject.trim().trim_matches(['[', ']']);
+    let all = [("alertname", name), ("severity", severity), ("lab", lab)];
+    let set = all.into_iter().filter(|(_, value)| !value.is_empty());
+    set.map(|(label, value)| (label, words::clip(value, MAX_CHARS)))
+        .collect()
+}
+
+fn texts(summary: &str, description: &str) -> BTreeMap<&'static str, String> {
+    let all = [("summary", summary), ("description", description)];
+    let set = all.into_iter().filter(|(_, text)| !text.is_empty());
+    set.map(|(name, text)| (name, words::clip(text, MAX_CHARS)))
+        .collect()
+}

@@ -1,0 +1,86 @@
+//! A room of Matrix: one event, whose transaction is named after the message, so that the server keeps one of several attempts. Pure.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::brief::{Markup, Room, lines};
+use super::{Message, Size, below};
+use crate::config::HttpTarget;
+
+/// The longest text, in bytes: an event may have 65,536 bytes, holds the text twice, and JSON writes some letters longer.
+const MAX_BYTES: usize = 8_000;
+
+/// How many things are said.
+const MAX_ENTRIES: usize = 40;
+
+pub(super) fn request(
+    target: &HttpTarget,
+    message: &Message<'_>,
+    size: Size,
+) -> Result<(Method, Url, Value), String> {
+    let room = Room {
+        bytes: size.of(MAX_BYTES),
+        entries: size.of(MAX_ENTRIES).max(1),
+    };
+    let title = &message.content.title;
+    let plain = lines(&message.content, room, &Plain).join("\n");
+    let html = lines(&message.content, room, &Html).join("<br>");
+    let body = json!({
+        "msgtype": "m.text",
+        "body": format!("{title}\n{plain}"),
+        "format": "org.matrix.custom.html",
+        "formatted_body": format!("{}<br>{html}", Html.strong(title)),
+    });
+    let id = message.summary.thread.id.to_string();
+    let path = [
+        "_matrix",
+        "client",
+        "v3",
+        "rooms",
+        &target.room,
+        "send",
+        "m.room.message",
+        &id,
+    ];
+    Ok((Method::PUT, below(target.url.expose(), &path)?, body))
+}
+
+struct Plain;
+
+impl Markup for Plain {
+    fn plain(&self, text: &str) -> String {
+        text.to_owned()
+    }
+
+    fn strong(&self, text: &str) -> String {
+        text.to_owned()
+    }
+
+    fn link(&self, text: &str, to: &str) -> String {
+        format!("{text}: {to}")
+    }
+}
+
+struct Html;
+
+impl Markup for Html {
+    fn plain(&self, text: &str) -> String {
+        text.replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;")
+            .replace('"', "&quot;")
+    }
+
+    fn strong(&self, text: &str) -> String {
+        format!("<strong>{}</strong>", self.plain(text))
+    }
+
+    fn link(&self, text: &str, to: &str) -> String {
+        let is_web = to.starts_with("http://") || to.starts_with("https://");
+        if !is_web {
+            return self.plain(to);
+        }
+        format!("<a href=\"{}\">{}</a>", self.plain(to), self.plain(text))
+    }
+}

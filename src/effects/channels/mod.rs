@@ -1,0 +1,204 @@
+//! Programs and chats that are notified by HTTP requests: what each is sent, as one request, and that request carried out. Decides neither
+//! what is notified nor when, nor whether what failed is tried again.
+//!
+//! A new kind is a variant of [`HttpChannel`] and a file here; the compiler names all other places.
+
+mod alertmanager;
+mod brief;
+mod matrix;
+mod ntfy;
+mod slack;
+mod teams;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+use reqwest::Method;
+use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use secrecy::ExposeSecret;
+use url::Url;
+
+pub use alertmanager::REPEAT_EVERY;
+use alertmanager::still_firing;
+
+use super::notification::{Content, Letter, content};
+use crate::clients::Http;
+use crate::config::HttpTarget;
+use engine::model::{CallError, RouteName};
+use engine::{HttpChannel, Snapshot, Summary};
+
+/// The header with the name of the message, the same at each attempt.
+pub const HEADER_ID: &str = "x-labwatch-id";
+
+/// The longest pause that a receiver may ask for within one attempt. A longer one is left to the next attempt.
+const MAX_PAUSE: Duration = Duration::from_secs(20);
+
+/// How much is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Size {
+    /// All that the receiver is known to take.
+    Whole,
+    /// The most important: a receiver refused the whole as too large.
+    Short,
+    /// What fits anywhere.
+    Gist,
+}
+
+impl Size {
+    /// The next smaller one.
+    #[must_use]
+    pub fn smaller(self) -> Option<Self> {
+        match self {
+            Self::Whole => Some(Self::Short),
+            Self::Short => Some(Self::Gist),
+            Self::Gist => None,
+        }
+    }
+
+    /// Its share of a bound.
+    #[must_use]
+    pub fn of(self, whole: usize) -> usize {
+        match self {
+            Self::Whole => whole,
+            Self::Short => whole / 4,
+            Self::Gist => whole / 16,
+        }
+    }
+}
+
+/// One request.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// How.
+    pub method: Method,
+    /// Where to. Holds a secret.
+    pub url: Url,
+    /// Whether the secret of the route goes with it as a bearer's token.
+    pub with_token: bool,
+    /// What is sent, as JSON.
+    pub body: Vec<u8>,
+}
+
+/// What a message is made of.
+struct Message<'a> {
+    summary: &'a Summary,
+    content: Content,
+    letter: &'a Letter,
+}
+
+/// The request that brings a summary to its receiver; `None` for a webhook, which has a shape and a way of its own.
+///
+/// # Errors
+/// Why it cannot be put together.
+pub fn request(
+    target: &HttpTarget,
+    summary: &Summary,
+    letter: &Letter,
+    size: Size,
+) -> Result<Option<Request>, String> {
+    let message = Message {
+        summary,
+        content: content(summary, letter),
+        letter,
+    };
+    let (method, url, value) = match target.channel {
+        HttpChannel::Webhook => return Ok(None),
+        HttpChannel::Alertmanager => alertmanager::request(target, &message, size)?,
+        HttpChannel::Slack => slack::request(target, &message, size),
+        HttpChannel::Teams => teams::request(target, &message, size),
+        HttpChannel::Matrix => matrix::request(target, &message, size)?,
+        HttpChannel::Ntfy => ntfy::request(target, &message, size)?,
+    };
+    Ok(Some(Request {
+        method,
+        url,
+        with_token: wants_token(target.channel),
+        body: serde_json::to_vec(&value).map_err(|error| error.to_string())?,
+    }))
+}
+
+/// Whether the secret of a route is a token of the receiver's.
+fn wants_token(channel: HttpChannel) -> bool {
+    match channel {
+        HttpChannel::Alertmanager | HttpChannel::Matrix | HttpChannel::Ntfy => true,
+        HttpChannel::Webhook | HttpChannel::Slack | HttpChannel::Teams => false,
+    }
+}
+
+/// Brings a summary to its receiver. What is refused as too large is sent again at once, shorter; who asks for a short pause gets it, once.
+///
+/// # Errors
+/// A [`CallError`] when it was not taken. It quotes nothing that the other side said, which may repeat the address.
+pub async fn deliver(
+    http: &Http,
+    target: &HttpTarget,
+    summary: &Summary,
+    letter: &Letter,
+) -> Result<(), CallError> {
+    let (mut size, mut may_pause) = (Size::Whole, true);
+    loop {
+        let unfit = |why| CallError::Protocol(format!("the message cannot be put together: {why}"));
+        let request = request(target, summary, letter, size).map_err(unfit)?;
+        let request = request.ok_or_else(|| unfit("it is one of a webhook".to_owned()))?;
+        let headers = headers(target, &request, &summary.thread.id.to_string()).map_err(unfit)?;
+        let answer = http
+            .call_hidden_for_status(request.method, request.url, headers, request.body)
+            .await?;
+        match (answer.status, size.smaller(), answer.retry_after) {
+            (200..300, _, _) => return Ok(()),
+            (413, Some(smaller), _) => size = smaller,
+            (429, _, Some(pause)) if may_pause && pause <= MAX_PAUSE => {
+                may_pause = false;
+                tokio::time::sleep(pause).await;
+            }
+            _ => return Err(answer.into_error()),
+        }
+    }
+}
+
+/// Sends alerts of Alertmanager again that last, once.
+///
+/// # Errors
+/// A [`CallError`] when they were not taken, or cannot be put together.
+pub async fn repeat(
+    http: &Http,
+    target: &HttpTarget,
+    route: &RouteName,
+    snapshot: &Snapshot,
+    letter: &Letter,
+) -> Result<(), CallError> {
+    let unfit = |why| CallError::Protocol(format!("the alerts cannot be put together: {why}"));
+    let Some(request) = still_firing(target, route, snapshot, letter).map_err(unfit)? else {
+        return Ok(());
+    };
+    let id = format!("repeat.{}", snapshot.at.as_second());
+    let headers = headers(target, &request, &id).map_err(unfit)?;
+    http.call_hidden(request.method, request.url, headers, request.body)
+        .await
+}
+
+fn headers(target: &HttpTarget, request: &Request, id: &str) -> Result<HeaderMap, String> {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let id = HeaderValue::from_str(id).map_err(|error| error.to_string())?;
+    headers.insert(HeaderName::from_static(HEADER_ID), id);
+    if let Some(secret) = target.secret.as_ref().filter(|_| request.with_token) {
+        let token = format!("Bearer {}", secret.expose_secret());
+        let mut token = HeaderValue::from_str(&token)
+            .map_err(|_| "its secret holds what no header may hold".to_owned())?;
+        token.set_sensitive(true);
+        headers.insert(AUTHORIZATION, token);
+    }
+    Ok(headers)
+}
+
+/// The address with these segments behind its path.
+fn below(base: &Url, segments: &[&str]) -> Result<Url, String> {
+    let mut url = base.clone();
+    url.path_segments_mut()
+        .map_err(|()| "its address has no path".to_owned())?
+        .pop_if_empty()
+        .extend(segments);
+    Ok(url)
+}

@@ -1,0 +1,103 @@
+//! A topic of ntfy. Pure.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::brief::{Markup, Room, lines, worst};
+use super::{Message, Size};
+use crate::config::HttpTarget;
+use engine::Occasion;
+use engine::model::Health;
+
+/// The longest text, in bytes: ntfy makes an attachment of what is longer than 4,096.
+const MAX_BYTES: usize = 3_800;
+
+/// How many things are said.
+const MAX_ENTRIES: usize = 20;
+
+/// Higher than usual: it makes a noise for longer.
+const HIGH: u8 = 4;
+
+/// As usual.
+const USUAL: u8 = 3;
+
+/// Without noise.
+const LOW: u8 = 2;
+
+pub(super) fn request(
+    target: &HttpTarget,
+    message: &Message<'_>,
+    size: Size,
+) -> Result<(Method, Url, Value), String> {
+    let content = &message.content;
+    let mut url = target.url.expose().clone();
+    let topic = url
+        .path_segments()
+        .and_then(Iterator::last)
+        .filter(|topic| !topic.is_empty())
+        .ok_or_else(|| "its address has no topic".to_owned())?
+        .to_owned();
+    url.path_segments_mut()
+        .map_err(|()| "its address has no path".to_owned())?
+        .pop()
+        .push("");
+    let room = Room {
+        bytes: size.of(MAX_BYTES),
+        entries: size.of(MAX_ENTRIES).max(1),
+    };
+    let text = lines(content, room, &Plain).join("\n");
+    let mut body = json!({
+        "topic": topic,
+        "title": content.title,
+        "message": text,
+        "priority": priority(message),
+        "tags": [tag(worst(content))],
+    });
+    let page = message.letter.page.as_ref().map(|page| format!("{page}/"));
+    let click = Some(content.link.clone())
+        .filter(|link| link.starts_with("http"))
+        .or(page);
+    if let (Some(click), Some(fields)) = (click, body.as_object_mut()) {
+        fields.insert("click".to_owned(), Value::String(click));
+    }
+    Ok((Method::POST, url, body))
+}
+
+/// What cannot be used now is louder than the rest, and what is known already is quiet.
+fn priority(message: &Message<'_>) -> u8 {
+    match message.summary.occasion {
+        Occasion::News => {
+            let mut news = message.summary.news.iter();
+            let is_worse = news.any(|line| line.health.is_unusable());
+            if is_worse { HIGH } else { USUAL }
+        }
+        Occasion::Test => USUAL,
+        Occasion::Reminder | Occasion::Digest => LOW,
+    }
+}
+
+fn tag(health: Health) -> &'static str {
+    match health {
+        Health::Ok => "white_check_mark",
+        Health::Degraded | Health::Flapping => "warning",
+        Health::Down => "rotating_light",
+        Health::Unknown => "grey_question",
+    }
+}
+
+struct Plain;
+
+impl Markup for Plain {
+    fn plain(&self, text: &str) -> String {
+        text.to_owned()
+    }
+
+    fn strong(&self, text: &str) -> String {
+        text.to_owned()
+    }
+
+    fn link(&self, text: &str, to: &str) -> String {
+        format!("{text}: {to}")
+    }
+}

@@ -1,0 +1,74 @@
+//! Incoming webhooks of Slack, and of Mattermost and Rocket.Chat, which take the same. Pure.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::brief::{Markup, Room, lines, without_calls, worst};
+use super::{Message, Size};
+use crate::config::HttpTarget;
+use engine::model::Health;
+
+/// The longest text, in bytes. Mattermost cuts at 4,000 characters by default.
+const MAX_BYTES: usize = 3_500;
+
+/// How many things are said.
+const MAX_ENTRIES: usize = 20;
+
+pub(super) fn request(
+    target: &HttpTarget,
+    message: &Message<'_>,
+    size: Size,
+) -> (Method, Url, Value) {
+    let room = Room {
+        bytes: size.of(MAX_BYTES),
+        entries: size.of(MAX_ENTRIES).max(1),
+    };
+    let text = lines(&message.content, room, &Mrkdwn).join("\n");
+    let title = Mrkdwn.strong(&message.content.title);
+    let body = json!({
+        "text": title,
+        "attachments": [{
+            "fallback": Mrkdwn.plain(&message.content.title),
+            "color": colour(worst(&message.content)),
+            "text": text,
+            "mrkdwn_in": ["text"],
+        }],
+    });
+    (Method::POST, target.url.expose().clone(), body)
+}
+
+/// What all three of them read.
+struct Mrkdwn;
+
+impl Markup for Mrkdwn {
+    fn plain(&self, text: &str) -> String {
+        let text = text
+            .replace('&', "&amp;")
+            .replace('<', "&lt;")
+            .replace('>', "&gt;");
+        without_calls(&text)
+    }
+
+    fn strong(&self, text: &str) -> String {
+        format!("*{}*", self.plain(text).replace('*', "\u{2217}"))
+    }
+
+    fn link(&self, text: &str, to: &str) -> String {
+        let is_web = to.starts_with("http://") || to.starts_with("https://");
+        if !is_web || to.contains(['<', '>', '|']) {
+            return self.plain(to);
+        }
+        format!("<{}|{}>", to.replace('&', "&amp;"), self.plain(text))
+    }
+}
+
+fn colour(health: Health) -> &'static str {
+    match health {
+        Health::Ok => "#1b7f3b",
+        Health::Degraded => "#9a5b00",
+        Health::Flapping => "#a63a79",
+        Health::Down => "#c5221f",
+        Health::Unknown => "#5f6b76",
+    }
+}

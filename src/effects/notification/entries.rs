@@ -1,0 +1,275 @@
+//! One thing of a notification in words: experiments with the same symptoms, an alert. Pure.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use engine::model::Health;
+use engine::{AlertLine, Line};
+
+use super::bookings::needed;
+use super::groups::{Group, groups};
+use super::names::names;
+use super::words::{self, Clock, clip, sentence};
+use super::{Entry, Letter};
+
+/// The longest sentence that comes from elsewhere, in characters.
+pub(super) const MAX_TEXT_CHARS: usize = 600;
+
+/// The longest advice, in characters.
+const MAX_ADVICE_CHARS: usize = 300;
+
+/// The longest text of an acknowledgement, in characters.
+const MAX_ACKNOWLEDGEMENT_CHARS: usize = 200;
+
+/// The longest address of the page, in bytes.
+const MAX_ADDRESS_BYTES: usize = 500;
+
+/// How many names or runs of names a group has.
+const MAX_NAMES: usize = 8;
+
+/// When an experiment was last seen is said where it differs so much from since when it is bad.
+const SEEN_BEFORE: Duration = Duration::from_secs(60);
+
+pub(super) struct Writer<'a> {
+    pub(super) clock: Clock<'a>,
+    pub(super) letter: &'a Letter,
+}
+
+impl Writer<'_> {
+    pub(super) fn alert(&self, alert: &AlertLine) -> Entry {
+        let text = sentence(&clip(&alert.text, MAX_TEXT_CHARS));
+        let when = match alert.ended {
+            None => self.clock.since(alert.since, alert.since),
+            Some(lasted) => {
+                let end = alert.since.checked_add(lasted).unwrap_or(self.clock.now);
+                format!(
+                    "the problem was there {} ({})",
+                    self.clock.during(alert.since, end),
+                    words::spell(lasted)
+                )
+            }
+        };
+        Entry {
+            said: format!("{text} {}", sentence(&when)),
+            ..Entry::default()
+        }
+    }
+
+    /// A group with all that helps to mend it.
+    pub(super) fn full(&self, group: &Group<'_>) -> Entry {
+        let story = &group.story;
+        let seen = self.last_seen(group);
+        let why = [story.why.clone(), seen.unwrap_or_default()];
+        let why: Vec<&str> = why
+            .iter()
+            .map(String::as_str)
+            .filter(|text| !text.is_empty())
+            .collect();
+        let advice = story
+            .advice
+            .as_deref()
+            .map(|advice| clip(advice, MAX_ADVICE_CHARS));
+        let facts = [
+            ("Needed", needed(&group.lines, self.clock)),
+            ("Why", (!why.is_empty()).then(|| why.join("; "))),
+            ("Booking", Some(story.bookable.to_owned())),
+            ("To do", advice),
+            ("Acknowledged", acknowledged(group)),
+        ];
+        let facts = facts
+            .into_iter()
+            .filter_map(|(what, text)| Some((what, text?)));
+        Entry {
+            facts: facts.collect(),
+            links: self.links(group),
+            ..entry(group, format!("{} {}", story.state, self.since(group)))
+        }
+    }
+
+    /// A group in one line: it is known.
+    pub(super) fn brief(&self, group: &Group<'_>) -> Entry {
+        let story = &group.story;
+        let why = if story.why.is_empty() {
+            String::new()
+        } else {
+            format!(": {}", story.why)
+        };
+        let needed = needed(&group.lines, self.clock).map(|needed| format!("; {needed}"));
+        let said = format!(
+            "{} {}{why}; {}{}",
+            story.state,
+            self.since(group),
+            story.bookable,
+            needed.unwrap_or_default()
+        );
+        let facts = acknowledged(group).map(|by| ("Acknowledged", by));
+        Entry {
+            facts: facts.into_iter().collect(),
+            ..entry(group, said)
+        }
+    }
+
+    /// What is well again.
+    pub(super) fn back(&self, group: &Group<'_>) -> Entry {
+        let mut said = self.was(group);
+        if group.story.bookable != "bookable" {
+            said = format!("{said}; {}", group.story.bookable);
+        }
+        entry(group, said)
+    }
+
+    /// What it was before it was well, and from when to when.
+    fn was(&self, group: &Group<'_>) -> String {
+        let ended = group
+            .lines
+            .iter()
+            .filter_map(|line| Some((line, line.lasted?)));
+        let times = ended.map(|(line, lasted)| {
+            let begin = line.since.checked_sub(lasted).unwrap_or(line.since);
+            (begin, line.since, lasted)
+        });
+        let times: Vec<(Timestamp, Timestamp, Duration)> = times.collect();
+        let Some((begin, end)) = times.iter().map(|(begin, end, _)| (*begin, *end)).reduce(
+            |(begin, end), (other_begin, other_end)| (begin.min(other_begin), end.max(other_end)),
+        ) else {
+            return "back".to_owned();
+        };
+        let was = match group.lines.first().map(|line| line.notified) {
+            Some(Health::Ok) | None => "had a problem",
+            Some(Health::Down) => "was down",
+            Some(Health::Degraded) => "was degraded",
+            Some(Health::Flapping) => "was flapping",
+            Some(Health::Unknown) => "was not evaluated",
+        };
+        let was = if group.lines.len() == 1 {
+            was.to_owned()
+        } else {
+            was.replacen("was", "were", 1)
+        };
+        let longest = times
+            .iter()
+            .map(|(_, _, lasted)| *lasted)
+            .max()
+            .unwrap_or_default();
+        let lasted = words::spell(longest);
+        if longest < Duration::from_secs(1) {
+            return format!("back; {was} for a moment at {}", self.clock.at(end));
+        }
+        let upto = if times.len() > 1 { "up to " } else { "" };
+        format!(
+            "back; {was} {} ({upto}{lasted})",
+            self.clock.during(begin, end)
+        )
+    }
+
+    fn since(&self, group: &Group<'_>) -> String {
+        let times = || group.lines.iter().map(|line| line.since);
+        let first = times().min().unwrap_or(self.clock.now);
+        self.clock.since(first, times().max().unwrap_or(first))
+    }
+
+    /// When what is lacking was last reported, where that is well before it was found bad.
+    fn last_seen(&self, group: &Group<'_>) -> Option<String> {
+        let (line, seen) = group
+            .lines
+            .iter()
+            .filter_map(|line| Some((line, line.last_seen?)))
+            .min_by_key(|(_, seen)| *seen)?;
+        let before = words::length(line.since.duration_since(seen));
+        (before >= SEEN_BEFORE).then(|| format!("last reported {}", self.clock.at(seen)))
+    }
+
+    /// The page of a single experiment, and the form to acknowledge it.
+    fn links(&self, group: &Group<'_>) -> Vec<(&'static str, String)> {
+        let (Some(page), [line]) = (&self.letter.page, group.lines.as_slice()) else {
+            return Vec::new();
+        };
+        let form = format!("{page}/do/acknowledge?");
+        let form = url::form_urlencoded::Serializer::for_suffix(form.clone(), form.len())
+            .append_pair("name", line.stub.as_str())
+            .finish();
+        let is_open = line.acknowledged.is_none() && line.health.is_bad();
+        let form = Some(form).filter(|form| is_open && form.len() <= MAX_ADDRESS_BYTES);
+        let page = page_of(line.stub.as_str(), self.letter);
+        let links = [("Page", page), ("Acknowledge", form)];
+        links
+            .into_iter()
+            .filter_map(|(what, to)| Some((what, to?)))
+            .collect()
+    }
+}
+
+/// A group with this said of it.
+pub(super) fn entry(group: &Group<'_>, said: String) -> Entry {
+    Entry {
+        health: group.lines.first().map(|line| line.health),
+        name: names(group.lines.iter().map(|line| line.stub.as_str()), MAX_NAMES),
+        said,
+        ..Entry::default()
+    }
+}
+
+/// The page of an experiment, where that is known.
+#[must_use]
+pub fn page_of(name: &str, letter: &Letter) -> Option<String> {
+    let page = format!("{}/experiments/{}", letter.page.as_ref()?, segment(name));
+    (page.len() <= MAX_ADDRESS_BYTES).then_some(page)
+}
+
+/// A single experiment: what is so, in a line, and all that helps to mend it.
+#[must_use]
+pub fn one_line(line: &Line, letter: &Letter, now: Timestamp) -> (String, String) {
+    let clock = Clock {
+        now,
+        zone: &letter.zone,
+    };
+    let writer = Writer { clock, letter };
+    let mut said = groups([line], true)
+        .into_iter()
+        .map(|group| match line.health {
+            Health::Ok => writer.back(&group),
+            Health::Unknown | Health::Degraded | Health::Flapping | Health::Down => {
+                writer.full(&group)
+            }
+        });
+    let entry = said.next_back().unwrap_or_default();
+    let facts = entry
+        .facts
+        .iter()
+        .map(|(what, fact)| format!("{what}: {fact}"));
+    let facts: Vec<String> = facts.collect();
+    (format!("{}: {}", entry.name, entry.said), facts.join("; "))
+}
+
+/// A text as one segment of a path.
+fn segment(text: &str) -> String {
+    // What a form makes a plus is %20 in a path.
+    url::form_urlencoded::byte_serialize(text.as_bytes())
+        .map(|part| if part == "+" { "%20" } else { part })
+        .collect()
+}
+
+fn acknowledged(group: &Group<'_>) -> Option<String> {
+    let (who, text) = group.story.acknowledged.as_ref()?;
+    Some(clip(
+        &format!("by {who}: {text}"),
+        MAX_ACKNOWLEDGEMENT_CHARS,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_segment_of_an_address() {
+        for (name, said) in [
+            ("pend00", "pend00"),
+            ("a/b c?d", "a%2Fb%20c%3Fd"),
+            ("\u{e9}", "%C3%A9"),
+        ] {
+            assert_eq!(segment(name), said);
+        }
+    }
+}

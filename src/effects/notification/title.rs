@@ -1,0 +1,172 @@
+//! The title of a notification: what happened to which experiments. Pure.
+
+use engine::model::Health;
+use engine::{AlertLine, Line, Occasion, Summary};
+
+use super::groups::{Turn, changed};
+use super::names::names;
+use super::words::{self, clip};
+
+/// How many names or runs of names one group has.
+const MAX_NAMES: usize = 4;
+
+/// The longest title, in characters.
+const MAX_TITLE_CHARS: usize = 160;
+
+/// How much of an alert fits beside the rest of a title, in characters.
+const MAX_ALERT_CHARS: usize = 70;
+
+/// How much is said of how a single experiment changed, in characters.
+const MAX_CHANGE_CHARS: usize = 60;
+
+/// A shorter beginning of an alert says too little, in bytes.
+const MIN_GIST_BYTES: usize = 12;
+
+/// What stands between two groups.
+const BETWEEN: &str = " \u{b7} ";
+
+/// `[lab] down: pend01 · back: pend00`.
+pub(super) fn title(summary: &Summary, prefix: &str) -> String {
+    let said = match summary.occasion {
+        Occasion::News => happened(summary),
+        Occasion::Reminder => match summary.reminder.map(|reminder| reminder.number) {
+            Some(number) => format!("reminder {number}: {}", standing(summary)),
+            None => format!("reminder: {}", standing(summary)),
+        },
+        Occasion::Digest => format!("digest: {}", standing(summary)),
+        Occasion::Test => "TEST of notifications, nothing is wrong".to_owned(),
+    };
+    clip(&format!("{} {said}", prefix.trim()), MAX_TITLE_CHARS)
+}
+
+fn happened(summary: &Summary) -> String {
+    let mut parts: Vec<String> = new_alerts(summary).into_iter().collect();
+    parts.extend(turns(&summary.news));
+    if parts.is_empty() {
+        return format!("still {}", standing(summary));
+    }
+    parts.join(BETWEEN)
+}
+
+/// The first new alert, and how many more there are.
+fn new_alerts(summary: &Summary) -> Option<String> {
+    let mut new = summary.alerts.iter().filter(|alert| alert.new);
+    let first = of_alert(new.next()?);
+    Some(match new.count() {
+        0 => first,
+        more => format!("{first} (and {} more)", words::count(more, "alert")),
+    })
+}
+
+fn of_alert(alert: &AlertLine) -> String {
+    let gist = gist(&alert.text);
+    match alert.ended {
+        Some(lasted) => format!("{gist} after {}", words::spell(lasted)),
+        None => gist,
+    }
+}
+
+/// What an alert says before it goes into detail: its words up to a colon or full stop, unless those are too few to say anything.
+fn gist(text: &str) -> String {
+    let ends = [": ", "; ", ". "]
+        .iter()
+        .filter_map(|mark| text.find(mark))
+        .filter(|&at| at >= MIN_GIST_BYTES);
+    let gist = ends.min().and_then(|at| text.get(..at)).unwrap_or(text);
+    clip(gist.trim_end_matches('.'), MAX_ALERT_CHARS)
+}
+
+/// Who has taken which turn, the worst first.
+fn turns(news: &[Line]) -> Vec<String> {
+    let mut turns: Vec<Turn> = news.iter().map(Turn::of).collect();
+    turns.sort_unstable();
+    turns.dedup();
+    let said = turns.into_iter().map(|turn| {
+        let taken: Vec<&Line> = news.iter().filter(|line| Turn::of(line) == turn).collect();
+        let said = group(turn.as_str(), taken.iter().copied());
+        match taken.as_slice() {
+            [one] => changed(one).map_or(said.clone(), |how| {
+                format!("{said} ({})", clip(&how, MAX_CHANGE_CHARS))
+            }),
+            _ => said,
+        }
+    });
+    said.collect()
+}
+
+fn group<'a>(what: &str, lines: impl Iterator<Item = &'a Line>) -> String {
+    let names = names(lines.map(|line| line.stub.as_str()), MAX_NAMES);
+    format!("{what}: {names}")
+}
+
+/// How things are, whatever is new. What is acknowledged comes last.
+fn standing(summary: &Summary) -> String {
+    let alerts = summary.alerts.iter().filter(|alert| alert.ended.is_none());
+    let alerts: Vec<String> = alerts.map(|alert| gist(&alert.text)).collect();
+    let alerts = match alerts.as_slice() {
+        [] => None,
+        [one] => Some(one.clone()),
+        [first, more @ ..] => Some(format!(
+            "{first} (and {} more)",
+            words::count(more.len(), "alert")
+        )),
+    };
+    let open = |health: Health| {
+        let lines = || {
+            let all = summary.problems.iter();
+            all.filter(move |line| line.health == health && line.acknowledged.is_none())
+        };
+        lines()
+            .next()
+            .is_some()
+            .then(|| group(words::state(health), lines()))
+    };
+    let health = [
+        Health::Down,
+        Health::Flapping,
+        Health::Degraded,
+        Health::Unknown,
+    ];
+    let acknowledged = || {
+        summary
+            .problems
+            .iter()
+            .filter(|line| line.acknowledged.is_some())
+    };
+    let known = acknowledged().next().is_some();
+    let known = known.then(|| group("acknowledged", acknowledged()));
+    let parts: Vec<String> = alerts
+        .into_iter()
+        .chain(health.into_iter().filter_map(open))
+        .chain(known)
+        .collect();
+    match (parts.is_empty(), summary.background.is_empty()) {
+        (false, _) => parts.join(BETWEEN),
+        (true, true) => "all is well".to_owned(),
+        (true, false) => "no problems, but something worth knowing".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_gist_of_an_alert_fits_a_title() {
+        for (text, expected) in [
+            (
+                "relay tells nothing: check that it runs. 130 experiments are not evaluated",
+                "relay tells nothing",
+            ),
+            (
+                "relay: cannot connect. Check that it runs",
+                "relay: cannot connect",
+            ),
+            ("book has no manifest.", "book has no manifest"),
+            ("relay: mute", "relay: mute"),
+        ] {
+            assert_eq!(gist(text), expected);
+        }
+        assert_eq!(gist(&"\u{e9}".repeat(200)).chars().count(), MAX_ALERT_CHARS);
+    }
+}

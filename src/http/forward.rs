@@ -1,0 +1,239 @@
+//! Passes a command that reaches a follower on to the replica that leads, with what its caller showed, and answers what that one answers.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::header::{
+    ACCEPT, ACCEPT_LANGUAGE, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, COOKIE, ETAG, IF_MATCH,
+    LINK, LOCATION, RETRY_AFTER, SET_COOKIE, USER_AGENT, WWW_AUTHENTICATE,
+};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use engine::Role;
+use url::Url;
+
+use super::cluster_state::{ClusterState, PassedOn, Returned};
+use super::error;
+use super::middleware::{MAX_BODY_BYTES, OwnWords};
+use crate::http::auth::Noted;
+
+/// What a request that was passed on carries, with the name of the replica that did. It is passed on once.
+const PASSED_ON: HeaderName = HeaderName::from_static("labwatch-passed-on");
+
+/// What goes with a request. Where a browser came from was looked at here, where it came to.
+const ASKED: [HeaderName; 9] = [
+    ACCEPT,
+    ACCEPT_LANGUAGE,
+    AUTHORIZATION,
+    CONTENT_TYPE,
+    COOKIE,
+    IF_MATCH,
+    USER_AGENT,
+    HeaderName::from_static("idempotency-key"),
+    HeaderName::from_static("x-csrf-token"),
+];
+
+/// What comes back with an answer.
+const ANSWERED: [HeaderName; 8] = [
+    CACHE_CONTROL,
+    CONTENT_TYPE,
+    ETAG,
+    LINK,
+    LOCATION,
+    RETRY_AFTER,
+    SET_COOKIE,
+    WWW_AUTHENTICATE,
+];
+
+/// Changes of this replica alone: tokens that it accepts, its log, its lead.
+const OWN: [&str; 3] = ["/api/v2/tokens", "/actuator/logger", "/api/v2/cluster"];
+
+/// The forms of the page, and what they say before a command.
+const FORMS: &str = "/do/";
+
+/// Passes a command on, where another replica leads.
+pub(super) async fn to_leader(
+    State(cluster): State<ClusterState>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let view = cluster.view.borrow().clone();
+    if view.role == Role::Leader || !is_command(&request) {
+        return next.run(request).await;
+    }
+    let leader = view.leader.as_ref();
+    let place = leader
+        .filter(|leader| leader.name != view.this.name)
+        .and_then(|leader| Url::parse(&leader.url).ok());
+    let Some(url) = place.and_then(|place| below(&place, &request)) else {
+        return error::unavailable("no replica leads now: try again in a few seconds")
+            .into_response();
+    };
+    let headers = asked(request.headers(), &view.this.name);
+    let method = request.method().clone();
+    let Ok(body) = to_bytes(request.into_body(), MAX_BODY_BYTES).await else {
+        return error::too_long(MAX_BODY_BYTES).into_response();
+    };
+    let passed_on = PassedOn {
+        method,
+        url,
+        headers,
+        body,
+    };
+    match (cluster.pass_on)(passed_on).await {
+        Ok(returned) => answered(returned),
+        Err(why) => {
+            let leader = leader.map_or("", |leader| &leader.name);
+            tracing::warn!(leader, why, "cannot pass a command on to the leader");
+            error::unavailable(format!(
+                "the replica that leads, {leader}, does not answer: try again in a few seconds"
+            ))
+            .into_response()
+        }
+    }
+}
+
+/// Whether it is for the leader, and comes from its caller and not from another replica.
+fn is_command(request: &Request) -> bool {
+    let path = request.uri().path();
+    let is_safe = request.method().is_safe() || request.method() == Method::OPTIONS;
+    let is_own = OWN.iter().any(|own| path.starts_with(own));
+    let is_passed_on = request.headers().contains_key(PASSED_ON);
+    (!is_safe || path.starts_with(FORMS)) && !is_own && !is_passed_on
+}
+
+/// The same address at another replica.
+fn below(place: &Url, request: &Request) -> Option<Url> {
+    let rest = request.uri().path_and_query()?.as_str();
+    let place = place.as_str().trim_end_matches('/');
+    Url::parse(&format!("{place}{rest}")).ok()
+}
+
+fn asked(headers: &HeaderMap, by: &str) -> HeaderMap {
+    let mut passed = only(headers, &ASKED);
+    let by = HeaderValue::try_from(by).unwrap_or(HeaderValue::from_static("follower"));
+    passed.insert(PASSED_ON, by);
+    passed
+}
+
+fn only(headers: &HeaderMap, names: &[HeaderName]) -> HeaderMap {
+    let kept = headers.iter().filter(|(name, _)| names.contains(name));
+    kept.map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+/// The answer, in its own words. What was changed is in the leader's audit.
+fn answered((status, headers, body): Returned) -> Response {
+    let headers = only(&headers, &ANSWERED);
+    let mut response = (status, Noted::elsewhere(), Body::from(body)).into_response();
+    response.headers_mut().remove(CONTENT_TYPE);
+    response.headers_mut().extend(headers);
+    response.extensions_mut().insert(OwnWords);
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+    use std::time::Duration;
+
+    use axum::Router;
+    use axum::http::StatusCode;
+    use axum::middleware::from_fn_with_state;
+    use axum::routing::any;
+    use jiff::Timestamp;
+    use tokio::sync::watch;
+    use tower::ServiceExt;
+
+    use super::*;
+    use crate::cluster::{Peer, View};
+
+    fn peer(name: &str) -> Peer {
+        Peer {
+            name: name.to_owned(),
+            url: format!("http://{name}.example.org:3007/ed0"),
+            version: String::new(),
+        }
+    }
+
+    /// What this replica answers, and what it passes on, while this one leads.
+    async fn ask(leader: Option<&str>, request: Request) -> (StatusCode, Vec<PassedOn>) {
+        let mut view = View::connecting(
+            peer("second"),
+            Duration::from_secs(10),
+            Timestamp::UNIX_EPOCH,
+        );
+        view.leader = leader.map(peer);
+        if leader == Some("second") {
+            view.role = Role::Leader;
+        }
+        let passed = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&passed);
+        let cluster = ClusterState {
+            view: watch::channel(Arc::new(view)).1,
+            left: Arc::new(|| Duration::ZERO),
+            give_up: Arc::new(|| Box::pin(async { Ok(()) })),
+            pass_on: Arc::new(move |request| {
+                seen.lock().expect("whole").push(request);
+                let answer = (StatusCode::CREATED, HeaderMap::new(), "made".into());
+                Box::pin(async { Ok(answer) })
+            }),
+        };
+        let router = Router::new()
+            .fallback(any(|| async { StatusCode::OK }))
+            .layer(from_fn_with_state(cluster, to_leader));
+        let answer = router.oneshot(request).await.expect("infallible");
+        let passed = std::mem::take(&mut *passed.lock().expect("whole"));
+        (answer.status(), passed)
+    }
+
+    fn request(method: &str, path: &str, header: Option<(&str, &str)>) -> Request {
+        let request = Request::builder().method(method).uri(path);
+        let request = header.into_iter().fold(request, |request, (name, value)| {
+            request.header(name, value)
+        });
+        request.body(Body::from("{}")).expect("a request")
+    }
+
+    #[tokio::test]
+    async fn commands_go_to_the_leader_with_what_their_caller_shows() {
+        let shown = Some(("authorization", "Bearer abc"));
+        let hold = request("POST", "/api/v2/holds?dry_run=true", shown);
+        let (status, passed) = ask(Some("first"), hold).await;
+        assert_eq!(status, StatusCode::CREATED);
+        let [passed] = passed.as_slice() else {
+            panic!("one is passed on");
+        };
+        assert_eq!(
+            passed.url.as_str(),
+            "http://first.example.org:3007/ed0/api/v2/holds?dry_run=true"
+        );
+        assert_eq!(passed.headers["authorization"], "Bearer abc");
+        assert_eq!(passed.headers[PASSED_ON], "second");
+        assert_eq!(&passed.body[..], b"{}");
+    }
+
+    #[tokio::test]
+    async fn what_is_this_replicas_own_stays_here() {
+        let other = Some(("labwatch-passed-on", "third"));
+        for (method, path, header) in [
+            ("GET", "/api/v2/holds", None),
+            ("DELETE", "/api/v2/tokens/7", None),
+            ("POST", "/api/v2/cluster/resign", None),
+            ("POST", "/api/v2/holds", other),
+        ] {
+            let (status, passed) = ask(Some("first"), request(method, path, header)).await;
+            assert_eq!((status, passed.len()), (StatusCode::OK, 0), "{path}");
+        }
+        let (_, passed) = ask(Some("second"), request("POST", "/api/v2/holds", None)).await;
+        assert!(passed.is_empty(), "it leads");
+        let (_, passed) = ask(Some("first"), request("GET", "/do/hold?resource=x", None)).await;
+        assert_eq!(passed.len(), 1, "a form says what its command would do");
+    }
+
+    #[tokio::test]
+    async fn without_a_leader_it_is_said() {
+        let (status, passed) = ask(None, request("POST", "/api/v2/holds", None)).await;
+        assert_eq!((status, passed.len()), (StatusCode::SERVICE_UNAVAILABLE, 0));
+    }
+}

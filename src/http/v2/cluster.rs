@@ -1,0 +1,207 @@
+//! The replicas of this laboratory's labwatch: who leads, and giving the lead up.
+
+use axum::extract::{RawQuery, State};
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use super::params::Params;
+use super::time::Timestamp;
+use super::words::Role;
+use crate::cluster::{Etcd, Peer, View};
+use crate::http::auth::{Caller, Need, Scope};
+use crate::http::cluster_state::ClusterState;
+use crate::http::error::{ApiError, Reason};
+use crate::http::routes::Routes;
+use crate::http::state::answer;
+
+/// The cluster; `None`: this labwatch is the only one.
+pub(in crate::http) type MaybeCluster = Option<ClusterState>;
+
+/// What can be read.
+pub(super) fn reading() -> Routes<MaybeCluster> {
+    Routes::needing(Need::Read).add(routes!(cluster))
+}
+
+/// What changes something.
+pub(super) fn changing() -> Routes<MaybeCluster> {
+    Routes::needing(Need::Scope(Scope::Admin)).add(routes!(resign))
+}
+
+/// How replicas agree.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "kebab-case")]
+#[schema(as = ClusterMode)]
+enum Mode {
+    /// There is only this one.
+    Solo,
+    /// By etcd.
+    Etcd,
+}
+
+/// The replicas of this laboratory's labwatch, as the one that answers sees them.
+#[derive(Debug, Serialize, ToSchema)]
+struct Cluster<'a> {
+    /// How replicas agree.
+    mode: Mode,
+    /// The name of the replica that answers; null in solo mode.
+    #[schema(required, example = "watch1")]
+    name: Option<&'a str>,
+    /// Whether it acts or only watches.
+    role: Role,
+    /// Whether it acts without etcd, as `CLUSTER_ALONE` allows.
+    acts_alone: bool,
+    /// Since when; null in solo mode.
+    #[schema(required)]
+    since: Option<Timestamp>,
+    /// The replica that leads; null when none does, and in solo mode.
+    #[schema(required)]
+    leader: Option<Replica<'a>>,
+    /// All replicas that have a lease, the leader first.
+    replicas: Vec<Replica<'a>>,
+    /// For how long a leader leads that etcd does not hear of, in seconds; null in solo mode.
+    #[schema(required)]
+    lease_seconds: Option<f64>,
+    /// For how long the replica that answers may still act unless its lease is renewed, in seconds; null where it does not lead.
+    #[schema(required)]
+    lease_left_seconds: Option<f64>,
+    /// How etcd is; null in solo mode.
+    #[schema(required)]
+    etcd: Option<EtcdState<'a>>,
+}
+
+/// A replica.
+#[derive(Debug, Serialize, ToSchema)]
+struct Replica<'a> {
+    /// Its name.
+    #[schema(example = "watch1")]
+    name: &'a str,
+    /// Where the others reach it; null for readers who may not see that.
+    #[schema(required)]
+    url: Option<&'a str>,
+    /// Its version.
+    version: &'a str,
+}
+
+/// How etcd is.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Etcd)]
+struct EtcdState<'a> {
+    /// Whether it does what is needed.
+    ok: bool,
+    /// Since when it is so.
+    since: Timestamp,
+    /// What is wrong, and for readers who may see it what to do; null when nothing is.
+    #[schema(required)]
+    fault: Option<&'a str>,
+    /// When it last answered: what this replica knows of the others is as of then. Null for never.
+    #[schema(required)]
+    heard: Option<Timestamp>,
+    /// The revision of what this replica knows.
+    revision: i64,
+    /// How many entries a later version wrote, which this one leaves alone.
+    unknown_entries: usize,
+}
+
+impl<'a> Replica<'a> {
+    fn new(peer: &'a Peer, private: bool) -> Self {
+        Self {
+            name: &peer.name,
+            url: private.then_some(&peer.url),
+            version: &peer.version,
+        }
+    }
+}
+
+impl<'a> Cluster<'a> {
+    fn solo() -> Self {
+        Self {
+            mode: Mode::Solo,
+            name: None,
+            role: Role::from(engine::Role::Leader),
+            acts_alone: false,
+            since: None,
+            leader: None,
+            replicas: Vec::new(),
+            lease_seconds: None,
+            lease_left_seconds: None,
+            etcd: None,
+        }
+    }
+
+    fn of(view: &'a View, left: f64, private: bool) -> Self {
+        let fault = match &view.etcd {
+            Etcd::Fault { detail, .. } if private => Some(detail.as_str()),
+            Etcd::Fault { what, .. } => Some(*what),
+            Etcd::Connecting | Etcd::Ok => None,
+        };
+        let leads = view.role == engine::Role::Leader;
+        Self {
+            mode: Mode::Etcd,
+            name: Some(&view.this.name),
+            role: view.role.into(),
+            acts_alone: view.acts_alone,
+            since: Some(view.since.into()),
+            leader: view.leader.as_ref().map(|peer| Replica::new(peer, private)),
+            replicas: view
+                .replicas
+                .iter()
+                .map(|peer| Replica::new(peer, private))
+                .collect(),
+            lease_seconds: Some(view.lease.as_secs_f64()),
+            lease_left_seconds: leads.then_some(left),
+            etcd: Some(EtcdState {
+                ok: view.etcd == Etcd::Ok,
+                since: view.etcd_since.into(),
+                fault,
+                heard: view.heard.map(Timestamp::from),
+                revision: view.revision,
+                unknown_entries: view.unknown,
+            }),
+        }
+    }
+}
+
+/// The replicas: which of them leads, and how etcd is.
+#[utoipa::path(get, path = "/api/v2/cluster", tag = "cluster", responses(
+    (status = 200, description = "As the replica that answers sees it", body = Cluster<'static>),
+))]
+async fn cluster(
+    State(cluster): State<MaybeCluster>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    Params::parse(query.as_deref(), &[])?;
+    shown(cluster.as_ref(), &caller)
+}
+
+fn shown(cluster: Option<&ClusterState>, caller: &Caller) -> Result<Response, ApiError> {
+    let Some(cluster) = cluster else {
+        return answer(&Cluster::solo());
+    };
+    let view = cluster.view.borrow().clone();
+    let left = (cluster.left)().as_secs_f64();
+    answer(&Cluster::of(&view, left, caller.may_see_private()))
+}
+
+/// Has the replica that answers give the lead up, so that another one takes over. What is under way is finished before.
+#[utoipa::path(post, path = "/api/v2/cluster/resign", tag = "cluster", responses(
+    (status = 200, description = "It leads no more", body = Cluster<'static>),
+    (status = 409, description = "It does not lead, or is the only one", body = crate::http::error::Problem),
+))]
+async fn resign(
+    State(cluster): State<MaybeCluster>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    Params::parse(query.as_deref(), &[])?;
+    let Some(state) = &cluster else {
+        let why = "this labwatch is the only one: cluster is solo";
+        return Err(ApiError::new(Reason::NotLeader, why));
+    };
+    (state.give_up)()
+        .await
+        .map_err(|why| ApiError::new(Reason::NotLeader, why))?;
+    shown(Some(state), &caller)
+}

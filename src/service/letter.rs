@@ -1,0 +1,26 @@
+//! What notifications say beside what the engine has decided: addresses of the page, the clock of the readers.
+
+use crate::config::Config;
+use crate::effects::notification::Letter;
+
+/// What all notifications have in common.
+#[must_use]
+pub fn letter(config: &Config) -> Letter {
+    let mail = config.mail.as_ref();
+    Letter {
+        subject: mail.map_or_else(|| label(config), |mail| mail.subject.clone()),
+        link: mail.map(|mail| mail.link.clone()).unwrap_or_default(),
+        page: page_address(config),
+        zone: config.telling.zone.rules.clone(),
+    }
+}
+
+/// Where people reach the page, without a slash at its end; `None` where there is none or that is not known.
+pub(super) fn page_address(config: &Config) -> Option<String> {
+    let is_served = config.api.listen.is_some();
+    config.api.url.clone().filter(|_| is_served)
+}
+
+fn label(config: &Config) -> String {
+    format!("[{}]", config.surfaces.label)
+}
