@@ -1,7 +1,6 @@
 //! The laboratory as it is now: its summary and its sources.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::http::Uri;
@@ -9,17 +8,17 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::canary::Canary;
 use super::page::{Page, PageParams, Paging};
 use super::params::Params;
 use super::time::Timestamp;
-use super::words::{CauseKind, Channel, Fault, Forwarding, Link, Role, SourceHealth, SourceName};
+use super::words::{CauseKind, Channel, Fault, Link, Role, SourceHealth, SourceName};
 use crate::http::auth::Viewer;
 use crate::http::error::ApiError;
 use crate::http::state::{Served, answer};
 use engine::model::Visibility;
 use engine::{
-    self, CanaryView, Cause, PoolView, RouteView, Severity, Snapshot, SourceView, UnreachedView,
-    model,
+    self, Cause, PoolView, RouteView, Severity, Snapshot, SourceView, UnreachedView, model,
 };
 
 /// How the whole laboratory is.
@@ -318,38 +317,6 @@ pub(super) struct Source {
     /// What labwatch's own messages through relay show; null for other sources, and while the canary is off.
     #[schema(required)]
     canary: Option<Canary>,
-}
-
-/// The canary: whether labwatch's own messages through relay arrive, and how long they take.
-#[derive(Debug, Serialize, ToSchema)]
-struct Canary {
-    /// What it shows.
-    forwarding: Forwarding,
-    /// How long the last message took that arrived, in seconds; null before the first.
-    #[schema(required)]
-    last_seconds: Option<f64>,
-    /// The median of the last hour, in seconds; null when none arrived.
-    #[schema(required)]
-    median_seconds: Option<f64>,
-    /// What 99 of 100 messages of the last hour took at most, in seconds; null when none arrived.
-    #[schema(required)]
-    p99_seconds: Option<f64>,
-    /// Which part of the messages of the last hour did not arrive, from 0 to 1; null when none was sent.
-    #[schema(required)]
-    loss: Option<f64>,
-}
-
-impl Canary {
-    fn new(canary: &CanaryView) -> Self {
-        let seconds = |time: Option<Duration>| time.map(|time| time.as_secs_f64());
-        Self {
-            forwarding: canary.forwarding.into(),
-            last_seconds: seconds(canary.last),
-            median_seconds: seconds(canary.median),
-            p99_seconds: seconds(canary.p99),
-            loss: canary.loss,
-        }
-    }
 }
 
 impl Source {
