@@ -20,6 +20,8 @@ mod access;
 mod alertmanager;
 #[path = "e2e/book.rs"]
 mod book;
+#[path = "e2e/canary.rs"]
+mod canary;
 #[path = "e2e/commands.rs"]
 mod commands;
 #[path = "e2e/contract.rs"]

@@ -603,6 +603,7 @@ fn deeds(words: &[&str]) -> Option<Vec<Deed>> {
         ["mail", "takes", time] => Deed::MailTakes(parse_duration(time).ok()?),
         ["mail", how] => Deed::Mail(mood(how)?),
         ["sending", name, how] => Deed::Route(text(name), mood(how)?),
+        ["canary"] => Deed::Canary,
         ["samples", how] => Deed::Samples(mood(how)?),
         ["clock", seconds] => Deed::Clock(seconds.parse().ok()?),
         ["leader"] => Deed::Role(Role::Leader),

@@ -6,6 +6,7 @@
 mod answer;
 mod backoff;
 pub mod book;
+pub mod canary;
 mod certificate;
 mod classify;
 mod connect;
@@ -40,7 +41,7 @@ pub use socket::MAX_MESSAGE_BYTES;
 pub use tls::client_config;
 pub use token::{
     Claims, MAX_TOKEN_LIFE, TOKEN_BACKDATE, TokenError, booking_admin, jump_stats, mint,
-    relay_read, relay_stats,
+    relay_canary, relay_read, relay_stats,
 };
 
 use secrecy::SecretString;

@@ -183,6 +183,14 @@ impl Socket {
         self.put(Message::text(text)).await
     }
 
+    /// Sends a text of its own.
+    ///
+    /// # Errors
+    /// As [`Socket::send`].
+    pub async fn say(&mut self, text: String) -> Result<(), End> {
+        self.put(Message::text(text)).await
+    }
+
     /// Says goodbye (1000), and waits a moment for the other side to close too.
     pub async fn close(mut self) {
         let goodbye = async {

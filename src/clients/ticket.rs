@@ -9,7 +9,9 @@ use reqwest::Method;
 use serde::Deserialize;
 use url::Url;
 
-use crate::clients::{Address, Claims, Http, jump_stats, mint, relay_read, relay_stats};
+use crate::clients::{
+    Address, Claims, Http, jump_stats, mint, relay_canary, relay_read, relay_stats,
+};
 use engine::model::{CallError, SourceName, Topic};
 
 /// The address of a websocket with a code that lets in once, within half a minute. The code is a secret: `Debug` does not show it.
@@ -87,6 +89,22 @@ pub async fn to_stream(
     let path = ["session", topic.as_str()];
     request(http, SourceName::Relay, address, &path, &claims).await
 }
+
+/// Asks for a way to send and receive on the canary's topic, with a token that lives this long.
+///
+/// # Errors
+/// As [`to_reports`].
+pub async fn to_canary(
+    http: &Http,
+    address: &Address,
+    topic: &Topic,
+    life: Duration,
+) -> Result<WebsocketTicket, CallError> {
+    let claims = relay_canary(address, Timestamp::now(), life, topic.as_str());
+    let path = ["session", topic.as_str()];
+    request(http, SourceName::Relay, address, &path, &claims).await
+}
+
 async fn request(
     http: &Http,
     server: SourceName,

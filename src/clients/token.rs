@@ -85,6 +85,17 @@ pub fn relay_read(address: &Address, now: Timestamp, life: Duration, topic: &str
     }
 }
 
+/// To send and receive on the canary's topic. Without the scope of experiments, so that the topic is none.
+#[must_use]
+pub fn relay_canary(address: &Address, now: Timestamp, life: Duration, topic: &str) -> Claims {
+    Claims {
+        topic: Some(topic.to_owned()),
+        prefix: Some("session"),
+        booking_id: Some(BOOKING_ID),
+        ..Claims::new(address, now, life, vec!["read", "write"])
+    }
+}
+
 /// To receive jump's reports and to ask for them.
 #[must_use]
 pub fn jump_stats(address: &Address, now: Timestamp, life: Duration) -> Claims {

@@ -121,6 +121,7 @@ impl Config {
             relay: now.relay,
             jump: now.jump,
             book: now.book,
+            canary: now.canary,
             health: HealthSettings {
                 log_every: now.health.log_every,
                 ..later.health

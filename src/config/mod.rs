@@ -62,6 +62,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 use crate::clients::Address;
+use crate::clients::canary::Rule;
+use engine::model::Topic;
 use engine::{Advice, Asking, FlapRule, HysteresisTimes, Sampling};
 
 /// Everything that can be set. Each part goes to the module that it is for; only the service reads the whole.
@@ -73,6 +75,8 @@ pub struct Config {
     /// When relay and jump are asked for a report; `None`: never.
     pub ask: Option<Asking>,
     pub sample: SampleSettings,
+    /// `CANARY`; `None` when it is off.
+    pub canary: Option<CanarySettings>,
     pub health: HealthSettings,
     /// Mail; `None` when there are no recipients, which is a normal state.
     pub mail: Option<MailSettings>,
@@ -135,6 +139,14 @@ pub struct SampleSettings {
     pub at_once: usize,
     /// `SAMPLE_FOR`.
     pub listen: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct CanarySettings {
+    /// `CANARY_TOPIC`.
+    pub topic: Topic,
+    /// `CANARY_EVERY`, `CANARY_LATE` and `CANARY_MISSES`.
+    pub rule: Rule,
 }
 
 #[derive(Debug, Clone)]

@@ -18,11 +18,12 @@ use super::reader::{Reader, WordOr};
 use super::services::{Groups, groups};
 use super::sources::Sources;
 use super::{
-    BookSettings, Config, FeedSettings, HealthSettings, MailSettings, MemorySettings,
-    SampleSettings, mail, servers,
+    BookSettings, CanarySettings, Config, FeedSettings, HealthSettings, MailSettings,
+    MemorySettings, SampleSettings, mail, servers,
 };
 use crate::clients::Address;
-use engine::model::SourceName;
+use crate::clients::canary::Rule;
+use engine::model::{SourceName, Topic};
 use engine::{Asking, FlapRule, HysteresisTimes, Policy, Sampling};
 
 /// A configuration that is right, with what is to be said about it.
@@ -159,7 +160,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let jump = feed(reader, parts, SourceName::Jump);
     let relay = feed(reader, parts, SourceName::Relay);
     let ask = reader.word_or_duration("ask_every").map(asking);
-    let (sample, health) = (sample(reader), health(reader));
+    let (sample, canary, health) = (sample(reader), canary(reader), health(reader));
     let gather = mail::gather(reader);
     let mail = (parts.mail)(reader, gather);
     let telling = telling(reader, gather, mail.as_ref());
@@ -182,6 +183,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         book: book?,
         ask: ask?,
         sample,
+        canary,
         health,
         mail,
         telling,
@@ -248,6 +250,21 @@ fn sample(reader: &mut Reader<'_>) -> SampleSettings {
         at_once: reader.number("sample_at_once"),
         listen: reader.duration("sample_for"),
     }
+}
+
+fn canary(reader: &mut Reader<'_>) -> Option<CanarySettings> {
+    let topic = reader.parsed("canary_topic", |text| {
+        Topic::try_new(text).map_err(|error| error.to_string())
+    });
+    let rule = Rule {
+        every: reader.duration("canary_every"),
+        late: reader.duration("canary_late"),
+        misses: reader.number("canary_misses"),
+    };
+    let is_on = reader.choice("canary", &[("auto", true), ("off", false)])?;
+    topic
+        .filter(|_| is_on)
+        .map(|topic| CanarySettings { topic, rule })
 }
 
 fn health(reader: &mut Reader<'_>) -> HealthSettings {

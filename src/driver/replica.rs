@@ -63,6 +63,7 @@ impl Replica {
             | Input::Book(_)
             | Input::BookFailed(_)
             | Input::Timetable(_)
+            | Input::Canary(_)
             | Input::Sampled { .. }
             | Input::Command(_)
             | Input::Component(_)
@@ -179,6 +180,7 @@ impl Latest {
             Input::Link(source, _) => {
                 self.links.insert(source.as_str(), input.clone());
             }
+            Input::Canary(_) => drop(self.links.insert("canary", input.clone())),
             Input::Book(_) => {
                 self.book = Some(input.clone());
                 self.book_failed = None;

@@ -131,6 +131,7 @@ mod tests {
             server_started: None,
             hides: 0,
             unreadable_entries: 0,
+            canary: None,
             report: Some(Arc::new(report)),
         }
     }

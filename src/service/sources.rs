@@ -83,6 +83,21 @@ pub(super) fn start(
     let relay = subscribe("feed of relay", SourceName::Relay, &config.relay);
     let jump = subscribe("feed of jump", SourceName::Jump, &config.jump);
 
+    if let Some(settings) = &config.canary {
+        let canary = clients::canary::Canary {
+            address: config.relay.address.clone(),
+            topic: settings.topic.clone(),
+            rule: settings.rule,
+            reconnect_every: config.relay.reconnect_every,
+            http: access.clone(),
+            tls: Arc::clone(&tls),
+        };
+        parts.spawn(
+            "canary through relay",
+            clients::canary::run(canary, inputs.clone(), stop.clone()),
+        );
+    }
+
     let (book, polls) = mpsc::channel(1);
     let poller = clients::book::Poller {
         client,

@@ -16,8 +16,8 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use engine::Snapshot;
-use engine::model::{Health, Stub};
+use engine::model::{Health, SourceName, Stub};
+use engine::{CANARY_BOUNDS_MS, CanaryView, Snapshot};
 
 /// How many periods wait for Graphite to come back; the oldest are dropped first.
 const MAX_WAITING: usize = 60;
@@ -53,6 +53,7 @@ struct Period {
     at: Timestamp,
     experiments: Vec<(Stub, bool)>,
     components: Vec<(String, bool)>,
+    canary: Option<Arc<CanaryView>>,
 }
 
 /// Sends until `stop`. Never fails: what goes wrong is in the log, once for each change.
@@ -104,6 +105,7 @@ impl Period {
             at: snapshot.at,
             experiments,
             components,
+            canary: snapshot.source(SourceName::Relay).canary.clone(),
         }
     }
 
@@ -125,8 +127,35 @@ impl Period {
             let (name, value) = (node(name), u8::from(!well));
             format!("{root}.{kind}.{name} {value} {at}\n")
         });
-        std::iter::once(light).chain(lines).collect()
+        let canary = self.canary.iter().flat_map(|canary| canary_lines(canary));
+        let canary = canary.map(|(name, value)| format!("{root}.canary.{name} {value} {at}\n"));
+        std::iter::once(light).chain(lines).chain(canary).collect()
     }
+}
+
+/// The canary's figures: times in milliseconds, and how many messages took at most as long as each bound, since the start.
+fn canary_lines(canary: &CanaryView) -> Vec<(String, String)> {
+    let last = canary.last.map(|last| {
+        (
+            "last-ms".to_owned(),
+            (last.as_secs_f64() * 1_000.0).to_string(),
+        )
+    });
+    let mut within = 0;
+    let bounds = CANARY_BOUNDS_MS
+        .iter()
+        .zip(canary.counts)
+        .map(|(bound, count)| {
+            within += count;
+            (format!("within-{bound}-ms"), within.to_string())
+        });
+    let bounds: Vec<_> = bounds.collect();
+    let all = canary.counts.iter().sum::<u64>();
+    let rest = [
+        ("arrived".to_owned(), all.to_string()),
+        ("lost".to_owned(), canary.lost.to_string()),
+    ];
+    last.into_iter().chain(bounds).chain(rest).collect()
 }
 
 /// A name as one node of Graphite's tree: what would part nodes, lines or fields, or is outside of ASCII, becomes a dash.
@@ -243,6 +272,7 @@ mod tests {
             at,
             experiments: vec![(stub("pend.00"), true), (stub("pend01"), false)],
             components: vec![("book".to_owned(), true)],
+            canary: None,
         }
     }
 
@@ -253,6 +283,29 @@ mod tests {
                      lab.health.ed0.experiments.pend01 1 7\n\
                      lab.health.ed0.components.book 0 7\n";
         assert_eq!(period(7).text(&graphite(0)), lines);
+    }
+
+    #[test]
+    fn the_canary_has_its_last_time_and_its_histogram() {
+        let mut counts = [0; CANARY_BOUNDS_MS.len() + 1];
+        (counts[0], counts[2], counts[11]) = (3, 2, 1);
+        let canary = CanaryView {
+            last: Some(Duration::from_micros(3_500)),
+            counts,
+            lost: 4,
+            ..CanaryView::default()
+        };
+        let lines = canary_lines(&canary);
+        let value = |name: &str| {
+            lines
+                .iter()
+                .find(|(n, _)| n == name)
+                .map(|(_, v)| v.as_str())
+        };
+        assert_eq!(value("last-ms"), Some("3.5"));
+        assert_eq!(value("within-5-ms"), Some("3"));
+        assert_eq!(value("within-10000-ms"), Some("5"));
+        assert_eq!((value("arrived"), value("lost")), (Some("6"), Some("4")));
     }
 
     #[test]

@@ -177,6 +177,7 @@ fn source(name: SourceName, last_report: Option<Timestamp>, report: Option<Repor
         server_started: None,
         hides: 0,
         unreadable_entries: 0,
+        canary: None,
         report: report.map(Arc::new),
     }
 }

@@ -136,6 +136,7 @@ fn another(setting: &Setting) -> Option<String> {
                 }
                 "port_serve" | "port_actuator" => "1".to_owned(),
                 "api_cors" => "https://lab.example.org".to_owned(),
+                "canary_topic" => "canary-other-st-data".to_owned(),
                 "api_trusted_proxy" => "10.0.0.1".to_owned(),
                 "email_digest" => "07:30".to_owned(),
                 "email_from" => "c@x.org".to_owned(),

@@ -352,6 +352,7 @@ pub fn source(
         server_started: None,
         hides: 0,
         unreadable_entries: 0,
+        canary: None,
         report: None,
     }
 }

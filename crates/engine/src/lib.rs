@@ -33,6 +33,7 @@ pub use notifications::advice::{
 pub use notifications::correlation::{Cause, CauseKind, Loss, Place, group};
 pub use notifications::route::{Channel, HttpChannel, Route};
 pub use protocol::audience::{Audience, Delivered, Lane, Notification, Recipient, Unreached};
+pub use protocol::canary::{CANARY_BOUNDS_MS, CanaryView, Forwarding};
 pub use protocol::category::{
     CategoryPool, CategoryRule, CategoryRules, CategoryState, CategoryStates,
     Cause as CategoryCause, ComponentHealth, Fitness,

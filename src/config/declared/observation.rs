@@ -35,6 +35,27 @@ pub(super) const OBSERVATION: Section = Section {
                 "The longest time that one sample takes; the first message of the stream ends \
                    it.",
             ),
+        setting("canary", Kind::Choice(&["auto", "off"]))
+            .default("auto")
+            .says(
+                "The canary, labwatch's own small messages through relay, which show whether relay \
+                   forwards: auto, unless relay refuses it; off.",
+            ),
+        setting("canary_topic", Kind::Value("a topic of relay"))
+            .default("canary-labwatch-st-data")
+            .says("The topic of relay that the canary's messages go through; no experiment may use it."),
+        setting("canary_every", Kind::Duration(millis(100), minutes(1)))
+            .default("1s")
+            .says("How often the canary sends a message."),
+        setting("canary_late", Kind::Duration(millis(10), minutes(1)))
+            .default("1s")
+            .says("A message of the canary that takes longer is late."),
+        setting("canary_misses", Kind::Number(1, 100))
+            .default("3")
+            .says(
+                "With so many messages in a row that do not arrive relay forwards nothing, and is \
+                   down; with so many that are late it is late.",
+            ),
     ],
 };
 

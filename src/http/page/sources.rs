@@ -1,5 +1,7 @@
 //! Where labwatch gets its reports and what it keeps: relay, jump, book, samples of streams, the store.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
@@ -12,7 +14,7 @@ use super::overview::source_shape;
 use super::words::{self, clip, spell};
 use crate::store::{Gap, GapCause, SourceRow, StoreState};
 use engine::model::{SourceHealth, SourceName, Visibility};
-use engine::{Link, SamplingView, SourceView};
+use engine::{CanaryView, Forwarding, Link, SamplingView, SourceView};
 
 /// What the store has of the sources: their changes, and the times without history.
 pub(super) type Changes = Answer<(Vec<SourceRow>, Vec<Gap>)>;
@@ -59,6 +61,7 @@ fn row(frame: &Frame<'_>, source: &SourceView) -> [Markup; 6] {
         },
         html! {
             (connection)
+            @if let Some(canary) = &source.canary { span.soft.small { (canary_words(canary)) } }
             @if let Some(started) = &source.server_started { span.soft.small { "server started " (words::timed(&clip(started), now)) } }
         },
         html! { @if source.hides > 0 { (words::count(source.hides, "experiment")) } @else { "nothing" } },
@@ -71,8 +74,27 @@ fn row(frame: &Frame<'_>, source: &SourceView) -> [Markup; 6] {
     ]
 }
 
+/// What the canary shows of the last hour.
+fn canary_words(canary: &CanaryView) -> String {
+    let shows = match canary.forwarding {
+        Forwarding::Off | Forwarding::Unknown => return "canary: not connected".to_owned(),
+        Forwarding::Works => "messages arrive",
+        Forwarding::Late => "messages arrive late",
+        Forwarding::Stopped => "messages do not arrive",
+    };
+    let millis = |time: Option<Duration>| {
+        time.map_or_else(
+            || "unknown".to_owned(),
+            |time| format!("{} ms", time.as_millis()),
+        )
+    };
+    let (median, p99) = (millis(canary.median), millis(canary.p99));
+    let loss = canary.loss.unwrap_or_default() * 100.0;
+    format!("canary: {shows}; last hour: median {median}, 99 % within {p99}, {loss:.1} % lost")
+}
+
 /// Book has no connection that stays: it is asked.
-fn polled(pace: Option<std::time::Duration>) -> String {
+fn polled(pace: Option<Duration>) -> String {
     pace.map_or_else(
         || "polled".to_owned(),
         |pace| format!("polled every {}", pace_words(pace)),
@@ -84,7 +106,7 @@ pub(super) fn health(health: SourceHealth) -> Markup {
     components::marked(source_shape(health), health.as_str())
 }
 
-fn pace_words(pace: std::time::Duration) -> String {
+fn pace_words(pace: Duration) -> String {
     SignedDuration::try_from(pace).map_or_else(
         |_| "never".to_owned(),
         |pace| spell(pace.max(SignedDuration::from_secs(1))),

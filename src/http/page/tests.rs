@@ -171,6 +171,7 @@ fn source(name: SourceName) -> SourceView {
         server_started: None,
         hides: 0,
         unreadable_entries: 0,
+        canary: None,
         report: None,
     }
 }

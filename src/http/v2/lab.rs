@@ -8,6 +8,7 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::canary::Canary;
 use super::page::{Page, PageParams, Paging};
 use super::params::Params;
 use super::time::Timestamp;
@@ -313,6 +314,9 @@ pub(super) struct Source {
     server_started: Option<String>,
     /// How many experiments are not evaluated, or not wholly, because of it.
     hides: usize,
+    /// What labwatch's own messages through relay show; null for other sources, and while the canary is off.
+    #[schema(required)]
+    canary: Option<Canary>,
 }
 
 impl Source {
@@ -343,6 +347,7 @@ impl Source {
             note: source.said.show(sight).cloned(),
             server_started: source.server_started.clone(),
             hides: source.hides,
+            canary: source.canary.as_deref().map(Canary::new),
         }
     }
 

@@ -7,6 +7,7 @@
 mod availability;
 mod badge;
 mod body;
+mod canary;
 mod categories;
 mod category_desk;
 mod cluster;

@@ -104,6 +104,14 @@ words! {
         Closed = engine::Link::Closed(_) | engine::Link::Broken(_) | engine::Link::GivenUp,
     }
 
+    /// Whether relay forwards messages, as the canary shows: `unknown` while it is not connected.
+    Forwarding of engine::Forwarding {
+        Unknown = engine::Forwarding::Off | engine::Forwarding::Unknown,
+        Works = engine::Forwarding::Works,
+        Late = engine::Forwarding::Late,
+        Stopped = engine::Forwarding::Stopped,
+    }
+
     /// How a route sends.
     Channel of engine::Channel {
         Mail = engine::Channel::Mail,

@@ -56,6 +56,20 @@ impl<'a> Encoder<'a> {
             .encode_gauge(&value)
     }
 
+    /// A histogram: of each bucket the upper bound, and how many are in it and in none before.
+    pub(super) fn histogram(
+        &mut self,
+        name: &str,
+        help: &str,
+        sum: f64,
+        buckets: &[(f64, u64)],
+    ) -> fmt::Result {
+        let count = buckets.iter().map(|(_, count)| count).sum();
+        self.0
+            .encode_descriptor(name, help, None, MetricType::Histogram)?
+            .encode_histogram::<[Label<'_>; 0]>(sum, count, buckets, None)
+    }
+
     pub(super) fn count(
         &mut self,
         name: &str,

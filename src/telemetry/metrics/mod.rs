@@ -1,6 +1,7 @@
 //! The figures for Prometheus, read from the newest snapshot and from counters at the moment of the scrape. Keeps no series: what has
 //! vanished from the laboratory vanishes from the answer.
 
+mod canary;
 mod cluster;
 mod counters;
 mod encoder;
@@ -84,6 +85,7 @@ impl Collector for Everything {
             cluster::write(&mut encoder, &cluster())?;
         }
         lab::write(&mut encoder, &snapshot)?;
+        canary::write(&mut encoder, &snapshot)?;
         self.counters.write(&mut encoder)?;
         self.http.write(&mut encoder)?;
         process::write(&mut encoder, snapshot.started)

@@ -106,6 +106,10 @@ impl Engine {
             }
             Input::Switched { resource, outcome } => self.switched(resource, outcome, &mut step),
             Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut step),
+            Input::Canary(canary) => {
+                let settle = self.policy.settle;
+                self.sources.relay.note_canary(&canary, settle, now);
+            }
             Input::DeliveryBegun(id) => self.notifications.begun(id, now),
             Input::Retry(channel) => self.notifications.retry(channel, now),
             Input::Delivered { id, outcome } => self.delivered(id, &outcome, &mut step),

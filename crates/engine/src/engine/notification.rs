@@ -1,11 +1,16 @@
 //! Notifications: what concerns the whole laboratory, in words, and when a summary is due.
 
+use std::time::Duration;
+
 use super::Engine;
 use crate::model::{FaultClass, Moment, SourceHealth, SourceName, Visibility};
 use crate::notifications::{ActiveAlert, Due, NotificationContext};
 use crate::protocol::effect::{Effect, Step};
 use crate::protocol::record::Record;
 use crate::protocol::state::Alert;
+
+/// How long relay must have forwarded nothing before that is notified: shorter than this is a blink.
+const NOT_FORWARDING_TOLD_AFTER: Duration = Duration::from_secs(10);
 
 impl Engine {
     /// Whether there are routes, and something is known of how things are now: what is only remembered may be over.
@@ -97,7 +102,7 @@ impl Engine {
 
     /// An alert that holds. One that is acknowledged is not begun on routes that do not know it.
     fn active_alert(&self, alert: Alert, text: String, since: Moment) -> ActiveAlert {
-        let is_tellable = self.now.since(since) >= alert.told_after()
+        let is_tellable = self.now.since(since) >= self.told_after(alert)
             && !self
                 .suppressions
                 .is_alert_acknowledged(alert, self.now.wall());
@@ -109,12 +114,27 @@ impl Engine {
         }
     }
 
+    /// Since when an alert must have held to be told. The canary has waited already for messages that do not come.
+    fn told_after(&self, alert: Alert) -> Duration {
+        let is_canary =
+            alert == Alert::Source(SourceName::Relay) && self.sources.relay.is_not_forwarding();
+        if is_canary {
+            NOT_FORWARDING_TOLD_AFTER
+        } else {
+            alert.told_after()
+        }
+    }
+
     pub(super) fn outage_text(&self, name: SourceName) -> String {
         let note = self.sources.get(name).note(Visibility::MAINTAINER);
         match (name, self.hides(name)) {
             (SourceName::Relay, hidden) if self.sources.outage => {
                 format!("{note}. {hidden} experiments are withdrawn until it reports again")
             }
+            (SourceName::Relay, hidden) if self.sources.relay.is_not_forwarding() => format!(
+                "{note}. {hidden} experiments are not evaluated, and nothing is switched because of it. If students can use experiments all \
+                 the same, only the canary's topic is affected"
+            ),
             (SourceName::Relay, hidden) => match self.sources.relay.class() {
                 FaultClass::Theirs => {
                     format!("{note}. {hidden} experiments are not judged and stay as they are")
@@ -153,7 +173,7 @@ impl Engine {
         let alert_states = self
             .active_alerts()
             .into_iter()
-            .map(|active_alert| active_alert.since + active_alert.alert.told_after());
+            .map(|active_alert| active_alert.since + self.told_after(active_alert.alert));
         let alert = alert_states.filter(|at| *at > self.now).min();
         [self.notifications.deadline(self.now), alert]
             .into_iter()

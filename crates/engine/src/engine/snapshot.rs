@@ -71,6 +71,7 @@ impl Engine {
             server_started: source.started.clone(),
             hides: self.hides(name),
             unreadable_entries: source.unreadable_total,
+            canary: source.canary.clone(),
             report: match name {
                 SourceName::Relay => self.experiments.fleet.relay_report(),
                 SourceName::Jump => self.experiments.fleet.jump_report(),

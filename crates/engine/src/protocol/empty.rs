@@ -31,6 +31,7 @@ impl Snapshot {
                 said: Private::default(),
                 server_started: None,
                 unreadable_entries: 0,
+                canary: None,
                 hides: 0,
                 report: None,
             }),

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::model::{Availability, CallError, ConnectError, ResourceName, SourceName, Stub, Topic};
 use crate::notifications::route::Channel;
 use crate::protocol::audience::Delivered;
+use crate::protocol::canary::CanaryView;
 use crate::protocol::category::ComponentHealth;
 use crate::protocol::command::Order;
 use crate::protocol::report::Report;
@@ -41,6 +42,8 @@ pub enum Input {
         /// What came of it.
         outcome: SampleOutcome,
     },
+    /// What the canary shows of relay: at each change, and now and then for its figures.
+    Canary(Arc<CanaryView>),
     /// The delivery of a message begins: it has waited in a queue until now.
     DeliveryBegun(u64),
     /// What failed on this channel, or on all of them, may work now: the settings changed, or the other side was seen to work.

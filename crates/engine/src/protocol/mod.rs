@@ -1,6 +1,7 @@
 //! What goes into the engine and what comes out of it: types without decisions.
 
 pub mod audience;
+pub mod canary;
 pub mod category;
 pub mod command;
 pub mod effect;

@@ -16,6 +16,7 @@ use crate::model::{
     StreamHealth, Stub, Topic,
 };
 use crate::notifications::correlation::Cause;
+use crate::protocol::canary::CanaryView;
 use crate::protocol::category::CategoryStates;
 use crate::protocol::command::ManualOverride;
 use crate::protocol::event::{Event, Issue};
@@ -346,6 +347,8 @@ pub struct SourceView {
     pub hides: usize,
     /// In how many entries of its reports something could not be read, since the start (relay and jump).
     pub unreadable_entries: u64,
+    /// What the canary shows (relay, where it is on).
+    pub canary: Option<Arc<CanaryView>>,
     /// Its newest report, for details of connections (relay and jump).
     pub report: Option<Arc<Report>>,
 }

@@ -1,14 +1,18 @@
 //! A source's own health: evaluated by the age of what it last told against the pace it has kept, never by its socket.
 
+mod canary;
 mod note;
+mod upkeep;
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::experiments::evaluate::Telling;
 use crate::model::{CallError, FaultClass, Moment, SourceHealth, SourceName};
+use crate::protocol::canary::{CanaryView, Forwarding};
 use crate::protocol::input::Link;
 
 /// How long a source may take for its very first report before it counts as down.
@@ -73,6 +77,10 @@ pub(crate) struct Source {
     asked: Option<Moment>,
     reconnect_at: Option<Moment>,
     reconnects: u32,
+    /// What the canary shows; `None` while it is off.
+    pub(crate) canary: Option<Arc<CanaryView>>,
+    /// What of it makes the health other than the reports alone do.
+    by_canary: Option<Forwarding>,
     /// Since when every poll of book has failed, and how the last one did.
     failing: Option<(Moment, CallError)>,
 }
@@ -101,6 +109,8 @@ impl Source {
             asked: None,
             reconnect_at: None,
             reconnects: 0,
+            canary: None,
+            by_canary: None,
             failing: None,
         }
     }
@@ -128,10 +138,10 @@ impl Source {
     pub(crate) fn heard(&mut self, started: Option<&str>, settle: Duration, now: Moment) {
         let restarted =
             matches!((self.started.as_deref(), started), (Some(old), Some(new)) if old != new);
-        if restarted || self.health == SourceHealth::Down {
+        if restarted || self.is_mute() {
             self.settle_until = Some(now + settle);
         }
-        if let Some(last) = self.last.filter(|_| self.health != SourceHealth::Down) {
+        if let Some(last) = self.last.filter(|_| !self.is_mute()) {
             if self.intervals.len() == PACE_OVER {
                 self.intervals.pop_front();
             }
@@ -148,6 +158,11 @@ impl Source {
         self.reconnect_at = None;
         self.reconnects = 0;
         self.failing = None;
+    }
+
+    /// Whether nothing has come for so long that it is down.
+    fn is_mute(&self) -> bool {
+        self.health == SourceHealth::Down && !self.is_not_forwarding()
     }
 
     /// Takes note of what could not be read of the report that it has just told.
@@ -242,7 +257,9 @@ impl Source {
     /// Whose fault it is that nothing comes. A source that has never reported shows nothing of itself: a wrong address looks the same.
     pub(crate) fn class(&self) -> FaultClass {
         match self.class {
-            FaultClass::Theirs if !self.is_proven => FaultClass::Undecided,
+            FaultClass::Theirs if !self.is_proven || self.is_not_forwarding() => {
+                FaultClass::Undecided
+            }
             class @ (FaultClass::Theirs | FaultClass::Ours | FaultClass::Undecided) => class,
         }
     }
@@ -273,25 +290,17 @@ impl Source {
         if self.settle_until.is_some_and(|until| now >= until) {
             self.settle_until = None;
         }
-        let health = self.health_at(now);
+        let health = self.with_canary(now);
         let changed = health != self.health;
         if changed {
             self.since = now;
             self.health = health;
-            self.reconnect_at = (health == SourceHealth::Down).then(|| self.first_reconnect(now));
+            // Where reports come, a new connection for them mends nothing.
+            self.reconnect_at = self.is_mute().then(|| self.first_reconnect(now));
         }
         self.down_by_itself = (health == SourceHealth::Down && self.class() == FaultClass::Theirs)
             .then(|| self.down_by_itself.unwrap_or(now));
         changed
-    }
-
-    /// A connection over which something comes is only given up when that stops too.
-    fn first_reconnect(&self, now: Moment) -> Moment {
-        if self.unreadable.is_some() {
-            now + RECONNECT_AFTER
-        } else {
-            now
-        }
     }
 
     fn health_at(&self, now: Moment) -> SourceHealth {
@@ -332,47 +341,6 @@ impl Source {
         } else {
             self.since.before(FIRST_REPORT_WITHIN)
         }
-    }
-
-    /// Whether it is to be asked for a report now: nothing came for `every` on an open connection.
-    pub(crate) fn ask_due(&mut self, every: Duration, now: Moment) -> bool {
-        let due = self.ask_at(every).is_some_and(|at| now >= at);
-        if due {
-            self.asked = Some(now);
-        }
-        due
-    }
-
-    /// Takes note that it is asked for a report now, out of turn.
-    pub(crate) fn note_asked(&mut self, now: Moment) {
-        self.asked = Some(now);
-    }
-
-    fn ask_at(&self, every: Duration) -> Option<Moment> {
-        (self.link == Link::Open).then(|| {
-            let latest = [self.last, self.asked]
-                .into_iter()
-                .flatten()
-                .max()
-                .map_or(self.link_since, |at| at.max(self.link_since));
-            latest + every
-        })
-    }
-
-    /// Whether a connection that is open but reports nothing is to be given up now.
-    pub(crate) fn reconnect_due(&mut self, now: Moment) -> bool {
-        let due = self.link == Link::Open && self.reconnect_at.is_some_and(|at| now >= at);
-        if due {
-            self.reconnects = self.reconnects.saturating_add(1);
-            self.reconnect_at = Some(now + self.reconnect_wait());
-            self.asked = Some(now);
-        }
-        due
-    }
-
-    fn reconnect_wait(&self) -> Duration {
-        (RECONNECT_AFTER * 2_u32.saturating_pow(self.reconnects.saturating_sub(1).min(8)))
-            .min(RECONNECT_AT_MOST)
     }
 
     /// When it must be looked at again although nothing came.

@@ -43,6 +43,8 @@ pub enum Deed {
     Route(String, Mood),
     /// How samples go.
     Samples(Mood),
+    /// There is a canary from now on.
+    Canary,
     /// The wall clock is set, by so many seconds.
     Clock(i64),
     /// This replica leads or follows from now on.

@@ -1,6 +1,7 @@
 //! The laboratory around an engine, in virtual time: experiments, relay, jump, book, mail and samples, with everything that can go wrong
 //! with them. What reaches the engine are its inputs; there is no socket.
 
+mod canary;
 mod deed;
 mod faults;
 mod outcomes;
@@ -19,6 +20,7 @@ use jiff::{SignedDuration, Timestamp};
 use crate::model::{Book, Fleet, Manifest, Resource};
 use crate::plan::{ExperimentPlan, StreamPlan};
 use crate::{Forwarding, Timeline, World};
+use canary::CANARY_EVERY;
 use deed::ordered;
 
 /// What came out of the engine.
@@ -49,6 +51,8 @@ pub enum Event {
     Lands(Switch, u64),
     /// A notification has been sent: its id, its route, the attempt.
     Sent(u64, String, u64),
+    /// The canary's turn has come; the number says how many of its messages in a row did not arrive.
+    Sings(u32),
     /// A sample is at its end.
     Sampled(Sample),
 }
@@ -107,6 +111,8 @@ pub struct Simulator {
     mail: Mood,
     routes: BTreeMap<String, Mood>,
     samples: Mood,
+    /// Whether there is a canary, and what it showed last.
+    canary: Option<engine::Forwarding>,
     next_attempt: u64,
     /// Switches whose outcome has not reached the engine.
     pub switching: BTreeMap<u64, Switch>,
@@ -138,6 +144,7 @@ impl Default for Simulator {
             mail: Mood::Works,
             routes: BTreeMap::new(),
             samples: Mood::Works,
+            canary: None,
             next_attempt: 0,
             switching: BTreeMap::new(),
             mailing: BTreeSet::new(),
@@ -162,6 +169,7 @@ impl Simulator {
             plan.after(Duration::from_millis(200), Event::Tick(name, 0));
         }
         plan.after(Duration::from_millis(150), Event::Tick(SourceName::Book, 0));
+        plan.after(CANARY_EVERY, Event::Sings(0));
     }
 
     fn source(&mut self, name: SourceName) -> &mut Source {
@@ -277,6 +285,7 @@ impl Simulator {
             }
             Deed::Route(route, mood) => drop(self.routes.insert(route, mood)),
             Deed::Samples(mood) => self.samples = mood,
+            Deed::Canary => self.canary = Some(engine::Forwarding::Unknown),
             Deed::Clock(seconds) => plan.set_clock(SignedDuration::from_secs(seconds)),
             Deed::Role(role) => return vec![Input::Role(role)],
             Deed::Adopt(rules) => return vec![Input::Adopt(rules)],
@@ -332,6 +341,7 @@ impl World for Simulator {
                     Vec::new()
                 }
             }
+            Event::Sings(missed) => self.sings(missed, plan),
             Event::Sampled(sample) => {
                 let outcome = self.sampled(&sample, plan.now().mono());
                 vec![Input::Sampled {

@@ -94,9 +94,15 @@ impl Fleet {
     }
 }
 
-/// Whether a connection of relay is an experiment's. Servers before v0.6.5 do not say; there, every connection that transmits is taken for one.
+/// What the topics of canaries start with: relay's own, and labwatch's unless it is set to another.
+const CANARY: &str = "canary-";
+
+/// Whether a connection of relay is an experiment's. Servers before v0.6.5 do not say; there, every connection that transmits is taken for
+/// one, except those of canaries.
 fn is_experiment(connection: &Connection<'_>) -> bool {
     let scopes = connection.scopes;
     scopes.has(Scopes::EXPT)
-        || (scopes.has(Scopes::UNSAID) && connection.tx.is_some_and(|tx| tx.last.is_some()))
+        || (scopes.has(Scopes::UNSAID)
+            && connection.tx.is_some_and(|tx| tx.last.is_some())
+            && !connection.topic.starts_with(CANARY))
 }

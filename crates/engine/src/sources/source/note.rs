@@ -4,11 +4,20 @@ use std::time::Duration;
 
 use super::Source;
 use crate::model::{SourceHealth, SourceName, Step, Visibility, format_duration};
+use crate::protocol::canary::Forwarding;
 use crate::protocol::input::Link;
+
+/// What is wrong with a relay that reports and forwards nothing.
+const NOT_FORWARDING: &str = "relay reports but forwards no messages: those of the canary do not arrive; restart relay if this stays";
 
 impl Source {
     /// What is wrong and what to do, for this reader; empty when it is live.
     pub(crate) fn note(&self, reader: Visibility) -> String {
+        match self.by_canary {
+            Some(Forwarding::Stopped) => return NOT_FORWARDING.to_owned(),
+            Some(Forwarding::Late) => return self.late_note(),
+            Some(Forwarding::Off | Forwarding::Unknown | Forwarding::Works) | None => {}
+        }
         match self.health {
             SourceHealth::Live => self.entries_note(reader),
             SourceHealth::Starting => format!("{} has not told anything yet", self.name),
@@ -17,6 +26,14 @@ impl Source {
             }
             SourceHealth::Late | SourceHealth::Down => self.feed_note(reader),
         }
+    }
+
+    fn late_note(&self) -> String {
+        let last = self.canary.as_ref().and_then(|canary| canary.last);
+        let last = last.map_or_else(String::new, |last| {
+            format!(", the last one after {} ms", last.as_millis())
+        });
+        format!("relay forwards messages late: those of the canary arrive late{last}")
     }
 
     fn entries_note(&self, reader: Visibility) -> String {

@@ -1,0 +1,58 @@
+//! What the canary shows of relay: whether labwatch's own messages arrive, and how long they take.
+
+use std::time::Duration;
+
+/// The upper bounds of the histogram of times, in milliseconds.
+pub const CANARY_BOUNDS_MS: [u64; 11] = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000];
+
+/// Whether relay forwards messages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Forwarding {
+    /// The canary is off, or relay refuses it.
+    #[default]
+    Off,
+    /// Its connections are not open, so it shows nothing.
+    Unknown,
+    /// The messages arrive in time.
+    Works,
+    /// They arrive, but later than `CANARY_LATE`.
+    Late,
+    /// `CANARY_MISSES` messages in a row have not arrived, also over new connections.
+    Stopped,
+}
+
+impl Forwarding {
+    /// Its word in the API and in metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Unknown => "unknown",
+            Self::Works => "works",
+            Self::Late => "late",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
+/// The canary as it stands.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct CanaryView {
+    /// What it shows.
+    pub forwarding: Forwarding,
+    /// How long the last message took that arrived.
+    pub last: Option<Duration>,
+    /// The median of the last hour.
+    pub median: Option<Duration>,
+    /// What 99 of 100 messages of the last hour took at most.
+    pub p99: Option<Duration>,
+    /// Which part of the messages of the last hour did not arrive, from 0 to 1; `None` when none was sent.
+    pub loss: Option<f64>,
+    /// How many messages took at most as long as each of [`CANARY_BOUNDS_MS`], and longer than the bound before; the last counts those that
+    /// took longer than all. Since the start.
+    pub counts: [u64; CANARY_BOUNDS_MS.len() + 1],
+    /// How long all of them took together.
+    pub sum: Duration,
+    /// How many messages did not arrive, since the start.
+    pub lost: u64,
+}

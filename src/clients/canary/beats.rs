@@ -1,0 +1,301 @@
+//! The canary's messages: which were sent, which arrived, and what that shows. Pure: the time comes in.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use tokio::time::Instant;
+
+use engine::{CANARY_BOUNDS_MS, CanaryView, Forwarding};
+
+/// How many messages may be on their way; of more, the oldest count as lost.
+const MAX_ON_THEIR_WAY: usize = 64;
+
+/// How far back the figures go that are shown.
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// How many messages the figures of the last hour hold at most: one a second.
+const MAX_REMEMBERED: usize = 3600;
+
+/// How often, when, and how patiently.
+#[derive(Debug, Clone, Copy)]
+pub struct Rule {
+    /// `CANARY_EVERY`: how often a message is sent.
+    pub every: Duration,
+    /// `CANARY_LATE`: a message that takes longer is late.
+    pub late: Duration,
+    /// `CANARY_MISSES`: how many messages in a row must be missing, or late, to count.
+    pub misses: u32,
+}
+
+/// A message, as it is sent.
+#[derive(Debug, Serialize, Deserialize)]
+struct Message {
+    /// Whose it is: others may use the same topic.
+    canary: String,
+    number: u64,
+}
+
+/// The messages of one canary.
+#[derive(Debug)]
+pub(super) struct Beats {
+    rule: Rule,
+    tag: String,
+    next: u64,
+    on_their_way: VecDeque<(u64, Instant)>,
+    /// When a message last arrived, or the connections were opened.
+    alive: Instant,
+    late_in_a_row: u32,
+    /// The messages of the last hour: when each was found, and how long it took, if it arrived.
+    hour: VecDeque<(Instant, Option<Duration>)>,
+    figures: CanaryView,
+}
+
+impl Beats {
+    pub(super) fn new(rule: Rule, tag: String, now: Instant) -> Self {
+        Self {
+            rule,
+            tag,
+            next: 0,
+            on_their_way: VecDeque::new(),
+            alive: now,
+            late_in_a_row: 0,
+            hour: VecDeque::new(),
+            figures: CanaryView::default(),
+        }
+    }
+
+    /// New connections are open, or none: what was on its way over the old ones says nothing.
+    pub(super) fn start_over(&mut self, now: Instant) {
+        self.on_their_way.clear();
+        self.alive = now;
+        self.late_in_a_row = 0;
+    }
+
+    /// The next message, which is sent now.
+    pub(super) fn send(&mut self, now: Instant) -> String {
+        if self.on_their_way.len() >= MAX_ON_THEIR_WAY {
+            self.on_their_way.pop_front();
+            self.lose(1, now);
+        }
+        let number = self.next;
+        self.next += 1;
+        self.on_their_way.push_back((number, now));
+        let canary = self.tag.clone();
+        serde_json::to_string(&Message { canary, number }).unwrap_or_default()
+    }
+
+    /// Takes in what came on the topic: relay may join several messages to one. Returns whether any of ours arrived.
+    pub(super) fn hear(&mut self, bytes: &[u8], now: Instant) -> bool {
+        let messages = serde_json::Deserializer::from_slice(bytes).into_iter::<Message>();
+        let ours: Vec<u64> = messages
+            .map_while(Result::ok)
+            .filter(|message| message.canary == self.tag)
+            .map(|message| message.number)
+            .collect();
+        let arrived = ours.iter().filter(|number| self.arrived(**number, now));
+        arrived.count() > 0
+    }
+
+    /// Relay keeps the order, so those that were sent before and have not arrived are lost.
+    fn arrived(&mut self, number: u64, now: Instant) -> bool {
+        let Some(at) = self
+            .on_their_way
+            .iter()
+            .position(|(sent, _)| *sent == number)
+        else {
+            return false;
+        };
+        self.lose(at, now);
+        let took = self.on_their_way.drain(..=at).next_back();
+        let Some(took) = took.map(|(_, sent)| now.duration_since(sent)) else {
+            return false;
+        };
+        self.alive = now;
+        let is_late = took > self.rule.late;
+        self.late_in_a_row = if is_late {
+            self.late_in_a_row.saturating_add(1)
+        } else {
+            0
+        };
+        self.remember(Some(took), now);
+        self.figures.last = Some(took);
+        self.figures.sum += took;
+        let within = |bound: &u64| took <= Duration::from_millis(*bound);
+        let bucket = CANARY_BOUNDS_MS.iter().position(within);
+        let bucket = bucket.unwrap_or(CANARY_BOUNDS_MS.len());
+        if let Some(count) = self.figures.counts.get_mut(bucket) {
+            *count += 1;
+        }
+        true
+    }
+
+    fn lose(&mut self, count: usize, now: Instant) {
+        for _ in 0..count {
+            self.figures.lost += 1;
+            self.remember(None, now);
+        }
+    }
+
+    fn remember(&mut self, took: Option<Duration>, now: Instant) {
+        if self.hour.len() >= MAX_REMEMBERED {
+            self.hour.pop_front();
+        }
+        self.hour.push_back((now, took));
+    }
+
+    /// How many messages in a row are overdue. Those that arrived since are newer than none of them.
+    fn overdue(&self, now: Instant) -> u32 {
+        let is_overdue = |(_, sent): &&(u64, Instant)| now.duration_since(*sent) >= self.rule.late;
+        let overdue = self.on_their_way.iter().take_while(is_overdue).count();
+        u32::try_from(overdue).unwrap_or(u32::MAX)
+    }
+
+    /// Whether so many messages in a row are missing, and nothing has arrived meanwhile: messages that are late arrive.
+    pub(super) fn misses(&self, count: u32, now: Instant) -> bool {
+        let patience = self.rule.every * (count - 1) + self.rule.late;
+        self.overdue(now) >= count && now.duration_since(self.alive) >= patience
+    }
+
+    /// What the messages that arrived show.
+    pub(super) fn forwarding(&self) -> Forwarding {
+        if self.late_in_a_row >= self.rule.misses {
+            Forwarding::Late
+        } else {
+            Forwarding::Works
+        }
+    }
+
+    /// When the next message is overdue.
+    pub(super) fn next_overdue(&self, now: Instant) -> Option<Instant> {
+        let due = self
+            .on_their_way
+            .iter()
+            .map(|(_, sent)| *sent + self.rule.late);
+        due.into_iter().find(|due| *due > now)
+    }
+
+    /// The figures, with what is shown.
+    pub(super) fn view(&mut self, forwarding: Forwarding, now: Instant) -> CanaryView {
+        while self
+            .hour
+            .front()
+            .is_some_and(|(at, _)| now.duration_since(*at) > HOUR)
+        {
+            self.hour.pop_front();
+        }
+        let mut took: Vec<Duration> = self.hour.iter().filter_map(|(_, took)| *took).collect();
+        took.sort_unstable();
+        let rank =
+            |percent: usize| took.get((took.len() * percent).div_ceil(100).saturating_sub(1));
+        let lost = self.hour.len() - took.len();
+        CanaryView {
+            forwarding,
+            median: rank(50).copied(),
+            p99: rank(99).copied(),
+            loss: share(lost, self.hour.len()),
+            ..self.figures.clone()
+        }
+    }
+}
+
+/// A part of a whole of at most [`MAX_REMEMBERED`]; `None` of nothing.
+fn share(part: usize, whole: usize) -> Option<f64> {
+    let (part, whole) = (u32::try_from(part).ok()?, u32::try_from(whole).ok()?);
+    (whole > 0).then(|| f64::from(part) / f64::from(whole))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RULE: Rule = Rule {
+        every: Duration::from_secs(1),
+        late: Duration::from_secs(1),
+        misses: 3,
+    };
+
+    fn after(start: Instant, millis: u64) -> Instant {
+        start + Duration::from_millis(millis)
+    }
+
+    fn beats() -> (Beats, Instant) {
+        let start = Instant::now();
+        (Beats::new(RULE, "t".to_owned(), start), start)
+    }
+
+    #[test]
+    fn messages_are_found_among_those_of_others() {
+        let (mut beats, start) = beats();
+        let (first, second) = (beats.send(start), beats.send(after(start, 1_000)));
+        assert!(!beats.hear(br#"{"canary":"other","number":0}"#, after(start, 1_001)));
+        assert!(!beats.hear(b"\xff", after(start, 1_001)));
+        assert!(beats.hear(format!("{first}{second}").as_bytes(), after(start, 1_020)));
+        assert!(!beats.hear(second.as_bytes(), after(start, 1_030)), "once");
+        let view = beats.view(Forwarding::Works, after(start, 1_030));
+        assert_eq!(
+            (view.last, view.lost, view.loss),
+            (Some(Duration::from_millis(20)), 0, Some(0.0))
+        );
+        assert_eq!(view.counts, [0, 0, 1, 0, 0, 0, 0, 0, 1, 0, 0, 0]);
+        assert_eq!(view.p99, Some(Duration::from_millis(1_020)));
+        assert_eq!(view.median, Some(Duration::from_millis(20)));
+    }
+
+    #[test]
+    fn three_missing_in_a_row_are_found_after_their_time() {
+        let (mut beats, start) = beats();
+        for second in 0..=3 {
+            assert!(
+                !beats.misses(3, after(start, second * 1_000 - u64::from(second > 0))),
+                "{second}"
+            );
+            beats.send(after(start, second * 1_000));
+        }
+        assert!(beats.misses(3, after(start, 3_000)));
+        assert!(beats.hear(br#"{"canary":"t","number":3}"#, after(start, 3_010)));
+        assert!(!beats.misses(1, after(start, 3_010)));
+        let view = beats.view(Forwarding::Works, after(start, 3_010));
+        assert_eq!((view.lost, view.loss), (3, Some(0.75)));
+        assert_eq!(
+            beats.view(Forwarding::Works, after(start, 4_000_000)).loss,
+            None
+        );
+    }
+
+    #[test]
+    fn messages_that_arrive_late_are_late_and_not_missing() {
+        let (mut beats, start) = beats();
+        let delay = 2_500;
+        for second in 0..20 {
+            let now = after(start, second * 1_000);
+            beats.send(now);
+            if second >= 3 {
+                let arrives = format!(r#"{{"canary":"t","number":{}}}"#, second - 3);
+                assert!(beats.hear(
+                    arrives.as_bytes(),
+                    after(start, (second - 3) * 1_000 + delay)
+                ));
+                assert!(!beats.misses(3, now), "{second}");
+            }
+            let expected = if second >= 5 {
+                Forwarding::Late
+            } else {
+                Forwarding::Works
+            };
+            assert_eq!(beats.forwarding(), expected, "{second}");
+        }
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_bounded() {
+        let (mut beats, start) = beats();
+        for second in 0..100 {
+            beats.send(after(start, second * 1_000));
+        }
+        assert_eq!(beats.on_their_way.len(), MAX_ON_THEIR_WAY);
+        assert_eq!(beats.figures.lost, 36);
+        beats.start_over(after(start, 100_000));
+        assert!(!beats.misses(1, after(start, 200_000)));
+    }
+}
