@@ -331,9 +331,12 @@ fn a_receipt_outlives_kill_9() {
 fn check(dir: &Path, given: u64) {
     let (store, memory) = Store::open(&settings(dir)).expect("it opens");
     drop(store);
-    let number = |key: &StateKey| match key {
-        StateKey::Silence(id) => Some(id.0),
-        _ => None,
+    let number = |key: &StateKey| {
+        if let StateKey::Silence(id) = key {
+            Some(id.0)
+        } else {
+            None
+        }
     };
     let numbers: Vec<u64> = memory.state.keys().filter_map(number).collect();
     assert!(

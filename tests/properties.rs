@@ -354,7 +354,7 @@ fn notified(stage: &Stage<Lab>) -> BTreeMap<Stub, Health> {
     for (_, action) in &stage.world.log {
         match action {
             Output::Effect(Effect::Notify(summary)) => {
-                drop(sent.insert(summary.id, Arc::clone(&summary.summary)))
+                drop(sent.insert(summary.id, Arc::clone(&summary.summary)));
             }
             Output::Record(Record::Delivered { id, outcome: Ok(_) }) => {
                 let summary = sent.get(id).expect("a mail that was sent");
@@ -386,7 +386,7 @@ proptest! {
         let quiet_from = stage.world.log.len();
         run(&mut stage, rest + 400);
         for (at, action) in &stage.world.log[quiet_from..] {
-            prop_assert!(!matches!(action, Output::Effect(Effect::Switch(_)) | Output::Effect(Effect::Notify(_))), "no rest: {at:?} {action:?}");
+            prop_assert!(!matches!(action, Output::Effect(Effect::Switch(_) | Effect::Notify(_))), "no rest: {at:?} {action:?}");
         }
         let known = notified(&stage);
         for view in stage.engine.snapshot().experiments.iter() {
@@ -433,7 +433,7 @@ proptest! {
         timeline.extend(calm);
         let mut stage = stage(&timeline, quick());
         run(&mut stage, FAULTS_FOR);
-        let outward = stage.world.log.iter().find(|(_, action)| matches!(action, Output::Effect(Effect::Switch(_)) | Output::Effect(Effect::Notify(_))));
+        let outward = stage.world.log.iter().find(|(_, action)| matches!(action, Output::Effect(Effect::Switch(_) | Effect::Notify(_))));
         prop_assert!(outward.is_none(), "{outward:?}");
     }
 

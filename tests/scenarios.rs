@@ -403,7 +403,7 @@ fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
             time("refused", refused),
         ]
         .concat();
-        let unreached: String = unreached
+        let unreached = unreached
             .iter()
             .map(|one| {
                 let who = one.recipient.show(Visibility::MAINTAINER);
@@ -414,7 +414,8 @@ fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
                 };
                 format!(", {} {how}", who.unwrap_or_default())
             })
-            .collect();
+            .collect::<Vec<_>>()
+            .concat();
         let notified: Vec<String> = snapshot
             .notified
             .iter()

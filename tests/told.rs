@@ -313,7 +313,7 @@ impl World {
     /// Does what the engine asks for. Returns what it hears of that.
     fn carry_out(&mut self, effect: Effect) -> Option<Input> {
         match effect {
-            Effect::Notify(notification) => self.send(notification),
+            Effect::Notify(notification) => Some(self.send(&notification)),
             Effect::Switch(switch) => {
                 let said = Availability {
                     available: switch.available,
@@ -328,7 +328,7 @@ impl World {
         }
     }
 
-    fn send(&mut self, notification: Notification) -> Option<Input> {
+    fn send(&mut self, notification: &Notification) -> Input {
         let summary = Arc::clone(&notification.summary);
         let at = routes()
             .iter()
@@ -344,14 +344,14 @@ impl World {
         }
         let outcome = match sending {
             Sending::Works => Ok(Delivered::to_all()),
-            Sending::Unanswered | Sending::Lost => return Some(Input::DeliveryBegun(id)),
+            Sending::Unanswered | Sending::Lost => return Input::DeliveryBegun(id),
             Sending::Fails => Err(DeliveryFault::passing(CallError::TimedOut)),
             Sending::Refused => Err(DeliveryFault::refused(CallError::TimedOut)),
         };
-        Some(Input::Delivered { id, outcome })
+        Input::Delivered { id, outcome }
     }
 
-    /// Somebody reads it.
+    /// It is read.
     fn read(&mut self, summary: &Summary) {
         let known = self.known.entry(summary.route.clone()).or_default();
         known.extend(

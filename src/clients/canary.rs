@@ -289,7 +289,7 @@ fn log(was: Forwarding, now: Forwarding) {
         Forwarding::Works => tracing::info!("messages of the canary arrive"),
         Forwarding::Late => tracing::warn!("messages of the canary arrive late"),
         Forwarding::Stopped => {
-            tracing::warn!("messages of the canary do not arrive, also over new connections")
+            tracing::warn!("messages of the canary do not arrive, also over new connections");
         }
         Forwarding::Off => tracing::info!("relay refuses the canary: it is off"),
         Forwarding::Unknown => tracing::info!(was = was.as_str(), "the canary is not connected"),

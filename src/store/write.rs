@@ -131,22 +131,16 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
         } => write_switched(to, at, resource, stub, outcome),
         Record::Source {
             name, health, said, ..
-        } => run(
-            to,
-            "INSERT INTO sources (at, source, health, note) VALUES (?1, ?2, ?3, ?4)",
-            params![
-                text::millis(at),
-                name.as_str(),
-                health.as_str(),
-                said.show(Visibility::MAINTAINER)
-            ],
-        ),
+        } => {
+            let note = said.show(Visibility::MAINTAINER);
+            run(
+                to,
+                "INSERT INTO sources (at, source, health, note) VALUES (?1, ?2, ?3, ?4)",
+                params![text::millis(at), name.as_str(), health.as_str(), note],
+            )
+        }
         Record::Hold { resource, reason } => write_hold(to, at, resource, reason.as_deref()),
-        Record::Forgotten(stub) => run(
-            to,
-            "INSERT INTO forgotten (at, stub) VALUES (?1, ?2)",
-            params![text::millis(at), stub.as_str()],
-        ),
+        Record::Forgotten(stub) => write_forgotten(to, at, stub),
         Record::Bookings(changes) => bookings::write(to, changes),
         Record::Commanded { order, .. } => audit(to, at, &order.by, &order.command.to_string()),
         Record::Category { name, state } if state.cause == CategoryCause::Fault => {
@@ -167,17 +161,16 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
         Record::Superseded(id) => write_delivery(to, at, *id, OutboxState::Superseded, None),
         Record::Delivered { id, outcome } => {
             write_outcome(to, at, *id, outcome)?;
-            let error = match outcome {
-                Ok(delivered) => unreached(delivered),
-                Err(fault) => Some(fault.fault.words(Visibility::MAINTAINER)),
-            };
-            notice(to, at, "mailed", &json!({ "id": id, "error": error }))
+            notice(
+                to,
+                at,
+                "mailed",
+                &json!({ "id": id, "error": why_not(outcome) }),
+            )
         }
         Record::Manifest(change) => notice(to, at, "manifest", &manifest(change)),
         Record::Blind(blind) => notice(to, at, "blind", &json!(blind)),
-        Record::SecondLook { lost, of } => {
-            notice(to, at, "second_look", &json!({ "lost": lost, "of": of }))
-        }
+        Record::SecondLook { lost, of } => notice(to, at, "second_look", &look(*lost, *of)),
         Record::Sampling {
             streams,
             round,
@@ -197,6 +190,26 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
         | Record::Requested { .. }
         | Record::Category { .. }
         | Record::Pools(_) => Ok(()),
+    }
+}
+
+fn write_forgotten(to: &Connection, at: Timestamp, stub: &Stub) -> Written {
+    run(
+        to,
+        "INSERT INTO forgotten (at, stub) VALUES (?1, ?2)",
+        params![text::millis(at), stub.as_str()],
+    )
+}
+
+fn look(lost: usize, of: usize) -> Value {
+    json!({ "lost": lost, "of": of })
+}
+
+/// Why some or all recipients do not have a message.
+fn why_not(outcome: &Result<Delivered, DeliveryFault>) -> Option<String> {
+    match outcome {
+        Ok(delivered) => unreached(delivered),
+        Err(fault) => Some(fault.fault.words(Visibility::MAINTAINER)),
     }
 }
 

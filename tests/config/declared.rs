@@ -141,14 +141,12 @@ fn another(setting: &Setting) -> Option<String> {
                 "email_digest" => "07:30".to_owned(),
                 "email_from" => "c@x.org".to_owned(),
                 "graphite_prefix" | "label" => "other".to_owned(),
-                "data_dir" => "/other".to_owned(),
+                "data_dir" | "cluster_root" => "/other".to_owned(),
                 "log_file" => "stderr".to_owned(),
                 "log_level" => "debug".to_owned(),
                 "non_fatal" => "store".to_owned(),
                 "email_to" => "d@x.org".to_owned(),
-                "cluster_endpoints" => "http://other.example.org".to_owned(),
-                "cluster_url" => "http://other.example.org".to_owned(),
-                "cluster_root" => "/other".to_owned(),
+                "cluster_endpoints" | "cluster_url" => "http://other.example.org".to_owned(),
                 "webhook_url" | "dead_man_url" => "https://other.example.org/x".to_owned(),
                 "email_host" | "graphite_host" | "host_book" | "host_jump" | "host_relay" => {
                     "other.example.org".to_owned()

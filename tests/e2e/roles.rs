@@ -1,5 +1,10 @@
 //! Every route of the running program for every kind of caller, where everybody may read and where not; and tokens from the command line.
 
+#![allow(
+    clippy::similar_names,
+    reason = "a role and a rule are called so everywhere"
+)]
+
 use std::fs;
 use std::time::Duration;
 

@@ -388,10 +388,10 @@ async fn what_is_made_has_a_place_and_can_be_ended_there() {
         assert!(place.starts_with(list), "{list}: {place}");
         assert_eq!(body(response).await["done"], true);
 
-        let one = send(server.get(&place).bearer_auth(token(Scope::Read))).await;
-        assert_eq!(one.status(), StatusCode::OK, "{place}");
-        let tag = header(&one, "etag");
-        let end = |tag: &str, query: &str| {
+        let entry = send(server.get(&place).bearer_auth(token(Scope::Read))).await;
+        assert_eq!(entry.status(), StatusCode::OK, "{place}");
+        let tag = header(&entry, "etag");
+        let delete = |tag: &str, query: &str| {
             let request = server.ask(Method::DELETE, &format!("{place}?reason=done{query}"));
             let request = if list.ends_with("closure") {
                 request
@@ -405,19 +405,19 @@ async fn what_is_made_has_a_place_and_can_be_ended_there() {
                 .bearer_auth(token(Scope::Admin))
                 .header("if-match", tag)
         };
-        let (status, reason, _) = problem(send(end("\"other\"", "")).await).await;
+        let (status, reason, _) = problem(send(delete("\"other\"", "")).await).await;
         assert_eq!(
             (status, reason.as_str()),
             (412, "precondition-failed"),
             "{place}"
         );
         assert_eq!(
-            send(end(&tag, "&dry_run=true")).await.status(),
+            send(delete(&tag, "&dry_run=true")).await.status(),
             StatusCode::OK,
             "{place}"
         );
         assert_eq!(
-            send(end(&tag, "")).await.status(),
+            send(delete(&tag, "")).await.status(),
             StatusCode::OK,
             "{place}"
         );

@@ -43,10 +43,11 @@ impl Running {
     /// What is shown next.
     async fn shows(&mut self) -> Forwarding {
         let input = timeout(PATIENCE, self.inputs.recv()).await;
-        match input.expect("in time").expect("an input") {
-            Input::Canary(view) => view.forwarding,
-            other => panic!("not from the canary: {other:?}"),
-        }
+        let input = input.expect("in time").expect("an input");
+        let Input::Canary(view) = input else {
+            panic!("not from the canary: {input:?}")
+        };
+        view.forwarding
     }
 }
 

@@ -244,11 +244,10 @@ fn last_sent(stream: &StreamView, traffic: Option<Traffic>, now: Timestamp) -> M
         (None, _, Evidence::Sampled(Some(heard))) => {
             html! { (words::ago(heard, now)) span.soft { " in a sample" } }
         }
-        (None, Seen::At(seen), _) => match of_last.and_then(|before| seen.checked_sub(before).ok())
-        {
-            Some(sent) => words::ago(sent, now),
-            None => html! { span.soft { "not known: not connected any more" } },
-        },
+        (None, Seen::At(seen), _) => {
+            let sent = of_last.and_then(|before| seen.checked_sub(before).ok());
+            html! { @if let Some(sent) = sent { (words::ago(sent, now)) } @else { span.soft { "not known: not connected any more" } } }
+        }
         (None, _, Evidence::Sampled(None)) => html! { "nothing in the newest sample" },
         (None, _, Evidence::Unverified) => {
             html! { span.soft { "not known: without statistics of relay, a connected stream counts as active" } }

@@ -927,7 +927,7 @@ async fn what_is_acknowledged_needs_no_attention_and_stands_below() {
         ..acknowledged()
     };
     with(&mut lab, "pend02", |view| {
-        view.quiet = Some(silenced.clone())
+        view.quiet = Some(silenced.clone());
     });
     let overview = page(&web(lab.clone()), "/").await;
     assert!(
@@ -1086,10 +1086,10 @@ async fn the_timeline_of_the_laboratory_lists_changes_newest_first() {
         })
     };
     with(&mut lab, "spin00", |view| {
-        view.events = vec![change(2 * 24 * 60, Health::Down)]
+        view.events = vec![change(2 * 24 * 60, Health::Down)];
     });
     with(&mut lab, "stray", |view| {
-        view.events = vec![change(3, Health::Down)]
+        view.events = vec![change(3, Health::Down)];
     });
     let web = web(lab);
     let day = page(&web, "/timeline").await;
@@ -1127,7 +1127,7 @@ async fn while_flapping_the_reason_says_whether_it_holds_now() {
         "{now_active}"
     );
     with(&mut lab, "pend04", |view| {
-        view.streams[1].health = StreamHealth::Silent
+        view.streams[1].health = StreamHealth::Silent;
     });
     let now_silent = page(&web(lab), "/experiments/pend04").await;
     assert!(

@@ -77,7 +77,7 @@ impl Engine {
             categories,
             hold_overdue,
         } = rules;
-        if self.notifications.adopt(routes, self.now) {
+        if self.notifications.adopt(&routes, self.now) {
             self.consider_all();
         }
         self.suppressions.configure(maintenance);

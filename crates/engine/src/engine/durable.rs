@@ -49,13 +49,11 @@ impl DurableState {
     fn note(&mut self, record: &Record, at: Timestamp, superseded: &mut Vec<u64>) {
         match record {
             Record::Seen(stub) => {
-                let key = StateKey::Experiment(stub.clone());
-                if !self.map.contains_key(&key) {
-                    self.set(
-                        key,
-                        StateValue::Experiment(Box::new(ExperimentState::new(at))),
-                    );
-                }
+                let state = Box::new(ExperimentState::new(at));
+                self.set_once(
+                    StateKey::Experiment(stub.clone()),
+                    StateValue::Experiment(state),
+                );
             }
             Record::Event { stub, event } => self.event(stub, event),
             Record::Forgotten(stub) => {
@@ -100,12 +98,7 @@ impl DurableState {
                 name,
                 health: SourceHealth::Live,
                 ..
-            } => {
-                let key = StateKey::Source(*name);
-                if !self.map.contains_key(&key) {
-                    self.set(key, StateValue::Source(at));
-                }
-            }
+            } => self.set_once(StateKey::Source(*name), StateValue::Source(at)),
             Record::Switching(_)
             | Record::Switched { .. }
             | Record::Source { .. }
@@ -118,6 +111,13 @@ impl DurableState {
             | Record::Retrying { .. }
             | Record::Superseded(_)
             | Record::Sampling { .. } => {}
+        }
+    }
+
+    /// What is there already stays.
+    fn set_once(&mut self, key: StateKey, value: StateValue) {
+        if !self.map.contains_key(&key) {
+            self.set(key, value);
         }
     }
 

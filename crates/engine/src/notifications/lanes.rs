@@ -46,9 +46,9 @@ impl Notifications {
         let mut behind = self.notifiers[at].clone();
         let pending = delivered.pending();
         let who: BTreeSet<Recipient> = pending.iter().map(|one| one.recipient.clone()).collect();
-        let notifier = &mut self.notifiers[at];
-        notifier.audience.remove(&who);
-        let notified = notifier.delivered(id, &delivered.unreached, now);
+        let route = &mut self.notifiers[at];
+        route.audience.remove(&who);
+        let notified = route.delivered(id, &delivered.unreached, now);
         if let Some(fault) = fault_of(&pending) {
             let known = std::mem::take(&mut behind.unreached);
             behind.failed(id, &fault, now);

@@ -104,15 +104,15 @@ impl Notifications {
     }
 
     /// Tells people on these routes from now on. What was told on a route stays with its name. Returns whether anything changes by that.
-    pub(super) fn adopt(&mut self, routes: Vec<Route>, now: Moment) -> bool {
+    pub(super) fn adopt(&mut self, routes: &[Route], now: Moment) -> bool {
         let mains = self.notifiers.iter().filter(|notifier| !notifier.is_lane());
-        if mains.map(|notifier| &notifier.route).eq(&routes) {
+        if mains.map(|notifier| &notifier.route).eq(routes) {
             return false;
         }
         let (mut lanes, mut mains): (Vec<_>, Vec<_>) = std::mem::take(&mut self.notifiers)
             .into_iter()
             .partition(RouteNotifier::is_lane);
-        for route in &routes {
+        for route in routes {
             let known = mains.iter().position(|known| known.name == route.name);
             let notifier = match known.map(|at| mains.remove(at)) {
                 Some(notifier) => self.adopted(notifier, route, now),
@@ -120,7 +120,7 @@ impl Notifications {
             };
             self.notifiers.push(notifier);
         }
-        for route in &routes {
+        for route in routes {
             let own = lanes.extract_if(.., |lane| lane.route.name == route.name);
             for lane in own.collect::<Vec<_>>() {
                 let lane = self.adopted(lane, route, now);

@@ -304,7 +304,7 @@ impl RouteNotifier {
                 let due = self
                     .digests
                     .as_ref()
-                    .and_then(|digests| digests.next())
+                    .and_then(Digests::next)
                     .filter(|at| *at <= context.now.wall());
                 self.waiting_since.is_none() && due.is_some() && due == failed.digest
             }

@@ -2,8 +2,10 @@
 
 use std::fmt;
 
-use crate::model::{Availability, ResourceName, Visibility, format_duration};
-use crate::protocol::audience::Delivered;
+use crate::model::{
+    Availability, ResourceName, SourceHealth, SourceName, Visibility, format_duration,
+};
+use crate::protocol::audience::{Delivered, Lane};
 use crate::protocol::category::CategoryState;
 use crate::protocol::command::ManualOverride;
 use crate::protocol::input::{DeliveryFault, Outlook, SwitchOutcome};
@@ -39,14 +41,8 @@ impl Record {
                 health,
                 note,
                 said,
-            } => match said.show(reader).unwrap_or(note).as_str() {
-                "" => write!(f, "{name} is {health}"),
-                note => write!(f, "{name} is {health}: {note}"),
-            },
-            Self::Hold { resource, reason } => match reason {
-                Some(reason) => write!(f, "{resource} is held by a person: \"{reason}\""),
-                None => write!(f, "the hold on {resource} is gone"),
-            },
+            } => source(f, *name, *health, said.show(reader).unwrap_or(note)),
+            Self::Hold { resource, reason } => held(f, resource, reason.as_deref()),
             Self::Requested {
                 resource,
                 manual_override,
@@ -82,15 +78,12 @@ impl Record {
             Self::Retrying { id, route, attempt } => {
                 write!(f, "#{id} to {route} is sent again, attempt {attempt}")
             }
-            Self::Lane {
-                lane: Some(lane), ..
-            } => {
-                let n = lane.recipients.len();
-                write!(f, "{n} recipients of {} are notified apart", lane.of)
-            }
-            Self::Lane { name, lane: None } => {
-                write!(f, "recipients of {name} know what the others know")
-            }
+            Self::Lane { name, lane } => match lane {
+                Some(Lane { of, recipients }) => {
+                    write!(f, "{} recipients of {of} are notified apart", recipients.len())
+                }
+                None => write!(f, "recipients of {name} know what the others know"),
+            },
             Self::Waiting { id, lane, until } => write!(f, "#{id} to {lane} waits until {until}"),
             Self::Superseded(id) => write!(f, "#{id} has nothing left to tell"),
             Self::Delivered { id, outcome } => delivered(f, *id, outcome, reader),
@@ -100,18 +93,40 @@ impl Record {
                 keeps_up,
                 failures,
             } => {
-                let how = if *keeps_up {
-                    "keeps up"
-                } else {
-                    "does not keep up"
-                };
-                let round = format_duration(*round);
+                let (how, round) = (keeping_up(*keeps_up), format_duration(*round));
                 write!(
                     f,
                     "listening {how}: {streams} streams, a round takes {round}, {failures} failures in a row"
                 )
             }
         }
+    }
+}
+
+fn source(
+    f: &mut fmt::Formatter<'_>,
+    name: SourceName,
+    health: SourceHealth,
+    note: &str,
+) -> fmt::Result {
+    match note {
+        "" => write!(f, "{name} is {health}"),
+        note => write!(f, "{name} is {health}: {note}"),
+    }
+}
+
+fn held(f: &mut fmt::Formatter<'_>, resource: &ResourceName, reason: Option<&str>) -> fmt::Result {
+    match reason {
+        Some(reason) => write!(f, "{resource} is held by a person: \"{reason}\""),
+        None => write!(f, "the hold on {resource} is gone"),
+    }
+}
+
+fn keeping_up(keeps_up: bool) -> &'static str {
+    if keeps_up {
+        "keeps up"
+    } else {
+        "does not keep up"
     }
 }
 
