@@ -20,17 +20,18 @@ step() {
 }
 
 step cargo fmt --check
-step cargo clippy --locked --all-targets -- -D warnings
-# What packages are built from: without the simulated laboratory of `labwatch demo`.
-step cargo clippy --locked --no-default-features --lib --bins -- -D warnings
 # With the cluster, where what it needs at build is there.
+features=()
 if command -v protoc >/dev/null; then
-    step cargo clippy --locked --features etcd --lib --bins --test cluster -- -D warnings
+    features=(--features etcd)
 fi
+step cargo clippy --locked "${features[@]}" --all-targets -- -D warnings
+# Without it, and without the simulated laboratory of `labwatch demo`.
+step cargo clippy --locked --no-default-features --lib --bins -- -D warnings
 if [ "$tests" = yes ]; then
     step scripts/test.sh
 fi
-RUSTDOCFLAGS="-D warnings" step cargo doc --locked --no-deps --document-private-items
+RUSTDOCFLAGS="-D warnings" step cargo doc --locked "${features[@]}" --no-deps --document-private-items
 if command -v cargo-deny >/dev/null; then
     step cargo deny --locked check --hide-inclusion-graph bans licenses sources
 else

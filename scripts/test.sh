@@ -140,6 +140,9 @@ fi
 # The same commit gets the same answer: properties are tried on the same random cases every time, unless another seed is given.
 export PROPTEST_RNG_SEED="${PROPTEST_RNG_SEED:-1}"
 
+# Most of the tests that take long wait for the laboratory rather than for a processor.
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-4}"
+
 # What stands before `--` is cargo's; measurements and pictures stay out, for they compare nothing.
 of_cargo=()
 while [ $# -gt 0 ]; do
