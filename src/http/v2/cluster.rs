@@ -188,7 +188,6 @@ fn shown(cluster: Option<&ClusterState>, caller: &Caller) -> Result<Response, Ap
 /// Has the replica that answers give the lead up, so that another one takes over. What is under way is finished before.
 #[utoipa::path(post, path = "/api/v2/cluster/resign", tag = "cluster", responses(
     (status = 200, description = "It leads no more", body = Cluster<'static>),
-    (status = 409, description = "It does not lead, or is the only one", body = crate::http::error::Problem),
 ))]
 async fn resign(
     State(cluster): State<MaybeCluster>,
