@@ -47,7 +47,6 @@ pub use reload::Reload;
 use driver_setup::DriverSetup;
 use http_server::{HttpDeps, Listeners, Stops};
 use outlets::Clients;
-use reload::Reloader;
 use systemd::{notify, turned};
 use task_set::TaskSet;
 
@@ -114,7 +113,6 @@ fn start(
     let (membership, links) = cluster.map(cluster::Cluster::parts).unzip();
     let window = links.as_ref().map(cluster::Links::window);
     let outlets = outlets::start(&followed, &http, &mut parts, &inputs, window, stop)?;
-    let queues = metrics::queues(&inputs, &outlets);
     let needs = health::HealthDeps {
         config: &followed,
         clock: driver.clock,
@@ -139,17 +137,14 @@ fn start(
     };
     notifications::start_deadman(&config, heartbeat, pictures.clone(), &mut parts, stop);
     cluster::report(links.as_ref(), reporters.cluster, &mut parts, stop);
-    if let Some(reload) = options.reload {
-        let hands = reload::Hands {
-            inputs: inputs.clone(),
-            configs,
-            desk: desk.clone(),
-            levels: options.levels,
-            reporter: reporters.configuration,
-        };
-        let reloader = Reloader::new(reload, hands);
-        parts.spawn("reading of the configuration", reloader.run(stop.clone()));
-    }
+    let hands = reload::Hands {
+        inputs,
+        configs,
+        desk: desk.clone(),
+        levels: options.levels,
+        reporter: reporters.configuration,
+    };
+    reload::start(options.reload, hands, &mut parts, stop);
     let counters = Arc::new(Counters::default());
     let deps = HttpDeps {
         config: followed,
@@ -160,7 +155,7 @@ fn start(
         state,
         commands: driver.commands.clone(),
         counters: Arc::clone(&counters),
-        queues,
+        queues: metrics::queues(&driver.inputs, &outlets),
         cluster: links,
         tls: &http.tls,
     };

@@ -7,7 +7,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{notifications, systemd};
+use super::{TaskSet, notifications, systemd};
 use crate::config::{Changes, Config, Loaded, Problems};
 use crate::health::{Finding, HealthState, Reporter, State};
 use crate::telemetry::log::LevelHandle;
@@ -44,8 +44,21 @@ pub(super) struct Hands {
     pub(super) reporter: Reporter,
 }
 
+/// Starts to follow the configuration, where it is read anew at all.
+pub(super) fn start(
+    reload: Option<Reload>,
+    hands: Hands,
+    parts: &mut TaskSet,
+    stop: &CancellationToken,
+) {
+    if let Some(reload) = reload {
+        let reloader = Reloader::new(reload, hands);
+        parts.spawn("reading of the configuration", reloader.run(stop.clone()));
+    }
+}
+
 /// Waits for SIGHUP and follows the configuration.
-pub(super) struct Reloader {
+struct Reloader {
     reload: Reload,
     /// The last one that was right.
     latest: Loaded,
@@ -53,7 +66,7 @@ pub(super) struct Reloader {
 }
 
 impl Reloader {
-    pub(super) fn new(reload: Reload, hands: Hands) -> Self {
+    fn new(reload: Reload, hands: Hands) -> Self {
         Self {
             latest: reload.begun.clone(),
             reload,
@@ -62,7 +75,7 @@ impl Reloader {
     }
 
     /// Runs until `stop`.
-    pub(super) async fn run(mut self, stop: CancellationToken) {
+    async fn run(mut self, stop: CancellationToken) {
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
