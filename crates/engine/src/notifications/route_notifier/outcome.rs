@@ -1,0 +1,295 @@
+//! What became of a message, and what a route knows since.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::{Heard, NotReached, RouteNotifier};
+use crate::model::{Moment, Stub};
+use crate::notifications::delivery::InFlight;
+use crate::notifications::pending::Pending;
+use crate::protocol::audience::{Recipient, Unreached};
+use crate::protocol::input::{DeliveryFault, Outlook};
+use crate::protocol::snapshot::{RouteView, ToldView, UnreachedView};
+use crate::protocol::state::{self, Known, MailThread, MessageId, Notified, ReminderState};
+use crate::protocol::summary::Occasion;
+
+impl RouteNotifier {
+    /// Whether this message is in flight here, or is waited for.
+    pub(in crate::notifications) fn is_about(&self, id: u64, arrived: bool) -> bool {
+        self.delivery.is_sending(id)
+            || (arrived
+                && self
+                    .delivery
+                    .failed()
+                    .is_some_and(|failed| failed.summary.id == id))
+    }
+
+    /// A message arrived, but not with these. Returns what the recipients now know.
+    pub(in crate::notifications) fn delivered(
+        &mut self,
+        id: u64,
+        unreached: &[Unreached],
+        now: Moment,
+    ) -> Vec<Notified> {
+        let Some(message) = self.delivery.take(id) else {
+            return Vec::new();
+        };
+        let refused = unreached
+            .iter()
+            .filter(|one| one.outlook == Outlook::Refused);
+        let before = std::mem::take(&mut self.unreached);
+        self.unreached = refused.map(|one| not_reached(one, &before, now)).collect();
+        self.arrived(message, now)
+    }
+
+    /// A message did not arrive with any of these recipients.
+    pub(in crate::notifications) fn failed(&mut self, id: u64, fault: &DeliveryFault, now: Moment) {
+        let Some(message) = self.delivery.take(id) else {
+            return;
+        };
+        if fault.outlook != Outlook::Unknown {
+            self.budget.give_back(self.route.interval);
+        }
+        self.delivery.failed_with(message.clone(), fault, now);
+        self.owe(message, now);
+        for recipient in self.audience.only().into_iter().flatten() {
+            let one = Unreached {
+                recipient: recipient.clone(),
+                fault: fault.fault.clone(),
+                outlook: fault.outlook,
+            };
+            let (recipient, why) = not_reached(&one, &self.unreached, now);
+            self.unreached.insert(recipient, why);
+        }
+    }
+
+    /// Until when the message that failed waits, and its number.
+    pub(in crate::notifications) fn waits(&self) -> Option<(u64, Moment)> {
+        Some((
+            self.delivery.failed()?.summary.id,
+            self.delivery.retry_at()?,
+        ))
+    }
+
+    /// Whether nothing is to be sent, and both know the same.
+    pub(in crate::notifications) fn is_level_with(&self, other: &Self) -> bool {
+        let knows_the_same = self.notified.len() == other.notified.len()
+            && self.notified.iter().all(|(stub, heard)| {
+                let same = |other: &Heard| heard.known.is_same(&other.known);
+                other.notified.get(stub).is_some_and(same)
+            });
+        let at_rest = |one: &Self| one.delivery.is_at_rest() && one.unconfirmed.is_empty();
+        at_rest(self)
+            && at_rest(other)
+            && knows_the_same
+            && self.alert_states.is_level_with(&other.alert_states)
+    }
+
+    /// All that its recipients know, to be kept.
+    pub(in crate::notifications) fn all_notified(&self, now: Moment) -> Vec<Notified> {
+        let experiments = self.notified.iter().map(|(stub, heard)| {
+            let (known, thread) = (heard.known.clone(), heard.thread);
+            Notified::Experiment(stub.clone(), Some(state::Heard { known, thread }))
+        });
+        let reminder_state = Notified::ReminderState(self.reminder_state(now));
+        let unsteady = self.unsteady.all().map(|(stub, told)| {
+            let told = told.iter().map(|at| at.wall()).collect();
+            Notified::Unsteady(stub.clone(), told)
+        });
+        experiments
+            .chain(unsteady)
+            .chain(self.alert_states.all_notified())
+            .chain([reminder_state])
+            .collect()
+    }
+
+    pub(super) fn arrived(&mut self, summary: InFlight, now: Moment) -> Vec<Notified> {
+        self.delivery.arrived(now);
+        self.notified_at = Some(now);
+        let message = summary.message();
+        match summary.occasion() {
+            Occasion::News => self.reminders = 0,
+            Occasion::Reminder => self.reminders = self.reminders.saturating_add(1),
+            Occasion::Digest | Occasion::Test => {}
+        }
+        if let (Some(digests), Some(at)) = (&mut self.digests, summary.digest) {
+            digests.done(at, now.wall());
+        }
+        let mut notified = Vec::new();
+        if summary.occasion() == Occasion::News {
+            let alert_states = if self.route.alerts {
+                summary.alert_states
+            } else {
+                BTreeMap::new()
+            };
+            notified.extend(self.alert_states.learn(alert_states, message));
+            for stub in &summary.closings {
+                self.closing.remove(stub);
+            }
+            let heard: Vec<_> = summary
+                .entries
+                .into_iter()
+                .filter(|(stub, _)| self.route.hears_of(stub))
+                .collect();
+            notified.extend(
+                heard
+                    .into_iter()
+                    .flat_map(|(stub, entry)| self.learn(stub, entry, message, now)),
+            );
+        }
+        notified.push(Notified::ReminderState(self.reminder_state(now)));
+        notified
+    }
+
+    pub(in crate::notifications) fn reminder_state(&self, now: Moment) -> ReminderState {
+        ReminderState {
+            notified_at: self.notified_at.unwrap_or(now).wall(),
+            reminders: self.reminders,
+            digest: self.last_digest(),
+        }
+    }
+
+    pub(in crate::notifications) fn last_digest(&self) -> Option<Timestamp> {
+        self.digests
+            .as_ref()
+            .map_or(self.last_digest, |digests| digests.last)
+    }
+
+    /// What is to be kept although no summary was sent.
+    pub(in crate::notifications) fn take_noted(&mut self) -> Option<Notified> {
+        self.noted.take().map(Notified::ReminderState)
+    }
+
+    pub(super) fn learn(
+        &mut self,
+        stub: Stub,
+        entry: Option<(Known, Option<Moment>)>,
+        message: MessageId,
+        now: Moment,
+    ) -> Vec<Notified> {
+        let unsteady = self.swings(&stub, entry.as_ref().map(|(known, _)| known), now);
+        self.pending.remove(&stub);
+        self.unconfirmed.remove(&stub);
+        self.well_since.remove(&stub);
+        let before = self.notified.remove(&stub).and_then(|heard| heard.thread);
+        let thread = Some(MailThread {
+            root: before.map_or(message, |strand| strand.root),
+            last: message,
+        });
+        let notified = entry.as_ref().map(|(known, _)| state::Heard {
+            known: known.clone(),
+            thread,
+        });
+        if let Some((known, bad_since)) = entry {
+            self.notified.insert(
+                stub.clone(),
+                Heard {
+                    known,
+                    bad_since,
+                    thread,
+                },
+            );
+        }
+        unsteady
+            .into_iter()
+            .chain([Notified::Experiment(stub, notified)])
+            .collect()
+    }
+
+    /// Counts how often recipients were told that an experiment is unusable. What was unsteady and is told has held.
+    pub(super) fn swings(
+        &mut self,
+        stub: &Stub,
+        known: Option<&Known>,
+        now: Moment,
+    ) -> Option<Notified> {
+        if self.unsteady.is_unsteady(stub) {
+            self.unsteady.forget(stub);
+            return Some(Notified::Unsteady(stub.clone(), Vec::new()));
+        }
+        let knew = |heard: &Heard| heard.known.health.is_unusable();
+        let is_new = !self.notified.get(stub).is_some_and(knew);
+        known
+            .filter(|known| is_new && known.health.is_unusable())
+            .map(|_| {
+                let told = self.unsteady.told(stub, now);
+                let told = told.iter().map(|at| at.wall()).collect();
+                Notified::Unsteady(stub.clone(), told)
+            })
+    }
+
+    /// It is not known whether the summary was read: its content is to be notified again.
+    pub(in crate::notifications) fn owe(&mut self, summary: InFlight, now: Moment) {
+        if summary.occasion() == Occasion::News && self.route.alerts {
+            self.alert_states.owe(summary.alert_states);
+        }
+        for (stub, entry) in summary
+            .entries
+            .into_iter()
+            .filter(|(stub, _)| self.route.hears_of(stub))
+        {
+            let bad_since = entry.and_then(|(_, since)| since).unwrap_or(now);
+            self.unconfirmed.entry(stub.clone()).or_insert(bad_since);
+            self.pending.entry(stub).or_insert(Pending::now(now));
+        }
+    }
+
+    pub(in crate::notifications) fn view(&self) -> RouteView {
+        let waits = !self.pending.is_empty() || self.alert_states.untold_since.is_some();
+        RouteView {
+            name: self.route.name.clone(),
+            channel: self.route.channel,
+            last_sent: self.delivery.last_sent.map(Moment::wall),
+            waiting_since: self.waiting_since.filter(|_| waits).map(Moment::wall),
+            fault: self.delivery.fault.clone(),
+            failures: self.delivery.failures,
+            refused: self.delivery.refused_since().map(Moment::wall),
+            unreached: self.unreached_views(),
+        }
+    }
+
+    /// The recipients who do not have what the others have.
+    pub(in crate::notifications) fn unreached_views(&self) -> Vec<UnreachedView> {
+        let views = self.unreached.iter().map(|(recipient, why)| UnreachedView {
+            recipient: recipient.clone(),
+            since: why.since.wall(),
+            fault: why.fault.clone(),
+            refused: why.refused,
+        });
+        views.collect()
+    }
+
+    /// What people were told bad.
+    pub(in crate::notifications) fn notified(&self) -> impl Iterator<Item = ToldView> {
+        let notified_at = self.notified_at.map(Moment::wall);
+        self.notified
+            .iter()
+            .filter(|(_, heard)| heard.known.health.is_bad())
+            .map(move |(stub, heard)| ToldView {
+                stub: stub.clone(),
+                route: self.route.name.clone(),
+                health: heard.known.health,
+                at: heard
+                    .thread
+                    .map(|strand| strand.last.at)
+                    .or(notified_at)
+                    .unwrap_or(Timestamp::UNIX_EPOCH),
+            })
+    }
+}
+
+/// A recipient who is not reached, since when by what is known already.
+pub(in crate::notifications) fn not_reached(
+    one: &Unreached,
+    before: &BTreeMap<Recipient, NotReached>,
+    now: Moment,
+) -> (Recipient, NotReached) {
+    let since = before.get(&one.recipient).map_or(now, |known| known.since);
+    let why = NotReached {
+        since,
+        fault: one.fault.clone(),
+        refused: one.outlook == Outlook::Refused,
+    };
+    (one.recipient.clone(), why)
+}
