@@ -21,7 +21,8 @@ async fn a_stuck_hub_is_told_from_lost_experiments() {
 /// A relay that is stuck hands on nothing of any stream either: that must not be held against the experiments.
 async fn stuck(relay: RelayVersion, server: Server) {
     let lab = laboratory(relay, &ALL).await;
-    let monitor = Monitor::start(&lab, &[]).await;
+    // The canary notices a stuck relay too, and says so in its own words.
+    let monitor = Monitor::start(&lab, &[("CANARY", "off")]).await;
     monitor.sees_well(&ALL).await;
     let source = format!("\"source\":\"{server}\"");
 
@@ -82,16 +83,12 @@ async fn mailed_once(server: Server, words: &str) {
         Server::Jump | Server::Relay | Server::Mail => lab.mute(server, true).expect("can"),
     }
     lab.mail().wait_for(1, Duration::from_secs(90)).await;
-    let notified = mail(&lab, words, |mail| mail.text.contains(words)).await;
-    assert!(
-        notified.text.contains("System alerts:\n"),
-        "{}",
-        notified.text
-    );
+    let is_said = |text: &str| text.to_lowercase().contains(words);
+    mail(&lab, words, |mail| is_said(&mail.text)).await;
     assert_eq!(lab.switched(), []);
     end(&lab, server).await;
     mail(&lab, "that it has ended", |mail| {
-        mail.text.contains(" again; after ")
+        mail.text.contains("The problem was there from ")
     })
     .await;
     assert_eq!(lab.mail().mails().len(), 2, "{:#?}", lab.mail().mails());

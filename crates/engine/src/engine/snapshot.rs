@@ -36,7 +36,7 @@ impl Engine {
             },
             manifest_lost: self.switching.manifest_lost.map(Moment::wall),
             blind: self.sources.blind.map(Moment::wall),
-            notes: self.suppressions.notes(),
+            notes: self.suppressions.notes(self.now.wall()),
             quiet: Arc::clone(self.suppressions.active()),
             calendar: Arc::clone(&self.groups.calendar),
             pools: Arc::clone(&self.groups.pools),

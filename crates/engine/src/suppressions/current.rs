@@ -204,9 +204,12 @@ impl Suppressions {
         &self.active
     }
 
-    pub(crate) fn notes(&self) -> Arc<Vec<NoteView>> {
-        let notes = self.now.as_ref().map(|now| Arc::clone(&now.notes));
-        notes.unwrap_or_default()
+    /// All suppressions at this time; also before the first step, which looks at them only then.
+    pub(crate) fn notes(&self, at: Timestamp) -> Arc<Vec<NoteView>> {
+        match &self.now {
+            Some(now) => Arc::clone(&now.notes),
+            None => Current::of(&self.active, at).notes,
+        }
     }
 
     pub(crate) fn lookup<'a>(&'a self, fleet: &'a Fleet, at: Timestamp) -> SuppressionLookup<'a> {
