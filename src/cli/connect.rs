@@ -12,7 +12,9 @@ use serde::Deserialize;
 use super::recipients::refusals;
 use crate::clients::probe::{Doing, Found, probe};
 use crate::clients::{self, Address, Claims, Http, TOKEN_BACKDATE};
-use crate::config::{BookSettings, Config, FeedSettings, MailSettings, TellingSettings};
+use crate::config::{
+    BookSettings, ClusterSettings, Config, FeedSettings, MailSettings, TellingSettings,
+};
 use crate::effects::mail::{Mailer, Recipients};
 use engine::model::{CallError, SourceName, Visibility, format_duration};
 
@@ -68,21 +70,25 @@ pub async fn try_all(config: &Config) -> Vec<Finding> {
 
 /// Whether etcd lets us in, where there is a cluster.
 async fn try_cluster(config: &Config) -> Option<Finding> {
-    let settings = config.cluster.as_ref()?;
-    #[cfg(feature = "etcd")]
-    let outcome = Box::pin(crate::cluster::reach(settings))
-        .await
-        .map_err(|fault| fault.to_string());
-    #[cfg(not(feature = "etcd"))]
-    let outcome = Err(format!(
+    Some(Finding {
+        server: "etcd",
+        outcome: reach_etcd(config.cluster.as_ref()?).await,
+    })
+}
+
+#[cfg(feature = "etcd")]
+async fn reach_etcd(settings: &ClusterSettings) -> Result<String, String> {
+    let reached = Box::pin(crate::cluster::reach(settings)).await;
+    reached.map_err(|fault| fault.to_string())
+}
+
+#[cfg(not(feature = "etcd"))]
+fn reach_etcd(settings: &ClusterSettings) -> std::future::Ready<Result<String, String>> {
+    std::future::ready(Err(format!(
         "{} cannot take part: {}",
         settings.name,
         crate::cluster::NOT_BUILT_IN
-    ));
-    Some(Finding {
-        server: "etcd",
-        outcome,
-    })
+    )))
 }
 
 /// What book says about itself, as far as it matters here.

@@ -150,7 +150,7 @@ pub struct ExperimentState {
     pub bad_since: Option<Timestamp>,
     /// The remote login as it last was known.
     pub jump: JumpHealth,
-    /// When it changed between usable and down by itself, oldest first, at most [`MAX_FLIPS`] times.
+    /// When it changed between usable and down by itself, oldest first, at most `MAX_FLIPS` times.
     pub flips: Vec<Timestamp>,
     /// Since when it flaps, by the last change that was its own.
     pub flaps_since: Option<Timestamp>,
