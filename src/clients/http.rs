@@ -21,7 +21,10 @@ pub const MAX_QUOTED_BYTES: usize = 200;
 
 /// A client with a limit on the time of each call.
 #[derive(Debug, Clone)]
-pub struct Http(Arc<Ways>);
+pub struct Http {
+    ways: Arc<Ways>,
+    timeout: Duration,
+}
 
 /// The ways out: by which the way to an address leads is decided here, and not by the library, which would send calls to this very host
 /// through a proxy too.
@@ -43,7 +46,6 @@ struct Connections {
 
 #[derive(Debug, Clone)]
 struct Settings {
-    timeout: Duration,
     tls: rustls::ClientConfig,
     is_proxied: bool,
 }
@@ -71,7 +73,6 @@ impl HiddenAnswer {
 impl Settings {
     fn client(&self, keeps_connections: bool) -> Result<Client, CallError> {
         let mut client = Client::builder()
-            .timeout(self.timeout)
             .tls_backend_preconfigured(self.tls.clone())
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("labwatch/", env!("CARGO_PKG_VERSION")));
@@ -118,20 +119,28 @@ impl Http {
         tls: rustls::ClientConfig,
     ) -> Result<Self, CallError> {
         let straight = Settings {
-            timeout,
             tls: tls.clone(),
             is_proxied: false,
         };
         let through = proxies.are_set().then_some(Settings {
-            timeout,
             tls,
             is_proxied: true,
         });
-        Ok(Self(Arc::new(Ways {
+        let ways = Arc::new(Ways {
             straight: straight.connections()?,
             proxied: through.map(Settings::connections).transpose()?,
             proxies,
-        })))
+        });
+        Ok(Self { ways, timeout })
+    }
+
+    /// The same client, with the connections that it keeps, for calls that take at most `timeout`.
+    #[must_use]
+    pub fn with_timeout(&self, timeout: Duration) -> Self {
+        Self {
+            timeout,
+            ..self.clone()
+        }
     }
 
     /// Sends a request to a server with a bare token and takes the answer's body, where the status is a good one.
@@ -145,7 +154,7 @@ impl Http {
         url: Url,
         token: &str,
     ) -> Result<Vec<u8>, CallError> {
-        let sent = Sent::new(&self.0.proxies, Some(server), &url);
+        let sent = Sent::new(&self.ways.proxies, Some(server), &url);
         let may_repeat = method == Method::GET;
         let response = self
             .send(&sent, may_repeat, |client| {
@@ -194,9 +203,10 @@ impl Http {
         headers: HeaderMap,
         body: Vec<u8>,
     ) -> Result<HiddenAnswer, CallError> {
-        let sent = Sent::new(&self.0.proxies, None, &url);
-        let request = self.0.to(&sent).kept.request(method, url);
+        let sent = Sent::new(&self.ways.proxies, None, &url);
+        let request = self.ways.to(&sent).kept.request(method, url);
         let response = request
+            .timeout(self.timeout)
             .headers(headers)
             .body(body)
             .send()
@@ -220,7 +230,7 @@ impl Http {
         token: Option<&str>,
         at_most: usize,
     ) -> Result<(u16, Vec<u8>), CallError> {
-        let sent = Sent::new(&self.0.proxies, None, &url);
+        let sent = Sent::new(&self.ways.proxies, None, &url);
         let response = self
             .send(&sent, true, |client| {
                 let request = client
@@ -244,7 +254,7 @@ impl Http {
         (headers, body): (HeaderMap, Bytes),
         at_most: usize,
     ) -> Result<(StatusCode, HeaderMap, Vec<u8>), CallError> {
-        let sent = Sent::new(&self.0.proxies, None, &url);
+        let sent = Sent::new(&self.ways.proxies, None, &url);
         let response = self
             .send(&sent, false, |client| {
                 client
@@ -266,7 +276,8 @@ impl Http {
         may_repeat: bool,
         request: impl Fn(&Client) -> RequestBuilder,
     ) -> Result<Response, CallError> {
-        let connections = self.0.to(sent);
+        let connections = self.ways.to(sent);
+        let request = |client: &Client| request(client).timeout(self.timeout);
         let error = match request(&connections.kept).send().await {
             Ok(response) => return Ok(response),
             Err(error) => error_of(&error, sent),
@@ -433,9 +444,9 @@ mod tests {
             assert_eq!(taken.load(Ordering::SeqCst), 0);
             // The library reads the environment itself, which names no proxy here; so the words are asked for alone.
             let url = Url::parse("http://book.example/").expect("a URL");
-            let sent = Sent::new(&http.0.proxies, Some(SourceName::Book), &url);
+            let sent = Sent::new(&http.ways.proxies, Some(SourceName::Book), &url);
             let direct = Url::parse(&format!("http://127.0.0.1:{port}/")).expect("a URL");
-            let outcome = http.0.straight.kept.get(direct).send().await;
+            let outcome = http.ways.straight.kept.get(direct).send().await;
             let error = match outcome {
                 Ok(answer) => {
                     let headers = answer.headers().clone();

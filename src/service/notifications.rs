@@ -50,28 +50,25 @@ pub(super) fn start_mail(
     Ok(mails)
 }
 
-/// Starts the webhooks. Which there are may change with the configuration.
+/// Starts the webhooks. Which there are, and their time limit, may change with the configuration.
 pub(super) fn start_webhooks(
     config: ConfigWatch,
-    tls: &rustls::ClientConfig,
+    http: Http,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
-) -> Result<mpsc::Sender<Notification>, ServiceError> {
-    let tls = tls.clone();
-    let webhooks = move |config: &Config| {
-        let http = Http::new(config.telling.webhook_timeout, tls.clone())?;
-        Ok(Webhook::all(&config.telling, &http, &letter(config)))
-    };
-    webhooks(&config.borrow()).map_err(ServiceError::Wire)?;
+) -> mpsc::Sender<Notification> {
     let (summaries, queue) = mpsc::channel(TELL_QUEUE);
-    // What could be made at the start can be made with another time limit.
-    let current = move || webhooks(&config.borrow()).unwrap_or_default();
+    let current = move || {
+        let config = Arc::clone(&config.borrow());
+        let http = http.with_timeout(config.telling.webhook_timeout);
+        Webhook::all(&config.telling, &http, &letter(&config))
+    };
     parts.spawn(
         "webhooks",
         webhook::run(current, queue, inputs.clone(), stop.clone()),
     );
-    Ok(summaries)
+    summaries
 }
 
 /// Starts what sends alerts of Alertmanager again that last. It forgets them when it is restarted.

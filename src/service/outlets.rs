@@ -44,8 +44,7 @@ pub(super) fn start(
     stop: &CancellationToken,
 ) -> Result<Outlets, ServiceError> {
     let config = Arc::clone(&followed.borrow());
-    let to_book =
-        Http::new(config.book.timeout, (*http.tls).clone()).map_err(ServiceError::Wire)?;
+    let to_book = http.access.with_timeout(config.book.timeout);
     let book = BookClient::new(config.book.address.clone(), to_book);
     let clients = sources::Clients {
         book: book.clone(),
@@ -71,8 +70,8 @@ pub(super) fn start(
         ),
     );
     let mails = notifications::start_mail(followed.clone(), parts, inputs, stop)?;
-    let tls = &http.tls;
-    let webhooks = notifications::start_webhooks(followed.clone(), tls, parts, inputs, stop)?;
+    let webhooks =
+        notifications::start_webhooks(followed.clone(), http.access.clone(), parts, inputs, stop);
     Ok(Outlets {
         switches,
         mails,
