@@ -13,7 +13,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::layout;
-use super::routes::{framed, theme};
+use super::response::{framed, theme};
 
 /// The longest error that is read for its words, in bytes.
 const MAX_ERROR_BYTES: usize = 4 << 10;

@@ -9,7 +9,8 @@ use maud::{Markup, html};
 use serde::Deserialize;
 
 use super::layout;
-use super::routes::{WebState, framed, theme};
+use super::response::{framed, theme};
+use super::routes::WebState;
 use super::shapes::shape;
 use super::words::{self, clip};
 use crate::http::auth::{Caller, Refusal, is_place};

@@ -22,6 +22,7 @@ mod overview;
 mod palette;
 mod pools;
 mod reports;
+mod response;
 mod routes;
 mod scale;
 mod services;

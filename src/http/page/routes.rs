@@ -1,13 +1,12 @@
-//! The addresses of the pages, and what every answer has in common: what a browser may do with it, and how long it may keep it.
+//! The addresses of the pages, and what each is made from.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{Path, Query, RawQuery, State};
-use axum::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, COOKIE, HeaderValue, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS,
-};
+use axum::extract::{FromRequestParts, Path, Query, RawQuery, State};
+use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -19,6 +18,7 @@ use super::commands::{self, Said};
 use super::filter::Filter;
 use super::layout::{self, Frame};
 use super::overview::{self, Rows};
+use super::response::{embeddable, framed, theme};
 use super::timeline::Span;
 use super::view::{self, Experiment};
 use super::{
@@ -29,14 +29,6 @@ use crate::http::auth::{Caller, Need, Scope};
 use crate::http::{Categories, OrderState, Reports, Routes};
 use crate::store::{Reader, Store, StoreHealth};
 use engine::Snapshot;
-use engine::model::escape_deceptive;
-
-/// What a page may do: load from here alone, run no script but ours, and make documents of text only where our own policy says so.
-const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
-                      base-uri 'none'; require-trusted-types-for 'script'; trusted-types labwatch; frame-ancestors";
-
-/// The cookie that holds the reader's choice of a theme.
-const THEME_COOKIE: &str = "labwatch-theme=";
 
 /// What the pages are made from.
 #[derive(Clone)]
@@ -112,8 +104,18 @@ pub(super) struct Moment {
     label: Arc<str>,
 }
 
+/// The moment of a request: a handler takes it as an argument.
+impl FromRequestParts<WebState> for Moment {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Infallible> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        Ok(Self::of(state, caller, &parts.headers))
+    }
+}
+
 impl Moment {
-    pub(super) fn of(state: &WebState, caller: &Caller, headers: &HeaderMap) -> Self {
+    fn of(state: &WebState, caller: Caller, headers: &HeaderMap) -> Self {
         let snapshot = Arc::clone(&state.snapshots.borrow());
         Self {
             problems: view::experiments(&snapshot)
@@ -122,7 +124,7 @@ impl Moment {
             snapshot,
             takes_orders: state.orders.is_some(),
             categories: state.categories.clone(),
-            caller: caller.clone(),
+            caller,
             memory: state.store.as_ref().map(Store::health),
             reader: state.store.as_ref().map(Store::reader),
             theme: theme(headers),
@@ -138,9 +140,39 @@ impl Moment {
         framed(&self.base, page)
     }
 
+    /// A page below this place of the navigation, that no other site may put into a frame.
+    fn page(&self, place: &str, title: &str, content: &Markup) -> Response {
+        self.framed(layout::page(&self.frame(), place, title, content))
+    }
+
+    /// The same, and above it the result of the command that led here.
+    fn page_after(
+        &self,
+        query: Option<&str>,
+        place: &str,
+        title: &str,
+        content: &Markup,
+    ) -> Response {
+        let frame = self.frame();
+        let said = Said::of(query).filter(|_| frame.acts);
+        let noted = html! { @if let Some(said) = said { (said.note(&frame)) } (content) };
+        self.page(place, title, &noted)
+    }
+
+    /// What a question to the history comes to; `None` where none is kept.
+    async fn kept<'a, T, F: Future<Output = T>>(
+        &'a self,
+        ask: impl FnOnce(&'a Reader) -> F,
+    ) -> Option<T> {
+        match &self.reader {
+            Some(reader) => Some(ask(reader).await),
+            None => None,
+        }
+    }
+
     /// A page that any site may put into a frame.
     fn embeddable(&self, page: Markup) -> Response {
-        answer(&self.base, page, "*")
+        embeddable(&self.base, page)
     }
 
     pub(super) fn frame(&self) -> Frame<'_> {
@@ -162,14 +194,8 @@ impl Moment {
     }
 }
 
-async fn overview(
-    State(state): State<WebState>,
-    caller: Caller,
-    headers: HeaderMap,
-    query: Result<Query<Filter>, QueryRejection>,
-) -> Response {
+async fn overview(moment: Moment, query: Result<Query<Filter>, QueryRejection>) -> Response {
     let filter = query.map(|Query(filter)| filter).unwrap_or_default();
-    let moment = Moment::of(&state, &caller, &headers);
     let rows = Rows::of(&moment.snapshot, &filter);
     let frame = moment.frame();
     if filter.wall() {
@@ -178,59 +204,42 @@ async fn overview(
     }
     let days = history::sketches(moment.reader.as_ref(), &rows, moment.now).await;
     let content = overview::page(&frame, &filter, &rows, &days);
-    moment.framed(layout::page(&frame, "/", "", &content))
+    moment.page("/", "", &content)
 }
 
-async fn experiments(
-    State(state): State<WebState>,
-    caller: Caller,
-    headers: HeaderMap,
-    query: Result<Query<Filter>, QueryRejection>,
-) -> Response {
+async fn experiments(moment: Moment, query: Result<Query<Filter>, QueryRejection>) -> Response {
     let filter = query.map(|Query(filter)| filter).unwrap_or_default();
-    let moment = Moment::of(&state, &caller, &headers);
     let frame = moment.frame();
-    moment.framed(layout::page(
-        &frame,
+    moment.page(
         listing::PATH,
         "Experiments",
         &listing::page(&frame, &filter),
-    ))
+    )
 }
 
-async fn timeline(
-    State(state): State<WebState>,
-    caller: Caller,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let moment = Moment::of(&state, &caller, &headers);
+async fn timeline(moment: Moment, RawQuery(query): RawQuery) -> Response {
     let query = query.unwrap_or_default();
     let span = url::form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == "range")
         .map(|(_, range)| Span::named(&range))
         .unwrap_or_default();
-    let kept = match &moment.reader {
-        Some(reader) => Some(history::laboratory(reader, span.range(moment.now)).await),
-        None => None,
-    };
+    let kept = moment
+        .kept(|reader| history::laboratory(reader, span.range(moment.now)))
+        .await;
     let frame = moment.frame();
-    moment.framed(layout::page(
-        &frame,
+    moment.page(
         "/timeline",
         "Timeline",
         &timeline::page(&frame, span, kept.as_ref()),
-    ))
+    )
 }
 
 async fn experiment(
     State(state): State<WebState>,
-    caller: Caller,
-    headers: HeaderMap,
+    moment: Moment,
     stub: Result<Path<String>, PathRejection>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let moment = Moment::of(&state, &caller, &headers);
     let stub = stub.map(|Path(stub)| stub).unwrap_or_default();
     let Some(view) = moment.snapshot.experiment(&stub) else {
         return (
@@ -252,113 +261,62 @@ async fn experiment(
         &past,
         &usual,
     );
-    moment.framed(layout::page(
-        &frame,
-        "",
-        &stub,
-        &with_note(&frame, query.as_deref(), &content),
-    ))
+    moment.page_after(query.as_deref(), "", &stub, &content)
 }
 
-async fn pools(
-    State(state): State<WebState>,
-    caller: Caller,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let moment = Moment::of(&state, &caller, &headers);
+async fn pools(moment: Moment, RawQuery(query): RawQuery) -> Response {
     let frame = moment.frame();
-    moment.framed(layout::page(
-        &frame,
-        "/pools",
-        "Pools",
-        &with_note(&frame, query.as_deref(), &pools::page(&frame)),
-    ))
+    moment.page_after(query.as_deref(), "/pools", "Pools", &pools::page(&frame))
 }
 
-async fn categories(
-    State(state): State<WebState>,
-    caller: Caller,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let moment = Moment::of(&state, &caller, &headers);
+async fn categories(moment: Moment, RawQuery(query): RawQuery) -> Response {
     let frame = moment.frame();
-    moment.framed(layout::page(
-        &frame,
+    moment.page_after(
+        query.as_deref(),
         "/pools",
         "Categories",
-        &with_note(&frame, query.as_deref(), &categories::page(&frame)),
-    ))
+        &categories::page(&frame),
+    )
 }
 
-async fn sources(State(state): State<WebState>, caller: Caller, headers: HeaderMap) -> Response {
-    let moment = Moment::of(&state, &caller, &headers);
-    let changes = match &moment.reader {
-        Some(reader) => Some(history::sources(reader, moment.now).await),
-        None => None,
-    };
+async fn sources(moment: Moment) -> Response {
+    let changes = moment
+        .kept(|reader| history::sources(reader, moment.now))
+        .await;
     let frame = moment.frame();
-    moment.framed(layout::page(
-        &frame,
+    moment.page(
         "/sources",
         "Sources",
         &sources::page(&frame, changes.as_ref()),
-    ))
+    )
 }
 
-async fn holds(
-    State(state): State<WebState>,
-    caller: Caller,
-    headers: HeaderMap,
-    RawQuery(query): RawQuery,
-) -> Response {
-    let moment = Moment::of(&state, &caller, &headers);
-    let past = match &moment.reader {
-        Some(reader) => Some(history::holds(reader, moment.now).await),
-        None => None,
-    };
+async fn holds(moment: Moment, RawQuery(query): RawQuery) -> Response {
+    let past = moment
+        .kept(|reader| history::holds(reader, moment.now))
+        .await;
     let frame = moment.frame();
-    moment.framed(layout::page(
-        &frame,
+    moment.page_after(
+        query.as_deref(),
         "/holds",
         "Holds",
-        &with_note(
-            &frame,
-            query.as_deref(),
-            &holds::page(&frame, past.as_ref()),
-        ),
-    ))
+        &holds::page(&frame, past.as_ref()),
+    )
 }
 
-/// A page, and above it the result of the command that led here.
-fn with_note(frame: &Frame<'_>, query: Option<&str>, content: &Markup) -> Markup {
-    let said = Said::of(query).filter(|_| frame.acts);
-    html! { @if let Some(said) = said { (said.note(frame)) } (content) }
-}
-
-async fn outbox(State(state): State<WebState>, caller: Caller, headers: HeaderMap) -> Response {
-    let moment = Moment::of(&state, &caller, &headers);
-    let rows = match &moment.reader {
-        Some(reader) => Some(history::outbox(reader, moment.now).await),
-        None => None,
-    };
+async fn outbox(moment: Moment) -> Response {
+    let rows = moment
+        .kept(|reader| history::outbox(reader, moment.now))
+        .await;
     let frame = moment.frame();
-    moment.framed(layout::page(
-        &frame,
-        "/outbox",
-        "Outbox",
-        &outbox::page(&frame, rows.as_ref()),
-    ))
+    moment.page("/outbox", "Outbox", &outbox::page(&frame, rows.as_ref()))
 }
 
 async fn reports(
     State(state): State<WebState>,
-    caller: Caller,
-    headers: HeaderMap,
+    moment: Moment,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let moment = Moment::of(&state, &caller, &headers);
     let query = query.unwrap_or_default();
     // `month` is the word of the command line.
     let asked = url::form_urlencoded::parse(query.as_bytes())
@@ -375,19 +333,12 @@ async fn reports(
     ))
 }
 
-async fn lab(State(state): State<WebState>, caller: Caller, headers: HeaderMap) -> Response {
-    let moment = Moment::of(&state, &caller, &headers);
+async fn lab(moment: Moment) -> Response {
     let frame = moment.frame();
     moment.embeddable(layout::plain(&frame, "The lab", &pools::lab(&frame)))
 }
 
-async fn lab_pool(
-    State(state): State<WebState>,
-    caller: Caller,
-    headers: HeaderMap,
-    pool: Result<Path<String>, PathRejection>,
-) -> Response {
-    let moment = Moment::of(&state, &caller, &headers);
+async fn lab_pool(moment: Moment, pool: Result<Path<String>, PathRejection>) -> Response {
     let frame = moment.frame();
     let pool = pool.map(|Path(pool)| pool).unwrap_or_default();
     if let Some(content) = pools::lab_pool(&frame, &pool) {
@@ -429,50 +380,4 @@ async fn favicon() -> Response {
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
     (headers, icon.content.as_str()).into_response()
-}
-
-/// A page that no other site may put into a frame.
-pub(super) fn framed(base: &str, page: Markup) -> Response {
-    answer(base, page, "'none'")
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "a page is answered once")]
-fn answer(base: &str, page: Markup, ancestors: &str) -> Response {
-    let policy = HeaderValue::try_from(format!("{POLICY} {ancestors}"))
-        .unwrap_or(HeaderValue::from_static("default-src 'none'"));
-    let headers = [
-        (
-            CONTENT_TYPE,
-            HeaderValue::from_static("text/html; charset=utf-8"),
-        ),
-        (CONTENT_SECURITY_POLICY, policy),
-        (CACHE_CONTROL, HeaderValue::from_static("private, no-cache")),
-        (REFERRER_POLICY, HeaderValue::from_static("same-origin")),
-        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    ];
-    (headers, below(base, escape_deceptive(&page.0).into_owned())).into_response()
-}
-
-/// A page whose links lead below `base`. In texts a quotation mark is written otherwise, so that only our own attributes are changed.
-fn below(base: &str, page: String) -> String {
-    if base.is_empty() {
-        return page;
-    }
-    let attributes = ["href", "src", "action", "data-stream"];
-    attributes.into_iter().fold(page, |page, name| {
-        page.replace(&format!(" {name}=\"/"), &format!(" {name}=\"{base}/"))
-    })
-}
-
-/// The theme that the reader chose, where they did.
-pub(super) fn theme(headers: &HeaderMap) -> Option<&'static str> {
-    let cookies = headers
-        .get_all(COOKIE)
-        .iter()
-        .filter_map(|cookies| cookies.to_str().ok())
-        .flat_map(|cookies| cookies.split("; "));
-    let chosen = cookies
-        .filter_map(|cookie| cookie.strip_prefix(THEME_COOKIE))
-        .last()?;
-    ["light", "dark"].into_iter().find(|theme| *theme == chosen)
 }

@@ -16,7 +16,7 @@ use super::flash::{About, Said};
 use super::form::{self, Form, Outcome};
 use super::request::{Asked, Clock, Order, Problem};
 use crate::health::CategoryOrder;
-use crate::http::auth::{Caller, Need, Noted, Scope};
+use crate::http::auth::{Need, Noted, Scope};
 use crate::http::page::layout;
 use crate::http::page::routes::{Moment, WebState};
 use crate::http::{OrderState, Routes};
@@ -46,11 +46,10 @@ async fn ask(
     State(state): State<WebState>,
     Extension(kind): Extension<Kind>,
     Extension(orders): Extension<OrderState>,
-    caller: Caller,
+    moment: Moment,
     headers: HeaderMap,
     RawQuery(query): RawQuery,
 ) -> Response {
-    let moment = Moment::of(&state, &caller, &headers);
     let fields = Fields::of(query.unwrap_or_default().as_bytes());
     let wanted = !fields.get("check").is_empty() || matches!(kind, Kind::Enable | Kind::End);
     let outcome = if wanted {
@@ -77,11 +76,9 @@ async fn order(
     State(state): State<WebState>,
     Extension(kind): Extension<Kind>,
     Extension(orders): Extension<OrderState>,
-    caller: Caller,
-    headers: HeaderMap,
+    moment: Moment,
     body: Bytes,
 ) -> Response {
-    let moment = Moment::of(&state, &caller, &headers);
     let fields = Fields::of(&body);
     let asked = Asked::read(
         kind,
