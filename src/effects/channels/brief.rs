@@ -27,6 +27,23 @@ pub(super) trait Markup {
     fn link(&self, text: &str, to: &str) -> String;
 }
 
+/// Without any.
+pub(super) struct Plain;
+
+impl Markup for Plain {
+    fn plain(&self, text: &str) -> String {
+        text.to_owned()
+    }
+
+    fn strong(&self, text: &str) -> String {
+        text.to_owned()
+    }
+
+    fn link(&self, text: &str, to: &str) -> String {
+        format!("{text}: {to}")
+    }
+}
+
 /// The worst health that a notification tells of; [`Health::Ok`] where it tells of none.
 pub(super) fn worst(content: &Content) -> Health {
     let entries = content.sections.iter().flat_map(|section| &section.entries);

@@ -4,9 +4,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::brief::{Markup, Room, lines};
+use super::brief::{Markup, Plain, Room, lines};
 use super::{Message, Size, below};
 use crate::config::HttpTarget;
+use crate::effects::notification::is_web;
 
 /// The longest text, in bytes: an event may have 65,536 bytes, holds the text twice, and JSON writes some letters longer.
 const MAX_BYTES: usize = 8_000;
@@ -46,22 +47,6 @@ pub(super) fn request(
     Ok((Method::PUT, below(target.url.expose(), &path)?, body))
 }
 
-struct Plain;
-
-impl Markup for Plain {
-    fn plain(&self, text: &str) -> String {
-        text.to_owned()
-    }
-
-    fn strong(&self, text: &str) -> String {
-        text.to_owned()
-    }
-
-    fn link(&self, text: &str, to: &str) -> String {
-        format!("{text}: {to}")
-    }
-}
-
 struct Html;
 
 impl Markup for Html {
@@ -77,8 +62,7 @@ impl Markup for Html {
     }
 
     fn link(&self, text: &str, to: &str) -> String {
-        let is_web = to.starts_with("http://") || to.starts_with("https://");
-        if !is_web {
+        if !is_web(to) {
             return self.plain(to);
         }
         format!("<a href=\"{}\">{}</a>", self.plain(to), self.plain(text))

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::brief::{Markup, Room, lines, worst};
+use super::brief::{Plain, Room, lines, worst};
 use super::{Message, Size};
 use crate::config::HttpTarget;
 use engine::Occasion;
@@ -54,7 +54,11 @@ pub(super) fn request(
         "priority": priority(message),
         "tags": [tag(worst(content))],
     });
-    let page = message.letter.page.as_ref().map(|page| format!("{page}/"));
+    let page = message
+        .letter
+        .page
+        .as_ref()
+        .map(|page| format!("{page}/"));
     let click = Some(content.link.clone())
         .filter(|link| link.starts_with("http"))
         .or(page);
@@ -83,21 +87,5 @@ fn tag(health: Health) -> &'static str {
         Health::Degraded | Health::Flapping => "warning",
         Health::Down => "rotating_light",
         Health::Unknown => "grey_question",
-    }
-}
-
-struct Plain;
-
-impl Markup for Plain {
-    fn plain(&self, text: &str) -> String {
-        text.to_owned()
-    }
-
-    fn strong(&self, text: &str) -> String {
-        text.to_owned()
-    }
-
-    fn link(&self, text: &str, to: &str) -> String {
-        format!("{text}: {to}")
     }
 }

@@ -7,7 +7,7 @@ use url::Url;
 use super::brief::{Markup, Room, lines, without_calls, worst};
 use super::{Message, Size};
 use crate::config::HttpTarget;
-use engine::model::Health;
+use crate::effects::notification::{colour, is_web};
 
 /// The longest text, in bytes. Mattermost cuts at 4,000 characters by default.
 const MAX_BYTES: usize = 3_500;
@@ -55,20 +55,9 @@ impl Markup for Mrkdwn {
     }
 
     fn link(&self, text: &str, to: &str) -> String {
-        let is_web = to.starts_with("http://") || to.starts_with("https://");
-        if !is_web || to.contains(['<', '>', '|']) {
+        if !is_web(to) || to.contains(['<', '>', '|']) {
             return self.plain(to);
         }
         format!("<{}|{}>", to.replace('&', "&amp;"), self.plain(text))
-    }
-}
-
-fn colour(health: Health) -> &'static str {
-    match health {
-        Health::Ok => "#1b7f3b",
-        Health::Degraded => "#9a5b00",
-        Health::Flapping => "#a63a79",
-        Health::Down => "#c5221f",
-        Health::Unknown => "#5f6b76",
     }
 }

@@ -7,6 +7,7 @@ use url::Url;
 use super::brief::{Markup, Room, lines, worst};
 use super::{Message, Size};
 use crate::config::HttpTarget;
+use crate::effects::notification::is_web;
 use engine::model::Health;
 
 /// The longest text, in bytes: a whole message may have 28 KB, and JSON writes some letters in six bytes.
@@ -77,8 +78,7 @@ impl Markup for Markdown {
     }
 
     fn link(&self, text: &str, to: &str) -> String {
-        let is_web = to.starts_with("http://") || to.starts_with("https://");
-        if !is_web || to.contains([')', '(', ' ']) {
+        if !is_web(to) || to.contains([')', '(', ' ']) {
             return self.plain(to);
         }
         format!("[{}]({to})", self.plain(text))

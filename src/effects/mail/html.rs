@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::effects::notification::{Content, Entry, Section};
+use crate::effects::notification::{Content, Entry, Section, colour, is_web};
 use engine::model::Health;
 
 const BODY: &str = "margin:0 auto;padding:12px;max-width:40em;font:16px/1.45 system-ui,-apple-system,'Segoe UI',sans-serif";
@@ -124,23 +124,9 @@ fn word(health: Health) -> &'static str {
     }
 }
 
-/// Dark enough for white letters, light enough to stand out on black.
-fn colour(health: Health) -> &'static str {
-    match health {
-        Health::Ok => "#1b7f3b",
-        Health::Degraded => "#9a5b00",
-        Health::Flapping => "#a63a79",
-        Health::Down => "#c5221f",
-        Health::Unknown => "#5f6b76",
-    }
-}
-
 /// Only an address of the web becomes a link; anything else is shown as it stands.
 fn link(to: &str, text: &str, style: &str) -> String {
-    let is_web = ["http://", "https://"]
-        .iter()
-        .any(|scheme| to.starts_with(scheme));
-    if !is_web {
+    if !is_web(to) {
         return escape(text);
     }
     let style = if style.is_empty() {

@@ -5,6 +5,7 @@ mod content;
 mod entries;
 mod groups;
 mod lead;
+mod look;
 mod names;
 mod state;
 mod symptoms;
@@ -15,6 +16,7 @@ use jiff::tz::TimeZone;
 
 pub use content::{MAX_GROUPS, content};
 pub use entries::{one_line, page_of};
+pub use look::{colour, is_web};
 pub use state::MAX_NAMED;
 
 use engine::model::Health;

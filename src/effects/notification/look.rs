@@ -1,0 +1,21 @@
+//! What several channels show in the same way.
+
+use engine::model::Health;
+
+/// The colour of a health: dark enough for white letters, light enough to stand out on black.
+#[must_use]
+pub fn colour(health: Health) -> &'static str {
+    match health {
+        Health::Ok => "#1b7f3b",
+        Health::Degraded => "#9a5b00",
+        Health::Flapping => "#a63a79",
+        Health::Down => "#c5221f",
+        Health::Unknown => "#5f6b76",
+    }
+}
+
+/// Whether an address is one of the web. Any other is shown as it stands and does not become a link.
+#[must_use]
+pub fn is_web(address: &str) -> bool {
+    address.starts_with("http://") || address.starts_with("https://")
+}
