@@ -15,6 +15,8 @@
     reason = "not all that is shared with the other end-to-end tests is used here"
 )]
 
+#[path = "e2e/admin.rs"]
+mod admin;
 #[path = "cluster/commands.rs"]
 mod commands;
 #[path = "cluster/etcd.rs"]
@@ -27,8 +29,6 @@ mod faults;
 mod laboratory;
 #[path = "e2e/monitor.rs"]
 mod monitor;
-#[path = "cluster/orders.rs"]
-mod orders;
 #[path = "cluster/replicas.rs"]
 mod replicas;
 #[path = "cluster/takeover.rs"]

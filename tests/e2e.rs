@@ -16,6 +16,8 @@
 
 #[path = "e2e/access.rs"]
 mod access;
+#[path = "e2e/admin.rs"]
+mod admin;
 #[path = "e2e/alertmanager.rs"]
 mod alertmanager;
 #[path = "e2e/book.rs"]

@@ -4,11 +4,11 @@ use lab::RelayVersion;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::admin::{SECRET, order};
 use super::etcd::Etcd;
 use super::eventually::eventually;
 use super::laboratory::{laboratory, switched, switches};
 use super::monitor::{Monitor, run};
-use super::orders::{SECRET, order};
 use super::replicas::{borrowed, leads, replica, settings};
 
 const WITH_TOKENS: [(&str, &str); 2] = [("SECRET_API", SECRET), ("API_READ", "open")];

@@ -5,10 +5,10 @@ use lab::RelayVersion;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::admin::{SECRET, order};
 use super::eventually::eventually;
 use super::laboratory::{laboratory, switched, switches};
 use super::monitor::{Monitor, get};
-use super::orders::{SECRET, order};
 
 const ALL: [&str; 2] = ["pend00", "spin00"];
 

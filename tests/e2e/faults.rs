@@ -10,9 +10,9 @@ use labwatch::failpoints::Point;
 use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::admin::{SECRET, try_order};
 use super::laboratory::{laboratory, mail, switched, switches};
 use super::monitor::{Monitor, environment};
-use super::orders::{SECRET, try_order};
 
 const ALL: [&str; 3] = ["pend00", "spin00", "trus00"];
 
@@ -24,7 +24,7 @@ const AT_ONCE: usize = 4;
 enum Cut {
     /// pend00 breaks, and what that leads to is cut off.
     Bad,
-    /// The same, and pend00 is mended while nobody looks.
+    /// The same, and pend00 is mended while labwatch is off.
     BadAndOver,
     /// pend00 is mended, and what that leads to is cut off.
     Good,
@@ -253,7 +253,10 @@ async fn command_cut_off(ordered: Ordered, end: Option<Point>) {
     let answer = try_order(first.port(), Method::POST, path, Some(body)).await;
     let context = format!("{ordered:?} {end:?}");
     if end.is_some() {
-        assert_eq!(answer, None, "{context}: nobody is told that it is done");
+        assert_eq!(
+            answer, None,
+            "{context}: the caller is not told that it is done"
+        );
         assert_eq!(first.ends(&lab).await.signal(), Some(9), "{context}");
     } else {
         let (status, notified) = answer.expect("an answer");
@@ -406,7 +409,7 @@ async fn hold_cut_off(point: Point) {
     second.stop("TERM", &lab).await;
 }
 
-/// A disk that stands still in the middle of a command: it holds from now on, and whoever gave it is told that a restart would forget it.
+/// A disk that stands still in the middle of a command: it holds from now on, and its caller is told that a restart would forget it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_the_disk_does_not_take_is_carried_out_and_says_so() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;

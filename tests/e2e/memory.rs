@@ -1,4 +1,4 @@
-//! What survives a restart: nobody is told again what they know, nothing that was told is left without its end, and one folder has one master.
+//! What survives a restart: nothing that is known is notified again, nothing that was told is left without its end, and one folder has one master.
 
 use std::time::Duration;
 
@@ -6,11 +6,11 @@ use lab::RelayVersion;
 use reqwest::Method;
 use serde_json::json;
 
+use super::admin::{SECRET, order};
 use super::disk::Disk;
 use super::eventually::eventually;
 use super::laboratory::{laboratory, mail, switched, switches};
 use super::monitor::{Monitor, get, run};
-use super::orders::{SECRET, order};
 
 const ALL: [&str; 3] = ["pend00", "spin00", "trus00"];
 
@@ -147,7 +147,7 @@ async fn without_a_folder_it_watches_all_the_same() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// The file is removed while it runs: a new one is begun and told what is true, so that nobody is told again after the next restart.
+/// The file is removed while it runs: a new one is begun and told what is true, so that nothing is notified again after the next restart.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_memory_that_is_lost_while_it_runs_is_made_anew() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
@@ -328,7 +328,7 @@ async fn a_full_disk_is_said_everywhere_and_stops_nothing() {
     assert_eq!(
         (lab.mail().mails().len(), switches(&lab, "r-pend00")),
         (notified, vec![false]),
-        "nobody is told again"
+        "nothing is notified again"
     );
     again.kill(&lab).await;
     drop(disk);

@@ -1,60 +1,12 @@
 //! Commands of maintainers over the API of the running program: their effect first, then done, kept through a kill, and seen in book.
 
-use std::time::Duration;
-
-use jiff::Timestamp;
 use lab::RelayVersion;
-use labwatch::http::auth::{Authority, Grant, Scope};
-use reqwest::{Client, Method};
+use reqwest::Method;
 use serde_json::{Value, json};
 
+use super::admin::{SECRET, order};
 use super::laboratory::{laboratory, switched, switches};
 use super::monitor::Monitor;
-
-pub const SECRET: &str = "the-s3cr3t-of-the-ap1-of-the-orders";
-
-pub async fn order(
-    monitor: &Monitor,
-    method: Method,
-    path: &str,
-    body: Option<Value>,
-) -> (u16, Value) {
-    try_order(monitor.port(), method, path, body)
-        .await
-        .expect("answers")
-}
-
-/// Status and body of the answer to a command; `None` where whoever was asked is gone before it answers.
-pub async fn try_order(
-    port: u16,
-    method: Method,
-    path: &str,
-    body: Option<Value>,
-) -> Option<(u16, Value)> {
-    let grant = Grant {
-        name: "Ada".into(),
-        scopes: [Scope::Admin].into_iter().collect(),
-        reports: vec!["*".to_owned()].try_into().expect("a name"),
-        life: Duration::from_secs(600),
-    };
-    let token = Authority::new(&SECRET.into())
-        .issue(&grant, Timestamp::now())
-        .expect("issues")
-        .token;
-    let client = Client::builder().no_proxy().build().expect("a client");
-    let request = client
-        .request(method, format!("http://127.0.0.1:{port}{path}"))
-        .bearer_auth(token);
-    let request = match body {
-        Some(body) => request.json(&body),
-        None => request,
-    };
-    let response = request.send().await.ok()?;
-    Some((
-        response.status().as_u16(),
-        response.json().await.unwrap_or_default(),
-    ))
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_is_acknowledged_stays_so_through_a_kill_and_changes_nothing_in_book() {

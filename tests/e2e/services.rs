@@ -11,10 +11,10 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::admin::{SECRET, order};
 use super::eventually::eventually;
 use super::laboratory::laboratory;
 use super::monitor::{Monitor, get, kill};
-use super::orders::{SECRET, order};
 
 const ALL: [&str; 2] = ["pend00", "spin00"];
 

@@ -22,7 +22,7 @@ pub async fn order(
         .expect("answers")
 }
 
-/// Status and body of the answer to a command; `None` where whoever was asked is gone before it answers.
+/// Status and body of the answer to a command; `None` where the program is gone before it answers.
 pub async fn try_order(
     port: u16,
     method: Method,
