@@ -92,7 +92,7 @@ tar --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owne
 cp "$stage/share/doc/labwatch.cdx.json" "$out/labwatch-$version.cdx.json"
 
 # The package has its program and pages below /usr, and its units where packages have theirs.
-sed -i 's#/usr/local/bin/labwatch#/usr/bin/labwatch#g; s#/etc/systemd/system/#/usr/lib/systemd/system/#g' "$stage"/systemd/*.service "$stage/etc/labwatch.env"
+sed -i 's#/usr/local/bin/labwatch#/usr/bin/labwatch#g; s#/etc/systemd/system/#/usr/lib/systemd/system/#g' "$stage"/systemd/*.service
 find "$stage" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
 "$tools/bin/cargo-deb" --no-build --no-strip --locked --output "$out/"
 

@@ -34,6 +34,20 @@ fn shipped(name: &str) -> PathBuf {
         .join(name)
 }
 
+fn readme() -> String {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    fs::read_to_string(readme).expect("reads")
+}
+
+/// Step 5 of README's install: the function that it makes, and how it is called.
+fn with_settings() -> (String, String) {
+    let readme = readme();
+    let (_, rest) = readme.split_once("with_settings() {").expect("step 5");
+    let (block, _) = rest.split_once("```").expect("its end");
+    let (body, call) = block.rsplit_once('}').expect("a function");
+    (format!("with_settings() {{{body}}}"), call.to_owned())
+}
+
 fn unit() -> String {
     fs::read_to_string(shipped("labwatch.service")).expect("reads")
 }

@@ -35,8 +35,8 @@ const ENVIRONMENT: &str = "\
 # No secret belongs here: put each into a file of its own below /etc/labwatch/secrets (see labwatch.service).
 # Durations: 10s, 15m, 1h30m, 1d. Sizes: bytes, or 64KiB, 50MiB, 2GiB. An empty value is the same as none.
 # After a change try it, as root, and then restart the service:
-#   systemd-run --pipe --wait -p EnvironmentFile=/etc/labwatch/labwatch.env $(sed -n 's/^LoadCredential=/-p &/p' \\
-#     /etc/systemd/system/labwatch.service) /usr/local/bin/labwatch check --connect
+#   systemd-run --pipe --wait -p EnvironmentFile=/etc/labwatch/labwatch.env \\
+#     $(systemctl cat labwatch | sed -n 's/^LoadCredential=/-p &/p') \"$(command -v labwatch)\" check --connect
 
 # ---- Fill these in; all others may stay as they are ----
 

@@ -2,12 +2,12 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use lab::{ExperimentPlan, Lab, Plan};
 
 use super::machine::{Machine, text};
+use super::{readme, with_settings};
 
 /// The program's port, and that of the second tenant; below those that are given to outgoing connections.
 const PORT: u16 = 19_871;
@@ -150,19 +150,14 @@ async fn the_unit_does_under_a_real_systemd_what_it_says() {
 
 /// Steps 5 of README's install: it is tried with the settings and secrets of the service.
 fn commands_of_the_readme(machine: &Machine) {
-    let readme = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md"));
-    let readme = readme.expect("reads");
-    let (_, rest) = readme.split_once("with_settings() {").expect("step 5");
-    let (body, _) = rest.split_once("```").expect("its end");
-    let said = machine.sh(&format!("with_settings() {{{body}"));
+    let (function, call) = with_settings();
+    let said = machine.sh(&format!("{function}{call}"));
     let good = said.lines().filter(|line| line.trim().starts_with("ok  "));
     assert_eq!(good.count(), 4, "{said}");
-    let (_, more) = rest.split_once("`with_settings token").expect("step 6");
+    let readme = readme();
+    let (_, more) = readme.split_once("`with_settings token").expect("step 6");
     let (arguments, _) = more.split_once('`').expect("its end");
-    let function = body.rsplit_once('}').expect("a function").0;
-    let token = machine.sh(&format!(
-        "with_settings() {{{function}}}\nwith_settings token {arguments}"
-    ));
+    let token = machine.sh(&format!("{function}\nwith_settings token {arguments}"));
     assert!(token.lines().any(|line| line.starts_with("ey")), "{token}");
 }
 

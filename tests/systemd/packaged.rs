@@ -9,6 +9,7 @@ use lab::{ExperimentPlan, Lab, Plan};
 
 use super::booted::{SOON, get, property, sees, settings};
 use super::machine::Machine;
+use super::with_settings;
 
 const PORT: u16 = 19_881;
 
@@ -167,10 +168,8 @@ async fn starts_when_it_is_configured(machine: &Machine, lab: &Lab) {
         let path = format!("/etc/labwatch/secrets/{name}");
         machine.put(&path, "0600", secret.as_bytes());
     }
-    machine.sh(
-        "systemd-run --quiet --pipe --wait -p EnvironmentFile=/etc/labwatch/labwatch.env \
-         $(sed -n 's/^LoadCredential=/-p &/p' /usr/lib/systemd/system/labwatch.service) /usr/bin/labwatch check --connect",
-    );
+    let (function, call) = with_settings();
+    machine.sh(&format!("{function}{call}"));
     machine.sh("systemctl enable --now labwatch");
     sees(machine, PORT, "ok").await;
     let owner = machine.sh(&format!("stat -c %U {DATA}"));
