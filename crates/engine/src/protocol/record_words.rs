@@ -76,7 +76,7 @@ impl Record {
             ),
             Self::Notifying(notification) => write!(f, "{}", notification.summary),
             Self::Retrying { id, route, attempt } => {
-                write!(f, "#{id} to {route} is sent again, attempt {attempt}")
+                write!(f, "message #{id} to {route} is sent again, attempt {attempt}")
             }
             Self::Lane { name, lane } => match lane {
                 Some(Lane { of, recipients }) => {
@@ -84,8 +84,8 @@ impl Record {
                 }
                 None => write!(f, "recipients of {name} know what the others know"),
             },
-            Self::Waiting { id, lane, until } => write!(f, "#{id} to {lane} waits until {until}"),
-            Self::Superseded(id) => write!(f, "#{id} has nothing left to tell"),
+            Self::Waiting { id, lane, until } => write!(f, "message #{id} to {lane} waits until {until}"),
+            Self::Superseded(id) => write!(f, "message #{id} has nothing left to tell"),
             Self::Delivered { id, outcome } => delivered(f, *id, outcome, reader),
             Self::Sampling {
                 streams,
@@ -144,10 +144,14 @@ fn delivered(
                 Outlook::Refused => " (for good)",
                 Outlook::Unknown => " (it may have arrived)",
             };
-            return write!(f, "#{id} not sent: {}{how}", failed.fault.words(reader));
+            return write!(
+                f,
+                "message #{id} not sent: {}{how}",
+                failed.fault.words(reader)
+            );
         }
     };
-    write!(f, "#{id} sent")?;
+    write!(f, "message #{id} sent")?;
     for (at, one) in delivered.unreached.iter().enumerate() {
         f.write_str(if at == 0 {
             ", but not to "

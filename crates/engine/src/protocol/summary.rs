@@ -177,7 +177,7 @@ pub struct AlertLine {
 impl fmt::Display for Summary {
     /// What is in it, counted, in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "#{}", self.id)?;
+        write!(f, "message #{}", self.id)?;
         if self.route != RouteName::everybody() {
             write!(f, " to {}", self.route)?;
         }
