@@ -59,6 +59,7 @@ impl Leadership {
         }
     }
 
+    #[cfg(feature = "etcd")]
     pub(super) fn phase(&self) -> Phase {
         self.phase
     }
