@@ -1,4 +1,4 @@
-//! What readers of the largest laboratory cost: the whole list, the list when one experiment changed, the list to somebody who has it,
+//! What readers of the largest laboratory cost: the whole list, the list when one experiment changed, the list to a reader who has it,
 //! and a part of it.
 
 #![allow(

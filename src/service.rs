@@ -9,13 +9,13 @@ mod error;
 mod extensions;
 mod health;
 mod http_server;
-mod letter;
 mod mail_probe;
 mod memory;
 mod metrics;
 mod notifications;
 mod options;
 mod outlets;
+mod presentation;
 mod process;
 mod reload;
 mod reports;
@@ -39,8 +39,8 @@ use crate::telemetry::metrics::Counters;
 pub use error::ServiceError;
 pub use extensions::{Extensions, serve_with};
 pub use health::HealthError;
-pub use letter::letter;
 pub use options::ServiceOptions;
+pub use presentation::presentation;
 pub use process::{run, runtime, stop_on_signals};
 pub use reload::Reload;
 
@@ -67,7 +67,7 @@ pub async fn serve(
         all: &stop,
         api: &close,
     };
-    let (mut parts, desk) = start(config, listeners, &stops, options)?;
+    let (mut parts, health_state) = start(config, listeners, &stops, options)?;
     tracing::info!(
         listen = listen.map(tracing::field::display),
         actuator = actuator.map(tracing::field::display),
@@ -88,7 +88,7 @@ pub async fn serve(
         part = parts.first_to_end() => Err(ServiceError::Ended(part)),
     };
     notify(&[sd_notify::NotifyState::Stopping]);
-    desk.stopping();
+    health_state.stopping();
     stop.cancel();
     parts.wind_down(&close).await;
     tracing::info!("stopped");
@@ -126,7 +126,7 @@ fn start(
         levels: options.levels.clone(),
         extensions: options.extensions,
     };
-    let (desk, state, reporters) =
+    let (health_state, state, reporters) =
         health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
     let lasting = (http.access.clone(), pictures.clone());
     notifications::start_repeats(followed.clone(), lasting, &mut parts, stop);
@@ -140,7 +140,7 @@ fn start(
     let hands = reload::Hands {
         inputs,
         configs,
-        desk: desk.clone(),
+        health_state: health_state.clone(),
         levels: options.levels,
         reporter: reporters.configuration,
     };
@@ -151,7 +151,7 @@ fn start(
         snapshots: pictures.clone(),
         store: driver.store.clone(),
         keep: &driver.keep,
-        desk: desk.clone(),
+        health_state: health_state.clone(),
         state,
         commands: driver.commands.clone(),
         counters: Arc::clone(&counters),
@@ -162,9 +162,9 @@ fn start(
     http_server::open(deps, listeners, &mut parts, stops)?;
     let observers = Observers {
         record: metrics::counted(options.record, &counters),
-        turned: Box::new(turned(desk.clone())),
+        turned: Box::new(turned(health_state.clone())),
     };
     driver.start(outlets, observers, membership, &mut parts);
-    metrics::start(&config, &mut parts, pictures, &desk, stop);
-    Ok((parts, desk))
+    metrics::start(&config, &mut parts, pictures, &health_state, stop);
+    Ok((parts, health_state))
 }

@@ -133,7 +133,7 @@ async fn a_token_as_a_password_reads_and_changes_nothing() {
         assert_eq!(
             other.status(),
             StatusCode::UNAUTHORIZED,
-            "it is nobody's token, and nobody guesses"
+            "it belongs to no token, and cannot be guessed"
         );
     }
     for _ in 0..MAX_FAILURES {
@@ -196,7 +196,7 @@ async fn an_unchanged_answer_is_not_sent_again_and_not_to_who_may_see_more() {
         .expect("answers");
     assert_eq!(whole.status(), StatusCode::OK, "who may see more gets more");
     let mut next =
-        Arc::into_inner(one().with(healthy("pend01")).snapshot()).expect("nobody else has it");
+        Arc::into_inner(one().with(healthy("pend01")).snapshot()).expect("there is no other owner");
     next.version += 1;
     server
         .snapshots

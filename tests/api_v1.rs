@@ -397,7 +397,7 @@ async fn check(name: &str, rest: &str, snapshot: Arc<Snapshot>) {
         (StatusCode::OK, "application/json")
     );
     let text = response.text().await.expect("a body");
-    assert!(!text.contains(REMOTE), "nobody's address is told: {text}");
+    assert!(!text.contains(REMOTE), "no address is told: {text}");
     let answer: Value = serde_json::from_str(&text).expect("is JSON");
     schema::check(
         &labwatch::http::document(),

@@ -305,7 +305,7 @@ async fn unknown_categories() {
 #[tokio::test]
 async fn draining() {
     let bench = Bench::well();
-    bench.desk.stopping();
+    bench.health_state.stopping();
     bench.show(121, |_| {});
     check("draining", &bench, &ASKED).await;
 }
@@ -319,7 +319,7 @@ async fn without_a_component_that_fails_nothing_is_wrong() {
     let bench = Bench::well();
     bench.store.report(Finding::new(State::Warn, "slow"));
     assert_eq!(
-        bench.desk.picture().overall(),
+        bench.health_state.picture().overall(),
         (State::Warn, "store: slow".to_owned())
     );
 }
@@ -340,7 +340,7 @@ async fn names_are_shown_to_those_who_may_see_them() {
         installation: Some(ack("lab move")),
         ..Acks::default()
     });
-    let picture = bench.desk.picture();
+    let picture = bench.health_state.picture();
     let query = Query::parse("categories=exam,default");
     for (reader, is_named) in [
         (Reader::Public, false),
@@ -396,11 +396,11 @@ async fn the_actuator_lists_what_it_has() {
     assert_eq!(names(actuator(false, &[]).expect("a list")), base);
     let all = actuator(true, &added).expect("a list");
     assert_eq!(names(all), format!("{base} logger motd"));
-    let answer = of_endpoint(&added[0], &Bench::well().desk.picture());
+    let answer = of_endpoint(&added[0], &Bench::well().health_state.picture());
     assert_eq!(answer.expect("an answer").body, b"\"test-lab\"");
 }
 
-/// Row 37: whoever reads a check knows where to read more, wherever labwatch is served.
+/// Row 37: the reader of a check knows where to read more, wherever labwatch is served.
 #[tokio::test]
 async fn a_check_names_its_details_by_their_whole_address() {
     let place = "https://lab.example.org/ed0/status".to_owned();
@@ -425,7 +425,7 @@ async fn a_check_names_its_details_by_their_whole_address() {
     }
 }
 
-/// Row 38: the page leads a maintainer to the forms, with what they are about filled in, and nobody else.
+/// Row 38: the page leads a maintainer to the forms, with what they are about filled in, and no other reader.
 #[tokio::test]
 async fn the_page_leads_maintainers_to_the_forms() {
     let bench = Bench::well();
@@ -435,8 +435,8 @@ async fn the_page_leads_maintainers_to_the_forms() {
     });
     bench.store.report(Finding::error("disk full"));
     let page = |reader, asked: &str| {
-        let answer =
-            health_page(&bench.desk.picture(), &Query::parse(asked), reader).expect("a page");
+        let answer = health_page(&bench.health_state.picture(), &Query::parse(asked), reader)
+            .expect("a page");
         String::from_utf8(answer.body).expect("text")
     };
     let (shown, led) = (
@@ -476,7 +476,7 @@ async fn measure_ten_thousand_categories() {
     bench.show(121, |shown| {
         *shown = live((0..10_000).map(|n| lab::healthy(&name(n))).collect());
     });
-    let picture = bench.desk.picture();
+    let picture = bench.health_state.picture();
     let begun = std::time::Instant::now();
     let numbers = labwatch::health::dialects::numbers(&picture);
     let figures = begun.elapsed();

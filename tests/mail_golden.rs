@@ -21,7 +21,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use labwatch::effects::channels::Size;
 use labwatch::effects::mail::{Composed, compose};
-use labwatch::effects::notification::{Letter, MAX_GROUPS, MAX_NAMED};
+use labwatch::effects::notification::{MAX_GROUPS, MAX_NAMED, Presentation};
 use labwatch::effects::webhook;
 use labwatch::reports::{self, Report, Row};
 
@@ -78,9 +78,9 @@ fn the_mails_read_as_they_should() {
     ];
     let wrong: Vec<String> = cases
         .into_iter()
-        .flat_map(|(name, summary)| check(name, &compose(&summary, &letter())))
+        .flat_map(|(name, summary)| check(name, &compose(&summary, &presentation())))
         .chain(check_report())
-        .chain(check("own-problems", &compose(&ill(), &letter())))
+        .chain(check("own-problems", &compose(&ill(), &presentation())))
         .collect();
     assert!(
         wrong.is_empty(),
@@ -99,7 +99,7 @@ fn a_huge_burst_makes_no_huge_mail() {
     let lines: Vec<Line> = (0..10_000).map(line).collect();
     let mail = compose(
         &summary(lines.clone(), lines, counts(10_010, 0, 10_000)),
-        &letter(),
+        &presentation(),
     );
     let size = mail.text.len() + mail.html.len();
     assert!(size < MAX_MAIL_BYTES, "{size}");
@@ -129,10 +129,10 @@ fn whatever_comes_in_stays_on_its_line() {
     ];
     let mail = compose(
         &summary,
-        &Letter {
+        &Presentation {
             subject: hostile.into(),
             link: hostile.into(),
-            ..letter()
+            ..presentation()
         },
     );
     assert!(
@@ -153,7 +153,7 @@ fn whatever_comes_in_stays_on_its_line() {
 
 #[test]
 fn an_empty_prefix_and_link_leave_no_trace() {
-    let mail = compose(&one_down(), &Letter::default());
+    let mail = compose(&one_down(), &Presentation::default());
     assert!(mail.subject.starts_with("down: "), "{}", mail.subject);
     assert!(!mail.text.contains("All of it") && !mail.html.contains("<a "));
 }
@@ -231,11 +231,11 @@ fn the_mails_of_the_documentation_are_those_that_are_sent() {
 }
 
 fn check_report() -> Vec<String> {
-    let letter = reports::letter(&month(), Some("https://lab.example.org/ed0"));
-    let text = format!("Subject: [ed0 lab] {}\n\n{}", letter.subject, letter.text);
+    let mail = reports::mail(&month(), Some("https://lab.example.org/ed0"));
+    let text = format!("Subject: [ed0 lab] {}\n\n{}", mail.subject, mail.text);
     let files = [
         ("monthly-report.txt", &text),
-        ("monthly-report.html", &letter.html),
+        ("monthly-report.html", &mail.html),
     ];
     let differ = files.into_iter().filter_map(|(file, is)| compare(file, is));
     differ.collect()
@@ -359,8 +359,8 @@ fn compare(file: &str, is: &str) -> Option<String> {
     (should != is).then(|| format!("--- {file} should be\n{should}\n--- and is\n{is}"))
 }
 
-fn letter() -> Letter {
-    Letter {
+fn presentation() -> Presentation {
+    Presentation {
         subject: "[ed0 lab]".into(),
         link: "https://app.example.org/ed0/status".into(),
         page: Some("https://lab.example.org/ed0".into()),

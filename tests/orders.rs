@@ -178,14 +178,14 @@ fn each_refusal_says_why_and_what_to_do() {
         assert_eq!(step, engine::Step::default(), "{command} does nothing");
         assert_eq!(stage.engine.snapshot().notes, before.notes);
     }
-    let nobody = Order {
+    let unnamed = Order {
         by: " ".to_owned(),
         command: silence("*", 90),
     };
     assert!(
         stage
             .engine
-            .refuses(&nobody, now)
+            .refuses(&unnamed, now)
             .is_some_and(|refusal| refusal.to_string().starts_with("\"who\" must be"))
     );
     stage.engine.step(Input::Role(Role::Follower), now);

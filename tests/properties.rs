@@ -124,7 +124,7 @@ fn deed() -> impl Strategy<Value = Deed> {
         2 => any::<bool>().prop_map(|fails| Deed::Fault(Fault::Freeze(Server::Book, fails))),
         1 => pause().prop_map(Deed::SwitchesTake),
         2 => any::<bool>().prop_map(Deed::SwitchesFail),
-        // Whoever sends mails gives up long before the engine does, so none arrives after a later one.
+        // What sends mails gives up long before the engine does, so none arrives after a later one.
         1 => pause().prop_map(|pause| Deed::MailTakes(pause.min(Duration::from_secs(300)))),
         2 => mood().prop_map(Deed::Mail),
         1 => mood().prop_map(Deed::Samples),

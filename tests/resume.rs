@@ -1,4 +1,4 @@
-//! A restart: what the engine knew is taken up again, and nobody notices.
+//! A restart: what the engine knew is taken up again, and no reader notices.
 
 #![allow(
     clippy::too_many_lines,

@@ -30,7 +30,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lab::Stage;
 use labwatch::effects::mail::compose;
-use labwatch::effects::notification::Letter;
+use labwatch::effects::notification::Presentation;
 use labwatch::replay::{Kind, Notified, STARTUP, run};
 use support::lab::{Deed, Event, Fault, Lab, Mood, Output, Wanted};
 
@@ -155,7 +155,7 @@ struct Scenario {
 enum Pause {
     /// It is killed, and started again after this time, with the routes that were read before.
     Restart(Duration, Vec<Route>),
-    /// Somebody looks how it stands with the routes.
+    /// A look at how it stands with the routes.
     Look,
 }
 
@@ -361,7 +361,7 @@ fn subject(action: &Output) -> Vec<String> {
     let thread = (!references.is_empty()).then(|| format!("thread: {}", references.join(" ")));
     [format!(
         "subject: {}",
-        compose(summary, &Letter::default()).subject
+        compose(summary, &Presentation::default()).subject
     )]
     .into_iter()
     .chain(thread)

@@ -1,5 +1,5 @@
 //! What people know, on several routes: whatever fails on the way, each route hears in the end of what is, nothing that was to be told is
-//! lost, and nobody notices a restart.
+//! lost, and no recipient notices a restart.
 //!
 //! `PROPTEST_CASES` sets how many cases are tried.
 
@@ -69,9 +69,9 @@ enum Sending {
     Works,
     Fails,
     Refused,
-    /// It arrives, but nobody hears of that.
+    /// It arrives, but labwatch does not hear of that.
     Unanswered,
-    /// It is lost on the way, and nobody hears of that either.
+    /// It is lost on the way, and labwatch does not hear of that either.
     Lost,
 }
 
@@ -237,7 +237,7 @@ impl World {
         self.poll();
     }
 
-    /// Whoever is not to hear of something any more is not told of its end either.
+    /// A route that is not to hear of something any more is not told of its end either.
     fn adopt(&mut self, routes: Vec<Route>) {
         let route = |name: &RouteName| routes.iter().find(|route| route.name == *name);
         let hears_of =

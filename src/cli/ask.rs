@@ -164,7 +164,7 @@ pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failu
     runtime.block_on(work)
 }
 
-/// The service of this configuration, from its own host. Whoever may not read the secrets can still ask what everybody may read.
+/// The service of this configuration, from its own host. A user who may not read the secrets can still ask what is open to all.
 fn local(sources: &Sources, port: Option<u16>) -> Result<Asked, Failure> {
     let mut config = load(sources).or_else(|_| load_rules(sources))?.config;
     if let Some((listen, port)) = config.api.listen.as_mut().zip(port) {

@@ -442,7 +442,7 @@ mod tests {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let findings = try_all(&config_at(1, &[])).await;
         for finding in findings {
-            let notified = finding.outcome.expect_err("nobody is there");
+            let notified = finding.outcome.expect_err("no server is there");
             let advice = format!(
                 ": check host_{0}, scheme_{0} and url_{0}, and that it runs",
                 finding.server

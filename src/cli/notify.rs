@@ -10,7 +10,7 @@ use super::{Failure, say};
 use crate::clients::{self, Http};
 use crate::config::{MailSettings, Sources, load};
 use crate::effects::mail::Mailer;
-use crate::effects::notification::Letter;
+use crate::effects::notification::Presentation;
 use crate::effects::webhook::Webhook;
 use crate::service;
 use engine::model::{RouteName, Visibility};
@@ -32,8 +32,8 @@ pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
     let http = clients::client_config(false)
         .and_then(|tls| Http::new(config.telling.webhook_timeout, tls));
     let http = http.map_err(|fault| Failure::Failed(format!("calls cannot be made: {fault}.")))?;
-    let letter = service::letter(&config);
-    let webhooks = Webhook::all(&config.telling, &http, &letter);
+    let presentation = service::presentation(&config);
+    let webhooks = Webhook::all(&config.telling, &http, &presentation);
     if config.mail.is_none() && webhooks.is_empty() {
         return Err(Failure::Usage(
             "there are no recipients: set email_host, email_from and email_to, or webhook_url."
@@ -41,21 +41,21 @@ pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
         ));
     }
     match command {
-        NotifyCommand::Test => send_test(config.mail, &letter, &webhooks),
+        NotifyCommand::Test => send_test(config.mail, &presentation, &webhooks),
     }
 }
 
 /// Tries all, and then fails where one did.
 fn send_test(
     mail: Option<MailSettings>,
-    letter: &Letter,
+    presentation: &Presentation,
     webhooks: &[Webhook],
 ) -> Result<(), Failure> {
     let summary = test_summary(Timestamp::now());
     let runtime = service::runtime()
         .map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}.")))?;
     let mailed = mail.map_or(Ok(()), |mail| {
-        runtime.block_on(mail_test(mail, letter, &summary))
+        runtime.block_on(mail_test(mail, presentation, &summary))
     });
     let mut outcome = mailed;
     for webhook in webhooks {
@@ -66,13 +66,13 @@ fn send_test(
 
 async fn mail_test(
     settings: MailSettings,
-    letter: &Letter,
+    presentation: &Presentation,
     summary: &Summary,
 ) -> Result<(), Failure> {
     let server = format!("{}:{}", settings.host, settings.port);
     let mailer =
         Mailer::new(settings, &[]).map_err(|error| Failure::Failed(format!("{error}.")))?;
-    let mailer = mailer.with_letter(letter.clone());
+    let mailer = mailer.with_presentation(presentation.clone());
     let to_all = Notification::to_all(Arc::new(summary.clone()));
     let report = mailer.deliver(&to_all).await.map_err(|fault| {
         Failure::Failed(format!("{}.", fault.fault.words(Visibility::MAINTAINER)))
@@ -156,7 +156,12 @@ mod tests {
             ..Sources::default()
         };
         let mail = load(&sources).expect("loads").config.mail.expect("mail");
-        let failed = mail_test(mail, &Letter::default(), &test_summary(Timestamp::now())).await;
+        let failed = mail_test(
+            mail,
+            &Presentation::default(),
+            &test_summary(Timestamp::now()),
+        )
+        .await;
         let Err(Failure::Failed(said)) = failed else {
             panic!("{failed:?}")
         };

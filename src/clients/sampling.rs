@@ -37,7 +37,7 @@ pub struct Sampler {
     pub tls: Arc<ClientConfig>,
 }
 
-/// Answers requests until `stop`, or until nobody takes `inputs` any more. Every request gets one answer.
+/// Answers requests until `stop`, or until `inputs` is closed. Every request gets one answer.
 pub async fn run(
     sampler: Sampler,
     inputs: mpsc::Sender<Input>,

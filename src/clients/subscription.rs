@@ -63,7 +63,7 @@ pub struct Feed {
     pub tls: Arc<ClientConfig>,
 }
 
-/// Keeps up the subscription until `stop`, or until nobody takes `inputs` any more.
+/// Keeps up the subscription until `stop`, or until `inputs` is closed.
 pub async fn run(
     feed: Feed,
     inputs: mpsc::Sender<Input>,

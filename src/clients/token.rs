@@ -15,7 +15,7 @@ pub const TOKEN_BACKDATE: Duration = Duration::from_secs(30);
 /// The longest life of a token. relay keeps one routine for each past connection until its token ends, so tokens are short.
 pub const MAX_TOKEN_LIFE: Duration = Duration::from_secs(3600);
 
-/// The booking id of our own connections: relay wants one, and denying it must hit nobody else.
+/// The booking id of our own connections: relay wants one, and denying it must hit no other user.
 const BOOKING_ID: &str = "labwatch";
 
 /// What a token says. relay and jump refuse one without `iat`, `nbf` and `exp` by dropping the connection.

@@ -1,4 +1,4 @@
-//! Until when this replica may act, by its own monotonic clock. Whoever carries out an effect asks here first, so that a process that was
+//! Until when this replica may act, by its own monotonic clock. What carries out an effect asks here first, so that a process that was
 //! frozen acts on nothing that it decided before.
 
 use std::sync::Arc;

@@ -75,7 +75,7 @@ async fn carry_out(switcher: Switcher, switch: Switch, inputs: mpsc::Sender<Inpu
     let resource = switch.resource.clone();
     let input = answered(resource, set(&switcher, &switch)).await;
     if inputs.send(input).await.is_err() {
-        debug!(resource = %switch.resource, "nobody is left to hear how the switch went");
+        debug!(resource = %switch.resource, "the driver has ended before it heard how the switch went");
     }
 }
 

@@ -1,4 +1,4 @@
-//! The dead-man's call: a URL that is fetched as long as labwatch does its work, so that somebody else notices when it does not.
+//! The dead-man's call: a URL that is fetched as long as labwatch does its work, so that another service notices when it does not.
 //! Blocks nothing and decides nothing.
 //!
 //! It is called only after a *good check*. A check is good when all of this holds, and each for a reason:
@@ -34,7 +34,7 @@ pub struct Caller {
     pub http: Http,
 }
 
-/// How calling goes, for whoever wants to see it.
+/// How calling goes, for the components.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeadManView {
     /// When a call was last taken.
@@ -157,7 +157,7 @@ mod tests {
     use engine::model::Moment;
     use engine::{Engine, Policy};
 
-    /// Somebody who waits for calls, and a loop that turns when the test wants it to.
+    /// A server that waits for calls, and a loop that turns when the test wants it to.
     struct Bench {
         calls: Arc<AtomicUsize>,
         answer: Arc<AtomicU16>,

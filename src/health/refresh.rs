@@ -22,7 +22,7 @@ pub type PollBook = Box<dyn Fn() + Send + Sync>;
 
 /// Runs all checks when asked.
 pub struct Refresher {
-    desk: HealthState,
+    health_state: HealthState,
     probes: Asker,
     poll_book: PollBook,
     /// When the last run ended.
@@ -30,11 +30,11 @@ pub struct Refresher {
 }
 
 impl Refresher {
-    /// A refresher of the pictures of `desk`.
+    /// A refresher of the pictures of `health_state`.
     #[must_use]
-    pub fn new(desk: HealthState, probes: Asker, poll_book: PollBook) -> Self {
+    pub fn new(health_state: HealthState, probes: Asker, poll_book: PollBook) -> Self {
         Self {
-            desk,
+            health_state,
             probes,
             poll_book,
             last: Mutex::default(),
@@ -54,7 +54,7 @@ impl Refresher {
         drop(last);
         Picture {
             is_fresh,
-            ..self.desk.picture()
+            ..self.health_state.picture()
         }
     }
 
@@ -64,7 +64,7 @@ impl Refresher {
 
     /// Waits until book has told something newer, for as long as a run may take.
     async fn read_book(&self) {
-        let mut snapshots = self.desk.snapshots();
+        let mut snapshots = self.health_state.snapshots();
         let notified = |snapshot: &Snapshot| snapshot.source(SourceName::Book).last_report;
         let before = notified(&snapshots.borrow());
         (self.poll_book)();

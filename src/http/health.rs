@@ -92,7 +92,9 @@ pub(super) async fn liveness(
     State(state): State<HealthRoutes>,
     Viewer(viewer): Viewer,
 ) -> Result<Response, ApiError> {
-    answered(dialects::liveness(&state.desk.picture().seen_by(viewer)))
+    answered(dialects::liveness(
+        &state.health_state.picture().seen_by(viewer),
+    ))
 }
 
 /// Whether labwatch can do its work (cn-infra's form): every component whose failure counts is well. Experiments are listed with their streams.
@@ -106,7 +108,7 @@ pub(super) async fn readiness(
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
     answered(dialects::readiness(
-        &state.desk.picture().seen_by(viewer),
+        &state.health_state.picture().seen_by(viewer),
         &asked(query),
     ))
 }
@@ -134,7 +136,10 @@ pub(super) async fn added(
     let endpoint = endpoints
         .find(|endpoint| endpoint.name == name)
         .ok_or_else(|| error::no_such_path(&uri))?;
-    answered(dialects::of_endpoint(endpoint, &state.desk.picture()))
+    answered(dialects::of_endpoint(
+        endpoint,
+        &state.health_state.picture(),
+    ))
 }
 
 /// Health by kind (Layotto's form): UP, INIT or DOWN of every component.
@@ -151,7 +156,7 @@ pub(super) async fn actuator_health(
 ) -> Result<Response, ApiError> {
     let Path(kind) = kind.map_err(|_| error::no_such_path(&uri))?;
     answered(dialects::health(
-        &state.desk.picture().seen_by(viewer),
+        &state.health_state.picture().seen_by(viewer),
         &kind,
         &asked(query),
     ))
@@ -170,7 +175,7 @@ pub(super) async fn actuator_health_of(
 ) -> Result<Response, ApiError> {
     let Path((kind, name)) = path.map_err(|_| error::no_such_path(&uri))?;
     answered(dialects::health_of(
-        &state.desk.picture().seen_by(viewer),
+        &state.health_state.picture().seen_by(viewer),
         &kind,
         &name,
     ))
@@ -184,7 +189,7 @@ pub(super) async fn info(
     State(state): State<HealthRoutes>,
     caller: Caller,
 ) -> Result<Response, ApiError> {
-    let picture = state.desk.picture().seen_by(caller.visibility());
+    let picture = state.health_state.picture().seen_by(caller.visibility());
     answered(dialects::info(
         &picture,
         &state.contributors,
@@ -313,7 +318,9 @@ pub(super) async fn status(
     State(state): State<HealthRoutes>,
     Viewer(viewer): Viewer,
 ) -> Result<Response, ApiError> {
-    answered(dialects::status(&state.desk.picture().seen_by(viewer)))
+    answered(dialects::status(
+        &state.health_state.picture().seen_by(viewer),
+    ))
 }
 
 /// OK or FAIL of one component or experiment.
@@ -328,7 +335,7 @@ pub(super) async fn status_of(
 ) -> Result<Response, ApiError> {
     let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
     answered(dialects::status_of(
-        &state.desk.picture().seen_by(viewer),
+        &state.health_state.picture().seen_by(viewer),
         &name,
     ))
 }
@@ -339,7 +346,7 @@ async fn picture(state: &HealthRoutes, query: &Query, caller: &Caller) -> Pictur
     let picture = if query.fresh && caller.may(Scope::Read) {
         state.refresher.picture().await
     } else {
-        state.desk.picture()
+        state.health_state.picture()
     };
     picture.seen_by(caller.visibility())
 }

@@ -10,7 +10,7 @@ use crate::health::{HealthState, Levels, PassiveChecks, Refresher};
 #[derive(Clone)]
 pub struct HealthRoutes {
     /// Gives pictures.
-    pub desk: HealthState,
+    pub health_state: HealthState,
     /// Gives pictures for which everything was checked.
     pub refresher: Arc<Refresher>,
     /// The components that report by themselves.

@@ -161,7 +161,7 @@ fn finished(response: Response, asked: &Asked) -> Response {
     response
 }
 
-/// An error in the API's form, whoever made it. What tells it in its own words stays as it is: a page, or what is marked so.
+/// An error in the API's form, wherever it was made. What tells it in its own words stays as it is: a page, or what is marked so.
 fn explained(mut response: Response, asked: &Asked) -> Response {
     let status = response.status();
     let ours = response.extensions_mut().remove::<ApiError>();

@@ -52,7 +52,7 @@ fn inside(prefix: &str, uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Sends whoever left the slash out to the start. The address is relative, so that it is right whatever a proxy puts in front.
+/// Redirects a path without the slash to the start. The address is relative, so that it is right whatever a proxy puts in front.
 fn with_slash(prefix: &str, uri: &Uri) -> Response {
     let last = prefix.rsplit('/').next().unwrap_or_default();
     let query = uri

@@ -631,7 +631,10 @@ mod tests {
         assert!(rest(reader).await.ends_with("at last"));
         let address = server.address;
         server.end().await.expect("ends well");
-        assert!(TcpStream::connect(address).await.is_err(), "nobody listens");
+        assert!(
+            TcpStream::connect(address).await.is_err(),
+            "there is no listener"
+        );
     }
 
     #[tokio::test(start_paused = true)]

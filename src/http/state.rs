@@ -119,7 +119,10 @@ pub fn routes(state: ApiState, authenticator: &Arc<Authenticator>) -> Routes {
         snapshots: state.snapshots,
         past: Past::new(state.history),
         live: state.live,
-        desk: state.health.as_ref().map(|health| health.desk.clone()),
+        health_state: state
+            .health
+            .as_ref()
+            .map(|health| health.health_state.clone()),
         open: Shared::default(),
         whole: Shared::default(),
         sheets: Sheets::default(),
@@ -157,7 +160,7 @@ pub(super) struct Served {
     pub(super) past: Past,
     pub(super) live: Arc<Live>,
     /// What knows the categories, where there is one.
-    pub(super) desk: Option<HealthState>,
+    pub(super) health_state: Option<HealthState>,
     /// The list of version 1 without what is private.
     pub(super) open: Shared<Snapshot>,
     /// The list of version 1 with what is private.

@@ -199,7 +199,7 @@ fn alert_words(alert: &AlertLine, clock: Clock<'_>) -> String {
     }
 }
 
-/// To the tenth of a second, as nobody reads more of it.
+/// To the tenth of a second, as no more of it is read.
 fn rounded(duration: Duration) -> String {
     let tenths = u64::try_from((duration.as_millis() + 50) / 100).unwrap_or(u64::MAX);
     format_duration(Duration::from_millis(tenths.saturating_mul(100)))

@@ -14,13 +14,13 @@ const OURSELVES: &str = "labwatch";
 
 /// Ends the acknowledgements of components that are well again, until `stop`. The engine knows how the sources are and ends theirs.
 pub(super) async fn follow(
-    desk: HealthState,
+    health_state: HealthState,
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
     orders: CommandSender,
     stop: CancellationToken,
 ) {
     loop {
-        let over = desk.acknowledged_and_well(&snapshots.borrow_and_update());
+        let over = health_state.acknowledged_and_well(&snapshots.borrow_and_update());
         for name in over {
             let command = Command::Unacknowledge {
                 scope: Scope::Component(name.clone()),

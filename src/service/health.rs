@@ -79,7 +79,7 @@ pub(super) struct Reporters {
 
 /// All of it, before it runs.
 struct Joined {
-    desk: HealthState,
+    health_state: HealthState,
     reporters: Reporters,
     probes: Probes,
     services: Services,
@@ -98,7 +98,7 @@ pub(super) fn start(
     let (inputs, keeper) = (needs.inputs.clone(), needs.store.cloned());
     let followed = needs.config.clone();
     let Joined {
-        desk,
+        health_state,
         reporters,
         probes,
         services,
@@ -128,7 +128,7 @@ pub(super) fn start(
     parts.spawn("components", async move {
         stop.run_until_cancelled(follow).await.unwrap_or_default();
     });
-    Ok((desk, state, reporters))
+    Ok((health_state, state, reporters))
 }
 
 /// Registers every component and joins the parts.
@@ -141,7 +141,7 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
     } = needs.extensions;
     let (registry, mut probes) = components.into_parts();
     let (clock, config) = (needs.clock, Arc::clone(&needs.config.borrow()));
-    let desk = HealthState::new(
+    let health_state = HealthState::new(
         settings(&config),
         Identity::of_this_build(clock.now().wall()),
         Arc::new(move || clock.now()),
@@ -180,7 +180,11 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
     });
     let levels = needs.levels;
     let state = HealthRoutes {
-        refresher: Arc::new(Refresher::new(desk.clone(), probes.asker(), poll_book)),
+        refresher: Arc::new(Refresher::new(
+            health_state.clone(),
+            probes.asker(),
+            poll_book,
+        )),
         pushed,
         contributors: std::iter::once(contributor(needs.config.clone()))
             .chain(contributors)
@@ -188,10 +192,10 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
         endpoints: endpoints.into(),
         give: needs.give,
         levels: levels.map(|levels| Arc::new(levels) as Arc<dyn Levels>),
-        desk: desk.clone(),
+        health_state: health_state.clone(),
     };
     Ok(Joined {
-        desk,
+        health_state,
         reporters,
         probes,
         services,
@@ -250,8 +254,8 @@ fn add_store(
 }
 
 /// The service's own health, as the figures tell it.
-pub(super) fn figures(desk: &HealthState) -> metrics::Service {
-    let numbers = dialects::numbers(&desk.picture());
+pub(super) fn figures(health_state: &HealthState) -> metrics::Service {
+    let numbers = dialects::numbers(&health_state.picture());
     metrics::Service {
         state: numbers.state,
         components: numbers
@@ -266,8 +270,9 @@ pub(super) fn figures(desk: &HealthState) -> metrics::Service {
 }
 
 /// The components, each with whether it can be used, as Graphite is told them.
-pub(super) fn components(desk: &HealthState) -> Vec<(String, bool)> {
-    desk.picture()
+pub(super) fn components(health_state: &HealthState) -> Vec<(String, bool)> {
+    health_state
+        .picture()
         .components
         .iter()
         .map(|component| (component.name.to_string(), component.state().is_ok()))

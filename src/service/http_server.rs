@@ -153,7 +153,7 @@ pub(super) struct HttpDeps<'a> {
     pub(super) store: Option<Store>,
     /// The small state that the store remembers.
     pub(super) keep: &'a BTreeMap<String, Value>,
-    pub(super) desk: HealthState,
+    pub(super) health_state: HealthState,
     pub(super) state: HealthRoutes,
     pub(super) commands: CommandSender,
     pub(super) counters: Arc<Counters>,
@@ -174,7 +174,7 @@ pub(super) fn open(
         snapshots,
         store,
         keep,
-        desk,
+        health_state,
         state,
         ..
     } = deps;
@@ -182,19 +182,27 @@ pub(super) fn open(
     let reports = reports::start(&followed, store.as_ref(), keep, parts, stops.all);
     let authenticator = Arc::new(authenticator(&config.api, keep, store.clone()));
     let figures = config.surfaces.metrics.then(|| {
-        let (snapshots, store, desk) = (snapshots.clone(), store.clone(), desk.clone());
+        let (snapshots, store, health_state) =
+            (snapshots.clone(), store.clone(), health_state.clone());
         let links = deps.cluster.as_ref();
-        metrics::figures(snapshots, &deps.counters, deps.queues, store, desk, links)
+        metrics::figures(
+            snapshots,
+            &deps.counters,
+            deps.queues,
+            store,
+            health_state,
+            links,
+        )
     });
     let acknowledgements = component_acks::follow(
-        desk.clone(),
+        health_state.clone(),
         snapshots.clone(),
         deps.commands.clone(),
         stops.all.clone(),
     );
     parts.spawn("acknowledgements of components", acknowledgements);
     let cluster = deps.cluster.map(|links| links.http(deps.tls)).transpose()?;
-    let orders = orders(give(deps.commands), desk, snapshots.clone());
+    let orders = orders(give(deps.commands), health_state, snapshots.clone());
     let base = base(&config.api);
     let answers = http::ApiState {
         history: store.as_ref().map(Store::reader),
@@ -281,11 +289,11 @@ pub(super) fn give(orders: CommandSender) -> Arc<Give> {
 /// The same, with what says before what a command would do.
 fn orders(
     give: Arc<Give>,
-    desk: HealthState,
+    health_state: HealthState,
     snapshots: watch::Receiver<Arc<Snapshot>>,
 ) -> OrderState {
     let component = move |name: &str| {
-        let picture = desk.picture();
+        let picture = health_state.picture();
         picture
             .component(name)
             .map(|component| component.state() == State::Ok)

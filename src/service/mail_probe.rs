@@ -14,7 +14,7 @@ use crate::health::{Attempt, Check, Finding, Pace, State};
 use engine::model::CallError;
 use engine::{Channel, Input, Snapshot};
 
-/// How often and for how long the mail server is tried. It is somebody else's: it is not asked more often than people need. A silent one
+/// How often and for how long the mail server is tried. It belongs to others: it is not asked more often than people need. A silent one
 /// is known for what it is within 25 s.
 pub(super) const PACE: Pace = Pace {
     period: Duration::from_secs(60),

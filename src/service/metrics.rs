@@ -24,7 +24,7 @@ pub(super) fn figures(
     counters: &Arc<Counters>,
     queues: Vec<Queue>,
     kept: Option<Store>,
-    desk: HealthState,
+    health_state: HealthState,
     cluster: Option<&Links>,
 ) -> http::Figures {
     let http = Arc::new(HttpCounts::default());
@@ -32,10 +32,10 @@ pub(super) fn figures(
         Box::new(move || store_figures(&store.health()))
             as Box<dyn Fn() -> StoreFigures + Send + Sync>
     });
-    let label = desk.label().to_owned();
+    let label = health_state.label().to_owned();
     let inside = Inside {
         label,
-        service: Box::new(move || health::figures(&desk)),
+        service: Box::new(move || health::figures(&health_state)),
         queues,
         store,
         cluster: cluster.map(Links::figures),
@@ -96,10 +96,10 @@ pub(super) fn start(
     config: &Config,
     parts: &mut TaskSet,
     pictures: watch::Receiver<Arc<Snapshot>>,
-    desk: &HealthState,
+    health_state: &HealthState,
     stop: &CancellationToken,
 ) {
-    start_graphite(config, parts, pictures.clone(), desk, stop);
+    start_graphite(config, parts, pictures.clone(), health_state, stop);
     let every = config.health.log_every;
     let summary = telemetry::record_log::summarise(pictures, every, stop.clone());
     parts.spawn("summary in the log", summary);
@@ -110,7 +110,7 @@ fn start_graphite(
     config: &Config,
     parts: &mut TaskSet,
     pictures: watch::Receiver<Arc<Snapshot>>,
-    desk: &HealthState,
+    health_state: &HealthState,
     stop: &CancellationToken,
 ) {
     let Some(settings) = &config.graphite else {
@@ -123,8 +123,8 @@ fn start_graphite(
         label: config.surfaces.label.clone(),
         every: settings.every,
     };
-    let desk = desk.clone();
-    let components = Box::new(move || health::components(&desk));
+    let health_state = health_state.clone();
+    let components = Box::new(move || health::components(&health_state));
     parts.spawn(
         "figures for Graphite",
         telemetry::graphite::run(graphite, pictures, components, stop.clone()),

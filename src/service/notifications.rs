@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::letter::letter;
+use super::presentation::presentation;
 use super::reload::ConfigWatch;
 use super::{ServiceError, TaskSet};
 use crate::clients::Http;
@@ -41,7 +41,7 @@ pub(super) fn start_mail(
     let current = move || {
         let config = Arc::clone(&config.borrow());
         let mailer = mailer(&config).ok().flatten()?;
-        Some(mailer.with_letter(letter(&config)))
+        Some(mailer.with_presentation(presentation(&config)))
     };
     parts.spawn(
         "mail",
@@ -62,7 +62,7 @@ pub(super) fn start_webhooks(
     let current = move || {
         let config = Arc::clone(&config.borrow());
         let http = http.with_timeout(config.telling.webhook_timeout);
-        Webhook::all(&config.telling, &http, &letter(&config))
+        Webhook::all(&config.telling, &http, &presentation(&config))
     };
     parts.spawn(
         "webhooks",
@@ -88,8 +88,8 @@ pub(super) fn start_repeats(
                 Arc::clone(&config.borrow()),
                 Arc::clone(&snapshots.borrow()),
             );
-            let letter = letter(&config);
-            for webhook in Webhook::all(&config.telling, &http, &letter) {
+            let presentation = presentation(&config);
+            for webhook in Webhook::all(&config.telling, &http, &presentation) {
                 repeat(&webhook, &snapshot).await;
             }
         }
@@ -103,14 +103,14 @@ async fn repeat(webhook: &Webhook, snapshot: &Snapshot) {
     let Webhook {
         route,
         target,
-        letter,
+        presentation,
         http,
     } = webhook;
     let is_leader = snapshot.role == Role::Leader;
     if target.channel != HttpChannel::Alertmanager || !is_leader {
         return;
     }
-    if let Err(fault) = channels::repeat(http, target, route, snapshot, letter).await {
+    if let Err(fault) = channels::repeat(http, target, route, snapshot, presentation).await {
         let fault = fault.words(Visibility::MAINTAINER);
         tracing::warn!(route = route.as_str(), "repeat alerts: {fault}");
     }

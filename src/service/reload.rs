@@ -39,7 +39,7 @@ pub(super) type ConfigWatch = watch::Receiver<Arc<Config>>;
 pub(super) struct Hands {
     pub(super) inputs: mpsc::Sender<Input>,
     pub(super) configs: watch::Sender<Arc<Config>>,
-    pub(super) desk: HealthState,
+    pub(super) health_state: HealthState,
     pub(super) levels: Option<LevelHandle>,
     pub(super) reporter: Reporter,
 }
@@ -134,7 +134,9 @@ impl Reloader {
             .configs
             .borrow()
             .followed_by(loaded.config.clone());
-        self.hands.desk.adopt(super::health::settings(&config));
+        self.hands
+            .health_state
+            .adopt(super::health::settings(&config));
         let rules = Box::new(config.rules());
         self.hands.configs.send_replace(Arc::new(config));
         self.latest = loaded;

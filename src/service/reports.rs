@@ -11,7 +11,7 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::reload::ConfigWatch;
-use super::{TaskSet, letter, notifications};
+use super::{TaskSet, notifications, presentation};
 use crate::effects::mail::Circular;
 use crate::http::{ReportSource, Reports};
 use crate::reports::{self, Period, Report};
@@ -210,7 +210,7 @@ impl Monthly {
             .map_err(|error| error.to_string())?;
         let mailer =
             notifications::mailer(&self.config.borrow()).map_err(|error| error.to_string())?;
-        let page = letter::page_address(&self.config.borrow());
+        let page = presentation::page_address(&self.config.borrow());
         let Some(mailer) = mailer else {
             return Err("mail has no recipients any more".to_owned());
         };
@@ -222,13 +222,13 @@ impl Monthly {
 }
 
 fn circular(report: &Report, page: Option<&str>) -> Circular {
-    let letter = reports::letter(report, page);
+    let mail = reports::mail(report, page);
     Circular {
         name: format!("report-{}", report.period),
         at: report.made,
-        subject: letter.subject,
-        text: letter.text,
-        html: letter.html,
+        subject: mail.subject,
+        text: mail.text,
+        html: mail.html,
     }
 }
 

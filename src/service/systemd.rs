@@ -3,10 +3,10 @@
 use crate::health::HealthState;
 
 /// What is done at every turn of the loop.
-pub(super) fn turned(desk: HealthState) -> impl FnMut() + Send {
+pub(super) fn turned(health_state: HealthState) -> impl FnMut() + Send {
     let mut watchdog = watchdog();
     move || {
-        desk.turned();
+        health_state.turned();
         watchdog();
     }
 }

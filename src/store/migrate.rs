@@ -59,7 +59,7 @@ struct RoundsRow {
 
 /// What was kept of a message that is not known to have arrived.
 #[derive(Deserialize)]
-struct Letter {
+struct KeptMessage {
     news: Vec<OutboxNews>,
     #[serde(default)]
     concerns: Vec<AlertedRow>,
@@ -225,10 +225,10 @@ fn notified(route: RouteName, subject: &str, value: &str) -> Option<(String, Val
 fn outbox(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
     let id = super::file::unsigned(row)?;
     let route = RouteName::try_new(row.get_ref(1)?.as_str()?).ok();
-    let letter: Option<Letter> = json(row, 3)?;
-    let parts = route.zip(memory::time(row, 2)?).zip(letter);
-    Ok(parts.and_then(|((route, created), letter)| {
-        let alerts = letter.concerns.into_iter().filter_map(|row| {
+    let message: Option<KeptMessage> = json(row, 3)?;
+    let parts = route.zip(memory::time(row, 2)?).zip(message);
+    Ok(parts.and_then(|((route, created), message)| {
+        let alerts = message.concerns.into_iter().filter_map(|row| {
             Some(UnconfirmedAlert {
                 alert: Alert::try_from(row.concern).ok()?,
                 since: row.since,
@@ -238,7 +238,7 @@ fn outbox(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
         let value = StateValue::Outbox(OutboxEntry {
             route,
             created,
-            news: letter.news,
+            news: message.news,
             alerts: alerts.collect(),
             message: None,
             digest: None,

@@ -100,7 +100,7 @@ impl Reader {
     }
 }
 
-/// The news stand in the content as a letter has them.
+/// The news stand in the content as a message has them.
 fn mentions(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result<Vec<OutboxQuery>> {
     let sql = format!(
         "SELECT {COLUMNS}, news.value ->> 'health' FROM outbox, json_each(outbox.content, '$.news') AS news \

@@ -102,7 +102,7 @@ pub struct SourceRow {
 /// How long closing waits for a question under way.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
-type Question = Box<dyn FnOnce(&mut Desk) + Send>;
+type Question = Box<dyn FnOnce(&mut ReadThread) + Send>;
 
 /// Asks. A clone asks the same thread; it ends when the last one is gone.
 #[derive(Clone)]
@@ -125,7 +125,7 @@ impl Reader {
             .spawn(move || {
                 answer(
                     &queue,
-                    Desk {
+                    ReadThread {
                         path,
                         connection: None,
                     },
@@ -220,8 +220,8 @@ impl Reader {
     /// Closes the file, so that the writer is the last to close it and leaves nothing beside it. A question under way may take too long for that.
     pub(super) fn let_go(&self, patience: Duration) {
         let (done, gone) = sync_channel(1);
-        let question: Question = Box::new(move |desk| {
-            desk.connection = None;
+        let question: Question = Box::new(move |thread| {
+            thread.connection = None;
             // The reader may have given up.
             let _ = done.try_send(());
         });
@@ -246,9 +246,9 @@ impl Reader {
         question: impl FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, ReadError> {
         let (reply, answer) = oneshot::channel();
-        let question: Question = Box::new(move |desk| {
+        let question: Question = Box::new(move |thread| {
             // The reader may have given up.
-            let _ = reply.send(desk.look(question));
+            let _ = reply.send(thread.look(question));
         });
         self.questions
             .try_send(question)
@@ -261,12 +261,12 @@ impl Reader {
 }
 
 /// Where questions are answered: the file, opened when it is needed.
-struct Desk {
+struct ReadThread {
     path: PathBuf,
     connection: Option<file::Database>,
 }
 
-impl Desk {
+impl ReadThread {
     fn look<T>(
         &mut self,
         question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -282,12 +282,12 @@ impl Desk {
     }
 }
 
-fn answer(queue: &Receiver<Question>, mut desk: Desk) {
+fn answer(queue: &Receiver<Question>, mut thread: ReadThread) {
     use std::sync::mpsc::RecvTimeoutError::{Disconnected, Timeout};
     loop {
         match queue.recv_timeout(IDLE) {
-            Ok(question) => question(&mut desk),
-            Err(Timeout) => desk.connection = None,
+            Ok(question) => question(&mut thread),
+            Err(Timeout) => thread.connection = None,
             Err(Disconnected) => return,
         }
     }

@@ -1628,7 +1628,7 @@ fn a_look_back_knows_how_it_began() {
             until: time(10_000_000),
             why: GapCause::Off
         }],
-        "nobody says that labwatch runs"
+        "no row says that labwatch runs"
     );
     let late = look_back(bench.dir.path(), ever(), time(0), std::time::Instant::now());
     assert!(late.is_ok(), "so few rows need no time");

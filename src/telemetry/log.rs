@@ -20,7 +20,7 @@ use tracing_subscriber::{Layer as _, Registry, reload};
 
 use super::journal::{self, Journal};
 use super::line::{OneLine, remark};
-use super::rotate::{Bounds, RotatingFile, Surroundings};
+use super::rotate::{Bounds, RotatingFile, RotationDeps};
 use super::special;
 use crate::config::{LogFile, LogFormat, LogSettings, LogTarget};
 
@@ -224,7 +224,7 @@ impl Sink {
 }
 
 fn open_file(file: &LogFile, format: LogFormat) -> io::Result<RotatingFile> {
-    let around = Surroundings {
+    let around = RotationDeps {
         now: Box::new(Timestamp::now),
         remark: Box::new(move |now, text| remark(format, now, text)),
         complain: Box::new(|text| {

@@ -9,4 +9,4 @@ pub mod record_log;
 mod rotate;
 mod special;
 
-pub use rotate::{Bounds, Remark, RotatingFile, Surroundings};
+pub use rotate::{Bounds, Remark, RotatingFile, RotationDeps};

@@ -45,7 +45,7 @@ pub struct Bounds {
 pub type Remark = Box<dyn Fn(Timestamp, &str) -> String + Send>;
 
 /// What a [`RotatingFile`] needs of the world besides the file system.
-pub struct Surroundings {
+pub struct RotationDeps {
     pub now: Box<dyn Fn() -> Timestamp + Send>,
     /// Makes a line for the log of what is to be said about the log itself.
     pub remark: Remark,
@@ -57,7 +57,7 @@ pub struct Surroundings {
 pub struct RotatingFile {
     path: PathBuf,
     bounds: Bounds,
-    around: Surroundings,
+    around: RotationDeps,
     current: Option<Current>,
     lost: Arc<AtomicU64>,
     /// Lines lost since the last one that was written.
@@ -77,7 +77,7 @@ impl RotatingFile {
     ///
     /// # Errors
     /// When the file cannot be opened for writing.
-    pub fn open(path: &Path, bounds: Bounds, around: Surroundings) -> io::Result<Self> {
+    pub fn open(path: &Path, bounds: Bounds, around: RotationDeps) -> io::Result<Self> {
         let (path, lost) = (path.to_owned(), Arc::new(AtomicU64::new(0)));
         let mut file = Self {
             path,
@@ -358,7 +358,7 @@ mod tests {
 
         fn open_at(&self, path: &Path, max_size: u64, max_total: u64) -> RotatingFile {
             let (ahead, complaints) = (Arc::clone(&self.ahead), Arc::clone(&self.complaints));
-            let around = Surroundings {
+            let around = RotationDeps {
                 now: Box::new(move || {
                     Timestamp::now() + SignedDuration::from_secs(ahead.load(Ordering::Relaxed))
                 }),

@@ -293,7 +293,7 @@ async fn a_session_changes_something_only_from_its_own_pages() {
     assert_eq!(
         from_elsewhere.status(),
         StatusCode::FORBIDDEN,
-        "no other site signs anybody in"
+        "no other site signs a user in"
     );
 }
 
@@ -329,11 +329,7 @@ async fn a_session_ends_by_signing_out_and_with_its_token() {
         .await
         .expect("answers");
     assert!(header(&out, "set-cookie").contains(".status=; Path=/; Max-Age=0;"));
-    assert_eq!(
-        read(&cookie).await,
-        401,
-        "whoever kept the cookie has nothing"
-    );
+    assert_eq!(read(&cookie).await, 401, "a kept cookie is worth nothing");
     assert_eq!(server.noted().last().expect("a note").1, "signed out");
 
     let issued = server.issue(Scope::Read, std::time::Duration::from_secs(60));

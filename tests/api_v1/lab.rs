@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use labwatch::http::auth::{Audit, Kept, Reading, Revocations};
 use labwatch::http::{AccessSettings, Authenticator};
 
-/// A gate that lets everybody read, and nobody change anything.
+/// A gate that lets every caller read, and none change anything.
 pub fn open_gate() -> Arc<Authenticator> {
     let session = Duration::from_secs(3_600);
     let settings = AccessSettings {

@@ -16,7 +16,7 @@ use super::tools::tool;
 
 const ALL: [&str; 5] = ["pend00", "pend01", "pend02", "spin00", "trus00"];
 
-/// Every page that anybody may see.
+/// Every page that is open to all.
 const OPEN_PAGES: [&str; 18] = [
     "/",
     "/?state=ok",
@@ -94,7 +94,7 @@ async fn axe_finds_nothing_while_all_is_well() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// One is down, one degraded, one held, one a stranger; nobody can be told, and jump is away.
+/// One is down, one degraded, one held, one a stranger; no mail can be sent, and jump is away.
 async fn much_goes_wrong(lab: &Lab, monitor: &Monitor) {
     lab.power_off("pend00").expect("known");
     lab.jump_lost("pend01").expect("known");

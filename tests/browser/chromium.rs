@@ -143,7 +143,7 @@ impl Chromium {
     }
 }
 
-/// Takes what the browser says until it has ended; then nobody waits any longer.
+/// Takes what the browser says until it has ended; then no test waits any longer.
 fn read(from: ChildStdout) {
     let mut from = BufReader::new(from);
     let mut message = Vec::new();

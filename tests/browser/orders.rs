@@ -71,7 +71,7 @@ async fn an_acknowledgement_says_its_effect_and_has_it() {
     page.click("document.getElementById('confirm')").await;
     page.until("location.pathname === '/experiments/pend00' && document.getElementById('done')?.innerText.startsWith('Done.')").await;
     page.says("acknowledged by Ada: motor ordered").await;
-    // Somebody else sees it without a reload, and no name.
+    // Another reader sees it without a reload, and no name.
     another.says("acknowledged: motor ordered").await;
     assert!(
         !another.text().await.contains("Ada"),

@@ -28,7 +28,7 @@ const DOMAINS: [&str; 5] = [
 /// The most of a page that is pictured, in pixels from its top.
 const TALLEST: f64 = 5_000.0;
 
-/// A page with cookies of its own, in front of somebody.
+/// A page with cookies of its own, in front of a user.
 pub struct Page {
     browser: &'static Chromium,
     address: String,

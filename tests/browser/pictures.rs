@@ -67,7 +67,7 @@ async fn pictures_of_the_main_pages() {
     take(&reader, &into, "login", "/login").await;
     take(&reader, &into, "nowhere", "/nothing/here").await;
     much_goes_wrong(&lab, &monitor).await;
-    take(&reader, &into, "anybody", "/").await;
+    take(&reader, &into, "open", "/").await;
     wall(&reader, &into).await;
     let admin = Page::new(monitor.port()).await;
     orders::sign_in(&admin).await;

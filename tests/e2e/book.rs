@@ -1,4 +1,4 @@
-//! What book forgets is put right; what book does not answer holds nobody up.
+//! What book forgets is put right; what book does not answer holds nothing up.
 
 use std::time::{Duration, Instant};
 

@@ -117,7 +117,7 @@ async fn a_token_lets_its_bearer_in() {
         assert_ne!(
             call().send().await.expect("answered").status(),
             200,
-            "{server} lets nobody in without one"
+            "{server} lets no client in without one"
         );
     }
 }

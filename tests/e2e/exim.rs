@@ -24,7 +24,7 @@ pub const PASSWORD: &str = "ex1m-passw0rd-x5";
 /// An address that the server does not take.
 pub const GONE: &str = "gone@lab.example";
 
-/// The user and group that it runs as where the tests run as the superuser: nobody.
+/// The user and group that it runs as where the tests run as the superuser: the system's `nobody`.
 const NOBODY: u32 = 65_534;
 
 pub struct Exim {
@@ -155,7 +155,7 @@ impl Exim {
         self.folder.path().join(name)
     }
 
-    /// As whom it runs: nobody, or whoever runs the tests. Exim lets only its own user start it, so this one is.
+    /// As whom it runs: the system's `nobody`, or the user who runs the tests. Exim lets only its own user start it, so this one is.
     fn owner(&self) -> (u32, u32) {
         use std::os::unix::fs::MetadataExt;
         let meta = fs::metadata(self.folder.path()).expect("a folder");

@@ -36,7 +36,7 @@ async fn fail_and_come_back(relay: RelayVersion) {
     monitor.sees_well(&WELL).await;
     broken_from_the_start(&monitor, &lab, start, relay).await;
 
-    // A second connection that sends nothing, junk and floods disturb nobody.
+    // A second connection that sends nothing, junk and floods disturb nothing.
     let calm = histories(&monitor).await;
     lab.twin_appears("spin01-st-data").expect("known");
     for server in [Server::Relay, Server::Jump] {

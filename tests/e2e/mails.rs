@@ -1,4 +1,4 @@
-//! What maintainers get: one mail for each change, complete and well formed, also when the mail server was away. Nobody waits for it.
+//! What maintainers get: one mail for each change, complete and well formed, also when the mail server was away. Nothing waits for it.
 
 use std::time::Duration;
 
@@ -162,7 +162,7 @@ async fn refused_for_a_while() {
     lab.power_off("pend00").expect("known");
     switched(&lab, "r-pend00", 1).await;
     monitor.logs(&["not sent: cannot connect"]).await;
-    // It is well again before anybody could be told that it was not. Whether the mail was read is not known, so both are told.
+    // It is well again before a mail could say that it was not. Whether the mail was read is not known, so both are told.
     lab.power_on("pend00").expect("known");
     switched(&lab, "r-pend00", 2).await;
     lab.power_off("spin00").expect("known");

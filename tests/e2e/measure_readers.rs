@@ -146,7 +146,7 @@ async fn measure_liveness_while_all_around_it_hangs() {
     let monitor = Monitor::start(&lab, &DEFAULTS).await;
     monitor.logs(&["relay is live"]).await;
     lab.freeze(Server::Book, true);
-    // Nobody else can write into the memory until this ends.
+    // No other process can write into the store until this ends.
     let file = monitor
         .folder()
         .join("data")

@@ -362,7 +362,7 @@ pub async fn kill(signal: &str, pid: u32) {
     assert!(status.success(), "kill -{signal}");
 }
 
-/// A port below those that the system gives to outgoing connections, so that nobody else takes it before the program does.
+/// A port below those that the system gives to outgoing connections, so that no other process takes it before the program does.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 100).expect("small") * 100;
@@ -373,7 +373,7 @@ pub fn free_port() -> u16 {
         .expect("a free port")
 }
 
-/// Status and body of an answer; `None` where nobody answers.
+/// Status and body of an answer; `None` where there is no answer.
 pub async fn get(port: u16, path: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n");
@@ -399,7 +399,7 @@ pub fn said(folder: &Path) -> String {
         .collect()
 }
 
-/// The values that nobody may see. An empty one is none.
+/// The values that may not be seen. An empty one is none.
 fn secrets_in(variables: &[Variable]) -> Vec<String> {
     let is_secret = |name: &str| {
         (name.contains("SECRET") || name.contains("PASSWORD")) && !name.ends_with("_FILE")

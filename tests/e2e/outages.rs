@@ -37,7 +37,7 @@ async fn stuck(relay: RelayVersion, server: Server) {
             "the connection is open but tells nothing: dialling anew",
         ])
         .await;
-    // Somebody reads what is said, and does it.
+    // An operator reads what is said, and does it.
     let said = monitor.lines(&[&source, "reports are coming"]).len();
     lab.kill(server).await;
     lab.mute(server, false).expect("can");

@@ -197,7 +197,7 @@ async fn below_a_path_is_everything_and_outside_of_it_nothing() {
     );
 }
 
-/// Whoever wants a page without a session is led to the form, and from there to where they wanted to go.
+/// A reader who wants a page without a session is led to the form, and from there to where they wanted to go.
 async fn signs_in(below: &mut Below) {
     let away = below.get("pools?x=1").await;
     let form = "/ed0/lab/login?next=%2Fpools%3Fx%3D1";

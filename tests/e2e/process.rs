@@ -152,7 +152,7 @@ async fn after_a_kill_it_goes_on_where_it_was() {
     assert_eq!(
         switches(&lab, "r-spin00"),
         [false, true],
-        "it was mended while nobody looked"
+        "it was mended while labwatch was off"
     );
     lab.power_on("pend00").expect("known");
     switched(&lab, "r-pend00", 2).await;

@@ -11,7 +11,7 @@ use tokio::task::JoinSet;
 use super::laboratory::{laboratory, switched};
 use super::monitor::{Monitor, environment};
 
-/// The ports that somebody wanted to reach through the proxy.
+/// The ports that a client wanted to reach through the proxy.
 type Reached = Arc<Mutex<BTreeSet<u16>>>;
 
 /// Takes one connection through to where it wants: SOCKS 5 without a login, to an address or a name.

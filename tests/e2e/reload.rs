@@ -101,7 +101,7 @@ async fn a_right_file_takes_effect_at_sighup_and_a_wrong_one_changes_nothing() {
     assert_eq!(
         lab.mail().mails().len(),
         2,
-        "nobody is told again: {:#?}",
+        "nothing is notified again: {:#?}",
         lab.mail().mails()
     );
 
@@ -138,7 +138,7 @@ async fn a_right_file_takes_effect_at_sighup_and_a_wrong_one_changes_nothing() {
     assert_eq!(switches(&lab, "r-pend00"), [false, true]);
 
     reloads(&monitor, &file, FIRST).await;
-    mail(&lab, "nobody works on trus00 any more", |mail| {
+    mail(&lab, "the work on trus00 has ended", |mail| {
         mail.subject.contains("trus00")
     })
     .await;

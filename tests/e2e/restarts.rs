@@ -102,7 +102,7 @@ async fn killed_for_long(monitor: &Monitor, lab: &Lab, server: Server) {
     settled(monitor, server, Timestamp::now()).await;
 }
 
-/// The server is back before anybody notices more than a lost connection.
+/// The server is back before more than a lost connection is noticed.
 async fn killed_and_started_at_once(monitor: &Monitor, lab: &Lab, server: Server) {
     let source = format!("\"source\":\"{server}\"");
     let said = monitor.lines(&[&source, "reports are coming"]).len();

@@ -82,7 +82,7 @@ async fn a_refused_password_is_shown_and_not_tried_again_and_again() {
     .await;
 }
 
-/// Nobody mends an address that is gone: the others have the mail, and it is over.
+/// An address that is gone is not mended: the others have the mail, and it is over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs exim; scripts/test.sh runs it"]
 async fn a_dead_address_keeps_the_mail_from_nobody_else() {
@@ -116,7 +116,7 @@ async fn a_dead_address_keeps_the_mail_from_nobody_else() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// The server is asked seldom whether it lets us in, so a wrong password locks nobody out, and nothing need be sent to find it out.
+/// The server is asked seldom whether it lets us in, so a wrong password locks no account, and nothing need be sent to find it out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs exim; scripts/test.sh runs it"]
 async fn a_wrong_password_is_found_out_before_anything_is_sent() {

@@ -35,7 +35,7 @@ impl Program {
                     continue;
                 };
                 let count = {
-                    let mut all = all.lock().expect("nobody panics");
+                    let mut all = all.lock().expect("no thread panics");
                     all.push(request);
                     all.len()
                 };
@@ -58,7 +58,7 @@ impl Program {
 
     /// The messages so far.
     fn heard(&self) -> Vec<(String, String)> {
-        self.heard.lock().expect("nobody panics").clone()
+        self.heard.lock().expect("no thread panics").clone()
     }
 
     /// Waits for the `count`th message.

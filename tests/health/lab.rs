@@ -54,7 +54,7 @@ impl Hands {
 /// The health of a service, with everything that tells it something.
 pub struct Bench {
     pub hands: Hands,
-    pub desk: HealthState,
+    pub health_state: HealthState,
     pub registry: Registry,
     pub store: Reporter,
     pub web: Reporter,
@@ -107,11 +107,12 @@ impl Bench {
             built: Some("2026-11-20T12:00:00Z"),
             started: at(0),
         };
-        let desk = HealthState::new(settings, identity, hands.clock(), registry.clone(), seen)
-            .expect("free");
+        let health_state =
+            HealthState::new(settings, identity, hands.clock(), registry.clone(), seen)
+                .expect("free");
         Self {
             hands,
-            desk,
+            health_state,
             registry,
             store,
             web,
@@ -152,7 +153,7 @@ impl Bench {
         last.counts = count(&last);
         self.snapshots.send_replace(Arc::new(last.clone()));
         // The start is over when it is seen that it is.
-        drop(self.desk.picture());
+        drop(self.health_state.picture());
     }
 
     /// What people have acknowledged is this.
@@ -191,7 +192,7 @@ impl Bench {
     /// The loop turns, and store and web are found well.
     pub fn turn(&self, seconds: u64) {
         self.hands.set(seconds);
-        self.desk.turned();
+        self.health_state.turned();
         self.store.report(Finding::ok());
     }
 }

@@ -148,7 +148,7 @@ fn counting(bench: &Bench) -> (Probes, Arc<AtomicU32>) {
     (probes, count)
 }
 
-/// Many who ask at once share one run, soon after it nobody gets another, and book is read each time.
+/// Many who ask at once share one run, soon after it no caller gets another, and book is read each time.
 #[tokio::test]
 async fn a_fresh_run_is_shared_and_bounded() {
     let bench = Arc::new(Bench::well());
@@ -163,7 +163,7 @@ async fn a_fresh_run_is_shared_and_bounded() {
     let mut running = JoinSet::new();
     running.spawn(probes.run(CancellationToken::new()));
     while bench
-        .desk
+        .health_state
         .picture()
         .component("counted")
         .is_some_and(|one| one.last_update.is_none())

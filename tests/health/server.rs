@@ -94,9 +94,9 @@ impl Server {
             ("host", Box::new(|_| Err("it does not say".to_owned()))),
         ];
         let health = HealthRoutes {
-            desk: bench.desk.clone(),
+            health_state: bench.health_state.clone(),
             refresher: Arc::new(Refresher::new(
-                bench.desk.clone(),
+                bench.health_state.clone(),
                 probes.asker(),
                 poll_book,
             )),

@@ -45,12 +45,14 @@ fn a_maintainer_is_told_what_opening_does() {
         closed(lab, "exam", "failing: spin00", &["pend00", "spin00"]);
         put(lab, down("spin00"));
     });
-    let open = bench.desk.preview(&order("exam", true, "inspected"));
+    let open = bench
+        .health_state
+        .preview(&order("exam", true, "inspected"));
     assert_eq!(
         open.expect("is closed").text,
         "exam is open again; pend00, spin00 can be booked again when it works; it fails now because of spin00, and is closed again after 1 bad checks in a row"
     );
-    let again = bench.desk.preview(&order("exam", false, "x"));
+    let again = bench.health_state.preview(&order("exam", false, "x"));
     assert_eq!(
         again.expect_err("is closed").to_string(),
         "the category exam is closed already"
@@ -61,7 +63,7 @@ fn a_maintainer_is_told_what_opening_does() {
 fn a_maintainer_is_told_what_closing_does() {
     let bench = Bench::well();
     let close = order("pendulums", false, "exam lock");
-    let effect = bench.desk.preview(&close).expect("is open");
+    let effect = bench.health_state.preview(&close).expect("is open");
     assert_eq!(
         effect.text,
         "pendulums is closed until a person opens it: /__gtg answers 503 and /__health is not ok for it; book is not changed"
@@ -88,11 +90,15 @@ fn a_maintainer_is_told_what_closing_does() {
             "\"reason\" must be one line of text, not empty",
         ),
     ] {
-        let said = bench.desk.preview(&wrong).expect_err("refused").to_string();
+        let said = bench
+            .health_state
+            .preview(&wrong)
+            .expect_err("refused")
+            .to_string();
         assert!(said.starts_with(why), "{said}");
     }
     let everything = bench
-        .desk
+        .health_state
         .preview(&order("default", false, "exam lock"))
         .expect("is open");
     assert!(

@@ -34,7 +34,7 @@ async fn trap_01_one_part_that_recovers_does_not_speak_for_another() {
     bench.web.report(Finding::error("gone"));
     bench.web.report(Finding::ok());
     assert_eq!(
-        bench.desk.picture().overall(),
+        bench.health_state.picture().overall(),
         (State::Error, "store: disk full".to_owned())
     );
     for path in [
@@ -195,7 +195,7 @@ async fn trap_06_odd_names_have_groups() {
     );
 }
 
-/// Whichever of them is acknowledged: what speaks for the group is one that nobody has acknowledged.
+/// Whichever of them is acknowledged: what speaks for the group is one that is not acknowledged.
 #[tokio::test]
 async fn trap_07_all_down_and_one_acknowledged_is_always_the_same() {
     for acked in ["pend00", "pend01"] {
@@ -376,7 +376,7 @@ async fn trap_16_of_two_that_fail_the_same_speaks_and_nothing_is_said_twice() {
         "the same is no news"
     );
     let since = bench
-        .desk
+        .health_state
         .picture()
         .component(STORE)
         .expect("is there")
@@ -384,7 +384,7 @@ async fn trap_16_of_two_that_fail_the_same_speaks_and_nothing_is_said_twice() {
     for second in 121..126 {
         bench.show(second, |lab| lab.sources[2].health = SourceHealth::Down);
         bench.store.report(Finding::error("full"));
-        let picture = bench.desk.picture();
+        let picture = bench.health_state.picture();
         assert_eq!(
             picture.overall(),
             (State::Error, "book: it does not answer".to_owned()),
@@ -402,7 +402,7 @@ async fn trap_16_of_two_that_fail_the_same_speaks_and_nothing_is_said_twice() {
 async fn trap_17_a_check_may_read_the_status_of_others() {
     let bench = Bench::well();
     let mut probes = Probes::default();
-    let (registry, desk) = (bench.registry.clone(), bench.desk.clone());
+    let (registry, health_state) = (bench.registry.clone(), bench.health_state.clone());
     let pace = Pace {
         period: Duration::from_secs(60),
         timeout: Duration::from_secs(5),
@@ -410,7 +410,7 @@ async fn trap_17_a_check_may_read_the_status_of_others() {
         cooldown: Duration::ZERO,
     };
     let check = Box::new(move || {
-        let seen = registry.components().len() + desk.picture().components.len();
+        let seen = registry.components().len() + health_state.picture().components.len();
         Box::pin(async move { Attempt::Found(Finding::new(State::Warn, format!("{seen} seen"))) })
             as futures_util::future::BoxFuture<'static, Attempt>
     });
@@ -422,7 +422,7 @@ async fn trap_17_a_check_may_read_the_status_of_others() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     assert_eq!(
         bench
-            .desk
+            .health_state
             .picture()
             .component("curious")
             .expect("is there")
@@ -437,7 +437,7 @@ async fn trap_19_a_picture_that_nobody_makes_anew_is_recognisably_old() {
     let bench = Bench::well();
     let server = Server::start(&bench).await;
     assert_eq!(server.status("/__gtg").await, 200);
-    let turns = || labwatch::health::dialects::numbers(&bench.desk.picture()).turns;
+    let turns = || labwatch::health::dialects::numbers(&bench.health_state.picture()).turns;
     assert!(turns());
     bench.hands.set(162);
     assert!(!turns(), "the pilot light is out");

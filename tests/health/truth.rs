@@ -147,9 +147,9 @@ fn picture(case: &Case) -> Picture {
         bench.show(121, |lab| closed(lab, category, "moved", &[]));
     }
     if case.stopping {
-        bench.desk.stopping();
+        bench.health_state.stopping();
     }
-    bench.desk.picture()
+    bench.health_state.picture()
 }
 
 /// What each view says of a category.

@@ -131,7 +131,7 @@ pub async fn eventually<T>(
     }
 }
 
-/// A port that nobody listens on now.
+/// A port without a listener.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("binds");
     listener.local_addr().expect("has an address").port()

@@ -25,31 +25,31 @@ from client.models import (
 )
 
 address, token = sys.argv[2:]
-anybody = Client(base_url=address)
+reader = Client(base_url=address)
 maintainer = AuthenticatedClient(base_url=address, token=token)
 
 # Lists, and pages to the end.
 names, cursor = [], None
 while True:
     more = {} if cursor is None else {"cursor": cursor}
-    page = list_experiments.sync(client=anybody, limit=40, **more)
+    page = list_experiments.sync(client=reader, limit=40, **more)
     assert isinstance(page, PageExperiment), page
     names += [one.name for one in page.items]
     cursor = page.next_
     if cursor is None:
         break
 assert len(names) == len(set(names)) == 250, len(names)
-bad = list_experiments.sync(client=anybody, state=[Health.DOWN, Health.FLAPPING])
+bad = list_experiments.sync(client=reader, state=[Health.DOWN, Health.FLAPPING])
 assert [one.name for one in bad.items] == ["pend000"]
 assert bad.items[0].health is Health.DOWN
-one = experiment.sync("pend000", client=anybody)
+one = experiment.sync("pend000", client=reader)
 assert isinstance(one, ExperimentDetail), one
 
 # Refusals have reasons.
-unknown = experiment.sync("nope", client=anybody)
+unknown = experiment.sync("nope", client=reader)
 assert isinstance(unknown, Problem) and unknown.reason is Reason.UNKNOWN_EXPERIMENT, unknown
 body = MakeHold(resource="r-pend001", reason="exam")
-stranger = make_hold.sync(client=anybody, body=body)
+stranger = make_hold.sync(client=reader, body=body)
 assert stranger.reason is Reason.TOKEN_NEEDED, stranger
 
 # Holds with a dry run, which holds nothing.
@@ -72,7 +72,7 @@ ended = end_acknowledgement.sync(number, client=maintainer, if_match=shown.heade
 assert ended.done is True, ended
 
 # Reads an event. The client would wait for the end of the stream, so its request is sent by the library below it.
-with anybody.get_httpx_client().stream(**stream._get_kwargs()) as events:
+with reader.get_httpx_client().stream(**stream._get_kwargs()) as events:
     assert events.status_code == 200
     event = {}
     for line in events.iter_lines():

@@ -259,7 +259,7 @@ fn health(pictures: &watch::Receiver<Arc<Snapshot>>, give: &Arc<Give>) -> Health
         built: None,
         started: at(0),
     };
-    let desk = HealthState::new(
+    let health_state = HealthState::new(
         Settings::default(),
         identity,
         Arc::new(clock),
@@ -269,11 +269,11 @@ fn health(pictures: &watch::Receiver<Arc<Snapshot>>, give: &Arc<Give>) -> Health
     .expect("free");
     HealthRoutes {
         refresher: Arc::new(Refresher::new(
-            desk.clone(),
+            health_state.clone(),
             Probes::default().asker(),
             Box::new(|| {}),
         )),
-        desk,
+        health_state,
         pushed: Arc::new(passive),
         contributors: Arc::new([]),
         endpoints: Arc::new([]),

@@ -34,16 +34,16 @@ fn twelve_failures_one_after_another_and_their_return_are_four_messages() {
         world.run(8);
     }
     world.run(1_200);
-    let letters = world.letters(ANN, begin);
-    assert!(letters.len() <= 4, "{letters:#?}");
+    let messages = world.messages(ANN, begin);
+    assert!(messages.len() <= 4, "{messages:#?}");
     for stub in &TWENTY[..12] {
-        let told = letters
+        let told = messages
             .iter()
             .filter(|(_, text)| text.contains(&format!("{stub} ok after")));
         assert_eq!(
             told.count(),
             1,
-            "the end of each is told once: {stub} {letters:#?}"
+            "the end of each is told once: {stub} {messages:#?}"
         );
     }
 }
@@ -60,13 +60,13 @@ fn what_gets_worse_is_told_at_once_where_it_is_booked_soon() {
     let begin = world.now;
     world.lose(&["pend07"]);
     world.run(30);
-    let letters = world.letters(ANN, begin);
-    let last = letters.last().expect("some");
+    let messages = world.messages(ANN, begin);
+    let last = messages.last().expect("some");
     assert!(
         last.1.contains("pend07 down") && last.1.contains("pend06 down"),
-        "{letters:#?}"
+        "{messages:#?}"
     );
-    assert!(last.0 < 25, "{letters:#?}");
+    assert!(last.0 < 25, "{messages:#?}");
 }
 
 /// A power cut at each distance of jump's reports behind relay's.
@@ -82,9 +82,9 @@ fn a_power_cut_is_two_messages_whatever_the_order_of_the_reports() {
         let back = world.now;
         world.regain(&["pend00"]);
         world.run(600);
-        let letters = world.letters(ANN, begin);
-        assert_eq!(letters.len(), 2, "{behind} ms: {letters:#?}");
-        assert_eq!(letters[0].1, "pend00 down", "{behind} ms");
+        let messages = world.messages(ANN, begin);
+        assert_eq!(messages.len(), 2, "{behind} ms: {messages:#?}");
+        assert_eq!(messages[0].1, "pend00 down", "{behind} ms");
         let down = &world.mailboxes[0].message.news[0];
         assert_eq!(
             down.issues.len(),
@@ -93,12 +93,12 @@ fn a_power_cut_is_two_messages_whatever_the_order_of_the_reports() {
             down.issues
         );
         assert!(
-            letters[1].1.starts_with("pend00 ok after") && letters[1].1.ends_with(" s down"),
-            "{letters:?}"
+            messages[1].1.starts_with("pend00 ok after") && messages[1].1.ends_with(" s down"),
+            "{messages:?}"
         );
         assert!(
-            back.since(begin).as_secs() + 7 >= letters[1].0,
-            "{letters:?}"
+            back.since(begin).as_secs() + 7 >= messages[1].0,
+            "{messages:?}"
         );
         let (withdrawn, _) = world.withdrawn[0];
         assert!(
@@ -116,7 +116,7 @@ fn a_source_that_does_not_report_is_not_waited_for() {
     let begin = world.now;
     world.silent.insert("pend00");
     world.run(60);
-    let (at, _) = world.letters(ANN, begin)[0];
+    let (at, _) = world.messages(ANN, begin)[0];
     assert!(at <= 10 + 5 + 6, "{at}");
 }
 
@@ -131,22 +131,22 @@ fn a_day_of(down: u64, up: u64) -> Vec<(u64, String)> {
         world.run(up);
     }
     world.run(3 * 3_600);
-    world.letters(ANN, begin)
+    world.messages(ANN, begin)
 }
 
 #[test]
 fn an_experiment_that_comes_and_goes_is_told_as_unsteady_once_and_when_it_holds() {
     for (down, up) in [(600, 600), (900, 900), (3_600, 1_800), (30, 1_800)] {
-        let letters = a_day_of(down, up);
-        assert!(letters.len() <= 12, "{down}/{up}: {letters:#?}");
-        let unsteady = letters
+        let messages = a_day_of(down, up);
+        assert!(messages.len() <= 12, "{down}/{up}: {messages:#?}");
+        let unsteady = messages
             .iter()
             .filter(|(_, text)| text.contains("It is unsteady"));
-        assert_eq!(unsteady.count(), 1, "{down}/{up}: {letters:#?}");
-        let (_, last) = letters.last().expect("some");
+        assert_eq!(unsteady.count(), 1, "{down}/{up}: {messages:#?}");
+        let (_, last) = messages.last().expect("some");
         assert!(
             last.starts_with("pend00 ok") && last.contains("has been steady for 2 h"),
-            "{letters:#?}"
+            "{messages:#?}"
         );
     }
 }
@@ -161,7 +161,7 @@ fn an_unsteady_experiment_stays_so_across_a_restart_and_may_hold_as_down() {
         world.regain(&["pend00"]);
         world.run(600);
     }
-    let before = world.letters(ANN, begin).len();
+    let before = world.messages(ANN, begin).len();
     world.restart();
     for _ in 0..6 {
         world.lose(&["pend00"]);
@@ -169,21 +169,21 @@ fn an_unsteady_experiment_stays_so_across_a_restart_and_may_hold_as_down() {
         world.regain(&["pend00"]);
         world.run(600);
     }
-    assert_eq!(world.letters(ANN, begin).len(), before);
+    assert_eq!(world.messages(ANN, begin).len(), before);
     world.lose(&["pend00"]);
     world.run(3 * 3_600);
-    let letters = world.letters(ANN, begin);
-    assert_eq!(letters.len(), before + 1, "{letters:#?}");
+    let messages = world.messages(ANN, begin);
+    assert_eq!(messages.len(), before + 1, "{messages:#?}");
     assert!(
-        letters[before]
+        messages[before]
             .1
             .starts_with("pend00 down (It was unsteady"),
-        "{letters:#?}"
+        "{messages:#?}"
     );
     world.regain(&["pend00"]);
     world.run(60);
     assert_eq!(
-        world.letters(ANN, begin).len(),
+        world.messages(ANN, begin).len(),
         before + 2,
         "it counts anew"
     );
@@ -198,14 +198,14 @@ fn an_experiment_that_leaves_book_while_it_is_told_as_down_gets_a_last_word() {
     world.listed.remove("pend00");
     world.poll();
     world.run(26 * 3_600);
-    let letters = world.letters(ANN, begin);
-    let (_, last) = letters.last().expect("some");
+    let messages = world.messages(ANN, begin);
+    let (_, last) = messages.last().expect("some");
     assert!(
         last.contains("pend00 is not watched any more") && last.ends_with("last known as down"),
-        "{letters:#?}"
+        "{messages:#?}"
     );
     world.run(3_600);
-    assert_eq!(world.letters(ANN, begin).len(), letters.len());
+    assert_eq!(world.messages(ANN, begin).len(), messages.len());
 }
 
 /// How often a route is notified in the worst hour.
@@ -248,6 +248,6 @@ proptest! {
             }
             world.run(seconds);
         }
-        prop_assert!(worst_hour(&world) <= 15, "{:#?}", world.letters(ANN, world.now));
+        prop_assert!(worst_hour(&world) <= 15, "{:#?}", world.messages(ANN, world.now));
     }
 }

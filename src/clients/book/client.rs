@@ -334,7 +334,7 @@ fn without_answer(fault: CallError) -> CallError {
     }
 }
 
-/// The beginning of a reason: whoever types one into book may paste anything.
+/// The beginning of a reason: a person who types one into book may paste anything.
 fn bounded(reason: &str) -> &str {
     let end = (0..=MAX_REASON_BYTES.min(reason.len()))
         .rev()
@@ -653,7 +653,7 @@ mod tests {
             assert_eq!(fault.as_str(), as_str, "{fault}");
         }
         let dead = FakeBook::dead_address().await;
-        let fault = dead.resources().await.expect_err("nobody there");
+        let fault = dead.resources().await.expect_err("no server there");
         assert_eq!(fault.as_str(), "refused", "{fault}");
     }
 

@@ -151,7 +151,7 @@ impl FakeBook {
     }
 
     fn book(&self) -> MutexGuard<'_, Book> {
-        self.shared.lock().expect("nobody panics")
+        self.shared.lock().expect("no thread panics")
     }
 }
 
@@ -180,7 +180,7 @@ async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Re
         .unwrap_or_default()
         .to_owned();
     let trouble = {
-        let mut book = shared.lock().expect("nobody panics");
+        let mut book = shared.lock().expect("no thread panics");
         book.tokens.insert(token.clone());
         book.trouble
     };
@@ -210,7 +210,7 @@ async fn play(trouble: Trouble) -> Response {
 }
 
 async fn resources(State(shared): State<Shared>) -> Response {
-    let book = shared.lock().expect("nobody panics");
+    let book = shared.lock().expect("no thread panics");
     let entry = |stub: &str| json!({"description": "d", "streams": ["st-data", "st-video"], "tests": null, "topic_stub": stub});
     let all: BTreeMap<_, _> = book
         .resources
@@ -221,7 +221,7 @@ async fn resources(State(shared): State<Shared>) -> Response {
 }
 
 async fn status(State(shared): State<Shared>) -> Response {
-    let book = shared.lock().expect("nobody panics");
+    let book = shared.lock().expect("no thread panics");
     let now = (Timestamp::now() + book.ahead).to_string();
     axum::Json(json!({"resources": book.resources.len(), "locked": false, "message": "Welcome", "now": now})).into_response()
 }
@@ -230,7 +230,7 @@ async fn document(State(shared): State<Shared>, uri: Uri) -> Response {
     let name = uri.path().rsplit('/').next().unwrap_or_default().to_owned();
     let answer = shared
         .lock()
-        .expect("nobody panics")
+        .expect("no thread panics")
         .documents
         .get(name.as_str())
         .cloned();
@@ -247,7 +247,7 @@ async fn read(State(shared): State<Shared>, Path(name): Path<String>) -> Respons
     {
         return play(trouble).await;
     }
-    let book = shared.lock().expect("nobody panics");
+    let book = shared.lock().expect("no thread panics");
     let Some((_, available, reason)) = book.resources.get(&name) else {
         return gone(&name);
     };
@@ -276,7 +276,7 @@ async fn switch(
             &json!({"code": 602, "message": "reason in query is required"}),
         );
     };
-    let mut book = shared.lock().expect("nobody panics");
+    let mut book = shared.lock().expect("no thread panics");
     let Some(resource) = book.resources.get_mut(&name) else {
         return gone(&name);
     };
@@ -293,7 +293,7 @@ async fn no_such_path(uri: Uri) -> Response {
 
 /// Notes the call and gives the resource's trouble.
 fn note(shared: &Shared, method: &Method, name: &str) -> Option<Trouble> {
-    let mut book = shared.lock().expect("nobody panics");
+    let mut book = shared.lock().expect("no thread panics");
     book.calls.push(format!("{method} {name}"));
     book.troubles.get(name).copied()
 }

@@ -26,13 +26,13 @@ pub const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
 /// The longest pause after a failed poll.
 pub const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
 
-/// The longest pause after an empty manifest: somebody is about to upload one.
+/// The longest pause after an empty manifest: an operator is about to upload one.
 pub const EMPTY_PAUSE: Duration = Duration::from_secs(10);
 
 /// How many names of resources a line of the log holds at most.
 const MAX_NAMED: usize = 20;
 
-/// When book's clock is further from ours than this, somebody should look at the clocks: tokens depend on them.
+/// When book's clock is further from ours than this, an operator should look at the clocks: tokens depend on them.
 pub const MAX_SKEW: SignedDuration = SignedDuration::from_secs(5);
 
 /// What is polled, and how often.
@@ -46,7 +46,7 @@ pub struct Poller {
 
 /// Polls at once, then again and again until `stop`; sooner when a poll failed, and at once on `poll_now`.
 /// Each poll ends in one `Input::Book` or `Input::BookFailed`; behind one that found resources comes an `Input::Timetable`, where
-/// book tells it. Ends by itself when nobody takes the inputs.
+/// book tells it. Ends by itself when the inputs are not taken any more.
 pub async fn run(
     poller: Poller,
     inputs: mpsc::Sender<Input>,
@@ -331,7 +331,7 @@ fn tell_reading(outcome: Outcome, reading: &BookReading, unread: &[String]) {
         Outcome::Whole | Outcome::Failed => info!(source = "book", resources, "book polled"),
         Outcome::Empty => warn!(
             source = "book",
-            "book has no manifest: somebody must upload one"
+            "book has no manifest: an operator must upload one"
         ),
         Outcome::Partial => warn!(
             source = "book",

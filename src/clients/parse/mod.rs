@@ -1,6 +1,6 @@
 //! One websocket message of relay or jump becomes a report. Finds the report among whatever else the message holds; does no IO.
 //!
-//! relay joins queued messages into one without any delimiter, and whoever may write to the topic of the reports can put anything
+//! relay joins queued messages into one without any delimiter, and a client that may write to the topic of the reports can put anything
 //! there: other clients' commands, junk, broken JSON. So a message is a row of JSON values with junk between, and the last whole report
 //! among them counts.
 

@@ -15,7 +15,7 @@ use url::Url;
 
 use super::{Message, Size, below};
 use crate::config::HttpTarget;
-use crate::effects::notification::{Letter, one_line, page_of, words};
+use crate::effects::notification::{Presentation, one_line, page_of, words};
 use engine::model::{Health, RouteName};
 use engine::{AlertLine, Line, Occasion, Snapshot};
 
@@ -58,7 +58,7 @@ fn address(target: &HttpTarget) -> Result<Url, String> {
 
 /// What a notification tells: what is over first, so that it is not lost at the bound, then what lasts.
 fn alerts(message: &Message<'_>, size: Size) -> Vec<Alert> {
-    let (summary, letter) = (message.summary, message.letter);
+    let (summary, presentation) = (message.summary, message.presentation);
     let now = summary.at;
     if summary.occasion == Occasion::Test {
         return vec![test(message)];
@@ -66,21 +66,21 @@ fn alerts(message: &Message<'_>, size: Size) -> Vec<Alert> {
     let over = summary
         .news
         .iter()
-        .filter_map(|line| resolved(line, letter, now));
+        .filter_map(|line| resolved(line, presentation, now));
     let open = summary
         .problems
         .iter()
-        .map(|line| firing(line, letter, now));
+        .map(|line| firing(line, presentation, now));
     let concerns = summary
         .alerts
         .iter()
-        .map(|alert| concern(alert, letter, now));
+        .map(|alert| concern(alert, presentation, now));
     let mut all: Vec<Alert> = concerns.chain(over).chain(open).collect();
     let most = size.of(all.len().min(MAX_ALERTS)).max(1);
     let left_out = all.len().saturating_sub(most);
     all.truncate(most);
     if left_out > 0 {
-        all.push(more(left_out, letter, now));
+        all.push(more(left_out, presentation, now));
     }
     all
 }
@@ -90,7 +90,7 @@ fn test(message: &Message<'_>) -> Alert {
     let now = message.summary.at;
     let annotations = texts(&message.content.title, &message.content.lead.join(" "));
     Alert {
-        labels: labels("LabwatchTest", "info", message.letter),
+        labels: labels("LabwatchTest", "info", message.presentation),
         annotations,
         starts_at: now,
         ends_at: now + SignedDuration::from_secs(60),
@@ -98,46 +98,46 @@ fn test(message: &Message<'_>) -> Alert {
     }
 }
 
-fn more(left_out: usize, letter: &Letter, now: Timestamp) -> Alert {
+fn more(left_out: usize, presentation: &Presentation, now: Timestamp) -> Alert {
     let text = format!("{left_out} more experiments have a problem");
     Alert {
-        labels: labels("LabwatchMore", "critical", letter),
+        labels: labels("LabwatchMore", "critical", presentation),
         annotations: texts(&text, "They are too many for an alert each."),
         starts_at: now,
         ends_at: now + SignedDuration::from_hours(1),
-        generator_url: letter.page.clone(),
+        generator_url: presentation.page.clone(),
     }
 }
 
-fn firing(line: &Line, letter: &Letter, now: Timestamp) -> Alert {
-    let (said, facts) = one_line(line, letter, now);
+fn firing(line: &Line, presentation: &Presentation, now: Timestamp) -> Alert {
+    let (said, facts) = one_line(line, presentation, now);
     Alert {
-        labels: of_experiment(line.stub.as_str(), line.health, letter),
+        labels: of_experiment(line.stub.as_str(), line.health, presentation),
         annotations: texts(&said, &facts),
         starts_at: line.since.min(now),
         ends_at: now + ENDS_AFTER,
-        generator_url: page_of(line.stub.as_str(), letter),
+        generator_url: page_of(line.stub.as_str(), presentation),
     }
 }
 
 /// The end of the alert that was sent before; `None` where that is the one that goes on.
-fn resolved(line: &Line, letter: &Letter, now: Timestamp) -> Option<Alert> {
+fn resolved(line: &Line, presentation: &Presentation, now: Timestamp) -> Option<Alert> {
     let was = line.notified;
     if was == Health::Ok || severity(was) == severity(line.health) {
         return None;
     }
-    let (said, facts) = one_line(line, letter, now);
+    let (said, facts) = one_line(line, presentation, now);
     Some(Alert {
-        labels: of_experiment(line.stub.as_str(), was, letter),
+        labels: of_experiment(line.stub.as_str(), was, presentation),
         annotations: texts(&said, &facts),
         starts_at: line.since.min(now),
         ends_at: now,
-        generator_url: page_of(line.stub.as_str(), letter),
+        generator_url: page_of(line.stub.as_str(), presentation),
     })
 }
 
-fn concern(alert: &AlertLine, letter: &Letter, now: Timestamp) -> Alert {
-    let mut labels = labels("LabwatchLaboratory", "critical", letter);
+fn concern(alert: &AlertLine, presentation: &Presentation, now: Timestamp) -> Alert {
+    let mut labels = labels("LabwatchLaboratory", "critical", presentation);
     let about = alert
         .alert
         .map_or_else(|| "labwatch".to_owned(), String::from);
@@ -150,7 +150,7 @@ fn concern(alert: &AlertLine, letter: &Letter, now: Timestamp) -> Alert {
             Some(lasted) => alert.since.checked_add(lasted).unwrap_or(now).min(now),
             None => now + ENDS_AFTER,
         },
-        generator_url: letter.page.clone(),
+        generator_url: presentation.page.clone(),
     }
 }
 
@@ -162,7 +162,7 @@ pub(super) fn still_firing(
     target: &HttpTarget,
     route: &RouteName,
     snapshot: &Snapshot,
-    letter: &Letter,
+    presentation: &Presentation,
 ) -> Result<Option<super::Request>, String> {
     let now = snapshot.at;
     let told = snapshot.notified.iter().filter(|told| told.route == *route);
@@ -172,11 +172,11 @@ pub(super) fn still_firing(
         .map(|told| {
             let name = told.stub.as_str();
             Alert {
-                labels: of_experiment(name, told.health, letter),
+                labels: of_experiment(name, told.health, presentation),
                 annotations: texts(&format!("{name} is {}", told.health), ""),
                 starts_at: told.at.min(now),
                 ends_at: now + ENDS_AFTER,
-                generator_url: page_of(name, letter),
+                generator_url: page_of(name, presentation),
             }
         })
         .collect();
@@ -199,15 +199,23 @@ fn severity(health: Health) -> &'static str {
     }
 }
 
-fn of_experiment(name: &str, health: Health, letter: &Letter) -> BTreeMap<&'static str, String> {
-    let mut labels = labels("LabwatchExperiment", severity(health), letter);
+fn of_experiment(
+    name: &str,
+    health: Health,
+    presentation: &Presentation,
+) -> BTreeMap<&'static str, String> {
+    let mut labels = labels("LabwatchExperiment", severity(health), presentation);
     labels.insert("experiment", name.to_owned());
     labels
 }
 
 /// What tells alerts apart: as long as one lasts these stay.
-fn labels(name: &str, severity: &str, letter: &Letter) -> BTreeMap<&'static str, String> {
-    let lab = letter.subject.trim().trim_matches(['[', ']']);
+fn labels(
+    name: &str,
+    severity: &str,
+    presentation: &Presentation,
+) -> BTreeMap<&'static str, String> {
+    let lab = presentation.subject.trim().trim_matches(['[', ']']);
     let all = [("alertname", name), ("severity", severity), ("lab", lab)];
     let set = all.into_iter().filter(|(_, value)| !value.is_empty());
     set.map(|(label, value)| (label, words::clip(value, MAX_CHARS)))

@@ -22,7 +22,7 @@ use url::Url;
 pub use alertmanager::REPEAT_EVERY;
 use alertmanager::still_firing;
 
-use super::notification::{Content, Letter, content};
+use super::notification::{Content, Presentation, content};
 use crate::clients::Http;
 use crate::config::HttpTarget;
 use engine::model::{CallError, RouteName};
@@ -84,7 +84,7 @@ pub struct Request {
 struct Message<'a> {
     summary: &'a Summary,
     content: Content,
-    letter: &'a Letter,
+    presentation: &'a Presentation,
 }
 
 /// The request that brings a summary to its receiver; `None` for a webhook, which has a shape and a way of its own.
@@ -94,13 +94,13 @@ struct Message<'a> {
 pub fn request(
     target: &HttpTarget,
     summary: &Summary,
-    letter: &Letter,
+    presentation: &Presentation,
     size: Size,
 ) -> Result<Option<Request>, String> {
     let message = Message {
         summary,
-        content: content(summary, letter),
-        letter,
+        content: content(summary, presentation),
+        presentation,
     };
     let (method, url, value) = match target.channel {
         HttpChannel::Webhook => return Ok(None),
@@ -134,12 +134,12 @@ pub async fn deliver(
     http: &Http,
     target: &HttpTarget,
     summary: &Summary,
-    letter: &Letter,
+    presentation: &Presentation,
 ) -> Result<(), CallError> {
     let (mut size, mut may_pause) = (Size::Whole, true);
     loop {
         let unfit = |why| CallError::Protocol(format!("the message cannot be put together: {why}"));
-        let request = request(target, summary, letter, size).map_err(unfit)?;
+        let request = request(target, summary, presentation, size).map_err(unfit)?;
         let request = request.ok_or_else(|| unfit("it is one of a webhook".to_owned()))?;
         let headers = headers(target, &request, &summary.thread.id.to_string()).map_err(unfit)?;
         let answer = http
@@ -166,10 +166,10 @@ pub async fn repeat(
     target: &HttpTarget,
     route: &RouteName,
     snapshot: &Snapshot,
-    letter: &Letter,
+    presentation: &Presentation,
 ) -> Result<(), CallError> {
     let unfit = |why| CallError::Protocol(format!("the alerts cannot be put together: {why}"));
-    let Some(request) = still_firing(target, route, snapshot, letter).map_err(unfit)? else {
+    let Some(request) = still_firing(target, route, snapshot, presentation).map_err(unfit)? else {
         return Ok(());
     };
     let id = format!("repeat.{}", snapshot.at.as_second());

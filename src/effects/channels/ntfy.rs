@@ -55,7 +55,7 @@ pub(super) fn request(
         "tags": [tag(worst(content))],
     });
     let page = message
-        .letter
+        .presentation
         .page
         .as_ref()
         .map(|page| format!("{page}/"));

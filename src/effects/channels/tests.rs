@@ -122,11 +122,11 @@ fn http() -> Http {
     Http::new(Duration::from_secs(5), tls).expect("a client")
 }
 
-fn letter() -> Letter {
-    Letter {
+fn presentation() -> Presentation {
+    Presentation {
         subject: "[lab]".to_owned(),
         page: Some("https://lab.example.org".to_owned()),
-        ..Letter::default()
+        ..Presentation::default()
     }
 }
 
@@ -212,7 +212,7 @@ const KINDS: [HttpChannel; 5] = [
 async fn sent(kind: HttpChannel, summary: &Summary) -> Got {
     let receiver = Receiver::start(&[]).await;
     let target = receiver.target(kind);
-    deliver(&http(), &target, summary, &letter())
+    deliver(&http(), &target, summary, &presentation())
         .await
         .expect("is taken");
     let mut got = receiver.got();
@@ -380,7 +380,7 @@ async fn a_refusal_for_its_size_is_followed_by_less() {
     for kind in KINDS {
         let receiver = Receiver::start(&[(413, None), (413, None)]).await;
         let target = receiver.target(kind);
-        let outcome = deliver(&http(), &target, &many(200), &letter()).await;
+        let outcome = deliver(&http(), &target, &many(200), &presentation()).await;
         let sizes: Vec<usize> = receiver.got().iter().map(|got| got.bytes).collect();
         if kind == HttpChannel::Alertmanager {
             assert_eq!(sizes.len(), 3, "{sizes:?}");
@@ -398,7 +398,7 @@ async fn a_short_pause_is_kept_and_a_long_one_is_left_to_the_next_attempt() {
     let begun = Instant::now();
     let receiver = Receiver::start(&[(429, Some("1"))]).await;
     let target = receiver.target(HttpChannel::Slack);
-    let outcome = deliver(&http(), &target, &one_down_one_back(), &letter()).await;
+    let outcome = deliver(&http(), &target, &one_down_one_back(), &presentation()).await;
     assert_eq!((outcome, receiver.got().len()), (Ok(()), 2));
     assert!(begun.elapsed() >= Duration::from_secs(1));
     for pauses in [
@@ -409,7 +409,7 @@ async fn a_short_pause_is_kept_and_a_long_one_is_left_to_the_next_attempt() {
         let answers = pauses.map(|pause| (429, pause));
         let receiver = Receiver::start(&answers).await;
         let target = receiver.target(HttpChannel::Matrix);
-        let outcome = deliver(&http(), &target, &one_down_one_back(), &letter()).await;
+        let outcome = deliver(&http(), &target, &one_down_one_back(), &presentation()).await;
         assert!(
             matches!(outcome, Err(CallError::Sick { status: 429, .. })),
             "{pauses:?}: {outcome:?}"
@@ -422,7 +422,7 @@ async fn what_is_not_taken_says_its_status_and_no_address() {
     for (kind, status) in KINDS.into_iter().zip([400, 403, 404, 500, 503]) {
         let receiver = Receiver::start(&[(status, None)]).await;
         let target = receiver.target(kind);
-        let error = deliver(&http(), &target, &one_down_one_back(), &letter())
+        let error = deliver(&http(), &target, &one_down_one_back(), &presentation())
             .await
             .expect_err("is refused");
         assert!(matches!(error, CallError::Sick { status: said, .. } if said == status));

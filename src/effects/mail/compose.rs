@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::html;
-use crate::effects::notification::{Content, Entry, Letter, content};
+use crate::effects::notification::{Content, Entry, Presentation, content};
 use engine::Summary;
 use engine::model::escape_deceptive;
 
@@ -22,8 +22,8 @@ pub struct Composed {
 
 /// Writes the mail for a summary.
 #[must_use]
-pub fn compose(summary: &Summary, letter: &Letter) -> Composed {
-    let content = content(summary, letter);
+pub fn compose(summary: &Summary, presentation: &Presentation) -> Composed {
+    let content = content(summary, presentation);
     let shown = |text: &str| escape_deceptive(text).into_owned();
     Composed {
         subject: shown(&content.title),

@@ -22,7 +22,7 @@ const MAX_PLAIN_BYTES: usize = 70;
 pub struct Headers(String);
 
 impl Headers {
-    /// Adds one whose value is made of words that may be parted; whoever calls vouches that they are ASCII and shorter than a line.
+    /// Adds one whose value is made of words that may be parted; the caller vouches that they are ASCII and shorter than a line.
     pub fn words(&mut self, name: &str, words: impl IntoIterator<Item = String>) {
         let mut line = format!("{name}:");
         for word in words {

@@ -11,7 +11,7 @@ mod smtp;
 #[cfg(test)]
 mod tests;
 
-use super::notification::{Letter, words};
+use super::notification::{Presentation, words};
 
 pub use compose::{Composed, compose};
 pub use send::{Circular, Mailer, MailerError, Recipients, run};

@@ -126,6 +126,9 @@ mod tests {
             assert_eq!(found.expect_err(word).as_str(), word, "{answers:?}");
         }
         let gone = impatient(1).greet().await;
-        assert_eq!(gone.expect_err("nobody is there").as_str(), "unreachable");
+        assert_eq!(
+            gone.expect_err("no server is there").as_str(),
+            "unreachable"
+        );
     }
 }

@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 use super::message::{Addresses, Head, message};
 use super::outcome::{everyone_has_it, own_words, recipient, verdict};
 use super::smtp::{self, DeliveryReport, EnvelopeAddress, Limits, MAX_QUOTED_CHARS, Outcome};
-use super::{Letter, compose, words};
+use super::{Presentation, compose, words};
 use crate::config::{MailAuth, MailSettings, MailTls, Route, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
 use engine::model::{CallError, RouteName};
@@ -37,7 +37,7 @@ pub struct Mailer {
     pub(super) limits: Limits,
     from: Mailbox,
     recipients: BTreeMap<RouteName, Addresses>,
-    letter: Letter,
+    presentation: Presentation,
 }
 
 /// Who is mailed on a route, as written in the settings.
@@ -72,7 +72,7 @@ impl Recipients {
 /// A mail that is no summary and belongs to no thread.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Circular {
-    /// What tells it from all others, without white space: the same mail sent again is the same to whoever gets it.
+    /// What tells it from all others, without white space: the same mail sent again is the same to its receiver.
     pub name: String,
     /// When it was put together.
     pub at: Timestamp,
@@ -97,9 +97,9 @@ pub enum MailerError {
         /// What is wrong with it.
         why: String,
     },
-    /// Nobody is in `EMAIL_TO`, or in the recipients of a route.
-    #[error("EMAIL_TO: nobody is named to whom the mail could go")]
-    Nobody,
+    /// There is no recipient in `EMAIL_TO`, or in the recipients of a route.
+    #[error("EMAIL_TO: no recipient is named to whom the mail could go")]
+    NoRecipient,
     /// The password would be readable for everybody on the way to this host.
     #[error(
         "EMAIL_TLS: the password would be readable on the way to {0}: set it to starttls or implicit"
@@ -115,7 +115,7 @@ impl Mailer {
     /// [`MailerError`], which names the setting.
     pub fn new(settings: MailSettings, routes: &[Recipients]) -> Result<Self, MailerError> {
         if settings.to.is_empty() && routes.is_empty() {
-            return Err(MailerError::Nobody);
+            return Err(MailerError::NoRecipient);
         }
         if !matches!(settings.auth, MailAuth::None)
             && settings.tls == MailTls::None
@@ -138,10 +138,10 @@ impl Mailer {
         Ok(Self {
             from: mailbox("EMAIL_FROM", &settings.from)?,
             recipients,
-            letter: Letter {
+            presentation: Presentation {
                 subject: settings.subject.clone(),
                 link: settings.link.clone(),
-                ..Letter::default()
+                ..Presentation::default()
             },
             limits: Limits::of(settings.timeout),
             settings,
@@ -150,8 +150,8 @@ impl Mailer {
 
     /// The same, with what mails say beside the settings of mail: addresses of the page and the clock.
     #[must_use]
-    pub fn with_letter(mut self, letter: Letter) -> Self {
-        self.letter = letter;
+    pub fn with_presentation(mut self, presentation: Presentation) -> Self {
+        self.presentation = presentation;
         self
     }
 
@@ -177,7 +177,7 @@ impl Mailer {
         let recipients = self
             .addresses(&summary.route)
             .ok_or_else(|| no_recipients(&summary.route))?;
-        let composed = compose(summary, &self.letter);
+        let composed = compose(summary, &self.presentation);
         let name = |message: &MessageId| format!("<{message}@{}>", self.domain());
         let head = Head {
             from: &self.from,
@@ -200,7 +200,7 @@ impl Mailer {
         let recipients = self
             .addresses(&RouteName::everybody())
             .ok_or_else(|| no_recipients(&RouteName::everybody()))?;
-        let subject = format!("{} {}", self.letter.subject.trim(), circular.subject);
+        let subject = format!("{} {}", self.presentation.subject.trim(), circular.subject);
         let head = Head {
             from: &self.from,
             recipients,
@@ -275,7 +275,7 @@ impl Mailer {
 }
 
 /// Sends mails until `stop`, or until no more can come, `AT_ONCE` at a time: one route's server that is slow delays no other route.
-/// Each ends in one `Input::Delivered`. `mailer` gives the mailer for the next one, as the settings are then; `None` while nobody is mailed.
+/// Each ends in one `Input::Delivered`. `mailer` gives the mailer for the next one, as the settings are then; `None` while mail is off.
 /// Those that are under way at the stop are given up after [`STOP_GRACE`].
 pub async fn run(
     mailer: impl Fn() -> Option<Mailer> + Send,
@@ -539,12 +539,12 @@ mod tests {
                 .iter()
                 .any(|line| line.contains("ann@example.org"))
         );
-        let nobody = Summary {
+        let no_route = Summary {
             route: RouteName::try_new("gone").expect("a name"),
             ..(*summary().summary).clone()
         };
-        let nobody = Notification::to_all(Arc::new(nobody));
-        let outcome = mailer.send(&nobody).await;
+        let no_route = Notification::to_all(Arc::new(no_route));
+        let outcome = mailer.send(&no_route).await;
         assert!(outcome.is_err_and(|failure| failure.refuses_content()));
     }
 
@@ -684,7 +684,7 @@ mod tests {
             .expect("good settings")
             .send(&summary())
             .await
-            .expect_err("nobody there");
+            .expect_err("no server there");
         assert_eq!(
             (gone.fault.as_str(), gone.refuses_content()),
             ("unreachable", false),
@@ -850,7 +850,11 @@ mod tests {
             [(address, Outlook::Passing)],
             "a full mailbox may be emptied"
         );
-        assert_eq!(server.mails().len(), 1, "and keeps it from nobody else");
+        assert_eq!(
+            server.mails().len(),
+            1,
+            "and keeps it from no other recipient"
+        );
         let (outcome, server) = send(
             Manner {
                 answers: &[("RCPT", "451 4.7.1 greylisted")],

@@ -6,7 +6,7 @@ use engine::{AlertLine, Line, Occasion, Summary};
 use super::entries::{MAX_TEXT_CHARS, Writer, entry};
 use super::groups::{Group, Turn, groups};
 use super::words::{self, Clock, clip, sentence};
-use super::{Content, Entry, Letter, Section, lead, state, title};
+use super::{Content, Entry, Presentation, Section, lead, state, title};
 
 /// How many groups of experiments a section has.
 pub const MAX_GROUPS: usize = 30;
@@ -23,33 +23,39 @@ const UNLISTED: &str =
 
 /// What a summary says.
 #[must_use]
-pub fn content(summary: &Summary, letter: &Letter) -> Content {
+pub fn content(summary: &Summary, presentation: &Presentation) -> Content {
     let clock = Clock {
         now: summary.at,
-        zone: &letter.zone,
+        zone: &presentation.zone,
     };
-    let writer = Writer { clock, letter };
+    let writer = Writer {
+        clock,
+        presentation,
+    };
     let foot = words::counts(&summary.counts)
         .into_iter()
         .chain([format!("Sent {}.", clock.exact(summary.at))]);
     Content {
-        title: title::title(summary, &letter.subject),
+        title: title::title(summary, &presentation.subject),
         lead: lead::lead(summary, clock)
             .into_iter()
             .chain(causes(summary))
             .collect(),
         sections: writer.sections(summary),
         foot: foot.collect(),
-        link: link(letter),
+        link: link(presentation),
         state: state::state(summary),
     }
 }
 
 /// Where all of it can be seen.
-fn link(letter: &Letter) -> String {
-    let page = letter.page.as_ref().map(|page| format!("{page}/"));
-    let page = page.filter(|_| letter.link.is_empty());
-    clip(page.as_deref().unwrap_or(&letter.link), MAX_TEXT_CHARS)
+fn link(presentation: &Presentation) -> String {
+    let page = presentation.page.as_ref().map(|page| format!("{page}/"));
+    let page = page.filter(|_| presentation.link.is_empty());
+    clip(
+        page.as_deref().unwrap_or(&presentation.link),
+        MAX_TEXT_CHARS,
+    )
 }
 
 fn causes(summary: &Summary) -> impl Iterator<Item = String> {

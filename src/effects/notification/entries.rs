@@ -11,7 +11,7 @@ use super::bookings::needed;
 use super::groups::{Group, groups};
 use super::names::names;
 use super::words::{self, Clock, clip, sentence};
-use super::{Entry, Letter};
+use super::{Entry, Presentation};
 
 /// The longest sentence that comes from elsewhere, in characters.
 pub(super) const MAX_TEXT_CHARS: usize = 600;
@@ -33,7 +33,7 @@ const SEEN_BEFORE: Duration = Duration::from_secs(60);
 
 pub(super) struct Writer<'a> {
     pub(super) clock: Clock<'a>,
-    pub(super) letter: &'a Letter,
+    pub(super) presentation: &'a Presentation,
 }
 
 impl Writer<'_> {
@@ -182,7 +182,7 @@ impl Writer<'_> {
 
     /// The page of a single experiment, and the form to acknowledge it.
     fn links(&self, group: &Group<'_>) -> Vec<(&'static str, String)> {
-        let (Some(page), [line]) = (&self.letter.page, group.lines.as_slice()) else {
+        let (Some(page), [line]) = (&self.presentation.page, group.lines.as_slice()) else {
             return Vec::new();
         };
         let form = format!("{page}/do/acknowledge?");
@@ -191,7 +191,7 @@ impl Writer<'_> {
             .finish();
         let is_open = line.acknowledged.is_none() && line.health.is_bad();
         let form = Some(form).filter(|form| is_open && form.len() <= MAX_ADDRESS_BYTES);
-        let page = page_of(line.stub.as_str(), self.letter);
+        let page = page_of(line.stub.as_str(), self.presentation);
         let links = [("Page", page), ("Acknowledge", form)];
         links
             .into_iter()
@@ -212,19 +212,26 @@ pub(super) fn entry(group: &Group<'_>, said: String) -> Entry {
 
 /// The page of an experiment, where that is known.
 #[must_use]
-pub fn page_of(name: &str, letter: &Letter) -> Option<String> {
-    let page = format!("{}/experiments/{}", letter.page.as_ref()?, segment(name));
+pub fn page_of(name: &str, presentation: &Presentation) -> Option<String> {
+    let page = format!(
+        "{}/experiments/{}",
+        presentation.page.as_ref()?,
+        segment(name)
+    );
     (page.len() <= MAX_ADDRESS_BYTES).then_some(page)
 }
 
 /// A single experiment: what is so, in a line, and all that helps to mend it.
 #[must_use]
-pub fn one_line(line: &Line, letter: &Letter, now: Timestamp) -> (String, String) {
+pub fn one_line(line: &Line, presentation: &Presentation, now: Timestamp) -> (String, String) {
     let clock = Clock {
         now,
-        zone: &letter.zone,
+        zone: &presentation.zone,
     };
-    let writer = Writer { clock, letter };
+    let writer = Writer {
+        clock,
+        presentation,
+    };
     let mut said = groups([line], true)
         .into_iter()
         .map(|group| match line.health {

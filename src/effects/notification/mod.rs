@@ -23,7 +23,7 @@ use engine::model::Health;
 
 /// What all notifications of a laboratory have in common.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letter {
+pub struct Presentation {
     /// `EMAIL_SUBJECT`: what every title starts with; may be empty.
     pub subject: String,
     /// `EMAIL_LINK`: where the whole status can be seen; may be empty.
@@ -34,7 +34,7 @@ pub struct Letter {
     pub zone: TimeZone,
 }
 
-impl Default for Letter {
+impl Default for Presentation {
     fn default() -> Self {
         Self {
             subject: String::new(),

@@ -104,7 +104,7 @@ struct Bookings {
     /// Under way or starting within 7 d.
     next_week: usize,
     first_start: Option<Timestamp>,
-    /// Whether somebody is using the experiment now.
+    /// Whether the experiment is in use now.
     in_session: bool,
 }
 

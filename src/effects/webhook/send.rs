@@ -21,7 +21,7 @@ use super::message;
 use crate::clients::Http;
 use crate::config::{HttpTarget, RouteTarget, TellingSettings};
 use crate::effects::channels::Size;
-use crate::effects::notification::Letter;
+use crate::effects::notification::Presentation;
 use crate::effects::{STOP_GRACE, channels};
 use crate::failpoints::{self, Point};
 use engine::model::{CallError, RouteName};
@@ -47,7 +47,7 @@ pub struct Webhook {
     /// What it is, and where.
     pub target: HttpTarget,
     /// What its messages have in common.
-    pub letter: Arc<Letter>,
+    pub presentation: Arc<Presentation>,
     /// Calls that take at most `WEBHOOK_TIMEOUT`.
     pub http: Http,
 }
@@ -55,7 +55,7 @@ pub struct Webhook {
 impl Webhook {
     /// Every program and chat of the settings.
     #[must_use]
-    pub fn all(settings: &TellingSettings, http: &Http, letter: &Letter) -> Vec<Self> {
+    pub fn all(settings: &TellingSettings, http: &Http, presentation: &Presentation) -> Vec<Self> {
         let routes = settings
             .routes
             .iter()
@@ -68,11 +68,11 @@ impl Webhook {
             .iter()
             .map(|webhook| (RouteName::webhook(), webhook))
             .chain(routes);
-        let letter = Arc::new(letter.clone());
+        let presentation = Arc::new(presentation.clone());
         let made = all.map(|(route, target)| Self {
             route,
             target: target.clone(),
-            letter: Arc::clone(&letter),
+            presentation: Arc::clone(&presentation),
             http: http.clone(),
         });
         made.collect()
@@ -90,7 +90,7 @@ impl Webhook {
             | HttpChannel::Teams
             | HttpChannel::Matrix
             | HttpChannel::Ntfy => {
-                channels::deliver(&self.http, &self.target, summary, &self.letter).await
+                channels::deliver(&self.http, &self.target, summary, &self.presentation).await
             }
         };
         answer.map_err(|fault| DeliveryFault {
@@ -235,7 +235,7 @@ async fn deliver(webhooks: Vec<Webhook>, next: Notification, inputs: mpsc::Sende
     {
         debug!(
             message = summary.id,
-            "nobody is left to hear how the message went"
+            "the driver has ended before it heard how the message went"
         );
     }
 }
@@ -272,7 +272,7 @@ mod tests {
             let heard = Arc::new(Mutex::new(Vec::new()));
             let remember = Arc::clone(&heard);
             let answer = move |uri: Uri, headers: HeaderMap, body: Bytes| async move {
-                remember.lock().expect("nobody panics").push((
+                remember.lock().expect("no thread panics").push((
                     uri.path().to_owned(),
                     headers,
                     body.clone(),
@@ -310,7 +310,7 @@ mod tests {
         }
 
         fn heard(&self) -> Vec<(String, HeaderMap, Bytes)> {
-            self.heard.lock().expect("nobody panics").clone()
+            self.heard.lock().expect("no thread panics").clone()
         }
     }
 
@@ -342,7 +342,7 @@ mod tests {
             clients::client_config(false).expect("TLS"),
         )
         .expect("a client");
-        Webhook::all(&config.telling, &http, &Letter::default())
+        Webhook::all(&config.telling, &http, &Presentation::default())
             .pop()
             .expect("one")
     }
@@ -533,7 +533,7 @@ mod tests {
         let failure = webhook("http://127.0.0.1:1/T00/path-s3cr3t")
             .send(&summary())
             .await
-            .expect_err("nobody there");
+            .expect_err("no server there");
         assert_eq!(
             (failure.fault.as_str(), failure.refuses_content()),
             ("refused", false)

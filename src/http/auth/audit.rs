@@ -6,7 +6,7 @@ use axum::response::{IntoResponseParts, ResponseParts};
 
 use super::caller::Caller;
 
-/// The most of what somebody did that is noted, in bytes.
+/// The most that is noted of what a caller did, in bytes.
 pub const MAX_NOTE_BYTES: usize = 500;
 
 /// Takes who and what.
@@ -22,7 +22,7 @@ impl Audit {
         Self(Box::new(port))
     }
 
-    /// Notes what somebody did, by the name of their token. `what` is a sentence in the past, and never holds a secret.
+    /// Notes what a caller did, by the name of their token. `what` is a sentence in the past, and never holds a secret.
     ///
     /// A handler puts what it gets into its answer; for one that does not, the path is noted.
     #[must_use = "put it into the answer, or the same is noted again by its path"]

@@ -145,7 +145,7 @@ impl Authenticator {
         self.throttle.wait(client.address, Instant::now()).is_some()
     }
 
-    /// Records that somebody signed in or out, unless the same token did so too often.
+    /// Records that a user signed in or out, unless the same token did so too often.
     pub(in crate::http) fn record_session(&self, session: Session, what: &str) -> Noted {
         match self.recorded.take(&session.pass.id, Instant::now()) {
             Ok(()) => self.audit.note(&Caller::Session(session), what),
@@ -153,7 +153,7 @@ impl Authenticator {
         }
     }
 
-    /// Who asks. Without anything shown it is nobody known; so it is with a session that is no good, because browsers show an old one for
+    /// Who asks. Without anything shown it is an unknown caller; so it is with a session that is no good, because browsers show an old one for
     /// hours, and a page stays readable where reading is open.
     pub(super) fn identify(
         &self,

@@ -1,4 +1,4 @@
-//! Who asks. A handler takes it as an argument; whoever let the request in has put it there.
+//! Who asks. A handler takes it as an argument; what let the request in has put it there.
 
 use std::convert::Infallible;
 
@@ -13,12 +13,12 @@ use super::token::{AccessToken, Session};
 /// Who asks.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Caller {
-    /// Nobody known.
+    /// An unknown caller.
     #[default]
     Anonymous,
     /// Who has a token.
     Token(AccessToken),
-    /// A browser in which somebody showed a token.
+    /// A browser in which a user showed a token.
     Session(Session),
 }
 

@@ -1,4 +1,4 @@
-//! Where somebody goes after signing in: one of our own pages, never another site.
+//! Where a user goes after signing in: one of our own pages, never another site.
 
 /// The longest place that is remembered, in bytes.
 pub const MAX_PLACE_BYTES: usize = 1_000;

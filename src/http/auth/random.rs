@@ -1,4 +1,4 @@
-//! Ids that nobody can guess, and comparisons whose time tells nothing.
+//! Ids that cannot be guessed, and comparisons whose time tells nothing.
 
 use std::fmt::Write as _;
 

@@ -53,7 +53,7 @@ pub struct Grant {
 
 /// A new token.
 pub struct Issued {
-    /// The token itself. Whoever has it may what it allows.
+    /// The token itself. Its holder may do what it allows.
     pub token: String,
     /// What it says.
     pub pass: AccessToken,

@@ -312,7 +312,7 @@ fn web(snapshot: Snapshot) -> Router {
     web_of(snapshot, Caller::Anonymous, None)
 }
 
-/// The pages as somebody sees them, with a way for orders or without.
+/// The pages as a reader sees them, with a way for orders or without.
 pub(super) fn web_of(snapshot: Snapshot, caller: Caller, give: Option<Arc<Give>>) -> Router {
     web_below("", snapshot, caller, give)
 }
@@ -360,7 +360,7 @@ fn web_called(
 /// The text that the forms of the session repeat.
 pub(super) const CSRF: &str = "a-text-that-only-our-pages-know";
 
-/// A session of somebody with this scope.
+/// A session of a user with this scope.
 pub(super) fn session(scope: Scope) -> Caller {
     let pass = AccessToken {
         id: "a".into(),

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::routes;
 
 use super::body::Json;
-use super::category_desk::Categories;
+use super::category_handle::Categories;
 use super::outcome::{
     self, Done, DryRun, IdempotencyKey, IfMatch, Made, Outcome, Would, is_dry_run,
 };

@@ -55,7 +55,7 @@ pub(super) async fn list_experiments(
         "state", "bookable", "pool", "category", "search", "limit", "cursor",
     ];
     let params = Params::parse_lists(uri.query(), &allowed, &["state", "bookable"])?;
-    let filter = Filter::new(&params, &snapshot, served.desk.as_ref())?;
+    let filter = Filter::new(&params, &snapshot, served.health_state.as_ref())?;
     let paging = Paging::of(&params, LIST)?;
     let (body, next) = page(&served, &snapshot, &filter, &paging)?;
     Ok(page::linked(json(body.into()), &uri, next.as_deref()))
@@ -74,7 +74,7 @@ impl<'a> Filter<'a> {
     fn new(
         params: &'a Params,
         snapshot: &'a Snapshot,
-        desk: Option<&HealthState>,
+        health_state: Option<&HealthState>,
     ) -> Result<Self, ApiError> {
         let no_such = |name: &str| {
             ApiError::new(
@@ -91,7 +91,7 @@ impl<'a> Filter<'a> {
                 .transpose()?,
             category: params
                 .text("category")
-                .map(|name| members(desk, name))
+                .map(|name| members(health_state, name))
                 .transpose()?,
             search: params.text("search").map(str::to_lowercase),
         })
@@ -120,9 +120,9 @@ impl<'a> Filter<'a> {
 }
 
 /// The names of the experiments of a category.
-fn members(desk: Option<&HealthState>, name: &str) -> Result<BTreeSet<String>, ApiError> {
+fn members(health_state: Option<&HealthState>, name: &str) -> Result<BTreeSet<String>, ApiError> {
     let unknown = || ApiError::from(Refusal::NoCategory(name.to_owned()));
-    let picture = desk.ok_or_else(unknown)?.picture();
+    let picture = health_state.ok_or_else(unknown)?.picture();
     let index = CategoryIndex::of(&picture);
     let members = index.in_category(name).ok_or_else(unknown)?;
     Ok(members

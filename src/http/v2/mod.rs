@@ -9,7 +9,7 @@ mod badge;
 mod body;
 mod canary;
 mod categories;
-mod category_desk;
+mod category_handle;
 mod cluster;
 mod detail;
 mod diff;
@@ -54,7 +54,7 @@ use super::state::Served;
 use crate::http::auth::Need;
 
 pub use availability::{NoReport, ReportSource, ReportSourcing, Reports, report_routes};
-pub use category_desk::{Categories, ServiceRow};
+pub use category_handle::{Categories, ServiceRow};
 pub use document::{DOCUMENT_V2_JSON, document_v2};
 pub(super) use json_cache::Sheets;
 pub use live::{KEPT_CHANGES, LISTENERS_FOR_THIS_HOST, Live, MAX_LISTENERS, MAX_LISTENERS_OF_ONE};

@@ -46,7 +46,7 @@ const REPORTING_TOKENS: usize = 1_024;
 /// What these paths answer from.
 #[derive(Clone)]
 pub(super) struct ReportState {
-    desk: HealthState,
+    health_state: HealthState,
     passive: Arc<PassiveChecks>,
     rate: Arc<RateLimit<String>>,
 }
@@ -54,7 +54,7 @@ pub(super) struct ReportState {
 impl From<&HealthRoutes> for ReportState {
     fn from(health: &HealthRoutes) -> Self {
         Self {
-            desk: health.desk.clone(),
+            health_state: health.health_state.clone(),
             passive: Arc::clone(&health.pushed),
             rate: Arc::new(RateLimit::new(
                 MAX_REPORTS,
@@ -142,7 +142,7 @@ struct ReportTaken {
 impl ReportState {
     /// Everything that reports, by kind and name.
     fn all(&self, sight: Visibility) -> Vec<Report> {
-        let picture = self.desk.picture();
+        let picture = self.health_state.picture();
         let detail = |detail: &str| sight.is_full().then(|| detail.to_owned());
         let passive = self.passive.names();
         let components = picture.components.iter();
@@ -236,7 +236,7 @@ async fn make_report(
     let condition = finding.state.as_str();
     let taken = match kind {
         ReportKind::Component => state.passive.report(&name, finding),
-        ReportKind::Experiment => state.desk.tested(&name, finding),
+        ReportKind::Experiment => state.health_state.tested(&name, finding),
     };
     let taken = taken.map_err(refused)?;
     if taken.changed {
@@ -279,7 +279,7 @@ async fn withdraw_report(
     outcome::check(&headers, &shown)?;
     match kind {
         ReportKind::Component => state.passive.withdraw(&name),
-        ReportKind::Experiment => state.desk.forget_test(&name),
+        ReportKind::Experiment => state.health_state.forget_test(&name),
     }
     Ok((StatusCode::NO_CONTENT, Noted::elsewhere(), ()).into_response())
 }

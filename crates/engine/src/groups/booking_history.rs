@@ -116,7 +116,7 @@ fn gather<'a>(
             started,
             unfulfilled,
         } = *booking;
-        let nobody = || Booked {
+        let unbooked = || Booked {
             resource: resource.clone(),
             stub: stub.clone(),
             start,
@@ -127,7 +127,7 @@ fn gather<'a>(
         };
         let booked = all
             .entry((resource.clone(), start, end))
-            .or_insert_with(nobody);
+            .or_insert_with(unbooked);
         booked.students = booked.students.saturating_add(1);
         booked.started |= started;
         booked.unfulfilled |= unfulfilled;

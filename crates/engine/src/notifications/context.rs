@@ -86,7 +86,7 @@ impl NotificationContext<'_> {
             .max()
     }
 
-    /// Whether somebody uses an experiment or has booked it for soon.
+    /// Whether an experiment is in use or booked for soon.
     pub(super) fn is_booked_within(&self, stub: &Stub, within: Duration) -> bool {
         let now = self.now.wall();
         let Some(experiment) = self.experiment(stub) else {

@@ -23,7 +23,7 @@ const RETRY_REFUSED_AFTER: Duration = Duration::from_secs(3600);
 /// What most likely arrived is tried again after this long: receivers that are slow stay slow for a while.
 const RETRY_UNKNOWN_AFTER: Duration = Duration::from_secs(30 * 60);
 
-/// A delivery whose outcome is not known this long after it began is given up. Whoever delivers gives up before that.
+/// A delivery whose outcome is not known this long after it began is given up. The part that delivers gives up before that.
 const OUTCOME_WITHIN: Duration = Duration::from_secs(30 * 60);
 
 /// A delivery that has not begun after this long never will: what was to deliver it is gone.

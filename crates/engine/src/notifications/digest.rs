@@ -180,7 +180,7 @@ mod tests {
         let today = time("2026-01-10T07:00:00Z");
         let now = time("2026-01-10T07:10:00Z");
         let mut digests = Digests::new(digest("07:00", LONDON), now);
-        assert_eq!(digests.due(now), None, "whoever is new has missed nothing");
+        assert_eq!(digests.due(now), None, "a new recipient has missed nothing");
         digests.recall(Some(today), now);
         assert_eq!(
             (digests.due(now), digests.next()),

@@ -652,7 +652,7 @@ proptest! {
         let health: Vec<_> = flips.into_iter().zip([Health::Down, Health::Ok].into_iter().cycle()).collect();
         let last = health.last().map_or(Health::Ok, |(_, health)| *health);
         let said = notified(quiet.clone(), &health);
-        prop_assert!(said.windows(2).all(|pair| pair[0].1 != pair[1].1), "nobody is told again what they know");
+        prop_assert!(said.windows(2).all(|pair| pair[0].1 != pair[1].1), "nothing that is known is notified again");
         let is_quiet_for_ever = last == Health::Down && quiet.quiet(&stub("pend00"), at(9_999)).is_some();
         prop_assert!(is_quiet_for_ever || said.last().map_or(Health::Ok, |(_, health)| *health) == last);
     }

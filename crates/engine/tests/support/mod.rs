@@ -305,7 +305,7 @@ impl World {
     }
 
     /// What one has got, each message in words, with the second since `from`.
-    pub fn letters(&self, who: &str, from: Moment) -> Vec<(u64, String)> {
+    pub fn messages(&self, who: &str, from: Moment) -> Vec<(u64, String)> {
         let own = self.mailboxes.iter().filter(|got| got.who == who);
         own.map(|got| (got.at.since(from).as_secs(), in_words(&got.message)))
             .collect()

@@ -31,7 +31,7 @@ fn answers(kind: Kind, asked_ever: bool, pokes: Option<Pokes>) -> u32 {
 }
 
 async fn thawed(hub: &Hub) {
-    // An error would mean that the hub is gone, and then so is whoever runs this.
+    // An error would mean that the hub is gone, and then so is the part that runs this.
     let _ = hub.mood().wait_for(|mood| *mood != Mood::Frozen).await;
 }
 

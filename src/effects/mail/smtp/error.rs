@@ -88,7 +88,7 @@ pub enum Problem {
     Malformed(Malformed),
     /// It answered before it was asked.
     Unasked,
-    /// Something came in clear behind the answer to STARTTLS: somebody on the way wrote it.
+    /// Something came in clear behind the answer to STARTTLS: a third party on the way wrote it.
     Injected,
     /// It said no, and there is no better name for it.
     Answered,

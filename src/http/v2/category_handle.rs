@@ -11,7 +11,7 @@ use engine::{Command, Impact, Receipt, Refusal};
 /// How categories stand, and the way by which people open and close them: one for the API and for the page.
 #[derive(Clone)]
 pub struct Categories {
-    desk: HealthState,
+    health_state: HealthState,
     give: Arc<Give>,
 }
 
@@ -26,7 +26,7 @@ impl Categories {
     #[must_use]
     pub fn new(health: &HealthRoutes) -> Self {
         Self {
-            desk: health.desk.clone(),
+            health_state: health.health_state.clone(),
             give: Arc::clone(&health.give),
         }
     }
@@ -34,13 +34,13 @@ impl Categories {
     /// All categories, sorted by name.
     #[must_use]
     pub fn standings(&self) -> Vec<CategoryStatus> {
-        standings(&self.desk.picture())
+        standings(&self.health_state.picture())
     }
 
     /// All outside services, sorted by name.
     #[must_use]
     pub fn services(&self) -> Vec<ServiceRow> {
-        let picture = self.desk.picture();
+        let picture = self.health_state.picture();
         let services = picture.components.iter().filter(|one| one.is_service());
         let row = |component: &Component| ServiceRow {
             ack: picture.acks.component(&component.name, picture.at).cloned(),
@@ -60,7 +60,7 @@ impl Categories {
     /// # Errors
     /// As [`HealthState::preview`].
     pub fn preview(&self, order: &CategoryOrder) -> Result<Impact, Refusal> {
-        self.desk.preview(order)
+        self.health_state.preview(order)
     }
 
     /// Does what is ordered. The engine notes who did it.
@@ -68,7 +68,7 @@ impl Categories {
     /// # Errors
     /// As [`HealthState::preview`], and the engine's own: then nothing was changed.
     pub async fn order(&self, order: &CategoryOrder) -> Result<(Noted, Receipt), Refusal> {
-        let mut effect = self.desk.preview(order)?;
+        let mut effect = self.health_state.preview(order)?;
         let command = Command::Category {
             name: order.category.clone(),
             open: order.open,

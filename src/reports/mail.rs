@@ -16,7 +16,7 @@ const HEADING: &str = "margin:18px 0 6px;font-size:16px";
 
 /// A report as a mail, in both forms.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Letter {
+pub struct ReportMail {
     /// The subject.
     pub subject: String,
     /// The plain text.
@@ -27,9 +27,9 @@ pub struct Letter {
 
 /// The mail of a month. `page` is where people reach the page, without a slash at its end.
 #[must_use]
-pub fn letter(report: &Report, page: Option<&str>) -> Letter {
+pub fn mail(report: &Report, page: Option<&str>) -> ReportMail {
     let whole = whole(report, page);
-    Letter {
+    ReportMail {
         subject: subject(report),
         text: text(report, &whole),
         html: html(report, &whole),

@@ -1,13 +1,13 @@
 //! What notifications say beside what the engine has decided: addresses of the page, the clock of the readers.
 
 use crate::config::Config;
-use crate::effects::notification::Letter;
+use crate::effects::notification::Presentation;
 
 /// What all notifications have in common.
 #[must_use]
-pub fn letter(config: &Config) -> Letter {
+pub fn presentation(config: &Config) -> Presentation {
     let mail = config.mail.as_ref();
-    Letter {
+    Presentation {
         subject: mail.map_or_else(|| label(config), |mail| mail.subject.clone()),
         link: mail.map(|mail| mail.link.clone()).unwrap_or_default(),
         page: page_address(config),
