@@ -43,13 +43,14 @@ impl Notifications {
 
     /// Those who may still get it are notified apart from now on.
     fn arrived(&mut self, at: usize, id: u64, delivered: &Delivered, now: Moment) -> Vec<Notified> {
-        let mut behind = self.notifiers[at].clone();
         let pending = delivered.pending();
+        let fault = fault_of(&pending);
+        let before = fault.is_some().then(|| self.notifiers[at].clone());
         let who: BTreeSet<Recipient> = pending.iter().map(|one| one.recipient.clone()).collect();
         let route = &mut self.notifiers[at];
         route.audience.remove(&who);
         let notified = route.delivered(id, &delivered.unreached, now);
-        if let Some(fault) = fault_of(&pending) {
+        if let Some((mut behind, fault)) = before.zip(fault) {
             let known = std::mem::take(&mut behind.unreached);
             behind.failed(id, &fault, now);
             behind.unreached = pending
