@@ -13,7 +13,7 @@ use super::rows::{pattern, slug};
 use engine::{CategoryPool, CategoryRule, PoolRule};
 
 /// The components that labwatch can have by itself, by their names.
-pub const COMPONENTS: [&str; 9] = [
+pub const COMPONENTS: [&str; 10] = [
     "self",
     "store",
     "configuration",
@@ -23,6 +23,7 @@ pub const COMPONENTS: [&str; 9] = [
     "jump",
     "mail",
     "cluster",
+    "publish",
 ];
 
 /// The categories that are always there: all experiments, and all components.
@@ -47,6 +48,7 @@ impl CategorySettings {
             name: self.name.clone(),
             patterns: self.patterns.clone(),
             pools: self.pools.clone(),
+            by_stem: false,
             resilient: self.resilient,
             min_healthy: self.min_healthy,
             period: self.period,
