@@ -15,6 +15,7 @@ mod metrics;
 mod notifications;
 mod options;
 mod outlets;
+mod policy;
 mod presentation;
 mod process;
 mod publication;
@@ -135,13 +136,14 @@ fn start(
         (&followed, &driver, &health_state),
         (http.access, reporters),
     );
-    let configuration = start_signs(shared, signs, links.as_ref(), &mut parts, stop);
+    let (configuration, overlay) = start_signs(shared, signs, links.as_ref(), &mut parts, stop);
     let hands = reload::Hands {
         inputs,
         configs,
         health_state: health_state.clone(),
         levels: options.levels,
         reporter: configuration,
+        overlay,
     };
     reload::start(options.reload, hands, &mut parts, stop);
     let counters = Arc::new(Counters::default());
@@ -168,15 +170,15 @@ fn start(
     Ok((parts, health_state))
 }
 
-/// Starts what shows others how labwatch is, besides its answers: alerts that last, the heartbeat, the cluster, the publication. Gives
-/// back the reporter of the configuration.
+/// Starts what shows others how labwatch is, besides its answers (alerts that last, the heartbeat, the cluster, the publication), and
+/// what follows the policy. Gives back the reporter of the configuration, and what goes over it.
 fn start_signs(
     (followed, driver, health_state): (&ConfigWatch, &DriverSetup, &HealthState),
     (http, reporters): (Http, health::Reporters),
     links: Option<&cluster::Links>,
     parts: &mut TaskSet,
     stop: &CancellationToken,
-) -> Reporter {
+) -> (Reporter, Option<policy::Overlay>) {
     let (config, pictures) = (Arc::clone(&followed.borrow()), driver.pictures.clone());
     let lasting = (http.clone(), pictures.clone());
     notifications::start_repeats(followed.clone(), lasting, parts, stop);
@@ -190,5 +192,7 @@ fn start_signs(
     let publication = config.publication.as_ref().zip(reporters.publish);
     let shown = (health_state, pictures);
     publication::start(publication, shown, links.is_some(), parts, stop);
-    reporters.configuration
+    let policy = config.policy.as_ref().zip(reporters.policy);
+    let overlay = policy::start(policy, driver, parts, stop);
+    (reporters.configuration, overlay)
 }

@@ -29,6 +29,8 @@ mod faults;
 mod laboratory;
 #[path = "e2e/monitor.rs"]
 mod monitor;
+#[path = "cluster/policy.rs"]
+mod policy;
 #[path = "cluster/publication.rs"]
 mod publication;
 #[path = "cluster/replicas.rs"]

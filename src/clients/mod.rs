@@ -16,6 +16,8 @@ mod frames;
 mod http;
 mod newest;
 mod parse;
+#[cfg(feature = "etcd")]
+pub mod policy;
 pub mod probe;
 mod proxies;
 mod proxy;

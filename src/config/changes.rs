@@ -12,7 +12,7 @@ use super::{
     CategorySettings, Config, HealthSettings, LogSettings, MaintenanceSettings, PoolSettings,
     Reload, SurfaceSettings, TABLES, TellingSettings, declared, settings,
 };
-use engine::{CategoryRules, Maintenance, PolicyAcknowledgements, Rules};
+use engine::{CategoryRules, Maintenance, Rules};
 
 /// A mark of each setting and table, as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -85,7 +85,7 @@ impl Config {
             pools: self.pools.iter().map(PoolSettings::rule).collect(),
             advice: self.advice.clone(),
             categories: self.category_rules(),
-            acknowledged: PolicyAcknowledgements::default(),
+            acknowledged: self.acknowledged.clone(),
             hold_overdue: self.telling.hold_overdue,
         }
     }
@@ -143,6 +143,8 @@ impl Config {
             memory: now.memory,
             cluster: now.cluster,
             publication: now.publication,
+            policy: now.policy,
+            acknowledged: now.acknowledged,
             laboratory: now.laboratory,
             observe: now.observe,
             log: LogSettings {

@@ -29,6 +29,8 @@ pub struct EtcdSettings {
     pub ca: Option<PathBuf>,
     /// `CLUSTER_TLS_CERT` and `CLUSTER_TLS_KEY`: the files of the client certificate, in PEM.
     pub identity: Option<(PathBuf, PathBuf)>,
+    /// `CLUSTER_ROOT` and `LABEL`: what every key of labwatch's own starts with, with a slash in front and none behind.
+    pub prefix: String,
 }
 
 /// One of several replicas that agree by etcd on which of them leads.
@@ -36,7 +38,7 @@ pub struct EtcdSettings {
 pub struct ClusterSettings {
     /// How etcd is reached.
     pub etcd: EtcdSettings,
-    /// `CLUSTER_ROOT` and `LABEL`: what every key starts with, with a slash in front and none behind.
+    /// What every key starts with: that of `etcd`.
     pub prefix: String,
     /// `CLUSTER_LEASE`.
     pub lease: Duration,
@@ -49,23 +51,20 @@ pub struct ClusterSettings {
 }
 
 /// How etcd is reached; without endpoints where none are set.
-pub(super) fn etcd(reader: &mut Reader<'_>) -> EtcdSettings {
+pub(super) fn etcd(reader: &mut Reader<'_>, label: &str) -> EtcdSettings {
+    let root = reader.parsed("cluster_root", root).unwrap_or_default();
     EtcdSettings {
         endpoints: endpoints(reader),
         user: user(reader),
         ca: reader.parsed("cluster_tls_ca", absolute),
         identity: identity(reader),
+        prefix: format!("{root}/{label}"),
     }
 }
 
 /// The settings of the cluster; `None`: this labwatch is the only one, or there is a problem with them.
-pub(super) fn cluster(
-    reader: &mut Reader<'_>,
-    label: &str,
-    etcd: &EtcdSettings,
-) -> Option<ClusterSettings> {
+pub(super) fn cluster(reader: &mut Reader<'_>, etcd: &EtcdSettings) -> Option<ClusterSettings> {
     let is_on = reader.choice("cluster", &[("solo", false), ("etcd", true)]);
-    let root = reader.parsed("cluster_root", root);
     let lease = reader.duration("cluster_lease");
     let acts_alone = reader.choice("cluster_alone", &[("stop", false), ("act", true)]);
     let name = reader.parsed("cluster_name", slug);
@@ -82,7 +81,7 @@ pub(super) fn cluster(
     require(reader, "cluster", "cluster_url", url.is_none());
     Some(ClusterSettings {
         etcd: etcd.clone(),
-        prefix: format!("{}/{label}", root?),
+        prefix: etcd.prefix.clone(),
         lease,
         acts_alone: acts_alone == Some(true),
         name: name.unwrap_or_else(host_name),

@@ -17,6 +17,7 @@ mod mail;
 mod maintenance;
 mod nearest;
 mod notifications;
+mod policy;
 mod problem;
 mod publication;
 mod reader;
@@ -46,6 +47,7 @@ pub use hidden::HiddenUrl;
 pub use layers::MAX_FILE_BYTES;
 pub use maintenance::{MaintenanceSettings, Planned};
 pub use notifications::{DeadMan, HttpTarget, Route, RouteTarget, TellingSettings};
+pub use policy::{CategoryPolicy, PolicyOverlay, PolicySettings};
 pub use problem::{Problem, Problems};
 pub use publication::{PublicationSettings, PublishTo};
 pub use rows::{MAX_SLUG_BYTES, MAX_TEXT_BYTES};
@@ -66,7 +68,7 @@ use secrecy::SecretString;
 use crate::clients::Address;
 use crate::clients::canary::Rule;
 use engine::model::Topic;
-use engine::{Advice, Asking, FlapRule, HysteresisTimes, Sampling};
+use engine::{Advice, Asking, FlapRule, HysteresisTimes, PolicyAcknowledgements, Sampling};
 
 /// Everything that can be set. Each part goes to the module that it is for; only the service reads the whole.
 #[derive(Debug, Clone)]
@@ -108,6 +110,10 @@ pub struct Config {
     pub cluster: Option<ClusterSettings>,
     /// What is published in a store of keys; `None`: nothing.
     pub publication: Option<PublicationSettings>,
+    /// The policy that stands in etcd; `None`: it stands in the configuration file alone.
+    pub policy: Option<PolicySettings>,
+    /// What that policy acknowledges.
+    pub acknowledged: PolicyAcknowledgements,
     pub log: LogSettings,
 }
 

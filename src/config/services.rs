@@ -13,7 +13,7 @@ use super::rows::{pattern, slug};
 use engine::{CategoryPool, CategoryRule, PoolRule};
 
 /// The components that labwatch can have by itself, by their names.
-pub const COMPONENTS: [&str; 10] = [
+pub const COMPONENTS: [&str; 11] = [
     "self",
     "store",
     "configuration",
@@ -24,6 +24,7 @@ pub const COMPONENTS: [&str; 10] = [
     "mail",
     "cluster",
     "publish",
+    "policy",
 ];
 
 /// The categories that are always there: all experiments, and all components.
@@ -48,7 +49,7 @@ impl CategorySettings {
             name: self.name.clone(),
             patterns: self.patterns.clone(),
             pools: self.pools.clone(),
-            by_stem: false,
+            by_stem: self.by_stem,
             resilient: self.resilient,
             min_healthy: self.min_healthy,
             period: self.period,
@@ -90,6 +91,9 @@ pub struct CategorySettings {
     pub patterns: Vec<String>,
     /// Names of pools whose experiments are in it: of `[[pool]]`, or of pools that labwatch finds in book.
     pub pools: Vec<String>,
+    /// Whether it takes in what it would if it were not configured: experiments whose names have it as their stem, and that no other
+    /// category takes in.
+    pub by_stem: bool,
     /// Whether enough healthy experiments in each pool are enough.
     pub resilient: bool,
     /// How many are enough; `None`: as the pool says, else 1.
@@ -186,6 +190,7 @@ fn category(reader: &mut Reader<'_>, name: String, used: &BTreeSet<&str>) -> Cat
     let category = CategorySettings {
         patterns: reader.list("match", pattern),
         pools: reader.list("pools", slug),
+        by_stem: false,
         resilient: reader.switch("resilient"),
         min_healthy: reader
             .is_set("min_healthy")

@@ -76,6 +76,14 @@ impl Config {
             };
             format!("publish  {to} below {}", publication.prefix)
         }));
+        lines.extend(self.policy.as_ref().map(|policy| {
+            format!(
+                "policy   in etcd at {} below {} and {}",
+                policy.etcd.endpoints.join(", "),
+                policy.acks,
+                policy.categories
+            )
+        }));
         let log = match &self.log.target {
             LogTarget::Output => "standard output".into(),
             LogTarget::Error => "standard error".into(),

@@ -22,6 +22,7 @@ pub fn strict(name: &str) -> CategorySettings {
         name: name.to_owned(),
         patterns: Vec::new(),
         pools: Vec::new(),
+        by_stem: false,
         resilient: false,
         min_healthy: None,
         period: PERIOD,

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::registry::{RegisterError, Registry, Reporter};
-use super::state::Finding;
+use super::state::{Component, Finding, State};
 
 /// By how much a period varies, so that probes that began together do not stay together: a tenth.
 const JITTER_PARTS: u32 = 10;
@@ -152,6 +152,32 @@ impl LiveProbes {
         Ok(())
     }
 
+    /// Checks a component at another pace. Until the next check it is as it was.
+    ///
+    /// # Errors
+    /// As [`Registry::register`].
+    pub fn start_again(
+        &mut self,
+        name: &str,
+        categories: &[String],
+        pace: Pace,
+        check: Check,
+    ) -> Result<(), RegisterError> {
+        let known = self.registry.components();
+        let known = known.into_iter().find(|one| &*one.name == name);
+        let is_evidence =
+            |one: &Component| one.last_update.is_some() && one.state() != State::Stale;
+        let last = known.filter(is_evidence).map(|one| one.finding);
+        self.stop(name);
+        let probe = Probe::new(&self.registry, &self.asker, name, categories, pace, check)?;
+        if let Some(last) = last {
+            probe.reporter.report(last);
+        }
+        let task = self.tasks.spawn(probe.run());
+        self.running.insert(name.to_owned(), task);
+        Ok(())
+    }
+
     /// Ends a probe, and lets go of its component.
     pub fn stop(&mut self, name: &str) {
         if let Some(task) = self.running.remove(name) {
@@ -268,7 +294,6 @@ fn jittered(period: Duration, chance: f64) -> Duration {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use super::super::state::State;
     use super::super::testing::Hands;
     use super::*;
 

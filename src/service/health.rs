@@ -37,6 +37,9 @@ const CLUSTER: &str = "cluster";
 /// The component that says whether the status is published.
 const PUBLISH: &str = "publish";
 
+/// The component that says whether the policy in etcd is followed, and what in it is wrong.
+const POLICY: &str = "policy";
+
 /// Why the service's own health cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum HealthError {
@@ -80,6 +83,8 @@ pub(super) struct Reporters {
     pub(super) cluster: Option<Reporter>,
     /// Whether the status is published, where that is set.
     pub(super) publish: Option<Reporter>,
+    /// How the policy in etcd is, where one stands there.
+    pub(super) policy: Option<Reporter>,
 }
 
 /// All of it, before it runs.
@@ -232,6 +237,11 @@ fn reporters(config: &Config, registry: &Registry) -> Result<Reporters, HealthEr
             .publication
             .as_ref()
             .map(|_| register(PUBLISH))
+            .transpose()?,
+        policy: config
+            .policy
+            .as_ref()
+            .map(|_| register(POLICY))
             .transpose()?,
     })
 }

@@ -51,6 +51,19 @@ pub async fn connect(settings: &EtcdSettings) -> Result<Client, Fault> {
     .await
 }
 
+/// Whether etcd lets us in, has a quorum, and shows us these keys, in words.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn reach(settings: &EtcdSettings, keys: &[&str]) -> Result<String, Fault> {
+    let mut client = connect(settings).await?;
+    let status = within(ANSWER_WITHIN, client.status()).await?;
+    for key in keys {
+        within(ANSWER_WITHIN, client.get(*key, None)).await?;
+    }
+    Ok(format!("etcd {} lets us in", status.version()))
+}
+
 fn options(settings: &EtcdSettings) -> Result<ConnectOptions, Fault> {
     let mut options = ConnectOptions::new()
         .with_keep_alive(PING_EVERY, PONG_WITHIN)

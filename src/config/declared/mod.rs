@@ -7,6 +7,7 @@ mod http;
 mod notifications;
 mod observation;
 mod operation;
+mod policy;
 mod publication;
 mod servers;
 mod tables;
@@ -33,6 +34,7 @@ pub const SECTIONS: &[Section] = &[
     operation::STORE,
     cluster::CLUSTER,
     publication::PUBLICATION,
+    policy::POLICY,
     operation::LOG,
 ];
 
