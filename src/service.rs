@@ -37,7 +37,7 @@ use crate::health::HealthState;
 use crate::telemetry::metrics::Counters;
 
 pub use error::ServiceError;
-pub use extensions::{Extensions, serve_with};
+pub use extensions::{Extensions, Observer, serve_with};
 pub use health::HealthError;
 pub use options::ServiceOptions;
 pub use presentation::presentation;

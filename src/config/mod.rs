@@ -48,9 +48,7 @@ pub use notifications::{DeadMan, HttpTarget, Route, RouteTarget, TellingSettings
 pub use problem::{Problem, Problems};
 pub use rows::{MAX_SLUG_BYTES, MAX_TEXT_BYTES};
 pub use secret::MAX_SECRET_BYTES;
-pub use services::{
-    BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, PoolSettings, ServiceSettings,
-};
+pub use services::{BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, ServiceSettings};
 pub use settings::{Loaded, load, load_api, load_rules, load_without_laboratory};
 pub use sources::{ENV_CONFIG, Sources};
 pub use tables::{EXAMPLE, MAX_ROWS};
@@ -64,7 +62,7 @@ use secrecy::SecretString;
 use crate::clients::Address;
 use crate::clients::canary::Rule;
 use engine::model::Topic;
-use engine::{Advice, Asking, FlapRule, HysteresisTimes, Sampling};
+use engine::{Advice, Asking, CategoryPool, FlapRule, HysteresisTimes, Sampling};
 
 /// Everything that can be set. Each part goes to the module that it is for; only the service reads the whole.
 #[derive(Debug, Clone)]
@@ -85,7 +83,7 @@ pub struct Config {
     /// `[[maintenance]]`: when experiments are worked on.
     pub maintenance: Vec<MaintenanceSettings>,
     /// `[[pool]]`: experiments that can stand in for each other.
-    pub pools: Vec<PoolSettings>,
+    pub pools: Vec<CategoryPool>,
     /// `[[category]]`: what is asked for as one.
     pub categories: Vec<CategorySettings>,
     /// `[[service]]`: services outside of labwatch.
