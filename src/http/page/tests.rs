@@ -20,7 +20,7 @@ use super::error_pages::with_lost_page;
 use super::routes::{WebState, routes};
 use super::state::State;
 use crate::http::auth::{AccessToken, Caller, Scope, Session};
-use crate::http::{Give, OrderState, Reports};
+use crate::http::{Give, OrderState, Reports, TestMessages};
 use engine::model::{
     Bookable, CallError, ConnectError, Health, JumpHealth, ResourceName, RouteName, SourceHealth,
     SourceName, StreamHealth, Stub, Topic,
@@ -342,6 +342,7 @@ fn web_called(
         snapshots: snapshots.clone(),
         component,
         give,
+        tests: TestMessages::none(),
     });
     let pages = routes(&WebState {
         snapshots,
