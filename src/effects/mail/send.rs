@@ -407,6 +407,8 @@ mod tests {
             affected: engine::Affected::default(),
             advice: None,
             notified_issues: vec![],
+            worst: None,
+            steadiness: None,
             last_seen: None,
             acknowledged: None,
         };

@@ -63,6 +63,10 @@ pub(crate) struct Experiment {
     pub(crate) since: Moment,
     /// Since when it has been other than ok, across everything that was not evaluated.
     pub(crate) bad_since: Option<Moment>,
+    /// The worst that it is, or was the last time, while not ok.
+    pub(crate) worst: Option<Health>,
+    /// When it was last found to be another than before.
+    pub(crate) decided: Moment,
     pub(crate) issues: Vec<Issue>,
     first_judged: bool,
     /// The number of the first of relay's latest reports that all show it lost.
@@ -97,6 +101,8 @@ impl Experiment {
             health: Health::Unknown,
             since: now,
             bad_since: None,
+            worst: None,
+            decided: now,
             issues: Vec::new(),
             first_judged: false,
             lost_at: None,
@@ -125,6 +131,8 @@ impl Experiment {
         self.issues.clone_from(&last.issues);
         self.since = now.back_at(known.since.unwrap_or(last.when));
         self.bad_since = known.bad_since.map(|at| now.back_at(at));
+        self.worst = known.worst;
+        self.decided = now.back_at(last.when);
         self.jump = last.jump;
         self.known_jump = known.jump;
         self.streams = last
@@ -401,6 +409,10 @@ impl Experiment {
         if was != health {
             self.since = context.now;
         }
+        self.decided = context.now;
+        self.worst = health
+            .worst_of(self.worst.filter(|_| self.bad_since.is_some()))
+            .or(self.worst);
         self.bad_since = match health {
             Health::Ok => None,
             Health::Unknown => self.bad_since,
