@@ -38,6 +38,15 @@ pub enum Mood {
     Mute,
 }
 
+/// When within a step the process is killed: the state of the step is kept in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Killed {
+    /// Before its effects are carried out.
+    BeforeEffects,
+    /// When they are carried out, and what came of them is not taken in.
+    AfterEffects,
+}
+
 /// A message in a mailbox.
 #[derive(Debug, Clone)]
 pub struct Got {
@@ -66,6 +75,8 @@ pub struct World {
     pub mailboxes: Vec<Got>,
     pub attempts: Vec<MessageId>,
     pub withdrawn: Vec<(Moment, ResourceName)>,
+    /// In which of the next steps that have effects the process is killed.
+    pub kill: Option<(usize, Killed)>,
 }
 
 fn usual() -> Policy {
@@ -117,6 +128,7 @@ impl World {
             mailboxes: Vec::new(),
             attempts: Vec::new(),
             withdrawn: Vec::new(),
+            kill: None,
         };
         world.poll();
         world.run(60);
@@ -223,11 +235,34 @@ impl World {
                 change.apply(&mut self.kept);
             }
             assert_eq!(&self.kept, self.engine.state());
+            if let Some(killed) = self.is_killed(&effects) {
+                if killed == Killed::AfterEffects {
+                    for effect in effects {
+                        drop(self.carry_out(effect));
+                    }
+                }
+                self.restart();
+                return;
+            }
             inputs.extend(
                 effects
                     .into_iter()
                     .filter_map(|effect| self.carry_out(effect)),
             );
+        }
+    }
+
+    /// Whether the process dies in a step with these effects.
+    fn is_killed(&mut self, effects: &[Effect]) -> Option<Killed> {
+        if effects.is_empty() {
+            return None;
+        }
+        match self.kill.take()? {
+            (0, killed) => Some(killed),
+            (more, killed) => {
+                self.kill = Some((more - 1, killed));
+                None
+            }
         }
     }
 
