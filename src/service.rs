@@ -24,6 +24,7 @@ mod sources;
 mod store_probe;
 mod systemd;
 mod task_set;
+mod test_messages;
 
 use std::sync::Arc;
 
@@ -131,14 +132,14 @@ fn start(
     let lasting = (http.access.clone(), pictures.clone());
     notifications::start_repeats(followed.clone(), lasting, &mut parts, stop);
     let heartbeat = notifications::Heartbeat {
-        http: http.access,
+        http: http.access.clone(),
         store: driver.store.clone(),
         reporter: reporters.dead_man,
     };
     notifications::start_deadman(&config, heartbeat, pictures.clone(), &mut parts, stop);
     cluster::report(links.as_ref(), reporters.cluster, &mut parts, stop);
     let hands = reload::Hands {
-        inputs,
+        inputs: inputs.clone(),
         configs,
         health_state: health_state.clone(),
         levels: options.levels,
@@ -157,7 +158,8 @@ fn start(
         counters: Arc::clone(&counters),
         queues: metrics::queues(&driver.inputs, &outlets),
         cluster: links,
-        tls: &http.tls,
+        http: &http,
+        inputs,
     };
     http_server::open(deps, listeners, &mut parts, stops)?;
     let observers = Observers {

@@ -37,7 +37,10 @@ mod v2;
 
 pub use auth::authenticator::{AccessSettings, Authenticator};
 pub use cluster_state::{ClusterState, PassedOn, Returned};
-pub use commands::{Answered, Give, OrderState};
+pub use commands::{
+    Answered, Give, OrderState, Retry, TestMessages, TestOrder, TestOutcome, TestRefusal,
+    TestReport, TestedRecipient, TestedRoute,
+};
 pub use cors::Cors;
 pub use document::written;
 pub use health_state::HealthRoutes;
