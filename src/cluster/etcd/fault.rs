@@ -32,6 +32,9 @@ pub enum Fault {
     /// The lease or the election key is gone.
     #[error("the lease has ended")]
     Lost,
+    /// It was emptied, or set back to a snapshot.
+    #[error("etcd has gone back to an earlier state")]
+    WentBack,
     /// Something else.
     #[error("etcd answers: {0}")]
     Other(String),
@@ -49,6 +52,7 @@ impl Fault {
             | Self::Full
             | Self::Refused(_)
             | Self::Lost
+            | Self::WentBack
             | Self::Other(_)
             | Self::Settings(_) => false,
         }
@@ -65,6 +69,7 @@ impl Fault {
             Self::Full => "etcd is full",
             Self::Refused(_) => "etcd refuses us",
             Self::Lost => "the lease has ended",
+            Self::WentBack => "etcd has gone back to an earlier state",
             Self::Other(_) => "etcd answers with an error",
             Self::Settings(_) => "a file that cluster settings name cannot be read",
         }

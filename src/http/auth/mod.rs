@@ -28,7 +28,7 @@ pub use random::{ID_LETTERS, id, same};
 pub use refusal_log::RefusalLog;
 pub use reportable::{MAX_REPORTABLE, Reportable, ReportableError};
 pub use revoked::{
-    Keep, Kept, MAX_REVOKED, MAX_SIGNED_OUT, MAX_SIGNED_OUT_OF_ONE, Revocations, Revoked,
+    Keep, Kept, MAX_REVOKED, MAX_SIGNED_OUT, MAX_SIGNED_OUT_OF_ONE, Revocations, Revoked, is_over,
     revocation, revoked_in,
 };
 pub use scope::{Need, Reading, Scope, Scopes};
