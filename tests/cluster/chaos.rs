@@ -30,7 +30,7 @@ use super::laboratory::laboratory;
 use super::tcp_proxy::Way;
 use node::Node;
 use orders::{Order, Orders};
-use plan::{Action, BREAKING, BROKEN, MEMBERS, SILENCED};
+use plan::{Action, BROKEN, MEMBERS};
 use terms::Terms;
 
 /// How long the leases are.
@@ -74,7 +74,9 @@ async fn chaos_from_a_seed_breaks_no_promise() {
     let (seed, minutes) = (asked("CHAOS_SEED", 1), asked("CHAOS_MINUTES", 1.0));
     let length = Duration::from_secs_f64(minutes * 60.0);
     println!("chaos: seed {seed}, {minutes} minutes");
-    let lab = laboratory(RelayVersion::V07, &all()).await;
+    let all: Vec<String> = check::truth().map(|(stub, _)| stub).collect();
+    let names: Vec<&str> = all.iter().map(String::as_str).collect();
+    let lab = laboratory(RelayVersion::V07, &names).await;
     lab.power_off(BROKEN).expect("known");
     let etcd = Etcd::three().await;
     let mut nodes = Vec::new();
@@ -109,10 +111,6 @@ async fn chaos_from_a_seed_breaks_no_promise() {
     chaos.ends(&orders).await;
 }
 
-fn all() -> Vec<&'static str> {
-    BREAKING.into_iter().chain([BROKEN, SILENCED]).collect()
-}
-
 /// Gives commands one after another, and in the end what came of all of them.
 async fn give(mut queue: mpsc::Receiver<(u16, Order)>) -> Orders {
     let mut orders = Orders::default();
@@ -139,8 +137,8 @@ impl Chaos {
             Action::FreezeEtcd(n) => self.etcd[n].freeze(true).await,
             Action::ThawEtcd(n) => self.etcd[n].freeze(false).await,
             Action::CompactEtcd => self.compact().await,
-            Action::Break(stub) => self.lab.power_off(stub).expect("known"),
-            Action::Mend(stub) => self.lab.power_on(stub).expect("known"),
+            Action::Break(n) => self.lab.power_off(&plan::stub(n)).expect("known"),
+            Action::Mend(n) => self.lab.power_on(&plan::stub(n)).expect("known"),
             Action::MailIsBusy(true) => self.lab.mail().set_mood(MailMood::Busy),
             Action::MailIsBusy(false) => self.lab.mail().set_mood(MailMood::Well),
             Action::Acknowledge(n) => self.order(n, Order::Acknowledge),

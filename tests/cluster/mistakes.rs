@@ -14,7 +14,11 @@ use super::laboratory::{laboratory, mail, switched, switches};
 use super::monitor::{Monitor, environment};
 use super::replicas::{LEASE, borrowed, leads, replica, settings, times_led};
 
-const WITH_TOKENS: [(&str, &str); 2] = [("SECRET_API", SECRET), ("API_READ", "open")];
+const WITH_TOKENS: [(&str, &str); 3] = [
+    ("SECRET_API", SECRET),
+    ("API_READ", "open"),
+    ("LOG_LEVEL", "info"),
+];
 
 /// Acknowledges pend00, which is down.
 async fn acknowledge(monitor: &Monitor) {
@@ -25,12 +29,12 @@ async fn acknowledge(monitor: &Monitor) {
 }
 
 /// Waits until this one has the acknowledgement.
-async fn is_acknowledged(monitor: &Monitor) {
+async fn is_acknowledged(monitor: &Monitor, context: impl Fn() -> String) {
     let look = async || {
         let page = monitor.get("/api/v2/acknowledgements").await;
         (page["items"][0]["name"] == "pend00").then_some(())
     };
-    eventually("the acknowledgement is there", || monitor.tail(), look).await;
+    eventually("the acknowledgement is there", context, look).await;
 }
 
 /// Two replicas, of which the first leads and has mailed and withdrawn pend00, which is acknowledged. What is done to etcd then loses nothing.
@@ -48,7 +52,7 @@ async fn survives(harm: impl AsyncFnOnce(&mut Etcd, &str)) {
     switched(&lab, "r-pend00", 1).await;
     mail(&lab, "pend00 is down", |mail| mail.text.contains("pend00")).await;
     acknowledge(&first).await;
-    is_acknowledged(&second).await;
+    is_acknowledged(&second, || second.tail()).await;
     let led = times_led(&first) + times_led(&second);
     let mails = lab.mail().mails().len();
     harm(&mut etcd, &before).await;
@@ -56,7 +60,8 @@ async fn survives(harm: impl AsyncFnOnce(&mut Etcd, &str)) {
     eventually("one leads again", || first.tail() + &second.tail(), look).await;
     tokio::time::sleep(LEASE).await;
     for monitor in [&first, &second] {
-        is_acknowledged(monitor).await;
+        let both = || [first.tail(), second.tail()].join("\n");
+        is_acknowledged(monitor, both).await;
     }
     let there = etcd.keys("/labwatch/lab/state/").await;
     for key in ["acknowledgement/", "experiment/pend00", "notified/"] {

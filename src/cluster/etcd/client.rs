@@ -20,11 +20,12 @@ use super::{ANSWER_WITHIN, Fault};
 use crate::config::ClusterSettings;
 use engine::State;
 
-/// Pings over an open connection: without them a member that stands still is noticed by no stream.
-const PING_EVERY: Duration = Duration::from_secs(2);
+/// Pings over a connection with open streams: without them a member that stands still is noticed by no stream. A member closes a connection
+/// that pings more often than every 5 s (its `--grpc-keepalive-min-time`), or that has no open stream.
+const PING_EVERY: Duration = Duration::from_secs(6);
 
 /// A connection whose ping is not answered for so long is given up.
-const PONG_WITHIN: Duration = Duration::from_secs(2);
+const PONG_WITHIN: Duration = Duration::from_secs(3);
 
 /// The longest that connecting to one member may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
@@ -54,6 +55,14 @@ pub(super) struct Listing {
     pub(super) changed_by: Option<Vec<u8>>,
     /// What all replicas share.
     pub(super) shared: BTreeMap<String, Vec<u8>>,
+}
+
+impl Listing {
+    /// Whether the candidate of this election key leads.
+    pub(super) fn is_led_under(&self, election_key: &[u8]) -> bool {
+        let first = self.peers.iter().min_by_key(|(_, since, _)| *since);
+        first.is_some_and(|(key, ..)| key.as_bytes() == election_key)
+    }
 }
 
 /// The latest revision that etcd had, as far as this replica has heard. A clone is the same.
@@ -95,6 +104,11 @@ impl Keys {
 
     pub(super) fn election(&self) -> String {
         format!("{}{ELECTION}", self.0)
+    }
+
+    /// The election key of a lease, as etcd makes it.
+    pub(super) fn candidate(&self, lease: i64) -> String {
+        format!("{}{ELECTION}/{lease:x}", self.0)
     }
 
     pub(super) fn state(&self, key: &str) -> String {
@@ -145,7 +159,7 @@ pub(super) async fn connect(settings: &ClusterSettings) -> Result<Client, Fault>
 fn options(settings: &ClusterSettings) -> Result<ConnectOptions, Fault> {
     let mut options = ConnectOptions::new()
         .with_keep_alive(PING_EVERY, PONG_WITHIN)
-        .with_keep_alive_while_idle(true)
+        .with_keep_alive_while_idle(false)
         .with_connect_timeout(CONNECT_WITHIN)
         .with_require_leader(true);
     if let Some((user, password)) = &settings.user {

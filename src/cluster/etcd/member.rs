@@ -200,6 +200,7 @@ impl Member {
                 self.heard();
                 self.compare(&listing);
                 self.adopt(*listing);
+                self.mind_own_key();
                 if !self.acts() && !self.is_ours_later {
                     self.stand(Role::Follower);
                 }
@@ -248,6 +249,7 @@ impl Member {
         if is_shared {
             self.show_shared();
         }
+        self.mind_own_key();
         // Another replica leads and has committed what it knows.
         self.is_ours_later &= !is_shown;
         if is_shown && !self.acts() {

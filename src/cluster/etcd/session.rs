@@ -52,6 +52,8 @@ pub(super) struct Session {
     tasks: JoinSet<()>,
     granted: Option<(Client, i64)>,
     key: Option<LeaderKey>,
+    /// Whether the own election key was seen in etcd.
+    is_listed: bool,
     pub(super) is_committing: bool,
 }
 
@@ -77,6 +79,7 @@ impl Session {
             tasks: JoinSet::new(),
             granted: None,
             key: None,
+            is_listed: false,
             is_committing: false,
         };
         let (reports, settings) = (session.reports(), settings.clone());
@@ -111,6 +114,18 @@ impl Session {
             sleep(wait).await;
             campaign(client, place, value, lease, reports).await;
         });
+    }
+
+    /// Whether the own election key was there and is gone: a member of etcd removes it when the connection over which this replica waits
+    /// for its election is lost, and a person can. To wait further is in vain then.
+    pub(super) fn has_lost_its_key(&mut self, listing: &Listing) -> bool {
+        let Some((_, lease)) = &self.granted else {
+            return false;
+        };
+        let own = self.keys.candidate(*lease);
+        let is_there = listing.peers.iter().any(|(key, ..)| *key == own);
+        self.is_listed |= is_there;
+        self.is_listed && !is_there
     }
 
     /// Takes note of the election.
@@ -233,6 +248,8 @@ async fn campaign(
         let won = client.campaign(keys.election(), value.clone(), lease).await;
         let fault = match won.map_err(Fault::from) {
             Ok(mut won) => match (won.take_leader(), list(&mut client, &keys, &latest).await) {
+                // Who waits with a key that was removed meanwhile is told to have won all the same.
+                (Some(key), Ok(listing)) if !listing.is_led_under(key.key()) => Fault::Lost,
                 (Some(key), Ok(listing)) => {
                     let elected = Outcome::Elected(key, Box::new(listing));
                     return reports.say(elected).await;

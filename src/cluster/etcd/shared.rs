@@ -5,7 +5,9 @@ use std::sync::Arc;
 use super::Fault;
 use super::client::{Listing, share};
 use super::member::Member;
+use super::session::Session;
 use crate::cluster::membership::{Share, Shared};
+use engine::Role;
 
 impl Member {
     /// Takes up all that stands in etcd. An etcd that was emptied, or set back to a snapshot, has lost what it had taken: what this
@@ -22,8 +24,21 @@ impl Member {
         let went_back = listing.went_back;
         self.known = Some(listing);
         self.show_shared();
-        if went_back && self.leads() && self.view.role == engine::Role::Leader {
+        if went_back && self.leads() && self.view.role == Role::Leader {
             self.step_down(&Fault::WentBack);
+        }
+    }
+
+    /// Takes a new lease where the own election key is gone.
+    pub(super) fn mind_own_key(&mut self) {
+        let lost = |(session, known): (&mut Session, &Listing)| session.has_lost_its_key(known);
+        if self
+            .session
+            .as_mut()
+            .zip(self.known.as_ref())
+            .is_some_and(lost)
+        {
+            self.step_down(&Fault::Lost);
         }
     }
 

@@ -59,11 +59,12 @@ fn news(mail: &CaughtMail) -> News {
         Some((stub.to_owned(), health.to_owned()))
     });
     told.map(|(stub, health)| {
-        let about = format!("{stub}: ");
-        let mut lines = mail
-            .text
-            .lines()
-            .skip_while(|line| !line.starts_with(&about));
+        // Several of which the same is said share a line.
+        let is_about = |line: &&str| {
+            let names = line.split_once(": ").map_or("", |(names, _)| names);
+            names.split([' ', ',']).any(|name| name == stub)
+        };
+        let mut lines = mail.text.lines().skip_while(|line| !is_about(line));
         let first = lines.next().unwrap_or_default();
         let why = lines
             .next()
@@ -101,6 +102,9 @@ fn what_is_said_again_is_found() {
     let again = read(&[first.clone(), first.clone()]);
     assert_eq!((again.repeated, again.faults.len()), (1, 0), "{again:?}");
     assert_eq!(again.last["pend00"], "down");
+    let both = "pend00 and spin00: down since 01:04\n    Why: a\n";
+    let grouped = mail("4", "pend00=down/withdrawn spin00=down/withdrawn", both);
+    assert_eq!(read(&[grouped]).last["spin00"], "down");
     let other = mail("2", "pend00=down/withdrawn", down);
     let back = mail("3", "pend00=ok/bookable", "pend00: back\n");
     assert_eq!(read(&[first.clone(), other.clone()]).faults.len(), 1);

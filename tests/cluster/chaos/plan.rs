@@ -10,8 +10,20 @@ use super::super::tcp_proxy::Way;
 pub const REPLICAS: usize = 3;
 pub const MEMBERS: usize = 3;
 
-/// The experiments that break and are mended.
-pub const BREAKING: [&str; 4] = ["pend00", "pend01", "spin00", "spin01"];
+/// How many experiments break and are mended.
+const BREAKING: usize = 40;
+
+/// Each breaks so often at most: of what breaks more often within a day it is not mailed each time.
+const TIMES: usize = 3;
+
+/// Their names.
+pub fn breaking() -> impl Iterator<Item = String> {
+    (0..BREAKING).map(stub)
+}
+
+pub fn stub(n: usize) -> String {
+    format!("pend{n:02}")
+}
 
 /// The experiment that is broken all the time, and acknowledged.
 pub const BROKEN: &str = "dead00";
@@ -35,8 +47,8 @@ pub enum Action {
     FreezeEtcd(usize),
     ThawEtcd(usize),
     CompactEtcd,
-    Break(&'static str),
-    Mend(&'static str),
+    Break(usize),
+    Mend(usize),
     MailIsBusy(bool),
     Acknowledge(usize),
     Silence(usize),
@@ -56,13 +68,7 @@ pub fn plan(seed: u64, length: Duration) -> Plan {
     let mut all = Vec::new();
     replicas(&mut rng, end, &mut all);
     members(&mut rng, end, &mut all);
-    for stub in BREAKING {
-        spans(&mut rng, end, (4.0, 25.0), (4.0, 25.0), |rng, span| {
-            let _ = rng;
-            all.push((span.0, Action::Break(stub)));
-            all.push((span.1, Action::Mend(stub)));
-        });
-    }
+    experiments(&mut rng, end, &mut all);
     spans(&mut rng, end, (30.0, 90.0), (3.0, 10.0), |_, span| {
         all.push((span.0, Action::MailIsBusy(true)));
         all.push((span.1, Action::MailIsBusy(false)));
@@ -76,6 +82,22 @@ pub fn plan(seed: u64, length: Duration) -> Plan {
     all.sort_by(|a, b| a.0.total_cmp(&b.0));
     let timed = |(at, action)| (Duration::from_secs_f64(at), action);
     all.into_iter().map(timed).collect()
+}
+
+/// One after another breaks, and is mended a while later.
+fn experiments(rng: &mut Rng, end: f64, all: &mut Vec<(f64, Action)>) {
+    let breaks = BREAKING * TIMES;
+    let number = u32::try_from(breaks).expect("small");
+    let (mut at, slowest) = (CALM, end / f64::from(number));
+    for n in (0..BREAKING).cycle().take(breaks) {
+        at += slowest.max(between(rng, 1.0, 9.0));
+        let until = (at + between(rng, 4.0, 25.0)).min(end);
+        if at >= end {
+            return;
+        }
+        all.push((at, Action::Break(n)));
+        all.push((until, Action::Mend(n)));
+    }
 }
 
 fn command(rng: &mut Rng) -> Action {
