@@ -2,6 +2,7 @@
 //! ones that know all others, and the only ones that read the whole configuration.
 
 mod cluster;
+mod cluster_sharing;
 mod component_acks;
 mod component_history;
 mod driver_setup;
@@ -9,6 +10,7 @@ mod error;
 mod extensions;
 mod health;
 mod http_server;
+mod last_word;
 mod mail_probe;
 mod memory;
 mod metrics;
@@ -137,6 +139,7 @@ fn start(
         reporter: reporters.dead_man,
     };
     notifications::start_deadman(&config, heartbeat, pictures.clone(), &mut parts, stop);
+    last_word::start(links.as_ref(), &followed, &mut parts, stop);
     cluster::report(links.as_ref(), reporters.cluster, &mut parts, stop);
     let hands = reload::Hands {
         inputs: inputs.clone(),

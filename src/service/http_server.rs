@@ -19,7 +19,9 @@ use url::Url;
 use super::cluster::Links;
 use super::outlets::Clients;
 use super::reload::ConfigWatch;
-use super::{ServiceError, TaskSet, component_acks, metrics, reports, test_messages};
+use super::{
+    ServiceError, TaskSet, cluster_sharing, component_acks, metrics, reports, test_messages,
+};
 use crate::config::{ApiCors, ApiRead, ApiSettings, Config};
 use crate::driver::CommandSender;
 use crate::health::{HealthState, State};
@@ -186,8 +188,10 @@ pub(super) fn open(
         ..
     } = deps;
     let config = Arc::clone(&followed.borrow());
-    let reports = reports::start(&followed, store.as_ref(), keep, parts, stops.all);
+    let links = deps.cluster.as_ref();
+    let reports = reports::start(&followed, (store.as_ref(), keep), links, parts, stops.all);
     let authenticator = Arc::new(authenticator(&config.api, keep, store.clone()));
+    cluster_sharing::start(deps.cluster.as_ref(), &authenticator, parts, stops.all);
     let figures = config.surfaces.metrics.then(|| {
         let (snapshots, store, health_state) =
             (snapshots.clone(), store.clone(), health_state.clone());
