@@ -2,47 +2,31 @@
 //!
 //! It owns the only timer and the clock. It decides nothing: what cannot be handed on is answered as failed, and the engine tries again.
 
+mod clock;
 mod journal;
+mod orders;
+mod outlets;
 mod replica;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
 use crate::cluster::{CommitTicket, Membership, Standing, difference};
 use crate::store::Ticket;
-use engine::model::{CallError, Moment, SourceName};
-use engine::{
-    Channel, Command, DeliveryFault, Effect, Engine, FeedCommand, Input, Notification, Order,
-    Receipt, Record, Refusal, Role, Rules, Sample, SampleOutcome, Snapshot, Step, Switch,
-    SwitchOutcome,
-};
+use engine::{Effect, Engine, Input, Receipt, Record, Refusal, Role, Rules, Snapshot, Step};
 
+pub use clock::Clock;
 pub use journal::Journal;
+pub use orders::{Asked, CommandSender, orders};
+pub use outlets::{COMMAND_QUEUE, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE, TELL_QUEUE};
 use replica::{ASKS_FIRST, Replica};
 
 /// How many inputs may wait for the engine. Feeds hand over only the newest report when it is full.
 pub const INPUT_QUEUE: usize = 256;
-
-/// How many switches may wait to be carried out. The engine has at most 16 under way.
-pub const SWITCH_QUEUE: usize = 32;
-
-/// How many summaries may wait to be sent on one channel. The engine has at most one under way for each route; one that finds no room
-/// counts as failed and is tried again.
-pub const TELL_QUEUE: usize = 64;
-
-/// How many streams may wait to be listened to. The engine has at most `SAMPLE_AT_ONCE` under way.
-pub const SAMPLE_QUEUE: usize = 64;
-
-/// How many commands may wait for a feed. One that finds it full is dropped: the engine asks again.
-pub const COMMAND_QUEUE: usize = 4;
-
-/// How many orders of maintainers may wait. One more is refused: try again.
-pub const ORDER_QUEUE: usize = 32;
 
 /// How many inputs are taken before readers get a new snapshot.
 const INPUTS_PER_PICTURE: usize = 64;
@@ -52,70 +36,6 @@ const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
 /// The effects of a step wait at most this long for its records to be on disk. A monitor that cannot write still acts.
 const WAIT_FOR_RECORDS: Duration = Duration::from_secs(1);
-
-/// The monotonic time at which a clock starts. What is remembered lies before the start, so that is not at zero: 100 years are.
-const MONOTONIC_START: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
-
-/// A wall clock that moved by more than this against the monotonic one was set, which is worth a line in the log.
-const CLOCK_SET: Duration = Duration::from_secs(2);
-
-/// Where actions go.
-#[derive(Debug)]
-pub struct Outlets {
-    /// Switches of availability.
-    pub switches: mpsc::Sender<Switch>,
-    /// Summaries to be mailed.
-    pub mails: mpsc::Sender<Notification>,
-    /// Summaries for webhooks.
-    pub webhooks: mpsc::Sender<Notification>,
-    /// Streams to listen to.
-    pub samples: mpsc::Sender<Sample>,
-    /// Commands to relay's feed.
-    pub relay: mpsc::Sender<FeedCommand>,
-    /// Commands to jump's feed.
-    pub jump: mpsc::Sender<FeedCommand>,
-    /// Requests to poll book now.
-    pub book: mpsc::Sender<()>,
-}
-
-/// An order that waits for its answer.
-#[derive(Debug)]
-pub struct Asked {
-    order: Order,
-    answer: oneshot::Sender<Result<Receipt, Refusal>>,
-}
-
-/// Through which maintainers give orders. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct CommandSender(mpsc::Sender<Asked>);
-
-/// A way for orders, and the queue at its end for a driver.
-#[must_use]
-pub fn orders() -> (CommandSender, mpsc::Receiver<Asked>) {
-    let (sender, queue) = mpsc::channel(ORDER_QUEUE);
-    (CommandSender(sender), queue)
-}
-
-impl CommandSender {
-    /// Gives a command. The receipt comes when the command is carried out and its record is on disk, or a disk that takes nothing was
-    /// waited for long enough.
-    ///
-    /// # Errors
-    /// [`Refusal`] when it is not carried out: then nothing was changed. [`Refusal::Stopping`] also when labwatch ends before it answers.
-    pub async fn give(&self, command: Command, by: String) -> Result<Receipt, Refusal> {
-        let (answer, receipt) = oneshot::channel();
-        self.0
-            .try_send(Asked {
-                order: Order { command, by },
-                answer,
-            })
-            .map_err(|refused| match refused {
-                mpsc::error::TrySendError::Full(_) => Refusal::Busy,
-                mpsc::error::TrySendError::Closed(_) => Refusal::Stopping,
-            })?;
-        receipt.await.unwrap_or(Err(Refusal::Stopping))
-    }
-}
 
 /// What looks on: neither may block.
 pub struct Observers {
@@ -127,54 +47,8 @@ pub struct Observers {
 
 impl std::fmt::Debug for Observers {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Hooks")
+        f.write_str("Observers")
     }
-}
-
-/// The clock: the wall's reading beside the time since the start.
-#[derive(Debug, Clone, Copy)]
-pub struct Clock {
-    start: Instant,
-    offset: SignedDuration,
-}
-
-impl Clock {
-    /// A clock that starts now.
-    #[must_use]
-    pub fn start() -> Self {
-        let offset = Timestamp::now()
-            .duration_since(Timestamp::UNIX_EPOCH)
-            .saturating_sub(signed(MONOTONIC_START));
-        Self {
-            start: Instant::now(),
-            offset,
-        }
-    }
-
-    /// This moment.
-    #[must_use]
-    pub fn now(&self) -> Moment {
-        Moment::new(Timestamp::now(), MONOTONIC_START + self.start.elapsed())
-    }
-
-    fn instant(&self, moment: Moment) -> Instant {
-        self.start + moment.mono().saturating_sub(MONOTONIC_START)
-    }
-
-    /// By how much the wall clock was set since the last time this was asked, if it was.
-    fn set_by(&mut self, now: Moment) -> Option<SignedDuration> {
-        let offset = now
-            .wall()
-            .duration_since(Timestamp::UNIX_EPOCH)
-            .saturating_sub(signed(now.mono()));
-        let moved = offset.saturating_sub(self.offset);
-        self.offset = offset;
-        (moved.unsigned_abs() > CLOCK_SET).then_some(moved)
-    }
-}
-
-fn signed(duration: Duration) -> SignedDuration {
-    SignedDuration::try_from(duration).unwrap_or(SignedDuration::MAX)
 }
 
 /// Effects that wait for the records that explain them.
@@ -446,58 +320,7 @@ impl Driver {
             tracing::warn!(%effect, "not carried out: this replica cannot prove any more that it leads");
             return;
         }
-        match effect {
-            Effect::Switch(switch) => self.switch(switch),
-            Effect::Notify(notification) => self.notify(notification),
-            Effect::Sample(sample) => self.sample(sample),
-            Effect::Ask(source) => self.command(source, FeedCommand::Ask),
-            Effect::Reconnect(source) => self.command(source, FeedCommand::Reconnect),
-        }
-    }
-
-    fn switch(&mut self, switch: Switch) {
-        if let Err(refused) = self.outlets.switches.try_send(switch) {
-            let resource = refused.into_inner().resource;
-            self.refused.push_back(Input::Switched {
-                resource,
-                outcome: SwitchOutcome::Failed(CallError::Busy),
-            });
-        }
-    }
-
-    fn notify(&mut self, notification: Notification) {
-        let id = notification.id;
-        let outlet = match notification.channel {
-            Channel::Mail => &self.outlets.mails,
-            Channel::Http(_) => &self.outlets.webhooks,
-        };
-        if outlet.try_send(notification).is_err() {
-            self.refused.push_back(Input::Delivered {
-                id,
-                outcome: Err(DeliveryFault::passing(CallError::Busy)),
-            });
-        }
-    }
-
-    fn sample(&mut self, sample: Sample) {
-        if let Err(refused) = self.outlets.samples.try_send(sample) {
-            let topic = refused.into_inner().topic;
-            self.refused.push_back(Input::Sampled {
-                topic,
-                outcome: SampleOutcome::Failed(CallError::Busy),
-            });
-        }
-    }
-
-    fn command(&mut self, source: SourceName, command: FeedCommand) {
-        let sent = match source {
-            SourceName::Relay => self.outlets.relay.try_send(command).is_ok(),
-            SourceName::Jump => self.outlets.jump.try_send(command).is_ok(),
-            SourceName::Book => self.outlets.book.try_send(()).is_ok(),
-        };
-        if !sent {
-            tracing::debug!(%source, ?command, "a command is dropped, earlier ones are still waiting");
-        }
+        self.refused.extend(self.outlets.hand_on(effect));
     }
 
     fn publish(&mut self) {
@@ -547,8 +370,12 @@ mod tests {
 
     use super::*;
     use crate::cluster::{Committed, Ends, Peer, View, membership};
-    use engine::model::{Availability, ResourceName, Stub, Topic};
-    use engine::{BookReading, Connection, Link, Policy, Report, ResourceReading, Scopes, Traffic};
+    use engine::model::{Availability, CallError, ResourceName, SourceName, Stub, Topic};
+    use engine::{
+        BookReading, Command, Connection, FeedCommand, Link, Policy, Report, ResourceReading,
+        Sample, Scopes, Switch, Traffic,
+    };
+    use jiff::Timestamp;
 
     struct Bench {
         inputs: mpsc::Sender<Input>,
@@ -877,57 +704,5 @@ mod tests {
         assert_eq!(ends.outstanding.load(Ordering::SeqCst), 0);
         drop(bench);
         running.join_all().await;
-    }
-
-    #[tokio::test]
-    async fn orders_that_nobody_takes_are_bounded() {
-        let (orders, queue) = orders();
-        let mut waiting = tokio::task::JoinSet::new();
-        let acknowledge = || Command::Unacknowledge {
-            scope: engine::Scope::Installation,
-        };
-        for _ in 0..ORDER_QUEUE {
-            let orders = orders.clone();
-            waiting.spawn(async move { orders.give(acknowledge(), "ann".into()).await });
-        }
-        while orders.0.capacity() > 0 {
-            tokio::task::yield_now().await;
-        }
-        assert_eq!(
-            orders.give(acknowledge(), "ann".into()).await,
-            Err(Refusal::Busy)
-        );
-        drop(queue);
-        assert!(
-            waiting
-                .join_all()
-                .await
-                .iter()
-                .all(|answer| *answer == Err(Refusal::Stopping))
-        );
-    }
-
-    #[test]
-    fn a_clock_that_is_set_is_noticed_once() {
-        let mut clock = Clock {
-            start: Instant::now(),
-            offset: SignedDuration::from_secs(1_000),
-        };
-        let at = |wall, mono| {
-            Moment::new(
-                Timestamp::from_second(wall).expect("in range"),
-                Duration::from_secs(mono),
-            )
-        };
-        assert_eq!(clock.set_by(at(1_010, 10)), None);
-        assert_eq!(
-            clock.set_by(at(4_611, 11)),
-            Some(SignedDuration::from_secs(3_600))
-        );
-        assert_eq!(clock.set_by(at(4_612, 12)), None);
-        assert_eq!(
-            clock.set_by(at(1_013, 13)),
-            Some(SignedDuration::from_secs(-3_600))
-        );
     }
 }

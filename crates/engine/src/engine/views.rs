@@ -6,7 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::derived::{DerivedViews, is_bad};
-use crate::experiments::experiment::{DerivedView, EvaluationContext, Experiment};
+use crate::experiments::experiment::view::DerivedView;
+use crate::experiments::experiment::{EvaluationContext, Experiment};
 use crate::experiments::fleet::{Fleet, Id};
 use crate::groups::Groups;
 use crate::groups::pool::Pool;

@@ -1,22 +1,21 @@
 //! One experiment: what is observed of it, how it is evaluated, and the ring of its events.
 
+mod judgement;
+mod recall;
+pub(crate) mod view;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::experiments::evaluate::{self, Evaluation, Heard, Presence, Telling};
-use crate::experiments::flapping::{FlapRule, FlapTurn, Flapping};
+use crate::experiments::flapping::Flapping;
 use crate::experiments::hysteresis::Hysteresis;
 use crate::experiments::stream::{LastSeen, Stream};
-use crate::groups::bookings::Affected;
-use crate::model::{Health, JumpHealth, Moment, ResourceName, StreamHealth, Stub, Topic};
-use crate::protocol::event::{Event, Issue, Why};
+use crate::model::{Health, JumpHealth, Moment, ResourceName, Stub, Topic};
+use crate::protocol::event::{Event, Issue};
 use crate::protocol::policy::Policy;
-use crate::protocol::snapshot::{
-    ExperimentView, FlapView, LastConnection, ResourceView, StreamView,
-};
-use crate::protocol::state::ExperimentState;
-use crate::suppressions::Suppression;
+use crate::protocol::snapshot::LastConnection;
 
 /// How long after it was last seen an experiment (or a stream) that book does not list is forgotten.
 pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);
@@ -117,40 +116,9 @@ impl Experiment {
         self.events.iter().cloned().collect()
     }
 
-    /// Takes up what is remembered of it: how it was stays until something else is observed.
-    pub(crate) fn recall(&mut self, known: &ExperimentState, rule: FlapRule, now: Moment) {
-        let Some(last) = &known.last else { return };
-        self.first_judged = true;
-        self.health = last.health;
-        self.issues.clone_from(&last.issues);
-        self.since = now.back_at(known.since.unwrap_or(last.when));
-        self.bad_since = known.bad_since.map(|at| now.back_at(at));
-        self.jump = last.jump;
-        self.known_jump = known.jump;
-        self.streams = last
-            .streams
-            .iter()
-            .map(|(topic, health)| Stream::recalled(topic.clone(), *health, now))
-            .collect();
-        self.recall_flapping(known, rule, now);
-        self.events = [Arc::clone(last)].into();
-    }
-
     /// Shows these events, oldest first, as its latest.
     pub(crate) fn show_events(&mut self, events: Vec<Arc<Event>>) {
         self.events = events.into();
-    }
-
-    /// What has happened before counts for flapping; what flapped goes on to flap until it has been calm.
-    fn recall_flapping(&mut self, known: &ExperimentState, rule: FlapRule, now: Moment) {
-        for at in &known.flips {
-            self.flapping.note(now.back_at(*at), rule);
-        }
-        self.flapping = match known.flaps_since {
-            Some(since) => std::mem::take(&mut self.flapping).resumed(now.back_at(since), now),
-            None => std::mem::take(&mut self.flapping).steady(),
-        };
-        self.last_loss.clone_from(&known.own_issues);
     }
 
     /// The remote login as it last was known.
@@ -282,155 +250,6 @@ impl Experiment {
         )
     }
 
-    /// Judges it. Returns an event when its health, its issues or its remote login changed.
-    pub(crate) fn apply_rules(
-        &mut self,
-        why: Why,
-        context: &EvaluationContext,
-    ) -> Option<Arc<Event>> {
-        if !context.may_evaluate || self.grace_end(context).is_some_and(|end| context.now < end) {
-            return None;
-        }
-        let outage = context.outage && self.listed();
-        let has_settled = self.settles_at.is_some_and(|at| context.now >= at);
-        if !std::mem::take(&mut self.stale) && !has_settled && outage == self.judged_in_outage {
-            return None;
-        }
-        self.judged_in_outage = outage;
-        let all_required = !self.listed();
-        let streams = self.streams.iter().map(|stream| {
-            (
-                &stream.topic,
-                stream.required || all_required,
-                stream.health,
-            )
-        });
-        let (observed, issues) = evaluate::experiment(streams, self.known_jump, outage);
-        if observed.is_unusable() && !outage && self.awaits_second_look(context) {
-            self.stale = true;
-            return None;
-        }
-        let turn = self.count_changes(observed, &issues, outage, context);
-        let health = self.settle(observed, outage, context);
-        let issues = if health == Health::Flapping {
-            self.last_loss.clone()
-        } else {
-            issues
-        };
-        let is_held_back = health != observed && health == self.health;
-        if is_held_back || (health == self.health && issues == self.issues) {
-            return None;
-        }
-        if !self.first_judged && health == Health::Unknown {
-            return None;
-        }
-        let why = match turn {
-            Some(FlapTurn::Started) => Why::Flaps,
-            Some(FlapTurn::Ended { .. }) if self.health == Health::Flapping => Why::Steady,
-            Some(FlapTurn::Ended { .. }) | None if self.first_judged => why,
-            Some(FlapTurn::Ended { .. }) | None => Why::FirstJudged,
-        };
-        self.first_judged = true;
-        Some(self.decide(health, issues, why, context))
-    }
-
-    /// Whether it is usable until now and only lost in a report that leaves out most of the fleet.
-    fn awaits_second_look(&self, context: &EvaluationContext) -> bool {
-        let is_new = self.lost_at.is_some() && self.lost_at == context.unconfirmed_report;
-        is_new && !self.health.is_unusable()
-    }
-
-    /// Counts how often it comes and goes, before any hold. What relay's silence makes of it is relay's story and no change of its own,
-    /// and a loss that leaves it usable is none that needs a withdrawal.
-    fn count_changes(
-        &mut self,
-        observed: Health,
-        issues: &[Issue],
-        outage: bool,
-        context: &EvaluationContext,
-    ) -> Option<FlapTurn> {
-        if observed == Health::Unknown || outage {
-            return self.flapping.evaluate(context.now, context.policy.flap);
-        }
-        if observed.is_unusable() {
-            self.last_loss = issues.to_vec();
-        }
-        let is_usable = !observed.is_unusable();
-        let has_changed = self
-            .seen_usable
-            .replace(is_usable)
-            .is_some_and(|was| was != is_usable);
-        if has_changed {
-            self.flapping.note(context.now, context.policy.flap)
-        } else {
-            self.flapping.evaluate(context.now, context.policy.flap)
-        }
-    }
-
-    /// The health that counts: flapping while it flaps, else what has lasted for the hold times. After flapping, nothing is held.
-    fn settle(&mut self, observed: Health, outage: bool, context: &EvaluationContext) -> Health {
-        if self.flapping.since().is_some() {
-            self.holding = Hysteresis::default();
-            self.settles_at = self.flapping.ends_at(context.policy.flap);
-            return if outage || observed == Health::Unknown {
-                observed
-            } else {
-                Health::Flapping
-            };
-        }
-        let counted = if self.health == Health::Flapping {
-            Health::Unknown
-        } else {
-            self.health
-        };
-        let settled = self
-            .holding
-            .settle(observed, counted, context.policy.hold, context.now);
-        self.settles_at = settled.again;
-        settled.health
-    }
-
-    fn decide(
-        &mut self,
-        health: Health,
-        issues: Vec<Issue>,
-        why: Why,
-        context: &EvaluationContext,
-    ) -> Arc<Event> {
-        let was = std::mem::replace(&mut self.health, health);
-        if was != health {
-            self.since = context.now;
-        }
-        self.bad_since = match health {
-            Health::Ok => None,
-            Health::Unknown => self.bad_since,
-            Health::Degraded | Health::Flapping | Health::Down => {
-                self.bad_since.or(Some(context.now))
-            }
-        };
-        self.issues = issues;
-        let mut streams: Vec<(Topic, StreamHealth)> = self
-            .streams
-            .iter()
-            .map(|s| (s.topic.clone(), s.health))
-            .collect();
-        streams.sort();
-        let event = Arc::new(Event {
-            when: context.now.wall(),
-            health,
-            was,
-            issues: self.issues.clone(),
-            jump: self.jump,
-            streams,
-            why,
-        });
-        while self.events.len() >= context.policy.events.max(1) {
-            self.events.pop_front();
-        }
-        self.events.push_back(Arc::clone(&event));
-        event
-    }
-
     /// Until when it has its start-up grace; `None` when that is over for good.
     fn grace_end(&self, context: &EvaluationContext) -> Option<Moment> {
         (!self.first_judged).then(|| self.first_seen + context.policy.startup)
@@ -451,70 +270,6 @@ impl Experiment {
             .max()
             .map(|seen| seen + FORGET_AFTER)
     }
-
-    fn flap_view(&self, context: &EvaluationContext) -> Option<FlapView> {
-        let (since, steady_at) = self
-            .flapping
-            .since()
-            .zip(self.flapping.ends_at(context.policy.flap))?;
-        Some(FlapView {
-            since: since.wall(),
-            steady_at: steady_at.wall(),
-        })
-    }
-
-    pub(crate) fn view(
-        &self,
-        resources: Vec<ResourceView>,
-        derived: DerivedView,
-        context: &EvaluationContext,
-    ) -> ExperimentView {
-        let mut streams: Vec<StreamView> = self.streams.iter().map(Stream::view).collect();
-        streams.sort_by(|a, b| a.topic.cmp(&b.topic));
-        ExperimentView {
-            stub: self.stub.clone(),
-            resources,
-            listed: self.listed() || !context.manifest_known,
-            health: self.health,
-            since: self.since.wall(),
-            issues: self.issues.clone(),
-            flapping: self.flap_view(context),
-            quiet: derived.quiet,
-            jump: self.jump,
-            jump_seen: self.host.seen(),
-            jump_last: self.host.last.clone(),
-            streams,
-            first_seen: self.first_seen.wall(),
-            grace_until: self
-                .grace_end(context)
-                .filter(|end| context.now < *end)
-                .map(Moment::wall),
-            last_listed: self.last_listed.map(Moment::wall),
-            events: self.events(),
-            pools: derived.pools,
-            affected: derived.affected,
-            advice: derived.advice,
-            is_lost: self.is_wholly_lost(),
-        }
-    }
-
-    /// Whether nothing of it is to be seen: neither its login nor any stream that it must have.
-    pub(crate) fn is_wholly_lost(&self) -> bool {
-        let required = self.streams.iter().filter(|stream| stream.required);
-        self.login() == JumpHealth::Lost
-            && required
-                .map(|stream| stream.health)
-                .all(|health| health == StreamHealth::Missing)
-    }
-}
-
-/// What surrounds an experiment when it is shown.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct DerivedView {
-    pub(crate) quiet: Option<Suppression>,
-    pub(crate) pools: Vec<Arc<str>>,
-    pub(crate) affected: Affected,
-    pub(crate) advice: Option<Arc<str>>,
 }
 
 /// What a look at an experiment showed.

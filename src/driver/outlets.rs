@@ -1,0 +1,95 @@
+//! The queues of the tasks that carry effects out.
+
+use engine::model::{CallError, SourceName};
+use engine::{
+    Channel, DeliveryFault, Effect, FeedCommand, Input, Notification, Sample, SampleOutcome,
+    Switch, SwitchOutcome,
+};
+use tokio::sync::mpsc;
+
+/// How many switches may wait to be carried out. The engine has at most 16 under way.
+pub const SWITCH_QUEUE: usize = 32;
+
+/// How many summaries may wait to be sent on one channel. The engine has at most one under way for each route; one that finds no room
+/// counts as failed and is tried again.
+pub const TELL_QUEUE: usize = 64;
+
+/// How many streams may wait to be listened to. The engine has at most `SAMPLE_AT_ONCE` under way.
+pub const SAMPLE_QUEUE: usize = 64;
+
+/// How many commands may wait for a feed. One that finds it full is dropped: the engine asks again.
+pub const COMMAND_QUEUE: usize = 4;
+
+/// Where actions go.
+#[derive(Debug)]
+pub struct Outlets {
+    /// Switches of availability.
+    pub switches: mpsc::Sender<Switch>,
+    /// Summaries to be mailed.
+    pub mails: mpsc::Sender<Notification>,
+    /// Summaries for webhooks.
+    pub webhooks: mpsc::Sender<Notification>,
+    /// Streams to listen to.
+    pub samples: mpsc::Sender<Sample>,
+    /// Commands to relay's feed.
+    pub relay: mpsc::Sender<FeedCommand>,
+    /// Commands to jump's feed.
+    pub jump: mpsc::Sender<FeedCommand>,
+    /// Requests to poll book now.
+    pub book: mpsc::Sender<()>,
+}
+
+impl Outlets {
+    /// Hands an effect to the task that carries it out. Where that has no room, what it would have reported: the call failed.
+    pub(super) fn hand_on(&self, effect: Effect) -> Option<Input> {
+        match effect {
+            Effect::Switch(switch) => self.switch(switch),
+            Effect::Notify(notification) => self.notify(notification),
+            Effect::Sample(sample) => self.sample(sample),
+            Effect::Ask(source) => self.command(source, FeedCommand::Ask),
+            Effect::Reconnect(source) => self.command(source, FeedCommand::Reconnect),
+        }
+    }
+
+    fn switch(&self, switch: Switch) -> Option<Input> {
+        let refused = self.switches.try_send(switch).err()?;
+        Some(Input::Switched {
+            resource: refused.into_inner().resource,
+            outcome: SwitchOutcome::Failed(CallError::Busy),
+        })
+    }
+
+    fn notify(&self, notification: Notification) -> Option<Input> {
+        let id = notification.id;
+        let outlet = match notification.channel {
+            Channel::Mail => &self.mails,
+            Channel::Http(_) => &self.webhooks,
+        };
+        outlet.try_send(notification).err()?;
+        Some(Input::Delivered {
+            id,
+            outcome: Err(DeliveryFault::passing(CallError::Busy)),
+        })
+    }
+
+    fn sample(&self, sample: Sample) -> Option<Input> {
+        let refused = self.samples.try_send(sample).err()?;
+        Some(Input::Sampled {
+            topic: refused.into_inner().topic,
+            outcome: SampleOutcome::Failed(CallError::Busy),
+        })
+    }
+
+    /// A command that finds no room is dropped: earlier ones are still waiting, and the engine asks again.
+    fn command(&self, source: SourceName, command: FeedCommand) -> Option<Input> {
+        let sent = match source {
+            SourceName::Relay => self.relay.try_send(command).is_ok(),
+            SourceName::Jump => self.jump.try_send(command).is_ok(),
+            SourceName::Book => self.book.try_send(()).is_ok(),
+        };
+        if !sent {
+            tracing::debug!(%source, ?command, "a command is dropped, earlier ones are still waiting");
+        }
+        None
+    }
+}
