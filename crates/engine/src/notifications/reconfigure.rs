@@ -37,6 +37,10 @@ impl RouteNotifier {
                 Notified::Unsteady(stub, _) => {
                     gone.push(Notified::Unsteady(stub.clone(), Vec::new()));
                 }
+                Notified::Closing(stub, Some(closing)) if self.route.hears_of(stub) => {
+                    self.closing.insert(stub.clone(), *closing);
+                }
+                Notified::Closing(stub, _) => gone.push(Notified::Closing(stub.clone(), None)),
                 Notified::Experiment(stub, _) => {
                     gone.push(Notified::Experiment(stub.clone(), None));
                 }
@@ -109,9 +113,13 @@ impl RouteNotifier {
         let unsteady = unsteady.filter(|stub| !route.hears_of(stub));
         gone.extend(unsteady.map(|stub| Notified::Unsteady(stub.clone(), Vec::new())));
         self.unsteady.retain(|stub| route.hears_of(stub));
+        let closing = self.closing.keys().filter(|stub| !route.hears_of(stub));
+        gone.extend(closing.map(|stub| Notified::Closing(stub.clone(), None)));
+        self.closing.retain(|stub, _| route.hears_of(stub));
         self.pending.retain(|stub, _| route.hears_of(stub));
         self.unconfirmed.retain(|stub, _| route.hears_of(stub));
         self.well_since.retain(|stub, _| route.hears_of(stub));
+        self.worst.retain(|stub, _| route.hears_of(stub));
         self.notified.retain(|stub, _| route.hears_of(stub));
         if !route.alerts {
             let known = std::mem::take(&mut self.alert_states).into_known();
