@@ -2,6 +2,7 @@
 //! ones that know all others, and the only ones that read the whole configuration.
 
 mod cluster;
+mod cluster_sharing;
 mod component_acks;
 mod component_history;
 mod driver_setup;
@@ -9,6 +10,7 @@ mod error;
 mod extensions;
 mod health;
 mod http_server;
+mod last_word;
 mod mail_probe;
 mod memory;
 mod metrics;
@@ -26,6 +28,7 @@ mod sources;
 mod store_probe;
 mod systemd;
 mod task_set;
+mod test_messages;
 
 use std::sync::Arc;
 
@@ -40,7 +43,7 @@ use crate::health::{HealthState, Reporter};
 use crate::telemetry::metrics::Counters;
 
 pub use error::ServiceError;
-pub use extensions::{Extensions, serve_with};
+pub use extensions::{Extensions, Observer, serve_with};
 pub use health::HealthError;
 pub use options::ServiceOptions;
 pub use presentation::presentation;
@@ -134,11 +137,11 @@ fn start(
         health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
     let (shared, signs) = (
         (&followed, &driver, &health_state),
-        (http.access, reporters),
+        (http.access.clone(), reporters),
     );
     let (configuration, overlay) = start_signs(shared, signs, links.as_ref(), &mut parts, stop);
     let hands = reload::Hands {
-        inputs,
+        inputs: inputs.clone(),
         configs,
         health_state: health_state.clone(),
         levels: options.levels,
@@ -158,7 +161,8 @@ fn start(
         counters: Arc::clone(&counters),
         queues: metrics::queues(&driver.inputs, &outlets),
         cluster: links,
-        tls: &http.tls,
+        http: &http,
+        inputs,
     };
     http_server::open(deps, listeners, &mut parts, stops)?;
     let observers = Observers {
@@ -188,6 +192,7 @@ fn start_signs(
         reporter: reporters.dead_man,
     };
     notifications::start_deadman(&config, heartbeat, pictures.clone(), parts, stop);
+    last_word::start(links, followed, parts, stop);
     cluster::report(links, reporters.cluster, parts, stop);
     let publication = config.publication.as_ref().zip(reporters.publish);
     let shown = (health_state, pictures);

@@ -99,7 +99,7 @@ async fn reach_keys(config: &Config) -> Option<Result<String, String>> {
         .into_iter()
         .flatten()
         .map(|(_, key)| key.as_str());
-    let reached = Box::pin(crate::clients::etcd::reach(etcd, &keys.collect::<Vec<_>>())).await;
+    let reached = Box::pin(clients::etcd::reach(etcd, &keys.collect::<Vec<_>>())).await;
     Some(reached.map_err(|fault| fault.to_string()))
 }
 

@@ -52,9 +52,7 @@ pub use problem::{Problem, Problems};
 pub use publication::{PublicationSettings, PublishTo};
 pub use rows::{MAX_SLUG_BYTES, MAX_TEXT_BYTES};
 pub use secret::MAX_SECRET_BYTES;
-pub use services::{
-    BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, PoolSettings, ServiceSettings,
-};
+pub use services::{BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, ServiceSettings};
 pub use settings::{Loaded, load, load_api, load_rules, load_without_laboratory};
 pub use sources::{ENV_CONFIG, Sources};
 pub use tables::{EXAMPLE, MAX_ROWS};
@@ -68,7 +66,9 @@ use secrecy::SecretString;
 use crate::clients::Address;
 use crate::clients::canary::Rule;
 use engine::model::Topic;
-use engine::{Advice, Asking, FlapRule, HysteresisTimes, PolicyAcknowledgements, Sampling};
+use engine::{
+    Advice, Asking, CategoryPool, FlapRule, HysteresisTimes, PolicyAcknowledgements, Sampling,
+};
 
 /// Everything that can be set. Each part goes to the module that it is for; only the service reads the whole.
 #[derive(Debug, Clone)]
@@ -89,7 +89,7 @@ pub struct Config {
     /// `[[maintenance]]`: when experiments are worked on.
     pub maintenance: Vec<MaintenanceSettings>,
     /// `[[pool]]`: experiments that can stand in for each other.
-    pub pools: Vec<PoolSettings>,
+    pub pools: Vec<CategoryPool>,
     /// `[[category]]`: what is asked for as one.
     pub categories: Vec<CategorySettings>,
     /// `[[service]]`: services outside of labwatch.

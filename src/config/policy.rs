@@ -7,7 +7,7 @@ use super::cluster::{EtcdSettings, root};
 use super::publication::with_etcd;
 use super::reader::Reader;
 use super::{BUILT_IN_CATEGORIES, CategorySettings, Config};
-use engine::PolicyAcknowledgements;
+use engine::{CategoryRule, PolicyAcknowledgements};
 
 /// How often a category is evaluated that the configuration file does not have.
 const PERIOD: Duration = Duration::from_secs(60);
@@ -63,10 +63,10 @@ pub struct CategoryPolicy {
 }
 
 impl CategoryPolicy {
-    fn over(&self, category: &mut CategorySettings) {
-        category.period = self.period.unwrap_or(category.period);
-        category.resilient = self.resilient.unwrap_or(category.resilient);
-        category.sticky = self.sticky.unwrap_or(category.sticky);
+    fn over(&self, rule: &mut CategoryRule) {
+        rule.period = self.period.unwrap_or(rule.period);
+        rule.resilient = self.resilient.unwrap_or(rule.resilient);
+        rule.sticky = self.sticky.unwrap_or(rule.sticky);
     }
 }
 
@@ -76,12 +76,15 @@ impl Config {
     pub fn with_policy(&self, policy: &PolicyOverlay) -> Self {
         let mut config = self.clone();
         for (name, says) in &policy.categories {
-            let known = config.categories.iter_mut().find(|one| one.name == *name);
+            let known = config
+                .categories
+                .iter_mut()
+                .find(|one| one.rule.name == *name);
             if let Some(category) = known {
-                says.over(category);
+                says.over(&mut category.rule);
             } else {
                 let mut category = unconfigured(name);
-                says.over(&mut category);
+                says.over(&mut category.rule);
                 config.categories.push(category);
             }
         }
@@ -93,7 +96,7 @@ impl Config {
 /// A category that the file does not have: a built-in one, or that of the experiments of one stem.
 fn unconfigured(name: &str) -> CategorySettings {
     let by_stem = !BUILT_IN_CATEGORIES.contains(&name);
-    CategorySettings {
+    CategorySettings::from(CategoryRule {
         name: name.to_owned(),
         patterns: Vec::new(),
         pools: Vec::new(),
@@ -104,9 +107,7 @@ fn unconfigured(name: &str) -> CategorySettings {
         sticky: false,
         failure_threshold: 1,
         sticky_booking: false,
-        panic_guide: None,
-        business_impact: String::new(),
-    }
+    })
 }
 
 #[cfg(test)]
@@ -136,7 +137,7 @@ mod tests {
             ..PolicyOverlay::default()
         };
         let over = config.with_policy(&policy).categories;
-        let rule = |category: &CategorySettings| {
+        let rule = |category: &CategoryRule| {
             (
                 category.period.as_secs(),
                 category.resilient,
@@ -144,7 +145,10 @@ mod tests {
                 category.by_stem,
             )
         };
-        let by_name: BTreeMap<&str, _> = over.iter().map(|one| (&*one.name, rule(one))).collect();
+        let by_name: BTreeMap<&str, _> = over
+            .iter()
+            .map(|one| (&*one.rule.name, rule(&one.rule)))
+            .collect();
         let expected = [
             ("default", (10, true, false, false)),
             ("exam", (10, true, false, false)),

@@ -334,6 +334,7 @@ impl Config {
     #[must_use]
     pub fn policy(&self) -> Policy {
         Policy {
+            laboratory: self.laboratory,
             flap: self.health.flapping,
             last_active: self.health.last_active,
             last_checked: self.health.last_checked,

@@ -29,6 +29,8 @@ pub enum Attempt {
     Found(Finding),
     /// It could not be asked, which may be different in a moment. Holds what went wrong.
     Failed(String),
+    /// It could not be asked through a fault on this side: how it is, is not known. Holds what went wrong.
+    Hindered(String),
 }
 
 /// Checks something once. It need not bound its time.
@@ -257,10 +259,11 @@ impl Probe {
         loop {
             let failed = match self.attempt().await {
                 Attempt::Found(finding) => return finding,
-                Attempt::Failed(why) => why,
+                Attempt::Failed(why) => Finding::error(why),
+                Attempt::Hindered(why) => Finding::new(State::Stale, why),
             };
             if left == 0 {
-                return Finding::error(failed);
+                return failed;
             }
             left -= 1;
             sleep(self.pace.cooldown).await;

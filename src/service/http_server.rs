@@ -12,24 +12,27 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::cluster::Links;
+use super::outlets::Clients;
 use super::reload::ConfigWatch;
-use super::{ServiceError, TaskSet, component_acks, metrics, reports};
+use super::{
+    ServiceError, TaskSet, cluster_sharing, component_acks, metrics, reports, test_messages,
+};
 use crate::config::{ApiCors, ApiRead, ApiSettings, Config};
 use crate::driver::CommandSender;
 use crate::health::{HealthState, State};
 use crate::http::auth::{Audit, Keep, Reading, Revocations};
 use crate::http::{
     self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, Cors, Door, Give,
-    HealthRoutes, OrderState, TlsFiles, page,
+    HealthRoutes, OrderState, TestMessages, TlsFiles, page,
 };
 use crate::store::{Entry, Store};
 use crate::telemetry::metrics::{Counters, Queue};
-use engine::Snapshot;
+use engine::{Input, Snapshot};
 
 /// The gate, with what the memory holds of revoked tokens. What it writes goes into the memory, if there is one.
 fn authenticator(
@@ -90,7 +93,12 @@ pub(super) fn keep(store: Option<Store>) -> Keep {
 }
 
 fn audit(store: Option<Store>) -> Audit {
-    Audit::new(move |who, what| {
+    Audit::new(audit_log(store))
+}
+
+/// Keeps who did what, in the log and the store.
+fn audit_log(store: Option<Store>) -> impl Fn(&str, &str) + Send + Sync + 'static {
+    move |who, what| {
         tracing::info!(who, what, "a change was made over the API");
         let entry = Entry::Audit {
             at: Timestamp::now(),
@@ -107,7 +115,7 @@ fn audit(store: Option<Store>) -> Audit {
                 "the memory does not take the record of a change; it stands in the log alone"
             );
         }
-    })
+    }
 }
 
 pub(super) struct Listeners {
@@ -159,7 +167,8 @@ pub(super) struct HttpDeps<'a> {
     pub(super) counters: Arc<Counters>,
     pub(super) queues: Vec<Queue>,
     pub(super) cluster: Option<Links>,
-    pub(super) tls: &'a rustls::ClientConfig,
+    pub(super) http: &'a Clients,
+    pub(super) inputs: mpsc::Sender<Input>,
 }
 
 /// Starts everything that answers over HTTP, and the reports that are made for it.
@@ -179,8 +188,10 @@ pub(super) fn open(
         ..
     } = deps;
     let config = Arc::clone(&followed.borrow());
-    let reports = reports::start(&followed, store.as_ref(), keep, parts, stops.all);
+    let links = deps.cluster.as_ref();
+    let reports = reports::start(&followed, (store.as_ref(), keep), links, parts, stops.all);
     let authenticator = Arc::new(authenticator(&config.api, keep, store.clone()));
+    cluster_sharing::start(deps.cluster.as_ref(), &authenticator, parts, stops.all);
     let figures = config.surfaces.metrics.then(|| {
         let (snapshots, store, health_state) =
             (snapshots.clone(), store.clone(), health_state.clone());
@@ -201,8 +212,19 @@ pub(super) fn open(
         stops.all.clone(),
     );
     parts.spawn("acknowledgements of components", acknowledgements);
-    let cluster = deps.cluster.map(|links| links.http(deps.tls)).transpose()?;
-    let orders = orders(give(deps.commands), health_state, snapshots.clone());
+    let cluster = deps
+        .cluster
+        .map(|links| links.http(&deps.http.tls))
+        .transpose()?;
+    let tests = test_messages::start(
+        followed.clone(),
+        deps.http.access.clone(),
+        deps.inputs,
+        Box::new(audit_log(store.clone())),
+        parts,
+        stops.all,
+    );
+    let orders = orders(give(deps.commands), health_state, snapshots.clone(), tests);
     let base = base(&config.api);
     let answers = http::ApiState {
         history: store.as_ref().map(Store::reader),
@@ -291,6 +313,7 @@ fn orders(
     give: Arc<Give>,
     health_state: HealthState,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    tests: TestMessages,
 ) -> OrderState {
     let component = move |name: &str| {
         let picture = health_state.picture();
@@ -302,6 +325,7 @@ fn orders(
         snapshots,
         component: Arc::new(component),
         give,
+        tests,
     }
 }
 

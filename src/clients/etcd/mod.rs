@@ -15,11 +15,12 @@ pub use fault::Fault;
 /// The longest that one request to etcd may take.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
-/// Pings over an open connection: without them a member that stands still is noticed by no stream.
-const PING_EVERY: Duration = Duration::from_secs(2);
+/// Pings over a connection with open streams: without them a member that stands still is noticed by no stream. A member closes a connection
+/// that pings more often than every 5 s (its `--grpc-keepalive-min-time`), or that has no open stream.
+const PING_EVERY: Duration = Duration::from_secs(6);
 
 /// A connection whose ping is not answered for so long is given up.
-const PONG_WITHIN: Duration = Duration::from_secs(2);
+const PONG_WITHIN: Duration = Duration::from_secs(3);
 
 /// The longest that connecting to one member may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
@@ -67,7 +68,7 @@ pub async fn reach(settings: &EtcdSettings, keys: &[&str]) -> Result<String, Fau
 fn options(settings: &EtcdSettings) -> Result<ConnectOptions, Fault> {
     let mut options = ConnectOptions::new()
         .with_keep_alive(PING_EVERY, PONG_WITHIN)
-        .with_keep_alive_while_idle(true)
+        .with_keep_alive_while_idle(false)
         .with_connect_timeout(CONNECT_WITHIN)
         .with_require_leader(true);
     if let Some((user, password)) = &settings.user {

@@ -1,9 +1,14 @@
 //! What is asked of etcd in one go.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use etcd_client::{Client, Compare, CompareOp, GetOptions, Txn, TxnOp};
 
-use super::super::commit::{Operation, transactions};
+use super::super::commit::{MAX_OPERATIONS, Operation, transactions};
 use super::super::map::{StateMap, difference};
+use super::super::membership::Share;
 use super::super::view::Peer;
 use super::{ANSWER_WITHIN, Fault, connect, within};
 use crate::config::ClusterSettings;
@@ -12,6 +17,9 @@ use engine::State;
 /// Below the prefix: the durable state, and the election.
 const STATE: &str = "/state/";
 const ELECTION: &str = "/leader";
+
+/// Below the prefix: what every replica may add to and none takes back, such as the tokens that are revoked.
+const SHARED: &str = "/shared/";
 
 /// The election key under which the state was last changed.
 const CHANGED_BY: &str = "/changed-by";
@@ -23,14 +31,48 @@ pub(super) struct Listing {
     /// The candidates by their election keys, each with the revision at which it came. The earliest leads.
     pub(super) peers: Vec<(String, i64, Option<Peer>)>,
     pub(super) revision: i64,
+    /// The revision of the whole: what made an earlier one is in it.
+    pub(super) as_of: i64,
+    /// Whether etcd had a later revision before: it was emptied, or set back to a snapshot.
+    pub(super) went_back: bool,
     /// The election key under which the state was last changed.
     pub(super) changed_by: Option<Vec<u8>>,
+    /// What all replicas share.
+    pub(super) shared: BTreeMap<String, Vec<u8>>,
+}
+
+impl Listing {
+    /// Whether the candidate of this election key leads.
+    pub(super) fn is_led_under(&self, election_key: &[u8]) -> bool {
+        let first = self.peers.iter().min_by_key(|(_, since, _)| *since);
+        first.is_some_and(|(key, ..)| key.as_bytes() == election_key)
+    }
+}
+
+/// The latest revision that etcd had, as far as this replica has heard. A clone is the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Latest(Arc<AtomicI64>);
+
+impl Latest {
+    pub(super) fn note(&self, revision: i64) {
+        self.0.fetch_max(revision, Ordering::SeqCst);
+    }
+
+    /// Begins anew, with an etcd that has gone back to this revision.
+    pub(super) fn go_back(&self, revision: i64) {
+        self.0.store(revision, Ordering::SeqCst);
+    }
+
+    fn revision(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
 /// What a key below the prefix is about.
 pub(super) enum Place {
     State(String),
     Candidate(String),
+    Shared(String),
     ChangedBy,
     Other,
 }
@@ -48,8 +90,17 @@ impl Keys {
         format!("{}{ELECTION}", self.0)
     }
 
+    /// The election key of a lease, as etcd makes it.
+    pub(super) fn candidate(&self, lease: i64) -> String {
+        format!("{}{ELECTION}/{lease:x}", self.0)
+    }
+
     pub(super) fn state(&self, key: &str) -> String {
         format!("{}{STATE}{key}", self.0)
+    }
+
+    fn shared(&self, key: &str) -> String {
+        format!("{}{SHARED}{key}", self.0)
     }
 
     pub(super) fn place(&self, key: &[u8]) -> Place {
@@ -61,19 +112,31 @@ impl Keys {
             (Some(entry), _) => Place::State(entry.to_owned()),
             (None, Some(_)) => Place::Candidate(key.to_owned()),
             (None, None) if below == CHANGED_BY => Place::ChangedBy,
-            (None, None) => Place::Other,
+            (None, None) => below
+                .strip_prefix(SHARED)
+                .map_or(Place::Other, |key| Place::Shared(key.to_owned())),
         }
     }
 }
 
 /// Everything below the prefix, as the majority of etcd's members have it.
-pub(super) async fn list(client: &mut Client, keys: &Keys) -> Result<Listing, Fault> {
+pub(super) async fn list(
+    client: &mut Client,
+    keys: &Keys,
+    latest: &Latest,
+) -> Result<Listing, Fault> {
+    // What was heard before the question is a part of the answer, unless etcd has lost it.
+    let heard = latest.revision();
     let all = GetOptions::new().with_prefix();
     let answer = within(ANSWER_WITHIN, client.get(keys.all(), Some(all))).await?;
+    let revision = answer
+        .header()
+        .map_or(0, etcd_client::ResponseHeader::revision);
+    latest.note(revision);
     let mut listing = Listing {
-        revision: answer
-            .header()
-            .map_or(0, etcd_client::ResponseHeader::revision),
+        revision,
+        as_of: revision,
+        went_back: revision < heard,
         ..Listing::default()
     };
     for found in answer.kvs() {
@@ -84,6 +147,7 @@ pub(super) async fn list(client: &mut Client, keys: &Keys) -> Result<Listing, Fa
                 listing.peers.push((key, found.create_revision(), peer));
             }
             Place::ChangedBy => listing.changed_by = Some(found.value().to_vec()),
+            Place::Shared(key) => drop(listing.shared.insert(key, found.value().to_vec())),
             Place::Other => {}
         }
     }
@@ -112,6 +176,24 @@ fn operations(keys: &Keys, batch: &[Operation]) -> Vec<TxnOp> {
     batch.iter().map(one).collect()
 }
 
+/// Adds to what all replicas share, or removes from it what is over.
+pub(super) async fn share(settings: &ClusterSettings, shares: Vec<Share>) -> Result<(), Fault> {
+    let (mut client, keys) = (
+        connect(&settings.etcd).await?,
+        Keys(settings.prefix.clone()),
+    );
+    let one = |(key, value): &Share| match value {
+        Some(value) => TxnOp::put(keys.shared(key), value.to_string(), None),
+        None => TxnOp::delete(keys.shared(key), None),
+    };
+    for batch in shares.chunks(MAX_OPERATIONS) {
+        let operations: Vec<TxnOp> = batch.iter().map(one).collect();
+        let txn = Txn::new().and_then(operations);
+        within(ANSWER_WITHIN, client.txn(txn)).await?;
+    }
+    Ok(())
+}
+
 /// Whether etcd lets us in and has a quorum, in words.
 ///
 /// # Errors
@@ -119,7 +201,8 @@ fn operations(keys: &Keys, batch: &[Operation]) -> Vec<TxnOp> {
 pub async fn reach(settings: &ClusterSettings) -> Result<String, Fault> {
     let mut client = connect(&settings.etcd).await?;
     let status = within(ANSWER_WITHIN, client.status()).await?;
-    let listing = list(&mut client, &Keys(settings.prefix.clone())).await?;
+    let keys = Keys(settings.prefix.clone());
+    let listing = list(&mut client, &keys, &Latest::default()).await?;
     let leader = first(&listing.peers).map_or_else(
         || "no replica leads".to_owned(),
         |peer| format!("{} leads", peer.name),
@@ -141,7 +224,8 @@ pub(super) fn first(peers: &[(String, i64, Option<Peer>)]) -> Option<&Peer> {
 /// [`Fault`].
 pub async fn read_state(settings: &ClusterSettings) -> Result<(StateMap, Option<String>), Fault> {
     let mut client = connect(&settings.etcd).await?;
-    let listing = list(&mut client, &Keys(settings.prefix.clone())).await?;
+    let keys = Keys(settings.prefix.clone());
+    let listing = list(&mut client, &keys, &Latest::default()).await?;
     let leader = first(&listing.peers).map(|peer| peer.name.clone());
     Ok((listing.map, leader))
 }
@@ -155,7 +239,7 @@ pub async fn write_state(settings: &ClusterSettings, state: &State) -> Result<us
         connect(&settings.etcd).await?,
         Keys(settings.prefix.clone()),
     );
-    let before = list(&mut client, &keys).await?;
+    let before = list(&mut client, &keys, &Latest::default()).await?;
     if let Some(leader) = first(&before.peers) {
         let name = &leader.name;
         return Err(Fault::Other(format!(

@@ -117,7 +117,7 @@ impl Engine {
             Input::Retry(channel) => self.notifications.retry(channel, now),
             Input::Delivered { id, outcome } => self.delivered(id, &outcome, &mut step),
             Input::Command(order) => self.command(order, &mut step),
-            Input::Component(component) => self.component(component),
+            Input::Component(component) => self.component(component, now),
             Input::ComponentGone(name) => self.component_gone(&name),
             Input::Role(role) => self.take_role(role),
             Input::Adopt(rules) => self.adopt(*rules, &mut step),

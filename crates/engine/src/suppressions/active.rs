@@ -6,32 +6,23 @@
 //! Times are the wall clock's, because people and calendars mean that one. The answer to [`ActiveSuppressions::quiet`] depends on the time alone, not on
 //! whether [`ActiveSuppressions::expire`] was called meanwhile.
 
+mod policy;
+
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::entry::{
     Acknowledgement, Ended, Ending, Maintenance, NamePattern, Silence, Subject, Suppression,
     SuppressionEntry, SuppressionId, SuppressionKind,
 };
-use super::refusal::{Refused, SuppressionLimit};
+use super::limits::{
+    MAX_ACKNOWLEDGEMENTS, MAX_MAINTENANCES, MAX_SILENCES, check_end, check_length, check_order,
+    check_room, check_text,
+};
+use super::refusal::Refused;
 use super::window::Schedule;
 use crate::model::Stub;
-
-/// The most acknowledgements: one each for as many experiments as a large laboratory has.
-pub const MAX_ACKNOWLEDGEMENTS: usize = 10_000;
-
-/// The most silences. Each is compared with each experiment that changes.
-pub const MAX_SILENCES: usize = 200;
-
-/// The most maintenance windows, of all kinds. Each is compared with each experiment that changes.
-pub const MAX_MAINTENANCES: usize = 200;
-
-/// The most bytes of a text or a name in a command.
-pub const MAX_TEXT_BYTES: usize = 500;
-
-/// The most days that a silence or a single window lasts: what is quiet for longer is forgotten.
-pub const MAX_DAYS: i64 = 366;
 
 /// All that keeps mail quiet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -77,17 +68,6 @@ impl ActiveSuppressions {
         &self.configured
     }
 
-    /// Sets the acknowledgements that stand in a policy.
-    pub fn acknowledge_by_policy(&mut self, all: BTreeMap<Subject, Acknowledgement>) {
-        self.policy = all;
-    }
-
-    /// The acknowledgements that stand in a policy.
-    #[must_use]
-    pub fn policy(&self) -> &BTreeMap<Subject, Acknowledgement> {
-        &self.policy
-    }
-
     /// Why `stub` is to be kept quiet at `at`; `None` when it is not.
     ///
     /// Of several reasons the most personal one is given: an acknowledgement, else the silence or else the window that ends last.
@@ -97,23 +77,6 @@ impl ActiveSuppressions {
         acknowledged
             .or_else(|| self.silenced(stub.as_str(), at))
             .or_else(|| self.maintained(stub.as_str(), at))
-    }
-
-    /// Who knows that `subject` is bad, at `at`; `None` when it is not acknowledged.
-    #[must_use]
-    pub fn acknowledged(&self, subject: &Subject, at: Timestamp) -> Option<Suppression> {
-        let given = self.acknowledgements.get(subject).into_iter();
-        let mut all = given
-            .map(|(id, entry)| (Some(*id), entry))
-            .chain(self.policy.get(subject).map(|entry| (None, entry)));
-        let holds = |(_, entry): &(_, &Acknowledgement)| entry.until.is_none_or(|until| at < until);
-        all.find(holds).map(|(id, entry)| Suppression {
-            id,
-            kind: SuppressionKind::Acknowledged,
-            by: entry.who.clone(),
-            text: entry.text.clone(),
-            until: entry.until,
-        })
     }
 
     /// The acknowledgement of `subject`, also one that is over and was not let go of yet.
@@ -276,7 +239,7 @@ impl ActiveSuppressions {
     ) -> Result<Ended, Refused> {
         check_text("who", who)?;
         let entry = self.take(id).ok_or(Refused::NotFound(id))?;
-        Ok(ended(
+        Ok(Ended::of(
             id,
             entry,
             Ending::Removed {
@@ -327,7 +290,7 @@ impl ActiveSuppressions {
             .collect();
         over.extend(
             ids.into_iter()
-                .filter_map(|id| Some(ended(id, self.take(id)?, Ending::Expired, at))),
+                .filter_map(|id| Some(Ended::of(id, self.take(id)?, Ending::Expired, at))),
         );
         over.sort_by_key(|ended| (ended.at, ended.id));
         over
@@ -414,82 +377,11 @@ impl ActiveSuppressions {
         at: Timestamp,
     ) -> Option<Ended> {
         let (id, entry) = self.acknowledgements.remove(subject)?;
-        Some(ended(
+        Some(Ended::of(
             id,
             SuppressionEntry::Acknowledgement(entry),
             ending,
             at,
         ))
-    }
-}
-
-/// What ended at `at` by this ending or, where its own time was over before, by that.
-fn ended(id: SuppressionId, entry: SuppressionEntry, ending: Ending, at: Timestamp) -> Ended {
-    match entry.over_at().filter(|end| *end <= at) {
-        Some(end) => Ended {
-            id,
-            entry,
-            at: end,
-            ending: Ending::Expired,
-        },
-        None => Ended {
-            id,
-            entry,
-            at,
-            ending,
-        },
-    }
-}
-
-/// Checks a text that people give: one line, not empty, not too long.
-///
-/// # Errors
-/// [`Refused::Text`] names the field.
-pub fn check_text(field: &'static str, text: &str) -> Result<(), Refused> {
-    let is_fine = !text.trim().is_empty()
-        && text.len() <= MAX_TEXT_BYTES
-        && !text.chars().any(char::is_control);
-    if is_fine {
-        Ok(())
-    } else {
-        Err(Refused::Text {
-            field,
-            most: MAX_TEXT_BYTES,
-        })
-    }
-}
-
-fn check_order(from: Timestamp, until: Timestamp) -> Result<(), Refused> {
-    if from < until {
-        Ok(())
-    } else {
-        Err(Refused::EndsBeforeItBegins { from, until })
-    }
-}
-
-fn check_end(until: Timestamp, now: Timestamp) -> Result<(), Refused> {
-    if now < until {
-        Ok(())
-    } else {
-        Err(Refused::Past { until })
-    }
-}
-
-fn check_length(from: Timestamp, until: Timestamp) -> Result<(), Refused> {
-    let is_fine = until.duration_since(from) <= SignedDuration::from_hours(24 * MAX_DAYS);
-    if is_fine {
-        Ok(())
-    } else {
-        Err(Refused::TooLong {
-            most_days: MAX_DAYS,
-        })
-    }
-}
-
-fn check_room(what: &'static str, count: usize, most: usize) -> Result<(), Refused> {
-    if count < most {
-        Ok(())
-    } else {
-        Err(Refused::Full(SuppressionLimit { what, most }))
     }
 }
