@@ -12,7 +12,7 @@ use super::{
     Config, HealthSettings, LogSettings, MaintenanceSettings, Reload, SurfaceSettings, TABLES,
     TellingSettings, declared, settings,
 };
-use engine::{CategoryPool, CategoryRules, Maintenance, Rules};
+use engine::{CategoryPool, CategoryRules, Maintenance, PolicyAcknowledgements, Rules};
 
 /// A mark of each setting and table, as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -85,6 +85,7 @@ impl Config {
             pools: self.pools.iter().map(CategoryPool::rule).collect(),
             advice: self.advice.clone(),
             categories: self.category_rules(),
+            acknowledged: PolicyAcknowledgements::default(),
             hold_overdue: self.telling.hold_overdue,
         }
     }
@@ -141,6 +142,7 @@ impl Config {
             api: now.api,
             memory: now.memory,
             cluster: now.cluster,
+            publication: now.publication,
             laboratory: now.laboratory,
             observe: now.observe,
             log: LogSettings {

@@ -18,6 +18,7 @@ mod maintenance;
 mod nearest;
 mod notifications;
 mod problem;
+mod publication;
 mod reader;
 mod rows;
 mod secret;
@@ -33,7 +34,7 @@ mod zone;
 
 pub use access::{ApiRead, ApiSettings, ApiTls, MIN_API_SECRET_BYTES};
 pub use changes::Changes;
-pub use cluster::ClusterSettings;
+pub use cluster::{ClusterSettings, EtcdSettings};
 pub use cors::ApiCors;
 pub use declared::{
     ENV_PREFIX, Kind, Reload, SECTIONS, Section, Setting, TABLES, Table, declared, secrets,
@@ -46,6 +47,7 @@ pub use layers::MAX_FILE_BYTES;
 pub use maintenance::{MaintenanceSettings, Planned};
 pub use notifications::{DeadMan, HttpTarget, Route, RouteTarget, TellingSettings};
 pub use problem::{Problem, Problems};
+pub use publication::{PublicationSettings, PublishTo};
 pub use rows::{MAX_SLUG_BYTES, MAX_TEXT_BYTES};
 pub use secret::MAX_SECRET_BYTES;
 pub use services::{BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, ServiceSettings};
@@ -102,6 +104,8 @@ pub struct Config {
     pub memory: Option<MemorySettings>,
     /// The other replicas; `None`: this labwatch is the only one.
     pub cluster: Option<ClusterSettings>,
+    /// What is published in a store of keys; `None`: nothing.
+    pub publication: Option<PublicationSettings>,
     pub log: LogSettings,
 }
 

@@ -34,6 +34,9 @@ const DEAD_MAN: &str = "dead_man";
 /// The component that says how the cluster is: whether a replica leads, and whether etcd answers.
 const CLUSTER: &str = "cluster";
 
+/// The component that says whether the status is published.
+const PUBLISH: &str = "publish";
+
 /// Why the service's own health cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum HealthError {
@@ -75,6 +78,8 @@ pub(super) struct Reporters {
     pub(super) dead_man: Option<Reporter>,
     /// How the cluster is, where there is one.
     pub(super) cluster: Option<Reporter>,
+    /// Whether the status is published, where that is set.
+    pub(super) publish: Option<Reporter>,
 }
 
 /// All of it, before it runs.
@@ -227,6 +232,11 @@ fn reporters(config: &Config, registry: &Registry) -> Result<Reporters, HealthEr
             .cluster
             .as_ref()
             .map(|_| register(CLUSTER))
+            .transpose()?,
+        publish: config
+            .publication
+            .as_ref()
+            .map(|_| register(PUBLISH))
             .transpose()?,
     })
 }
