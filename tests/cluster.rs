@@ -23,10 +23,14 @@ mod chaos;
 mod clock;
 #[path = "cluster/commands.rs"]
 mod commands;
+#[path = "support/disk.rs"]
+mod disk;
 #[path = "cluster/etcd.rs"]
 mod etcd;
 #[path = "e2e/eventually.rs"]
 mod eventually;
+#[path = "cluster/everyday.rs"]
+mod everyday;
 #[path = "cluster/faults.rs"]
 mod faults;
 #[path = "e2e/laboratory.rs"]

@@ -203,6 +203,7 @@ pub(super) fn open(
         stops.all.clone(),
     );
     parts.spawn("acknowledgements of components", acknowledgements);
+    let cluster_view = deps.cluster.as_ref().map(|links| links.view.clone());
     let cluster = deps.cluster.map(|links| links.http(deps.tls)).transpose()?;
     let orders = orders(give(deps.commands), health_state, snapshots.clone());
     let base = base(&config.api);
@@ -218,6 +219,7 @@ pub(super) fn open(
     let pages = page::routes(&page::WebState {
         snapshots,
         store,
+        cluster: cluster_view,
         stream: Some("/api/v2/stream"),
         orders: Some(orders),
         categories: Some(http::Categories::new(&state)),
