@@ -9,6 +9,7 @@ mod driver_setup;
 mod error;
 mod extensions;
 mod health;
+mod http_access;
 mod http_server;
 mod last_word;
 mod mail_probe;
@@ -26,6 +27,7 @@ mod sources;
 mod store_probe;
 mod systemd;
 mod task_set;
+mod test_messages;
 
 use std::sync::Arc;
 
@@ -133,7 +135,7 @@ fn start(
     let lasting = (http.access.clone(), pictures.clone());
     notifications::start_repeats(followed.clone(), lasting, &mut parts, stop);
     let heartbeat = notifications::Heartbeat {
-        http: http.access,
+        http: http.access.clone(),
         store: driver.store.clone(),
         reporter: reporters.dead_man,
     };
@@ -141,7 +143,7 @@ fn start(
     last_word::start(links.as_ref(), &followed, &mut parts, stop);
     cluster::report(links.as_ref(), reporters.cluster, &mut parts, stop);
     let hands = reload::Hands {
-        inputs,
+        inputs: inputs.clone(),
         configs,
         health_state: health_state.clone(),
         levels: options.levels,
@@ -160,7 +162,8 @@ fn start(
         counters: Arc::clone(&counters),
         queues: metrics::queues(&driver.inputs, &outlets),
         cluster: links,
-        tls: &http.tls,
+        http: &http,
+        inputs,
     };
     http_server::open(deps, listeners, &mut parts, stops)?;
     let observers = Observers {

@@ -12,24 +12,27 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
 use super::cluster::Links;
+use super::http_access::{access, base, cors};
+use super::outlets::Clients;
 use super::reload::ConfigWatch;
-use super::{ServiceError, TaskSet, cluster_sharing, component_acks, metrics, reports};
-use crate::config::{ApiCors, ApiRead, ApiSettings, Config};
+use super::{
+    ServiceError, TaskSet, cluster_sharing, component_acks, metrics, reports, test_messages,
+};
+use crate::config::{ApiSettings, Config};
 use crate::driver::CommandSender;
 use crate::health::{HealthState, State};
-use crate::http::auth::{Audit, Keep, Reading, Revocations};
+use crate::http::auth::{Audit, Keep, Revocations};
 use crate::http::{
-    self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, Cors, Door, Give,
-    HealthRoutes, OrderState, TlsFiles, page,
+    self, Answered, Authenticator, Certificate, CertificateError, Door, Give, HealthRoutes,
+    OrderState, TestMessages, TlsFiles, page,
 };
 use crate::store::{Entry, Store};
 use crate::telemetry::metrics::{Counters, Queue};
-use engine::Snapshot;
+use engine::{Input, Snapshot};
 
 /// The gate, with what the memory holds of revoked tokens. What it writes goes into the memory, if there is one.
 fn authenticator(
@@ -39,39 +42,6 @@ fn authenticator(
 ) -> Authenticator {
     let revocations = Revocations::recall(memory, Timestamp::now(), keep(store.clone()));
     Authenticator::new(access(settings), revocations, audit(store))
-}
-
-fn access(settings: &ApiSettings) -> AccessSettings {
-    let reading = match settings.read {
-        ApiRead::Open => Reading::Open,
-        ApiRead::Token => Reading::Token,
-        ApiRead::Students => Reading::Students,
-    };
-    AccessSettings {
-        secret: settings.secret.clone(),
-        reading,
-        session: settings.session,
-        trusted_proxies: settings.trusted_proxies.clone(),
-        url: settings.url.as_deref().and_then(|url| Url::parse(url).ok()),
-        base: base(settings).to_string(),
-    }
-}
-
-/// Which other sites' pages may use the API.
-fn cors(settings: &ApiSettings) -> Cors {
-    match &settings.cors {
-        ApiCors::None => Cors::Off,
-        ApiCors::Any => Cors::Any,
-        ApiCors::Origins(origins) => Cors::Origins(origins.clone()),
-    }
-}
-
-/// The path below which people reach the pages, without a slash at its end: a proxy may have put something in front of our own.
-fn base(settings: &ApiSettings) -> Arc<str> {
-    let url = settings.url.as_deref().and_then(|url| Url::parse(url).ok());
-    url.as_ref()
-        .map_or(&*settings.prefix, |url| url.path().trim_end_matches('/'))
-        .into()
 }
 
 /// Keeps small state in the memory, and says whether it is on disk.
@@ -90,7 +60,12 @@ pub(super) fn keep(store: Option<Store>) -> Keep {
 }
 
 fn audit(store: Option<Store>) -> Audit {
-    Audit::new(move |who, what| {
+    Audit::new(audit_log(store))
+}
+
+/// Keeps who did what, in the log and the store.
+fn audit_log(store: Option<Store>) -> impl Fn(&str, &str) + Send + Sync + 'static {
+    move |who, what| {
         tracing::info!(who, what, "a change was made over the API");
         let entry = Entry::Audit {
             at: Timestamp::now(),
@@ -107,7 +82,7 @@ fn audit(store: Option<Store>) -> Audit {
                 "the memory does not take the record of a change; it stands in the log alone"
             );
         }
-    })
+    }
 }
 
 pub(super) struct Listeners {
@@ -159,7 +134,8 @@ pub(super) struct HttpDeps<'a> {
     pub(super) counters: Arc<Counters>,
     pub(super) queues: Vec<Queue>,
     pub(super) cluster: Option<Links>,
-    pub(super) tls: &'a rustls::ClientConfig,
+    pub(super) http: &'a Clients,
+    pub(super) inputs: mpsc::Sender<Input>,
 }
 
 /// Starts everything that answers over HTTP, and the reports that are made for it.
@@ -204,8 +180,19 @@ pub(super) fn open(
     );
     parts.spawn("acknowledgements of components", acknowledgements);
     let cluster_view = deps.cluster.as_ref().map(|links| links.view.clone());
-    let cluster = deps.cluster.map(|links| links.http(deps.tls)).transpose()?;
-    let orders = orders(give(deps.commands), health_state, snapshots.clone());
+    let cluster = deps
+        .cluster
+        .map(|links| links.http(&deps.http.tls))
+        .transpose()?;
+    let tests = test_messages::start(
+        followed.clone(),
+        deps.http.access.clone(),
+        deps.inputs,
+        Box::new(audit_log(store.clone())),
+        parts,
+        stops.all,
+    );
+    let orders = orders(give(deps.commands), health_state, snapshots.clone(), tests);
     let base = base(&config.api);
     let answers = http::ApiState {
         history: store.as_ref().map(Store::reader),
@@ -295,6 +282,7 @@ fn orders(
     give: Arc<Give>,
     health_state: HealthState,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    tests: TestMessages,
 ) -> OrderState {
     let component = move |name: &str| {
         let picture = health_state.picture();
@@ -306,6 +294,7 @@ fn orders(
         snapshots,
         component: Arc::new(component),
         give,
+        tests,
     }
 }
 

@@ -1,11 +1,24 @@
 //! Refusals of the engine as errors of the API: the words are the engine's, the reason is for programs.
 
+use super::test_messages::TestRefusal;
 use crate::http::error::{ApiError, Reason};
 use engine::{Refusal, Refused};
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         Self::new(reason(&refusal), refusal)
+    }
+}
+
+impl From<TestRefusal> for ApiError {
+    fn from(refusal: TestRefusal) -> Self {
+        let reason = match &refusal {
+            TestRefusal::Follower => Reason::Follower,
+            TestRefusal::NoRoutes | TestRefusal::NoRoute(_) => Reason::UnknownRoute,
+            TestRefusal::UnderWay => Reason::Busy,
+            TestRefusal::Stopping => Reason::Stopping,
+        };
+        Self::new(reason, refusal)
     }
 }
 

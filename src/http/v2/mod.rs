@@ -22,6 +22,7 @@ mod json_cache;
 mod lab;
 mod list;
 mod live;
+mod notifications;
 mod outcome;
 mod page;
 mod params;
@@ -107,6 +108,7 @@ pub(super) fn command_routes(orders: &OrderState, kept: &Arc<Idempotency>) -> Ro
     let changing = suppressions::changing().merge(holds::changing());
     suppressions::reading()
         .merge(safe_to_repeat(changing, kept))
+        .merge(notifications::routes())
         .with_state(orders)
 }
 

@@ -147,6 +147,11 @@ impl DurableState {
                 self.put(key, told);
                 return Vec::new();
             }
+            Notified::Closing(stub, closing) => {
+                let key = StateKey::Closing(route.clone(), stub.clone());
+                self.put(key, closing.map(StateValue::Closing));
+                return Vec::new();
+            }
             Notified::ReminderState(state) => {
                 let key = StateKey::Reminder(route.clone());
                 self.set(key, StateValue::Reminder(*state));
@@ -176,6 +181,7 @@ impl DurableState {
                 StateKey::Notified(of, _)
                 | StateKey::Reminder(of)
                 | StateKey::Unsteady(of, _)
+                | StateKey::Closing(of, _)
                 | StateKey::Lane(of),
                 _,
             ) => *of == *route,

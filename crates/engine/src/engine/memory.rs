@@ -81,6 +81,9 @@ impl Memory {
             (StateKey::Unsteady(route, stub), StateValue::Unsteady(told)) => {
                 self.notified(route, Notified::Unsteady(stub, told));
             }
+            (StateKey::Closing(route, stub), StateValue::Closing(closing)) => {
+                self.notified(route, Notified::Closing(stub, Some(closing)));
+            }
             (StateKey::Reminder(route), StateValue::Reminder(state)) => {
                 self.notified(route, Notified::ReminderState(state));
             }

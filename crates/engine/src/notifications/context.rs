@@ -9,9 +9,10 @@ use crate::experiments::experiment::Experiment;
 use crate::experiments::fleet::Fleet;
 use crate::groups::Groups;
 use crate::groups::pool::Severity;
-use crate::model::{Bookable, Health, Moment, Stub, Visibility, spell_time_in};
+use crate::model::{Bookable, Health, JumpHealth, Moment, Stub, Visibility, spell_time_in};
 use crate::notifications::correlation::Cause;
 use crate::notifications::own;
+use crate::notifications::pending::Pending;
 use crate::notifications::route::Route;
 use crate::protocol::snapshot::{Counts, RouteView};
 use crate::protocol::state::{Alert, Known};
@@ -23,13 +24,9 @@ use crate::switching::Switching;
 /// within seconds.
 const TELL_OUTAGE_AFTER: Duration = Duration::from_secs(60);
 
-/// A report of jump that came within this time after an experiment was last complete may be older than its loss: relay reports each 5 s,
-/// and so does jump.
-const JUMP_SEES_WITHIN: Duration = Duration::from_secs(6);
-
 /// What is said instead of an advice that rests on the remote login.
 const LOGIN_UNKNOWN: &str =
-    "Jump has not reported since: whether its computer is up is not known yet.";
+    "Whether its computer is up is not known yet: jump has not confirmed it since the loss.";
 
 /// A concern that holds now, in words.
 #[derive(Debug, Clone)]
@@ -102,6 +99,20 @@ impl NotificationContext<'_> {
         self.suppressions.covers(stub)
     }
 
+    /// From when on something of an experiment may be told: it rests on no source that has not reported since, for as long as is waited
+    /// for that.
+    pub(super) fn ready(&self, stub: &Stub, pending: &Pending) -> Moment {
+        let is_leaving = self.experiment(stub).is_some_and(|experiment| {
+            experiment.login() == JumpHealth::Up && !experiment.is_login_reported()
+        });
+        pending.ready(self.reported, is_leaving)
+    }
+
+    /// Whether the other source of what is to be told of an experiment is still to be waited for.
+    pub(super) fn is_half_known(&self, stub: &Stub, pending: &Pending) -> bool {
+        pending.changed.is_some() && self.ready(stub, pending) > self.now
+    }
+
     /// Adds to a summary what surrounds its problems, and puts those first that students need first.
     pub(crate) fn add_context(&self, summary: &mut Summary) {
         let now = self.now.wall();
@@ -137,10 +148,9 @@ impl NotificationContext<'_> {
 
     /// What can be done about an experiment. What rests on a remote login of which jump has not reported since the loss is not known yet.
     fn advice(&self, experiment: &Experiment) -> Option<String> {
-        let is_login_old = experiment.last_complete().is_some_and(|seen| {
-            let is_newer = |reported| reported >= seen + JUMP_SEES_WITHIN;
-            !experiment.is_login_reported() || !self.jump_reported.is_some_and(is_newer)
-        });
+        let is_newer = |reported| reported >= experiment.decided;
+        let is_login_old = experiment.last_complete().is_some()
+            && !(experiment.is_login_reported() && self.jump_reported.is_some_and(is_newer));
         let advice = |is_login_old| self.views.derived.advice_for(experiment, is_login_old);
         let unknown = || {
             advice(false)

@@ -175,7 +175,12 @@ impl Notifications {
         now: Moment,
     ) {
         for notifier in &mut self.notifiers {
-            notifier.note_change(experiment, manifest_known, now);
+            let noted = notifier.note_change(experiment, manifest_known, now);
+            self.told_changed |= noted.is_some();
+            self.records.extend(noted.map(|notified| Record::Notified {
+                route: notifier.name.clone(),
+                notified,
+            }));
         }
     }
 

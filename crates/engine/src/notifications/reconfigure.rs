@@ -36,6 +36,10 @@ impl RouteNotifier {
                 Notified::Unsteady(stub, _) => {
                     gone.push(Notified::Unsteady(stub.clone(), Vec::new()));
                 }
+                Notified::Closing(stub, Some(closing)) if self.route.hears_of(stub) => {
+                    self.closing.insert(stub.clone(), *closing);
+                }
+                Notified::Closing(stub, _) => gone.push(Notified::Closing(stub.clone(), None)),
                 Notified::Experiment(stub, _) => {
                     gone.push(Notified::Experiment(stub.clone(), None));
                 }
@@ -108,9 +112,13 @@ impl RouteNotifier {
         let unsteady = unsteady.filter(|stub| !route.hears_of(stub));
         gone.extend(unsteady.map(|stub| Notified::Unsteady(stub.clone(), Vec::new())));
         self.unsteady.retain(|stub| route.hears_of(stub));
+        let closing = self.closing.keys().filter(|stub| !route.hears_of(stub));
+        gone.extend(closing.map(|stub| Notified::Closing(stub.clone(), None)));
+        self.closing.retain(|stub, _| route.hears_of(stub));
         self.pending.retain(|stub, _| route.hears_of(stub));
         self.unconfirmed.retain(|stub, _| route.hears_of(stub));
         self.well_since.retain(|stub, _| route.hears_of(stub));
+        self.worst.retain(|stub, _| route.hears_of(stub));
         self.notified.retain(|stub, _| route.hears_of(stub));
         if !route.alerts {
             self.alert_states = Alerts::default();

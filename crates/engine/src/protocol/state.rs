@@ -52,6 +52,8 @@ pub enum StateKey {
     Notified(RouteName, Subject),
     /// How often a route was notified of late that an experiment is unusable.
     Unsteady(RouteName, Stub),
+    /// What is still to be said of an experiment that is not watched any more.
+    Closing(RouteName, Stub),
     /// When a route was last notified of anything.
     Reminder(RouteName),
     /// Recipients of a route who are notified apart.
@@ -108,6 +110,8 @@ pub enum StateValue {
     NotifiedAlert(NotifiedAlert),
     /// Of [`StateKey::Unsteady`]: when, oldest first.
     Unsteady(Vec<Timestamp>),
+    /// Of [`StateKey::Closing`].
+    Closing(Closing),
     /// Of [`StateKey::Reminder`].
     Reminder(ReminderState),
     /// Of [`StateKey::Lane`].
@@ -148,6 +152,9 @@ pub struct ExperimentState {
     pub since: Option<Timestamp>,
     /// Since when it is not ok.
     pub bad_since: Option<Timestamp>,
+    /// The worst that it is, or was the last time, while not ok.
+    #[serde(default)]
+    pub worst: Option<Health>,
     /// The remote login as it last was known.
     pub jump: JumpHealth,
     /// When it changed between usable and down by itself, oldest first, at most `MAX_FLIPS` times.
@@ -167,6 +174,7 @@ impl ExperimentState {
             last: None,
             since: None,
             bad_since: None,
+            worst: None,
             jump: JumpHealth::Unknown,
             flips: Vec::new(),
             flaps_since: None,
@@ -180,6 +188,12 @@ impl ExperimentState {
         if was != Some(event.health) || self.since.is_none() {
             self.since = Some(event.when);
         }
+        let worst = self.worst.filter(|_| self.bad_since.is_some());
+        self.worst = match event.health {
+            Health::Ok => self.worst,
+            Health::Unknown => worst,
+            Health::Degraded | Health::Flapping | Health::Down => event.health.worst_of(worst),
+        };
         self.bad_since = match event.health {
             Health::Ok => None,
             Health::Degraded | Health::Flapping | Health::Down | Health::Unknown => {
@@ -272,8 +286,21 @@ pub enum Notified {
     Alert(Alert, Option<NotifiedAlert>),
     /// When they were told that an experiment is unusable, of late; empty: it is steady.
     Unsteady(Stub, Vec<Timestamp>),
+    /// What they are still to be told of an experiment that is not watched any more; `None`: nothing.
+    Closing(Stub, Option<Closing>),
     /// When they last heard anything.
     ReminderState(ReminderState),
+}
+
+/// The last word about an experiment that is not watched any more although recipients were told that it is bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closing {
+    /// The health that was told last.
+    pub health: Health,
+    /// Since when it was so.
+    pub since: Timestamp,
+    /// When it was forgotten.
+    pub ended: Timestamp,
 }
 
 /// What people heard about an experiment.

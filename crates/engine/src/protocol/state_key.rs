@@ -17,6 +17,9 @@ impl fmt::Display for StateKey {
             Self::Unsteady(route, stub) => {
                 write!(f, "unsteady/{}/{stub}", segment(route.as_str()))
             }
+            Self::Closing(route, stub) => {
+                write!(f, "closing/{}/{stub}", segment(route.as_str()))
+            }
             Self::Reminder(route) => write!(f, "reminder/{route}"),
             Self::Lane(name) => write!(f, "lane/{name}"),
             Self::Outbox(id) => write!(f, "outbox/{id}"),
@@ -69,11 +72,8 @@ fn key(text: &str) -> Option<StateKey> {
             let route = RouteName::try_new(&unescaped(route)?).ok()?;
             Some(StateKey::Notified(route, subject(about)?))
         }
-        "unsteady" => {
-            let (route, stub) = rest.split_once('/')?;
-            let route = RouteName::try_new(&unescaped(route)?).ok()?;
-            Some(StateKey::Unsteady(route, Stub::try_new(stub).ok()?))
-        }
+        "unsteady" => of_route(rest).map(|(route, stub)| StateKey::Unsteady(route, stub)),
+        "closing" => of_route(rest).map(|(route, stub)| StateKey::Closing(route, stub)),
         "reminder" => RouteName::try_new(rest).ok().map(StateKey::Reminder),
         "lane" => RouteName::try_new(rest).ok().map(StateKey::Lane),
         "outbox" => rest.parse().ok().map(StateKey::Outbox),
@@ -95,6 +95,13 @@ fn key(text: &str) -> Option<StateKey> {
         },
         _ => None,
     }
+}
+
+/// An experiment, on a route.
+fn of_route(text: &str) -> Option<(RouteName, Stub)> {
+    let (route, stub) = text.split_once('/')?;
+    let route = RouteName::try_new(&unescaped(route)?).ok()?;
+    Some((route, Stub::try_new(stub).ok()?))
 }
 
 fn subject(text: &str) -> Option<Subject> {
@@ -150,6 +157,7 @@ mod tests {
         ];
         let others = [
             StateKey::Unsteady(route.clone(), stub.clone()),
+            StateKey::Closing(route.clone(), stub.clone()),
             StateKey::Experiment(stub),
             StateKey::Reminder(route.clone()),
             StateKey::Lane(route.lane(3)),
