@@ -9,6 +9,7 @@ mod driver_setup;
 mod error;
 mod extensions;
 mod health;
+mod http_access;
 mod http_server;
 mod last_word;
 mod mail_probe;
