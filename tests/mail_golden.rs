@@ -522,7 +522,7 @@ fn source_alert() -> Summary {
 }
 
 fn relay_away() -> Summary {
-    let text = "relay gives no access: cannot connect (connection refused). 130 experiments are not judged and stay as they are";
+    let text = "relay gives no access: cannot connect (connection refused). 130 experiments are not evaluated and stay as they are";
     let counts = Counts {
         total: 130,
         unknown: 130,

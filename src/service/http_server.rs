@@ -12,10 +12,11 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use super::audit::{audit, audit_log};
 use super::cluster::Links;
 use super::outlets::Clients;
 use super::reload::ConfigWatch;
@@ -23,7 +24,7 @@ use super::{ServiceError, TaskSet, component_acks, metrics, reports, test_messag
 use crate::config::{ApiCors, ApiRead, ApiSettings, Config};
 use crate::driver::CommandSender;
 use crate::health::{HealthState, State};
-use crate::http::auth::{Audit, Keep, Reading, Revocations};
+use crate::http::auth::{Keep, Reading, Revocations};
 use crate::http::{
     self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, Cors, Door, Give,
     HealthRoutes, OrderState, TestMessages, TlsFiles, page,
@@ -88,32 +89,6 @@ pub(super) fn keep(store: Option<Store>) -> Keep {
             store.health().lost == lost
         })
     })
-}
-
-fn audit(store: Option<Store>) -> Audit {
-    Audit::new(audit_log(store))
-}
-
-/// Keeps who did what, in the log and the store.
-fn audit_log(store: Option<Store>) -> impl Fn(&str, &str) + Send + Sync + 'static {
-    move |who, what| {
-        tracing::info!(who, what, "a change was made over the API");
-        let entry = Entry::Audit {
-            at: Timestamp::now(),
-            who: who.to_owned(),
-            what: what.to_owned(),
-        };
-        let taken = store
-            .as_ref()
-            .is_none_or(|store| store.write(vec![entry]).is_taken());
-        if !taken {
-            tracing::error!(
-                who,
-                what,
-                "the memory does not take the record of a change; it stands in the log alone"
-            );
-        }
-    }
 }
 
 pub(super) struct Listeners {
@@ -186,7 +161,15 @@ pub(super) fn open(
         ..
     } = deps;
     let config = Arc::clone(&followed.borrow());
-    let reports = reports::start(&followed, store.as_ref(), keep, parts, stops.all);
+    let retry = Arc::new(Notify::new());
+    let reports = reports::start(
+        &followed,
+        store.as_ref(),
+        keep,
+        parts,
+        Arc::clone(&retry),
+        stops.all,
+    );
     let authenticator = Arc::new(authenticator(&config.api, keep, store.clone()));
     let figures = config.surfaces.metrics.then(|| {
         let (snapshots, store, health_state) =
@@ -215,7 +198,10 @@ pub(super) fn open(
     let tests = test_messages::start(
         followed.clone(),
         deps.http.access.clone(),
-        deps.inputs,
+        test_messages::Wakes {
+            inputs: deps.inputs,
+            reports: retry,
+        },
         Box::new(audit_log(store.clone())),
         parts,
         stops.all,
