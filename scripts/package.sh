@@ -6,6 +6,8 @@ cd "$(dirname "$0")/.."
 usage() {
     cat <<'HELP'
 usage: scripts/package.sh [--program FILE] [OUT]
+       scripts/package.sh --build
+       scripts/package.sh --check
 
 Writes to OUT (target/package):
   labwatch_VERSION_ARCH.deb            for Debian 12 and later, and Ubuntu 24.04 and later
@@ -13,16 +15,26 @@ Writes to OUT (target/package):
   labwatch-VERSION.cdx.json            what is in the program: a bill of materials (CycloneDX)
   SHA256SUMS
 
-Two builds of one commit by the same compiler give the same bytes. --program packs a program that is built already.
+--program packs a program that is built already; --build only builds it and says where it is.
+
+Two builds of one commit by the same compiler give the same bytes. --check shows it: it builds and packs the commit here and in a folder
+elsewhere, compares all files, and looks that the program is at most 14 MB and names no folder of this machine. That builds everything
+twice, which is too slow for CI.
 HELP
 }
 
+# The most that the program may have, in bytes.
+max_bytes=14000000
+
 program=
+mode=pack
 out=target/package
 while [ $# -gt 0 ]; do
     case "$1" in
         -h | --help) usage; exit 0 ;;
         --program) program=$2; shift 2 ;;
+        --build) mode=build; shift ;;
+        --check) mode=check; shift ;;
         -*) usage >&2; exit 2 ;;
         *) out=$1; shift ;;
     esac
@@ -33,35 +45,80 @@ if ! command -v cargo >/dev/null && [ -f "$HOME/.cargo/env" ]; then
 fi
 command -v cargo >/dev/null || { echo "package.sh: cargo is missing: https://rustup.rs" >&2; exit 1; }
 
-# A tool of its own version, so that all packages are made alike.
-deb_version=3.8.0
-tools=target/tools
-if [ "$("$tools/bin/cargo-deb" --version 2>/dev/null)" != "cargo-deb $deb_version" ]; then
-    cargo install cargo-deb --locked --debug --version "$deb_version" --root "$tools"
-fi
+# Builds and packs the commit here and elsewhere, and compares.
+check() {
+    if [ -n "$(git status --porcelain --untracked-files=no)" ]; then
+        echo "package.sh: there are changes that are not committed: what is compared are two builds of one commit" >&2
+        exit 1
+    fi
+    elsewhere=$(mktemp -d)
+    trap 'rm -rf "$elsewhere"' EXIT
+    git clone --quiet --no-local . "$elsewhere/a-folder-of-another-name"
+    scripts/package.sh target/package-check
+    (
+        cd "$elsewhere/a-folder-of-another-name"
+        # The packer is no part of what is compared.
+        mkdir -p target && cp -r "$OLDPWD/target/tools" target/tools
+        scripts/package.sh target/package-check
+    )
+    diff -r target/package-check "$elsewhere/a-folder-of-another-name/target/package-check"
+    built=target/package-build/dist/labwatch
+    for folder in "$PWD" "$elsewhere" "$HOME" "$(rustc --print sysroot)"; do
+        if [ "$folder" != / ] && grep -aqF "$folder" "$built"; then
+            echo "package.sh: the program names $folder" >&2
+            exit 1
+        fi
+    done
+    bytes=$(stat -c %s "$built")
+    echo "the same bytes twice; the program has $bytes"
+    if [ "$bytes" -gt "$max_bytes" ]; then
+        echo "package.sh: more than $max_bytes" >&2
+        exit 1
+    fi
+}
 
-version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
-features=
-if grep -q '^etcd = ' Cargo.toml; then
-    features=etcd
+if [ "$mode" = check ]; then
+    check
+    exit 0
 fi
 
 # The time of the commit stands in for the time of the build, and no path of this machine is in the program.
 SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
 export SOURCE_DATE_EPOCH LC_ALL=C TZ=UTC
 umask 022
+
+features=
+if grep -q '^etcd = ' Cargo.toml; then
+    features=etcd
+fi
+
 if [ -z "$program" ]; then
     if [ -n "$features" ] && ! command -v protoc >/dev/null; then
         echo "package.sh: protoc is missing, which the feature etcd is built with (on Debian: protobuf-compiler libprotobuf-dev)" >&2
         exit 1
     fi
     home=${CARGO_HOME:-$HOME/.cargo}
-    export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$PWD=. --remap-path-prefix=$home=/cargo"
+    # Where the sources of the standard library are installed, their place would be in its messages.
+    sysroot=$(rustc --print sysroot)
+    export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$PWD=. --remap-path-prefix=$home=/cargo --remap-path-prefix=$sysroot=/rust"
     export CFLAGS="${CFLAGS:-} -ffile-prefix-map=$PWD=. -ffile-prefix-map=$home=/cargo"
     # A folder of its own: other flags than those of a plain build would have everything built anew each time.
     CARGO_TARGET_DIR=target/package-build cargo build --profile dist --locked --no-default-features --features "$features" --bin labwatch
     program=target/package-build/dist/labwatch
 fi
+if [ "$mode" = build ]; then
+    echo "$program"
+    exit 0
+fi
+
+# A tool of its own version, so that all packages are made alike.
+deb_version=3.8.0
+tools=target/tools
+if [ "$("$tools/bin/cargo-deb" --version 2>/dev/null)" != "cargo-deb $deb_version" ]; then
+    RUSTFLAGS='' cargo install cargo-deb --locked --debug --version "$deb_version" --root "$tools"
+fi
+
+version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
 # What is installed, as it lies in the tarball; cargo-deb takes it from here too.
 stage=target/package-stage

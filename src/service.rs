@@ -3,6 +3,7 @@
 
 mod audit;
 mod cluster;
+mod cluster_sharing;
 mod component_acks;
 mod component_history;
 mod driver_setup;
@@ -10,6 +11,7 @@ mod error;
 mod extensions;
 mod health;
 mod http_server;
+mod last_word;
 mod mail_probe;
 mod memory;
 mod metrics;
@@ -138,6 +140,7 @@ fn start(
         reporter: reporters.dead_man,
     };
     notifications::start_deadman(&config, heartbeat, pictures.clone(), &mut parts, stop);
+    last_word::start(links.as_ref(), &followed, &mut parts, stop);
     cluster::report(links.as_ref(), reporters.cluster, &mut parts, stop);
     let hands = reload::Hands {
         inputs: inputs.clone(),

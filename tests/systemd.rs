@@ -25,8 +25,8 @@ use std::process::{Command, Output};
 
 use labwatch::config::{self, Sources};
 
-/// The most that `systemd-analyze security` may find open, out of 100.
-const MAX_EXPOSURE: u32 = 20;
+/// The most that `systemd-analyze security` may find open, in tenths: 1.1 of 10.
+const MAX_EXPOSURE: u32 = 11;
 
 fn shipped(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

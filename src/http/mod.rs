@@ -27,6 +27,7 @@ mod prefix;
 mod reason;
 mod response_cache;
 mod routes;
+mod seat;
 mod server;
 mod state;
 mod tls;

@@ -20,7 +20,9 @@ use super::audit::{audit, audit_log};
 use super::cluster::Links;
 use super::outlets::Clients;
 use super::reload::ConfigWatch;
-use super::{ServiceError, TaskSet, component_acks, metrics, reports, test_messages};
+use super::{
+    ServiceError, TaskSet, cluster_sharing, component_acks, metrics, reports, test_messages,
+};
 use crate::config::{ApiCors, ApiRead, ApiSettings, Config};
 use crate::driver::CommandSender;
 use crate::health::{HealthState, State};
@@ -161,16 +163,17 @@ pub(super) fn open(
         ..
     } = deps;
     let config = Arc::clone(&followed.borrow());
-    let retry = Arc::new(Notify::new());
+    let (retry, links) = (Arc::new(Notify::new()), deps.cluster.as_ref());
     let reports = reports::start(
         &followed,
-        store.as_ref(),
-        keep,
+        (store.as_ref(), keep),
+        links,
         parts,
         Arc::clone(&retry),
         stops.all,
     );
     let authenticator = Arc::new(authenticator(&config.api, keep, store.clone()));
+    cluster_sharing::start(deps.cluster.as_ref(), &authenticator, parts, stops.all);
     let figures = config.surfaces.metrics.then(|| {
         let (snapshots, store, health_state) =
             (snapshots.clone(), store.clone(), health_state.clone());

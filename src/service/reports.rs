@@ -12,6 +12,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::cluster::Links;
 use super::reload::ConfigWatch;
 use super::{TaskSet, notifications, presentation};
 use crate::effects::mail::{Circular, Circulated};
@@ -35,6 +36,9 @@ const FAR: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// How often it is looked whether a report is due.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
 
+/// How often a replica that does not lead looks whether it does.
+const LEAD_EVERY: Duration = Duration::from_secs(60);
+
 /// The pause after a report could not be made or mailed.
 const RETRY_AFTER: Duration = Duration::from_secs(1_800);
 
@@ -44,8 +48,8 @@ const MAKE_WITHIN: Duration = Duration::from_secs(120);
 /// The maker of reports; and starts the monthly mail. Whether it is wanted may change with the configuration.
 pub(super) fn start(
     config: &ConfigWatch,
-    store: Option<&Store>,
-    keep: &BTreeMap<String, Value>,
+    (store, keep): (Option<&Store>, &BTreeMap<String, Value>),
+    cluster: Option<&Links>,
     parts: &mut TaskSet,
     retry: Arc<Notify>,
     stop: &CancellationToken,
@@ -58,6 +62,7 @@ pub(super) fn start(
         folder: memory.folder.clone(),
         config: config.clone(),
         store: store.clone(),
+        cluster: cluster.cloned(),
         marks: Marks {
             mailed: month_of(keep, MAILED),
             before: month_of(keep, MAILED_BEFORE),
@@ -98,6 +103,8 @@ struct Monthly {
     folder: PathBuf,
     config: ConfigWatch,
     store: Store,
+    /// Where there are several replicas, the one that leads mails, and the others take over what it has mailed.
+    cluster: Option<Links>,
     marks: Marks,
     /// The report that not all recipients have yet.
     outgoing: Option<Outgoing>,
@@ -182,6 +189,9 @@ impl Monthly {
             );
             self.marks = marks;
         }
+        if let Some(pause) = self.leaves_to_leader(&month) {
+            return pause;
+        }
         match &self.marks.mailed {
             Some(mailed) if *mailed >= month => {}
             Some(_) => {
@@ -201,7 +211,42 @@ impl Monthly {
         LOOK_EVERY
     }
 
+    /// Whether another replica mails the report of this month, or has mailed it; then the pause after which to look again.
+    fn leaves_to_leader(&mut self, month: &str) -> Option<Duration> {
+        let links = self.cluster.clone()?;
+        let shared = links.sharing.shared.borrow().clone();
+        let mailed = shared.and_then(|shared| month_of(&shared, MAILED));
+        let is_known = self.marks.mailed.as_deref() == Some(month);
+        if mailed.as_deref() == Some(month) {
+            if !is_known {
+                self.note(month);
+            }
+            return Some(LOOK_EVERY);
+        }
+        if links.left().is_zero() {
+            return Some(LEAD_EVERY);
+        }
+        if is_known {
+            self.share(&links, month);
+        }
+        None
+    }
+
+    /// Lets the other replicas know. Where that is not taken now, it is handed over at the next look.
+    fn share(&self, links: &Links, month: &str) {
+        let mark = (MAILED.to_owned(), Some(Value::from(month)));
+        let _ = links
+            .sharing
+            .share
+            .try_send(vec![mark, (OUTGOING.to_owned(), None)]);
+    }
+
     fn note(&mut self, month: &str) {
+        if let Some(links) = &self.cluster
+            && !links.left().is_zero()
+        {
+            self.share(links, month);
+        }
         let before = self.marks.mailed.replace(month.to_owned());
         self.marks.before = before.filter(|mark| !mark.is_empty());
         let keep = |key: &str, month: Option<&str>| Entry::Keep {
@@ -223,7 +268,9 @@ impl Monthly {
 
     /// Mails the report of a month to those who do not have it. The same mail goes to each of them, however often it is tried.
     async fn mail(&mut self, month: &str, now: Timestamp) -> Result<(), String> {
-        let known = self.outgoing.take().filter(|known| known.month == month);
+        let own = self.outgoing.take();
+        let mut known = [self.outgoing_of_all(), own].into_iter().flatten();
+        let known = known.find(|known| known.month == month);
         let mut outgoing = match known {
             Some(known) => known,
             None => self.make(month, now).await?,
@@ -282,11 +329,22 @@ impl Monthly {
         })
     }
 
-    /// Keeps the mail, and who has it, over a restart.
+    /// The report that the replica has begun to mail that led before, where there are several.
+    fn outgoing_of_all(&self) -> Option<Outgoing> {
+        let shared = self.cluster.as_ref()?.sharing.shared.borrow().clone();
+        outgoing_in(&*shared?)
+    }
+
+    /// Keeps the mail, and who has it, over a restart and for the replica that leads next.
     fn keep(&self, outgoing: &Outgoing) {
+        let value = serde_json::to_value(outgoing).ok();
+        if let Some(links) = &self.cluster {
+            let entry = (OUTGOING.to_owned(), value.clone());
+            let _ = links.sharing.share.try_send(vec![entry]);
+        }
         let entry = Entry::Keep {
             key: OUTGOING.to_owned(),
-            value: serde_json::to_value(outgoing).ok(),
+            value,
         };
         if !self.store.write(vec![entry]).is_taken() {
             tracing::warn!(
@@ -352,6 +410,7 @@ mod tests {
             folder: folder.to_owned(),
             config: watch::channel(Arc::clone(config)).1,
             store,
+            cluster: None,
             marks: Marks {
                 mailed: Some(month_of(&memory.keep, MAILED).unwrap_or("2026-09".to_owned())),
                 before: None,

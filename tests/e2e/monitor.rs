@@ -335,7 +335,7 @@ pub fn environment(lab: &Lab, settings: &[(&str, &str)]) -> Vec<Variable> {
 /// Starts the program with its output in files of `folder`. A port among the variables wins over `port`.
 pub fn spawn(arguments: &[&str], variables: &[Variable], port: u16, folder: &Path) -> Child {
     let file = |name: &str| Stdio::from(File::create(folder.join(name)).expect("a file"));
-    let mut command = Command::new(env!("CARGO_BIN_EXE_labwatch"));
+    let mut command = Command::new(program());
     command
         .args(arguments)
         .current_dir(folder)
@@ -350,6 +350,12 @@ pub fn spawn(arguments: &[&str], variables: &[Variable], port: u16, folder: &Pat
         .stderr(file("stderr"))
         .kill_on_drop(true);
     command.spawn().expect("it starts")
+}
+
+/// The program: the one built with the tests, or `LABWATCH_PROGRAM`, as a packed one.
+fn program() -> PathBuf {
+    let given = std::env::var_os("LABWATCH_PROGRAM").map(PathBuf::from);
+    given.unwrap_or_else(|| env!("CARGO_BIN_EXE_labwatch").into())
 }
 
 /// Sends a signal.

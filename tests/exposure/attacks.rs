@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use lab::{Lab, RelayVersion};
 use labwatch::http::auth::Scope;
 use labwatch::store::DATABASE_FILE;
-use reqwest::{Client, StatusCode};
+use reqwest::{Client, RequestBuilder, StatusCode};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
@@ -19,6 +19,8 @@ use super::{SECRET, issue};
 /// How large an attack is.
 struct Size {
     sessions: usize,
+    /// How many tokens that are none, and how many cookies of another time.
+    bad_credentials: usize,
     sign_outs: usize,
     connections: usize,
     experiments: usize,
@@ -31,6 +33,7 @@ struct Size {
 
 const SCALED: Size = Size {
     sessions: 100,
+    bad_credentials: 100,
     sign_outs: 300,
     connections: 512,
     experiments: 200,
@@ -41,6 +44,7 @@ const SCALED: Size = Size {
 
 const FULL: Size = Size {
     sessions: 10_010,
+    bad_credentials: 10_000,
     sign_outs: 20_000,
     connections: 512,
     experiments: 10_000,
@@ -55,9 +59,20 @@ async fn strangers_leave_nothing_and_hinder_no_revocation() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes a minute; cargo test --release --test exposure -- --ignored --nocapture strangers_at_full_size"]
+#[ignore = "takes a minute; scripts/attacks.sh runs it"]
 async fn strangers_at_full_size() {
     sessions_and_sign_outs(&FULL).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn bad_credentials_lock_out_no_good_ones() {
+    bad_credentials(&SCALED).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "takes a minute; scripts/attacks.sh runs it"]
+async fn credentials_at_full_size() {
+    bad_credentials(&FULL).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -66,7 +81,7 @@ async fn many_connections_leave_health_quick() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs a quiet machine; cargo test --release --test exposure -- --ignored --nocapture connections_at_full_size"]
+#[ignore = "needs a quiet machine; scripts/attacks.sh runs it"]
 async fn connections_at_full_size() {
     many_connections(&FULL).await;
 }
@@ -77,7 +92,7 @@ async fn slow_readers_leave_the_memory_flat() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "takes two minutes; cargo test --release --test exposure -- --ignored --nocapture readers_at_full_size"]
+#[ignore = "takes two minutes; scripts/attacks.sh runs it"]
 async fn readers_at_full_size() {
     slow_readers(&FULL).await;
 }
@@ -125,17 +140,60 @@ async fn sessions_and_sign_outs(size: &Size) {
     monitor.stop("TERM", &lab).await;
 }
 
-async fn sign_in_and_out(client: &Client, base: &str, token: &str) {
-    let form = |path: &str, body: String| {
-        client
-            .post(format!("{base}{path}"))
-            .header("content-type", "application/x-www-form-urlencoded")
-            .body(body)
-    };
-    let signed_in = form("/login", format!("token={token}"));
+/// Of one address: tokens that are none, then cookies of another time. Its good token, its session and a new one go on.
+async fn bad_credentials(size: &Size) {
+    let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
+    let monitor = start(&lab).await;
+    let (client, base) = (client(), format!("http://127.0.0.1:{}", monitor.port()));
+    let good = issue("good", Scope::Read).token;
+    let session = sign_in(&client, &base, &good).await;
+    let (name, _) = session.split_once('=').expect("a pair");
+    let (address, lines) = (format!("{base}/api/v2/lab"), monitor.lines(&[]).len());
+    let begun = Instant::now();
+    let mut refused = 0;
+    for n in 0..size.bad_credentials {
+        let junk = client.get(&address).bearer_auth(format!("junk.{n}"));
+        let status = junk.send().await.expect("answers").status();
+        refused += usize::from(status == StatusCode::TOO_MANY_REQUESTS);
+        let old = client.get(&address);
+        let old = old.header("cookie", format!("{name}=of.another.time"));
+        let old = old.send().await.expect("answers");
+        let removal = old.headers()["set-cookie"].to_str().expect("text");
+        assert!(removal.contains("Max-Age=0"), "{removal}");
+    }
+    println!(
+        "measured: {refused} of {} bad tokens were answered 429, all in {:?}",
+        size.bad_credentials,
+        begun.elapsed()
+    );
+    assert!(refused > size.bad_credentials / 2, "{refused} were slowed");
+    let by_token = client.get(&address).bearer_auth(&good);
+    let by_session = client.get(&address).header("cookie", &session);
+    let again = sign_in(&client, &base, &good).await;
+    let by_new = client.get(&address).header("cookie", again);
+    for good in [by_token, by_session, by_new] {
+        assert_eq!(good.send().await.expect("answers").status(), StatusCode::OK);
+    }
+    let new = monitor.lines(&[]).len() - lines;
+    assert!(new < 100, "{new} lines of the log");
+    monitor.stop("TERM", &lab).await;
+}
+
+fn form(client: &Client, address: String, body: String) -> RequestBuilder {
+    let request = client.post(address).body(body);
+    request.header("content-type", "application/x-www-form-urlencoded")
+}
+
+/// The cookie of a new session.
+async fn sign_in(client: &Client, base: &str, token: &str) -> String {
+    let signed_in = form(client, format!("{base}/login"), format!("token={token}"));
     let signed_in = signed_in.send().await.expect("answers");
     let cookie = signed_in.headers()["set-cookie"].to_str().expect("text");
-    let cookie = cookie.split(';').next().expect("a pair").to_owned();
+    cookie.split(';').next().expect("a pair").to_owned()
+}
+
+async fn sign_in_and_out(client: &Client, base: &str, token: &str) {
+    let cookie = sign_in(client, base, token).await;
     let who = client
         .get(format!("{base}/api/v2/session"))
         .header("cookie", &cookie);
@@ -147,7 +205,8 @@ async fn sign_in_and_out(client: &Client, base: &str, token: &str) {
         .await
         .expect("JSON");
     let csrf = who["csrf"].as_str().expect("a text");
-    let out = form("/logout", format!("csrf={csrf}")).header("cookie", &cookie);
+    let out = form(client, format!("{base}/logout"), format!("csrf={csrf}"));
+    let out = out.header("cookie", &cookie);
     let out = out.send().await.expect("answers");
     assert_eq!(out.status(), StatusCode::NO_CONTENT);
 }

@@ -26,6 +26,7 @@ fn reason(refusal: &Refusal) -> Reason {
     match refusal {
         Refusal::ActiveSuppressions(refused) => reason_of_suppression(refused),
         Refusal::Follower => Reason::Follower,
+        Refusal::LeadLost => Reason::Unavailable,
         Refusal::NoExperiment(_) => Reason::UnknownExperiment,
         Refusal::NoPool(_) => Reason::UnknownPool,
         Refusal::NoResource(_) => Reason::UnknownResource,

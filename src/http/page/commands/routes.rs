@@ -281,6 +281,7 @@ fn refused(refusal: &Refusal) -> Problem {
             | Refused::NotFound(_),
         )
         | Refusal::Follower
+        | Refusal::LeadLost
         | Refusal::NotAcknowledged(_)
         | Refusal::NotRead(_)
         | Refusal::Bookable(_)
@@ -303,7 +304,7 @@ fn refused(refusal: &Refusal) -> Problem {
 fn status_of(refusal: &Refusal) -> StatusCode {
     if matches!(
         refusal,
-        Refusal::Busy | Refusal::Stopping | Refusal::NotRead(_)
+        Refusal::Busy | Refusal::Stopping | Refusal::LeadLost | Refusal::NotRead(_)
     ) {
         StatusCode::SERVICE_UNAVAILABLE
     } else {
