@@ -1,6 +1,7 @@
 //! The start of the service, top to bottom: what is made, how it is joined, how it is stopped. This module and its parts are the only
 //! ones that know all others, and the only ones that read the whole configuration.
 
+mod audit;
 mod cluster;
 mod cluster_sharing;
 mod component_acks;
@@ -9,6 +10,7 @@ mod driver_setup;
 mod error;
 mod extensions;
 mod health;
+mod http_access;
 mod http_server;
 mod last_word;
 mod mail_probe;

@@ -27,6 +27,8 @@ mod commands;
 mod etcd;
 #[path = "e2e/eventually.rs"]
 mod eventually;
+#[path = "cluster/everyday.rs"]
+mod everyday;
 #[path = "cluster/faults.rs"]
 mod faults;
 #[path = "e2e/laboratory.rs"]

@@ -48,6 +48,8 @@ pub struct Standing {
     pub state: Option<Arc<State>>,
     /// Whether the driver's own state is later than that: it acted alone and no other replica did, or etcd has gone back.
     pub is_ours_later: bool,
+    /// What this replica knew of the durable state before etcd went back, where that is later than the driver's own.
+    pub later: Option<Arc<State>>,
 }
 
 /// Changes to commit.
@@ -134,6 +136,7 @@ pub fn membership(view: View) -> (Membership, Ends, Observing) {
         version: 0,
         state: None,
         is_ours_later: false,
+        later: None,
     });
     let (committed, committed_seen) = watch::channel(Committed::default());
     let (commits, commit_queue) = mpsc::channel(COMMIT_QUEUE);

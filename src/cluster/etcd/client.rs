@@ -235,10 +235,8 @@ pub async fn read_state(settings: &ClusterSettings) -> Result<(StateMap, Option<
 /// # Errors
 /// [`Fault`]; some of it may be written then. Also when a replica leads.
 pub async fn write_state(settings: &ClusterSettings, state: &State) -> Result<usize, Fault> {
-    let (mut client, keys) = (
-        connect(&settings.etcd).await?,
-        Keys(settings.prefix.clone()),
-    );
+    let mut client = connect(&settings.etcd).await?;
+    let keys = Keys(settings.prefix.clone());
     let before = list(&mut client, &keys, &Latest::default()).await?;
     if let Some(leader) = first(&before.peers) {
         let name = &leader.name;

@@ -96,15 +96,16 @@ impl Session {
         Reports(self.id, self.events.clone())
     }
 
+    /// Takes note of the lease.
+    pub(super) fn granted(&mut self, granted: (Client, i64)) {
+        self.granted = Some(granted);
+    }
+
     /// Keeps the lease alive and stands for election, after this wait.
-    pub(super) fn stand(
-        &mut self,
-        (client, lease): (Client, i64),
-        this: &Peer,
-        latest: &Latest,
-        wait: Duration,
-    ) {
-        self.granted = Some((client.clone(), lease));
+    pub(super) fn stand(&mut self, this: &Peer, latest: &Latest, wait: Duration) {
+        let Some((client, lease)) = self.granted.clone() else {
+            return;
+        };
         let every = self.lease / RENEWALS;
         self.tasks
             .spawn(keep(client.clone(), lease, every, self.reports()));

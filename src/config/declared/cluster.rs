@@ -59,7 +59,8 @@ pub(super) const CLUSTER: Section = Section {
             .default("stop")
             .says(
                 "What the leader does when etcd cannot be reached for longer than its lease. stop: \
-                 it follows, and no replica switches or notifies until etcd is back. act: it goes \
+                 it mails once that etcd is away, follows, and no replica switches or notifies \
+                 until etcd is back. act: it goes \
                  on alone. Where it alone is cut off, another replica leads too, and both switch \
                  and notify: only for an etcd that all replicas lose together.",
             ),

@@ -7,7 +7,6 @@ use super::memory::Memory;
 use crate::groups::booking_history::BookingHistory;
 use crate::model::{Moment, SourceName, Stub};
 use crate::notifications::Notifications;
-use crate::protocol::category::ComponentHealth;
 use crate::protocol::effect::{Effect, Step};
 use crate::protocol::event::Why;
 use crate::protocol::policy::Policy;
@@ -106,21 +105,6 @@ impl Engine {
         if self.policy != policy {
             self.judge_by(policy, step);
         }
-    }
-
-    /// Takes in how a component is.
-    pub(super) fn component(&mut self, health: ComponentHealth, now: Moment) {
-        let is_new = !self.groups.components.contains_key(&health.name);
-        self.groups.component(health, now);
-        if is_new {
-            self.acknowledge_by_policy();
-        }
-    }
-
-    /// Takes in that a component was let go.
-    pub(super) fn component_gone(&mut self, name: &str) {
-        self.groups.component_gone(name);
-        self.acknowledge_by_policy();
     }
 
     /// Acknowledges what the policy says, by what its names mean now.

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::Engine;
 use crate::experiments::experiment::Experiment;
 use crate::groups::category::{Kind, Member};
-use crate::model::{Bookable, Health, SourceHealth, SourceName, Stub};
-use crate::protocol::category::{CategoryState, Fitness};
+use crate::model::{Bookable, Health, Moment, SourceHealth, SourceName, Stub};
+use crate::protocol::category::{CategoryState, ComponentHealth, Fitness};
 use crate::protocol::effect::Step;
 use crate::protocol::input::{Link, Role};
 use crate::protocol::record::Record;
@@ -17,6 +17,21 @@ use crate::suppressions::SuppressionLookup;
 pub(super) const MAIL: &str = "mail";
 
 impl Engine {
+    /// Takes in how a component is.
+    pub(super) fn component(&mut self, component: ComponentHealth, now: Moment) {
+        let is_new = !self.groups.components.contains_key(&component.name);
+        self.groups.component(component, now);
+        if is_new {
+            self.acknowledge_by_policy();
+        }
+    }
+
+    /// Takes in that a component was let go.
+    pub(super) fn component_gone(&mut self, name: &str) {
+        self.groups.component_gone(name);
+        self.acknowledge_by_policy();
+    }
+
     /// Closes the sticky categories that have failed often enough. A follower closes none, and nothing is closed before the start is over:
     /// until then it is not known how things are.
     pub(super) fn evaluate_categories(&mut self, step: &mut Step) {
@@ -399,7 +414,7 @@ mod tests {
             name: Arc::from("door"),
             fitness: Fitness::Fails,
             categories: Arc::default(),
-            problem: None,
+            problem: Some(Arc::from("it fails")),
         };
         engine.step(Input::Component(door), at(2));
         let after = ["experiment relay", "component door", "component relay"];
