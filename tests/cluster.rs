@@ -39,6 +39,8 @@ mod mistakes;
 mod monitor;
 #[path = "cluster/partition.rs"]
 mod partition;
+#[path = "cluster/publication.rs"]
+mod publication;
 #[path = "cluster/replicas.rs"]
 mod replicas;
 #[path = "cluster/secured.rs"]

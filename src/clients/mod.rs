@@ -10,6 +10,8 @@ pub mod canary;
 mod certificate;
 mod classify;
 mod connect;
+#[cfg(feature = "etcd")]
+pub mod etcd;
 mod frames;
 mod http;
 mod newest;

@@ -7,13 +7,14 @@ use std::time::Duration;
 use super::access::api;
 use super::advice::advice;
 use super::changes::Written;
-use super::cluster::cluster;
+use super::cluster::{cluster, etcd};
 use super::graphite::{graphite, profile, surfaces};
 use super::layers::Layers;
 use super::log::log;
 use super::maintenance::maintenance;
 use super::notifications::telling;
 use super::problem::{Problem, Problems};
+use super::publication::publication;
 use super::reader::{Reader, WordOr};
 use super::services::{Groups, groups};
 use super::sources::Sources;
@@ -176,7 +177,9 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let graphite = graphite(reader);
     profile(reader);
     let observe = reader.switch("observe");
-    let cluster = cluster(reader, &surfaces.label);
+    let etcd = etcd(reader);
+    let cluster = cluster(reader, &surfaces.label, &etcd);
+    let publication = publication(reader, &surfaces.label, &etcd);
     let config = Config {
         relay: relay?,
         jump: jump?,
@@ -199,6 +202,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         api,
         memory,
         cluster,
+        publication,
         log,
     };
     Some(if observe { silent(config) } else { config })
@@ -207,6 +211,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
 /// The same without anything that goes out.
 fn silent(mut config: Config) -> Config {
     (config.mail, config.graphite, config.cluster) = (None, None, None);
+    config.publication = None;
     (config.telling.dead_man, config.telling.report_monthly) = (None, false);
     config
 }
@@ -321,6 +326,7 @@ impl Config {
     #[must_use]
     pub fn policy(&self) -> Policy {
         Policy {
+            laboratory: self.laboratory,
             flap: self.health.flapping,
             last_active: self.health.last_active,
             last_checked: self.health.last_checked,

@@ -12,9 +12,10 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::audit::{audit, audit_log};
 use super::cluster::Links;
 use super::http_access::{access, base, cors};
 use super::outlets::Clients;
@@ -25,7 +26,7 @@ use super::{
 use crate::config::{ApiSettings, Config};
 use crate::driver::CommandSender;
 use crate::health::{HealthState, State};
-use crate::http::auth::{Audit, Keep, Revocations};
+use crate::http::auth::{Keep, Revocations};
 use crate::http::{
     self, Answered, Authenticator, Certificate, CertificateError, Door, Give, HealthRoutes,
     OrderState, TestMessages, TlsFiles, page,
@@ -57,32 +58,6 @@ pub(super) fn keep(store: Option<Store>) -> Keep {
             store.health().lost == lost
         })
     })
-}
-
-fn audit(store: Option<Store>) -> Audit {
-    Audit::new(audit_log(store))
-}
-
-/// Keeps who did what, in the log and the store.
-fn audit_log(store: Option<Store>) -> impl Fn(&str, &str) + Send + Sync + 'static {
-    move |who, what| {
-        tracing::info!(who, what, "a change was made over the API");
-        let entry = Entry::Audit {
-            at: Timestamp::now(),
-            who: who.to_owned(),
-            what: what.to_owned(),
-        };
-        let taken = store
-            .as_ref()
-            .is_none_or(|store| store.write(vec![entry]).is_taken());
-        if !taken {
-            tracing::error!(
-                who,
-                what,
-                "the memory does not take the record of a change; it stands in the log alone"
-            );
-        }
-    }
 }
 
 pub(super) struct Listeners {
@@ -155,8 +130,15 @@ pub(super) fn open(
         ..
     } = deps;
     let config = Arc::clone(&followed.borrow());
-    let links = deps.cluster.as_ref();
-    let reports = reports::start(&followed, (store.as_ref(), keep), links, parts, stops.all);
+    let (retry, links) = (Arc::new(Notify::new()), deps.cluster.as_ref());
+    let reports = reports::start(
+        &followed,
+        (store.as_ref(), keep),
+        links,
+        parts,
+        Arc::clone(&retry),
+        stops.all,
+    );
     let authenticator = Arc::new(authenticator(&config.api, keep, store.clone()));
     cluster_sharing::start(links, &authenticator, parts, stops.all);
     let figures = config.surfaces.metrics.then(|| {
@@ -181,7 +163,10 @@ pub(super) fn open(
     let tests = test_messages::start(
         followed.clone(),
         deps.http.access.clone(),
-        deps.inputs,
+        test_messages::Wakes {
+            inputs: deps.inputs,
+            reports: retry,
+        },
         Box::new(audit_log(store.clone())),
         parts,
         stops.all,

@@ -20,7 +20,7 @@ pub(super) const CLUSTER: Section = Section {
             ),
         setting("cluster_endpoints", Kind::Values(ENDPOINTS))
             .example("https://etcd1.example.org:2379, https://etcd2.example.org:2379")
-            .says("The members of etcd. Required with cluster etcd."),
+            .says("The members of etcd. Required with cluster etcd or publish etcd."),
         setting("cluster_user", Kind::Value("a text without control characters"))
             .example("labwatch")
             .says("The user of etcd, where it asks for one."),

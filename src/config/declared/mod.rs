@@ -7,6 +7,7 @@ mod http;
 mod notifications;
 mod observation;
 mod operation;
+mod publication;
 mod servers;
 mod tables;
 
@@ -31,6 +32,7 @@ pub const SECTIONS: &[Section] = &[
     operation::HEALTH,
     operation::STORE,
     cluster::CLUSTER,
+    publication::PUBLICATION,
     operation::LOG,
 ];
 

@@ -30,6 +30,8 @@ pub struct ActiveSuppressions {
     maintenances: BTreeMap<SuppressionId, Maintenance>,
     /// Maintenance that stands in the configuration: it has no number, and is ended only there.
     configured: Vec<Maintenance>,
+    /// Acknowledgements that stand in a policy: they have no number, and are ended only there.
+    policy: BTreeMap<Subject, Acknowledgement>,
     last_id: u64,
 }
 
@@ -64,6 +66,17 @@ impl ActiveSuppressions {
         &self.configured
     }
 
+    /// Sets the acknowledgements that stand in a policy.
+    pub fn acknowledge_by_policy(&mut self, all: BTreeMap<Subject, Acknowledgement>) {
+        self.policy = all;
+    }
+
+    /// The acknowledgements that stand in a policy.
+    #[must_use]
+    pub fn policy(&self) -> &BTreeMap<Subject, Acknowledgement> {
+        &self.policy
+    }
+
     /// Why `stub` is to be kept quiet at `at`; `None` when it is not.
     ///
     /// Of several reasons the most personal one is given: an acknowledgement, else the silence or else the window that ends last.
@@ -78,16 +91,18 @@ impl ActiveSuppressions {
     /// Who knows that `subject` is bad, at `at`; `None` when it is not acknowledged.
     #[must_use]
     pub fn acknowledged(&self, subject: &Subject, at: Timestamp) -> Option<Suppression> {
-        let (id, entry) = self.acknowledgements.get(subject)?;
-        let holds = entry.until.is_none_or(|until| at < until);
-        let quieted = || Suppression {
-            id: Some(*id),
+        let given = self.acknowledgements.get(subject).into_iter();
+        let mut all = given
+            .map(|(id, entry)| (Some(*id), entry))
+            .chain(self.policy.get(subject).map(|entry| (None, entry)));
+        let holds = |(_, entry): &(_, &Acknowledgement)| entry.until.is_none_or(|until| at < until);
+        all.find(holds).map(|(id, entry)| Suppression {
+            id,
             kind: SuppressionKind::Acknowledged,
             by: entry.who.clone(),
             text: entry.text.clone(),
             until: entry.until,
-        };
-        holds.then(quieted)
+        })
     }
 
     /// The acknowledgement of `subject`, also one that is over and was not let go of yet.
@@ -136,10 +151,13 @@ impl ActiveSuppressions {
     /// A copy of everything that is kept, by kind and then by subject or number, for lists and digests. What stands in the configuration
     /// has no number.
     pub fn entries(&self) -> impl Iterator<Item = (Option<SuppressionId>, SuppressionEntry)> {
-        let acknowledgements = self
-            .acknowledgements
-            .values()
-            .map(|(id, entry)| (Some(*id), SuppressionEntry::Acknowledgement(entry.clone())));
+        let given = self.acknowledgements.values();
+        let given = given.map(|(id, entry)| (Some(*id), entry));
+        // Where both are there, readers go by the one that a person gave: it comes last.
+        let policy = self.policy.values().map(|entry| (None, entry));
+        let acknowledgements = policy
+            .chain(given)
+            .map(|(id, entry)| (id, SuppressionEntry::Acknowledgement(entry.clone())));
         let silences = self
             .silences
             .iter()
