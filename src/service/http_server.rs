@@ -140,27 +140,21 @@ pub(super) fn open(
         stops.all,
     );
     let authenticator = Arc::new(authenticator(&config.api, keep, store.clone()));
-    cluster_sharing::start(deps.cluster.as_ref(), &authenticator, parts, stops.all);
+    cluster_sharing::start(links, &authenticator, parts, stops.all);
     let figures = config.surfaces.metrics.then(|| {
-        let (snapshots, store, health_state) =
-            (snapshots.clone(), store.clone(), health_state.clone());
-        let links = deps.cluster.as_ref();
+        let (counters, queues) = (&deps.counters, deps.queues);
+        let (snapshots, health_state) = (snapshots.clone(), health_state.clone());
         metrics::figures(
             snapshots,
-            &deps.counters,
-            deps.queues,
-            store,
+            counters,
+            queues,
+            store.clone(),
             health_state,
             links,
         )
     });
-    let acknowledgements = component_acks::follow(
-        health_state.clone(),
-        snapshots.clone(),
-        deps.commands.clone(),
-        stops.all.clone(),
-    );
-    parts.spawn("acknowledgements of components", acknowledgements);
+    let acknowledging = (health_state.clone(), snapshots.clone());
+    start_component_acks(acknowledging, deps.commands.clone(), parts, stops);
     let cluster_view = deps.cluster.as_ref().map(|links| links.view.clone());
     let cluster = deps
         .cluster
@@ -210,6 +204,16 @@ pub(super) fn open(
     start_actuator(&config.api, parts, listeners.actuator, endpoints, stops)
         .and_then(|()| start(&config.api, parts, listeners.api, router, stops))
         .map_err(ServiceError::Certificate)
+}
+
+fn start_component_acks(
+    (health_state, snapshots): (HealthState, watch::Receiver<Arc<Snapshot>>),
+    commands: CommandSender,
+    parts: &mut TaskSet,
+    stops: &Stops<'_>,
+) {
+    let following = component_acks::follow(health_state, snapshots, commands, stops.all.clone());
+    parts.spawn("acknowledgements of components", following);
 }
 
 /// Takes the API's address, where it is to have one, and tells what it is then. Where another program has it, finds out which.
