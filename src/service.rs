@@ -20,6 +20,7 @@ mod process;
 mod reload;
 mod reports;
 mod services;
+mod shadow;
 mod sources;
 mod store_probe;
 mod systemd;
@@ -67,6 +68,7 @@ pub async fn serve(
         all: &stop,
         api: &close,
     };
+    let is_shadow = config.shadow;
     let (mut parts, health_state) = start(config, listeners, &stops, options)?;
     tracing::info!(
         listen = listen.map(tracing::field::display),
@@ -76,6 +78,9 @@ pub async fn serve(
         built = build::BUILT,
         "labwatch is running"
     );
+    if is_shadow {
+        tracing::warn!("runs in shadow: records each switch and notification and carries none out");
+    }
     notify(&[sd_notify::NotifyState::Ready]);
     if let Some(listen) = listen {
         started(listen);
@@ -112,7 +117,11 @@ fn start(
     let cluster = cluster::start(&config, &inputs, &mut parts, stop)?;
     let (membership, links) = cluster.map(cluster::Cluster::parts).unzip();
     let window = links.as_ref().map(cluster::Links::window);
-    let outlets = outlets::start(&followed, &http, &mut parts, &inputs, window, stop)?;
+    let shadow = config
+        .shadow
+        .then(|| shadow::book(driver.store.clone(), pictures.clone()));
+    let to_book = outlets::ToBook { window, shadow };
+    let outlets = outlets::start(&followed, &http, &mut parts, &inputs, to_book, stop)?;
     let needs = health::HealthDeps {
         config: &followed,
         clock: driver.clock,
@@ -129,7 +138,9 @@ fn start(
     let (health_state, state, reporters) =
         health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
     let lasting = (http.access.clone(), pictures.clone());
-    notifications::start_repeats(followed.clone(), lasting, &mut parts, stop);
+    if !config.shadow {
+        notifications::start_repeats(followed.clone(), lasting, &mut parts, stop);
+    }
     let heartbeat = notifications::Heartbeat {
         http: http.access,
         store: driver.store.clone(),

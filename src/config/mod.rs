@@ -99,6 +99,8 @@ pub struct Config {
     pub laboratory: bool,
     /// `OBSERVE`: nothing outward is done; mail, the dead-man's call, the monthly report and Graphite are off.
     pub observe: bool,
+    /// `SHADOW`: what would be done outward is recorded; the heartbeat, the monthly report and Graphite are off.
+    pub shadow: bool,
     pub api: ApiSettings,
     /// What survives a restart; `None` when nothing is to be kept.
     pub memory: Option<MemorySettings>,
@@ -106,6 +108,9 @@ pub struct Config {
     pub cluster: Option<ClusterSettings>,
     pub log: LogSettings,
 }
+
+/// Below the data folder: the store of a labwatch in shadow.
+pub const SHADOW_FOLDER: &str = "shadow";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemorySettings {

@@ -33,6 +33,8 @@ pub const BUILT_IN_CATEGORIES: [&str; 2] = ["default", "system"];
 pub struct PoolSettings {
     /// Its name, which no other pool has.
     pub name: String,
+    /// What students read instead of its name.
+    pub title: Option<String>,
     /// Patterns of the experiments in it; at least one.
     pub members: Vec<String>,
     /// With fewer of them healthy the pool is bad; at least 1.
@@ -144,6 +146,7 @@ pub(super) fn groups(reader: &mut Reader<'_>) -> Groups {
     let pools = reader.named_rows("pool", &[], |reader, name| {
         Some(PoolSettings {
             name,
+            title: reader.sentences("title"),
             members: reader.required_patterns("members"),
             min_healthy: reader.number("min_healthy"),
         })

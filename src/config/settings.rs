@@ -19,7 +19,7 @@ use super::services::{Groups, groups};
 use super::sources::Sources;
 use super::{
     BookSettings, CanarySettings, Config, FeedSettings, HealthSettings, MailSettings,
-    MemorySettings, SampleSettings, mail, servers,
+    MemorySettings, SHADOW_FOLDER, SampleSettings, mail, servers,
 };
 use crate::clients::Address;
 use crate::clients::canary::Rule;
@@ -175,7 +175,21 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let (api, memory, log) = (api(reader), memory(reader), log(reader));
     let graphite = graphite(reader);
     profile(reader);
-    let observe = reader.switch("observe");
+    let (observe, shadow) = (reader.switch("observe"), reader.switch("shadow"));
+    if observe && shadow {
+        reader.wrong(
+            "shadow",
+            "does not go together with observe",
+            "set one of them: observe decides nothing, shadow records what it decides",
+        );
+    }
+    if shadow && memory.is_none() {
+        reader.wrong(
+            "data_dir",
+            "is none in shadow, which keeps what it compares",
+            "name a folder",
+        );
+    }
     let cluster = cluster(reader, &surfaces.label);
     let config = Config {
         relay: relay?,
@@ -196,18 +210,33 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         graphite,
         laboratory: (parts.secrets)("secret_relay"),
         observe,
+        shadow,
         api,
         memory,
         cluster,
         log,
     };
-    Some(if observe { silent(config) } else { config })
+    Some(match (observe, shadow) {
+        (true, _) => silent(config),
+        (false, true) => in_shadow(config),
+        (false, false) => config,
+    })
 }
 
 /// The same without anything that goes out.
 fn silent(mut config: Config) -> Config {
     (config.mail, config.graphite, config.cluster) = (None, None, None);
     (config.telling.dead_man, config.telling.report_monthly) = (None, false);
+    config
+}
+
+/// The same with a store of its own, and without what goes out and is no notification of the laboratory.
+fn in_shadow(mut config: Config) -> Config {
+    (config.graphite, config.cluster) = (None, None);
+    (config.telling.dead_man, config.telling.report_monthly) = (None, false);
+    if let Some(memory) = &mut config.memory {
+        memory.folder.push(SHADOW_FOLDER);
+    }
     config
 }
 

@@ -5,6 +5,7 @@ pub mod channels;
 pub mod deadman;
 pub mod mail;
 pub mod notification;
+pub mod shadow;
 pub mod webhook;
 
 use std::time::Duration;

@@ -151,7 +151,7 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
     .map_err(HealthError::Register)?;
     let reporters = reporters(&config, &registry)?;
     add_store(needs.store, &config, &registry, &mut probes)?;
-    if !config.observe {
+    if !config.observe && !config.shadow {
         let check = mail_probe::check(
             needs.config.clone(),
             needs.snapshots.clone(),

@@ -222,6 +222,7 @@ pub(super) fn open(
         reports: reports.clone(),
         base: Arc::clone(&base),
         label: config.surfaces.label.as_str().into(),
+        title: title_of(followed.clone()),
         zone: Arc::new(move || followed.borrow().telling.zone.rules.clone()),
     });
     parts.spawn(
@@ -234,6 +235,15 @@ pub(super) fn open(
     start_actuator(&config.api, parts, listeners.actuator, endpoints, stops)
         .and_then(|()| start(&config.api, parts, listeners.api, router, stops))
         .map_err(ServiceError::Certificate)
+}
+
+/// What students read instead of a pool's name.
+fn title_of(config: ConfigWatch) -> Arc<page::PoolTitle> {
+    Arc::new(move |name| {
+        let config = config.borrow();
+        let pool = config.pools.iter().find(|pool| pool.name == name)?;
+        pool.title.clone()
+    })
 }
 
 /// Takes the API's address, where it is to have one, and tells what it is then. Where another program has it, finds out which.

@@ -510,6 +510,7 @@ async fn the_list_of_what_is_not_fatal_holds_in_every_view() {
 async fn enough_of_a_pool_is_enough() {
     let pool = PoolSettings {
         name: "swing".into(),
+        title: None,
         members: vec!["pend*".into(), "spin*".into()],
         min_healthy: 2,
     };
