@@ -305,11 +305,12 @@ impl Driver {
         self.act(Input::Role(Role::Leader), None);
     }
 
-    /// What waits for a commit is not carried out any more: another replica may lead. The caller of a command is told to ask that one.
+    /// What waits for a commit is not carried out any more: another replica may lead. Whether its commit is in etcd is not known, and so
+    /// the caller of a command is told.
     fn drop_uncommitted(&mut self) {
         for held in self.held.drain(..) {
             if let Some((waiting, _)) = held.answer {
-                drop(waiting.send(Err(Refusal::Follower)));
+                drop(waiting.send(Err(Refusal::LeadLost)));
             }
         }
     }
@@ -592,7 +593,7 @@ mod tests {
             version: String::new(),
         };
         let view = View::connecting(this, Duration::from_secs(10), Timestamp::now());
-        let (driver_end, ends, _, _) = membership(view);
+        let (driver_end, ends, _) = membership(view);
         (driver.in_cluster(driver_end, rules()), bench, ends)
     }
 
@@ -678,7 +679,7 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(10)).await;
         ends.committed.send_replace(Committed { term: 1, number });
         let answer = asking.join_next().await.expect("one").expect("whole");
-        assert_eq!(answer, Err(Refusal::Follower));
+        assert_eq!(answer, Err(Refusal::LeadLost));
         feed(&bench, 3, Duration::ZERO).await;
         assert!(bench.switches.try_recv().is_err());
         let snapshot = bench.snapshots.borrow_and_update().clone();

@@ -2,6 +2,7 @@
 //! ones that know all others, and the only ones that read the whole configuration.
 
 mod cluster;
+mod cluster_sharing;
 mod component_acks;
 mod component_history;
 mod driver_setup;
@@ -9,6 +10,8 @@ mod error;
 mod extensions;
 mod health;
 mod http_server;
+mod last_word;
+mod listeners;
 mod mail_probe;
 mod memory;
 mod metrics;
@@ -25,6 +28,7 @@ mod sources;
 mod store_probe;
 mod systemd;
 mod task_set;
+mod test_messages;
 
 use std::sync::Arc;
 
@@ -38,7 +42,7 @@ use crate::health::HealthState;
 use crate::telemetry::metrics::Counters;
 
 pub use error::ServiceError;
-pub use extensions::{Extensions, serve_with};
+pub use extensions::{Extensions, Observer, serve_with};
 pub use health::HealthError;
 pub use options::ServiceOptions;
 pub use presentation::presentation;
@@ -46,7 +50,8 @@ pub use process::{run, runtime, stop_on_signals};
 pub use reload::Reload;
 
 use driver_setup::DriverSetup;
-use http_server::{HttpDeps, Listeners, Stops};
+use http_server::{HttpDeps, Stops};
+use listeners::Listeners;
 use outlets::Clients;
 use systemd::{notify, turned};
 use task_set::TaskSet;
@@ -142,14 +147,15 @@ fn start(
         notifications::start_repeats(followed.clone(), lasting, &mut parts, stop);
     }
     let heartbeat = notifications::Heartbeat {
-        http: http.access,
+        http: http.access.clone(),
         store: driver.store.clone(),
         reporter: reporters.dead_man,
     };
     notifications::start_deadman(&config, heartbeat, pictures.clone(), &mut parts, stop);
+    last_word::start(links.as_ref(), &followed, &mut parts, stop);
     cluster::report(links.as_ref(), reporters.cluster, &mut parts, stop);
     let hands = reload::Hands {
-        inputs,
+        inputs: inputs.clone(),
         configs,
         health_state: health_state.clone(),
         levels: options.levels,
@@ -168,7 +174,8 @@ fn start(
         counters: Arc::clone(&counters),
         queues: metrics::queues(&driver.inputs, &outlets),
         cluster: links,
-        tls: &http.tls,
+        http: &http,
+        inputs,
     };
     http_server::open(deps, listeners, &mut parts, stops)?;
     let observers = Observers {

@@ -110,6 +110,7 @@ fn everything() -> Arc<Snapshot> {
         route,
         health: Health::Down,
         at: at(41),
+        unsteady: None,
     };
     let picture = Arc::make_mut(&mut snapshot);
     (picture.routes, picture.notified) = (vec![way], Arc::new(vec![notified]));

@@ -17,6 +17,10 @@
 
 #[path = "e2e/admin.rs"]
 mod admin;
+#[path = "cluster/chaos.rs"]
+mod chaos;
+#[path = "cluster/clock.rs"]
+mod clock;
 #[path = "cluster/commands.rs"]
 mod commands;
 #[path = "cluster/etcd.rs"]
@@ -27,9 +31,17 @@ mod eventually;
 mod faults;
 #[path = "e2e/laboratory.rs"]
 mod laboratory;
+#[path = "cluster/mistakes.rs"]
+mod mistakes;
 #[path = "e2e/monitor.rs"]
 mod monitor;
+#[path = "cluster/partition.rs"]
+mod partition;
 #[path = "cluster/replicas.rs"]
 mod replicas;
+#[path = "cluster/secured.rs"]
+mod secured;
 #[path = "cluster/takeover.rs"]
 mod takeover;
+#[path = "cluster/tcp_proxy.rs"]
+mod tcp_proxy;

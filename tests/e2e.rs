@@ -20,6 +20,8 @@ mod access;
 mod admin;
 #[path = "e2e/alertmanager.rs"]
 mod alertmanager;
+#[path = "e2e/awkward.rs"]
+mod awkward;
 #[path = "e2e/book.rs"]
 mod book;
 #[path = "e2e/canary.rs"]

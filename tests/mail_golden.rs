@@ -387,6 +387,8 @@ fn line(stub: &str, health: Health, bookable: Option<Bookable>) -> Line {
         affected: Affected::default(),
         advice: None,
         notified_issues: vec![],
+        worst: None,
+        steadiness: None,
         last_seen: None,
         acknowledged: None,
     }

@@ -364,7 +364,10 @@ impl World {
             self.unconfirmed.remove(&thing);
         }
         for alert in summary.alerts.iter().filter(|alert| alert.new) {
-            let about = (summary.route.clone(), alert.alert.expect("a concern"));
+            let about = (
+                summary.route.clone(),
+                alert.alert.clone().expect("a concern"),
+            );
             match alert.ended {
                 None => drop(self.alarmed.insert(about)),
                 Some(_) => drop(self.alarmed.remove(&about)),
@@ -399,7 +402,7 @@ fn things(summary: &Summary) -> impl Iterator<Item = (RouteName, String)> {
         .alerts
         .iter()
         .filter(|alert| alert.new)
-        .filter_map(|alert| Some(alert.alert?.as_str().to_owned()));
+        .filter_map(|alert| Some(alert.alert.as_ref()?.word().into_owned()));
     experiments
         .chain(concerns)
         .map(|thing| (summary.route.clone(), thing))

@@ -82,6 +82,14 @@ impl Where {
 }
 
 impl Asked {
+    /// The one that runs by this configuration on this host.
+    ///
+    /// # Errors
+    /// [`Failure`]: the configuration is wrong, or it has no API.
+    pub fn local(sources: &Sources) -> Result<Self, Failure> {
+        local(sources, None)
+    }
+
     /// Asks for a path of these segments.
     ///
     /// # Errors

@@ -1,25 +1,24 @@
-//! `labwatch notify test`: a mail to the maintainers, and a message to each webhook, that say they are a test, to see that they arrive.
-
-use std::sync::Arc;
+//! `labwatch notify test`: a message that says it is a test to every recipient of every route, to see that they arrive. Where they do, the
+//! labwatch that runs on this configuration tries again what waits there.
 
 use clap::Subcommand;
 use jiff::Timestamp;
+use serde_json::Value;
 
-use super::recipients::{list, refusals};
-use super::{Failure, say};
+use super::ask::{self, Asked};
+use super::{Failure, note, say};
 use crate::clients::{self, Http};
-use crate::config::{MailSettings, Sources, load};
-use crate::effects::mail::Mailer;
-use crate::effects::notification::Presentation;
+use crate::config::{Config, Sources, load};
+use crate::effects::mail::{Mailer, Recipients};
+use crate::effects::trial::{Target, Trial, Tried};
 use crate::effects::webhook::Webhook;
 use crate::service;
-use engine::model::{RouteName, Visibility};
-use engine::{Background, Channel, Counts, MessageId, Notification, Occasion, Summary, Thread};
+use engine::Channel;
 
 /// What is sent.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum NotifyCommand {
-    /// A mail to all recipients, and a message to each webhook, that say they are a test.
+    /// A message that says it is a test, to every recipient of every route.
     Test,
 }
 
@@ -29,100 +28,145 @@ pub enum NotifyCommand {
 /// [`Failure`] when there are no recipients, or when one does not take it.
 pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
     let config = load(sources)?.config;
-    let http = clients::client_config(false)
-        .and_then(|tls| Http::new(config.telling.webhook_timeout, tls));
-    let http = http.map_err(|fault| Failure::Failed(format!("calls cannot be made: {fault}.")))?;
-    let presentation = service::presentation(&config);
-    let webhooks = Webhook::all(&config.telling, &http, &presentation);
-    if config.mail.is_none() && webhooks.is_empty() {
+    let trial = trial(&config)?;
+    if trial.targets().is_empty() {
         return Err(Failure::Usage(
             "there are no recipients: set email_host, email_from and email_to, or webhook_url."
                 .to_owned(),
         ));
     }
     match command {
-        NotifyCommand::Test => send_test(config.mail, &presentation, &webhooks),
+        NotifyCommand::Test => ask::run(async {
+            let outcome = send_test(&trial, server(&config).as_deref()).await;
+            if outcome.taken {
+                retry(sources).await?;
+            }
+            outcome.result
+        }),
     }
 }
 
-/// Tries all, and then fails where one did.
-fn send_test(
-    mail: Option<MailSettings>,
-    presentation: &Presentation,
-    webhooks: &[Webhook],
-) -> Result<(), Failure> {
-    let summary = test_summary(Timestamp::now());
-    let runtime = service::runtime()
-        .map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}.")))?;
-    let mailed = mail.map_or(Ok(()), |mail| {
-        runtime.block_on(mail_test(mail, presentation, &summary))
-    });
-    let mut outcome = mailed;
-    for webhook in webhooks {
-        outcome = outcome.and(runtime.block_on(call_test(webhook, &summary)));
-    }
-    outcome
+fn trial(config: &Config) -> Result<Trial, Failure> {
+    let http = clients::client_config(false)
+        .and_then(|tls| Http::new(config.telling.webhook_timeout, tls));
+    let http = http.map_err(|fault| Failure::Failed(format!("calls cannot be made: {fault}.")))?;
+    let presentation = service::presentation(config);
+    let mailer = config
+        .mail
+        .clone()
+        .map(|mail| Mailer::new(mail, &Recipients::of(&config.telling)));
+    let mailer = mailer.transpose();
+    let mailer = mailer.map_err(|error| Failure::Failed(format!("{error}.")))?;
+    Ok(Trial::new(
+        mailer.map(|mailer| mailer.with_presentation(presentation.clone())),
+        Webhook::all(&config.telling, &http, &presentation),
+    ))
 }
 
-async fn mail_test(
-    settings: MailSettings,
-    presentation: &Presentation,
-    summary: &Summary,
-) -> Result<(), Failure> {
-    let server = format!("{}:{}", settings.host, settings.port);
-    let mailer =
-        Mailer::new(settings, &[]).map_err(|error| Failure::Failed(format!("{error}.")))?;
-    let mailer = mailer.with_presentation(presentation.clone());
-    let to_all = Notification::to_all(Arc::new(summary.clone()));
-    let report = mailer.deliver(&to_all).await.map_err(|fault| {
-        Failure::Failed(format!("{}.", fault.fault.words(Visibility::MAINTAINER)))
-    })?;
-    let took = list(report.delivered());
-    if !took.is_empty() {
-        say(&format!(
-            "{server} took a test mail for {took}; look whether it arrives"
-        ))?;
-    }
-    let failures = refusals(report.failures());
-    if failures.is_empty() {
-        Ok(())
+/// The mail server, by its address.
+fn server(config: &Config) -> Option<String> {
+    let mail = config.mail.as_ref()?;
+    Some(format!("{}:{}", mail.host, mail.port))
+}
+
+/// What became of a test.
+struct Outcome {
+    /// Whether any recipient has it.
+    taken: bool,
+    /// A failure where one has not.
+    result: Result<(), Failure>,
+}
+
+/// Tries all, says who has it, and then fails where one has not.
+async fn send_test(trial: &Trial, server: Option<&str>) -> Outcome {
+    let (mut taken, mut said, mut failed) = (false, Ok(()), Vec::new());
+    let known = |target: &Target, tried: Vec<Tried>| {
+        let has = tried.iter().filter(|one| one.problem.is_none());
+        let has: Vec<&str> = has.map(|one| one.recipient.as_str()).collect();
+        if !has.is_empty() {
+            taken = true;
+            said = std::mem::replace(&mut said, Ok(())).and(say(&took(target, server, &has)));
+        }
+        failed.extend(
+            failures(&tried)
+                .iter()
+                .map(|why| refuses(target, server, why)),
+        );
+    };
+    trial.send(&trial.targets(), Timestamp::now(), known).await;
+    failed.sort();
+    let result = if failed.is_empty() {
+        said
     } else {
-        Err(Failure::Failed(format!(
-            "{server} does not take the mail for {}.",
-            failures.join("; ")
-        )))
+        Err(Failure::Failed(failed.join("\n")))
+    };
+    Outcome { taken, result }
+}
+
+fn took(target: &Target, server: Option<&str>, has: &[&str]) -> String {
+    let (route, has) = (&target.route, has.join(", "));
+    match target.channel {
+        Channel::Mail => format!(
+            "{} took a test mail for {has} (route {route}); look whether it arrives",
+            server.unwrap_or_default()
+        ),
+        Channel::Http(_) => format!("{has} (route {route}) took a test message"),
     }
 }
 
-async fn call_test(webhook: &Webhook, summary: &Summary) -> Result<(), Failure> {
-    let (route, url) = (&webhook.route, &webhook.target.url);
-    let sent = webhook.send(summary).await;
-    sent.map_err(|fault| {
-        Failure::Failed(format!(
-            "{url} (route {route}) does not take the message: {}.",
-            fault.fault.words(Visibility::MAINTAINER)
-        ))
-    })?;
-    say(&format!("{url} (route {route}) took a test message"))
+fn refuses(target: &Target, server: Option<&str>, why: &str) -> String {
+    let route = &target.route;
+    match target.channel {
+        Channel::Mail => format!(
+            "{} (route {route}) does not take the mail for {why}.",
+            server.unwrap_or_default()
+        ),
+        Channel::Http(_) => format!("The test message of route {route} is not taken by {why}."),
+    }
 }
 
-fn test_summary(now: Timestamp) -> Summary {
-    Summary {
-        id: 0,
-        route: RouteName::everybody(),
-        channel: Channel::Mail,
-        occasion: Occasion::Test,
-        thread: Thread {
-            id: MessageId { at: now, id: 0 },
-            references: Vec::new(),
-        },
-        at: now,
-        news: Vec::new(),
-        problems: Vec::new(),
-        alerts: Vec::new(),
-        counts: Counts::default(),
-        background: Background::default(),
-        reminder: None,
+/// What is wrong, each thing once, with those whom it concerns before it.
+fn failures(tried: &[Tried]) -> Vec<String> {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for one in tried {
+        let Some(why) = &one.problem else { continue };
+        match groups.iter_mut().find(|(known, _)| known == why) {
+            Some((_, concerned)) => concerned.push(&one.recipient),
+            None => groups.push((why, vec![&one.recipient])),
+        }
+    }
+    let lines = groups.into_iter();
+    let lines = lines.map(|(why, concerned)| format!("{}: {why}", concerned.join(", ")));
+    lines.collect()
+}
+
+/// Has the labwatch that runs try what waits. Without one there is nothing to do.
+async fn retry(sources: &Sources) -> Result<(), Failure> {
+    let path = ["api", "v2", "notifications", "retry"];
+    let asked = async { Asked::local(sources)?.post(&path).await }.await;
+    match asked {
+        Ok(answer) if answer.is_ok() => {
+            let routes = answer.body.get("routes").and_then(Value::as_array);
+            let routes: Vec<&str> = routes
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
+            if routes.is_empty() {
+                return Ok(());
+            }
+            say(&format!(
+                "The labwatch that runs tries again what waits on: {}.",
+                routes.join(", ")
+            ))
+        }
+        Err(Failure::Unreachable(_)) => Ok(()),
+        Ok(_) | Err(_) => {
+            note(
+                "Notifications that wait in a labwatch that runs are tried again by it within ten minutes.",
+            );
+            Ok(())
+        }
     }
 }
 
@@ -151,24 +195,26 @@ mod tests {
             overrides.push((format!("host_{server}"), "127.0.0.1:1".to_owned()));
             overrides.push((format!("secret_{server}"), "somesecret".to_owned()));
         }
+        overrides.push(("webhook_url".to_owned(), "http://127.0.0.1:1/x".to_owned()));
         let sources = Sources {
             overrides,
             ..Sources::default()
         };
-        let mail = load(&sources).expect("loads").config.mail.expect("mail");
-        let failed = mail_test(
-            mail,
-            &Presentation::default(),
-            &test_summary(Timestamp::now()),
-        )
-        .await;
-        let Err(Failure::Failed(said)) = failed else {
-            panic!("{failed:?}")
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let trial = trial(&load(&sources).expect("loads").config).expect("can be tried");
+        let outcome = send_test(&trial, Some("the server")).await;
+        let Err(Failure::Failed(said)) = outcome.result else {
+            panic!("{:?}", outcome.result)
         };
+        assert!(outcome.taken);
+        let lines: Vec<&str> = said.lines().collect();
         assert!(
-            said.ends_with(
-                " does not take the mail for bob@x.org: it answered 550 to RCPT (it said: 550 5.1.1 no such user)."
-            ) && !said.contains("ann@x.org"),
+            lines.len() == 2
+                && lines[0].starts_with("The test message of route webhook is not taken by http://127.0.0.1:1")
+                && lines[1].ends_with(
+                    " does not take the mail for bob@x.org: it answered 550 to RCPT (it said: 550 5.1.1 no such user)."
+                )
+                && !lines[1].contains("ann@x.org"),
             "{said}"
         );
         assert_eq!(server.mails()[0].to, ["ann@x.org"]);

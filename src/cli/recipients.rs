@@ -3,7 +3,7 @@
 use crate::effects::mail::{EnvelopeAddress, SmtpError};
 
 /// Recipients with commas between them.
-pub fn list<'a>(recipients: impl Iterator<Item = &'a EnvelopeAddress>) -> String {
+fn list<'a>(recipients: impl Iterator<Item = &'a EnvelopeAddress>) -> String {
     let all: Vec<String> = recipients.map(ToString::to_string).collect();
     all.join(", ")
 }

@@ -1,8 +1,10 @@
 //! The cluster as the driver sees it: whether this replica leads, from which state, what is committed, and whether it may act now.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use serde_json::Value;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::fence::Fence;
@@ -15,6 +17,24 @@ pub const COMMIT_QUEUE: usize = 1_024;
 /// How many requests to resign may wait.
 const RESIGN_QUEUE: usize = 4;
 
+/// How many times what is to be shared may wait. One more is dropped: what is not there yet is handed over again.
+const SHARE_QUEUE: usize = 4;
+
+/// What all replicas share beside the durable state: any of them adds to it, whether it leads or not. A key with its value.
+pub type Shared = BTreeMap<String, Value>;
+
+/// An addition to it, or the removal of what is over.
+pub type Share = (String, Option<Value>);
+
+/// The end of what shares. A clone is the same.
+#[derive(Debug, Clone)]
+pub struct Sharing {
+    /// What stands in etcd; `None`: it is not known yet.
+    pub shared: watch::Receiver<Option<Arc<Shared>>>,
+    /// What is to stand there.
+    pub share: mpsc::Sender<Vec<Share>>,
+}
+
 /// Where this replica stands, and what it goes on from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
@@ -26,7 +46,7 @@ pub struct Standing {
     pub version: u64,
     /// The durable state in etcd; `None`: it is not known yet.
     pub state: Option<Arc<State>>,
-    /// Whether the driver's own state is later than that: it acted alone, and no other replica did.
+    /// Whether the driver's own state is later than that: it acted alone and no other replica did, or etcd has gone back.
     pub is_ours_later: bool,
 }
 
@@ -88,11 +108,26 @@ pub struct Ends {
     pub view: watch::Sender<Arc<View>>,
     /// Requests to give up the lead.
     pub resign: mpsc::Receiver<ResignAsked>,
+    /// What all replicas share.
+    pub shared: watch::Sender<Option<Arc<Shared>>>,
+    /// Additions to it.
+    pub shares: mpsc::Receiver<Vec<Share>>,
 }
 
-/// The two ends, and the way to give up the lead. Readers follow the view.
+/// What others have of a cluster beside the driver.
+#[derive(Debug, Clone)]
+pub struct Observing {
+    /// What readers see.
+    pub view: watch::Receiver<Arc<View>>,
+    /// Through which the lead is given up.
+    pub resign: ResignSender,
+    /// What all replicas share.
+    pub sharing: Sharing,
+}
+
+/// The two ends, and what others have of it.
 #[must_use]
-pub fn membership(view: View) -> (Membership, Ends, ResignSender, watch::Receiver<Arc<View>>) {
+pub fn membership(view: View) -> (Membership, Ends, Observing) {
     let (standing, standing_seen) = watch::channel(Standing {
         role: Role::Follower,
         term: 0,
@@ -104,6 +139,8 @@ pub fn membership(view: View) -> (Membership, Ends, ResignSender, watch::Receive
     let (commits, commit_queue) = mpsc::channel(COMMIT_QUEUE);
     let (resign_sender, resign) = mpsc::channel(RESIGN_QUEUE);
     let (view, view_seen) = watch::channel(Arc::new(view));
+    let (shared, shared_seen) = watch::channel(None);
+    let (share, shares) = mpsc::channel(SHARE_QUEUE);
     let (fence, outstanding) = (Fence::closed(), Arc::new(AtomicUsize::new(0)));
     let driver = Membership {
         standing: standing_seen,
@@ -121,8 +158,18 @@ pub fn membership(view: View) -> (Membership, Ends, ResignSender, watch::Receive
         outstanding,
         view,
         resign,
+        shared,
+        shares,
     };
-    (driver, ends, resign_sender, view_seen)
+    let observing = Observing {
+        view: view_seen,
+        resign: resign_sender,
+        sharing: Sharing {
+            shared: shared_seen,
+            share,
+        },
+    };
+    (driver, ends, observing)
 }
 
 impl Membership {

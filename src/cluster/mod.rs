@@ -8,6 +8,7 @@ mod commit;
 #[cfg(feature = "etcd")]
 mod etcd;
 mod fence;
+mod last_word;
 #[cfg(any(feature = "etcd", test))]
 mod leadership;
 mod map;
@@ -18,10 +19,11 @@ pub use commit::{MAX_BYTES, MAX_OPERATIONS, Operation, transactions};
 #[cfg(feature = "etcd")]
 pub use etcd::{Fault, reach, read_state, run, write_state};
 pub use fence::Fence;
+pub use last_word::{LastWord, Look};
 pub use map::{StateMap, difference};
 pub use membership::{
-    COMMIT_QUEUE, CommitTicket, Committed, Ends, Membership, ResignAsked, ResignSender, Standing,
-    membership,
+    COMMIT_QUEUE, CommitTicket, Committed, Ends, Membership, Observing, ResignAsked, ResignSender,
+    Share, Shared, Sharing, Standing, membership,
 };
 pub use view::{Etcd, Peer, View};
 

@@ -18,6 +18,20 @@ pub struct Peer {
     pub version: String,
 }
 
+impl Peer {
+    /// Whether this is another replica that has the same name, by mistake.
+    #[must_use]
+    pub fn is_namesake_of(&self, other: &Self) -> bool {
+        self.name == other.name && self.url != other.url
+    }
+
+    /// Whether it is the same replica, in this life or an earlier one.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.name == other.name && self.url == other.url
+    }
+}
+
 /// How etcd is, as this replica sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Etcd {
@@ -49,6 +63,8 @@ pub struct View {
     pub leader: Option<Peer>,
     /// All that have a lease, the leader first.
     pub replicas: Vec<Peer>,
+    /// Whether another replica has this one's name.
+    pub has_namesake: bool,
     /// How long a lease lasts.
     pub lease: Duration,
     /// How etcd is.
@@ -80,6 +96,7 @@ impl View {
             since: now,
             leader: None,
             replicas: Vec::new(),
+            has_namesake: false,
             lease,
             etcd: Etcd::Connecting,
             etcd_since: now,

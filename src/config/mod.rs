@@ -48,14 +48,13 @@ pub use notifications::{DeadMan, HttpTarget, Route, RouteTarget, TellingSettings
 pub use problem::{Problem, Problems};
 pub use rows::{MAX_SLUG_BYTES, MAX_TEXT_BYTES};
 pub use secret::MAX_SECRET_BYTES;
-pub use services::{
-    BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, PoolSettings, ServiceSettings,
-};
+pub use services::{BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, ServiceSettings};
 pub use settings::{Loaded, load, load_api, load_rules, load_without_laboratory};
 pub use sources::{ENV_CONFIG, Sources};
 pub use tables::{EXAMPLE, MAX_ROWS};
 pub use zone::Zone;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -64,7 +63,7 @@ use secrecy::SecretString;
 use crate::clients::Address;
 use crate::clients::canary::Rule;
 use engine::model::Topic;
-use engine::{Advice, Asking, FlapRule, HysteresisTimes, Sampling};
+use engine::{Advice, Asking, CategoryPool, FlapRule, HysteresisTimes, Sampling};
 
 /// Everything that can be set. Each part goes to the module that it is for; only the service reads the whole.
 #[derive(Debug, Clone)]
@@ -85,7 +84,9 @@ pub struct Config {
     /// `[[maintenance]]`: when experiments are worked on.
     pub maintenance: Vec<MaintenanceSettings>,
     /// `[[pool]]`: experiments that can stand in for each other.
-    pub pools: Vec<PoolSettings>,
+    pub pools: Vec<CategoryPool>,
+    /// What students read instead of a pool's name, where it has a title.
+    pub pool_titles: BTreeMap<String, String>,
     /// `[[category]]`: what is asked for as one.
     pub categories: Vec<CategorySettings>,
     /// `[[service]]`: services outside of labwatch.

@@ -167,6 +167,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let maintenance = maintenance(reader, &telling.zone);
     let Groups {
         pools,
+        pool_titles,
         categories,
         services,
     } = groups(reader);
@@ -203,6 +204,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         telling,
         maintenance,
         pools,
+        pool_titles,
         categories,
         services,
         advice,
@@ -350,6 +352,7 @@ impl Config {
     #[must_use]
     pub fn policy(&self) -> Policy {
         Policy {
+            laboratory: self.laboratory,
             flap: self.health.flapping,
             last_active: self.health.last_active,
             last_checked: self.health.last_checked,

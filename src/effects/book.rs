@@ -1,8 +1,10 @@
 //! Switches resources in book: looks first, writes, and reads back. Never writes over a person's hold, unless a person wants it; never tries again by itself.
 
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -129,12 +131,30 @@ async fn write(switcher: &Switcher, switch: &Switch) -> Result<(), CallError> {
     if left.is_zero() {
         return Err(CallError::Busy);
     }
-    let written = tokio::time::timeout(left, writing).await;
+    let written = tokio::time::timeout(left, while_open(window, writing)).await;
     written.unwrap_or(Err(CallError::TimedOut))
+}
+
+/// Goes on with the work only while the window is open. A time limit alone lets the work take one more step after it, which is too late
+/// in a process that was frozen before it had a connection.
+async fn while_open<T>(
+    window: &WriteWindow,
+    work: impl Future<Output = Result<T, CallError>>,
+) -> Result<T, CallError> {
+    let mut work = pin!(work);
+    poll_fn(|context| {
+        if window().is_zero() {
+            Poll::Ready(Err(CallError::TimedOut))
+        } else {
+            work.as_mut().poll(context)
+        }
+    })
+    .await
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::time::Instant;
 
     use super::*;
@@ -175,6 +195,32 @@ mod tests {
         assert_eq!(book.take_calls(), ["GET r-a"]);
         let written = set(&within(SOON), &withdraw("r-a")).await;
         assert_eq!(written, SwitchOutcome::Confirmed(says(false, REASON)));
+    }
+
+    #[tokio::test]
+    async fn work_that_waits_goes_no_further_once_the_window_is_closed() {
+        let open = Arc::new(AtomicBool::new(true));
+        let seen = Arc::clone(&open);
+        let window: WriteWindow = Arc::new(move || {
+            if seen.load(Ordering::SeqCst) {
+                SOON
+            } else {
+                Duration::ZERO
+            }
+        });
+        let written = AtomicBool::new(false);
+        let work = async {
+            // As in a process that is frozen while it waits for its connection.
+            open.store(false, Ordering::SeqCst);
+            tokio::task::yield_now().await;
+            written.store(true, Ordering::SeqCst);
+            Ok(())
+        };
+        let outcome = while_open(&window, work).await;
+        assert_eq!(outcome, Err(CallError::TimedOut));
+        assert!(!written.load(Ordering::SeqCst));
+        let done = while_open(&(Arc::new(|| SOON) as WriteWindow), async { Ok(7) }).await;
+        assert_eq!(done, Ok(7));
     }
 
     fn says(available: bool, reason: &str) -> Availability {

@@ -48,6 +48,9 @@ const ANSWERED: [HeaderName; 8] = [
 /// Changes of this replica alone: tokens that it accepts, its log, its lead.
 const OWN: [&str; 3] = ["/api/v2/tokens", "/actuator/logger", "/api/v2/cluster"];
 
+/// What is said while none leads.
+const NO_LEADER: &str = "no replica leads now: try again in a few seconds";
+
 /// The forms of the page, and what they say before a command.
 const FORMS: &str = "/do/";
 
@@ -61,13 +64,16 @@ pub(super) async fn to_leader(
     if view.role == Role::Leader || !is_command(&request) {
         return next.run(request).await;
     }
+    if request.headers().contains_key(PASSED_ON) {
+        // The replica that passed it on has not heard yet that this one leads no more.
+        return error::unavailable(NO_LEADER).into_response();
+    }
     let leader = view.leader.as_ref();
     let place = leader
-        .filter(|leader| leader.name != view.this.name)
+        .filter(|leader| !leader.is_same(&view.this))
         .and_then(|leader| Url::parse(&leader.url).ok());
     let Some(url) = place.and_then(|place| below(&place, &request)) else {
-        return error::unavailable("no replica leads now: try again in a few seconds")
-            .into_response();
+        return error::unavailable(NO_LEADER).into_response();
     };
     let headers = asked(request.headers(), &view.this.name);
     let method = request.method().clone();
@@ -93,13 +99,12 @@ pub(super) async fn to_leader(
     }
 }
 
-/// Whether it is for the leader, and comes from its caller and not from another replica.
+/// Whether it is for the leader.
 fn is_command(request: &Request) -> bool {
     let path = request.uri().path();
     let is_safe = request.method().is_safe() || request.method() == Method::OPTIONS;
     let is_own = OWN.iter().any(|own| path.starts_with(own));
-    let is_passed_on = request.headers().contains_key(PASSED_ON);
-    (!is_safe || path.starts_with(FORMS)) && !is_own && !is_passed_on
+    (!is_safe || path.starts_with(FORMS)) && !is_own
 }
 
 /// The same address at another replica.
@@ -215,12 +220,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_this_replicas_own_stays_here() {
-        let other = Some(("labwatch-passed-on", "third"));
         for (method, path, header) in [
             ("GET", "/api/v2/holds", None),
             ("DELETE", "/api/v2/tokens/7", None),
             ("POST", "/api/v2/cluster/resign", None),
-            ("POST", "/api/v2/holds", other),
         ] {
             let (status, passed) = ask(Some("first"), request(method, path, header)).await;
             assert_eq!((status, passed.len()), (StatusCode::OK, 0), "{path}");
@@ -229,6 +232,16 @@ mod tests {
         assert!(passed.is_empty(), "it leads");
         let (_, passed) = ask(Some("first"), request("GET", "/do/hold?resource=x", None)).await;
         assert_eq!(passed.len(), 1, "a form says what its command would do");
+    }
+
+    #[tokio::test]
+    async fn what_was_passed_on_is_not_passed_on_again() {
+        let other = Some(("labwatch-passed-on", "third"));
+        let hold = || request("POST", "/api/v2/holds", other);
+        let (status, passed) = ask(Some("first"), hold()).await;
+        assert_eq!((status, passed.len()), (StatusCode::SERVICE_UNAVAILABLE, 0));
+        let (status, passed) = ask(Some("second"), hold()).await;
+        assert_eq!((status, passed.len()), (StatusCode::OK, 0), "it leads");
     }
 
     #[tokio::test]

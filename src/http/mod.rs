@@ -27,6 +27,7 @@ mod prefix;
 mod reason;
 mod response_cache;
 mod routes;
+mod seat;
 mod server;
 mod state;
 mod tls;
@@ -36,7 +37,10 @@ mod v2;
 
 pub use auth::authenticator::{AccessSettings, Authenticator};
 pub use cluster_state::{ClusterState, PassedOn, Returned};
-pub use commands::{Answered, Give, OrderState};
+pub use commands::{
+    Answered, Give, OrderState, Retry, TestMessages, TestOrder, TestOutcome, TestRefusal,
+    TestReport, TestedRecipient, TestedRoute,
+};
 pub use cors::Cors;
 pub use document::written;
 pub use health_state::HealthRoutes;

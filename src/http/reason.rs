@@ -54,6 +54,7 @@ reasons! {
     UnknownCategory = NOT_FOUND, "There is no such category";
     UnknownComponent = NOT_FOUND, "There is no such component";
     UnknownResource = NOT_FOUND, "There is no such resource";
+    UnknownRoute = NOT_FOUND, "There is no such route of notifications";
     NotFound = NOT_FOUND, "There is nothing of this name or number";
     NoHistory = NOT_FOUND, "labwatch keeps no history";
     MethodNotAllowed = METHOD_NOT_ALLOWED, "The path takes other methods";

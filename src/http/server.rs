@@ -5,16 +5,15 @@ use std::future::ready;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::body::{Body, Bytes, HttpBody};
+use axum::body::Body;
 use axum::http::header::{CONNECTION, HOST};
 use axum::http::{HeaderValue, Request, Response, Version};
 use axum::response::IntoResponse as _;
-use hyper::body::{Frame, Incoming, SizeHint};
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::Service;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -30,7 +29,8 @@ use tokio_util::sync::CancellationToken;
 use super::client::Peer;
 use super::error;
 use super::middleware;
-use super::places::{Place, PlaceLimits, Places};
+use super::places::{PlaceLimits, Places};
+use super::seat::{Answered, Seat};
 use super::tls::Certificate;
 
 /// How many connections are served at the same time, streams aside. A further one takes the place of one that waits for a request.
@@ -187,98 +187,6 @@ fn admit(places: &Arc<Places>, door: &Door, from: SocketAddr, router: &Router) -
     })
 }
 
-/// A connection's place among those that are served at the same time. Every request carries that of its connection.
-#[derive(Debug, Clone)]
-pub(super) struct Seat(Arc<Held>);
-
-#[derive(Debug)]
-struct Held {
-    place: Mutex<Option<Place>>,
-    streams: CancellationToken,
-    cut: CancellationToken,
-    displaced: CancellationToken,
-}
-
-impl Seat {
-    fn new(place: Place) -> Self {
-        Self(Arc::new(Held {
-            displaced: place.displaced(),
-            place: Mutex::new(Some(place)),
-            streams: CancellationToken::new(),
-            cut: CancellationToken::new(),
-        }))
-    }
-
-    /// Says that the connection is a stream from now on: it lives longer, and leaves its place to another connection.
-    /// The caller bounds how many streams there are.
-    pub(super) fn becomes_a_stream(&self) {
-        self.0.streams.cancel();
-        drop(self.place().take());
-    }
-
-    /// Ends the connection: its client does not read.
-    pub(super) fn cut(&self) {
-        self.0.cut.cancel();
-    }
-
-    /// Says that a request is answered from now on, until the answer's body is dropped.
-    fn answers(&self) -> Answering {
-        if let Some(place) = &*self.place() {
-            place.waits(false);
-        }
-        Answering(self.clone())
-    }
-
-    fn place(&self) -> MutexGuard<'_, Option<Place>> {
-        self.0.place.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits until the connection has lived its life.
-    async fn lived(&self, limits: Limits) {
-        let life = async {
-            tokio::select! { () = sleep(limits.life) => {} () = self.0.streams.cancelled() => sleep(limits.stream_life).await }
-        };
-        tokio::select! { () = life => {} () = self.0.cut.cancelled() => {} }
-    }
-}
-
-/// A request that is being answered. While it is, its connection keeps its place.
-struct Answering(Seat);
-
-impl Drop for Answering {
-    fn drop(&mut self) {
-        if let Some(place) = &*self.0.place() {
-            place.waits(true);
-        }
-    }
-}
-
-/// The body of an answer, as long as it is not handed over.
-struct Answered {
-    body: Body,
-    _answering: Answering,
-}
-
-impl HttpBody for Answered {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        Pin::new(&mut self.body).poll_frame(context)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
-    }
-}
-
 /// The router, with each request told whose connection it came over and what place that has.
 struct Known {
     peer: Peer,
@@ -340,7 +248,7 @@ async fn welcome(
     let Some(tls) = tls else {
         return converse(limits, stream, service, stop).await;
     };
-    let displaced = service.seat.0.displaced.clone();
+    let displaced = service.seat.displaced();
     let agreed = tokio::select! {
         () = stop.cancelled() => return,
         () = displaced.cancelled() => return,
@@ -370,12 +278,12 @@ async fn converse(
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = pin!(connection);
     let over = async {
-        tokio::select! { () = stop.cancelled() => {} () = seat.lived(limits) => {} }
+        tokio::select! { () = stop.cancelled() => {} () = seat.lived(limits.life, limits.stream_life) => {} }
     };
     let ended = tokio::select! {
         ended = connection.as_mut() => Ok(ended),
         // It waits for a request, so nothing is lost.
-        () = seat.0.displaced.cancelled() => return,
+        () = seat.displaced().cancelled_owned() => return,
         () = over => {
             connection.as_mut().graceful_shutdown();
             timeout(limits.drain, connection).await

@@ -11,7 +11,9 @@ use tokio_util::sync::CancellationToken;
 use super::{ServiceError, TaskSet};
 use crate::build;
 use crate::clients::Http;
-use crate::cluster::{self, Ends, Etcd, Fence, Membership, Peer, ResignSender, View, membership};
+use crate::cluster::{
+    self, Ends, Etcd, Fence, Membership, Peer, ResignSender, Sharing, View, membership,
+};
 use crate::config::{ClusterSettings, Config};
 use crate::effects::book::WriteWindow;
 use crate::health::{Finding, Reporter, State};
@@ -47,9 +49,16 @@ pub(super) struct Links {
     resign: ResignSender,
     /// What readers see.
     pub(super) view: watch::Receiver<Arc<View>>,
+    /// What all replicas share.
+    pub(super) sharing: Sharing,
 }
 
 impl Links {
+    /// For how long this replica may still act; zero: it may not.
+    pub(super) fn left(&self) -> Duration {
+        self.fence.left()
+    }
+
     /// For how long this replica may still write to book.
     pub(super) fn window(&self) -> WriteWindow {
         let fence = self.fence.clone();
@@ -134,11 +143,12 @@ pub(super) fn start(
         version: build::VERSION.to_owned(),
     };
     let view = View::connecting(this, settings.lease, Timestamp::now());
-    let (membership, ends, resign, view) = membership(view);
+    let (membership, ends, observing) = membership(view);
     let links = Links {
         fence: membership.fence(),
-        resign,
-        view,
+        resign: observing.resign,
+        view: observing.view,
+        sharing: observing.sharing,
     };
     take_part(settings.clone(), ends, inputs.clone(), parts, stop.clone())?;
     Ok(Some(Cluster { membership, links }))
@@ -213,9 +223,14 @@ fn finding(view: &View) -> Finding {
         ))
         .external(),
         (Etcd::Connecting, _) => Finding::new(State::Warn, "etcd was not reached yet"),
+        (Etcd::Ok, _) if view.has_namesake => Finding::error(format!(
+            "another replica is called {} too: give each a cluster_name of its own",
+            view.this.name
+        )),
         (Etcd::Ok, None) => Finding::new(State::Warn, "no replica leads now"),
         (Etcd::Ok, Some(_)) if view.replicas.len() < 2 => {
-            let words = "this replica is alone: none would take over";
+            let words = "this replica is alone: none would take over. Where others run, their \
+                         cluster_root, label or etcd is another";
             Finding::new(State::Warn, words)
         }
         (Etcd::Ok, Some(leader)) => {

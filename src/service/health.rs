@@ -15,8 +15,8 @@ use crate::config::{COMPONENTS, Config};
 use crate::driver::Clock;
 use crate::health::dialects::{self, Contributor};
 use crate::health::{
-    Finding, FitnessChange, HealthState, Identity, Levels, MAIL, PassiveChecks, Picture, Probes,
-    Refresher, RegisterError, Registry, Reporter, STORE, Settings,
+    Finding, FitnessChange, HealthState, Identity, Levels, MAIL, PassiveChecks, Picture, PollBook,
+    Probes, Refresher, RegisterError, Registry, Reporter, STORE, Settings,
 };
 use crate::http::{Give, HealthRoutes};
 use crate::store::Store;
@@ -138,6 +138,7 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
         components,
         contributors,
         endpoints,
+        health: observer,
     } = needs.extensions;
     let (registry, mut probes) = components.into_parts();
     let (clock, config) = (needs.clock, Arc::clone(&needs.config.borrow()));
@@ -149,14 +150,14 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
         needs.snapshots.clone(),
     )
     .map_err(HealthError::Register)?;
+    if let Some(observer) = observer {
+        observer(health_state.clone());
+    }
     let reporters = reporters(&config, &registry)?;
     add_store(needs.store, &config, &registry, &mut probes)?;
     if !config.observe && !config.shadow {
-        let check = mail_probe::check(
-            needs.config.clone(),
-            needs.snapshots.clone(),
-            needs.inputs.clone(),
-        );
+        let (snapshots, inputs) = (needs.snapshots.clone(), needs.inputs.clone());
+        let check = mail_probe::check(needs.config.clone(), snapshots, inputs);
         probes
             .add(&registry, MAIL, &[], mail_probe::PACE, check)
             .map_err(HealthError::Register)?;
@@ -174,10 +175,7 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
         remembered.clone(),
     );
     services.adopt(&config)?;
-    let poll_book = needs.poll_book;
-    let poll_book = Box::new(move || {
-        let _ = poll_book.try_send(()); // a poll that is asked for already is as good
-    });
+    let poll_book = on_demand(needs.poll_book);
     let levels = needs.levels;
     let state = HealthRoutes {
         refresher: Arc::new(Refresher::new(
@@ -202,6 +200,13 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
         registry,
         remembered,
         state,
+    })
+}
+
+/// Has book polled now. A poll that is asked for already is as good.
+fn on_demand(poll_book: mpsc::Sender<()>) -> PollBook {
+    Box::new(move || {
+        let _ = poll_book.try_send(());
     })
 }
 

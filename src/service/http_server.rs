@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::future::ready;
-use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,24 +10,28 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::cluster::Links;
+use super::listeners::Listeners;
+use super::outlets::Clients;
 use super::reload::ConfigWatch;
-use super::{ServiceError, TaskSet, component_acks, metrics, reports};
+use super::{
+    ServiceError, TaskSet, cluster_sharing, component_acks, metrics, reports, test_messages,
+};
 use crate::config::{ApiCors, ApiRead, ApiSettings, Config};
 use crate::driver::CommandSender;
 use crate::health::{HealthState, State};
 use crate::http::auth::{Audit, Keep, Reading, Revocations};
 use crate::http::{
     self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, Cors, Door, Give,
-    HealthRoutes, OrderState, TlsFiles, page,
+    HealthRoutes, OrderState, TestMessages, TlsFiles, page,
 };
 use crate::store::{Entry, Store};
 use crate::telemetry::metrics::{Counters, Queue};
-use engine::Snapshot;
+use engine::{Input, Snapshot};
 
 /// The gate, with what the memory holds of revoked tokens. What it writes goes into the memory, if there is one.
 fn authenticator(
@@ -90,7 +92,12 @@ pub(super) fn keep(store: Option<Store>) -> Keep {
 }
 
 fn audit(store: Option<Store>) -> Audit {
-    Audit::new(move |who, what| {
+    Audit::new(audit_log(store))
+}
+
+/// Keeps who did what, in the log and the store.
+fn audit_log(store: Option<Store>) -> impl Fn(&str, &str) + Send + Sync + 'static {
+    move |who, what| {
         tracing::info!(who, what, "a change was made over the API");
         let entry = Entry::Audit {
             at: Timestamp::now(),
@@ -107,36 +114,6 @@ fn audit(store: Option<Store>) -> Audit {
                 "the memory does not take the record of a change; it stands in the log alone"
             );
         }
-    })
-}
-
-pub(super) struct Listeners {
-    api: Vec<TcpListener>,
-    /// The health endpoints alone, beside the API.
-    actuator: Option<TcpListener>,
-}
-
-impl Listeners {
-    /// Takes every address that is configured.
-    pub(super) async fn bind(config: &Config) -> Result<Self, ServiceError> {
-        let (first, address) = listen(config.api.listen).await?.unzip();
-        let port = address.map(|address: SocketAddr| address.port());
-        let also = listen_also(&config.api.listen_also, port).await;
-        let actuator = listen(config.surfaces.actuator).await?;
-        Ok(Self {
-            api: first.into_iter().chain(also).collect(),
-            actuator: actuator.map(|(listener, _)| listener),
-        })
-    }
-
-    /// The first address of the API, if it has one.
-    pub(super) fn address(&self) -> Option<SocketAddr> {
-        self.api.first()?.local_addr().ok()
-    }
-
-    /// The address of the health endpoints' own listener, if they have one.
-    pub(super) fn actuator_address(&self) -> Option<SocketAddr> {
-        self.actuator.as_ref()?.local_addr().ok()
     }
 }
 
@@ -159,7 +136,8 @@ pub(super) struct HttpDeps<'a> {
     pub(super) counters: Arc<Counters>,
     pub(super) queues: Vec<Queue>,
     pub(super) cluster: Option<Links>,
-    pub(super) tls: &'a rustls::ClientConfig,
+    pub(super) http: &'a Clients,
+    pub(super) inputs: mpsc::Sender<Input>,
 }
 
 /// Starts everything that answers over HTTP, and the reports that are made for it.
@@ -179,8 +157,10 @@ pub(super) fn open(
         ..
     } = deps;
     let config = Arc::clone(&followed.borrow());
-    let reports = reports::start(&followed, store.as_ref(), keep, parts, stops.all);
+    let links = deps.cluster.as_ref();
+    let reports = reports::start(&followed, (store.as_ref(), keep), links, parts, stops.all);
     let authenticator = Arc::new(authenticator(&config.api, keep, store.clone()));
+    cluster_sharing::start(deps.cluster.as_ref(), &authenticator, parts, stops.all);
     let figures = config.surfaces.metrics.then(|| {
         let (snapshots, store, health_state) =
             (snapshots.clone(), store.clone(), health_state.clone());
@@ -201,8 +181,19 @@ pub(super) fn open(
         stops.all.clone(),
     );
     parts.spawn("acknowledgements of components", acknowledgements);
-    let cluster = deps.cluster.map(|links| links.http(deps.tls)).transpose()?;
-    let orders = orders(give(deps.commands), health_state, snapshots.clone());
+    let cluster = deps
+        .cluster
+        .map(|links| links.http(&deps.http.tls))
+        .transpose()?;
+    let tests = test_messages::start(
+        followed.clone(),
+        deps.http.access.clone(),
+        deps.inputs,
+        Box::new(audit_log(store.clone())),
+        parts,
+        stops.all,
+    );
+    let orders = orders(give(deps.commands), health_state, snapshots.clone(), tests);
     let base = base(&config.api);
     let answers = http::ApiState {
         history: store.as_ref().map(Store::reader),
@@ -239,53 +230,7 @@ pub(super) fn open(
 
 /// What students read instead of a pool's name.
 fn title_of(config: ConfigWatch) -> Arc<page::PoolTitle> {
-    Arc::new(move |name| {
-        let config = config.borrow();
-        let pool = config.pools.iter().find(|pool| pool.name == name)?;
-        pool.title.clone()
-    })
-}
-
-/// Takes the API's address, where it is to have one, and tells what it is then. Where another program has it, finds out which.
-async fn listen(
-    asked: Option<SocketAddr>,
-) -> Result<Option<(TcpListener, SocketAddr)>, ServiceError> {
-    let Some(address) = asked else {
-        return Ok(None);
-    };
-    match TcpListener::bind(address).await {
-        Ok(listener) => {
-            let listen = listener
-                .local_addr()
-                .map_err(|error| ServiceError::Listen(address, error))?;
-            Ok(Some((listener, listen)))
-        }
-        Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            match http::labwatch_on(address).await {
-                Some(version) => Err(ServiceError::Another(address, version)),
-                None => Err(ServiceError::Listen(address, error)),
-            }
-        }
-        Err(error) => Err(ServiceError::Listen(address, error)),
-    }
-}
-
-/// Takes the further addresses, on the port of the first one. A host without IPv6 has no `::1`, so one that cannot be had is only said.
-async fn listen_also(addresses: &[SocketAddr], port: Option<u16>) -> Vec<TcpListener> {
-    let mut listeners = Vec::new();
-    for address in addresses {
-        let address = SocketAddr::new(address.ip(), port.unwrap_or(address.port()));
-        match TcpListener::bind(address).await {
-            Ok(listener) => listeners.push(listener),
-            Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                tracing::warn!(%address, "another program has this address: the API does not listen there");
-            }
-            Err(error) => {
-                tracing::info!(%address, %error, "the API does not listen on this address");
-            }
-        }
-    }
-    listeners
+    Arc::new(move |name| config.borrow().pool_titles.get(name).cloned())
 }
 
 /// The way of commands to the engine.
@@ -301,6 +246,7 @@ fn orders(
     give: Arc<Give>,
     health_state: HealthState,
     snapshots: watch::Receiver<Arc<Snapshot>>,
+    tests: TestMessages,
 ) -> OrderState {
     let component = move |name: &str| {
         let picture = health_state.picture();
@@ -312,6 +258,7 @@ fn orders(
         snapshots,
         component: Arc::new(component),
         give,
+        tests,
     }
 }
 
@@ -386,28 +333,5 @@ fn start_as(
 async fn serve(door: Door, listener: TcpListener, router: Router, stop: CancellationToken) {
     if let Err(error) = http::serve_through(door, listener, router, stop).await {
         tracing::error!(%error, "a listener for HTTP cannot go on");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn further_addresses_share_the_port_and_may_be_missing() {
-        let first = TcpListener::bind("127.0.0.1:0").await.expect("binds");
-        let port = first.local_addr().expect("bound").port();
-        // The second is of a network that is for documentation alone.
-        let also = ["127.0.0.2:0", "192.0.2.1:0"].map(|address| address.parse().expect("one"));
-        let listeners = listen_also(&also, Some(port)).await;
-        let bound: Vec<_> = listeners
-            .iter()
-            .filter_map(|listener| listener.local_addr().ok())
-            .collect();
-        assert_eq!(bound, [SocketAddr::from(([127, 0, 0, 2], port))]);
-        assert!(
-            listen_also(&also, Some(port)).await.is_empty(),
-            "it is taken now"
-        );
     }
 }

@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
+use super::cluster::Links;
 use super::reload::ConfigWatch;
 use super::{TaskSet, notifications, presentation};
 use crate::effects::mail::Circular;
@@ -29,6 +30,9 @@ const FAR: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// How often it is looked whether a report is due.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
 
+/// How often a replica that does not lead looks whether it does.
+const LEAD_EVERY: Duration = Duration::from_secs(60);
+
 /// The pause after a report could not be made or mailed.
 const RETRY_AFTER: Duration = Duration::from_secs(1_800);
 
@@ -38,8 +42,8 @@ const MAKE_WITHIN: Duration = Duration::from_secs(120);
 /// The maker of reports; and starts the monthly mail. Whether it is wanted may change with the configuration.
 pub(super) fn start(
     config: &ConfigWatch,
-    store: Option<&Store>,
-    keep: &BTreeMap<String, Value>,
+    (store, keep): (Option<&Store>, &BTreeMap<String, Value>),
+    cluster: Option<&Links>,
     parts: &mut TaskSet,
     stop: &CancellationToken,
 ) -> Reports {
@@ -51,6 +55,7 @@ pub(super) fn start(
         folder: memory.folder.clone(),
         config: config.clone(),
         store: store.clone(),
+        cluster: cluster.cloned(),
         marks: Marks {
             mailed: month_of(keep, MAILED),
             before: month_of(keep, MAILED_BEFORE),
@@ -84,6 +89,8 @@ struct Monthly {
     folder: PathBuf,
     config: ConfigWatch,
     store: Store,
+    /// Where there are several replicas, the one that leads mails, and the others take over what it has mailed.
+    cluster: Option<Links>,
     marks: Marks,
 }
 
@@ -154,6 +161,9 @@ impl Monthly {
             );
             self.marks = marks;
         }
+        if let Some(pause) = self.leaves_to_leader(&month) {
+            return pause;
+        }
         match &self.marks.mailed {
             Some(mailed) if *mailed >= month => {}
             Some(_) => {
@@ -173,7 +183,39 @@ impl Monthly {
         LOOK_EVERY
     }
 
+    /// Whether another replica mails the report of this month, or has mailed it; then the pause after which to look again.
+    fn leaves_to_leader(&mut self, month: &str) -> Option<Duration> {
+        let links = self.cluster.clone()?;
+        let shared = links.sharing.shared.borrow().clone();
+        let mailed = shared.and_then(|shared| month_of(&shared, MAILED));
+        let is_known = self.marks.mailed.as_deref() == Some(month);
+        if mailed.as_deref() == Some(month) {
+            if !is_known {
+                self.note(month);
+            }
+            return Some(LOOK_EVERY);
+        }
+        if links.left().is_zero() {
+            return Some(LEAD_EVERY);
+        }
+        if is_known {
+            self.share(&links, month);
+        }
+        None
+    }
+
+    /// Lets the other replicas know. Where that is not taken now, it is handed over at the next look.
+    fn share(&self, links: &Links, month: &str) {
+        let mark = (MAILED.to_owned(), Some(Value::from(month)));
+        let _ = links.sharing.share.try_send(vec![mark]);
+    }
+
     fn note(&mut self, month: &str) {
+        if let Some(links) = &self.cluster
+            && !links.left().is_zero()
+        {
+            self.share(links, month);
+        }
         let before = self.marks.mailed.replace(month.to_owned());
         self.marks.before = before.filter(|mark| !mark.is_empty());
         let keep = |key: &str, month: Option<&str>| Entry::Keep {

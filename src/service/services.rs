@@ -152,7 +152,7 @@ fn check(
         let (http, url) = (http.clone(), url.clone());
         Box::pin(async move {
             let answer = http.look(url, None, MAX_DOCUMENT_BYTES).await;
-            attempt(expect, answer.map_err(|fault| fault.to_string()))
+            attempt(expect, answer)
         })
     }))
 }

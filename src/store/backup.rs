@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::file::{self, DATABASE_FILE};
+use super::schema;
 use super::text;
 
 /// The most complaints of SQLite that a report holds.
@@ -107,8 +108,8 @@ pub fn verify(path: &Path) -> Result<Report, VerifyError> {
     let unreadable =
         |error: rusqlite::Error| VerifyError::Unreadable(path.to_owned(), error.to_string());
     let file = file::read_only(path).map_err(unreadable)?;
-    let version = file::version(&file).map_err(unreadable)?;
-    if version > file::known_version() {
+    let version = schema::version(&file).map_err(unreadable)?;
+    if version > schema::known_version() {
         return Err(VerifyError::TooNew(version));
     }
     look(&file, version).map_err(unreadable)

@@ -7,9 +7,10 @@ use rusqlite::{Connection, Row, params};
 
 use super::error::ReadError;
 use super::memory;
-use super::read::{Range, Reader};
+use super::read::Reader;
+use super::rows::Range;
+use super::statement::{WriteFault, run};
 use super::text;
-use super::write::{WriteFault, run};
 use engine::model::{ResourceName, Stub};
 use engine::{Booked, BookingChange};
 

@@ -12,37 +12,13 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::error::StoreError;
 use super::lock::{Lock, LockError};
-use super::migrate;
+use super::schema::{known_version, migrate, version};
 
 /// The file, inside the data folder.
 pub const DATABASE_FILE: &str = "labwatch.db";
 
 /// What SQLite keeps beside the file while it is open.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
-
-/// Every version of the tables, as the step from the one before it. Steps are only ever added.
-const MIGRATIONS: [Migration; 4] = [
-    Migration::sql(include_str!("schema.sql")),
-    Migration::sql(include_str!("routes.sql")),
-    Migration::sql(include_str!("bookings.sql")),
-    Migration {
-        sql: include_str!("state.sql"),
-        then: Some(migrate::to_state),
-    },
-];
-
-/// A step from one version of the tables to the next.
-struct Migration {
-    sql: &'static str,
-    /// What moves the rows where SQL alone does not.
-    then: Option<fn(&Connection) -> rusqlite::Result<()>>,
-}
-
-impl Migration {
-    const fn sql(sql: &'static str) -> Self {
-        Self { sql, then: None }
-    }
-}
 
 /// Access for the service's user, and for looking to its group.
 const FOLDER_MODE: u32 = 0o750;
@@ -277,20 +253,6 @@ pub(super) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     }
 }
 
-/// The version of the tables.
-pub(super) fn version(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.query_row(
-        "SELECT user_version FROM pragma_user_version, (SELECT count(*) FROM sqlite_schema)",
-        [],
-        |row| row.get(0),
-    )
-}
-
-/// The newest version of the tables that is known.
-pub(super) fn known_version() -> i64 {
-    i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
-}
-
 fn make(dir: &Path) -> Result<(), OpenFault> {
     let made = DirBuilder::new()
         .recursive(true)
@@ -341,23 +303,6 @@ fn connect(path: &Path) -> Result<Connection, ConnectFault> {
     check_length(&connection, path)?;
     check_small_tables(&connection)?;
     Ok(connection)
-}
-
-/// Brings the tables to the newest version, all steps or none.
-fn migrate(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
-    let done = usize::try_from(found).unwrap_or(0);
-    if done >= MIGRATIONS.len() {
-        return Ok(());
-    }
-    let transaction = connection.transaction()?;
-    for step in MIGRATIONS.iter().skip(done) {
-        transaction.execute_batch(step.sql)?;
-        if let Some(then) = step.then {
-            then(&transaction)?;
-        }
-    }
-    transaction.pragma_update(None, "user_version", known_version())?;
-    transaction.commit()
 }
 
 /// A file that was cut off is found at once, not years later when the lost end is asked for. The log beside the file is emptied

@@ -7,7 +7,8 @@ use rusqlite::{Connection, Row, params};
 
 use super::error::ReadError;
 use super::memory::{self, EVENT_COLUMNS};
-use super::read::{MAX_ROWS, Range, Reader};
+use super::read::{MAX_ROWS, Reader};
+use super::rows::Range;
 use super::text::{self, Names};
 use engine::model::{Health, SourceHealth, SourceName, Stub};
 

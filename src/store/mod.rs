@@ -3,10 +3,12 @@
 //! One thread writes and one reads; nothing else touches the file. Nothing here decides what is kept or notified, and a store that cannot
 //! write holds nothing up: it says so in its health and tries again.
 
+mod agenda;
 mod backup;
 mod bookings;
 mod entry;
 mod error;
+mod failure;
 mod file;
 mod health;
 mod incident;
@@ -19,7 +21,10 @@ mod past;
 mod prune;
 mod read;
 mod refill;
+mod rows;
+mod schema;
 mod shadow;
+mod statement;
 mod text;
 mod uptime;
 mod write;
@@ -48,15 +53,17 @@ pub use memory::{Gap, GapCause, HEARTBEAT, Hold, Memory, Origin};
 pub use outbox_query::{OutboxQuery, OutboxRow, Said, SaidNews};
 pub use pages::{Part, RowPage};
 pub use past::{Change, KeptBooking, Past, look_back};
-pub use read::{Cursor, EventPage, MAX_ROWS, Range, Reader, SourceRow, StoredEvent, SwitchRow};
+pub use read::{MAX_ROWS, Reader};
+pub use rows::{Cursor, EventPage, Range, SourceRow, StoredEvent, SwitchRow};
 pub use shadow::{ShadowPast, ShadowRow, ShadowSaid, shadow_past};
+pub use statement::MAX_CONTENT_BYTES;
 pub use uptime::{Bucket, MAX_BUCKETS, uptime_of};
-pub use write::MAX_CONTENT_BYTES;
 pub use writer::{BACKLOG, WallClock};
 
+use agenda::Agenda;
 use file::{Folder, OpenFault, Opened};
 use refill::Refill;
-use writer::{Agenda, Batch, StoreWriter};
+use writer::{Batch, StoreWriter};
 
 /// How many batches may wait for the store's thread. What finds it full is lost, and counted.
 pub const WRITE_QUEUE: usize = 1_024;

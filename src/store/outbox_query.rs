@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use super::entry::OutboxState;
 use super::error::ReadError;
-use super::read::{MAX_ROWS, Range, Reader};
+use super::read::{MAX_ROWS, Reader};
+use super::rows::Range;
 use super::{file, memory, text};
 use engine::model::{Health, Private, Stub};
 

@@ -6,7 +6,8 @@ use rusqlite::{Connection, Row, params_from_iter};
 use super::error::ReadError;
 use super::memory::{self, Gap, Hold};
 use super::outbox_query::{self, OutboxRow};
-use super::read::{self, Cursor, MAX_ROWS, Range, Reader, SourceRow, SwitchRow};
+use super::read::{MAX_ROWS, Reader};
+use super::rows::{self, Cursor, Range, SourceRow, SwitchRow};
 use super::text;
 use engine::StateKey;
 use engine::model::Stub;
@@ -52,11 +53,11 @@ impl Reader {
         part: Part,
     ) -> Result<RowPage<SwitchRow>, ReadError> {
         let list = List {
-            columns: read::SWITCH_COLUMNS,
+            columns: rows::SWITCH_COLUMNS,
             table: "switches",
             time: "at",
             within: "at >= ?1 AND at < ?2 AND (?6 IS NULL OR stub = ?6)",
-            read: read::switch,
+            read: rows::switch,
         };
         self.ask(move |from| list.part(from, part, of.as_ref()))
             .await
@@ -72,7 +73,7 @@ impl Reader {
             table: "sources",
             time: "at",
             within: "at >= ?1 AND at < ?2",
-            read: read::source,
+            read: rows::source,
         };
         self.ask(move |from| list.part(from, part, None)).await
     }
@@ -87,7 +88,7 @@ impl Reader {
             table: "gaps",
             time: "since",
             within: "until > ?1 AND since < ?2",
-            read: read::gap,
+            read: rows::gap,
         };
         self.ask(move |from| list.part(from, part, None)).await
     }

@@ -10,7 +10,8 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use super::entry::Note;
 use super::error::ReadError;
 use super::memory::{self, Gap, gap_between};
-use super::read::{self, Range};
+use super::rows::{Range, gap};
+use super::schema;
 use super::text::{self, Names};
 use super::{bookings, file};
 use engine::model::{Health, JumpHealth, OUR_PREFIX, Stub};
@@ -97,7 +98,10 @@ pub(super) fn open(dir: &Path) -> Result<Connection, ReadError> {
     }
     let failed = |error: rusqlite::Error| ReadError::Failed(error.to_string());
     let from = file::read_only(&path).map_err(failed)?;
-    let (found, known) = (file::version(&from).map_err(failed)?, file::known_version());
+    let (found, known) = (
+        schema::version(&from).map_err(failed)?,
+        schema::known_version(),
+    );
     if found != known {
         let what = if found < known {
             "let labwatch serve run once on it"
@@ -281,7 +285,7 @@ fn gaps(
     budget: &mut Budget,
 ) -> rusqlite::Result<Vec<Gap>> {
     let ends = [text::millis(range.from), text::millis(range.until)];
-    let mut gaps: Vec<Gap> = rows(from, GAPS, ends, read::gap, budget)?
+    let mut gaps: Vec<Gap> = rows(from, GAPS, ends, gap, budget)?
         .into_iter()
         .filter_map(|gap| gap.up_to(now))
         .collect();

@@ -4,13 +4,15 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 use serde_json::Value;
 
 use super::entry::{Entry, OutboxState};
+use super::failure::Failure;
 use super::memory::Memory;
+use super::statement::{self, WriteFault};
 use super::text;
-use super::write::{self, WriteFault};
+use super::write;
 use engine::model::{ResourceName, Stub};
 use engine::{
     Booked, BookingChange, Event, OutboxEntry, Record, State, StateKey, StateValue,
@@ -143,11 +145,11 @@ fn history(to: &Connection, key: &StateKey, value: &StateValue) -> Result<(), Wr
 
 fn outbox(to: &Connection, id: u64, entry: &OutboxEntry) -> Result<(), WriteFault> {
     let content = serde_json::json!({ "news": entry.news });
-    write::run(
+    statement::run(
         to,
         "INSERT INTO outbox (id, route, created, state, content) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![
-            write::number(id)?,
+            statement::number(id)?,
             entry.route.as_str(),
             text::millis(entry.created),
             OutboxState::Pending.as_str(),
@@ -159,4 +161,17 @@ fn outbox(to: &Connection, id: u64, entry: &OutboxEntry) -> Result<(), WriteFaul
 /// What makes bookings alike.
 fn alike(booked: &Booked) -> (ResourceName, Timestamp, Timestamp) {
     (booked.resource.clone(), booked.start, booked.end)
+}
+
+/// Tells a file that is begun anew what is true, all or nothing.
+pub(super) fn fill(file: &mut Connection, refill: &Refill) -> Result<(), Failure> {
+    let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    match refill.write(&transaction) {
+        Ok(()) => transaction.commit().map_err(Failure::from),
+        Err(WriteFault::Disk(error)) => Err(error.into()),
+        Err(fault @ WriteFault::Refused(_)) => Err(Failure {
+            why: fault.to_string(),
+            broken: false,
+        }),
+    }
 }

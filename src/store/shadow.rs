@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::error::ReadError;
 use super::memory::{self, Gap};
 use super::past;
-use super::read::Range;
+use super::rows::Range;
 use super::text;
 
 /// The kind of its rows among the notices.

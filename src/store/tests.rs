@@ -151,6 +151,8 @@ fn outgoing(id: u64, news: &[(&str, Health)]) -> Entry {
         affected: Affected::default(),
         advice: None,
         notified_issues: vec![],
+        worst: None,
+        steadiness: None,
         last_seen: None,
         acknowledged: None,
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use super::memory::Gap;
-use super::read::Range;
+use super::rows::Range;
 use engine::model::Health;
 
 /// The most buckets of one answer.

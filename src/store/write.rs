@@ -1,58 +1,17 @@
 //! Entries into tables. It decides nothing: the caller opens and closes the transaction.
 
-use std::fmt;
-
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, OptionalExtension, Params, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 
 use super::entry::{Entry, NoteKind, OutboxState};
+use super::statement::{Written, content, number, run};
 use super::{bookings, shadow, text};
 use engine::model::{ResourceName, Stub, Visibility};
 use engine::{
     CategoryCause, Delivered, DeliveryFault, Event, ManifestChange, Record, StateChange, Summary,
     SuppressionEntry, SuppressionId, SuppressionKind, Switch, SwitchOutcome,
 };
-
-/// The longest content of something that is to be sent or remembered, in bytes. A mail about 130 experiments has about 100,000.
-pub const MAX_CONTENT_BYTES: usize = 4 << 20;
-
-/// Why an entry was not written.
-#[derive(Debug)]
-pub(super) enum WriteFault {
-    /// The entry itself cannot be kept, now or later.
-    Refused(String),
-    /// The disk or the file does not take it now.
-    Disk(rusqlite::Error),
-}
-
-impl From<rusqlite::Error> for WriteFault {
-    fn from(error: rusqlite::Error) -> Self {
-        match error.sqlite_error_code() {
-            Some(ErrorCode::ConstraintViolation | ErrorCode::TooBig | ErrorCode::TypeMismatch) => {
-                Self::Refused(error.to_string())
-            }
-            _ => Self::Disk(error),
-        }
-    }
-}
-
-impl From<serde_json::Error> for WriteFault {
-    fn from(error: serde_json::Error) -> Self {
-        Self::Refused(error.to_string())
-    }
-}
-
-impl fmt::Display for WriteFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused(why) => write!(f, "it cannot be kept: {why}"),
-            Self::Disk(error) => write!(f, "{error}"),
-        }
-    }
-}
-
-type Written = Result<(), WriteFault>;
 
 /// Sets an entry of the state.
 pub(super) const PUT: &str = "REPLACE INTO state (key, value) VALUES (?1, ?2)";
@@ -427,24 +386,4 @@ fn mailing(summary: &Summary) -> Value {
         .map(|alert| alert.text.as_str())
         .collect();
     json!({ "id": summary.id, "route": summary.route, "occasion": summary.occasion.as_str(), "news": news, "alerts": alerts, "problems": summary.problems.len() })
-}
-
-fn content(value: &Value) -> Result<String, WriteFault> {
-    let text = value.to_string();
-    if text.len() > MAX_CONTENT_BYTES {
-        return Err(WriteFault::Refused(format!(
-            "its content has {} bytes, more than {MAX_CONTENT_BYTES}",
-            text.len()
-        )));
-    }
-    Ok(text)
-}
-
-pub(super) fn number(id: u64) -> Result<i64, WriteFault> {
-    i64::try_from(id).map_err(|_| WriteFault::Refused(format!("its number {id} is too large")))
-}
-
-pub(super) fn run(to: &Connection, sql: &str, values: impl Params) -> Written {
-    to.prepare_cached(sql)?.execute(values)?;
-    Ok(())
 }

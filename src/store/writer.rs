@@ -1,23 +1,25 @@
 //! The one thread that writes: takes batches, commits what waits as one group, keeps what the disk does not take and tries again,
 //! notes that labwatch runs, and forgets what is too old. It waits for no reader, and no caller waits for it.
 
-use std::collections::VecDeque;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::TransactionBehavior;
 use tokio::sync::watch;
 
+use super::agenda::{Agenda, FIRST_RETRY};
 use super::entry::Entry;
-use super::file::{self, Database, Folder, OpenFault};
+use super::failure::{Failure, words};
+use super::file::{Database, Folder};
 use super::health::{Progress, StoreHealth, StoreState};
 use super::memory::{Gap, GapCause, HEARTBEAT, gap_between};
 use super::prune::{self, Walk};
-use super::refill::Refill;
-use super::write::{self, WriteFault};
+use super::refill::{Refill, fill};
+use super::statement::WriteFault;
+use super::write;
 use crate::failpoints;
 
 /// The most entries that wait in memory while the disk takes none. When more come, the oldest are lost.
@@ -28,9 +30,6 @@ const GROUP: usize = 256;
 
 /// The most gaps that wait to be noted; beyond that, the latest grows.
 const MAX_GAPS: usize = 16;
-
-/// The pause before the first new attempt; each further one is twice as long.
-const FIRST_RETRY: Duration = Duration::from_millis(500);
 
 /// The longest pause between two attempts.
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
@@ -59,50 +58,6 @@ pub(super) struct StoreWriter {
     pub(super) agenda: Agenda,
     /// What a file that is begun anew is told first.
     pub(super) refill: Refill,
-}
-
-/// What is due when.
-#[derive(Debug)]
-pub(super) struct Agenda {
-    waiting: VecDeque<Batch>,
-    /// When the first and the last entries of this trouble were lost.
-    lost: Option<(Timestamp, Timestamp)>,
-    beat: (Timestamp, Instant),
-    next_beat: Instant,
-    retry: Option<(Instant, Duration)>,
-    walk: Walk,
-    next_step: Instant,
-}
-
-/// Why an attempt to write came to nothing.
-struct Failure {
-    why: String,
-    broken: bool,
-}
-
-impl Agenda {
-    /// The agenda at the start; `healthy` says whether the file is open.
-    pub(super) fn new(now: Timestamp, healthy: bool) -> Self {
-        let start = Instant::now();
-        Self {
-            waiting: VecDeque::new(),
-            lost: None,
-            beat: (now, start),
-            next_beat: start,
-            retry: (!healthy).then(|| (start + FIRST_RETRY, FIRST_RETRY)),
-            walk: Walk::default(),
-            next_step: start + HEARTBEAT,
-        }
-    }
-
-    fn next(&self) -> Instant {
-        self.retry
-            .map_or(self.next_beat.min(self.next_step), |(at, _)| at)
-    }
-
-    fn may_try(&self) -> bool {
-        self.retry.is_none_or(|(at, _)| at <= Instant::now())
-    }
 }
 
 impl StoreWriter {
@@ -435,37 +390,8 @@ impl StoreWriter {
     }
 }
 
-impl From<rusqlite::Error> for Failure {
-    fn from(error: rusqlite::Error) -> Self {
-        Self {
-            why: error.to_string(),
-            broken: file::is_broken(&error),
-        }
-    }
-}
-
-/// Tells a file that is begun anew what is true, all or nothing.
-fn fill(file: &mut Connection, refill: &Refill) -> Result<(), Failure> {
-    let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    match refill.write(&transaction) {
-        Ok(()) => transaction.commit().map_err(Failure::from),
-        Err(WriteFault::Disk(error)) => Err(error.into()),
-        Err(fault @ WriteFault::Refused(_)) => Err(Failure {
-            why: fault.to_string(),
-            broken: false,
-        }),
-    }
-}
-
 fn passed(entry: &Entry) {
     if let Entry::Record { record, .. } = entry {
         failpoints::pass_after(record);
-    }
-}
-
-fn words(fault: OpenFault) -> String {
-    match fault {
-        OpenFault::Fatal(error) => error.to_string(),
-        OpenFault::Disk(why) => why,
     }
 }

@@ -7,7 +7,7 @@ use engine::{Refusal, Snapshot};
 use jiff::Timestamp;
 use labwatch::http::auth::{Audit, Authority, Grant, Kept, Reading, Revocations, Scope};
 use labwatch::http::{
-    AccessSettings, Answered, ApiState, Authenticator, OrderState, router, serve,
+    AccessSettings, Answered, ApiState, Authenticator, OrderState, TestMessages, router, serve,
 };
 use labwatch::store::Reader;
 use reqwest::{Method, Response};
@@ -44,6 +44,7 @@ impl Server {
             snapshots: receiver.clone(),
             component: Arc::new(|_| Some(false)),
             give: Arc::new(refuses),
+            tests: TestMessages::none(),
         });
         let state = ApiState {
             history,

@@ -1,6 +1,7 @@
 //! Real members of etcd, one or three, each in a folder of its own, which can be killed, frozen and started again.
 
 use std::fs::File;
+use std::path::Path;
 use std::process::Stdio;
 
 use tempfile::TempDir;
@@ -19,6 +20,8 @@ pub struct Etcd {
     port: u16,
     peers: u16,
     more: Vec<String>,
+    /// What etcdctl is told beside, where etcd shows certificates.
+    of_client: Vec<String>,
 }
 
 impl Etcd {
@@ -26,6 +29,31 @@ impl Etcd {
     pub async fn start(more: &[&str]) -> Self {
         let mut etcd = Self::new("one");
         etcd.more = more.iter().map(|text| (*text).to_owned()).collect();
+        etcd.members = etcd.member();
+        etcd.start_again().await;
+        etcd
+    }
+
+    /// Starts one that shows a certificate (with its key, and the authority of its clients), with the client's for etcdctl.
+    pub async fn secured(own: [String; 3], client: [String; 2]) -> Self {
+        let mut etcd = Self::new("one");
+        let flags = ["--cert-file", "--key-file", "--trusted-ca-file"];
+        etcd.more = flags
+            .into_iter()
+            .map(str::to_owned)
+            .zip(own.clone())
+            .flat_map(<[String; 2]>::from)
+            .collect();
+        etcd.more.push("--client-cert-auth".to_owned());
+        let [cert, key] = client;
+        let [_, _, ca] = own;
+        let flags = ["--cacert", "--cert", "--key"];
+        etcd.of_client = flags
+            .into_iter()
+            .map(str::to_owned)
+            .zip([ca, cert, key])
+            .flat_map(<[String; 2]>::from)
+            .collect();
         etcd.members = etcd.member();
         etcd.start_again().await;
         etcd
@@ -54,6 +82,7 @@ impl Etcd {
             port: free_port(),
             peers: free_port(),
             more: Vec::new(),
+            of_client: Vec::new(),
         }
     }
 
@@ -61,9 +90,39 @@ impl Etcd {
         format!("{}=http://127.0.0.1:{}", self.name, self.peers)
     }
 
+    /// The port for its clients.
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Where it is reached.
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        let scheme = if self.of_client.is_empty() {
+            "http"
+        } else {
+            "https"
+        };
+        format!("{scheme}://127.0.0.1:{}", self.port)
+    }
+
+    /// Saves what it has in a folder, and gives its name. It is stopped for that.
+    pub async fn save(&mut self) -> String {
+        self.kill().await;
+        let saved = self.folder.path().join("saved");
+        copy(&self.folder.path().join("data"), &saved).await;
+        self.start_again().await;
+        saved.to_str().expect("a name").to_owned()
+    }
+
+    /// Sets it back to what was saved. It does not run.
+    pub async fn restore(&self, saved: &str) {
+        self.forget();
+        copy(Path::new(saved), &self.folder.path().join("data")).await;
+    }
+
+    /// Lets it lose its disk. It does not run.
+    pub fn forget(&self) {
+        std::fs::remove_dir_all(self.folder.path().join("data")).expect("removed");
     }
 
     /// Starts it again on the same folder.
@@ -123,6 +182,7 @@ impl Etcd {
         let output = Command::new("etcdctl")
             .env("ETCDCTL_API", "3")
             .args(["--command-timeout", "2s", "--endpoints", &self.url()])
+            .args(&self.of_client)
             .args(arguments)
             .output()
             .await
@@ -142,4 +202,9 @@ impl Etcd {
         let lines = answer.lines().filter(|line| !line.is_empty());
         lines.map(str::to_owned).collect()
     }
+}
+
+async fn copy(from: &Path, to: &Path) {
+    let status = Command::new("cp").arg("-r").args([from, to]).status().await;
+    assert!(status.expect("cp").success(), "copied");
 }

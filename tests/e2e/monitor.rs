@@ -303,15 +303,15 @@ impl Monitor {
 
 /// Runs the program to its end with other arguments, on a laboratory.
 pub async fn run(arguments: &[&str], lab: &Lab, settings: &[(&str, &str)]) -> Ended {
+    run_with(arguments, &environment(lab, settings), free_port()).await
+}
+
+/// The same with this environment, as if the API were on this port.
+pub async fn run_with(arguments: &[&str], variables: &[Variable], port: u16) -> Ended {
     let folder = tempfile::tempdir().expect("a folder");
     let begun = Instant::now();
-    let mut child = spawn(
-        arguments,
-        &environment(lab, settings),
-        free_port(),
-        folder.path(),
-    );
-    let status = timeout(Duration::from_secs(30), child.wait())
+    let mut child = spawn(arguments, variables, port, folder.path());
+    let status = timeout(Duration::from_secs(60), child.wait())
         .await
         .expect("it ends")
         .expect("a status");

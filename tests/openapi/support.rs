@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use engine::model::{Bookable, Health, JumpHealth, Moment, Stub};
+use engine::model::{Bookable, Health, JumpHealth, Moment, RouteName, Stub};
 use engine::{
-    Acknowledgement, ActiveSuppressions, CategoryCause, CategoryState, Command, Hold, HoldView,
-    Issue, Maintenance, NoteView, Receipt, Refusal, Silence, Snapshot, Subject, SuppressionEntry,
-    SuppressionId,
+    Acknowledgement, ActiveSuppressions, CategoryCause, CategoryState, Channel, Command, Hold,
+    HoldView, Issue, Maintenance, NoteView, Receipt, Refusal, Silence, Snapshot, Subject,
+    SuppressionEntry, SuppressionId,
 };
 use jiff::Timestamp;
 use labwatch::health::{
@@ -21,7 +21,8 @@ use labwatch::http::auth::{
 use labwatch::http::page::WebState;
 use labwatch::http::{
     AccessSettings, Answered, ApiState, Authenticator, Cors, Figures, Give, HealthRoutes,
-    OrderState, Reports, Routes, report_routes, router, routes, serve,
+    OrderState, Reports, Routes, TestMessages, TestOutcome, TestedRecipient, TestedRoute,
+    report_routes, router, routes, serve,
 };
 use labwatch::store::Reader;
 use tokio::net::TcpListener;
@@ -295,6 +296,23 @@ fn orders(snapshots: &watch::Sender<Arc<Snapshot>>, given: Arc<Mutex<Vec<String>
         snapshots: pictures,
         component: Arc::new(|name| (name == "relay").then_some(false)),
         give: Arc::new(give),
+        tests: testable(),
+    }
+}
+
+/// One route, and no one who carries its tests.
+fn testable() -> TestMessages {
+    let route = || TestedRoute {
+        route: RouteName::everybody(),
+        channel: Channel::Mail,
+        recipients: vec![TestedRecipient {
+            recipient: "ann@example.org".to_owned(),
+            outcome: TestOutcome::Pending,
+        }],
+    };
+    TestMessages {
+        routes: Arc::new(move || vec![route()]),
+        ..TestMessages::none()
     }
 }
 

@@ -61,7 +61,7 @@ pub use protocol::state::{
     StateValue, Subject as NotificationSubject, UnconfirmedAlert,
 };
 pub use protocol::summary::{
-    Acknowledged, AlertLine, Background, Line, Occasion, Reminder, Summary, Thread,
+    Acknowledged, AlertLine, Background, Line, Occasion, Reminder, Steadiness, Summary, Thread,
 };
 pub use suppressions::{
     Acknowledgement, ActiveSuppressions, Day, Ended, Ending, MAX_TEXT_BYTES, MAX_WEEKLY,

@@ -10,7 +10,7 @@ mod support;
 use engine::model::Moment;
 use proptest::prelude::*;
 use std::time::Duration;
-use support::{PEOPLE, World, booked};
+use support::{Mood, PEOPLE, World, booked};
 
 const ANN: &str = PEOPLE[0];
 
@@ -141,11 +141,11 @@ fn an_experiment_that_comes_and_goes_is_told_as_unsteady_once_and_when_it_holds(
         assert!(messages.len() <= 12, "{down}/{up}: {messages:#?}");
         let unsteady = messages
             .iter()
-            .filter(|(_, text)| text.contains("It is unsteady"));
+            .filter(|(_, text)| text.contains("(unsteady, "));
         assert_eq!(unsteady.count(), 1, "{down}/{up}: {messages:#?}");
         let (_, last) = messages.last().expect("some");
         assert!(
-            last.starts_with("pend00 ok") && last.contains("has been steady for 2 h"),
+            last.starts_with("pend00 ok") && last.contains("(steady after "),
             "{messages:#?}"
         );
     }
@@ -177,7 +177,7 @@ fn an_unsteady_experiment_stays_so_across_a_restart_and_may_hold_as_down() {
     assert!(
         messages[before]
             .1
-            .starts_with("pend00 down (It was unsteady"),
+            .starts_with("pend00 down (steady after 13 times)"),
         "{messages:#?}"
     );
     world.regain(&["pend00"]);
@@ -206,6 +206,115 @@ fn an_experiment_that_leaves_book_while_it_is_told_as_down_gets_a_last_word() {
     );
     world.run(3_600);
     assert_eq!(world.messages(ANN, begin).len(), messages.len());
+}
+
+/// The last word is owed over a kill, and said once.
+#[test]
+fn a_last_word_that_could_not_be_delivered_is_said_after_a_restart() {
+    let mut world = World::new();
+    world.lose(&["pend00"]);
+    world.run(600);
+    world.listed.remove("pend00");
+    world.poll();
+    for who in PEOPLE {
+        world.moods.insert(who, Mood::PutsOff);
+    }
+    world.run(26 * 3_600);
+    let begin = world.now;
+    world.restart();
+    for who in PEOPLE {
+        world.moods.insert(who, Mood::Takes);
+    }
+    world.run(3_600);
+    let last_words = |world: &World| {
+        let messages = world.messages(ANN, begin);
+        let last = messages.iter().filter(|(_, text)| {
+            text.contains("pend00 is not watched any more") && text.ends_with("known as down")
+        });
+        last.count()
+    };
+    assert_eq!(last_words(&world), 1, "{:#?}", world.messages(ANN, begin));
+    world.restart();
+    world.run(3_600);
+    assert_eq!(last_words(&world), 1);
+}
+
+/// Down, then degraded, then well: told each at once, or all at the end. What is closed is the whole incident.
+#[test]
+fn the_end_of_an_incident_names_its_worst_state_and_its_whole_length() {
+    for (mood, restarts) in [
+        (Mood::Takes, false),
+        (Mood::PutsOff, false),
+        (Mood::PutsOff, true),
+    ] {
+        let mut world = World::new();
+        let begin = world.now;
+        for who in PEOPLE {
+            world.moods.insert(who, mood);
+        }
+        world.lose(&["pend00"]);
+        world.run(100);
+        world.silent.clear();
+        world.run(200);
+        if restarts {
+            world.restart();
+            world.run(10);
+        }
+        world.regain(&["pend00"]);
+        world.run(20);
+        for who in PEOPLE {
+            world.moods.insert(who, Mood::Takes);
+        }
+        world.run(1_200);
+        let messages = world.messages(ANN, begin);
+        let (_, last) = messages.last().expect("some");
+        let lasted: u64 = last
+            .strip_prefix("pend00 ok after ")
+            .and_then(|rest| rest.strip_suffix(" s down"))
+            .and_then(|rest| rest.parse().ok())
+            .unwrap_or_else(|| panic!("{mood:?} {messages:#?}"));
+        let from_first_to_last = if restarts { 290..=315 } else { 285..=300 };
+        assert!(
+            from_first_to_last.contains(&lasted),
+            "{mood:?} {messages:#?}"
+        );
+    }
+}
+
+/// A message waits for jump's next report, and then says what that shows: with the usual rules and with quick ones.
+#[test]
+fn an_advice_rests_on_what_jump_reported_since_the_loss() {
+    for behind in [0, 100, 1_000, 2_500, 4_000, 4_900] {
+        for quick in [false, true] {
+            let mut world = if quick { World::quick() } else { World::new() };
+            world.jump_behind = Duration::from_millis(if quick { behind / 5 } else { behind });
+            world.run(60);
+            world.silent.insert("pend00");
+            world.run(60);
+            let line = &world.mailboxes[0].message.news[0];
+            let advice = line.advice.as_deref().unwrap_or_default();
+            assert!(
+                advice.starts_with("Its computer is up"),
+                "{behind} {quick}: {advice}"
+            );
+            world.regain(&["pend00"]);
+            world.run(60);
+            world.mailboxes.clear();
+            world.lose(&["pend00"]);
+            world.run(60);
+            let messages: Vec<_> = world
+                .mailboxes
+                .iter()
+                .filter(|got| got.who == ANN)
+                .collect();
+            let line = &messages[0].message.news[0];
+            let advice = line.advice.as_deref().unwrap_or_default();
+            assert!(
+                messages.len() == 1 && advice.starts_with("Neither streams nor remote login"),
+                "{behind} {quick}: {advice} {messages:#?}"
+            );
+        }
+    }
 }
 
 /// How often a route is notified in the worst hour.

@@ -71,7 +71,7 @@ impl Member {
             return;
         };
         alone.is_outdated |= !self.marks.contains(&listing.changed_by);
-        let other = first(&listing.peers).filter(|peer| peer.name != self.view.this.name);
+        let other = first(&listing.peers).filter(|peer| !peer.is_same(&self.view.this));
         if let Some(other) = other {
             tracing::warn!(
                 leader = other.name,

@@ -1,6 +1,9 @@
 //! The connection to etcd, and what is asked of it in one go.
 
+use std::collections::BTreeMap;
 use std::future::Future;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use etcd_client::{
@@ -9,18 +12,20 @@ use etcd_client::{
 };
 use secrecy::ExposeSecret;
 
-use super::super::commit::{Operation, transactions};
+use super::super::commit::{MAX_OPERATIONS, Operation, transactions};
 use super::super::map::{StateMap, difference};
+use super::super::membership::Share;
 use super::super::view::Peer;
 use super::{ANSWER_WITHIN, Fault};
 use crate::config::ClusterSettings;
 use engine::State;
 
-/// Pings over an open connection: without them a member that stands still is noticed by no stream.
-const PING_EVERY: Duration = Duration::from_secs(2);
+/// Pings over a connection with open streams: without them a member that stands still is noticed by no stream. A member closes a connection
+/// that pings more often than every 5 s (its `--grpc-keepalive-min-time`), or that has no open stream.
+const PING_EVERY: Duration = Duration::from_secs(6);
 
 /// A connection whose ping is not answered for so long is given up.
-const PONG_WITHIN: Duration = Duration::from_secs(2);
+const PONG_WITHIN: Duration = Duration::from_secs(3);
 
 /// The longest that connecting to one member may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
@@ -28,6 +33,9 @@ const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// Below the prefix: the durable state, and the election.
 const STATE: &str = "/state/";
 const ELECTION: &str = "/leader";
+
+/// Below the prefix: what every replica may add to and none takes back, such as the tokens that are revoked.
+const SHARED: &str = "/shared/";
 
 /// The election key under which the state was last changed.
 const CHANGED_BY: &str = "/changed-by";
@@ -39,14 +47,48 @@ pub(super) struct Listing {
     /// The candidates by their election keys, each with the revision at which it came. The earliest leads.
     pub(super) peers: Vec<(String, i64, Option<Peer>)>,
     pub(super) revision: i64,
+    /// The revision of the whole: what made an earlier one is in it.
+    pub(super) as_of: i64,
+    /// Whether etcd had a later revision before: it was emptied, or set back to a snapshot.
+    pub(super) went_back: bool,
     /// The election key under which the state was last changed.
     pub(super) changed_by: Option<Vec<u8>>,
+    /// What all replicas share.
+    pub(super) shared: BTreeMap<String, Vec<u8>>,
+}
+
+impl Listing {
+    /// Whether the candidate of this election key leads.
+    pub(super) fn is_led_under(&self, election_key: &[u8]) -> bool {
+        let first = self.peers.iter().min_by_key(|(_, since, _)| *since);
+        first.is_some_and(|(key, ..)| key.as_bytes() == election_key)
+    }
+}
+
+/// The latest revision that etcd had, as far as this replica has heard. A clone is the same.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Latest(Arc<AtomicI64>);
+
+impl Latest {
+    pub(super) fn note(&self, revision: i64) {
+        self.0.fetch_max(revision, Ordering::SeqCst);
+    }
+
+    /// Begins anew, with an etcd that has gone back to this revision.
+    pub(super) fn go_back(&self, revision: i64) {
+        self.0.store(revision, Ordering::SeqCst);
+    }
+
+    fn revision(&self) -> i64 {
+        self.0.load(Ordering::SeqCst)
+    }
 }
 
 /// What a key below the prefix is about.
 pub(super) enum Place {
     State(String),
     Candidate(String),
+    Shared(String),
     ChangedBy,
     Other,
 }
@@ -64,8 +106,17 @@ impl Keys {
         format!("{}{ELECTION}", self.0)
     }
 
+    /// The election key of a lease, as etcd makes it.
+    pub(super) fn candidate(&self, lease: i64) -> String {
+        format!("{}{ELECTION}/{lease:x}", self.0)
+    }
+
     pub(super) fn state(&self, key: &str) -> String {
         format!("{}{STATE}{key}", self.0)
+    }
+
+    fn shared(&self, key: &str) -> String {
+        format!("{}{SHARED}{key}", self.0)
     }
 
     pub(super) fn place(&self, key: &[u8]) -> Place {
@@ -77,7 +128,9 @@ impl Keys {
             (Some(entry), _) => Place::State(entry.to_owned()),
             (None, Some(_)) => Place::Candidate(key.to_owned()),
             (None, None) if below == CHANGED_BY => Place::ChangedBy,
-            (None, None) => Place::Other,
+            (None, None) => below
+                .strip_prefix(SHARED)
+                .map_or(Place::Other, |key| Place::Shared(key.to_owned())),
         }
     }
 }
@@ -106,7 +159,7 @@ pub(super) async fn connect(settings: &ClusterSettings) -> Result<Client, Fault>
 fn options(settings: &ClusterSettings) -> Result<ConnectOptions, Fault> {
     let mut options = ConnectOptions::new()
         .with_keep_alive(PING_EVERY, PONG_WITHIN)
-        .with_keep_alive_while_idle(true)
+        .with_keep_alive_while_idle(false)
         .with_connect_timeout(CONNECT_WITHIN)
         .with_require_leader(true);
     if let Some((user, password)) = &settings.user {
@@ -146,13 +199,23 @@ fn tls(settings: &ClusterSettings) -> Result<TlsOptions, Fault> {
 }
 
 /// Everything below the prefix, as the majority of etcd's members have it.
-pub(super) async fn list(client: &mut Client, keys: &Keys) -> Result<Listing, Fault> {
+pub(super) async fn list(
+    client: &mut Client,
+    keys: &Keys,
+    latest: &Latest,
+) -> Result<Listing, Fault> {
+    // What was heard before the question is a part of the answer, unless etcd has lost it.
+    let heard = latest.revision();
     let all = GetOptions::new().with_prefix();
     let answer = within(ANSWER_WITHIN, client.get(keys.all(), Some(all))).await?;
+    let revision = answer
+        .header()
+        .map_or(0, etcd_client::ResponseHeader::revision);
+    latest.note(revision);
     let mut listing = Listing {
-        revision: answer
-            .header()
-            .map_or(0, etcd_client::ResponseHeader::revision),
+        revision,
+        as_of: revision,
+        went_back: revision < heard,
         ..Listing::default()
     };
     for found in answer.kvs() {
@@ -163,6 +226,7 @@ pub(super) async fn list(client: &mut Client, keys: &Keys) -> Result<Listing, Fa
                 listing.peers.push((key, found.create_revision(), peer));
             }
             Place::ChangedBy => listing.changed_by = Some(found.value().to_vec()),
+            Place::Shared(key) => drop(listing.shared.insert(key, found.value().to_vec())),
             Place::Other => {}
         }
     }
@@ -191,6 +255,21 @@ fn operations(keys: &Keys, batch: &[Operation]) -> Vec<TxnOp> {
     batch.iter().map(one).collect()
 }
 
+/// Adds to what all replicas share, or removes from it what is over.
+pub(super) async fn share(settings: &ClusterSettings, shares: Vec<Share>) -> Result<(), Fault> {
+    let (mut client, keys) = (connect(settings).await?, Keys(settings.prefix.clone()));
+    let one = |(key, value): &Share| match value {
+        Some(value) => TxnOp::put(keys.shared(key), value.to_string(), None),
+        None => TxnOp::delete(keys.shared(key), None),
+    };
+    for batch in shares.chunks(MAX_OPERATIONS) {
+        let operations: Vec<TxnOp> = batch.iter().map(one).collect();
+        let txn = Txn::new().and_then(operations);
+        within(ANSWER_WITHIN, client.txn(txn)).await?;
+    }
+    Ok(())
+}
+
 /// Whether etcd lets us in and has a quorum, in words.
 ///
 /// # Errors
@@ -198,7 +277,8 @@ fn operations(keys: &Keys, batch: &[Operation]) -> Vec<TxnOp> {
 pub async fn reach(settings: &ClusterSettings) -> Result<String, Fault> {
     let mut client = connect(settings).await?;
     let status = within(ANSWER_WITHIN, client.status()).await?;
-    let listing = list(&mut client, &Keys(settings.prefix.clone())).await?;
+    let keys = Keys(settings.prefix.clone());
+    let listing = list(&mut client, &keys, &Latest::default()).await?;
     let leader = first(&listing.peers).map_or_else(
         || "no replica leads".to_owned(),
         |peer| format!("{} leads", peer.name),
@@ -220,7 +300,8 @@ pub(super) fn first(peers: &[(String, i64, Option<Peer>)]) -> Option<&Peer> {
 /// [`Fault`].
 pub async fn read_state(settings: &ClusterSettings) -> Result<(StateMap, Option<String>), Fault> {
     let mut client = connect(settings).await?;
-    let listing = list(&mut client, &Keys(settings.prefix.clone())).await?;
+    let keys = Keys(settings.prefix.clone());
+    let listing = list(&mut client, &keys, &Latest::default()).await?;
     let leader = first(&listing.peers).map(|peer| peer.name.clone());
     Ok((listing.map, leader))
 }
@@ -231,7 +312,7 @@ pub async fn read_state(settings: &ClusterSettings) -> Result<(StateMap, Option<
 /// [`Fault`]; some of it may be written then. Also when a replica leads.
 pub async fn write_state(settings: &ClusterSettings, state: &State) -> Result<usize, Fault> {
     let (mut client, keys) = (connect(settings).await?, Keys(settings.prefix.clone()));
-    let before = list(&mut client, &keys).await?;
+    let before = list(&mut client, &keys, &Latest::default()).await?;
     if let Some(leader) = first(&before.peers) {
         let name = &leader.name;
         return Err(Fault::Other(format!(

@@ -1,5 +1,6 @@
 //! What can be wrong with etcd, in words that say what to do. Holds no credentials.
 
+use std::error::Error;
 use std::time::Duration;
 
 /// What is wrong.
@@ -32,6 +33,9 @@ pub enum Fault {
     /// The lease or the election key is gone.
     #[error("the lease has ended")]
     Lost,
+    /// It was emptied, or set back to a snapshot.
+    #[error("etcd has gone back to an earlier state")]
+    WentBack,
     /// Something else.
     #[error("etcd answers: {0}")]
     Other(String),
@@ -49,6 +53,7 @@ impl Fault {
             | Self::Full
             | Self::Refused(_)
             | Self::Lost
+            | Self::WentBack
             | Self::Other(_)
             | Self::Settings(_) => false,
         }
@@ -65,6 +70,7 @@ impl Fault {
             Self::Full => "etcd is full",
             Self::Refused(_) => "etcd refuses us",
             Self::Lost => "the lease has ended",
+            Self::WentBack => "etcd has gone back to an earlier state",
             Self::Other(_) => "etcd answers with an error",
             Self::Settings(_) => "a file that cluster settings name cannot be read",
         }
@@ -72,6 +78,9 @@ impl Fault {
 }
 
 // Codes of gRPC, by their numbers.
+const CANCELLED: i32 = 1;
+const UNKNOWN: i32 = 2;
+const INTERNAL: i32 = 13;
 const INVALID_ARGUMENT: i32 = 3;
 const DENIED: i32 = 7;
 const EXHAUSTED: i32 = 8;
@@ -82,21 +91,37 @@ impl From<etcd_client::Error> for Fault {
     fn from(error: etcd_client::Error) -> Self {
         match error {
             etcd_client::Error::GRpcStatus(status) => {
-                of_status(status.code() as i32, status.message())
+                of_status(status.code() as i32, &with_cause(status.message(), &status))
             }
-            etcd_client::Error::TransportError(error) => Self::Unreachable(error.to_string()),
+            etcd_client::Error::TransportError(error) => {
+                Self::Unreachable(with_cause(&error.to_string(), &error))
+            }
             etcd_client::Error::IoError(error) => Self::Unreachable(error.to_string()),
+            // Their stream has ended.
+            etcd_client::Error::WatchError(why) | etcd_client::Error::LeaseKeepAliveError(why) => {
+                Self::Unreachable(why)
+            }
             etcd_client::Error::InvalidArgs(_)
             | etcd_client::Error::InvalidUri(_)
-            | etcd_client::Error::WatchError(_)
             | etcd_client::Error::Utf8Error(_)
-            | etcd_client::Error::LeaseKeepAliveError(_)
             | etcd_client::Error::ElectError(_)
             | etcd_client::Error::InvalidMetadataValue(_)
             | etcd_client::Error::EndpointError(_)
             | etcd_client::Error::EndpointsNotManaged
             | etcd_client::Error::Internal(_) => Self::Other(error.to_string()),
         }
+    }
+}
+
+/// What is said, with what is behind it in the end, such as a certificate that is not trusted.
+fn with_cause(said: &str, error: &dyn Error) -> String {
+    let mut cause = error.source();
+    while let Some(deeper) = cause.and_then(Error::source) {
+        cause = Some(deeper);
+    }
+    match cause.map(ToString::to_string) {
+        Some(cause) if cause != said => format!("{said}: {cause}"),
+        Some(_) | None => said.to_owned(),
     }
 }
 
@@ -110,6 +135,10 @@ fn of_status(code: i32, message: &str) -> Fault {
             Fault::Refused(message.to_owned())
         }
         UNAVAILABLE => Fault::Unreachable(message.to_owned()),
+        // What etcd itself says starts so. The rest is said on the way: the connection is lost.
+        CANCELLED | UNKNOWN | INTERNAL if !message.starts_with("etcdserver") => {
+            Fault::Unreachable(message.to_owned())
+        }
         _ => Fault::Other(message.to_owned()),
     }
 }
@@ -146,7 +175,21 @@ mod tests {
                 "etcdserver: requested lease not found",
                 "the lease has ended",
             ),
-            (2, "unknown", "etcd answers: unknown"),
+            (
+                UNKNOWN,
+                "etcdserver: other",
+                "etcd answers: etcdserver: other",
+            ),
+            (
+                UNKNOWN,
+                "h2 protocol error: error reading a body",
+                "etcd cannot be reached",
+            ),
+            (
+                CANCELLED,
+                "operation was canceled",
+                "etcd cannot be reached",
+            ),
         ] {
             let words = of_status(code, message).to_string();
             assert!(words.starts_with(start), "{words}");

@@ -5,7 +5,7 @@ use std::time::Duration;
 use etcd_client::{Client, EventType, WatchOptions, WatchResponse};
 use tokio::sync::mpsc;
 
-use super::client::{Keys, Listing, Place, connect, list, within};
+use super::client::{Keys, Latest, Listing, Place, connect, list, within};
 use super::member::Event;
 use super::{ANSWER_WITHIN, FIRST_RETRY, Fault, LONGEST_RETRY};
 use crate::cluster::view::Peer;
@@ -18,15 +18,17 @@ pub(super) enum Change {
     Removed(String),
     Came(String, i64, Option<Peer>),
     Left(String),
+    Shared(String, Option<Vec<u8>>),
 }
 
 /// Follows for ever, or until the other end is gone.
-pub(super) async fn follow(settings: ClusterSettings, events: mpsc::Sender<Event>) {
+pub(super) async fn follow(settings: ClusterSettings, latest: Latest, events: mpsc::Sender<Event>) {
     let keys = Keys(settings.prefix.clone());
+    let place = (&keys, &latest);
     let mut pause = FIRST_RETRY;
     loop {
         let mut heard = false;
-        let fault = Box::pin(follow_once(&settings, &keys, &events, &mut heard)).await;
+        let fault = Box::pin(follow_once(&settings, place, &events, &mut heard)).await;
         let Err(fault) = fault else { return };
         if events.send(Event::Unseen(fault)).await.is_err() {
             return;
@@ -43,19 +45,19 @@ pub(super) fn longer(pause: Duration) -> Duration {
 /// Ends well when the other end is gone.
 async fn follow_once(
     settings: &ClusterSettings,
-    keys: &Keys,
+    (keys, latest): (&Keys, &Latest),
     events: &mpsc::Sender<Event>,
     heard: &mut bool,
 ) -> Result<(), Fault> {
     let mut client = connect(settings).await?;
     loop {
-        let listing = list(&mut client, keys).await?;
+        let listing = list(&mut client, keys, latest).await?;
         *heard = true;
         let from = listing.revision + 1;
         if events.send(Event::Listed(Box::new(listing))).await.is_err() {
             return Ok(());
         }
-        if !watch(&mut client, keys, from, events).await? {
+        if !watch(&mut client, (keys, latest), from, events).await? {
             return Ok(());
         }
         tracing::info!("the history of etcd that was missed is gone; its state is read anew");
@@ -65,7 +67,7 @@ async fn follow_once(
 /// Hands every change on. Ends with yes when the history is gone, with no when the other end is.
 async fn watch(
     client: &mut Client,
-    keys: &Keys,
+    (keys, latest): (&Keys, &Latest),
     from: i64,
     events: &mpsc::Sender<Event>,
 ) -> Result<bool, Fault> {
@@ -84,6 +86,7 @@ async fn watch(
         let revision = answer
             .header()
             .map_or(0, etcd_client::ResponseHeader::revision);
+        latest.note(revision);
         let changed = Event::Changed(changes(keys, &answer), revision);
         if events.send(changed).await.is_err() {
             return Ok(false);
@@ -91,11 +94,12 @@ async fn watch(
     }
 }
 
-fn changes(keys: &Keys, answer: &WatchResponse) -> Vec<Change> {
+/// Each with the revision that it made.
+fn changes(keys: &Keys, answer: &WatchResponse) -> Vec<(i64, Change)> {
     let change = |event: &etcd_client::Event| {
         let entry = event.kv()?;
         let is_put = event.event_type() == EventType::Put;
-        Some(match (keys.place(entry.key()), is_put) {
+        let change = match (keys.place(entry.key()), is_put) {
             (Place::State(key), true) => Change::Put(key, entry.value().to_vec()),
             (Place::State(key), false) => Change::Removed(key),
             (Place::Candidate(key), true) => {
@@ -103,8 +107,11 @@ fn changes(keys: &Keys, answer: &WatchResponse) -> Vec<Change> {
                 Change::Came(key, entry.create_revision(), peer)
             }
             (Place::Candidate(key), false) => Change::Left(key),
+            (Place::Shared(key), true) => Change::Shared(key, Some(entry.value().to_vec())),
+            (Place::Shared(key), false) => Change::Shared(key, None),
             (Place::ChangedBy | Place::Other, _) => return None,
-        })
+        };
+        Some((entry.mod_revision(), change))
     };
     answer.events().iter().filter_map(change).collect()
 }
@@ -120,6 +127,8 @@ impl Listing {
                 self.peers.push((key, since, peer));
             }
             Change::Left(key) => self.peers.retain(|(known, ..)| *known != key),
+            Change::Shared(key, Some(value)) => drop(self.shared.insert(key, value)),
+            Change::Shared(key, None) => drop(self.shared.remove(&key)),
         }
     }
 }

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::alone::Alone;
-use super::client::Listing;
+use super::client::{Latest, Listing};
 use super::follow::{Change, follow, longer};
 use super::leave::Leaving;
 use super::session::{Outcome, Session};
@@ -44,8 +44,8 @@ const SHOWN: [&str; 6] = [
 pub(super) enum Event {
     /// Everything that stands in etcd.
     Listed(Box<Listing>),
-    /// What changed there, and the revision since.
-    Changed(Vec<Change>, i64),
+    /// What changed there, each with its revision, and the revision since.
+    Changed(Vec<(i64, Change)>, i64),
     /// It cannot be followed now.
     Unseen(Fault),
     /// What came of something in the session of this number.
@@ -55,9 +55,9 @@ pub(super) enum Event {
 /// Takes part in the cluster until `stop`.
 pub async fn run(settings: ClusterSettings, ends: Ends, stop: CancellationToken) {
     let (events, queue) = mpsc::channel(EVENT_QUEUE);
-    let mut following = JoinSet::new();
-    following.spawn(follow(settings.clone(), events.clone()));
-    let member = Member::new(settings, ends, events);
+    let (mut following, latest) = (JoinSet::new(), Latest::default());
+    following.spawn(follow(settings.clone(), latest.clone(), events.clone()));
+    let member = Member::new(settings, ends, latest, events);
     Box::pin(member.run(queue, stop)).await;
 }
 
@@ -66,11 +66,12 @@ pub(super) struct Member {
     pub(super) this: Peer,
     pub(super) ends: Ends,
     events: mpsc::Sender<Event>,
+    pub(super) latest: Latest,
     pub(super) leadership: Leadership,
     pub(super) session: Option<Session>,
     sessions: u64,
-    /// What gives leases back.
-    returning: JoinSet<()>,
+    /// What gives leases back, and writes what is shared.
+    pub(super) returning: JoinSet<()>,
     pub(super) known: Option<Listing>,
     pub(super) term: u64,
     /// The number of the last commit that came in this term. One that is missed was lost on the way.
@@ -80,6 +81,8 @@ pub(super) struct Member {
     follow_at: Option<Instant>,
     pub(super) leaving: Option<Leaving>,
     pub(super) alone: Option<Alone>,
+    /// Whether what the driver has is later than what stands in etcd, because that has gone back.
+    pub(super) is_ours_later: bool,
     /// The own election key of the last term, and the one under which the state was changed before: where one of them stands in etcd, no
     /// other replica has changed anything since.
     pub(super) marks: [Option<Vec<u8>>; 2],
@@ -89,7 +92,12 @@ pub(super) struct Member {
 }
 
 impl Member {
-    fn new(settings: ClusterSettings, ends: Ends, events: mpsc::Sender<Event>) -> Self {
+    fn new(
+        settings: ClusterSettings,
+        ends: Ends,
+        latest: Latest,
+        events: mpsc::Sender<Event>,
+    ) -> Self {
         let view = View::clone(&ends.view.borrow());
         Self {
             this: view.this.clone(),
@@ -97,6 +105,7 @@ impl Member {
             settings,
             ends,
             events,
+            latest,
             session: None,
             sessions: 0,
             returning: JoinSet::new(),
@@ -108,6 +117,7 @@ impl Member {
             follow_at: None,
             leaving: None,
             alone: None,
+            is_ours_later: false,
             marks: [None, None],
             fault_of_lease: None,
             fault_of_watch: None,
@@ -131,6 +141,7 @@ impl Member {
                 Some(event) = queue.recv() => self.take(event),
                 Some(asked) = self.ends.resign.recv() => self.resign(asked),
                 Some(commit) = self.ends.commits.recv(), if may_commit => self.commit(commit),
+                Some(shares) = self.ends.shares.recv() => self.share(shares),
                 () = sleep_until(wake_at) => {}
             }
         }
@@ -188,8 +199,9 @@ impl Member {
                 self.fault_of_watch = None;
                 self.heard();
                 self.compare(&listing);
-                self.known = Some(*listing);
-                if !self.acts() {
+                self.adopt(*listing);
+                self.mind_own_key();
+                if !self.acts() && !self.is_ours_later {
                     self.stand(Role::Follower);
                 }
             }
@@ -198,7 +210,12 @@ impl Member {
                 self.heard();
                 self.change(changes, revision);
             }
-            Event::Unseen(fault) => self.fault_of_watch = Some(fault),
+            Event::Unseen(fault) => {
+                if self.fault_of_watch.as_ref() != Some(&fault) {
+                    tracing::info!(%fault, "cannot follow what stands in etcd now; it is tried again");
+                }
+                self.fault_of_watch = Some(fault);
+            }
             Event::Of(id, outcome) => {
                 // What came of an earlier session means nothing any more.
                 if self
@@ -212,19 +229,29 @@ impl Member {
         }
     }
 
-    fn change(&mut self, changes: Vec<Change>, revision: i64) {
-        let is_shown = changes.iter().any(|change| match change {
+    fn change(&mut self, changes: Vec<(i64, Change)>, revision: i64) {
+        let is_shown = changes.iter().any(|(_, change)| match change {
             Change::Put(key, _) | Change::Removed(key) => {
                 SHOWN.iter().any(|kind| key.starts_with(kind))
             }
-            Change::Came(..) | Change::Left(_) => false,
+            Change::Came(..) | Change::Left(_) | Change::Shared(..) => false,
         });
+        let is_shared = changes
+            .iter()
+            .any(|(_, change)| matches!(change, Change::Shared(..)));
         if let Some(known) = &mut self.known {
             known.revision = known.revision.max(revision);
-            for change in changes {
-                known.take(change);
-            }
+            // What a later listing has already is not made earlier again.
+            let as_of = known.as_of;
+            let new = changes.into_iter().filter(|(made, _)| *made > as_of);
+            new.for_each(|(_, change)| known.take(change));
         }
+        if is_shared {
+            self.show_shared();
+        }
+        self.mind_own_key();
+        // Another replica leads and has committed what it knows.
+        self.is_ours_later &= !is_shown;
         if is_shown && !self.acts() {
             self.follow_at
                 .get_or_insert_with(|| Instant::now() + FOLLOW_EVERY);
@@ -238,7 +265,7 @@ impl Member {
                 self.leadership.take(leadership::Event::Granted(asked), now);
                 let wait = self.waits_for_others();
                 if let Some(session) = &mut self.session {
-                    session.stand(*client, lease, &self.this, wait);
+                    session.stand((*client, lease), &self.this, &self.latest, wait);
                 }
                 self.renewed();
             }
@@ -258,7 +285,7 @@ impl Member {
                     session.elected(key);
                     self.compare(&listing);
                     self.marks = [Some(own), listing.changed_by.clone()];
-                    self.known = Some(*listing);
+                    self.adopt(*listing);
                     self.lead();
                 }
             }
@@ -298,15 +325,14 @@ impl Member {
         let (term, number) = (self.term, 0);
         self.ends.committed.send_replace(Committed { term, number });
         self.renewed();
-        let is_ours_later = self.alone.take().is_some_and(|alone| !alone.is_outdated);
-        self.ends
-            .standing
-            .send_modify(|standing| standing.is_ours_later = is_ours_later);
+        let acted_alone = self.alone.take().is_some_and(|alone| !alone.is_outdated);
+        self.is_ours_later |= acted_alone;
         self.stand(Role::Leader);
+        self.is_ours_later = false;
         tracing::info!(name = self.this.name, term, "this replica leads");
     }
 
-    fn step_down(&mut self, fault: &Fault) {
+    pub(super) fn step_down(&mut self, fault: &Fault) {
         if self.stays_alone(fault) {
             return;
         }

@@ -10,6 +10,7 @@ mod follow;
 mod leave;
 mod member;
 mod session;
+mod shared;
 mod standing;
 
 pub use client::{reach, read_state, write_state};

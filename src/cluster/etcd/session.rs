@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::client::{Keys, Listing, connect, fenced, list, within};
+use super::client::{Keys, Latest, Listing, connect, fenced, list, within};
 use super::follow::longer;
 use super::member::Event;
 use super::{ANSWER_WITHIN, FIRST_RETRY, Fault};
@@ -52,6 +52,8 @@ pub(super) struct Session {
     tasks: JoinSet<()>,
     granted: Option<(Client, i64)>,
     key: Option<LeaderKey>,
+    /// Whether the own election key was seen in etcd.
+    is_listed: bool,
     pub(super) is_committing: bool,
 }
 
@@ -77,6 +79,7 @@ impl Session {
             tasks: JoinSet::new(),
             granted: None,
             key: None,
+            is_listed: false,
             is_committing: false,
         };
         let (reports, settings) = (session.reports(), settings.clone());
@@ -94,17 +97,35 @@ impl Session {
     }
 
     /// Keeps the lease alive and stands for election, after this wait.
-    pub(super) fn stand(&mut self, client: Client, lease: i64, this: &Peer, wait: Duration) {
+    pub(super) fn stand(
+        &mut self,
+        (client, lease): (Client, i64),
+        this: &Peer,
+        latest: &Latest,
+        wait: Duration,
+    ) {
         self.granted = Some((client.clone(), lease));
         let every = self.lease / RENEWALS;
         self.tasks
             .spawn(keep(client.clone(), lease, every, self.reports()));
         let value = serde_json::to_vec(this).unwrap_or_default();
-        let (keys, reports) = (self.keys.clone(), self.reports());
+        let (place, reports) = ((self.keys.clone(), latest.clone()), self.reports());
         self.tasks.spawn(async move {
             sleep(wait).await;
-            campaign(client, keys, value, lease, reports).await;
+            campaign(client, place, value, lease, reports).await;
         });
+    }
+
+    /// Whether the own election key was there and is gone: a member of etcd removes it when the connection over which this replica waits
+    /// for its election is lost, and a person can. To wait further is in vain then.
+    pub(super) fn has_lost_its_key(&mut self, listing: &Listing) -> bool {
+        let Some((_, lease)) = &self.granted else {
+            return false;
+        };
+        let own = self.keys.candidate(*lease);
+        let is_there = listing.peers.iter().any(|(key, ..)| *key == own);
+        self.is_listed |= is_there;
+        self.is_listed && !is_there
     }
 
     /// Takes note of the election.
@@ -214,13 +235,21 @@ async fn keep_once(
 }
 
 /// Waits for the election, and then reads what stands in etcd: no earlier leader can change that any more.
-async fn campaign(mut client: Client, keys: Keys, value: Vec<u8>, lease: i64, reports: Reports) {
+async fn campaign(
+    mut client: Client,
+    (keys, latest): (Keys, Latest),
+    value: Vec<u8>,
+    lease: i64,
+    reports: Reports,
+) {
     let mut pause = FIRST_RETRY;
     loop {
         // It has no time limit: it waits for its turn. A connection that is lost ends it.
         let won = client.campaign(keys.election(), value.clone(), lease).await;
         let fault = match won.map_err(Fault::from) {
-            Ok(mut won) => match (won.take_leader(), list(&mut client, &keys).await) {
+            Ok(mut won) => match (won.take_leader(), list(&mut client, &keys, &latest).await) {
+                // Who waits with a key that was removed meanwhile is told to have won all the same.
+                (Some(key), Ok(listing)) if !listing.is_led_under(key.key()) => Fault::Lost,
                 (Some(key), Ok(listing)) => {
                     let elected = Outcome::Elected(key, Box::new(listing));
                     return reports.say(elected).await;

@@ -12,11 +12,12 @@ impl Member {
     /// Says where this replica stands, and from which state it goes on.
     pub(super) fn stand(&mut self, role: Role) {
         let state = self.known.as_ref().map(|known| Arc::new(known.map.state()));
-        let term = self.term;
+        let (term, is_ours_later) = (self.term, self.is_ours_later);
         self.ends.standing.send_modify(|standing| {
             standing.role = role;
             standing.term = term;
             standing.version += 1;
+            standing.is_ours_later = is_ours_later;
             standing.state = state.or_else(|| standing.state.take());
         });
         if self.view.role != role {
@@ -46,6 +47,9 @@ impl Member {
         if let Some(known) = &self.known {
             let mut peers = known.peers.clone();
             peers.sort_by_key(|(_, since, _)| *since);
+            let others = peers.iter().filter_map(|(.., peer)| peer.as_ref());
+            let has_namesake = others.filter(|peer| self.this.is_namesake_of(peer)).count() > 0;
+            self.view.has_namesake = has_namesake;
             self.view.replicas = peers.into_iter().filter_map(|(.., peer)| peer).collect();
             self.view.leader = self.view.replicas.first().cloned();
             self.view.revision = known.revision;

@@ -149,6 +149,8 @@ fn line(stub: &str, health: Health, notified: Health) -> Line {
         affected: Affected::default(),
         advice: None,
         notified_issues: vec![],
+        worst: None,
+        steadiness: None,
         last_seen: None,
         acknowledged: None,
     }

@@ -30,6 +30,14 @@ impl Addresses {
             .map(|mailbox| EnvelopeAddress::new(&mailbox.email))
             .collect()
     }
+
+    /// The same, each once, sorted.
+    pub fn distinct(&self) -> Vec<EnvelopeAddress> {
+        let mut all = self.envelope();
+        all.sort();
+        all.dedup();
+        all
+    }
 }
 
 /// What a mail says about itself.

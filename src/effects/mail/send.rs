@@ -231,6 +231,13 @@ impl Mailer {
         all
     }
 
+    /// Every route that has recipients, with these.
+    pub fn reached(&self) -> impl Iterator<Item = (&RouteName, Vec<EnvelopeAddress>)> {
+        let reached = self.recipients.iter();
+        let reached = reached.filter(|(_, addresses)| !addresses.to.is_empty());
+        reached.map(|(route, addresses)| (route, addresses.distinct()))
+    }
+
     fn addresses(&self, route: &RouteName) -> Option<&Addresses> {
         self.recipients
             .get(route)
@@ -247,10 +254,8 @@ impl Mailer {
         recipients: &Addresses,
         audience: &Audience,
     ) -> DeliveryReport {
-        let mut envelope = recipients.envelope();
+        let mut envelope = recipients.distinct();
         envelope.retain(|address| audience.includes(&recipient(address)));
-        envelope.sort();
-        envelope.dedup();
         if envelope.is_empty() {
             return DeliveryReport::default();
         }
@@ -402,6 +407,8 @@ mod tests {
             affected: engine::Affected::default(),
             advice: None,
             notified_issues: vec![],
+            worst: None,
+            steadiness: None,
             last_seen: None,
             acknowledged: None,
         };

@@ -189,6 +189,8 @@ pub(super) mod tests {
             affected: Affected::default(),
             advice: None,
             notified_issues: vec![],
+            worst: None,
+            steadiness: None,
             last_seen: None,
             acknowledged: None,
         }

@@ -73,6 +73,7 @@ impl Writer<'_> {
         let facts = [
             ("Needed", needed(&group.lines, self.clock)),
             ("Why", (!why.is_empty()).then(|| why.join("; "))),
+            ("Steady", story.steadiness.map(words::steadiness)),
             ("Booking", Some(story.bookable.to_owned())),
             ("To do", advice),
             ("Acknowledged", acknowledged(group)),
@@ -95,9 +96,12 @@ impl Writer<'_> {
         } else {
             format!(": {}", story.why)
         };
+        let steadiness = story.steadiness.map_or(String::new(), |known| {
+            format!("; {}", words::steadiness(known))
+        });
         let needed = needed(&group.lines, self.clock).map(|needed| format!("; {needed}"));
         let said = format!(
-            "{} {}{why}; {}{}",
+            "{} {}{why}; {}{steadiness}{}",
             story.state,
             self.since(group),
             story.bookable,
@@ -115,6 +119,9 @@ impl Writer<'_> {
         let mut said = self.was(group);
         if group.story.bookable != "bookable" {
             said = format!("{said}; {}", group.story.bookable);
+        }
+        if let Some(steadiness) = group.story.steadiness {
+            said = format!("{said}; {}", words::steadiness(steadiness));
         }
         entry(group, said)
     }
@@ -135,7 +142,7 @@ impl Writer<'_> {
         ) else {
             return "back".to_owned();
         };
-        let was = match group.lines.first().map(|line| line.notified) {
+        let was = match group.story.was {
             Some(Health::Ok) | None => "had a problem",
             Some(Health::Down) => "was down",
             Some(Health::Degraded) => "was degraded",

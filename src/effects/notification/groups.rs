@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use engine::model::Health;
-use engine::{Issue, Line};
+use engine::{Issue, Line, Steadiness};
 
 use super::symptoms::symptoms;
 use super::words;
@@ -13,7 +13,9 @@ use super::words;
 pub(super) enum Turn {
     /// It was well, or better than now.
     Down,
-    /// It comes and goes.
+    /// It comes and goes, some times a day.
+    Unsteady,
+    /// It comes and goes, some times an hour.
     Flapping,
     /// It was well, and can still be used.
     Degraded,
@@ -35,6 +37,7 @@ impl Turn {
         match line.health {
             Health::Ok if line.notified == Health::Ok && !line.listed => Self::Unlisted,
             Health::Ok => Self::Back,
+            _ if matches!(line.steadiness, Some(Steadiness::Unsteady(_))) => Self::Unsteady,
             health if health == line.notified => Self::Still(health),
             Health::Down => Self::Down,
             Health::Flapping => Self::Flapping,
@@ -48,6 +51,7 @@ impl Turn {
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Down => "down",
+            Self::Unsteady => "unsteady",
             Self::Flapping => "flapping",
             Self::Degraded => "degraded",
             Self::Unknown | Self::Still(Health::Unknown) => "not evaluated",
@@ -65,6 +69,8 @@ impl Turn {
         match self {
             Self::Still(_) => self.as_str(),
             Self::PartlyBack => "partly back: degraded",
+            Self::Unsteady if health == Health::Flapping => "unsteady: flapping",
+            Self::Unsteady => "unsteady: down",
             Self::Down
             | Self::Flapping
             | Self::Degraded
@@ -86,6 +92,10 @@ pub(super) struct Story {
     pub(super) bookable: &'static str,
     /// What can be done.
     pub(super) advice: Option<String>,
+    /// The worst that it was, where it is well again.
+    pub(super) was: Option<Health>,
+    /// Whether it comes and goes.
+    pub(super) steadiness: Option<Steadiness>,
     /// Who has acknowledged it, and what is done.
     pub(super) acknowledged: Option<(String, String)>,
 }
@@ -105,6 +115,8 @@ impl Story {
                 .unwrap_or_else(|| symptoms(&line.issues, &line.stub)),
             bookable: words::bookable(line),
             advice: line.advice.clone(),
+            was: (line.health == Health::Ok).then(|| line.worst.unwrap_or(line.notified)),
+            steadiness: line.steadiness,
             acknowledged: line
                 .acknowledged
                 .as_ref()
@@ -198,6 +210,12 @@ mod tests {
                 "{health} {notified} {listed}"
             );
         }
+        let unsteady = Line {
+            steadiness: Some(Steadiness::Unsteady(4)),
+            ..line("pend00", Down)
+        };
+        assert_eq!(Turn::of(&unsteady).as_str(), "unsteady");
+        assert_eq!(Turn::of(&unsteady).state(Down), "unsteady: down");
     }
 
     #[test]

@@ -33,6 +33,7 @@ pub(super) fn state(summary: &Summary) -> Vec<String> {
 fn word(turn: Turn) -> &'static str {
     match turn {
         Turn::Down => "down",
+        Turn::Unsteady => "unsteady",
         Turn::Flapping => "flapping",
         Turn::Degraded => "degraded",
         Turn::Unknown => "unknown",

@@ -1,7 +1,7 @@
 //! The title of a notification: what happened to which experiments. Pure.
 
 use engine::model::Health;
-use engine::{AlertLine, Line, Occasion, Summary};
+use engine::{AlertLine, Line, Occasion, Steadiness, Summary};
 
 use super::groups::{Turn, changed};
 use super::names::names;
@@ -85,13 +85,22 @@ fn turns(news: &[Line]) -> Vec<String> {
         let taken: Vec<&Line> = news.iter().filter(|line| Turn::of(line) == turn).collect();
         let said = group(turn.as_str(), taken.iter().copied());
         match taken.as_slice() {
-            [one] => changed(one).map_or(said.clone(), |how| {
+            [one] => how(one).map_or(said.clone(), |how| {
                 format!("{said} ({})", clip(&how, MAX_CHANGE_CHARS))
             }),
             _ => said,
         }
     });
     said.collect()
+}
+
+/// How a single experiment changed, where its group does not say that.
+fn how(line: &Line) -> Option<String> {
+    match line.steadiness {
+        Some(Steadiness::Unsteady(times)) => Some(format!("down {times} times in 24 h")),
+        Some(Steadiness::Steady(_)) => Some("steady again".to_owned()),
+        None => changed(line),
+    }
 }
 
 fn group<'a>(what: &str, lines: impl Iterator<Item = &'a Line>) -> String {

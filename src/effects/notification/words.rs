@@ -6,7 +6,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use engine::model::{Bookable, Health, spell_duration, spell_time_in};
-use engine::{Counts, Line};
+use engine::{Counts, Line, Steadiness};
 
 /// Shorter times are said in seconds.
 const SECONDS_UP_TO: u64 = 120;
@@ -45,6 +45,19 @@ pub(super) fn spell(length: Duration) -> String {
         return format!("{seconds} s");
     }
     spell_duration(Duration::from_secs((seconds + 30) / 60 * 60))
+}
+
+/// How often an experiment came and went, and what follows.
+pub(super) fn steadiness(steadiness: Steadiness) -> String {
+    let hold = spell(Steadiness::HOLDS_AFTER);
+    match steadiness {
+        Steadiness::Unsteady(times) => format!(
+            "unsteady, down {times} times within 24 h; the next message about it comes when it has held for {hold}"
+        ),
+        Steadiness::Steady(times) => {
+            format!("was unsteady, down {times} times within 24 h, and has held for {hold}")
+        }
+    }
 }
 
 /// A number with its noun.

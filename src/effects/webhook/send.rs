@@ -410,6 +410,8 @@ mod tests {
             affected: engine::Affected::default(),
             advice: Some("x".repeat(1_000)),
             notified_issues: vec![],
+            worst: None,
+            steadiness: None,
             last_seen: None,
             acknowledged: None,
         };

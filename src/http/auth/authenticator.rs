@@ -85,6 +85,12 @@ impl Authenticator {
         }
     }
 
+    /// What is no longer valid before its time.
+    #[must_use]
+    pub fn revocations(&self) -> &Revocations {
+        &self.revocations
+    }
+
     /// What a token says, if it is good and not revoked.
     pub(in crate::http) fn token(
         &self,

@@ -14,6 +14,7 @@ pub(in crate::http) mod login;
 mod origin;
 mod place;
 mod random;
+mod refusal;
 mod refusal_log;
 mod reportable;
 mod revoked;
@@ -25,15 +26,16 @@ pub use audit::{Audit, MAX_NOTE_BYTES, Noted};
 pub use caller::{Caller, Viewer};
 pub use place::{MAX_PLACE_BYTES, is_place};
 pub use random::{ID_LETTERS, id, same};
+pub use refusal::{Refusal, SignError};
 pub use refusal_log::RefusalLog;
 pub use reportable::{MAX_REPORTABLE, Reportable, ReportableError};
 pub use revoked::{
-    Keep, Kept, MAX_REVOKED, MAX_SIGNED_OUT, MAX_SIGNED_OUT_OF_ONE, Revocations, Revoked,
+    Keep, Kept, MAX_REVOKED, MAX_SIGNED_OUT, MAX_SIGNED_OUT_OF_ONE, Revocations, Revoked, is_over,
     revocation, revoked_in,
 };
 pub use scope::{Need, Reading, Scope, Scopes};
 pub use throttle::{MAX_ADDRESSES, MAX_FAILURES, RateLimit, Throttle, WINDOW, customer};
 pub use token::{
     AUDIENCE, AccessToken, Authority, Grant, Issued, LEEWAY, MAX_LIFE, MAX_NAME_BYTES,
-    MAX_TOKEN_BYTES, Refusal, Session, SignError, has_form, is_id,
+    MAX_TOKEN_BYTES, Session, has_form, is_id,
 };

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::token::Refusal;
+use super::refusal::Refusal;
 
 /// How long after a line there is none.
 const QUIET: Duration = Duration::from_secs(60);

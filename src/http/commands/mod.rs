@@ -3,5 +3,10 @@
 
 mod refusal;
 mod state;
+mod test_messages;
 
 pub use state::{Answered, Give, OrderState};
+pub use test_messages::{
+    Retry, TestMessages, TestOrder, TestOutcome, TestRefusal, TestReport, TestedRecipient,
+    TestedRoute,
+};

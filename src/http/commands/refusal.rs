@@ -1,5 +1,6 @@
 //! Refusals of the engine as errors of the API: the words are the engine's, the reason is for programs.
 
+use super::test_messages::TestRefusal;
 use crate::http::error::{ApiError, Reason};
 use engine::{Refusal, Refused};
 
@@ -9,10 +10,23 @@ impl From<Refusal> for ApiError {
     }
 }
 
+impl From<TestRefusal> for ApiError {
+    fn from(refusal: TestRefusal) -> Self {
+        let reason = match &refusal {
+            TestRefusal::Follower => Reason::Follower,
+            TestRefusal::NoRoutes | TestRefusal::NoRoute(_) => Reason::UnknownRoute,
+            TestRefusal::UnderWay => Reason::Busy,
+            TestRefusal::Stopping => Reason::Stopping,
+        };
+        Self::new(reason, refusal)
+    }
+}
+
 fn reason(refusal: &Refusal) -> Reason {
     match refusal {
         Refusal::ActiveSuppressions(refused) => reason_of_suppression(refused),
         Refusal::Follower => Reason::Follower,
+        Refusal::LeadLost => Reason::Unavailable,
         Refusal::NoExperiment(_) => Reason::UnknownExperiment,
         Refusal::NoPool(_) => Reason::UnknownPool,
         Refusal::NoResource(_) => Reason::UnknownResource,

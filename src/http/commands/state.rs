@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::test_messages::TestMessages;
 use engine::{Command, Impact, Receipt, Refusal, Scope, Snapshot};
 
 /// What comes of a command, later.
@@ -27,6 +28,8 @@ pub struct OrderState {
     pub component: Arc<IsWell>,
     /// Gives a command.
     pub give: Arc<Give>,
+    /// Sends test messages.
+    pub tests: TestMessages,
 }
 
 impl std::fmt::Debug for OrderState {

@@ -24,10 +24,11 @@ pub(super) fn booking(booking: Booking) -> Markup {
     html! { span.booking { (shape(booking.shape())) (booking.words()) } }
 }
 
-/// Health and bookability side by side, and that they do not fit together where they do not.
+/// That health and bookability do not fit together, and that it comes and goes, where that is so.
 pub(super) fn mismatch(experiment: &Experiment<'_>) -> Markup {
     html! {
         @if let Some(words) = experiment.mismatch { span.clash { (shape("clash")) (words) } }
+        @if let Some(times) = experiment.unsteady() { " " span.soft.small { "unsteady: down " (times) " times in 24 h" } }
     }
 }
 

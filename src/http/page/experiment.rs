@@ -17,9 +17,10 @@ use super::view::Experiment;
 use super::words::{self, clip};
 use crate::reports::{self, Restore};
 use crate::store::{OutboxQuery, SwitchRow};
-use engine::model::{JumpHealth, SourceName, StreamHealth, Visibility};
+use engine::model::{JumpHealth, SourceName, StreamHealth, Visibility, spell_duration};
 use engine::{
-    Connection, Event, Evidence, Issue, Report, Scopes, Seen, SourceView, StreamView, Traffic,
+    Connection, Event, Evidence, Issue, Report, Scopes, Seen, SourceView, Steadiness, StreamView,
+    Traffic,
 };
 
 /// The page.
@@ -101,6 +102,9 @@ fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>, usual: &[Restore]) ->
             @if let Some(cause) = cause(frame, experiment) { div { dt { "Not alone" } dd { (cause) } } }
             @if let Some(flapping) = &view.flapping {
                 div { dt { "Flapping" } dd { (words::since(flapping.since, now)) ". It counts as steady if its health does not change until " (words::time(flapping.steady_at, now)) "." } }
+            }
+            @if experiment.unsteady().is_some() {
+                div { dt { "Unsteady" } dd { "The next notification about it comes when it has held for " (spell_duration(Steadiness::HOLDS_AFTER)) "." } }
             }
             @if let Some(quieted) = &view.quiet { div { dt { "Notifications kept back" } dd { (components::quiet(quieted, frame.private, now)) } } }
             @if experiment.affected().next_week > 0 { div { dt { "Who needs it" } dd { (components::needed(experiment, now)) } } }

@@ -1,26 +1,35 @@
 //! The notifications that were sent, and those that wait: what each says, and who has it.
 
+use std::sync::Arc;
+
 use maud::{Markup, html};
 
 use super::components;
 use super::filter::MAX_ROWS;
 use super::history::Answer;
 use super::layout::Frame;
+use super::routes::WebState;
 use super::state::State;
 use super::words::{self, clip};
+use crate::http::{TestMessages, TestOutcome, TestReport, TestedRoute};
 use crate::store::{OutboxState, Said};
 use engine::RouteView;
 use engine::model::Health;
+
+/// Where a test message is ordered.
+pub(super) const TEST_PATH: &str = "/do/test-message";
 
 /// The most experiments that a subject names for each health.
 const MAX_NAMED: usize = 4;
 
 /// The page.
-pub(super) fn page(frame: &Frame<'_>, rows: Option<&Answer<Vec<Said>>>) -> Markup {
+pub(super) fn page(frame: &Frame<'_>, rows: Option<&Answer<Vec<Said>>>, tests: &Tests) -> Markup {
     html! {
         h1 { "Outbox" }
         p.soft { "The notifications that labwatch sends, and by which routes." }
         (routes(frame))
+        @if frame.acts { (tests.form(frame)) }
+        @if let Some(last) = tests.last.as_deref().filter(|_| frame.private) { (tested(frame, last)) }
         section #part-sent aria-labelledby="sent" {
             h2 #sent { "The last 30 days" }
             @match rows {
@@ -29,6 +38,70 @@ pub(super) fn page(frame: &Frame<'_>, rows: Option<&Answer<Vec<Said>>>) -> Marku
                 Some(Ok(rows)) if rows.is_empty() => (components::none("No notifications.")),
                 Some(Ok(rows)) => (list(frame, rows)),
             }
+        }
+    }
+}
+
+/// What test messages can be sent, and what became of the last one.
+pub(super) struct Tests {
+    routes: Vec<TestedRoute>,
+    last: Option<Arc<TestReport>>,
+}
+
+impl Tests {
+    pub(super) fn of(state: &WebState) -> Self {
+        let tests = state.orders.as_ref().map(|orders| &orders.tests);
+        Self {
+            routes: tests.map(|tests| (tests.routes)()).unwrap_or_default(),
+            last: tests.and_then(TestMessages::last),
+        }
+    }
+
+    /// The button, with the choice of a route where there are several.
+    fn form(&self, frame: &Frame<'_>) -> Markup {
+        html! {
+            @if !self.routes.is_empty() {
+                form.confirm #test method="post" action=(TEST_PATH) {
+                    @if let Some(csrf) = frame.caller.csrf() { input type="hidden" name="csrf" value=(csrf); }
+                    @if self.routes.len() > 1 {
+                        label for="test-route" { "Route" }
+                        select #test-route name="route" {
+                            option value="" { "all routes" }
+                            @for route in &self.routes { option { (route.route.as_str()) } }
+                        }
+                    }
+                    button #send-test type="submit" { "Send a test message" }
+                }
+            }
+        }
+    }
+}
+
+/// What became of a test, for each recipient.
+pub(super) fn tested(frame: &Frame<'_>, report: &TestReport) -> Markup {
+    let recipients = report
+        .routes
+        .iter()
+        .flat_map(|route| route.recipients.iter().map(move |one| (route, one)));
+    let rows = recipients.map(|(route, one)| {
+        let (shape_of, as_str, why) = match &one.outcome {
+            TestOutcome::Pending => ("unknown", "no answer yet", "–"),
+            TestOutcome::Taken => ("ok", "taken", "–"),
+            TestOutcome::Failed(why) => ("down", "not taken", why.as_str()),
+        };
+        [
+            html! { (clip(route.route.as_str())) },
+            html! { (route.channel.as_str()) },
+            html! { (clip(&one.recipient)) },
+            components::marked(shape_of, as_str),
+            html! { (clip(why)) },
+        ]
+    });
+    html! {
+        section #part-test aria-labelledby="tested" {
+            h2 #tested { "Last test message" }
+            p.soft { "Sent " (words::ago(report.at, frame.now)) " by " (clip(&report.by)) ". Taken means that the other side has it: look whether it arrives." }
+            (components::table("Test message", ["Route", "Channel", "Recipient", "State", "Why"], rows))
         }
     }
 }

@@ -309,12 +309,16 @@ async fn holds(moment: Moment, RawQuery(query): RawQuery) -> Response {
     )
 }
 
-async fn outbox(moment: Moment) -> Response {
+async fn outbox(State(state): State<WebState>, moment: Moment) -> Response {
     let rows = moment
         .kept(|reader| history::outbox(reader, moment.now))
         .await;
     let frame = moment.frame();
-    moment.page("/outbox", "Outbox", &outbox::page(&frame, rows.as_ref()))
+    moment.page(
+        "/outbox",
+        "Outbox",
+        &outbox::page(&frame, rows.as_ref(), &outbox::Tests::of(&state)),
+    )
 }
 
 async fn reports(

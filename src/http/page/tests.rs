@@ -20,7 +20,9 @@ use super::error_pages::with_lost_page;
 use super::routes::{WebState, routes};
 use super::state::State;
 use crate::http::auth::{AccessToken, Caller, Scope, Session};
-use crate::http::{Give, OrderState, Reports};
+use crate::http::{
+    Give, OrderState, Reports, TestMessages, TestOutcome, TestedRecipient, TestedRoute,
+};
 use engine::model::{
     Bookable, CallError, ConnectError, Health, JumpHealth, ResourceName, RouteName, SourceHealth,
     SourceName, StreamHealth, Stub, Topic,
@@ -184,6 +186,7 @@ fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
         route: RouteName::everybody(),
         health: view.health,
         at: ago(20),
+        unsteady: None,
     };
     let experiments_told = experiments
         .iter()
@@ -343,6 +346,7 @@ fn web_called(
         snapshots: snapshots.clone(),
         component,
         give,
+        tests: testable(),
     });
     let pages = routes(&WebState {
         snapshots,
@@ -357,6 +361,23 @@ fn web_called(
         title: Arc::new(|_| None),
     });
     with_lost_page(pages.open().layer(Extension(caller)), Arc::from(base))
+}
+
+/// A route that can be tested, of a labwatch that is about to stop.
+fn testable() -> TestMessages {
+    let ann = TestedRecipient {
+        recipient: "ann@example.org".to_owned(),
+        outcome: TestOutcome::Pending,
+    };
+    let route = TestedRoute {
+        route: RouteName::everybody(),
+        channel: Channel::Mail,
+        recipients: vec![ann],
+    };
+    TestMessages {
+        routes: Arc::new(move || vec![route.clone()]),
+        ..TestMessages::none()
+    }
 }
 
 /// The text that the forms of the session repeat.
@@ -1112,6 +1133,22 @@ async fn the_timeline_of_the_laboratory_lists_changes_newest_first() {
             && week.contains("href=\"/timeline?range=7d\" aria-current=\"true\""),
         "{week}"
     );
+}
+
+#[tokio::test]
+async fn an_unsteady_experiment_is_shown_as_such_with_its_count() {
+    let mut lab = sick_lab();
+    for told in Arc::make_mut(&mut lab.notified) {
+        told.unsteady = (told.stub.as_str() == "pend00").then_some(7);
+    }
+    let web = web(lab);
+    let shown = page(&web, "/experiments/pend00").await;
+    assert!(
+        shown.contains("unsteady: down 7 times in 24 h") && shown.contains("has held for 2 h"),
+        "{shown}"
+    );
+    let all = page(&web, "/").await;
+    assert_eq!(all.matches("unsteady: down").count(), 1, "{all}");
 }
 
 #[tokio::test]

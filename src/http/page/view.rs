@@ -75,6 +75,12 @@ impl<'a> Experiment<'a> {
         }
     }
 
+    /// How often it was down within a day, where a route was notified that it is unsteady.
+    pub(super) fn unsteady(&self) -> Option<u32> {
+        let notified = self.snapshot.notified(self.name());
+        notified.iter().filter_map(|one| one.unsteady).max()
+    }
+
     /// Whether it is not as it should be, acknowledged or not.
     pub(super) fn is_problem(&self) -> bool {
         self.state.is_problem() || self.mismatch.is_some()

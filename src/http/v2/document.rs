@@ -3,7 +3,7 @@
 use utoipa::OpenApi;
 
 use super::outcome::{Done, Made, Outcome, Would};
-use super::{availability, categories, reading, reports, suppressions};
+use super::{availability, categories, components, reading, reports, suppressions};
 use crate::http::document::{PROBLEM, put_together};
 use crate::http::error::Problem;
 use crate::http::{health, metrics};
@@ -37,6 +37,7 @@ pub const DOCUMENT_V2_JSON: &str = include_str!("../../../openapi/labwatch-v2.js
         (name = "experiments", description = "The experiments as they are"),
         (name = "history", description = "What happened, where a data folder is set"),
         (name = "suppressions", description = "Acknowledgements, silences and maintenance windows: they suppress notifications, and change nothing else"),
+        (name = "notifications", description = "Test messages, and what waits to be sent"),
         (name = "holds", description = "Resources that a person withdrew in book"),
         (name = "categories", description = "Named sets of experiments and components, which can be closed"),
         (name = "reports", description = "What components and experiments report by themselves (passive checks)"),
@@ -60,7 +61,9 @@ pub fn document_v2() -> utoipa::openapi::OpenApi {
         suppressions::reading().into_document(),
         suppressions::changing().into_document(),
         super::holds::changing().into_document(),
+        super::notifications::routes().into_document(),
         categories::reading().into_document(),
+        components::reading().into_document(),
         categories::changing().into_document(),
         reports::reading().into_document(),
         reports::reporting().into_document(),

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 
 use super::diff::Differ;
 use crate::http::auth::customer;
-use crate::http::server::Seat;
+use crate::http::seat::Seat;
 use engine::Snapshot;
 
 /// How many may listen at the same time.

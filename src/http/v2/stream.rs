@@ -25,7 +25,7 @@ use super::time::Timestamp;
 use crate::http::authenticator::Validity;
 use crate::http::client::Client;
 use crate::http::error::{ApiError, Reason};
-use crate::http::server::Seat;
+use crate::http::seat::Seat;
 use crate::http::state::Served;
 
 /// How often a listener hears that the connection lives.

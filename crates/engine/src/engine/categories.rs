@@ -1,13 +1,12 @@
 //! Evaluation of sticky categories on every step, from what the engine knows and what it is told of other components.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use super::Engine;
 use crate::experiments::experiment::Experiment;
 use crate::groups::category::{Kind, Member};
 use crate::model::{Bookable, Health, SourceHealth, SourceName, Stub};
-use crate::protocol::category::{CategoryState, ComponentHealth, Fitness};
+use crate::protocol::category::{CategoryState, Fitness};
 use crate::protocol::effect::Step;
 use crate::protocol::input::{Link, Role};
 use crate::protocol::record::Record;
@@ -18,14 +17,6 @@ use crate::suppressions::SuppressionLookup;
 const MAIL: &str = "mail";
 
 impl Engine {
-    /// Takes in how a component is.
-    pub(super) fn component(&mut self, component: ComponentHealth) {
-        self.groups
-            .components
-            .insert(Arc::clone(&component.name), component);
-        self.groups.categories.mark_dirty();
-    }
-
     /// Closes the sticky categories that have failed often enough. A follower closes none, and nothing is closed before the start is over:
     /// until then it is not known how things are.
     pub(super) fn evaluate_categories(&mut self, step: &mut Step) {
@@ -42,7 +33,7 @@ impl Engine {
             .iter()
             .map(|(name, fitness)| self.component_member(name, *fitness, &[]))
             .collect();
-        let reported = self.groups.components.values();
+        let reported = self.groups.components.values().map(|known| &known.health);
         members.extend(
             reported
                 .filter(|component| !own.contains_key(&*component.name))
@@ -124,7 +115,7 @@ impl Engine {
                 .groups
                 .components
                 .get(MAIL)
-                .map(|probed| probed.fitness);
+                .map(|probed| probed.health.fitness);
             let probed = probed.filter(|fitness| *fitness == Fitness::Fails);
             own.insert(MAIL, probed.unwrap_or(used));
         }
@@ -193,6 +184,7 @@ impl Source {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::time::Duration;
 
     use jiff::Timestamp;
@@ -200,7 +192,7 @@ mod tests {
     use super::*;
     use crate::groups::category::tests::rule;
     use crate::model::{Availability, Moment, ResourceName, Topic};
-    use crate::protocol::category::{CategoryRule, CategoryRules};
+    use crate::protocol::category::{CategoryRule, CategoryRules, ComponentHealth};
     use crate::protocol::effect::Effect;
     use crate::protocol::input::{BookReading, Input, ResourceReading};
     use crate::protocol::policy::Policy;
@@ -304,6 +296,7 @@ mod tests {
                 name: Arc::from("door"),
                 fitness: Fitness::Fails,
                 categories: Arc::default(),
+                problem: Some(Arc::from("it sticks")),
             };
             engine.step(Input::Component(door), at(2));
             let closed = engine.snapshot().categories.contains_key("exam");

@@ -138,13 +138,19 @@ impl DurableState {
                 Subject::Experiment(stub.clone()),
                 known.clone().map(StateValue::NotifiedExperiment),
             ),
-            Notified::Alert(alert, known) => {
-                (Subject::Alert(*alert), known.map(StateValue::NotifiedAlert))
-            }
+            Notified::Alert(alert, known) => (
+                Subject::Alert(alert.clone()),
+                known.map(StateValue::NotifiedAlert),
+            ),
             Notified::Unsteady(stub, told) => {
                 let key = StateKey::Unsteady(route.clone(), stub.clone());
                 let told = (!told.is_empty()).then(|| StateValue::Unsteady(told.clone()));
                 self.put(key, told);
+                return Vec::new();
+            }
+            Notified::Closing(stub, closing) => {
+                let key = StateKey::Closing(route.clone(), stub.clone());
+                self.put(key, closing.map(StateValue::Closing));
                 return Vec::new();
             }
             Notified::ReminderState(state) => {
@@ -176,6 +182,7 @@ impl DurableState {
                 StateKey::Notified(of, _)
                 | StateKey::Reminder(of)
                 | StateKey::Unsteady(of, _)
+                | StateKey::Closing(of, _)
                 | StateKey::Lane(of),
                 _,
             ) => *of == *route,

@@ -18,7 +18,7 @@ use crate::protocol::input::{BookReading, DeliveryFault, Role, SampleOutcome, Sw
 use crate::protocol::record::{ManifestChange, Record};
 use crate::protocol::report::Report;
 use crate::protocol::state::Notified;
-use crate::switching::availability::HoldChange;
+use crate::switching::resource::HoldChange;
 
 impl Engine {
     /// Takes up what is remembered of the time before the start.

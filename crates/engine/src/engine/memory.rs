@@ -81,6 +81,9 @@ impl Memory {
             (StateKey::Unsteady(route, stub), StateValue::Unsteady(told)) => {
                 self.notified(route, Notified::Unsteady(stub, told));
             }
+            (StateKey::Closing(route, stub), StateValue::Closing(closing)) => {
+                self.notified(route, Notified::Closing(stub, Some(closing)));
+            }
             (StateKey::Reminder(route), StateValue::Reminder(state)) => {
                 self.notified(route, Notified::ReminderState(state));
             }
@@ -96,7 +99,7 @@ impl Memory {
                 route.unconfirmed.extend(news);
                 route
                     .unconfirmed_alerts
-                    .extend(entry.alerts.iter().copied());
+                    .extend(entry.alerts.iter().cloned());
                 // Entries come in the order of their numbers: the last message says the most.
                 route.outbox = Some(entry);
             }

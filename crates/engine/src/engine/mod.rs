@@ -123,11 +123,8 @@ impl Engine {
             Input::Retry(channel) => self.notifications.retry(channel, now),
             Input::Delivered { id, outcome } => self.delivered(id, &outcome, &mut step),
             Input::Command(order) => self.command(order, &mut step),
-            Input::Component(component) => self.component(component),
-            Input::ComponentGone(name) => {
-                self.groups.components.remove(&name);
-                self.groups.categories.mark_dirty();
-            }
+            Input::Component(component) => self.groups.component(component, now),
+            Input::ComponentGone(name) => self.groups.component_gone(&name),
             Input::Role(role) => self.take_role(role),
             Input::Adopt(rules) => self.adopt(*rules, &mut step),
             Input::Wake => {}

@@ -1,18 +1,17 @@
 //! What a command would do, worked out on a snapshot: before it is given, for the person who is about to give it, and when it is carried
 //! out, for the engine. Changes nothing.
 
-use jiff::Timestamp;
+mod resource;
+mod suppression;
 
-use crate::groups::bookings::Affected;
-use crate::model::{Availability, Bookable, Health, ResourceName, SourceHealth, SourceName, Stub};
+use crate::model::{ResourceName, Stub};
 use crate::protocol::category::CategoryState;
 use crate::protocol::command::{Command, Impact, ManualOverride, Scope};
 use crate::protocol::input::Role;
 use crate::protocol::refusal::Refusal;
-use crate::protocol::snapshot::{ExperimentView, ResourceView, Snapshot};
+use crate::protocol::snapshot::{ExperimentView, Snapshot};
 use crate::suppressions::{
-    Acknowledgement, MAX_TEXT_BYTES, Maintenance, Refused, Silence, Subject, SuppressionEntry,
-    SuppressionId, check_text,
+    Maintenance, Refused, Silence, SuppressionEntry, SuppressionId, check_text,
 };
 
 /// The most names that an effect lists.
@@ -139,119 +138,6 @@ impl Snapshot {
         }
     }
 
-    fn acknowledging(
-        &self,
-        scope: &Scope,
-        by: &str,
-        text: &str,
-        until: Option<Timestamp>,
-    ) -> Result<Plan, Refusal> {
-        let subjects = match scope {
-            Scope::Experiments(_) | Scope::Pool(_) => self.to_acknowledge(scope)?,
-            Scope::Component(name) => vec![(self.bad_component(name)?, Health::Down)],
-            Scope::Installation => vec![(Subject::Installation, Health::Down)],
-        };
-        let entry = |(subject, health): (Subject, Health)| {
-            let (who, text) = (by.to_owned(), text.to_owned());
-            SuppressionEntry::Acknowledgement(Acknowledgement {
-                subject,
-                health,
-                who,
-                text,
-                since: self.at,
-                until,
-            })
-        };
-        let stubs: Vec<Stub> = subjects
-            .iter()
-            .filter_map(|(subject, _)| stub_of(subject))
-            .collect();
-        let about = if stubs.is_empty() {
-            scope.to_string()
-        } else {
-            names(&stubs)
-        };
-        let ends = match (scope, until) {
-            (Scope::Experiments(_) | Scope::Pool(_), None) if stubs.len() > 1 => {
-                "each is well again or gets worse".to_owned()
-            }
-            (Scope::Experiments(_) | Scope::Pool(_), None) => {
-                "it is well again or gets worse".to_owned()
-            }
-            (Scope::Component(_), None) => "it is well again".to_owned(),
-            (Scope::Installation, None) => "this is taken back".to_owned(),
-            (_, Some(until)) => format!("{until} at the latest"),
-        };
-        let adds: Vec<SuppressionEntry> = subjects.into_iter().map(entry).collect();
-        adds.iter().try_for_each(|entry| self.quiet.check(entry))?;
-        Ok(Plan {
-            adds,
-            ..Plan::of(format!("no mail about {about} until {ends}"), stubs)
-        })
-    }
-
-    /// The bad experiments of a scope that are not acknowledged.
-    fn to_acknowledge(&self, scope: &Scope) -> Result<Vec<(Subject, Health)>, Refusal> {
-        let found = self.in_scope(scope)?;
-        let subject =
-            |view: &&ExperimentView| (Subject::Experiment(view.stub.clone()), view.health);
-        let bad: Vec<(Subject, Health)> = found
-            .iter()
-            .filter(|view| view.health.is_bad())
-            .map(subject)
-            .collect();
-        if let ([view], []) = (found.as_slice(), bad.as_slice()) {
-            return Err(Refused::NotBad {
-                stub: view.stub.clone(),
-                health: view.health,
-            }
-            .into());
-        }
-        let known = |subject: &Subject| self.quiet.acknowledgement(subject);
-        let fresh: Vec<(Subject, Health)> = bad
-            .iter()
-            .filter(|(subject, _)| known(subject).is_none())
-            .cloned()
-            .collect();
-        if !fresh.is_empty() {
-            return Ok(fresh);
-        }
-        Err(
-            match bad
-                .first()
-                .and_then(|(subject, _)| known(subject).map(|known| (subject, known)))
-            {
-                Some((subject, (id, other))) => Refused::AlreadyAcknowledged {
-                    subject: subject.clone(),
-                    id,
-                    who: other.who.clone(),
-                }
-                .into(),
-                None => Refusal::NothingBad {
-                    scope: scope.to_string(),
-                    count: found.len(),
-                },
-            },
-        )
-    }
-
-    /// A component that is bad, as far as that is known here: the sources are. How others are is known where they are probed; there it is
-    /// checked before, and there the acknowledgement is ended once they are well.
-    fn bad_component(&self, name: &str) -> Result<Subject, Refusal> {
-        match SourceName::ALL
-            .into_iter()
-            .find(|source| source.as_str() == name)
-        {
-            Some(source) => match self.source(source).health {
-                SourceHealth::Late | SourceHealth::Down => Ok(Subject::Component(name.to_owned())),
-                SourceHealth::Starting | SourceHealth::Live => {
-                    Err(Refusal::ComponentIsWell(name.to_owned()))
-                }
-            },
-            None => Ok(Subject::Component(name.to_owned())),
-        }
-    }
-
     /// Which categories there are is known to the shell, which checks that before; here only those that were used are.
     fn switching_category(
         &self,
@@ -281,175 +167,6 @@ impl Snapshot {
             ..Plan::of(text, stubs)
         })
     }
-
-    fn unacknowledging(&self, scope: &Scope) -> Result<Plan, Refusal> {
-        let subjects = match scope {
-            Scope::Experiments(_) | Scope::Pool(_) => self
-                .in_scope(scope)?
-                .into_iter()
-                .map(|view| Subject::Experiment(view.stub.clone()))
-                .collect(),
-            Scope::Component(name) => vec![Subject::Component(name.clone())],
-            Scope::Installation => vec![Subject::Installation],
-        };
-        let found = subjects
-            .iter()
-            .filter_map(|subject| Some((self.quiet.acknowledgement(subject)?.0, subject)));
-        let (ends, subjects): (Vec<SuppressionId>, Vec<&Subject>) = found.unzip();
-        if ends.is_empty() {
-            return Err(Refusal::NotAcknowledged(scope.to_string()));
-        }
-        let stubs = subjects.into_iter().filter_map(stub_of).collect();
-        Ok(Plan {
-            ends,
-            ..Plan::of(format!("what is bad of {scope} is told again"), stubs)
-        })
-    }
-
-    fn quieting(&self, entry: SuppressionEntry) -> Result<Plan, Refusal> {
-        self.quiet.check(&entry)?;
-        let (pattern, when) = match &entry {
-            SuppressionEntry::Silence(silence) => {
-                (&silence.pattern, format!("until {}", silence.until))
-            }
-            SuppressionEntry::Maintenance(maintenance) => {
-                (&maintenance.pattern, maintenance.schedule.to_string())
-            }
-            SuppressionEntry::Acknowledgement(_) => {
-                return Err(Refused::Text {
-                    field: "pattern",
-                    most: MAX_TEXT_BYTES,
-                }
-                .into());
-            }
-        };
-        let matching = self
-            .experiments
-            .iter()
-            .filter(|view| pattern.matches(view.stub.as_str()))
-            .map(|view| view.stub.clone());
-        let stubs: Vec<Stub> = matching.collect();
-        let about = match stubs.as_slice() {
-            [] => format!("{}, which no experiment is called now", pattern.as_str()),
-            stubs => names(stubs),
-        };
-        Ok(Plan {
-            adds: vec![entry],
-            ..Plan::of(format!("no mail about {about}, {when}"), stubs)
-        })
-    }
-
-    fn holding(&self, name: &ResourceName, reason: &str) -> Result<Plan, Refusal> {
-        check_text("reason", reason)?;
-        let wanted = Availability {
-            available: false,
-            reason: reason.to_owned(),
-        };
-        if wanted.bookable() != Bookable::Held {
-            return Err(Refusal::OurPrefix);
-        }
-        let (view, resource) = self.resource(name)?;
-        match resource.bookable {
-            None => return Err(Refusal::NotRead(name.clone())),
-            Some(Bookable::Held) if resource.reason == reason => {
-                return Err(Refusal::HeldAlready(name.clone()));
-            }
-            Some(Bookable::Yes | Bookable::Withdrawn | Bookable::Held) => {}
-        }
-        let affected = self.calendar.affected(std::slice::from_ref(name), self.at);
-        let text = format!(
-            "{name} cannot be booked until a person enables it: {}",
-            self.in_book(bookings(affected, "cannot start"))
-        );
-        Ok(wishing(
-            name,
-            ManualOverride::Hold(reason.to_owned()),
-            text,
-            view,
-            affected,
-        ))
-    }
-
-    fn enabling(&self, name: &ResourceName) -> Result<Plan, Refusal> {
-        let (view, resource) = self.resource(name)?;
-        match resource.bookable {
-            None => return Err(Refusal::NotRead(name.clone())),
-            Some(Bookable::Yes) => return Err(Refusal::Bookable(name.clone())),
-            Some(Bookable::Withdrawn) => {
-                if let Some(category) = self.quarantined.get(&view.stub) {
-                    return Err(Refusal::Quarantined {
-                        resource: name.clone(),
-                        category: category.clone(),
-                    });
-                }
-                return Err(Refusal::Ours {
-                    resource: name.clone(),
-                    stub: view.stub.clone(),
-                    health: view.health,
-                });
-            }
-            Some(Bookable::Held) => {}
-        }
-        let affected = self.calendar.affected(std::slice::from_ref(name), self.at);
-        let text = if view.health.is_unusable() {
-            let text = format!(
-                "no person holds {name} any more, but {} is {}: it can be booked when that works",
-                view.stub, view.health
-            );
-            self.in_book(text)
-        } else {
-            format!(
-                "{name} can be booked again: {}",
-                self.in_book(bookings(affected, "can start"))
-            )
-        };
-        Ok(wishing(name, ManualOverride::Enable, text, view, affected))
-    }
-
-    fn resource(&self, name: &ResourceName) -> Result<(&ExperimentView, &ResourceView), Refusal> {
-        let all = self.experiments.iter().flat_map(|view| {
-            view.resources
-                .iter()
-                .map(move |resource| (view.as_ref(), resource))
-        });
-        all.into_iter()
-            .find(|(_, resource)| resource.name == *name)
-            .ok_or_else(|| Refusal::NoResource(name.clone()))
-    }
-
-    /// What is written into book waits for book.
-    fn in_book(&self, text: String) -> String {
-        if self.source(SourceName::Book).health == SourceHealth::Down {
-            return format!("{text}. Book does not answer now: it is done as soon as book does");
-        }
-        text
-    }
-}
-
-fn wishing(
-    name: &ResourceName,
-    manual_override: ManualOverride,
-    text: String,
-    view: &ExperimentView,
-    affected: Affected,
-) -> Plan {
-    let plan = Plan::of(text, vec![view.stub.clone()]);
-    let effect = Impact {
-        affected: Some(affected),
-        ..plan.effect
-    };
-    Plan {
-        manual_override: Some((name.clone(), manual_override)),
-        effect,
-        ..plan
-    }
-}
-
-fn stub_of(subject: &Subject) -> Option<Stub> {
-    match subject {
-        Subject::Experiment(stub) => Some(stub.clone()),
-        Subject::Component(_) | Subject::Installation => None,
-    }
 }
 
 /// The first few names.
@@ -458,23 +175,5 @@ fn names(stubs: &[Stub]) -> String {
     match stubs.len().saturating_sub(NAMED) {
         0 => named.join(", "),
         more => format!("{} and {more} more", named.join(", ")),
-    }
-}
-
-/// The bookings that something happens to, in words.
-fn bookings(affected: Affected, what: &str) -> String {
-    let session = if affected.in_session {
-        "; one is in session now"
-    } else {
-        ""
-    };
-    let day = match affected.next_day {
-        0 => "nothing is booked in the next 24 h".to_owned(),
-        1 => format!("1 booking of the next 24 h {what}"),
-        n => format!("{n} bookings of the next 24 h {what}"),
-    };
-    match affected.next_week {
-        week if week > affected.next_day => format!("{day}, {week} of the next 7 days{session}"),
-        _ => format!("{day}{session}"),
     }
 }

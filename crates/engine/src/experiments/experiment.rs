@@ -62,6 +62,10 @@ pub(crate) struct Experiment {
     pub(crate) since: Moment,
     /// Since when it has been other than ok, across everything that was not evaluated.
     pub(crate) bad_since: Option<Moment>,
+    /// The worst that it is, or was the last time, while not ok.
+    pub(crate) worst: Option<Health>,
+    /// When it was last found to be another than before.
+    pub(crate) decided: Moment,
     pub(crate) issues: Vec<Issue>,
     first_judged: bool,
     /// The number of the first of relay's latest reports that all show it lost.
@@ -96,6 +100,8 @@ impl Experiment {
             health: Health::Unknown,
             since: now,
             bad_since: None,
+            worst: None,
+            decided: now,
             issues: Vec::new(),
             first_judged: false,
             lost_at: None,

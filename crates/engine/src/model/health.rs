@@ -116,6 +116,13 @@ impl Health {
         }
     }
 
+    /// The worse of this and what is known, where this is bad.
+    #[must_use]
+    pub fn worst_of(self, known: Option<Self>) -> Option<Self> {
+        self.is_bad()
+            .then(|| known.map_or(self, |known| known.max(self)))
+    }
+
     /// Whether students cannot use it, so that it is withdrawn. What is not evaluated stays as it is.
     #[must_use]
     pub fn is_unusable(self) -> bool {

@@ -8,13 +8,12 @@ use jiff::Timestamp;
 use super::context::NotificationContext;
 use super::delivery::{InFlight, NotifiedState};
 use super::route_notifier::RouteNotifier;
-use super::unsteady;
 use crate::experiments::experiment::Experiment;
 use crate::groups::bookings::Affected;
 use crate::model::{Health, Moment, Stub};
 use crate::protocol::audience::Notification;
 use crate::protocol::state::{Alert, Known, MailThread, MessageId};
-use crate::protocol::summary::{Line, Occasion, Summary, Thread};
+use crate::protocol::summary::{Line, Occasion, Steadiness, Summary, Thread};
 
 /// The most earlier messages that one refers to. A mail program needs one of an incident's to put a message beside them.
 const MAX_REFERENCES: usize = 10;
@@ -38,6 +37,7 @@ impl RouteNotifier {
         alerts.extend(closing.clone().map(|(stub, closing)| closing.line(stub)));
         let closings = closing.map(|(stub, _)| stub.clone()).collect();
         let references = self.references(occasion, &news, &problems, &alert_states);
+        let background = context.background(&self.route, &alerts);
         let mut summary = Summary {
             id: message.id,
             route: self.route.name.clone(),
@@ -52,7 +52,7 @@ impl RouteNotifier {
             problems,
             alerts,
             counts: context.counts(&self.route),
-            background: context.background(&self.route),
+            background,
             reminder: (occasion == Occasion::Reminder)
                 .then(|| self.reminder(context.now))
                 .flatten(),
@@ -82,7 +82,7 @@ impl RouteNotifier {
         let known = self
             .pending
             .iter()
-            .filter(|(_, pending)| !pending.is_half_known(context.reported, context.now))
+            .filter(|(stub, pending)| !context.is_half_known(stub, pending))
             .map(|(stub, _)| stub)
             .filter(|stub| !self.is_held(stub, context.now))
             .filter_map(|stub| context.experiment(stub))
@@ -96,7 +96,7 @@ impl RouteNotifier {
             .map(|(experiment, known)| {
                 let entry = (!known.is_plain()).then_some((known, experiment.bad_since));
                 let mut line = self.line(experiment, context);
-                line.advice = self.unsteadiness(&line, context.now);
+                line.steadiness = self.steadiness(&line, context.now);
                 (line, (experiment.stub.clone(), entry))
             })
             .collect();
@@ -109,14 +109,15 @@ impl RouteNotifier {
     }
 
     /// What is to be said of an experiment that comes and goes.
-    fn unsteadiness(&self, line: &Line, now: Moment) -> Option<String> {
+    fn steadiness(&self, line: &Line, now: Moment) -> Option<Steadiness> {
         let gets_worse = line.health.is_unusable() && !line.notified.is_unusable();
-        if self.unsteady.is_unsteady(&line.stub) {
-            Some(unsteady::words_steady())
-        } else if gets_worse && self.unsteady.becomes(&line.stub, now) {
-            Some(unsteady::words())
-        } else {
-            None
+        match self.unsteady.times(&line.stub) {
+            Some(times) => Some(Steadiness::Steady(times)),
+            None if gets_worse => self
+                .unsteady
+                .becomes(&line.stub, now)
+                .map(Steadiness::Unsteady),
+            None => None,
         }
     }
 
@@ -129,9 +130,15 @@ impl RouteNotifier {
         let notified = open.filter(|experiment| {
             self.notified.contains_key(&experiment.stub) || !context.is_suppressed(&experiment.stub)
         });
-        notified
-            .map(|experiment| self.line(experiment, context))
-            .collect()
+        let lines = notified.map(|experiment| {
+            let unsteady = self.unsteady.times(&experiment.stub);
+            let is_held = self.is_held(&experiment.stub, context.now);
+            Line {
+                steadiness: unsteady.filter(|_| is_held).map(Steadiness::Unsteady),
+                ..self.line(experiment, context)
+            }
+        });
+        lines.collect()
     }
 
     /// Whether an experiment belongs among the open problems: it is bad, or it was told bad and is not evaluated now.
@@ -159,6 +166,9 @@ impl RouteNotifier {
             .and_then(|notified| notified.bad_since)
             .or(unconfirmed);
         let is_well = experiment.health == Health::Ok;
+        let known = notified.map(|notified| notified.known.health);
+        let seen = self.worst.get(&experiment.stub).copied();
+        let worst = [known, seen, experiment.worst].into_iter().flatten().max();
         let well_since = self
             .well_since
             .get(&experiment.stub)
@@ -179,6 +189,8 @@ impl RouteNotifier {
             advice: None,
             notified_issues: notified.map_or_else(Vec::new, |heard| heard.known.issues.clone()),
             last_seen: None,
+            worst: worst.filter(|worst| bad_since.is_some() && is_well && worst.is_bad()),
+            steadiness: None,
             acknowledged: None,
         }
     }

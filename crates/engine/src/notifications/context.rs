@@ -9,27 +9,24 @@ use crate::experiments::experiment::Experiment;
 use crate::experiments::fleet::Fleet;
 use crate::groups::Groups;
 use crate::groups::pool::Severity;
-use crate::model::{Bookable, Health, Moment, Stub, Visibility, spell_time_in};
+use crate::model::{Bookable, Health, JumpHealth, Moment, Stub, Visibility, spell_time_in};
 use crate::notifications::correlation::Cause;
 use crate::notifications::own;
+use crate::notifications::pending::Pending;
 use crate::notifications::route::Route;
 use crate::protocol::snapshot::{Counts, RouteView};
 use crate::protocol::state::{Alert, Known};
-use crate::protocol::summary::{Background, Line, Summary};
+use crate::protocol::summary::{AlertLine, Background, Line, Summary};
 use crate::suppressions::SuppressionLookup;
 use crate::switching::Switching;
 
-/// An outage of a source, or of book's manifest, that is shorter than this is not told: servers are restarted, and come back
-/// within seconds.
+/// An outage of a source, of book's manifest, or of a component that is shorter than this is not told: servers are restarted, and come
+/// back within seconds.
 const TELL_OUTAGE_AFTER: Duration = Duration::from_secs(60);
-
-/// A report of jump that came within this time after an experiment was last complete may be older than its loss: relay reports each 5 s,
-/// and so does jump.
-const JUMP_SEES_WITHIN: Duration = Duration::from_secs(6);
 
 /// What is said instead of an advice that rests on the remote login.
 const LOGIN_UNKNOWN: &str =
-    "Jump has not reported since: whether its computer is up is not known yet.";
+    "Whether its computer is up is not known yet: jump has not confirmed it since the loss.";
 
 /// A concern that holds now, in words.
 #[derive(Debug, Clone)]
@@ -102,6 +99,34 @@ impl NotificationContext<'_> {
         self.suppressions.covers(stub)
     }
 
+    /// What is said when an alert has ended.
+    pub(super) fn ended_text(&self, alert: &Alert) -> String {
+        match alert {
+            Alert::Blind => "labwatch gets reports from the laboratory again".to_owned(),
+            Alert::Source(name) => format!("{name} reports again"),
+            Alert::ManifestLost => "book has a manifest again".to_owned(),
+            Alert::Sampling => "streams are sampled again".to_owned(),
+            Alert::Component(name) if self.groups.components.contains_key(name.as_str()) => {
+                format!("{name} works again")
+            }
+            Alert::Component(name) => format!("{name} is not watched any more"),
+        }
+    }
+
+    /// From when on something of an experiment may be told: it rests on no source that has not reported since, for as long as is waited
+    /// for that.
+    pub(super) fn ready(&self, stub: &Stub, pending: &Pending) -> Moment {
+        let is_leaving = self.experiment(stub).is_some_and(|experiment| {
+            experiment.login() == JumpHealth::Up && !experiment.is_login_reported()
+        });
+        pending.ready(self.reported, is_leaving)
+    }
+
+    /// Whether the other source of what is to be told of an experiment is still to be waited for.
+    pub(super) fn is_half_known(&self, stub: &Stub, pending: &Pending) -> bool {
+        pending.changed.is_some() && self.ready(stub, pending) > self.now
+    }
+
     /// Adds to a summary what surrounds its problems, and puts those first that students need first.
     pub(crate) fn add_context(&self, summary: &mut Summary) {
         let now = self.now.wall();
@@ -124,23 +149,28 @@ impl NotificationContext<'_> {
     }
 
     /// What is worth knowing on a route, whatever is new.
-    pub(crate) fn background(&self, route: &Route) -> Background {
+    pub(crate) fn background(&self, route: &Route, alerts: &[AlertLine]) -> Background {
         let now = self.now.wall();
         Background {
             causes: Vec::new(),
             short_pools: self.short_pools(route, now),
             forgotten_holds: self.forgotten_holds(route, now),
             silences: self.suppressions.silences(route),
-            own: own::problems(&self.groups.components, &self.routes, now, &route.zone),
+            own: own::problems(
+                &self.groups.components,
+                &self.routes,
+                alerts,
+                now,
+                &route.zone,
+            ),
         }
     }
 
     /// What can be done about an experiment. What rests on a remote login of which jump has not reported since the loss is not known yet.
     fn advice(&self, experiment: &Experiment) -> Option<String> {
-        let is_login_old = experiment.last_complete().is_some_and(|seen| {
-            let is_newer = |reported| reported >= seen + JUMP_SEES_WITHIN;
-            !experiment.is_login_reported() || !self.jump_reported.is_some_and(is_newer)
-        });
+        let is_newer = |reported| reported >= experiment.decided;
+        let is_login_old = experiment.last_complete().is_some()
+            && !(experiment.is_login_reported() && self.jump_reported.is_some_and(is_newer));
         let advice = |is_login_old| self.views.derived.advice_for(experiment, is_login_old);
         let unknown = || {
             advice(false)
@@ -285,20 +315,13 @@ impl Known {
 
 impl Alert {
     /// Since when it must have held to be told.
-    pub(crate) fn told_after(self) -> Duration {
+    pub(crate) fn told_after(&self) -> Duration {
         match self {
-            Self::Blind | Self::Source(_) | Self::ManifestLost | Self::Sampling => {
-                TELL_OUTAGE_AFTER
-            }
-        }
-    }
-
-    pub(super) fn ended_text(self) -> String {
-        match self {
-            Self::Blind => "labwatch gets reports from the laboratory again".to_owned(),
-            Self::Source(name) => format!("{name} reports again"),
-            Self::ManifestLost => "book has a manifest again".to_owned(),
-            Self::Sampling => "streams are sampled again".to_owned(),
+            Self::Blind
+            | Self::Source(_)
+            | Self::ManifestLost
+            | Self::Sampling
+            | Self::Component(_) => TELL_OUTAGE_AFTER,
         }
     }
 }

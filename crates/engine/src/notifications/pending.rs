@@ -48,15 +48,11 @@ impl Pending {
         self.changed = self.changed.or(other.changed);
     }
 
-    /// Whether its other source is still to be waited for.
-    pub(super) fn is_half_known(&self, reported: Option<Moment>, now: Moment) -> bool {
-        self.changed.is_some() && self.ready(reported) > now
-    }
-
-    /// From when on it is told, where the last source whose report counts has reported at `reported`.
-    pub(super) fn ready(&self, reported: Option<Moment>) -> Moment {
+    /// From when on it is told, where the last source whose report counts has reported at `reported`. `is_leaving`: jump's newest report
+    /// lacks it, and does not count yet.
+    pub(super) fn ready(&self, reported: Option<Moment>, is_leaving: bool) -> Moment {
         match self.changed {
-            Some(changed) if reported.is_some_and(|at| at < changed) => {
+            Some(changed) if is_leaving || reported.is_some_and(|at| at < changed) => {
                 self.from.max(changed + PARTS_FOLLOW_WITHIN)
             }
             _ => self.from,

@@ -9,10 +9,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::experiments::experiment::Experiment;
-use crate::model::{CallError, Health, Moment, RouteName, Stub};
+use crate::model::{CallError, ComponentName, Health, Moment, RouteName, Stub};
 use crate::notifications::alerts::Alerts;
 use crate::notifications::budget::Budget;
-use crate::notifications::closing::Closing;
 use crate::notifications::context::NotificationContext;
 use crate::notifications::delivery::Delivery;
 use crate::notifications::digest::Digests;
@@ -20,7 +19,9 @@ use crate::notifications::pending::{PARTS_FOLLOW_WITHIN, Pending};
 use crate::notifications::route::Route;
 use crate::notifications::unsteady::Unsteady;
 use crate::protocol::audience::{Audience, Notification, Recipient};
-use crate::protocol::state::{Alert, Known, MailThread, MessageId, Notified, ReminderState};
+use crate::protocol::state::{
+    Alert, Closing, Known, MailThread, MessageId, Notified, ReminderState,
+};
 
 pub(super) use outcome::not_reached;
 
@@ -83,6 +84,8 @@ pub(super) struct RouteNotifier {
     pub(super) unconfirmed: BTreeMap<Stub, Moment>,
     /// Since when experiments are well again of which people do not know that yet. A source may have told nothing since.
     pub(super) well_since: BTreeMap<Stub, Moment>,
+    /// The worst that experiments were since recipients knew them as well.
+    pub(super) worst: BTreeMap<Stub, Health>,
     /// Since when there is something to tell that is not held back.
     waiting_since: Option<Moment>,
     pub(super) delivery: Delivery,
@@ -126,6 +129,7 @@ impl RouteNotifier {
             pending: BTreeMap::new(),
             unconfirmed: BTreeMap::new(),
             well_since: BTreeMap::new(),
+            worst: BTreeMap::new(),
             waiting_since: None,
             delivery: Delivery::default(),
             budget: Budget::default(),
@@ -148,29 +152,40 @@ impl RouteNotifier {
             && !is_past(self.digest_at(now))
     }
 
-    pub(super) fn goes_on(&self, alert: Alert) -> bool {
+    pub(super) fn goes_on(&self, alert: &Alert) -> bool {
         self.alert_states.goes_on(alert)
     }
 
-    /// Takes note that an experiment changed.
+    /// The components of whose alerts people know, or may know, and that go on.
+    pub(super) fn components(&self) -> impl Iterator<Item = &ComponentName> {
+        self.alert_states
+            .going_on()
+            .filter_map(|alert| match alert {
+                Alert::Component(name) => Some(name),
+                Alert::Blind | Alert::Source(_) | Alert::ManifestLost | Alert::Sampling => None,
+            })
+    }
+
+    /// Takes note that an experiment changed. Returns what is to be kept of that.
     pub(super) fn note_change(
         &mut self,
         experiment: &Experiment,
         manifest_known: bool,
         now: Moment,
-    ) {
+    ) -> Option<Notified> {
         let stub = &experiment.stub;
         if !self.route.hears_of(stub) {
-            return;
+            return None;
         }
-        let Some(known) = Known::of(experiment, manifest_known) else {
-            return;
-        };
+        let known = Known::of(experiment, manifest_known)?;
+        if let Some(worst) = known.health.worst_of(self.worst.get(stub).copied()) {
+            self.worst.insert(stub.clone(), worst);
+        }
         let unusable = known.health.is_unusable();
         if let Some(holds_at) = self.unsteady.note(stub, unusable, now) {
             self.delivery.note_change(stub, &known);
             self.pending.insert(stub.clone(), Pending::from(holds_at));
-            return;
+            return self.unsteady.all_of(stub);
         }
         let heard = self.notified.get(stub);
         let notified = heard.map_or_else(Known::assumed, |heard| heard.known.clone());
@@ -178,7 +193,10 @@ impl RouteNotifier {
         if !unconfirmed && !known.is_worth_telling_after(&notified) {
             self.pending.remove(stub);
             self.well_since.remove(stub);
-            return;
+            if known.is_plain() {
+                self.worst.remove(stub);
+            }
+            return None;
         }
         let heard_at = heard
             .and_then(|heard| heard.thread)
@@ -203,6 +221,7 @@ impl RouteNotifier {
             .entry(stub.clone())
             .and_modify(|known| known.add(pending))
             .or_insert(pending);
+        None
     }
 
     /// Takes note that an experiment is forgotten. Who was told that it is bad hears that it is not watched any more. Returns what is to
@@ -211,6 +230,7 @@ impl RouteNotifier {
         self.pending.remove(stub);
         self.unconfirmed.remove(stub);
         self.well_since.remove(stub);
+        self.worst.remove(stub);
         let mut gone = Vec::new();
         if self.unsteady.forget(stub) {
             gone.push(Notified::Unsteady(stub.clone(), Vec::new()));
@@ -218,7 +238,9 @@ impl RouteNotifier {
         if let Some(heard) = self.notified.remove(stub) {
             gone.push(Notified::Experiment(stub.clone(), None));
             if heard.known.health.is_bad() {
-                self.closing.insert(stub.clone(), Closing::of(&heard, now));
+                let closing = Closing::of(&heard, now);
+                gone.push(Notified::Closing(stub.clone(), Some(closing)));
+                self.closing.insert(stub.clone(), closing);
             }
         }
         gone
@@ -251,22 +273,27 @@ impl RouteNotifier {
             .pending
             .iter()
             .filter(|(stub, _)| !context.is_suppressed(stub) && !self.is_held(stub, now))
-            .map(|(_, pending)| pending.ready(context.reported))
+            .map(|(stub, pending)| context.ready(stub, pending))
             .min();
-        let ready = self.pending.values();
-        self.next_ready = ready
-            .map(|pending| pending.ready(context.reported))
+        self.next_ready = self
+            .pending
+            .iter()
+            .map(|(stub, pending)| context.ready(stub, pending))
             .filter(|at| *at > now)
             .min();
         self.waiting_since = first
             .into_iter()
             .chain(self.alert_states.untold_since)
-            .chain(self.closing.values().map(|closing| closing.ended))
+            .chain(
+                self.closing
+                    .values()
+                    .map(|closing| now.back_at(closing.ended)),
+            )
             .min();
         // What is known by half says soon whether a message that failed still holds.
-        let mut pending = self.pending.values();
+        let mut pending = self.pending.iter();
         let is_in_doubt = self.delivery.failed().is_some()
-            && pending.any(|pending| pending.is_half_known(context.reported, now));
+            && pending.any(|(stub, pending)| context.is_half_known(stub, pending));
         if is_in_doubt || !self.delivery.may_send(now) {
             return None;
         }

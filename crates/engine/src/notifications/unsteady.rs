@@ -5,22 +5,41 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::{Moment, Stub};
+use crate::protocol::state::Notified;
+use crate::protocol::summary::Steadiness;
 
 /// An experiment that recipients were told to be unusable for this many times within [`WITHIN`] is unsteady.
 pub(super) const UNSTEADY_AFTER: usize = 4;
 
 const WITHIN: Duration = Duration::from_secs(24 * 3600);
 
-/// One that stayed usable, or unusable, for so long is steady again.
-const STEADY_AFTER: Duration = Duration::from_secs(2 * 3600);
+/// The most swings of an experiment that are counted.
+const MAX_COUNTED: usize = 100;
 
 /// When recipients were told that an experiment is unusable, and how it has been since.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Swings {
-    /// Oldest first, at most [`UNSTEADY_AFTER`].
-    told: Vec<Moment>,
+    /// When it became unusable, oldest first: as recipients were told, and once it is unsteady as it is.
+    down: Vec<Moment>,
     /// Whether it is unusable, and since when it is or is not.
     now: Option<(bool, Moment)>,
+}
+
+impl Swings {
+    fn is_unsteady(&self) -> bool {
+        self.down.len() >= UNSTEADY_AFTER
+    }
+
+    /// Takes note that it is unusable. What is long ago counts no more, but it stays unsteady by that.
+    fn push(&mut self, now: Moment) {
+        let old = self.down.iter().take_while(|at| now.since(**at) >= WITHIN);
+        let old = old
+            .count()
+            .min(self.down.len().saturating_sub(UNSTEADY_AFTER - 1));
+        let surplus = (self.down.len() + 1).saturating_sub(MAX_COUNTED);
+        self.down.drain(..old.max(surplus));
+        self.down.push(now);
+    }
 }
 
 /// The swings of a route's experiments.
@@ -28,49 +47,52 @@ struct Swings {
 pub(super) struct Unsteady(BTreeMap<Stub, Swings>);
 
 impl Unsteady {
-    /// Takes up when recipients were told that an experiment is unusable.
-    pub(super) fn recall(&mut self, stub: &Stub, told: Vec<Moment>) {
-        self.0.insert(stub.clone(), Swings { told, now: None });
+    /// Takes up when an experiment became unusable.
+    pub(super) fn recall(&mut self, stub: &Stub, down: Vec<Moment>) {
+        self.0.insert(stub.clone(), Swings { down, now: None });
     }
 
     /// Recipients were told that an experiment, which they knew as usable, is not. Returns when they were told so.
     pub(super) fn told(&mut self, stub: &Stub, now: Moment) -> &[Moment] {
         let swings = self.0.entry(stub.clone()).or_default();
-        swings.told.retain(|at| now.since(*at) < WITHIN);
-        if swings.told.len() < UNSTEADY_AFTER {
-            swings.told.push(now);
-        }
-        &swings.told
+        swings.down.retain(|at| now.since(*at) < WITHIN);
+        swings.push(now);
+        swings.now = Some((true, now)).filter(|_| swings.is_unsteady());
+        &swings.down
     }
 
-    /// Whether a message of now that says that an experiment is unusable makes it unsteady.
-    pub(super) fn becomes(&self, stub: &Stub, now: Moment) -> bool {
-        let recent = |swings: &Swings| {
-            let recent = swings.told.iter().filter(|at| now.since(**at) < WITHIN);
-            recent.count() + 1 >= UNSTEADY_AFTER
-        };
-        !self.is_unsteady(stub) && self.0.get(stub).is_some_and(recent)
+    /// How often it was unusable, if a message of now that says that it is makes it unsteady.
+    pub(super) fn becomes(&self, stub: &Stub, now: Moment) -> Option<u32> {
+        let swings = self.0.get(stub).filter(|swings| !swings.is_unsteady())?;
+        let recent = swings.down.iter().filter(|at| now.since(**at) < WITHIN);
+        let times = recent.count() + 1;
+        (times >= UNSTEADY_AFTER).then(|| times.try_into().unwrap_or(u32::MAX))
     }
 
     /// Whether it was told as unsteady and has not held since.
     pub(super) fn is_unsteady(&self, stub: &Stub) -> bool {
-        self.0
-            .get(stub)
-            .is_some_and(|swings| swings.told.len() >= UNSTEADY_AFTER)
+        self.0.get(stub).is_some_and(Swings::is_unsteady)
+    }
+
+    /// How often an unsteady experiment was unusable within a day; `None` where it is steady.
+    pub(super) fn times(&self, stub: &Stub) -> Option<u32> {
+        let swings = self.0.get(stub).filter(|swings| swings.is_unsteady())?;
+        Some(swings.down.len().try_into().unwrap_or(u32::MAX))
     }
 
     /// Takes note of how an unsteady experiment is. Returns when it has held for long enough, if it goes on so.
     pub(super) fn note(&mut self, stub: &Stub, unusable: bool, now: Moment) -> Option<Moment> {
-        let swings = self
-            .0
-            .get_mut(stub)
-            .filter(|swings| swings.told.len() >= UNSTEADY_AFTER)?;
+        let swings = self.0.get_mut(stub).filter(|swings| swings.is_unsteady())?;
         let since = match swings.now {
             Some((was, since)) if was == unusable => since,
             _ => now,
         };
+        let was_usable = swings.now.is_some_and(|(was, _)| !was);
+        if unusable && was_usable {
+            swings.push(now);
+        }
         swings.now = Some((unusable, since));
-        Some(since + STEADY_AFTER)
+        Some(since + Steadiness::HOLDS_AFTER)
     }
 
     /// It has held, or it is gone. Returns whether anything was known of it.
@@ -78,30 +100,19 @@ impl Unsteady {
         self.0.remove(stub).is_some()
     }
 
-    /// Experiments that are unsteady, or may become so, with when they were told to be unusable.
+    /// Experiments that are unsteady, or may become so, with when they became unusable.
     pub(super) fn all(&self) -> impl Iterator<Item = (&Stub, &[Moment])> {
-        self.0.iter().map(|(stub, swings)| (stub, &swings.told[..]))
+        self.0.iter().map(|(stub, swings)| (stub, &swings.down[..]))
+    }
+
+    /// What is to be kept of one.
+    pub(super) fn all_of(&self, stub: &Stub) -> Option<Notified> {
+        let down = self.0.get(stub)?.down.iter().map(|at| at.wall());
+        Some(Notified::Unsteady(stub.clone(), down.collect()))
     }
 
     /// Forgets the experiments of which this does not hold.
     pub(super) fn retain(&mut self, mut holds: impl FnMut(&Stub) -> bool) {
         self.0.retain(|stub, _| holds(stub));
     }
-}
-
-/// What is said of an experiment that becomes unsteady.
-pub(super) fn words() -> String {
-    format!(
-        "It is unsteady: down for the {UNSTEADY_AFTER}th time within {} h. The next message about it comes when it has held for {} h.",
-        WITHIN.as_secs() / 3_600,
-        STEADY_AFTER.as_secs() / 3_600
-    )
-}
-
-/// What is said of one that has held.
-pub(super) fn words_steady() -> String {
-    format!(
-        "It was unsteady and has been steady for {} h.",
-        STEADY_AFTER.as_secs() / 3_600
-    )
 }

@@ -12,6 +12,8 @@ pub enum Refusal {
     ActiveSuppressions(Refused),
     /// This labwatch only watches.
     Follower,
+    /// It led when the command came, and leads no more. Unlike all others: whether the command was kept is not known.
+    LeadLost,
     /// No experiment has such a name.
     NoExperiment(String),
     /// There is no pool of this name.
@@ -83,6 +85,10 @@ impl fmt::Display for Refusal {
             Self::Follower => write!(
                 f,
                 "this labwatch only watches: give the command to the one that leads"
+            ),
+            Self::LeadLost => write!(
+                f,
+                "another replica is about to lead, and whether the command was kept is not known: look in a few seconds, and give it again where it was not"
             ),
             Self::NoExperiment(name) => write!(f, "no experiment is called {name}: check the name"),
             Self::NoPool(name) => write!(f, "there is no pool {name}: check the name"),
@@ -177,6 +183,7 @@ impl Refusal {
             | Self::NoCategory(_)
             | Self::NoComponent(_)
             | Self::Busy
+            | Self::LeadLost
             | Self::Stopping => Ok(()),
         }
     }

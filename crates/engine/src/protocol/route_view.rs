@@ -51,4 +51,6 @@ pub struct ToldView {
     pub health: Health,
     /// When they were last told.
     pub at: Timestamp,
+    /// How often it was unusable within a day, where it comes and goes and they are told no more of it until it holds.
+    pub unsteady: Option<u32>,
 }

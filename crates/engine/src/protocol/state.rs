@@ -1,6 +1,7 @@
 //! What the engine must still know after a restart: a map of small values. A step returns the entries that changed; the map is what an
 //! engine is resumed from.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::groups::booking_history::Booked;
 use crate::groups::holds::Hold;
-use crate::model::{Health, JumpHealth, ResourceName, RouteName, SourceName, Stub};
+use crate::model::{ComponentName, Health, JumpHealth, ResourceName, RouteName, SourceName, Stub};
 use crate::protocol::audience::Lane;
 use crate::protocol::category::CategoryState;
 use crate::protocol::command::ManualOverride;
@@ -52,6 +53,8 @@ pub enum StateKey {
     Notified(RouteName, Subject),
     /// How often a route was notified of late that an experiment is unusable.
     Unsteady(RouteName, Stub),
+    /// What is still to be said of an experiment that is not watched any more.
+    Closing(RouteName, Stub),
     /// When a route was last notified of anything.
     Reminder(RouteName),
     /// Recipients of a route who are notified apart.
@@ -108,6 +111,8 @@ pub enum StateValue {
     NotifiedAlert(NotifiedAlert),
     /// Of [`StateKey::Unsteady`]: when, oldest first.
     Unsteady(Vec<Timestamp>),
+    /// Of [`StateKey::Closing`].
+    Closing(Closing),
     /// Of [`StateKey::Reminder`].
     Reminder(ReminderState),
     /// Of [`StateKey::Lane`].
@@ -148,6 +153,9 @@ pub struct ExperimentState {
     pub since: Option<Timestamp>,
     /// Since when it is not ok.
     pub bad_since: Option<Timestamp>,
+    /// The worst that it is, or was the last time, while not ok.
+    #[serde(default)]
+    pub worst: Option<Health>,
     /// The remote login as it last was known.
     pub jump: JumpHealth,
     /// When it changed between usable and down by itself, oldest first, at most `MAX_FLIPS` times.
@@ -167,6 +175,7 @@ impl ExperimentState {
             last: None,
             since: None,
             bad_since: None,
+            worst: None,
             jump: JumpHealth::Unknown,
             flips: Vec::new(),
             flaps_since: None,
@@ -180,6 +189,12 @@ impl ExperimentState {
         if was != Some(event.health) || self.since.is_none() {
             self.since = Some(event.when);
         }
+        let worst = self.worst.filter(|_| self.bad_since.is_some());
+        self.worst = match event.health {
+            Health::Ok => self.worst,
+            Health::Unknown => worst,
+            Health::Degraded | Health::Flapping | Health::Down => event.health.worst_of(worst),
+        };
         self.bad_since = match event.health {
             Health::Ok => None,
             Health::Degraded | Health::Flapping | Health::Down | Health::Unknown => {
@@ -253,7 +268,7 @@ pub struct History {
 }
 
 /// An alert in a summary that is not known to have arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnconfirmedAlert {
     /// What it was.
     pub alert: Alert,
@@ -272,8 +287,21 @@ pub enum Notified {
     Alert(Alert, Option<NotifiedAlert>),
     /// When they were told that an experiment is unusable, of late; empty: it is steady.
     Unsteady(Stub, Vec<Timestamp>),
+    /// What they are still to be told of an experiment that is not watched any more; `None`: nothing.
+    Closing(Stub, Option<Closing>),
     /// When they last heard anything.
     ReminderState(ReminderState),
+}
+
+/// The last word about an experiment that is not watched any more although recipients were told that it is bad.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closing {
+    /// The health that was told last.
+    pub health: Health,
+    /// Since when it was so.
+    pub since: Timestamp,
+    /// When it was forgotten.
+    pub ended: Timestamp,
 }
 
 /// What people heard about an experiment.
@@ -342,8 +370,8 @@ pub struct Known {
     pub bad_since: Option<Timestamp>,
 }
 
-/// Something that concerns the whole laboratory. The order is that in a mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Something that concerns the whole laboratory, or a component. The order is that in a mail.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Alert {
     /// All sources are silent: we are cut off.
@@ -354,11 +382,16 @@ pub enum Alert {
     ManifestLost,
     /// Streams cannot be sampled as often as the rule needs.
     Sampling,
+    /// A part of labwatch or an outside service does not work.
+    Component(ComponentName),
 }
 
+/// What the word of a component's alert begins with; its name follows.
+const COMPONENT: &str = "component/";
+
 impl Alert {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
+    /// All that are about the laboratory.
+    pub const OF_LABORATORY: [Self; 6] = [
         Self::Blind,
         Self::Source(SourceName::Relay),
         Self::Source(SourceName::Jump),
@@ -369,19 +402,20 @@ impl Alert {
 
     /// A word for it that stays the same.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
+    pub fn word(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::Blind => "blind",
             Self::Source(name) => name.as_str(),
             Self::ManifestLost => "manifest",
             Self::Sampling => "sampling",
-        }
+            Self::Component(name) => return Cow::Owned(format!("{COMPONENT}{name}")),
+        })
     }
 }
 
 impl From<Alert> for String {
     fn from(alert: Alert) -> Self {
-        alert.as_str().to_owned()
+        alert.word().into_owned()
     }
 }
 
@@ -389,7 +423,13 @@ impl TryFrom<String> for Alert {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let known = Self::ALL.into_iter().find(|alert| alert.as_str() == text);
+        let component = text.strip_prefix(COMPONENT);
+        if let Some(name) = component.and_then(|name| ComponentName::try_new(name).ok()) {
+            return Ok(Self::Component(name));
+        }
+        let known = Self::OF_LABORATORY
+            .into_iter()
+            .find(|alert| alert.word() == text);
         known.ok_or(text)
     }
 }

@@ -17,6 +17,9 @@ impl fmt::Display for StateKey {
             Self::Unsteady(route, stub) => {
                 write!(f, "unsteady/{}/{stub}", segment(route.as_str()))
             }
+            Self::Closing(route, stub) => {
+                write!(f, "closing/{}/{stub}", segment(route.as_str()))
+            }
             Self::Reminder(route) => write!(f, "reminder/{route}"),
             Self::Lane(name) => write!(f, "lane/{name}"),
             Self::Outbox(id) => write!(f, "outbox/{id}"),
@@ -42,7 +45,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Experiment(stub) => write!(f, "experiment/{stub}"),
-            Self::Alert(alert) => write!(f, "alert/{}", alert.as_str()),
+            Self::Alert(alert) => write!(f, "alert/{}", alert.word()),
         }
     }
 }
@@ -69,11 +72,8 @@ fn key(text: &str) -> Option<StateKey> {
             let route = RouteName::try_new(&unescaped(route)?).ok()?;
             Some(StateKey::Notified(route, subject(about)?))
         }
-        "unsteady" => {
-            let (route, stub) = rest.split_once('/')?;
-            let route = RouteName::try_new(&unescaped(route)?).ok()?;
-            Some(StateKey::Unsteady(route, Stub::try_new(stub).ok()?))
-        }
+        "unsteady" => of_route(rest).map(|(route, stub)| StateKey::Unsteady(route, stub)),
+        "closing" => of_route(rest).map(|(route, stub)| StateKey::Closing(route, stub)),
         "reminder" => RouteName::try_new(rest).ok().map(StateKey::Reminder),
         "lane" => RouteName::try_new(rest).ok().map(StateKey::Lane),
         "outbox" => rest.parse().ok().map(StateKey::Outbox),
@@ -95,6 +95,13 @@ fn key(text: &str) -> Option<StateKey> {
         },
         _ => None,
     }
+}
+
+/// An experiment, on a route.
+fn of_route(text: &str) -> Option<(RouteName, Stub)> {
+    let (route, stub) = text.split_once('/')?;
+    let route = RouteName::try_new(&unescaped(route)?).ok()?;
+    Some((route, Stub::try_new(stub).ok()?))
 }
 
 fn subject(text: &str) -> Option<Subject> {
@@ -134,13 +141,15 @@ fn unescaped(segment: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ComponentName;
 
     #[test]
     fn a_key_as_text_is_read_back() {
         let route = RouteName::try_new("a/%2F%b").expect("a name");
         let stub = Stub::try_new("pend/00").expect("a name");
         let resource = ResourceName::try_new("r pend/00").expect("a name");
-        let about = [Alert::Blind, Alert::Sampling].map(Subject::Alert);
+        let wiki = ComponentName::try_new("wiki").expect("a name");
+        let about = [Alert::Blind, Alert::Sampling, Alert::Component(wiki)].map(Subject::Alert);
         let about = about.into_iter().chain([Subject::Experiment(stub.clone())]);
         let notified = about.map(|subject| StateKey::Notified(route.clone(), subject));
         let acknowledged = [
@@ -150,6 +159,7 @@ mod tests {
         ];
         let others = [
             StateKey::Unsteady(route.clone(), stub.clone()),
+            StateKey::Closing(route.clone(), stub.clone()),
             StateKey::Experiment(stub),
             StateKey::Reminder(route.clone()),
             StateKey::Lane(route.lane(3)),

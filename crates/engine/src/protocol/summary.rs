@@ -117,9 +117,30 @@ pub struct Line {
     /// When what it lacks was last reported; `None` where nothing is lacking or that is not known.
     #[serde(default)]
     pub last_seen: Option<Timestamp>,
+    /// The worst that it was while it was bad, where it is well again.
+    #[serde(default)]
+    pub worst: Option<Health>,
+    /// Whether it comes and goes, where that is said for the first time, or whether it has stopped to.
+    #[serde(default)]
+    pub steadiness: Option<Steadiness>,
     /// Who has acknowledged it as bad.
     #[serde(default)]
     pub acknowledged: Option<Acknowledged>,
+}
+
+/// What is said of an experiment that comes and goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Steadiness {
+    /// It was unusable so many times within a day: how it is comes only when it has held.
+    Unsteady(u32),
+    /// It has held; before that it was unusable so many times.
+    Steady(u32),
+}
+
+impl Steadiness {
+    /// How long an unsteady experiment has to stay usable, or unusable, to be steady.
+    pub const HOLDS_AFTER: Duration = Duration::from_secs(2 * 3600);
 }
 
 /// An acknowledgement, for people.

@@ -8,30 +8,19 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 use super::entry::{
     Acknowledgement, Ended, Ending, Maintenance, NamePattern, Silence, Subject, Suppression,
     SuppressionEntry, SuppressionId, SuppressionKind,
 };
-use super::refusal::{Refused, SuppressionLimit};
+use super::limits::{
+    MAX_ACKNOWLEDGEMENTS, MAX_MAINTENANCES, MAX_SILENCES, check_end, check_length, check_order,
+    check_room, check_text,
+};
+use super::refusal::Refused;
 use super::window::Schedule;
 use crate::model::Stub;
-
-/// The most acknowledgements: one each for as many experiments as a large laboratory has.
-pub const MAX_ACKNOWLEDGEMENTS: usize = 10_000;
-
-/// The most silences. Each is compared with each experiment that changes.
-pub const MAX_SILENCES: usize = 200;
-
-/// The most maintenance windows, of all kinds. Each is compared with each experiment that changes.
-pub const MAX_MAINTENANCES: usize = 200;
-
-/// The most bytes of a text or a name in a command.
-pub const MAX_TEXT_BYTES: usize = 500;
-
-/// The most days that a silence or a single window lasts: what is quiet for longer is forgotten.
-pub const MAX_DAYS: i64 = 366;
 
 /// All that keeps mail quiet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -258,7 +247,7 @@ impl ActiveSuppressions {
     ) -> Result<Ended, Refused> {
         check_text("who", who)?;
         let entry = self.take(id).ok_or(Refused::NotFound(id))?;
-        Ok(ended(
+        Ok(Ended::of(
             id,
             entry,
             Ending::Removed {
@@ -309,7 +298,7 @@ impl ActiveSuppressions {
             .collect();
         over.extend(
             ids.into_iter()
-                .filter_map(|id| Some(ended(id, self.take(id)?, Ending::Expired, at))),
+                .filter_map(|id| Some(Ended::of(id, self.take(id)?, Ending::Expired, at))),
         );
         over.sort_by_key(|ended| (ended.at, ended.id));
         over
@@ -396,82 +385,11 @@ impl ActiveSuppressions {
         at: Timestamp,
     ) -> Option<Ended> {
         let (id, entry) = self.acknowledgements.remove(subject)?;
-        Some(ended(
+        Some(Ended::of(
             id,
             SuppressionEntry::Acknowledgement(entry),
             ending,
             at,
         ))
-    }
-}
-
-/// What ended at `at` by this ending or, where its own time was over before, by that.
-fn ended(id: SuppressionId, entry: SuppressionEntry, ending: Ending, at: Timestamp) -> Ended {
-    match entry.over_at().filter(|end| *end <= at) {
-        Some(end) => Ended {
-            id,
-            entry,
-            at: end,
-            ending: Ending::Expired,
-        },
-        None => Ended {
-            id,
-            entry,
-            at,
-            ending,
-        },
-    }
-}
-
-/// Checks a text that people give: one line, not empty, not too long.
-///
-/// # Errors
-/// [`Refused::Text`] names the field.
-pub fn check_text(field: &'static str, text: &str) -> Result<(), Refused> {
-    let is_fine = !text.trim().is_empty()
-        && text.len() <= MAX_TEXT_BYTES
-        && !text.chars().any(char::is_control);
-    if is_fine {
-        Ok(())
-    } else {
-        Err(Refused::Text {
-            field,
-            most: MAX_TEXT_BYTES,
-        })
-    }
-}
-
-fn check_order(from: Timestamp, until: Timestamp) -> Result<(), Refused> {
-    if from < until {
-        Ok(())
-    } else {
-        Err(Refused::EndsBeforeItBegins { from, until })
-    }
-}
-
-fn check_end(until: Timestamp, now: Timestamp) -> Result<(), Refused> {
-    if now < until {
-        Ok(())
-    } else {
-        Err(Refused::Past { until })
-    }
-}
-
-fn check_length(from: Timestamp, until: Timestamp) -> Result<(), Refused> {
-    let is_fine = until.duration_since(from) <= SignedDuration::from_hours(24 * MAX_DAYS);
-    if is_fine {
-        Ok(())
-    } else {
-        Err(Refused::TooLong {
-            most_days: MAX_DAYS,
-        })
-    }
-}
-
-fn check_room(what: &'static str, count: usize, most: usize) -> Result<(), Refused> {
-    if count < most {
-        Ok(())
-    } else {
-        Err(Refused::Full(SuppressionLimit { what, most }))
     }
 }

@@ -240,15 +240,24 @@ impl Suppressions {
         Some(now + Duration::try_from(until.duration_since(now.wall())).unwrap_or_default())
     }
 
-    /// Whether what an alert is about is acknowledged.
-    pub(crate) fn is_alert_acknowledged(&self, alert: Alert, at: Timestamp) -> bool {
+    /// Whether notifications about an alert wait: what it is about is acknowledged, or it is a component that is silenced or in maintenance.
+    pub(crate) fn covers_alert(&self, alert: &Alert, at: Timestamp) -> bool {
         let component = match alert {
             Alert::Blind => return false,
-            Alert::Source(name) => name,
-            Alert::ManifestLost => SourceName::Book,
-            Alert::Sampling => SourceName::Relay,
+            Alert::Source(name) => name.as_str(),
+            Alert::ManifestLost => SourceName::Book.as_str(),
+            Alert::Sampling => SourceName::Relay.as_str(),
+            Alert::Component(name) => {
+                let name = name.as_str();
+                return self.is_component_acknowledged(name, at)
+                    || self
+                        .active
+                        .open_at(at)
+                        .iter()
+                        .any(|open| open.matches(name));
+            }
         };
-        self.is_component_acknowledged(component.as_str(), at)
+        self.is_component_acknowledged(component, at)
     }
 
     /// Whether a component is acknowledged itself.

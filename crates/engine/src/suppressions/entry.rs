@@ -285,6 +285,31 @@ pub struct Ended {
     pub ending: Ending,
 }
 
+impl Ended {
+    /// What ended at `at` by this ending or, where its own time was over before, by that.
+    pub(super) fn of(
+        id: SuppressionId,
+        entry: SuppressionEntry,
+        ending: Ending,
+        at: Timestamp,
+    ) -> Self {
+        match entry.over_at().filter(|end| *end <= at) {
+            Some(end) => Self {
+                id,
+                entry,
+                at: end,
+                ending: Ending::Expired,
+            },
+            None => Self {
+                id,
+                entry,
+                at,
+                ending,
+            },
+        }
+    }
+}
+
 /// How something ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

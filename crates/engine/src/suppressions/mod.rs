@@ -4,17 +4,18 @@
 mod active;
 mod current;
 mod entry;
+mod limits;
 mod refusal;
 mod window;
 
 pub(crate) use current::{SuppressionLookup, Suppressions};
 
-pub use active::check_text;
-pub use active::{ActiveSuppressions, MAX_TEXT_BYTES};
+pub use active::ActiveSuppressions;
 pub use entry::{
     Acknowledgement, Ended, Ending, Maintenance, NamePattern, NoteView, Silence, Subject,
     Suppression, SuppressionEntry, SuppressionId, SuppressionKind,
 };
+pub use limits::{MAX_TEXT_BYTES, check_text};
 pub use refusal::{Refused, SuppressionLimit};
 pub use window::{Day, MAX_WEEKLY, Occurrence, Schedule, ScheduleError, Weekly};
 

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
-use super::active::{MAX_SILENCES, MAX_TEXT_BYTES};
+use super::limits::{MAX_SILENCES, MAX_TEXT_BYTES};
 use super::*;
 use crate::model::{Health, Stub};
 

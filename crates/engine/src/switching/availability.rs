@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::model::{Availability, Bookable, CallError, Moment, ResourceName, Stub, Topic};
+use crate::model::{Availability, Bookable, Moment, ResourceName, Stub, Topic};
 use crate::protocol::command::ManualOverride;
 use crate::protocol::effect::Switch;
 use crate::protocol::input::{ResourceReading, SwitchOutcome};
 use crate::protocol::snapshot::ResourceView;
-use crate::switching::reason;
+use crate::switching::resource::{HoldChange, Resource, Wanted};
 
 /// The most switches under way at once.
 pub(crate) const MAX_SWITCHES_AT_ONCE: usize = 16;
@@ -19,41 +19,12 @@ const RETRY_AFTER: Duration = Duration::from_secs(1);
 /// The longest wait before a failed switch is tried again.
 const RETRY_AT_MOST: Duration = Duration::from_secs(300);
 
-/// What a resource should be, with the reason for students.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Wanted {
-    /// As it is: nothing is known that would justify a change.
-    AsItIs,
-    /// Bookable.
-    Bookable { reason: String },
-    /// Withdrawn.
-    Withdrawn { reason: String },
-}
-
-/// A resource of book.
-#[derive(Debug, Clone)]
-struct Resource {
-    stub: Stub,
-    streams: Vec<Topic>,
-    said: Option<(Availability, Moment)>,
-    failures: u32,
-    retry_at: Option<Moment>,
-    fault: Option<CallError>,
-}
-
 /// A switch that is under way.
 #[derive(Debug, Clone)]
 struct UnderWay {
     set: Availability,
     /// The wish that it is for, where it is for one.
     manual_override: Option<ManualOverride>,
-}
-
-/// How a person's hold on a resource changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HoldChange {
-    pub(crate) resource: ResourceName,
-    pub(crate) reason: Option<String>,
 }
 
 /// All resources that book lists.
@@ -343,105 +314,12 @@ impl Resources {
     }
 }
 
-impl Resource {
-    fn new(reading: &ResourceReading) -> Self {
-        Self {
-            stub: reading.stub.clone(),
-            streams: reading.streams.clone(),
-            said: None,
-            failures: 0,
-            retry_at: None,
-            fault: None,
-        }
-    }
-
-    /// Takes in what book says. Returns how a person's hold changed, if it did.
-    fn hear(
-        &mut self,
-        name: &ResourceName,
-        said: &Availability,
-        now: Moment,
-    ) -> Option<HoldChange> {
-        let before = self.held_for();
-        self.said = Some((said.clone(), now));
-        let reason = self.held_for();
-        (before != reason).then(|| HoldChange {
-            resource: name.clone(),
-            reason,
-        })
-    }
-
-    fn held_for(&self) -> Option<String> {
-        self.said
-            .as_ref()
-            .filter(|(said, _)| said.bookable() == Bookable::Held)
-            .map(|(said, _)| said.reason.clone())
-    }
-
-    /// What has to be written so that book says what is wanted; `None` when nothing has to or may be.
-    fn difference(
-        &mut self,
-        wanted: &Wanted,
-        manual_override: Option<&ManualOverride>,
-    ) -> Option<(bool, String)> {
-        if self.retry_at.is_some() {
-            return None;
-        }
-        let (said, _) = self.said.as_ref()?;
-        if let Some(manual_override) = manual_override {
-            return Some(manual_override.to_write(wanted));
-        }
-        let difference = match (said.bookable(), wanted) {
-            (Bookable::Held, _)
-            | (_, Wanted::AsItIs)
-            | (Bookable::Yes, Wanted::Bookable { .. }) => None,
-            (Bookable::Withdrawn, Wanted::Withdrawn { reason }) if said.reason == *reason => None,
-            (Bookable::Withdrawn, Wanted::Bookable { reason }) => Some((true, reason.clone())),
-            (Bookable::Yes | Bookable::Withdrawn, Wanted::Withdrawn { reason }) => {
-                Some((false, reason.clone()))
-            }
-        };
-        if difference.is_none() {
-            self.failures = 0;
-        }
-        difference
-    }
-}
-
-impl ManualOverride {
-    /// What has to be written into book. What a person lets go and is not usable goes over to us without a moment in which it can be
-    /// booked.
-    fn to_write(&self, wanted: &Wanted) -> (bool, String) {
-        match (self, wanted) {
-            (Self::Hold(reason), _) | (Self::Enable, Wanted::Withdrawn { reason }) => {
-                (false, reason.clone())
-            }
-            (Self::Enable, Wanted::Bookable { reason }) => (true, reason.clone()),
-            (Self::Enable, Wanted::AsItIs) => (true, reason::enabled()),
-        }
-    }
-
-    fn is_granted_by(&self, said: &Availability) -> bool {
-        match self {
-            Self::Hold(reason) => said.bookable() == Bookable::Held && said.reason == *reason,
-            Self::Enable => said.bookable() != Bookable::Held,
-        }
-    }
-
-    /// Whether book's answer to our writing is what was wished in other words: it will not keep ours, however often it is told.
-    fn is_near(&self, said: &Availability) -> bool {
-        match self {
-            Self::Hold(_) => said.bookable() == Bookable::Held,
-            Self::Enable => false,
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::model::CallError;
 
     fn at(seconds: u64) -> Moment {
         Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds))

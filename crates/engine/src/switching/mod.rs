@@ -3,6 +3,7 @@
 pub(crate) mod availability;
 pub(crate) mod mismatch;
 pub(crate) mod reason;
+pub(crate) mod resource;
 
 use crate::experiments::experiment::Experiment;
 use crate::experiments::fleet::Fleet;
@@ -11,7 +12,8 @@ use crate::protocol::effect::{Effect, Step};
 use crate::protocol::input::Quarantined;
 use crate::protocol::record::Record;
 use crate::sources::Sources;
-use availability::{Resources, Wanted};
+use availability::Resources;
+use resource::Wanted;
 
 /// What book lists, and what it is to say.
 #[derive(Debug, Clone, Default)]

@@ -17,7 +17,8 @@ use engine::model::{
 use engine::{
     BookReading, Booking, Connection, Delivered, DeliveryFault, Effect, Engine, Input, MessageId,
     Notification, Outlook, Policy, Recipient, Report, ResourceReading, Route, Rules, Scopes, Slot,
-    State, StateKey, StateValue, Step, Summary, SwitchOutcome, Timetable, Traffic, Unreached,
+    State, StateKey, StateValue, Steadiness, Step, Summary, SwitchOutcome, Timetable, Traffic,
+    Unreached,
 };
 use jiff::Timestamp;
 
@@ -27,9 +28,6 @@ pub const STUBS: [&str; 3] = ["pend00", "pend01", "spin00"];
 /// The recipients.
 pub const PEOPLE: [&str; 3] = ["ann@x.org", "bob@x.org", "cy@x.org"];
 
-/// How often the sources report.
-const EVERY: Duration = Duration::from_secs(5);
-
 /// How a recipient's mailbox answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mood {
@@ -38,6 +36,15 @@ pub enum Mood {
     Refuses,
     /// It takes the message, and says nothing.
     Mute,
+}
+
+/// When within a step the process is killed: the state of the step is kept in any case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Killed {
+    /// Before its effects are carried out.
+    BeforeEffects,
+    /// When they are carried out, and what came of them is not taken in.
+    AfterEffects,
 }
 
 /// A message in a mailbox.
@@ -53,6 +60,9 @@ pub struct World {
     pub kept: State,
     pub now: Moment,
     pub stubs: Vec<&'static str>,
+    /// How often the sources report.
+    pub every: Duration,
+    rules: Rules,
     /// Experiments whose streams are not in relay's reports.
     pub silent: BTreeSet<&'static str>,
     /// Experiments that are not in jump's reports.
@@ -65,14 +75,15 @@ pub struct World {
     pub mailboxes: Vec<Got>,
     pub attempts: Vec<MessageId>,
     pub withdrawn: Vec<(Moment, ResourceName)>,
+    /// In which of the next steps that have effects the process is killed.
+    pub kill: Option<(usize, Killed)>,
 }
 
-fn rules() -> Rules {
-    let policy = Policy {
+fn usual() -> Policy {
+    Policy {
         startup: Duration::ZERO,
         ..Policy::default()
-    };
-    Rules::new(policy, vec![Route::everybody()])
+    }
 }
 
 impl World {
@@ -81,12 +92,30 @@ impl World {
         Self::of(&STUBS)
     }
 
+    /// The same where everything goes five times as fast.
+    pub fn quick() -> Self {
+        let policy = Policy {
+            last_checked: Duration::from_secs(3),
+            last_active: Duration::from_secs(3),
+            settle: Duration::from_secs(1),
+            ..usual()
+        };
+        Self::with(&STUBS, policy, Duration::from_secs(1))
+    }
+
     /// A laboratory of these experiments that is well.
     pub fn of(stubs: &[&'static str]) -> Self {
+        Self::with(stubs, usual(), Duration::from_secs(5))
+    }
+
+    fn with(stubs: &[&'static str], policy: Policy, every: Duration) -> Self {
+        let rules = Rules::new(policy, vec![Route::everybody()]);
         let start: Timestamp = "2026-01-10T06:55:00Z".parse().expect("a time");
         let now = Moment::new(start, Duration::from_secs(1_000_000));
         let mut world = Self {
-            engine: Engine::resume(rules(), &State::new(), now),
+            engine: Engine::resume(rules.clone(), &State::new(), now),
+            rules,
+            every,
             kept: State::new(),
             now,
             stubs: stubs.to_vec(),
@@ -99,6 +128,7 @@ impl World {
             mailboxes: Vec::new(),
             attempts: Vec::new(),
             withdrawn: Vec::new(),
+            kill: None,
         };
         world.poll();
         world.run(60);
@@ -117,7 +147,7 @@ impl World {
         };
         let kept: State = written.map(read).collect();
         assert_eq!(kept, self.kept);
-        self.engine = Engine::resume(rules(), &kept, self.now);
+        self.engine = Engine::resume(self.rules.clone(), &kept, self.now);
         self.poll();
     }
 
@@ -149,7 +179,7 @@ impl World {
             self.wake_until(round + behind);
             let report = self.report("", Scopes::HOST, &self.unreachable);
             self.give(Input::Report(SourceName::Jump, Arc::new(report)));
-            self.wake_until(round + EVERY);
+            self.wake_until(round + self.every);
         }
     }
 
@@ -205,11 +235,34 @@ impl World {
                 change.apply(&mut self.kept);
             }
             assert_eq!(&self.kept, self.engine.state());
+            if let Some(killed) = self.is_killed(&effects) {
+                if killed == Killed::AfterEffects {
+                    for effect in effects {
+                        drop(self.carry_out(effect));
+                    }
+                }
+                self.restart();
+                return;
+            }
             inputs.extend(
                 effects
                     .into_iter()
                     .filter_map(|effect| self.carry_out(effect)),
             );
+        }
+    }
+
+    /// Whether the process dies in a step with these effects.
+    fn is_killed(&mut self, effects: &[Effect]) -> Option<Killed> {
+        if effects.is_empty() {
+            return None;
+        }
+        match self.kill.take()? {
+            (0, killed) => Some(killed),
+            (more, killed) => {
+                self.kill = Some((more - 1, killed));
+                None
+            }
         }
     }
 
@@ -321,14 +374,15 @@ impl World {
 fn in_words(message: &Summary) -> String {
     let lines = message.news.iter().map(|line| {
         let lasted = line.lasted.map_or(String::new(), |lasted| {
-            format!(" after {} s {}", lasted.as_secs(), line.notified)
+            let worst = line.worst.unwrap_or(line.notified);
+            format!(" after {} s {worst}", lasted.as_secs())
         });
-        let advice = line
-            .advice
-            .as_deref()
-            .filter(|text| text.contains("steady"));
-        let advice = advice.map_or(String::new(), |text| format!(" ({text})"));
-        format!("{} {}{lasted}{advice}", line.stub, line.health)
+        let steadiness = match line.steadiness {
+            Some(Steadiness::Unsteady(times)) => format!(" (unsteady, {times} times)"),
+            Some(Steadiness::Steady(times)) => format!(" (steady after {times} times)"),
+            None => String::new(),
+        };
+        format!("{} {}{lasted}{steadiness}", line.stub, line.health)
     });
     let alerts = message.alerts.iter().filter(|alert| alert.new);
     let alerts = alerts.map(|alert| alert.text.clone());

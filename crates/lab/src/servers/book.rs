@@ -34,6 +34,8 @@ pub struct Switched {
     pub available: bool,
     /// What students read.
     pub reason: String,
+    /// The host and port that the client called, as its request says: where each client comes through a port of its own, it says which it is.
+    pub called: String,
 }
 
 /// A running book.
@@ -292,6 +294,7 @@ impl Office {
             resource: name.to_owned(),
             available,
             reason,
+            called: request.header("host").unwrap_or_default().to_owned(),
         });
         Answer::Say {
             status: 204,

@@ -7,6 +7,7 @@ mod flash;
 mod form;
 mod request;
 mod routes;
+mod test_message;
 
 #[cfg(test)]
 mod tests;

@@ -10,14 +10,15 @@ use axum::http::header::{HOST, LOCATION, REFERER};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
-use super::Kind;
 use super::fields::Fields;
 use super::flash::{About, Said};
 use super::form::{self, Form, Outcome};
 use super::request::{Asked, Clock, Order, Problem};
+use super::{Kind, test_message};
 use crate::health::CategoryOrder;
 use crate::http::auth::{Need, Noted, Scope};
 use crate::http::page::layout;
+use crate::http::page::outbox::TEST_PATH;
 use crate::http::page::routes::{Moment, WebState};
 use crate::http::{OrderState, Routes};
 use engine::{Command, Impact, Receipt, Refusal, Refused};
@@ -31,7 +32,10 @@ pub(in crate::http::page) fn routes(state: &WebState) -> Routes<WebState> {
     let Some(orders) = &state.orders else {
         return group();
     };
-    Kind::ALL.into_iter().fold(group(), |routes, kind| {
+    let tests = group()
+        .add_page(Method::POST, TEST_PATH, test_message::send)
+        .around(|handlers| handlers.route_layer(Extension(orders.tests.clone())));
+    Kind::ALL.into_iter().fold(tests, |routes, kind| {
         let with = (Extension(kind), Extension(orders.clone()));
         let form = group()
             .add_page(Method::GET, kind.path(), ask)
@@ -277,6 +281,7 @@ fn refused(refusal: &Refusal) -> Problem {
             | Refused::NotFound(_),
         )
         | Refusal::Follower
+        | Refusal::LeadLost
         | Refusal::NotAcknowledged(_)
         | Refusal::NotRead(_)
         | Refusal::Bookable(_)
@@ -299,7 +304,7 @@ fn refused(refusal: &Refusal) -> Problem {
 fn status_of(refusal: &Refusal) -> StatusCode {
     if matches!(
         refusal,
-        Refusal::Busy | Refusal::Stopping | Refusal::NotRead(_)
+        Refusal::Busy | Refusal::Stopping | Refusal::LeadLost | Refusal::NotRead(_)
     ) {
         StatusCode::SERVICE_UNAVAILABLE
     } else {

@@ -106,6 +106,22 @@ async fn links_to_orders_are_for_those_who_may_give_them() {
 }
 
 #[tokio::test]
+async fn a_test_message_is_for_those_who_may_order_it_and_says_why_not() {
+    let outbox = page(&web(Scope::Admin), "/outbox").await;
+    assert!(outbox.contains("Send a test message"), "{outbox}");
+    let reader = page(&web(Scope::Read), "/outbox").await;
+    assert!(!reader.contains("Send a test message"), "{reader}");
+    let (status, _, said) = send(&web(Scope::Admin), "/do/test-message", "csrf=x&route=").await;
+    assert_eq!(status, StatusCode::CONFLICT);
+    assert!(
+        said.contains("Labwatch is about to stop") || said.contains("labwatch is about to stop"),
+        "{said}"
+    );
+    let (_, _, said) = send(&web(Scope::Admin), "/do/test-message", "csrf=x&route=heads").await;
+    assert!(said.contains("no route heads"), "{said}");
+}
+
+#[tokio::test]
 async fn the_effect_is_said_before_anything_is_done() {
     let (give, given) = giving(Ok(()));
     let web = web_of(sick_lab(), session(Scope::Admin), Some(give));

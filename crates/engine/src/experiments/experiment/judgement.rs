@@ -129,6 +129,10 @@ impl Experiment {
         if was != health {
             self.since = context.now;
         }
+        self.decided = context.now;
+        self.worst = health
+            .worst_of(self.worst.filter(|_| self.bad_since.is_some()))
+            .or(self.worst);
         self.bad_since = match health {
             Health::Ok => None,
             Health::Unknown => self.bad_since,

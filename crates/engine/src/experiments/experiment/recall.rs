@@ -17,6 +17,8 @@ impl Experiment {
         self.issues.clone_from(&last.issues);
         self.since = now.back_at(known.since.unwrap_or(last.when));
         self.bad_since = known.bad_since.map(|at| now.back_at(at));
+        self.worst = known.worst;
+        self.decided = now.back_at(last.when);
         self.jump = last.jump;
         self.known_jump = known.jump;
         self.streams = last

@@ -97,8 +97,12 @@ impl RouteNotifier {
             let told = told.iter().map(|at| at.wall()).collect();
             Notified::Unsteady(stub.clone(), told)
         });
+        let closing = self.closing.iter();
+        let closing =
+            closing.map(|(stub, closing)| Notified::Closing(stub.clone(), Some(*closing)));
         experiments
             .chain(unsteady)
+            .chain(closing)
             .chain(self.alert_states.all_notified())
             .chain([reminder_state])
             .collect()
@@ -126,6 +130,7 @@ impl RouteNotifier {
             notified.extend(self.alert_states.learn(alert_states, message));
             for stub in &summary.closings {
                 self.closing.remove(stub);
+                notified.push(Notified::Closing(stub.clone(), None));
             }
             let heard: Vec<_> = summary
                 .entries
@@ -172,6 +177,9 @@ impl RouteNotifier {
         self.pending.remove(&stub);
         self.unconfirmed.remove(&stub);
         self.well_since.remove(&stub);
+        if entry.is_none() {
+            self.worst.remove(&stub);
+        }
         let before = self.notified.remove(&stub).and_then(|heard| heard.thread);
         let thread = Some(MailThread {
             root: before.map_or(message, |strand| strand.root),
@@ -270,6 +278,7 @@ impl RouteNotifier {
                 stub: stub.clone(),
                 route: self.route.name.clone(),
                 health: heard.known.health,
+                unsteady: self.unsteady.times(stub),
                 at: heard
                     .thread
                     .map(|strand| strand.last.at)

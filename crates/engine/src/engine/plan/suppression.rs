@@ -1,0 +1,191 @@
+//! What commands about acknowledgements, silences and maintenance windows would do.
+
+use jiff::Timestamp;
+
+use super::{Plan, names};
+use crate::model::{Health, SourceHealth, SourceName, Stub};
+use crate::protocol::command::Scope;
+use crate::protocol::refusal::Refusal;
+use crate::protocol::snapshot::{ExperimentView, Snapshot};
+use crate::suppressions::{
+    Acknowledgement, MAX_TEXT_BYTES, Refused, Subject, SuppressionEntry, SuppressionId,
+};
+
+impl Snapshot {
+    pub(super) fn acknowledging(
+        &self,
+        scope: &Scope,
+        by: &str,
+        text: &str,
+        until: Option<Timestamp>,
+    ) -> Result<Plan, Refusal> {
+        let subjects = match scope {
+            Scope::Experiments(_) | Scope::Pool(_) => self.to_acknowledge(scope)?,
+            Scope::Component(name) => vec![(self.bad_component(name)?, Health::Down)],
+            Scope::Installation => vec![(Subject::Installation, Health::Down)],
+        };
+        let entry = |(subject, health): (Subject, Health)| {
+            let (who, text) = (by.to_owned(), text.to_owned());
+            SuppressionEntry::Acknowledgement(Acknowledgement {
+                subject,
+                health,
+                who,
+                text,
+                since: self.at,
+                until,
+            })
+        };
+        let stubs: Vec<Stub> = subjects
+            .iter()
+            .filter_map(|(subject, _)| stub_of(subject))
+            .collect();
+        let about = if stubs.is_empty() {
+            scope.to_string()
+        } else {
+            names(&stubs)
+        };
+        let ends = match (scope, until) {
+            (Scope::Experiments(_) | Scope::Pool(_), None) if stubs.len() > 1 => {
+                "each is well again or gets worse".to_owned()
+            }
+            (Scope::Experiments(_) | Scope::Pool(_), None) => {
+                "it is well again or gets worse".to_owned()
+            }
+            (Scope::Component(_), None) => "it is well again".to_owned(),
+            (Scope::Installation, None) => "this is taken back".to_owned(),
+            (_, Some(until)) => format!("{until} at the latest"),
+        };
+        let adds: Vec<SuppressionEntry> = subjects.into_iter().map(entry).collect();
+        adds.iter().try_for_each(|entry| self.quiet.check(entry))?;
+        Ok(Plan {
+            adds,
+            ..Plan::of(format!("no mail about {about} until {ends}"), stubs)
+        })
+    }
+
+    /// The bad experiments of a scope that are not acknowledged.
+    fn to_acknowledge(&self, scope: &Scope) -> Result<Vec<(Subject, Health)>, Refusal> {
+        let found = self.in_scope(scope)?;
+        let subject =
+            |view: &&ExperimentView| (Subject::Experiment(view.stub.clone()), view.health);
+        let bad: Vec<(Subject, Health)> = found
+            .iter()
+            .filter(|view| view.health.is_bad())
+            .map(subject)
+            .collect();
+        if let ([view], []) = (found.as_slice(), bad.as_slice()) {
+            return Err(Refused::NotBad {
+                stub: view.stub.clone(),
+                health: view.health,
+            }
+            .into());
+        }
+        let known = |subject: &Subject| self.quiet.acknowledgement(subject);
+        let fresh: Vec<(Subject, Health)> = bad
+            .iter()
+            .filter(|(subject, _)| known(subject).is_none())
+            .cloned()
+            .collect();
+        if !fresh.is_empty() {
+            return Ok(fresh);
+        }
+        Err(
+            match bad
+                .first()
+                .and_then(|(subject, _)| known(subject).map(|known| (subject, known)))
+            {
+                Some((subject, (id, other))) => Refused::AlreadyAcknowledged {
+                    subject: subject.clone(),
+                    id,
+                    who: other.who.clone(),
+                }
+                .into(),
+                None => Refusal::NothingBad {
+                    scope: scope.to_string(),
+                    count: found.len(),
+                },
+            },
+        )
+    }
+
+    /// A component that is bad, as far as that is known here: the sources are. How others are is known where they are probed; there it is
+    /// checked before, and there the acknowledgement is ended once they are well.
+    fn bad_component(&self, name: &str) -> Result<Subject, Refusal> {
+        match SourceName::ALL
+            .into_iter()
+            .find(|source| source.as_str() == name)
+        {
+            Some(source) => match self.source(source).health {
+                SourceHealth::Late | SourceHealth::Down => Ok(Subject::Component(name.to_owned())),
+                SourceHealth::Starting | SourceHealth::Live => {
+                    Err(Refusal::ComponentIsWell(name.to_owned()))
+                }
+            },
+            None => Ok(Subject::Component(name.to_owned())),
+        }
+    }
+
+    pub(super) fn unacknowledging(&self, scope: &Scope) -> Result<Plan, Refusal> {
+        let subjects = match scope {
+            Scope::Experiments(_) | Scope::Pool(_) => self
+                .in_scope(scope)?
+                .into_iter()
+                .map(|view| Subject::Experiment(view.stub.clone()))
+                .collect(),
+            Scope::Component(name) => vec![Subject::Component(name.clone())],
+            Scope::Installation => vec![Subject::Installation],
+        };
+        let found = subjects
+            .iter()
+            .filter_map(|subject| Some((self.quiet.acknowledgement(subject)?.0, subject)));
+        let (ends, subjects): (Vec<SuppressionId>, Vec<&Subject>) = found.unzip();
+        if ends.is_empty() {
+            return Err(Refusal::NotAcknowledged(scope.to_string()));
+        }
+        let stubs = subjects.into_iter().filter_map(stub_of).collect();
+        Ok(Plan {
+            ends,
+            ..Plan::of(format!("what is bad of {scope} is told again"), stubs)
+        })
+    }
+
+    pub(super) fn quieting(&self, entry: SuppressionEntry) -> Result<Plan, Refusal> {
+        self.quiet.check(&entry)?;
+        let (pattern, when) = match &entry {
+            SuppressionEntry::Silence(silence) => {
+                (&silence.pattern, format!("until {}", silence.until))
+            }
+            SuppressionEntry::Maintenance(maintenance) => {
+                (&maintenance.pattern, maintenance.schedule.to_string())
+            }
+            SuppressionEntry::Acknowledgement(_) => {
+                return Err(Refused::Text {
+                    field: "pattern",
+                    most: MAX_TEXT_BYTES,
+                }
+                .into());
+            }
+        };
+        let matching = self
+            .experiments
+            .iter()
+            .filter(|view| pattern.matches(view.stub.as_str()))
+            .map(|view| view.stub.clone());
+        let stubs: Vec<Stub> = matching.collect();
+        let about = match stubs.as_slice() {
+            [] => format!("{}, which no experiment is called now", pattern.as_str()),
+            stubs => names(stubs),
+        };
+        Ok(Plan {
+            adds: vec![entry],
+            ..Plan::of(format!("no mail about {about}, {when}"), stubs)
+        })
+    }
+}
+
+fn stub_of(subject: &Subject) -> Option<Stub> {
+    match subject {
+        Subject::Experiment(stub) => Some(stub.clone()),
+        Subject::Component(_) | Subject::Installation => None,
+    }
+}

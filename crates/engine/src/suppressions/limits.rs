@@ -1,0 +1,73 @@
+//! The bounds of what people give: texts, spans of time, and how much there may be.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::refusal::{Refused, SuppressionLimit};
+
+/// The most acknowledgements: one each for as many experiments as a large laboratory has.
+pub const MAX_ACKNOWLEDGEMENTS: usize = 10_000;
+
+/// The most silences. Each is compared with each experiment that changes.
+pub const MAX_SILENCES: usize = 200;
+
+/// The most maintenance windows, of all kinds. Each is compared with each experiment that changes.
+pub const MAX_MAINTENANCES: usize = 200;
+
+/// The most bytes of a text or a name in a command.
+pub const MAX_TEXT_BYTES: usize = 500;
+
+/// The most days that a silence or a single window lasts: what is quiet for longer is forgotten.
+pub const MAX_DAYS: i64 = 366;
+
+/// Checks a text that people give: one line, not empty, not too long.
+///
+/// # Errors
+/// [`Refused::Text`] names the field.
+pub fn check_text(field: &'static str, text: &str) -> Result<(), Refused> {
+    let is_fine = !text.trim().is_empty()
+        && text.len() <= MAX_TEXT_BYTES
+        && !text.chars().any(char::is_control);
+    if is_fine {
+        Ok(())
+    } else {
+        Err(Refused::Text {
+            field,
+            most: MAX_TEXT_BYTES,
+        })
+    }
+}
+
+pub(super) fn check_order(from: Timestamp, until: Timestamp) -> Result<(), Refused> {
+    if from < until {
+        Ok(())
+    } else {
+        Err(Refused::EndsBeforeItBegins { from, until })
+    }
+}
+
+pub(super) fn check_end(until: Timestamp, now: Timestamp) -> Result<(), Refused> {
+    if now < until {
+        Ok(())
+    } else {
+        Err(Refused::Past { until })
+    }
+}
+
+pub(super) fn check_length(from: Timestamp, until: Timestamp) -> Result<(), Refused> {
+    let is_fine = until.duration_since(from) <= SignedDuration::from_hours(24 * MAX_DAYS);
+    if is_fine {
+        Ok(())
+    } else {
+        Err(Refused::TooLong {
+            most_days: MAX_DAYS,
+        })
+    }
+}
+
+pub(super) fn check_room(what: &'static str, count: usize, most: usize) -> Result<(), Refused> {
+    if count < most {
+        Ok(())
+    } else {
+        Err(Refused::Full(SuppressionLimit { what, most }))
+    }
+}

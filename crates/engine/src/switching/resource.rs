@@ -1,0 +1,129 @@
+//! One resource of book: what book last said of it, what should hold, and the difference between the two.
+
+use crate::model::{Availability, Bookable, CallError, Moment, ResourceName, Stub, Topic};
+use crate::protocol::command::ManualOverride;
+use crate::protocol::input::ResourceReading;
+use crate::switching::reason;
+
+/// What a resource should be, with the reason for students.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// As it is: nothing is known that would justify a change.
+    AsItIs,
+    /// Bookable.
+    Bookable { reason: String },
+    /// Withdrawn.
+    Withdrawn { reason: String },
+}
+
+/// A resource of book.
+#[derive(Debug, Clone)]
+pub(super) struct Resource {
+    pub(super) stub: Stub,
+    pub(super) streams: Vec<Topic>,
+    pub(super) said: Option<(Availability, Moment)>,
+    pub(super) failures: u32,
+    pub(super) retry_at: Option<Moment>,
+    pub(super) fault: Option<CallError>,
+}
+
+/// How a person's hold on a resource changed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct HoldChange {
+    pub(crate) resource: ResourceName,
+    pub(crate) reason: Option<String>,
+}
+
+impl Resource {
+    pub(super) fn new(reading: &ResourceReading) -> Self {
+        Self {
+            stub: reading.stub.clone(),
+            streams: reading.streams.clone(),
+            said: None,
+            failures: 0,
+            retry_at: None,
+            fault: None,
+        }
+    }
+
+    /// Takes in what book says. Returns how a person's hold changed, if it did.
+    pub(super) fn hear(
+        &mut self,
+        name: &ResourceName,
+        said: &Availability,
+        now: Moment,
+    ) -> Option<HoldChange> {
+        let before = self.held_for();
+        self.said = Some((said.clone(), now));
+        let reason = self.held_for();
+        (before != reason).then(|| HoldChange {
+            resource: name.clone(),
+            reason,
+        })
+    }
+
+    pub(super) fn held_for(&self) -> Option<String> {
+        self.said
+            .as_ref()
+            .filter(|(said, _)| said.bookable() == Bookable::Held)
+            .map(|(said, _)| said.reason.clone())
+    }
+
+    /// What has to be written so that book says what is wanted; `None` when nothing has to or may be.
+    pub(super) fn difference(
+        &mut self,
+        wanted: &Wanted,
+        manual_override: Option<&ManualOverride>,
+    ) -> Option<(bool, String)> {
+        if self.retry_at.is_some() {
+            return None;
+        }
+        let (said, _) = self.said.as_ref()?;
+        if let Some(manual_override) = manual_override {
+            return Some(manual_override.to_write(wanted));
+        }
+        let difference = match (said.bookable(), wanted) {
+            (Bookable::Held, _)
+            | (_, Wanted::AsItIs)
+            | (Bookable::Yes, Wanted::Bookable { .. }) => None,
+            (Bookable::Withdrawn, Wanted::Withdrawn { reason }) if said.reason == *reason => None,
+            (Bookable::Withdrawn, Wanted::Bookable { reason }) => Some((true, reason.clone())),
+            (Bookable::Yes | Bookable::Withdrawn, Wanted::Withdrawn { reason }) => {
+                Some((false, reason.clone()))
+            }
+        };
+        if difference.is_none() {
+            self.failures = 0;
+        }
+        difference
+    }
+}
+
+impl ManualOverride {
+    /// What has to be written into book. What a person lets go and is not usable goes over to us without a moment in which it can be
+    /// booked.
+    fn to_write(&self, wanted: &Wanted) -> (bool, String) {
+        match (self, wanted) {
+            (Self::Hold(reason), _) | (Self::Enable, Wanted::Withdrawn { reason }) => {
+                (false, reason.clone())
+            }
+            (Self::Enable, Wanted::Bookable { reason }) => (true, reason.clone()),
+            (Self::Enable, Wanted::AsItIs) => (true, reason::enabled()),
+        }
+    }
+
+    pub(super) fn is_granted_by(&self, said: &Availability) -> bool {
+        match self {
+            Self::Hold(reason) => said.bookable() == Bookable::Held && said.reason == *reason,
+            Self::Enable => said.bookable() != Bookable::Held,
+        }
+    }
+
+    /// Whether book's answer to our writing is what was wished in other words: it will not keep ours, however often it is told.
+    pub(super) fn is_near(&self, said: &Availability) -> bool {
+        match self {
+            Self::Hold(_) => said.bookable() == Bookable::Held,
+            Self::Enable => false,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! When the leader says that etcd is away, in the last moment in which it may say anything.
+//!
+//! Nothing can be committed then, so no engine can keep what was said: this is outside of all that is notified, at most one mail, never
+//! tried again, by a replica that can still prove that it leads. Another replica that takes over knows nothing of it.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The lease has to be this near to its end, in tenths of it: two renewals in a row have failed then.
+const NEAR_END_TENTHS: u32 = 3;
+
+/// It has to look like that so many times in a row: a process that was frozen looks like that once, until its next renewal.
+const LOOKS: u32 = 3;
+
+/// Between two of them: an etcd that comes and goes causes one mail.
+const PAUSE: Duration = Duration::from_secs(3_600);
+
+/// How things are at one look.
+#[derive(Debug, Clone, Copy)]
+pub struct Look {
+    /// Whether etcd does not do what is needed.
+    pub has_fault: bool,
+    /// For how long this replica may still act; zero: it may not.
+    pub left: Duration,
+}
+
+/// Decides it.
+#[derive(Debug)]
+pub struct LastWord {
+    lease: Duration,
+    seen: u32,
+    last: Option<Instant>,
+}
+
+impl LastWord {
+    /// For leases that last so long.
+    #[must_use]
+    pub fn new(lease: Duration) -> Self {
+        Self {
+            lease,
+            seen: 0,
+            last: None,
+        }
+    }
+
+    /// How often to look.
+    #[must_use]
+    pub fn look_every(&self) -> Duration {
+        self.lease / 50
+    }
+
+    /// Whether to say it now. It counts as said then.
+    pub fn is_due(&mut self, look: Look, now: Instant) -> bool {
+        let is_near = !look.left.is_zero() && look.left <= self.lease * NEAR_END_TENTHS / 10;
+        if !(is_near && look.has_fault) {
+            self.seen = 0;
+            return false;
+        }
+        self.seen = self.seen.saturating_add(1);
+        let was_said = self.last.is_some_and(|last| now < last + PAUSE);
+        let is_due = self.seen == LOOKS && !was_said;
+        if is_due {
+            self.last = Some(now);
+        }
+        is_due
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Each row: milliseconds since the start, whether etcd has a fault, milliseconds that are left, and whether it is said.
+    fn plays(rows: &[(u64, bool, u64, bool)]) {
+        let (mut word, start) = (LastWord::new(Duration::from_secs(10)), Instant::now());
+        for (at, has_fault, left, expected) in rows {
+            let look = Look {
+                has_fault: *has_fault,
+                left: Duration::from_millis(*left),
+            };
+            let is_due = word.is_due(look, start + Duration::from_millis(*at));
+            assert_eq!(is_due, *expected, "at {at}");
+        }
+    }
+
+    #[test]
+    fn it_is_said_once_before_the_lease_ends() {
+        plays(&[
+            (0, true, 5_000, false),
+            (2_000, true, 3_000, false),
+            (2_200, true, 2_800, false),
+            (2_400, true, 2_600, true),
+            (2_600, true, 2_400, false),
+            (5_000, true, 0, false),
+            // It leads again, and etcd goes again: once an hour is enough.
+            (60_000, false, 8_000, false),
+            (66_000, true, 2_800, false),
+            (66_200, true, 2_600, false),
+            (66_400, true, 2_400, false),
+            (3_700_000, false, 8_000, false),
+            (3_706_000, true, 2_800, false),
+            (3_706_200, true, 2_600, false),
+            (3_706_400, true, 2_400, true),
+        ]);
+    }
+
+    #[test]
+    fn a_moment_of_standing_still_says_nothing() {
+        plays(&[
+            (0, false, 7_000, false),
+            (6_000, true, 1_000, false),
+            (6_200, true, 800, false),
+            // The next renewal has come through.
+            (6_400, false, 7_900, false),
+            (6_600, false, 2_000, false),
+            (6_800, false, 1_800, false),
+            (7_000, false, 1_600, false),
+        ]);
+    }
+
+    #[test]
+    fn one_that_does_not_lead_says_nothing() {
+        plays(&[
+            (0, true, 0, false),
+            (200, true, 0, false),
+            (400, true, 0, false),
+        ]);
+    }
+}

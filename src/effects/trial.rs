@@ -1,0 +1,156 @@
+//! Test messages: to every recipient of every route, with what became of each. They show whether notifications would arrive.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use jiff::{SignedDuration, Timestamp};
+
+use super::mail::{Mailer, Outcome};
+use super::webhook::Webhook;
+use engine::model::{RouteName, Visibility};
+use engine::{Background, Channel, Counts, MessageId, Notification, Occasion, Summary, Thread};
+
+/// How long the test of a route may take.
+const WITHIN: Duration = Duration::from_secs(25 * 60);
+
+/// What became of a test message for one recipient.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tried {
+    /// Who: an address of mail, or where a program is called.
+    pub recipient: String,
+    /// Why they do not have it, with what the other side said; `None` where it was taken.
+    pub problem: Option<String>,
+}
+
+/// A route that can be tested.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    /// The route.
+    pub route: RouteName,
+    /// How it is notified.
+    pub channel: Channel,
+    /// Whom a test reaches.
+    pub recipients: Vec<String>,
+}
+
+/// What carries test messages, as the settings are.
+#[derive(Debug, Clone)]
+pub struct Trial {
+    mailer: Option<Mailer>,
+    webhooks: Vec<Webhook>,
+}
+
+impl Trial {
+    /// What these carry.
+    #[must_use]
+    pub fn new(mailer: Option<Mailer>, webhooks: Vec<Webhook>) -> Self {
+        Self { mailer, webhooks }
+    }
+
+    /// Every route that has a recipient.
+    #[must_use]
+    pub fn targets(&self) -> Vec<Target> {
+        let mails = self.mailer.iter().flat_map(Mailer::reached);
+        let mails = mails.map(|(route, recipients)| Target {
+            route: route.clone(),
+            channel: Channel::Mail,
+            recipients: recipients.iter().map(ToString::to_string).collect(),
+        });
+        let calls = self.webhooks.iter().map(|webhook| Target {
+            route: webhook.route.clone(),
+            channel: Channel::Http(webhook.target.channel),
+            recipients: vec![webhook.target.url.to_string()],
+        });
+        mails.chain(calls).collect()
+    }
+
+    /// Sends a test message by each of these routes, side by side, and says what became of each as soon as it is known.
+    pub async fn send(
+        &self,
+        targets: &[Target],
+        now: Timestamp,
+        mut known: impl FnMut(&Target, Vec<Tried>),
+    ) {
+        let mut under_way: FuturesUnordered<_> = (0_i64..)
+            .zip(targets)
+            .map(|(number, target)| async move {
+                // Each has a name of its own: the recipients in its head are others.
+                let at = now.saturating_add(SignedDuration::from_millis(number));
+                (target, self.send_one(target, at.unwrap_or(now)).await)
+            })
+            .collect();
+        while let Some((target, tried)) = under_way.next().await {
+            known(target, tried);
+        }
+    }
+
+    async fn send_one(&self, target: &Target, at: Timestamp) -> Vec<Tried> {
+        let summary = summary(target, at);
+        let sending = async {
+            match (target.channel, &self.mailer) {
+                (Channel::Mail, Some(mailer)) => mailed(mailer, summary).await,
+                (Channel::Mail, None) => Err("mail is off".to_owned()),
+                (Channel::Http(_), _) => self.called(target, &summary).await,
+            }
+        };
+        let tried = tokio::time::timeout(WITHIN, sending).await;
+        let tried = tried.unwrap_or_else(|_| Err("it does not answer in time".to_owned()));
+        tried.unwrap_or_else(|why| {
+            let failed = |recipient: &String| Tried {
+                recipient: recipient.clone(),
+                problem: Some(why.clone()),
+            };
+            target.recipients.iter().map(failed).collect()
+        })
+    }
+
+    async fn called(&self, target: &Target, summary: &Summary) -> Result<Vec<Tried>, String> {
+        let of = |webhook: &&Webhook| webhook.route == target.route;
+        let webhook = self.webhooks.iter().find(of);
+        let webhook = webhook.ok_or_else(|| "the route is gone".to_owned())?;
+        let sent = webhook.send(summary).await;
+        sent.map_err(|fault| fault.fault.words(Visibility::MAINTAINER))?;
+        Ok(vec![Tried {
+            recipient: webhook.target.url.to_string(),
+            problem: None,
+        }])
+    }
+}
+
+async fn mailed(mailer: &Mailer, summary: Summary) -> Result<Vec<Tried>, String> {
+    let notification = Notification::to_all(Arc::new(summary));
+    let report = mailer.deliver(&notification).await;
+    let report = report.map_err(|fault| fault.fault.words(Visibility::MAINTAINER))?;
+    let tried = report.recipients.iter().map(|one| Tried {
+        recipient: one.recipient.to_string(),
+        problem: match &one.outcome {
+            Outcome::Delivered => None,
+            Outcome::Refused(error) | Outcome::NotYet(error) | Outcome::UnknownAfterDot(error) => {
+                Some(error.with_reply())
+            }
+        },
+    });
+    Ok(tried.collect())
+}
+
+fn summary(target: &Target, at: Timestamp) -> Summary {
+    Summary {
+        id: 0,
+        route: target.route.clone(),
+        channel: target.channel,
+        occasion: Occasion::Test,
+        thread: Thread {
+            id: MessageId { at, id: 0 },
+            references: Vec::new(),
+        },
+        at,
+        news: Vec::new(),
+        problems: Vec::new(),
+        alerts: Vec::new(),
+        counts: Counts::default(),
+        background: Background::default(),
+        reminder: None,
+    }
+}

@@ -1,0 +1,92 @@
+//! Why a token or a session is refused, and why one cannot be made.
+
+use std::fmt;
+
+use super::token::{MAX_LIFE, MAX_NAME_BYTES};
+
+/// Why a token or a session is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is no token, or not signed with our secret.
+    Forged,
+    /// It is for something else.
+    Audience,
+    /// Its time is over.
+    Expired,
+    /// It says that it was issued in the future, or that its time has not begun.
+    Future,
+    /// It would live longer than [`MAX_LIFE`].
+    TooLong,
+    /// It was revoked.
+    Revoked,
+    /// It can only report, and a session is for reading.
+    ReportOnly,
+    /// There is no secret, so there are no tokens.
+    NoSecret,
+}
+
+impl Refusal {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Forged,
+        Self::Audience,
+        Self::Expired,
+        Self::Future,
+        Self::TooLong,
+        Self::Revoked,
+        Self::ReportOnly,
+        Self::NoSecret,
+    ];
+
+    /// The word for it in addresses.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Forged => "forged",
+            Self::Audience => "audience",
+            Self::Expired => "expired",
+            Self::Future => "future",
+            Self::TooLong => "too-long",
+            Self::Revoked => "revoked",
+            Self::ReportOnly => "report-only",
+            Self::NoSecret => "no-secret",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Forged => "this is not a token of this labwatch",
+            Self::Audience => "this token is for something else",
+            Self::Expired => "this token has expired",
+            Self::Future => "the time of this token has not begun: the clocks differ",
+            Self::TooLong => "this token lives longer than a token may",
+            Self::Revoked => "this token was revoked",
+            Self::ReportOnly => {
+                "this token can only report: sign in with one that has the scope read"
+            }
+            Self::NoSecret => "this labwatch takes no tokens: it has no secret_api",
+        })
+    }
+}
+
+/// Nothing could be signed.
+#[derive(Debug, thiserror::Error)]
+pub enum SignError {
+    /// The name is empty, too long, or has letters that a line of a log should not have.
+    #[error("the name must have 1 to {max_name_bytes} printable letters", max_name_bytes = MAX_NAME_BYTES)]
+    Name,
+    /// The life is nothing, or longer than [`MAX_LIFE`].
+    #[error("from 1s to {}d is allowed", MAX_LIFE.as_secs() / 86_400)]
+    Life,
+    /// It is to report, and names nothing to report on.
+    #[error("a token that may report names what it reports on, such as wiki,pend*")]
+    Reports,
+    /// The system gives no randomness.
+    #[error("the system gives no random numbers")]
+    Random,
+    /// The signing library refuses.
+    #[error("it cannot be signed: {0}")]
+    Library(jsonwebtoken::errors::Error),
+}

@@ -1,0 +1,42 @@
+//! The button that sends a test message: it goes the way of the API, and the answer says who has it.
+
+use axum::Extension;
+use axum::body::Bytes;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use maud::html;
+
+use super::fields::Fields;
+use crate::http::TestMessages;
+use crate::http::auth::Noted;
+use crate::http::page::layout;
+use crate::http::page::outbox;
+use crate::http::page::routes::Moment;
+use crate::http::page::shapes::shape;
+use crate::http::page::words;
+
+/// Sends it, and shows what became of it: on this page, because another replica may have sent it.
+pub(super) async fn send(
+    Extension(tests): Extension<TestMessages>,
+    moment: Moment,
+    body: Bytes,
+) -> Response {
+    let fields = Fields::of(&body);
+    let route = Some(fields.get("route")).filter(|route| !route.is_empty());
+    let sent = tests
+        .send(&moment.snapshot, route, moment.caller.name())
+        .await;
+    let frame = moment.frame();
+    let (status, said) = match &sent {
+        Ok(report) => (StatusCode::OK, outbox::tested(&frame, report)),
+        Err(refusal) => (
+            StatusCode::CONFLICT,
+            html! { p.problem #problem role="alert" { (shape("down")) span { (words::sentence(&refusal.to_string())) } } },
+        ),
+    };
+    let page = html! {
+        div.order { h1 { "Test message" } (said) p { a href="/outbox" { "Back to the outbox" } } }
+    };
+    let page = moment.framed(layout::still(&frame, "/outbox", "Test message", &page));
+    (status, Noted::elsewhere(), page).into_response()
+}

@@ -1,0 +1,168 @@
+//! Notifications: sending a test message, and having what waits tried again. What was sent stands in the history.
+
+use std::sync::Arc;
+
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use super::body::Json;
+use super::outcome::{DryRun, is_dry_run};
+use super::params::Params;
+use super::time::Timestamp;
+use crate::http::auth::{Caller, Need, Noted, Scope};
+use crate::http::commands::{OrderState, TestOutcome, TestedRecipient, TestedRoute};
+use crate::http::error::ApiError;
+use crate::http::routes::Routes;
+use crate::http::state::answer;
+
+/// All routes.
+pub(super) fn routes() -> Routes<OrderState> {
+    Routes::needing(Need::Scope(Scope::Admin))
+        .add(routes!(send_test))
+        .add(routes!(retry_notifications))
+}
+
+/// A test message to be sent.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SendTest {
+    /// The route that it is sent by; null for all.
+    #[serde(default)]
+    #[schema(example = "everybody", max_length = 64)]
+    route: Option<String>,
+}
+
+/// A test message, and what is known of it.
+#[derive(Debug, Serialize, ToSchema)]
+struct TestMessage {
+    /// Whether it was sent: `false` for a dry run.
+    sent: bool,
+    /// When; null for a dry run.
+    #[schema(required)]
+    at: Option<Timestamp>,
+    /// The routes that it is sent by.
+    routes: Vec<RouteTest>,
+}
+
+/// A route with what became of a test.
+#[derive(Debug, Serialize, ToSchema)]
+struct RouteTest {
+    /// Its name.
+    #[schema(example = "everybody")]
+    route: String,
+    /// How it is notified.
+    #[schema(example = "mail")]
+    channel: &'static str,
+    /// Its recipients.
+    recipients: Vec<RecipientTest>,
+}
+
+/// What became of a test message.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum TestState {
+    /// It is not known yet, or nothing was sent.
+    Pending,
+    /// The other side has taken it over.
+    Taken,
+    /// It was not taken.
+    Failed,
+}
+
+/// A recipient with what became of a test.
+#[derive(Debug, Serialize, ToSchema)]
+struct RecipientTest {
+    /// The address of mail, or where a program is called.
+    #[schema(example = "ann@example.org")]
+    recipient: String,
+    /// What became of it.
+    state: TestState,
+    /// Why it was not taken, with what the other side said; null where it was, or where that is not known.
+    #[schema(required)]
+    problem: Option<String>,
+}
+
+/// That what waits is tried again.
+#[derive(Debug, Serialize, ToSchema)]
+struct Retrying {
+    /// The routes where something waits because an attempt failed.
+    routes: Vec<String>,
+}
+
+impl From<&TestedRoute> for RouteTest {
+    fn from(tested: &TestedRoute) -> Self {
+        Self {
+            route: tested.route.as_str().to_owned(),
+            channel: tested.channel.as_str(),
+            recipients: tested.recipients.iter().map(Into::into).collect(),
+        }
+    }
+}
+
+impl From<&TestedRecipient> for RecipientTest {
+    fn from(tested: &TestedRecipient) -> Self {
+        let (state, problem) = match &tested.outcome {
+            TestOutcome::Pending => (TestState::Pending, None),
+            TestOutcome::Taken => (TestState::Taken, None),
+            TestOutcome::Failed(why) => (TestState::Failed, Some(why.clone())),
+        };
+        Self {
+            recipient: tested.recipient.clone(),
+            state,
+            problem,
+        }
+    }
+}
+
+/// Sends a message that says it is a test, and says for each recipient what became of it. Where it is taken, what waits there is tried again.
+///
+/// What is not known within 20 s is `pending`: the test goes on, and the page of the outbox shows what becomes of it.
+#[utoipa::path(post, path = "/api/v2/notifications/test", tag = "notifications", request_body = SendTest, params(DryRun), responses(
+    (status = 200, description = "What became of it, or whom it would go to", body = TestMessage),
+))]
+async fn send_test(
+    State(state): State<OrderState>,
+    caller: Caller,
+    RawQuery(query): RawQuery,
+    Json(body): Json<SendTest>,
+) -> Result<Response, ApiError> {
+    let dry_run = is_dry_run(query.as_deref())?;
+    let snapshot = Arc::clone(&state.snapshots.borrow());
+    let route = body.route.as_deref();
+    let message = if dry_run {
+        let routes = state.tests.preview(&snapshot, route)?;
+        TestMessage {
+            sent: false,
+            at: None,
+            routes: routes.iter().map(Into::into).collect(),
+        }
+    } else {
+        let report = state.tests.send(&snapshot, route, caller.name()).await?;
+        TestMessage {
+            sent: true,
+            at: Some(report.at.into()),
+            routes: report.routes.iter().map(Into::into).collect(),
+        }
+    };
+    Ok((Noted::elsewhere(), answer(&message)?).into_response())
+}
+
+/// Has notifications that wait because an attempt failed tried again at once.
+#[utoipa::path(post, path = "/api/v2/notifications/retry", tag = "notifications", responses(
+    (status = 200, description = "They are", body = Retrying),
+))]
+async fn retry_notifications(
+    State(state): State<OrderState>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, ApiError> {
+    Params::parse(query.as_deref(), &[])?;
+    let snapshot = Arc::clone(&state.snapshots.borrow());
+    let routes = state.tests.retry(&snapshot).await?;
+    let retrying = Retrying {
+        routes: routes.iter().map(ToString::to_string).collect(),
+    };
+    answer(&retrying)
+}

@@ -1,0 +1,79 @@
+//! Shares with the other replicas what each of them may add to: the tokens that are revoked and the sessions that were signed out of.
+//!
+//! It compares what stands in etcd with what is known here, so that nothing is lost while etcd is away.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde_json::Value;
+use tokio_util::sync::CancellationToken;
+
+use super::TaskSet;
+use super::cluster::Links;
+use crate::cluster::{Share, Sharing};
+use crate::http::Authenticator;
+use crate::http::auth::{Revocations, is_over};
+
+/// What could not be written is handed over again after this time.
+const AGAIN_AFTER: Duration = Duration::from_secs(5);
+
+/// Shares revocations and sign-outs, where there is a cluster.
+pub(super) fn start(
+    links: Option<&Links>,
+    authenticator: &Arc<Authenticator>,
+    parts: &mut TaskSet,
+    stop: &CancellationToken,
+) {
+    let Some(links) = links else { return };
+    let sharing = share(links.sharing.clone(), Arc::clone(authenticator));
+    let stop = stop.clone();
+    parts.spawn("revocations of all replicas", async move {
+        let _ = stop.run_until_cancelled(sharing).await;
+    });
+}
+
+async fn share(mut sharing: Sharing, authenticator: Arc<Authenticator>) {
+    let revocations = authenticator.revocations();
+    loop {
+        let shared = sharing.shared.borrow_and_update().clone();
+        if let Some(shared) = shared {
+            let now = Timestamp::now();
+            revocations.merge(&shared, now);
+            let news = news(&shared, revocations, now);
+            if !news.is_empty() {
+                // One that finds no room is handed over again.
+                let _ = sharing.share.try_send(news);
+            }
+        }
+        tokio::select! {
+            () = followed(&mut sharing) => {}
+            () = revocations.changed() => {}
+            () = tokio::time::sleep(AGAIN_AFTER) => {}
+        }
+    }
+}
+
+/// Without an end when the other end is gone, which is so only while labwatch stops.
+async fn followed(sharing: &mut Sharing) {
+    if sharing.shared.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What is known here and does not stand there, and what stands there and is over.
+fn news(shared: &BTreeMap<String, Value>, known: &Revocations, now: Timestamp) -> Vec<Share> {
+    let missing = known.entries().into_iter();
+    let missing = missing.filter(|(key, value)| {
+        let is_there = shared.get(key) == Some(value);
+        !is_there && !is_over(key, value, now)
+    });
+    let over = shared
+        .iter()
+        .filter(|(key, value)| is_over(key, value, now));
+    missing
+        .map(|(key, value)| (key, Some(value)))
+        .chain(over.map(|(key, _)| (key.clone(), None)))
+        .collect()
+}

@@ -1,0 +1,142 @@
+//! The one mail of a leader that etcd is away for, sent before its lease ends: see `cluster::LastWord`.
+
+use std::future::{Future, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use maud::html;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::cluster::Links;
+use super::reload::ConfigWatch;
+use super::{TaskSet, notifications, presentation};
+use crate::cluster::{Etcd, LastWord, Look, View};
+use crate::effects::mail::Circular;
+
+/// Starts what watches for it, where there is a cluster that stops without etcd.
+pub(super) fn start(
+    links: Option<&Links>,
+    config: &ConfigWatch,
+    parts: &mut TaskSet,
+    stop: &CancellationToken,
+) {
+    let settings = config.borrow().cluster.clone();
+    let Some((links, settings)) = links.cloned().zip(settings) else {
+        return;
+    };
+    if settings.acts_alone {
+        return;
+    }
+    let (config, stop) = (config.clone(), stop.clone());
+    let word = LastWord::new(settings.lease);
+    parts.spawn("the last mail before a lease ends", async move {
+        let _ = stop.run_until_cancelled(watch(word, links, config)).await;
+    });
+}
+
+async fn watch(mut word: LastWord, links: Links, config: ConfigWatch) {
+    loop {
+        tokio::time::sleep(word.look_every()).await;
+        let view = links.view.borrow().clone();
+        let look = Look {
+            has_fault: matches!(view.etcd, Etcd::Fault { .. }),
+            left: links.left(),
+        };
+        if word.is_due(look, Instant::now()) {
+            say(&links, &view, &config).await;
+        }
+    }
+}
+
+/// Sends it, as far as it gets before the lease ends.
+async fn say(links: &Links, view: &View, config: &ConfigWatch) {
+    let config = config.borrow().clone();
+    let Ok(Some(mailer)) = notifications::mailer(&config) else {
+        return;
+    };
+    let presentation = presentation(&config);
+    let circular = circular(view, links.left(), &presentation.zone, Timestamp::now());
+    let mailer = mailer.with_presentation(presentation);
+    match while_leading(links, mailer.circulate(&circular)).await {
+        Some(Ok(())) => tracing::info!("mailed that etcd is away, before the lease ends"),
+        Some(Err(failure)) => tracing::warn!("cannot mail that etcd is away: {}", failure.fault),
+        None => tracing::warn!("the lease ended before it was mailed that etcd is away"),
+    }
+}
+
+/// What comes of the work; `None`: the lease ended before.
+async fn while_leading<T>(links: &Links, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = pin!(work);
+    let guarded = poll_fn(|context| {
+        if links.left().is_zero() {
+            Poll::Ready(None)
+        } else {
+            work.as_mut().poll(context).map(Some)
+        }
+    });
+    tokio::time::timeout(links.left(), guarded).await.ok()?
+}
+
+fn circular(view: &View, left: std::time::Duration, zone: &TimeZone, now: Timestamp) -> Circular {
+    let what = match &view.etcd {
+        Etcd::Fault { what, .. } => what,
+        Etcd::Connecting | Etcd::Ok => "etcd does not answer",
+    };
+    let clock = |at: Timestamp| {
+        at.to_zoned(zone.clone())
+            .strftime("%H:%M:%S %Z")
+            .to_string()
+    };
+    let since = clock(view.heard.unwrap_or(view.etcd_since));
+    let until = clock(now.checked_add(left).unwrap_or(now));
+    let name = &view.this.name;
+    let first = format!("{what} since {since}, as {name} sees it, which leads now.");
+    let second = format!(
+        "After {until} nothing is switched in book and no notification is sent until etcd is back, or another replica leads. \
+         Experiments are evaluated and shown all the while."
+    );
+    let third = "Check that etcd's members run and that this host reaches them. This mail is sent once and is not repeated.";
+    Circular {
+        name: format!("labwatch.etcd.{}.{name}", now.as_nanosecond()),
+        at: now,
+        subject: format!("{what}: nothing is switched or notified after {until}"),
+        text: format!("{first}\n{second}\n\n{third}\n"),
+        html: html! { p { (first) } p { (second) } p { (third) } }.into_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cluster::Peer;
+
+    #[test]
+    fn it_says_since_when_and_until_when() {
+        let now: Timestamp = "2026-11-30T12:00:05Z".parse().expect("a time");
+        let heard = "2026-11-30T12:00:00Z".parse().expect("a time");
+        let this = Peer {
+            name: "watch1".into(),
+            url: String::new(),
+            version: String::new(),
+        };
+        let view = View {
+            etcd: Etcd::Fault {
+                what: "etcd cannot be reached",
+                detail: "http://etcd1.example.org".into(),
+            },
+            heard: Some(heard),
+            ..View::connecting(this, Duration::from_secs(10), heard)
+        };
+        let mail = circular(&view, Duration::from_secs(3), &TimeZone::UTC, now);
+        let subject = "etcd cannot be reached: nothing is switched or notified after 12:00:08 UTC";
+        assert_eq!(mail.subject, subject);
+        let begin = "etcd cannot be reached since 12:00:00 UTC, as watch1 sees it, which leads now.\nAfter 12:00:08 UTC nothing";
+        assert!(mail.text.starts_with(begin), "{}", mail.text);
+        assert!(!mail.text.contains("example.org"), "no address");
+    }
+}

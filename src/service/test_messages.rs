@@ -1,0 +1,234 @@
+//! Carries out test messages that maintainers order over the API or from the page, one at a time. What is taken wakes what waits on its
+//! channel.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::reload::ConfigWatch;
+use super::{TaskSet, notifications, presentation};
+use crate::clients::Http;
+use crate::config::Config;
+use crate::effects::trial::{Target, Trial, Tried};
+use crate::effects::webhook::Webhook;
+use crate::http::{TestMessages, TestOrder, TestOutcome, TestReport, TestedRecipient, TestedRoute};
+use engine::{Channel, Input};
+
+/// One test is sent at a time, and another is refused meanwhile.
+const QUEUE: usize = 1;
+
+/// Notes who ordered a test.
+pub(super) type Audit = Box<dyn Fn(&str, &str) + Send + Sync>;
+
+/// Starts it.
+pub(super) fn start(
+    config: ConfigWatch,
+    http: Http,
+    inputs: mpsc::Sender<Input>,
+    audit: Audit,
+    parts: &mut TaskSet,
+    stop: &CancellationToken,
+) -> TestMessages {
+    let current = move || trial(&config.borrow(), &http);
+    let current = Arc::new(current);
+    let (orders, queue) = mpsc::channel(QUEUE);
+    let (report, latest) = watch::channel(None);
+    let tester = Tester {
+        trial: Arc::clone(&current) as Arc<_>,
+        report,
+        inputs: inputs.clone(),
+        audit,
+    };
+    let stop = stop.clone();
+    parts.spawn("test messages", async move {
+        let _ = stop.run_until_cancelled(tester.run(queue)).await;
+    });
+    TestMessages {
+        routes: Arc::new(move || current().targets().iter().map(pending).collect()),
+        orders,
+        latest,
+        retry: Arc::new(move || {
+            let inputs = inputs.clone();
+            Box::pin(async move {
+                // Where it is not taken, labwatch is about to stop.
+                let _ = inputs.send(Input::Retry(None)).await;
+            })
+        }),
+    }
+}
+
+/// What carries test messages, as the settings are.
+fn trial(config: &Config, http: &Http) -> Trial {
+    if config.shadow {
+        // Nothing is sent, and so there is none who could be reached.
+        return Trial::new(None, Vec::new());
+    }
+    let presentation = presentation(config);
+    let mailer = notifications::mailer(config).ok().flatten();
+    let http = http.with_timeout(config.telling.webhook_timeout);
+    Trial::new(
+        mailer.map(|mailer| mailer.with_presentation(presentation.clone())),
+        Webhook::all(&config.telling, &http, &presentation),
+    )
+}
+
+fn pending(target: &Target) -> TestedRoute {
+    let recipients = target.recipients.iter().map(|recipient| TestedRecipient {
+        recipient: recipient.clone(),
+        outcome: TestOutcome::Pending,
+    });
+    TestedRoute {
+        route: target.route.clone(),
+        channel: target.channel,
+        recipients: recipients.collect(),
+    }
+}
+
+/// Sends tests, and shows what becomes of the last one.
+struct Tester {
+    trial: Arc<dyn Fn() -> Trial + Send + Sync>,
+    report: watch::Sender<Option<Arc<TestReport>>>,
+    inputs: mpsc::Sender<Input>,
+    audit: Audit,
+}
+
+impl Tester {
+    async fn run(self, mut queue: mpsc::Receiver<TestOrder>) {
+        while let Some(order) = queue.recv().await {
+            let names: Vec<&str> = order.routes.iter().map(|one| one.route.as_str()).collect();
+            (self.audit)(
+                &order.by,
+                &format!("sent a test message by {}", names.join(", ")),
+            );
+            let report = self.send(order.by, order.routes).await;
+            // Who ordered it may wait no longer.
+            let _ = order.done.send(report);
+        }
+    }
+
+    async fn send(&self, by: String, routes: Vec<TestedRoute>) -> Arc<TestReport> {
+        let at = Timestamp::now();
+        let trial = (self.trial)();
+        let wanted = |target: &Target| routes.iter().any(|route| route.route == target.route);
+        let mut targets = trial.targets();
+        targets.retain(wanted);
+        let mut report = TestReport {
+            at,
+            by,
+            routes: targets.iter().map(pending).collect(),
+        };
+        self.show(&report);
+        let mut worked = BTreeSet::new();
+        let known = |target: &Target, tried: Vec<Tried>| {
+            if tried.iter().any(|one| one.problem.is_none()) {
+                worked.insert(target.channel);
+            }
+            let mut of = report.routes.iter_mut();
+            if let Some(route) = of.find(|route| route.route == target.route) {
+                route.recipients = tried.into_iter().map(tested).collect();
+            }
+            self.show(&report);
+        };
+        trial.send(&targets, at, known).await;
+        self.wake(worked).await;
+        Arc::new(report)
+    }
+
+    fn show(&self, report: &TestReport) {
+        self.report.send_replace(Some(Arc::new(report.clone())));
+    }
+
+    /// What failed on a channel that works now is tried again.
+    async fn wake(&self, channels: BTreeSet<Channel>) {
+        for channel in channels {
+            // Where it is not taken, labwatch is about to stop.
+            let _ = self.inputs.send(Input::Retry(Some(channel))).await;
+        }
+    }
+}
+
+fn tested(tried: Tried) -> TestedRecipient {
+    TestedRecipient {
+        recipient: tried.recipient,
+        outcome: tried
+            .problem
+            .map_or(TestOutcome::Taken, TestOutcome::Failed),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients;
+    use crate::config::{Sources, load};
+    use engine::{Role, Snapshot};
+    use lab::{Answer, AwkwardSetup, AwkwardSmtp, Rule};
+
+    /// Ann has it, Bob does not, and what waits for mail is tried again.
+    #[tokio::test]
+    async fn a_test_says_who_has_it_and_wakes_what_waits() {
+        let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
+        let refuses = Rule::on("RCPT TO:<bob@", Answer::line("550 5.1.1 no such user"));
+        let setup = AwkwardSetup {
+            rules: vec![refuses],
+            ..AwkwardSetup::default()
+        };
+        let server = AwkwardSmtp::start(setup).await.expect("starts");
+        let port = server.address().port().to_string();
+        let mut overrides: Vec<(String, String)> = [
+            ("email_host", "127.0.0.1"),
+            ("email_port", &port),
+            ("email_to", "ann@x.org bob@x.org"),
+            ("email_from", "lab@x.org"),
+            ("webhook_url", "http://127.0.0.1:1/x"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        for server in ["book", "jump", "relay"] {
+            overrides.push((format!("host_{server}"), "127.0.0.1:1".to_owned()));
+            overrides.push((format!("secret_{server}"), "somesecret".to_owned()));
+        }
+        let sources = Sources {
+            overrides,
+            ..Sources::default()
+        };
+        let config = load(&sources).expect("loads").config;
+        let tls = clients::client_config(false).expect("a configuration");
+        let http = Http::new(std::time::Duration::from_secs(5), tls).expect("a client");
+        let (inputs, mut woken) = mpsc::channel(4);
+        let (_, followed) = watch::channel(Arc::new(config));
+        let (mut parts, stop) = (TaskSet::default(), CancellationToken::new());
+        let audit = Box::new(|who: &str, what: &str| {
+            assert_eq!((who, what), ("ADA", "sent a test message by everybody"));
+        });
+        let tests = start(followed, http, inputs, audit, &mut parts, &stop);
+        let leader = Snapshot::empty(Timestamp::UNIX_EPOCH);
+        assert!(tests.preview(&leader, Some("nothing")).is_err());
+        assert_eq!(tests.preview(&leader, None).expect("two").len(), 2);
+        let follower = Snapshot {
+            role: Role::Follower,
+            ..Snapshot::empty(Timestamp::UNIX_EPOCH)
+        };
+        assert!(tests.send(&follower, None, "ADA").await.is_err());
+        assert!(server.mails().is_empty());
+
+        let report = tests.send(&leader, Some("everybody"), "ADA").await;
+        let report = report.expect("is sent");
+        let outcomes: Vec<(&str, bool)> = report.routes[0]
+            .recipients
+            .iter()
+            .map(|one| (one.recipient.as_str(), one.outcome == TestOutcome::Taken))
+            .collect();
+        assert_eq!(outcomes, [("ann@x.org", true), ("bob@x.org", false)]);
+        assert!(report.is_done() && tests.last() == Some(report));
+        assert!(server.mails()[0].content.contains("TEST"));
+        let input = woken.recv().await;
+        assert!(
+            matches!(input, Some(Input::Retry(Some(Channel::Mail)))),
+            "{input:?}"
+        );
+    }
+}
