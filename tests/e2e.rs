@@ -86,6 +86,8 @@ mod restarts;
 mod roles;
 #[path = "e2e/services.rs"]
 mod services;
+#[path = "e2e/shadow.rs"]
+mod shadow;
 #[path = "e2e/smtp.rs"]
 mod smtp;
 #[path = "support/tools.rs"]

@@ -35,6 +35,7 @@ pub use book::client::{
     BookClient, BookStatus, Booking, Bookings, Interval, Listed, MAX_REASON_BYTES, Manifest,
     Resources, Slot, StreamKind, resource_is_gone,
 };
+pub use book::shadow::{Comparison, ShadowBook};
 pub use book::timetable::{MAX_BOOKINGS, MAX_SLOTS};
 pub use connect::{ConnectError, ConnectFailure, dial};
 pub use http::{Http, MAX_ANSWER_BYTES, MAX_QUOTED_BYTES};

@@ -21,7 +21,7 @@ use super::services::{Groups, groups};
 use super::sources::Sources;
 use super::{
     BookSettings, CanarySettings, Config, FeedSettings, HealthSettings, MailSettings,
-    MemorySettings, SampleSettings, mail, servers,
+    MemorySettings, SHADOW_FOLDER, SampleSettings, mail, servers,
 };
 use crate::clients::Address;
 use crate::clients::canary::Rule;
@@ -169,6 +169,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let maintenance = maintenance(reader, &telling.zone);
     let Groups {
         pools,
+        pool_titles,
         categories,
         services,
     } = groups(reader);
@@ -177,7 +178,21 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let (api, memory, log) = (api(reader), memory(reader), log(reader));
     let graphite = graphite(reader);
     profile(reader);
-    let observe = reader.switch("observe");
+    let (observe, shadow) = (reader.switch("observe"), reader.switch("shadow"));
+    if observe && shadow {
+        reader.wrong(
+            "shadow",
+            "does not go together with observe",
+            "set one of them: observe decides nothing, shadow records what it decides",
+        );
+    }
+    if shadow && memory.is_none() {
+        reader.wrong(
+            "data_dir",
+            "is none in shadow, which keeps what it compares",
+            "name a folder",
+        );
+    }
     let etcd = etcd(reader, &surfaces.label);
     let cluster = cluster(reader, &etcd);
     let publication = publication(reader, &surfaces.label, &etcd);
@@ -194,6 +209,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         telling,
         maintenance,
         pools,
+        pool_titles,
         categories,
         services,
         advice,
@@ -201,6 +217,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         graphite,
         laboratory: (parts.secrets)("secret_relay"),
         observe,
+        shadow,
         api,
         memory,
         cluster,
@@ -209,7 +226,11 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         acknowledged: PolicyAcknowledgements::default(),
         log,
     };
-    Some(if observe { silent(config) } else { config })
+    Some(match (observe, shadow) {
+        (true, _) => silent(config),
+        (false, true) => in_shadow(config),
+        (false, false) => config,
+    })
 }
 
 /// The same without anything that goes out.
@@ -221,6 +242,21 @@ fn silent(mut config: Config) -> Config {
         .iter_mut()
         .for_each(|policy| policy.is_read_only = true);
     (config.telling.dead_man, config.telling.report_monthly) = (None, false);
+    config
+}
+
+/// The same with a store of its own, and without what goes out and is no notification of the laboratory.
+fn in_shadow(mut config: Config) -> Config {
+    (config.graphite, config.cluster) = (None, None);
+    (config.telling.dead_man, config.telling.report_monthly) = (None, false);
+    config.publication = None;
+    config
+        .policy
+        .iter_mut()
+        .for_each(|policy| policy.is_read_only = true);
+    if let Some(memory) = &mut config.memory {
+        memory.folder.push(SHADOW_FOLDER);
+    }
     config
 }
 

@@ -121,6 +121,7 @@ impl Lab {
             at: at(60),
             started: at(0),
             role: Role::Leader,
+            is_shadow: false,
             changed: 1,
             counts: count(&self.experiments),
             experiments: Arc::new(self.experiments.into_iter().map(Arc::new).collect()),

@@ -277,6 +277,7 @@ pub fn quiet() -> Snapshot {
         at: at(0),
         started: at(0),
         role: Role::Leader,
+        is_shadow: false,
         changed: 1,
         experiments: Arc::default(),
         counts: Counts::default(),

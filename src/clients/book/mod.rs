@@ -4,7 +4,9 @@ pub(crate) mod client;
 #[cfg(test)]
 pub(crate) mod fake_book;
 mod lenient;
+mod listing;
 mod poll;
+pub(crate) mod shadow;
 pub(crate) mod timetable;
 
 pub use poll::*;

@@ -39,4 +39,4 @@ mod words;
 mod tests;
 
 pub use error_pages::with_lost_page;
-pub use routes::{WebState, routes};
+pub use routes::{PoolTitle, WebState, routes};

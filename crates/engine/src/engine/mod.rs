@@ -45,6 +45,7 @@ pub struct Engine {
     started: Moment,
     now: Moment,
     role: Role,
+    is_shadow: bool,
     sources: Sources,
     experiments: Experiments,
     switching: Switching,
@@ -65,6 +66,7 @@ impl Engine {
             started: now,
             now,
             role: Role::Leader,
+            is_shadow: false,
             sources: Sources::new(&policy, now),
             experiments: Experiments::new(now),
             switching: Switching::default(),
@@ -89,6 +91,13 @@ impl Engine {
     #[must_use]
     pub fn only_watching(mut self) -> Self {
         self.take_role(Role::Follower);
+        self
+    }
+
+    /// The same engine, whose snapshots say that its effects are recorded and not carried out.
+    #[must_use]
+    pub fn in_shadow(mut self) -> Self {
+        self.is_shadow = true;
         self
     }
 

@@ -20,6 +20,7 @@ impl Engine {
             at: self.now.wall(),
             started: self.started.wall(),
             role: self.role,
+            is_shadow: self.is_shadow,
             changed: self.views.changed,
             experiments: Arc::clone(&self.views.experiments),
             counts: self.views.counts,

@@ -17,6 +17,7 @@ impl Snapshot {
             at,
             started: at,
             role: Role::Leader,
+            is_shadow: false,
             changed: 0,
             experiments: Arc::default(),
             counts: Counts::default(),

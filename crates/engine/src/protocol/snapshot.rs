@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub started: Timestamp,
     /// Whether this replica may act.
     pub role: Role,
+    /// Whether what it decides is recorded and not carried out, beside another monitor that acts.
+    pub is_shadow: bool,
     /// The version at which the experiments, the pools, the holds or the causes were last other than before.
     pub changed: u64,
     /// All experiments, sorted by stub.
