@@ -6,6 +6,8 @@
 //! Times are the wall clock's, because people and calendars mean that one. The answer to [`ActiveSuppressions::quiet`] depends on the time alone, not on
 //! whether [`ActiveSuppressions::expire`] was called meanwhile.
 
+mod policy;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -30,6 +32,8 @@ pub struct ActiveSuppressions {
     maintenances: BTreeMap<SuppressionId, Maintenance>,
     /// Maintenance that stands in the configuration: it has no number, and is ended only there.
     configured: Vec<Maintenance>,
+    /// Acknowledgements that stand in a policy: they have no number, and are ended only there.
+    policy: BTreeMap<Subject, Acknowledgement>,
     last_id: u64,
 }
 
@@ -73,21 +77,6 @@ impl ActiveSuppressions {
         acknowledged
             .or_else(|| self.silenced(stub.as_str(), at))
             .or_else(|| self.maintained(stub.as_str(), at))
-    }
-
-    /// Who knows that `subject` is bad, at `at`; `None` when it is not acknowledged.
-    #[must_use]
-    pub fn acknowledged(&self, subject: &Subject, at: Timestamp) -> Option<Suppression> {
-        let (id, entry) = self.acknowledgements.get(subject)?;
-        let holds = entry.until.is_none_or(|until| at < until);
-        let quieted = || Suppression {
-            id: Some(*id),
-            kind: SuppressionKind::Acknowledged,
-            by: entry.who.clone(),
-            text: entry.text.clone(),
-            until: entry.until,
-        };
-        holds.then(quieted)
     }
 
     /// The acknowledgement of `subject`, also one that is over and was not let go of yet.
@@ -136,10 +125,13 @@ impl ActiveSuppressions {
     /// A copy of everything that is kept, by kind and then by subject or number, for lists and digests. What stands in the configuration
     /// has no number.
     pub fn entries(&self) -> impl Iterator<Item = (Option<SuppressionId>, SuppressionEntry)> {
-        let acknowledgements = self
-            .acknowledgements
-            .values()
-            .map(|(id, entry)| (Some(*id), SuppressionEntry::Acknowledgement(entry.clone())));
+        let given = self.acknowledgements.values();
+        let given = given.map(|(id, entry)| (Some(*id), entry));
+        // Where both are there, readers go by the one that a person gave: it comes last.
+        let policy = self.policy.values().map(|entry| (None, entry));
+        let acknowledgements = policy
+            .chain(given)
+            .map(|(id, entry)| (id, SuppressionEntry::Acknowledgement(entry.clone())));
         let silences = self
             .silences
             .iter()
