@@ -1,6 +1,6 @@
 //! What the keys of the policy say. A value that makes no sense is named, and the former one stays.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::config::{CategoryPolicy, PolicyOverlay, PolicySettings};
@@ -10,6 +10,12 @@ const MAX_TEXT_BYTES: usize = 500;
 
 /// The shortest and the longest period, in seconds: as `[[category]]` has them.
 const PERIODS: std::ops::RangeInclusive<u64> = 1..=300;
+
+/// The most categories: as many as the configuration file may have.
+const MAX_CATEGORIES: usize = 200;
+
+/// The most bytes of a name.
+const MAX_NAME_BYTES: usize = 256;
 
 /// How much of a wrong value is shown, in characters.
 const SHOWN_CHARS: usize = 60;
@@ -108,15 +114,24 @@ impl Document {
 
     /// What is wrong, in words.
     pub(super) fn problems(&self) -> Option<String> {
-        let named: Vec<&str> = self
-            .wrong
-            .values()
-            .take(NAMED)
-            .map(String::as_str)
-            .collect();
+        let mut words: Vec<String> = self.wrong.values().take(NAMED).cloned().collect();
         let more = self.wrong.len().saturating_sub(NAMED);
-        let more = (more > 0).then(|| format!("; and {more} more"));
-        (!named.is_empty()).then(|| named.join("; ") + &more.unwrap_or_default())
+        if more > 0 {
+            words.push(format!("and {more} more"));
+        }
+        if let Some(name) = self.categories().nth(MAX_CATEGORIES) {
+            words.push(format!(
+                "there are more than {MAX_CATEGORIES} categories: {name} and those behind it are left out"
+            ));
+        }
+        (!words.is_empty()).then(|| words.join("; "))
+    }
+
+    /// The names of all categories, sorted.
+    fn categories(&self) -> impl Iterator<Item = &str> {
+        let places = self.known.keys().filter_map(|key| self.settings.place(key));
+        let names: BTreeSet<&str> = places.filter_map(|place| place.category()).collect();
+        names.into_iter()
     }
 
     /// What goes over the configuration file.
@@ -139,21 +154,28 @@ impl Document {
                 None => {}
             }
         }
+        let names: BTreeSet<&str> = self.categories().take(MAX_CATEGORIES).collect();
+        overlay
+            .categories
+            .retain(|name, _| names.contains(name.as_str()));
         overlay
     }
 
     /// Whether categories are open, as far as the policy says so, by name.
     pub(super) fn enabled(&self) -> BTreeMap<String, bool> {
+        let names: BTreeSet<&str> = self.categories().take(MAX_CATEGORIES).collect();
         let all = self.known.iter();
-        all.filter_map(|(key, text)| match self.settings.place(key)? {
-            Place::Enabled(name) => Some((name.to_owned(), yes_or_no(text)?)),
+        let open = all.filter_map(|(key, text)| match self.settings.place(key)? {
+            Place::Enabled(name) => Some((name, yes_or_no(text)?)),
             Place::Ack(_)
             | Place::ClusterAck
             | Place::Period(_)
             | Place::IsResilient(_)
             | Place::Sticky(_) => None,
-        })
-        .collect()
+        });
+        open.filter(|(name, _)| names.contains(name))
+            .map(|(name, open)| (name.to_owned(), open))
+            .collect()
     }
 }
 
@@ -172,7 +194,7 @@ impl PolicySettings {
             return Some(Place::ClusterAck);
         }
         let below = |root: &str| key.strip_prefix(root)?.strip_prefix('/');
-        let split = |path: &'a str| path.rsplit_once('/').filter(|(name, _)| !name.is_empty());
+        let split = |path: &'a str| path.rsplit_once('/').filter(|(name, _)| is_name(name));
         if let Some((name, field)) = below(&self.categories).and_then(split) {
             return match field {
                 "period_seconds" => Some(Place::Period(name)),
@@ -190,7 +212,18 @@ impl PolicySettings {
     }
 }
 
-impl Place<'_> {
+impl<'a> Place<'a> {
+    /// The category that it is about, if it is about one.
+    fn category(&self) -> Option<&'a str> {
+        match self {
+            Self::Period(name)
+            | Self::IsResilient(name)
+            | Self::Sticky(name)
+            | Self::Enabled(name) => Some(name),
+            Self::Ack(_) | Self::ClusterAck => None,
+        }
+    }
+
     /// Whether a value is right; if not, what is expected.
     fn check(&self, text: &str) -> Result<(), &'static str> {
         let (is_right, expected) = match self {
@@ -202,6 +235,10 @@ impl Place<'_> {
         };
         if is_right { Ok(()) } else { Err(expected) }
     }
+}
+
+fn is_name(name: &str) -> bool {
+    !name.is_empty() && name.len() <= MAX_NAME_BYTES && !name.chars().any(char::is_control)
 }
 
 fn is_text(text: &str) -> bool {
@@ -337,5 +374,25 @@ pub(super) mod tests {
             assert!(document.problems().is_some(), "{wrong:?}");
             assert!(document.overlay().acknowledged.by_name.is_empty());
         }
+    }
+
+    #[test]
+    fn names_and_categories_are_bounded() {
+        let mut document = document();
+        document.take("/ft/healthcheck/a\nb/ack", Some(b"x"), 1);
+        let long = format!("/ft/healthcheck/{}/ack", "x".repeat(257));
+        document.take(&long, Some(b"x"), 1);
+        assert_eq!(document.overlay(), PolicyOverlay::default());
+        for number in 0..=MAX_CATEGORIES {
+            let key = format!("/ft/healthcheck-categories/c{number:03}/enabled");
+            document.take(&key, Some(b"false"), 1);
+        }
+        assert_eq!(document.overlay().categories.len(), MAX_CATEGORIES);
+        assert_eq!(document.enabled().len(), MAX_CATEGORIES);
+        let problems = document.problems().expect("too many");
+        assert!(
+            problems.contains("c200 and those behind it are left out"),
+            "{problems}"
+        );
     }
 }

@@ -215,7 +215,7 @@ impl Follower {
     /// Has a category opened or closed, and waits until that is seen.
     async fn give(&mut self, name: &str, open: bool) -> bool {
         if let Err(why) = (self.links.give)(name.to_owned(), open).await {
-            tracing::warn!(
+            tracing::debug!(
                 category = name,
                 open,
                 why,
