@@ -153,4 +153,32 @@ mod tests {
         registry.remove("door");
         assert_eq!(told(), ["gone"]);
     }
+
+    #[test]
+    fn a_failure_that_is_over_is_told_too() {
+        let registry = Registry::new(Hands::default().clock());
+        let door = registry.register("door", None, &[]).expect("free");
+        let mut known = BTreeMap::new();
+        let mut told = || -> Vec<Fitness> {
+            let changes = registry.fitness_changes(&mut known).into_iter();
+            let fitness = |change| match change {
+                FitnessChange::Is(component) => Some(component.fitness),
+                FitnessChange::Gone(_) => None,
+            };
+            changes.filter_map(fitness).collect()
+        };
+        assert_eq!(told(), [Fitness::Unknown]);
+        door.report(Finding::ok());
+        assert_eq!(told(), [Fitness::Works]);
+        door.report(Finding::error("open"));
+        door.report(Finding::ok());
+        assert_eq!(told(), [Fitness::Fails, Fitness::Works]);
+        assert_eq!(told(), []);
+        door.report(Finding::error("open"));
+        assert_eq!(told(), [Fitness::Fails]);
+        door.report(Finding::error("still open"));
+        assert_eq!(told(), [Fitness::Fails], "what is wrong has changed");
+        door.report(Finding::error("still open"));
+        assert_eq!(told(), []);
+    }
 }
