@@ -1,5 +1,6 @@
 //! What goes into the engine and what comes out of it: types without decisions.
 
+pub mod alert;
 pub mod audience;
 pub mod canary;
 pub mod category;
