@@ -19,7 +19,7 @@ use super::services::{Groups, groups};
 use super::sources::Sources;
 use super::{
     BookSettings, CanarySettings, Config, FeedSettings, HealthSettings, MailSettings,
-    MemorySettings, SampleSettings, mail, servers,
+    MemorySettings, SampleSettings, UiSettings, mail, servers,
 };
 use crate::clients::Address;
 use crate::clients::canary::Rule;
@@ -161,6 +161,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let relay = feed(reader, parts, SourceName::Relay);
     let ask = reader.word_or_duration("ask_every").map(asking);
     let (sample, canary, health) = (sample(reader), canary(reader), health(reader));
+    let ui = ui(reader);
     let gather = mail::gather(reader);
     let mail = (parts.mail)(reader, gather);
     let telling = telling(reader, gather, mail.as_ref());
@@ -183,6 +184,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         book: book?,
         ask: ask?,
         sample,
+        ui,
         canary,
         health,
         mail,
@@ -249,6 +251,15 @@ fn sample(reader: &mut Reader<'_>) -> SampleSettings {
         when: reader.choice("sample", &words).unwrap_or(Sampling::Auto),
         at_once: reader.number("sample_at_once"),
         listen: reader.duration("sample_for"),
+    }
+}
+
+fn ui(reader: &mut Reader<'_>) -> UiSettings {
+    let every = reader.word_or_duration("ui_check_every");
+    let words = [("optional", false), ("required", true)];
+    UiSettings {
+        every: every.and_then(WordOr::duration),
+        is_required: reader.choice("ui_check", &words).unwrap_or_default(),
     }
 }
 
@@ -333,6 +344,8 @@ impl Config {
             sample: self.sample.when,
             sample_at_once: self.sample.at_once,
             sample_for: self.sample.listen,
+            ui_check_every: self.ui.every,
+            ui_required: self.ui.is_required,
             query_book_every: self.book.query_every,
         }
     }

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use reqwest::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use super::lenient::{lenient_time, null_is_none};
+use super::lenient::{Readable, lenient_time};
+use super::manifest::Manifest;
 use crate::clients::answer::is_web_page;
 use crate::clients::{Address, Http, MAX_TOKEN_LIFE, booking_admin, mint};
 use engine::model::{Availability, CallError, NameError, ResourceName, SourceName, Stub, Topic};
@@ -128,43 +128,6 @@ pub struct Interval {
     pub end: Option<Timestamp>,
 }
 
-/// The parts of book's manifest that tell what can stand in for what.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-pub struct Manifest {
-    /// What can be booked, by name.
-    #[serde(deserialize_with = "null_is_none")]
-    pub slots: BTreeMap<String, Slot>,
-    /// What the streams are, by key.
-    #[serde(deserialize_with = "null_is_none")]
-    pub streams: BTreeMap<String, StreamKind>,
-}
-
-/// Something that can be booked.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-pub struct Slot {
-    /// The resource that it gives.
-    pub resource: String,
-    /// The policy that it is booked under.
-    pub policy: String,
-    /// The user interfaces that it is shown with.
-    pub ui_set: String,
-}
-
-/// What a stream is.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-pub struct StreamKind {
-    /// What the user interface uses it for: `video`, `data`.
-    #[serde(rename = "for")]
-    pub purpose: String,
-    /// `session` for a stream of relay.
-    pub connection_type: String,
-    /// Where access to it is requested.
-    pub url: String,
-}
-
 #[derive(Deserialize)]
 struct RawResource {
     topic_stub: String,
@@ -176,17 +139,6 @@ struct RawAvailability {
     available: bool,
     #[serde(default)]
     reason: String,
-}
-
-/// One of many, or nothing where it cannot be read: an odd one must not hide the rest.
-struct Readable<T>(Option<T>);
-
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Readable<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(
-            serde_json::from_value(Value::deserialize(deserializer)?).ok(),
-        ))
-    }
 }
 
 impl BookClient {
@@ -261,7 +213,7 @@ impl BookClient {
         })
     }
 
-    /// The manifest's slots and streams.
+    /// The manifest's slots, and the pages on which they are opened.
     ///
     /// # Errors
     /// A [`CallError`] that says what to do about it.
@@ -389,7 +341,7 @@ fn read_resource(name: &str, raw: RawResource) -> Option<(ResourceName, Listed)>
 mod tests {
     use std::time::Duration;
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::clients::book::fake_book::{FakeBook, Trouble};
@@ -453,7 +405,7 @@ mod tests {
     }
 
     #[test]
-    fn bookings_and_manifest_are_read_as_far_as_they_are_needed() {
+    fn bookings_are_read_as_far_as_they_are_needed() {
         let booking = json!({
             "name": "b1", "user": "somebody", "policy": "p", "slot": "sl-a", "started": true, "cancelled_by": "user",
             "when": {"start": "2026-11-21T00:00:00Z", "end": "2026-11-21T00:30:00.5Z"},
@@ -462,25 +414,6 @@ mod tests {
         assert!(booking.started && !booking.cancelled && booking.slot == "sl-a");
         assert_eq!(booking.when.end, "2026-11-21T00:30:00.5Z".parse().ok());
         assert!(!format!("{booking:?}").contains("somebody"));
-        let manifest = json!({
-            "slots": {"sl-a": {"resource": "r-a", "policy": "p", "ui_set": "us", "window": "w", "description": "d"}},
-            "streams": {"st-data": {"for": "data", "connection_type": "session", "url": "https://x/session", "scopes": []}},
-            "windows": {"w": {"allowed": []}},
-        });
-        let manifest: Manifest = serde_json::from_value(manifest).expect("a manifest");
-        assert_eq!(
-            manifest.slots["sl-a"],
-            Slot {
-                resource: "r-a".into(),
-                policy: "p".into(),
-                ui_set: "us".into()
-            }
-        );
-        assert_eq!(manifest.streams["st-data"].purpose, "data");
-        let none: Manifest =
-            serde_json::from_value(json!({"slots": null, "streams": {}, "uis": null}))
-                .expect("an empty manifest");
-        assert_eq!(none, Manifest::default());
     }
 
     #[test]

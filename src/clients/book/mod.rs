@@ -4,6 +4,8 @@ pub(crate) mod client;
 #[cfg(test)]
 pub(crate) mod fake_book;
 mod lenient;
+pub mod manifest;
+pub(crate) mod pages;
 mod poll;
 pub(crate) mod timetable;
 
