@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use labwatch::config::{Config, Sources, load_without_laboratory};
 use labwatch::health::dialects::Endpoint;
-use labwatch::health::{Attempt, Finding, Pace};
+use labwatch::health::{Attempt, Finding, Pace, State};
 use labwatch::http::{labwatch_on, status_on};
 use labwatch::service::{Extensions, ServiceOptions, serve};
 use serde_json::{Value, json};
@@ -125,14 +125,31 @@ async fn a_program_adds_its_own_to_a_service_without_a_laboratory() {
         name: "motd".to_owned(),
         answer: Arc::new(|picture| Ok(json!({ "label": picture.settings.label }))),
     });
+    let (told, health) = oneshot::channel();
+    extensions.health = Some(Box::new(move |health| drop(told.send(health))));
     let running = Running::start(config(&[]), extensions).await;
+    let health = health.await.expect("it is handed over");
 
     assert_eq!(
         running.ask(running.address, "/readiness").await.0,
         503,
         "the queue says nothing yet"
     );
+    let missing = health.wait_until_ready(Duration::from_millis(10)).await;
+    assert!(
+        missing.is_err_and(|missing| missing.contains(&"queue".to_owned())),
+        "and so does the program's own view"
+    );
     queue.report(Finding::ok());
+    let ready = health.wait_until_ready(Duration::from_secs(60)).await;
+    assert_eq!(ready, Ok(()));
+    assert_eq!(health.overall().0, State::Ok);
+    assert_eq!(
+        health.status_of("disk").map(|disk| disk.state()),
+        Some(State::Error),
+        "an outside service counts in its own categories alone"
+    );
+    assert!(health.status_of("nope").is_none());
     let ready = running.becomes("/readiness", 200).await;
     let parts = ready["PluginStatus"].as_object().expect("parts");
     let names: Vec<&str> = parts.keys().map(String::as_str).collect();

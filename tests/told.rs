@@ -161,6 +161,7 @@ fn rules(routes: Vec<Route>) -> Rules {
     Rules {
         policy: policy(),
         categories: engine::CategoryRules::default(),
+        acknowledged: engine::PolicyAcknowledgements::default(),
         routes,
         maintenance,
         pools,
@@ -364,7 +365,10 @@ impl World {
             self.unconfirmed.remove(&thing);
         }
         for alert in summary.alerts.iter().filter(|alert| alert.new) {
-            let about = (summary.route.clone(), alert.alert.expect("a concern"));
+            let about = (
+                summary.route.clone(),
+                alert.alert.clone().expect("a concern"),
+            );
             match alert.ended {
                 None => drop(self.alarmed.insert(about)),
                 Some(_) => drop(self.alarmed.remove(&about)),
@@ -399,7 +403,7 @@ fn things(summary: &Summary) -> impl Iterator<Item = (RouteName, String)> {
         .alerts
         .iter()
         .filter(|alert| alert.new)
-        .filter_map(|alert| Some(alert.alert?.as_str().to_owned()));
+        .filter_map(|alert| Some(alert.alert.as_ref()?.word().into_owned()));
     experiments
         .chain(concerns)
         .map(|thing| (summary.route.clone(), thing))

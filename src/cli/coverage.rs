@@ -54,12 +54,18 @@ pub(super) fn all(config: &Config, stubs: &[String], now: Timestamp) -> Vec<Cove
         let of_pools = config
             .pools
             .iter()
-            .filter(|pool| category.pools.contains(&pool.name));
+            .filter(|pool| category.rule.pools.contains(&pool.name));
         let of_pools = of_pools.flat_map(|pool| &pool.members);
-        let patterns: Vec<String> = category.patterns.iter().chain(of_pools).cloned().collect();
+        let patterns: Vec<String> = category
+            .rule
+            .patterns
+            .iter()
+            .chain(of_pools)
+            .cloned()
+            .collect();
         // The two that are always there have none, and pools may be those that book has.
         if !patterns.is_empty() {
-            all.push(taken("category", &category.name, &patterns, stubs));
+            all.push(taken("category", &category.rule.name, &patterns, stubs));
         }
     }
     all

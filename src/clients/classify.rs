@@ -38,7 +38,7 @@ impl Way {
         }
     }
 
-    fn proxy(&self) -> Option<&str> {
+    pub(super) fn proxy(&self) -> Option<&str> {
         match self {
             Self::Straight => None,
             Self::Proxy(place) | Self::Tunnel(place) => Some(place),

@@ -275,8 +275,12 @@ impl Http {
                 token.into_iter().fold(request, RequestBuilder::bearer_auth)
             })
             .await?;
-        let status = response.status().as_u16();
-        Ok((status, read_bounded(response, at_most, &sent).await?))
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = read_bounded(response, at_most, &sent).await?;
+        if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED && sent.way.proxy().is_some() {
+            return Err(error_of_answer(status, &headers, &body, &sent));
+        }
+        Ok((status.as_u16(), body))
     }
 
     /// Sends a request as it is to another labwatch, and takes its whole answer, whatever the status.

@@ -9,10 +9,10 @@ use super::layers::Layers;
 use super::settings::Loaded;
 use super::tables::Row;
 use super::{
-    CategorySettings, Config, HealthSettings, LogSettings, MaintenanceSettings, PoolSettings,
-    Reload, SurfaceSettings, TABLES, TellingSettings, declared, settings,
+    Config, HealthSettings, LogSettings, MaintenanceSettings, Reload, SurfaceSettings, TABLES,
+    TellingSettings, declared, settings,
 };
-use engine::{CategoryRules, Maintenance, Rules};
+use engine::{CategoryPool, CategoryRules, Maintenance, Rules};
 
 /// A mark of each setting and table, as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -82,9 +82,10 @@ impl Config {
             policy: self.policy(),
             routes: self.telling.routes(self.mail.is_some()),
             maintenance: self.planned(),
-            pools: self.pools.iter().map(PoolSettings::rule).collect(),
+            pools: self.pools.iter().map(CategoryPool::rule).collect(),
             advice: self.advice.clone(),
             categories: self.category_rules(),
+            acknowledged: self.acknowledged.clone(),
             hold_overdue: self.telling.hold_overdue,
         }
     }
@@ -92,8 +93,8 @@ impl Config {
     /// What the engine needs of the categories.
     fn category_rules(&self) -> CategoryRules {
         CategoryRules {
-            categories: self.categories.iter().map(CategorySettings::rule).collect(),
-            pools: self.pools.iter().map(PoolSettings::group).collect(),
+            categories: self.categories.iter().map(|it| it.rule.clone()).collect(),
+            pools: self.pools.clone(),
             non_fatal: self.surfaces.non_fatal.iter().cloned().collect(),
         }
     }
@@ -141,6 +142,9 @@ impl Config {
             api: now.api,
             memory: now.memory,
             cluster: now.cluster,
+            publication: now.publication,
+            policy: now.policy,
+            acknowledged: now.acknowledged,
             laboratory: now.laboratory,
             observe: now.observe,
             log: LogSettings {

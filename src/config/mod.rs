@@ -17,7 +17,9 @@ mod mail;
 mod maintenance;
 mod nearest;
 mod notifications;
+mod policy;
 mod problem;
+mod publication;
 mod reader;
 mod rows;
 mod secret;
@@ -33,7 +35,7 @@ mod zone;
 
 pub use access::{ApiRead, ApiSettings, ApiTls, MIN_API_SECRET_BYTES};
 pub use changes::Changes;
-pub use cluster::ClusterSettings;
+pub use cluster::{ClusterSettings, EtcdSettings};
 pub use cors::ApiCors;
 pub use declared::{
     ENV_PREFIX, Kind, Reload, SECTIONS, Section, Setting, TABLES, Table, declared, secrets,
@@ -45,12 +47,12 @@ pub use hidden::HiddenUrl;
 pub use layers::MAX_FILE_BYTES;
 pub use maintenance::{MaintenanceSettings, Planned};
 pub use notifications::{DeadMan, HttpTarget, Route, RouteTarget, TellingSettings};
+pub use policy::{CategoryPolicy, PolicyOverlay, PolicySettings};
 pub use problem::{Problem, Problems};
+pub use publication::{PublicationSettings, PublishTo};
 pub use rows::{MAX_SLUG_BYTES, MAX_TEXT_BYTES};
 pub use secret::MAX_SECRET_BYTES;
-pub use services::{
-    BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, PoolSettings, ServiceSettings,
-};
+pub use services::{BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, ServiceSettings};
 pub use settings::{Loaded, load, load_api, load_rules, load_without_laboratory};
 pub use sources::{ENV_CONFIG, Sources};
 pub use tables::{EXAMPLE, MAX_ROWS};
@@ -64,7 +66,9 @@ use secrecy::SecretString;
 use crate::clients::Address;
 use crate::clients::canary::Rule;
 use engine::model::Topic;
-use engine::{Advice, Asking, FlapRule, HysteresisTimes, Sampling};
+use engine::{
+    Advice, Asking, CategoryPool, FlapRule, HysteresisTimes, PolicyAcknowledgements, Sampling,
+};
 
 /// Everything that can be set. Each part goes to the module that it is for; only the service reads the whole.
 #[derive(Debug, Clone)]
@@ -86,7 +90,7 @@ pub struct Config {
     /// `[[maintenance]]`: when experiments are worked on.
     pub maintenance: Vec<MaintenanceSettings>,
     /// `[[pool]]`: experiments that can stand in for each other.
-    pub pools: Vec<PoolSettings>,
+    pub pools: Vec<CategoryPool>,
     /// `[[category]]`: what is asked for as one.
     pub categories: Vec<CategorySettings>,
     /// `[[service]]`: services outside of labwatch.
@@ -105,6 +109,12 @@ pub struct Config {
     pub memory: Option<MemorySettings>,
     /// The other replicas; `None`: this labwatch is the only one.
     pub cluster: Option<ClusterSettings>,
+    /// What is published in a store of keys; `None`: nothing.
+    pub publication: Option<PublicationSettings>,
+    /// The policy that stands in etcd; `None`: it stands in the configuration file alone.
+    pub policy: Option<PolicySettings>,
+    /// What that policy acknowledges.
+    pub acknowledged: PolicyAcknowledgements,
     pub log: LogSettings,
 }
 

@@ -10,10 +10,10 @@ use super::mail::link;
 use super::nearest::nearest;
 use super::reader::Reader;
 use super::rows::{pattern, slug};
-use engine::{CategoryPool, CategoryRule, PoolRule};
+use engine::{CategoryPool, CategoryRule};
 
 /// The components that labwatch can have by itself, by their names.
-pub const COMPONENTS: [&str; 9] = [
+pub const COMPONENTS: [&str; 11] = [
     "self",
     "store",
     "configuration",
@@ -23,57 +23,20 @@ pub const COMPONENTS: [&str; 9] = [
     "jump",
     "mail",
     "cluster",
+    "publish",
+    "policy",
 ];
 
 /// The categories that are always there: all experiments, and all components.
 pub const BUILT_IN_CATEGORIES: [&str; 2] = ["default", "system"];
 
-/// Experiments that can stand in for each other.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PoolSettings {
-    /// Its name, which no other pool has.
-    pub name: String,
-    /// Patterns of the experiments in it; at least one.
-    pub members: Vec<String>,
-    /// With fewer of them healthy the pool is bad; at least 1.
-    pub min_healthy: usize,
-}
-
-impl CategorySettings {
-    /// What the engine needs of it.
-    #[must_use]
-    pub fn rule(&self) -> CategoryRule {
-        CategoryRule {
-            name: self.name.clone(),
-            patterns: self.patterns.clone(),
-            pools: self.pools.clone(),
-            resilient: self.resilient,
-            min_healthy: self.min_healthy,
-            period: self.period,
-            sticky: self.sticky,
-            failure_threshold: self.failure_threshold,
-            sticky_booking: self.sticky_booking,
-        }
-    }
-}
-
-impl PoolSettings {
-    /// It as a group of interchangeable experiments.
-    #[must_use]
-    pub fn group(&self) -> CategoryPool {
-        CategoryPool {
-            name: self.name.clone(),
-            members: self.members.clone(),
-            min_healthy: self.min_healthy,
-        }
-    }
-
-    /// What the engine needs of it.
-    #[must_use]
-    pub fn rule(&self) -> PoolRule {
-        PoolRule {
-            name: self.name.clone(),
-            patterns: self.members.clone(),
+impl From<CategoryRule> for CategorySettings {
+    /// A category of which nothing is written for people.
+    fn from(rule: CategoryRule) -> Self {
+        Self {
+            rule,
+            panic_guide: None,
+            business_impact: String::new(),
         }
     }
 }
@@ -81,24 +44,9 @@ impl PoolSettings {
 /// Experiments and components whose health is asked for as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CategorySettings {
-    /// Its name, which no other category has. `default` and `system` stand for all experiments and all components: those two have
-    /// neither patterns nor pools here.
-    pub name: String,
-    /// Patterns of the experiments and components in it.
-    pub patterns: Vec<String>,
-    /// Names of pools whose experiments are in it: of `[[pool]]`, or of pools that labwatch finds in book.
-    pub pools: Vec<String>,
-    /// Whether enough healthy experiments in each pool are enough.
-    pub resilient: bool,
-    /// How many are enough; `None`: as the pool says, else 1.
-    pub min_healthy: Option<usize>,
-    pub period: Duration,
-    /// Whether it stays switched off after a failure until a person switches it on.
-    pub sticky: bool,
-    /// After how many bad checks in a row it is switched off, at least 1.
-    pub failure_threshold: u32,
-    /// Whether the experiments that failed stay withdrawn in book until then.
-    pub sticky_booking: bool,
+    /// What is in it, and what makes it fail. Its name no other category has. `default` and `system` stand for all experiments and all
+    /// components: those two have neither patterns nor pools here.
+    pub rule: CategoryRule,
     /// Where it is written what to do.
     pub panic_guide: Option<Url>,
     /// What a failure means for people; may be empty.
@@ -135,14 +83,14 @@ pub enum Expect {
 }
 
 pub(super) struct Groups {
-    pub(super) pools: Vec<PoolSettings>,
+    pub(super) pools: Vec<CategoryPool>,
     pub(super) categories: Vec<CategorySettings>,
     pub(super) services: Vec<ServiceSettings>,
 }
 
 pub(super) fn groups(reader: &mut Reader<'_>) -> Groups {
     let pools = reader.named_rows("pool", &[], |reader, name| {
-        Some(PoolSettings {
+        Some(CategoryPool {
             name,
             members: reader.required_patterns("members"),
             min_healthy: reader.number("min_healthy"),
@@ -182,24 +130,28 @@ fn category_names(reader: &Reader<'_>) -> Vec<String> {
 
 fn category(reader: &mut Reader<'_>, name: String, used: &BTreeSet<&str>) -> CategorySettings {
     let category = CategorySettings {
-        patterns: reader.list("match", pattern),
-        pools: reader.list("pools", slug),
-        resilient: reader.switch("resilient"),
-        min_healthy: reader
-            .is_set("min_healthy")
-            .then(|| reader.number("min_healthy")),
-        period: reader.duration("period"),
-        sticky: reader.switch("sticky"),
-        failure_threshold: reader.number("failure_threshold"),
-        sticky_booking: reader.switch("sticky_booking"),
+        rule: CategoryRule {
+            patterns: reader.list("match", pattern),
+            pools: reader.list("pools", slug),
+            by_stem: false,
+            resilient: reader.switch("resilient"),
+            min_healthy: reader
+                .is_set("min_healthy")
+                .then(|| reader.number("min_healthy")),
+            period: reader.duration("period"),
+            sticky: reader.switch("sticky"),
+            failure_threshold: reader.number("failure_threshold"),
+            sticky_booking: reader.switch("sticky_booking"),
+            name,
+        },
         panic_guide: reader.parsed("panic_guide", |text| {
             link(text).and_then(|url| callable(&url))
         }),
         business_impact: reader.sentences("business_impact").unwrap_or_default(),
-        name,
     };
-    check_members(reader, &category, used);
-    if category.min_healthy.is_some() && !category.resilient {
+    let rule = &category.rule;
+    check_members(reader, rule, used);
+    if rule.min_healthy.is_some() && !rule.resilient {
         reader.wrong(
             "min_healthy",
             "is set, but the category is not resilient",
@@ -207,7 +159,7 @@ fn category(reader: &mut Reader<'_>, name: String, used: &BTreeSet<&str>) -> Cat
         );
     }
     for key in ["failure_threshold", "sticky_booking"] {
-        if reader.is_set(key) && !category.sticky {
+        if reader.is_set(key) && !rule.sticky {
             reader.wrong(
                 key,
                 "is set, but the category is not sticky",
@@ -218,7 +170,7 @@ fn category(reader: &mut Reader<'_>, name: String, used: &BTreeSet<&str>) -> Cat
     category
 }
 
-fn check_members(reader: &mut Reader<'_>, category: &CategorySettings, used: &BTreeSet<&str>) {
+fn check_members(reader: &mut Reader<'_>, category: &CategoryRule, used: &BTreeSet<&str>) {
     let named = ["match", "pools"]
         .into_iter()
         .find(|key| reader.find(key).is_some());

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::bounds::short;
 use super::maintenance::{MaintenanceSettings, Planned};
 use super::notifications::{HttpTarget, Route, RouteTarget, TellingSettings};
-use super::services::{CategorySettings, Expect, PoolSettings, ServiceSettings};
-use super::{ApiRead, ApiSettings, Config, LogTarget, MailSettings};
+use super::services::{Expect, ServiceSettings};
+use super::{ApiRead, ApiSettings, Config, LogTarget, MailSettings, PublishTo};
 use crate::clients::Address;
-use engine::HttpChannel;
+use engine::{CategoryPool, CategoryRule, HttpChannel};
 
 impl Config {
     /// What is watched, who is notified and by which rules, in a few lines for people.
@@ -36,7 +36,7 @@ impl Config {
         ));
         lines.extend(self.maintenance.iter().map(maintenance_line));
         lines.extend(self.pools.iter().map(pool_line));
-        lines.extend(self.categories.iter().map(category_line));
+        lines.extend(self.categories.iter().map(|it| category_line(&it.rule)));
         lines.extend(self.services.iter().map(service_line));
         lines.push(api_line(&self.api));
         lines.extend(
@@ -63,10 +63,25 @@ impl Config {
             format!(
                 "cluster  {} by etcd at {} below {}, lease {}, reached at {}",
                 cluster.name,
-                cluster.endpoints.join(", "),
+                cluster.etcd.endpoints.join(", "),
                 cluster.prefix,
                 short(cluster.lease),
                 cluster.url
+            )
+        }));
+        lines.extend(self.publication.as_ref().map(|publication| {
+            let to = match &publication.to {
+                PublishTo::Etcd(etcd) => format!("in etcd at {}", etcd.endpoints.join(", ")),
+                PublishTo::Files(folder) => format!("as files in {}", folder.display()),
+            };
+            format!("publish  {to} below {}", publication.prefix)
+        }));
+        lines.extend(self.policy.as_ref().map(|policy| {
+            format!(
+                "policy   in etcd at {} below {} and {}",
+                policy.etcd.endpoints.join(", "),
+                policy.acks,
+                policy.categories
             )
         }));
         let log = match &self.log.target {
@@ -194,7 +209,7 @@ fn maintenance_line(planned: &MaintenanceSettings) -> String {
     )
 }
 
-fn pool_line(pool: &PoolSettings) -> String {
+fn pool_line(pool: &CategoryPool) -> String {
     format!(
         "pool     {}: {}, failing with fewer than {} healthy",
         pool.name,
@@ -203,7 +218,7 @@ fn pool_line(pool: &PoolSettings) -> String {
     )
 }
 
-fn category_line(category: &CategorySettings) -> String {
+fn category_line(category: &CategoryRule) -> String {
     let members: Vec<&str> = category
         .patterns
         .iter()

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::category_member::CategoryMember;
-use crate::config::CategorySettings;
-use engine::matches;
+use engine::{CategoryRule, matches};
 
 /// The category of everything.
 pub const DEFAULT: &str = "default";
@@ -17,26 +16,25 @@ pub const PERIOD: Duration = Duration::from_secs(60);
 
 /// A category in which any failure counts.
 #[must_use]
-pub fn strict(name: &str) -> CategorySettings {
-    CategorySettings {
+pub fn strict(name: &str) -> CategoryRule {
+    CategoryRule {
         name: name.to_owned(),
         patterns: Vec::new(),
         pools: Vec::new(),
+        by_stem: false,
         resilient: false,
         min_healthy: None,
         period: PERIOD,
         sticky: false,
         failure_threshold: 1,
         sticky_booking: false,
-        panic_guide: None,
-        business_impact: String::new(),
     }
 }
 
 /// The category that experiments of one stem form by themselves: it works while enough of them do.
 #[must_use]
-pub fn of_stem(stem: &str) -> CategorySettings {
-    CategorySettings {
+pub fn of_stem(stem: &str) -> CategoryRule {
+    CategoryRule {
         resilient: true,
         ..strict(stem)
     }
@@ -44,7 +42,7 @@ pub fn of_stem(stem: &str) -> CategorySettings {
 
 /// Whether a member is in a configured category by its patterns or its group.
 #[must_use]
-pub fn takes_in(category: &CategorySettings, member: &CategoryMember<'_>) -> bool {
+pub fn takes_in(category: &CategoryRule, member: &CategoryMember<'_>) -> bool {
     if member.is_service() {
         return takes_in_service(category, member.name);
     }
@@ -59,7 +57,7 @@ pub fn takes_in(category: &CategorySettings, member: &CategoryMember<'_>) -> boo
 /// Whether a configured category takes in an outside service by a pattern. One that fits every name means every experiment, and a
 /// service counts only where it is meant.
 #[must_use]
-pub fn takes_in_service(category: &CategorySettings, name: &str) -> bool {
+pub fn takes_in_service(category: &CategoryRule, name: &str) -> bool {
     let is_meant = |pattern: &&String| pattern.chars().any(|sign| !matches!(sign, '*' | '?'));
     category
         .patterns
@@ -82,7 +80,7 @@ pub struct Verdict {
 impl Verdict {
     /// Of these members by the category's rule. No members: it fails.
     #[must_use]
-    pub fn of(category: &CategorySettings, members: &[&CategoryMember<'_>]) -> Self {
+    pub fn of(category: &CategoryRule, members: &[&CategoryMember<'_>]) -> Self {
         if members.is_empty() {
             return Self {
                 ok: false,
@@ -162,7 +160,7 @@ fn failing_members<'a, 'b>(counting: &[&'a CategoryMember<'b>]) -> Vec<&'a Categ
 
 /// One for each group of which too few work. What fails and is acknowledged speaks for a group only when all that fail are.
 fn failing_groups<'a, 'b>(
-    category: &CategorySettings,
+    category: &CategoryRule,
     counting: &[&'a CategoryMember<'b>],
 ) -> Vec<&'a CategoryMember<'b>> {
     let mut groups: std::collections::BTreeMap<(bool, &str), Vec<&'a CategoryMember<'b>>> =
@@ -179,7 +177,7 @@ fn failing_groups<'a, 'b>(
 
 /// The member that speaks for a group that fails: the most severe that is not acknowledged, then by name.
 fn representative<'a, 'b>(
-    category: &CategorySettings,
+    category: &CategoryRule,
     group: &[&'a CategoryMember<'b>],
 ) -> Option<&'a CategoryMember<'b>> {
     let healthy = group.iter().filter(|member| member.state.is_ok()).count();

@@ -9,7 +9,7 @@ use super::settings::Settings;
 use super::snapshot::Picture;
 use super::switches::{Switched, is_enabled};
 use crate::config::CategorySettings;
-use engine::{matches, stem};
+use engine::{CategoryRule, matches, stem};
 
 /// All members, and how many of each group work.
 #[derive(Debug)]
@@ -128,7 +128,7 @@ impl<'a> CategoryIndex<'a> {
 
     /// How a category is by its own rule; `None` when there is no such category. One that is meant for experiments and has none fails.
     #[must_use]
-    pub fn verdict(&self, category: &CategorySettings) -> Option<Verdict> {
+    pub fn verdict(&self, category: &CategoryRule) -> Option<Verdict> {
         let members = self.in_category(&category.name)?;
         let lacks = !members.iter().any(|member| !member.is_component())
             && self.settings.laboratory
@@ -194,7 +194,7 @@ impl<'a> CategoryIndex<'a> {
             self.settings
                 .categories
                 .iter()
-                .map(|category| category.name.clone()),
+                .map(|category| category.rule.name.clone()),
         );
         names.extend(self.unconfigured().keys().map(|name| (*name).to_owned()));
         names.into_iter().collect()
@@ -223,22 +223,22 @@ impl<'a> CategoryIndex<'a> {
         self.settings
             .categories
             .iter()
-            .filter(|category| self.is_in(member, &category.name))
+            .filter(|category| self.is_in(member, &category.rule.name))
     }
 
     fn is_in(&self, member: &CategoryMember<'_>, category: &str) -> bool {
         match (member.what, self.settings.configured(category)) {
             (What::Component(component), configured) if component.is_service() => {
                 component.categories.iter().any(|name| name == category)
-                    || configured.is_some_and(|configured| takes_in(configured, member))
+                    || configured.is_some_and(|configured| takes_in(&configured.rule, member))
             }
             _ if category == DEFAULT => true,
             (What::Component(_), _) if category == SYSTEM => true,
-            (_, Some(configured)) if takes_in(configured, member) => true,
-            (What::Experiment(_), None) => {
+            (_, Some(configured)) if takes_in(&configured.rule, member) => true,
+            (What::Experiment(_), configured) if configured.is_none_or(|one| one.rule.by_stem) => {
                 stem(member.name) == category && !self.is_configured(member)
             }
-            (What::Component(_), _) | (What::Experiment(_), Some(_)) => false,
+            (What::Component(_), _) | (What::Experiment(_), _) => false,
         }
     }
 
@@ -247,7 +247,7 @@ impl<'a> CategoryIndex<'a> {
         self.settings
             .categories
             .iter()
-            .any(|category| takes_in(category, member))
+            .any(|category| takes_in(&category.rule, member))
     }
 
     /// Finds what is critical: what is listed, and the last of a group. An empty list makes nothing critical.
@@ -259,7 +259,7 @@ impl<'a> CategoryIndex<'a> {
         let critical: Vec<_> = settings
             .categories
             .iter()
-            .filter(|category| settings.is_critical(&category.name))
+            .filter(|category| settings.is_critical(&category.rule.name))
             .collect();
         for member in self
             .members
@@ -267,7 +267,9 @@ impl<'a> CategoryIndex<'a> {
             .filter(|member| member.severity == 2)
         {
             let by_name = settings.is_critical(member.name) || settings.is_critical(member.group);
-            let by_category = critical.iter().any(|category| takes_in(category, member));
+            let by_category = critical
+                .iter()
+                .any(|category| takes_in(&category.rule, member));
             let is_last = is_last(self.groups.get(&member.group_key()), member);
             if by_name || by_category || is_last {
                 member.severity = 1;
@@ -277,7 +279,7 @@ impl<'a> CategoryIndex<'a> {
 }
 
 /// Whether experiments are meant to be in a category: as in that of everything, by pools, or by a pattern that no component fits.
-fn wants_experiments(category: &CategorySettings, members: &[&CategoryMember<'_>]) -> bool {
+fn wants_experiments(category: &CategoryRule, members: &[&CategoryMember<'_>]) -> bool {
     let fits_none = |pattern: &String| {
         !members
             .iter()
@@ -292,7 +294,7 @@ fn wants_experiments(category: &CategorySettings, members: &[&CategoryMember<'_>
 #[derive(Debug, Clone)]
 pub struct Evaluated {
     /// Its rules: as configured, or the built-in ones.
-    pub rules: CategorySettings,
+    pub rules: CategoryRule,
     /// Whether it can be used.
     pub ok: bool,
     /// Whether it is open.

@@ -3,14 +3,13 @@
 use super::category_index::{CategoryIndex, Evaluated};
 use super::snapshot::Picture;
 use super::switches::Switch;
-use crate::config::CategorySettings;
-use engine::Snapshot;
+use engine::{CategoryRule, Snapshot};
 
 /// How a category stands.
 #[derive(Debug, Clone)]
 pub struct CategoryStatus {
     /// Its rules: as configured, or the built-in ones.
-    pub rules: CategorySettings,
+    pub rules: CategoryRule,
     /// Whether it can be used: it is open, its members are well by its rule, and so is labwatch itself.
     pub ok: bool,
     /// Whether it is open.

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::registry::{RegisterError, Registry, Reporter};
-use super::state::Finding;
+use super::state::{Component, Finding, State};
 
 /// By how much a period varies, so that probes that began together do not stay together: a tenth.
 const JITTER_PARTS: u32 = 10;
@@ -29,6 +29,8 @@ pub enum Attempt {
     Found(Finding),
     /// It could not be asked, which may be different in a moment. Holds what went wrong.
     Failed(String),
+    /// It could not be asked through a fault on this side: how it is, is not known. Holds what went wrong.
+    Hindered(String),
 }
 
 /// Checks something once. It need not bound its time.
@@ -152,6 +154,32 @@ impl LiveProbes {
         Ok(())
     }
 
+    /// Checks a component at another pace. Until the next check it is as it was.
+    ///
+    /// # Errors
+    /// As [`Registry::register`].
+    pub fn start_again(
+        &mut self,
+        name: &str,
+        categories: &[String],
+        pace: Pace,
+        check: Check,
+    ) -> Result<(), RegisterError> {
+        let known = self.registry.components();
+        let known = known.into_iter().find(|one| &*one.name == name);
+        let is_evidence =
+            |one: &Component| one.last_update.is_some() && one.state() != State::Stale;
+        let last = known.filter(is_evidence).map(|one| one.finding);
+        self.stop(name);
+        let probe = Probe::new(&self.registry, &self.asker, name, categories, pace, check)?;
+        if let Some(last) = last {
+            probe.reporter.report(last);
+        }
+        let task = self.tasks.spawn(probe.run());
+        self.running.insert(name.to_owned(), task);
+        Ok(())
+    }
+
     /// Ends a probe, and lets go of its component.
     pub fn stop(&mut self, name: &str) {
         if let Some(task) = self.running.remove(name) {
@@ -231,10 +259,11 @@ impl Probe {
         loop {
             let failed = match self.attempt().await {
                 Attempt::Found(finding) => return finding,
-                Attempt::Failed(why) => why,
+                Attempt::Failed(why) => Finding::error(why),
+                Attempt::Hindered(why) => Finding::new(State::Stale, why),
             };
             if left == 0 {
-                return Finding::error(failed);
+                return failed;
             }
             left -= 1;
             sleep(self.pace.cooldown).await;
@@ -268,7 +297,6 @@ fn jittered(period: Duration, chance: f64) -> Duration {
 mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use super::super::state::State;
     use super::super::testing::Hands;
     use super::*;
 

@@ -215,7 +215,10 @@ impl Registry {
     }
 
     /// What changed against what is known, a failure that is over included.
-    fn fitness_changes(&self, known: &mut BTreeMap<Arc<str>, Fitness>) -> Vec<FitnessChange> {
+    fn fitness_changes(
+        &self,
+        known: &mut BTreeMap<Arc<str>, ComponentHealth>,
+    ) -> Vec<FitnessChange> {
         let now = (self.0.clock)();
         let (mut changes, mut entries) = (Vec::new(), self.entries());
         known.retain(|name, _| {
@@ -226,16 +229,17 @@ impl Registry {
             stays
         });
         for (name, entry) in entries.iter_mut() {
-            let fitness = fitness(entry.component(name, now).state());
+            let health = entry.health(name, now);
             let has_failed = std::mem::take(&mut entry.has_failed);
-            let blip = (has_failed && fitness != Fitness::Fails).then_some(Fitness::Fails);
-            for fitness in blip.into_iter().chain([fitness]) {
-                if known.insert(Arc::clone(name), fitness) != Some(fitness) {
-                    changes.push(FitnessChange::Is(ComponentHealth {
-                        name: Arc::clone(name),
-                        fitness,
-                        categories: Arc::clone(&entry.categories),
-                    }));
+            let blip = (has_failed && health.fitness != Fitness::Fails).then(|| ComponentHealth {
+                fitness: Fitness::Fails,
+                problem: Some(Arc::from("it failed for a moment")),
+                ..health.clone()
+            });
+            for health in blip.into_iter().chain([health]) {
+                if known.get(name) != Some(&health) {
+                    known.insert(Arc::clone(name), health.clone());
+                    changes.push(FitnessChange::Is(health));
                 }
             }
         }
@@ -251,11 +255,44 @@ impl Registry {
 }
 
 impl Entry {
-    fn component(&self, name: &Arc<str>, now: Moment) -> Component {
+    /// How it is for the engine. How long nothing came is left out: it changes all the time.
+    fn health(&self, name: &Arc<str>, now: Moment) -> ComponentHealth {
+        let (finding, limit) = (&self.finding, self.stale_after);
+        let is_overdue = self.overdue(now).is_some();
+        let state = if is_overdue {
+            State::Stale
+        } else {
+            finding.state
+        };
+        let problem = match state {
+            State::Ok | State::Warn | State::Init => None,
+            State::Stale if is_overdue => limit.map(|limit| {
+                let limit = format_duration(Duration::from_secs(limit.as_secs().max(1)));
+                Arc::from(format!("no report for more than {limit}"))
+            }),
+            State::Stale | State::Error => Some(Arc::from(match finding.detail.as_str() {
+                "" => "it gives no reason",
+                detail => detail,
+            })),
+        };
+        ComponentHealth {
+            name: Arc::clone(name),
+            fitness: fitness(state),
+            categories: Arc::clone(&self.categories),
+            problem,
+        }
+    }
+
+    /// For how long nothing came, where that is longer than the limit, and the limit.
+    fn overdue(&self, now: Moment) -> Option<(Duration, Duration)> {
         let silent = self.updated.map(|updated| now.since(updated));
-        let overdue = silent
+        silent
             .zip(self.stale_after)
-            .filter(|(silent, limit)| silent > limit);
+            .filter(|(silent, limit)| silent > limit)
+    }
+
+    fn component(&self, name: &Arc<str>, now: Moment) -> Component {
+        let overdue = self.overdue(now);
         let finding = match overdue {
             Some((silent, _)) => Finding::new(State::Stale, no_report_for(silent)),
             None => self.finding.clone(),
@@ -489,5 +526,42 @@ mod tests {
         assert_eq!(told(), [Fitness::Fails]);
         door.report(Finding::error("still open"));
         assert_eq!(told(), []);
+    }
+
+    #[test]
+    fn the_engine_is_told_what_is_wrong_and_not_for_how_long() {
+        let hands = Hands::default();
+        let registry = Registry::new(hands.clock());
+        let limit = Some(Duration::from_secs(60));
+        let door = registry.register("door", limit, &[]).expect("free");
+        let mut known = BTreeMap::new();
+        let mut told = || {
+            let changes = registry.fitness_changes(&mut known);
+            let words = |change| match change {
+                FitnessChange::Is(it) => format!("{:?} {:?}", it.fitness, it.problem),
+                FitnessChange::Gone(_) => "gone".to_owned(),
+            };
+            changes.into_iter().map(words).collect::<Vec<_>>()
+        };
+        assert_eq!(told(), ["Unknown None"]);
+        door.report(Finding::error("it sticks"));
+        assert_eq!(told(), [r#"Fails Some("it sticks")"#]);
+        door.report(Finding::error(""));
+        assert_eq!(told(), [r#"Fails Some("it gives no reason")"#]);
+        door.report(Finding::new(State::Stale, "it cannot be reached"));
+        assert_eq!(told(), [r#"Unknown Some("it cannot be reached")"#]);
+        door.report(Finding::ok());
+        door.report(Finding::error("it sticks"));
+        door.report(Finding::new(State::Warn, "it creaks"));
+        assert_eq!(
+            told(),
+            [r#"Fails Some("it failed for a moment")"#, "Works None"]
+        );
+        hands.pass(61);
+        assert_eq!(told(), [r#"Unknown Some("no report for more than 1m")"#]);
+        hands.pass(61);
+        assert_eq!(told(), [""; 0]);
+        registry.remove("door");
+        assert_eq!(told(), ["gone"]);
     }
 }

@@ -9,6 +9,7 @@ use super::category::{DEFAULT, takes_in_service};
 use super::probe::{Attempt, Pace};
 use super::state::{About, Finding, SingleCheck, State};
 use crate::config::{CategorySettings, Expect, ServiceSettings};
+use engine::model::CallError;
 
 /// The most single checks that are kept of one service's document.
 pub const MAX_SINGLE_CHECKS: usize = 200;
@@ -34,9 +35,9 @@ pub fn pace(service: &ServiceSettings, categories: &[CategorySettings]) -> Pace 
     let period = categories
         .iter()
         .filter(|category| {
-            own.contains(&category.name) || takes_in_service(category, &service.name)
+            own.contains(&category.rule.name) || takes_in_service(&category.rule, &service.name)
         })
-        .map(|category| category.period)
+        .map(|category| category.rule.period)
         .fold(service.period, Duration::min);
     Pace {
         period,
@@ -48,11 +49,27 @@ pub fn pace(service: &ServiceSettings, categories: &[CategorySettings]) -> Pace 
 
 /// What an attempt to ask came to: an answer's status and body, or what went wrong on the way.
 #[must_use]
-pub fn attempt(expect: Expect, answer: Result<(u16, Vec<u8>), String>) -> Attempt {
+pub fn attempt(expect: Expect, answer: Result<(u16, Vec<u8>), CallError>) -> Attempt {
     match answer {
         Ok((status, body)) => Attempt::Found(judge(expect, status, &body)),
-        Err(why) => Attempt::Failed(why),
+        Err(fault) if is_ours(&fault) => Attempt::Hindered(format!(
+            "labwatch itself cannot reach it: {fault}. The fault is on this side, in labwatch's network, name lookup, proxy or trusted \
+             certificates, or in the url of its [[service]]; others may well reach it"
+        )),
+        Err(fault) => Attempt::Failed(fault.to_string()),
     }
+}
+
+/// Whether a fault says nothing about the service, since a call ends like this before it gets there.
+fn is_ours(fault: &CallError) -> bool {
+    matches!(
+        fault,
+        CallError::NameLookup(_)
+            | CallError::NoRoute(_)
+            | CallError::Tls(_)
+            | CallError::Proxy(_)
+            | CallError::Busy
+    )
 }
 
 /// What an answer amounts to.
@@ -118,6 +135,7 @@ fn document(body: &[u8]) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::CategoryRule;
 
     #[test]
     fn an_answer_is_judged_by_what_is_expected() {
@@ -170,10 +188,12 @@ mod tests {
 
     #[test]
     fn the_shortest_period_of_its_categories_reaches_a_service() {
-        let category = |name: &str, seconds, pattern: &str| CategorySettings {
-            period: Duration::from_secs(seconds),
-            patterns: vec![pattern.to_owned()],
-            ..crate::health::strict(name)
+        let category = |name: &str, seconds, pattern: &str| {
+            CategorySettings::from(CategoryRule {
+                period: Duration::from_secs(seconds),
+                patterns: vec![pattern.to_owned()],
+                ..crate::health::strict(name)
+            })
         };
         let service = |seconds, categories: &[&str]| ServiceSettings {
             name: "wiki".into(),
@@ -204,10 +224,39 @@ mod tests {
     }
 
     #[test]
+    fn what_keeps_labwatch_from_a_service_is_no_fault_of_the_service() {
+        use CallError::{
+            Busy, Dropped, NameLookup, NoAnswer, NoRoute, Protocol, Proxy, Refused, Tls,
+            Unreachable,
+        };
+        let text = String::new;
+        for (fault, is_ours) in [
+            (NameLookup(text()), true),
+            (NoRoute(text()), true),
+            (Tls(text()), true),
+            (Proxy(text()), true),
+            (Busy, true),
+            (Refused(text()), false),
+            (Unreachable(text()), false),
+            (CallError::TimedOut, false),
+            (Dropped, false),
+            (NoAnswer(text()), false),
+            (Protocol(text()), false),
+        ] {
+            let is_told_so = matches!(
+                attempt(Expect::Ok200, Err(fault.clone())),
+                Attempt::Hindered(why) if why.starts_with("labwatch itself cannot reach it")
+            );
+            assert_eq!(is_told_so, is_ours, "{fault:?}");
+        }
+    }
+
+    #[test]
     fn only_what_the_network_fails_is_tried_again() {
+        let refused = CallError::Refused(String::new());
         assert_eq!(
-            attempt(Expect::Ok200, Err("refused".into())),
-            Attempt::Failed("refused".into())
+            attempt(Expect::Ok200, Err(refused.clone())),
+            Attempt::Failed(refused.to_string())
         );
         assert_eq!(
             attempt(Expect::Ok200, Ok((500, Vec::new()))),

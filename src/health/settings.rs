@@ -7,8 +7,8 @@ use jiff::Timestamp;
 
 use super::category::{DEFAULT, SYSTEM, of_stem, strict};
 use crate::build;
-use crate::config::{CategorySettings, PoolSettings};
-use engine::matches;
+use crate::config::CategorySettings;
+use engine::{CategoryPool, CategoryRule, matches};
 
 /// The components whose failure does not make the whole fail, unless set otherwise: students can work without them.
 pub const NON_FATAL: [&str; 2] = ["mail", "jump"];
@@ -25,7 +25,7 @@ pub struct Settings {
     /// The configured categories.
     pub categories: Vec<CategorySettings>,
     /// The configured groups of interchangeable experiments; others are grouped by the stem of their names.
-    pub pools: Vec<PoolSettings>,
+    pub pools: Vec<CategoryPool>,
     /// How long after the start an experiment that is not judged yet holds readiness back.
     pub startup: Duration,
     /// Whether a laboratory is watched. Without one there are neither sources nor experiments, and neither is waited for.
@@ -70,14 +70,14 @@ impl Settings {
     pub fn configured(&self, name: &str) -> Option<&CategorySettings> {
         self.categories
             .iter()
-            .find(|category| category.name == name)
+            .find(|category| category.rule.name == name)
     }
 
     /// The rules of a category: as configured, or the built-in ones.
     #[must_use]
-    pub fn category(&self, name: &str) -> CategorySettings {
+    pub fn category(&self, name: &str) -> CategoryRule {
         self.configured(name)
-            .cloned()
+            .map(|category| category.rule.clone())
             .unwrap_or_else(|| match name {
                 DEFAULT | SYSTEM => strict(name),
                 stem => of_stem(stem),

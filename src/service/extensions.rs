@@ -5,8 +5,8 @@ use tokio_util::sync::CancellationToken;
 use super::health::HealthError;
 use super::{ServiceError, ServiceOptions, serve, stop_on_signals};
 use crate::config::Config;
-use crate::health::Components;
 use crate::health::dialects::{Contributor, ENDPOINTS, Endpoint, LOGGER};
+use crate::health::{Components, HealthState};
 
 /// The members of `/actuator/info` that labwatch makes itself.
 const MEMBERS: [&str; 5] = ["app", "git", "lab", "services", "config"];
@@ -20,7 +20,13 @@ pub struct Extensions {
     pub contributors: Vec<Contributor>,
     /// Endpoints of the actuator, each at `/actuator/NAME`.
     pub endpoints: Vec<Endpoint>,
+    /// Is called once, before anything runs, with the health of the whole: by it the program asks for the global status or that of one
+    /// component, waits until all is ready, or follows changes.
+    pub health: Option<Observer>,
 }
+
+/// Takes the health of a labwatch that runs inside of a program.
+pub type Observer = Box<dyn FnOnce(HealthState) + Send>;
 
 impl Extensions {
     /// # Errors
@@ -46,6 +52,7 @@ impl Extensions {
 /// use labwatch::health::{Finding, dialects::Endpoint};
 /// use labwatch::service::{Extensions, serve_with};
 /// use std::sync::Arc;
+/// use std::time::Duration;
 ///
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let config = load_without_laboratory(&Sources::default())?.config;
@@ -57,6 +64,14 @@ impl Extensions {
 ///     name: "motd".to_owned(),
 ///     answer: Arc::new(|_| Ok(serde_json::json!({ "motd": "hello" }))),
 /// });
+/// extensions.health = Some(Box::new(|health| {
+///     tokio::spawn(async move {
+///         match health.wait_until_ready(Duration::from_secs(60)).await {
+///             Ok(()) => println!("ready"),
+///             Err(missing) => println!("not ready: {}", missing.join(", ")),
+///         }
+///     });
+/// }));
 /// serve_with(config, extensions).await?; // http://127.0.0.1:3007/actuator/motd, /readiness, /status/queue
 /// # Ok(())
 /// # }

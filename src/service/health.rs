@@ -15,8 +15,8 @@ use crate::config::{COMPONENTS, Config};
 use crate::driver::Clock;
 use crate::health::dialects::{self, Contributor};
 use crate::health::{
-    Finding, FitnessChange, HealthState, Identity, Levels, MAIL, PassiveChecks, Picture, Probes,
-    Refresher, RegisterError, Registry, Reporter, STORE, Settings,
+    Finding, FitnessChange, HealthState, Identity, Levels, MAIL, PassiveChecks, Picture, PollBook,
+    Probes, Refresher, RegisterError, Registry, Reporter, STORE, Settings,
 };
 use crate::http::{Give, HealthRoutes};
 use crate::store::Store;
@@ -33,6 +33,12 @@ const DEAD_MAN: &str = "dead_man";
 
 /// The component that says how the cluster is: whether a replica leads, and whether etcd answers.
 const CLUSTER: &str = "cluster";
+
+/// The component that says whether the status is published.
+const PUBLISH: &str = "publish";
+
+/// The component that says whether the policy in etcd is followed, and what in it is wrong.
+const POLICY: &str = "policy";
 
 /// Why the service's own health cannot be set up.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +81,10 @@ pub(super) struct Reporters {
     pub(super) dead_man: Option<Reporter>,
     /// How the cluster is, where there is one.
     pub(super) cluster: Option<Reporter>,
+    /// Whether the status is published, where that is set.
+    pub(super) publish: Option<Reporter>,
+    /// How the policy in etcd is, where one stands there.
+    pub(super) policy: Option<Reporter>,
 }
 
 /// All of it, before it runs.
@@ -138,6 +148,7 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
         components,
         contributors,
         endpoints,
+        health: observer,
     } = needs.extensions;
     let (registry, mut probes) = components.into_parts();
     let (clock, config) = (needs.clock, Arc::clone(&needs.config.borrow()));
@@ -149,14 +160,14 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
         needs.snapshots.clone(),
     )
     .map_err(HealthError::Register)?;
+    if let Some(observer) = observer {
+        observer(health_state.clone());
+    }
     let reporters = reporters(&config, &registry)?;
     add_store(needs.store, &config, &registry, &mut probes)?;
     if !config.observe {
-        let check = mail_probe::check(
-            needs.config.clone(),
-            needs.snapshots.clone(),
-            needs.inputs.clone(),
-        );
+        let (snapshots, inputs) = (needs.snapshots.clone(), needs.inputs.clone());
+        let check = mail_probe::check(needs.config.clone(), snapshots, inputs);
         probes
             .add(&registry, MAIL, &[], mail_probe::PACE, check)
             .map_err(HealthError::Register)?;
@@ -174,10 +185,7 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
         remembered.clone(),
     );
     services.adopt(&config)?;
-    let poll_book = needs.poll_book;
-    let poll_book = Box::new(move || {
-        let _ = poll_book.try_send(()); // a poll that is asked for already is as good
-    });
+    let poll_book = on_demand(needs.poll_book);
     let levels = needs.levels;
     let state = HealthRoutes {
         refresher: Arc::new(Refresher::new(
@@ -205,6 +213,13 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
     })
 }
 
+/// Has book polled now. A poll that is asked for already is as good.
+fn on_demand(poll_book: mpsc::Sender<()>) -> PollBook {
+    Box::new(move || {
+        let _ = poll_book.try_send(());
+    })
+}
+
 /// The components that are reported by other parts of the service.
 fn reporters(config: &Config, registry: &Registry) -> Result<Reporters, HealthError> {
     let register = |name| {
@@ -222,6 +237,16 @@ fn reporters(config: &Config, registry: &Registry) -> Result<Reporters, HealthEr
             .cluster
             .as_ref()
             .map(|_| register(CLUSTER))
+            .transpose()?,
+        publish: config
+            .publication
+            .as_ref()
+            .map(|_| register(PUBLISH))
+            .transpose()?,
+        policy: config
+            .policy
+            .as_ref()
+            .map(|_| register(POLICY))
             .transpose()?,
     })
 }

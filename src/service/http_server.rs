@@ -12,23 +12,24 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
+use super::audit::{audit, audit_log};
 use super::cluster::Links;
+use super::http_access::{access, base, cors};
 use super::outlets::Clients;
 use super::reload::ConfigWatch;
 use super::{
     ServiceError, TaskSet, cluster_sharing, component_acks, metrics, reports, test_messages,
 };
-use crate::config::{ApiCors, ApiRead, ApiSettings, Config};
+use crate::config::{ApiSettings, Config};
 use crate::driver::CommandSender;
 use crate::health::{HealthState, State};
-use crate::http::auth::{Audit, Keep, Reading, Revocations};
+use crate::http::auth::{Keep, Revocations};
 use crate::http::{
-    self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, Cors, Door, Give,
-    HealthRoutes, OrderState, TestMessages, TlsFiles, page,
+    self, Answered, Authenticator, Certificate, CertificateError, Door, Give, HealthRoutes,
+    OrderState, TestMessages, TlsFiles, page,
 };
 use crate::store::{Entry, Store};
 use crate::telemetry::metrics::{Counters, Queue};
@@ -44,39 +45,6 @@ fn authenticator(
     Authenticator::new(access(settings), revocations, audit(store))
 }
 
-fn access(settings: &ApiSettings) -> AccessSettings {
-    let reading = match settings.read {
-        ApiRead::Open => Reading::Open,
-        ApiRead::Token => Reading::Token,
-        ApiRead::Students => Reading::Students,
-    };
-    AccessSettings {
-        secret: settings.secret.clone(),
-        reading,
-        session: settings.session,
-        trusted_proxies: settings.trusted_proxies.clone(),
-        url: settings.url.as_deref().and_then(|url| Url::parse(url).ok()),
-        base: base(settings).to_string(),
-    }
-}
-
-/// Which other sites' pages may use the API.
-fn cors(settings: &ApiSettings) -> Cors {
-    match &settings.cors {
-        ApiCors::None => Cors::Off,
-        ApiCors::Any => Cors::Any,
-        ApiCors::Origins(origins) => Cors::Origins(origins.clone()),
-    }
-}
-
-/// The path below which people reach the pages, without a slash at its end: a proxy may have put something in front of our own.
-fn base(settings: &ApiSettings) -> Arc<str> {
-    let url = settings.url.as_deref().and_then(|url| Url::parse(url).ok());
-    url.as_ref()
-        .map_or(&*settings.prefix, |url| url.path().trim_end_matches('/'))
-        .into()
-}
-
 /// Keeps small state in the memory, and says whether it is on disk.
 pub(super) fn keep(store: Option<Store>) -> Keep {
     Box::new(move |key, value| {
@@ -90,32 +58,6 @@ pub(super) fn keep(store: Option<Store>) -> Keep {
             store.health().lost == lost
         })
     })
-}
-
-fn audit(store: Option<Store>) -> Audit {
-    Audit::new(audit_log(store))
-}
-
-/// Keeps who did what, in the log and the store.
-fn audit_log(store: Option<Store>) -> impl Fn(&str, &str) + Send + Sync + 'static {
-    move |who, what| {
-        tracing::info!(who, what, "a change was made over the API");
-        let entry = Entry::Audit {
-            at: Timestamp::now(),
-            who: who.to_owned(),
-            what: what.to_owned(),
-        };
-        let taken = store
-            .as_ref()
-            .is_none_or(|store| store.write(vec![entry]).is_taken());
-        if !taken {
-            tracing::error!(
-                who,
-                what,
-                "the memory does not take the record of a change; it stands in the log alone"
-            );
-        }
-    }
 }
 
 pub(super) struct Listeners {
@@ -188,30 +130,32 @@ pub(super) fn open(
         ..
     } = deps;
     let config = Arc::clone(&followed.borrow());
-    let links = deps.cluster.as_ref();
-    let reports = reports::start(&followed, (store.as_ref(), keep), links, parts, stops.all);
+    let (retry, links) = (Arc::new(Notify::new()), deps.cluster.as_ref());
+    let reports = reports::start(
+        &followed,
+        (store.as_ref(), keep),
+        links,
+        parts,
+        Arc::clone(&retry),
+        stops.all,
+    );
     let authenticator = Arc::new(authenticator(&config.api, keep, store.clone()));
-    cluster_sharing::start(deps.cluster.as_ref(), &authenticator, parts, stops.all);
+    cluster_sharing::start(links, &authenticator, parts, stops.all);
     let figures = config.surfaces.metrics.then(|| {
-        let (snapshots, store, health_state) =
-            (snapshots.clone(), store.clone(), health_state.clone());
-        let links = deps.cluster.as_ref();
+        let (counters, queues) = (&deps.counters, deps.queues);
+        let (snapshots, health_state) = (snapshots.clone(), health_state.clone());
         metrics::figures(
             snapshots,
-            &deps.counters,
-            deps.queues,
-            store,
+            counters,
+            queues,
+            store.clone(),
             health_state,
             links,
         )
     });
-    let acknowledgements = component_acks::follow(
-        health_state.clone(),
-        snapshots.clone(),
-        deps.commands.clone(),
-        stops.all.clone(),
-    );
-    parts.spawn("acknowledgements of components", acknowledgements);
+    let acknowledging = (health_state.clone(), snapshots.clone());
+    start_component_acks(acknowledging, deps.commands.clone(), parts, stops);
+    let cluster_view = deps.cluster.as_ref().map(|links| links.view.clone());
     let cluster = deps
         .cluster
         .map(|links| links.http(&deps.http.tls))
@@ -219,7 +163,10 @@ pub(super) fn open(
     let tests = test_messages::start(
         followed.clone(),
         deps.http.access.clone(),
-        deps.inputs,
+        test_messages::Wakes {
+            inputs: deps.inputs,
+            reports: retry,
+        },
         Box::new(audit_log(store.clone())),
         parts,
         stops.all,
@@ -238,6 +185,7 @@ pub(super) fn open(
     let pages = page::routes(&page::WebState {
         snapshots,
         store,
+        cluster: cluster_view,
         stream: Some("/api/v2/stream"),
         orders: Some(orders),
         categories: Some(http::Categories::new(&state)),
@@ -256,6 +204,16 @@ pub(super) fn open(
     start_actuator(&config.api, parts, listeners.actuator, endpoints, stops)
         .and_then(|()| start(&config.api, parts, listeners.api, router, stops))
         .map_err(ServiceError::Certificate)
+}
+
+fn start_component_acks(
+    (health_state, snapshots): (HealthState, watch::Receiver<Arc<Snapshot>>),
+    commands: CommandSender,
+    parts: &mut TaskSet,
+    stops: &Stops<'_>,
+) {
+    let following = component_acks::follow(health_state, snapshots, commands, stops.all.clone());
+    parts.spawn("acknowledgements of components", following);
 }
 
 /// Takes the API's address, where it is to have one, and tells what it is then. Where another program has it, finds out which.

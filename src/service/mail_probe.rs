@@ -193,7 +193,7 @@ mod tests {
     fn state(attempt: Attempt) -> Result<State, String> {
         match attempt {
             Attempt::Found(finding) => Ok(finding.state),
-            Attempt::Failed(why) => Err(why),
+            Attempt::Failed(why) | Attempt::Hindered(why) => Err(why),
         }
     }
 

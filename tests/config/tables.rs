@@ -342,14 +342,15 @@ fn groups_are_read_with_their_defaults() {
     };
     assert_eq!(
         (
-            teaching.pools.join(","),
-            teaching.min_healthy,
-            teaching.period.as_secs()
+            teaching.rule.pools.join(","),
+            teaching.rule.min_healthy,
+            teaching.rule.period.as_secs()
         ),
         ("pendulums".to_owned(), Some(2), 60)
     );
+    let outside = &outside.rule;
     assert!(!outside.sticky && outside.failure_threshold == 1 && outside.patterns.is_empty());
-    assert_eq!(default.period.as_secs(), 5);
+    assert_eq!(default.rule.period.as_secs(), 5);
     let wiki = &config.services[0];
     assert_eq!(
         (wiki.expect, wiki.retries, wiki.timeout.as_secs()),

@@ -156,3 +156,67 @@ async fn services_count_where_they_belong_and_come_with_a_reload() {
     answers(&monitor, "/status/configuration", 200).await;
     monitor.stop("TERM", &lab).await;
 }
+
+/// Mails that are said to be about this service, by what they say of it.
+fn told(lab: &lab::Lab, service: &str) -> Vec<String> {
+    let mails = lab.mail().mails();
+    let lines = mails.iter().flat_map(|mail| mail.text.lines());
+    let about = lines.filter(|line| line.contains(service));
+    about.map(str::to_owned).collect()
+}
+
+async fn is_mailed(monitor: &Monitor, lab: &lab::Lab, words: &str) {
+    let look = async || (!told(lab, words).is_empty()).then_some(());
+    eventually(&format!("a mail says {words:?}"), || monitor.tail(), look).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_service_that_fails_is_mailed_once_with_its_end() {
+    let (lab, outside) = (laboratory(RelayVersion::V07, &ALL).await, outside().await);
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("labwatch.toml");
+    let service = |name: &str, url: &str| {
+        format!("[[service]]\nname = \"{name}\"\nurl = \"{url}\"\nperiod = \"1s\"\nretries = 0\n")
+    };
+    let wiki = format!(
+        "{}expect = \"ft\"\n",
+        service("wiki", &format!("http://127.0.0.1:{}/1", outside.port))
+    );
+    let far = service("far", "http://no-such-host.invalid/");
+    std::fs::write(&path, format!("{wiki}{far}")).expect("written");
+    let settings = [
+        ("CONFIG", path.to_str().expect("a name")),
+        ("SECRET_API", SECRET),
+        ("EMAIL_TO", "ann@lab.example"),
+    ];
+    let monitor = Monitor::start(&lab, &settings).await;
+    monitor.sees_well(&ALL).await;
+    answers(&monitor, "/status/wiki", 200).await;
+    answers(&monitor, "/status/far", 503).await;
+    let (_, far) = get(monitor.port(), "/status/far").await.expect("answers");
+    assert!(far.contains("labwatch itself cannot reach it"), "{far}");
+    outside.is_bad[0].store(true, Ordering::Relaxed);
+    is_mailed(
+        &monitor,
+        &lab,
+        "hether far works is not known: labwatch itself cannot reach it",
+    )
+    .await;
+    is_mailed(
+        &monitor,
+        &lab,
+        "iki does not work: 1 of its checks failing (mongo)",
+    )
+    .await;
+    outside.is_bad[0].store(false, Ordering::Relaxed);
+    is_mailed(&monitor, &lab, "iki works again").await;
+    assert_eq!(told(&lab, "far works again"), [""; 0]);
+    let history = monitor.get("/api/v2/history/components").await;
+    let items = history["items"].as_array().expect("a list").iter();
+    let of_wiki = items.filter(|one| one["component"] == "wiki");
+    let states: Vec<_> = of_wiki
+        .map(|one| one["state"].as_str().expect("a word"))
+        .collect();
+    assert_eq!(states, ["ok", "error", "ok"]);
+    monitor.stop("TERM", &lab).await;
+}

@@ -9,10 +9,10 @@ use engine::model::{
     StreamHealth, Stub, Topic,
 };
 use engine::{
-    Acknowledgement, Affected, CategoryCause, CategoryState, Channel, Connection, Counts, Evidence,
-    ExperimentView, Issue, Link, NoteView, Report, ResourceView, Role, RouteView, SamplingView,
-    Scopes, Seen, Snapshot, SourceView, StreamView, Subject, Suppression, SuppressionEntry,
-    SuppressionKind, Traffic,
+    Acknowledgement, Affected, CategoryCause, CategoryRule, CategoryState, Channel, Connection,
+    Counts, Evidence, ExperimentView, Issue, Link, NoteView, Report, ResourceView, Role, RouteView,
+    SamplingView, Scopes, Seen, Snapshot, SourceView, StreamView, Subject, Suppression,
+    SuppressionEntry, SuppressionKind, Traffic,
 };
 use jiff::{SignedDuration, Timestamp};
 use labwatch::config::CategorySettings;
@@ -65,22 +65,24 @@ pub struct Bench {
 
 /// Settings with two categories: one that forgives, and one that does not forget.
 pub fn settings() -> Settings {
-    let pendulums = CategorySettings {
+    let pendulums = CategoryRule {
         patterns: vec!["pend*".into()],
         resilient: true,
         ..strict("pendulums")
     };
     let exam = CategorySettings {
-        patterns: vec!["spin*".into()],
-        sticky: true,
-        failure_threshold: 1,
+        rule: CategoryRule {
+            patterns: vec!["spin*".into()],
+            sticky: true,
+            failure_threshold: 1,
+            ..strict("exam")
+        },
         panic_guide: Some("https://wiki.example.org/exam".parse().expect("a URL")),
         business_impact: "The exam cannot be held.".into(),
-        ..strict("exam")
     };
     Settings {
         label: "test-lab".into(),
-        categories: vec![pendulums, exam],
+        categories: vec![pendulums.into(), exam],
         ..Settings::default()
     }
 }

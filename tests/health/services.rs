@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use engine::Fitness;
-use labwatch::config::CategorySettings;
+use engine::{CategoryRule, Fitness};
 use labwatch::health::{
     About, Acks, Finding, FitnessChange, Reporter, Settings, SingleCheck, State, strict,
 };
@@ -22,16 +21,16 @@ struct Services {
 }
 
 fn services() -> Services {
-    let docs = CategorySettings {
+    let docs = CategoryRule {
         resilient: true,
         ..strict("docs")
     };
-    let latch = CategorySettings {
+    let latch = CategoryRule {
         sticky: true,
         ..strict("latch")
     };
     let mut rules: Settings = settings();
-    rules.categories.extend([docs, latch]);
+    rules.categories.extend([docs, latch].map(Into::into));
     let bench = Bench::well_with(rules);
     let register = |name: &str, categories: &[&str]| {
         let categories: Vec<String> = categories.iter().map(|one| (*one).to_owned()).collect();
@@ -243,4 +242,64 @@ async fn the_latest_results_of_a_component_are_shown() {
     let states: Vec<_> = results.iter().map(|one| &one["state"]).collect();
     assert_eq!(states, ["ok", "error", "ok"]);
     assert_eq!(results[1]["detail"], "gone");
+}
+
+#[tokio::test]
+async fn components_and_their_results_are_lists_of_the_api() {
+    let Services { bench, wiki, .. } = services();
+    let server = Server::start(&bench).await;
+    wiki.report(Finding::error("gone"));
+    wiki.report(Finding::ok());
+    wiki.report(Finding::error("gone again"));
+    let all = server.json("/api/v2/components").await;
+    let items = all["items"].as_array().expect("a list").iter();
+    let names: Vec<_> = items
+        .map(|one| one["name"].as_str().expect("a name"))
+        .collect();
+    for name in ["book", "document-store-api-1", "mail", "store", "wiki"] {
+        assert!(names.contains(&name), "{names:?}");
+    }
+    let one = server.json("/api/v2/components/wiki").await;
+    assert_eq!(
+        [
+            &one["state"],
+            &one["detail"],
+            &one["categories"],
+            &one["fatal"]
+        ],
+        [
+            &json!("error"),
+            &json!("gone again"),
+            &json!(["latch"]),
+            &json!(false)
+        ]
+    );
+    assert_eq!(server.status("/api/v2/components/nope").await, 404);
+    assert_eq!(server.status("/api/v2/components?x=1").await, 400);
+
+    let first = server
+        .json("/api/v2/history/components?until=2100-01-01T00:00:00Z&limit=2")
+        .await;
+    let next = first["next"].as_str().expect("there is more");
+    let more = server
+        .json(&format!("/api/v2/history/components?cursor={next}"))
+        .await;
+    let results = [&first, &more].map(|page| page["items"].as_array().expect("a list").clone());
+    let of_wiki: Vec<_> = results
+        .concat()
+        .into_iter()
+        .filter(|one| one["component"] == "wiki")
+        .map(|one| format!("{} {}", one["state"], one["detail"]))
+        .collect();
+    assert_eq!(
+        of_wiki,
+        [
+            r#""error" "gone again""#,
+            r#""ok" """#,
+            r#""error" "gone""#,
+            r#""ok" """#
+        ]
+    );
+    let none = "/api/v2/history/components?until=2001-01-02T00:00:00Z&from=2001-01-01T00:00:00Z";
+    assert_eq!(server.json(none).await["items"], json!([]));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use engine::Issue;
 use engine::model::{CallError, ConnectError, SourceHealth, SourceName, StreamHealth};
-use labwatch::config::{CategorySettings, PoolSettings};
+use engine::{CategoryPool, CategoryRule};
 use labwatch::health::{Acks, Attempt, Finding, Pace, Probes, STORE, Settings, State, strict};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -165,13 +165,13 @@ async fn trap_05_a_fresh_run_loses_no_acknowledgement() {
 /// `pend` and `pend00` are of one group, `pend-a` is another; none crashes.
 #[tokio::test]
 async fn trap_06_odd_names_have_groups() {
-    let forgiving = CategorySettings {
+    let forgiving = CategoryRule {
         patterns: vec!["*".into()],
         resilient: true,
         ..strict("all")
     };
     let bench = Bench::well_with(Settings {
-        categories: vec![forgiving],
+        categories: vec![forgiving.into()],
         ..settings()
     });
     bench.show(121, |lab| {
@@ -508,12 +508,12 @@ async fn the_list_of_what_is_not_fatal_holds_in_every_view() {
 /// `min_healthy` of a category, else of the pool; what a person has taken away counts neither for nor against.
 #[tokio::test]
 async fn enough_of_a_pool_is_enough() {
-    let pool = PoolSettings {
+    let pool = CategoryPool {
         name: "swing".into(),
         members: vec!["pend*".into(), "spin*".into()],
         min_healthy: 2,
     };
-    let category = |min_healthy| CategorySettings {
+    let category = |min_healthy| CategoryRule {
         pools: vec!["swing".into()],
         resilient: true,
         min_healthy,
@@ -529,7 +529,7 @@ async fn enough_of_a_pool_is_enough() {
         (None, 0, 3, 200),
     ] {
         let settings = Settings {
-            categories: vec![category(min_healthy)],
+            categories: vec![category(min_healthy).into()],
             pools: vec![pool.clone()],
             ..settings()
         };

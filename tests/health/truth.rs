@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use labwatch::config::CategorySettings;
 use labwatch::health::dialects::{Query, Reader, gtg, health_json, numbers, readiness};
 use labwatch::health::{Acks, CategoryIndex, Finding, Picture, Settings, State, standings, strict};
 use proptest::prelude::*;
 use serde_json::Value;
 
+use engine::CategoryRule;
 use engine::model::SourceHealth;
 
 use super::lab::{Bench, ack, closed, degraded, down, healthy, held, live, put, settings, unknown};
@@ -66,16 +66,16 @@ fn case() -> impl Strategy<Value = Case> {
 }
 
 fn rules(critical: bool) -> Settings {
-    let resilient = CategorySettings {
+    let resilient = CategoryRule {
         resilient: true,
         ..strict("docs")
     };
-    let read = CategorySettings {
+    let read = CategoryRule {
         patterns: vec!["spin*".into(), "jump".into()],
         ..strict("read")
     };
     let mut rules = settings();
-    rules.categories.extend([resilient, read]);
+    rules.categories.extend([resilient, read].map(Into::into));
     if critical {
         rules.severity_1 = vec!["docs*".into(), "spin".into()];
     }

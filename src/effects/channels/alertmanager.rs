@@ -140,6 +140,7 @@ fn concern(alert: &AlertLine, presentation: &Presentation, now: Timestamp) -> Al
     let mut labels = labels("LabwatchLaboratory", "critical", presentation);
     let about = alert
         .alert
+        .clone()
         .map_or_else(|| "labwatch".to_owned(), String::from);
     labels.insert("concern", about);
     Alert {

@@ -3,19 +3,18 @@
 use std::fmt::Write as _;
 
 use super::{Query, Reader, Refused};
-use crate::config::CategorySettings;
 use crate::health::category::{DEFAULT, Verdict};
 use crate::health::category_index::CategoryIndex;
 use crate::health::category_member::CategoryMember;
 use crate::health::snapshot::Picture;
-use engine::CategoryCause;
+use engine::{CategoryCause, CategoryRule};
 
 /// The categories that were asked for, judged.
 pub(super) struct Judged<'a> {
     pub(super) picture: &'a Picture,
     pub(super) category_index: &'a CategoryIndex<'a>,
     /// Those that there are, in the order in which they were asked for.
-    pub(super) categories: Vec<CategorySettings>,
+    pub(super) categories: Vec<CategoryRule>,
     /// Those that there are not.
     pub(super) unknown: Vec<String>,
     /// Those that are closed.

@@ -22,6 +22,7 @@ mod outbox;
 mod overview;
 mod palette;
 mod pools;
+mod replicas;
 mod reports;
 mod response;
 mod routes;

@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use crate::health::{Ack, CategoryOrder, CategoryStatus, Component, HealthState, standings};
+use crate::health::{
+    Ack, CategoryOrder, CategoryStatus, Component, HealthState, Picture, standings,
+};
 use crate::http::auth::Noted;
 use crate::http::commands::Give;
 use crate::http::health_state::HealthRoutes;
+use engine::model::Visibility;
 use engine::{Command, Impact, Receipt, Refusal};
 
 /// How categories stand, and the way by which people open and close them: one for the API and for the page.
@@ -29,6 +32,11 @@ impl Categories {
             health_state: health.health_state.clone(),
             give: Arc::clone(&health.give),
         }
+    }
+
+    /// The state of everything, as this reader may see it.
+    pub(super) fn picture(&self, reader: Visibility) -> Picture {
+        self.health_state.picture().seen_by(reader)
     }
 
     /// All categories, sorted by name.

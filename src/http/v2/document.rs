@@ -3,7 +3,7 @@
 use utoipa::OpenApi;
 
 use super::outcome::{Done, Made, Outcome, Would};
-use super::{availability, categories, reading, reports, suppressions};
+use super::{availability, categories, components, reading, reports, suppressions};
 use crate::http::document::{PROBLEM, put_together};
 use crate::http::error::Problem;
 use crate::http::{health, metrics};
@@ -63,6 +63,7 @@ pub fn document_v2() -> utoipa::openapi::OpenApi {
         super::holds::changing().into_document(),
         super::notifications::routes().into_document(),
         categories::reading().into_document(),
+        components::reading().into_document(),
         categories::changing().into_document(),
         reports::reading().into_document(),
         reports::reporting().into_document(),

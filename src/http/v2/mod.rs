@@ -11,6 +11,7 @@ mod canary;
 mod categories;
 mod category_handle;
 mod cluster;
+mod components;
 mod detail;
 mod diff;
 mod docs;
@@ -112,12 +113,13 @@ pub(super) fn command_routes(orders: &OrderState, kept: &Arc<Idempotency>) -> Ro
         .with_state(orders)
 }
 
-/// The routes of categories and of reports that come in.
+/// The routes of categories, of components and of reports that come in.
 pub(super) fn health_routes(health: &HealthRoutes, kept: &Arc<Idempotency>) -> Routes {
     let state = Categories::new(health);
     let categories = categories::reading().merge(safe_to_repeat(categories::changing(), kept));
     let reports = reports::reading().merge(safe_to_repeat(reports::reporting(), kept));
     categories
+        .merge(components::reading())
         .with_state(&state)
         .merge(reports.with_state(&health.into()))
 }

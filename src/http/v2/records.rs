@@ -21,7 +21,7 @@ use crate::store::{self, Cursor, OutboxRow, Part, Range, RowPage, SourceRow, Swi
 use engine::model::{Stub, Visibility};
 
 /// How much of the past is told where nothing else is asked for.
-const MONTH: Duration = Duration::from_secs(30 * 24 * 3_600);
+pub(super) const MONTH: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// Which time is asked for.
 #[derive(utoipa::IntoParams)]

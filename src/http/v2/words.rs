@@ -6,7 +6,7 @@ use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::store;
+use crate::{health, store};
 use engine::model::{self, CallError};
 use engine::{self, Severity};
 
@@ -29,6 +29,15 @@ macro_rules! words {
 }
 
 words! {
+    /// How a component is: `warn` can be used with a loss, `init` has not shown how it is yet, of one that is `stale` that is not known any more.
+    ComponentState of health::State {
+        Ok = health::State::Ok,
+        Warn = health::State::Warn,
+        Init = health::State::Init,
+        Stale = health::State::Stale,
+        Error = health::State::Error,
+    }
+
     /// How an experiment is: `degraded` is usable with a loss, `flapping` comes and goes too often, `unknown` is not evaluated.
     Health of model::Health {
         Ok = model::Health::Ok,

@@ -139,9 +139,10 @@ impl DurableState {
                 Subject::Experiment(stub.clone()),
                 known.clone().map(StateValue::NotifiedExperiment),
             ),
-            Notified::Alert(alert, known) => {
-                (Subject::Alert(*alert), known.map(StateValue::NotifiedAlert))
-            }
+            Notified::Alert(alert, known) => (
+                Subject::Alert(alert.clone()),
+                known.map(StateValue::NotifiedAlert),
+            ),
             Notified::Unsteady(stub, told) => {
                 let key = StateKey::Unsteady(route.clone(), stub.clone());
                 let told = (!told.is_empty()).then(|| StateValue::Unsteady(told.clone()));

@@ -99,7 +99,7 @@ impl Memory {
                 route.unconfirmed.extend(news);
                 route
                     .unconfirmed_alerts
-                    .extend(entry.alerts.iter().copied());
+                    .extend(entry.alerts.iter().cloned());
                 // Entries come in the order of their numbers: the last message says the most.
                 route.outbox = Some(entry);
             }

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::Engine;
 use crate::model::{FaultClass, Moment, SourceHealth, SourceName, Visibility};
-use crate::notifications::{ActiveAlert, Due, NotificationContext};
+use crate::notifications::{ActiveAlert, Due, NotificationContext, own};
+use crate::protocol::category::Fitness;
 use crate::protocol::effect::{Effect, Step};
 use crate::protocol::record::Record;
 use crate::protocol::state::Alert;
@@ -12,13 +13,18 @@ use crate::protocol::state::Alert;
 /// How long relay must have forwarded nothing before that is notified: shorter than this is a blink.
 const NOT_FORWARDING_TOLD_AFTER: Duration = Duration::from_secs(10);
 
+/// This long after a start the engine has been told of every component that there is.
+const COMPONENTS_KNOWN_WITHIN: Duration = Duration::from_secs(60);
+
 impl Engine {
     /// Whether there are routes, and something is known of how things are now: what is only remembered may be over.
     pub(super) fn may_notify(&self) -> bool {
-        self.notifications.has_routes()
+        let is_known = !self.policy.laboratory
+            || (self.switching.may_evaluate(&self.sources)
+                && self.sources.relay.health != SourceHealth::Starting);
+        is_known
+            && self.notifications.has_routes()
             && !self.suppressions.is_all_acknowledged(self.now.wall())
-            && self.switching.may_evaluate(&self.sources)
-            && self.sources.relay.health != SourceHealth::Starting
     }
 
     pub(super) fn notify(&mut self, step: &mut Step) {
@@ -63,15 +69,34 @@ impl Engine {
     /// What concerns the whole laboratory now.
     pub(super) fn active_alerts(&self) -> Vec<ActiveAlert> {
         let mut active_alerts = Vec::new();
-        if let Some(since) = self.sources.blind {
+        if let Some(since) = self.sources.blind.filter(|_| self.policy.laboratory) {
             let text = "labwatch hears from none of relay, jump and book: it is probably cut off itself; nothing is switched until it hears again";
-            return vec![self.active_alert(Alert::Blind, text.to_owned(), since)];
+            let mut alerts = vec![self.active_alert(Alert::Blind, text.to_owned(), since)];
+            // What is known of components goes on; what begins now is a part of that story.
+            alerts.extend(
+                self.component_alerts()
+                    .into_iter()
+                    .map(|alert| ActiveAlert {
+                        is_tellable: false,
+                        ..alert
+                    }),
+            );
+            return alerts;
         }
+        if self.policy.laboratory {
+            self.source_alerts(&mut active_alerts);
+        }
+        active_alerts.extend(self.component_alerts());
+        active_alerts
+    }
+
+    /// What concerns the sources.
+    fn source_alerts(&self, active_alerts: &mut Vec<ActiveAlert>) {
         for name in SourceName::ALL {
             let source = self.sources.get(name);
             // After a restart of ours, an outage that people know of goes on until the source reports again.
             let goes_on = source.health == SourceHealth::Starting
-                && self.notifications.goes_on(Alert::Source(name));
+                && self.notifications.goes_on(&Alert::Source(name));
             if goes_on || source.health == SourceHealth::Down {
                 active_alerts.push(self.active_alert(
                     Alert::Source(name),
@@ -97,15 +122,40 @@ impl Engine {
             );
             active_alerts.push(self.active_alert(Alert::Sampling, text, since));
         }
-        active_alerts
+    }
+
+    /// What concerns components: parts of labwatch, and outside services. After a restart one that was notified goes on until it is known
+    /// how it is.
+    fn component_alerts(&self) -> Vec<ActiveAlert> {
+        let components = &self.groups.components;
+        let failing = components.values().filter_map(|known| {
+            let alert = own::alert_of(&known.health)?;
+            let (text, since) = match own::problem(&known.health) {
+                Some(text) => (text, known.since),
+                None if known.health.fitness == Fitness::Unknown
+                    && self.notifications.goes_on(&alert) =>
+                {
+                    (own::not_known(&known.health.name), known.since)
+                }
+                None => return None,
+            };
+            Some(self.active_alert(alert, text, since))
+        });
+        let is_early = self.now.since(self.started) < COMPONENTS_KNOWN_WITHIN;
+        let notified = self.notifications.failing_components().into_iter();
+        let unheard = notified
+            .filter(|name| is_early && !components.contains_key(name.as_str()))
+            .map(|name| {
+                let alert = Alert::Component(name.clone());
+                self.active_alert(alert, own::not_known(name.as_str()), self.started)
+            });
+        failing.chain(unheard).collect()
     }
 
     /// An alert that holds. One that is acknowledged is not begun on routes that do not know it.
     fn active_alert(&self, alert: Alert, text: String, since: Moment) -> ActiveAlert {
-        let is_tellable = self.now.since(since) >= self.told_after(alert)
-            && !self
-                .suppressions
-                .is_alert_acknowledged(alert, self.now.wall());
+        let is_tellable = self.now.since(since) >= self.told_after(&alert)
+            && !self.suppressions.covers_alert(&alert, self.now.wall());
         ActiveAlert {
             alert,
             text,
@@ -115,9 +165,9 @@ impl Engine {
     }
 
     /// Since when an alert must have held to be told. The canary has waited already for messages that do not come.
-    fn told_after(&self, alert: Alert) -> Duration {
+    fn told_after(&self, alert: &Alert) -> Duration {
         let is_canary =
-            alert == Alert::Source(SourceName::Relay) && self.sources.relay.is_not_forwarding();
+            *alert == Alert::Source(SourceName::Relay) && self.sources.relay.is_not_forwarding();
         if is_canary {
             NOT_FORWARDING_TOLD_AFTER
         } else {
@@ -137,7 +187,7 @@ impl Engine {
             ),
             (SourceName::Relay, hidden) => match self.sources.relay.class() {
                 FaultClass::Theirs => {
-                    format!("{note}. {hidden} experiments are not judged and stay as they are")
+                    format!("{note}. {hidden} experiments are not evaluated and stay as they are")
                 }
                 FaultClass::Ours => format!(
                     "{note}. This is a fault of labwatch's own settings or network, or of what it can read, and not of the experiments: \
@@ -173,7 +223,7 @@ impl Engine {
         let alert_states = self
             .active_alerts()
             .into_iter()
-            .map(|active_alert| active_alert.since + self.told_after(active_alert.alert));
+            .map(|active_alert| active_alert.since + self.told_after(&active_alert.alert));
         let alert = alert_states.filter(|at| *at > self.now).min();
         [self.notifications.deadline(self.now), alert]
             .into_iter()

@@ -37,7 +37,7 @@ pub(super) fn over(subject: &Subject) -> Told {
         Subject::Experiment(stub) => about(stub),
         Subject::Alert(alert) => Told {
             stubs: Vec::new(),
-            alerts: vec![*alert],
+            alerts: vec![alert.clone()],
         },
     }
 }
@@ -63,7 +63,11 @@ pub(super) fn send(
     }
     let told = Told {
         stubs: entry.news.iter().map(|news| news.stub.clone()).collect(),
-        alerts: entry.alerts.iter().map(|alert| alert.alert).collect(),
+        alerts: entry
+            .alerts
+            .iter()
+            .map(|alert| alert.alert.clone())
+            .collect(),
     };
     let superseded = cross_out(state, Some(&entry.route), &told);
     state.set(StateKey::Outbox(notification.id), StateValue::Outbox(entry));
@@ -138,7 +142,7 @@ fn entry(notification: &Notification, at: Timestamp) -> OutboxEntry {
             .ended
             .and_then(|lasted| line.since.checked_add(lasted).ok());
         Some(UnconfirmedAlert {
-            alert: line.alert?,
+            alert: line.alert.clone()?,
             since: line.since,
             ended,
         })

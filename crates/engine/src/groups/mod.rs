@@ -21,6 +21,14 @@ use category::Categories;
 use holds::{DEFAULT_OVERDUE_AFTER, ManualHolds};
 use pool::{PoolRule, Pools};
 
+/// A component that the engine is told of.
+#[derive(Debug, Clone)]
+pub(crate) struct KnownComponent {
+    pub(crate) health: ComponentHealth,
+    /// Since when it has its problem, or had the last.
+    pub(crate) since: Moment,
+}
+
 /// Pools, bookings, holds and categories.
 #[derive(Debug, Clone)]
 pub(crate) struct Groups {
@@ -33,7 +41,7 @@ pub(crate) struct Groups {
     pub(crate) holds: ManualHolds,
     pub(crate) categories: Categories,
     /// The components that the engine is told of.
-    pub(crate) components: BTreeMap<Arc<str>, ComponentHealth>,
+    pub(crate) components: BTreeMap<Arc<str>, KnownComponent>,
     /// Whether the start is over, so that a category may be closed.
     pub(crate) has_started: bool,
 }
@@ -55,6 +63,24 @@ impl Default for Groups {
 }
 
 impl Groups {
+    /// Takes in how a component is. A problem in other words is the same problem.
+    pub(crate) fn component(&mut self, health: ComponentHealth, now: Moment) {
+        let was = self.components.get(&health.name);
+        let since = was
+            .filter(|was| was.health.problem.is_some() && health.problem.is_some())
+            .map_or(now, |was| was.since);
+        let known = KnownComponent { health, since };
+        self.components
+            .insert(Arc::clone(&known.health.name), known);
+        self.categories.mark_dirty();
+    }
+
+    /// A component is not watched any more.
+    pub(crate) fn component_gone(&mut self, name: &str) {
+        self.components.remove(name);
+        self.categories.mark_dirty();
+    }
+
     /// Takes in what book says about bookings and pools.
     pub(crate) fn read(&mut self, timetable: &Timetable, resources: &Resources) {
         self.pools = Arc::new(Pools::of(timetable, &self.pool_rules, |resource| {

@@ -106,6 +106,11 @@ name! {
 }
 
 name! {
+    /// The name of a component: a part of labwatch, or an outside service.
+    ComponentName
+}
+
+name! {
     /// The name of a route: a way to some people.
     RouteName
 }

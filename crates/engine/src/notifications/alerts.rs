@@ -43,10 +43,13 @@ impl Alerts {
     pub(super) fn recall_owed(&mut self, unconfirmed: &UnconfirmedAlert, now: Moment) {
         if !self.notified.contains_key(&unconfirmed.alert) {
             self.unconfirmed
-                .insert(unconfirmed.alert, now.back_at(unconfirmed.since));
+                .insert(unconfirmed.alert.clone(), now.back_at(unconfirmed.since));
         }
         match unconfirmed.ended {
-            Some(at) => drop(self.ended.insert(unconfirmed.alert, now.back_at(at))),
+            Some(at) => drop(
+                self.ended
+                    .insert(unconfirmed.alert.clone(), now.back_at(at)),
+            ),
             None => drop(self.ended.remove(&unconfirmed.alert)),
         }
     }
@@ -69,9 +72,22 @@ impl Alerts {
     }
 
     /// Whether people were told of it, or may have been, and it has not ended since.
-    pub(super) fn goes_on(&self, alert: Alert) -> bool {
-        (self.notified.contains_key(&alert) || self.unconfirmed.contains_key(&alert))
-            && !self.ended.contains_key(&alert)
+    pub(super) fn goes_on(&self, alert: &Alert) -> bool {
+        (self.notified.contains_key(alert) || self.unconfirmed.contains_key(alert))
+            && !self.ended.contains_key(alert)
+    }
+
+    /// All that people were told, or may have been.
+    pub(super) fn into_known(self) -> impl Iterator<Item = Alert> {
+        self.notified
+            .into_keys()
+            .chain(self.unconfirmed.into_keys())
+    }
+
+    /// Those that go on.
+    pub(super) fn going_on(&self) -> impl Iterator<Item = &Alert> {
+        let known = self.notified.keys().chain(self.unconfirmed.keys());
+        known.filter(|alert| !self.ended.contains_key(*alert))
     }
 
     /// What holds now, as far as people are to hear of it, with since when. Takes note of what began and ended.
@@ -82,12 +98,13 @@ impl Alerts {
         let heard = context
             .active_alerts
             .iter()
-            .filter(|active_alert| active_alert.is_tellable || self.goes_on(active_alert.alert));
+            .filter(|active_alert| active_alert.is_tellable || self.goes_on(&active_alert.alert));
         let holding: BTreeMap<Alert, Moment> = heard
             .map(|active_alert| {
                 (
-                    active_alert.alert,
-                    self.since(active_alert.alert).unwrap_or(active_alert.since),
+                    active_alert.alert.clone(),
+                    self.since(&active_alert.alert)
+                        .unwrap_or(active_alert.since),
                 )
             })
             .collect();
@@ -100,10 +117,10 @@ impl Alerts {
             // It began anew before people could be told that it had ended: what they hear of is the later time.
             if self.ended.remove(alert).is_some() {
                 self.unconfirmed
-                    .entry(*alert)
+                    .entry(alert.clone())
                     .and_modify(|known| *known = *since);
                 self.notified
-                    .entry(*alert)
+                    .entry(alert.clone())
                     .and_modify(|heard| heard.since = *since);
             }
         }
@@ -113,18 +130,18 @@ impl Alerts {
             .chain(self.unconfirmed.keys())
             .filter(|alert| !holding.contains_key(*alert))
         {
-            self.ended.entry(*alert).or_insert(now);
+            self.ended.entry(alert.clone()).or_insert(now);
         }
         let differs = !self.unconfirmed.is_empty() || !holding.keys().eq(self.notified.keys());
         self.untold_since = differs.then(|| self.untold_since.unwrap_or(now));
     }
 
     /// Since when it holds, by what people know or may know of it.
-    fn since(&self, alert: Alert) -> Option<Moment> {
+    fn since(&self, alert: &Alert) -> Option<Moment> {
         self.notified
-            .get(&alert)
+            .get(alert)
             .map(|heard| heard.since)
-            .or_else(|| self.unconfirmed.get(&alert).copied())
+            .or_else(|| self.unconfirmed.get(alert).copied())
             .filter(|_| self.goes_on(alert))
     }
 
@@ -140,7 +157,7 @@ impl Alerts {
             .iter()
             .filter_map(|active_alert| Some((active_alert, holding.get(&active_alert.alert)?)));
         let open = heard.map(|(active_alert, since)| AlertLine {
-            alert: Some(active_alert.alert),
+            alert: Some(active_alert.alert.clone()),
             text: active_alert.text.clone(),
             since: since.wall(),
             ended: None,
@@ -149,11 +166,11 @@ impl Alerts {
         let known = self
             .notified
             .iter()
-            .map(|(alert, heard)| (*alert, heard.since));
+            .map(|(alert, heard)| (alert.clone(), heard.since));
         let unconfirmed = self
             .unconfirmed
             .iter()
-            .map(|(alert, since)| (*alert, *since));
+            .map(|(alert, since)| (alert.clone(), *since));
         let all: BTreeMap<Alert, Moment> = unconfirmed.chain(known).collect();
         let over = all
             .into_iter()
@@ -161,8 +178,8 @@ impl Alerts {
             .map(|(alert, since)| {
                 let ended = self.ended.get(&alert).copied().unwrap_or(context.now);
                 AlertLine {
+                    text: context.ended_text(&alert),
                     alert: Some(alert),
-                    text: alert.ended_text(),
                     since: since.wall(),
                     ended: Some(ended.since(since)),
                     new: true,
@@ -200,7 +217,7 @@ impl Alerts {
         let ended = before
             .keys()
             .filter(|alert| !holding.contains_key(alert))
-            .map(|alert| Notified::Alert(*alert, None));
+            .map(|alert| Notified::Alert(alert.clone(), None));
         let mut notified: Vec<Notified> = ended.collect();
         for (alert, since) in holding {
             let fresh = Heard {
@@ -213,7 +230,7 @@ impl Alerts {
             let heard = before.get(&alert).copied().unwrap_or(fresh);
             if !before.contains_key(&alert) {
                 notified.push(Notified::Alert(
-                    alert,
+                    alert.clone(),
                     Some(NotifiedAlert {
                         since: since.wall(),
                         thread: heard.thread,
@@ -236,17 +253,17 @@ impl Alerts {
     pub(super) fn all_notified(&self) -> impl Iterator<Item = Notified> {
         self.notified.iter().map(|(alert, heard)| {
             let (since, thread) = (heard.since.wall(), heard.thread);
-            Notified::Alert(*alert, Some(NotifiedAlert { since, thread }))
+            Notified::Alert(alert.clone(), Some(NotifiedAlert { since, thread }))
         })
     }
 
     /// What may not be known on another route of these people is not known here either.
     pub(super) fn owe_also(&mut self, other: &Self) {
         for (alert, since) in &other.unconfirmed {
-            self.unconfirmed.entry(*alert).or_insert(*since);
+            self.unconfirmed.entry(alert.clone()).or_insert(*since);
         }
         for (alert, at) in &other.ended {
-            self.ended.entry(*alert).or_insert(*at);
+            self.ended.entry(alert.clone()).or_insert(*at);
         }
     }
 

@@ -37,6 +37,7 @@ impl RouteNotifier {
         alerts.extend(closing.clone().map(|(stub, closing)| closing.line(stub)));
         let closings = closing.map(|(stub, _)| stub.clone()).collect();
         let references = self.references(occasion, &news, &problems, &alert_states);
+        let background = context.background(&self.route, &alerts);
         let mut summary = Summary {
             id: message.id,
             route: self.route.name.clone(),
@@ -51,7 +52,7 @@ impl RouteNotifier {
             problems,
             alerts,
             counts: context.counts(&self.route),
-            background: context.background(&self.route),
+            background,
             reminder: (occasion == Occasion::Reminder)
                 .then(|| self.reminder(context.now))
                 .flatten(),

@@ -20,12 +20,12 @@ use crate::notifications::route::Route;
 use crate::protocol::event::Issue;
 use crate::protocol::snapshot::{Counts, RouteView};
 use crate::protocol::state::{Alert, Known};
-use crate::protocol::summary::{Background, Line, Summary};
+use crate::protocol::summary::{AlertLine, Background, Line, Summary};
 use crate::suppressions::SuppressionLookup;
 use crate::switching::Switching;
 
-/// An outage of a source, or of book's manifest, that is shorter than this is not told: servers are restarted, and come back
-/// within seconds.
+/// An outage of a source, of book's manifest, or of a component that is shorter than this is not told: servers are restarted, and come
+/// back within seconds.
 const TELL_OUTAGE_AFTER: Duration = Duration::from_secs(60);
 
 /// What is said instead of an advice that rests on the remote login.
@@ -103,6 +103,20 @@ impl NotificationContext<'_> {
         self.suppressions.covers(stub)
     }
 
+    /// What is said when an alert has ended.
+    pub(super) fn ended_text(&self, alert: &Alert) -> String {
+        match alert {
+            Alert::Blind => "labwatch gets reports from the laboratory again".to_owned(),
+            Alert::Source(name) => format!("{name} reports again"),
+            Alert::ManifestLost => "book has a manifest again".to_owned(),
+            Alert::Sampling => "streams are sampled again".to_owned(),
+            Alert::Component(name) if self.groups.components.contains_key(name.as_str()) => {
+                format!("{name} works again")
+            }
+            Alert::Component(name) => format!("{name} is not watched any more"),
+        }
+    }
+
     /// From when on something of an experiment may be told: it rests on no source that has not reported since, for as long as is waited
     /// for that.
     pub(super) fn ready(&self, stub: &Stub, pending: &Pending) -> Moment {
@@ -140,14 +154,20 @@ impl NotificationContext<'_> {
     }
 
     /// What is worth knowing on a route, whatever is new.
-    pub(crate) fn background(&self, route: &Route) -> Background {
+    pub(crate) fn background(&self, route: &Route, alerts: &[AlertLine]) -> Background {
         let now = self.now.wall();
         Background {
             causes: Vec::new(),
             short_pools: self.short_pools(route, now),
             forgotten_holds: self.forgotten_holds(route, now),
             silences: self.suppressions.silences(route),
-            own: own::problems(&self.groups.components, &self.routes, now, &route.zone),
+            own: own::problems(
+                &self.groups.components,
+                &self.routes,
+                alerts,
+                now,
+                &route.zone,
+            ),
         }
     }
 
@@ -319,20 +339,13 @@ impl Known {
 
 impl Alert {
     /// Since when it must have held to be told.
-    pub(crate) fn told_after(self) -> Duration {
+    pub(crate) fn told_after(&self) -> Duration {
         match self {
-            Self::Blind | Self::Source(_) | Self::ManifestLost | Self::Sampling => {
-                TELL_OUTAGE_AFTER
-            }
-        }
-    }
-
-    pub(super) fn ended_text(self) -> String {
-        match self {
-            Self::Blind => "labwatch gets reports from the laboratory again".to_owned(),
-            Self::Source(name) => format!("{name} reports again"),
-            Self::ManifestLost => "book has a manifest again".to_owned(),
-            Self::Sampling => "streams are sampled again".to_owned(),
+            Self::Blind
+            | Self::Source(_)
+            | Self::ManifestLost
+            | Self::Sampling
+            | Self::Component(_) => TELL_OUTAGE_AFTER,
         }
     }
 }

@@ -59,7 +59,7 @@ impl InFlight {
             begun: None,
             entries: summary.news.iter().map(|line| told(line, now)).collect(),
             alert_states: alerts
-                .filter_map(|line| Some((line.alert?, now.back_at(line.since))))
+                .filter_map(|line| Some((line.alert.clone()?, now.back_at(line.since))))
                 .collect(),
             closings: Vec::new(),
             digest,
@@ -105,7 +105,9 @@ impl InFlight {
     /// Whether it says of the laboratory what is to be said now.
     pub(super) fn tells_alerts(&self, alert_states: &BTreeMap<Alert, Moment>) -> bool {
         let times = |states: &BTreeMap<Alert, Moment>| -> Vec<(Alert, Timestamp)> {
-            let times = states.iter().map(|(alert, since)| (*alert, since.wall()));
+            let times = states
+                .iter()
+                .map(|(alert, since)| (alert.clone(), since.wall()));
             times.collect()
         };
         times(&self.alert_states) == times(alert_states)

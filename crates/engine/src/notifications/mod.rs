@@ -10,14 +10,14 @@ pub(crate) mod correlation;
 pub(crate) mod delivery;
 mod digest;
 mod lanes;
-mod own;
+pub(super) mod own;
 mod pending;
 mod reconfigure;
 pub(crate) mod route;
 mod route_notifier;
 mod unsteady;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub(super) use context::{ActiveAlert, NotificationContext};
@@ -26,7 +26,7 @@ pub(super) use route_notifier::Due;
 
 use crate::engine::memory::RouteMemory;
 use crate::experiments::experiment::Experiment;
-use crate::model::{Moment, RouteName, Stub};
+use crate::model::{ComponentName, Moment, RouteName, Stub};
 use crate::notifications::route::{Channel, Route};
 use crate::protocol::audience::{Audience, Lane};
 use crate::protocol::record::Record;
@@ -161,10 +161,18 @@ impl Notifications {
     }
 
     /// Whether an alert was notified, or may have been, and has not ended since.
-    pub(super) fn goes_on(&self, alert: Alert) -> bool {
+    pub(super) fn goes_on(&self, alert: &Alert) -> bool {
         self.notifiers
             .iter()
             .any(|notifier| notifier.goes_on(alert))
+    }
+
+    /// The components of which it was notified, or may have been, that they do not work, and of which no end is known.
+    pub(super) fn failing_components(&self) -> BTreeSet<&ComponentName> {
+        self.notifiers
+            .iter()
+            .flat_map(RouteNotifier::components)
+            .collect()
     }
 
     /// Takes note that an experiment changed.

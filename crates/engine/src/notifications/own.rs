@@ -6,9 +6,12 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use crate::model::{SourceName, Visibility, spell_time_in};
+use crate::groups::KnownComponent;
+use crate::model::{ComponentName, SourceName, Visibility, spell_time_in};
 use crate::protocol::category::{ComponentHealth, Fitness};
 use crate::protocol::snapshot::RouteView;
+use crate::protocol::state::Alert;
+use crate::protocol::summary::AlertLine;
 
 /// So many attempts in a row must fail before other routes are notified of it: a server that was busy once is no news.
 const FAILURES_WORTH_SAYING: u32 = 3;
@@ -16,15 +19,24 @@ const FAILURES_WORTH_SAYING: u32 = 3;
 /// How many recipients are named.
 const MAX_NAMED: usize = 10;
 
-/// The sentences. Sources have alerts of their own, and outside services are not labwatch.
+/// The name of the mail server as a component. That it does not work is said of the routes that it serves.
+const MAIL: &str = "mail";
+
+/// The sentences. Sources have alerts of their own, outside services are not labwatch, and what is an alert is not said twice.
 pub(super) fn problems(
-    components: &BTreeMap<Arc<str>, ComponentHealth>,
+    components: &BTreeMap<Arc<str>, KnownComponent>,
     routes: &[RouteView],
+    alerts: &[AlertLine],
     now: Timestamp,
     zone: &TimeZone,
 ) -> Vec<String> {
     let at = |time: Timestamp| spell_time_in(time, now, zone);
-    let failing = components.values().filter(|one| is_own_failure(one));
+    let is_alert = |one: &ComponentHealth| {
+        let alert = alert_of(one);
+        alert.is_some() && alerts.iter().any(|line| line.alert == alert)
+    };
+    let all = components.values().map(|known| &known.health);
+    let failing = all.filter(|one| is_own_failure(one) && !is_alert(one));
     let failing = failing.map(|one| component(&one.name));
     let routes_waiting = routes.iter().filter_map(|route| waiting(route, &at));
     let unreached = routes.iter().flat_map(|route| {
@@ -37,11 +49,40 @@ pub(super) fn problems(
     failing.chain(routes_waiting).chain(unreached).collect()
 }
 
+/// The alert of a component; `None` for what has others.
+pub(crate) fn alert_of(component: &ComponentHealth) -> Option<Alert> {
+    let has_others = &*component.name == MAIL || is_source(component);
+    let name = (!has_others).then(|| ComponentName::try_new(&component.name).ok());
+    name.flatten().map(Alert::Component)
+}
+
+/// What is wrong with a component, for an alert; `None` where nothing is.
+pub(crate) fn problem(health: &ComponentHealth) -> Option<String> {
+    let problem = health.problem.as_deref()?;
+    let name = &*health.name;
+    Some(match health.fitness {
+        Fitness::Fails if health.categories.is_empty() => {
+            format!("{}: {problem}", component(name))
+        }
+        Fitness::Fails => format!("{name} does not work: {problem}"),
+        Fitness::Unknown | Fitness::Works => {
+            format!("whether {name} works is not known: {problem}")
+        }
+    })
+}
+
+/// What is said of a component of which nothing was heard since a start.
+pub(crate) fn not_known(name: &str) -> String {
+    format!("whether {name} works is not known again yet")
+}
+
+fn is_source(component: &ComponentHealth) -> bool {
+    let mut sources = SourceName::ALL.iter();
+    sources.any(|name| *component.name == *name.as_str())
+}
+
 fn is_own_failure(component: &ComponentHealth) -> bool {
-    let is_source = SourceName::ALL
-        .iter()
-        .any(|name| *component.name == *name.as_str());
-    component.fitness == Fitness::Fails && component.categories.is_empty() && !is_source
+    component.fitness == Fitness::Fails && component.categories.is_empty() && !is_source(component)
 }
 
 fn component(name: &str) -> String {
@@ -49,7 +90,7 @@ fn component(name: &str) -> String {
         "store" => "the store takes nothing: what happens is not kept".to_owned(),
         "configuration" => "the newest configuration is not in force".to_owned(),
         "dead_man" => "the heartbeat is not taken".to_owned(),
-        "mail" => "the mail server cannot be used".to_owned(),
+        MAIL => "the mail server cannot be used".to_owned(),
         name => format!("{name} does not work"),
     }
 }
@@ -69,8 +110,10 @@ fn waiting(route: &RouteView, at: &impl Fn(Timestamp) -> String) -> Option<Strin
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
-    use crate::model::{CallError, RouteName};
+    use crate::model::{CallError, Moment, RouteName};
     use crate::notifications::route::Channel;
     use crate::protocol::audience::Recipient;
     use crate::protocol::snapshot::UnreachedView;
@@ -84,8 +127,10 @@ mod tests {
                 name: name.into(),
                 fitness,
                 categories: categories.into(),
+                problem: (fitness == Fitness::Fails).then(|| "x".into()),
             };
-            (health.name.clone(), health)
+            let since = Moment::new(at, Duration::ZERO);
+            (health.name.clone(), KnownComponent { health, since })
         };
         let components = BTreeMap::from([
             component("store", Fitness::Fails, &[]),
@@ -114,7 +159,7 @@ mod tests {
         };
         let routes = [unreached, route("busy", 2), route("heads", 3)];
         assert_eq!(
-            problems(&components, &routes, at, &TimeZone::UTC),
+            problems(&components, &routes, &[], at, &TimeZone::UTC),
             [
                 "the store takes nothing: what happens is not kept",
                 "mail of the route heads is not delivered since 01:05 UTC",

@@ -1,6 +1,7 @@
 //! How a route goes on across a restart of ours, and as another route of the same name: what was told stays, as far as it hears of it.
 
-use super::alerts::Alerts;
+use std::collections::BTreeSet;
+
 use super::digest::Digests;
 use super::route_notifier::{Heard, RouteNotifier};
 use crate::engine::memory::RouteMemory;
@@ -27,7 +28,7 @@ impl RouteNotifier {
                     );
                 }
                 Notified::Alert(alert, Some(heard)) if self.route.alerts => {
-                    self.alert_states.recall(*alert, heard, now);
+                    self.alert_states.recall(alert.clone(), heard, now);
                 }
                 Notified::Unsteady(stub, told) if self.route.hears_of(stub) => {
                     let told = told.iter().map(|at| now.back_at(*at)).collect();
@@ -43,7 +44,7 @@ impl RouteNotifier {
                 Notified::Experiment(stub, _) => {
                     gone.push(Notified::Experiment(stub.clone(), None));
                 }
-                Notified::Alert(alert, _) => gone.push(Notified::Alert(*alert, None)),
+                Notified::Alert(alert, _) => gone.push(Notified::Alert(alert.clone(), None)),
                 Notified::ReminderState(reminder_state) => {
                     (self.notified_at, self.reminders) = (
                         Some(now.back_at(reminder_state.notified_at)),
@@ -75,7 +76,7 @@ impl RouteNotifier {
             if self.route.alerts {
                 self.alert_states.recall_owed(unconfirmed, now);
             } else {
-                gone.push(Notified::Alert(unconfirmed.alert, None));
+                gone.push(Notified::Alert(unconfirmed.alert.clone(), None));
             }
         }
         gone
@@ -121,8 +122,10 @@ impl RouteNotifier {
         self.worst.retain(|stub, _| route.hears_of(stub));
         self.notified.retain(|stub, _| route.hears_of(stub));
         if !route.alerts {
-            self.alert_states = Alerts::default();
-            gone.extend(Alert::ALL.map(|alert| Notified::Alert(alert, None)));
+            let known = std::mem::take(&mut self.alert_states).into_known();
+            let all = known.chain(Alert::OF_LABORATORY);
+            let all: BTreeSet<Alert> = all.collect();
+            gone.extend(all.into_iter().map(|alert| Notified::Alert(alert, None)));
         }
         if (&route.patterns, route.alerts) != (&self.route.patterns, self.route.alerts) {
             self.delivery.put_together_anew();

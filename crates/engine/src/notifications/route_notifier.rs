@@ -9,7 +9,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::experiments::experiment::Experiment;
-use crate::model::{CallError, Health, Moment, RouteName, Stub};
+use crate::model::{CallError, ComponentName, Health, Moment, RouteName, Stub};
 use crate::notifications::alerts::Alerts;
 use crate::notifications::budget::Budget;
 use crate::notifications::context::NotificationContext;
@@ -152,8 +152,18 @@ impl RouteNotifier {
             && !is_past(self.digest_at(now))
     }
 
-    pub(super) fn goes_on(&self, alert: Alert) -> bool {
+    pub(super) fn goes_on(&self, alert: &Alert) -> bool {
         self.alert_states.goes_on(alert)
+    }
+
+    /// The components of whose alerts people know, or may know, and that go on.
+    pub(super) fn components(&self) -> impl Iterator<Item = &ComponentName> {
+        self.alert_states
+            .going_on()
+            .filter_map(|alert| match alert {
+                Alert::Component(name) => Some(name),
+                Alert::Blind | Alert::Source(_) | Alert::ManifestLost | Alert::Sampling => None,
+            })
     }
 
     /// Takes note that an experiment changed. Returns what is to be kept of that.

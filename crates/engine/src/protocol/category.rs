@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::groups::pool::PoolRule;
 use crate::model::Stub;
 
 /// The rules of all configured categories.
@@ -29,6 +30,9 @@ pub struct CategoryRule {
     pub patterns: Vec<String>,
     /// Pools whose experiments are in it.
     pub pools: Vec<String>,
+    /// Whether it takes in what it would if it had no rule: experiments whose names have it as their stem, and that no other category
+    /// takes in.
+    pub by_stem: bool,
     /// Whether enough healthy experiments in each pool are enough.
     pub resilient: bool,
     /// How many are enough; `None`: as the pool says, else 1.
@@ -54,6 +58,17 @@ pub struct CategoryPool {
     pub min_healthy: usize,
 }
 
+impl CategoryPool {
+    /// It as a pool that is looked for among the experiments of book.
+    #[must_use]
+    pub fn rule(&self) -> PoolRule {
+        PoolRule {
+            name: self.name.clone(),
+            patterns: self.members.clone(),
+        }
+    }
+}
+
 /// Whether something works, as far as a category counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fitness {
@@ -74,6 +89,9 @@ pub struct ComponentHealth {
     pub fitness: Fitness,
     /// The categories that it is in by its own settings. One that names some is an outside service: it counts in those alone.
     pub categories: Arc<[String]>,
+    /// What is to be told of it, in words that every reader may see: it fails, or it cannot be found out any more how it is. `None`: it
+    /// works, or it is not known yet.
+    pub problem: Option<Arc<str>>,
 }
 
 /// What closed or opened a category. A name does not tell: a token may be called `labwatch`.

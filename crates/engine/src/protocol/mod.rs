@@ -9,6 +9,7 @@ mod empty;
 pub mod event;
 pub mod input;
 mod kept_message;
+pub mod notified;
 pub mod page;
 pub mod policy;
 pub mod record;

@@ -8,6 +8,8 @@ use crate::experiments::hysteresis::HysteresisTimes;
 /// Thresholds and bounds of the evaluation. Settings are named without their `STATUS_` prefix.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
+    /// Whether there is a laboratory to be watched. Without one nothing is waited for and nothing is told of sources.
+    pub laboratory: bool,
     /// `HEALTH_LAST_ACTIVE`: a stream that has not transmitted for longer than this is silent.
     pub last_active: Duration,
     /// `HEALTH_LAST_CHECKED`: what has not been in a report for this long is missing.
@@ -64,6 +66,7 @@ impl Default for Policy {
     /// The documented defaults.
     fn default() -> Self {
         Self {
+            laboratory: true,
             last_active: Duration::from_secs(10),
             last_checked: Duration::from_secs(10),
             startup: Duration::from_secs(60),

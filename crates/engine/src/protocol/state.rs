@@ -1,6 +1,7 @@
 //! What the engine must still know after a restart: a map of small values. A step returns the entries that changed; the map is what an
 //! engine is resumed from.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -10,12 +11,13 @@ use serde::{Deserialize, Serialize};
 
 use crate::groups::booking_history::Booked;
 use crate::groups::holds::Hold;
-use crate::model::{Health, JumpHealth, ResourceName, RouteName, SourceName, Stub};
+use crate::model::{ComponentName, Health, JumpHealth, ResourceName, RouteName, SourceName, Stub};
 use crate::protocol::audience::Lane;
 use crate::protocol::category::CategoryState;
 use crate::protocol::command::ManualOverride;
 use crate::protocol::event::{Event, Issue};
 use crate::protocol::kept_message;
+pub use crate::protocol::notified::{Closing, Heard, Notified, NotifiedAlert};
 use crate::protocol::summary::Summary;
 use crate::suppressions::{
     Acknowledgement, Maintenance, Silence, Subject as Acknowledged, SuppressionId,
@@ -267,7 +269,7 @@ pub struct History {
 }
 
 /// An alert in a summary that is not known to have arrived.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnconfirmedAlert {
     /// What it was.
     pub alert: Alert,
@@ -275,50 +277,6 @@ pub struct UnconfirmedAlert {
     pub since: Timestamp,
     /// When it ended, where it had when the summary was put together.
     pub ended: Option<Timestamp>,
-}
-
-/// What the people of a route were told about one thing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Notified {
-    /// About an experiment; `None`: that it is well.
-    Experiment(Stub, Option<Heard>),
-    /// About the whole laboratory; `None`: that it has ended.
-    Alert(Alert, Option<NotifiedAlert>),
-    /// When they were told that an experiment is unusable, of late; empty: it is steady.
-    Unsteady(Stub, Vec<Timestamp>),
-    /// What they are still to be told of an experiment that is not watched any more; `None`: nothing.
-    Closing(Stub, Option<Closing>),
-    /// When they last heard anything.
-    ReminderState(ReminderState),
-}
-
-/// The last word about an experiment that is not watched any more although recipients were told that it is bad.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Closing {
-    /// The health that was told last.
-    pub health: Health,
-    /// Since when it was so.
-    pub since: Timestamp,
-    /// When it was forgotten.
-    pub ended: Timestamp,
-}
-
-/// What people heard about an experiment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Heard {
-    /// What they know.
-    pub known: Known,
-    /// The summaries that told it; `None` where an older labwatch kept none.
-    pub thread: Option<MailThread>,
-}
-
-/// What people heard about something that concerns the whole laboratory.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct NotifiedAlert {
-    /// Since when it is so.
-    pub since: Timestamp,
-    /// The summaries that told it; `None` where an older labwatch kept none.
-    pub thread: Option<MailThread>,
 }
 
 /// The summaries that told of one incident: of an experiment's bad time, or of a concern of the laboratory.
@@ -369,8 +327,8 @@ pub struct Known {
     pub bad_since: Option<Timestamp>,
 }
 
-/// Something that concerns the whole laboratory. The order is that in a mail.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// Something that concerns the whole laboratory, or a component. The order is that in a mail.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Alert {
     /// All sources are silent: we are cut off.
@@ -381,11 +339,16 @@ pub enum Alert {
     ManifestLost,
     /// Streams cannot be sampled as often as the rule needs.
     Sampling,
+    /// A part of labwatch or an outside service does not work.
+    Component(ComponentName),
 }
 
+/// What the word of a component's alert begins with; its name follows.
+const COMPONENT: &str = "component/";
+
 impl Alert {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
+    /// All that are about the laboratory.
+    pub const OF_LABORATORY: [Self; 6] = [
         Self::Blind,
         Self::Source(SourceName::Relay),
         Self::Source(SourceName::Jump),
@@ -396,19 +359,20 @@ impl Alert {
 
     /// A word for it that stays the same.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
+    pub fn word(&self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
             Self::Blind => "blind",
             Self::Source(name) => name.as_str(),
             Self::ManifestLost => "manifest",
             Self::Sampling => "sampling",
-        }
+            Self::Component(name) => return Cow::Owned(format!("{COMPONENT}{name}")),
+        })
     }
 }
 
 impl From<Alert> for String {
     fn from(alert: Alert) -> Self {
-        alert.as_str().to_owned()
+        alert.word().into_owned()
     }
 }
 
@@ -416,7 +380,13 @@ impl TryFrom<String> for Alert {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        let known = Self::ALL.into_iter().find(|alert| alert.as_str() == text);
+        let component = text.strip_prefix(COMPONENT);
+        if let Some(name) = component.and_then(|name| ComponentName::try_new(name).ok()) {
+            return Ok(Self::Component(name));
+        }
+        let known = Self::OF_LABORATORY
+            .into_iter()
+            .find(|alert| alert.word() == text);
         known.ok_or(text)
     }
 }

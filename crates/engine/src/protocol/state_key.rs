@@ -45,7 +45,7 @@ impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Experiment(stub) => write!(f, "experiment/{stub}"),
-            Self::Alert(alert) => write!(f, "alert/{}", alert.as_str()),
+            Self::Alert(alert) => write!(f, "alert/{}", alert.word()),
         }
     }
 }
@@ -141,13 +141,15 @@ fn unescaped(segment: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::ComponentName;
 
     #[test]
     fn a_key_as_text_is_read_back() {
         let route = RouteName::try_new("a/%2F%b").expect("a name");
         let stub = Stub::try_new("pend/00").expect("a name");
         let resource = ResourceName::try_new("r pend/00").expect("a name");
-        let about = [Alert::Blind, Alert::Sampling].map(Subject::Alert);
+        let wiki = ComponentName::try_new("wiki").expect("a name");
+        let about = [Alert::Blind, Alert::Sampling, Alert::Component(wiki)].map(Subject::Alert);
         let about = about.into_iter().chain([Subject::Experiment(stub.clone())]);
         let notified = about.map(|subject| StateKey::Notified(route.clone(), subject));
         let acknowledged = [

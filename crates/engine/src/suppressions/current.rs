@@ -1,5 +1,6 @@
 //! The suppressions as they are now: which begin and end, what they cover, and which of them a change of health ends.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,9 @@ use crate::protocol::summary::Acknowledged;
 
 /// An acknowledgement that is older than this looks forgotten.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Who has acknowledged what stands in a policy.
+const POLICY: &str = "policy";
 
 /// All suppressions, and what of them holds between two changes.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +53,8 @@ impl Current {
                     schedule.last_occurrence(at),
                     schedule.open_until(at).is_some(),
                 ),
-                SuppressionEntry::Acknowledgement(_) | SuppressionEntry::Silence(_) => {
+                SuppressionEntry::Silence(silence) => (None, None, silence.holds(at)),
+                SuppressionEntry::Acknowledgement(_) => {
                     (None, None, entry.over_at().is_none_or(|end| at < end))
                 }
             };
@@ -185,6 +190,31 @@ impl Suppressions {
         }
     }
 
+    /// Takes the acknowledgements that stand in a policy. One that stood there before is as old as it was.
+    pub(crate) fn acknowledge_by_policy(
+        &mut self,
+        subjects: Vec<(Subject, String)>,
+        at: Timestamp,
+    ) {
+        let known = self.active.policy();
+        let entry = |(subject, text): (Subject, String)| {
+            let same = known.get(&subject).filter(|entry| entry.text == text);
+            let entry = same.cloned().unwrap_or_else(|| Acknowledgement {
+                subject: subject.clone(),
+                health: Health::Down,
+                who: POLICY.to_owned(),
+                text,
+                since: at,
+                until: None,
+            });
+            (subject, entry)
+        };
+        let all: BTreeMap<Subject, Acknowledgement> = subjects.into_iter().map(entry).collect();
+        if *known != all {
+            self.change().acknowledge_by_policy(all);
+        }
+    }
+
     /// Adds one. Returns its number; `None` where a bound refuses it.
     pub(crate) fn add(&mut self, entry: SuppressionEntry) -> Option<SuppressionId> {
         self.change().add(entry).ok()
@@ -240,15 +270,24 @@ impl Suppressions {
         Some(now + Duration::try_from(until.duration_since(now.wall())).unwrap_or_default())
     }
 
-    /// Whether what an alert is about is acknowledged.
-    pub(crate) fn is_alert_acknowledged(&self, alert: Alert, at: Timestamp) -> bool {
+    /// Whether notifications about an alert wait: what it is about is acknowledged, or it is a component that is silenced or in maintenance.
+    pub(crate) fn covers_alert(&self, alert: &Alert, at: Timestamp) -> bool {
         let component = match alert {
             Alert::Blind => return false,
-            Alert::Source(name) => name,
-            Alert::ManifestLost => SourceName::Book,
-            Alert::Sampling => SourceName::Relay,
+            Alert::Source(name) => name.as_str(),
+            Alert::ManifestLost => SourceName::Book.as_str(),
+            Alert::Sampling => SourceName::Relay.as_str(),
+            Alert::Component(name) => {
+                let name = name.as_str();
+                return self.is_component_acknowledged(name, at)
+                    || self
+                        .active
+                        .open_at(at)
+                        .iter()
+                        .any(|open| open.matches(name));
+            }
         };
-        self.is_component_acknowledged(component.as_str(), at)
+        self.is_component_acknowledged(component, at)
     }
 
     /// Whether a component is acknowledged itself.

@@ -148,7 +148,7 @@ impl RouteNotifier {
         let when_well = self.digests.as_ref().is_some_and(Digests::when_well);
         let has_something = !alert_states.is_empty()
             || !self.problems(context).is_empty()
-            || !context.background(&self.route).is_empty();
+            || !context.background(&self.route, &[]).is_empty();
         if has_something || when_well {
             return Some(self.send(
                 Occasion::Digest,

@@ -1,0 +1,174 @@
+//! Components: the parts of labwatch and outside services, as they are and as they were.
+
+use axum::extract::rejection::PathRejection;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::Uri;
+use axum::response::Response;
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa_axum::routes;
+
+use super::category_handle::Categories;
+use super::page::{Page, PageParams, Paging};
+use super::params::Params;
+use super::records::{MONTH, RangeParams};
+use super::time::Timestamp;
+use super::words::ComponentState;
+use crate::health::{self, PastResult, Picture};
+use crate::http::auth::{Need, Viewer};
+use crate::http::error::{self, ApiError, Reason};
+use crate::http::routes::Routes;
+use crate::http::state::answer;
+
+/// The name of the list, and its path.
+const LIST: &str = "/api/v2/components";
+
+/// The name of the list of what was.
+const HISTORY: &str = "component-results";
+
+/// All routes.
+pub(super) fn reading() -> Routes<Categories> {
+    Routes::needing(Need::Read)
+        .add(routes!(list_components))
+        .add(routes!(component))
+        .add(routes!(list_component_results))
+}
+
+/// A part of labwatch, such as its store, or an outside service.
+#[derive(Debug, Serialize, ToSchema)]
+struct Component {
+    /// Its name.
+    #[schema(example = "wiki")]
+    name: String,
+    /// How it is.
+    state: ComponentState,
+    /// What is wrong; empty where nothing is.
+    detail: String,
+    /// Since when it is so.
+    since: Timestamp,
+    /// When there was last evidence; null before the first.
+    #[schema(required)]
+    last_update: Option<Timestamp>,
+    /// The categories in which an outside service counts; empty for a part of labwatch.
+    categories: Vec<String>,
+    /// Whether its failure makes labwatch as a whole unhealthy.
+    fatal: bool,
+    /// Whether a maintainer has acknowledged that it is bad; `/api/v2/acknowledgements` says who and why.
+    acknowledged: bool,
+}
+
+/// How a component was from a time on.
+#[derive(Debug, Serialize, ToSchema)]
+struct ComponentResult {
+    /// From when on.
+    at: Timestamp,
+    /// Which.
+    #[schema(example = "wiki")]
+    component: String,
+    /// How it was.
+    state: ComponentState,
+    /// What was wrong; empty where nothing was.
+    detail: String,
+}
+
+impl Component {
+    fn new(component: &health::Component, picture: &Picture) -> Self {
+        Self {
+            name: component.name.to_string(),
+            state: component.state().into(),
+            detail: component.detail().to_owned(),
+            since: component.last_change.into(),
+            last_update: component.last_update.map(Timestamp::from),
+            categories: component.categories.to_vec(),
+            fatal: picture.is_fatal(component),
+            acknowledged: picture
+                .acks
+                .component(&component.name, picture.at)
+                .is_some(),
+        }
+    }
+}
+
+impl ComponentResult {
+    fn new(component: &health::Component, result: &PastResult) -> Self {
+        Self {
+            at: result.at.into(),
+            component: component.name.to_string(),
+            state: result.state.into(),
+            detail: result.detail.clone(),
+        }
+    }
+}
+
+/// The parts of labwatch and the outside services.
+#[utoipa::path(get, path = "/api/v2/components", tag = "health", params(PageParams), responses(
+    (status = 200, description = "A page, by name", body = Page<Component>),
+))]
+async fn list_components(
+    State(state): State<Categories>,
+    Viewer(sight): Viewer,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let params = Params::parse(uri.query(), &["limit", "cursor"])?;
+    let paging: Paging<String> = Paging::of(&params, LIST)?;
+    let picture = state.picture(sight);
+    let all = picture.components.iter();
+    let all = all.map(|one| (one.name.to_string(), Component::new(one, &picture)));
+    paging.pick(LIST, all).answer(&uri)
+}
+
+/// One part of labwatch, or one outside service.
+#[utoipa::path(get, path = "/api/v2/components/{name}", tag = "health",
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The component", example = "wiki")), responses(
+    (status = 200, description = "The component", body = Component),
+))]
+async fn component(
+    State(state): State<Categories>,
+    name: Result<Path<String>, PathRejection>,
+    RawQuery(query): RawQuery,
+    Viewer(sight): Viewer,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    Params::parse(query.as_deref(), &[])?;
+    let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
+    let picture = state.picture(sight);
+    let found = picture.component(&name).ok_or_else(|| {
+        ApiError::new(
+            Reason::UnknownComponent,
+            format!("component {name} was not found"),
+        )
+    })?;
+    answer(&Component::new(found, &picture))
+}
+
+/// How components were, newest first: the latest 60 changes of each are kept.
+#[utoipa::path(get, path = "/api/v2/history/components", tag = "history", params(RangeParams, PageParams), responses(
+    (status = 200, description = "A page, newest first", body = Page<ComponentResult>),
+))]
+async fn list_component_results(
+    State(state): State<Categories>,
+    Viewer(sight): Viewer,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let params = Params::parse(uri.query(), &["from", "until", "limit", "cursor"])?;
+    let paging = Paging::of(&params, HISTORY)?;
+    let picture = state.picture(sight);
+    let range = params.range(picture.at, MONTH)?;
+    let all = picture.components.iter().flat_map(|component| {
+        let results = component.results.iter().enumerate();
+        results.map(move |(number, result)| {
+            let newest_first = -result.at.as_microsecond();
+            let key = (newest_first, component.name.to_string(), -index(number));
+            (key, component, result)
+        })
+    });
+    let in_range = all.filter(|(_, _, one)| range.from <= one.at && one.at < range.until);
+    let items =
+        in_range.map(|(key, component, result)| (key, ComponentResult::new(component, result)));
+    paging.pick(HISTORY, items).answer(&uri)
+}
+
+/// Results of the same moment stay in the order in which they came.
+fn index(number: usize) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
