@@ -68,6 +68,8 @@ mod monitor;
 mod orders;
 #[path = "e2e/outages.rs"]
 mod outages;
+#[path = "e2e/pages.rs"]
+mod pages;
 #[path = "e2e/places.rs"]
 mod places;
 #[path = "e2e/process.rs"]

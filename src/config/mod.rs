@@ -80,6 +80,7 @@ pub struct Config {
     /// When relay and jump are asked for a report; `None`: never.
     pub ask: Option<Asking>,
     pub sample: SampleSettings,
+    pub ui: UiSettings,
     /// `CANARY`; `None` when it is off.
     pub canary: Option<CanarySettings>,
     pub health: HealthSettings,
@@ -157,6 +158,14 @@ pub struct SampleSettings {
     pub at_once: usize,
     /// `SAMPLE_FOR`.
     pub listen: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct UiSettings {
+    /// `UI_CHECK_EVERY`; `None`: pages are not checked.
+    pub every: Option<Duration>,
+    /// `UI_CHECK=required`.
+    pub is_required: bool,
 }
 
 #[derive(Debug, Clone)]

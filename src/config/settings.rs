@@ -21,7 +21,7 @@ use super::services::{Groups, groups};
 use super::sources::Sources;
 use super::{
     BookSettings, CanarySettings, Config, FeedSettings, HealthSettings, MailSettings,
-    MemorySettings, SHADOW_FOLDER, SampleSettings, mail, servers,
+    MemorySettings, SHADOW_FOLDER, SampleSettings, UiSettings, mail, servers,
 };
 use crate::clients::Address;
 use crate::clients::canary::Rule;
@@ -163,6 +163,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let relay = feed(reader, parts, SourceName::Relay);
     let ask = reader.word_or_duration("ask_every").map(asking);
     let (sample, canary, health) = (sample(reader), canary(reader), health(reader));
+    let ui = ui(reader);
     let gather = mail::gather(reader);
     let mail = (parts.mail)(reader, gather);
     let telling = telling(reader, gather, mail.as_ref());
@@ -203,6 +204,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         book: book?,
         ask: ask?,
         sample,
+        ui,
         canary,
         health,
         mail,
@@ -301,6 +303,15 @@ fn sample(reader: &mut Reader<'_>) -> SampleSettings {
     }
 }
 
+fn ui(reader: &mut Reader<'_>) -> UiSettings {
+    let every = reader.word_or_duration("ui_check_every");
+    let words = [("optional", false), ("required", true)];
+    UiSettings {
+        every: every.and_then(WordOr::duration),
+        is_required: reader.choice("ui_check", &words).unwrap_or_default(),
+    }
+}
+
 fn canary(reader: &mut Reader<'_>) -> Option<CanarySettings> {
     let topic = reader.parsed("canary_topic", |text| {
         Topic::try_new(text).map_err(|error| error.to_string())
@@ -383,6 +394,8 @@ impl Config {
             sample: self.sample.when,
             sample_at_once: self.sample.at_once,
             sample_for: self.sample.listen,
+            ui_check_every: self.ui.every,
+            ui_required: self.ui.is_required,
             query_book_every: self.book.query_every,
         }
     }

@@ -100,6 +100,7 @@ pub(super) fn start(
         mails,
         webhooks,
         samples: feeds.samples,
+        pages: feeds.pages,
         relay: feeds.relay,
         jump: feeds.jump,
         book: feeds.book,

@@ -130,6 +130,12 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
         }
         Record::Manifest(change) => notice(to, at, "manifest", &manifest(change)),
         Record::Blind(blind) => notice(to, at, "blind", &json!(blind)),
+        Record::Page {
+            page, health, note, ..
+        } => {
+            let what = json!({ "page": page.as_str(), "health": health.as_str(), "note": note });
+            notice(to, at, "page", &what)
+        }
         Record::SecondLook { lost, of } => notice(to, at, "second_look", &look(*lost, *of)),
         Record::Sampling {
             streams,

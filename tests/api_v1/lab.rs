@@ -144,6 +144,7 @@ impl Lab {
             pools: Arc::default(),
             categories: Arc::default(),
             quarantined: Arc::default(),
+            pages_of_uis: Arc::default(),
         })
     }
 }
@@ -219,6 +220,7 @@ pub fn healthy(stub: &str) -> ExperimentView {
         jump: JumpHealth::Up,
         jump_seen: Seen::InNewest,
         jump_last: None,
+        pages: Vec::new(),
         streams: ["st-data", "st-video"].map(|key| stream(&stub, key)).into(),
         first_seen: at(1),
         grace_until: None,

@@ -8,8 +8,9 @@ use reqwest::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::lenient::{Readable, lenient_time, null_is_none};
+use super::lenient::{Readable, lenient_time};
 use super::listing::{RawResource, read_resources};
+use super::manifest::Manifest;
 use super::shadow::ShadowBook;
 use crate::clients::answer::is_web_page;
 use crate::clients::{Address, Http, MAX_TOKEN_LIFE, booking_admin, mint};
@@ -131,43 +132,6 @@ pub struct Interval {
     pub end: Option<Timestamp>,
 }
 
-/// The parts of book's manifest that tell what can stand in for what.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-pub struct Manifest {
-    /// What can be booked, by name.
-    #[serde(deserialize_with = "null_is_none")]
-    pub slots: BTreeMap<String, Slot>,
-    /// What the streams are, by key.
-    #[serde(deserialize_with = "null_is_none")]
-    pub streams: BTreeMap<String, StreamKind>,
-}
-
-/// Something that can be booked.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-pub struct Slot {
-    /// The resource that it gives.
-    pub resource: String,
-    /// The policy that it is booked under.
-    pub policy: String,
-    /// The user interfaces that it is shown with.
-    pub ui_set: String,
-}
-
-/// What a stream is.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-pub struct StreamKind {
-    /// What the user interface uses it for: `video`, `data`.
-    #[serde(rename = "for")]
-    pub purpose: String,
-    /// `session` for a stream of relay.
-    pub connection_type: String,
-    /// Where access to it is requested.
-    pub url: String,
-}
-
 #[derive(Deserialize)]
 struct RawAvailability {
     available: bool,
@@ -269,7 +233,7 @@ impl BookClient {
         })
     }
 
-    /// The manifest's slots and streams.
+    /// The manifest's slots, and the pages on which they are opened.
     ///
     /// # Errors
     /// A [`CallError`] that says what to do about it.
@@ -423,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn bookings_and_manifest_are_read_as_far_as_they_are_needed() {
+    fn bookings_are_read_as_far_as_they_are_needed() {
         let booking = json!({
             "name": "b1", "user": "somebody", "policy": "p", "slot": "sl-a", "started": true, "cancelled_by": "user",
             "when": {"start": "2026-11-21T00:00:00Z", "end": "2026-11-21T00:30:00.5Z"},
@@ -432,25 +396,6 @@ mod tests {
         assert!(booking.started && !booking.cancelled && booking.slot == "sl-a");
         assert_eq!(booking.when.end, "2026-11-21T00:30:00.5Z".parse().ok());
         assert!(!format!("{booking:?}").contains("somebody"));
-        let manifest = json!({
-            "slots": {"sl-a": {"resource": "r-a", "policy": "p", "ui_set": "us", "window": "w", "description": "d"}},
-            "streams": {"st-data": {"for": "data", "connection_type": "session", "url": "https://x/session", "scopes": []}},
-            "windows": {"w": {"allowed": []}},
-        });
-        let manifest: Manifest = serde_json::from_value(manifest).expect("a manifest");
-        assert_eq!(
-            manifest.slots["sl-a"],
-            Slot {
-                resource: "r-a".into(),
-                policy: "p".into(),
-                ui_set: "us".into()
-            }
-        );
-        assert_eq!(manifest.streams["st-data"].purpose, "data");
-        let none: Manifest =
-            serde_json::from_value(json!({"slots": null, "streams": {}, "uis": null}))
-                .expect("an empty manifest");
-        assert_eq!(none, Manifest::default());
     }
 
     #[test]

@@ -5,6 +5,8 @@ pub(crate) mod client;
 pub(crate) mod fake_book;
 mod lenient;
 mod listing;
+pub mod manifest;
+pub(crate) mod pages;
 mod poll;
 pub(crate) mod shadow;
 pub(crate) mod timetable;

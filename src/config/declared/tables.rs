@@ -279,6 +279,9 @@ pub const TABLES: &[Table] = &[
             setting("silent_but_connected", Kind::Value(ADVICE))
                 .example("Log in and look at the camera or the sensor.")
                 .says("All streams are connected, and one is silent."),
+            setting("page_fails", Kind::Value(ADVICE))
+                .example("Look at https://static.example.org, and at uis in the manifest.")
+                .says("Nothing else is wrong, but a page that students open fails."),
         ],
     },
 ];

@@ -6,6 +6,7 @@
 
 mod assets;
 mod bars;
+mod canary;
 mod categories;
 mod commands;
 mod components;

@@ -127,6 +127,7 @@ fn experiment(stub: &str, health: Health, bookable: Option<Bookable>) -> Experim
         },
         jump_seen: Seen::InNewest,
         jump_last: None,
+        pages: Vec::new(),
         streams: vec![
             stream("st-data", StreamHealth::Active),
             stream("st-video", video),
@@ -228,6 +229,7 @@ fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
         pools: Arc::default(),
         categories: Arc::default(),
         quarantined: Arc::default(),
+        pages_of_uis: Arc::default(),
         changed: 1,
         standings: Arc::new(pools),
         holds: Arc::default(),

@@ -11,6 +11,7 @@ mod intake;
 pub(crate) mod memory;
 mod notification;
 mod outbox;
+mod pages;
 mod plan;
 mod snapshot;
 pub(crate) mod views;
@@ -114,10 +115,12 @@ impl Engine {
             Input::BookFailed(fault) => self.sources.book.failed(fault, now),
             Input::Timetable(timetable) => {
                 self.read_timetable(&timetable);
+                self.read_pages(&timetable, &mut step);
                 self.keep_books(&timetable, &mut step);
             }
             Input::Switched { resource, outcome } => self.switched(resource, outcome, &mut step),
             Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut step),
+            Input::PageChecked { page, outcome } => self.experiments.pages.checked(&page, &outcome),
             Input::Canary(canary) => {
                 let settle = self.policy.settle;
                 self.sources.relay.note_canary(&canary, settle, now);
@@ -179,6 +182,9 @@ impl Engine {
         self.sources.maintain(&self.policy, self.now, step);
         self.experiments
             .maintain_sampling(&self.policy, &self.sources, self.now, step);
+        self.end_round_of_pages(step);
+        self.experiments
+            .maintain_pages(&self.policy, self.sources.blind.is_some(), self.now, step);
         if self.suppressions.maintain(self.now.wall(), step) {
             self.groups.categories.mark_dirty();
             self.experiments.fleet.touch_all();

@@ -43,6 +43,7 @@ impl Engine {
             pools: Arc::clone(&self.groups.pools),
             categories: Arc::clone(self.groups.categories.states()),
             quarantined: Arc::clone(self.groups.categories.quarantined()),
+            pages_of_uis: Arc::clone(&self.views.pages),
         }
     }
 

@@ -50,6 +50,7 @@ impl Snapshot {
             pools: Arc::default(),
             categories: Arc::default(),
             quarantined: Arc::default(),
+            pages_of_uis: Arc::default(),
         }
     }
 }

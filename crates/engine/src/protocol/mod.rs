@@ -11,6 +11,7 @@ pub mod event;
 pub mod input;
 mod kept_message;
 pub mod notified;
+pub mod page;
 pub mod policy;
 pub mod record;
 pub mod record_words;
