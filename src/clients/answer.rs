@@ -8,8 +8,7 @@ use reqwest::StatusCode;
 use reqwest::header::{DATE, HeaderMap, HeaderName, LOCATION, SERVER};
 use url::Url;
 
-use super::classify::{Sent, Way, wants_a_password};
-use super::http::MAX_QUOTED_BYTES;
+use super::classify::{MAX_QUOTED_BYTES, Sent, Way, wants_a_password};
 use engine::model::{CallError, format_duration};
 
 /// Clocks that differ by less than this agree, in seconds: a header has whole seconds, and an answer takes its time.

@@ -6,8 +6,7 @@ use jiff::Timestamp;
 use rustls::CertificateError as Certificate;
 use rustls::pki_types::UnixTime;
 
-use super::classify::{find, root_cause};
-use super::http::MAX_QUOTED_BYTES;
+use super::classify::{MAX_QUOTED_BYTES, find, root_cause};
 
 /// What is wrong with TLS to a server and what to do; `no_tls` is for the case that it does not speak TLS there.
 #[expect(

@@ -10,6 +10,9 @@ use super::certificate::words_of_tls;
 use super::proxies::Proxies;
 use engine::model::{CallError, SourceName};
 
+/// How much of a server's error text is kept, in bytes.
+pub const MAX_QUOTED_BYTES: usize = 200;
+
 /// The way that a call takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Way {

@@ -16,9 +16,6 @@ use engine::model::{CallError, SourceName};
 /// The largest answer that is read, in bytes. Book's list of 10,000 resources is about 2 MB.
 pub const MAX_ANSWER_BYTES: usize = 32 << 20;
 
-/// How much of a server's error text is kept, in bytes.
-pub const MAX_QUOTED_BYTES: usize = 200;
-
 /// A client with a limit on the time of each call.
 #[derive(Debug, Clone)]
 pub struct Http {

@@ -93,7 +93,7 @@ pub(super) async fn listen(
     let outcome = match ended {
         _ if socket.has_carried() => SampleOutcome::Heard,
         Ok(Err(end)) => return Err(fault_of(end)),
-        Ok(Ok(())) | Err(_) => SampleOutcome::ActiveSuppressions(request.listen),
+        Ok(Ok(())) | Err(_) => SampleOutcome::Silent(request.listen),
     };
     socket.leave().await;
     Ok(outcome)
@@ -178,7 +178,7 @@ mod tests {
             };
             match outcome {
                 SampleOutcome::Heard => format!("{topic} heard"),
-                SampleOutcome::ActiveSuppressions(time) => {
+                SampleOutcome::Silent(time) => {
                     format!("{topic} quiet {}", time.as_millis())
                 }
                 SampleOutcome::Failed(fault) => format!("{topic} failed {}", fault.as_str()),

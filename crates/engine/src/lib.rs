@@ -38,34 +38,36 @@ pub use protocol::canary::{
 };
 pub use protocol::category::{
     CategoryPool, CategoryRule, CategoryRules, CategoryState, CategoryStates,
-    Cause as CategoryCause, ComponentHealth, Fitness,
+    Cause as CategoryCause, ComponentHealth, Fitness, Quarantined,
 };
 pub use protocol::command::{Command, Impact, ManualOverride, Order, Receipt, Scope};
+pub use protocol::delivery_fault::{DeliveryFault, Outlook};
 pub use protocol::effect::{Effect, FeedCommand, Sample, Step, Switch};
 pub use protocol::event::{Event, Issue, Why};
-pub use protocol::input::{
-    BookReading, Booking, DeliveryFault, Input, Link, Outlook, Quarantined, ResourceReading, Role,
-    SampleOutcome, Slot, SwitchOutcome, Timetable,
-};
+pub use protocol::input::{BookReading, Input, ResourceReading, SampleOutcome, SwitchOutcome};
+pub use protocol::link::Link;
+pub use protocol::message_id::MessageId;
 pub use protocol::page::{PageHealth, PageOutcome, PageUse, PageView};
 pub use protocol::policy::{Asking, Policy, Sampling};
 pub use protocol::record::{Level, ManifestChange, Record};
 pub use protocol::record_words::RecordFor;
 pub use protocol::refusal::Refusal;
 pub use protocol::report::{Connection, Report, Scopes, Traffic};
+pub use protocol::role::Role;
 pub use protocol::rules::{PolicyAcknowledgements, Rules};
 pub use protocol::snapshot::{
     Counts, Evidence, ExperimentView, FlapView, LastConnection, PoolView, ResourceView, RouteView,
     SamplingView, Seen, Snapshot, SourceView, StreamView, ToldView, UnreachedView,
 };
 pub use protocol::state::{
-    Alert, Counter, ExperimentState, Heard, History, Known, MailThread, MessageId, Notified,
-    NotifiedAlert, OutboxEntry, OutboxNews, ReminderState, State, StateChange, StateKey,
-    StateValue, Subject as NotificationSubject, UnconfirmedAlert,
+    Alert, Counter, ExperimentState, Heard, History, Known, MailThread, Notified, NotifiedAlert,
+    OutboxEntry, OutboxNews, ReminderState, State, StateChange, StateKey, StateValue,
+    Subject as NotificationSubject, UnconfirmedAlert,
 };
 pub use protocol::summary::{
     Acknowledged, AlertLine, Background, Line, Occasion, Reminder, Steadiness, Summary, Thread,
 };
+pub use protocol::timetable::{Booking, Slot, Timetable};
 pub use suppressions::{
     Acknowledgement, ActiveSuppressions, Day, Ended, Ending, MAX_TEXT_BYTES, MAX_WEEKLY,
     Maintenance, NamePattern, NoteView, Occurrence, Refused, Schedule, ScheduleError, Silence,

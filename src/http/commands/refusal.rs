@@ -24,7 +24,7 @@ impl From<TestRefusal> for ApiError {
 
 fn reason(refusal: &Refusal) -> Reason {
     match refusal {
-        Refusal::ActiveSuppressions(refused) => reason_of_suppression(refused),
+        Refusal::Suppression(refused) => reason_of_suppression(refused),
         Refusal::Follower => Reason::Follower,
         Refusal::LeadLost => Reason::Unavailable,
         Refusal::NoExperiment(_) => Reason::UnknownExperiment,

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use crate::protocol::effect::Step;
-use crate::protocol::input::Timetable;
+use crate::protocol::timetable::Timetable;
 
 impl Engine {
     /// Takes in what book says about bookings and pools.

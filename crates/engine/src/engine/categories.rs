@@ -8,8 +8,9 @@ use crate::groups::category::{Kind, Member};
 use crate::model::{Bookable, Health, Moment, SourceHealth, SourceName, Stub};
 use crate::protocol::category::{CategoryState, ComponentHealth, Fitness};
 use crate::protocol::effect::Step;
-use crate::protocol::input::{Link, Role};
+use crate::protocol::link::Link;
 use crate::protocol::record::Record;
+use crate::protocol::role::Role;
 use crate::sources::source::Source;
 use crate::suppressions::SuppressionLookup;
 

@@ -180,10 +180,11 @@ mod tests {
     use crate::groups::pool::Severity;
     use crate::model::ResourceName;
     use crate::model::{Availability, Moment, SourceName, Topic};
-    use crate::protocol::input::{BookReading, Booking, Input, ResourceReading, Slot, Timetable};
+    use crate::protocol::input::{BookReading, Input, ResourceReading};
     use crate::protocol::policy::Policy;
     use crate::protocol::report::{Connection, Report, Scopes, Traffic};
     use crate::protocol::snapshot::Snapshot;
+    use crate::protocol::timetable::{Booking, Slot, Timetable};
 
     const HOUR: i64 = 3_600;
 

@@ -12,11 +12,13 @@ use crate::model::{
     Bookable, Moment, ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic,
 };
 use crate::protocol::audience::Delivered;
+use crate::protocol::delivery_fault::DeliveryFault;
 use crate::protocol::effect::{Effect, Step};
 use crate::protocol::event::Why;
-use crate::protocol::input::{BookReading, DeliveryFault, Role, SampleOutcome, SwitchOutcome};
+use crate::protocol::input::{BookReading, SampleOutcome, SwitchOutcome};
 use crate::protocol::record::{ManifestChange, Record};
 use crate::protocol::report::Report;
+use crate::protocol::role::Role;
 use crate::protocol::state::Notified;
 use crate::switching::resource::HoldChange;
 

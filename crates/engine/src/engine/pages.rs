@@ -9,9 +9,9 @@ use crate::experiments::mass::Tally;
 use crate::model::{PageAddress, PageFault, Private, ResourceName, Visibility};
 use crate::protocol::effect::Step;
 use crate::protocol::event::{Issue, Why};
-use crate::protocol::input::Timetable;
 use crate::protocol::page::PageView;
 use crate::protocol::record::Record;
+use crate::protocol::timetable::Timetable;
 
 impl Engine {
     /// Takes in the pages of book's manifest.

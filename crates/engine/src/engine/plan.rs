@@ -7,8 +7,8 @@ mod suppression;
 use crate::model::{ResourceName, Stub};
 use crate::protocol::category::CategoryState;
 use crate::protocol::command::{Command, Impact, ManualOverride, Scope};
-use crate::protocol::input::Role;
 use crate::protocol::refusal::Refusal;
+use crate::protocol::role::Role;
 use crate::protocol::snapshot::{ExperimentView, Snapshot};
 use crate::suppressions::{
     Maintenance, Refused, Silence, SuppressionEntry, SuppressionId, check_text,

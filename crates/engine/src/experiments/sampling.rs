@@ -342,7 +342,7 @@ impl Sampler {
                 self.unconfirmed.remove(topic);
                 Some(Heard::At(now))
             }
-            SampleOutcome::ActiveSuppressions(listened) => {
+            SampleOutcome::Silent(listened) => {
                 self.succeed();
                 self.failed.remove(topic);
                 self.note_quiet(topic, *listened, was, began, policy);
@@ -449,7 +449,7 @@ mod tests {
     #[test]
     fn samples_that_fail_leave_no_old_verdict_standing() {
         let fails = || SampleOutcome::Failed(CallError::TimedOut);
-        let is_quiet = || SampleOutcome::ActiveSuppressions(Duration::from_secs(1));
+        let is_quiet = || SampleOutcome::Silent(Duration::from_secs(1));
         for was in [Heard::Nothing, Heard::At(at(1))] {
             assert_eq!(after(was, &[fails(), fails()]), was);
             assert_eq!(after(was, &[fails(), fails(), is_quiet(), fails()]), was);

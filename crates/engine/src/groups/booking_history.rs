@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::model::{ResourceName, Stub};
-use crate::protocol::input::Booking;
+use crate::protocol::timetable::Booking;
 
 /// A time for which a resource is booked. Bookings that are alike in resource, start and end are one of these.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::model::ResourceName;
-use crate::protocol::input::Timetable;
+use crate::protocol::timetable::Timetable;
 
 /// The time ahead that counts as the next day.
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -215,7 +215,7 @@ fn arrange(entries: &mut [Entry]) {
 #[cfg(test)]
 pub(crate) mod testing {
     use super::*;
-    use crate::protocol::input::{Booking, Slot};
+    use crate::protocol::timetable::{Booking, Slot};
 
     pub(crate) const HOUR: i64 = 3_600;
 

@@ -9,10 +9,10 @@ use jiff::Timestamp;
 
 use crate::model::pattern::{matches, stem};
 use crate::model::{Moment, Stub};
+use crate::protocol::category::Quarantined;
 use crate::protocol::category::{
     CategoryRule, CategoryRules, CategoryState, CategoryStates, Cause, Fitness,
 };
-use crate::protocol::input::Quarantined;
 
 /// The category of everything.
 const DEFAULT: &str = "default";

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use crate::groups::bookings::{Calendar, DAY, ahead};
 use crate::model::pattern::{matches, stem};
 use crate::model::{ResourceName, Stub};
-use crate::protocol::input::Timetable;
+use crate::protocol::timetable::Timetable;
 
 /// The most stems that a pool's name is made of.
 const NAMED_STEMS: usize = 3;

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 
 use super::context::NotificationContext;
 use crate::model::Moment;
-use crate::protocol::state::{
-    Alert, MailThread, MessageId, Notified, NotifiedAlert, UnconfirmedAlert,
-};
+use crate::protocol::message_id::MessageId;
+use crate::protocol::state::{Alert, MailThread, Notified, NotifiedAlert, UnconfirmedAlert};
 use crate::protocol::summary::AlertLine;
 
 /// What people were last told about something that concerns the whole laboratory.

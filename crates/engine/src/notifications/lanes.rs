@@ -7,7 +7,7 @@ use super::Notifications;
 use super::route_notifier::{RouteNotifier, not_reached};
 use crate::model::{Moment, RouteName};
 use crate::protocol::audience::{Audience, Delivered, Lane, Recipient, Unreached};
-use crate::protocol::input::{DeliveryFault, Outlook};
+use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
 use crate::protocol::record::Record;
 use crate::protocol::state::Notified;
 

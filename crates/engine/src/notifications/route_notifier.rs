@@ -19,9 +19,8 @@ use crate::notifications::pending::{PARTS_FOLLOW_WITHIN, Pending};
 use crate::notifications::route::Route;
 use crate::notifications::unsteady::Unsteady;
 use crate::protocol::audience::{Audience, Notification, Recipient};
-use crate::protocol::state::{
-    Alert, Closing, Known, MailThread, MessageId, Notified, ReminderState,
-};
+use crate::protocol::message_id::MessageId;
+use crate::protocol::state::{Alert, Closing, Known, MailThread, Notified, ReminderState};
 
 pub(super) use outcome::not_reached;
 

@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{CallError, RouteName, Visibility};
-use crate::protocol::input::Outlook;
+use crate::protocol::delivery_fault::Outlook;
 use crate::protocol::summary::Summary;
 
 /// A recipient of a route, by the address that its messages go to. It is private, and shows itself nowhere by mistake.

@@ -130,3 +130,6 @@ pub struct CategoryState {
 
 /// All categories that were ever closed or opened, by name. Others are open.
 pub type CategoryStates = BTreeMap<String, CategoryState>;
+
+/// Experiments that stay withdrawn, whatever their health, until a maintainer opens a category; with its name.
+pub type Quarantined = BTreeMap<Stub, String>;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{Private, SourceHealth, SourceName};
-use crate::protocol::input::{Link, Role};
+use crate::protocol::link::Link;
+use crate::protocol::role::Role;
 use crate::protocol::snapshot::{Counts, SamplingView, Snapshot, SourceView};
 
 impl Snapshot {

@@ -13,9 +13,10 @@ use crate::model::{
 use crate::protocol::audience::{Delivered, Lane, Notification};
 use crate::protocol::category::{CategoryState, Cause};
 use crate::protocol::command::{ManualOverride, Order, Receipt};
+use crate::protocol::delivery_fault::DeliveryFault;
 use crate::protocol::effect::Switch;
 use crate::protocol::event::Event;
-use crate::protocol::input::{DeliveryFault, SwitchOutcome};
+use crate::protocol::input::SwitchOutcome;
 use crate::protocol::page::PageHealth;
 use crate::protocol::state::Notified;
 use crate::suppressions::{Ended, SuppressionEntry, SuppressionId};

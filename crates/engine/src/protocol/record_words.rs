@@ -8,7 +8,8 @@ use crate::model::{
 use crate::protocol::audience::{Delivered, Lane};
 use crate::protocol::category::CategoryState;
 use crate::protocol::command::ManualOverride;
-use crate::protocol::input::{DeliveryFault, Outlook, SwitchOutcome};
+use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
+use crate::protocol::input::SwitchOutcome;
 use crate::protocol::record::{ManifestChange, Record};
 
 impl fmt::Display for Record {

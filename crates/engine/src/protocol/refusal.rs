@@ -9,7 +9,7 @@ use crate::suppressions::Refused;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Refusal {
     /// It cannot be acknowledged, silenced, planned or ended.
-    ActiveSuppressions(Refused),
+    Suppression(Refused),
     /// This labwatch only watches.
     Follower,
     /// It led when the command came, and leads no more. Unlike all others: whether the command was kept is not known.
@@ -74,14 +74,14 @@ pub enum Refusal {
 
 impl From<Refused> for Refusal {
     fn from(refused: Refused) -> Self {
-        Self::ActiveSuppressions(refused)
+        Self::Suppression(refused)
     }
 }
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::ActiveSuppressions(refused) => refused.fmt(f),
+            Self::Suppression(refused) => refused.fmt(f),
             Self::Follower => write!(
                 f,
                 "this labwatch only watches: give the command to the one that leads"
@@ -171,7 +171,7 @@ impl Refusal {
                     "no person holds {resource}: labwatch withdrew it because {stub} is {health}, and gives it back when {stub} works"
                 )
             }
-            Self::ActiveSuppressions(_)
+            Self::Suppression(_)
             | Self::Follower
             | Self::NoExperiment(_)
             | Self::NoPool(_)

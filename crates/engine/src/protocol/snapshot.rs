@@ -18,11 +18,13 @@ use crate::model::{
 use crate::notifications::correlation::Cause;
 use crate::protocol::canary::CanaryView;
 use crate::protocol::category::CategoryStates;
+use crate::protocol::category::Quarantined;
 use crate::protocol::command::ManualOverride;
 use crate::protocol::event::{Event, Issue};
-use crate::protocol::input::{Link, Quarantined, Role};
+use crate::protocol::link::Link;
 use crate::protocol::page::PageView;
 use crate::protocol::report::{Report, Traffic};
+use crate::protocol::role::Role;
 pub use crate::protocol::route_view::{RouteView, ToldView, UnreachedView};
 use crate::suppressions::{ActiveSuppressions, NoteView, Suppression};
 

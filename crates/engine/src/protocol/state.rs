@@ -2,7 +2,6 @@
 //! engine is resumed from.
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -17,6 +16,7 @@ use crate::protocol::category::CategoryState;
 use crate::protocol::command::ManualOverride;
 use crate::protocol::event::{Event, Issue};
 use crate::protocol::kept_message;
+use crate::protocol::message_id::MessageId;
 pub use crate::protocol::notified::{Closing, Heard, Notified, NotifiedAlert};
 use crate::protocol::summary::Summary;
 use crate::suppressions::{
@@ -286,21 +286,6 @@ pub struct MailThread {
     pub root: MessageId,
     /// The latest one.
     pub last: MessageId,
-}
-
-/// What tells a summary from every other. No two are put together in the same nanosecond with the same number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct MessageId {
-    /// When the summary was put together.
-    pub at: Timestamp,
-    /// Its number.
-    pub id: u64,
-}
-
-impl fmt::Display for MessageId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "labwatch.{}.{}", self.at.as_nanosecond(), self.id)
-    }
 }
 
 /// When the people of a route last heard anything, for reminders and digests.

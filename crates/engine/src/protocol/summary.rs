@@ -11,8 +11,9 @@ use crate::groups::bookings::Affected;
 use crate::model::{Bookable, Health, RouteName, Stub};
 use crate::notifications::route::Channel;
 use crate::protocol::event::Issue;
+use crate::protocol::message_id::MessageId;
 use crate::protocol::snapshot::Counts;
-use crate::protocol::state::{Alert, MessageId};
+use crate::protocol::state::Alert;
 
 /// One message's content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

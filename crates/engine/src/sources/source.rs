@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use crate::experiments::evaluate::Telling;
 use crate::model::{CallError, FaultClass, Moment, SourceHealth, SourceName};
 use crate::protocol::canary::{CanaryView, Forwarding};
-use crate::protocol::input::Link;
+use crate::protocol::link::Link;
 
 /// How long a source may take for its very first report before it counts as down.
 const FIRST_REPORT_WITHIN: Duration = Duration::from_secs(30);

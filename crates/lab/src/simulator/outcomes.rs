@@ -36,11 +36,11 @@ impl Simulator {
         if self.samples != Mood::Works {
             SampleOutcome::Failed(CallError::TimedOut)
         } else if self.relay.mute || self.forwarding.of(topic, true).is_none() {
-            SampleOutcome::ActiveSuppressions(sample.listen)
+            SampleOutcome::Silent(sample.listen)
         } else if self.fleet.stream(topic).is_some_and(transmits) {
             SampleOutcome::Heard
         } else {
-            SampleOutcome::ActiveSuppressions(sample.listen)
+            SampleOutcome::Silent(sample.listen)
         }
     }
 }

@@ -262,8 +262,8 @@ fn sent_to(state: &WebState, noted: Noted, address: &str) -> Response {
 /// A refusal at the field that it is about.
 fn refused(refusal: &Refusal) -> Problem {
     let field = match refusal {
-        Refusal::ActiveSuppressions(Refused::Text { field, .. }) => field,
-        Refusal::ActiveSuppressions(
+        Refusal::Suppression(Refused::Text { field, .. }) => field,
+        Refusal::Suppression(
             Refused::Past { .. } | Refused::TooLong { .. } | Refused::EndsBeforeItBegins { .. },
         ) => "until",
         Refusal::NoExperiment(_)
@@ -274,7 +274,7 @@ fn refused(refusal: &Refusal) -> Problem {
         Refusal::NoResource(_) => "resource",
         Refusal::NoCategory(_) => "category",
         Refusal::OurPrefix | Refusal::HeldAlready(_) => "reason",
-        Refusal::ActiveSuppressions(
+        Refusal::Suppression(
             Refused::NotBad { .. }
             | Refused::AlreadyAcknowledged { .. }
             | Refused::Full(_)
@@ -296,7 +296,7 @@ fn refused(refusal: &Refusal) -> Problem {
         words: refusal.to_string(),
         is_well: matches!(
             refusal,
-            Refusal::ActiveSuppressions(Refused::NotBad { .. }) | Refusal::NothingBad { .. }
+            Refusal::Suppression(Refused::NotBad { .. }) | Refusal::NothingBad { .. }
         ),
     }
 }

@@ -249,7 +249,7 @@ async fn what_is_refused_comes_back_on_the_form() {
     let stub = sick_lab().experiments.first().expect("one").stub.clone();
     let refusals = [
         (
-            Refusal::ActiveSuppressions(Refused::NotBad {
+            Refusal::Suppression(Refused::NotBad {
                 stub,
                 health: Health::Ok,
             }),

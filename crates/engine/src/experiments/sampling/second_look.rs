@@ -125,8 +125,8 @@ impl Sampler {
     ) {
         let is_quiet = match outcome {
             SampleOutcome::Heard => false,
-            SampleOutcome::ActiveSuppressions(_) if was != Heard::Nothing => true,
-            SampleOutcome::ActiveSuppressions(_) | SampleOutcome::Failed(_) => {
+            SampleOutcome::Silent(_) if was != Heard::Nothing => true,
+            SampleOutcome::Silent(_) | SampleOutcome::Failed(_) => {
                 self.latest.remove(topic);
                 return;
             }

@@ -9,9 +9,10 @@ use crate::model::{Moment, Stub};
 use crate::notifications::delivery::InFlight;
 use crate::notifications::pending::Pending;
 use crate::protocol::audience::{Recipient, Unreached};
-use crate::protocol::input::{DeliveryFault, Outlook};
+use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
+use crate::protocol::message_id::MessageId;
 use crate::protocol::snapshot::{RouteView, ToldView, UnreachedView};
-use crate::protocol::state::{self, Known, MailThread, MessageId, Notified, ReminderState};
+use crate::protocol::state::{self, Known, MailThread, Notified, ReminderState};
 use crate::protocol::summary::Occasion;
 
 impl RouteNotifier {
