@@ -99,28 +99,20 @@ pub(super) fn open(
         ..
     } = deps;
     let config = Arc::clone(&followed.borrow());
-    let (retry, links) = (Arc::new(Notify::new()), deps.cluster.as_ref());
-    let reports = reports::start(
-        &followed,
-        (store.as_ref(), keep),
-        links,
-        parts,
-        Arc::clone(&retry),
-        stops.all,
-    );
+    let (kept, links) = ((store.as_ref(), keep), deps.cluster.as_ref());
+    let wakes = test_messages::Wakes {
+        inputs: deps.inputs,
+        reports: Arc::new(Notify::new()),
+    };
+    let retry = Arc::clone(&wakes.reports);
+    let reports = reports::start(&followed, kept, links, parts, retry, stops.all);
     let authenticator = Arc::new(authenticator(&config.api, keep, store.clone()));
     cluster_sharing::start(links, &authenticator, parts, stops.all);
     let figures = config.surfaces.metrics.then(|| {
         let (counters, queues) = (&deps.counters, deps.queues);
-        let (snapshots, health_state) = (snapshots.clone(), health_state.clone());
-        metrics::figures(
-            snapshots,
-            counters,
-            queues,
-            store.clone(),
-            health_state,
-            links,
-        )
+        let (snapshots, store) = (snapshots.clone(), store.clone());
+        let health_state = health_state.clone();
+        metrics::figures(snapshots, counters, queues, store, health_state, links)
     });
     let acknowledging = (health_state.clone(), snapshots.clone());
     start_component_acks(acknowledging, deps.commands.clone(), parts, stops);
@@ -129,17 +121,9 @@ pub(super) fn open(
         .cluster
         .map(|links| links.http(&deps.http.tls))
         .transpose()?;
-    let tests = test_messages::start(
-        followed.clone(),
-        deps.http.access.clone(),
-        test_messages::Wakes {
-            inputs: deps.inputs,
-            reports: retry,
-        },
-        Box::new(audit_log(store.clone())),
-        parts,
-        stops.all,
-    );
+    let (http, audit) = (deps.http.access.clone(), audit_log(store.clone()));
+    let audit = Box::new(audit);
+    let tests = test_messages::start(followed.clone(), http, wakes, audit, parts, stops.all);
     let orders = orders(give(deps.commands), health_state, snapshots.clone(), tests);
     let base = base(&config.api);
     let answers = http::ApiState {

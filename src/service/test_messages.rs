@@ -219,18 +219,18 @@ mod tests {
             inputs,
             reports: Arc::clone(&reports),
         };
-        let tests = start(followed, http, wakes, audit, &mut parts, &stop);
+        let way = start(followed, http, wakes, audit, &mut parts, &stop);
         let leader = Snapshot::empty(Timestamp::UNIX_EPOCH);
-        assert!(tests.preview(&leader, Some("nothing")).is_err());
-        assert_eq!(tests.preview(&leader, None).expect("two").len(), 2);
+        assert!(way.preview(&leader, Some("nothing")).is_err());
+        assert_eq!(way.preview(&leader, None).expect("two").len(), 2);
         let follower = Snapshot {
             role: Role::Follower,
             ..Snapshot::empty(Timestamp::UNIX_EPOCH)
         };
-        assert!(tests.send(&follower, None, "ADA").await.is_err());
+        assert!(way.send(&follower, None, "ADA").await.is_err());
         assert!(server.mails().is_empty());
 
-        let report = tests.send(&leader, Some("everybody"), "ADA").await;
+        let report = way.send(&leader, Some("everybody"), "ADA").await;
         let report = report.expect("is sent");
         let outcomes: Vec<(&str, bool)> = report.routes[0]
             .recipients
@@ -238,7 +238,7 @@ mod tests {
             .map(|one| (one.recipient.as_str(), one.outcome == TestOutcome::Taken))
             .collect();
         assert_eq!(outcomes, [("ann@x.org", true), ("bob@x.org", false)]);
-        assert!(report.is_done() && tests.last() == Some(report));
+        assert!(report.is_done() && way.last() == Some(report));
         assert!(server.mails()[0].content.contains("TEST"));
         let input = woken.recv().await;
         assert!(
