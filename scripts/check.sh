@@ -32,6 +32,8 @@ if [ "$tests" = yes ]; then
     step scripts/test.sh
 fi
 RUSTDOCFLAGS="-D warnings" step cargo doc --locked "${features[@]}" --no-deps --document-private-items
+# scripts/test.sh installs one too.
+PATH="$PATH:$(realpath -m "${CARGO_TARGET_DIR:-target}/test-tools/bin")"
 if command -v cargo-deny >/dev/null; then
     step cargo deny --locked check --hide-inclusion-graph bans licenses sources
 else

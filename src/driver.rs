@@ -22,7 +22,7 @@ use engine::{Effect, Engine, Input, Receipt, Record, Refusal, Role, Rules, Snaps
 pub use clock::Clock;
 pub use journal::Journal;
 pub use orders::{Asked, CommandSender, orders};
-pub use outlets::{COMMAND_QUEUE, Outlets, SAMPLE_QUEUE, SWITCH_QUEUE, TELL_QUEUE};
+pub use outlets::{COMMAND_QUEUE, Outlets, PAGE_QUEUE, SAMPLE_QUEUE, SWITCH_QUEUE, TELL_QUEUE};
 use replica::{ASKS_FIRST, Replica};
 
 /// How many inputs may wait for the engine. Feeds hand over only the newest report when it is full.
@@ -371,7 +371,9 @@ mod tests {
 
     use super::*;
     use crate::cluster::{Committed, Ends, Peer, View, membership};
-    use engine::model::{Availability, CallError, ResourceName, SourceName, Stub, Topic};
+    use engine::model::{
+        Availability, CallError, PageAddress, ResourceName, SourceName, Stub, Topic,
+    };
     use engine::{
         BookReading, Command, Connection, FeedCommand, Link, Policy, Report, ResourceReading,
         Sample, Scopes, Switch, Traffic,
@@ -385,7 +387,7 @@ mod tests {
         relay: mpsc::Receiver<FeedCommand>,
         orders: CommandSender,
         _others: (
-            mpsc::Receiver<Sample>,
+            (mpsc::Receiver<Sample>, mpsc::Receiver<PageAddress>),
             mpsc::Receiver<FeedCommand>,
             mpsc::Receiver<()>,
         ),
@@ -397,6 +399,7 @@ mod tests {
         let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
         let (switches, switch_queue) = mpsc::channel(depth);
         let (samples, sample_queue) = mpsc::channel(SAMPLE_QUEUE);
+        let (pages, page_queue) = mpsc::channel(PAGE_QUEUE);
         let (relay, relay_commands) = mpsc::channel(COMMAND_QUEUE);
         let (jump, jump_commands) = mpsc::channel(COMMAND_QUEUE);
         let (book, polls) = mpsc::channel(1);
@@ -407,6 +410,7 @@ mod tests {
             mails: mpsc::channel(1).0,
             webhooks: mpsc::channel(1).0,
             samples,
+            pages,
             relay,
             jump,
             book,
@@ -425,7 +429,7 @@ mod tests {
             None,
             hooks,
         );
-        let others = (sample_queue, jump_commands, polls);
+        let others = ((sample_queue, page_queue), jump_commands, polls);
         (
             driver,
             Bench {

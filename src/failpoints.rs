@@ -103,6 +103,7 @@ impl Point {
             | Record::Superseded(_)
             | Record::Category { .. }
             | Record::Blind(_)
+            | Record::Page { .. }
             | Record::SecondLook { .. }
             | Record::Sampling { .. } => None,
         }

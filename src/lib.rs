@@ -5,7 +5,7 @@
 //! [`service::serve_with`], which runs the whole service inside of it. `examples/embed.rs` does the latter, with no laboratory configured.
 //!
 //! The modules stand in the order in which data flows: from the wire through the feeds into the pure engine, and as actions out to the effects.
-//! `tests/house.rs` checks which room may use which.
+//! `tests/architecture.rs` checks which module may use which.
 
 #![cfg_attr(
     test,

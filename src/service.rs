@@ -13,6 +13,7 @@ mod health;
 mod http_access;
 mod http_server;
 mod last_word;
+mod listeners;
 mod mail_probe;
 mod memory;
 mod metrics;
@@ -26,6 +27,7 @@ mod publication;
 mod reload;
 mod reports;
 mod services;
+mod shadow;
 mod sources;
 mod store_probe;
 mod systemd;
@@ -53,7 +55,8 @@ pub use process::{run, runtime, stop_on_signals};
 pub use reload::Reload;
 
 use driver_setup::DriverSetup;
-use http_server::{HttpDeps, Listeners, Stops};
+use http_server::{HttpDeps, Stops};
+use listeners::Listeners;
 use outlets::Clients;
 use reload::ConfigWatch;
 use systemd::{notify, turned};
@@ -76,6 +79,7 @@ pub async fn serve(
         all: &stop,
         api: &close,
     };
+    let is_shadow = config.shadow;
     let (mut parts, health_state) = start(config, listeners, &stops, options)?;
     tracing::info!(
         listen = listen.map(tracing::field::display),
@@ -85,6 +89,9 @@ pub async fn serve(
         built = build::BUILT,
         "labwatch is running"
     );
+    if is_shadow {
+        tracing::warn!("runs in shadow: records each switch and notification and carries none out");
+    }
     notify(&[sd_notify::NotifyState::Ready]);
     if let Some(listen) = listen {
         started(listen);
@@ -121,7 +128,11 @@ fn start(
     let cluster = cluster::start(&config, &inputs, &mut parts, stop)?;
     let (membership, links) = cluster.map(cluster::Cluster::parts).unzip();
     let window = links.as_ref().map(cluster::Links::window);
-    let outlets = outlets::start(&followed, &http, &mut parts, &inputs, window, stop)?;
+    let shadow = config
+        .shadow
+        .then(|| shadow::book(driver.store.clone(), pictures.clone()));
+    let to_book = outlets::ToBook { window, shadow };
+    let outlets = outlets::start(&followed, &http, &mut parts, &inputs, to_book, stop)?;
     let needs = health::HealthDeps {
         config: &followed,
         clock: driver.clock,
@@ -187,7 +198,9 @@ fn start_signs(
 ) -> (Reporter, Option<policy::Overlay>) {
     let (config, pictures) = (Arc::clone(&followed.borrow()), driver.pictures.clone());
     let lasting = (http.clone(), pictures.clone());
-    notifications::start_repeats(followed.clone(), lasting, parts, stop);
+    if !config.shadow {
+        notifications::start_repeats(followed.clone(), lasting, parts, stop);
+    }
     let heartbeat = notifications::Heartbeat {
         http,
         store: driver.store.clone(),

@@ -11,6 +11,8 @@ use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, Output};
 
+use serde_json::Value;
+
 const GOOD: [(&str, &str); 6] = [
     ("STATUS_HOST_BOOK", "app.example.org"),
     ("STATUS_HOST_JUMP", "app.example.org"),
@@ -98,6 +100,62 @@ store: nothing is kept yet in {folder}\n"
         err,
         "warning: health_last is an old name: write health_last_active\n"
     );
+}
+
+#[test]
+fn what_scripts_read_is_json() {
+    let json = |args: &[&str], env: &[(&str, &str)]| {
+        let (code, out, _) = notified(args, env);
+        let value: Value = serde_json::from_str(&out).expect(&out);
+        (code, value)
+    };
+    let folder = tempfile::tempdir().expect("a folder");
+    let folder = folder.path().to_str().expect("UTF-8");
+    let good = [
+        &GOOD[..],
+        &[("STATUS_DATA_DIR", folder), ("STATUS_HEALTH_LAST", "90s")],
+    ]
+    .concat();
+    let (code, found) = json(&["check", "--output", "json"], &good);
+    assert_eq!((code, &found["ok"]), (0, &Value::Bool(true)), "{found}");
+    assert_eq!(
+        found["summary"][0], "book     https://app.example.org",
+        "{found}"
+    );
+    assert_eq!(found["warnings"].as_array().map(Vec::len), Some(1));
+    let nowhere = [
+        &good[..],
+        &[
+            ("STATUS_HOST_BOOK", "127.0.0.1:1"),
+            ("STATUS_HOST_JUMP", "127.0.0.1:1"),
+            ("STATUS_HOST_RELAY", "127.0.0.1:1"),
+        ],
+    ]
+    .concat();
+    let (code, found) = json(&["check", "--connect", "--output", "json"], &nowhere);
+    assert_eq!((code, &found["ok"]), (1, &Value::Bool(false)), "{found}");
+    assert_eq!(found["servers"][0]["name"], "book");
+    assert_eq!(
+        found["problems"][0],
+        "3 of 3 servers do not work for labwatch."
+    );
+    let (code, found) = json(&["check", "--output", "json"], &[("STATUS_SAMPLE", "x")]);
+    assert_eq!(code, 2);
+    assert!(
+        found["problems"].as_array().map(Vec::len) > Some(1),
+        "{found}"
+    );
+
+    let secret = [("STATUS_SECRET_API", "the-s3cr3t-of-the-tests-of-commands")];
+    let token = [
+        "token", "--scope", "report", "--of", "pend*", "--name", "rig",
+    ];
+    let (code, found) = json(&[&token[..], &["--output", "json"]].concat(), &secret);
+    assert_eq!((code, &found["name"]), (0, &Value::from("rig")), "{found}");
+    assert_eq!(found["of"][0], "pend*");
+    let token = found["token"].as_str().expect("a text");
+    assert_eq!(token.split('.').count(), 3);
+    assert!(found["expires"].is_string() && found["id"].is_string());
 }
 
 #[test]

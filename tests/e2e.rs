@@ -68,6 +68,8 @@ mod monitor;
 mod orders;
 #[path = "e2e/outages.rs"]
 mod outages;
+#[path = "e2e/pages.rs"]
+mod pages;
 #[path = "e2e/places.rs"]
 mod places;
 #[path = "e2e/process.rs"]
@@ -86,6 +88,8 @@ mod restarts;
 mod roles;
 #[path = "e2e/services.rs"]
 mod services;
+#[path = "e2e/shadow.rs"]
+mod shadow;
 #[path = "e2e/smtp.rs"]
 mod smtp;
 #[path = "support/tools.rs"]

@@ -245,6 +245,7 @@ fn the_effect_is_said_before_it_is_done() {
     let timetable = Timetable {
         slots: vec![slot("r-pend00"), slot("r-pend01")],
         bookings,
+        pages: Vec::new(),
         slots_read: None,
         bookings_read: None,
     };
@@ -412,6 +413,7 @@ fn start(store: Store, memory: &labwatch::store::Memory) -> (CommandSender, impl
     let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
     let (switches, switch_queue) = mpsc::channel(4);
     let (samples, sample_queue) = mpsc::channel(4);
+    let (pages, page_queue) = mpsc::channel(4);
     let (relay, relay_commands) = mpsc::channel(4);
     let (jump, jump_commands) = mpsc::channel(4);
     let (book, polls) = mpsc::channel(1);
@@ -420,6 +422,7 @@ fn start(store: Store, memory: &labwatch::store::Memory) -> (CommandSender, impl
         mails: mpsc::channel(1).0,
         webhooks: mpsc::channel(1).0,
         samples,
+        pages,
         relay,
         jump,
         book,
@@ -448,7 +451,7 @@ fn start(store: Store, memory: &labwatch::store::Memory) -> (CommandSender, impl
             inputs,
             pictures,
             switch_queue,
-            sample_queue,
+            (sample_queue, page_queue),
             relay_commands,
             jump_commands,
             polls,

@@ -189,7 +189,10 @@ impl World {
                         },
                     });
                 }
-                Effect::Ask(_) | Effect::Reconnect(_) | Effect::Sample(_) => {}
+                Effect::Ask(_)
+                | Effect::Reconnect(_)
+                | Effect::Sample(_)
+                | Effect::CheckPage(_) => {}
             }
         }
     }

@@ -24,7 +24,7 @@ use engine::model::{
 };
 use engine::{
     Advice, Asking, Channel, DEFAULT_OVERDUE_AFTER, Digest, Effect, Engine, HttpChannel, Link,
-    Policy, Record, Role, Route, RouteView, Rules, Sampling, Schedule,
+    PageOutcome, Policy, Record, Role, Route, RouteView, Rules, Sampling, Schedule,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -567,6 +567,9 @@ fn set(policy: &mut Policy, setting: &str) -> Option<()> {
         "hold_down" => policy.hold.down = duration()?,
         "flap_window" => policy.flap.window = duration()?,
         "hold_up" => policy.hold.up = duration()?,
+        "ui_check_every" if value == "off" => policy.ui_check_every = None,
+        "ui_check_every" => policy.ui_check_every = Some(duration()?),
+        "ui_check" => policy.ui_required = value == "required",
         "ask" if value == "never" => policy.ask = None,
         "ask" => policy.ask = Some(Asking::Every(duration()?)),
         "sample" if value == "never" => policy.sample = Sampling::Never,
@@ -606,6 +609,9 @@ fn deeds(words: &[&str]) -> Option<Vec<Deed>> {
         ["mail", how] => Deed::Mail(mood(how)?),
         ["sending", name, how] => Deed::Route(text(name), mood(how)?),
         ["canary"] => Deed::Canary,
+        ["pages"] => Deed::Pages,
+        ["pages", "seen"] => Deed::PagesShow(None),
+        ["pages", "hidden", error] => Deed::PagesShow(Some(PageOutcome::Failed(error_of(error)?))),
         ["samples", how] => Deed::Samples(mood(how)?),
         ["clock", seconds] => Deed::Clock(seconds.parse().ok()?),
         ["leader"] => Deed::Role(Role::Leader),
@@ -691,6 +697,7 @@ fn step_of(as_str: &str) -> Option<Step> {
 fn error_of(as_str: &str) -> Option<CallError> {
     match as_str {
         "refused" => Some(CallError::Refused("connection refused".to_owned())),
+        "name-lookup" => Some(CallError::NameLookup("no such host".to_owned())),
         "credentials" => Some(CallError::Credentials("token invalid".to_owned())),
         "timeout" => Some(CallError::TimedOut),
         _ => {

@@ -231,6 +231,7 @@ fn the_document_has_the_same_table() {
     let document = std::fs::read_to_string("docs/sources.md").expect("the document");
     let documented: Vec<(String, String, String)> = document
         .lines()
+        .take_while(|line| *line != "## The canary")
         .filter(|line| line.starts_with("| `"))
         .map(|line| {
             let mut cells = line.trim_matches('|').split('|').map(str::trim);
@@ -267,6 +268,26 @@ fn no_fault_of_jump_withdraws_anything() {
     for (failure, _) in failures() {
         let what = format!("{failure:?}");
         let outcome = after(Deed::Fails(SourceName::Jump, Link::Failed(failure)));
+        assert!(outcome.withdrawn.is_empty(), "{what}");
+        assert_eq!(outcome.health, [Health::Ok; 3], "{what}");
+    }
+}
+
+#[test]
+fn no_fault_of_book_withdraws_anything() {
+    for (failure, _) in failures() {
+        let what = format!("{failure:?}");
+        let mut stage = laboratory(&State::new());
+        stage.plan.at(BEGINS, Event::Do(fault("book freezes")));
+        stage.run_until(BEGINS);
+        // A poll that fails in this way, each time.
+        for minute in 0..20 {
+            let input = Input::BookFailed(failure.error.clone());
+            stage.run_until(BEGINS + Duration::from_secs(60 * minute));
+            let _ = stage.engine.step(input, stage.plan.now());
+        }
+        stage.run_until(BEGINS + LASTS);
+        let outcome = outcome(&mut stage);
         assert!(outcome.withdrawn.is_empty(), "{what}");
         assert_eq!(outcome.health, [Health::Ok; 3], "{what}");
     }

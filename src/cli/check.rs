@@ -6,9 +6,11 @@ use std::path::Path;
 
 use clap::Args;
 use jiff::Timestamp;
+use serde::Serialize;
 
 use super::connect::{self, Finding};
 use super::coverage;
+use super::output::{Output, json};
 use super::{Failure, say, warn};
 use crate::cluster::{IS_BUILT_IN, NOT_BUILT_IN};
 use crate::config::{Config, LogSettings, LogTarget, MemorySettings, Sources, load};
@@ -26,6 +28,104 @@ pub struct CheckArgs {
     /// Print what is wrong and nothing else. For the start of the service, whose log gets the warnings too.
     #[arg(long, conflicts_with = "connect")]
     quiet: bool,
+    /// How the findings are written.
+    #[arg(long, value_enum, default_value = "text", conflicts_with = "quiet")]
+    output: Output,
+}
+
+/// What a check found: printed at once for people, and all of it at the end for programs.
+#[derive(Debug, Serialize)]
+struct Findings {
+    #[serde(skip)]
+    output: Output,
+    /// Whether all is well, warnings aside.
+    ok: bool,
+    /// What is wrong.
+    problems: Vec<String>,
+    /// What is allowed and looks like a mistake.
+    warnings: Vec<String>,
+    /// What the configuration amounts to.
+    summary: Vec<String>,
+    /// How the log, the store and the tables are.
+    notes: Vec<String>,
+    /// How each server is.
+    servers: Vec<ServerFound>,
+}
+
+/// How a server is.
+#[derive(Debug, Serialize)]
+struct ServerFound {
+    name: &'static str,
+    ok: bool,
+    /// What is good about it, or what is wrong and what to do.
+    detail: String,
+}
+
+impl Findings {
+    fn new(output: Output) -> Self {
+        Self {
+            output,
+            ok: true,
+            problems: Vec::new(),
+            warnings: Vec::new(),
+            summary: Vec::new(),
+            notes: Vec::new(),
+            servers: Vec::new(),
+        }
+    }
+
+    fn note(&mut self, text: String) -> Result<(), Failure> {
+        if self.output == Output::Text {
+            return say(&text);
+        }
+        self.notes.push(text);
+        Ok(())
+    }
+
+    fn warn(&mut self, text: String) {
+        if self.output == Output::Text {
+            warn(&format!("warning: {text}"));
+        } else {
+            self.warnings.push(text);
+        }
+    }
+
+    fn summary(&mut self, config: &Config) -> Result<(), Failure> {
+        let summary = config.summary();
+        if self.output == Output::Text {
+            return say(&format!("configuration ok\n{summary}"));
+        }
+        self.summary = summary.lines().map(str::to_owned).collect();
+        Ok(())
+    }
+
+    fn server(&mut self, finding: Finding) -> Result<(), Failure> {
+        if self.output == Output::Text {
+            return say(&line(&finding));
+        }
+        let ok = finding.outcome.is_ok();
+        let (Ok(detail) | Err(detail)) = finding.outcome;
+        self.servers.push(ServerFound {
+            name: finding.server,
+            ok,
+            detail,
+        });
+        Ok(())
+    }
+
+    /// Writes what was found for a program. What is wrong also goes to standard error, as always.
+    fn conclude(mut self, outcome: Result<(), Failure>) -> Result<(), Failure> {
+        if self.output == Output::Json {
+            self.ok = outcome.is_ok();
+            self.problems = outcome
+                .as_ref()
+                .err()
+                .map(Failure::problems)
+                .unwrap_or_default();
+            say(&json(&self)?)?;
+        }
+        outcome
+    }
 }
 
 /// Checks the configuration and prints what it amounts to.
@@ -33,38 +133,44 @@ pub struct CheckArgs {
 /// # Errors
 /// [`Failure`] with every problem of the configuration, with what is wrong with the log or the store, or with the number of servers that do not work.
 pub fn run(args: &CheckArgs, sources: &Sources) -> Result<(), Failure> {
-    let loaded = load(sources)?;
     if args.quiet {
-        return Ok(());
+        return Ok(load(sources).map(drop)?);
     }
-    for warning in &loaded.warnings {
-        warn(&format!("warning: {warning}"));
+    let mut findings = Findings::new(args.output);
+    let outcome = check(args, sources, &mut findings);
+    findings.conclude(outcome)
+}
+
+fn check(args: &CheckArgs, sources: &Sources, findings: &mut Findings) -> Result<(), Failure> {
+    let loaded = load(sources)?;
+    for warning in loaded.warnings {
+        findings.warn(warning);
     }
-    say(&format!("configuration ok\n{}", loaded.config.summary()))?;
+    findings.summary(&loaded.config)?;
     if loaded.config.cluster.is_some() && !IS_BUILT_IN {
         return Err(Failure::Failed(format!("{NOT_BUILT_IN}.")));
     }
-    let log = check_log(&loaded.config.log);
+    let log = check_log(&loaded.config.log, findings);
     let store = loaded
         .config
         .memory
         .as_ref()
         .filter(|_| !args.no_store)
-        .map_or(Ok(()), check_store);
+        .map_or(Ok(()), |settings| check_store(settings, findings));
     if args.connect {
-        try_servers(&loaded.config)?;
+        try_servers(&loaded.config, findings)?;
     }
     log.and(store)
 }
 
 /// Whether the log can be written where it is to go. Nothing is left behind.
-fn check_log(settings: &LogSettings) -> Result<(), Failure> {
+fn check_log(settings: &LogSettings, findings: &mut Findings) -> Result<(), Failure> {
     let LogTarget::File(file) = &settings.target else {
         return Ok(());
     };
     let path = file.path.display();
     match std::fs::metadata(&file.path) {
-        Ok(metadata) if !metadata.is_file() => say(&format!(
+        Ok(metadata) if !metadata.is_file() => findings.note(format!(
             "log: {path} is a device, a pipe or a socket: it is written to and never rotated"
         )),
         Ok(_) => Ok(()),
@@ -93,15 +199,15 @@ fn can_be_made(path: &Path) -> Result<(), String> {
 }
 
 /// Looks through the whole file, which takes about a second for each 200 MB.
-fn check_store(settings: &MemorySettings) -> Result<(), Failure> {
+fn check_store(settings: &MemorySettings, findings: &mut Findings) -> Result<(), Failure> {
     let file = settings.folder.join(DATABASE_FILE);
     let is_new = std::fs::metadata(&file)
         .is_err_and(|error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory));
     if is_new {
-        return check_new_store(&settings.folder);
+        return check_new_store(&settings.folder, findings);
     }
     let report = match store::verify(&file) {
-        Err(VerifyError::Missing(_)) => return check_new_store(&settings.folder),
+        Err(VerifyError::Missing(_)) => return check_new_store(&settings.folder, findings),
         Err(VerifyError::Unreadable(_, why)) => return Err(unsound(&file, &why)),
         Err(error @ VerifyError::TooNew(_)) => {
             return Err(Failure::Failed(format!(
@@ -114,14 +220,11 @@ fn check_store(settings: &MemorySettings) -> Result<(), Failure> {
         Ok(report) => report,
     };
     let events = report.rows.get("events").copied().unwrap_or_default();
-    say(&format!(
-        "store ok: {} with {events} events",
-        file.display()
-    ))
+    findings.note(format!("store ok: {} with {events} events", file.display()))
 }
 
 /// A store that is made at the first start.
-fn check_new_store(folder: &Path) -> Result<(), Failure> {
+fn check_new_store(folder: &Path, findings: &mut Findings) -> Result<(), Failure> {
     if folder.exists() && !folder.is_dir() {
         let folder = folder.display();
         return Err(Failure::Failed(format!(
@@ -135,7 +238,7 @@ fn check_new_store(folder: &Path) -> Result<(), Failure> {
             "The store cannot be made in {folder}: {why}. Check data_dir, and try it as the user that labwatch runs as."
         ))
     })?;
-    say(&format!(
+    findings.note(format!(
         "store: nothing is kept yet in {}",
         folder.display()
     ))
@@ -149,43 +252,43 @@ fn unsound(file: &Path, why: &str) -> Failure {
     ))
 }
 
-fn try_servers(config: &Config) -> Result<(), Failure> {
+fn try_servers(config: &Config, findings: &mut Findings) -> Result<(), Failure> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
     let runtime = runtime
         .map_err(|error| Failure::Failed(format!("The servers cannot be tried: {error}.")))?;
-    let (findings, stubs) = runtime
+    let (servers, stubs) = runtime
         .block_on(async { tokio::join!(connect::try_all(config), coverage::experiments(config)) });
-    for finding in &findings {
-        say(&line(finding))?;
+    let (all, bad) = (
+        servers.len(),
+        servers.iter().filter(|one| one.outcome.is_err()).count(),
+    );
+    for server in servers {
+        findings.server(server)?;
     }
     if let Some(stubs) = stubs.filter(|stubs| !stubs.is_empty()) {
-        show_coverage(config, &stubs)?;
+        show_coverage(config, &stubs, findings)?;
     }
-    match findings
-        .iter()
-        .filter(|finding| finding.outcome.is_err())
-        .count()
-    {
-        0 => Ok(()),
-        bad => Err(Failure::Failed(format!(
-            "{bad} of {} servers do not work for labwatch.",
-            findings.len()
-        ))),
+    if bad == 0 {
+        return Ok(());
     }
+    Err(Failure::Failed(format!(
+        "{bad} of {all} servers do not work for labwatch."
+    )))
 }
 
 /// Says what each table takes in. One that takes in nothing is a warning: its experiments may come with the next manifest.
-fn show_coverage(config: &Config, stubs: &[String]) -> Result<(), Failure> {
+fn show_coverage(
+    config: &Config,
+    stubs: &[String],
+    findings: &mut Findings,
+) -> Result<(), Failure> {
     for found in coverage::all(config, stubs, Timestamp::now()) {
         if found.is_empty {
-            warn(&format!(
-                "warning: {}: compare match with book's names",
-                found.text
-            ));
+            findings.warn(format!("{}: compare match with book's names", found.text));
         } else {
-            say(&found.text)?;
+            findings.note(found.text)?;
         }
     }
     Ok(())

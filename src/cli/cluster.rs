@@ -6,6 +6,7 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use super::ask::{self, Where};
+use super::output::Output;
 use super::{Failure, say};
 use crate::config::Sources;
 
@@ -16,7 +17,10 @@ pub enum ClusterCommand {
     Status {
         #[command(flatten)]
         place: Where,
-        /// Print the answer in JSON.
+        /// How the answer is written.
+        #[arg(long, value_enum, default_value = "text")]
+        output: Output,
+        /// The same as --output json.
         #[arg(long)]
         json: bool,
     },
@@ -37,7 +41,11 @@ pub enum ClusterCommand {
 /// [`Failure`] when it cannot be done.
 pub fn run(command: &ClusterCommand, sources: &Sources) -> Result<(), Failure> {
     match command {
-        ClusterCommand::Status { place, json } => status(place, *json, sources),
+        ClusterCommand::Status {
+            place,
+            output,
+            json,
+        } => status(place, *json || *output == Output::Json, sources),
         ClusterCommand::Resign { place } => resign(place, sources),
         ClusterCommand::Import => state::import(sources),
         ClusterCommand::Leave => state::leave(sources),

@@ -4,6 +4,7 @@ mod ask;
 mod backup;
 mod check;
 mod cluster;
+mod compare;
 mod connect;
 mod coverage;
 #[cfg(feature = "demo")]
@@ -91,6 +92,9 @@ enum Command {
         /// Observe only: evaluate and show, but never switch in book, notify or send metrics.
         #[arg(long)]
         observe: bool,
+        /// Run in shadow, beside the monitor that acts: record each switch and notification instead of carrying it out.
+        #[arg(long, conflicts_with = "observe")]
+        shadow: bool,
         /// The name of this installation in titles and metrics, for example `app.example.org/ed0`.
         #[arg(long, value_name = "NAME")]
         label: Option<String>,
@@ -119,6 +123,8 @@ enum Command {
     Token(token::TokenArgs),
     /// Print how available the laboratory was in a month, from the history; also while the service runs.
     Report(report::ReportArgs),
+    /// Print where the other monitor and a labwatch in shadow differ, and why; also while the service runs.
+    Compare(compare::CompareArgs),
     /// Copy the store into a file and check the copy; also while the service runs.
     Backup(backup::BackupArgs),
     /// Print which of several replicas leads, have it give the lead up, and take the state of this host into the cluster and out of it.
@@ -169,6 +175,18 @@ impl Failure {
             Self::Failed(_) | Self::NotOk => ExitCode::from(1),
             Self::Configuration(_) | Self::Usage(_) | Self::Unreachable(_) => ExitCode::from(2),
             Self::Occupied(_) => ExitCode::from(3),
+        }
+    }
+
+    /// What is wrong, each in a sentence.
+    fn problems(&self) -> Vec<String> {
+        match self {
+            Self::Configuration(problems) => problems.0.iter().map(ToString::to_string).collect(),
+            Self::Usage(text)
+            | Self::Failed(text)
+            | Self::Occupied(text)
+            | Self::Unreachable(text) => vec![text.clone()],
+            Self::NotOk => Vec::new(),
         }
     }
 
@@ -228,8 +246,15 @@ fn run(cli: Cli, hangups: io::Result<Hangups>) -> Result<(), Failure> {
     // refused only when one is in force already, which is as good
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut set = cli.settings.set;
-    if let Command::Serve { observe, label } = &command {
-        set.extend(observe.then(|| ("observe".to_owned(), "true".to_owned())));
+    if let Command::Serve {
+        observe,
+        shadow,
+        label,
+    } = &command
+    {
+        let modes = [("observe", *observe), ("shadow", *shadow)];
+        let wanted = modes.into_iter().filter(|(_, is_wanted)| *is_wanted);
+        set.extend(wanted.map(|(mode, _)| (mode.to_owned(), "true".to_owned())));
         set.extend(
             label
                 .iter()
@@ -251,6 +276,7 @@ fn run(cli: Cli, hangups: io::Result<Hangups>) -> Result<(), Failure> {
         Command::WaitForReady(args) => ready::run(&args, &sources),
         Command::Token(args) => token::run(&args, &sources),
         Command::Report(args) => report::run(&args, &sources),
+        Command::Compare(args) => compare::run(&args, &sources),
         Command::Backup(args) => backup::run(&args, &sources),
         Command::Cluster { what } => cluster::run(&what, &sources),
         Command::Notify { what } => notify::run(what, &sources),

@@ -3,8 +3,26 @@
 
 use std::io::{self, Write};
 
+use clap::ValueEnum;
+use serde::Serialize;
+
 use super::Failure;
 use crate::telemetry::journal;
+
+/// How a command writes its result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Output {
+    /// For people.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// A result for programs.
+pub(super) fn json(result: &impl Serialize) -> Result<String, Failure> {
+    serde_json::to_string_pretty(result)
+        .map_err(|error| Failure::Failed(format!("The result cannot be written as JSON: {error}.")))
+}
 
 /// How urgent a line is, as the journal counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -29,7 +29,7 @@ pub struct ReportArgs {
     #[arg(long, value_enum)]
     by: Option<Rows>,
     /// How it is written.
-    #[arg(long, value_enum, default_value = "text")]
+    #[arg(long, visible_alias = "output", value_enum, default_value = "text")]
     format: Format,
     /// The data folder, instead of the one that the settings name.
     #[arg(long, value_name = "FOLDER")]

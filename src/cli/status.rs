@@ -7,6 +7,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::ask::{self, Answer, Asked, Where};
+use super::output::Output;
 use super::{Failure, say};
 use crate::config::{Sources, load_rules};
 use crate::health::STARTUP;
@@ -20,7 +21,10 @@ pub const EXIT_CODES: &str =
 pub struct StatusArgs {
     #[command(flatten)]
     place: Where,
-    /// Print the answer in JSON.
+    /// How the answer is written.
+    #[arg(long, value_enum, default_value = "text")]
+    output: Output,
+    /// The same as --output json.
     #[arg(long)]
     json: bool,
     /// Ask for one component or experiment.
@@ -38,7 +42,7 @@ pub struct StatusArgs {
 pub fn run(args: &StatusArgs, sources: &Sources) -> Result<(), Failure> {
     let asked = args.place.find(sources)?;
     let (answer, is_ok) = ask::run(answer(args, &asked))?;
-    say(&if args.json {
+    say(&if args.json || args.output == Output::Json {
         pretty(&answer.body)
     } else {
         // The labwatch that answers has started by these settings, unless it runs elsewhere.

@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
+use serde::Serialize;
 
+use super::output::{Output, json};
 use super::{Failure, local_instance, note, revoke, say};
 use crate::clients::{self, Address, Claims, MAX_TOKEN_LIFE};
 use crate::config::{Config, Sources, load, load_api};
@@ -37,6 +39,21 @@ struct NewToken {
     /// What it may report on, for the scope report: components and experiments, separated by commas; pend* stands for all that begin so.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     of: Vec<String>,
+    /// How it is written: text is the token alone, with what it is for on standard error.
+    #[arg(long, value_enum, default_value = "text")]
+    output: Output,
+}
+
+/// A token for programs.
+#[derive(Debug, Serialize)]
+struct TokenFound<'a> {
+    token: &'a str,
+    id: &'a str,
+    name: &'a str,
+    scopes: Vec<&'static str>,
+    /// What it may report on.
+    of: Vec<&'a str>,
+    expires: Timestamp,
 }
 
 /// What a token for the API allows.
@@ -137,6 +154,16 @@ fn for_api(asked: &NewToken, config: &Config) -> Result<(), Failure> {
     let issued = authority(config)?.issue(&grant, Timestamp::now());
     let Issued { token, pass } =
         issued.map_err(|error| Failure::Usage(format!("There is no token: {error}.")))?;
+    if asked.output == Output::Json {
+        return say(&json(&TokenFound {
+            token: &token,
+            id: &pass.id,
+            name: &pass.name,
+            scopes: pass.scopes.words().collect(),
+            of: pass.reports.names().collect(),
+            expires: pass.expires,
+        })?);
+    }
     say(&token)?;
     note(&format!(
         "The token {} of {} allows {}{}, until {:.0}. Keep it to yourself:\n  curl -H \"Authorization: Bearer $TOKEN\" '{}/api/v2/session'\n\

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::body::Bytes;
-use reqwest::header::{HeaderMap, RETRY_AFTER};
+use reqwest::header::{HeaderMap, LOCATION, RANGE, RETRY_AFTER};
 use reqwest::{Client, Method, RequestBuilder, Response, StatusCode};
 use url::Url;
 
@@ -57,6 +57,16 @@ pub struct HiddenAnswer {
     pub status: u16,
     /// How long it asks to wait, where it says so in seconds.
     pub retry_after: Option<Duration>,
+}
+
+/// What is kept of the answer of a page.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct BareAnswer {
+    pub(super) status: u16,
+    /// Where it redirects to.
+    pub(super) location: Option<String>,
+    /// Whether our own proxy gave it, and may have made it up.
+    pub(super) by_proxy: bool,
 }
 
 impl HiddenAnswer {
@@ -217,6 +227,32 @@ impl Http {
         Ok(HiddenAnswer {
             status: response.status().as_u16(),
             retry_after: seconds.map(Duration::from_secs),
+        })
+    }
+
+    /// Asks for an address, or for its first byte, and takes the status whatever it is. No body is read.
+    ///
+    /// # Errors
+    /// A [`CallError`] when there is no answer within the time limit.
+    pub(super) async fn ask_bare(&self, method: Method, url: Url) -> Result<BareAnswer, CallError> {
+        let sent = Sent::new(&self.ways.proxies, None, &url);
+        let response = self
+            .send(&sent, true, |client| {
+                let request = client.request(method.clone(), url.clone());
+                if method == Method::GET {
+                    request.header(RANGE, "bytes=0-0")
+                } else {
+                    request
+                }
+            })
+            .await?;
+        let status = response.status();
+        let location = response.headers().get(LOCATION);
+        let location = location.filter(|_| status.is_redirection());
+        Ok(BareAnswer {
+            status: status.as_u16(),
+            location: location.and_then(|to| Some(to.to_str().ok()?.to_owned())),
+            by_proxy: matches!(sent.way, Way::Proxy(_)),
         })
     }
 

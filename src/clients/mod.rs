@@ -1,4 +1,4 @@
-//! Clients of relay, jump and book: subscriptions, samples and polls, with the addresses, tokens and HTTP calls that they share.
+//! Clients of relay, jump, book and the pages that students open: subscriptions, samples, polls and checks, with the addresses, tokens and HTTP calls that they share.
 //!
 //! A client reads, decodes and hands over; it evaluates nothing and never waits for the engine: what the engine has not taken yet is
 //! replaced by what is newer.
@@ -29,12 +29,16 @@ pub(crate) mod testing;
 mod ticket;
 mod tls;
 mod token;
+pub mod ui;
 
 pub use answer::error_of_status;
 pub use book::client::{
-    BookClient, BookStatus, Booking, Bookings, Interval, Listed, MAX_REASON_BYTES, Manifest,
-    Resources, Slot, StreamKind, resource_is_gone,
+    BookClient, BookStatus, Booking, Bookings, Interval, Listed, MAX_REASON_BYTES, Resources,
+    resource_is_gone,
 };
+pub use book::manifest::{Manifest, Slot};
+pub use book::pages::MAX_PAGES;
+pub use book::shadow::{Comparison, ShadowBook};
 pub use book::timetable::{MAX_BOOKINGS, MAX_SLOTS};
 pub use connect::{ConnectError, ConnectFailure, dial};
 pub use http::{Http, MAX_ANSWER_BYTES, MAX_QUOTED_BYTES};

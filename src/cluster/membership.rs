@@ -143,7 +143,7 @@ pub fn membership(view: View) -> (Membership, Ends, Observing) {
     let (resign_sender, resign) = mpsc::channel(RESIGN_QUEUE);
     let (view, view_seen) = watch::channel(Arc::new(view));
     let (shared, shared_seen) = watch::channel(None);
-    let (share, shares) = mpsc::channel(SHARE_QUEUE);
+    let (share, share_queue) = mpsc::channel(SHARE_QUEUE);
     let (fence, outstanding) = (Fence::closed(), Arc::new(AtomicUsize::new(0)));
     let driver = Membership {
         standing: standing_seen,
@@ -162,7 +162,7 @@ pub fn membership(view: View) -> (Membership, Ends, Observing) {
         view,
         resign,
         shared,
-        shares,
+        shares: share_queue,
     };
     let observing = Observing {
         view: view_seen,

@@ -112,8 +112,9 @@ impl Config {
     #[must_use]
     pub fn followed_by(&self, later: Self) -> Self {
         let now = self.clone();
-        // Observing turns off what goes out, and waits for a restart itself.
-        let (mail, report_monthly) = if now.observe == later.observe {
+        // Observing and shadow turn off what goes out, and wait for a restart themselves.
+        let is_as_before = (now.observe, now.shadow) == (later.observe, later.shadow);
+        let (mail, report_monthly) = if is_as_before {
             (later.mail, later.telling.report_monthly)
         } else {
             (now.mail, now.telling.report_monthly)
@@ -147,6 +148,7 @@ impl Config {
             acknowledged: now.acknowledged,
             laboratory: now.laboratory,
             observe: now.observe,
+            shadow: now.shadow,
             log: LogSettings {
                 level: later.log.level,
                 ..now.log

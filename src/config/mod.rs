@@ -58,6 +58,7 @@ pub use sources::{ENV_CONFIG, Sources};
 pub use tables::{EXAMPLE, MAX_ROWS};
 pub use zone::Zone;
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -79,6 +80,7 @@ pub struct Config {
     /// When relay and jump are asked for a report; `None`: never.
     pub ask: Option<Asking>,
     pub sample: SampleSettings,
+    pub ui: UiSettings,
     /// `CANARY`; `None` when it is off.
     pub canary: Option<CanarySettings>,
     pub health: HealthSettings,
@@ -90,6 +92,8 @@ pub struct Config {
     pub maintenance: Vec<MaintenanceSettings>,
     /// `[[pool]]`: experiments that can stand in for each other.
     pub pools: Vec<CategoryPool>,
+    /// What students read instead of a pool's name, where it has a title.
+    pub pool_titles: BTreeMap<String, String>,
     /// `[[category]]`: what is asked for as one.
     pub categories: Vec<CategorySettings>,
     /// `[[service]]`: services outside of labwatch.
@@ -103,6 +107,8 @@ pub struct Config {
     pub laboratory: bool,
     /// `OBSERVE`: nothing outward is done; mail, the dead-man's call, the monthly report and Graphite are off.
     pub observe: bool,
+    /// `SHADOW`: what would be done outward is recorded; the heartbeat, the monthly report and Graphite are off.
+    pub shadow: bool,
     pub api: ApiSettings,
     /// What survives a restart; `None` when nothing is to be kept.
     pub memory: Option<MemorySettings>,
@@ -116,6 +122,9 @@ pub struct Config {
     pub acknowledged: PolicyAcknowledgements,
     pub log: LogSettings,
 }
+
+/// Below the data folder: the store of a labwatch in shadow.
+pub const SHADOW_FOLDER: &str = "shadow";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MemorySettings {
@@ -149,6 +158,14 @@ pub struct SampleSettings {
     pub at_once: usize,
     /// `SAMPLE_FOR`.
     pub listen: Duration,
+}
+
+#[derive(Debug, Clone)]
+pub struct UiSettings {
+    /// `UI_CHECK_EVERY`; `None`: pages are not checked.
+    pub every: Option<Duration>,
+    /// `UI_CHECK=required`.
+    pub is_required: bool,
 }
 
 #[derive(Debug, Clone)]

@@ -1,6 +1,6 @@
 //! `[[pool]]`, `[[category]]` and `[[service]]`: what belongs together, and outside services that belong to it. Asks nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use url::Url;
@@ -84,12 +84,18 @@ pub enum Expect {
 
 pub(super) struct Groups {
     pub(super) pools: Vec<CategoryPool>,
+    /// What students read instead of a pool's name.
+    pub(super) pool_titles: BTreeMap<String, String>,
     pub(super) categories: Vec<CategorySettings>,
     pub(super) services: Vec<ServiceSettings>,
 }
 
 pub(super) fn groups(reader: &mut Reader<'_>) -> Groups {
+    let mut pool_titles = BTreeMap::new();
     let pools = reader.named_rows("pool", &[], |reader, name| {
+        if let Some(title) = reader.sentences("title") {
+            pool_titles.insert(name.clone(), title);
+        }
         Some(CategoryPool {
             name,
             members: reader.required_patterns("members"),
@@ -110,6 +116,7 @@ pub(super) fn groups(reader: &mut Reader<'_>) -> Groups {
     });
     Groups {
         pools,
+        pool_titles,
         categories,
         services,
     }

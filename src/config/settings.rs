@@ -21,7 +21,7 @@ use super::services::{Groups, groups};
 use super::sources::Sources;
 use super::{
     BookSettings, CanarySettings, Config, FeedSettings, HealthSettings, MailSettings,
-    MemorySettings, SampleSettings, mail, servers,
+    MemorySettings, SHADOW_FOLDER, SampleSettings, UiSettings, mail, servers,
 };
 use crate::clients::Address;
 use crate::clients::canary::Rule;
@@ -163,12 +163,14 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let relay = feed(reader, parts, SourceName::Relay);
     let ask = reader.word_or_duration("ask_every").map(asking);
     let (sample, canary, health) = (sample(reader), canary(reader), health(reader));
+    let ui = ui(reader);
     let gather = mail::gather(reader);
     let mail = (parts.mail)(reader, gather);
     let telling = telling(reader, gather, mail.as_ref());
     let maintenance = maintenance(reader, &telling.zone);
     let Groups {
         pools,
+        pool_titles,
         categories,
         services,
     } = groups(reader);
@@ -177,7 +179,21 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let (api, memory, log) = (api(reader), memory(reader), log(reader));
     let graphite = graphite(reader);
     profile(reader);
-    let observe = reader.switch("observe");
+    let (observe, shadow) = (reader.switch("observe"), reader.switch("shadow"));
+    if observe && shadow {
+        reader.wrong(
+            "shadow",
+            "does not go together with observe",
+            "set one of them: observe decides nothing, shadow records what it decides",
+        );
+    }
+    if shadow && memory.is_none() {
+        reader.wrong(
+            "data_dir",
+            "is none in shadow, which keeps what it compares",
+            "name a folder",
+        );
+    }
     let etcd = etcd(reader, &surfaces.label);
     let cluster = cluster(reader, &etcd);
     let publication = publication(reader, &surfaces.label, &etcd);
@@ -188,12 +204,14 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         book: book?,
         ask: ask?,
         sample,
+        ui,
         canary,
         health,
         mail,
         telling,
         maintenance,
         pools,
+        pool_titles,
         categories,
         services,
         advice,
@@ -201,6 +219,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         graphite,
         laboratory: (parts.secrets)("secret_relay"),
         observe,
+        shadow,
         api,
         memory,
         cluster,
@@ -209,7 +228,11 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         acknowledged: PolicyAcknowledgements::default(),
         log,
     };
-    Some(if observe { silent(config) } else { config })
+    Some(match (observe, shadow) {
+        (true, _) => silent(config),
+        (false, true) => in_shadow(config),
+        (false, false) => config,
+    })
 }
 
 /// The same without anything that goes out.
@@ -221,6 +244,21 @@ fn silent(mut config: Config) -> Config {
         .iter_mut()
         .for_each(|policy| policy.is_read_only = true);
     (config.telling.dead_man, config.telling.report_monthly) = (None, false);
+    config
+}
+
+/// The same with a store of its own, and without what goes out and is no notification of the laboratory.
+fn in_shadow(mut config: Config) -> Config {
+    (config.graphite, config.cluster) = (None, None);
+    (config.telling.dead_man, config.telling.report_monthly) = (None, false);
+    config.publication = None;
+    config
+        .policy
+        .iter_mut()
+        .for_each(|policy| policy.is_read_only = true);
+    if let Some(memory) = &mut config.memory {
+        memory.folder.push(SHADOW_FOLDER);
+    }
     config
 }
 
@@ -262,6 +300,15 @@ fn sample(reader: &mut Reader<'_>) -> SampleSettings {
         when: reader.choice("sample", &words).unwrap_or(Sampling::Auto),
         at_once: reader.number("sample_at_once"),
         listen: reader.duration("sample_for"),
+    }
+}
+
+fn ui(reader: &mut Reader<'_>) -> UiSettings {
+    let every = reader.word_or_duration("ui_check_every");
+    let words = [("optional", false), ("required", true)];
+    UiSettings {
+        every: every.and_then(WordOr::duration),
+        is_required: reader.choice("ui_check", &words).unwrap_or_default(),
     }
 }
 
@@ -347,6 +394,8 @@ impl Config {
             sample: self.sample.when,
             sample_at_once: self.sample.at_once,
             sample_for: self.sample.listen,
+            ui_check_every: self.ui.every,
+            ui_required: self.ui.is_required,
             query_book_every: self.book.query_every,
         }
     }

@@ -43,6 +43,11 @@ impl Config {
             self.observe
                 .then(|| "acts     never: it only observes".to_owned()),
         );
+        lines.extend(
+            self.shadow.then(|| {
+                "acts     never: it runs in shadow and records what it would do".to_owned()
+            }),
+        );
         lines.extend(self.graphite.as_ref().map(|to| {
             format!(
                 "graphite {}:{} as {}, every {}",

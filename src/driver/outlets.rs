@@ -1,9 +1,9 @@
 //! The queues of the tasks that carry effects out.
 
-use engine::model::{CallError, SourceName};
+use engine::model::{CallError, PageAddress, SourceName};
 use engine::{
-    Channel, DeliveryFault, Effect, FeedCommand, Input, Notification, Sample, SampleOutcome,
-    Switch, SwitchOutcome,
+    Channel, DeliveryFault, Effect, FeedCommand, Input, Notification, PageOutcome, Sample,
+    SampleOutcome, Switch, SwitchOutcome,
 };
 use tokio::sync::mpsc;
 
@@ -16,6 +16,9 @@ pub const TELL_QUEUE: usize = 64;
 
 /// How many streams may wait to be listened to. The engine has at most `SAMPLE_AT_ONCE` under way.
 pub const SAMPLE_QUEUE: usize = 64;
+
+/// How many pages may wait to be checked. The engine has at most 4 under way.
+pub const PAGE_QUEUE: usize = 16;
 
 /// How many commands may wait for a feed. One that finds it full is dropped: the engine asks again.
 pub const COMMAND_QUEUE: usize = 4;
@@ -31,6 +34,8 @@ pub struct Outlets {
     pub webhooks: mpsc::Sender<Notification>,
     /// Streams to listen to.
     pub samples: mpsc::Sender<Sample>,
+    /// Pages to check.
+    pub pages: mpsc::Sender<PageAddress>,
     /// Commands to relay's feed.
     pub relay: mpsc::Sender<FeedCommand>,
     /// Commands to jump's feed.
@@ -46,6 +51,7 @@ impl Outlets {
             Effect::Switch(switch) => self.switch(switch),
             Effect::Notify(notification) => self.notify(notification),
             Effect::Sample(sample) => self.sample(sample),
+            Effect::CheckPage(page) => self.check_page(page),
             Effect::Ask(source) => self.command(source, FeedCommand::Ask),
             Effect::Reconnect(source) => self.command(source, FeedCommand::Reconnect),
         }
@@ -77,6 +83,14 @@ impl Outlets {
         Some(Input::Sampled {
             topic: refused.into_inner().topic,
             outcome: SampleOutcome::Failed(CallError::Busy),
+        })
+    }
+
+    fn check_page(&self, page: PageAddress) -> Option<Input> {
+        let refused = self.pages.try_send(page).err()?;
+        Some(Input::PageChecked {
+            page: refused.into_inner(),
+            outcome: PageOutcome::Failed(CallError::Busy),
         })
     }
 

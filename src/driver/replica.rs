@@ -65,6 +65,7 @@ impl Replica {
             | Input::Timetable(_)
             | Input::Canary(_)
             | Input::Sampled { .. }
+            | Input::PageChecked { .. }
             | Input::Command(_)
             | Input::Component(_)
             | Input::ComponentGone(_)
@@ -154,7 +155,7 @@ impl Replica {
 fn is_outward(effect: &Effect) -> bool {
     match effect {
         Effect::Switch(_) | Effect::Notify(_) => true,
-        Effect::Ask(_) | Effect::Reconnect(_) | Effect::Sample(_) => false,
+        Effect::Ask(_) | Effect::Reconnect(_) | Effect::Sample(_) | Effect::CheckPage(_) => false,
     }
 }
 
@@ -195,6 +196,7 @@ impl Latest {
             Input::ComponentGone(name) => drop(self.components.remove(name)),
             Input::Switched { .. }
             | Input::Sampled { .. }
+            | Input::PageChecked { .. }
             | Input::DeliveryBegun(_)
             | Input::Retry(_)
             | Input::Delivered { .. }

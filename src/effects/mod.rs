@@ -6,6 +6,7 @@ pub mod deadman;
 pub mod mail;
 pub mod notification;
 pub mod publish;
+pub mod shadow;
 pub mod trial;
 pub mod webhook;
 

@@ -2,6 +2,8 @@
 //!
 //! The lock is held to copy a few values and never while anything is checked or read elsewhere.
 
+mod follow;
+
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -9,17 +11,15 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use tokio::sync::watch;
-use tokio::time::timeout;
+
+pub use follow::FitnessChange;
 
 use super::state::{Component, Finding, PastResult, Results, State};
 use engine::model::{Moment, format_duration};
-use engine::{ComponentHealth, Fitness};
 
 /// The most components: each is shown in every answer.
 pub const MAX_COMPONENTS: usize = 256;
 
-/// How often it is looked whether a component has become stale.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How many results of a component are remembered.
 pub const MAX_RESULTS: usize = 60;
 
@@ -65,15 +65,6 @@ struct Entry {
     stale_after: Option<Duration>,
     categories: Arc<[String]>,
     results: Arc<Results>,
-}
-
-/// What of the components changed for the categories.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum FitnessChange {
-    /// A component is so now.
-    Is(ComponentHealth),
-    /// A component was let go.
-    Gone(Arc<str>),
 }
 
 /// Reports one component. There is one reporter for each.
@@ -199,53 +190,6 @@ impl Registry {
             .collect()
     }
 
-    /// Hands how each component is to `tell`, at first and whenever that changes, until `tell` says that it is not needed any more.
-    pub async fn follow<F: Future<Output = bool>>(&self, tell: impl Fn(FitnessChange) -> F) {
-        let (mut known, mut changed) = (BTreeMap::new(), self.changes());
-        loop {
-            changed.borrow_and_update();
-            for change in self.fitness_changes(&mut known) {
-                if !tell(change).await {
-                    return;
-                }
-            }
-            // A component becomes stale without a report.
-            drop(timeout(LOOK_EVERY, changed.changed()).await);
-        }
-    }
-
-    /// What changed against what is known, a failure that is over included.
-    fn fitness_changes(
-        &self,
-        known: &mut BTreeMap<Arc<str>, ComponentHealth>,
-    ) -> Vec<FitnessChange> {
-        let now = (self.0.clock)();
-        let (mut changes, mut entries) = (Vec::new(), self.entries());
-        known.retain(|name, _| {
-            let stays = entries.contains_key(name);
-            if !stays {
-                changes.push(FitnessChange::Gone(Arc::clone(name)));
-            }
-            stays
-        });
-        for (name, entry) in entries.iter_mut() {
-            let health = entry.health(name, now);
-            let has_failed = std::mem::take(&mut entry.has_failed);
-            let blip = (has_failed && health.fitness != Fitness::Fails).then(|| ComponentHealth {
-                fitness: Fitness::Fails,
-                problem: Some(Arc::from("it failed for a moment")),
-                ..health.clone()
-            });
-            for health in blip.into_iter().chain([health]) {
-                if known.get(name) != Some(&health) {
-                    known.insert(Arc::clone(name), health.clone());
-                    changes.push(FitnessChange::Is(health));
-                }
-            }
-        }
-        changes
-    }
-
     fn entries(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Entry>> {
         self.0
             .entries
@@ -255,34 +199,6 @@ impl Registry {
 }
 
 impl Entry {
-    /// How it is for the engine. How long nothing came is left out: it changes all the time.
-    fn health(&self, name: &Arc<str>, now: Moment) -> ComponentHealth {
-        let (finding, limit) = (&self.finding, self.stale_after);
-        let is_overdue = self.overdue(now).is_some();
-        let state = if is_overdue {
-            State::Stale
-        } else {
-            finding.state
-        };
-        let problem = match state {
-            State::Ok | State::Warn | State::Init => None,
-            State::Stale if is_overdue => limit.map(|limit| {
-                let limit = format_duration(Duration::from_secs(limit.as_secs().max(1)));
-                Arc::from(format!("no report for more than {limit}"))
-            }),
-            State::Stale | State::Error => Some(Arc::from(match finding.detail.as_str() {
-                "" => "it gives no reason",
-                detail => detail,
-            })),
-        };
-        ComponentHealth {
-            name: Arc::clone(name),
-            fitness: fitness(state),
-            categories: Arc::clone(&self.categories),
-            problem,
-        }
-    }
-
     /// For how long nothing came, where that is longer than the limit, and the limit.
     fn overdue(&self, now: Moment) -> Option<(Duration, Duration)> {
         let silent = self.updated.map(|updated| now.since(updated));
@@ -372,15 +288,6 @@ impl Reporter {
         } else {
             tracing::warn!(%component, state, was, detail, "{component} is {state}: {detail}");
         }
-    }
-}
-
-/// What a state says to the categories: what is not known is no fault.
-fn fitness(state: State) -> Fitness {
-    match state {
-        State::Ok | State::Warn => Fitness::Works,
-        State::Init | State::Stale => Fitness::Unknown,
-        State::Error => Fitness::Fails,
     }
 }
 
@@ -500,68 +407,5 @@ mod tests {
         );
         assert!(store.report(Finding::error("disk full")));
         assert_eq!(seen(), (State::Error, "disk full".into(), 172, Some(172)));
-    }
-
-    #[test]
-    fn a_failure_that_is_over_is_told_too() {
-        let registry = Registry::new(Hands::default().clock());
-        let door = registry.register("door", None, &[]).expect("free");
-        let mut known = BTreeMap::new();
-        let mut told = || -> Vec<Fitness> {
-            let changes = registry.fitness_changes(&mut known).into_iter();
-            let fitness = |change| match change {
-                FitnessChange::Is(component) => Some(component.fitness),
-                FitnessChange::Gone(_) => None,
-            };
-            changes.filter_map(fitness).collect()
-        };
-        assert_eq!(told(), [Fitness::Unknown]);
-        door.report(Finding::ok());
-        assert_eq!(told(), [Fitness::Works]);
-        door.report(Finding::error("open"));
-        door.report(Finding::ok());
-        assert_eq!(told(), [Fitness::Fails, Fitness::Works]);
-        assert_eq!(told(), []);
-        door.report(Finding::error("open"));
-        assert_eq!(told(), [Fitness::Fails]);
-        door.report(Finding::error("still open"));
-        assert_eq!(told(), []);
-    }
-
-    #[test]
-    fn the_engine_is_told_what_is_wrong_and_not_for_how_long() {
-        let hands = Hands::default();
-        let registry = Registry::new(hands.clock());
-        let limit = Some(Duration::from_secs(60));
-        let door = registry.register("door", limit, &[]).expect("free");
-        let mut known = BTreeMap::new();
-        let mut told = || {
-            let changes = registry.fitness_changes(&mut known);
-            let words = |change| match change {
-                FitnessChange::Is(it) => format!("{:?} {:?}", it.fitness, it.problem),
-                FitnessChange::Gone(_) => "gone".to_owned(),
-            };
-            changes.into_iter().map(words).collect::<Vec<_>>()
-        };
-        assert_eq!(told(), ["Unknown None"]);
-        door.report(Finding::error("it sticks"));
-        assert_eq!(told(), [r#"Fails Some("it sticks")"#]);
-        door.report(Finding::error(""));
-        assert_eq!(told(), [r#"Fails Some("it gives no reason")"#]);
-        door.report(Finding::new(State::Stale, "it cannot be reached"));
-        assert_eq!(told(), [r#"Unknown Some("it cannot be reached")"#]);
-        door.report(Finding::ok());
-        door.report(Finding::error("it sticks"));
-        door.report(Finding::new(State::Warn, "it creaks"));
-        assert_eq!(
-            told(),
-            [r#"Fails Some("it failed for a moment")"#, "Works None"]
-        );
-        hands.pass(61);
-        assert_eq!(told(), [r#"Unknown Some("no report for more than 1m")"#]);
-        hands.pass(61);
-        assert_eq!(told(), [""; 0]);
-        registry.remove("door");
-        assert_eq!(told(), ["gone"]);
     }
 }

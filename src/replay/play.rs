@@ -271,7 +271,7 @@ impl World for Player {
                 self.mails += 1;
                 plan.after(MAIL_TAKES, Event::Sent(notification.id));
             }
-            Effect::Ask(_) | Effect::Reconnect(_) | Effect::Sample(_) => {}
+            Effect::Ask(_) | Effect::Reconnect(_) | Effect::Sample(_) | Effect::CheckPage(_) => {}
         }
     }
 }

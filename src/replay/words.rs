@@ -37,6 +37,8 @@ pub enum Kind {
     Ask,
     /// A stream is listened to.
     Sample,
+    /// A page that students open fails, works again, or is checked.
+    Page,
 }
 
 impl Kind {
@@ -73,6 +75,7 @@ impl Kind {
             } if delivered.unreached.is_empty() => return None,
             Record::Notifying(_) | Record::Retrying { .. } | Record::Delivered { .. } => Kind::Mail,
             Record::Sampling { .. } => Kind::Sampling,
+            Record::Page { .. } => Kind::Page,
         })
     }
 
@@ -91,6 +94,7 @@ impl Kind {
             Self::Command => "command",
             Self::Ask => "ask",
             Self::Sample => "sample",
+            Self::Page => "page",
         }
     }
 }
@@ -133,6 +137,7 @@ impl Notified {
             Effect::Switch(_) | Effect::Notify(_) => return None,
             Effect::Ask(_) | Effect::Reconnect(_) => Kind::Ask,
             Effect::Sample(_) => Kind::Sample,
+            Effect::CheckPage(_) => return None,
         };
         Some(Self {
             at,

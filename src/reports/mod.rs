@@ -2,6 +2,7 @@
 //! goes in, a report comes out, and others write it down as JSON, CSV, a page or a mail. It evaluates no experiment and notifies no one.
 
 mod account;
+mod compare;
 mod csv;
 mod due;
 mod failure;
@@ -27,6 +28,7 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 
+pub use compare::{Compared, Difference, Uncompared, compare};
 pub use csv::csv;
 pub use due::month_due;
 pub use html::html;

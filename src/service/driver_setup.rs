@@ -44,10 +44,10 @@ impl DriverSetup {
             keep,
         } = remember(config)?;
         let resumed = Engine::resume(config.rules(), &state, clock.now()).with_history(history);
-        let mut engine = if config.observe {
-            resumed.only_watching()
-        } else {
-            resumed
+        let mut engine = match (config.observe, config.shadow) {
+            (true, _) => resumed.only_watching(),
+            (false, true) => resumed.in_shadow(),
+            (false, false) => resumed,
         };
         let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
         let (commands, command_queue) = driver::orders();

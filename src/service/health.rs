@@ -165,7 +165,7 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
     }
     let reporters = reporters(&config, &registry)?;
     add_store(needs.store, &config, &registry, &mut probes)?;
-    if !config.observe {
+    if !config.observe && !config.shadow {
         let (snapshots, inputs) = (needs.snapshots.clone(), needs.inputs.clone());
         let check = mail_probe::check(needs.config.clone(), snapshots, inputs);
         probes

@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::future::ready;
-use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -18,12 +16,13 @@ use tokio_util::sync::CancellationToken;
 use super::audit::{audit, audit_log};
 use super::cluster::Links;
 use super::http_access::{access, base, cors};
+use super::listeners::Listeners;
 use super::outlets::Clients;
 use super::reload::ConfigWatch;
 use super::{
     ServiceError, TaskSet, cluster_sharing, component_acks, metrics, reports, test_messages,
 };
-use crate::config::{ApiSettings, Config};
+use crate::config::ApiSettings;
 use crate::driver::CommandSender;
 use crate::health::{HealthState, State};
 use crate::http::auth::{Keep, Revocations};
@@ -58,36 +57,6 @@ pub(super) fn keep(store: Option<Store>) -> Keep {
             store.health().lost == lost
         })
     })
-}
-
-pub(super) struct Listeners {
-    api: Vec<TcpListener>,
-    /// The health endpoints alone, beside the API.
-    actuator: Option<TcpListener>,
-}
-
-impl Listeners {
-    /// Takes every address that is configured.
-    pub(super) async fn bind(config: &Config) -> Result<Self, ServiceError> {
-        let (first, address) = listen(config.api.listen).await?.unzip();
-        let port = address.map(|address: SocketAddr| address.port());
-        let also = listen_also(&config.api.listen_also, port).await;
-        let actuator = listen(config.surfaces.actuator).await?;
-        Ok(Self {
-            api: first.into_iter().chain(also).collect(),
-            actuator: actuator.map(|(listener, _)| listener),
-        })
-    }
-
-    /// The first address of the API, if it has one.
-    pub(super) fn address(&self) -> Option<SocketAddr> {
-        self.api.first()?.local_addr().ok()
-    }
-
-    /// The address of the health endpoints' own listener, if they have one.
-    pub(super) fn actuator_address(&self) -> Option<SocketAddr> {
-        self.actuator.as_ref()?.local_addr().ok()
-    }
 }
 
 /// What ends the parts. The API ends last, so that a reader who asks meanwhile is told that the service is about to end.
@@ -140,27 +109,21 @@ pub(super) fn open(
         stops.all,
     );
     let authenticator = Arc::new(authenticator(&config.api, keep, store.clone()));
-    cluster_sharing::start(deps.cluster.as_ref(), &authenticator, parts, stops.all);
+    cluster_sharing::start(links, &authenticator, parts, stops.all);
     let figures = config.surfaces.metrics.then(|| {
-        let (snapshots, store, health_state) =
-            (snapshots.clone(), store.clone(), health_state.clone());
-        let links = deps.cluster.as_ref();
+        let (counters, queues) = (&deps.counters, deps.queues);
+        let (snapshots, health_state) = (snapshots.clone(), health_state.clone());
         metrics::figures(
             snapshots,
-            &deps.counters,
-            deps.queues,
-            store,
+            counters,
+            queues,
+            store.clone(),
             health_state,
             links,
         )
     });
-    let acknowledgements = component_acks::follow(
-        health_state.clone(),
-        snapshots.clone(),
-        deps.commands.clone(),
-        stops.all.clone(),
-    );
-    parts.spawn("acknowledgements of components", acknowledgements);
+    let acknowledging = (health_state.clone(), snapshots.clone());
+    start_component_acks(acknowledging, deps.commands.clone(), parts, stops);
     let cluster_view = deps.cluster.as_ref().map(|links| links.view.clone());
     let cluster = deps
         .cluster
@@ -198,6 +161,7 @@ pub(super) fn open(
         reports: reports.clone(),
         base: Arc::clone(&base),
         label: config.surfaces.label.as_str().into(),
+        title: title_of(followed.clone()),
         zone: Arc::new(move || followed.borrow().telling.zone.rules.clone()),
     });
     parts.spawn(
@@ -212,46 +176,19 @@ pub(super) fn open(
         .map_err(ServiceError::Certificate)
 }
 
-/// Takes the API's address, where it is to have one, and tells what it is then. Where another program has it, finds out which.
-async fn listen(
-    asked: Option<SocketAddr>,
-) -> Result<Option<(TcpListener, SocketAddr)>, ServiceError> {
-    let Some(address) = asked else {
-        return Ok(None);
-    };
-    match TcpListener::bind(address).await {
-        Ok(listener) => {
-            let listen = listener
-                .local_addr()
-                .map_err(|error| ServiceError::Listen(address, error))?;
-            Ok(Some((listener, listen)))
-        }
-        Err(error) if error.kind() == ErrorKind::AddrInUse => {
-            match http::labwatch_on(address).await {
-                Some(version) => Err(ServiceError::Another(address, version)),
-                None => Err(ServiceError::Listen(address, error)),
-            }
-        }
-        Err(error) => Err(ServiceError::Listen(address, error)),
-    }
+fn start_component_acks(
+    (health_state, snapshots): (HealthState, watch::Receiver<Arc<Snapshot>>),
+    commands: CommandSender,
+    parts: &mut TaskSet,
+    stops: &Stops<'_>,
+) {
+    let following = component_acks::follow(health_state, snapshots, commands, stops.all.clone());
+    parts.spawn("acknowledgements of components", following);
 }
 
-/// Takes the further addresses, on the port of the first one. A host without IPv6 has no `::1`, so one that cannot be had is only said.
-async fn listen_also(addresses: &[SocketAddr], port: Option<u16>) -> Vec<TcpListener> {
-    let mut listeners = Vec::new();
-    for address in addresses {
-        let address = SocketAddr::new(address.ip(), port.unwrap_or(address.port()));
-        match TcpListener::bind(address).await {
-            Ok(listener) => listeners.push(listener),
-            Err(error) if error.kind() == ErrorKind::AddrInUse => {
-                tracing::warn!(%address, "another program has this address: the API does not listen there");
-            }
-            Err(error) => {
-                tracing::info!(%address, %error, "the API does not listen on this address");
-            }
-        }
-    }
-    listeners
+/// What students read instead of a pool's name.
+fn title_of(config: ConfigWatch) -> Arc<page::PoolTitle> {
+    Arc::new(move |name| config.borrow().pool_titles.get(name).cloned())
 }
 
 /// The way of commands to the engine.
@@ -354,28 +291,5 @@ fn start_as(
 async fn serve(door: Door, listener: TcpListener, router: Router, stop: CancellationToken) {
     if let Err(error) = http::serve_through(door, listener, router, stop).await {
         tracing::error!(%error, "a listener for HTTP cannot go on");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn further_addresses_share_the_port_and_may_be_missing() {
-        let first = TcpListener::bind("127.0.0.1:0").await.expect("binds");
-        let port = first.local_addr().expect("bound").port();
-        // The second is of a network that is for documentation alone.
-        let also = ["127.0.0.2:0", "192.0.2.1:0"].map(|address| address.parse().expect("one"));
-        let listeners = listen_also(&also, Some(port)).await;
-        let bound: Vec<_> = listeners
-            .iter()
-            .filter_map(|listener| listener.local_addr().ok())
-            .collect();
-        assert_eq!(bound, [SocketAddr::from(([127, 0, 0, 2], port))]);
-        assert!(
-            listen_also(&also, Some(port)).await.is_empty(),
-            "it is taken now"
-        );
     }
 }

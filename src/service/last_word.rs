@@ -35,7 +35,8 @@ pub(super) fn start(
     let (config, stop) = (config.clone(), stop.clone());
     let word = LastWord::new(settings.lease);
     parts.spawn("the last mail before a lease ends", async move {
-        let _ = stop.run_until_cancelled(watch(word, links, config)).await;
+        let watching = Box::pin(watch(word, links, config));
+        let _ = stop.run_until_cancelled(watching).await;
     });
 }
 

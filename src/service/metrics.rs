@@ -71,6 +71,7 @@ pub(super) fn queues(inputs: &mpsc::Sender<Input>, outlets: &Outlets) -> Vec<Que
         queue("inputs", inputs),
         queue("switches", &outlets.switches),
         queue("samples", &outlets.samples),
+        queue("pages", &outlets.pages),
         queue("mails", &outlets.mails),
         queue("webhooks", &outlets.webhooks),
     ]

@@ -7,8 +7,8 @@ use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::reload::ConfigWatch;
-use super::{ServiceError, TaskSet, notifications, sources};
-use crate::clients::{self, BookClient, Http};
+use super::{ServiceError, TaskSet, notifications, shadow, sources};
+use crate::clients::{self, BookClient, Http, ShadowBook};
 use crate::config::Config;
 use crate::driver::{Outlets, SWITCH_QUEUE};
 use crate::effects;
@@ -34,18 +34,32 @@ impl Clients {
     }
 }
 
+/// How book is written to.
+pub(super) struct ToBook {
+    /// For how long this replica may; `None`: without an end.
+    pub(super) window: Option<effects::book::WriteWindow>,
+    /// Where writes go instead, in shadow.
+    pub(super) shadow: Option<ShadowBook>,
+}
+
 /// Starts all of it. Returns the queues that lead there.
 pub(super) fn start(
     followed: &ConfigWatch,
     http: &Clients,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
-    window: Option<effects::book::WriteWindow>,
+    to_book: ToBook,
     stop: &CancellationToken,
 ) -> Result<Outlets, ServiceError> {
     let config = Arc::clone(&followed.borrow());
-    let to_book = http.access.with_timeout(config.book.timeout);
-    let book = BookClient::new(config.book.address.clone(), to_book);
+    let ToBook { window, shadow } = to_book;
+    let is_shadow = shadow.is_some();
+    let access = http.access.with_timeout(config.book.timeout);
+    let book = BookClient::new(config.book.address.clone(), access);
+    let book = match shadow {
+        Some(shadow) => book.in_shadow(shadow),
+        None => book,
+    };
     let clients = sources::Clients {
         book: book.clone(),
         access: http.access.clone(),
@@ -69,14 +83,24 @@ pub(super) fn start(
             stop.clone(),
         ),
     );
-    let mails = notifications::start_mail(followed.clone(), parts, inputs, stop)?;
-    let webhooks =
-        notifications::start_webhooks(followed.clone(), http.access.clone(), parts, inputs, stop);
+    let (mails, webhooks) = if is_shadow {
+        let records = |name, parts: &mut _| shadow::notifications(name, parts, inputs, stop);
+        (
+            records("mail in shadow", parts),
+            records("webhooks in shadow", parts),
+        )
+    } else {
+        let access = http.access.clone();
+        let mails = notifications::start_mail(followed.clone(), parts, inputs, stop)?;
+        let webhooks = notifications::start_webhooks(followed.clone(), access, parts, inputs, stop);
+        (mails, webhooks)
+    };
     Ok(Outlets {
         switches,
         mails,
         webhooks,
         samples: feeds.samples,
+        pages: feeds.pages,
         relay: feeds.relay,
         jump: feeds.jump,
         book: feeds.book,

@@ -128,6 +128,29 @@ struct Marks {
     before: Option<String>,
 }
 
+/// Whose turn a report is, where there are several replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// One of them has mailed it.
+    Mailed,
+    /// That of the one that leads, which is another.
+    Leaders,
+    /// That of this one.
+    Own,
+}
+
+/// Whose turn the report of this month is: by what was last mailed by this replica, and by any.
+fn turn(own: Option<&str>, shared: Option<&str>, month: &str, leads: bool) -> Turn {
+    if shared == Some(month) {
+        Turn::Mailed
+    } else if leads || own.is_none() {
+        // One that has only now begun mails nothing, but keeps from when on it does.
+        Turn::Own
+    } else {
+        Turn::Leaders
+    }
+}
+
 impl Marks {
     /// The marks without those that a clock has set which was ahead. Says whether there were any.
     fn checked(&self, now: Timestamp, zone: &TimeZone) -> (Self, bool) {
@@ -211,29 +234,36 @@ impl Monthly {
         LOOK_EVERY
     }
 
-    /// Whether another replica mails the report of this month, or has mailed it; then the pause after which to look again.
+    /// The pause after which to look again, where the report of this month is not for this replica to mail.
     fn leaves_to_leader(&mut self, month: &str) -> Option<Duration> {
         let links = self.cluster.clone()?;
         let shared = links.sharing.shared.borrow().clone();
-        let mailed = shared.and_then(|shared| month_of(&shared, MAILED));
+        let shared = shared.and_then(|shared| month_of(&shared, MAILED));
         let is_known = self.marks.mailed.as_deref() == Some(month);
-        if mailed.as_deref() == Some(month) {
-            if !is_known {
-                self.note(month);
+        match turn(
+            self.marks.mailed.as_deref(),
+            shared.as_deref(),
+            month,
+            !links.left().is_zero(),
+        ) {
+            Turn::Mailed => {
+                if !is_known {
+                    self.note(month);
+                }
+                Some(LOOK_EVERY)
             }
-            return Some(LOOK_EVERY);
+            Turn::Leaders => Some(LEAD_EVERY),
+            Turn::Own => {
+                if is_known {
+                    Self::share(&links, month);
+                }
+                None
+            }
         }
-        if links.left().is_zero() {
-            return Some(LEAD_EVERY);
-        }
-        if is_known {
-            self.share(&links, month);
-        }
-        None
     }
 
     /// Lets the other replicas know. Where that is not taken now, it is handed over at the next look.
-    fn share(&self, links: &Links, month: &str) {
+    fn share(links: &Links, month: &str) {
         let mark = (MAILED.to_owned(), Some(Value::from(month)));
         let _ = links
             .sharing
@@ -245,7 +275,7 @@ impl Monthly {
         if let Some(links) = &self.cluster
             && !links.left().is_zero()
         {
-            self.share(links, month);
+            Self::share(links, month);
         }
         let before = self.marks.mailed.replace(month.to_owned());
         self.marks.before = before.filter(|mark| !mark.is_empty());
@@ -478,6 +508,25 @@ mod tests {
         assert_eq!(monthly.look(first).await, RETRY_AFTER);
         assert_eq!(monthly.look(first).await, LOOK_EVERY);
         assert_eq!(server.mails().len(), 1);
+    }
+
+    #[test]
+    fn of_several_replicas_one_mails_a_report() {
+        let (october, november) = (Some("2026-10"), Some("2026-11"));
+        for (own, shared, leads, expected) in [
+            (october, october, true, Turn::Own),
+            (october, None, true, Turn::Own),
+            (october, october, false, Turn::Leaders),
+            (october, None, false, Turn::Leaders),
+            (october, november, true, Turn::Mailed),
+            (october, november, false, Turn::Mailed),
+            (november, october, true, Turn::Own),
+            (None, october, false, Turn::Own),
+            (None, november, false, Turn::Mailed),
+        ] {
+            let found = turn(own, shared, "2026-11", leads);
+            assert_eq!(found, expected, "{own:?} {shared:?} {leads}");
+        }
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Starts the sources: relay, jump, book and samples of streams, each a task of its own.
+//! Starts the sources: relay, jump, book, samples of streams and checks of pages, each a task of its own.
 
 use std::sync::Arc;
 
@@ -9,8 +9,8 @@ use super::TaskSet;
 use crate::clients;
 use crate::clients::{BookClient, Http};
 use crate::config::{Config, FeedSettings};
-use crate::driver::{COMMAND_QUEUE, SAMPLE_QUEUE};
-use engine::model::SourceName;
+use crate::driver::{COMMAND_QUEUE, PAGE_QUEUE, SAMPLE_QUEUE};
+use engine::model::{PageAddress, SourceName};
 use engine::{FeedCommand, Input, Sample};
 
 pub(super) struct Clients {
@@ -25,6 +25,7 @@ pub(super) struct Feeds {
     pub(super) jump: mpsc::Sender<FeedCommand>,
     pub(super) book: mpsc::Sender<()>,
     pub(super) samples: mpsc::Sender<Sample>,
+    pub(super) pages: mpsc::Sender<PageAddress>,
 }
 
 /// Where no laboratory is watched: what the sources are told is taken and leads to nothing.
@@ -33,6 +34,7 @@ pub(super) fn none(parts: &mut TaskSet, stop: &CancellationToken) -> Feeds {
     let (jump, mut jump_queue) = mpsc::channel(COMMAND_QUEUE);
     let (book, mut polls) = mpsc::channel(1);
     let (samples, mut sample_queue) = mpsc::channel(SAMPLE_QUEUE);
+    let (pages, mut page_queue) = mpsc::channel(PAGE_QUEUE);
     let stop = stop.clone();
     parts.spawn("sources of no laboratory", async move {
         loop {
@@ -42,6 +44,7 @@ pub(super) fn none(parts: &mut TaskSet, stop: &CancellationToken) -> Feeds {
                 Some(_) = jump_queue.recv() => {}
                 Some(()) = polls.recv() => {}
                 Some(_) = sample_queue.recv() => {}
+                Some(_) = page_queue.recv() => {}
                 else => return stop.cancelled().await,
             }
         }
@@ -51,6 +54,7 @@ pub(super) fn none(parts: &mut TaskSet, stop: &CancellationToken) -> Feeds {
         jump,
         book,
         samples,
+        pages,
     }
 }
 
@@ -111,17 +115,24 @@ pub(super) fn start(
     let (samples, queue) = mpsc::channel(SAMPLE_QUEUE);
     let listening = clients::sampling::Sampler {
         address: config.relay.address.clone(),
-        http: access,
+        http: access.clone(),
         tls,
     };
     parts.spawn(
         "sampling of streams",
         clients::sampling::run(listening, inputs.clone(), queue, stop.clone()),
     );
+
+    let (pages, queue) = mpsc::channel(PAGE_QUEUE);
+    parts.spawn(
+        "check of pages",
+        clients::ui::run(access, inputs.clone(), queue, stop.clone()),
+    );
     Feeds {
         relay,
         jump,
         book,
         samples,
+        pages,
     }
 }

@@ -78,6 +78,10 @@ pub(super) fn start(
 
 /// What carries test messages, as the settings are.
 fn trial(config: &Config, http: &Http) -> Trial {
+    if config.shadow {
+        // Nothing is sent, and so there is none who could be reached.
+        return Trial::new(None, Vec::new());
+    }
     let presentation = presentation(config);
     let mailer = notifications::mailer(config).ok().flatten();
     let http = http.with_timeout(config.telling.webhook_timeout);

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::shadow::ShadowRow;
 use engine::{Record, StateChange};
 
 /// One thing to keep. A batch of them is kept as a whole or not at all.
@@ -32,6 +33,13 @@ pub enum Entry {
         who: String,
         /// What they did.
         what: String,
+    },
+    /// How book is and how labwatch would have it, in shadow.
+    Shadow {
+        /// From when on.
+        at: Timestamp,
+        /// Both.
+        row: ShadowRow,
     },
 }
 

@@ -72,6 +72,23 @@ pub fn look_back(
     now: Timestamp,
     latest: Instant,
 ) -> Result<Past, ReadError> {
+    let failed = |error: rusqlite::Error| ReadError::Failed(error.to_string());
+    let from = open(dir)?;
+    let mut budget = Budget {
+        rows: 0,
+        late: false,
+        latest,
+    };
+    let past = past(&from, range, now, &mut budget).map_err(failed)?;
+    if budget.is_spent() {
+        Err(ReadError::TooMuch)
+    } else {
+        Ok(past)
+    }
+}
+
+/// Opens the data file of a folder for reading, where its tables are as this labwatch knows them.
+pub(super) fn open(dir: &Path) -> Result<Connection, ReadError> {
     let path = dir.join(file::DATABASE_FILE);
     if !path.exists() {
         return Err(ReadError::Failed(format!(
@@ -96,17 +113,22 @@ pub fn look_back(
             path.display()
         )));
     }
+    Ok(from)
+}
+
+/// Times without history alone.
+pub(super) fn gaps_of(
+    from: &Connection,
+    range: Range,
+    now: Timestamp,
+    latest: Instant,
+) -> rusqlite::Result<Vec<Gap>> {
     let mut budget = Budget {
         rows: 0,
         late: false,
         latest,
     };
-    let past = past(&from, range, now, &mut budget).map_err(failed)?;
-    if budget.is_spent() {
-        Err(ReadError::TooMuch)
-    } else {
-        Ok(past)
-    }
+    gaps(from, range, now, &mut budget)
 }
 
 /// How much may still be read.

@@ -76,7 +76,7 @@ impl Refill {
                 record: Record::Forgotten(stub),
                 ..
             } => drop(self.events.remove(&stub)),
-            Entry::Record { .. } | Entry::Audit { .. } => {}
+            Entry::Record { .. } | Entry::Audit { .. } | Entry::Shadow { .. } => {}
         }
     }
 

@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use engine::model::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth, Topic};
+use engine::model::{
+    Health, JumpHealth, PageFault, PageName, SourceHealth, SourceName, StreamHealth, Topic,
+};
 use engine::{Event, Issue, Why};
 
 const STREAM_HEALTHS: [StreamHealth; 4] = [
@@ -35,6 +37,9 @@ enum IssueText<'a> {
     JumpLost,
     #[serde(borrow)]
     Other(Pair<'a>),
+    #[serde(rename = "no page")]
+    NoPage,
+    Page(PageName, PageFault),
 }
 
 /// A stream and its health: `["pend00-st-data","active"]`.
@@ -116,6 +121,8 @@ pub(super) fn issues_text(issues: &[Issue]) -> Result<String, serde_json::Error>
             Issue::Required(topic, health) => IssueText::Required(Pair::new(topic, *health)),
             Issue::RelayOutage => IssueText::RelayOutage,
             Issue::JumpLost => IssueText::JumpLost,
+            Issue::NoPage => IssueText::NoPage,
+            Issue::Page(page, fault) => IssueText::Page(page.clone(), *fault),
             Issue::Other(topic, health) => IssueText::Other(Pair::new(topic, *health)),
         })
         .collect();
@@ -141,6 +148,7 @@ pub(super) fn why_text(why: Why) -> String {
         Why::Flaps => "flaps".to_owned(),
         Why::Steady => "steady".to_owned(),
         Why::Rules => "rules".to_owned(),
+        Why::Page => "page".to_owned(),
     }
 }
 
@@ -176,6 +184,8 @@ pub(super) fn issues(text: &str, names: &mut Names) -> Option<Vec<Issue>> {
             .map(|(topic, health)| Issue::Required(topic, health)),
         IssueText::RelayOutage => Some(Issue::RelayOutage),
         IssueText::JumpLost => Some(Issue::JumpLost),
+        IssueText::NoPage => Some(Issue::NoPage),
+        IssueText::Page(page, fault) => Some(Issue::Page(page, fault)),
         IssueText::Other(pair) => pair
             .read(names)
             .map(|(topic, health)| Issue::Other(topic, health)),
@@ -197,6 +207,7 @@ fn why(text: &str) -> Option<Why> {
         "flaps" => Some(Why::Flaps),
         "steady" => Some(Why::Steady),
         "rules" => Some(Why::Rules),
+        "page" => Some(Why::Page),
         _ => None
             .or_else(|| of("source down: ").map(Why::SourceDown))
             .or_else(|| of("source back: ").map(Why::SourceBack))

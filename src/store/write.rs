@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::entry::{Entry, NoteKind, OutboxState};
 use super::statement::{Written, content, number, run};
-use super::{bookings, text};
+use super::{bookings, shadow, text};
 use engine::model::{ResourceName, Stub, Visibility};
 use engine::{
     CategoryCause, Delivered, DeliveryFault, Event, ManifestChange, Record, StateChange, Summary,
@@ -26,6 +26,7 @@ pub(super) fn write(to: &Connection, entry: &Entry) -> Written {
         }
         Entry::Keep { key, value } => put(to, key, value.as_ref()),
         Entry::Audit { at, who, what } => audit(to, *at, who, what),
+        Entry::Shadow { at, row } => notice(to, *at, shadow::KIND, &serde_json::to_value(row)?),
     }
 }
 
@@ -129,6 +130,12 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
         }
         Record::Manifest(change) => notice(to, at, "manifest", &manifest(change)),
         Record::Blind(blind) => notice(to, at, "blind", &json!(blind)),
+        Record::Page {
+            page, health, note, ..
+        } => {
+            let what = json!({ "page": page.as_str(), "health": health.as_str(), "note": note });
+            notice(to, at, "page", &what)
+        }
         Record::SecondLook { lost, of } => notice(to, at, "second_look", &look(*lost, *of)),
         Record::Sampling {
             streams,

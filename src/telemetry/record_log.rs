@@ -21,12 +21,14 @@ pub fn note(record: &Record) {
         number,
         health,
         fault,
+        page,
         by,
     } = Fields::of(record);
     macro_rules! line {
         ($level:ident) => {
             $level!(
-                experiment, resource, source, route, summary, number, health, fault, by, "{record}"
+                experiment, resource, source, route, summary, number, health, fault, page, by,
+                "{record}"
             )
         };
     }
@@ -49,6 +51,7 @@ struct Fields<'a> {
     number: Option<u64>,
     health: Option<&'a str>,
     fault: Option<&'a str>,
+    page: Option<&'a str>,
     by: Option<&'a str>,
 }
 
@@ -115,6 +118,10 @@ impl<'a> Fields<'a> {
                     Ok(delivered) => delivered.unreached.first().map(|one| one.fault.as_str()),
                     Err(fault) => Some(fault.fault.as_str()),
                 };
+            }
+            Record::Page { page, health, .. } => {
+                fields.page = Some(page.as_str());
+                fields.health = Some(health.as_str());
             }
             Record::Manifest(_)
             | Record::Bookings(_)

@@ -70,6 +70,7 @@ impl Server {
             base: "/status".into(),
             label: "lab".into(),
             zone: Arc::new(|| TimeZone::UTC),
+            title: Arc::new(|_| None),
         };
         let others = labwatch::http::page::routes(&state);
         let routes = router(ApiState::new(receiver), &authenticator, others);

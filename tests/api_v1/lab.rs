@@ -121,6 +121,7 @@ impl Lab {
             at: at(60),
             started: at(0),
             role: Role::Leader,
+            is_shadow: false,
             changed: 1,
             counts: count(&self.experiments),
             experiments: Arc::new(self.experiments.into_iter().map(Arc::new).collect()),
@@ -143,6 +144,7 @@ impl Lab {
             pools: Arc::default(),
             categories: Arc::default(),
             quarantined: Arc::default(),
+            pages_of_uis: Arc::default(),
         })
     }
 }
@@ -218,6 +220,7 @@ pub fn healthy(stub: &str) -> ExperimentView {
         jump: JumpHealth::Up,
         jump_seen: Seen::InNewest,
         jump_last: None,
+        pages: Vec::new(),
         streams: ["st-data", "st-video"].map(|key| stream(&stub, key)).into(),
         first_seen: at(1),
         grace_until: None,

@@ -247,7 +247,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     (
         "[[pool]]\nname = \"a\"\nmembers = \"*\"\nqqqqqqqqqq = 2\n",
-        "pool \"a\": qqqqqqqqqq is not a key of [[pool]]; allowed are name, members, min_healthy (labwatch.toml:4)",
+        "pool \"a\": qqqqqqqqqq is not a key of [[pool]]; allowed are name, members, title, min_healthy (labwatch.toml:4)",
     ),
     (
         "[[pool]]\nname = \"a\"\nmembers = \"*\"\n[[pool]]\nname = \"a\"\nmembers = \"*\"\n",

@@ -353,7 +353,7 @@ pub fn spawn(arguments: &[&str], variables: &[Variable], port: u16, folder: &Pat
 }
 
 /// The program: the one built with the tests, or `LABWATCH_PROGRAM`, as a packed one.
-fn program() -> PathBuf {
+pub fn program() -> PathBuf {
     let given = std::env::var_os("LABWATCH_PROGRAM").map(PathBuf::from);
     given.unwrap_or_else(|| env!("CARGO_BIN_EXE_labwatch").into())
 }

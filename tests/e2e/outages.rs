@@ -80,7 +80,9 @@ async fn mailed_once(server: Server, words: &str) {
     monitor.sees_well(&ALL).await;
     match server {
         Server::Book => lab.upload(&Manifest::new()),
-        Server::Jump | Server::Relay | Server::Mail => lab.mute(server, true).expect("can"),
+        Server::Jump | Server::Relay | Server::Mail | Server::Pages => {
+            lab.mute(server, true).expect("can");
+        }
     }
     lab.mail().wait_for(1, Duration::from_secs(90)).await;
     let is_said = |text: &str| text.to_lowercase().contains(words);

@@ -260,7 +260,7 @@ async fn slow_readers(size: &Size) {
         .expect("a laboratory");
     let settings = [("API_READ", "open"), ("LOG_LEVEL", "info")];
     let monitor = Monitor::start(&lab, &settings).await;
-    monitor.sees_well(&stubs[..1]).await;
+    sees_all(&monitor, size.experiments).await;
     tokio::time::sleep(Duration::from_secs(5)).await;
     let before = resident_mb(&monitor);
     let mut readers = Vec::new();
@@ -280,6 +280,20 @@ async fn slow_readers(size: &Size) {
     assert!(after < before + size.growth, "from {before} to {after} MB");
     drop(readers);
     monitor.stop("TERM", &lab).await;
+}
+
+/// Waits until it knows of all experiments. The simulated laboratory is slow to report on many.
+async fn sees_all(monitor: &Monitor, experiments: usize) {
+    let begun = Instant::now();
+    loop {
+        let lab = monitor.get("/api/v2/lab").await;
+        if lab["experiments"]["total"].as_u64() == u64::try_from(experiments).ok() {
+            return;
+        }
+        let waited = begun.elapsed();
+        assert!(waited < Duration::from_secs(400), "after {waited:?}: {lab}");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 fn connect(monitor: &Monitor) -> TcpStream {

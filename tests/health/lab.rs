@@ -277,6 +277,7 @@ pub fn quiet() -> Snapshot {
         at: at(0),
         started: at(0),
         role: Role::Leader,
+        is_shadow: false,
         changed: 1,
         experiments: Arc::default(),
         counts: Counts::default(),
@@ -304,6 +305,7 @@ pub fn quiet() -> Snapshot {
         pools: Arc::default(),
         categories: Arc::default(),
         quarantined: Arc::default(),
+        pages_of_uis: Arc::default(),
     }
 }
 
@@ -382,6 +384,7 @@ pub fn healthy(stub: &str) -> ExperimentView {
         jump: JumpHealth::Up,
         jump_seen: Seen::InNewest,
         jump_last: None,
+        pages: Vec::new(),
         streams: streams.into(),
         first_seen: at(1),
         grace_until: None,

@@ -107,6 +107,7 @@ impl Parts {
             base: Arc::from(""),
             label: Arc::from("lab"),
             zone: Arc::new(|| jiff::tz::TimeZone::UTC),
+            title: Arc::new(|_| None),
         };
         let api = ApiState {
             history,

@@ -33,7 +33,9 @@ pub use notifications::advice::{
 pub use notifications::correlation::{Cause, CauseKind, Loss, Place, group};
 pub use notifications::route::{Channel, HttpChannel, Route};
 pub use protocol::audience::{Audience, Delivered, Lane, Notification, Recipient, Unreached};
-pub use protocol::canary::{CANARY_BOUNDS_MS, CanaryView, Forwarding};
+pub use protocol::canary::{
+    CANARY_BOUNDS_MS, CANARY_MINUTES, CanaryMinute, CanaryView, Forwarding,
+};
 pub use protocol::category::{
     CategoryPool, CategoryRule, CategoryRules, CategoryState, CategoryStates,
     Cause as CategoryCause, ComponentHealth, Fitness,
@@ -45,6 +47,7 @@ pub use protocol::input::{
     BookReading, Booking, DeliveryFault, Input, Link, Outlook, Quarantined, ResourceReading, Role,
     SampleOutcome, Slot, SwitchOutcome, Timetable,
 };
+pub use protocol::page::{PageHealth, PageOutcome, PageUse, PageView};
 pub use protocol::policy::{Asking, Policy, Sampling};
 pub use protocol::record::{Level, ManifestChange, Record};
 pub use protocol::record_words::RecordFor;

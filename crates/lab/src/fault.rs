@@ -18,6 +18,8 @@ pub enum Server {
     Relay,
     /// The mail catcher.
     Mail,
+    /// The pages that students open.
+    Pages,
 }
 
 /// Something that is done to the laboratory. It takes effect at once; most have a counterpart that ends them.
@@ -149,7 +151,7 @@ pub struct UnknownFault(pub String);
 
 impl Server {
     /// All of them.
-    pub const ALL: [Self; 4] = [Self::Book, Self::Jump, Self::Relay, Self::Mail];
+    pub const ALL: [Self; 5] = [Self::Book, Self::Jump, Self::Relay, Self::Mail, Self::Pages];
 
     /// Its name.
     #[must_use]
@@ -159,6 +161,7 @@ impl Server {
             Self::Jump => "jump",
             Self::Relay => "relay",
             Self::Mail => "mail",
+            Self::Pages => "pages",
         }
     }
 
@@ -437,6 +440,8 @@ mod tests {
             "http book * ok",
             "http book /api/v1/admin/resources status 503",
             "http relay-socket * page 502",
+            "http pages /ui/pend/ status 404",
+            "pages dies",
             "http jump * slow 2s",
             "http book * hangs",
             "http book * drops",

@@ -108,6 +108,8 @@ pub struct Ports {
     pub relay_socket: u16,
     /// The mail catcher.
     pub mail: u16,
+    /// The pages that students open.
+    pub pages: u16,
 }
 
 impl Plan {

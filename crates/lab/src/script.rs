@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::plan::{ExperimentPlan, Plan};
-use crate::{Fault, Server};
+use crate::{Fault, Forwarding, HttpFault, Place, Server};
 
 /// The name of the experiment that turns up in the demonstration without being listed in book.
 const STRANGER: &str = "newx00";
@@ -165,7 +165,18 @@ impl Script {
             "another client floods relay's topic of reports".into(),
             Fault::Flood(Server::Relay, 40),
         );
-        self.step(10, "relay is killed".into(), Fault::Kill(Server::Relay));
+        self.step(
+            15,
+            "relay stops forwarding: it reports, and no message arrives any more".into(),
+            Fault::Forwarding(Forwarding::Nothing),
+        );
+        self.step(
+            30,
+            "relay forwards messages again".into(),
+            Fault::Forwarding(Forwarding::Works),
+        );
+        self.pages();
+        self.step(25, "relay is killed".into(), Fault::Kill(Server::Relay));
         self.step(
             20,
             "relay is started again".into(),
@@ -193,6 +204,22 @@ impl Script {
             Fault::Start(Server::Book),
         );
         self.step(15, "an admin uploads the manifest".into(), Fault::Upload);
+    }
+
+    fn pages(&mut self) {
+        let every = || (Place::Api(Server::Pages), "/ui/".to_owned());
+        let (place, path) = every();
+        self.step(
+            15,
+            "the pages that students open answer 404".into(),
+            Fault::Http(place, path, HttpFault::Page(404)),
+        );
+        let (place, path) = every();
+        self.step(
+            35,
+            "the pages are there again".into(),
+            Fault::Http(place, path, HttpFault::Works),
+        );
     }
 
     fn step(&mut self, after_seconds: u64, say: String, fault: Fault) {

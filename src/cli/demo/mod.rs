@@ -28,13 +28,14 @@ const LOOK_FOR_MAIL_EVERY: Duration = Duration::from_millis(200);
 const EPILOGUE: Duration = Duration::from_secs(15);
 
 /// Settings of the demonstration: quick rules, so that the story is short. `--set` overrides them.
-const SETTINGS: [(&str, &str); 10] = [
+const SETTINGS: [(&str, &str); 11] = [
     ("health_last_active", "5s"),
     ("health_last_checked", "5s"),
     ("health_startup", "5s"),
     ("health_settle", "10s"),
     ("health_outage_hold", "15m"),
     ("query_book_every", "5s"),
+    ("ui_check_every", "10s"),
     ("email_subject", "[demo lab]"),
     ("email_gather", "0s"),
     ("email_interval", "0s"),

@@ -32,8 +32,14 @@ impl Output {
 
     /// Says what is simulated, and where the files for a second labwatch are.
     pub(super) fn open(&self, lab: &Lab, rehearsal: Option<&str>) {
-        let servers = [Server::Relay, Server::Jump, Server::Book, Server::Mail]
-            .map(|server| lab.address(server));
+        let servers = [
+            Server::Relay,
+            Server::Jump,
+            Server::Book,
+            Server::Pages,
+            Server::Mail,
+        ]
+        .map(|server| lab.address(server));
         let experiments = lab.plan().experiments.len();
         self.line(&format!(
             "A simulated laboratory with {experiments} experiments: relay {}, jump {}, book {}, mail {}.\n\

@@ -7,12 +7,14 @@ use jiff::Timestamp;
 use reqwest::Method;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 
-use super::lenient::{lenient_time, null_is_none};
+use super::lenient::{Readable, lenient_time};
+use super::listing::{RawResource, read_resources};
+use super::manifest::Manifest;
+use super::shadow::ShadowBook;
 use crate::clients::answer::is_web_page;
 use crate::clients::{Address, Http, MAX_TOKEN_LIFE, booking_admin, mint};
-use engine::model::{Availability, CallError, NameError, ResourceName, SourceName, Stub, Topic};
+use engine::model::{Availability, CallError, ResourceName, SourceName, Stub, Topic};
 
 /// Where the admin interface starts, behind the server's base path.
 const ADMIN: [&str; 3] = ["api", "v1", "admin"];
@@ -29,6 +31,8 @@ pub struct BookClient {
     address: Address,
     http: Http,
     token: Arc<Mutex<Option<Token>>>,
+    /// Where writes go instead of into book.
+    shadow: Option<ShadowBook>,
 }
 
 /// A token that was signed, kept for the calls that follow.
@@ -128,65 +132,11 @@ pub struct Interval {
     pub end: Option<Timestamp>,
 }
 
-/// The parts of book's manifest that tell what can stand in for what.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-pub struct Manifest {
-    /// What can be booked, by name.
-    #[serde(deserialize_with = "null_is_none")]
-    pub slots: BTreeMap<String, Slot>,
-    /// What the streams are, by key.
-    #[serde(deserialize_with = "null_is_none")]
-    pub streams: BTreeMap<String, StreamKind>,
-}
-
-/// Something that can be booked.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-pub struct Slot {
-    /// The resource that it gives.
-    pub resource: String,
-    /// The policy that it is booked under.
-    pub policy: String,
-    /// The user interfaces that it is shown with.
-    pub ui_set: String,
-}
-
-/// What a stream is.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
-#[serde(default)]
-pub struct StreamKind {
-    /// What the user interface uses it for: `video`, `data`.
-    #[serde(rename = "for")]
-    pub purpose: String,
-    /// `session` for a stream of relay.
-    pub connection_type: String,
-    /// Where access to it is requested.
-    pub url: String,
-}
-
-#[derive(Deserialize)]
-struct RawResource {
-    topic_stub: String,
-    streams: Option<Vec<String>>,
-}
-
 #[derive(Deserialize)]
 struct RawAvailability {
     available: bool,
     #[serde(default)]
     reason: String,
-}
-
-/// One of many, or nothing where it cannot be read: an odd one must not hide the rest.
-struct Readable<T>(Option<T>);
-
-impl<'de, T: DeserializeOwned> Deserialize<'de> for Readable<T> {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(
-            serde_json::from_value(Value::deserialize(deserializer)?).ok(),
-        ))
-    }
 }
 
 impl BookClient {
@@ -197,6 +147,16 @@ impl BookClient {
             address,
             http,
             token: Arc::default(),
+            shadow: None,
+        }
+    }
+
+    /// The same client, which writes nothing to book: what it would is kept in `shadow` and read back from there.
+    #[must_use]
+    pub fn in_shadow(self, shadow: ShadowBook) -> Self {
+        Self {
+            shadow: Some(shadow),
+            ..self
         }
     }
 
@@ -206,7 +166,11 @@ impl BookClient {
     /// A [`CallError`] that says what to do about it.
     pub async fn resources(&self) -> Result<Resources, CallError> {
         let raw: Option<BTreeMap<String, Readable<RawResource>>> = self.get(&["resources"]).await?;
-        Ok(read_resources(raw.unwrap_or_default()))
+        let resources = read_resources(raw.unwrap_or_default());
+        if let Some(shadow) = &self.shadow {
+            shadow.lists(&resources);
+        }
+        Ok(resources)
     }
 
     /// Whether a resource may be booked.
@@ -215,7 +179,11 @@ impl BookClient {
     /// A [`CallError`]; [`resource_is_gone`] tells whether it means that book does not know the resource.
     pub async fn availability(&self, resource: &ResourceName) -> Result<Availability, CallError> {
         let raw: RawAvailability = self.get(&["resources", resource.as_str()]).await?;
-        Ok(Availability::from_book(raw.available, bounded(&raw.reason)))
+        let said = Availability::from_book(raw.available, bounded(&raw.reason));
+        Ok(match &self.shadow {
+            Some(shadow) => shadow.reads(resource, said),
+            None => said,
+        })
     }
 
     /// Sets whether a resource may be booked. Students read the reason, which must not be empty.
@@ -228,6 +196,10 @@ impl BookClient {
         available: bool,
         reason: &str,
     ) -> Result<(), CallError> {
+        if let Some(shadow) = &self.shadow {
+            shadow.writes(resource, available, reason);
+            return Ok(());
+        }
         let mut url = self.admin(&["resources", resource.as_str()]);
         // book takes every word but a few for false, so nothing but the literal words goes out
         let available = if available { "true" } else { "false" };
@@ -261,7 +233,7 @@ impl BookClient {
         })
     }
 
-    /// The manifest's slots and streams.
+    /// The manifest's slots, and the pages on which they are opened.
     ///
     /// # Errors
     /// A [`CallError`] that says what to do about it.
@@ -335,7 +307,7 @@ fn without_answer(fault: CallError) -> CallError {
 }
 
 /// The beginning of a reason: a person who types one into book may paste anything.
-fn bounded(reason: &str) -> &str {
+pub(super) fn bounded(reason: &str) -> &str {
     let end = (0..=MAX_REASON_BYTES.min(reason.len()))
         .rev()
         .find(|&at| reason.is_char_boundary(at))
@@ -347,49 +319,11 @@ fn is_fresh(minted: Timestamp, now: Timestamp) -> bool {
     (0..TOKEN_USED_FOR).contains(&now.as_second().saturating_sub(minted.as_second()))
 }
 
-/// Takes what can be watched. A resource with an unusable stream is left out whole: judged without that stream it would pass for well.
-fn read_resources(raw: BTreeMap<String, Readable<RawResource>>) -> Resources {
-    let mut resources = Resources::default();
-    for (name, Readable(resource)) in raw {
-        if let Some((name, listed)) = resource.and_then(|resource| read_resource(&name, resource)) {
-            drop(resources.listed.insert(name, listed));
-        } else {
-            resources.skipped += 1;
-            if is_a_step(&name) {
-                resources.refused.push(bounded(&name).to_owned());
-            }
-        }
-    }
-    resources
-}
-
-/// Whether a path with this name in it is another path once it is normalised, as proxies do it after decoding: `./r` would switch `r`.
-fn is_a_step(name: &str) -> bool {
-    let mut pieces = name.split('/');
-    !name.is_empty() && pieces.any(|piece| matches!(piece, "" | "." | ".."))
-}
-
-fn read_resource(name: &str, raw: RawResource) -> Option<(ResourceName, Listed)> {
-    let name = ResourceName::try_new(name)
-        .ok()
-        .filter(|name| !is_a_step(name.as_str()))?;
-    let stub = Stub::try_new(&raw.topic_stub).ok()?;
-    let keys = raw.streams.unwrap_or_default();
-    let mut streams = keys
-        .iter()
-        .map(|key| Topic::of(&stub, key))
-        .collect::<Result<Vec<_>, NameError>>()
-        .ok()?;
-    streams.sort();
-    streams.dedup();
-    Some((name, Listed { stub, streams }))
-}
-
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
     use crate::clients::book::fake_book::{FakeBook, Trouble};
@@ -453,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn bookings_and_manifest_are_read_as_far_as_they_are_needed() {
+    fn bookings_are_read_as_far_as_they_are_needed() {
         let booking = json!({
             "name": "b1", "user": "somebody", "policy": "p", "slot": "sl-a", "started": true, "cancelled_by": "user",
             "when": {"start": "2026-11-21T00:00:00Z", "end": "2026-11-21T00:30:00.5Z"},
@@ -462,25 +396,6 @@ mod tests {
         assert!(booking.started && !booking.cancelled && booking.slot == "sl-a");
         assert_eq!(booking.when.end, "2026-11-21T00:30:00.5Z".parse().ok());
         assert!(!format!("{booking:?}").contains("somebody"));
-        let manifest = json!({
-            "slots": {"sl-a": {"resource": "r-a", "policy": "p", "ui_set": "us", "window": "w", "description": "d"}},
-            "streams": {"st-data": {"for": "data", "connection_type": "session", "url": "https://x/session", "scopes": []}},
-            "windows": {"w": {"allowed": []}},
-        });
-        let manifest: Manifest = serde_json::from_value(manifest).expect("a manifest");
-        assert_eq!(
-            manifest.slots["sl-a"],
-            Slot {
-                resource: "r-a".into(),
-                policy: "p".into(),
-                ui_set: "us".into()
-            }
-        );
-        assert_eq!(manifest.streams["st-data"].purpose, "data");
-        let none: Manifest =
-            serde_json::from_value(json!({"slots": null, "streams": {}, "uis": null}))
-                .expect("an empty manifest");
-        assert_eq!(none, Manifest::default());
     }
 
     #[test]

@@ -2,13 +2,19 @@
 
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// A list or map, empty where book writes `null` for it.
-pub(super) fn null_is_none<'de, D: serde::Deserializer<'de>, T: Default + Deserialize<'de>>(
-    deserializer: D,
-) -> Result<T, D::Error> {
-    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+/// One of many, or nothing where it cannot be read: an odd one must not hide the rest.
+#[derive(Debug)]
+pub(super) struct Readable<T>(pub(super) Option<T>);
+
+impl<'de, T: DeserializeOwned> Deserialize<'de> for Readable<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(
+            serde_json::from_value(Value::deserialize(deserializer)?).ok(),
+        ))
+    }
 }
 
 /// A time, or nothing where the text is none: a strange time must not hide the rest of the answer.

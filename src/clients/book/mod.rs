@@ -4,7 +4,11 @@ pub(crate) mod client;
 #[cfg(test)]
 pub(crate) mod fake_book;
 mod lenient;
+mod listing;
+pub mod manifest;
+pub(crate) mod pages;
 mod poll;
+pub(crate) mod shadow;
 pub(crate) mod timetable;
 
 pub use poll::*;

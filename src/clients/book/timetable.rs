@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use tracing::{debug, info, warn};
 
+use crate::clients::book::pages::read_pages;
 use crate::clients::{self, BookClient};
 use engine::model::{CallError, MAX_NAME_BYTES, ResourceName};
-use engine::{Booking, Slot, Timetable};
+use engine::{Booking, PageUse, Slot, Timetable};
 
 /// The most slots that are kept; further ones are left out, which is logged.
 pub const MAX_SLOTS: usize = 50_000;
@@ -19,6 +20,7 @@ pub const MAX_BOOKINGS: usize = 100_000;
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     slots: BTreeMap<String, Slot>,
+    pages: Vec<PageUse>,
     bookings: Vec<Booking>,
     slots_read: Option<Timestamp>,
     bookings_read: Option<Timestamp>,
@@ -42,16 +44,20 @@ impl Reader {
         manifest: Result<clients::Manifest, CallError>,
         now: Timestamp,
     ) -> bool {
-        let read = manifest.map(|manifest| read_slots(manifest.slots));
+        let read = manifest.map(|manifest| {
+            let (pages, too_many) = read_pages(&manifest);
+            let (slots, left_out) = read_slots(manifest.slots);
+            (slots, pages, left_out + too_many + manifest.skipped)
+        });
         self.manifest_story.tell(
             "manifest",
             read.as_ref()
-                .map(|(slots, left_out)| (slots.len(), *left_out)),
+                .map(|(slots, _, left_out)| (slots.len(), *left_out)),
         );
-        let Some((slots, _)) = read.ok().filter(|(slots, _)| !slots.is_empty()) else {
+        let Some((slots, pages, _)) = read.ok().filter(|(slots, ..)| !slots.is_empty()) else {
             return false;
         };
-        self.slots = slots;
+        (self.slots, self.pages) = (slots, pages);
         self.slots_read = Some(now);
         true
     }
@@ -85,6 +91,7 @@ impl Reader {
         Timetable {
             slots,
             bookings: self.bookings.clone(),
+            pages: self.pages.clone(),
             slots_read: self.slots_read,
             bookings_read: self.bookings_read,
         }

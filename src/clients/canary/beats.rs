@@ -1,18 +1,22 @@
 //! The canary's messages: which were sent, which arrived, and what that shows. Pure: the time comes in.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
-use engine::{CANARY_BOUNDS_MS, CanaryView, Forwarding};
+use engine::{CANARY_BOUNDS_MS, CANARY_MINUTES, CanaryMinute, CanaryView, Forwarding};
 
 /// How many messages may be on their way; of more, the oldest count as lost.
 const MAX_ON_THEIR_WAY: usize = 64;
 
 /// How far back the figures go that are shown.
 const HOUR: Duration = Duration::from_secs(3600);
+
+/// A part of the hour that is told apart.
+const MINUTE: Duration = Duration::from_secs(60);
 
 /// How many messages the figures of the last hour hold at most: one a second.
 const MAX_REMEMBERED: usize = 3600;
@@ -194,8 +198,37 @@ impl Beats {
             median: rank(50).copied(),
             p99: rank(99).copied(),
             loss: share(lost, self.hour.len()),
+            minutes: self.minutes(now),
             ..self.figures.clone()
         }
+    }
+}
+
+impl Beats {
+    /// The minutes of the last hour, oldest first.
+    fn minutes(&self, now: Instant) -> Arc<[CanaryMinute]> {
+        let mut minutes: Vec<(Vec<Duration>, u32)> = vec![Default::default(); CANARY_MINUTES];
+        for (at, took) in &self.hour {
+            let ago = now.duration_since(*at).as_secs() / MINUTE.as_secs();
+            let ago = usize::try_from(ago).unwrap_or(usize::MAX);
+            let place = (CANARY_MINUTES - 1).checked_sub(ago);
+            let Some((arrived, lost)) = place.and_then(|place| minutes.get_mut(place)) else {
+                continue;
+            };
+            match took {
+                Some(took) => arrived.push(*took),
+                None => *lost += 1,
+            }
+        }
+        let minute = |(mut arrived, lost): (Vec<Duration>, u32)| {
+            let middle = arrived.len() / 2;
+            CanaryMinute {
+                arrived: u32::try_from(arrived.len()).unwrap_or(u32::MAX),
+                lost,
+                median: (middle < arrived.len()).then(|| *arrived.select_nth_unstable(middle).1),
+            }
+        };
+        minutes.into_iter().map(minute).collect()
     }
 }
 
@@ -222,6 +255,38 @@ mod tests {
     fn beats() -> (Beats, Instant) {
         let start = Instant::now();
         (Beats::new(RULE, "t".to_owned(), start), start)
+    }
+
+    #[test]
+    fn the_minutes_of_the_last_hour_are_told_apart() {
+        let (mut beats, start) = beats();
+        for (minute, took) in [(0, 10), (0, 30), (0, 20), (58, 700), (59, 5)] {
+            let sent = after(start, minute * 60_000);
+            let message = beats.send(sent);
+            assert!(beats.hear(message.as_bytes(), sent + Duration::from_millis(took)));
+        }
+        beats.send(after(start, 59 * 60_000));
+        let last = beats.send(after(start, 59 * 60_000 + 1_000));
+        assert!(beats.hear(last.as_bytes(), after(start, 59 * 60_000 + 1_005)));
+        let view = beats.view(Forwarding::Works, after(start, 59 * 60_000 + 2_000));
+        assert_eq!(view.minutes.len(), CANARY_MINUTES);
+        let told: Vec<(usize, CanaryMinute)> = (0..)
+            .zip(view.minutes.iter().copied())
+            .filter(|(_, minute)| minute.arrived + minute.lost > 0)
+            .collect();
+        let minute = |arrived, lost, millis| CanaryMinute {
+            arrived,
+            lost,
+            median: Some(Duration::from_millis(millis)),
+        };
+        assert_eq!(
+            told,
+            [
+                (0, minute(3, 0, 20)),
+                (58, minute(1, 0, 700)),
+                (59, minute(2, 1, 5))
+            ]
+        );
     }
 
     #[test]

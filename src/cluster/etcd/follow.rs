@@ -117,8 +117,24 @@ fn changes(keys: &Keys, answer: &WatchResponse) -> Vec<(i64, Change)> {
 }
 
 impl Listing {
-    /// Takes a change in.
-    pub(super) fn take(&mut self, change: Change) {
+    /// Takes changes in, each with the revision that made it. What is in this already is not made earlier again.
+    pub(super) fn take_all(&mut self, changes: Vec<(i64, Change)>) {
+        let as_of = self.as_of;
+        for (made, change) in changes.into_iter().filter(|(made, _)| *made > as_of) {
+            self.as_of = self.as_of.max(made);
+            self.take(change);
+        }
+    }
+
+    /// The later one of what is known and what was read beside the watch, which may have been faster.
+    pub(super) fn or_later(self, known: Option<Self>) -> Self {
+        match known {
+            Some(known) if known.as_of > self.as_of && !self.went_back => known,
+            Some(_) | None => self,
+        }
+    }
+
+    fn take(&mut self, change: Change) {
         match change {
             Change::Put(key, value) => self.map.put(key, value),
             Change::Removed(key) => self.map.remove(&key),
@@ -130,5 +146,51 @@ impl Listing {
             Change::Shared(key, Some(value)) => drop(self.shared.insert(key, value)),
             Change::Shared(key, None) => drop(self.shared.remove(&key)),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn came(name: &str, at: i64) -> (i64, Change) {
+        (at, Change::Came(name.to_owned(), at, None))
+    }
+
+    fn names(listing: &Listing) -> Vec<&str> {
+        listing.peers.iter().map(|(key, ..)| key.as_str()).collect()
+    }
+
+    fn as_of(revision: i64) -> Listing {
+        Listing {
+            as_of: revision,
+            ..Listing::default()
+        }
+    }
+
+    #[test]
+    fn an_earlier_change_takes_nothing_back() {
+        let mut listing = as_of(7);
+        listing.take_all(vec![came("old", 5), came("new", 8), came("newer", 8)]);
+        assert_eq!((names(&listing), listing.as_of), (vec!["new", "newer"], 8));
+        listing.take_all(vec![(7, Change::Left("new".to_owned()))]);
+        assert_eq!(names(&listing), ["new", "newer"]);
+        listing.take_all(vec![(9, Change::Left("new".to_owned()))]);
+        assert_eq!(names(&listing), ["newer"]);
+    }
+
+    #[test]
+    fn a_listing_that_was_read_before_takes_the_place_of_nothing_later() {
+        let mut known = as_of(4);
+        known.take_all(vec![came("second", 6)]);
+        let kept = as_of(5).or_later(Some(known.clone()));
+        assert_eq!(names(&kept), ["second"]);
+        assert_eq!(as_of(6).or_later(Some(known.clone())).as_of, 6);
+        assert_eq!(as_of(5).or_later(None).as_of, 5);
+        let went_back = Listing {
+            went_back: true,
+            ..as_of(2)
+        };
+        assert_eq!(went_back.or_later(Some(known)).as_of, 2);
     }
 }

@@ -245,10 +245,7 @@ impl Member {
             .any(|(_, change)| matches!(change, Change::Shared(..)));
         if let Some(known) = &mut self.known {
             known.revision = known.revision.max(revision);
-            // What a later listing has already is not made earlier again.
-            let as_of = known.as_of;
-            let new = changes.into_iter().filter(|(made, _)| *made > as_of);
-            new.for_each(|(_, change)| known.take(change));
+            known.take_all(changes);
         }
         if is_shared {
             self.show_shared();

@@ -29,7 +29,7 @@ impl Member {
             }
         }
         let went_back = listing.went_back;
-        self.known = Some(listing);
+        self.known = Some(listing.or_later(self.known.take()));
         self.show_shared();
         if went_back && self.leads() && self.view.role == Role::Leader {
             self.step_down(&Fault::WentBack);

@@ -35,6 +35,23 @@ pub(super) const OBSERVATION: Section = Section {
                 "The longest time that one sample takes; the first message of the stream ends \
                    it.",
             ),
+        setting(
+            "ui_check_every",
+            Kind::WordOrDuration(&["off"], seconds(1), days(1)),
+        )
+        .default("5m")
+        .at_once()
+        .says(
+            "How often each page that students open (uis of book's manifest) is checked; off, \
+                   never. A page that fails twice in a row makes its experiments degraded.",
+        ),
+        setting("ui_check", Kind::Choice(&["optional", "required"]))
+            .default("optional")
+            .at_once()
+            .says(
+                "What it means that no page of an experiment works: optional, it is degraded; \
+                   required, it is down and withdrawn, where the fault is the pages' own.",
+            ),
         setting("canary", Kind::Choice(&["auto", "off"]))
             .default("auto")
             .says(

@@ -23,6 +23,12 @@ pub(super) const HEALTH: Section = Section {
                    metrics. For a second labwatch beside the one that acts, with a data folder of \
                    its own; `labwatch serve --observe` sets it too.",
         ),
+        setting("shadow", Kind::Switch).default("false").says(
+            "Run in shadow, beside the monitor that acts: evaluate, decide and show as \
+                   always, but record each switch and notification instead of carrying it out. The \
+                   store is the folder shadow of the data folder; `labwatch compare` shows where \
+                   the other monitor and labwatch differ; `labwatch serve --shadow` sets it too.",
+        ),
         setting("non_fatal", Kind::Values(COMPONENTS))
             .default("mail, jump")
             .at_once()

@@ -149,6 +149,10 @@ pub const TABLES: &[Table] = &[
                 .example("[\"pend*\"]")
                 .says("The experiments in it. One that several pools take in is in the first of \
                        them. Required."),
+            setting("title", Kind::Value(SENTENCES))
+                .example("Pendulums")
+                .says("What students read instead of its name. Without it: the name, with a \
+                       capital letter."),
             setting("min_healthy", Kind::Number(1, 10_000))
                 .default("1")
                 .says("With fewer of them healthy the pool is bad."),
@@ -275,6 +279,9 @@ pub const TABLES: &[Table] = &[
             setting("silent_but_connected", Kind::Value(ADVICE))
                 .example("Log in and look at the camera or the sensor.")
                 .says("All streams are connected, and one is silent."),
+            setting("page_fails", Kind::Value(ADVICE))
+                .example("Look at https://static.example.org, and at uis in the manifest.")
+                .says("Nothing else is wrong, but a page that students open fails."),
         ],
     },
 ];

@@ -73,7 +73,7 @@ impl Writer<'_> {
         let facts = [
             ("Needed", needed(&group.lines, self.clock)),
             ("Why", (!why.is_empty()).then(|| why.join("; "))),
-            ("Steady", story.steadiness.map(words::steadiness)),
+            ("Unsteady", story.steadiness.map(words::steadiness)),
             ("Booking", Some(story.bookable.to_owned())),
             ("To do", advice),
             ("Acknowledged", acknowledged(group)),
@@ -97,7 +97,7 @@ impl Writer<'_> {
             format!(": {}", story.why)
         };
         let steadiness = story.steadiness.map_or(String::new(), |known| {
-            format!("; {}", words::steadiness(known))
+            format!("; unsteady: {}", words::steadiness(known))
         });
         let needed = needed(&group.lines, self.clock).map(|needed| format!("; {needed}"));
         let said = format!(
@@ -121,7 +121,7 @@ impl Writer<'_> {
             said = format!("{said}; {}", group.story.bookable);
         }
         if let Some(steadiness) = group.story.steadiness {
-            said = format!("{said}; {}", words::steadiness(steadiness));
+            said = format!("{said}; it was unsteady: {}", words::steadiness(steadiness));
         }
         entry(group, said)
     }
@@ -143,6 +143,7 @@ impl Writer<'_> {
             return "back".to_owned();
         };
         let was = match group.story.was {
+            _ if group.story.steadiness.is_some() => "came and went",
             Some(Health::Ok) | None => "had a problem",
             Some(Health::Down) => "was down",
             Some(Health::Degraded) => "was degraded",

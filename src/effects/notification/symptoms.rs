@@ -41,6 +41,10 @@ pub(super) fn symptoms(issues: &[Issue], stub: &Stub) -> String {
                 others.push("remote login is lost".to_owned());
                 continue;
             }
+            Issue::NoPage | Issue::Page(..) => {
+                others.push(issue.to_string());
+                continue;
+            }
         };
         let name = stream(topic, stub);
         match streams.iter_mut().find(|(known, _)| *known == fault) {

@@ -52,10 +52,10 @@ pub(super) fn steadiness(steadiness: Steadiness) -> String {
     let hold = spell(Steadiness::HOLDS_AFTER);
     match steadiness {
         Steadiness::Unsteady(times) => format!(
-            "unsteady, down {times} times within 24 h; the next message about it comes when it has held for {hold}"
+            "down {times} times within 24 h; the next message about it comes when it has held for {hold}"
         ),
         Steadiness::Steady(times) => {
-            format!("was unsteady, down {times} times within 24 h, and has held for {hold}")
+            format!("down {times} times within 24 h, and has held for {hold} now")
         }
     }
 }

@@ -44,6 +44,9 @@ pub(crate) struct Status<'a> {
     /// The commit it was built from, where the build said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     commit_hash: Option<&'a str>,
+    /// Whether labwatch runs in shadow: it carries out nothing that it decides. Of readiness alone.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    shadow: Option<bool>,
     /// The parts that have reported at least once.
     plugins: Vec<Plugin<'a>>,
     /// All parts, by name.
@@ -123,6 +126,7 @@ pub fn readiness(picture: &Picture, query: &Query) -> Result<Answer, Refused> {
         interfaces: listing::streams(&picture.snapshot, &listed),
     });
     status.experiments = Some(Experiments::of(picture, &listed));
+    status.shadow = picture.snapshot.is_shadow.then_some(true);
     Answer::json(state.is_ok(), &status)
 }
 
@@ -147,6 +151,7 @@ impl<'a> Status<'a> {
             interface_stats: None,
             experiments: None,
             commit_hash: identity.commit,
+            shadow: None,
             plugins: reported
                 .map(|one| Plugin {
                     name: &one.name,

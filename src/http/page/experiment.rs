@@ -19,8 +19,8 @@ use crate::reports::{self, Restore};
 use crate::store::{OutboxQuery, SwitchRow};
 use engine::model::{JumpHealth, SourceName, StreamHealth, Visibility, spell_duration};
 use engine::{
-    Connection, Event, Evidence, Issue, Report, Scopes, Seen, SourceView, Steadiness, StreamView,
-    Traffic,
+    Connection, Event, Evidence, Issue, PageHealth, Report, Scopes, Seen, SourceView, Steadiness,
+    StreamView, Traffic,
 };
 
 /// The page.
@@ -48,6 +48,12 @@ pub(super) fn page(
         section #part-streams aria-labelledby="streams" {
             h2 #streams { "Streams and jump connection" }
             (streams(frame, experiment))
+        }
+        @if !experiment.view.pages.is_empty() {
+            section #part-pages aria-labelledby="pages" {
+                h2 #pages { "Pages that students open" }
+                (pages(frame, experiment))
+            }
         }
         section #part-events aria-labelledby="events" {
             h2 #events { "Health changes" }
@@ -205,6 +211,28 @@ fn streams(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
         @if view.streams.is_empty() { (components::none("No stream of it is known.")) }
         (components::table("Streams and jump connection", ["Stream", "State", "Last sent", "Rate", "Last in a report"], rows))
     }
+}
+
+/// The pages on which students open it, and whether they answer.
+fn pages(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
+    let pages = experiment.view.pages.iter().take(MAX_ROWS);
+    let rows = pages.map(|page| {
+        let shape = match page.health {
+            PageHealth::Works => "ok",
+            PageHealth::Fails => "degraded",
+            PageHealth::Unknown => "unknown",
+        };
+        [
+            html! { (clip(page.page.as_str())) },
+            components::marked(shape, page.health.as_str()),
+            html! { (clip(&page.words(frame.visibility))) },
+        ]
+    });
+    components::table(
+        "Pages that students open",
+        ["Page", "State", "Latest check"],
+        rows,
+    )
 }
 
 fn stream_row(stream: &StreamView, relay: &SourceView, now: Timestamp) -> [Markup; 5] {

@@ -272,6 +272,9 @@ fn banners(frame: &Frame<'_>) -> Markup {
                 @if let Some(error) = memory.last_error.as_ref().filter(|_| frame.private) { (words::sentence(error)) }
             }))
         }
+        @if snapshot.is_shadow {
+            (banner("unknown", &html! { "This labwatch runs in shadow: it records each switch and notification and carries none out. What book shows here is what labwatch would have set." }))
+        }
         @if snapshot.role == Role::Follower {
             (banner("unknown", &html! { "This labwatch is a follower. The leader switches and notifies." }))
         }

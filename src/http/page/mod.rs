@@ -6,6 +6,7 @@
 
 mod assets;
 mod bars;
+mod canary;
 mod categories;
 mod commands;
 mod components;
@@ -39,4 +40,4 @@ mod words;
 mod tests;
 
 pub use error_pages::with_lost_page;
-pub use routes::{WebState, routes};
+pub use routes::{PoolTitle, WebState, routes};

@@ -7,6 +7,7 @@ use super::commands::Kind;
 use super::components;
 use super::filter::{address, address_of};
 use super::layout::Frame;
+use super::routes::PoolTitle;
 use super::shapes::shape;
 use super::state::State;
 use super::view::PoolCard;
@@ -96,28 +97,31 @@ pub(super) fn page(frame: &Frame<'_>) -> Markup {
 }
 
 /// All pools as students see them: no names of experiments, nothing of the inside.
-pub(super) fn lab(frame: &Frame<'_>) -> Markup {
+pub(super) fn lab(frame: &Frame<'_>, given: &PoolTitle) -> Markup {
     let pools = PoolCard::all(frame.snapshot);
     html! {
         h1 { "What works in the lab" }
         @if pools.is_empty() { (components::none("Nothing is known yet.")) }
-        ul.kinds { @for pool in &pools { li { (kind(pool, true)) } } }
+        ul.kinds { @for pool in &pools { li { (kind(pool, Some(&title(pool.name, given)))) } } }
     }
 }
 
 /// One pool as students see it; `None` when there is no such pool.
-pub(super) fn lab_pool(frame: &Frame<'_>, name: &str) -> Option<Markup> {
+pub(super) fn lab_pool(frame: &Frame<'_>, name: &str, given: &PoolTitle) -> Option<Markup> {
     let pools = PoolCard::all(frame.snapshot);
     let pool = pools.iter().find(|pool| pool.name == name)?;
     Some(html! {
         p { a href="/lab" { "All kinds of experiments" } }
-        h1 { (title(pool.name)) }
-        ul.kinds { li { (kind(pool, false)) } }
+        h1 { (title(pool.name, given)) }
+        ul.kinds { li { (kind(pool, None)) } }
     })
 }
 
-/// The name of a pool as students read it: `kind-a` becomes `Kind a`.
-pub(super) fn title(name: &str) -> String {
+/// A pool as students read it: by its title, and where it has none by its name. `kind-a` becomes `Kind a`.
+pub(super) fn title(name: &str, given: &PoolTitle) -> String {
+    if let Some(title) = given(name) {
+        return clip(&title);
+    }
     let words: Vec<&str> = name
         .split(['-', '_', ' '])
         .filter(|word| !word.is_empty())
@@ -130,8 +134,8 @@ pub(super) fn title(name: &str) -> String {
     )
 }
 
-/// How one pool is; with its name above where it stands among others.
-fn kind(pool: &PoolCard<'_>, named: bool) -> Markup {
+/// How one pool is; with its title above where it stands among others.
+fn kind(pool: &PoolCard<'_>, title: Option<&str>) -> Markup {
     let (state, words) = match (pool.usable, pool.bookable) {
         (0, _) if pool.unknown() == pool.total() => (State::Unknown, "not known at the moment"),
         (0, _) => (State::Down, "none works at the moment"),
@@ -143,7 +147,7 @@ fn kind(pool: &PoolCard<'_>, named: bool) -> Markup {
     };
     html! {
         div class={ "kind edge-" (state.as_str()) } {
-            @if named { h2 { a href=(address_of("/lab", pool.name)) { (title(pool.name)) } } }
+            @if let Some(title) = title { h2 { a href=(address_of("/lab", pool.name)) { (title) } } }
             @if state != State::Unknown { p.amount { span { b { (pool.bookable) } " of " (pool.total()) " can be booked" } } }
             p class={ "is-" (state.as_str()) } { (shape(state.as_str())) (words) }
         }

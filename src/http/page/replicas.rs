@@ -33,7 +33,7 @@ fn etcd(view: &View) -> Markup {
     match &view.etcd {
         Etcd::Ok => components::marked("ok", "etcd is ok."),
         Etcd::Connecting => components::marked("unknown", "etcd was not reached yet."),
-        Etcd::Fault { what, .. } => components::marked("down", &format!("{what}.")),
+        Etcd::Fault { what, .. } => components::marked("down", format!("{what}.")),
     }
 }
 

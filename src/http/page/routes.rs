@@ -54,6 +54,8 @@ pub struct WebState {
     pub label: Arc<str>,
     /// The zone of times that are typed into forms, as it is set at the moment. It has a name.
     pub zone: Arc<dyn Fn() -> TimeZone + Send + Sync>,
+    /// What students read instead of a pool's name, where it has a title.
+    pub title: Arc<PoolTitle>,
 }
 
 impl std::fmt::Debug for WebState {
@@ -61,6 +63,9 @@ impl std::fmt::Debug for WebState {
         f.write_str("WebState")
     }
 }
+
+/// Gives the title of the pool of a name, as it is set at the moment.
+pub type PoolTitle = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 /// All pages.
 #[must_use]
@@ -343,16 +348,22 @@ async fn reports(
     ))
 }
 
-async fn lab(moment: Moment) -> Response {
+async fn lab(State(state): State<WebState>, moment: Moment) -> Response {
     let frame = moment.frame();
-    moment.embeddable(layout::plain(&frame, "The lab", &pools::lab(&frame)))
+    let content = pools::lab(&frame, &*state.title);
+    moment.embeddable(layout::plain(&frame, "The lab", &content))
 }
 
-async fn lab_pool(moment: Moment, pool: Result<Path<String>, PathRejection>) -> Response {
+async fn lab_pool(
+    State(state): State<WebState>,
+    moment: Moment,
+    pool: Result<Path<String>, PathRejection>,
+) -> Response {
     let frame = moment.frame();
     let pool = pool.map(|Path(pool)| pool).unwrap_or_default();
-    if let Some(content) = pools::lab_pool(&frame, &pool) {
-        return moment.embeddable(layout::plain(&frame, &pools::title(&pool), &content));
+    if let Some(content) = pools::lab_pool(&frame, &pool, &*state.title) {
+        let title = pools::title(&pool, &*state.title);
+        return moment.embeddable(layout::plain(&frame, &title, &content));
     }
     let content = html! { h1 { "Not found" } p { "The lab has no pool of this name. " a href="/lab" { "All pools" } "." } };
     (

@@ -5,6 +5,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
+use super::canary::chart;
 use super::commands::Kind;
 use super::components;
 use super::filter::MAX_ROWS;
@@ -63,7 +64,7 @@ fn row(frame: &Frame<'_>, source: &SourceView) -> [Markup; 6] {
         },
         html! {
             (connection)
-            @if let Some(canary) = &source.canary { span.soft.small { (canary_words(canary)) } }
+            @if let Some(canary) = &source.canary { span.soft.small { (canary_words(canary)) (chart(canary)) } }
             @if let Some(started) = &source.server_started { span.soft.small { "server started " (words::timed(&clip(started), now)) } }
         },
         html! { @if source.hides > 0 { (words::count(source.hides, "experiment")) } @else { "nothing" } },

@@ -127,6 +127,7 @@ fn experiment(stub: &str, health: Health, bookable: Option<Bookable>) -> Experim
         },
         jump_seen: Seen::InNewest,
         jump_last: None,
+        pages: Vec::new(),
         streams: vec![
             stream("st-data", StreamHealth::Active),
             stream("st-video", video),
@@ -213,6 +214,7 @@ fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
         at: now(),
         started: ago(90),
         role: Role::Leader,
+        is_shadow: false,
         experiments: Arc::new(experiments.into_iter().map(Arc::new).collect()),
         counts,
         sources: SourceName::ALL.map(source),
@@ -227,6 +229,7 @@ fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
         pools: Arc::default(),
         categories: Arc::default(),
         quarantined: Arc::default(),
+        pages_of_uis: Arc::default(),
         changed: 1,
         standings: Arc::new(pools),
         holds: Arc::default(),
@@ -358,6 +361,7 @@ fn web_called(
         base: Arc::from(base),
         label: Arc::from(label),
         zone: Arc::new(|| TimeZone::UTC),
+        title: Arc::new(|_| None),
     });
     with_lost_page(pages.open().layer(Extension(caller)), Arc::from(base))
 }
@@ -1244,7 +1248,11 @@ async fn when_a_stream_last_sent_is_said_as_far_as_it_is_known() {
 #[test]
 fn names_of_pools_are_made_readable() {
     for (name, title) in [("pend", "Pend"), ("kind-a", "Kind a"), ("-", "-"), ("", "")] {
-        assert_eq!(super::pools::title(name), title);
+        assert_eq!(super::pools::title(name, &|_| None), title);
+    }
+    let given = |name: &str| (name == "pend").then(|| "Pendulums & springs".to_owned());
+    for (name, title) in [("pend", "Pendulums & springs"), ("spin", "Spin")] {
+        assert_eq!(super::pools::title(name, &given), title);
     }
 }
 

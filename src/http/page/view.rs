@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use super::state::{Booking, State, mismatch_words};
 use engine::model::{CallError, JumpHealth, SourceHealth, SourceName, StreamHealth};
 use engine::{
-    Affected, ExperimentView, Issue, PoolView, Role, Severity, Snapshot, SuppressionKind, ToldView,
+    Affected, ExperimentView, Issue, PageHealth, PoolView, Role, Severity, Snapshot,
+    SuppressionKind, ToldView,
 };
 
 /// An experiment as it is shown.
@@ -136,6 +137,14 @@ impl<'a> Experiment<'a> {
                 .iter()
                 .any(|stream| stream.topic == *topic && stream.health == StreamHealth::Active),
             Issue::JumpLost => self.view.jump == JumpHealth::Up,
+            Issue::Page(page, _) => {
+                let mut pages = self.view.pages.iter();
+                pages.any(|view| view.page == *page && view.health == PageHealth::Works)
+            }
+            Issue::NoPage => {
+                let mut pages = self.view.pages.iter();
+                pages.any(|view| view.health == PageHealth::Works)
+            }
             Issue::RelayOutage => {
                 self.snapshot.source(SourceName::Relay).health == SourceHealth::Live
             }

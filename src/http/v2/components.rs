@@ -26,6 +26,9 @@ const LIST: &str = "/api/v2/components";
 /// The name of the list of what was.
 const HISTORY: &str = "component-results";
 
+/// The range that is asked for, and the place of a result in it.
+type Key = (jiff::Timestamp, jiff::Timestamp, i64, String, i64);
+
 /// All routes.
 pub(super) fn reading() -> Routes<Categories> {
     Routes::needing(Need::Read)
@@ -151,18 +154,24 @@ async fn list_component_results(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let params = Params::parse(uri.query(), &["from", "until", "limit", "cursor"])?;
-    let paging = Paging::of(&params, HISTORY)?;
+    let paging: Paging<Key> = Paging::of(&params, HISTORY)?;
     let picture = state.picture(sight);
-    let range = params.range(picture.at, MONTH)?;
+    let asked = params.range(picture.at, MONTH)?;
+    // A cursor holds the range of its first page, so that a list does not move while it is read.
+    let (from, until) = match &paging.after {
+        Some((from, until, ..)) => (*from, *until),
+        None => (asked.from, asked.until),
+    };
     let all = picture.components.iter().flat_map(|component| {
         let results = component.results.iter().enumerate();
         results.map(move |(number, result)| {
             let newest_first = -result.at.as_microsecond();
-            let key = (newest_first, component.name.to_string(), -index(number));
+            let name = component.name.to_string();
+            let key = (from, until, newest_first, name, -index(number));
             (key, component, result)
         })
     });
-    let in_range = all.filter(|(_, _, one)| range.from <= one.at && one.at < range.until);
+    let in_range = all.filter(|(_, _, one)| from <= one.at && one.at < until);
     let items =
         in_range.map(|(key, component, result)| (key, ComponentResult::new(component, result)));
     paging.pick(HISTORY, items).answer(&uri)

@@ -15,14 +15,14 @@ use super::history;
 use super::params::Params;
 use super::summary::Line;
 use super::time::Timestamp;
-use super::words::{Bookable, Fault, Health};
+use super::words::{Bookable, Fault, Health, PageHealth};
 use crate::http::auth::Viewer;
 use crate::http::error::{self, ApiError};
 use crate::http::lookup;
 use crate::http::state::{Served, answer};
 use engine::model::{SourceName, Visibility};
 use engine::{
-    Connection, Evidence, ExperimentView, LastConnection, ResourceView, Scopes, Snapshot,
+    Connection, Evidence, ExperimentView, LastConnection, PageView, ResourceView, Scopes, Snapshot,
     SourceView, StreamView, ToldView, Traffic,
 };
 
@@ -46,12 +46,38 @@ pub(super) struct Whole<'a> {
     streams: Vec<Contact<'a>>,
     /// Its jump connection (the remote login).
     jump: Contact<'a>,
+    /// The pages on which students open it, by book's manifest; empty while pages are not checked.
+    pages: Vec<Page<'a>>,
     /// What was last notified as bad about it and not yet as good again, one for each route that was notified.
     notified: Vec<Told>,
     /// Its bookings that are under way or start within 24 h, in the order of their starts.
     booked: Vec<Slot>,
     /// Its latest events, newest first. `/api/v2/experiments/{name}/events` tells older ones.
     events: Vec<history::Event<'a>>,
+}
+
+/// A page on which students open an experiment.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExperimentPage)]
+struct Page<'a> {
+    /// Its host and path; what stands behind them is not shown.
+    #[schema(example = "app.practable.io/ed0/static/ui/spinner-2.0/")]
+    page: &'a str,
+    /// How it is.
+    health: PageHealth,
+    /// The same in words: the status that it answers with, or why it cannot be checked.
+    #[schema(example = "answers 404")]
+    note: String,
+}
+
+impl<'a> Page<'a> {
+    fn new(view: &'a PageView, sight: Visibility) -> Self {
+        Self {
+            page: view.page.as_str(),
+            health: view.health.into(),
+            note: view.words(sight),
+        }
+    }
 }
 
 /// A booking. Whose it is is not known here.
@@ -195,6 +221,11 @@ impl<'a> Whole<'a> {
                 .map(|stream| Contact::stream(stream, snapshot.source(SourceName::Relay), sight))
                 .collect(),
             jump: Contact::login(view, snapshot.source(SourceName::Jump), sight),
+            pages: view
+                .pages
+                .iter()
+                .map(|page| Page::new(page, sight))
+                .collect(),
             notified: snapshot
                 .notified(view.stub.as_str())
                 .iter()

@@ -33,6 +33,8 @@ struct Lab {
     at: Timestamp,
     /// Whether this replica acts or only watches.
     role: Role,
+    /// Whether it runs in shadow: what it decides is recorded and not carried out.
+    shadow: bool,
     /// How many experiments are in which state.
     experiments: Counts,
     /// How many pools there are.
@@ -243,6 +245,7 @@ pub(super) async fn lab(
         started: snapshot.started.into(),
         at: snapshot.at.into(),
         role: snapshot.role.into(),
+        shadow: snapshot.is_shadow,
         experiments: Counts::of(&snapshot),
         pools: snapshot.standings.len(),
         short_pools: snapshot.standings.iter().filter(short).count(),

@@ -90,6 +90,14 @@ words! {
         Maintenance = engine::SuppressionKind::Maintenance,
     }
 
+    /// How a page that students open is: `unknown` has not been checked, or labwatch itself kept it from being checked; `fails` did so twice
+    /// in a row.
+    PageHealth of engine::PageHealth {
+        Unknown = engine::PageHealth::Unknown,
+        Works = engine::PageHealth::Works,
+        Fails = engine::PageHealth::Fails,
+    }
+
     /// A server that labwatch learns from.
     SourceName of model::SourceName {
         Relay = model::SourceName::Relay,

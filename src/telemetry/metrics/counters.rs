@@ -59,6 +59,7 @@ impl Counters {
             | Record::Lane { .. }
             | Record::Waiting { .. }
             | Record::Sampling { .. }
+            | Record::Page { .. }
             | Record::Requested { .. }
             | Record::Category { .. }
             | Record::Commanded { .. }

@@ -7,6 +7,7 @@ mod counters;
 mod encoder;
 mod http;
 mod lab;
+mod pages;
 mod process;
 mod service;
 
@@ -86,6 +87,7 @@ impl Collector for Everything {
         }
         lab::write(&mut encoder, &snapshot)?;
         canary::write(&mut encoder, &snapshot)?;
+        pages::write(&mut encoder, &snapshot)?;
         self.counters.write(&mut encoder)?;
         self.http.write(&mut encoder)?;
         process::write(&mut encoder, snapshot.started)

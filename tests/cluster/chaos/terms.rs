@@ -85,7 +85,9 @@ async fn watch_once(
                 old.gone = Some(at);
             }
         }
-        there.into_iter().for_each(|new| add(&mut seen, new));
+        for new in there {
+            add(&mut seen, new);
+        }
     }
     let from = WatchOptions::new()
         .with_prefix()

@@ -141,6 +141,7 @@ impl Engine {
         self.sources.adopt(&policy);
         self.experiments.fleet.reconsider_all();
         self.experiments.fleet.touch_all();
+        self.refresh_pages();
         self.evaluate_all(Why::Rules, step);
     }
 

@@ -306,6 +306,7 @@ mod tests {
         Input::Timetable(Timetable {
             slots,
             bookings,
+            pages: Vec::new(),
             slots_read: Some(at(0)),
             bookings_read: Some(at(0)),
         })

@@ -110,6 +110,7 @@ impl DurableState {
             | Record::Delivered { .. }
             | Record::Retrying { .. }
             | Record::Superseded(_)
+            | Record::Page { .. }
             | Record::Sampling { .. } => {}
         }
     }

@@ -11,6 +11,7 @@ mod intake;
 pub(crate) mod memory;
 mod notification;
 mod outbox;
+mod pages;
 mod plan;
 mod snapshot;
 pub(crate) mod views;
@@ -45,6 +46,7 @@ pub struct Engine {
     started: Moment,
     now: Moment,
     role: Role,
+    is_shadow: bool,
     sources: Sources,
     experiments: Experiments,
     switching: Switching,
@@ -65,6 +67,7 @@ impl Engine {
             started: now,
             now,
             role: Role::Leader,
+            is_shadow: false,
             sources: Sources::new(&policy, now),
             experiments: Experiments::new(now),
             switching: Switching::default(),
@@ -92,6 +95,13 @@ impl Engine {
         self
     }
 
+    /// The same engine, whose snapshots say that its effects are recorded and not carried out.
+    #[must_use]
+    pub fn in_shadow(mut self) -> Self {
+        self.is_shadow = true;
+        self
+    }
+
     /// Takes an input at this moment and says what is to be done, in this order. A moment before an earlier one counts as that one.
     pub fn step(&mut self, input: Input, now: Moment) -> Step {
         self.now = self.now.max(now);
@@ -105,10 +115,12 @@ impl Engine {
             Input::BookFailed(fault) => self.sources.book.failed(fault, now),
             Input::Timetable(timetable) => {
                 self.read_timetable(&timetable);
+                self.read_pages(&timetable, &mut step);
                 self.keep_books(&timetable, &mut step);
             }
             Input::Switched { resource, outcome } => self.switched(resource, outcome, &mut step),
             Input::Sampled { topic, outcome } => self.sampled(&topic, &outcome, &mut step),
+            Input::PageChecked { page, outcome } => self.experiments.pages.checked(&page, &outcome),
             Input::Canary(canary) => {
                 let settle = self.policy.settle;
                 self.sources.relay.note_canary(&canary, settle, now);
@@ -170,6 +182,9 @@ impl Engine {
         self.sources.maintain(&self.policy, self.now, step);
         self.experiments
             .maintain_sampling(&self.policy, &self.sources, self.now, step);
+        self.end_round_of_pages(step);
+        self.experiments
+            .maintain_pages(&self.policy, self.sources.blind.is_some(), self.now, step);
         if self.suppressions.maintain(self.now.wall(), step) {
             self.groups.categories.mark_dirty();
             self.experiments.fleet.touch_all();

@@ -20,6 +20,7 @@ impl Engine {
             at: self.now.wall(),
             started: self.started.wall(),
             role: self.role,
+            is_shadow: self.is_shadow,
             changed: self.views.changed,
             experiments: Arc::clone(&self.views.experiments),
             counts: self.views.counts,
@@ -42,6 +43,7 @@ impl Engine {
             pools: Arc::clone(&self.groups.pools),
             categories: Arc::clone(self.groups.categories.states()),
             quarantined: Arc::clone(self.groups.categories.quarantined()),
+            pages_of_uis: Arc::clone(&self.views.pages),
         }
     }
 

@@ -14,6 +14,7 @@ use crate::groups::pool::Pool;
 use crate::model::pattern::stem;
 use crate::model::{Bookable, Health, ResourceName, Stub};
 use crate::notifications::route::Route;
+use crate::protocol::page::PageView;
 use crate::protocol::snapshot::{Counts, ExperimentView, PoolView};
 use crate::suppressions::{SuppressionKind, SuppressionLookup, Suppressions};
 use crate::switching::availability::Resources;
@@ -28,6 +29,8 @@ pub(crate) struct Views {
     /// All experiments, sorted by stub.
     pub(crate) experiments: Arc<Vec<Arc<ExperimentView>>>,
     pub(crate) counts: Counts,
+    /// The pages that students open.
+    pub(crate) pages: Arc<Vec<PageView>>,
     pub(crate) derived: DerivedViews,
 }
 

@@ -61,6 +61,7 @@ impl Experiment {
             required: tally(true),
             others: tally(false),
             neighbours,
+            page_fails: self.page_issues().next().is_some(),
         }
     }
 

@@ -172,16 +172,27 @@ pub(crate) fn jump(
     }
 }
 
+/// What is observed of the pages on which students open an experiment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct PageFacts {
+    /// The pages that fail, as [`Issue::Page`], sorted.
+    pub(crate) issues: Vec<Issue>,
+    /// Whether there are pages, and each is of no use to any visitor.
+    pub(crate) is_gone: bool,
+}
+
 /// An experiment's health and what is wrong with it: the table in `docs/architecture.md`.
 ///
 /// `streams` gives each with whether it is required. `jump` is the remote login as it last was known, because the loss of the
-/// source is the source's story. `outage` says that relay has been silent beyond `HEALTH_OUTAGE_HOLD`.
+/// source is the source's story. `outage` says that relay has been silent beyond `HEALTH_OUTAGE_HOLD`. `pages.is_gone` makes it unusable,
+/// but not while nothing is known of its streams: then it may be labwatch that sees nothing.
 pub(crate) fn experiment<'a>(
     streams: impl Iterator<Item = (&'a Topic, bool, StreamHealth)>,
     jump: JumpHealth,
     outage: bool,
+    pages: &PageFacts,
 ) -> (Health, Vec<Issue>) {
-    let mut issues = Vec::new();
+    let mut issues = pages.issues.clone();
     let (mut bad, mut unknown) = (false, false);
     for (topic, required, health) in streams {
         let lost = matches!(health, StreamHealth::Silent | StreamHealth::Missing);
@@ -199,8 +210,12 @@ pub(crate) fn experiment<'a>(
     if jump == JumpHealth::Lost {
         issues.push(Issue::JumpLost);
     }
+    let no_page = pages.is_gone && !unknown;
+    if no_page {
+        issues.push(Issue::NoPage);
+    }
     issues.sort();
-    let health = match (bad, unknown) {
+    let health = match (bad || no_page, unknown) {
         (true, _) => Health::Down,
         (false, true) => Health::Unknown,
         (false, false) if issues.is_empty() => Health::Ok,
@@ -217,6 +232,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
+    use crate::model::{PageFault, PageName};
     use StreamHealth::{Active, Missing, Silent, Unknown};
 
     const TELLS: Telling = Telling {
@@ -369,13 +385,43 @@ mod tests {
                 .iter()
                 .map(|(t, h)| (t, true, *h))
                 .chain(oth.iter().map(|(t, h)| (t, false, *h)));
-            let (got, issues) = experiment(streams, jump, outage);
+            let (got, issues) = experiment(streams, jump, outage, &PageFacts::default());
             let got_codes: Vec<String> = issues.iter().map(Issue::code).collect();
             assert_eq!(
                 (got, got_codes),
                 (health, codes.into_iter().map(str::to_owned).collect()),
                 "{required:?} {others:?} {jump}"
             );
+        }
+    }
+
+    #[test]
+    fn every_row_of_the_pages() {
+        use Health::{Degraded, Down, Ok};
+        let topic = Topic::try_new("pend00-st-data").expect("a name");
+        let page = PageName::try_new("lab.example/ui/").expect("a name");
+        #[rustfmt::skip]
+        let rows = [
+            // a page fails, none is left, the required stream → health, codes of the issues
+            (false, false, Active, Ok, vec![]),
+            (true, false, Active, Degraded, vec!["unhealthy page lab.example/ui/"]),
+            (true, true, Active, Down, vec!["missing required page", "unhealthy page lab.example/ui/"]),
+            (true, false, Missing, Down, vec!["missing required pend00-st-data", "unhealthy page lab.example/ui/"]),
+            (true, false, Unknown, Health::Unknown, vec![]),
+            (true, true, Unknown, Health::Unknown, vec![]),
+        ];
+        for (fails, is_gone, stream, health, codes) in rows {
+            let fault = PageFault::Answers(404);
+            let issues = fails.then(|| Issue::Page(page.clone(), fault));
+            let pages = PageFacts {
+                issues: issues.into_iter().collect(),
+                is_gone,
+            };
+            let streams = [(&topic, true, stream)].into_iter();
+            let (got, issues) = experiment(streams, JumpHealth::Up, false, &pages);
+            let got_codes: Vec<String> = issues.iter().map(Issue::code).collect();
+            let got_codes: Vec<&str> = got_codes.iter().map(String::as_str).collect();
+            assert_eq!((got, got_codes), (health, codes), "{pages:?} {stream}");
         }
     }
 

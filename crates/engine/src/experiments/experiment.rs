@@ -1,6 +1,7 @@
 //! One experiment: what is observed of it, how it is evaluated, and the ring of its events.
 
 mod judgement;
+mod pages;
 mod recall;
 pub(crate) mod view;
 
@@ -8,12 +9,13 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::experiments::evaluate::{self, Evaluation, Heard, Presence, Telling};
+use crate::experiments::evaluate::{self, Evaluation, Heard, PageFacts, Presence, Telling};
 use crate::experiments::flapping::Flapping;
 use crate::experiments::hysteresis::Hysteresis;
 use crate::experiments::stream::{LastSeen, Stream};
 use crate::model::{Health, JumpHealth, Moment, ResourceName, Stub, Topic};
 use crate::protocol::event::{Event, Issue};
+use crate::protocol::page::PageView;
 use crate::protocol::policy::Policy;
 use crate::protocol::snapshot::LastConnection;
 
@@ -67,6 +69,9 @@ pub(crate) struct Experiment {
     /// When it was last found to be another than before.
     pub(crate) decided: Moment,
     pub(crate) issues: Vec<Issue>,
+    /// What is observed of its pages; `None` while book has not told them since the start.
+    pages: Option<PageFacts>,
+    page_views: Vec<PageView>,
     first_judged: bool,
     /// The number of the first of relay's latest reports that all show it lost.
     pub(crate) lost_at: Option<u64>,
@@ -103,6 +108,8 @@ impl Experiment {
             worst: None,
             decided: now,
             issues: Vec::new(),
+            pages: None,
+            page_views: Vec::new(),
             first_judged: false,
             lost_at: None,
             stale: true,

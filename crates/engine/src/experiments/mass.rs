@@ -11,6 +11,9 @@ pub(crate) const FEWEST: usize = 10;
 /// How long the second look over samples takes at most: then what it has shown until then counts.
 pub(crate) const SECOND_LOOK_WITHIN: Duration = Duration::from_secs(15);
 
+/// How far back the samples go that show whether a mass silence goes on: the longest sample, and a second look.
+const GOES_ON_WITHIN: Duration = Duration::from_secs(45);
+
 /// Experiments that were looked at, and those among them that are lost or silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Tally {
@@ -84,7 +87,7 @@ impl MassSilence {
                 }
             }
             (Self::Confirmed, _) => {
-                let goes_on = seen(now.before(SECOND_LOOK_WITHIN)).is_most();
+                let goes_on = seen(now.before(GOES_ON_WITHIN)).is_most();
                 let next = if goes_on { Self::Confirmed } else { Self::None };
                 (next, Verdict::Silent)
             }

@@ -7,6 +7,7 @@ pub(crate) mod flapping;
 pub(crate) mod fleet;
 pub(crate) mod hysteresis;
 pub(crate) mod mass;
+pub(crate) mod pages;
 pub(crate) mod sampling;
 pub(crate) mod stream;
 
@@ -16,13 +17,15 @@ use crate::protocol::policy::{Policy, Sampling};
 use crate::protocol::record::Record;
 use crate::sources::Sources;
 use fleet::Fleet;
+use pages::Pages;
 use sampling::Sampler;
 
-/// All experiments, and the sampling of their streams.
+/// All experiments, the sampling of their streams, and the pages that students open.
 #[derive(Debug, Clone)]
 pub(crate) struct Experiments {
     pub(crate) fleet: Fleet,
     pub(crate) sampler: Sampler,
+    pub(crate) pages: Pages,
     /// Whether streams are to be sampled.
     pub(crate) sampling: bool,
     /// Whether sampling was last recorded to keep up.
@@ -34,6 +37,7 @@ impl Experiments {
         Self {
             fleet: Fleet::new(),
             sampler: Sampler::new(now),
+            pages: Pages::new(now),
             sampling: false,
             sampling_recorded: None,
         }
@@ -52,6 +56,21 @@ impl Experiments {
     /// Whether streams are sampled now: a relay that reports nothing forwards nothing either.
     pub(crate) fn is_listening(&self, sources: &Sources, now: Moment) -> bool {
         self.sampling && sources.relay.telling(now).tells
+    }
+
+    /// Checks the pages that are due. While we are cut off no round begins.
+    pub(crate) fn maintain_pages(
+        &mut self,
+        policy: &Policy,
+        is_cut_off: bool,
+        now: Moment,
+        step: &mut Step,
+    ) {
+        if is_cut_off && !self.pages.is_in_round() {
+            return;
+        }
+        let due = self.pages.due(policy, now);
+        step.effects.extend(due.into_iter().map(Effect::CheckPage));
     }
 
     /// Samples what is due, and records when sampling begins or ends to keep up.
@@ -91,6 +110,9 @@ impl Experiments {
             .sampler
             .deadline(policy)
             .filter(|_| self.is_listening(sources, now));
-        [self.fleet.deadline(), sample].into_iter().flatten().min()
+        [self.fleet.deadline(), sample, self.pages.deadline(policy)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }

@@ -35,6 +35,16 @@ const BROKEN_AFTER: u32 = 10;
 /// After this many failures in a row of one stream, what was heard of it before says nothing any more.
 const FORGOTTEN_AFTER: u32 = 3;
 
+/// How many times more streams than otherwise are listened to at the same time while most of them seem to be silent: what is lost is to be
+/// known soon then, however many there are.
+const TIMES_MORE_IN_MASS: usize = 8;
+
+/// The most streams that are listened to at the same time, whatever the settings say.
+const MOST_AT_ONCE: usize = 64;
+
+/// How long a stream is listened to in a second look: its time is over before the second look is.
+const SECOND_LOOK_FOR: Duration = Duration::from_secs(10);
+
 /// The wait between samples while listening is broken.
 const BROKEN_PAUSE: Duration = Duration::from_secs(5);
 
@@ -76,6 +86,9 @@ pub(crate) struct Sampler {
     /// The latest sample of each stream that was not silent before.
     latest: BTreeMap<Topic, Latest>,
     mass: MassSilence,
+    /// Since when most of what is listened to seems to be silent, and how far the streams have been gone through since.
+    mass_since: Option<Moment>,
+    mass_cursor: usize,
     /// When the first sample of a second look began in which something was heard.
     heard_again: Option<Moment>,
     under_way: BTreeMap<Topic, UnderWay>,
@@ -100,6 +113,8 @@ impl Sampler {
             unconfirmed: BTreeMap::new(),
             latest: BTreeMap::new(),
             mass: MassSilence::None,
+            mass_since: None,
+            mass_cursor: 0,
             heard_again: None,
             under_way: BTreeMap::new(),
             failed: BTreeMap::new(),
@@ -155,7 +170,7 @@ impl Sampler {
         self.expire(now);
         self.refresh_order(fleet, now);
         let mut samples = Vec::new();
-        while self.under_way.len() < policy.sample_at_once {
+        while self.under_way.len() < self.at_once(policy) {
             let Some((topic, listen, is_proof)) = self.next(fleet, policy, now) else {
                 break;
             };
@@ -181,12 +196,11 @@ impl Sampler {
         if self.broken().is_some() && now < self.next_at {
             return None;
         }
-        if let Some((topic, quiet)) = self.next_doubt(policy) {
-            return Some((
-                topic,
-                silence(policy).saturating_sub(quiet).max(policy.sample_for),
-                true,
-            ));
+        let proof = self
+            .next_doubt(policy)
+            .or_else(|| self.next_in_mass(fleet, policy));
+        if let Some((topic, listen)) = proof {
+            return Some((topic, listen, true));
         }
         while let Some(topic) = self.returned.pop_front() {
             if !self.under_way.contains_key(&topic) && is_connected(fleet, &topic) {
@@ -211,32 +225,43 @@ impl Sampler {
         topic.map(|topic| (topic, policy.sample_for, false))
     }
 
-    /// Proofs take at most half of the places, so that the others still get their turn; all once it is confirmed that most are silent.
-    /// In a second look at a mass silence, the streams in question are listened to again first; what counts then is to hear of many soon.
+    /// How many streams are listened to at the same time now.
+    fn at_once(&self, policy: &Policy) -> usize {
+        match self.mass {
+            MassSilence::None => policy.sample_at_once,
+            MassSilence::Suspected { .. } | MassSilence::Confirmed => policy
+                .sample_at_once
+                .saturating_mul(TIMES_MORE_IN_MASS)
+                .min(MOST_AT_ONCE.max(policy.sample_at_once)),
+        }
+    }
+
+    /// A stream that may be silent, and how long it is to be listened to. Such proofs take at most half of the places, so that the others
+    /// still get their turn; all while most are silent. In a second look at that, the streams in question are listened to again first.
     fn next_doubt(&self, policy: &Policy) -> Option<(Topic, Duration)> {
         let proofs = self
             .under_way
             .values()
             .filter(|sample| sample.is_proof)
             .count();
-        let places = if self.mass == MassSilence::Confirmed {
-            policy.sample_at_once
-        } else {
-            policy.sample_at_once.div_ceil(2)
+        let places = match self.mass {
+            MassSilence::None => policy.sample_at_once.div_ceil(2),
+            MassSilence::Suspected { .. } | MassSilence::Confirmed => self.at_once(policy),
         };
         if proofs >= places {
             return None;
         }
         if let MassSilence::Suspected { since } = self.mass {
             let mut again = self.to_look_at_again(since);
-            let topic = again.find(|topic| !self.under_way.contains_key(*topic))?;
-            return Some((topic.clone(), silence(policy)));
+            let again = again.find(|topic| !self.under_way.contains_key(*topic));
+            if let Some(topic) = again {
+                return Some((topic.clone(), silence(policy).min(SECOND_LOOK_FOR)));
+            }
         }
-        let waiting = self
-            .doubts
-            .iter()
-            .find(|(topic, _)| !self.under_way.contains_key(*topic));
-        waiting.map(|(topic, doubt)| (topic.clone(), doubt.quiet))
+        let mut waiting = self.doubts.iter();
+        let (topic, doubt) = waiting.find(|(topic, _)| !self.under_way.contains_key(*topic))?;
+        let listen = silence(policy).saturating_sub(doubt.quiet);
+        Some((topic.clone(), listen.max(policy.sample_for)))
     }
 
     fn next_in_turn(&mut self, fleet: &Fleet, now: Moment) -> Option<Topic> {

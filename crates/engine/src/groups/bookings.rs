@@ -251,6 +251,7 @@ pub(crate) mod testing {
         Timetable {
             slots,
             bookings,
+            pages: Vec::new(),
             slots_read: Some(at(0)),
             bookings_read: Some(at(0)),
         }

@@ -10,6 +10,7 @@ mod health;
 pub(crate) mod index;
 mod moment;
 mod name;
+mod page;
 pub(crate) mod pattern;
 mod private;
 
@@ -20,5 +21,8 @@ pub use deceptive::{escape_deceptive, is_deceptive};
 pub use duration::{DurationError, format_duration, parse_duration, spell_duration};
 pub use health::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth};
 pub use moment::Moment;
-pub use name::{ComponentName, MAX_NAME_BYTES, NameError, ResourceName, RouteName, Stub, Topic};
+pub use name::{
+    ComponentName, MAX_NAME_BYTES, NameError, PageName, ResourceName, RouteName, Stub, Topic,
+};
+pub use page::{PageAddress, PageFault};
 pub use private::{Private, Visibility};

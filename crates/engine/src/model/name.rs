@@ -97,6 +97,10 @@ name! {
     ResourceName
 }
 name! {
+    /// What every reader may see of the address of a page that students open: its host and path, without the query.
+    PageName
+}
+name! {
     /// A stream's name in relay, `<stub>-<stream key>`, such as `pend00-st-data`.
     Topic
 }

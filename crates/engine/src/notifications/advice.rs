@@ -25,6 +25,8 @@ pub struct Facts {
     pub others: Tally,
     /// The experiments near it: behind the same network, or else of the same name stem. It is not one of them.
     pub neighbours: Neighbours,
+    /// Whether a page on which students open it fails.
+    pub page_fails: bool,
 }
 
 /// How many streams are in which state.
@@ -68,11 +70,13 @@ pub enum Pattern {
     OneStreamDownJumpUp,
     /// All streams are connected, and one sends nothing.
     SilentButConnected,
+    /// Login and streams are as they should be, and a page on which students open it fails.
+    PageFails,
 }
 
 impl Pattern {
     /// All patterns.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::WholeSiteLost,
         Self::BothDownNeighboursUp,
         Self::BothDown,
@@ -81,6 +85,7 @@ impl Pattern {
         Self::StreamsDownJumpUp,
         Self::OneStreamDownJumpUp,
         Self::SilentButConnected,
+        Self::PageFails,
     ];
 
     /// Its name in the settings, below `[advice]`.
@@ -95,6 +100,7 @@ impl Pattern {
             Self::StreamsDownJumpUp => "streams_down_jump_up",
             Self::OneStreamDownJumpUp => "one_stream_down_jump_up",
             Self::SilentButConnected => "silent_but_connected",
+            Self::PageFails => "page_fails",
         }
     }
 
@@ -107,12 +113,13 @@ impl Pattern {
     /// The pattern that the facts make; `None` when nothing is wrong or too little is known.
     #[must_use]
     pub fn of(facts: &Facts) -> Option<Self> {
-        match facts.jump {
+        let of_streams = match facts.jump {
             JumpHealth::Lost => Self::without_login(facts),
             JumpHealth::Up => Self::with_login(facts),
             JumpHealth::Unknown => (facts.all().missing == 0 && facts.all().silent > 0)
                 .then_some(Self::SilentButConnected),
-        }
+        };
+        of_streams.or(facts.page_fails.then_some(Self::PageFails))
     }
 
     fn without_login(facts: &Facts) -> Option<Self> {
@@ -181,6 +188,9 @@ impl Pattern {
             }
             Self::SilentButConnected => {
                 "It is connected but sends nothing: log in and look at the camera or the sensor."
+            }
+            Self::PageFails => {
+                "The experiment works, but not the page that students open: look at the server of the pages, and at the address in uis of book's manifest."
             }
         }
     }
@@ -344,6 +354,23 @@ mod tests {
             required: tally(required),
             others: tally(others),
             neighbours: Neighbours { up, lost },
+            page_fails: false,
+        }
+    }
+
+    #[test]
+    fn a_page_that_fails_counts_where_nothing_else_is_wrong() {
+        for (jump, required, expected) in [
+            (Up, "aa", Some(Pattern::PageFails)),
+            (Unknown, "aa", Some(Pattern::PageFails)),
+            (Up, "am", Some(Pattern::OneStreamDownJumpUp)),
+            (Lost, "aa", Some(Pattern::JumpDownStreamsUp)),
+        ] {
+            let facts = Facts {
+                page_fails: true,
+                ..facts(jump, required, "", (5, 0))
+            };
+            assert_eq!(Pattern::of(&facts), expected, "{facts:?}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! What notifications are made from: what there is to know of an experiment, what concerns the whole laboratory, and what surrounds it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -9,11 +10,14 @@ use crate::experiments::experiment::Experiment;
 use crate::experiments::fleet::Fleet;
 use crate::groups::Groups;
 use crate::groups::pool::Severity;
-use crate::model::{Bookable, Health, JumpHealth, Moment, Stub, Visibility, spell_time_in};
-use crate::notifications::correlation::Cause;
+use crate::model::{
+    Bookable, Health, JumpHealth, Moment, PageFault, PageName, Stub, Visibility, spell_time_in,
+};
+use crate::notifications::correlation::{Cause, FEWEST_OF_A_CAUSE};
 use crate::notifications::own;
 use crate::notifications::pending::Pending;
 use crate::notifications::route::Route;
+use crate::protocol::event::Issue;
 use crate::protocol::snapshot::{Counts, RouteView};
 use crate::protocol::state::{Alert, Known};
 use crate::protocol::summary::{AlertLine, Background, Line, Summary};
@@ -141,10 +145,11 @@ impl NotificationContext<'_> {
         }
         summary.news.sort_by_key(urgency);
         summary.problems.sort_by_key(urgency);
-        summary.background.causes = self
-            .causes_of_new(summary)
+        let causes = self.causes_of_new(summary);
+        summary.background.causes = causes
             .iter()
             .map(cause_words)
+            .chain(pages_of_new(summary))
             .collect();
     }
 
@@ -260,6 +265,25 @@ fn urgency(line: &Line) -> (bool, Timestamp, Stub) {
             .unwrap_or(Timestamp::MAX),
         line.stub.clone(),
     )
+}
+
+/// The pages that fail and that several of the news have in common.
+fn pages_of_new(summary: &Summary) -> Vec<String> {
+    let mut opened_on: BTreeMap<(&PageName, PageFault), usize> = BTreeMap::new();
+    for line in &summary.news {
+        let is_new = |(issue, _): &(&Issue, _)| !line.notified_issues.contains(issue);
+        let pages = line.issues.iter().filter_map(|it| Some((it, it.page()?)));
+        for (_, page) in pages.filter(is_new) {
+            *opened_on.entry(page).or_default() += 1;
+        }
+    }
+    let common = opened_on
+        .into_iter()
+        .filter(|(_, count)| *count >= FEWEST_OF_A_CAUSE);
+    let words = common.map(|((page, fault), count)| {
+        format!("{count} experiments are opened on one page, which {fault}: {page}")
+    });
+    words.collect()
 }
 
 fn cause_words(cause: &Cause) -> String {

@@ -1,5 +1,6 @@
 //! What the canary shows of relay: whether labwatch's own messages arrive, and how long they take.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The upper bounds of the histogram of times, in milliseconds.
@@ -35,6 +36,20 @@ impl Forwarding {
     }
 }
 
+/// How many minutes of the last hour are told apart.
+pub const CANARY_MINUTES: usize = 60;
+
+/// One minute of the canary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CanaryMinute {
+    /// How many messages arrived.
+    pub arrived: u32,
+    /// How many did not.
+    pub lost: u32,
+    /// The median of those that arrived; `None` when none did.
+    pub median: Option<Duration>,
+}
+
 /// The canary as it stands.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CanaryView {
@@ -48,6 +63,8 @@ pub struct CanaryView {
     pub p99: Option<Duration>,
     /// Which part of the messages of the last hour did not arrive, from 0 to 1; `None` when none was sent.
     pub loss: Option<f64>,
+    /// The minutes of the last hour, oldest first, at most [`CANARY_MINUTES`].
+    pub minutes: Arc<[CanaryMinute]>,
     /// How many messages took at most as long as each of [`CANARY_BOUNDS_MS`], and longer than the bound before; the last counts those that
     /// took longer than all. Since the start.
     pub counts: [u64; CANARY_BOUNDS_MS.len() + 1],

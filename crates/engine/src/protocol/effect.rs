@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::model::{
-    Availability, Bookable, ResourceName, SourceName, Stub, Topic, format_duration,
+    Availability, Bookable, PageAddress, ResourceName, SourceName, Stub, Topic, format_duration,
 };
 use crate::protocol::audience::Notification;
 use crate::protocol::record::Record;
@@ -44,6 +44,8 @@ pub enum Effect {
     Reconnect(SourceName),
     /// Sample a stream; the answer is `Input::Sampled`.
     Sample(Sample),
+    /// Check a page that students open; the answer is `Input::PageChecked`.
+    CheckPage(PageAddress),
 }
 
 /// What the feed of relay or jump can be told to do.
@@ -95,6 +97,7 @@ impl fmt::Display for Effect {
                 sample.topic,
                 format_duration(sample.listen)
             ),
+            Self::CheckPage(page) => write!(f, "check the page {page}"),
         }
     }
 }

@@ -17,6 +17,7 @@ impl Snapshot {
             at,
             started: at,
             role: Role::Leader,
+            is_shadow: false,
             changed: 0,
             experiments: Arc::default(),
             counts: Counts::default(),
@@ -49,6 +50,7 @@ impl Snapshot {
             pools: Arc::default(),
             categories: Arc::default(),
             quarantined: Arc::default(),
+            pages_of_uis: Arc::default(),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::model::{Health, JumpHealth, SourceName, StreamHealth, Topic};
+use crate::model::{Health, JumpHealth, PageFault, PageName, SourceName, StreamHealth, Topic};
 
 /// A change of an experiment's health, causes or remote login, as it was at that moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -60,6 +60,8 @@ pub enum Why {
     Steady,
     /// The rules by which it is evaluated changed.
     Rules,
+    /// A page on which students open it fails, or works again.
+    Page,
 }
 
 impl fmt::Display for Why {
@@ -79,6 +81,7 @@ impl fmt::Display for Why {
             Self::Flaps => write!(f, "it comes and goes too often"),
             Self::Steady => write!(f, "it has stopped coming and going"),
             Self::Rules => write!(f, "the rules were changed"),
+            Self::Page => write!(f, "a page that students open was checked"),
         }
     }
 }
@@ -90,13 +93,30 @@ pub enum Issue {
     Required(Topic, StreamHealth),
     /// Relay has reported nothing for `HEALTH_OUTAGE_HOLD`, so the required streams count as lost.
     RelayOutage,
+    /// No page that students open works, and `UI_CHECK` asks for one.
+    NoPage,
     /// The remote login is lost.
     JumpLost,
     /// A stream that is not required is silent or missing.
     Other(Topic, StreamHealth),
+    /// A page on which students open it fails.
+    Page(PageName, PageFault),
 }
 
 impl Issue {
+    /// The page that fails, and how, where it is one.
+    #[must_use]
+    pub fn page(&self) -> Option<(&PageName, PageFault)> {
+        match self {
+            Self::Page(page, fault) => Some((page, *fault)),
+            Self::Required(..)
+            | Self::RelayOutage
+            | Self::NoPage
+            | Self::JumpLost
+            | Self::Other(..) => None,
+        }
+    }
+
     /// The issue in the codes of the program that labwatch replaces: `missing jump`, `missing required <topic>`, `unhealthy <topic>`.
     #[must_use]
     pub fn code(&self) -> String {
@@ -105,6 +125,8 @@ impl Issue {
             Self::Required(topic, _) | Self::Other(topic, _) => format!("unhealthy {topic}"),
             Self::RelayOutage => "relay outage".to_owned(),
             Self::JumpLost => "missing jump".to_owned(),
+            Self::NoPage => "missing required page".to_owned(),
+            Self::Page(page, _) => format!("unhealthy page {page}"),
         }
     }
 }
@@ -120,6 +142,8 @@ impl fmt::Display for Issue {
             Self::RelayOutage => write!(f, "relay has been silent for too long"),
             Self::JumpLost => write!(f, "remote login is lost"),
             Self::Other(topic, health) => write!(f, "{topic} is {health} (not required)"),
+            Self::NoPage => write!(f, "no page that students open works"),
+            Self::Page(page, fault) => write!(f, "the page that students open {fault}: {page}"),
         }
     }
 }

@@ -6,12 +6,15 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{Availability, CallError, ConnectError, ResourceName, SourceName, Stub, Topic};
+use crate::model::{
+    Availability, CallError, ConnectError, PageAddress, ResourceName, SourceName, Stub, Topic,
+};
 use crate::notifications::route::Channel;
 use crate::protocol::audience::Delivered;
 use crate::protocol::canary::CanaryView;
 use crate::protocol::category::ComponentHealth;
 use crate::protocol::command::Order;
+use crate::protocol::page::{PageOutcome, PageUse};
 use crate::protocol::report::Report;
 use crate::protocol::rules::Rules;
 
@@ -41,6 +44,13 @@ pub enum Input {
         topic: Topic,
         /// What came of it.
         outcome: SampleOutcome,
+    },
+    /// What checking a page came to: the answer to `Effect::CheckPage`.
+    PageChecked {
+        /// The page.
+        page: PageAddress,
+        /// What came of it.
+        outcome: PageOutcome,
     },
     /// What the canary shows of relay: at each change, and now and then for its figures.
     Canary(Arc<CanaryView>),
@@ -129,6 +139,8 @@ pub struct Timetable {
     pub slots: Vec<Slot>,
     /// What is booked and not cancelled, sorted by start. May hold bookings that have ended since.
     pub bookings: Vec<Booking>,
+    /// The pages that students open, each once, sorted; read with the slots.
+    pub pages: Vec<PageUse>,
     /// When the slots were last read; `None` when they never were.
     pub slots_read: Option<Timestamp>,
     /// When the bookings were last read; `None` when they never were.

@@ -1,5 +1,6 @@
 //! What goes into the engine and what comes out of it: types without decisions.
 
+pub mod alert;
 pub mod audience;
 pub mod canary;
 pub mod category;
@@ -10,6 +11,7 @@ pub mod event;
 pub mod input;
 mod kept_message;
 pub mod notified;
+pub mod page;
 pub mod policy;
 pub mod record;
 pub mod record_words;

@@ -34,6 +34,10 @@ pub struct Policy {
     pub sample_at_once: usize,
     /// `SAMPLE_FOR`: how long a stream is listened to at most.
     pub sample_for: Duration,
+    /// `UI_CHECK_EVERY`: how often the pages that students open are checked. `None`: never.
+    pub ui_check_every: Option<Duration>,
+    /// `UI_CHECK=required`: an experiment of which no page works is unusable.
+    pub ui_required: bool,
     /// `QUERY_BOOK_EVERY`: how often book is polled, for evaluating how old its last answer may be.
     pub query_book_every: Duration,
 }
@@ -75,6 +79,8 @@ impl Default for Policy {
             sample: Sampling::Auto,
             sample_at_once: 8,
             sample_for: Duration::from_secs(2),
+            ui_check_every: Some(Duration::from_secs(5 * 60)),
+            ui_required: false,
             query_book_every: Duration::from_secs(15 * 60),
         }
     }

@@ -7,13 +7,16 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::groups::booking_history::BookingChange;
-use crate::model::{Health, Private, ResourceName, RouteName, SourceHealth, SourceName, Stub};
+use crate::model::{
+    Health, PageName, Private, ResourceName, RouteName, SourceHealth, SourceName, Stub,
+};
 use crate::protocol::audience::{Delivered, Lane, Notification};
 use crate::protocol::category::{CategoryState, Cause};
 use crate::protocol::command::{ManualOverride, Order, Receipt};
 use crate::protocol::effect::Switch;
 use crate::protocol::event::Event;
 use crate::protocol::input::{DeliveryFault, SwitchOutcome};
+use crate::protocol::page::PageHealth;
 use crate::protocol::state::Notified;
 use crate::suppressions::{Ended, SuppressionEntry, SuppressionId};
 
@@ -113,6 +116,19 @@ pub enum Record {
         lost: usize,
         /// Of how many that were looked at.
         of: usize,
+    },
+    /// What is known of a page that students open changed.
+    Page {
+        /// Its host and path.
+        page: PageName,
+        /// How it is now.
+        health: PageHealth,
+        /// What the check showed.
+        note: String,
+        /// The same with what the system said.
+        said: Private<String>,
+        /// How many resources are opened on it.
+        resources: usize,
     },
     /// A new message is about to be sent.
     Notifying(Notification),
@@ -229,7 +245,12 @@ impl Record {
                 Level::Warn
             }
             Self::Manifest(ManifestChange::Lost) | Self::Blind(true) => Level::Error,
+            Self::Page {
+                health: PageHealth::Works,
+                ..
+            } => Level::Info,
             Self::SecondLook { .. }
+            | Self::Page { .. }
             | Self::Sampling {
                 keeps_up: false, ..
             } => Level::Warn,

@@ -74,6 +74,16 @@ impl Record {
                 f,
                 "{lost} of {of} experiments are lost at once: nothing is withdrawn before a second look shows the same"
             ),
+            Self::Page {
+                page,
+                note,
+                said,
+                resources,
+                ..
+            } => {
+                let said = said.show(reader).unwrap_or(note);
+                write!(f, "the page {page} of {resources} resources {said}")
+            }
             Self::Notifying(notification) => write!(f, "{}", notification.summary),
             Self::Retrying { id, route, attempt } => {
                 write!(f, "message #{id} to {route} is sent again, attempt {attempt}")

@@ -21,6 +21,7 @@ use crate::protocol::category::CategoryStates;
 use crate::protocol::command::ManualOverride;
 use crate::protocol::event::{Event, Issue};
 use crate::protocol::input::{Link, Quarantined, Role};
+use crate::protocol::page::PageView;
 use crate::protocol::report::{Report, Traffic};
 pub use crate::protocol::route_view::{RouteView, ToldView, UnreachedView};
 use crate::suppressions::{ActiveSuppressions, NoteView, Suppression};
@@ -36,6 +37,8 @@ pub struct Snapshot {
     pub started: Timestamp,
     /// Whether this replica may act.
     pub role: Role,
+    /// Whether what it decides is recorded and not carried out, beside another monitor that acts.
+    pub is_shadow: bool,
     /// The version at which the experiments, the pools, the holds or the causes were last other than before.
     pub changed: u64,
     /// All experiments, sorted by stub.
@@ -72,6 +75,8 @@ pub struct Snapshot {
     pub categories: Arc<CategoryStates>,
     /// Experiments that stay withdrawn until a category is opened.
     pub quarantined: Arc<Quarantined>,
+    /// The pages that students open, sorted; empty while they are not checked.
+    pub pages_of_uis: Arc<Vec<PageView>>,
 }
 
 impl Snapshot {
@@ -197,6 +202,8 @@ pub struct ExperimentView {
     pub jump_last: Option<Arc<LastConnection>>,
     /// Its streams, sorted by topic.
     pub streams: Vec<StreamView>,
+    /// The pages on which students open it, sorted; empty while they are not checked.
+    pub pages: Vec<PageView>,
     /// When it was first seen.
     pub first_seen: Timestamp,
     /// Until when it has its start-up grace; `None` when that is over.

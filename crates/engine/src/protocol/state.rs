@@ -1,7 +1,6 @@
 //! What the engine must still know after a restart: a map of small values. A step returns the entries that changed; the map is what an
 //! engine is resumed from.
 
-use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -11,7 +10,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::groups::booking_history::Booked;
 use crate::groups::holds::Hold;
-use crate::model::{ComponentName, Health, JumpHealth, ResourceName, RouteName, SourceName, Stub};
+use crate::model::{Health, JumpHealth, ResourceName, RouteName, SourceName, Stub};
+pub use crate::protocol::alert::Alert;
 use crate::protocol::audience::Lane;
 use crate::protocol::category::CategoryState;
 use crate::protocol::command::ManualOverride;
@@ -325,68 +325,4 @@ pub struct Known {
     pub listed: bool,
     /// Since when it is bad.
     pub bad_since: Option<Timestamp>,
-}
-
-/// Something that concerns the whole laboratory, or a component. The order is that in a mail.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub enum Alert {
-    /// All sources are silent: we are cut off.
-    Blind,
-    /// A source reports nothing.
-    Source(SourceName),
-    /// Book has lost its manifest.
-    ManifestLost,
-    /// Streams cannot be sampled as often as the rule needs.
-    Sampling,
-    /// A part of labwatch or an outside service does not work.
-    Component(ComponentName),
-}
-
-/// What the word of a component's alert begins with; its name follows.
-const COMPONENT: &str = "component/";
-
-impl Alert {
-    /// All that are about the laboratory.
-    pub const OF_LABORATORY: [Self; 6] = [
-        Self::Blind,
-        Self::Source(SourceName::Relay),
-        Self::Source(SourceName::Jump),
-        Self::Source(SourceName::Book),
-        Self::ManifestLost,
-        Self::Sampling,
-    ];
-
-    /// A word for it that stays the same.
-    #[must_use]
-    pub fn word(&self) -> Cow<'static, str> {
-        Cow::Borrowed(match self {
-            Self::Blind => "blind",
-            Self::Source(name) => name.as_str(),
-            Self::ManifestLost => "manifest",
-            Self::Sampling => "sampling",
-            Self::Component(name) => return Cow::Owned(format!("{COMPONENT}{name}")),
-        })
-    }
-}
-
-impl From<Alert> for String {
-    fn from(alert: Alert) -> Self {
-        alert.word().into_owned()
-    }
-}
-
-impl TryFrom<String> for Alert {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let component = text.strip_prefix(COMPONENT);
-        if let Some(name) = component.and_then(|name| ComponentName::try_new(name).ok()) {
-            return Ok(Self::Component(name));
-        }
-        let known = Self::OF_LABORATORY
-            .into_iter()
-            .find(|alert| alert.word() == text);
-        known.ok_or(text)
-    }
 }

@@ -93,7 +93,7 @@ impl ActiveSuppressions {
         let silences = self
             .silences
             .values()
-            .filter(|silence| at < silence.until)
+            .filter(|silence| silence.holds(at))
             .map(|silence| &silence.pattern);
         let open = self
             .windows()
@@ -114,7 +114,7 @@ impl ActiveSuppressions {
             .values()
             .filter_map(|(_, entry)| entry.until);
         let ends = acknowledged
-            .chain(self.silences.values().map(|entry| entry.until))
+            .chain(self.silences.values().flat_map(Silence::changes))
             .filter(|end| *end > at);
         let windows = self
             .windows()
@@ -300,7 +300,7 @@ impl ActiveSuppressions {
         let holding = self
             .silences
             .iter()
-            .filter(|(_, silence)| at < silence.until && silence.pattern.matches(stub));
+            .filter(|(_, silence)| silence.holds(at) && silence.pattern.matches(stub));
         let (
             id,
             Silence {

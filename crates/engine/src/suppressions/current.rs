@@ -53,7 +53,8 @@ impl Current {
                     schedule.last_occurrence(at),
                     schedule.open_until(at).is_some(),
                 ),
-                SuppressionEntry::Acknowledgement(_) | SuppressionEntry::Silence(_) => {
+                SuppressionEntry::Silence(silence) => (None, None, silence.holds(at)),
+                SuppressionEntry::Acknowledgement(_) => {
                     (None, None, entry.over_at().is_none_or(|end| at < end))
                 }
             };

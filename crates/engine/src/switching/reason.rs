@@ -27,7 +27,11 @@ pub(crate) fn to_be_inspected() -> String {
 pub(crate) fn comes_and_goes(stub: &Stub, issues: &[Issue]) -> String {
     let required = issues.iter().filter_map(|issue| match issue {
         Issue::Required(topic, _) => Some(carried(stub, topic)),
-        Issue::RelayOutage | Issue::JumpLost | Issue::Other(..) => None,
+        Issue::RelayOutage
+        | Issue::NoPage
+        | Issue::JumpLost
+        | Issue::Other(..)
+        | Issue::Page(..) => None,
     });
     let what = match required.collect::<Vec<_>>() {
         names if names.is_empty() => "it comes and goes".to_owned(),
@@ -61,6 +65,9 @@ pub(crate) fn withdrawn(stub: &Stub, issues: &[Issue]) -> String {
                     list(&silent)
                 )
             }
+            (true, true) if issues.contains(&Issue::NoPage) => {
+                "its web page cannot be opened".to_owned()
+            }
             (true, true) => "it is not working".to_owned(),
         }
     };
@@ -73,7 +80,12 @@ pub(crate) fn withdrawn(stub: &Stub, issues: &[Issue]) -> String {
 fn streams(stub: &Stub, issues: &[Issue], health: StreamHealth) -> Vec<String> {
     let of_health = issues.iter().filter_map(|issue| match issue {
         Issue::Required(topic, is) if *is == health => Some(topic),
-        Issue::Required(..) | Issue::RelayOutage | Issue::JumpLost | Issue::Other(..) => None,
+        Issue::Required(..)
+        | Issue::RelayOutage
+        | Issue::NoPage
+        | Issue::JumpLost
+        | Issue::Other(..)
+        | Issue::Page(..) => None,
     });
     of_health.map(|topic| carried(stub, topic)).collect()
 }

@@ -163,6 +163,7 @@ impl World {
         let timetable = Timetable {
             slots: slots.collect(),
             bookings: self.bookings.clone(),
+            pages: Vec::new(),
             slots_read: Some(self.now.wall()),
             bookings_read: Some(self.now.wall()),
         };

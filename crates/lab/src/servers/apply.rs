@@ -87,6 +87,9 @@ impl Lab {
             Fault::Http(Place::Api(Server::Book), path, how) => {
                 self.book.set_http(path, how.clone());
             }
+            Fault::Http(Place::Api(Server::Pages), path, how) => {
+                self.pages.set_http(path, how.clone());
+            }
             Fault::Http(place, path, how) => {
                 self.station(place.server())?
                     .set_http(*place, path, how.clone());
@@ -108,6 +111,7 @@ impl Lab {
             Server::Jump => self.jump.kill().await,
             Server::Relay => self.relay.kill().await,
             Server::Mail => self.mail.refuse().await,
+            Server::Pages => self.pages.close().await,
         }
     }
 
@@ -121,6 +125,7 @@ impl Lab {
         match server {
             Server::Book => self.book.refuse(false).await?,
             Server::Mail => self.mail.open_again().await?,
+            Server::Pages => self.pages.refuse(false).await?,
             Server::Jump if self.jump.start_again().await? => {
                 self.fleet().return_to_jump(now, wait);
             }
@@ -144,6 +149,7 @@ impl Lab {
                 Ok(())
             }
             Server::Mail => self.mail.open_again().await,
+            Server::Pages => self.pages.refuse(refuse).await,
             Server::Jump | Server::Relay => self.station(server)?.refuse(refuse).await,
         }
     }
@@ -160,6 +166,7 @@ impl Lab {
             Server::Jump => self.jump.hub.set_mood(mood),
             Server::Relay => self.relay.hub.set_mood(mood),
             Server::Mail => self.mail.set_mood(mail),
+            Server::Pages => self.pages.freeze(frozen),
         }
     }
 
@@ -197,7 +204,7 @@ impl Lab {
         match server {
             Server::Jump => Ok(&self.jump),
             Server::Relay => Ok(&self.relay),
-            Server::Book | Server::Mail => Err(LabError::NotFor(server)),
+            Server::Book | Server::Mail | Server::Pages => Err(LabError::NotFor(server)),
         }
     }
 

@@ -1,6 +1,6 @@
 //! The simulated book: the answers of its admin API. Forgets everything when it is restarted, as the real one does.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
@@ -51,6 +51,8 @@ struct Office {
     refuses_tokens: Mutex<bool>,
     store: Mutex<Store>,
     faults: watch::Sender<HttpFaults>,
+    /// Where the pages are that students open.
+    pages: String,
     /// From when its bookings are counted, where it has some.
     booked_from: Option<Timestamp>,
 }
@@ -71,8 +73,8 @@ impl Store {
 }
 
 impl BookServer {
-    /// Takes the port and starts, without a manifest.
-    pub async fn start(plan: &Plan) -> Result<Self, LabError> {
+    /// Takes the port and starts, without a manifest. Students open its experiments on pages below the address `pages`.
+    pub async fn start(plan: &Plan, pages: &str) -> Result<Self, LabError> {
         let (door, listener) = Door::bind(Server::Book, plan.ports.book).await?;
         let audience = plan
             .audiences
@@ -84,6 +86,7 @@ impl BookServer {
         let office = Office {
             audience,
             secret,
+            pages: pages.to_owned(),
             store: Mutex::default(),
             refuses_tokens: Mutex::default(),
             faults: watch::Sender::default(),
@@ -306,22 +309,34 @@ impl Office {
     fn whole_manifest(&self) -> Answer {
         let store = self.store();
         let slot = |(name, resource): (&String, &Resource)| {
-            let kind = resource
-                .topic_stub
-                .trim_end_matches(|c: char| c.is_ascii_digit());
+            let kind = kind_of(resource);
             let slot = json!({"resource": name, "policy": "p-lab", "ui_set": format!("us-{kind}"), "window": "w-always"});
             (format!("sl-{}", resource.topic_stub), slot)
         };
         let slots: BTreeMap<String, serde_json::Value> =
             store.book.manifest().iter().map(slot).collect();
-        said(&json!({"resources": store.book.manifest(), "slots": slots}))
+        let kinds: BTreeSet<&str> = store.book.manifest().values().map(kind_of).collect();
+        let ui = |kind: &&str| {
+            let url = format!(
+                "{}/ui/{kind}/?streams={{{{streams}}}}&exp={{{{exp}}}}&course=everyone",
+                self.pages
+            );
+            let ui = json!({"description": "d-ui", "url": url, "streams_required": []});
+            (format!("ui-{kind}"), ui)
+        };
+        let ui_set = |kind: &&str| (format!("us-{kind}"), json!({"uis": [format!("ui-{kind}")]}));
+        let uis: BTreeMap<String, serde_json::Value> = kinds.iter().map(ui).collect();
+        let ui_sets: BTreeMap<String, serde_json::Value> = kinds.iter().map(ui_set).collect();
+        said(&json!({
+            "resources": store.book.manifest(), "slots": slots, "uis": uis, "ui_sets": ui_sets,
+        }))
     }
 
     /// The counts of the real one's own example: apart from the resources, what a small manifest has.
     fn status(&self) -> Answer {
         let store = self.store();
         let resources = store.book.manifest().len();
-        let streams: std::collections::BTreeSet<&String> = store
+        let streams: BTreeSet<&String> = store
             .book
             .manifest()
             .values()
@@ -338,6 +353,12 @@ impl Office {
             "streams": streams.len(), "ui_sets": one, "uis": one, "users": 0, "windows": one,
         }))
     }
+}
+
+/// What an experiment is called but for its number.
+fn kind_of(resource: &Resource) -> &str {
+    let stub = resource.topic_stub.as_str();
+    stub.trim_end_matches(|c: char| c.is_ascii_digit())
 }
 
 /// Anything else is false, without a word about it.

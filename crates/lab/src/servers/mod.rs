@@ -1,4 +1,5 @@
-//! The laboratory on real sockets: book, jump and relay, speaking their real protocols, and a server that catches mail.
+//! The laboratory on real sockets: book, jump and relay, speaking their real protocols, the pages that students open, and a server that
+//! catches mail.
 //!
 //! It never reaches beyond 127.0.0.1.
 
@@ -14,6 +15,7 @@ mod frames;
 mod http;
 mod hub;
 mod mail;
+mod pages;
 mod play;
 mod quirks;
 mod report;
@@ -42,6 +44,7 @@ use crate::model::{Fleet, Manifest, Resource};
 use crate::plan::{ExperimentPlan, Plan};
 use book::BookServer;
 use hub::{Hub, Kind, Pace, STATS, SharedFleet};
+use pages::PagesServer;
 use station::{Setup, Station};
 
 /// Who mails the maintainers of the simulated laboratory, and who they are.
@@ -56,6 +59,7 @@ pub struct Lab {
     jump: Station,
     book: BookServer,
     mail: MailCatcher,
+    pages: PagesServer,
 }
 
 impl Lab {
@@ -67,7 +71,8 @@ impl Lab {
         let fleet = Arc::new(Mutex::new(Fleet::new(&plan.experiments, Timestamp::now())));
         let relay = Station::start(relay_setup(&plan, Arc::clone(&fleet))).await?;
         let jump = Station::start(jump_setup(&plan, Arc::clone(&fleet))).await?;
-        let book = BookServer::start(&plan).await?;
+        let pages = PagesServer::start(plan.ports.pages).await?;
+        let book = BookServer::start(&plan, &pages.address()).await?;
         let mail = MailCatcher::start_on(plan.ports.mail).await?;
         let lab = Self {
             plan,
@@ -76,6 +81,7 @@ impl Lab {
             jump,
             book,
             mail,
+            pages,
         };
         lab.upload_manifest();
         Ok(lab)
@@ -83,7 +89,7 @@ impl Lab {
 
     /// Stops everything and waits until it has.
     pub async fn stop(self) {
-        for server in [Server::Relay, Server::Jump, Server::Book, Server::Mail] {
+        for server in Server::ALL {
             self.kill(server).await;
         }
     }
@@ -126,6 +132,7 @@ impl Lab {
             Server::Jump => format!("http://{}", self.jump.host()),
             Server::Relay => format!("http://{}", self.relay.host()),
             Server::Mail => format!("smtp://{}", self.mail.addr()),
+            Server::Pages => self.pages.address(),
         }
     }
 
@@ -135,7 +142,7 @@ impl Lab {
             Server::Book => self.book.audience(),
             Server::Jump => self.jump.audience(),
             Server::Relay => self.relay.audience(),
-            Server::Mail => "",
+            Server::Mail | Server::Pages => "",
         }
     }
 
@@ -168,12 +175,17 @@ impl Lab {
         self.book.journal()
     }
 
+    /// Every request for a page so far, oldest first, as method and address without the host.
+    pub fn page_requests(&self) -> Vec<String> {
+        self.pages.requests()
+    }
+
     /// How many clients listen to a server's reports now.
     pub fn listeners(&self, server: Server) -> usize {
         match server {
             Server::Jump => self.jump.hub.listeners(STATS),
             Server::Relay => self.relay.hub.listeners(STATS),
-            Server::Book | Server::Mail => 0,
+            Server::Book | Server::Mail | Server::Pages => 0,
         }
     }
 

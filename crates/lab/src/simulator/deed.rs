@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use engine::model::{ResourceName, SourceName};
 use engine::{
-    Command, Input, Link, NamePattern, Order, Role, Rules, Schedule, Scope, SuppressionId,
+    Command, Input, Link, NamePattern, Order, PageOutcome, Role, Rules, Schedule, Scope,
+    SuppressionId,
 };
 use jiff::Timestamp;
 
@@ -43,6 +44,10 @@ pub enum Deed {
     Route(String, Mood),
     /// How samples go.
     Samples(Mood),
+    /// Book tells its pages from now on: one for each kind of experiment.
+    Pages,
+    /// What every check of a page comes to, whatever the pages do; `None`: what they do.
+    PagesShow(Option<PageOutcome>),
     /// There is a canary from now on.
     Canary,
     /// The wall clock is set, by so many seconds.

@@ -6,7 +6,7 @@ use engine::model::{CallError, ConnectError, SourceName};
 use engine::{Input, Link};
 
 use super::{Event, Simulator, steady};
-use crate::{Fault, Forwarding, Server, Timeline};
+use crate::{Fault, Forwarding, Place, Server, Timeline};
 
 /// How long the experiments take to return to a restarted server, and how far apart they come.
 const RETURN_WITHIN: Duration = Duration::from_secs(8);
@@ -37,6 +37,7 @@ impl Simulator {
             | Fault::UploadNothing
             | Fault::UploadBookings => true,
             Fault::Kill(server) | Fault::Start(server) => *server != Server::Mail,
+            Fault::Http(place, ..) => *place == Place::Api(Server::Pages),
             Fault::Blink(server) | Fault::Mute(server, _) | Fault::LeaveOut(server, _) => {
                 matches!(server, Server::Relay | Server::Jump)
             }
@@ -50,8 +51,7 @@ impl Simulator {
             | Fault::Unreadable(..)
             | Fault::Garbled(..)
             | Fault::CloseAfterReport(..)
-            | Fault::Deny(_)
-            | Fault::Http(..) => false,
+            | Fault::Deny(_) => false,
         }
     }
 
@@ -74,6 +74,9 @@ impl Simulator {
                 self.fail_book(true, plan);
             }
             Fault::Start(Server::Book) => self.fail_book(false, plan),
+            Fault::Kill(Server::Pages) => self.pages.refuse = true,
+            Fault::Start(Server::Pages) => self.pages.refuse = false,
+            Fault::Http(Place::Api(Server::Pages), path, how) => self.pages.set(path, how),
             Fault::Kill(server) => {
                 return named(*server).map_or_else(Vec::new, |name| self.dies(name));
             }
@@ -203,6 +206,6 @@ fn named(server: Server) -> Option<SourceName> {
     match server {
         Server::Relay => Some(SourceName::Relay),
         Server::Jump => Some(SourceName::Jump),
-        Server::Book | Server::Mail => None,
+        Server::Book | Server::Mail | Server::Pages => None,
     }
 }

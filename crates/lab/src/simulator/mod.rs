@@ -5,6 +5,7 @@ mod canary;
 mod deed;
 mod faults;
 mod outcomes;
+mod pages;
 mod reports;
 
 pub use deed::{Deed, Mood, Wanted};
@@ -13,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use engine::model::{CallError, Moment, SourceName};
+use engine::model::{CallError, Moment, PageAddress, SourceName};
 use engine::{Effect, Input, Link, Record, Sample, SampleOutcome, State, StateChange, Switch};
 use jiff::{SignedDuration, Timestamp};
 
@@ -22,6 +23,7 @@ use crate::plan::{ExperimentPlan, StreamPlan};
 use crate::{Forwarding, Timeline, World};
 use canary::CANARY_EVERY;
 use deed::ordered;
+use pages::Pages;
 
 /// What came out of the engine.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +57,8 @@ pub enum Event {
     Sings(u32),
     /// A sample is at its end.
     Sampled(Sample),
+    /// A check of a page is at its end.
+    Checked(PageAddress),
 }
 
 #[derive(Debug, Clone)]
@@ -111,6 +115,7 @@ pub struct Simulator {
     mail: Mood,
     routes: BTreeMap<String, Mood>,
     samples: Mood,
+    pages: Pages,
     /// Whether there is a canary, and what it showed last.
     canary: Option<engine::Forwarding>,
     next_attempt: u64,
@@ -144,6 +149,7 @@ impl Default for Simulator {
             mail: Mood::Works,
             routes: BTreeMap::new(),
             samples: Mood::Works,
+            pages: Pages::default(),
             canary: None,
             next_attempt: 0,
             switching: BTreeMap::new(),
@@ -198,7 +204,11 @@ impl Simulator {
         if self.book_fails {
             return vec![Input::BookFailed(CallError::TimedOut)];
         }
-        vec![Input::Book(self.book.reading())]
+        let timetable = self.pages.timetable(&self.book);
+        [Input::Book(self.book.reading())]
+            .into_iter()
+            .chain(timetable)
+            .collect()
     }
 
     fn tick(&mut self, name: SourceName, ticks: u64, plan: &mut Timeline<Event>) -> Vec<Input> {
@@ -285,6 +295,8 @@ impl Simulator {
             }
             Deed::Route(route, mood) => drop(self.routes.insert(route, mood)),
             Deed::Samples(mood) => self.samples = mood,
+            Deed::Pages => self.pages.are_told = true,
+            Deed::PagesShow(outcome) => self.pages.shown = outcome,
             Deed::Canary => self.canary = Some(engine::Forwarding::Unknown),
             Deed::Clock(seconds) => plan.set_clock(SignedDuration::from_secs(seconds)),
             Deed::Role(role) => return vec![Input::Role(role)],
@@ -342,6 +354,10 @@ impl World for Simulator {
                 }
             }
             Event::Sings(missed) => self.sings(missed, plan),
+            Event::Checked(page) => {
+                let outcome = self.pages.outcome(&page);
+                vec![Input::PageChecked { page, outcome }]
+            }
             Event::Sampled(sample) => {
                 let outcome = self.sampled(&sample, plan.now().mono());
                 vec![Input::Sampled {
@@ -379,6 +395,7 @@ impl World for Simulator {
                 );
             }
             Effect::Ask(name) => plan.after(Duration::from_millis(50), Event::Answer(name)),
+            Effect::CheckPage(page) => plan.after(pages::TAKES, Event::Checked(page)),
             Effect::Reconnect(name) => plan.after(Duration::ZERO, Event::Redials(name)),
             Effect::Sample(sample) => {
                 let now = plan.now().mono();

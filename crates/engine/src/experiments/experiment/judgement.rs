@@ -33,7 +33,8 @@ impl Experiment {
                 stream.health,
             )
         });
-        let (observed, issues) = evaluate::experiment(streams, self.known_jump, outage);
+        let pages = self.page_facts(&context.policy);
+        let (observed, issues) = evaluate::experiment(streams, self.known_jump, outage, &pages);
         if observed.is_unusable() && !outage && self.awaits_second_look(context) {
             self.stale = true;
             return None;

@@ -51,6 +51,7 @@ impl Experiment {
             jump_seen: self.host.seen(),
             jump_last: self.host.last.clone(),
             streams,
+            pages: self.page_views.clone(),
             first_seen: self.first_seen.wall(),
             grace_until: self
                 .grace_end(context)

@@ -10,11 +10,13 @@ use std::sync::Arc;
 
 pub(crate) use view::Repainted;
 
+use crate::experiments::evaluate::PageFacts;
 use crate::experiments::experiment::Experiment;
 use crate::experiments::stream::Stream;
 use crate::model::index::Index;
 use crate::model::{Moment, Stub, Topic};
 use crate::protocol::event::Event;
+use crate::protocol::page::PageView;
 use crate::protocol::report::{Report, Scopes};
 
 /// An experiment's place. It stays the same as long as the experiment is known.
@@ -221,6 +223,17 @@ impl Fleet {
             .iter_mut()
             .flatten()
             .for_each(|experiment| experiment.stale = true);
+    }
+
+    /// Takes note of what is observed of the pages of an experiment. Returns whether anything of that is new.
+    pub(crate) fn observe_pages(&mut self, id: Id, facts: PageFacts, views: Vec<PageView>) -> bool {
+        let is_new = self
+            .get_mut(id)
+            .is_some_and(|experiment| experiment.observe_pages(facts, views));
+        if is_new {
+            self.touched.insert(id);
+        }
+        is_new
     }
 
     /// Says that something that is shown of an experiment changed.

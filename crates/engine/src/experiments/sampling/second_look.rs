@@ -1,14 +1,16 @@
 //! What confirms that streams are silent: relay's next report, and a second round of samples where most of them are.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use super::{Latest, Sampler};
+use super::{Latest, Sampler, silence};
 use crate::experiments::evaluate::Heard;
 use crate::experiments::fleet::{Fleet, Id};
 use crate::experiments::mass::{MassSilence, Tally, Verdict};
 use crate::experiments::stream::Stream;
 use crate::model::{Moment, Topic};
 use crate::protocol::input::SampleOutcome;
+use crate::protocol::policy::Policy;
 
 impl Sampler {
     /// Takes note that relay reported as it should: it was not relay that was quiet. Returns the streams that are silent.
@@ -22,6 +24,7 @@ impl Sampler {
         let has_looked = |since| self.to_look_at_again(since).next().is_none();
         let verdict = mass.evaluate(quiet_since, connected(fleet), now, seen, has_looked);
         self.mass = mass;
+        self.note_mass(now);
         match verdict {
             Verdict::Silent => Ok(std::mem::take(&mut self.unconfirmed).into_keys().collect()),
             Verdict::LookAgain(seen) => {
@@ -42,6 +45,47 @@ impl Sampler {
         self.doubts.clear();
         self.unconfirmed.clear();
         self.mass = MassSilence::None;
+        self.mass_since = None;
+    }
+
+    /// While most are silent, every experiment is listened to once more, from the first on.
+    fn note_mass(&mut self, now: Moment) {
+        let since = (self.mass != MassSilence::None).then(|| self.mass_since.unwrap_or(now));
+        if self.mass_since != since {
+            self.mass_cursor = 0;
+        }
+        self.mass_since = since;
+    }
+
+    /// While most are silent: a stream of an experiment that has not been listened to since, and how long it has to be quiet. What is lost
+    /// is known so within the time of one sample for each [`Sampler::at_once`] experiments; what is not is heard at once.
+    pub(super) fn next_in_mass(
+        &mut self,
+        fleet: &Fleet,
+        policy: &Policy,
+    ) -> Option<(Topic, Duration)> {
+        let since = self.mass_since?;
+        while let Some(at) = self.order.get(self.mass_cursor).copied() {
+            self.mass_cursor += 1;
+            let Some(experiment) = fleet.get(at.experiment) else {
+                continue;
+            };
+            let is_known = |stream: &Stream| {
+                stream.heard == Heard::Nothing
+                    || self.under_way.contains_key(&stream.topic)
+                    || self.unconfirmed.contains_key(&stream.topic)
+                    || self.latest_since(&stream.topic, since).is_some()
+            };
+            let mut required = experiment.streams.iter().filter(|it| it.required);
+            if experiment.health.is_unusable() || required.any(is_known) {
+                continue;
+            }
+            let stream = fleet.stream(at).filter(|stream| stream.is_connected());
+            if let Some(stream) = stream {
+                return Some((stream.topic.clone(), silence(policy)));
+            }
+        }
+        None
     }
 
     /// The latest sample of a stream, where it began then or later.

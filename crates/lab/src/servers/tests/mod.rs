@@ -62,7 +62,7 @@ fn secret(lab: &Lab, server: Server) -> &str {
         Server::Book => &secrets.book,
         Server::Jump => &secrets.jump,
         Server::Relay => &secrets.relay,
-        Server::Mail => "",
+        Server::Mail | Server::Pages => "",
     }
 }
 

@@ -1,0 +1,101 @@
+//! The pages that students open: what a round of checks means for the experiments.
+
+use std::sync::Arc;
+
+use super::Engine;
+use crate::experiments::experiment::Experiment;
+use crate::experiments::fleet::Id;
+use crate::experiments::mass::Tally;
+use crate::model::{PageAddress, PageFault, Private, ResourceName, Visibility};
+use crate::protocol::effect::Step;
+use crate::protocol::event::{Issue, Why};
+use crate::protocol::input::Timetable;
+use crate::protocol::page::PageView;
+use crate::protocol::record::Record;
+
+impl Engine {
+    /// Takes in the pages of book's manifest.
+    pub(super) fn read_pages(&mut self, timetable: &Timetable, step: &mut Step) {
+        let (fleet, resources) = (&self.experiments.fleet, &self.switching.resources);
+        let remembered = |resource: &ResourceName, page: &PageAddress| {
+            let experiment = fleet.named(resources.stub(resource)?.as_str())?;
+            failed_before(experiment, page)
+        };
+        self.experiments.pages.read(&timetable.pages, remembered);
+        self.evaluate_pages(step);
+    }
+
+    /// Ends a round of checks where it is done. Where most of the experiments would be unusable by it, a second look comes first.
+    pub(super) fn end_round_of_pages(&mut self, step: &mut Step) {
+        let is_cut_off = self.sources.blind.is_some();
+        let Some(changes) = self.experiments.pages.end_round(is_cut_off, self.now) else {
+            return;
+        };
+        step.records.extend(changes.into_iter().map(|change| {
+            let PageView { page, health, .. } = change.view.clone();
+            Record::Page {
+                page,
+                health,
+                note: change.view.words(Visibility::PUBLIC),
+                said: Private::new(change.view.words(Visibility::MAINTAINER)),
+                resources: change.resources,
+            }
+        }));
+        let Tally { lost, of } = self.lost_by_pages();
+        let is_mass = self.policy.ui_required && Tally { lost, of }.is_mass();
+        if is_mass && self.experiments.pages.look_again(self.now) {
+            step.record(Record::SecondLook { lost, of });
+        } else if !is_cut_off {
+            self.experiments.pages.decide();
+        }
+        self.evaluate_pages(step);
+    }
+
+    /// How many experiments have no page left, of those that were usable.
+    fn lost_by_pages(&self) -> Tally {
+        let listed = self.experiments.fleet.iter().filter(|(_, it)| it.listed());
+        let usable = listed.filter(|(_, it)| !it.health.is_unusable());
+        usable.fold(Tally::default(), |tally, (_, experiment)| Tally {
+            lost: tally.lost
+                + usize::from(self.experiments.pages.would_be_gone(&experiment.resources)),
+            of: tally.of + 1,
+        })
+    }
+
+    fn evaluate_pages(&mut self, step: &mut Step) {
+        for id in self.refresh_pages() {
+            self.evaluate(id, Why::Page, step);
+        }
+    }
+
+    /// Tells experiments what is observed of their pages. Returns those for which that is new.
+    pub(super) fn refresh_pages(&mut self) -> Vec<Id> {
+        let pages = &self.experiments.pages;
+        let is_on = self.policy.ui_check_every.is_some();
+        if !pages.is_known() {
+            return Vec::new();
+        }
+        let views = if is_on { pages.views() } else { Vec::new() };
+        self.views.pages = Arc::new(views);
+        let observed = |(id, experiment): (Id, &Experiment)| {
+            let resources = experiment.resources.as_slice();
+            let resources = if is_on { resources } else { &[] };
+            (id, pages.facts(resources), pages.views_of(resources))
+        };
+        let observed: Vec<_> = self.experiments.fleet.iter().map(observed).collect();
+        let fleet = &mut self.experiments.fleet;
+        let is_new = observed
+            .into_iter()
+            .filter_map(|(id, facts, views)| fleet.observe_pages(id, facts, views).then_some(id));
+        is_new.collect()
+    }
+}
+
+/// How a page failed when an experiment was last evaluated, and whether it then had none that worked.
+fn failed_before(experiment: &Experiment, page: &PageAddress) -> Option<(PageFault, bool)> {
+    let failed = experiment
+        .page_issues()
+        .find(|(name, _)| *name == page.name());
+    let (_, fault) = failed?;
+    Some((fault, experiment.issues.contains(&Issue::NoPage)))
+}

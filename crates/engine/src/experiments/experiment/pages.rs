@@ -1,0 +1,43 @@
+//! The pages on which students open an experiment, as far as they concern it.
+
+use super::Experiment;
+use crate::experiments::evaluate::PageFacts;
+use crate::model::{PageFault, PageName};
+use crate::protocol::event::Issue;
+use crate::protocol::page::PageView;
+use crate::protocol::policy::Policy;
+
+impl Experiment {
+    /// Takes note of what is observed of its pages. Returns whether anything of that is new.
+    pub(crate) fn observe_pages(&mut self, pages: PageFacts, views: Vec<PageView>) -> bool {
+        let is_new = self.pages.as_ref() != Some(&pages) || self.page_views != views;
+        self.stale |= is_new;
+        self.pages = Some(pages);
+        self.page_views = views;
+        is_new
+    }
+
+    /// What its pages mean for it. Before book has told them it is as it was before the start.
+    pub(super) fn page_facts(&self, policy: &Policy) -> PageFacts {
+        let mut facts = match &self.pages {
+            _ if policy.ui_check_every.is_none() => return PageFacts::default(),
+            Some(pages) => pages.clone(),
+            None => self.pages_before(),
+        };
+        facts.is_gone &= policy.ui_required;
+        facts
+    }
+
+    fn pages_before(&self) -> PageFacts {
+        let of_pages = self.issues.iter().filter(|issue| issue.page().is_some());
+        PageFacts {
+            issues: of_pages.cloned().collect(),
+            is_gone: self.issues.contains(&Issue::NoPage),
+        }
+    }
+
+    /// The pages that fail, with how, by what is decided.
+    pub(crate) fn page_issues(&self) -> impl Iterator<Item = (&PageName, PageFault)> {
+        self.issues.iter().filter_map(Issue::page)
+    }
+}

@@ -1,0 +1,331 @@
+//! The pages that students open: which is checked when, and what the checks show. What that means for an experiment is not decided here.
+//!
+//! All pages are checked in a round, one shortly after the other, and what a round shows counts when it is done: so pages that fail
+//! together are told together, and it is known then whether any other host answered. A page fails when two checks in a row do; what keeps
+//! labwatch alone from it is no failure.
+
+mod round;
+mod shown;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::experiments::evaluate::PageFacts;
+use crate::model::{CallError, Moment, PageAddress, PageFault, ResourceName};
+use crate::protocol::event::Issue;
+use crate::protocol::page::{PageHealth, PageOutcome, PageUse, PageView};
+use crate::protocol::policy::Policy;
+use round::Round;
+use shown::{Shown, refusal, shown};
+
+/// So many checks in a row must fail for a page to fail.
+const FAILURES_THAT_COUNT: u32 = 2;
+
+/// So many where most of the experiments would be withdrawn at once: the last of them is a second look.
+const FAILURES_OF_MOST: u32 = 3;
+
+/// A page, and what its latest checks showed.
+#[derive(Debug, Clone, Default)]
+struct Page {
+    resources: BTreeSet<ResourceName>,
+    is_checked: bool,
+    /// How many checks in a row have failed.
+    failures: u32,
+    /// How many in a row showed that it fails for every visitor.
+    certain: u32,
+    /// How it fails; it stays what it was when that began.
+    fault: Option<PageFault>,
+    /// Whether it is of no use to any visitor, until a check shows that it works.
+    is_gone: bool,
+    unchecked: Option<CallError>,
+}
+
+/// All pages.
+#[derive(Debug, Clone)]
+pub(crate) struct Pages {
+    pages: BTreeMap<PageAddress, Page>,
+    /// Resources of which a page cannot be checked.
+    unchecked: BTreeSet<ResourceName>,
+    /// Whether book has told its pages since the start.
+    is_known: bool,
+    /// Whether nothing is kept of checks because there are none.
+    is_off: bool,
+    round: Option<Round>,
+    next_round: Moment,
+}
+
+/// A page that is other than before.
+pub(crate) struct Change {
+    pub(crate) view: PageView,
+    /// How many resources are opened on it.
+    pub(crate) resources: usize,
+}
+
+impl Pages {
+    pub(crate) fn new(now: Moment) -> Self {
+        Self {
+            pages: BTreeMap::new(),
+            unchecked: BTreeSet::new(),
+            is_known: false,
+            is_off: false,
+            round: None,
+            next_round: now,
+        }
+    }
+
+    /// Takes in the pages of book's manifest. `remembered` says how a page failed before the start, and whether it was of no use.
+    pub(crate) fn read(
+        &mut self,
+        uses: &[PageUse],
+        remembered: impl Fn(&ResourceName, &PageAddress) -> Option<(PageFault, bool)>,
+    ) {
+        let mut before = std::mem::take(&mut self.pages);
+        self.unchecked.clear();
+        for PageUse { page, resources } in uses {
+            let Some(page) = page else {
+                self.unchecked.extend(resources.iter().cloned());
+                continue;
+            };
+            let known = self.pages.entry(page.clone()).or_insert_with(|| {
+                let known = before.remove(page).unwrap_or_default();
+                Page {
+                    resources: BTreeSet::new(),
+                    ..known
+                }
+            });
+            known.resources.extend(resources.iter().cloned());
+            if !self.is_known {
+                let failed = resources.iter().find_map(|one| remembered(one, page));
+                known.recall(failed);
+            }
+        }
+        self.is_known = true;
+    }
+
+    /// Whether book has told its pages since the start.
+    pub(crate) fn is_known(&self) -> bool {
+        self.is_known
+    }
+
+    /// Whether a round is under way.
+    pub(crate) fn is_in_round(&self) -> bool {
+        self.round.is_some()
+    }
+
+    /// Takes note of what a check came to.
+    pub(crate) fn checked(&mut self, page: &PageAddress, outcome: &PageOutcome) {
+        let Some(round) = &mut self.round else { return };
+        if round.under_way.remove(page).is_some() {
+            round.outcomes.insert(page.clone(), outcome.clone());
+        }
+    }
+
+    /// The checks to begin now.
+    pub(crate) fn due(&mut self, policy: &Policy, now: Moment) -> Vec<PageAddress> {
+        let Some(every) = policy.ui_check_every else {
+            self.stop(now);
+            return Vec::new();
+        };
+        self.is_off = false;
+        self.next_round = self.next_round.min(now + every);
+        if self.round.is_none() && now >= self.next_round && !self.pages.is_empty() {
+            self.round = Some(Round::of(self.pages.keys(), now));
+            self.next_round = now + every;
+        }
+        self.round
+            .as_mut()
+            .map_or_else(Vec::new, |round| round.due(now))
+    }
+
+    /// Nothing is checked any more, so nothing is known.
+    fn stop(&mut self, now: Moment) {
+        self.round = None;
+        self.next_round = now;
+        if !std::mem::replace(&mut self.is_off, true) {
+            self.pages.values_mut().for_each(Page::start_over);
+        }
+    }
+
+    /// When to look again although nothing came.
+    pub(crate) fn deadline(&self, policy: &Policy) -> Option<Moment> {
+        policy.ui_check_every?;
+        match &self.round {
+            Some(round) => round.deadline(),
+            None => (!self.pages.is_empty()).then_some(self.next_round),
+        }
+    }
+
+    /// Ends the round where it is done. Returns the pages that are other than before; with `is_cut_off` none is.
+    pub(crate) fn end_round(&mut self, is_cut_off: bool, now: Moment) -> Option<Vec<Change>> {
+        let round = self.round.take_if(|round| round.is_done(now))?;
+        let answering: BTreeSet<&str> = round
+            .outcomes
+            .iter()
+            .filter(|(_, outcome)| {
+                matches!(
+                    outcome,
+                    PageOutcome::Answered {
+                        by_proxy: false,
+                        ..
+                    }
+                )
+            })
+            .map(|(page, _)| page.host())
+            .collect();
+        let mut changes = Vec::new();
+        for (address, outcome) in &round.outcomes {
+            let Some(page) = self.pages.get_mut(address).filter(|_| !is_cut_off) else {
+                continue;
+            };
+            let is_network_well = answering.iter().any(|host| *host != address.host());
+            let was = page.view(address);
+            page.note(outcome, shown(outcome, is_network_well));
+            let view = page.view(address);
+            if was != view {
+                let resources = page.resources.len();
+                changes.push(Change { view, resources });
+            }
+        }
+        Some(changes)
+    }
+
+    /// The pages that two checks in a row showed to fail for every visitor, and that do not count as of no use yet.
+    fn candidates(&self) -> impl Iterator<Item = (&PageAddress, &Page)> {
+        let is_candidate = |page: &Page| !page.is_gone && page.certain >= FAILURES_THAT_COUNT;
+        self.pages
+            .iter()
+            .filter(move |(_, page)| is_candidate(page))
+    }
+
+    /// Whether these resources have no page left that may work, when those count too of which that is to be decided.
+    pub(crate) fn would_be_gone(&self, resources: &[ResourceName]) -> bool {
+        self.are_all(resources, |page| {
+            page.is_gone || page.certain >= FAILURES_THAT_COUNT
+        })
+    }
+
+    /// Lets the pages count as of no use of which that is to be decided.
+    pub(crate) fn decide(&mut self) {
+        for page in self.pages.values_mut() {
+            page.is_gone |= page.certain >= FAILURES_THAT_COUNT;
+        }
+    }
+
+    /// Begins a second look at the pages of which it is to be decided whether they are of no use, where they have not had one. Returns
+    /// whether there are such.
+    pub(crate) fn look_again(&mut self, now: Moment) -> bool {
+        let fresh = |(address, page): (&PageAddress, &Page)| {
+            (page.certain < FAILURES_OF_MOST).then(|| address.clone())
+        };
+        let again: Vec<PageAddress> = self.candidates().filter_map(fresh).collect();
+        if again.is_empty() {
+            return false;
+        }
+        self.round = Some(Round::of(again.iter(), now));
+        true
+    }
+
+    /// What the pages of these resources mean for their experiment.
+    pub(crate) fn facts(&self, resources: &[ResourceName]) -> PageFacts {
+        let failing = self
+            .of(resources)
+            .filter_map(|(address, page)| Some(Issue::Page(address.name().clone(), page.fault?)));
+        let issues: BTreeSet<Issue> = failing.collect();
+        PageFacts {
+            issues: issues.into_iter().collect(),
+            is_gone: self.are_all(resources, |page| page.is_gone),
+        }
+    }
+
+    /// The pages of these resources, as they are shown.
+    pub(crate) fn views_of(&self, resources: &[ResourceName]) -> Vec<PageView> {
+        self.of(resources)
+            .map(|(address, page)| page.view(address))
+            .collect()
+    }
+
+    /// All pages, as they are shown.
+    pub(crate) fn views(&self) -> Vec<PageView> {
+        let pages = self.pages.iter();
+        pages.map(|(address, page)| page.view(address)).collect()
+    }
+
+    fn of(&self, resources: &[ResourceName]) -> impl Iterator<Item = (&PageAddress, &Page)> {
+        self.pages.iter().filter(move |(_, page)| {
+            let mut its = resources.iter();
+            its.any(|resource| page.resources.contains(resource))
+        })
+    }
+
+    /// Whether all pages of these resources are so; not where there is none, or one that cannot be checked.
+    fn are_all(&self, resources: &[ResourceName], is_so: impl Fn(&Page) -> bool) -> bool {
+        let mut pages = self.of(resources).peekable();
+        pages.peek().is_some()
+            && pages.all(|(_, page)| is_so(page))
+            && !resources.iter().any(|one| self.unchecked.contains(one))
+    }
+}
+
+impl Page {
+    fn recall(&mut self, failed: Option<(PageFault, bool)>) {
+        if let Some((fault, is_gone)) = failed {
+            self.fault = Some(fault);
+            self.failures = FAILURES_THAT_COUNT;
+            self.is_gone |= is_gone;
+        }
+    }
+
+    fn start_over(&mut self) {
+        *self = Self {
+            resources: std::mem::take(&mut self.resources),
+            ..Self::default()
+        };
+    }
+
+    fn note(&mut self, outcome: &PageOutcome, shown: Shown) {
+        self.unchecked = match (shown, outcome) {
+            (Shown::Nothing, PageOutcome::Failed(error)) => Some(error.clone()),
+            (Shown::Nothing, PageOutcome::Answered { status, .. }) => Some(refusal(*status)),
+            (Shown::Works | Shown::Fails(_) | Shown::MayFail(_), _) => None,
+        };
+        match shown {
+            Shown::Works => {
+                self.start_over();
+                self.is_checked = true;
+            }
+            Shown::Fails(fault) => self.fail(fault, true),
+            Shown::MayFail(fault) => self.fail(fault, false),
+            // Two checks in a row: what lies between ends the row. What is known of a page that fails stays.
+            Shown::Nothing if self.fault.is_none() => (self.failures, self.certain) = (0, 0),
+            Shown::Nothing => self.certain = 0,
+        }
+    }
+
+    fn fail(&mut self, fault: PageFault, is_certain: bool) {
+        self.failures = self.failures.saturating_add(1);
+        self.certain = if is_certain {
+            self.certain.saturating_add(1)
+        } else {
+            0
+        };
+        if self.failures >= FAILURES_THAT_COUNT {
+            self.is_checked = true;
+            self.fault.get_or_insert(fault);
+        }
+    }
+
+    fn view(&self, address: &PageAddress) -> PageView {
+        PageView {
+            page: address.name().clone(),
+            health: match (self.fault, self.is_checked) {
+                (Some(_), _) => PageHealth::Fails,
+                (None, true) if self.unchecked.is_none() => PageHealth::Works,
+                (None, _) => PageHealth::Unknown,
+            },
+            fault: self.fault,
+            unchecked: self.unchecked.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,60 @@
+//! One round of checks over pages: few at a time, and one shortly after the other.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use crate::model::{Moment, PageAddress};
+use crate::protocol::page::PageOutcome;
+
+/// How many pages are checked at the same time.
+pub(super) const AT_ONCE: usize = 4;
+
+/// How long after one check the next of a round begins.
+pub(super) const GAP: Duration = Duration::from_millis(100);
+
+/// A check whose outcome has not come after this time shows nothing.
+pub(super) const OUTCOME_WITHIN: Duration = Duration::from_secs(60);
+
+/// The pages to check, and what has come of them so far.
+#[derive(Debug, Clone)]
+pub(super) struct Round {
+    queue: VecDeque<PageAddress>,
+    pub(super) under_way: BTreeMap<PageAddress, Moment>,
+    pub(super) outcomes: BTreeMap<PageAddress, PageOutcome>,
+    next_at: Moment,
+}
+
+impl Round {
+    pub(super) fn of<'a>(pages: impl Iterator<Item = &'a PageAddress>, now: Moment) -> Self {
+        Self {
+            queue: pages.cloned().collect(),
+            under_way: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
+            next_at: now,
+        }
+    }
+
+    pub(super) fn due(&mut self, now: Moment) -> Vec<PageAddress> {
+        self.under_way.retain(|_, give_up| now < *give_up);
+        if self.under_way.len() >= AT_ONCE || now < self.next_at {
+            return Vec::new();
+        }
+        let next = self.queue.pop_front();
+        if let Some(page) = &next {
+            self.under_way.insert(page.clone(), now + OUTCOME_WITHIN);
+            self.next_at = now + GAP;
+        }
+        next.into_iter().collect()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Moment> {
+        let give_up = self.under_way.values().min().copied();
+        let has_room = !self.queue.is_empty() && self.under_way.len() < AT_ONCE;
+        let next = has_room.then_some(self.next_at);
+        [give_up, next].into_iter().flatten().min()
+    }
+
+    pub(super) fn is_done(&self, now: Moment) -> bool {
+        self.queue.is_empty() && self.under_way.values().all(|give_up| now >= *give_up)
+    }
+}

@@ -1,0 +1,92 @@
+//! The pages that students open, as book's manifest lists them: where they are, and how they fail.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::name::PageName;
+
+/// Where a page is. The whole address may hold a token in its query, so it shows its name alone.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct PageAddress {
+    whole: Arc<str>,
+    name: PageName,
+    host: Arc<str>,
+}
+
+impl PageAddress {
+    /// An address, with what of it every reader may see, and the host that it is on, as `host:port`.
+    #[must_use]
+    pub fn new(whole: &str, name: PageName, host: &str) -> Self {
+        Self {
+            whole: whole.into(),
+            name,
+            host: host.into(),
+        }
+    }
+
+    /// All of it, for the request alone.
+    #[must_use]
+    pub fn expose(&self) -> &str {
+        &self.whole
+    }
+
+    /// Its host and path.
+    #[must_use]
+    pub fn name(&self) -> &PageName {
+        &self.name
+    }
+
+    /// The host that it is on, with the port.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+}
+
+impl fmt::Debug for PageAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.name, f)
+    }
+}
+
+impl fmt::Display for PageAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.name, f)
+    }
+}
+
+/// How a page fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PageFault {
+    /// It answers with this status, 4xx or 5xx.
+    Answers(u16),
+    /// It gives no answer.
+    NoAnswer,
+}
+
+impl fmt::Display for PageFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Answers(status) => write!(f, "answers {status}"),
+            Self::NoAnswer => f.write_str("does not answer"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_shows_its_name_alone() {
+        let name = PageName::try_new("lab.example/ui/").expect("a name");
+        let whole = "https://lab.example/ui/?token=s3cr3t";
+        let address = PageAddress::new(whole, name, "lab.example:443");
+        assert_eq!(address.expose(), whole);
+        let shown = format!("{address} {address:?}");
+        assert_eq!(shown, "lab.example/ui/ \"lab.example/ui/\"");
+    }
+}

@@ -1,0 +1,142 @@
+//! `labwatch compare`: where the monitor that acts and a labwatch in shadow differ, from the store of the shadow.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use jiff::{SignedDuration, Timestamp};
+
+use super::output::{Output, json};
+use super::{Failure, say};
+use crate::config::{Config, SHADOW_FOLDER, Sources, load_rules};
+use crate::reports::{self, Compared, Difference};
+use crate::store::{self, Range};
+use engine::model::{format_duration, parse_duration};
+
+/// How long reading may take. The operator waits at a terminal and can end it at any time.
+const READ_WITHIN: Duration = Duration::from_secs(60);
+
+/// What is compared, and how it is written.
+#[derive(Debug, Args)]
+pub struct CompareArgs {
+    /// From when: as long ago as this, such as 1d or 12h.
+    #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = parse_since)]
+    since: Duration,
+    /// The folder of the shadow's store, instead of the folder shadow of the data folder.
+    #[arg(long, value_name = "FOLDER")]
+    data_dir: Option<PathBuf>,
+    /// How it is written.
+    #[arg(long, value_enum, default_value = "text")]
+    output: Output,
+}
+
+fn parse_since(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|error| error.to_string())
+}
+
+/// Compares and prints.
+///
+/// # Errors
+/// [`Failure`] when the store of the shadow cannot be read.
+pub fn run(args: &CompareArgs, sources: &Sources) -> Result<(), Failure> {
+    let config = load_rules(sources)?.config;
+    let folder = args.data_dir.clone().or_else(|| folder(&config));
+    let Some(folder) = folder else {
+        return Err(Failure::Usage(
+            "data_dir is none, so nothing is compared: name a folder with --data-dir.".to_owned(),
+        ));
+    };
+    let now = Timestamp::now();
+    let back = SignedDuration::try_from(args.since).unwrap_or(SignedDuration::MAX);
+    let range = Range {
+        from: now.checked_sub(back).unwrap_or(Timestamp::UNIX_EPOCH),
+        until: now,
+    };
+    let past = store::shadow_past(&folder, range, now, Instant::now() + READ_WITHIN);
+    let past = past.map_err(|error| {
+        Failure::Failed(format!(
+            "There is nothing to compare: {error}. `labwatch serve --shadow` writes it."
+        ))
+    })?;
+    let compared = reports::compare(past, range, now);
+    match args.output {
+        Output::Text => say(&text(&compared, config.book.query_every)),
+        Output::Json => say(&json(&compared)?),
+    }
+}
+
+/// Where a labwatch in shadow keeps its store.
+fn folder(config: &Config) -> Option<PathBuf> {
+    let folder = config.memory.as_ref()?.folder.clone();
+    Some(if config.shadow {
+        folder
+    } else {
+        folder.join(SHADOW_FOLDER)
+    })
+}
+
+fn text(compared: &Compared, query_every: Duration) -> String {
+    let mut text = format!(
+        "{} resources from {:.0} to {:.0}. Book was read every {}: the other monitor's times are exact to that.\n\
+         labwatch would have sent {} notifications.\n",
+        compared.resources,
+        compared.from,
+        compared.until,
+        format_duration(query_every),
+        compared.notifications,
+    );
+    for gap in &compared.gaps {
+        let _ = writeln!(
+            text,
+            "Not compared from {:.0} to {:.0}.",
+            gap.from, gap.until
+        );
+    }
+    text.push('\n');
+    for difference in &compared.differences {
+        let _ = writeln!(text, "{}", line(difference));
+    }
+    let _ = writeln!(text, "{}", sum(compared));
+    text
+}
+
+fn line(difference: &Difference) -> String {
+    let lasted = rounded(difference.seconds);
+    let until = difference
+        .until
+        .map_or_else(|| "now".to_owned(), |until| format!("{until:.0}"));
+    let name = difference
+        .experiment
+        .as_ref()
+        .filter(|name| **name != difference.resource)
+        .map_or_else(
+            || difference.resource.clone(),
+            |name| format!("{name} ({})", difference.resource),
+        );
+    format!(
+        "{name}  {:.0} to {until}, {lasted}\n  {}",
+        difference.from, difference.why
+    )
+}
+
+fn sum(compared: &Compared) -> String {
+    if compared.differences.is_empty() {
+        return if compared.resources == 0 {
+            "Nothing was compared in that time.".to_owned()
+        } else {
+            "No difference.".to_owned()
+        };
+    }
+    format!(
+        "{} differences, {} in all: alike for {:.2} % of the time.",
+        compared.differences.len(),
+        rounded(compared.differed_seconds),
+        100.0 * (1.0 - compared.differed_seconds / compared.compared_seconds.max(1.0)),
+    )
+}
+
+/// A time to the second.
+fn rounded(seconds: f64) -> String {
+    format_duration(Duration::try_from_secs_f64(seconds.round()).unwrap_or_default())
+}

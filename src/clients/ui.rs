@@ -1,0 +1,117 @@
+//! Checks pages that students open: whether they answer, and with which status. Decides nothing: the engine says which and when.
+//!
+//! A check is a HEAD, and a GET of one byte where that fails: not every server answers a HEAD as it does a GET. It keeps no cookies,
+//! reads no body and leaves the host for no redirect.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use reqwest::Method;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use super::http::{BareAnswer, Http};
+use engine::model::{CallError, PageAddress};
+use engine::{Input, PageOutcome};
+
+/// The most pages that are checked at the same time; the engine keeps well below it. Beyond it the answer is [`CallError::Busy`].
+const MAX_AT_ONCE: usize = 16;
+
+/// How many answers may wait for the engine before requests have to wait too.
+const MAX_ANSWERS: usize = 16;
+
+/// How long a page may take to answer one request.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+
+/// How long a check may take with all its requests: less than the engine waits for it.
+const CHECK_WITHIN: Duration = Duration::from_secs(45);
+
+/// How many redirects are followed on the page's own host.
+const MAX_REDIRECTS: usize = 3;
+
+/// Answers requests until `stop`, or until `inputs` is closed. Every request gets one answer.
+pub async fn run(
+    http: Http,
+    inputs: mpsc::Sender<Input>,
+    mut requests: mpsc::Receiver<PageAddress>,
+    stop: CancellationToken,
+) {
+    let http = http.with_timeout(ANSWER_WITHIN);
+    let mut under_way = FuturesUnordered::new();
+    let mut answers = VecDeque::new();
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            place = inputs.reserve(), if !answers.is_empty() => {
+                let Ok(place) = place else { return };
+                if let Some(answer) = answers.pop_front() {
+                    place.send(answer);
+                }
+            }
+            Some(answer) = under_way.next() => answers.push_back(answer),
+            Some(page) = requests.recv(), if answers.len() < MAX_ANSWERS => {
+                if under_way.len() < MAX_AT_ONCE {
+                    under_way.push(answer(&http, page));
+                } else {
+                    let outcome = PageOutcome::Failed(CallError::Busy);
+                    answers.push_back(Input::PageChecked { page, outcome });
+                }
+            }
+        }
+    }
+}
+
+async fn answer(http: &Http, page: PageAddress) -> Input {
+    let checked = timeout(CHECK_WITHIN, check(http, &page)).await;
+    let outcome = checked.unwrap_or(PageOutcome::Failed(CallError::TimedOut));
+    tracing::debug!(%page, ?outcome, "checked page");
+    Input::PageChecked { page, outcome }
+}
+
+async fn check(http: &Http, page: &PageAddress) -> PageOutcome {
+    let Ok(url) = Url::parse(page.expose()) else {
+        let words = "its address cannot be read".to_owned();
+        return PageOutcome::Failed(CallError::Protocol(words));
+    };
+    let head = follow(http, &Method::HEAD, url.clone()).await;
+    let is_in_doubt = match &head {
+        Ok(answer) => answer.status >= 400,
+        Err(error) => *error == CallError::Dropped,
+    };
+    let answer = if is_in_doubt {
+        follow(http, &Method::GET, url).await
+    } else {
+        head
+    };
+    answer.map_or_else(PageOutcome::Failed, |answer| PageOutcome::Answered {
+        status: of_a_byte(answer.status),
+        by_proxy: answer.by_proxy,
+    })
+}
+
+/// A page that is empty has no first byte, which is no fault of it.
+fn of_a_byte(status: u16) -> u16 {
+    if status == 416 { 200 } else { status }
+}
+
+/// The answer at the end of the redirects that stay on the host; one that leads to another is an answer.
+async fn follow(http: &Http, method: &Method, mut url: Url) -> Result<BareAnswer, CallError> {
+    for _ in 0..=MAX_REDIRECTS {
+        let answer = http.ask_bare(method.clone(), url.clone()).await?;
+        let next = answer.location.as_ref().and_then(|to| url.join(to).ok());
+        let is_near = |next: &Url| next.host() == url.host() && next.scheme().starts_with("http");
+        match next.filter(is_near) {
+            Some(next) => url = next,
+            None => return Ok(answer),
+        }
+    }
+    Err(CallError::Protocol("it redirects without end".to_owned()))
+}
+
+#[cfg(test)]
+mod tests;

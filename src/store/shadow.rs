@@ -1,0 +1,105 @@
+//! What a labwatch in shadow kept: how book was and how labwatch would have had it, each time one of the two changed.
+
+use std::path::Path;
+use std::time::Instant;
+
+use jiff::Timestamp;
+use rusqlite::{Connection, Row, params};
+use serde::{Deserialize, Serialize};
+
+use super::error::ReadError;
+use super::memory::{self, Gap};
+use super::past;
+use super::rows::Range;
+use super::text;
+
+/// The kind of its rows among the notices.
+pub(super) const KIND: &str = "shadow";
+
+/// The most rows that are read.
+const MAX_ROWS: usize = 200_000;
+
+/// An availability and its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShadowSaid {
+    /// Whether it may be booked.
+    pub available: bool,
+    /// The reason that is stored with it.
+    pub reason: String,
+}
+
+/// A resource as book had it and as labwatch would have had it, from one moment on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShadowRow {
+    /// The resource.
+    pub resource: String,
+    /// The experiment that it is, where that was known.
+    pub experiment: Option<String>,
+    /// What book said.
+    pub book: ShadowSaid,
+    /// What it would have said.
+    pub labwatch: ShadowSaid,
+    /// How labwatch had evaluated the experiment, in words; nothing where it had not.
+    pub evaluated: Option<String>,
+}
+
+/// What was kept of a time in shadow.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ShadowPast {
+    /// When each row began to hold, oldest first; before them those that held already.
+    pub rows: Vec<(Timestamp, ShadowRow)>,
+    /// Times in which nothing was kept, oldest first.
+    pub gaps: Vec<Gap>,
+    /// How many notifications were put together.
+    pub notifications: u64,
+}
+
+/// Reads what a labwatch in shadow kept of `range` in the data file of `dir`, which may be in use. Reading ends at `latest`.
+///
+/// # Errors
+/// [`ReadError::TooMuch`] when there is more than can be looked at; [`ReadError::Failed`] says what to do.
+pub fn shadow_past(
+    dir: &Path,
+    range: Range,
+    now: Timestamp,
+    latest: Instant,
+) -> Result<ShadowPast, ReadError> {
+    let from = past::open(dir)?;
+    let failed = |error: rusqlite::Error| ReadError::Failed(error.to_string());
+    let gaps = past::gaps_of(&from, range, now, latest).map_err(failed)?;
+    let rows = rows(&from, range).map_err(failed)?;
+    if rows.len() > MAX_ROWS {
+        return Err(ReadError::TooMuch);
+    }
+    Ok(ShadowPast {
+        rows,
+        gaps,
+        notifications: notifications(&from, range).map_err(failed)?,
+    })
+}
+
+/// The last row of each resource from before, and those of the time.
+const ROWS: &str = "SELECT at, content FROM notices WHERE kind = ?1 AND at < ?3 AND (at >= ?2 OR id IN \
+                    (SELECT max(id) FROM notices WHERE kind = ?1 AND at < ?2 GROUP BY content ->> 'resource')) \
+                    ORDER BY at, id LIMIT ?4";
+
+fn rows(from: &Connection, range: Range) -> rusqlite::Result<Vec<(Timestamp, ShadowRow)>> {
+    let (since, until) = (text::millis(range.from), text::millis(range.until));
+    let limit = i64::try_from(MAX_ROWS + 1).unwrap_or(i64::MAX);
+    let mut statement = from.prepare(ROWS)?;
+    let rows = statement.query_and_then(params![KIND, since, until, limit], row)?;
+    rows.filter_map(Result::transpose).collect()
+}
+
+fn row(row: &Row<'_>) -> rusqlite::Result<Option<(Timestamp, ShadowRow)>> {
+    let kept = serde_json::from_str(row.get_ref(1)?.as_str()?).ok();
+    Ok(memory::time(row, 0)?.zip(kept))
+}
+
+fn notifications(from: &Connection, range: Range) -> rusqlite::Result<u64> {
+    from.query_row(
+        "SELECT count(*) FROM notices WHERE kind = 'mailing' AND at >= ?1 AND at < ?2",
+        [text::millis(range.from), text::millis(range.until)],
+        super::file::unsigned,
+    )
+}

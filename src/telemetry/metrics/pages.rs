@@ -1,0 +1,42 @@
+//! The pages that students open. There are as many series as pages, which have a bound; none while they are not checked.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use super::encoder::Encoder;
+use engine::{PageHealth, Snapshot};
+
+pub(super) fn write(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
+    if snapshot.pages_of_uis.is_empty() {
+        return Ok(());
+    }
+    let mut pages = encoder.gauges(
+        "labwatch_ui_pages",
+        "How many of the pages that students open are in which state",
+    )?;
+    for health in PageHealth::ALL {
+        let of_health = snapshot.pages_of_uis.iter();
+        let count = of_health.filter(|page| page.health == health).count();
+        pages.set([("state", health.as_str())], count as u64)?;
+    }
+    let mut up = encoder.gauges(
+        "labwatch_ui_page_up",
+        "Whether the page answers as it should (1) or not (0), where it could be checked",
+    )?;
+    for (page, health) in worst(snapshot) {
+        if health != PageHealth::Unknown {
+            up.set([("page", page)], u64::from(health == PageHealth::Works))?;
+        }
+    }
+    Ok(())
+}
+
+/// Of the addresses that are shown alike the worst.
+fn worst(snapshot: &Snapshot) -> BTreeMap<&str, PageHealth> {
+    let mut worst = BTreeMap::new();
+    for page in snapshot.pages_of_uis.iter() {
+        let known = worst.entry(page.page.as_str()).or_insert(page.health);
+        *known = page.health.max(*known);
+    }
+    worst
+}
