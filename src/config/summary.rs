@@ -74,21 +74,7 @@ impl Config {
                 cluster.url
             )
         }));
-        lines.extend(self.publication.as_ref().map(|publication| {
-            let to = match &publication.to {
-                PublishTo::Etcd(etcd) => format!("in etcd at {}", etcd.endpoints.join(", ")),
-                PublishTo::Files(folder) => format!("as files in {}", folder.display()),
-            };
-            format!("publish  {to} below {}", publication.prefix)
-        }));
-        lines.extend(self.policy.as_ref().map(|policy| {
-            format!(
-                "policy   in etcd at {} below {} and {}",
-                policy.etcd.endpoints.join(", "),
-                policy.acks,
-                policy.categories
-            )
-        }));
+        lines.extend(self.shared());
         let log = match &self.log.target {
             LogTarget::Output => "standard output".into(),
             LogTarget::Error => "standard error".into(),
@@ -96,6 +82,26 @@ impl Config {
         };
         lines.push(format!("log      {log}, {}", self.log.level));
         lines.join("\n")
+    }
+
+    /// What is published, and where the policy stands besides.
+    fn shared(&self) -> Vec<String> {
+        let publication = self.publication.as_ref().map(|publication| {
+            let to = match &publication.to {
+                PublishTo::Etcd(etcd) => format!("in etcd at {}", etcd.endpoints.join(", ")),
+                PublishTo::Files(folder) => format!("as files in {}", folder.display()),
+            };
+            format!("publish  {to} below {}", publication.prefix)
+        });
+        let policy = self.policy.as_ref().map(|policy| {
+            format!(
+                "policy   in etcd at {} below {} and {}",
+                policy.etcd.endpoints.join(", "),
+                policy.acks,
+                policy.categories
+            )
+        });
+        publication.into_iter().chain(policy).collect()
     }
 }
 

@@ -238,7 +238,7 @@ impl<'a> CategoryIndex<'a> {
             (What::Experiment(_), configured) if configured.is_none_or(|one| one.rule.by_stem) => {
                 stem(member.name) == category && !self.is_configured(member)
             }
-            (What::Component(_), _) | (What::Experiment(_), _) => false,
+            (What::Component(_) | What::Experiment(_), _) => false,
         }
     }
 

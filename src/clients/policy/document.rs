@@ -146,7 +146,7 @@ impl Document {
                 Some(Place::ClusterAck) => overlay.acknowledged.installation = Some(text.clone()),
                 Some(Place::Period(name)) => of(&mut overlay, name).period = period(text),
                 Some(Place::IsResilient(name)) => {
-                    of(&mut overlay, name).resilient = yes_or_no(text)
+                    of(&mut overlay, name).resilient = yes_or_no(text);
                 }
                 Some(Place::Sticky(name)) => of(&mut overlay, name).sticky = yes_or_no(text),
                 // A category that is closed here exists.

@@ -48,7 +48,7 @@ impl Lease {
 
     /// Writes a batch, and keeps the lease alive. After a fault all begins anew, with everything.
     pub(super) async fn write(&mut self, batch: Batch) -> Result<(), String> {
-        let written = self.try_write(batch).await;
+        let written = Box::pin(self.try_write(batch)).await;
         written.map_err(|fault| {
             self.session = None;
             fault.to_string()
@@ -61,7 +61,7 @@ impl Lease {
                 session.keep().await?;
                 session
             }
-            empty => empty.insert(open(&self.settings, self.seconds).await?),
+            empty => empty.insert(Box::pin(open(&self.settings, self.seconds)).await?),
         };
         if batch.is_whole {
             batch.deletes = session.strays(&self.prefix, &batch).await?;

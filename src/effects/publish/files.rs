@@ -54,12 +54,11 @@ impl Files {
         if self.jobs.try_send((batch, answer)).is_err() {
             return Err("its thread has ended".to_owned());
         }
-        match timeout(WRITE_WITHIN, &mut answered).await {
-            Ok(outcome) => outcome.unwrap_or_else(|_| Err("its thread has ended".to_owned())),
-            Err(_) => {
-                self.late = Some(answered);
-                Err(slow())
-            }
+        if let Ok(outcome) = timeout(WRITE_WITHIN, &mut answered).await {
+            outcome.unwrap_or_else(|_| Err("its thread has ended".to_owned()))
+        } else {
+            self.late = Some(answered);
+            Err(slow())
         }
     }
 

@@ -92,7 +92,7 @@ struct Batch {
 
 enum Target {
     #[cfg(feature = "etcd")]
-    Etcd(etcd::Lease),
+    Etcd(Box<etcd::Lease>),
     Files(files::Files),
 }
 
@@ -100,7 +100,10 @@ impl Target {
     fn new(settings: &PublicationSettings) -> Result<Self, String> {
         match &settings.to {
             #[cfg(feature = "etcd")]
-            PublishTo::Etcd(to) => Ok(Self::Etcd(etcd::Lease::new(to.clone(), settings))),
+            PublishTo::Etcd(to) => {
+                let lease = etcd::Lease::new(to.clone(), settings);
+                Ok(Self::Etcd(Box::new(lease)))
+            }
             #[cfg(not(feature = "etcd"))]
             PublishTo::Etcd(_) => Err("this labwatch is built without etcd".to_owned()),
             PublishTo::Files(folder) => {

@@ -23,6 +23,10 @@ pub struct CategoryRules {
 
 /// The rule of one category.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a setting of its own"
+)]
 pub struct CategoryRule {
     /// Its name. `default` takes in everything, `system` every component.
     pub name: String,
