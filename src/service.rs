@@ -1,6 +1,7 @@
 //! The start of the service, top to bottom: what is made, how it is joined, how it is stopped. This module and its parts are the only
 //! ones that know all others, and the only ones that read the whole configuration.
 
+mod audit;
 mod cluster;
 mod cluster_sharing;
 mod component_acks;
@@ -9,17 +10,19 @@ mod driver_setup;
 mod error;
 mod extensions;
 mod health;
+mod http_access;
 mod http_server;
 mod last_word;
-mod listeners;
 mod mail_probe;
 mod memory;
 mod metrics;
 mod notifications;
 mod options;
 mod outlets;
+mod policy;
 mod presentation;
 mod process;
+mod publication;
 mod reload;
 mod reports;
 mod services;
@@ -36,9 +39,10 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::build;
+use crate::clients::Http;
 use crate::config::Config;
 use crate::driver::Observers;
-use crate::health::HealthState;
+use crate::health::{HealthState, Reporter};
 use crate::telemetry::metrics::Counters;
 
 pub use error::ServiceError;
@@ -50,9 +54,9 @@ pub use process::{run, runtime, stop_on_signals};
 pub use reload::Reload;
 
 use driver_setup::DriverSetup;
-use http_server::{HttpDeps, Stops};
-use listeners::Listeners;
+use http_server::{HttpDeps, Listeners, Stops};
 use outlets::Clients;
+use reload::ConfigWatch;
 use systemd::{notify, turned};
 use task_set::TaskSet;
 
@@ -142,24 +146,18 @@ fn start(
     };
     let (health_state, state, reporters) =
         health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
-    let lasting = (http.access.clone(), pictures.clone());
-    if !config.shadow {
-        notifications::start_repeats(followed.clone(), lasting, &mut parts, stop);
-    }
-    let heartbeat = notifications::Heartbeat {
-        http: http.access.clone(),
-        store: driver.store.clone(),
-        reporter: reporters.dead_man,
-    };
-    notifications::start_deadman(&config, heartbeat, pictures.clone(), &mut parts, stop);
-    last_word::start(links.as_ref(), &followed, &mut parts, stop);
-    cluster::report(links.as_ref(), reporters.cluster, &mut parts, stop);
+    let (shared, signs) = (
+        (&followed, &driver, &health_state),
+        (http.access.clone(), reporters),
+    );
+    let (configuration, overlay) = start_signs(shared, signs, links.as_ref(), &mut parts, stop);
     let hands = reload::Hands {
         inputs: inputs.clone(),
         configs,
         health_state: health_state.clone(),
         levels: options.levels,
-        reporter: reporters.configuration,
+        reporter: configuration,
+        overlay,
     };
     reload::start(options.reload, hands, &mut parts, stop);
     let counters = Arc::new(Counters::default());
@@ -185,4 +183,34 @@ fn start(
     driver.start(outlets, observers, membership, &mut parts);
     metrics::start(&config, &mut parts, pictures, &health_state, stop);
     Ok((parts, health_state))
+}
+
+/// Starts what shows others how labwatch is, besides its answers (alerts that last, the heartbeat, the cluster, the publication), and
+/// what follows the policy. Gives back the reporter of the configuration, and what goes over it.
+fn start_signs(
+    (followed, driver, health_state): (&ConfigWatch, &DriverSetup, &HealthState),
+    (http, reporters): (Http, health::Reporters),
+    links: Option<&cluster::Links>,
+    parts: &mut TaskSet,
+    stop: &CancellationToken,
+) -> (Reporter, Option<policy::Overlay>) {
+    let (config, pictures) = (Arc::clone(&followed.borrow()), driver.pictures.clone());
+    let lasting = (http.clone(), pictures.clone());
+    if !config.shadow {
+        notifications::start_repeats(followed.clone(), lasting, parts, stop);
+    }
+    let heartbeat = notifications::Heartbeat {
+        http,
+        store: driver.store.clone(),
+        reporter: reporters.dead_man,
+    };
+    notifications::start_deadman(&config, heartbeat, pictures.clone(), parts, stop);
+    last_word::start(links, followed, parts, stop);
+    cluster::report(links, reporters.cluster, parts, stop);
+    let publication = config.publication.as_ref().zip(reporters.publish);
+    let shown = (health_state, pictures);
+    publication::start(publication, shown, links.is_some(), parts, stop);
+    let policy = config.policy.as_ref().zip(reporters.policy);
+    let overlay = policy::start(policy, driver, parts, stop);
+    (reporters.configuration, overlay)
 }

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 /// What a module may use besides itself and `config`. `service` and `cli` stand above all of them.
 const MAY_USE: [(&str, &[&str]); 12] = [
     ("clients", &[]),
-    ("cluster", &[]),
+    ("cluster", &["clients"]),
     ("config", &["clients"]),
     ("driver", &["cluster", "failpoints", "store"]),
     ("effects", &["clients", "failpoints"]),

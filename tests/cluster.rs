@@ -27,6 +27,8 @@ mod commands;
 mod etcd;
 #[path = "e2e/eventually.rs"]
 mod eventually;
+#[path = "cluster/everyday.rs"]
+mod everyday;
 #[path = "cluster/faults.rs"]
 mod faults;
 #[path = "e2e/laboratory.rs"]
@@ -37,6 +39,10 @@ mod mistakes;
 mod monitor;
 #[path = "cluster/partition.rs"]
 mod partition;
+#[path = "cluster/policy.rs"]
+mod policy;
+#[path = "cluster/publication.rs"]
+mod publication;
 #[path = "cluster/replicas.rs"]
 mod replicas;
 #[path = "cluster/secured.rs"]

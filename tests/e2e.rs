@@ -74,6 +74,8 @@ mod places;
 mod process;
 #[path = "e2e/proxy.rs"]
 mod proxy;
+#[path = "e2e/publication.rs"]
+mod publication;
 #[path = "e2e/reload.rs"]
 mod reload;
 #[path = "e2e/reports.rs"]

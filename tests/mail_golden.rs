@@ -15,7 +15,7 @@ use std::time::Duration;
 use engine::model::{Bookable, Health, RouteName, StreamHealth, Stub, Topic};
 use engine::{
     Acknowledged, Affected, AlertLine, Background, Channel, Counts, Issue, Line, MessageId,
-    Occasion, Reminder, Summary, Thread,
+    Occasion, Reminder, Steadiness, Summary, Thread,
 };
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -45,6 +45,10 @@ fn the_mails_read_as_they_should() {
         ("slow-night-first", slow_night_first()),
         ("slow-night-gathered", slow_night_gathered()),
         ("one-camera", one_camera()),
+        ("unsteady", unsteady()),
+        ("steady-again", steady_again()),
+        ("not-watched", not_watched()),
+        ("worst-state", worst_state()),
         ("two-kinds", two_kinds()),
         ("acknowledged", acknowledged()),
         ("new-unlisted", new_unlisted()),
@@ -180,7 +184,7 @@ fn the_messages_to_programs_have_their_shape() {
 }
 
 /// What docs/operations.md shows, each with its heading there.
-const SHOWN: [(&str, &str); 8] = [
+const SHOWN: [(&str, &str); 10] = [
     ("A power cut of 40 of 130 experiments", "power-cut"),
     ("Its end", "power-back"),
     ("One camera", "one-camera"),
@@ -194,6 +198,8 @@ const SHOWN: [(&str, &str); 8] = [
         "and what came within the next minutes",
         "slow-night-gathered",
     ),
+    ("An experiment that comes and goes", "unsteady"),
+    ("It has held", "steady-again"),
     ("The monthly report", "monthly-report"),
 ];
 
@@ -292,6 +298,59 @@ fn slow_night_first() -> Summary {
         ..down("spin03")
     };
     summary(vec![news.clone()], vec![news], counts(130, 0, 1))
+}
+
+/// It is down for the fourth time today.
+fn unsteady() -> Summary {
+    let news = Line {
+        steadiness: Some(Steadiness::Unsteady(4)),
+        advice: Some(
+            "Its computer is up and no stream arrives: log in and restart the client that sends them."
+                .to_owned(),
+        ),
+        ..down("trus01")
+    };
+    summary(vec![news.clone()], vec![news], counts(12, 0, 1))
+}
+
+/// It came and went on and has been well for two hours.
+fn steady_again() -> Summary {
+    let news = Line {
+        steadiness: Some(Steadiness::Steady(7)),
+        worst: Some(Health::Down),
+        since: at(2 * 3_600),
+        ..back("trus01", Health::Down, 300)
+    };
+    summary(vec![news], vec![], counts(12, 0, 0))
+}
+
+/// It was taken out of book while it was down.
+fn not_watched() -> Summary {
+    let alert = AlertLine {
+        alert: None,
+        text: "pend00 is not watched any more: book does not list it, and it was not seen for a day; last known as down".to_owned(),
+        since: at(26 * 3_600),
+        ended: Some(Duration::from_secs(26 * 3_600)),
+        new: true,
+    };
+    Summary {
+        alerts: vec![alert],
+        ..summary(vec![], vec![], counts(11, 0, 0))
+    }
+}
+
+/// Down, then degraded, then well, between two mails or not: with others that were only degraded.
+fn worst_state() -> Summary {
+    let was = |stub, notified, worst, minutes| Line {
+        worst: Some(worst),
+        ..back(stub, notified, minutes)
+    };
+    let news = vec![
+        was("pend03", Health::Degraded, Health::Down, 12),
+        was("pend04", Health::Degraded, Health::Degraded, 9),
+        was("pend05", Health::Ok, Health::Down, 2),
+    ];
+    summary(news, vec![], counts(12, 0, 0))
 }
 
 /// What came after it within some minutes: two more, one that is back, and one that was out for a moment.
@@ -522,7 +581,7 @@ fn source_alert() -> Summary {
 }
 
 fn relay_away() -> Summary {
-    let text = "relay gives no access: cannot connect (connection refused). 130 experiments are not judged and stay as they are";
+    let text = "relay gives no access: cannot connect (connection refused). 130 experiments are not evaluated and stay as they are";
     let counts = Counts {
         total: 130,
         unknown: 130,

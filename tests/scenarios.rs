@@ -232,6 +232,7 @@ impl Scenario {
                 );
                 let rules = Rules {
                     categories: engine::CategoryRules::default(),
+                    acknowledged: engine::PolicyAcknowledgements::default(),
                     policy: self.reloaded,
                     routes,
                     maintenance,

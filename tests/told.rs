@@ -161,6 +161,7 @@ fn rules(routes: Vec<Route>) -> Rules {
     Rules {
         policy: policy(),
         categories: engine::CategoryRules::default(),
+        acknowledged: engine::PolicyAcknowledgements::default(),
         routes,
         maintenance,
         pools,

@@ -12,6 +12,8 @@ use serde::Deserialize;
 use super::recipients::refusals;
 use crate::clients::probe::{Doing, Found, probe};
 use crate::clients::{self, Address, Claims, Http, TOKEN_BACKDATE};
+#[cfg(feature = "etcd")]
+use crate::config::PublishTo;
 use crate::config::{
     BookSettings, ClusterSettings, Config, FeedSettings, MailSettings, TellingSettings,
 };
@@ -68,12 +70,42 @@ pub async fn try_all(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// Whether etcd lets us in, where there is a cluster.
+/// Whether etcd lets us in, where it is used.
 async fn try_cluster(config: &Config) -> Option<Finding> {
+    let outcome = match &config.cluster {
+        Some(cluster) => reach_etcd(cluster).await,
+        None => reach_keys(config).await?,
+    };
     Some(Finding {
         server: "etcd",
-        outcome: reach_etcd(config.cluster.as_ref()?).await,
+        outcome,
     })
+}
+
+/// Without a cluster: whether what is published there, or the policy, can be read.
+#[cfg(feature = "etcd")]
+async fn reach_keys(config: &Config) -> Option<Result<String, String>> {
+    let publication = config.publication.as_ref();
+    let published = publication.and_then(|publication| match &publication.to {
+        PublishTo::Etcd(etcd) => Some((etcd, &publication.prefix)),
+        PublishTo::Files(_) => None,
+    });
+    let policy = config
+        .policy
+        .as_ref()
+        .map(|policy| (&policy.etcd, &policy.acks));
+    let (etcd, _) = published.or(policy)?;
+    let keys = [published, policy]
+        .into_iter()
+        .flatten()
+        .map(|(_, key)| key.as_str());
+    let reached = Box::pin(clients::etcd::reach(etcd, &keys.collect::<Vec<_>>())).await;
+    Some(reached.map_err(|fault| fault.to_string()))
+}
+
+#[cfg(not(feature = "etcd"))]
+fn reach_keys(_: &Config) -> std::future::Ready<Option<Result<String, String>>> {
+    std::future::ready(None)
 }
 
 #[cfg(feature = "etcd")]

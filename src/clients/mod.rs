@@ -10,10 +10,14 @@ pub mod canary;
 mod certificate;
 mod classify;
 mod connect;
+#[cfg(feature = "etcd")]
+pub mod etcd;
 mod frames;
 mod http;
 mod newest;
 mod parse;
+#[cfg(feature = "etcd")]
+pub mod policy;
 pub mod probe;
 mod proxies;
 mod proxy;

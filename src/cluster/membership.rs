@@ -48,6 +48,8 @@ pub struct Standing {
     pub state: Option<Arc<State>>,
     /// Whether the driver's own state is later than that: it acted alone and no other replica did, or etcd has gone back.
     pub is_ours_later: bool,
+    /// What this replica knew of the durable state before etcd went back, where that is later than the driver's own.
+    pub later: Option<Arc<State>>,
 }
 
 /// Changes to commit.
@@ -134,13 +136,14 @@ pub fn membership(view: View) -> (Membership, Ends, Observing) {
         version: 0,
         state: None,
         is_ours_later: false,
+        later: None,
     });
     let (committed, committed_seen) = watch::channel(Committed::default());
     let (commits, commit_queue) = mpsc::channel(COMMIT_QUEUE);
     let (resign_sender, resign) = mpsc::channel(RESIGN_QUEUE);
     let (view, view_seen) = watch::channel(Arc::new(view));
     let (shared, shared_seen) = watch::channel(None);
-    let (share, shares) = mpsc::channel(SHARE_QUEUE);
+    let (share, share_queue) = mpsc::channel(SHARE_QUEUE);
     let (fence, outstanding) = (Fence::closed(), Arc::new(AtomicUsize::new(0)));
     let driver = Membership {
         standing: standing_seen,
@@ -159,7 +162,7 @@ pub fn membership(view: View) -> (Membership, Ends, Observing) {
         view,
         resign,
         shared,
-        shares,
+        shares: share_queue,
     };
     let observing = Observing {
         view: view_seen,

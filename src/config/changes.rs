@@ -85,6 +85,7 @@ impl Config {
             pools: self.pools.iter().map(CategoryPool::rule).collect(),
             advice: self.advice.clone(),
             categories: self.category_rules(),
+            acknowledged: self.acknowledged.clone(),
             hold_overdue: self.telling.hold_overdue,
         }
     }
@@ -142,6 +143,9 @@ impl Config {
             api: now.api,
             memory: now.memory,
             cluster: now.cluster,
+            publication: now.publication,
+            policy: now.policy,
+            acknowledged: now.acknowledged,
             laboratory: now.laboratory,
             observe: now.observe,
             shadow: now.shadow,

@@ -18,9 +18,9 @@ const UNNAMED: &str = "labwatch";
 /// Where Linux tells the name of the host.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 
-/// One of several replicas that agree by etcd on which of them leads.
+/// How etcd is reached: by replicas, and for what is published there and read from there.
 #[derive(Debug, Clone)]
-pub struct ClusterSettings {
+pub struct EtcdSettings {
     /// `CLUSTER_ENDPOINTS`: the members of etcd, at least one, all of one scheme.
     pub endpoints: Vec<String>,
     /// `CLUSTER_USER` and `CLUSTER_PASSWORD`.
@@ -29,7 +29,16 @@ pub struct ClusterSettings {
     pub ca: Option<PathBuf>,
     /// `CLUSTER_TLS_CERT` and `CLUSTER_TLS_KEY`: the files of the client certificate, in PEM.
     pub identity: Option<(PathBuf, PathBuf)>,
-    /// `CLUSTER_ROOT` and `LABEL`: what every key starts with, with a slash in front and none behind.
+    /// `CLUSTER_ROOT` and `LABEL`: what every key of labwatch's own starts with, with a slash in front and none behind.
+    pub prefix: String,
+}
+
+/// One of several replicas that agree by etcd on which of them leads.
+#[derive(Debug, Clone)]
+pub struct ClusterSettings {
+    /// How etcd is reached.
+    pub etcd: EtcdSettings,
+    /// What every key starts with: that of `etcd`.
     pub prefix: String,
     /// `CLUSTER_LEASE`.
     pub lease: Duration,
@@ -41,14 +50,21 @@ pub struct ClusterSettings {
     pub url: Url,
 }
 
+/// How etcd is reached; without endpoints where none are set.
+pub(super) fn etcd(reader: &mut Reader<'_>, label: &str) -> EtcdSettings {
+    let root = reader.parsed("cluster_root", root).unwrap_or_default();
+    EtcdSettings {
+        endpoints: endpoints(reader),
+        user: user(reader),
+        ca: reader.parsed("cluster_tls_ca", absolute),
+        identity: identity(reader),
+        prefix: format!("{root}/{label}"),
+    }
+}
+
 /// The settings of the cluster; `None`: this labwatch is the only one, or there is a problem with them.
-pub(super) fn cluster(reader: &mut Reader<'_>, label: &str) -> Option<ClusterSettings> {
+pub(super) fn cluster(reader: &mut Reader<'_>, etcd: &EtcdSettings) -> Option<ClusterSettings> {
     let is_on = reader.choice("cluster", &[("solo", false), ("etcd", true)]);
-    let endpoints = endpoints(reader);
-    let user = user(reader);
-    let ca = reader.parsed("cluster_tls_ca", absolute);
-    let identity = identity(reader);
-    let root = reader.parsed("cluster_root", root);
     let lease = reader.duration("cluster_lease");
     let acts_alone = reader.choice("cluster_alone", &[("stop", false), ("act", true)]);
     let name = reader.parsed("cluster_name", slug);
@@ -56,14 +72,16 @@ pub(super) fn cluster(reader: &mut Reader<'_>, label: &str) -> Option<ClusterSet
     if is_on != Some(true) {
         return None;
     }
-    require(reader, "cluster_endpoints", endpoints.is_empty());
-    require(reader, "cluster_url", url.is_none());
+    require(
+        reader,
+        "cluster",
+        "cluster_endpoints",
+        etcd.endpoints.is_empty(),
+    );
+    require(reader, "cluster", "cluster_url", url.is_none());
     Some(ClusterSettings {
-        endpoints,
-        user,
-        ca,
-        identity,
-        prefix: format!("{}/{label}", root?),
+        etcd: etcd.clone(),
+        prefix: etcd.prefix.clone(),
         lease,
         acts_alone: acts_alone == Some(true),
         name: name.unwrap_or_else(host_name),
@@ -71,10 +89,10 @@ pub(super) fn cluster(reader: &mut Reader<'_>, label: &str) -> Option<ClusterSet
     })
 }
 
-/// Notes that a setting is missing, unless it is there and wrong, which is said already.
-fn require(reader: &mut Reader<'_>, key: &str, is_absent: bool) {
+/// Notes that a setting is missing that `by` needs, unless it is there and wrong, which is said already.
+pub(super) fn require(reader: &mut Reader<'_>, by: &str, key: &str, is_absent: bool) {
     if is_absent && !reader.is_set(key) {
-        reader.missing(key, "cluster is etcd: ");
+        reader.missing(key, &format!("{by} is etcd: "));
     }
 }
 
@@ -131,7 +149,7 @@ fn identity(reader: &mut Reader<'_>) -> Option<(PathBuf, PathBuf)> {
 }
 
 /// A path of keys in its one form: with a slash in front and none behind.
-fn root(text: &str) -> Result<String, String> {
+pub(super) fn root(text: &str) -> Result<String, String> {
     let path = text.trim_end_matches('/');
     let plain = |part: &str| {
         let is_plain = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);
@@ -182,7 +200,7 @@ mod tests {
         let more = [&ON[..], &[("label", "app.example.org/ed0")]].concat();
         let cluster = load_with(&more).expect("right").config.cluster;
         let cluster = cluster.expect("a cluster");
-        assert_eq!(cluster.endpoints, ["http://a:2379", "http://b:2379"]);
+        assert_eq!(cluster.etcd.endpoints, ["http://a:2379", "http://b:2379"]);
         assert_eq!(cluster.prefix, "/labwatch/app.example.org/ed0");
         assert!(!cluster.name.is_empty());
     }

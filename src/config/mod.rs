@@ -17,7 +17,9 @@ mod mail;
 mod maintenance;
 mod nearest;
 mod notifications;
+mod policy;
 mod problem;
+mod publication;
 mod reader;
 mod rows;
 mod secret;
@@ -33,7 +35,7 @@ mod zone;
 
 pub use access::{ApiRead, ApiSettings, ApiTls, MIN_API_SECRET_BYTES};
 pub use changes::Changes;
-pub use cluster::ClusterSettings;
+pub use cluster::{ClusterSettings, EtcdSettings};
 pub use cors::ApiCors;
 pub use declared::{
     ENV_PREFIX, Kind, Reload, SECTIONS, Section, Setting, TABLES, Table, declared, secrets,
@@ -45,7 +47,9 @@ pub use hidden::HiddenUrl;
 pub use layers::MAX_FILE_BYTES;
 pub use maintenance::{MaintenanceSettings, Planned};
 pub use notifications::{DeadMan, HttpTarget, Route, RouteTarget, TellingSettings};
+pub use policy::{CategoryPolicy, PolicyOverlay, PolicySettings};
 pub use problem::{Problem, Problems};
+pub use publication::{PublicationSettings, PublishTo};
 pub use rows::{MAX_SLUG_BYTES, MAX_TEXT_BYTES};
 pub use secret::MAX_SECRET_BYTES;
 pub use services::{BUILT_IN_CATEGORIES, COMPONENTS, CategorySettings, Expect, ServiceSettings};
@@ -63,7 +67,9 @@ use secrecy::SecretString;
 use crate::clients::Address;
 use crate::clients::canary::Rule;
 use engine::model::Topic;
-use engine::{Advice, Asking, CategoryPool, FlapRule, HysteresisTimes, Sampling};
+use engine::{
+    Advice, Asking, CategoryPool, FlapRule, HysteresisTimes, PolicyAcknowledgements, Sampling,
+};
 
 /// Everything that can be set. Each part goes to the module that it is for; only the service reads the whole.
 #[derive(Debug, Clone)]
@@ -107,6 +113,12 @@ pub struct Config {
     pub memory: Option<MemorySettings>,
     /// The other replicas; `None`: this labwatch is the only one.
     pub cluster: Option<ClusterSettings>,
+    /// What is published in a store of keys; `None`: nothing.
+    pub publication: Option<PublicationSettings>,
+    /// The policy that stands in etcd; `None`: it stands in the configuration file alone.
+    pub policy: Option<PolicySettings>,
+    /// What that policy acknowledges.
+    pub acknowledged: PolicyAcknowledgements,
     pub log: LogSettings,
 }
 

@@ -13,7 +13,7 @@ use super::rows::{pattern, slug};
 use engine::{CategoryPool, CategoryRule};
 
 /// The components that labwatch can have by itself, by their names.
-pub const COMPONENTS: [&str; 9] = [
+pub const COMPONENTS: [&str; 11] = [
     "self",
     "store",
     "configuration",
@@ -23,6 +23,8 @@ pub const COMPONENTS: [&str; 9] = [
     "jump",
     "mail",
     "cluster",
+    "publish",
+    "policy",
 ];
 
 /// The categories that are always there: all experiments, and all components.
@@ -138,6 +140,7 @@ fn category(reader: &mut Reader<'_>, name: String, used: &BTreeSet<&str>) -> Cat
         rule: CategoryRule {
             patterns: reader.list("match", pattern),
             pools: reader.list("pools", slug),
+            by_stem: false,
             resilient: reader.switch("resilient"),
             min_healthy: reader
                 .is_set("min_healthy")

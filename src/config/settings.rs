@@ -7,13 +7,15 @@ use std::time::Duration;
 use super::access::api;
 use super::advice::advice;
 use super::changes::Written;
-use super::cluster::cluster;
+use super::cluster::{cluster, etcd};
 use super::graphite::{graphite, profile, surfaces};
 use super::layers::Layers;
 use super::log::log;
 use super::maintenance::maintenance;
 use super::notifications::telling;
+use super::policy::policy;
 use super::problem::{Problem, Problems};
+use super::publication::publication;
 use super::reader::{Reader, WordOr};
 use super::services::{Groups, groups};
 use super::sources::Sources;
@@ -24,7 +26,7 @@ use super::{
 use crate::clients::Address;
 use crate::clients::canary::Rule;
 use engine::model::{SourceName, Topic};
-use engine::{Asking, FlapRule, HysteresisTimes, Policy, Sampling};
+use engine::{Asking, FlapRule, HysteresisTimes, Policy, PolicyAcknowledgements, Sampling};
 
 /// A configuration that is right, with what is to be said about it.
 #[derive(Debug, Clone)]
@@ -191,7 +193,10 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
             "name a folder",
         );
     }
-    let cluster = cluster(reader, &surfaces.label);
+    let etcd = etcd(reader, &surfaces.label);
+    let cluster = cluster(reader, &etcd);
+    let publication = publication(reader, &surfaces.label, &etcd);
+    let policy = policy(reader, &etcd);
     let config = Config {
         relay: relay?,
         jump: jump?,
@@ -216,6 +221,9 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         api,
         memory,
         cluster,
+        publication,
+        policy,
+        acknowledged: PolicyAcknowledgements::default(),
         log,
     };
     Some(match (observe, shadow) {
@@ -228,14 +236,20 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
 /// The same without anything that goes out.
 fn silent(mut config: Config) -> Config {
     (config.mail, config.graphite, config.cluster) = (None, None, None);
+    config.publication = None;
+    config
+        .policy
+        .iter_mut()
+        .for_each(|policy| policy.is_read_only = true);
     (config.telling.dead_man, config.telling.report_monthly) = (None, false);
     config
 }
 
 /// The same with a store of its own, and without what goes out and is no notification of the laboratory.
-fn in_shadow(mut config: Config) -> Config {
-    (config.graphite, config.cluster) = (None, None);
-    (config.telling.dead_man, config.telling.report_monthly) = (None, false);
+fn in_shadow(config: Config) -> Config {
+    let mail = config.mail.clone();
+    let mut config = silent(config);
+    config.mail = mail;
     if let Some(memory) = &mut config.memory {
         memory.folder.push(SHADOW_FOLDER);
     }

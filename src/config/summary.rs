@@ -6,7 +6,7 @@ use super::bounds::short;
 use super::maintenance::{MaintenanceSettings, Planned};
 use super::notifications::{HttpTarget, Route, RouteTarget, TellingSettings};
 use super::services::{Expect, ServiceSettings};
-use super::{ApiRead, ApiSettings, Config, LogTarget, MailSettings};
+use super::{ApiRead, ApiSettings, Config, LogTarget, MailSettings, PublishTo};
 use crate::clients::Address;
 use engine::{CategoryPool, CategoryRule, HttpChannel};
 
@@ -68,10 +68,25 @@ impl Config {
             format!(
                 "cluster  {} by etcd at {} below {}, lease {}, reached at {}",
                 cluster.name,
-                cluster.endpoints.join(", "),
+                cluster.etcd.endpoints.join(", "),
                 cluster.prefix,
                 short(cluster.lease),
                 cluster.url
+            )
+        }));
+        lines.extend(self.publication.as_ref().map(|publication| {
+            let to = match &publication.to {
+                PublishTo::Etcd(etcd) => format!("in etcd at {}", etcd.endpoints.join(", ")),
+                PublishTo::Files(folder) => format!("as files in {}", folder.display()),
+            };
+            format!("publish  {to} below {}", publication.prefix)
+        }));
+        lines.extend(self.policy.as_ref().map(|policy| {
+            format!(
+                "policy   in etcd at {} below {} and {}",
+                policy.etcd.endpoints.join(", "),
+                policy.acks,
+                policy.categories
             )
         }));
         let log = match &self.log.target {

@@ -135,7 +135,8 @@ impl Replica {
         // An etcd without any state is joined with what this replica has kept.
         let in_etcd = standing.state.as_deref();
         let kept = in_etcd.filter(|state| !state.is_empty() && !standing.is_ours_later);
-        let state: &State = kept.unwrap_or(before.state());
+        let later = standing.later.as_deref();
+        let state: &State = kept.or(later).unwrap_or(before.state());
         let start = self.latest.start(now);
         let mut engine = Engine::resume(self.rules(), state, start)
             .only_watching()

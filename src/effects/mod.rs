@@ -1,10 +1,11 @@
-//! What labwatch does outwardly: switching in book, mailing people, calling programs. Carries out what the engine decided and reports how it went; decides nothing.
+//! What labwatch does outwardly: switching in book, mailing people, calling programs, publishing the status. Carries out what the engine decided and reports how it went; decides nothing.
 
 pub mod book;
 pub mod channels;
 pub mod deadman;
 pub mod mail;
 pub mod notification;
+pub mod publish;
 pub mod shadow;
 pub mod trial;
 pub mod webhook;

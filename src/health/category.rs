@@ -21,6 +21,7 @@ pub fn strict(name: &str) -> CategoryRule {
         name: name.to_owned(),
         patterns: Vec::new(),
         pools: Vec::new(),
+        by_stem: false,
         resilient: false,
         min_healthy: None,
         period: PERIOD,

@@ -235,10 +235,10 @@ impl<'a> CategoryIndex<'a> {
             _ if category == DEFAULT => true,
             (What::Component(_), _) if category == SYSTEM => true,
             (_, Some(configured)) if takes_in(&configured.rule, member) => true,
-            (What::Experiment(_), None) => {
+            (What::Experiment(_), configured) if configured.is_none_or(|one| one.rule.by_stem) => {
                 stem(member.name) == category && !self.is_configured(member)
             }
-            (What::Component(_), _) | (What::Experiment(_), Some(_)) => false,
+            (What::Component(_), _) | (What::Experiment(_), _) => false,
         }
     }
 

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::registry::{RegisterError, Registry, Reporter};
-use super::state::{Finding, State};
+use super::state::{Component, Finding, State};
 
 /// By how much a period varies, so that probes that began together do not stay together: a tenth.
 const JITTER_PARTS: u32 = 10;
@@ -149,6 +149,32 @@ impl LiveProbes {
         check: Check,
     ) -> Result<(), RegisterError> {
         let probe = Probe::new(&self.registry, &self.asker, name, categories, pace, check)?;
+        let task = self.tasks.spawn(probe.run());
+        self.running.insert(name.to_owned(), task);
+        Ok(())
+    }
+
+    /// Checks a component at another pace. Until the next check it is as it was.
+    ///
+    /// # Errors
+    /// As [`Registry::register`].
+    pub fn start_again(
+        &mut self,
+        name: &str,
+        categories: &[String],
+        pace: Pace,
+        check: Check,
+    ) -> Result<(), RegisterError> {
+        let known = self.registry.components();
+        let known = known.into_iter().find(|one| &*one.name == name);
+        let is_evidence =
+            |one: &Component| one.last_update.is_some() && one.state() != State::Stale;
+        let last = known.filter(is_evidence).map(|one| one.finding);
+        self.stop(name);
+        let probe = Probe::new(&self.registry, &self.asker, name, categories, pace, check)?;
+        if let Some(last) = last {
+            probe.reporter.report(last);
+        }
         let task = self.tasks.spawn(probe.run());
         self.running.insert(name.to_owned(), task);
         Ok(())

@@ -8,8 +8,8 @@ use tokio::time::timeout;
 use super::acknowledgements::Acks;
 use super::handle::HealthState;
 use super::state::{Component, State};
-use engine::Snapshot;
 use engine::model::SourceName;
+use engine::{Snapshot, Subject, SuppressionEntry};
 
 /// How often it is looked at the latest whether everything is ready.
 const READY_TICK: Duration = Duration::from_millis(500);
@@ -60,10 +60,21 @@ impl HealthState {
             let mut sources = SourceName::ALL.into_iter();
             sources.any(|source| source.as_str() == name)
         };
+        // What stands in a policy holds for as long as it stands there.
+        let of_policy: Vec<&Subject> = snapshot
+            .notes
+            .iter()
+            .filter(|note| note.id.is_none())
+            .filter_map(|note| match &note.entry {
+                SuppressionEntry::Acknowledgement(given) => Some(&given.subject),
+                SuppressionEntry::Silence(_) | SuppressionEntry::Maintenance(_) => None,
+            })
+            .collect();
+        let is_of_policy = |name: &str| of_policy.contains(&&Subject::Component(name.to_owned()));
         let mut open: Vec<String> = acks
             .components
             .into_iter()
-            .filter(|(name, ack)| ack.until.is_none() && !is_source(name))
+            .filter(|(name, ack)| ack.until.is_none() && !is_source(name) && !is_of_policy(name))
             .map(|(name, _)| name)
             .collect();
         if open.is_empty() {

@@ -226,7 +226,8 @@ fn finding(view: &View) -> Finding {
         (Etcd::Ok, _) if view.has_namesake => Finding::error(format!(
             "another replica is called {} too: give each a cluster_name of its own",
             view.this.name
-        )),
+        ))
+        .external(),
         (Etcd::Ok, None) => Finding::new(State::Warn, "no replica leads now"),
         (Etcd::Ok, Some(_)) if view.replicas.len() < 2 => {
             let words = "this replica is alone: none would take over. Where others run, their \
@@ -235,9 +236,84 @@ fn finding(view: &View) -> Finding {
         }
         (Etcd::Ok, Some(leader)) => {
             let (name, lease) = (&leader.name, format_duration(view.lease));
-            let replicas = view.replicas.len();
-            let words = format!("{name} leads; {replicas} replicas; lease {lease}");
+            let others = view.replicas.iter().skip(1);
+            let others: Vec<&str> = others.map(|peer| peer.name.as_str()).collect();
+            let others = others.join(" and ");
+            let words = format!("{name} leads; {others} would take over; lease {lease}");
             Finding::new(State::Ok, words)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::last_word;
+    use super::*;
+    use crate::config::{Sources, load_rules};
+
+    #[tokio::test]
+    async fn without_a_cluster_nothing_of_it_runs() {
+        let config = load_rules(&Sources::default()).expect("right").config;
+        let (inputs, _queue) = mpsc::channel(1);
+        let (mut parts, stop) = (TaskSet::default(), CancellationToken::new());
+        let cluster = start(&config, &inputs, &mut parts, &stop).expect("starts");
+        assert!(cluster.is_none());
+        let (_, configs) = watch::channel(Arc::new(config));
+        last_word::start(None, &configs, &mut parts, &stop);
+        report(None, None, &mut parts, &stop);
+        assert!(parts.is_empty());
+    }
+
+    #[test]
+    fn what_each_view_comes_to() {
+        let peer = |name: &str| Peer {
+            name: name.to_owned(),
+            url: format!("http://{name}:3007/"),
+            version: String::new(),
+        };
+        let lease = Duration::from_secs(10);
+        let connecting = View::connecting(peer("a"), lease, Timestamp::UNIX_EPOCH);
+        let alone = View {
+            etcd: Etcd::Ok,
+            leader: Some(peer("a")),
+            replicas: vec![peer("a")],
+            ..connecting.clone()
+        };
+        let both = View {
+            replicas: vec![peer("a"), peer("b")],
+            ..alone.clone()
+        };
+        let twice = View {
+            has_namesake: true,
+            ..both.clone()
+        };
+        let away = View {
+            etcd: Etcd::Fault {
+                what: "etcd cannot be reached",
+                detail: String::new(),
+            },
+            ..both.clone()
+        };
+        let acts = View {
+            acts_alone: true,
+            ..away.clone()
+        };
+        let leaderless = View {
+            leader: None,
+            ..both.clone()
+        };
+        for (view, state, words) in [
+            (&connecting, State::Warn, "etcd was not reached yet"),
+            (&alone, State::Warn, "this replica is alone"),
+            (&both, State::Ok, "a leads; b would take over; lease 10s"),
+            (&twice, State::Error, "another replica is called a too"),
+            (&away, State::Error, "etcd cannot be reached; nothing is"),
+            (&acts, State::Error, "this replica goes on acting alone"),
+            (&leaderless, State::Warn, "no replica leads now"),
+        ] {
+            let finding = finding(view);
+            assert_eq!(finding.state, state, "{words}");
+            assert!(finding.detail.contains(words), "{}", finding.detail);
         }
     }
 }

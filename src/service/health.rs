@@ -34,6 +34,12 @@ const DEAD_MAN: &str = "dead_man";
 /// The component that says how the cluster is: whether a replica leads, and whether etcd answers.
 const CLUSTER: &str = "cluster";
 
+/// The component that says whether the status is published.
+const PUBLISH: &str = "publish";
+
+/// The component that says whether the policy in etcd is followed, and what in it is wrong.
+const POLICY: &str = "policy";
+
 /// Why the service's own health cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum HealthError {
@@ -75,6 +81,10 @@ pub(super) struct Reporters {
     pub(super) dead_man: Option<Reporter>,
     /// How the cluster is, where there is one.
     pub(super) cluster: Option<Reporter>,
+    /// Whether the status is published, where that is set.
+    pub(super) publish: Option<Reporter>,
+    /// How the policy in etcd is, where one stands there.
+    pub(super) policy: Option<Reporter>,
 }
 
 /// All of it, before it runs.
@@ -227,6 +237,16 @@ fn reporters(config: &Config, registry: &Registry) -> Result<Reporters, HealthEr
             .cluster
             .as_ref()
             .map(|_| register(CLUSTER))
+            .transpose()?,
+        publish: config
+            .publication
+            .as_ref()
+            .map(|_| register(PUBLISH))
+            .transpose()?,
+        policy: config
+            .policy
+            .as_ref()
+            .map(|_| register(POLICY))
             .transpose()?,
     })
 }

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 use std::future::ready;
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -10,24 +12,24 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
-use url::Url;
 
+use super::audit::{audit, audit_log};
 use super::cluster::Links;
-use super::listeners::Listeners;
+use super::http_access::{access, base, cors};
 use super::outlets::Clients;
 use super::reload::ConfigWatch;
 use super::{
     ServiceError, TaskSet, cluster_sharing, component_acks, metrics, reports, test_messages,
 };
-use crate::config::{ApiCors, ApiRead, ApiSettings, Config};
+use crate::config::{ApiSettings, Config};
 use crate::driver::CommandSender;
 use crate::health::{HealthState, State};
-use crate::http::auth::{Audit, Keep, Reading, Revocations};
+use crate::http::auth::{Keep, Revocations};
 use crate::http::{
-    self, AccessSettings, Answered, Authenticator, Certificate, CertificateError, Cors, Door, Give,
-    HealthRoutes, OrderState, TestMessages, TlsFiles, page,
+    self, Answered, Authenticator, Certificate, CertificateError, Door, Give, HealthRoutes,
+    OrderState, TestMessages, TlsFiles, page,
 };
 use crate::store::{Entry, Store};
 use crate::telemetry::metrics::{Counters, Queue};
@@ -41,39 +43,6 @@ fn authenticator(
 ) -> Authenticator {
     let revocations = Revocations::recall(memory, Timestamp::now(), keep(store.clone()));
     Authenticator::new(access(settings), revocations, audit(store))
-}
-
-fn access(settings: &ApiSettings) -> AccessSettings {
-    let reading = match settings.read {
-        ApiRead::Open => Reading::Open,
-        ApiRead::Token => Reading::Token,
-        ApiRead::Students => Reading::Students,
-    };
-    AccessSettings {
-        secret: settings.secret.clone(),
-        reading,
-        session: settings.session,
-        trusted_proxies: settings.trusted_proxies.clone(),
-        url: settings.url.as_deref().and_then(|url| Url::parse(url).ok()),
-        base: base(settings).to_string(),
-    }
-}
-
-/// Which other sites' pages may use the API.
-fn cors(settings: &ApiSettings) -> Cors {
-    match &settings.cors {
-        ApiCors::None => Cors::Off,
-        ApiCors::Any => Cors::Any,
-        ApiCors::Origins(origins) => Cors::Origins(origins.clone()),
-    }
-}
-
-/// The path below which people reach the pages, without a slash at its end: a proxy may have put something in front of our own.
-fn base(settings: &ApiSettings) -> Arc<str> {
-    let url = settings.url.as_deref().and_then(|url| Url::parse(url).ok());
-    url.as_ref()
-        .map_or(&*settings.prefix, |url| url.path().trim_end_matches('/'))
-        .into()
 }
 
 /// Keeps small state in the memory, and says whether it is on disk.
@@ -91,29 +60,33 @@ pub(super) fn keep(store: Option<Store>) -> Keep {
     })
 }
 
-fn audit(store: Option<Store>) -> Audit {
-    Audit::new(audit_log(store))
+pub(super) struct Listeners {
+    api: Vec<TcpListener>,
+    /// The health endpoints alone, beside the API.
+    actuator: Option<TcpListener>,
 }
 
-/// Keeps who did what, in the log and the store.
-fn audit_log(store: Option<Store>) -> impl Fn(&str, &str) + Send + Sync + 'static {
-    move |who, what| {
-        tracing::info!(who, what, "a change was made over the API");
-        let entry = Entry::Audit {
-            at: Timestamp::now(),
-            who: who.to_owned(),
-            what: what.to_owned(),
-        };
-        let taken = store
-            .as_ref()
-            .is_none_or(|store| store.write(vec![entry]).is_taken());
-        if !taken {
-            tracing::error!(
-                who,
-                what,
-                "the memory does not take the record of a change; it stands in the log alone"
-            );
-        }
+impl Listeners {
+    /// Takes every address that is configured.
+    pub(super) async fn bind(config: &Config) -> Result<Self, ServiceError> {
+        let (first, address) = listen(config.api.listen).await?.unzip();
+        let port = address.map(|address: SocketAddr| address.port());
+        let also = listen_also(&config.api.listen_also, port).await;
+        let actuator = listen(config.surfaces.actuator).await?;
+        Ok(Self {
+            api: first.into_iter().chain(also).collect(),
+            actuator: actuator.map(|(listener, _)| listener),
+        })
+    }
+
+    /// The first address of the API, if it has one.
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.api.first()?.local_addr().ok()
+    }
+
+    /// The address of the health endpoints' own listener, if they have one.
+    pub(super) fn actuator_address(&self) -> Option<SocketAddr> {
+        self.actuator.as_ref()?.local_addr().ok()
     }
 }
 
@@ -157,30 +130,32 @@ pub(super) fn open(
         ..
     } = deps;
     let config = Arc::clone(&followed.borrow());
-    let links = deps.cluster.as_ref();
-    let reports = reports::start(&followed, (store.as_ref(), keep), links, parts, stops.all);
+    let (retry, links) = (Arc::new(Notify::new()), deps.cluster.as_ref());
+    let reports = reports::start(
+        &followed,
+        (store.as_ref(), keep),
+        links,
+        parts,
+        Arc::clone(&retry),
+        stops.all,
+    );
     let authenticator = Arc::new(authenticator(&config.api, keep, store.clone()));
-    cluster_sharing::start(deps.cluster.as_ref(), &authenticator, parts, stops.all);
+    cluster_sharing::start(links, &authenticator, parts, stops.all);
     let figures = config.surfaces.metrics.then(|| {
-        let (snapshots, store, health_state) =
-            (snapshots.clone(), store.clone(), health_state.clone());
-        let links = deps.cluster.as_ref();
+        let (counters, queues) = (&deps.counters, deps.queues);
+        let (snapshots, health_state) = (snapshots.clone(), health_state.clone());
         metrics::figures(
             snapshots,
-            &deps.counters,
-            deps.queues,
-            store,
+            counters,
+            queues,
+            store.clone(),
             health_state,
             links,
         )
     });
-    let acknowledgements = component_acks::follow(
-        health_state.clone(),
-        snapshots.clone(),
-        deps.commands.clone(),
-        stops.all.clone(),
-    );
-    parts.spawn("acknowledgements of components", acknowledgements);
+    let acknowledging = (health_state.clone(), snapshots.clone());
+    start_component_acks(acknowledging, deps.commands.clone(), parts, stops);
+    let cluster_view = deps.cluster.as_ref().map(|links| links.view.clone());
     let cluster = deps
         .cluster
         .map(|links| links.http(&deps.http.tls))
@@ -188,7 +163,10 @@ pub(super) fn open(
     let tests = test_messages::start(
         followed.clone(),
         deps.http.access.clone(),
-        deps.inputs,
+        test_messages::Wakes {
+            inputs: deps.inputs,
+            reports: retry,
+        },
         Box::new(audit_log(store.clone())),
         parts,
         stops.all,
@@ -207,6 +185,7 @@ pub(super) fn open(
     let pages = page::routes(&page::WebState {
         snapshots,
         store,
+        cluster: cluster_view,
         stream: Some("/api/v2/stream"),
         orders: Some(orders),
         categories: Some(http::Categories::new(&state)),
@@ -228,9 +207,61 @@ pub(super) fn open(
         .map_err(ServiceError::Certificate)
 }
 
+fn start_component_acks(
+    (health_state, snapshots): (HealthState, watch::Receiver<Arc<Snapshot>>),
+    commands: CommandSender,
+    parts: &mut TaskSet,
+    stops: &Stops<'_>,
+) {
+    let following = component_acks::follow(health_state, snapshots, commands, stops.all.clone());
+    parts.spawn("acknowledgements of components", following);
+}
+
 /// What students read instead of a pool's name.
 fn title_of(config: ConfigWatch) -> Arc<page::PoolTitle> {
     Arc::new(move |name| config.borrow().pool_titles.get(name).cloned())
+}
+
+/// Takes the API's address, where it is to have one, and tells what it is then. Where another program has it, finds out which.
+async fn listen(
+    asked: Option<SocketAddr>,
+) -> Result<Option<(TcpListener, SocketAddr)>, ServiceError> {
+    let Some(address) = asked else {
+        return Ok(None);
+    };
+    match TcpListener::bind(address).await {
+        Ok(listener) => {
+            let listen = listener
+                .local_addr()
+                .map_err(|error| ServiceError::Listen(address, error))?;
+            Ok(Some((listener, listen)))
+        }
+        Err(error) if error.kind() == ErrorKind::AddrInUse => {
+            match http::labwatch_on(address).await {
+                Some(version) => Err(ServiceError::Another(address, version)),
+                None => Err(ServiceError::Listen(address, error)),
+            }
+        }
+        Err(error) => Err(ServiceError::Listen(address, error)),
+    }
+}
+
+/// Takes the further addresses, on the port of the first one. A host without IPv6 has no `::1`, so one that cannot be had is only said.
+async fn listen_also(addresses: &[SocketAddr], port: Option<u16>) -> Vec<TcpListener> {
+    let mut listeners = Vec::new();
+    for address in addresses {
+        let address = SocketAddr::new(address.ip(), port.unwrap_or(address.port()));
+        match TcpListener::bind(address).await {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if error.kind() == ErrorKind::AddrInUse => {
+                tracing::warn!(%address, "another program has this address: the API does not listen there");
+            }
+            Err(error) => {
+                tracing::info!(%address, %error, "the API does not listen on this address");
+            }
+        }
+    }
+    listeners
 }
 
 /// The way of commands to the engine.
@@ -333,5 +364,28 @@ fn start_as(
 async fn serve(door: Door, listener: TcpListener, router: Router, stop: CancellationToken) {
     if let Err(error) = http::serve_through(door, listener, router, stop).await {
         tracing::error!(%error, "a listener for HTTP cannot go on");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn further_addresses_share_the_port_and_may_be_missing() {
+        let first = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+        let port = first.local_addr().expect("bound").port();
+        // The second is of a network that is for documentation alone.
+        let also = ["127.0.0.2:0", "192.0.2.1:0"].map(|address| address.parse().expect("one"));
+        let listeners = listen_also(&also, Some(port)).await;
+        let bound: Vec<_> = listeners
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect();
+        assert_eq!(bound, [SocketAddr::from(([127, 0, 0, 2], port))]);
+        assert!(
+            listen_also(&also, Some(port)).await.is_empty(),
+            "it is taken now"
+        );
     }
 }

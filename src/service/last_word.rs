@@ -1,5 +1,6 @@
 //! The one mail of a leader that etcd is away for, sent before its lease ends: see `cluster::LastWord`.
 
+use std::collections::BTreeSet;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -14,7 +15,8 @@ use super::cluster::Links;
 use super::reload::ConfigWatch;
 use super::{TaskSet, notifications, presentation};
 use crate::cluster::{Etcd, LastWord, Look, View};
-use crate::effects::mail::Circular;
+use crate::effects::mail::{Circular, Circulated};
+use engine::DeliveryFault;
 
 /// Starts what watches for it, where there is a cluster that stops without etcd.
 pub(super) fn start(
@@ -33,7 +35,8 @@ pub(super) fn start(
     let (config, stop) = (config.clone(), stop.clone());
     let word = LastWord::new(settings.lease);
     parts.spawn("the last mail before a lease ends", async move {
-        let _ = stop.run_until_cancelled(watch(word, links, config)).await;
+        let watching = Box::pin(watch(word, links, config));
+        let _ = stop.run_until_cancelled(watching).await;
     });
 }
 
@@ -60,9 +63,17 @@ async fn say(links: &Links, view: &View, config: &ConfigWatch) {
     let presentation = presentation(&config);
     let circular = circular(view, links.left(), &presentation.zone, Timestamp::now());
     let mailer = mailer.with_presentation(presentation);
-    match while_leading(links, mailer.circulate(&circular)).await {
-        Some(Ok(())) => tracing::info!("mailed that etcd is away, before the lease ends"),
-        Some(Err(failure)) => tracing::warn!("cannot mail that etcd is away: {}", failure.fault),
+    match while_leading(links, mailer.circulate(&circular, &BTreeSet::new())).await {
+        Some(Ok(Circulated { pending: None, .. })) => {
+            tracing::info!("mailed that etcd is away, before the lease ends");
+        }
+        Some(
+            Ok(Circulated {
+                pending: Some(fault),
+                ..
+            })
+            | Err(DeliveryFault { fault, .. }),
+        ) => tracing::warn!("cannot mail that etcd is away to all: {fault}"),
         None => tracing::warn!("the lease ended before it was mailed that etcd is away"),
     }
 }

@@ -7,6 +7,7 @@ use tokio::signal::unix::Signal;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::policy::Overlay;
 use super::{TaskSet, notifications, systemd};
 use crate::config::{Changes, Config, Loaded, Problems};
 use crate::health::{Finding, HealthState, Reporter, State};
@@ -42,82 +43,123 @@ pub(super) struct Hands {
     pub(super) health_state: HealthState,
     pub(super) levels: Option<LevelHandle>,
     pub(super) reporter: Reporter,
+    /// What goes over the configuration, where that stands elsewhere too.
+    pub(super) overlay: Option<Overlay>,
 }
 
-/// Starts to follow the configuration, where it is read anew at all.
+/// Starts to follow the configuration, where it is read anew at all or something goes over it.
 pub(super) fn start(
     reload: Option<Reload>,
     hands: Hands,
     parts: &mut TaskSet,
     stop: &CancellationToken,
 ) {
-    if let Some(reload) = reload {
+    if reload.is_some() || hands.overlay.is_some() {
         let reloader = Reloader::new(reload, hands);
         parts.spawn("reading of the configuration", reloader.run(stop.clone()));
     }
 }
 
-/// Waits for SIGHUP and follows the configuration.
+/// Waits for SIGHUP and for changes of the policy, and follows the configuration.
 struct Reloader {
-    reload: Reload,
-    /// The last one that was right.
-    latest: Loaded,
+    reading: Option<Reading>,
+    /// The configuration without the policy that goes over it.
+    base: Config,
     hands: Hands,
 }
 
+struct Reading {
+    reload: Reload,
+    /// The last one that was right.
+    latest: Loaded,
+}
+
 impl Reloader {
-    fn new(reload: Reload, hands: Hands) -> Self {
-        Self {
+    fn new(reload: Option<Reload>, hands: Hands) -> Self {
+        let base = Config::clone(&hands.configs.borrow());
+        let reading = reload.map(|reload| Reading {
             latest: reload.begun.clone(),
             reload,
+        });
+        Self {
+            reading,
+            base,
             hands,
         }
     }
 
     /// Runs until `stop`.
     async fn run(mut self, stop: CancellationToken) {
+        if self.hands.overlay.is_some() {
+            // What was known of the policy before the start.
+            self.adopt().await;
+        }
         loop {
             tokio::select! {
                 () = stop.cancelled() => return,
-                asked = self.reload.hangups.recv() => if asked.is_none() { return },
+                () = hung_up(self.reading.as_mut()) => self.read_anew().await,
+                () = changed(self.hands.overlay.as_mut()) => self.adopt().await,
             }
-            systemd::reloading();
-            let followed = self.follow().await;
-            let finding = match &followed {
-                Ok(waiting) if waiting.is_empty() => Finding::ok(),
-                Ok(waiting) => Finding::new(
+        }
+    }
+
+    async fn read_anew(&mut self) {
+        systemd::reloading();
+        let followed = self.follow().await;
+        let finding = match &followed {
+            Ok(waiting) if waiting.is_empty() => Finding::ok(),
+            Ok(waiting) => Finding::new(
+                State::Warn,
+                format!("these settings wait for a restart: {}", waiting.join(", ")),
+            ),
+            Err(why) => {
+                tracing::error!(
+                    "the configuration is wrong and the one before stays in force: {why}"
+                );
+                Finding::new(
                     State::Warn,
-                    format!("these settings wait for a restart: {}", waiting.join(", ")),
-                ),
-                Err(why) => {
-                    tracing::error!(
-                        "the configuration is wrong and the one before stays in force: {why}"
-                    );
-                    Finding::new(
-                        State::Warn,
-                        format!(
-                            "the new configuration is wrong and the one before stays in force: {why}"
-                        ),
-                    )
-                }
-            };
-            systemd::reloaded(&finding.detail);
-            (self.reload.answer)(
+                    format!(
+                        "the new configuration is wrong and the one before stays in force: {why}"
+                    ),
+                )
+            }
+        };
+        systemd::reloaded(&finding.detail);
+        if let Some(reading) = &self.reading {
+            (reading.reload.answer)(
                 followed
                     .as_ref()
                     .map(|_| &*finding.detail)
                     .map_err(|why| &**why),
             );
-            self.hands.reporter.report(finding);
         }
+        self.hands.reporter.report(finding);
+    }
+
+    /// Puts the configuration in force, with the policy over it.
+    async fn adopt(&mut self) {
+        let config = match &self.hands.overlay {
+            Some(overlay) => self.base.with_policy(&overlay.borrow()),
+            None => self.base.clone(),
+        };
+        self.hands
+            .health_state
+            .adopt(super::health::settings(&config));
+        let rules = Box::new(config.rules());
+        self.hands.configs.send_replace(Arc::new(config));
+        // When it is not taken, the service is about to end.
+        let _ = self.hands.inputs.send(Input::Adopt(rules)).await;
     }
 
     /// Reads the configuration and hands it on. Returns what waits for a restart.
     async fn follow(&mut self) -> Result<Vec<&'static str>, String> {
-        let loaded = (self.reload.read)().map_err(|problems| problems.to_string())?;
+        let Some(Reading { reload, latest }) = &mut self.reading else {
+            return Ok(Vec::new());
+        };
+        let loaded = (reload.read)().map_err(|problems| problems.to_string())?;
         notifications::mailer(&loaded.config).map_err(|error| error.to_string())?;
-        let Changes { at_once, .. } = self.latest.changes(&loaded);
-        let Changes { at_restart, .. } = self.reload.begun.changes(&loaded);
+        let Changes { at_once, .. } = latest.changes(&loaded);
+        let Changes { at_restart, .. } = reload.begun.changes(&loaded);
         if let Some(levels) = self
             .hands
             .levels
@@ -129,17 +171,8 @@ impl Reloader {
         for warning in &loaded.warnings {
             tracing::warn!("configuration: {warning}");
         }
-        let config = self
-            .hands
-            .configs
-            .borrow()
-            .followed_by(loaded.config.clone());
-        self.hands
-            .health_state
-            .adopt(super::health::settings(&config));
-        let rules = Box::new(config.rules());
-        self.hands.configs.send_replace(Arc::new(config));
-        self.latest = loaded;
+        self.base = self.base.followed_by(loaded.config.clone());
+        *latest = loaded;
         let names = |names: &[&str]| {
             if names.is_empty() {
                 "nothing".to_owned()
@@ -152,12 +185,33 @@ impl Reloader {
             waiting = names(&at_restart),
             "the configuration was read anew; what waits needs a restart"
         );
-        // When it is not taken, the service is about to end.
-        let _ = self.hands.inputs.send(Input::Adopt(rules)).await;
+        self.adopt().await;
         if !at_once.is_empty() {
             // What could not be delivered by the settings before may be by these.
             let _ = self.hands.inputs.send(Input::Retry(None)).await;
         }
         Ok(at_restart)
+    }
+}
+
+/// Waits for SIGHUP; without an end where none is followed any more.
+async fn hung_up(reading: Option<&mut Reading>) {
+    let asked = match reading {
+        Some(reading) => reading.reload.hangups.recv().await,
+        None => None,
+    };
+    if asked.is_none() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// Waits until something else goes over the configuration; without an end where that never happens.
+async fn changed(overlay: Option<&mut Overlay>) {
+    let is_changed = match overlay {
+        Some(overlay) => overlay.changed().await.is_ok(),
+        None => false,
+    };
+    if !is_changed {
+        std::future::pending::<()>().await;
     }
 }

@@ -1,28 +1,34 @@
 //! The start of reports: their path in the API, and the one that is mailed on the first of each month.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::cluster::Links;
 use super::reload::ConfigWatch;
 use super::{TaskSet, notifications, presentation};
-use crate::effects::mail::Circular;
+use crate::effects::mail::{Circular, Circulated};
 use crate::http::{ReportSource, Reports};
 use crate::reports::{self, Period, Report};
 use crate::store::{Entry, Store};
+use engine::Recipient;
 
 /// Under which key the month stands whose report was mailed last, as `2026-10`.
 const MAILED: &str = "report.mailed";
 
 /// Under which key the month stands that was mailed before that one: what holds when a clock that was ahead has set the mark.
 const MAILED_BEFORE: &str = "report.mailed_before";
+
+/// Under which key the report stands that not all recipients have yet, with those who have it.
+const OUTGOING: &str = "report.outgoing";
 
 /// A mark whose month ends later than this after now was set by a clock that was ahead. Less is a time zone that was changed.
 const FAR: SignedDuration = SignedDuration::from_hours(3 * 24);
@@ -45,6 +51,7 @@ pub(super) fn start(
     (store, keep): (Option<&Store>, &BTreeMap<String, Value>),
     cluster: Option<&Links>,
     parts: &mut TaskSet,
+    retry: Arc<Notify>,
     stop: &CancellationToken,
 ) -> Reports {
     let begun = Arc::clone(&config.borrow());
@@ -60,6 +67,8 @@ pub(super) fn start(
             mailed: month_of(keep, MAILED),
             before: month_of(keep, MAILED_BEFORE),
         },
+        outgoing: outgoing_in(keep),
+        retry,
     };
     parts.spawn("monthly report", run(monthly, stop.clone()));
     let (folder, config) = (memory.folder.clone(), config.clone());
@@ -73,6 +82,11 @@ pub(super) fn start(
 
 fn month_of(keep: &BTreeMap<String, Value>, key: &str) -> Option<String> {
     keep.get(key).and_then(Value::as_str).map(str::to_owned)
+}
+
+/// The report that is under way. What cannot be read is made anew.
+fn outgoing_in(keep: &BTreeMap<String, Value>) -> Option<Outgoing> {
+    serde_json::from_value(keep.get(OUTGOING)?.clone()).ok()
 }
 
 fn source(folder: &Path, config: &ConfigWatch) -> ReportSource {
@@ -92,6 +106,19 @@ struct Monthly {
     /// Where there are several replicas, the one that leads mails, and the others take over what it has mailed.
     cluster: Option<Links>,
     marks: Marks,
+    /// The report that not all recipients have yet.
+    outgoing: Option<Outgoing>,
+    /// Says that mail works again.
+    retry: Arc<Notify>,
+}
+
+/// A report that is being mailed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Outgoing {
+    month: String,
+    circular: Circular,
+    /// The recipients who have it, or never take it.
+    has: BTreeSet<Recipient>,
 }
 
 /// Which report was mailed last, and which before that, as `2026-10`.
@@ -99,6 +126,29 @@ struct Monthly {
 struct Marks {
     mailed: Option<String>,
     before: Option<String>,
+}
+
+/// Whose turn a report is, where there are several replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// One of them has mailed it.
+    Mailed,
+    /// That of the one that leads, which is another.
+    Leaders,
+    /// That of this one.
+    Own,
+}
+
+/// Whose turn the report of this month is: by what was last mailed by this replica, and by any.
+fn turn(own: Option<&str>, shared: Option<&str>, month: &str, leads: bool) -> Turn {
+    if shared == Some(month) {
+        Turn::Mailed
+    } else if leads || own.is_none() {
+        // One that has only now begun mails nothing, but keeps from when on it does.
+        Turn::Own
+    } else {
+        Turn::Leaders
+    }
 }
 
 impl Marks {
@@ -122,7 +172,7 @@ impl Marks {
 
 /// Looks until `stop` whether a report is due, and mails it. One that is under way then is mailed after the next start.
 async fn run(mut monthly: Monthly, stop: CancellationToken) {
-    let mut config = monthly.config.clone();
+    let (mut config, retry) = (monthly.config.clone(), Arc::clone(&monthly.retry));
     let looking = async {
         loop {
             let pause = monthly.look(Timestamp::now()).await;
@@ -134,6 +184,7 @@ async fn run(mut monthly: Monthly, stop: CancellationToken) {
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = changed => {}
+                () = retry.notified() => {}
             }
         }
     };
@@ -183,38 +234,48 @@ impl Monthly {
         LOOK_EVERY
     }
 
-    /// Whether another replica mails the report of this month, or has mailed it; then the pause after which to look again.
+    /// The pause after which to look again, where the report of this month is not for this replica to mail.
     fn leaves_to_leader(&mut self, month: &str) -> Option<Duration> {
         let links = self.cluster.clone()?;
         let shared = links.sharing.shared.borrow().clone();
-        let mailed = shared.and_then(|shared| month_of(&shared, MAILED));
+        let shared = shared.and_then(|shared| month_of(&shared, MAILED));
         let is_known = self.marks.mailed.as_deref() == Some(month);
-        if mailed.as_deref() == Some(month) {
-            if !is_known {
-                self.note(month);
+        match turn(
+            self.marks.mailed.as_deref(),
+            shared.as_deref(),
+            month,
+            !links.left().is_zero(),
+        ) {
+            Turn::Mailed => {
+                if !is_known {
+                    self.note(month);
+                }
+                Some(LOOK_EVERY)
             }
-            return Some(LOOK_EVERY);
+            Turn::Leaders => Some(LEAD_EVERY),
+            Turn::Own => {
+                if is_known {
+                    Self::share(&links, month);
+                }
+                None
+            }
         }
-        if links.left().is_zero() {
-            return Some(LEAD_EVERY);
-        }
-        if is_known {
-            self.share(&links, month);
-        }
-        None
     }
 
     /// Lets the other replicas know. Where that is not taken now, it is handed over at the next look.
-    fn share(&self, links: &Links, month: &str) {
+    fn share(links: &Links, month: &str) {
         let mark = (MAILED.to_owned(), Some(Value::from(month)));
-        let _ = links.sharing.share.try_send(vec![mark]);
+        let _ = links
+            .sharing
+            .share
+            .try_send(vec![mark, (OUTGOING.to_owned(), None)]);
     }
 
     fn note(&mut self, month: &str) {
         if let Some(links) = &self.cluster
             && !links.left().is_zero()
         {
-            self.share(links, month);
+            Self::share(links, month);
         }
         let before = self.marks.mailed.replace(month.to_owned());
         self.marks.before = before.filter(|mark| !mark.is_empty());
@@ -225,6 +286,7 @@ impl Monthly {
         let entries = vec![
             keep(MAILED, Some(month)),
             keep(MAILED_BEFORE, self.marks.before.as_deref()),
+            keep(OUTGOING, None),
         ];
         if !self.store.write(entries).is_taken() {
             tracing::error!(
@@ -234,7 +296,46 @@ impl Monthly {
         }
     }
 
-    async fn mail(&self, month: &str, now: Timestamp) -> Result<(), String> {
+    /// Mails the report of a month to those who do not have it. The same mail goes to each of them, however often it is tried.
+    async fn mail(&mut self, month: &str, now: Timestamp) -> Result<(), String> {
+        let own = self.outgoing.take();
+        let mut known = [self.outgoing_of_all(), own].into_iter().flatten();
+        let known = known.find(|known| known.month == month);
+        let mut outgoing = match known {
+            Some(known) => known,
+            None => self.make(month, now).await?,
+        };
+        self.keep(&outgoing);
+        let sent = self.send(&outgoing).await;
+        let sent = sent.map(|circulated| {
+            outgoing.has.extend(circulated.settled);
+            circulated.pending
+        });
+        match sent {
+            Ok(None) => Ok(()),
+            Ok(Some(fault)) => {
+                self.keep(&outgoing);
+                self.outgoing = Some(outgoing);
+                Err(format!("some recipients do not have it: {fault}"))
+            }
+            Err(why) => {
+                self.outgoing = Some(outgoing);
+                Err(why)
+            }
+        }
+    }
+
+    async fn send(&self, outgoing: &Outgoing) -> Result<Circulated, String> {
+        let mailer =
+            notifications::mailer(&self.config.borrow()).map_err(|error| error.to_string())?;
+        let Some(mailer) = mailer else {
+            return Err("mail has no recipients any more".to_owned());
+        };
+        let sent = mailer.circulate(&outgoing.circular, &outgoing.has).await;
+        sent.map_err(|failure| failure.fault.to_string())
+    }
+
+    async fn make(&self, month: &str, now: Timestamp) -> Result<Outgoing, String> {
         let source = source(&self.folder, &self.config);
         let period = Period::month(month, &source.zone, now).map_err(|error| error.to_string())?;
         let making = tokio::task::spawn_blocking(move || {
@@ -250,16 +351,37 @@ impl Monthly {
             .await
             .map_err(|error| error.to_string())?
             .map_err(|error| error.to_string())?;
-        let mailer =
-            notifications::mailer(&self.config.borrow()).map_err(|error| error.to_string())?;
         let page = presentation::page_address(&self.config.borrow());
-        let Some(mailer) = mailer else {
-            return Err("mail has no recipients any more".to_owned());
+        Ok(Outgoing {
+            month: month.to_owned(),
+            circular: circular(&report, page.as_deref()),
+            has: BTreeSet::new(),
+        })
+    }
+
+    /// The report that the replica has begun to mail that led before, where there are several.
+    fn outgoing_of_all(&self) -> Option<Outgoing> {
+        let shared = self.cluster.as_ref()?.sharing.shared.borrow().clone();
+        outgoing_in(&*shared?)
+    }
+
+    /// Keeps the mail, and who has it, over a restart and for the replica that leads next.
+    fn keep(&self, outgoing: &Outgoing) {
+        let value = serde_json::to_value(outgoing).ok();
+        if let Some(links) = &self.cluster {
+            let entry = (OUTGOING.to_owned(), value.clone());
+            let _ = links.sharing.share.try_send(vec![entry]);
+        }
+        let entry = Entry::Keep {
+            key: OUTGOING.to_owned(),
+            value,
         };
-        mailer
-            .circulate(&circular(&report, page.as_deref()))
-            .await
-            .map_err(|failure| failure.fault.to_string())
+        if !self.store.write(vec![entry]).is_taken() {
+            tracing::warn!(
+                month = outgoing.month,
+                "the store does not take who has the monthly report; after a restart they get it again"
+            );
+        }
     }
 }
 
@@ -277,6 +399,135 @@ fn circular(report: &Report, page: Option<&str>) -> Circular {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use lab::{Answer, AwkwardSetup, AwkwardSmtp, Rule, TakenMail};
+
+    use crate::config::{Config, Sources, load};
+    use crate::store::StoreSettings;
+    use tokio::sync::watch;
+
+    fn config(port: u16) -> Arc<Config> {
+        let port = port.to_string();
+        let mut overrides: Vec<(String, String)> = [
+            ("email_host", "127.0.0.1"),
+            ("email_port", &port),
+            ("email_to", "ann@x.org bob@x.org"),
+            ("email_from", "lab@x.org"),
+            ("report_monthly", "true"),
+            ("time_zone", "UTC"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        for server in ["book", "jump", "relay"] {
+            overrides.push((format!("host_{server}"), "127.0.0.1:1".to_owned()));
+            overrides.push((format!("secret_{server}"), "somesecret".to_owned()));
+        }
+        let sources = Sources {
+            overrides,
+            ..Sources::default()
+        };
+        Arc::new(load(&sources).expect("loads").config)
+    }
+
+    /// The monthly report of a process that starts on this folder.
+    fn started(folder: &Path, config: &Arc<Config>) -> Monthly {
+        let settings = StoreSettings {
+            dir: folder.to_owned(),
+            history_days: 1_000,
+            ring: 1,
+        };
+        let (store, memory) = Store::open(&settings).expect("opens");
+        Monthly {
+            folder: folder.to_owned(),
+            config: watch::channel(Arc::clone(config)).1,
+            store,
+            cluster: None,
+            marks: Marks {
+                mailed: Some(month_of(&memory.keep, MAILED).unwrap_or("2026-09".to_owned())),
+                before: None,
+            },
+            outgoing: outgoing_in(&memory.keep),
+            retry: Arc::default(),
+        }
+    }
+
+    /// Who has which mail.
+    fn taken(server: &AwkwardSmtp) -> Vec<(Vec<String>, String)> {
+        let of = |mail: TakenMail| (mail.to, mail.content);
+        server.mails().into_iter().map(of).collect()
+    }
+
+    /// Bob is put off: what Ann has is not sent to her again, and Bob gets the very same after a restart.
+    #[tokio::test]
+    async fn who_is_put_off_gets_the_same_report_later_and_alone() {
+        let greylisted = Rule::on("RCPT TO:<bob@", Answer::line("450 4.2.0 Greylisted"));
+        let setup = AwkwardSetup {
+            rules: vec![greylisted],
+            ..AwkwardSetup::default()
+        };
+        let server = AwkwardSmtp::start(setup).await.expect("starts");
+        let config = config(server.address().port());
+        let folder = tempfile::tempdir().expect("a folder");
+        let first: Timestamp = "2026-11-01T06:00:00Z".parse().expect("a time");
+        let later = |minutes: i64| first + SignedDuration::from_mins(minutes);
+
+        let mut monthly = started(folder.path(), &config);
+        assert_eq!(monthly.look(first).await, RETRY_AFTER);
+        assert_eq!(monthly.look(later(30)).await, RETRY_AFTER);
+        let ticket = monthly.store.write(Vec::new());
+        monthly.store.durable(ticket).await;
+        drop(monthly);
+        let had = taken(&server);
+        assert_eq!(had.len(), 1, "{had:#?}");
+        assert_eq!(had[0].0, ["ann@x.org"]);
+
+        server.set_rules(Vec::new());
+        let mut monthly = started(folder.path(), &config);
+        assert_eq!(monthly.look(later(60)).await, LOOK_EVERY);
+        assert_eq!(monthly.look(later(90)).await, LOOK_EVERY);
+        let has = taken(&server);
+        assert_eq!(has.len(), 2, "{has:#?}");
+        assert_eq!(has[1], (vec!["bob@x.org".to_owned()], had[0].1.clone()));
+        assert_eq!(monthly.marks.mailed.as_deref(), Some("2026-10"));
+    }
+
+    /// Bob is put off, and then refused: that is the end of it.
+    #[tokio::test]
+    async fn who_is_refused_after_the_others_have_it_is_not_tried_for_ever() {
+        let rules = vec![
+            Rule::on("RCPT TO:<bob@", Answer::line("450 4.2.0 Greylisted")).first(1),
+            Rule::on("RCPT TO:<bob@", Answer::line("550 5.1.1 no such user")),
+        ];
+        let setup = AwkwardSetup {
+            rules,
+            ..AwkwardSetup::default()
+        };
+        let server = AwkwardSmtp::start(setup).await.expect("starts");
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut monthly = started(folder.path(), &config(server.address().port()));
+        let first: Timestamp = "2026-11-01T06:00:00Z".parse().expect("a time");
+        assert_eq!(monthly.look(first).await, RETRY_AFTER);
+        assert_eq!(monthly.look(first).await, LOOK_EVERY);
+        assert_eq!(server.mails().len(), 1);
+    }
+
+    #[test]
+    fn of_several_replicas_one_mails_a_report() {
+        let (october, november) = (Some("2026-10"), Some("2026-11"));
+        for (own, shared, leads, expected) in [
+            (october, october, true, Turn::Own),
+            (october, None, true, Turn::Own),
+            (october, october, false, Turn::Leaders),
+            (october, None, false, Turn::Leaders),
+            (october, november, true, Turn::Mailed),
+            (october, november, false, Turn::Mailed),
+            (november, october, true, Turn::Own),
+            (None, october, false, Turn::Own),
+            (None, november, false, Turn::Mailed),
+        ] {
+            let found = turn(own, shared, "2026-11", leads);
+            assert_eq!(found, expected, "{own:?} {shared:?} {leads}");
+        }
+    }
 
     #[test]
     fn a_mark_of_a_clock_that_was_ahead_does_not_count() {

@@ -38,8 +38,13 @@ struct Known {
 
 impl Known {
     fn new(settings: &ServiceSettings, config: &Config) -> Self {
+        // How long a service's own report counts is its own affair.
+        let categories = settings
+            .url
+            .as_ref()
+            .map_or(&[][..], |_| &config.categories);
         Self {
-            pace: pace(settings, &config.categories),
+            pace: pace(settings, categories),
             settings: settings.clone(),
         }
     }
@@ -80,10 +85,14 @@ impl Services {
             .filter(|(name, known)| wanted.get(name.as_str()) != Some(*known))
             .map(|(name, _)| name.clone())
             .collect();
-        for name in &gone {
-            self.let_go(name);
-        }
         let mut outcome = Ok(());
+        for name in &gone {
+            let now = wanted.get(name.as_str());
+            match now.filter(|now| self.is_other_pace_alone(name, now)) {
+                Some(now) => outcome = outcome.and(self.pace_anew(name, now.clone())),
+                None => self.let_go(name),
+            }
+        }
         for (name, known) in wanted {
             if !self.known.contains_key(name) {
                 outcome = outcome.and(self.take_in(name, known));
@@ -106,6 +115,30 @@ impl Services {
                 tracing::error!(%error, "a service is not taken in");
             }
         }
+    }
+
+    /// Whether a service that is asked is to be asked at another pace, and nothing else.
+    fn is_other_pace_alone(&self, name: &str, now: &Known) -> bool {
+        let known = self.known.get(name);
+        now.settings.url.is_some() && known.is_some_and(|known| known.settings == now.settings)
+    }
+
+    /// Asks a service at another pace. Until the next answer it is as it was.
+    fn pace_anew(&mut self, name: &str, known: Known) -> Result<(), HealthError> {
+        let Known { settings, pace } = &known;
+        let Some(url) = &settings.url else {
+            return Ok(());
+        };
+        let check = check(settings, url, &self.tls).map_err(HealthError::Client)?;
+        let results = self.registry.results(name);
+        self.probes
+            .start_again(name, &categories_of(settings), *pace, check)
+            .map_err(HealthError::Register)?;
+        if let Some(results) = results {
+            self.registry.remember(name, (*results).clone());
+        }
+        self.known.insert(name.to_owned(), known);
+        Ok(())
     }
 
     fn take_in(&mut self, name: &str, known: Known) -> Result<(), HealthError> {
@@ -238,5 +271,31 @@ mod tests {
         services.adopt(&config("")).expect("is let go");
         assert!(names(&registry).is_empty());
         assert!(passive.report("wiki", Finding::ok()).is_err());
+    }
+
+    #[tokio::test]
+    async fn another_pace_leaves_a_service_as_it_was_found() {
+        let (registry, passive, mut services) = services();
+        let both = "[[service]]\nname = \"door\"\nurl = \"http://127.0.0.1:9/\"\nretries = 0\n[[service]]\nname = \"wiki\"\n";
+        let states = || {
+            let all = registry.components();
+            all.iter()
+                .map(crate::health::Component::state)
+                .collect::<Vec<_>>()
+        };
+        services.adopt(&config(both)).expect("is taken in");
+        passive
+            .report("wiki", Finding::ok())
+            .expect("reports by itself");
+        while states() != [State::Error, State::Ok] {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let before = services.known.clone();
+        let quicker = format!("{both}[[category]]\nname = \"default\"\nperiod = \"7s\"\n");
+        services.adopt(&config(&quicker)).expect("is taken in");
+        assert_eq!(states(), [State::Error, State::Ok], "neither begins anew");
+        let paces = |known: &BTreeMap<String, Known>| known["door"].pace.period.as_secs();
+        assert_eq!([paces(&before), paces(&services.known)], [30, 7]);
+        assert_eq!(before["wiki"], services.known["wiki"]);
     }
 }

@@ -27,6 +27,11 @@ impl TaskSet {
         self.names.insert(handle.id(), name);
     }
 
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        self.tasks.is_empty()
+    }
+
     pub(super) async fn first_to_end(&mut self) -> &'static str {
         let (id, panic) = match self.tasks.join_next_with_id().await {
             Some(Ok((id, ()))) => (id, None),

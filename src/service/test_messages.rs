@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::reload::ConfigWatch;
@@ -23,11 +23,30 @@ const QUEUE: usize = 1;
 /// Notes who ordered a test.
 pub(super) type Audit = Box<dyn Fn(&str, &str) + Send + Sync>;
 
+/// What waits for a channel to work again.
+#[derive(Debug, Clone)]
+pub(super) struct Wakes {
+    pub(super) inputs: mpsc::Sender<Input>,
+    /// The monthly report.
+    pub(super) reports: Arc<Notify>,
+}
+
+impl Wakes {
+    /// What failed on this channel, or on all, is tried again.
+    async fn wake(&self, channel: Option<Channel>) {
+        // Where it is not taken, labwatch is about to stop.
+        let _ = self.inputs.send(Input::Retry(channel)).await;
+        if channel.is_none_or(|channel| channel == Channel::Mail) {
+            self.reports.notify_one();
+        }
+    }
+}
+
 /// Starts it.
 pub(super) fn start(
     config: ConfigWatch,
     http: Http,
-    inputs: mpsc::Sender<Input>,
+    wakes: Wakes,
     audit: Audit,
     parts: &mut TaskSet,
     stop: &CancellationToken,
@@ -39,7 +58,7 @@ pub(super) fn start(
     let tester = Tester {
         trial: Arc::clone(&current) as Arc<_>,
         report,
-        inputs: inputs.clone(),
+        wakes: wakes.clone(),
         audit,
     };
     let stop = stop.clone();
@@ -51,11 +70,8 @@ pub(super) fn start(
         orders,
         latest,
         retry: Arc::new(move || {
-            let inputs = inputs.clone();
-            Box::pin(async move {
-                // Where it is not taken, labwatch is about to stop.
-                let _ = inputs.send(Input::Retry(None)).await;
-            })
+            let wakes = wakes.clone();
+            Box::pin(async move { wakes.wake(None).await })
         }),
     }
 }
@@ -91,7 +107,7 @@ fn pending(target: &Target) -> TestedRoute {
 struct Tester {
     trial: Arc<dyn Fn() -> Trial + Send + Sync>,
     report: watch::Sender<Option<Arc<TestReport>>>,
-    inputs: mpsc::Sender<Input>,
+    wakes: Wakes,
     audit: Audit,
 }
 
@@ -133,20 +149,14 @@ impl Tester {
             self.show(&report);
         };
         trial.send(&targets, at, known).await;
-        self.wake(worked).await;
+        for channel in worked {
+            self.wakes.wake(Some(channel)).await;
+        }
         Arc::new(report)
     }
 
     fn show(&self, report: &TestReport) {
         self.report.send_replace(Some(Arc::new(report.clone())));
-    }
-
-    /// What failed on a channel that works now is tried again.
-    async fn wake(&self, channels: BTreeSet<Channel>) {
-        for channel in channels {
-            // Where it is not taken, labwatch is about to stop.
-            let _ = self.inputs.send(Input::Retry(Some(channel))).await;
-        }
     }
 }
 
@@ -204,7 +214,12 @@ mod tests {
         let audit = Box::new(|who: &str, what: &str| {
             assert_eq!((who, what), ("ADA", "sent a test message by everybody"));
         });
-        let tests = start(followed, http, inputs, audit, &mut parts, &stop);
+        let reports = Arc::new(Notify::new());
+        let wakes = Wakes {
+            inputs,
+            reports: Arc::clone(&reports),
+        };
+        let tests = start(followed, http, wakes, audit, &mut parts, &stop);
         let leader = Snapshot::empty(Timestamp::UNIX_EPOCH);
         assert!(tests.preview(&leader, Some("nothing")).is_err());
         assert_eq!(tests.preview(&leader, None).expect("two").len(), 2);
@@ -230,5 +245,6 @@ mod tests {
             matches!(input, Some(Input::Retry(Some(Channel::Mail)))),
             "{input:?}"
         );
+        reports.notified().await;
     }
 }

@@ -62,6 +62,7 @@ impl Server {
         let state = WebState {
             snapshots: receiver.clone(),
             store: None,
+            cluster: None,
             stream: None,
             orders: None,
             categories: None,

@@ -93,7 +93,7 @@ async fn a_test_message_that_is_taken_wakes_what_waits_in_the_service() {
     let variables = through(
         &server,
         &lab,
-        &[("SECRET_API", "s3cret-of-the-test-of-mails")],
+        &[("SECRET_API", "s3cret-of-the-test-of-mails-that-are-awkward")],
     );
     let monitor = Monitor::start_with(variables.clone()).await;
     monitor.sees_well(&ALL).await;

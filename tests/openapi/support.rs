@@ -99,6 +99,7 @@ impl Parts {
         let page = WebState {
             snapshots: pictures.clone(),
             store: None,
+            cluster: None,
             stream: None,
             orders: Some(orders.clone()),
             categories: None,

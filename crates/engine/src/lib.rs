@@ -50,7 +50,7 @@ pub use protocol::record::{Level, ManifestChange, Record};
 pub use protocol::record_words::RecordFor;
 pub use protocol::refusal::Refusal;
 pub use protocol::report::{Connection, Report, Scopes, Traffic};
-pub use protocol::rules::Rules;
+pub use protocol::rules::{PolicyAcknowledgements, Rules};
 pub use protocol::snapshot::{
     Counts, Evidence, ExperimentView, FlapView, LastConnection, PoolView, ResourceView, RouteView,
     SamplingView, Seen, Snapshot, SourceView, StreamView, ToldView, UnreachedView,

@@ -1,34 +1,18 @@
-//! The connection to etcd, and what is asked of it in one go.
+//! What is asked of etcd in one go.
 
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
-use etcd_client::{
-    Certificate, Client, Compare, CompareOp, ConnectOptions, GetOptions, Identity, TlsOptions, Txn,
-    TxnOp,
-};
-use secrecy::ExposeSecret;
+use etcd_client::{Client, Compare, CompareOp, GetOptions, Txn, TxnOp};
 
 use super::super::commit::{MAX_OPERATIONS, Operation, transactions};
 use super::super::map::{StateMap, difference};
 use super::super::membership::Share;
 use super::super::view::Peer;
-use super::{ANSWER_WITHIN, Fault};
+use super::{ANSWER_WITHIN, Fault, connect, within};
 use crate::config::ClusterSettings;
 use engine::State;
-
-/// Pings over a connection with open streams: without them a member that stands still is noticed by no stream. A member closes a connection
-/// that pings more often than every 5 s (its `--grpc-keepalive-min-time`), or that has no open stream.
-const PING_EVERY: Duration = Duration::from_secs(6);
-
-/// A connection whose ping is not answered for so long is given up.
-const PONG_WITHIN: Duration = Duration::from_secs(3);
-
-/// The longest that connecting to one member may take.
-const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
 /// Below the prefix: the durable state, and the election.
 const STATE: &str = "/state/";
@@ -135,69 +119,6 @@ impl Keys {
     }
 }
 
-/// Waits for an answer, but not for ever.
-pub(super) async fn within<T>(
-    limit: Duration,
-    asking: impl Future<Output = Result<T, etcd_client::Error>>,
-) -> Result<T, Fault> {
-    match tokio::time::timeout(limit, asking).await {
-        Ok(answer) => answer.map_err(Fault::from),
-        Err(_) => Err(Fault::Slow(limit)),
-    }
-}
-
-/// Connects. Each request is given its own time limit: one for all would end a campaign, which waits for its turn.
-pub(super) async fn connect(settings: &ClusterSettings) -> Result<Client, Fault> {
-    let options = options(settings)?;
-    within(
-        ANSWER_WITHIN,
-        Client::connect(&settings.endpoints, Some(options)),
-    )
-    .await
-}
-
-fn options(settings: &ClusterSettings) -> Result<ConnectOptions, Fault> {
-    let mut options = ConnectOptions::new()
-        .with_keep_alive(PING_EVERY, PONG_WITHIN)
-        .with_keep_alive_while_idle(false)
-        .with_connect_timeout(CONNECT_WITHIN)
-        .with_require_leader(true);
-    if let Some((user, password)) = &settings.user {
-        options = options
-            .with_user(user, password.expose_secret())
-            .with_auto_token_refresh(true);
-    }
-    let is_secure = settings
-        .endpoints
-        .iter()
-        .any(|endpoint| endpoint.starts_with("https:"));
-    if is_secure {
-        options = options.with_tls(tls(settings)?);
-    }
-    Ok(options)
-}
-
-fn tls(settings: &ClusterSettings) -> Result<TlsOptions, Fault> {
-    let read = |key: &str, path: &std::path::Path| {
-        std::fs::read(path).map_err(|error| {
-            Fault::Settings(format!("{key} {} cannot be read: {error}", path.display()))
-        })
-    };
-    let mut tls = TlsOptions::new();
-    match &settings.ca {
-        Some(ca) => {
-            tls = tls.ca_certificate(Certificate::from_pem(read("cluster_tls_ca", ca)?));
-        }
-        None => tls = tls.with_native_roots(),
-    }
-    if let Some((cert, key)) = &settings.identity {
-        let cert = read("cluster_tls_cert", cert)?;
-        let key = read("cluster_tls_key", key)?;
-        tls = tls.identity(Identity::from_pem(cert, key));
-    }
-    Ok(tls)
-}
-
 /// Everything below the prefix, as the majority of etcd's members have it.
 pub(super) async fn list(
     client: &mut Client,
@@ -257,7 +178,10 @@ fn operations(keys: &Keys, batch: &[Operation]) -> Vec<TxnOp> {
 
 /// Adds to what all replicas share, or removes from it what is over.
 pub(super) async fn share(settings: &ClusterSettings, shares: Vec<Share>) -> Result<(), Fault> {
-    let (mut client, keys) = (connect(settings).await?, Keys(settings.prefix.clone()));
+    let (mut client, keys) = (
+        connect(&settings.etcd).await?,
+        Keys(settings.prefix.clone()),
+    );
     let one = |(key, value): &Share| match value {
         Some(value) => TxnOp::put(keys.shared(key), value.to_string(), None),
         None => TxnOp::delete(keys.shared(key), None),
@@ -275,7 +199,7 @@ pub(super) async fn share(settings: &ClusterSettings, shares: Vec<Share>) -> Res
 /// # Errors
 /// [`Fault`].
 pub async fn reach(settings: &ClusterSettings) -> Result<String, Fault> {
-    let mut client = connect(settings).await?;
+    let mut client = connect(&settings.etcd).await?;
     let status = within(ANSWER_WITHIN, client.status()).await?;
     let keys = Keys(settings.prefix.clone());
     let listing = list(&mut client, &keys, &Latest::default()).await?;
@@ -299,7 +223,7 @@ pub(super) fn first(peers: &[(String, i64, Option<Peer>)]) -> Option<&Peer> {
 /// # Errors
 /// [`Fault`].
 pub async fn read_state(settings: &ClusterSettings) -> Result<(StateMap, Option<String>), Fault> {
-    let mut client = connect(settings).await?;
+    let mut client = connect(&settings.etcd).await?;
     let keys = Keys(settings.prefix.clone());
     let listing = list(&mut client, &keys, &Latest::default()).await?;
     let leader = first(&listing.peers).map(|peer| peer.name.clone());
@@ -311,7 +235,8 @@ pub async fn read_state(settings: &ClusterSettings) -> Result<(StateMap, Option<
 /// # Errors
 /// [`Fault`]; some of it may be written then. Also when a replica leads.
 pub async fn write_state(settings: &ClusterSettings, state: &State) -> Result<usize, Fault> {
-    let (mut client, keys) = (connect(settings).await?, Keys(settings.prefix.clone()));
+    let mut client = connect(&settings.etcd).await?;
+    let keys = Keys(settings.prefix.clone());
     let before = list(&mut client, &keys, &Latest::default()).await?;
     if let Some(leader) = first(&before.peers) {
         let name = &leader.name;

@@ -5,9 +5,9 @@ use std::time::Duration;
 use etcd_client::{Client, EventType, WatchOptions, WatchResponse};
 use tokio::sync::mpsc;
 
-use super::client::{Keys, Latest, Listing, Place, connect, list, within};
+use super::client::{Keys, Latest, Listing, Place, list};
 use super::member::Event;
-use super::{ANSWER_WITHIN, FIRST_RETRY, Fault, LONGEST_RETRY};
+use super::{ANSWER_WITHIN, FIRST_RETRY, Fault, LONGEST_RETRY, connect, within};
 use crate::cluster::view::Peer;
 use crate::config::ClusterSettings;
 
@@ -49,7 +49,7 @@ async fn follow_once(
     events: &mpsc::Sender<Event>,
     heard: &mut bool,
 ) -> Result<(), Fault> {
-    let mut client = connect(settings).await?;
+    let mut client = connect(&settings.etcd).await?;
     loop {
         let listing = list(&mut client, keys, latest).await?;
         *heard = true;

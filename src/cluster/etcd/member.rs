@@ -1,5 +1,6 @@
 //! The one task that decides: takes what the others report, leads while the lease is proven, and says where this replica stands.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::cluster::leadership::{self, Leadership, Phase};
 use crate::cluster::membership::{Commit, Committed, Ends};
 use crate::cluster::view::{Peer, View};
 use crate::config::ClusterSettings;
-use engine::Role;
+use engine::{Role, State};
 
 /// Followers go on from a changed state at most this often.
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
@@ -83,6 +84,8 @@ pub(super) struct Member {
     pub(super) alone: Option<Alone>,
     /// Whether what the driver has is later than what stands in etcd, because that has gone back.
     pub(super) is_ours_later: bool,
+    /// What stood in etcd before it went back, where another replica led then.
+    pub(super) later: Option<Arc<State>>,
     /// The own election key of the last term, and the one under which the state was changed before: where one of them stands in etcd, no
     /// other replica has changed anything since.
     pub(super) marks: [Option<Vec<u8>>; 2],
@@ -118,6 +121,7 @@ impl Member {
             leaving: None,
             alone: None,
             is_ours_later: false,
+            later: None,
             marks: [None, None],
             fault_of_lease: None,
             fault_of_watch: None,
@@ -262,11 +266,17 @@ impl Member {
         let now = Instant::now();
         match outcome {
             Outcome::Granted(client, lease, asked) => {
-                self.leadership.take(leadership::Event::Granted(asked), now);
+                let phase = self.leadership.take(leadership::Event::Granted(asked), now);
                 let wait = self.waits_for_others();
-                if let Some(session) = &mut self.session {
-                    session.stand((*client, lease), &self.this, &self.latest, wait);
+                let Some(session) = &mut self.session else {
+                    return;
+                };
+                session.granted((*client, lease));
+                if phase == Phase::Away {
+                    // It came so late that it proves nothing: who is elected with it could never act.
+                    return self.step_down(&Fault::Slow(self.settings.lease));
                 }
+                session.stand(&self.this, &self.latest, wait);
                 self.renewed();
             }
             Outcome::Renewed(asked) => {
@@ -287,6 +297,8 @@ impl Member {
                     self.marks = [Some(own), listing.changed_by.clone()];
                     self.adopt(*listing);
                     self.lead();
+                } else {
+                    self.step_down(&Fault::Lost);
                 }
             }
             Outcome::Committed(number) => {

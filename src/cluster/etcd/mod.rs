@@ -5,7 +5,6 @@
 
 mod alone;
 mod client;
-mod fault;
 mod follow;
 mod leave;
 mod member;
@@ -14,13 +13,12 @@ mod shared;
 mod standing;
 
 pub use client::{reach, read_state, write_state};
-pub use fault::Fault;
 pub use member::run;
 
 use std::time::Duration;
 
-/// The longest that one request to etcd may take.
-const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+pub use crate::clients::etcd::Fault;
+use crate::clients::etcd::{ANSWER_WITHIN, connect, within};
 
 /// The pause before the first new attempt of anything; each further one is twice as long.
 const FIRST_RETRY: Duration = Duration::from_millis(200);

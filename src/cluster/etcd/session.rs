@@ -7,10 +7,10 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::client::{Keys, Latest, Listing, connect, fenced, list, within};
+use super::client::{Keys, Latest, Listing, fenced, list};
 use super::follow::longer;
 use super::member::Event;
-use super::{ANSWER_WITHIN, FIRST_RETRY, Fault};
+use super::{ANSWER_WITHIN, FIRST_RETRY, Fault, connect, within};
 use crate::cluster::commit::{Operation, transactions};
 use crate::cluster::view::Peer;
 use crate::config::ClusterSettings;
@@ -96,15 +96,16 @@ impl Session {
         Reports(self.id, self.events.clone())
     }
 
+    /// Takes note of the lease.
+    pub(super) fn granted(&mut self, granted: (Client, i64)) {
+        self.granted = Some(granted);
+    }
+
     /// Keeps the lease alive and stands for election, after this wait.
-    pub(super) fn stand(
-        &mut self,
-        (client, lease): (Client, i64),
-        this: &Peer,
-        latest: &Latest,
-        wait: Duration,
-    ) {
-        self.granted = Some((client.clone(), lease));
+    pub(super) fn stand(&mut self, this: &Peer, latest: &Latest, wait: Duration) {
+        let Some((client, lease)) = self.granted.clone() else {
+            return;
+        };
         let every = self.lease / RENEWALS;
         self.tasks
             .spawn(keep(client.clone(), lease, every, self.reports()));
@@ -175,7 +176,7 @@ impl Session {
 }
 
 async fn grant(settings: &ClusterSettings) -> Result<Outcome, Fault> {
-    let mut client = connect(settings).await?;
+    let mut client = connect(&settings.etcd).await?;
     // etcd counts in seconds. What is granted beyond the setting is never used.
     let seconds = settings.lease.as_millis().div_ceil(1000);
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);

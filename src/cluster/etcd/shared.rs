@@ -19,7 +19,14 @@ impl Member {
                 "etcd has gone back: it was emptied or restored from a snapshot. What this replica knows is kept"
             );
             self.latest.go_back(listing.revision);
-            self.is_ours_later = true;
+            if !std::mem::replace(&mut self.is_ours_later, true) {
+                // One that leads knows more than it has committed; one that follows has not taken up yet what came last.
+                let known = self
+                    .known
+                    .as_ref()
+                    .filter(|_| self.view.role == Role::Follower);
+                self.later = known.map(|known| Arc::new(known.map.state()));
+            }
         }
         let went_back = listing.went_back;
         self.known = Some(listing);

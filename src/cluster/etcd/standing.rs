@@ -13,11 +13,13 @@ impl Member {
     pub(super) fn stand(&mut self, role: Role) {
         let state = self.known.as_ref().map(|known| Arc::new(known.map.state()));
         let (term, is_ours_later) = (self.term, self.is_ours_later);
+        let later = self.later.clone();
         self.ends.standing.send_modify(|standing| {
             standing.role = role;
             standing.term = term;
             standing.version += 1;
             standing.is_ours_later = is_ours_later;
+            standing.later = later.filter(|_| is_ours_later);
             standing.state = state.or_else(|| standing.state.take());
         });
         if self.view.role != role {

@@ -20,7 +20,7 @@ pub(super) const CLUSTER: Section = Section {
             ),
         setting("cluster_endpoints", Kind::Values(ENDPOINTS))
             .example("https://etcd1.example.org:2379, https://etcd2.example.org:2379")
-            .says("The members of etcd. Required with cluster etcd."),
+            .says("The members of etcd. Required where cluster, publish or policy is etcd."),
         setting("cluster_user", Kind::Value("a text without control characters"))
             .example("labwatch")
             .says("The user of etcd, where it asks for one."),
@@ -59,7 +59,8 @@ pub(super) const CLUSTER: Section = Section {
             .default("stop")
             .says(
                 "What the leader does when etcd cannot be reached for longer than its lease. stop: \
-                 it follows, and no replica switches or notifies until etcd is back. act: it goes \
+                 it mails once that etcd is away, follows, and no replica switches or notifies \
+                 until etcd is back. act: it goes \
                  on alone. Where it alone is cut off, another replica leads too, and both switch \
                  and notify: only for an etcd that all replicas lose together.",
             ),

@@ -7,6 +7,8 @@ mod http;
 mod notifications;
 mod observation;
 mod operation;
+mod policy;
+mod publication;
 mod servers;
 mod tables;
 
@@ -31,6 +33,8 @@ pub const SECTIONS: &[Section] = &[
     operation::HEALTH,
     operation::STORE,
     cluster::CLUSTER,
+    publication::PUBLICATION,
+    policy::POLICY,
     operation::LOG,
 ];
 

@@ -34,7 +34,7 @@ pub(super) const HEALTH: Section = Section {
             .at_once()
             .says(
                 "The components whose failure does not make labwatch as a whole unhealthy: \
-                   self, store, configuration, dead_man, book, relay, jump, mail or cluster. A \
+                   self, store, configuration, dead_man, book, relay, jump, mail, cluster, publish or policy. A \
                    [[service]] may stand here too; it counts in its own categories alone in any \
                    case.",
             ),

@@ -14,5 +14,6 @@ mod tests;
 use super::notification::{Presentation, words};
 
 pub use compose::{Composed, compose};
+pub use outcome::Circulated;
 pub use send::{Circular, Mailer, MailerError, Recipients, run};
 pub use smtp::{DeliveryReport, EnvelopeAddress, Outcome, Preflight, SmtpError};

@@ -43,18 +43,30 @@ pub(super) fn recipient(address: &EnvelopeAddress) -> Recipient {
     Recipient::new(address.to_string())
 }
 
-/// A mail that is sent as a whole failed as long as one who may still get it does not have it.
-pub(super) fn everyone_has_it(delivered: Delivered) -> Result<(), DeliveryFault> {
-    let pending = delivered
-        .unreached
-        .into_iter()
-        .find(|one| one.outlook != Outlook::Refused);
-    pending.map_or(Ok(()), |one| {
-        Err(DeliveryFault {
-            fault: one.fault,
-            outlook: one.outlook,
-        })
-    })
+/// What became of a mail for those who did not have it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Circulated {
+    /// Who has it now, or will never take it.
+    pub settled: Vec<Recipient>,
+    /// Why others do not have it yet, where there are any.
+    pub pending: Option<CallError>,
+}
+
+impl Circulated {
+    pub(super) fn of(report: &DeliveryReport) -> Self {
+        let is_settled = |one: &&RecipientOutcome| {
+            matches!(one.outcome, Outcome::Delivered | Outcome::Refused(_))
+        };
+        let settled = report.recipients.iter().filter(is_settled);
+        let pending = report.recipients.iter().find_map(|one| match &one.outcome {
+            Outcome::NotYet(error) | Outcome::UnknownAfterDot(error) => Some(fault_of(error)),
+            Outcome::Delivered | Outcome::Refused(_) => None,
+        });
+        Self {
+            settled: settled.map(|one| recipient(&one.recipient)).collect(),
+            pending,
+        }
+    }
 }
 
 /// What went wrong without a word of the server's, for the log: addresses and what servers say are for maintainers.

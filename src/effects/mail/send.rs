@@ -1,24 +1,27 @@
 //! Brings mails to the mail server. Decides neither what is told nor whether a failed mail is tried again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use lettre::message::Mailbox;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
 use super::message::{Addresses, Head, message};
-use super::outcome::{everyone_has_it, own_words, recipient, verdict};
+use super::outcome::{Circulated, own_words, recipient, verdict};
 use super::smtp::{self, DeliveryReport, EnvelopeAddress, Limits, MAX_QUOTED_CHARS, Outcome};
 use super::{Presentation, compose, words};
 use crate::config::{MailAuth, MailSettings, MailTls, Route, RouteTarget, TellingSettings};
 use crate::effects::STOP_GRACE;
 use engine::model::{CallError, RouteName};
-use engine::{Audience, Delivered, DeliveryFault, Input, MessageId, Notification, Outlook};
+use engine::{
+    Audience, Delivered, DeliveryFault, Input, MessageId, Notification, Outlook, Recipient,
+};
 
 /// How many mails are under way at the same time. More wait in the queue that they come from.
 const AT_ONCE: usize = 4;
@@ -70,7 +73,7 @@ impl Recipients {
 }
 
 /// A mail that is no summary and belongs to no thread.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Circular {
     /// What tells it from all others, without white space: the same mail sent again is the same to its receiver.
     pub name: String,
@@ -189,14 +192,23 @@ impl Mailer {
             state: composed.state,
         };
         let mail = message(&head, composed.text, composed.html);
-        Ok(self.hand_over(&mail, recipients, audience).await)
+        let report = self.hand_over(&mail, recipients, audience).await;
+        // Others have what those of a lane do not: the server knows us, and what it refuses is the recipient.
+        Ok(match audience {
+            Audience::Only(..) => report,
+            Audience::All | Audience::Except(_) => report.spare_all(),
+        })
     }
 
-    /// Sends a mail that is no summary to everybody of `EMAIL_TO` and `EMAIL_CC`.
+    /// Sends a mail that is no summary to all of `EMAIL_TO` and `EMAIL_CC` but those who have it.
     ///
     /// # Errors
-    /// [`DeliveryFault`] as for [`Mailer::send`].
-    pub async fn circulate(&self, circular: &Circular) -> Result<(), DeliveryFault> {
+    /// [`DeliveryFault`] when there are no recipients.
+    pub async fn circulate(
+        &self,
+        circular: &Circular,
+        has: &BTreeSet<Recipient>,
+    ) -> Result<Circulated, DeliveryFault> {
         let recipients = self
             .addresses(&RouteName::everybody())
             .ok_or_else(|| no_recipients(&RouteName::everybody()))?;
@@ -211,8 +223,19 @@ impl Mailer {
             state: vec!["report".to_owned()],
         };
         let mail = message(&head, circular.text.clone(), circular.html.clone());
-        let report = self.hand_over(&mail, recipients, &Audience::All).await;
-        everyone_has_it(verdict(&report)?)
+        let audience = if has.is_empty() {
+            Audience::All
+        } else {
+            Audience::Except(has.clone())
+        };
+        let report = self.hand_over(&mail, recipients, &audience).await;
+        // Where others have it, who is refused is refused for good.
+        let report = if has.is_empty() {
+            report.spare_all()
+        } else {
+            report
+        };
+        Ok(Circulated::of(&report))
     }
 
     /// The envelope's sender.

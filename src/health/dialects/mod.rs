@@ -12,6 +12,7 @@ mod listing;
 mod metrics;
 mod page;
 mod probes;
+mod published;
 mod query;
 mod status;
 
@@ -29,6 +30,7 @@ pub use ft::{gtg, health_json};
 pub use metrics::{Numbers, numbers};
 pub use page::health_page;
 pub use probes::{liveness, readiness};
+pub use published::{Published, published};
 pub use query::Query;
 pub use status::{status, status_of};
 

@@ -131,7 +131,11 @@ pub fn readiness(picture: &Picture, query: &Query) -> Result<Answer, Refused> {
 }
 
 impl<'a> Status<'a> {
-    fn of(picture: &'a Picture, state: State, counts: impl Fn(&Component) -> bool) -> Self {
+    pub(super) fn of(
+        picture: &'a Picture,
+        state: State,
+        counts: impl Fn(&Component) -> bool,
+    ) -> Self {
         let identity = &*picture.identity;
         let reported = picture
             .components
@@ -170,7 +174,26 @@ impl<'a> Status<'a> {
     }
 }
 
-fn part(component: &Component, now: Timestamp) -> PluginStatus<'_> {
+impl<'a> PluginStatus<'a> {
+    /// An experiment in the same form, with its times in seconds since 1970. Only what is in error has one.
+    pub(super) fn of_experiment(
+        state: State,
+        last_change: Timestamp,
+        last_update: Option<Timestamp>,
+        now: Timestamp,
+        detail: Option<&'a str>,
+    ) -> Self {
+        Self {
+            state: number(state),
+            last_change: last_change.as_second(),
+            last_update: last_update.map(Timestamp::as_second),
+            age: last_update.map(|at| age(at, now)),
+            error: detail.filter(|_| is_wrong(state)),
+        }
+    }
+}
+
+pub(super) fn part(component: &Component, now: Timestamp) -> PluginStatus<'_> {
     PluginStatus {
         state: number(component.state()),
         last_change: component.last_change.as_second(),
@@ -182,10 +205,13 @@ fn part(component: &Component, now: Timestamp) -> PluginStatus<'_> {
 
 /// What is wrong; what can be used has no error.
 fn error(component: &Component) -> Option<&str> {
-    let is_wrong = matches!(component.state(), State::Stale | State::Error);
-    is_wrong
+    is_wrong(component.state())
         .then_some(component.detail())
         .filter(|detail| !detail.is_empty())
+}
+
+fn is_wrong(state: State) -> bool {
+    matches!(state, State::Stale | State::Error)
 }
 
 /// 0 init, 1 ok, 2 error. It is always written, so that absent does not mean init.

@@ -3,6 +3,8 @@
 //! The two have room of their own, because holders of tokens cause sign-outs and only admins revoke: however many sign out, a token can
 //! always be revoked. Sign-outs displace the oldest of their own token, revocations the oldest into [`Revocations::not_before`].
 
+mod shared;
+
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
@@ -14,6 +16,8 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 
 use super::token::{AccessToken, LEEWAY, MAX_LIFE, Session};
+
+pub use shared::is_over;
 
 /// What the keys of revoked tokens in the store start with. The id follows.
 const REVOKED: &str = "token.revoked.";
@@ -176,26 +180,6 @@ impl Revocations {
         self.changed.notify_one();
     }
 
-    /// Waits for a revocation or a sign-out. For one task.
-    pub async fn changed(&self) {
-        self.changed.notified().await;
-    }
-
-    /// All of it as it is kept, for other replicas.
-    #[must_use]
-    pub fn entries(&self) -> BTreeMap<String, Value> {
-        let ended = self.ended.read().unwrap_or_else(PoisonError::into_inner);
-        ended.entries()
-    }
-
-    /// Takes in what other replicas know, and keeps it. What is over is not taken in.
-    pub fn merge(&self, shared: &BTreeMap<String, Value>, now: Timestamp) {
-        let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
-        let changes = ended.merge(shared, now);
-        drop(ended);
-        self.hand_over(changes);
-    }
-
     fn hand_over(&self, changes: Changes) {
         for (key, value) in changes {
             // A removal that is not kept is repeated at the next start; a sign-out that is not kept removed the browser's cookie.
@@ -215,58 +199,6 @@ impl Ended {
     fn has_signed_out(&self, session: &Session) -> bool {
         let own = self.sessions.get(&session.pass.id);
         own.is_some_and(|own| own.contains_key(&session.id))
-    }
-
-    fn entries(&self) -> BTreeMap<String, Value> {
-        let tokens = self.tokens.iter();
-        let tokens = tokens.map(|(id, until)| (revoked_key(id), time(*until)));
-        let not_before = self.not_before.map(|at| (NOT_BEFORE.to_owned(), time(at)));
-        let sessions = self.sessions.iter().flat_map(|(token, own)| {
-            own.iter().map(move |(id, until)| {
-                let (token, until) = (token.clone(), *until);
-                (signed_out_key(id), json!(SignedOut { token, until }))
-            })
-        });
-        tokens.chain(not_before).chain(sessions).collect()
-    }
-
-    fn merge(&mut self, shared: &BTreeMap<String, Value>, now: Timestamp) -> Changes {
-        let mut changes = self.prune(now);
-        let not_before = shared.get(NOT_BEFORE).and_then(time_in);
-        if not_before > self.not_before {
-            self.not_before = not_before;
-            changes.extend(not_before.map(|at| (NOT_BEFORE.to_owned(), Some(time(at)))));
-        }
-        for Revoked { id, until } in revoked_in(shared) {
-            let is_folded = self.not_before.is_some_and(|at| revoked_at(until) <= at);
-            if until > now && !is_folded && !self.tokens.contains_key(&id) {
-                changes.extend(self.forget_sessions_of(&id));
-                changes.extend(self.make_room_for(&id));
-                changes.push((revoked_key(&id), Some(time(until))));
-                self.next_end = self.next_end.min(Some(until));
-                self.tokens.insert(id, until);
-            }
-        }
-        for (key, value) in shared {
-            let id = key.strip_prefix(SIGNED_OUT);
-            if let Some((id, session)) = id.zip(SignedOut::deserialize(value).ok())
-                && session.until > now
-                && self.has_room_for(id, &session.token)
-            {
-                self.add_session(id, &session);
-                changes.push((key.clone(), Some(value.clone())));
-            }
-        }
-        changes
-    }
-
-    /// Whether a sign-out that another replica knows is new here and displaces none.
-    fn has_room_for(&self, id: &str, token: &str) -> bool {
-        let own = self.sessions.get(token);
-        let is_new = own.is_none_or(|own| !own.contains_key(id));
-        let is_full = own.map_or(0, BTreeMap::len) >= MAX_SIGNED_OUT_OF_ONE
-            || self.signed_out >= MAX_SIGNED_OUT;
-        is_new && !is_full && !self.tokens.contains_key(token)
     }
 
     /// Removes what would have ended by itself by now.
@@ -386,21 +318,6 @@ pub fn revoked_in<'a>(
     })
 }
 
-/// Whether an entry that replicas share is over: it would have ended by itself.
-#[must_use]
-pub fn is_over(key: &str, value: &Value, now: Timestamp) -> bool {
-    let until = if key.starts_with(REVOKED) {
-        time_in(value)
-    } else if key.starts_with(SIGNED_OUT) {
-        SignedOut::deserialize(value)
-            .ok()
-            .map(|session| session.until)
-    } else {
-        None
-    };
-    until.is_some_and(|until| until <= now)
-}
-
 fn longest(now: Timestamp) -> Timestamp {
     now.checked_add(MAX_LIFE + 2 * LEEWAY)
         .unwrap_or(Timestamp::MAX)
@@ -441,10 +358,10 @@ mod tests {
     use super::super::scope::Scope;
     use super::*;
 
-    type Stored = Arc<Mutex<BTreeMap<String, Value>>>;
+    pub(super) type Stored = Arc<Mutex<BTreeMap<String, Value>>>;
 
     /// Revocations that keep what they are told to in `stored`.
-    fn recall(stored: &Stored, now: i64) -> Revocations {
+    pub(super) fn recall(stored: &Stored, now: i64) -> Revocations {
         let held = stored.lock().expect("whole").clone();
         let stored = Arc::clone(stored);
         let keep: Keep = Box::new(move |key, value| {
@@ -458,11 +375,11 @@ mod tests {
         Revocations::recall(&held, at(now), keep)
     }
 
-    fn at(second: i64) -> Timestamp {
+    pub(super) fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_800_000_000 + second).expect("in range")
     }
 
-    fn token(id: &str, issued: i64) -> AccessToken {
+    pub(super) fn token(id: &str, issued: i64) -> AccessToken {
         AccessToken {
             id: id.to_owned(),
             name: "x".to_owned(),
@@ -473,7 +390,7 @@ mod tests {
         }
     }
 
-    fn session(id: &str, token_id: &str, expires: i64) -> Session {
+    pub(super) fn session(id: &str, token_id: &str, expires: i64) -> Session {
         Session {
             id: id.to_owned(),
             pass: token(token_id, 0),
@@ -554,29 +471,6 @@ mod tests {
     }
 
     /// A leaked admin token can revoke as many made-up ids as it likes, and can still be revoked itself.
-    #[test]
-    fn what_one_replica_revokes_the_others_take_in() {
-        let [of_first, of_second, of_third] = [(); 3].map(|()| Stored::default());
-        let (first, second) = (recall(&of_first, 0), recall(&of_second, 0));
-        drop(first.revoke("leaked", at(0)));
-        first.sign_out(&session("s1", "good", 1_000), at(0));
-        let shared = first.entries();
-        assert_eq!(shared.len(), 2);
-        for _ in 0..2 {
-            second.merge(&shared, at(1));
-        }
-        assert_eq!(second.entries(), shared);
-        assert_eq!(*of_second.lock().expect("whole"), shared, "it is kept");
-        assert!(second.has_token(&token("leaked", 0)));
-        assert!(second.has_session(&session("s1", "good", 1_000)));
-        assert!(!second.has_session(&session("s2", "good", 1_000)));
-        let end = second.all()[0].until;
-        assert!(shared.iter().all(|(key, value)| is_over(key, value, end)));
-        let late = recall(&of_third, 0);
-        late.merge(&shared, end);
-        assert!(late.entries().is_empty(), "what is over is not taken in");
-    }
-
     #[test]
     fn an_admin_can_always_revoke() {
         let stored = Stored::default();

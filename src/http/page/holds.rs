@@ -15,7 +15,10 @@ use super::view::{self, Experiment};
 use super::words::{self, clip};
 use crate::store::Hold;
 use engine::model::Bookable;
-use engine::{Affected, ExperimentView, Maintenance, Schedule, Snapshot, SuppressionEntry};
+use engine::{
+    Affected, ExperimentView, Maintenance, NoteView, Schedule, Snapshot, SuppressionEntry,
+    SuppressionKind,
+};
 
 /// The page. `past` holds the holds that are remembered, newest first.
 pub(super) fn page(frame: &Frame<'_>, past: Option<&Answer<Vec<Hold>>>) -> Markup {
@@ -154,14 +157,35 @@ fn notes(frame: &Frame<'_>) -> Markup {
             html! { (clip(&note.entry.about())) },
             html! { (note.entry.noun()) @if !note.active { span.soft { " not now" } } (weekly(&note.entry)) },
             words::time(from, now),
-            until.map_or_else(|| html! { "it is ok again" }, |until| words::time(until, now)),
+            until.map_or_else(|| html! { (ends_with(note)) }, |until| words::time(until, now)),
             html! { (clip(note.entry.text())) @if frame.private { span.soft { " (" (clip(note.entry.who())) ")" } } },
-            html! { @if let Some(id) = note.id { (order(frame, Kind::End, "id", &id.to_string())) } @else { span.soft { "in the configuration" } } },
+            html! { @if let Some(id) = note.id { (order(frame, Kind::End, "id", &id.to_string())) } @else { span.soft { (place(note)) } } },
         ]
     });
     html! {
         @if frame.snapshot.notes.is_empty() { (components::none("None.")) }
         @else { (components::table("Acknowledgements, silences and maintenance windows", ["What", "How", "From", "Until", "Why", "Do"], rows)) }
+    }
+}
+
+/// What ends something that has no time of its own.
+fn ends_with(note: &NoteView) -> &'static str {
+    match (note.entry.kind(), note.id) {
+        (SuppressionKind::Acknowledged, None) => "it is taken back in etcd",
+        (
+            SuppressionKind::Acknowledged
+            | SuppressionKind::Silenced
+            | SuppressionKind::Maintenance,
+            _,
+        ) => "it is ok again",
+    }
+}
+
+/// Where something stands that cannot be ended here.
+fn place(note: &NoteView) -> &'static str {
+    match note.entry.kind() {
+        SuppressionKind::Acknowledged => "in etcd",
+        SuppressionKind::Silenced | SuppressionKind::Maintenance => "in the configuration",
     }
 }
 

@@ -8,6 +8,7 @@ use super::shapes::{shape, sprite};
 use super::state::State;
 use super::view;
 use super::words;
+use crate::cluster::View;
 use crate::http::Categories;
 use crate::http::auth::{Caller, Scope};
 use crate::store::{StoreHealth, StoreState};
@@ -57,6 +58,8 @@ pub(super) struct Frame<'a> {
     pub(super) label: &'a str,
     /// The state of the store; `None` when there is none.
     pub(super) memory: Option<&'a StoreHealth>,
+    /// The replicas; `None` when there is only this one.
+    pub(super) cluster: Option<&'a View>,
     /// The theme that the reader chose, where they did.
     pub(super) theme: Option<&'static str>,
     /// Where news are streamed from, where they are.

@@ -21,6 +21,7 @@ mod outbox;
 mod overview;
 mod palette;
 mod pools;
+mod replicas;
 mod reports;
 mod response;
 mod routes;

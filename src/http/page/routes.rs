@@ -25,6 +25,7 @@ use super::{
     assets, categories, error_pages, experiment, history, holds, listing, login, outbox, pools,
     reports, sources, timeline, wall,
 };
+use crate::cluster::View;
 use crate::http::auth::{Caller, Need, Scope};
 use crate::http::{Categories, OrderState, Reports, Routes};
 use crate::store::{Reader, Store, StoreHealth};
@@ -37,6 +38,8 @@ pub struct WebState {
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
     /// The store, where there is one.
     pub store: Option<Store>,
+    /// The replicas, where there are several.
+    pub cluster: Option<watch::Receiver<Arc<View>>>,
     /// Where changes are streamed from as server-sent events; `None` lets pages ask again every few seconds.
     pub stream: Option<&'static str>,
     /// Takes the commands of maintainers; without it the pages only show.
@@ -101,6 +104,7 @@ pub(super) struct Moment {
     takes_orders: bool,
     categories: Option<Categories>,
     memory: Option<StoreHealth>,
+    cluster: Option<Arc<View>>,
     reader: Option<Reader>,
     problems: usize,
     theme: Option<&'static str>,
@@ -131,6 +135,7 @@ impl Moment {
             categories: state.categories.clone(),
             caller,
             memory: state.store.as_ref().map(Store::health),
+            cluster: state.cluster.as_ref().map(|view| view.borrow().clone()),
             reader: state.store.as_ref().map(Store::reader),
             theme: theme(headers),
             stream: state.stream,
@@ -185,6 +190,7 @@ impl Moment {
             snapshot: &self.snapshot,
             label: &self.label,
             memory: self.memory.as_ref(),
+            cluster: self.cluster.as_deref(),
             theme: self.theme,
             stream: self.stream,
             categories: self.categories.as_ref(),

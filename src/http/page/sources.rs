@@ -11,6 +11,7 @@ use super::filter::MAX_ROWS;
 use super::history::Answer;
 use super::layout::Frame;
 use super::overview::source_shape;
+use super::replicas;
 use super::words::{self, clip, spell};
 use crate::store::{Gap, GapCause, SourceRow, StoreState};
 use engine::model::{SourceHealth, SourceName, Visibility};
@@ -34,6 +35,7 @@ pub(super) fn page(frame: &Frame<'_>, changes: Option<&Changes>) -> Markup {
             h2 #store { "Store" }
             (memory(frame))
         }
+        @if let Some(cluster) = frame.cluster { (replicas::section(cluster, now)) }
         section #part-changes aria-labelledby="changes" {
             h2 #changes { "What happened" }
             @match changes {

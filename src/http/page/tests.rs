@@ -351,6 +351,7 @@ fn web_called(
     let pages = routes(&WebState {
         snapshots,
         store: None,
+        cluster: None,
         stream: None,
         orders,
         categories: None,

@@ -150,7 +150,7 @@ async fn send_test(
     Ok((Noted::elsewhere(), answer(&message)?).into_response())
 }
 
-/// Has notifications that wait because an attempt failed tried again at once.
+/// Has notifications and the monthly report that wait because an attempt failed tried again at once.
 #[utoipa::path(post, path = "/api/v2/notifications/retry", tag = "notifications", responses(
     (status = 200, description = "They are", body = Retrying),
 ))]

@@ -54,8 +54,9 @@ pub(super) fn changing() -> Routes<OrderState> {
 /// What is known to be bad: no notification about it until it is well again or gets worse.
 #[derive(Debug, Serialize, ToSchema)]
 struct Acknowledgement {
-    /// Its number.
-    id: u64,
+    /// Its number; null for what stands in the policy in etcd, which ends there.
+    #[schema(required)]
+    id: Option<u64>,
     /// What it is about.
     kind: SubjectKind,
     /// The name of the experiment or the component; null for the whole laboratory.
@@ -71,7 +72,7 @@ struct Acknowledgement {
     by: Option<String>,
     /// When it was made.
     since: Timestamp,
-    /// When it ends at the latest; null where it ends when it is well again.
+    /// When it ends at the latest; null where it ends when it is well again, or with its key in the policy.
     #[schema(required)]
     until: Option<Timestamp>,
     /// Whether it suppresses notifications now.
@@ -153,7 +154,7 @@ impl Acknowledgement {
             Subject::Installation => None,
         };
         Some(Self {
-            id: note.id?.0,
+            id: note.id.map(|id| id.0),
             kind: (&entry.subject).into(),
             name,
             health: entry.health.into(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use lab::CaughtMail;
 
 /// What a mail says that is new, by experiment: its health, and the line about it.
@@ -14,14 +15,24 @@ pub struct Read {
     pub last: BTreeMap<String, String>,
     /// Mails that came again with the same Message-ID.
     pub repeated: usize,
+    /// What a later mail said again.
+    pub again: Vec<Again>,
     pub faults: Vec<String>,
+}
+
+/// A line that two mails in a row said of an experiment. Where the lead changed between them, it was not known whether the first arrived.
+#[derive(Debug)]
+pub struct Again {
+    pub line: String,
+    /// When the two were put together.
+    pub between: (Timestamp, Timestamp),
 }
 
 /// Reads the mails in the order in which they came.
 pub fn read(mails: &[CaughtMail]) -> Read {
     let mut read = Read::default();
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
-    let mut lines: BTreeMap<String, String> = BTreeMap::new();
+    let mut lines: BTreeMap<String, (String, Timestamp)> = BTreeMap::new();
     for mail in mails {
         let id = header(mail, "Message-ID").unwrap_or_default();
         if let Some(before) = seen.get(&id) {
@@ -37,10 +48,12 @@ pub fn read(mails: &[CaughtMail]) -> Read {
         }
         seen.insert(id.clone(), mail.text.clone());
         for (stub, (health, line)) in news(mail) {
-            if lines.get(&stub) == Some(&line) {
-                read.faults.push(format!("said again in {id}: {line}"));
+            let at = put_together(&id);
+            if let Some((_, first)) = lines.get(&stub).filter(|(before, _)| *before == line) {
+                let (line, between) = (line.clone(), (*first, at));
+                read.again.push(Again { line, between });
             }
-            lines.insert(stub.clone(), line);
+            lines.insert(stub.clone(), (line, at));
             read.last.insert(stub, health);
         }
     }
@@ -62,7 +75,7 @@ fn news(mail: &CaughtMail) -> News {
         // Several of which the same is said share a line.
         let is_about = |line: &&str| {
             let names = line.split_once(": ").map_or("", |(names, _)| names);
-            names.split([' ', ',']).any(|name| name == stub)
+            is_among(&stub, names)
         };
         let mut lines = mail.text.lines().skip_while(|line| !is_about(line));
         let first = lines.next().unwrap_or_default();
@@ -74,6 +87,27 @@ fn news(mail: &CaughtMail) -> News {
         (stub, (health, line))
     })
     .collect()
+}
+
+/// Whether it is one of them, as in `pend01, pend03 to pend05 and spin00 (5)`.
+fn is_among(stub: &str, names: &str) -> bool {
+    let words: Vec<&str> = names
+        .split([' ', ','])
+        .filter(|word| !word.is_empty())
+        .collect();
+    let ranges = words.windows(3).filter(|three| three[1] == "to");
+    words.contains(&stub)
+        || ranges
+            .into_iter()
+            .any(|three| three[0] <= stub && stub <= three[2])
+}
+
+/// When a message was put together: its Message-ID says it.
+fn put_together(id: &str) -> Timestamp {
+    let nanoseconds = id.split('.').nth(1).and_then(|text| text.parse().ok());
+    nanoseconds
+        .and_then(|nanoseconds| Timestamp::from_nanosecond(nanoseconds).ok())
+        .unwrap_or_default()
 }
 
 /// A header of a mail in one line.
@@ -102,13 +136,28 @@ fn what_is_said_again_is_found() {
     let again = read(&[first.clone(), first.clone()]);
     assert_eq!((again.repeated, again.faults.len()), (1, 0), "{again:?}");
     assert_eq!(again.last["pend00"], "down");
-    let both = "pend00 and spin00: down since 01:04\n    Why: a\n";
+    let both = "pend00 to spin00 (2): down since 01:04\n    Why: a\n";
     let grouped = mail("4", "pend00=down/withdrawn spin00=down/withdrawn", both);
     assert_eq!(read(&[grouped]).last["spin00"], "down");
     let other = mail("2", "pend00=down/withdrawn", down);
     let back = mail("3", "pend00=ok/bookable", "pend00: back\n");
-    assert_eq!(read(&[first.clone(), other.clone()]).faults.len(), 1);
-    assert_eq!(read(&[first.clone(), back, other]).faults.len(), 0);
+    assert_eq!(read(&[first.clone(), other.clone()]).again.len(), 1);
+    assert_eq!(read(&[first.clone(), back, other]).again.len(), 0);
     let changed = mail("1", "pend00=down/withdrawn", "pend00: down since 02:00\n");
     assert_eq!(read(&[first, changed]).faults.len(), 1);
+}
+
+#[test]
+fn names_are_found_in_lists_and_ranges() {
+    for (stub, names, found) in [
+        ("pend01", "pend01", true),
+        ("pend01", "pend00, pend01 and spin00", true),
+        ("pend04", "pend01, pend03 to pend05 (4)", true),
+        ("pend02", "pend01, pend03 to pend05 (4)", false),
+        ("pend1", "pend10", false),
+    ] {
+        assert_eq!(is_among(stub, names), found, "{stub} in {names}");
+    }
+    let id = "<labwatch.1796056898005516179.71@lab.example>";
+    assert_eq!(put_together(id).as_second(), 1_796_056_898);
 }

@@ -76,7 +76,7 @@ impl Orders {
             let body = json!({"experiments": BROKEN, "text": text});
             ask(port, Method::POST, list, Some(body)).await
         };
-        let was_accepted = self.count(&answer);
+        let was_accepted = self.count(answer.as_ref());
         let made = answer.as_ref().and_then(|(_, body)| made(body));
         self.acknowledged = match (was_accepted, known, made) {
             (Some(true), None, Some(id)) => Acknowledged::Yes(id, text),
@@ -89,19 +89,19 @@ impl Orders {
         } else {
             "acknowledge"
         };
-        said(what, &answer)
+        said(what, answer.as_ref())
     }
 
     async fn silence(&mut self, port: u16, reason: String) -> String {
         let until = Timestamp::now() + SignedDuration::from_hours(24);
         let body = json!({"experiments": SILENCED, "until": until, "reason": reason});
         let answer = ask(port, Method::POST, "/api/v2/silences", Some(body)).await;
-        self.count(&answer);
+        self.count(answer.as_ref());
         if let Some((201, body)) = &answer {
             let id = made(body).expect("an id");
             self.silences.insert(id, reason);
         }
-        said("silence", &answer)
+        said("silence", answer.as_ref())
     }
 
     async fn end_silence(&mut self, port: u16) -> String {
@@ -110,7 +110,7 @@ impl Orders {
         };
         let path = format!("/api/v2/silences/{id}");
         let answer = ask(port, Method::DELETE, &path, None).await;
-        match self.count(&answer) {
+        match self.count(answer.as_ref()) {
             Some(true) => {
                 self.silences.remove(&id);
                 self.ended.insert(id);
@@ -119,11 +119,11 @@ impl Orders {
             // It may be there, or not.
             None => drop(self.silences.remove(&id)),
         }
-        said("end a silence", &answer)
+        said("end a silence", answer.as_ref())
     }
 
     /// Whether it was accepted; `None`: that is not known. An answer of the 5xx says that it was not carried out, or that it is not known.
-    fn count(&mut self, answer: &Option<(u16, Value)>) -> Option<bool> {
+    fn count(&mut self, answer: Option<&(u16, Value)>) -> Option<bool> {
         match answer {
             Some((200..=299, _)) => {
                 self.accepted += 1;
@@ -207,7 +207,7 @@ async fn ask(port: u16, method: Method, path: &str, body: Option<Value>) -> Opti
         .ok()?
 }
 
-fn said(what: &str, answer: &Option<(u16, Value)>) -> String {
+fn said(what: &str, answer: Option<&(u16, Value)>) -> String {
     match answer {
         Some((status, body)) if *status >= 400 => {
             format!(

@@ -1,16 +1,18 @@
 //! Taking up other rules while everything that is known, told and under way goes on.
 
 use super::Engine;
+use super::categories::MAIL;
 use super::durable::DurableState;
 use super::memory::Memory;
 use crate::groups::booking_history::BookingHistory;
-use crate::model::{Moment, SourceName};
+use crate::model::{Moment, SourceName, Stub};
 use crate::notifications::Notifications;
 use crate::protocol::effect::{Effect, Step};
 use crate::protocol::event::Why;
 use crate::protocol::policy::Policy;
-use crate::protocol::rules::Rules;
+use crate::protocol::rules::{PolicyAcknowledgements, Rules};
 use crate::protocol::state::{History, State};
+use crate::suppressions::Subject;
 
 impl Engine {
     /// An engine with these rules that goes on where the one with this state stopped. What a route is not notified of any more leaves the
@@ -24,6 +26,7 @@ impl Engine {
             pools,
             advice,
             categories,
+            acknowledged,
             hold_overdue,
         } = rules;
         let mut engine = Self {
@@ -37,6 +40,8 @@ impl Engine {
         engine.groups.pool_rules = pools;
         engine.groups.holds.forgotten_after(hold_overdue);
         engine.groups.categories.adopt(categories);
+        engine.acknowledged = acknowledged;
+        engine.acknowledge_by_policy();
         engine
     }
 
@@ -75,12 +80,15 @@ impl Engine {
             pools,
             advice,
             categories,
+            acknowledged,
             hold_overdue,
         } = rules;
         if self.notifications.adopt(&routes, self.now) {
             self.consider_all();
         }
         self.suppressions.configure(maintenance);
+        self.acknowledged = acknowledged;
+        self.acknowledge_by_policy();
         if self.views.derived.adopt(advice) {
             self.experiments.fleet.touch_all();
         }
@@ -96,6 +104,35 @@ impl Engine {
         self.reconsider_quarantined(released);
         if self.policy != policy {
             self.judge_by(policy, step);
+        }
+    }
+
+    /// Acknowledges what the policy says, by what its names mean now.
+    pub(super) fn acknowledge_by_policy(&mut self) {
+        let PolicyAcknowledgements {
+            by_name,
+            installation,
+        } = &self.acknowledged;
+        let named = by_name
+            .iter()
+            .map(|(name, text)| (self.subject(name), text.clone()));
+        let all = installation
+            .iter()
+            .map(|text| (Subject::Installation, text.clone()));
+        let subjects = named.chain(all).collect();
+        self.suppressions
+            .acknowledge_by_policy(subjects, self.now.wall());
+    }
+
+    /// What a name in the policy means: a component that is known, else an experiment.
+    fn subject(&self, name: &str) -> Subject {
+        let is_component = self.groups.components.contains_key(name)
+            || name == MAIL
+            || SourceName::ALL.iter().any(|source| source.as_str() == name);
+        let stub = name.strip_prefix("experiment:").unwrap_or(name);
+        match Stub::try_new(stub) {
+            Ok(stub) if !is_component => Subject::Experiment(stub),
+            Ok(_) | Err(_) => Subject::Component(name.to_owned()),
         }
     }
 
@@ -144,6 +181,7 @@ mod tests {
             pools,
             advice,
             categories: CategoryRules::default(),
+            acknowledged: PolicyAcknowledgements::default(),
             hold_overdue: Duration::from_secs(3_600),
         }
     }

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::Engine;
 use crate::experiments::experiment::Experiment;
 use crate::groups::category::{Kind, Member};
-use crate::model::{Bookable, Health, SourceHealth, SourceName, Stub};
-use crate::protocol::category::{CategoryState, Fitness};
+use crate::model::{Bookable, Health, Moment, SourceHealth, SourceName, Stub};
+use crate::protocol::category::{CategoryState, ComponentHealth, Fitness};
 use crate::protocol::effect::Step;
 use crate::protocol::input::{Link, Role};
 use crate::protocol::record::Record;
@@ -14,9 +14,24 @@ use crate::sources::source::Source;
 use crate::suppressions::SuppressionLookup;
 
 /// The name of the routes as one component.
-const MAIL: &str = "mail";
+pub(super) const MAIL: &str = "mail";
 
 impl Engine {
+    /// Takes in how a component is.
+    pub(super) fn component(&mut self, component: ComponentHealth, now: Moment) {
+        let is_new = !self.groups.components.contains_key(&component.name);
+        self.groups.component(component, now);
+        if is_new {
+            self.acknowledge_by_policy();
+        }
+    }
+
+    /// Takes in that a component was let go.
+    pub(super) fn component_gone(&mut self, name: &str) {
+        self.groups.component_gone(name);
+        self.acknowledge_by_policy();
+    }
+
     /// Closes the sticky categories that have failed often enough. A follower closes none, and nothing is closed before the start is over:
     /// until then it is not known how things are.
     pub(super) fn evaluate_categories(&mut self, step: &mut Step) {
@@ -197,6 +212,8 @@ mod tests {
     use crate::protocol::input::{BookReading, Input, ResourceReading};
     use crate::protocol::policy::Policy;
     use crate::protocol::report::{Connection, Report, Scopes, Traffic};
+    use crate::protocol::rules::Rules;
+    use crate::suppressions::{Subject, SuppressionEntry};
 
     fn at(second: u64) -> Moment {
         Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO) + Duration::from_secs(second)
@@ -302,5 +319,113 @@ mod tests {
             let closed = engine.snapshot().categories.contains_key("exam");
             assert_eq!(closed, closes);
         }
+    }
+
+    #[test]
+    fn a_category_by_stem_takes_in_what_no_other_does() {
+        for (other, closes) in [("spin*", true), ("pend*", false)] {
+            let mut engine = engine();
+            engine.groups.categories.adopt(CategoryRules {
+                categories: vec![
+                    CategoryRule {
+                        patterns: Vec::new(),
+                        by_stem: true,
+                        ..rule("pend")
+                    },
+                    CategoryRule {
+                        patterns: vec![other.to_owned()],
+                        sticky: false,
+                        ..rule("other")
+                    },
+                ],
+                ..CategoryRules::default()
+            });
+            engine.step(report(true), at(1));
+            engine.step(report(false), at(2));
+            let closed = engine.snapshot().categories.contains_key("pend");
+            assert_eq!(closed, closes, "{other}");
+        }
+    }
+
+    fn acknowledges(names: &[&str]) -> Input {
+        let by_name = names
+            .iter()
+            .map(|name| ((*name).to_owned(), "new motor on Monday".to_owned()));
+        let mut rules = Rules::new(
+            Policy {
+                startup: Duration::ZERO,
+                settle: Duration::ZERO,
+                ..Policy::default()
+            },
+            Vec::new(),
+        );
+        rules.acknowledged.by_name = by_name.collect();
+        Input::Adopt(Box::new(rules))
+    }
+
+    #[test]
+    fn what_the_policy_acknowledges_is_so_over_a_recovery_until_it_is_taken_back() {
+        let mut engine = engine();
+        let quiet = |engine: &mut Engine| {
+            let snapshot = engine.snapshot();
+            let view = snapshot.experiment("pend00").expect("known");
+            view.quiet
+                .as_ref()
+                .map(|quiet| (quiet.by.clone(), quiet.text.clone()))
+        };
+        engine.step(report(true), at(1));
+        engine.step(acknowledges(&["pend00", "unknown00"]), at(2));
+        let given = Some(("policy".to_owned(), "new motor on Monday".to_owned()));
+        for (second, active) in [(3, false), (4, true), (5, false)] {
+            engine.step(report(active), at(second));
+            assert_eq!(quiet(&mut engine), given, "at {second}");
+        }
+        let since = |engine: &mut Engine| engine.snapshot().notes[0].entry.since();
+        engine.step(acknowledges(&["pend00"]), at(6));
+        assert_eq!(since(&mut engine), at(2).wall(), "it is as old as it was");
+        engine.step(acknowledges(&[]), at(7));
+        assert_eq!(quiet(&mut engine), None);
+        assert!(engine.snapshot().notes.is_empty());
+    }
+
+    #[test]
+    fn a_name_in_the_policy_means_a_component_where_there_is_one() {
+        let mut engine = engine();
+        engine.step(acknowledges(&["door", "relay", "experiment:relay"]), at(1));
+        let subjects = |engine: &mut Engine| -> Vec<String> {
+            let notes = engine.snapshot().notes;
+            notes
+                .iter()
+                .map(|note| match &note.entry {
+                    SuppressionEntry::Acknowledgement(given) => match &given.subject {
+                        Subject::Experiment(stub) => format!("experiment {stub}"),
+                        Subject::Component(name) => format!("component {name}"),
+                        Subject::Installation => "all".to_owned(),
+                    },
+                    SuppressionEntry::Silence(_) | SuppressionEntry::Maintenance(_) => {
+                        String::new()
+                    }
+                })
+                .collect()
+        };
+        let before = ["experiment door", "experiment relay", "component relay"];
+        assert_eq!(subjects(&mut engine), before);
+        let door = ComponentHealth {
+            name: Arc::from("door"),
+            fitness: Fitness::Fails,
+            categories: Arc::default(),
+            problem: Some(Arc::from("it fails")),
+        };
+        engine.step(Input::Component(door), at(2));
+        let after = ["experiment relay", "component door", "component relay"];
+        assert_eq!(subjects(&mut engine), after);
+        let door = ["door"].map(|name| {
+            engine
+                .suppressions
+                .is_component_acknowledged(name, at(2).wall())
+        });
+        assert_eq!(door, [true]);
+        engine.step(Input::ComponentGone(Arc::from("door")), at(3));
+        assert_eq!(subjects(&mut engine), before);
     }
 }

@@ -29,6 +29,7 @@ use crate::notifications::advice::Advice;
 use crate::protocol::effect::Step;
 use crate::protocol::input::{Input, Role};
 use crate::protocol::policy::Policy;
+use crate::protocol::rules::PolicyAcknowledgements;
 use crate::protocol::state::State;
 use crate::sources::Sources;
 use crate::suppressions::Suppressions;
@@ -51,6 +52,7 @@ pub struct Engine {
     notifications: Notifications,
     suppressions: Suppressions,
     groups: Groups,
+    acknowledged: PolicyAcknowledgements,
     views: Views,
     durable: DurableState,
 }
@@ -71,6 +73,7 @@ impl Engine {
             notifications: Notifications::default(),
             suppressions: Suppressions::default(),
             groups: Groups::default(),
+            acknowledged: PolicyAcknowledgements::default(),
             views: Views::default(),
             durable: DurableState::default(),
         }
@@ -123,8 +126,8 @@ impl Engine {
             Input::Retry(channel) => self.notifications.retry(channel, now),
             Input::Delivered { id, outcome } => self.delivered(id, &outcome, &mut step),
             Input::Command(order) => self.command(order, &mut step),
-            Input::Component(component) => self.groups.component(component, now),
-            Input::ComponentGone(name) => self.groups.component_gone(&name),
+            Input::Component(component) => self.component(component, now),
+            Input::ComponentGone(name) => self.component_gone(&name),
             Input::Role(role) => self.take_role(role),
             Input::Adopt(rules) => self.adopt(*rules, &mut step),
             Input::Wake => {}

@@ -187,7 +187,7 @@ impl Engine {
             ),
             (SourceName::Relay, hidden) => match self.sources.relay.class() {
                 FaultClass::Theirs => {
-                    format!("{note}. {hidden} experiments are not judged and stay as they are")
+                    format!("{note}. {hidden} experiments are not evaluated and stay as they are")
                 }
                 FaultClass::Ours => format!(
                     "{note}. This is a fault of labwatch's own settings or network, or of what it can read, and not of the experiments: \

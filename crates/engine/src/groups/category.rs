@@ -280,8 +280,20 @@ impl CategoryRules {
         match member.kind {
             Kind::Component([]) => category == DEFAULT || category == SYSTEM || is_taken_in,
             Kind::Component(own) => own.iter().any(|name| name == category) || is_taken_in,
-            Kind::Experiment(_) => category == DEFAULT || is_taken_in,
+            Kind::Experiment(_) => {
+                category == DEFAULT
+                    || is_taken_in
+                    || (configured.is_some_and(|rule| rule.by_stem)
+                        && stem(member.name) == category
+                        && !self.takes_in_anywhere(member))
+            }
         }
+    }
+
+    fn takes_in_anywhere(&self, member: &Member<'_>) -> bool {
+        self.categories
+            .iter()
+            .any(|rule| self.takes_in(rule, member))
     }
 
     fn takes_in(&self, rule: &CategoryRule, member: &Member<'_>) -> bool {
@@ -365,6 +377,7 @@ pub(crate) mod tests {
             name: name.to_owned(),
             patterns: vec!["*".to_owned()],
             pools: Vec::new(),
+            by_stem: false,
             resilient: false,
             min_healthy: None,
             period: PERIOD,

@@ -30,6 +30,9 @@ pub struct CategoryRule {
     pub patterns: Vec<String>,
     /// Pools whose experiments are in it.
     pub pools: Vec<String>,
+    /// Whether it takes in what it would if it had no rule: experiments whose names have it as their stem, and that no other category
+    /// takes in.
+    pub by_stem: bool,
     /// Whether enough healthy experiments in each pool are enough.
     pub resilient: bool,
     /// How many are enough; `None`: as the pool says, else 1.

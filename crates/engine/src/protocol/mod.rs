@@ -9,6 +9,7 @@ mod empty;
 pub mod event;
 pub mod input;
 mod kept_message;
+pub mod notified;
 pub mod policy;
 pub mod record;
 pub mod record_words;

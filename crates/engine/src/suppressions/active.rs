@@ -6,6 +6,8 @@
 //! Times are the wall clock's, because people and calendars mean that one. The answer to [`ActiveSuppressions::quiet`] depends on the time alone, not on
 //! whether [`ActiveSuppressions::expire`] was called meanwhile.
 
+mod policy;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -30,6 +32,8 @@ pub struct ActiveSuppressions {
     maintenances: BTreeMap<SuppressionId, Maintenance>,
     /// Maintenance that stands in the configuration: it has no number, and is ended only there.
     configured: Vec<Maintenance>,
+    /// Acknowledgements that stand in a policy: they have no number, and are ended only there.
+    policy: BTreeMap<Subject, Acknowledgement>,
     last_id: u64,
 }
 
@@ -75,21 +79,6 @@ impl ActiveSuppressions {
             .or_else(|| self.maintained(stub.as_str(), at))
     }
 
-    /// Who knows that `subject` is bad, at `at`; `None` when it is not acknowledged.
-    #[must_use]
-    pub fn acknowledged(&self, subject: &Subject, at: Timestamp) -> Option<Suppression> {
-        let (id, entry) = self.acknowledgements.get(subject)?;
-        let holds = entry.until.is_none_or(|until| at < until);
-        let quieted = || Suppression {
-            id: Some(*id),
-            kind: SuppressionKind::Acknowledged,
-            by: entry.who.clone(),
-            text: entry.text.clone(),
-            until: entry.until,
-        };
-        holds.then(quieted)
-    }
-
     /// The acknowledgement of `subject`, also one that is over and was not let go of yet.
     #[must_use]
     pub fn acknowledgement(&self, subject: &Subject) -> Option<(SuppressionId, &Acknowledgement)> {
@@ -104,7 +93,7 @@ impl ActiveSuppressions {
         let silences = self
             .silences
             .values()
-            .filter(|silence| at < silence.until)
+            .filter(|silence| silence.holds(at))
             .map(|silence| &silence.pattern);
         let open = self
             .windows()
@@ -125,7 +114,7 @@ impl ActiveSuppressions {
             .values()
             .filter_map(|(_, entry)| entry.until);
         let ends = acknowledged
-            .chain(self.silences.values().map(|entry| entry.until))
+            .chain(self.silences.values().flat_map(Silence::changes))
             .filter(|end| *end > at);
         let windows = self
             .windows()
@@ -136,10 +125,13 @@ impl ActiveSuppressions {
     /// A copy of everything that is kept, by kind and then by subject or number, for lists and digests. What stands in the configuration
     /// has no number.
     pub fn entries(&self) -> impl Iterator<Item = (Option<SuppressionId>, SuppressionEntry)> {
-        let acknowledgements = self
-            .acknowledgements
-            .values()
-            .map(|(id, entry)| (Some(*id), SuppressionEntry::Acknowledgement(entry.clone())));
+        let given = self.acknowledgements.values();
+        let given = given.map(|(id, entry)| (Some(*id), entry));
+        // Where both are there, readers go by the one that a person gave: it comes last.
+        let policy = self.policy.values().map(|entry| (None, entry));
+        let acknowledgements = policy
+            .chain(given)
+            .map(|(id, entry)| (id, SuppressionEntry::Acknowledgement(entry.clone())));
         let silences = self
             .silences
             .iter()
@@ -308,7 +300,7 @@ impl ActiveSuppressions {
         let holding = self
             .silences
             .iter()
-            .filter(|(_, silence)| at < silence.until && silence.pattern.matches(stub));
+            .filter(|(_, silence)| silence.holds(at) && silence.pattern.matches(stub));
         let (
             id,
             Silence {

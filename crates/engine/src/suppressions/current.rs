@@ -1,5 +1,6 @@
 //! The suppressions as they are now: which begin and end, what they cover, and which of them a change of health ends.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,6 +22,9 @@ use crate::protocol::summary::Acknowledged;
 
 /// An acknowledgement that is older than this looks forgotten.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
+
+/// Who has acknowledged what stands in a policy.
+const POLICY: &str = "policy";
 
 /// All suppressions, and what of them holds between two changes.
 #[derive(Debug, Clone, Default)]
@@ -49,7 +53,8 @@ impl Current {
                     schedule.last_occurrence(at),
                     schedule.open_until(at).is_some(),
                 ),
-                SuppressionEntry::Acknowledgement(_) | SuppressionEntry::Silence(_) => {
+                SuppressionEntry::Silence(silence) => (None, None, silence.holds(at)),
+                SuppressionEntry::Acknowledgement(_) => {
                     (None, None, entry.over_at().is_none_or(|end| at < end))
                 }
             };
@@ -182,6 +187,31 @@ impl Suppressions {
     pub(crate) fn configure(&mut self, windows: Vec<Maintenance>) {
         if self.active.configured() != windows {
             self.change().configure(windows);
+        }
+    }
+
+    /// Takes the acknowledgements that stand in a policy. One that stood there before is as old as it was.
+    pub(crate) fn acknowledge_by_policy(
+        &mut self,
+        subjects: Vec<(Subject, String)>,
+        at: Timestamp,
+    ) {
+        let known = self.active.policy();
+        let entry = |(subject, text): (Subject, String)| {
+            let same = known.get(&subject).filter(|entry| entry.text == text);
+            let entry = same.cloned().unwrap_or_else(|| Acknowledgement {
+                subject: subject.clone(),
+                health: Health::Down,
+                who: POLICY.to_owned(),
+                text,
+                since: at,
+                until: None,
+            });
+            (subject, entry)
+        };
+        let all: BTreeMap<Subject, Acknowledgement> = subjects.into_iter().map(entry).collect();
+        if *known != all {
+            self.change().acknowledge_by_policy(all);
         }
     }
 

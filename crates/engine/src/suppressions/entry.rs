@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::window::{Occurrence, Schedule};
@@ -118,6 +118,26 @@ pub struct Silence {
     pub since: Timestamp,
     /// When it ends.
     pub until: Timestamp,
+}
+
+/// A silence that was made later than this after now was made by a clock that was ahead: it holds when that time comes.
+const FAR: SignedDuration = SignedDuration::from_hours(3 * 24);
+
+impl Silence {
+    /// Whether it holds at this time.
+    #[must_use]
+    pub fn holds(&self, at: Timestamp) -> bool {
+        self.begins() <= at && at < self.until
+    }
+
+    /// When it begins and ends to hold.
+    pub(super) fn changes(&self) -> [Timestamp; 2] {
+        [self.begins(), self.until]
+    }
+
+    fn begins(&self) -> Timestamp {
+        self.since.checked_sub(FAR).unwrap_or(self.since)
+    }
 }
 
 /// These experiments are worked on at certain times.

@@ -143,6 +143,39 @@ fn each_kind_keeps_quiet_what_it_is_about_and_while_it_holds() {
     );
 }
 
+/// A silence of four hours that was made by a clock six years ahead, and one by a clock that was then set back by two days.
+#[test]
+fn a_silence_of_a_clock_that_was_ahead_does_not_last_until_that_time() {
+    let (year, day) = (365 * 1_440, 1_440);
+    let mut quiet = ActiveSuppressions::default();
+    for entry in [
+        silence("pend*", 6 * year, 6 * year + 240),
+        silence("spin*", 2 * day, 2 * day + 240),
+    ] {
+        quiet.add(entry).expect("taken");
+    }
+    for (name, minute, holds) in [
+        ("pend00", 0, false),
+        ("pend00", 6 * year + 1, true),
+        ("pend00", 6 * year + 240, false),
+        ("spin00", 0, true),
+    ] {
+        assert_eq!(
+            quiet.quiet(&stub(name), at(minute)).is_some(),
+            holds,
+            "{name} {minute}"
+        );
+        let open = quiet.open_at(at(minute));
+        assert_eq!(
+            open.iter().any(|pattern| pattern.matches(name)),
+            holds,
+            "{name} {minute}"
+        );
+    }
+    let begins = at(6 * year - 3 * day);
+    assert_eq!(quiet.next_change(at(3 * day)), Some(begins));
+}
+
 #[test]
 fn the_next_change_is_the_next_begin_or_end_of_any() {
     let quiet = all_kinds();

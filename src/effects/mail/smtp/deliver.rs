@@ -203,7 +203,7 @@ impl Delivery<'_> {
                 outcome: outcome.unwrap_or_else(|| Outcome::NotYet(error.clone())),
             })
             .collect();
-        DeliveryReport { recipients }.spare_all()
+        DeliveryReport { recipients }
     }
 }
 

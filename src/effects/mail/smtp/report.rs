@@ -52,7 +52,8 @@ impl DeliveryReport {
     }
 
     /// Where every recipient is refused, the refusal hardly concerns them: the server does not know us, or is set up wrong. That passes.
-    pub(super) fn spare_all(mut self) -> Self {
+    #[must_use]
+    pub fn spare_all(mut self) -> Self {
         let all = self.recipients.iter().all(|one| {
             matches!(&one.outcome, Outcome::Refused(error)
                 if error.step == Step::Recipient || error.problem == Problem::NeedsUtf8)

@@ -54,7 +54,7 @@ async fn send_with(
     settings.host = "127.0.0.1".to_owned();
     change(&mut settings);
     let from = &addresses(&["lab@lab.example.org"])[0];
-    deliver(&settings, limits, from, to, MAIL).await
+    deliver(&settings, limits, from, to, MAIL).await.spare_all()
 }
 
 /// One letter for each recipient: delivered, refused, not yet, unknown.
@@ -651,12 +651,15 @@ fn answer() -> impl Strategy<Value = Answer> {
         Just("x")
     ];
     let text = prop::collection::vec(any::<u8>(), 0..20);
-    let line = (code, text, any::<bool>()).prop_map(|(code, text, hangs_up)| {
+    // Some come behind the limit of 100 ms.
+    let delay = prop_oneof![3 => Just(0), 1 => 1..150_u64].prop_map(Duration::from_millis);
+    let line = (code, text, any::<bool>(), delay).prop_map(|(code, text, hangs_up, delay)| {
         let bytes = [code.as_bytes(), b" ", &text, b"\r\n"].concat();
+        let answer = Answer::bytes(bytes).after(delay);
         if hangs_up {
-            Answer::bytes(bytes).then_hang_up()
+            answer.then_hang_up()
         } else {
-            Answer::bytes(bytes)
+            answer
         }
     });
     prop_oneof![6 => line, 1 => Just(Answer::hang_up()), 1 => Just(Answer::hang())]
@@ -678,6 +681,19 @@ fn rule() -> impl Strategy<Value = Rule> {
     (at, answer(), 1..3_usize).prop_map(|(at, answer, times)| Rule::on(at, answer).first(times))
 }
 
+/// A tenth of a second for everything.
+fn impatient() -> Limits {
+    let limit = Duration::from_millis(100);
+    Limits {
+        command: limit,
+        data: limit,
+        block: limit,
+        final_dot: limit,
+        recipients: limit,
+        quit: limit,
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, ..ProptestConfig::default() })]
     /// Whatever a server does: who counts as delivered has the mail, who has it does not count as refused, and it ends.
@@ -687,9 +703,7 @@ proptest! {
         let to = numbered(3);
         let (report, mails) = runtime.block_on(async {
             let server = server(rules).await;
-            let limit = Duration::from_millis(100);
-            let limits = Limits { command: limit, data: limit, block: limit, final_dot: limit, recipients: limit, quit: limit };
-            (send_with(&server, &to, limits, |_| {}).await, server.mails())
+            (send_with(&server, &to, impatient(), |_| {}).await, server.mails())
         });
         prop_assert_eq!(report.recipients.len(), to.len());
         for one in &report.recipients {
@@ -701,5 +715,38 @@ proptest! {
                 Outcome::UnknownAfterDot(_) => prop_assert!(copies <= 1),
             }
         }
+    }
+
+    /// Whatever a server does for a while: in the end each recipient has the mail, the same at each attempt, or was refused.
+    #[test]
+    fn each_recipient_has_the_mail_in_the_end(rules in prop::collection::vec(rule(), 0..4)) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        let to = numbered(3);
+        let (refused, waiting, mails) = runtime.block_on(async {
+            let server = server(rules).await;
+            let (mut waiting, mut refused) = (to.clone(), Vec::new());
+            // Each rule spoils two attempts at the most.
+            for _ in 0..8 {
+                let report = send_with(&server, &waiting, impatient(), |_| {}).await;
+                waiting.clear();
+                for one in report.recipients {
+                    match one.outcome {
+                        Outcome::Delivered => {}
+                        Outcome::Refused(_) => refused.push(one.recipient),
+                        Outcome::NotYet(_) | Outcome::UnknownAfterDot(_) => waiting.push(one.recipient),
+                    }
+                }
+                if waiting.is_empty() {
+                    break;
+                }
+            }
+            (refused, waiting, server.mails())
+        });
+        prop_assert_eq!(waiting, []);
+        for recipient in to.iter().filter(|recipient| !refused.contains(recipient)) {
+            let name = recipient.to_string();
+            prop_assert!(mails.iter().any(|mail| mail.to.contains(&name)), "{} of {:?}", name, mails);
+        }
+        prop_assert!(mails.iter().all(|mail| mail.content == mails[0].content));
     }
 }

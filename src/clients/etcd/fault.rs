@@ -46,7 +46,8 @@ pub enum Fault {
 
 impl Fault {
     /// Whether it is etcd that is away, and not we that are refused or late.
-    pub(super) fn is_away(&self) -> bool {
+    #[must_use]
+    pub fn is_away(&self) -> bool {
         match self {
             Self::Unreachable(_) | Self::Slow(_) | Self::NoQuorum => true,
             Self::Behind

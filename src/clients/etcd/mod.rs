@@ -1,0 +1,108 @@
+//! The connection to etcd, for all that speaks with it: how it is made, how long an answer is waited for, and what can be wrong.
+
+mod fault;
+
+use std::future::Future;
+use std::time::Duration;
+
+use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
+use secrecy::ExposeSecret;
+
+use crate::config::EtcdSettings;
+
+pub use fault::Fault;
+
+/// The longest that one request to etcd may take.
+pub const ANSWER_WITHIN: Duration = Duration::from_secs(3);
+
+/// Pings over a connection with open streams: without them a member that stands still is noticed by no stream. A member closes a connection
+/// that pings more often than every 5 s (its `--grpc-keepalive-min-time`), or that has no open stream.
+const PING_EVERY: Duration = Duration::from_secs(6);
+
+/// A connection whose ping is not answered for so long is given up.
+const PONG_WITHIN: Duration = Duration::from_secs(3);
+
+/// The longest that connecting to one member may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+/// Waits for an answer, but not for ever.
+///
+/// # Errors
+/// What etcd says, or [`Fault::Slow`].
+pub async fn within<T>(
+    limit: Duration,
+    asking: impl Future<Output = Result<T, etcd_client::Error>>,
+) -> Result<T, Fault> {
+    match tokio::time::timeout(limit, asking).await {
+        Ok(answer) => answer.map_err(Fault::from),
+        Err(_) => Err(Fault::Slow(limit)),
+    }
+}
+
+/// Connects. Each request is given its own time limit: one for all would end a campaign, which waits for its turn.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn connect(settings: &EtcdSettings) -> Result<Client, Fault> {
+    let options = options(settings)?;
+    within(
+        ANSWER_WITHIN,
+        Client::connect(&settings.endpoints, Some(options)),
+    )
+    .await
+}
+
+/// Whether etcd lets us in, has a quorum, and shows us these keys, in words.
+///
+/// # Errors
+/// [`Fault`].
+pub async fn reach(settings: &EtcdSettings, keys: &[&str]) -> Result<String, Fault> {
+    let mut client = connect(settings).await?;
+    let status = within(ANSWER_WITHIN, client.status()).await?;
+    for key in keys {
+        within(ANSWER_WITHIN, client.get(*key, None)).await?;
+    }
+    Ok(format!("etcd {} lets us in", status.version()))
+}
+
+fn options(settings: &EtcdSettings) -> Result<ConnectOptions, Fault> {
+    let mut options = ConnectOptions::new()
+        .with_keep_alive(PING_EVERY, PONG_WITHIN)
+        .with_keep_alive_while_idle(false)
+        .with_connect_timeout(CONNECT_WITHIN)
+        .with_require_leader(true);
+    if let Some((user, password)) = &settings.user {
+        options = options
+            .with_user(user, password.expose_secret())
+            .with_auto_token_refresh(true);
+    }
+    let is_secure = settings
+        .endpoints
+        .iter()
+        .any(|endpoint| endpoint.starts_with("https:"));
+    if is_secure {
+        options = options.with_tls(tls(settings)?);
+    }
+    Ok(options)
+}
+
+fn tls(settings: &EtcdSettings) -> Result<TlsOptions, Fault> {
+    let read = |key: &str, path: &std::path::Path| {
+        std::fs::read(path).map_err(|error| {
+            Fault::Settings(format!("{key} {} cannot be read: {error}", path.display()))
+        })
+    };
+    let mut tls = TlsOptions::new();
+    match &settings.ca {
+        Some(ca) => {
+            tls = tls.ca_certificate(Certificate::from_pem(read("cluster_tls_ca", ca)?));
+        }
+        None => tls = tls.with_native_roots(),
+    }
+    if let Some((cert, key)) = &settings.identity {
+        let cert = read("cluster_tls_cert", cert)?;
+        let key = read("cluster_tls_key", key)?;
+        tls = tls.identity(Identity::from_pem(cert, key));
+    }
+    Ok(tls)
+}

@@ -1,0 +1,341 @@
+//! What the keys of the policy say. A value that makes no sense is named, and the former one stays.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::config::{CategoryPolicy, PolicyOverlay, PolicySettings};
+
+/// The most bytes of a text.
+const MAX_TEXT_BYTES: usize = 500;
+
+/// The shortest and the longest period, in seconds: as `[[category]]` has them.
+const PERIODS: std::ops::RangeInclusive<u64> = 1..=300;
+
+/// How much of a wrong value is shown, in characters.
+const SHOWN_CHARS: usize = 60;
+
+/// How many wrong values are named.
+const NAMED: usize = 3;
+
+/// What a key is about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place<'a> {
+    Ack(&'a str),
+    ClusterAck,
+    Period(&'a str),
+    IsResilient(&'a str),
+    Sticky(&'a str),
+    Enabled(&'a str),
+}
+
+/// What is right: as it was written.
+pub type Known = BTreeMap<String, String>;
+
+/// The policy, key by key.
+pub(super) struct Document {
+    settings: PolicySettings,
+    known: Known,
+    /// The revision of etcd at which each was last changed.
+    revisions: BTreeMap<String, i64>,
+    /// What is wrong with a value, by key.
+    wrong: BTreeMap<String, String>,
+}
+
+impl Document {
+    /// As it was known when it was last read.
+    pub(super) fn new(settings: PolicySettings, known: Known) -> Self {
+        Self {
+            settings,
+            known,
+            revisions: BTreeMap::new(),
+            wrong: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn known(&self) -> &Known {
+        &self.known
+    }
+
+    /// Takes in all that stands in etcd. What does not stand there any more is gone.
+    pub(super) fn replace(&mut self, all: Vec<(String, Vec<u8>, i64)>) {
+        let is_there = |key: &String| all.iter().any(|(found, ..)| found == key);
+        self.known.retain(|key, _| is_there(key));
+        self.wrong.clear();
+        self.revisions.clear();
+        for (key, value, revision) in all {
+            self.take(&key, Some(&value), revision);
+        }
+    }
+
+    /// Takes in that a key was changed at this revision; without a value it was deleted. What is known since a later revision stays.
+    pub(super) fn take(&mut self, key: &str, value: Option<&[u8]>, revision: i64) {
+        let is_late = self
+            .revisions
+            .get(key)
+            .is_some_and(|known| *known >= revision);
+        let Some(place) = self.settings.place(key).filter(|_| !is_late) else {
+            return;
+        };
+        self.wrong.remove(key);
+        let Some(value) = value else {
+            self.known.remove(key);
+            self.revisions.remove(key);
+            return;
+        };
+        self.revisions.insert(key.to_owned(), revision);
+        let text = String::from_utf8_lossy(value).trim().to_owned();
+        match place.check(&text) {
+            Ok(()) => {
+                self.known.insert(key.to_owned(), text);
+            }
+            Err(expected) => {
+                let shown: String = text.chars().take(SHOWN_CHARS).collect();
+                let stays = match self.known.get(key) {
+                    Some(former) => format!("{former:?} stays in force"),
+                    None => "the default is in force".to_owned(),
+                };
+                let words = format!("{key} is {shown:?}, expected is {expected}; {stays}");
+                tracing::warn!(key, expected, "a value of the policy is wrong: {stays}");
+                self.wrong.insert(key.to_owned(), words);
+            }
+        }
+    }
+
+    /// The revision at which a key was last changed; 0: it is not there.
+    pub(super) fn revision(&self, key: &str) -> i64 {
+        self.revisions.get(key).copied().unwrap_or_default()
+    }
+
+    /// What is wrong, in words.
+    pub(super) fn problems(&self) -> Option<String> {
+        let named: Vec<&str> = self
+            .wrong
+            .values()
+            .take(NAMED)
+            .map(String::as_str)
+            .collect();
+        let more = self.wrong.len().saturating_sub(NAMED);
+        let more = (more > 0).then(|| format!("; and {more} more"));
+        (!named.is_empty()).then(|| named.join("; ") + &more.unwrap_or_default())
+    }
+
+    /// What goes over the configuration file.
+    pub(super) fn overlay(&self) -> PolicyOverlay {
+        let mut overlay = PolicyOverlay::default();
+        for (key, text) in &self.known {
+            match self.settings.place(key) {
+                Some(Place::Ack(name)) => {
+                    let acks = &mut overlay.acknowledged.by_name;
+                    acks.insert(name.to_owned(), text.clone());
+                }
+                Some(Place::ClusterAck) => overlay.acknowledged.installation = Some(text.clone()),
+                Some(Place::Period(name)) => of(&mut overlay, name).period = period(text),
+                Some(Place::IsResilient(name)) => {
+                    of(&mut overlay, name).resilient = yes_or_no(text)
+                }
+                Some(Place::Sticky(name)) => of(&mut overlay, name).sticky = yes_or_no(text),
+                // A category that is closed here exists.
+                Some(Place::Enabled(name)) => drop(of(&mut overlay, name)),
+                None => {}
+            }
+        }
+        overlay
+    }
+
+    /// Whether categories are open, as far as the policy says so, by name.
+    pub(super) fn enabled(&self) -> BTreeMap<String, bool> {
+        let all = self.known.iter();
+        all.filter_map(|(key, text)| match self.settings.place(key)? {
+            Place::Enabled(name) => Some((name.to_owned(), yes_or_no(text)?)),
+            Place::Ack(_)
+            | Place::ClusterAck
+            | Place::Period(_)
+            | Place::IsResilient(_)
+            | Place::Sticky(_) => None,
+        })
+        .collect()
+    }
+}
+
+fn of<'a>(overlay: &'a mut PolicyOverlay, name: &str) -> &'a mut CategoryPolicy {
+    overlay.categories.entry(name.to_owned()).or_default()
+}
+
+impl PolicySettings {
+    /// The key that says whether a category is open.
+    pub(super) fn enabled_key(&self, category: &str) -> String {
+        format!("{}/{category}/enabled", self.categories)
+    }
+
+    fn place<'a>(&self, key: &'a str) -> Option<Place<'a>> {
+        if key == self.cluster_ack {
+            return Some(Place::ClusterAck);
+        }
+        let below = |root: &str| key.strip_prefix(root)?.strip_prefix('/');
+        let split = |path: &'a str| path.rsplit_once('/').filter(|(name, _)| !name.is_empty());
+        if let Some((name, field)) = below(&self.categories).and_then(split) {
+            return match field {
+                "period_seconds" => Some(Place::Period(name)),
+                "is_resilient" => Some(Place::IsResilient(name)),
+                "sticky" => Some(Place::Sticky(name)),
+                "enabled" => Some(Place::Enabled(name)),
+                _ => None,
+            };
+        }
+        // path and categories of a service stand there too; services are taken from the configuration file.
+        match below(&self.acks).and_then(split)? {
+            (name, "ack") => Some(Place::Ack(name)),
+            (_, _) => None,
+        }
+    }
+}
+
+impl Place<'_> {
+    /// Whether a value is right; if not, what is expected.
+    fn check(&self, text: &str) -> Result<(), &'static str> {
+        let (is_right, expected) = match self {
+            Place::Ack(_) | Place::ClusterAck => (is_text(text), "one line of at most 500 bytes"),
+            Place::Period(_) => (period(text).is_some(), "a number of seconds from 1 to 300"),
+            Place::IsResilient(_) | Place::Sticky(_) | Place::Enabled(_) => {
+                (yes_or_no(text).is_some(), "true or false")
+            }
+        };
+        if is_right { Ok(()) } else { Err(expected) }
+    }
+}
+
+fn is_text(text: &str) -> bool {
+    !text.is_empty() && text.len() <= MAX_TEXT_BYTES && !text.chars().any(char::is_control)
+}
+
+fn period(text: &str) -> Option<Duration> {
+    let seconds = text
+        .parse()
+        .ok()
+        .filter(|seconds| PERIODS.contains(seconds));
+    seconds.map(Duration::from_secs)
+}
+
+/// The words that the programs take which read the same keys.
+fn yes_or_no(text: &str) -> Option<bool> {
+    match text {
+        "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),
+        "0" | "f" | "F" | "false" | "FALSE" | "False" => Some(false),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use crate::config::EtcdSettings;
+
+    pub(crate) fn document() -> Document {
+        let settings = PolicySettings {
+            etcd: EtcdSettings {
+                endpoints: Vec::new(),
+                user: None,
+                ca: None,
+                identity: None,
+                prefix: "/labwatch/lab".to_owned(),
+            },
+            acks: "/ft/healthcheck".to_owned(),
+            categories: "/ft/healthcheck-categories".to_owned(),
+            cluster_ack: "/ft/config/aggregate-healthcheck/cluster-ack".to_owned(),
+            is_read_only: false,
+        };
+        Document::new(settings, Known::new())
+    }
+
+    const EXAM: &str = "/ft/healthcheck-categories/exam/";
+
+    #[test]
+    fn the_layout_is_read_and_what_else_stands_there_is_left_alone() {
+        let mut document = document();
+        let all = [
+            ("/ft/healthcheck/foo-1/ack", "replacing the motor\n"),
+            ("/ft/healthcheck/a/b/ack", "known"),
+            ("/ft/healthcheck/foo-1/path", "/__health"),
+            ("/ft/healthcheck/foo-1/categories", "exam"),
+            ("/ft/healthcheck//ack", "of nothing"),
+            (
+                "/ft/config/aggregate-healthcheck/cluster-ack",
+                "the lab moves",
+            ),
+            ("/ft/healthcheck-categories/exam/period_seconds", "10"),
+            ("/ft/healthcheck-categories/exam/is_resilient", "true"),
+            ("/ft/healthcheck-categories/exam/sticky", "F"),
+            ("/ft/healthcheck-categories/shut/enabled", "false"),
+            ("/other", "x"),
+        ];
+        let all = all.map(|(key, value)| (key.to_owned(), value.as_bytes().to_vec(), 1));
+        document.replace(all.to_vec());
+        let overlay = document.overlay();
+        let acks = &overlay.acknowledged.by_name;
+        assert_eq!(acks.keys().collect::<Vec<_>>(), ["a/b", "foo-1"]);
+        assert_eq!(acks["foo-1"], "replacing the motor");
+        assert_eq!(
+            overlay.acknowledged.installation.as_deref(),
+            Some("the lab moves")
+        );
+        let exam = CategoryPolicy {
+            period: Some(Duration::from_secs(10)),
+            resilient: Some(true),
+            sticky: Some(false),
+        };
+        assert_eq!(overlay.categories["exam"], exam);
+        assert_eq!(overlay.categories["shut"], CategoryPolicy::default());
+        assert_eq!(document.enabled(), [("shut".to_owned(), false)].into());
+        assert_eq!(document.problems(), None);
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_and_the_former_one_stays_until_the_key_goes() {
+        let mut document = document();
+        let (enabled, period) = (format!("{EXAM}enabled"), format!("{EXAM}period_seconds"));
+        document.take(&enabled, Some(b"false"), 1);
+        document.take(&enabled, Some(b"maybe"), 2);
+        document.take(&period, Some(b"0"), 3);
+        assert_eq!(document.enabled(), [("exam".to_owned(), false)].into());
+        let problems = document.problems().expect("both");
+        for part in [
+            "/ft/healthcheck-categories/exam/enabled is \"maybe\", expected is true or false; \"false\" stays in force",
+            "period_seconds is \"0\", expected is a number of seconds from 1 to 300; the default is in force",
+        ] {
+            assert!(problems.contains(part), "{problems}");
+        }
+        document.take(&enabled, None, 4);
+        document.take(&period, Some(b"5"), 5);
+        assert_eq!(document.problems(), None);
+        assert!(document.enabled().is_empty());
+        assert_eq!(
+            document.overlay().categories["exam"].period,
+            Some(Duration::from_secs(5))
+        );
+    }
+
+    #[test]
+    fn what_comes_late_changes_nothing_and_what_is_gone_from_a_new_reading_is_gone() {
+        let mut document = document();
+        let enabled = format!("{EXAM}enabled");
+        document.take(&enabled, Some(b"true"), 7);
+        document.take(&enabled, Some(b"false"), 6);
+        document.take(&enabled, None, 5);
+        assert_eq!(document.enabled(), [("exam".to_owned(), true)].into());
+        assert_eq!(document.revision(&enabled), 7);
+        document.replace(Vec::new());
+        assert_eq!(document.overlay(), PolicyOverlay::default());
+        assert_eq!(document.revision(&enabled), 0);
+    }
+
+    #[test]
+    fn texts_are_one_line_within_a_bound() {
+        let key = "/ft/healthcheck/foo/ack";
+        for wrong in ["", "  ", "a\nb", &"x".repeat(501)] {
+            let mut document = document();
+            document.take(key, Some(wrong.as_bytes()), 1);
+            assert!(document.problems().is_some(), "{wrong:?}");
+            assert!(document.overlay().acknowledged.by_name.is_empty());
+        }
+    }
+}

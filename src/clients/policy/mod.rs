@@ -1,0 +1,304 @@
+//! The policy that stands in etcd, in the layout of FT's aggregate healthcheck: what it acknowledges, the rules of categories, and
+//! whether they are open. It is read once and then watched; where the history that was missed is gone it is read anew.
+//!
+//! Rules and acknowledgements are handed over as they stand there. Whether a category is open has two writers: what a person writes is
+//! given to the engine as a command, and what the engine says (a sticky category, a command over the API) is written back. An etcd that is
+//! away changes nothing: the last policy stays, also over a restart.
+
+mod document;
+mod merge;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use etcd_client::{Client, Compare, CompareOp, ResponseHeader, Txn, TxnOp};
+use tokio::sync::watch as channel;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+
+use self::document::Document;
+use self::merge::{Action, Open, next_action};
+use self::watch::{Watches, list};
+use super::etcd::{ANSWER_WITHIN, Fault, connect, within};
+use crate::config::{PolicyOverlay, PolicySettings};
+use engine::{Role, Snapshot};
+
+pub use document::Known;
+
+/// The pause before etcd is tried again; each further one is twice as long.
+const FIRST_RETRY: Duration = Duration::from_millis(200);
+
+/// The longest pause between two attempts.
+const LONGEST_RETRY: Duration = Duration::from_secs(2);
+
+/// The pause before what could not be done is tried again.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// It is looked at least this often whether both agree.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// How many categories are opened or closed before what else came is looked at.
+const AT_ONCE: usize = 32;
+
+/// How long after its command it may take until a category is seen to be open or closed.
+const SEEN_WITHIN: Duration = Duration::from_secs(5);
+
+/// Comes later: whether a command was carried out.
+pub type Given = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
+/// What the policy asks of the rest, and tells it.
+pub struct Links {
+    /// What goes over the configuration file.
+    pub overlay: channel::Sender<Arc<PolicyOverlay>>,
+    /// Whether categories are open, and whether this replica leads.
+    pub snapshots: channel::Receiver<Arc<Snapshot>>,
+    /// What was known when it was last read, before the start.
+    pub known: Known,
+    /// Keeps that for the next start.
+    pub keep: Box<dyn Fn(&Known) + Send>,
+    /// Has a category opened or closed.
+    pub give: Box<dyn Fn(String, bool) -> Given + Send>,
+    /// Is told what is wrong; `None`: nothing is.
+    pub report: Box<dyn Fn(Option<String>) + Send>,
+}
+
+/// What a policy that is known like this puts over the configuration file.
+#[must_use]
+pub fn overlay_of(settings: &PolicySettings, known: &Known) -> PolicyOverlay {
+    Document::new(settings.clone(), known.clone()).overlay()
+}
+
+/// Follows the policy until `stop`.
+pub async fn run(settings: PolicySettings, links: Links, stop: CancellationToken) {
+    let mut follower = Follower::new(settings, links);
+    let following = Box::pin(follower.follow());
+    let _ = stop.run_until_cancelled(following).await;
+}
+
+struct Follower {
+    settings: PolicySettings,
+    links: Links,
+    document: Document,
+    /// Whether categories are open, as both agreed.
+    base: Open,
+    heard: bool,
+}
+
+impl Follower {
+    fn new(settings: PolicySettings, mut links: Links) -> Self {
+        let known = std::mem::take(&mut links.known);
+        Self {
+            document: Document::new(settings.clone(), known),
+            settings,
+            links,
+            base: Open::new(),
+            heard: false,
+        }
+    }
+
+    async fn follow(&mut self) {
+        let mut pause = FIRST_RETRY;
+        loop {
+            self.heard = false;
+            let Err(fault) = Box::pin(self.follow_once()).await;
+            tracing::debug!(%fault, "the policy cannot be followed now");
+            let words = format!("{fault}; the last policy stays in force");
+            (self.links.report)(Some(words));
+            pause = if self.heard {
+                FIRST_RETRY
+            } else {
+                (pause * 2).min(LONGEST_RETRY)
+            };
+            sleep(pause).await;
+        }
+    }
+
+    async fn follow_once(&mut self) -> Result<std::convert::Infallible, Fault> {
+        let mut client = connect(&self.settings.etcd).await?;
+        loop {
+            let listing = list(&mut client, &self.settings).await?;
+            let mut watches =
+                Watches::open(&mut client, &self.settings, listing.revision + 1).await?;
+            self.heard = true;
+            self.base = agreed(listing.agreed.as_deref());
+            self.document.replace(listing.keys);
+            self.show();
+            self.until_anew(&mut client, &mut watches).await?;
+        }
+    }
+
+    /// Follows until all has to be read anew: the history is gone, or this replica leads now and another one has written meanwhile.
+    async fn until_anew(
+        &mut self,
+        client: &mut Client,
+        watches: &mut Watches,
+    ) -> Result<(), Fault> {
+        let mut acted = self.acts();
+        loop {
+            let acts = self.acts();
+            if acts && !std::mem::replace(&mut acted, acts) {
+                return Ok(());
+            }
+            let wait = if self.settle(client).await? {
+                LOOK_EVERY
+            } else {
+                AGAIN
+            };
+            tokio::select! {
+                changes = watches.next() => {
+                    let Some(changes) = changes? else {
+                        tracing::info!("the history of the policy that was missed is gone; it is read anew");
+                        return Ok(());
+                    };
+                    for (key, value, revision) in changes {
+                        self.document.take(&key, value.as_deref(), revision);
+                    }
+                    self.show();
+                }
+                changed = self.links.snapshots.changed() => if changed.is_err() { sleep(wait).await },
+                () = sleep(wait) => {}
+            }
+        }
+    }
+
+    /// Whether this replica opens and closes categories.
+    fn acts(&self) -> bool {
+        self.settings.is_read_only || self.links.snapshots.borrow().role == Role::Leader
+    }
+
+    /// Hands over what the policy says now.
+    fn show(&mut self) {
+        let overlay = self.document.overlay();
+        let is_other = self.links.overlay.send_if_modified(|shown| {
+            let is_other = **shown != overlay;
+            if is_other {
+                *shown = Arc::new(overlay);
+            }
+            is_other
+        });
+        if is_other {
+            tracing::info!("the policy in etcd has changed and is in force");
+        }
+        (self.links.keep)(self.document.known());
+        (self.links.report)(self.document.problems());
+    }
+
+    /// Brings both to agree on which categories are open. Whether they do.
+    async fn settle(&mut self, client: &mut Client) -> Result<bool, Fault> {
+        for _ in 0..AT_ONCE {
+            if !self.acts() {
+                return Ok(true);
+            }
+            let theirs = self.document.enabled();
+            let ours = open(&self.links.snapshots.borrow());
+            let may_write = !self.settings.is_read_only;
+            let Some((name, action)) = next_action(&self.base, &theirs, &ours, may_write) else {
+                return Ok(true);
+            };
+            let is_done = match action {
+                Action::Follow(open) => {
+                    self.give(&name, open).await && self.agree(client, &name, open).await?
+                }
+                Action::Write(open) => self.write(client, &name, open).await?,
+                Action::Note(open) => self.agree(client, &name, open).await?,
+            };
+            if !is_done {
+                return Ok(false);
+            }
+        }
+        Ok(false)
+    }
+
+    /// Has a category opened or closed, and waits until that is seen.
+    async fn give(&mut self, name: &str, open: bool) -> bool {
+        if let Err(why) = (self.links.give)(name.to_owned(), open).await {
+            tracing::warn!(
+                category = name,
+                open,
+                why,
+                "what the policy says of a category is not done yet"
+            );
+            return false;
+        }
+        let is_so = |snapshot: &Arc<Snapshot>| is_open(snapshot, name) == open;
+        let seen = timeout(SEEN_WITHIN, self.links.snapshots.wait_for(is_so)).await;
+        matches!(seen, Ok(Ok(_)))
+    }
+
+    /// Notes what both agree on, for the replica that leads next.
+    async fn agree(&mut self, client: &mut Client, name: &str, open: bool) -> Result<bool, Fault> {
+        let mut base = self.base.clone();
+        base.insert(name.to_owned(), open);
+        if !self.settings.is_read_only {
+            let put = client.put(self.settings.agreed_key(), words(&base), None);
+            within(ANSWER_WITHIN, put).await?;
+        }
+        self.base = base;
+        Ok(true)
+    }
+
+    /// Writes whether a category is open, unless another has changed that meanwhile.
+    async fn write(&mut self, client: &mut Client, name: &str, open: bool) -> Result<bool, Fault> {
+        let key = self.settings.enabled_key(name);
+        let value = open.to_string();
+        let mut base = self.base.clone();
+        base.insert(name.to_owned(), open);
+        let known = self.document.revision(&key);
+        let txn = Txn::new()
+            .when([Compare::mod_revision(key.clone(), CompareOp::Equal, known)])
+            .and_then([
+                TxnOp::put(key.clone(), value.clone(), None),
+                TxnOp::put(self.settings.agreed_key(), words(&base), None),
+            ]);
+        let answer = within(ANSWER_WITHIN, client.txn(txn)).await?;
+        if !answer.succeeded() {
+            return Ok(false);
+        }
+        let revision = answer.header().map_or(0, ResponseHeader::revision);
+        self.document.take(&key, Some(value.as_bytes()), revision);
+        self.base = base;
+        tracing::info!(
+            category = name,
+            enabled = open,
+            "wrote to the policy in etcd"
+        );
+        self.show();
+        Ok(true)
+    }
+}
+
+fn is_open(snapshot: &Snapshot, name: &str) -> bool {
+    snapshot
+        .categories
+        .get(name)
+        .is_none_or(|state| state.enabled)
+}
+
+fn open(snapshot: &Snapshot) -> Open {
+    let states = snapshot.categories.iter();
+    states
+        .map(|(name, state)| (name.clone(), state.enabled))
+        .collect()
+}
+
+/// What is agreed, as it is kept: the closed ones.
+fn words(base: &Open) -> Vec<u8> {
+    let closed: BTreeMap<&String, &bool> = base.iter().filter(|(_, open)| !**open).collect();
+    // A map of texts can always be written.
+    serde_json::to_vec(&closed).unwrap_or_default()
+}
+
+fn agreed(kept: Option<&[u8]>) -> Open {
+    kept.and_then(|kept| serde_json::from_slice(kept).ok())
+        .unwrap_or_default()
+}
+
+impl PolicySettings {
+    /// Where it is kept on what both agree.
+    fn agreed_key(&self) -> String {
+        format!("{}/policy", self.etcd.prefix)
+    }
+}

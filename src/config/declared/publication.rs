@@ -1,0 +1,33 @@
+//! The settings of what is published in a store of keys.
+
+use super::{Kind, Section, minutes, seconds, setting};
+
+const ROOT: &str = "a path such as /vnf-agent of letters, digits, dots, dashes and underscores, \
+    with a slash in front";
+
+pub(super) const PUBLICATION: Section = Section {
+    title: "Publication of the health in etcd or as files",
+    settings: &[
+        setting("publish", Kind::Choice(&["none", "etcd", "files"]))
+            .default("none")
+            .says(
+                "Where the health of labwatch, of its components and of the experiments is \
+                 published as cn-infra's status check does: in etcd (reached by \
+                 cluster_endpoints, cluster_user and cluster_tls_ca, also where cluster is solo), \
+                 as files, or not. In a cluster the leader alone publishes. See \
+                 docs/health-endpoints.md.",
+            ),
+        setting("publish_root", Kind::Value(ROOT))
+            .default("/vnf-agent")
+            .says("What every key starts with; the label follows."),
+        setting("publish_dir", Kind::Path)
+            .example("/var/lib/labwatch/published")
+            .says("The folder below which the files are. Required with publish files."),
+        setting("publish_every", Kind::Duration(seconds(1), minutes(1)))
+            .default("10s")
+            .says(
+                "How often everything is written anew, besides what changes. In etcd the keys of \
+                 a labwatch that dies are gone after three times this.",
+            ),
+    ],
+};

@@ -1,0 +1,162 @@
+//! The settings of a policy that stands in etcd, and what such a policy changes of the configuration. Reads nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::cluster::{EtcdSettings, root};
+use super::publication::with_etcd;
+use super::reader::Reader;
+use super::{BUILT_IN_CATEGORIES, CategorySettings, Config};
+use engine::{CategoryRule, PolicyAcknowledgements};
+
+/// How often a category is evaluated that the configuration file does not have.
+const PERIOD: Duration = Duration::from_secs(60);
+
+/// Where in etcd the policy stands.
+#[derive(Debug, Clone)]
+pub struct PolicySettings {
+    /// How etcd is reached.
+    pub etcd: EtcdSettings,
+    /// `POLICY_ACKS`: below it `NAME/ack`; with a slash in front and none behind, as the others.
+    pub acks: String,
+    /// `POLICY_CATEGORIES`: below it `CATEGORY/enabled` and others.
+    pub categories: String,
+    /// `POLICY_CLUSTER_ACK`: the key that acknowledges all of the laboratory.
+    pub cluster_ack: String,
+    /// `OBSERVE`: nothing is written.
+    pub is_read_only: bool,
+}
+
+/// The settings of the policy; `None`: it stands in the configuration file alone, or there is a problem with them.
+pub(super) fn policy(reader: &mut Reader<'_>, etcd: &EtcdSettings) -> Option<PolicySettings> {
+    let is_etcd = reader.choice("policy", &[("file", false), ("etcd", true)])?;
+    let [acks, categories, cluster_ack] =
+        ["policy_acks", "policy_categories", "policy_cluster_ack"]
+            .map(|key| reader.parsed(key, root));
+    if !is_etcd {
+        return None;
+    }
+    Some(PolicySettings {
+        etcd: with_etcd(reader, "policy", etcd)?,
+        acks: acks?,
+        categories: categories?,
+        cluster_ack: cluster_ack?,
+        is_read_only: false,
+    })
+}
+
+/// What a policy outside of the configuration says, over the file.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PolicyOverlay {
+    /// What it says of categories, by name. One that it names exists.
+    pub categories: BTreeMap<String, CategoryPolicy>,
+    /// What it acknowledges.
+    pub acknowledged: PolicyAcknowledgements,
+}
+
+/// What a policy says of a category; `None`: as the file says, or by default.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CategoryPolicy {
+    pub period: Option<Duration>,
+    pub resilient: Option<bool>,
+    pub sticky: Option<bool>,
+}
+
+impl CategoryPolicy {
+    fn over(&self, rule: &mut CategoryRule) {
+        rule.period = self.period.unwrap_or(rule.period);
+        rule.resilient = self.resilient.unwrap_or(rule.resilient);
+        rule.sticky = self.sticky.unwrap_or(rule.sticky);
+    }
+}
+
+impl Config {
+    /// The configuration with this policy over it.
+    #[must_use]
+    pub fn with_policy(&self, policy: &PolicyOverlay) -> Self {
+        let mut config = self.clone();
+        for (name, says) in &policy.categories {
+            let known = config
+                .categories
+                .iter_mut()
+                .find(|one| one.rule.name == *name);
+            if let Some(category) = known {
+                says.over(&mut category.rule);
+            } else {
+                let mut category = unconfigured(name);
+                says.over(&mut category.rule);
+                config.categories.push(category);
+            }
+        }
+        config.acknowledged = policy.acknowledged.clone();
+        config
+    }
+}
+
+/// A category that the file does not have: a built-in one, or that of the experiments of one stem.
+fn unconfigured(name: &str) -> CategorySettings {
+    let by_stem = !BUILT_IN_CATEGORIES.contains(&name);
+    CategorySettings::from(CategoryRule {
+        name: name.to_owned(),
+        patterns: Vec::new(),
+        pools: Vec::new(),
+        by_stem,
+        resilient: by_stem,
+        min_healthy: None,
+        period: PERIOD,
+        sticky: false,
+        failure_threshold: 1,
+        sticky_booking: false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Sources, load_rules};
+
+    #[test]
+    fn a_policy_goes_over_the_file_and_back() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("labwatch.toml");
+        let text = "[[category]]\nname = \"exam\"\nmatch = [\"pend*\"]\nsticky = true\nsticky_booking = true\n";
+        std::fs::write(&file, text).expect("written");
+        let sources = Sources {
+            file: Some(file),
+            ..Sources::default()
+        };
+        let config = load_rules(&sources).expect("right").config;
+        let says = CategoryPolicy {
+            period: Some(Duration::from_secs(10)),
+            resilient: Some(true),
+            sticky: Some(false),
+        };
+        let names = ["exam", "spin", "default"];
+        let policy = PolicyOverlay {
+            categories: names.map(|name| (name.to_owned(), says.clone())).into(),
+            ..PolicyOverlay::default()
+        };
+        let over = config.with_policy(&policy).categories;
+        let rule = |category: &CategoryRule| {
+            (
+                category.period.as_secs(),
+                category.resilient,
+                category.sticky,
+                category.by_stem,
+            )
+        };
+        let by_name: BTreeMap<&str, _> = over
+            .iter()
+            .map(|one| (&*one.rule.name, rule(&one.rule)))
+            .collect();
+        let expected = [
+            ("default", (10, true, false, false)),
+            ("exam", (10, true, false, false)),
+            ("spin", (10, true, false, true)),
+        ];
+        assert_eq!(by_name, expected.into());
+        let nothing = config.with_policy(&PolicyOverlay::default());
+        assert_eq!(nothing.categories, config.categories);
+        assert_eq!(nothing.rules(), config.rules());
+    }
+}

@@ -1,0 +1,142 @@
+//! The settings of what is published in a store of keys, or as files. Writes nothing.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::access::absolute;
+use super::cluster::{EtcdSettings, require, root};
+use super::reader::Reader;
+
+/// What is said where etcd is asked for and this labwatch is built without it.
+const NOT_BUILT_IN: &str = "take one of the packages, or build it with --features etcd";
+
+/// What labwatch publishes of its health and that of the experiments.
+#[derive(Debug, Clone)]
+pub struct PublicationSettings {
+    /// `PUBLISH`: where.
+    pub to: PublishTo,
+    /// `PUBLISH_ROOT` and `LABEL`: what every key starts with, with a slash in front and none behind.
+    pub prefix: String,
+    /// `PUBLISH_EVERY`: how often everything is written anew.
+    pub every: Duration,
+}
+
+/// Where it is published.
+#[derive(Debug, Clone)]
+pub enum PublishTo {
+    /// In etcd, which is reached as the cluster reaches it.
+    Etcd(EtcdSettings),
+    /// As files below `PUBLISH_DIR`.
+    Files(PathBuf),
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Word {
+    Nowhere,
+    Etcd,
+    Files,
+}
+
+/// The settings of publication; `None`: nothing is published, or there is a problem with them.
+pub(super) fn publication(
+    reader: &mut Reader<'_>,
+    label: &str,
+    etcd: &EtcdSettings,
+) -> Option<PublicationSettings> {
+    const WORDS: [(&str, Word); 3] = [
+        ("none", Word::Nowhere),
+        ("etcd", Word::Etcd),
+        ("files", Word::Files),
+    ];
+    let word = reader.choice("publish", &WORDS)?;
+    let root = reader.parsed("publish_root", root);
+    let folder = reader.parsed("publish_dir", absolute);
+    let every = reader.duration("publish_every");
+    let to = match word {
+        Word::Nowhere => return None,
+        Word::Etcd => PublishTo::Etcd(with_etcd(reader, "publish", etcd)?),
+        Word::Files => {
+            if folder.is_none() && !reader.is_set("publish_dir") {
+                reader.missing("publish_dir", "publish is files: ");
+            }
+            PublishTo::Files(folder?)
+        }
+    };
+    let prefix = format!("{}/{label}", root?);
+    Some(PublicationSettings { to, prefix, every })
+}
+
+/// How etcd is reached for a setting that is etcd; `None`: that is not known, or this labwatch cannot.
+pub(super) fn with_etcd(
+    reader: &mut Reader<'_>,
+    setting: &str,
+    etcd: &EtcdSettings,
+) -> Option<EtcdSettings> {
+    if !cfg!(feature = "etcd") {
+        let wrong = "is etcd, and this labwatch is built without it";
+        reader.wrong(setting, wrong, NOT_BUILT_IN);
+        return None;
+    }
+    require(
+        reader,
+        setting,
+        "cluster_endpoints",
+        etcd.endpoints.is_empty(),
+    );
+    (!etcd.endpoints.is_empty()).then(|| etcd.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PublishTo;
+    use crate::config::{Loaded, Problems, Sources, load_rules};
+
+    fn load_with(settings: &[(&str, &str)]) -> Result<Loaded, Problems> {
+        let overrides = settings
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        load_rules(&Sources {
+            overrides,
+            ..Sources::default()
+        })
+    }
+
+    #[test]
+    fn files_are_published_below_the_label() {
+        assert!(load_with(&[]).expect("right").config.publication.is_none());
+        let settings = [
+            ("publish", "files"),
+            ("publish_dir", "/run/lab"),
+            ("label", "app.example.org/ed0"),
+        ];
+        let publication = load_with(&settings).expect("right").config.publication;
+        let publication = publication.expect("something is published");
+        assert_eq!(publication.prefix, "/vnf-agent/app.example.org/ed0");
+        assert!(
+            matches!(publication.to, PublishTo::Files(folder) if folder.as_os_str() == "/run/lab")
+        );
+    }
+
+    #[test]
+    fn what_is_missing_or_cannot_be_is_said() {
+        let etcd = if cfg!(feature = "etcd") {
+            "cluster_endpoints"
+        } else {
+            "publish"
+        };
+        for (settings, key) in [
+            (vec![("publish", "files")], "publish_dir"),
+            (vec![("publish", "etcd")], etcd),
+            (
+                vec![("publish", "files"), ("publish_dir", "run/lab")],
+                "publish_dir",
+            ),
+            (vec![("publish_root", "vnf-agent")], "publish_root"),
+        ] {
+            let problems = load_with(&settings).expect_err(key).0;
+            let keys: Vec<&str> = problems.iter().map(|problem| &*problem.key).collect();
+            assert_eq!(keys, [key], "{settings:?}");
+        }
+    }
+}

@@ -1,0 +1,183 @@
+//! Publication in etcd, under a lease: the keys of a labwatch that dies go when the lease ends.
+
+use etcd_client::{Client, GetOptions, LeaseKeepAliveStream, LeaseKeeper, PutOptions, Txn, TxnOp};
+
+use super::{Batch, WRITE_WITHIN};
+use crate::clients::etcd::{Fault, connect, within};
+use crate::config::{EtcdSettings, PublicationSettings};
+
+/// The lease lasts for this many heartbeats.
+const HEARTBEATS: u32 = 3;
+
+/// etcd takes at most 128 operations in a transaction, unless set otherwise.
+const MAX_OPERATIONS: usize = 100;
+
+/// A transaction is closed when its values have this many bytes: etcd takes 1.5 MiB at most.
+const MAX_BYTES: usize = 512 << 10;
+
+/// The most keys that are looked through for those that stand for nothing any more.
+const MAX_KEYS: i64 = 20_000;
+
+/// A lease, and the keys under it.
+pub(super) struct Lease {
+    settings: EtcdSettings,
+    prefix: String,
+    seconds: i64,
+    session: Option<Session>,
+}
+
+struct Session {
+    client: Client,
+    id: i64,
+    keeper: LeaseKeeper,
+    answers: LeaseKeepAliveStream,
+}
+
+impl Lease {
+    pub(super) fn new(settings: EtcdSettings, publication: &PublicationSettings) -> Self {
+        let lease = publication.every * HEARTBEATS;
+        // etcd counts in seconds.
+        let seconds = lease.as_millis().div_ceil(1000);
+        Self {
+            settings,
+            prefix: publication.prefix.clone(),
+            seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
+            session: None,
+        }
+    }
+
+    /// Writes a batch, and keeps the lease alive. After a fault all begins anew, with everything.
+    pub(super) async fn write(&mut self, batch: Batch) -> Result<(), String> {
+        let written = self.try_write(batch).await;
+        written.map_err(|fault| {
+            self.session = None;
+            fault.to_string()
+        })
+    }
+
+    async fn try_write(&mut self, mut batch: Batch) -> Result<(), Fault> {
+        let session = match &mut self.session {
+            Some(session) => {
+                session.keep().await?;
+                session
+            }
+            empty => empty.insert(open(&self.settings, self.seconds).await?),
+        };
+        if batch.is_whole {
+            batch.deletes = session.strays(&self.prefix, &batch).await?;
+        }
+        for operations in transactions(&self.prefix, batch, session.id) {
+            let txn = Txn::new().and_then(operations);
+            within(WRITE_WITHIN, session.client.txn(txn)).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the lease, and with it every key. Where another replica goes on, the lease is left to end by itself: until then the keys
+    /// that the other has not written yet say what they said.
+    pub(super) async fn end(&mut self, has_others: bool) {
+        let Some(mut session) = self.session.take().filter(|_| !has_others) else {
+            return;
+        };
+        let revoked = within(WRITE_WITHIN, session.client.lease_revoke(session.id)).await;
+        if let Err(fault) = revoked {
+            tracing::info!(%fault, "the lease of what is published is not given back; it ends by itself");
+        }
+    }
+}
+
+async fn open(settings: &EtcdSettings, seconds: i64) -> Result<Session, Fault> {
+    let mut client = connect(settings).await?;
+    let granted = within(WRITE_WITHIN, client.lease_grant(seconds, None)).await?;
+    let id = granted.id();
+    let (keeper, answers) = within(WRITE_WITHIN, client.lease_keep_alive(id)).await?;
+    Ok(Session {
+        client,
+        id,
+        keeper,
+        answers,
+    })
+}
+
+impl Session {
+    async fn keep(&mut self) -> Result<(), Fault> {
+        let keeping = async {
+            self.keeper.keep_alive().await?;
+            self.answers.message().await
+        };
+        match within(WRITE_WITHIN, keeping).await? {
+            Some(answer) if answer.ttl() > 0 => Ok(()),
+            Some(_) => Err(Fault::Lost),
+            None => Err(Fault::Unreachable("the renewals have ended".to_owned())),
+        }
+    }
+
+    /// The keys that another time or another replica has left there, below the prefix.
+    async fn strays(&mut self, prefix: &str, batch: &Batch) -> Result<Vec<String>, Fault> {
+        let below = format!("{prefix}/check/status/v1/");
+        let options = GetOptions::new()
+            .with_prefix()
+            .with_keys_only()
+            .with_limit(MAX_KEYS);
+        let answer = within(WRITE_WITHIN, self.client.get(below, Some(options))).await?;
+        let found = answer.kvs().iter().filter_map(|found| {
+            let key = std::str::from_utf8(found.key()).ok()?;
+            key.strip_prefix(prefix)?
+                .strip_prefix('/')
+                .map(str::to_owned)
+        });
+        Ok(found.filter(|key| !batch.puts.contains_key(key)).collect())
+    }
+}
+
+/// What is to be done in as few transactions as etcd allows.
+fn transactions(prefix: &str, batch: Batch, lease: i64) -> Vec<Vec<TxnOp>> {
+    let at = |key: &str| format!("{prefix}/{key}");
+    let puts = batch.puts.into_iter().map(|(key, value)| {
+        let (size, options) = (value.len(), PutOptions::new().with_lease(lease));
+        (TxnOp::put(at(&key), value, Some(options)), size)
+    });
+    let deletes = batch
+        .deletes
+        .iter()
+        .map(|key| (TxnOp::delete(at(key), None), 0));
+    let (mut all, mut open, mut bytes) = (Vec::new(), Vec::new(), 0);
+    for (operation, size) in puts.chain(deletes) {
+        let is_full = open.len() >= MAX_OPERATIONS || bytes + size > MAX_BYTES;
+        if is_full && !open.is_empty() {
+            all.push(std::mem::take(&mut open));
+            bytes = 0;
+        }
+        bytes += size;
+        open.push(operation);
+    }
+    if !open.is_empty() {
+        all.push(open);
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_becomes_transactions_that_etcd_takes() {
+        let value = |size: usize| vec![b'x'; size];
+        let many = (0..250).map(|n| (format!("k{n}"), value(10)));
+        let large = (0..3).map(|n| (format!("l{n}"), value(MAX_BYTES / 2)));
+        for (puts, sizes) in [
+            (many.collect(), vec![100, 100, 50]),
+            (large.collect(), vec![2, 1]),
+        ] {
+            let batch = Batch {
+                puts,
+                ..Batch::default()
+            };
+            let found = transactions("/root", batch, 1);
+            assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), sizes);
+        }
+        let nothing = transactions("/root", Batch::default(), 1);
+        assert!(nothing.is_empty());
+    }
+}

@@ -1,0 +1,254 @@
+//! Publication of the status below keys: in etcd, or as files. What readers find is written when it changes and at every heartbeat.
+//!
+//! One task makes the values and hands them on. While a store takes its time nothing waits for it but this task, and nothing queues up:
+//! the next values are made when it has answered, so that only the newest are written.
+
+#[cfg(feature = "etcd")]
+mod etcd;
+mod files;
+mod key;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{PublicationSettings, PublishTo};
+use engine::Snapshot;
+
+pub use key::{AGENT, key_of};
+
+/// Changes within this time are written together.
+const GATHER: Duration = Duration::from_millis(250);
+
+/// The pause before a store is tried again that did not take everything; each further one is twice as long, up to the heartbeat's.
+const FIRST_RETRY: Duration = Duration::from_secs(1);
+
+/// The longest that one write to a store may take.
+const WRITE_WITHIN: Duration = Duration::from_secs(3);
+
+/// The longest that taking everything back may take at the end of the process.
+const END_WITHIN: Duration = Duration::from_secs(1);
+
+/// A value below the prefix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its key below the prefix, as [`key_of`] makes it.
+    pub key: String,
+    /// Changes when the value says something else than before.
+    pub mark: u64,
+    /// The value.
+    pub value: Vec<u8>,
+}
+
+/// What the publisher asks of the rest, and tells it.
+pub struct Links {
+    /// The newest values.
+    pub values: Box<dyn Fn() -> Vec<Entry> + Send>,
+    /// Whether this replica publishes.
+    pub leads: Box<dyn Fn() -> bool + Send>,
+    /// Whether another replica goes on when this one ends.
+    pub has_others: bool,
+    /// Is told after each write how it went: why not, where it went wrong.
+    pub report: Box<dyn Fn(Result<(), String>) + Send>,
+    /// Show that there may be something new.
+    pub changes: Changes,
+}
+
+/// What changes whenever there may be something new.
+pub struct Changes {
+    /// The experiments and the sources.
+    pub snapshots: watch::Receiver<Arc<Snapshot>>,
+    /// The components.
+    pub components: watch::Receiver<u64>,
+}
+
+impl Changes {
+    /// Waits for the next change; without an end where none comes any more.
+    async fn next(&mut self) {
+        let changed = tokio::select! {
+            changed = self.snapshots.changed() => changed,
+            changed = self.components.changed() => changed,
+        };
+        if changed.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// What a store is to take.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Batch {
+    /// What is written, by key.
+    puts: BTreeMap<String, Vec<u8>>,
+    /// What is removed.
+    deletes: Vec<String>,
+    /// Whether these are all values that there are: what else the store has below the prefix goes.
+    is_whole: bool,
+}
+
+enum Target {
+    #[cfg(feature = "etcd")]
+    Etcd(etcd::Lease),
+    Files(files::Files),
+}
+
+impl Target {
+    fn new(settings: &PublicationSettings) -> Result<Self, String> {
+        match &settings.to {
+            #[cfg(feature = "etcd")]
+            PublishTo::Etcd(to) => Ok(Self::Etcd(etcd::Lease::new(to.clone(), settings))),
+            #[cfg(not(feature = "etcd"))]
+            PublishTo::Etcd(_) => Err("this labwatch is built without etcd".to_owned()),
+            PublishTo::Files(folder) => {
+                files::Files::new(folder, &settings.prefix).map(Self::Files)
+            }
+        }
+    }
+
+    async fn write(&mut self, batch: Batch) -> Result<(), String> {
+        match self {
+            #[cfg(feature = "etcd")]
+            Self::Etcd(lease) => Box::pin(lease.write(batch)).await,
+            Self::Files(files) => files.write(batch).await,
+        }
+    }
+
+    /// Ends what was published, because another replica publishes now or none does.
+    async fn end(&mut self, has_others: bool) {
+        let ending = async {
+            match self {
+                #[cfg(feature = "etcd")]
+                Self::Etcd(lease) => Box::pin(lease.end(has_others)).await,
+                Self::Files(files) => files.end(has_others).await,
+            }
+        };
+        if tokio::time::timeout(END_WITHIN, ending).await.is_err() {
+            tracing::warn!("what is published is not removed: its store does not answer in time");
+        }
+    }
+}
+
+/// What was written, and when to write again.
+struct Publisher {
+    links: Links,
+    every: Duration,
+    /// The marks of what the store has, by key; `None`: not known.
+    written: Option<BTreeMap<String, u64>>,
+    heartbeat_at: Instant,
+    pause: Duration,
+    retry_at: Option<Instant>,
+}
+
+/// Publishes until `stop`.
+pub async fn run(settings: PublicationSettings, links: Links, stop: CancellationToken) {
+    let mut target = match Target::new(&settings) {
+        Ok(target) => target,
+        Err(why) => {
+            (links.report)(Err(why));
+            return stop.cancelled().await;
+        }
+    };
+    let mut publisher = Publisher::new(links, settings.every);
+    loop {
+        let turn = publisher.turn(&mut target);
+        if stop.run_until_cancelled(turn).await.is_none() {
+            break;
+        }
+        let wake_at = publisher.wake_at();
+        tokio::select! {
+            () = stop.cancelled() => break,
+            () = publisher.links.changes.next(), if publisher.retry_at.is_none() => sleep(GATHER).await,
+            () = sleep_until(wake_at) => {}
+        }
+    }
+    target.end(publisher.links.has_others).await;
+}
+
+impl Publisher {
+    fn new(links: Links, every: Duration) -> Self {
+        Self {
+            links,
+            every,
+            written: None,
+            heartbeat_at: Instant::now(),
+            pause: FIRST_RETRY,
+            retry_at: None,
+        }
+    }
+
+    fn wake_at(&self) -> Instant {
+        self.retry_at.unwrap_or(self.heartbeat_at)
+    }
+
+    /// Writes what is due.
+    async fn turn(&mut self, target: &mut Target) {
+        if !(self.links.leads)() {
+            if self.written.take().is_some() {
+                target.end(true).await;
+            }
+            self.retry_at = Some(Instant::now() + FIRST_RETRY);
+            return;
+        }
+        let entries = (self.links.values)();
+        let is_heartbeat = Instant::now() >= self.heartbeat_at;
+        let marks = entries.iter().map(|entry| (entry.key.clone(), entry.mark));
+        let marks = marks.collect();
+        let Some(batch) = batch(entries, self.written.as_ref(), is_heartbeat) else {
+            self.retry_at = None;
+            return;
+        };
+        let outcome = target.write(batch).await;
+        let now = Instant::now();
+        if let Err(why) = &outcome {
+            tracing::debug!(why, "the status is not published, it is tried again");
+            self.written = None;
+            self.retry_at = Some(now + self.pause);
+            self.pause = (self.pause * 2).min(self.every.max(FIRST_RETRY));
+        } else {
+            self.written = Some(marks);
+            (self.retry_at, self.pause) = (None, FIRST_RETRY);
+            if is_heartbeat {
+                self.heartbeat_at = now + self.every;
+            }
+        }
+        (self.links.report)(outcome);
+    }
+}
+
+/// What differs from what the store has; everything at a heartbeat and where that is not known. `None`: nothing.
+fn batch(
+    entries: Vec<Entry>,
+    written: Option<&BTreeMap<String, u64>>,
+    is_heartbeat: bool,
+) -> Option<Batch> {
+    let Some(written) = written else {
+        let puts = entries.into_iter().map(|entry| (entry.key, entry.value));
+        return Some(Batch {
+            puts: puts.collect(),
+            deletes: Vec::new(),
+            is_whole: true,
+        });
+    };
+    let is_gone = |key: &&String| !entries.iter().any(|entry| entry.key == **key);
+    let deletes: Vec<String> = if written.len() == entries.len()
+        && entries.iter().all(|entry| written.contains_key(&entry.key))
+    {
+        Vec::new()
+    } else {
+        written.keys().filter(is_gone).cloned().collect()
+    };
+    let puts: BTreeMap<String, Vec<u8>> = entries
+        .into_iter()
+        .filter(|entry| is_heartbeat || written.get(&entry.key) != Some(&entry.mark))
+        .map(|entry| (entry.key, entry.value))
+        .collect();
+    (is_heartbeat || !puts.is_empty() || !deletes.is_empty()).then_some(Batch {
+        puts,
+        deletes,
+        is_whole: false,
+    })
+}

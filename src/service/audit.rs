@@ -1,0 +1,33 @@
+//! The record of who changed what, in the log and the store.
+
+use jiff::Timestamp;
+
+use crate::http::auth::Audit;
+use crate::store::{Entry, Store};
+
+/// The record of who changed what over HTTP.
+pub(super) fn audit(store: Option<Store>) -> Audit {
+    Audit::new(audit_log(store))
+}
+
+/// Keeps who did what, in the log and the store.
+pub(super) fn audit_log(store: Option<Store>) -> impl Fn(&str, &str) + Send + Sync + 'static {
+    move |who, what| {
+        tracing::info!(who, what, "a change was made over the API");
+        let entry = Entry::Audit {
+            at: Timestamp::now(),
+            who: who.to_owned(),
+            what: what.to_owned(),
+        };
+        let taken = store
+            .as_ref()
+            .is_none_or(|store| store.write(vec![entry]).is_taken());
+        if !taken {
+            tracing::error!(
+                who,
+                what,
+                "the memory does not take the record of a change; it stands in the log alone"
+            );
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! The start of the policy that stands in etcd: its way into the configuration and to the engine, and how it goes as a component.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+use super::TaskSet;
+use super::driver_setup::DriverSetup;
+use crate::config::{PolicyOverlay, PolicySettings};
+use crate::health::Reporter;
+
+/// What goes over the configuration file, as it changes.
+pub(super) type Overlay = watch::Receiver<Arc<PolicyOverlay>>;
+
+/// Without etcd there is none: the configuration says so before.
+#[cfg(not(feature = "etcd"))]
+pub(super) fn start(
+    _: Option<(&PolicySettings, Reporter)>,
+    _: &DriverSetup,
+    _: &mut TaskSet,
+    _: &CancellationToken,
+) -> Option<Overlay> {
+    None
+}
+
+#[cfg(feature = "etcd")]
+pub(super) use with_etcd::start;
+
+#[cfg(feature = "etcd")]
+mod with_etcd {
+    use std::collections::BTreeMap;
+    use std::sync::{Mutex, PoisonError};
+
+    use serde_json::Value;
+
+    use super::{
+        Arc, CancellationToken, DriverSetup, Overlay, PolicySettings, Reporter, TaskSet, watch,
+    };
+    use crate::clients::policy::{Known, Links, overlay_of, run};
+    use crate::driver::CommandSender;
+    use crate::health::{Finding, State};
+    use crate::store::{Entry, Store};
+    use engine::{Command, Refusal};
+
+    /// The key of the last policy in the store.
+    const KEY: &str = "policy";
+
+    /// By whose word a category is opened or closed that the policy opens or closes.
+    const BY: &str = "etcd";
+
+    /// Follows the policy, where one stands in etcd. Begins with what was known before the start.
+    pub(in crate::service) fn start(
+        policy: Option<(&PolicySettings, Reporter)>,
+        driver: &DriverSetup,
+        parts: &mut TaskSet,
+        stop: &CancellationToken,
+    ) -> Option<Overlay> {
+        let (settings, reporter) = policy?;
+        let known = recall(&driver.keep);
+        let (overlay, followed) = watch::channel(Arc::new(overlay_of(settings, &known)));
+        let commands = driver.commands.clone();
+        let links = Links {
+            overlay,
+            snapshots: driver.pictures.clone(),
+            keep: keep(driver.store.clone(), known.clone()),
+            known,
+            give: Box::new(move |name, open| {
+                let commands = commands.clone();
+                Box::pin(async move { give(&commands, name, open).await })
+            }),
+            report: Box::new(move |wrong| {
+                let warn = |words| Finding::new(State::Warn, words);
+                reporter.report(wrong.map_or_else(Finding::ok, warn));
+            }),
+        };
+        parts.spawn("policy", run(settings.clone(), links, stop.clone()));
+        Some(followed)
+    }
+
+    async fn give(commands: &CommandSender, name: String, open: bool) -> Result<(), String> {
+        let reason = format!("enabled is {open} in etcd");
+        let command = Command::Category { name, open, reason };
+        match commands.give(command, BY.to_owned()).await {
+            Ok(_) | Err(Refusal::CategoryAlready { .. }) => Ok(()),
+            Err(refusal) => Err(refusal.to_string()),
+        }
+    }
+
+    fn recall(keep: &BTreeMap<String, Value>) -> Known {
+        let kept = keep.get(KEY).cloned().map(serde_json::from_value);
+        let read = kept.transpose().inspect_err(|error| {
+            tracing::warn!(%error, "the kept policy cannot be read");
+        });
+        read.ok().flatten().unwrap_or_default()
+    }
+
+    /// Keeps the policy whenever it is another than before.
+    fn keep(store: Option<Store>, known: Known) -> Box<dyn Fn(&Known) + Send> {
+        let last = Mutex::new(known);
+        Box::new(move |known| {
+            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+            let Some(store) = store.as_ref().filter(|_| *last != *known) else {
+                return;
+            };
+            let entry = Entry::Keep {
+                key: KEY.to_owned(),
+                value: serde_json::to_value(known).ok(),
+            };
+            if store.write(vec![entry]).is_taken() {
+                last.clone_from(known);
+            } else {
+                tracing::error!("the policy is not kept for a restart: the store takes nothing");
+            }
+        })
+    }
+}
