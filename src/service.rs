@@ -13,7 +13,6 @@ mod health;
 mod http_access;
 mod http_server;
 mod last_word;
-mod listeners;
 mod mail_probe;
 mod memory;
 mod metrics;
@@ -55,8 +54,7 @@ pub use process::{run, runtime, stop_on_signals};
 pub use reload::Reload;
 
 use driver_setup::DriverSetup;
-use http_server::{HttpDeps, Stops};
-use listeners::Listeners;
+use http_server::{HttpDeps, Listeners, Stops};
 use outlets::Clients;
 use reload::ConfigWatch;
 use systemd::{notify, turned};

@@ -248,14 +248,10 @@ fn silent(mut config: Config) -> Config {
 }
 
 /// The same with a store of its own, and without what goes out and is no notification of the laboratory.
-fn in_shadow(mut config: Config) -> Config {
-    (config.graphite, config.cluster) = (None, None);
-    (config.telling.dead_man, config.telling.report_monthly) = (None, false);
-    config.publication = None;
-    config
-        .policy
-        .iter_mut()
-        .for_each(|policy| policy.is_read_only = true);
+fn in_shadow(config: Config) -> Config {
+    let mail = config.mail.clone();
+    let mut config = silent(config);
+    config.mail = mail;
     if let Some(memory) = &mut config.memory {
         memory.folder.push(SHADOW_FOLDER);
     }

@@ -40,4 +40,5 @@ mod words;
 mod tests;
 
 pub use error_pages::with_lost_page;
-pub use routes::{PoolTitle, WebState, routes};
+pub use pools::PoolTitle;
+pub use routes::{WebState, routes};

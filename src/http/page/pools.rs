@@ -7,7 +7,6 @@ use super::commands::Kind;
 use super::components;
 use super::filter::{address, address_of};
 use super::layout::Frame;
-use super::routes::PoolTitle;
 use super::shapes::shape;
 use super::state::State;
 use super::view::PoolCard;
@@ -19,6 +18,9 @@ const MAX_DOTS: usize = 120;
 
 /// What is said where there is no pool.
 const NONE: &str = "No pools yet: labwatch makes them from the experiments that book lists.";
+
+/// Gives the title of the pool of a name, as it is set at the moment.
+pub type PoolTitle = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 /// The pools as cards, each a link to its experiments.
 pub(super) fn cards(frame: &Frame<'_>, pools: &[PoolCard<'_>]) -> Markup {
@@ -106,15 +108,21 @@ pub(super) fn lab(frame: &Frame<'_>, given: &PoolTitle) -> Markup {
     }
 }
 
-/// One pool as students see it; `None` when there is no such pool.
-pub(super) fn lab_pool(frame: &Frame<'_>, name: &str, given: &PoolTitle) -> Option<Markup> {
+/// The title of one pool and how it is, as students see it; `None` when there is no such pool.
+pub(super) fn lab_pool(
+    frame: &Frame<'_>,
+    name: &str,
+    given: &PoolTitle,
+) -> Option<(String, Markup)> {
     let pools = PoolCard::all(frame.snapshot);
     let pool = pools.iter().find(|pool| pool.name == name)?;
-    Some(html! {
+    let title = title(pool.name, given);
+    let content = html! {
         p { a href="/lab" { "All kinds of experiments" } }
-        h1 { (title(pool.name, given)) }
+        h1 { (title) }
         ul.kinds { li { (kind(pool, None)) } }
-    })
+    };
+    Some((title, content))
 }
 
 /// A pool as students read it: by its title, and where it has none by its name. `kind-a` becomes `Kind a`.

@@ -55,7 +55,7 @@ pub struct WebState {
     /// The zone of times that are typed into forms, as it is set at the moment. It has a name.
     pub zone: Arc<dyn Fn() -> TimeZone + Send + Sync>,
     /// What students read instead of a pool's name, where it has a title.
-    pub title: Arc<PoolTitle>,
+    pub title: Arc<pools::PoolTitle>,
 }
 
 impl std::fmt::Debug for WebState {
@@ -63,9 +63,6 @@ impl std::fmt::Debug for WebState {
         f.write_str("WebState")
     }
 }
-
-/// Gives the title of the pool of a name, as it is set at the moment.
-pub type PoolTitle = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 /// All pages.
 #[must_use]
@@ -350,8 +347,8 @@ async fn reports(
 
 async fn lab(State(state): State<WebState>, moment: Moment) -> Response {
     let frame = moment.frame();
-    let content = pools::lab(&frame, &*state.title);
-    moment.embeddable(layout::plain(&frame, "The lab", &content))
+    let kinds = pools::lab(&frame, &*state.title);
+    moment.embeddable(layout::plain(&frame, "The lab", &kinds))
 }
 
 async fn lab_pool(
@@ -361,8 +358,7 @@ async fn lab_pool(
 ) -> Response {
     let frame = moment.frame();
     let pool = pool.map(|Path(pool)| pool).unwrap_or_default();
-    if let Some(content) = pools::lab_pool(&frame, &pool, &*state.title) {
-        let title = pools::title(&pool, &*state.title);
+    if let Some((title, content)) = pools::lab_pool(&frame, &pool, &*state.title) {
         return moment.embeddable(layout::plain(&frame, &title, &content));
     }
     let content = html! { h1 { "Not found" } p { "The lab has no pool of this name. " a href="/lab" { "All pools" } "." } };
