@@ -13,6 +13,7 @@ mod health;
 mod http_access;
 mod http_server;
 mod last_word;
+mod listeners;
 mod mail_probe;
 mod memory;
 mod metrics;
@@ -54,7 +55,8 @@ pub use process::{run, runtime, stop_on_signals};
 pub use reload::Reload;
 
 use driver_setup::DriverSetup;
-use http_server::{HttpDeps, Listeners, Stops};
+use http_server::{HttpDeps, Stops};
+use listeners::Listeners;
 use outlets::Clients;
 use reload::ConfigWatch;
 use systemd::{notify, turned};

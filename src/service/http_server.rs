@@ -3,8 +3,6 @@
 
 use std::collections::BTreeMap;
 use std::future::ready;
-use std::io::ErrorKind;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -277,28 +275,5 @@ fn start_as(
 async fn serve(door: Door, listener: TcpListener, router: Router, stop: CancellationToken) {
     if let Err(error) = http::serve_through(door, listener, router, stop).await {
         tracing::error!(%error, "a listener for HTTP cannot go on");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[tokio::test]
-    async fn further_addresses_share_the_port_and_may_be_missing() {
-        let first = TcpListener::bind("127.0.0.1:0").await.expect("binds");
-        let port = first.local_addr().expect("bound").port();
-        // The second is of a network that is for documentation alone.
-        let also = ["127.0.0.2:0", "192.0.2.1:0"].map(|address| address.parse().expect("one"));
-        let listeners = listen_also(&also, Some(port)).await;
-        let bound: Vec<_> = listeners
-            .iter()
-            .filter_map(|listener| listener.local_addr().ok())
-            .collect();
-        assert_eq!(bound, [SocketAddr::from(([127, 0, 0, 2], port))]);
-        assert!(
-            listen_also(&also, Some(port)).await.is_empty(),
-            "it is taken now"
-        );
     }
 }
