@@ -35,16 +35,6 @@ const BROKEN_AFTER: u32 = 10;
 /// After this many failures in a row of one stream, what was heard of it before says nothing any more.
 const FORGOTTEN_AFTER: u32 = 3;
 
-/// How many times more streams than otherwise are listened to at the same time while most of them seem to be silent: what is lost is to be
-/// known soon then, however many there are.
-const TIMES_MORE_IN_MASS: usize = 8;
-
-/// The most streams that are listened to at the same time, whatever the settings say.
-const MOST_AT_ONCE: usize = 64;
-
-/// How long a stream is listened to in a second look: its time is over before the second look is.
-const SECOND_LOOK_FOR: Duration = Duration::from_secs(10);
-
 /// The wait between samples while listening is broken.
 const BROKEN_PAUSE: Duration = Duration::from_secs(5);
 
@@ -225,17 +215,6 @@ impl Sampler {
         topic.map(|topic| (topic, policy.sample_for, false))
     }
 
-    /// How many streams are listened to at the same time now.
-    fn at_once(&self, policy: &Policy) -> usize {
-        match self.mass {
-            MassSilence::None => policy.sample_at_once,
-            MassSilence::Suspected { .. } | MassSilence::Confirmed => policy
-                .sample_at_once
-                .saturating_mul(TIMES_MORE_IN_MASS)
-                .min(MOST_AT_ONCE.max(policy.sample_at_once)),
-        }
-    }
-
     /// A stream that may be silent, and how long it is to be listened to. Such proofs take at most half of the places, so that the others
     /// still get their turn; all while most are silent. In a second look at that, the streams in question are listened to again first.
     fn next_doubt(&self, policy: &Policy) -> Option<(Topic, Duration)> {
@@ -255,7 +234,7 @@ impl Sampler {
             let mut again = self.to_look_at_again(since);
             let again = again.find(|topic| !self.under_way.contains_key(*topic));
             if let Some(topic) = again {
-                return Some((topic.clone(), silence(policy).min(SECOND_LOOK_FOR)));
+                return Some((topic.clone(), silence(policy).min(second_look::LISTEN_FOR)));
             }
         }
         let mut waiting = self.doubts.iter();

@@ -307,26 +307,6 @@ impl Simulator {
         }
         Vec::new()
     }
-
-    fn pace(&mut self, name: SourceName, every: Duration, plan: &mut Timeline<Event>) {
-        let is_start = plan.now().mono().is_zero();
-        let ticks = match name {
-            SourceName::Book => {
-                self.book_every = every;
-                self.book_ticks += u64::from(!is_start);
-                self.book_ticks
-            }
-            SourceName::Relay | SourceName::Jump => {
-                let source = self.source(name);
-                source.every = every;
-                source.ticks += u64::from(!is_start);
-                source.ticks
-            }
-        };
-        if !is_start {
-            plan.after(every, Event::Tick(name, ticks));
-        }
-    }
 }
 
 impl World for Simulator {

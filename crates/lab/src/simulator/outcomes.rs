@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use engine::model::CallError;
+use engine::model::{CallError, SourceName};
 use engine::{Delivered, DeliveryFault, Input, Sample, SampleOutcome, Switch, SwitchOutcome};
 
-use super::{Mood, Simulator, steady};
+use super::{Event, Mood, Simulator, steady};
+use crate::Timeline;
 
 impl Simulator {
     pub(super) fn lands(&mut self, switch: &Switch) -> Input {
@@ -41,6 +42,26 @@ impl Simulator {
             SampleOutcome::Heard
         } else {
             SampleOutcome::Silent(sample.listen)
+        }
+    }
+
+    pub(super) fn pace(&mut self, name: SourceName, every: Duration, plan: &mut Timeline<Event>) {
+        let is_start = plan.now().mono().is_zero();
+        let ticks = match name {
+            SourceName::Book => {
+                self.book_every = every;
+                self.book_ticks += u64::from(!is_start);
+                self.book_ticks
+            }
+            SourceName::Relay | SourceName::Jump => {
+                let source = self.source(name);
+                source.every = every;
+                source.ticks += u64::from(!is_start);
+                source.ticks
+            }
+        };
+        if !is_start {
+            plan.after(every, Event::Tick(name, ticks));
         }
     }
 }

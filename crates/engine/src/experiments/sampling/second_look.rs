@@ -12,7 +12,28 @@ use crate::model::{Moment, Topic};
 use crate::protocol::input::SampleOutcome;
 use crate::protocol::policy::Policy;
 
+/// How many times more streams than otherwise are listened to at the same time while most of them seem to be silent: what is lost is to be
+/// known soon then, however many there are.
+const TIMES_MORE_IN_MASS: usize = 8;
+
+/// The most streams that are listened to at the same time, whatever the settings say.
+const MOST_AT_ONCE: usize = 64;
+
+/// How long a stream is listened to in a second look: its time is over before the second look is.
+pub(super) const LISTEN_FOR: Duration = Duration::from_secs(10);
+
 impl Sampler {
+    /// How many streams are listened to at the same time now.
+    pub(super) fn at_once(&self, policy: &Policy) -> usize {
+        match self.mass {
+            MassSilence::None => policy.sample_at_once,
+            MassSilence::Suspected { .. } | MassSilence::Confirmed => policy
+                .sample_at_once
+                .saturating_mul(TIMES_MORE_IN_MASS)
+                .min(MOST_AT_ONCE.max(policy.sample_at_once)),
+        }
+    }
+
     /// Takes note that relay reported as it should: it was not relay that was quiet. Returns the streams that are silent.
     ///
     /// # Errors
