@@ -55,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         name: "motd".to_owned(),
         answer: Arc::new(|picture| Ok(json!({ "hello from": picture.settings.label }))),
     });
-    serve_with(config, extensions).await?;
+    Box::pin(serve_with(config, extensions)).await?;
     Ok(())
 }
 

@@ -380,17 +380,20 @@ mod tests {
     };
     use jiff::Timestamp;
 
+    /// What no test here reads.
+    type Others = (
+        (mpsc::Receiver<Sample>, mpsc::Receiver<PageAddress>),
+        mpsc::Receiver<FeedCommand>,
+        mpsc::Receiver<()>,
+    );
+
     struct Bench {
         inputs: mpsc::Sender<Input>,
         switches: mpsc::Receiver<Switch>,
         snapshots: watch::Receiver<Arc<Snapshot>>,
         relay: mpsc::Receiver<FeedCommand>,
         orders: CommandSender,
-        _others: (
-            (mpsc::Receiver<Sample>, mpsc::Receiver<PageAddress>),
-            mpsc::Receiver<FeedCommand>,
-            mpsc::Receiver<()>,
-        ),
+        _others: Others,
     }
 
     fn bench(policy: Policy, depth: usize) -> (Driver, Bench) {

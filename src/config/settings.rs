@@ -98,6 +98,7 @@ const RULES: Whole = Whole {
 pub fn load_without_laboratory(sources: &Sources) -> Result<Loaded, Problems> {
     let mut loaded = load_rules(sources)?;
     loaded.config.mail = None;
+    loaded.config.laboratory = false;
     Ok(loaded)
 }
 
@@ -179,21 +180,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let (api, memory, log) = (api(reader), memory(reader), log(reader));
     let graphite = graphite(reader);
     profile(reader);
-    let (observe, shadow) = (reader.switch("observe"), reader.switch("shadow"));
-    if observe && shadow {
-        reader.wrong(
-            "shadow",
-            "does not go together with observe",
-            "set one of them: observe decides nothing, shadow records what it decides",
-        );
-    }
-    if shadow && memory.is_none() {
-        reader.wrong(
-            "data_dir",
-            "is none in shadow, which keeps what it compares",
-            "name a folder",
-        );
-    }
+    let (observe, shadow) = roles(reader, memory.is_some());
     let etcd = etcd(reader, &surfaces.label);
     let cluster = cluster(reader, &etcd);
     let publication = publication(reader, &surfaces.label, &etcd);
@@ -217,7 +204,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         advice,
         surfaces,
         graphite,
-        laboratory: (parts.secrets)("secret_relay"),
+        laboratory: true,
         observe,
         shadow,
         api,
@@ -233,6 +220,26 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         (false, true) => in_shadow(config),
         (false, false) => config,
     })
+}
+
+/// Whether it only observes, and whether it runs in shadow.
+fn roles(reader: &mut Reader<'_>, has_store: bool) -> (bool, bool) {
+    let (observe, shadow) = (reader.switch("observe"), reader.switch("shadow"));
+    if observe && shadow {
+        reader.wrong(
+            "shadow",
+            "does not go together with observe",
+            "set one of them: observe decides nothing, shadow records what it decides",
+        );
+    }
+    if shadow && !has_store {
+        reader.wrong(
+            "data_dir",
+            "is none in shadow, which keeps what it compares",
+            "name a folder",
+        );
+    }
+    (observe, shadow)
 }
 
 /// The same without anything that goes out.

@@ -76,12 +76,13 @@ impl Settings {
     /// The rules of a category: as configured, or the built-in ones.
     #[must_use]
     pub fn category(&self, name: &str) -> CategoryRule {
-        self.configured(name)
-            .map(|category| category.rule.clone())
-            .unwrap_or_else(|| match name {
+        self.configured(name).map_or_else(
+            || match name {
                 DEFAULT | SYSTEM => strict(name),
                 stem => of_stem(stem),
-            })
+            },
+            |category| category.rule.clone(),
+        )
     }
 }
 

@@ -134,10 +134,9 @@ impl Notified {
     #[must_use]
     pub fn of_effect(effect: &Effect, at: Timestamp) -> Option<Self> {
         let kind = match effect {
-            Effect::Switch(_) | Effect::Notify(_) => return None,
+            Effect::Switch(_) | Effect::Notify(_) | Effect::CheckPage(_) => return None,
             Effect::Ask(_) | Effect::Reconnect(_) => Kind::Ask,
             Effect::Sample(_) => Kind::Sample,
-            Effect::CheckPage(_) => return None,
         };
         Some(Self {
             at,

@@ -209,7 +209,7 @@ mod tests {
         let tls = clients::client_config(false).expect("a configuration");
         let http = Http::new(std::time::Duration::from_secs(5), tls).expect("a client");
         let (inputs, mut woken) = mpsc::channel(4);
-        let (_, followed) = watch::channel(Arc::new(config));
+        let (_, configs) = watch::channel(Arc::new(config));
         let (mut parts, stop) = (TaskSet::default(), CancellationToken::new());
         let audit = Box::new(|who: &str, what: &str| {
             assert_eq!((who, what), ("ADA", "sent a test message by everybody"));
@@ -219,7 +219,7 @@ mod tests {
             inputs,
             reports: Arc::clone(&reports),
         };
-        let way = start(followed, http, wakes, audit, &mut parts, &stop);
+        let way = start(configs, http, wakes, audit, &mut parts, &stop);
         let leader = Snapshot::empty(Timestamp::UNIX_EPOCH);
         assert!(way.preview(&leader, Some("nothing")).is_err());
         assert_eq!(way.preview(&leader, None).expect("two").len(), 2);

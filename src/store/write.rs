@@ -1,5 +1,7 @@
 //! Entries into tables. It decides nothing: the caller opens and closes the transaction.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
@@ -114,38 +116,27 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
             params![ended.id.to_string(), text::millis(ended.at)],
         ),
         Record::Notifying(notification) => {
-            let summary = &notification.summary;
-            write_outgoing(to, at, summary)?;
-            notice(to, at, "mailing", &mailing(summary))
+            write_outgoing(to, at, &notification.summary)?;
+            notice(to, at, "mailing", &mailing(&notification.summary))
         }
         Record::Superseded(id) => write_delivery(to, at, *id, OutboxState::Superseded, None),
         Record::Delivered { id, outcome } => {
             write_outcome(to, at, *id, outcome)?;
-            notice(
-                to,
-                at,
-                "mailed",
-                &json!({ "id": id, "error": why_not(outcome) }),
-            )
+            let what = json!({ "id": id, "error": why_not(outcome) });
+            notice(to, at, "mailed", &what)
         }
         Record::Manifest(change) => notice(to, at, "manifest", &manifest(change)),
         Record::Blind(blind) => notice(to, at, "blind", &json!(blind)),
+        Record::SecondLook { lost, of } => notice(to, at, "second_look", &look(*lost, *of)),
         Record::Page {
             page, health, note, ..
-        } => {
-            let what = json!({ "page": page.as_str(), "health": health.as_str(), "note": note });
-            notice(to, at, "page", &what)
-        }
-        Record::SecondLook { lost, of } => notice(to, at, "second_look", &look(*lost, *of)),
+        } => write_page(to, at, page.as_str(), health.as_str(), note),
         Record::Sampling {
             streams,
             round,
             keeps_up,
             failures,
-        } => {
-            let content = json!({ "streams": streams, "round_s": round.as_secs_f64(), "keeps_up": keeps_up, "failures": failures });
-            notice(to, at, "sampling", &content)
-        }
+        } => write_sampling(to, at, (*streams, *round), (*keeps_up, *failures)),
         // The state alone holds these.
         Record::Seen(_)
         | Record::Notified { .. }
@@ -157,6 +148,21 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
         | Record::Category { .. }
         | Record::Pools(_) => Ok(()),
     }
+}
+
+fn write_page(to: &Connection, at: Timestamp, page: &str, health: &str, note: &str) -> Written {
+    let what = json!({ "page": page, "health": health, "note": note });
+    notice(to, at, "page", &what)
+}
+
+fn write_sampling(
+    to: &Connection,
+    at: Timestamp,
+    (streams, round): (usize, Duration),
+    (keeps_up, failures): (bool, u32),
+) -> Written {
+    let content = json!({ "streams": streams, "round_s": round.as_secs_f64(), "keeps_up": keeps_up, "failures": failures });
+    notice(to, at, "sampling", &content)
 }
 
 fn write_forgotten(to: &Connection, at: Timestamp, stub: &Stub) -> Written {

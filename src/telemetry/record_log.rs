@@ -60,27 +60,26 @@ impl<'a> Fields<'a> {
         let mut fields = Self::default();
         match record {
             Record::Event { stub, event } => {
-                fields.experiment = Some(stub.as_str());
-                fields.health = Some(event.health.as_str());
+                let health = event.health.as_str();
+                (fields.experiment, fields.health) = (Some(stub.as_str()), Some(health));
             }
             Record::Switching(switch) => {
-                fields.experiment = Some(switch.stub.as_str());
-                fields.resource = Some(switch.resource.as_str());
+                let (stub, resource) = (switch.stub.as_str(), switch.resource.as_str());
+                (fields.experiment, fields.resource) = (Some(stub), Some(resource));
             }
             Record::Switched {
                 resource,
                 stub,
                 outcome,
             } => {
-                fields.experiment = Some(stub.as_str());
-                fields.resource = Some(resource.as_str());
+                (fields.experiment, fields.resource) =
+                    (Some(stub.as_str()), Some(resource.as_str()));
                 if let SwitchOutcome::Failed(fault) = outcome {
                     fields.fault = Some(fault.as_str());
                 }
             }
             Record::Source { name, health, .. } => {
-                fields.source = Some(name.as_str());
-                fields.health = Some(health.as_str());
+                (fields.source, fields.health) = (Some(name.as_str()), Some(health.as_str()));
             }
             Record::Hold { resource, .. } | Record::Requested { resource, .. } => {
                 fields.resource = Some(resource.as_str());
@@ -88,28 +87,24 @@ impl<'a> Fields<'a> {
             Record::Category { state, .. } => fields.by = Some(&state.by),
             Record::Commanded { order, .. } => fields.by = Some(&order.by),
             Record::Suppression { id, entry } => {
-                fields.number = Some(id.0);
-                fields.by = Some(entry.who());
+                (fields.number, fields.by) = (Some(id.0), Some(entry.who()));
             }
             Record::SuppressionEnded(ended) => {
-                fields.number = Some(ended.id.0);
-                fields.by = Some(ended.entry.who());
+                (fields.number, fields.by) = (Some(ended.id.0), Some(ended.entry.who()));
             }
             Record::Seen(stub) | Record::Forgotten(stub) => fields.experiment = Some(stub.as_str()),
             Record::Notified { route, .. } | Record::RouteGone(route) => {
                 fields.route = Some(route.as_str());
             }
             Record::Notifying(summary) => {
-                fields.summary = Some(summary.id);
-                fields.route = Some(summary.route.as_str());
+                (fields.summary, fields.route) = (Some(summary.id), Some(summary.route.as_str()));
             }
             Record::Superseded(id) => fields.summary = Some(*id),
             Record::Retrying { id, route, .. }
             | Record::Waiting {
                 id, lane: route, ..
             } => {
-                fields.summary = Some(*id);
-                fields.route = Some(route.as_str());
+                (fields.summary, fields.route) = (Some(*id), Some(route.as_str()));
             }
             Record::Lane { name, .. } => fields.route = Some(name.as_str()),
             Record::Delivered { id, outcome } => {
@@ -120,8 +115,7 @@ impl<'a> Fields<'a> {
                 };
             }
             Record::Page { page, health, .. } => {
-                fields.page = Some(page.as_str());
-                fields.health = Some(health.as_str());
+                (fields.page, fields.health) = (Some(page.as_str()), Some(health.as_str()));
             }
             Record::Manifest(_)
             | Record::Bookings(_)

@@ -189,10 +189,11 @@ pub fn paths() -> Vec<String> {
 /// What these paths begin with.
 const OURS: [&str; 2] = ["/api/v2/", "/badge/"];
 
-/// What is in the paths that have tests of their own: they need a token, categories, or something that was made.
-const OTHERS: [&str; 6] = [
+/// What is in the paths that have tests of their own: they need a token, the health of components, categories, or something that was made.
+const OTHERS: [&str; 7] = [
     "/availability",
     "/categories",
+    "v2/components",
     "/reports",
     "/tokens",
     "{id}",

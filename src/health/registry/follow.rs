@@ -147,7 +147,7 @@ mod tests {
             [r#"Fails Some("it failed for a moment")"#, "Works None"]
         );
         hands.pass(61);
-        assert_eq!(told(), [r#"Unknown Some("no report for more than 1m")"#]);
+        assert_eq!(told(), [r#"Unknown Some("no report for more than 1m0s")"#]);
         hands.pass(61);
         assert_eq!(told(), [""; 0]);
         registry.remove("door");

@@ -47,7 +47,7 @@ pub(super) struct Whole<'a> {
     /// Its jump connection (the remote login).
     jump: Contact<'a>,
     /// The pages on which students open it, by book's manifest; empty while pages are not checked.
-    pages: Vec<Page<'a>>,
+    pages: Vec<ExperimentPage<'a>>,
     /// What was last notified as bad about it and not yet as good again, one for each route that was notified.
     notified: Vec<Told>,
     /// Its bookings that are under way or start within 24 h, in the order of their starts.
@@ -58,8 +58,7 @@ pub(super) struct Whole<'a> {
 
 /// A page on which students open an experiment.
 #[derive(Debug, Serialize, ToSchema)]
-#[schema(as = ExperimentPage)]
-struct Page<'a> {
+struct ExperimentPage<'a> {
     /// Its host and path; what stands behind them is not shown.
     #[schema(example = "app.practable.io/ed0/static/ui/spinner-2.0/")]
     page: &'a str,
@@ -70,7 +69,7 @@ struct Page<'a> {
     note: String,
 }
 
-impl<'a> Page<'a> {
+impl<'a> ExperimentPage<'a> {
     fn new(view: &'a PageView, sight: Visibility) -> Self {
         Self {
             page: view.page.as_str(),
@@ -224,7 +223,7 @@ impl<'a> Whole<'a> {
             pages: view
                 .pages
                 .iter()
-                .map(|page| Page::new(page, sight))
+                .map(|page| ExperimentPage::new(page, sight))
                 .collect(),
             notified: snapshot
                 .notified(view.stub.as_str())

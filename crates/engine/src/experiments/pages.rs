@@ -42,7 +42,7 @@ struct Page {
 /// All pages.
 #[derive(Debug, Clone)]
 pub(crate) struct Pages {
-    pages: BTreeMap<PageAddress, Page>,
+    all: BTreeMap<PageAddress, Page>,
     /// Resources of which a page cannot be checked.
     unchecked: BTreeSet<ResourceName>,
     /// Whether book has told its pages since the start.
@@ -63,7 +63,7 @@ pub(crate) struct Change {
 impl Pages {
     pub(crate) fn new(now: Moment) -> Self {
         Self {
-            pages: BTreeMap::new(),
+            all: BTreeMap::new(),
             unchecked: BTreeSet::new(),
             is_known: false,
             is_off: false,
@@ -78,14 +78,14 @@ impl Pages {
         uses: &[PageUse],
         remembered: impl Fn(&ResourceName, &PageAddress) -> Option<(PageFault, bool)>,
     ) {
-        let mut before = std::mem::take(&mut self.pages);
+        let mut before = std::mem::take(&mut self.all);
         self.unchecked.clear();
         for PageUse { page, resources } in uses {
             let Some(page) = page else {
                 self.unchecked.extend(resources.iter().cloned());
                 continue;
             };
-            let known = self.pages.entry(page.clone()).or_insert_with(|| {
+            let known = self.all.entry(page.clone()).or_insert_with(|| {
                 let known = before.remove(page).unwrap_or_default();
                 Page {
                     resources: BTreeSet::new(),
@@ -127,8 +127,8 @@ impl Pages {
         };
         self.is_off = false;
         self.next_round = self.next_round.min(now + every);
-        if self.round.is_none() && now >= self.next_round && !self.pages.is_empty() {
-            self.round = Some(Round::of(self.pages.keys(), now));
+        if self.round.is_none() && now >= self.next_round && !self.all.is_empty() {
+            self.round = Some(Round::of(self.all.keys(), now));
             self.next_round = now + every;
         }
         self.round
@@ -141,7 +141,7 @@ impl Pages {
         self.round = None;
         self.next_round = now;
         if !std::mem::replace(&mut self.is_off, true) {
-            self.pages.values_mut().for_each(Page::start_over);
+            self.all.values_mut().for_each(Page::start_over);
         }
     }
 
@@ -150,7 +150,7 @@ impl Pages {
         policy.ui_check_every?;
         match &self.round {
             Some(round) => round.deadline(),
-            None => (!self.pages.is_empty()).then_some(self.next_round),
+            None => (!self.all.is_empty()).then_some(self.next_round),
         }
     }
 
@@ -173,7 +173,7 @@ impl Pages {
             .collect();
         let mut changes = Vec::new();
         for (address, outcome) in &round.outcomes {
-            let Some(page) = self.pages.get_mut(address).filter(|_| !is_cut_off) else {
+            let Some(page) = self.all.get_mut(address).filter(|_| !is_cut_off) else {
                 continue;
             };
             let is_network_well = answering.iter().any(|host| *host != address.host());
@@ -191,9 +191,7 @@ impl Pages {
     /// The pages that two checks in a row showed to fail for every visitor, and that do not count as of no use yet.
     fn candidates(&self) -> impl Iterator<Item = (&PageAddress, &Page)> {
         let is_candidate = |page: &Page| !page.is_gone && page.certain >= FAILURES_THAT_COUNT;
-        self.pages
-            .iter()
-            .filter(move |(_, page)| is_candidate(page))
+        self.all.iter().filter(move |(_, page)| is_candidate(page))
     }
 
     /// Whether these resources have no page left that may work, when those count too of which that is to be decided.
@@ -205,7 +203,7 @@ impl Pages {
 
     /// Lets the pages count as of no use of which that is to be decided.
     pub(crate) fn decide(&mut self) {
-        for page in self.pages.values_mut() {
+        for page in self.all.values_mut() {
             page.is_gone |= page.certain >= FAILURES_THAT_COUNT;
         }
     }
@@ -245,12 +243,12 @@ impl Pages {
 
     /// All pages, as they are shown.
     pub(crate) fn views(&self) -> Vec<PageView> {
-        let pages = self.pages.iter();
+        let pages = self.all.iter();
         pages.map(|(address, page)| page.view(address)).collect()
     }
 
     fn of(&self, resources: &[ResourceName]) -> impl Iterator<Item = (&PageAddress, &Page)> {
-        self.pages.iter().filter(move |(_, page)| {
+        self.all.iter().filter(move |(_, page)| {
             let mut its = resources.iter();
             its.any(|resource| page.resources.contains(resource))
         })

@@ -246,12 +246,8 @@ impl Record {
                 Level::Warn
             }
             Self::Manifest(ManifestChange::Lost) | Self::Blind(true) => Level::Error,
-            Self::Page {
-                health: PageHealth::Works,
-                ..
-            } => Level::Info,
+            Self::Page { health, .. } if *health != PageHealth::Works => Level::Warn,
             Self::SecondLook { .. }
-            | Self::Page { .. }
             | Self::Sampling {
                 keeps_up: false, ..
             } => Level::Warn,
@@ -264,6 +260,7 @@ impl Record {
             | Self::RouteGone(_)
             | Self::Manifest(_)
             | Self::Pools(_)
+            | Self::Page { .. }
             | Self::Blind(false)
             | Self::Notifying(_)
             | Self::Retrying { .. }

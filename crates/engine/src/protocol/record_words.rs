@@ -1,9 +1,11 @@
 //! Records in words: for the log, the replay and the demo.
 
 use std::fmt;
+use std::time::Duration;
 
 use crate::model::{
-    Availability, ResourceName, SourceHealth, SourceName, Visibility, format_duration,
+    Availability, PageName, ResourceName, RouteName, SourceHealth, SourceName, Visibility,
+    format_duration,
 };
 use crate::protocol::audience::{Delivered, Lane};
 use crate::protocol::category::CategoryState;
@@ -22,6 +24,9 @@ impl fmt::Display for Record {
 /// A record in the words for a reader.
 #[derive(Debug, Clone, Copy)]
 pub struct RecordFor<'a>(pub &'a Record, pub Visibility);
+
+const CUT_OFF: &str =
+    "relay, jump and book are all silent: labwatch is probably cut off; nothing is switched";
 
 impl fmt::Display for RecordFor<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -67,9 +72,7 @@ impl Record {
             Self::Manifest(change) => write!(f, "{change}"),
             Self::Bookings(changes) => write!(f, "{} bookings changed", changes.len()),
             Self::Pools(pools) => write!(f, "there are {} pools of experiments", pools.len()),
-            Self::Blind(true) => f.write_str(
-                "relay, jump and book are all silent: labwatch is probably cut off; nothing is switched",
-            ),
+            Self::Blind(true) => f.write_str(CUT_OFF),
             Self::Blind(false) => f.write_str("labwatch hears from the laboratory again"),
             Self::SecondLook { lost, of } => write!(
                 f,
@@ -81,21 +84,18 @@ impl Record {
                 said,
                 resources,
                 ..
-            } => {
-                let said = said.show(reader).unwrap_or(note);
-                write!(f, "the page {page} of {resources} resources {said}")
-            }
+            } => page_is(f, page, *resources, said.show(reader).unwrap_or(note)),
             Self::Notifying(notification) => write!(f, "{}", notification.summary),
             Self::Retrying { id, route, attempt } => {
-                write!(f, "message #{id} to {route} is sent again, attempt {attempt}")
+                write!(
+                    f,
+                    "message #{id} to {route} is sent again, attempt {attempt}"
+                )
             }
-            Self::Lane { name, lane } => match lane {
-                Some(Lane { of, recipients }) => {
-                    write!(f, "{} recipients of {of} are notified apart", recipients.len())
-                }
-                None => write!(f, "recipients of {name} know what the others know"),
-            },
-            Self::Waiting { id, lane, until } => write!(f, "message #{id} to {lane} waits until {until}"),
+            Self::Lane { name, lane } => divided(f, name, lane.as_ref()),
+            Self::Waiting { id, lane, until } => {
+                write!(f, "message #{id} to {lane} waits until {until}")
+            }
             Self::Superseded(id) => write!(f, "message #{id} has nothing left to tell"),
             Self::Delivered { id, outcome } => delivered(f, *id, outcome, reader),
             Self::Sampling {
@@ -103,14 +103,44 @@ impl Record {
                 round,
                 keeps_up,
                 failures,
-            } => {
-                let (how, round) = (keeping_up(*keeps_up), format_duration(*round));
-                write!(
-                    f,
-                    "listening {how}: {streams} streams, a round takes {round}, {failures} failures in a row"
-                )
-            }
+            } => sampling(f, *streams, *round, *keeps_up, *failures),
         }
+    }
+}
+
+fn page_is(
+    f: &mut fmt::Formatter<'_>,
+    page: &PageName,
+    resources: usize,
+    said: &str,
+) -> fmt::Result {
+    write!(f, "the page {page} of {resources} resources {said}")
+}
+
+fn sampling(
+    f: &mut fmt::Formatter<'_>,
+    streams: usize,
+    round: Duration,
+    keeps_up: bool,
+    failures: u32,
+) -> fmt::Result {
+    let (how, round) = (keeping_up(keeps_up), format_duration(round));
+    write!(
+        f,
+        "listening {how}: {streams} streams, a round takes {round}, {failures} failures in a row"
+    )
+}
+
+fn divided(f: &mut fmt::Formatter<'_>, name: &RouteName, lane: Option<&Lane>) -> fmt::Result {
+    match lane {
+        Some(Lane { of, recipients }) => {
+            write!(
+                f,
+                "{} recipients of {of} are notified apart",
+                recipients.len()
+            )
+        }
+        None => write!(f, "recipients of {name} know what the others know"),
     }
 }
 

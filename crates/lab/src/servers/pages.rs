@@ -76,12 +76,12 @@ impl PagesServer {
     }
 
     async fn open(&self, listener: TcpListener) {
-        let shelf = Arc::clone(&self.shelf);
+        let pages = Arc::clone(&self.shelf);
         let handle = move |stream| {
-            let shelf = Arc::clone(&shelf);
+            let pages = Arc::clone(&pages);
             async move {
-                let faults = shelf.faults.subscribe();
-                serve(stream, faults, async |request| shelf.answer(&request)).await;
+                let faults = pages.faults.subscribe();
+                serve(stream, faults, async |request| pages.answer(&request)).await;
             }
         };
         self.door.run(accept(listener, handle)).await;
@@ -90,9 +90,13 @@ impl PagesServer {
 
 impl Shelf {
     fn answer(&self, request: &Request) -> Answer {
-        let query = request.url.query().map(|query| format!("?{query}"));
+        let after_path = request.url.query().map(|query| format!("?{query}"));
         let path = request.url.path();
-        let asked = format!("{} {path}{}", request.method, query.unwrap_or_default());
+        let asked = format!(
+            "{} {path}{}",
+            request.method,
+            after_path.unwrap_or_default()
+        );
         let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         if requests.len() == MAX_REQUESTS {
             requests.pop_front();
