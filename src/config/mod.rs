@@ -21,6 +21,7 @@ mod policy;
 mod problem;
 mod publication;
 mod reader;
+mod role;
 mod rows;
 mod secret;
 mod servers;

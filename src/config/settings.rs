@@ -17,11 +17,12 @@ use super::policy::policy;
 use super::problem::{Problem, Problems};
 use super::publication::publication;
 use super::reader::{Reader, WordOr};
+use super::role::{in_shadow, roles, silent};
 use super::services::{Groups, groups};
 use super::sources::Sources;
 use super::{
     BookSettings, CanarySettings, Config, FeedSettings, HealthSettings, MailSettings,
-    MemorySettings, SHADOW_FOLDER, SampleSettings, UiSettings, mail, servers,
+    MemorySettings, SampleSettings, UiSettings, mail, servers,
 };
 use crate::clients::Address;
 use crate::clients::canary::Rule;
@@ -220,49 +221,6 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         (false, true) => in_shadow(config),
         (false, false) => config,
     })
-}
-
-/// Whether it only observes, and whether it runs in shadow.
-fn roles(reader: &mut Reader<'_>, has_store: bool) -> (bool, bool) {
-    let (observe, shadow) = (reader.switch("observe"), reader.switch("shadow"));
-    if observe && shadow {
-        reader.wrong(
-            "shadow",
-            "does not go together with observe",
-            "set one of them: observe decides nothing, shadow records what it decides",
-        );
-    }
-    if shadow && !has_store {
-        reader.wrong(
-            "data_dir",
-            "is none in shadow, which keeps what it compares",
-            "name a folder",
-        );
-    }
-    (observe, shadow)
-}
-
-/// The same without anything that goes out.
-fn silent(mut config: Config) -> Config {
-    (config.mail, config.graphite, config.cluster) = (None, None, None);
-    config.publication = None;
-    config
-        .policy
-        .iter_mut()
-        .for_each(|policy| policy.is_read_only = true);
-    (config.telling.dead_man, config.telling.report_monthly) = (None, false);
-    config
-}
-
-/// The same with a store of its own, and without what goes out and is no notification of the laboratory.
-fn in_shadow(config: Config) -> Config {
-    let mail = config.mail.clone();
-    let mut config = silent(config);
-    config.mail = mail;
-    if let Some(memory) = &mut config.memory {
-        memory.folder.push(SHADOW_FOLDER);
-    }
-    config
 }
 
 fn book(reader: &mut Reader<'_>, parts: &Whole) -> Option<BookSettings> {

@@ -15,6 +15,7 @@ mod incident;
 mod lock;
 mod memory;
 mod migrate;
+mod notices;
 mod outbox_query;
 mod pages;
 mod past;

@@ -1,12 +1,11 @@
 //! Entries into tables. It decides nothing: the caller opens and closes the transaction.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 
 use super::entry::{Entry, NoteKind, OutboxState};
+use super::notices::{notice, write_page, write_sampling};
 use super::statement::{Written, content, number, run};
 use super::{bookings, shadow, text};
 use engine::model::{ResourceName, Stub, Visibility};
@@ -148,21 +147,6 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
         | Record::Category { .. }
         | Record::Pools(_) => Ok(()),
     }
-}
-
-fn write_page(to: &Connection, at: Timestamp, page: &str, health: &str, note: &str) -> Written {
-    let what = json!({ "page": page, "health": health, "note": note });
-    notice(to, at, "page", &what)
-}
-
-fn write_sampling(
-    to: &Connection,
-    at: Timestamp,
-    (streams, round): (usize, Duration),
-    (keeps_up, failures): (bool, u32),
-) -> Written {
-    let content = json!({ "streams": streams, "round_s": round.as_secs_f64(), "keeps_up": keeps_up, "failures": failures });
-    notice(to, at, "sampling", &content)
 }
 
 fn write_forgotten(to: &Connection, at: Timestamp, stub: &Stub) -> Written {
@@ -364,15 +348,6 @@ pub(super) fn note(to: &Connection, id: SuppressionId, entry: &SuppressionEntry)
             entry.over_at().map(text::millis),
             content(&serde_json::to_value(entry)?)?
         ],
-    )
-}
-
-fn notice(to: &Connection, at: Timestamp, kind: &str, content: &Value) -> Written {
-    let sql = "INSERT INTO notices (at, kind, content) VALUES (?1, ?2, ?3)";
-    run(
-        to,
-        sql,
-        params![text::millis(at), kind, content.to_string()],
     )
 }
 

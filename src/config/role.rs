@@ -1,0 +1,47 @@
+//! What labwatch does beside the monitor that acts: it only observes, or runs in shadow.
+
+use super::reader::Reader;
+use super::{Config, SHADOW_FOLDER};
+
+/// Whether it only observes, and whether it runs in shadow.
+pub(super) fn roles(reader: &mut Reader<'_>, has_store: bool) -> (bool, bool) {
+    let (observe, shadow) = (reader.switch("observe"), reader.switch("shadow"));
+    if observe && shadow {
+        reader.wrong(
+            "shadow",
+            "does not go together with observe",
+            "set one of them: observe decides nothing, shadow records what it decides",
+        );
+    }
+    if shadow && !has_store {
+        reader.wrong(
+            "data_dir",
+            "is none in shadow, which keeps what it compares",
+            "name a folder",
+        );
+    }
+    (observe, shadow)
+}
+
+/// The same without anything that goes out.
+pub(super) fn silent(mut config: Config) -> Config {
+    (config.mail, config.graphite, config.cluster) = (None, None, None);
+    config.publication = None;
+    config
+        .policy
+        .iter_mut()
+        .for_each(|policy| policy.is_read_only = true);
+    (config.telling.dead_man, config.telling.report_monthly) = (None, false);
+    config
+}
+
+/// The same with a store of its own, and without what goes out and is no notification of the laboratory.
+pub(super) fn in_shadow(config: Config) -> Config {
+    let mail = config.mail.clone();
+    let mut config = silent(config);
+    config.mail = mail;
+    if let Some(memory) = &mut config.memory {
+        memory.folder.push(SHADOW_FOLDER);
+    }
+    config
+}
