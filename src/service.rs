@@ -127,11 +127,7 @@ fn start(
 
     let cluster = cluster::start(&config, &inputs, &mut parts, stop)?;
     let (membership, links) = cluster.map(cluster::Cluster::parts).unzip();
-    let window = links.as_ref().map(cluster::Links::window);
-    let shadow = config
-        .shadow
-        .then(|| shadow::book(driver.store.clone(), pictures.clone()));
-    let to_book = outlets::ToBook { window, shadow };
+    let to_book = to_book(&config, &driver, links.as_ref());
     let outlets = outlets::start(&followed, &http, &mut parts, &inputs, to_book, stop)?;
     let needs = health::HealthDeps {
         config: &followed,
@@ -178,13 +174,24 @@ fn start(
         inputs,
     };
     http_server::open(deps, listeners, &mut parts, stops)?;
-    let observers = Observers {
-        record: metrics::counted(options.record, &counters),
-        turned: Box::new(turned(health_state.clone())),
-    };
+    let turned = Box::new(turned(health_state.clone()));
+    let record = metrics::counted(options.record, &counters);
+    let observers = Observers { record, turned };
     driver.start(outlets, observers, membership, &mut parts);
     metrics::start(&config, &mut parts, pictures, &health_state, stop);
     Ok((parts, health_state))
+}
+
+/// What stands between a switch and book: the window of the lease in a cluster, a book of its own in shadow.
+fn to_book(
+    config: &Config,
+    driver: &DriverSetup,
+    links: Option<&cluster::Links>,
+) -> outlets::ToBook {
+    let window = links.map(cluster::Links::window);
+    let own_book = || shadow::book(driver.store.clone(), driver.pictures.clone());
+    let shadow = config.shadow.then(own_book);
+    outlets::ToBook { window, shadow }
 }
 
 /// Starts what shows others how labwatch is, besides its answers (alerts that last, the heartbeat, the cluster, the publication), and

@@ -109,20 +109,18 @@ pub(super) fn open(
     let authenticator = Arc::new(authenticator(&config.api, keep, store.clone()));
     cluster_sharing::start(links, &authenticator, parts, stops.all);
     let figures = config.surfaces.metrics.then(|| {
-        let (counters, queues) = (&deps.counters, deps.queues);
-        let (snapshots, store) = (snapshots.clone(), store.clone());
-        let health_state = health_state.clone();
-        metrics::figures(snapshots, counters, queues, store, health_state, links)
+        let shown = (snapshots.clone(), health_state.clone());
+        metrics::figures(shown, &deps.counters, deps.queues, store.clone(), links)
     });
     let acknowledging = (health_state.clone(), snapshots.clone());
     start_component_acks(acknowledging, deps.commands.clone(), parts, stops);
-    let cluster_view = deps.cluster.as_ref().map(|links| links.view.clone());
+    let cluster_view = links.map(|links| links.view.clone());
     let cluster = deps
         .cluster
         .map(|links| links.http(&deps.http.tls))
         .transpose()?;
-    let (http, audit) = (deps.http.access.clone(), audit_log(store.clone()));
-    let audit = Box::new(audit);
+    let http = deps.http.access.clone();
+    let audit = Box::new(audit_log(store.clone()));
     let tests = test_messages::start(followed.clone(), http, wakes, audit, parts, stops.all);
     let orders = orders(give(deps.commands), health_state, snapshots.clone(), tests);
     let base = base(&config.api);
@@ -148,10 +146,8 @@ pub(super) fn open(
         title: title_of(followed.clone()),
         zone: Arc::new(move || followed.borrow().telling.zone.rules.clone()),
     });
-    parts.spawn(
-        "stream of changes",
-        Arc::clone(&answers.live).follow(stops.api.clone()),
-    );
+    let changes = Arc::clone(&answers.live).follow(stops.api.clone());
+    parts.spawn("stream of changes", changes);
     let endpoints = http::health_router(&state, &authenticator);
     let pages = pages.merge(http::report_routes(&reports));
     let router = page::with_lost_page(http::router(answers, &authenticator, pages), base);

@@ -20,11 +20,10 @@ use engine::{Input, Snapshot};
 
 /// Everything that is measured, and who counts answers.
 pub(super) fn figures(
-    pictures: watch::Receiver<Arc<Snapshot>>,
+    (pictures, health_state): (watch::Receiver<Arc<Snapshot>>, HealthState),
     counters: &Arc<Counters>,
     queues: Vec<Queue>,
     kept: Option<Store>,
-    health_state: HealthState,
     cluster: Option<&Links>,
 ) -> http::Figures {
     let http = Arc::new(HttpCounts::default());

@@ -87,19 +87,9 @@ pub(super) fn start(
     let relay = subscribe("feed of relay", SourceName::Relay, &config.relay);
     let jump = subscribe("feed of jump", SourceName::Jump, &config.jump);
 
-    if let Some(settings) = &config.canary {
-        let canary = clients::canary::Canary {
-            address: config.relay.address.clone(),
-            topic: settings.topic.clone(),
-            rule: settings.rule,
-            reconnect_every: config.relay.reconnect_every,
-            http: access.clone(),
-            tls: Arc::clone(&tls),
-        };
-        parts.spawn(
-            "canary through relay",
-            clients::canary::run(canary, inputs.clone(), stop.clone()),
-        );
+    if let Some(canary) = canary(config, &access, &tls) {
+        let running = clients::canary::run(canary, inputs.clone(), stop.clone());
+        parts.spawn("canary through relay", running);
     }
 
     let (book, polls) = mpsc::channel(1);
@@ -135,4 +125,20 @@ pub(super) fn start(
         samples,
         pages,
     }
+}
+
+fn canary(
+    config: &Config,
+    access: &Http,
+    tls: &Arc<rustls::ClientConfig>,
+) -> Option<clients::canary::Canary> {
+    let settings = config.canary.as_ref()?;
+    Some(clients::canary::Canary {
+        address: config.relay.address.clone(),
+        topic: settings.topic.clone(),
+        rule: settings.rule,
+        reconnect_every: config.relay.reconnect_every,
+        http: access.clone(),
+        tls: Arc::clone(tls),
+    })
 }

@@ -370,31 +370,22 @@ async fn lab_pool(
 }
 
 async fn asset(name: Result<Path<String>, PathRejection>) -> Response {
-    let found = name.ok().and_then(|Path(name)| assets::named(&name));
-    let Some(asset) = found else {
-        return StatusCode::NOT_FOUND.into_response();
-    };
-    let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static(asset.media)),
-        (
-            CACHE_CONTROL,
-            HeaderValue::from_static("public, max-age=31536000, immutable"),
-        ),
-        (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
-    ];
-    (headers, asset.content.as_str()).into_response()
+    match name.ok().and_then(|Path(name)| assets::named(&name)) {
+        Some(asset) => file(asset, "public, max-age=31536000, immutable"),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 /// Browsers ask for it beside documents that name no icon.
 async fn favicon() -> Response {
-    let icon = assets::plain_icon();
+    file(assets::plain_icon(), "public, max-age=86400")
+}
+
+fn file(asset: &'static assets::Asset, cache: &'static str) -> Response {
     let headers = [
-        (CONTENT_TYPE, HeaderValue::from_static(icon.media)),
-        (
-            CACHE_CONTROL,
-            HeaderValue::from_static("public, max-age=86400"),
-        ),
+        (CONTENT_TYPE, HeaderValue::from_static(asset.media)),
+        (CACHE_CONTROL, HeaderValue::from_static(cache)),
         (X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
     ];
-    (headers, icon.content.as_str()).into_response()
+    (headers, asset.content.as_str()).into_response()
 }
