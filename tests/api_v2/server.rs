@@ -193,7 +193,7 @@ const OURS: [&str; 2] = ["/api/v2/", "/badge/"];
 const OTHERS: [&str; 7] = [
     "/availability",
     "/categories",
-    "v2/components",
+    "/components",
     "/reports",
     "/tokens",
     "{id}",
