@@ -135,8 +135,15 @@ pub struct Interval {
 #[derive(Deserialize)]
 struct RawAvailability {
     available: bool,
-    #[serde(default)]
-    reason: String,
+    reason: Option<String>,
+}
+
+impl RawAvailability {
+    /// A resource without a reason is read too: nothing is ours about it.
+    fn read(&self) -> Availability {
+        let reason = self.reason.as_deref().unwrap_or_default();
+        Availability::from_book(self.available, bounded(reason))
+    }
 }
 
 impl BookClient {
@@ -179,7 +186,7 @@ impl BookClient {
     /// A [`CallError`]; [`resource_is_gone`] tells whether it means that book does not know the resource.
     pub async fn availability(&self, resource: &ResourceName) -> Result<Availability, CallError> {
         let raw: RawAvailability = self.get(&["resources", resource.as_str()]).await?;
-        let said = Availability::from_book(raw.available, bounded(&raw.reason));
+        let said = raw.read();
         Ok(match &self.shadow {
             Some(shadow) => shadow.reads(resource, said),
             None => said,
@@ -327,6 +334,7 @@ mod tests {
 
     use super::*;
     use crate::clients::book::fake_book::{FakeBook, Trouble};
+    use engine::model::Bookable;
 
     fn name(text: &str) -> ResourceName {
         ResourceName::try_new(text).expect("a name")
@@ -363,6 +371,17 @@ mod tests {
         );
         assert_eq!(resources.skipped, 10);
         assert_eq!(resources.refused, ["..", "./r-a", "r-a/../r-b", "r//a"]);
+    }
+
+    #[test]
+    fn a_resource_without_a_reason_is_read() {
+        for text in [
+            r#"{"available":false,"reason":null}"#,
+            r#"{"available":false}"#,
+        ] {
+            let raw: RawAvailability = serde_json::from_str(text).expect("reads");
+            assert_eq!(raw.read().bookable(), Bookable::Held, "a person's");
+        }
     }
 
     #[test]
@@ -452,11 +471,7 @@ mod tests {
                     (Some("GET"), _, Some(200)) => {
                         let raw: RawAvailability =
                             serde_json::from_value(body).expect("an availability");
-                        assert!(
-                            !Availability::from_book(raw.available, &raw.reason)
-                                .reason
-                                .is_empty()
-                        );
+                        assert!(!raw.read().reason.is_empty());
                     }
                     _ => continue,
                 }
