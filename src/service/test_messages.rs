@@ -63,7 +63,9 @@ pub(super) fn start(
     };
     let stop = stop.clone();
     parts.spawn("test messages", async move {
+        // Where there is no API no order can come, and this part ends with the others.
         let _ = stop.run_until_cancelled(tester.run(queue)).await;
+        stop.cancelled().await;
     });
     TestMessages {
         routes: Arc::new(move || current().targets().iter().map(pending).collect()),

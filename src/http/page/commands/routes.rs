@@ -33,6 +33,7 @@ pub(in crate::http::page) fn routes(state: &WebState) -> Routes<WebState> {
         return group();
     };
     let tests = group()
+        .add_page(Method::GET, TEST_PATH, test_message::ask)
         .add_page(Method::POST, TEST_PATH, test_message::send)
         .around(|handlers| handlers.route_layer(Extension(orders.tests.clone())));
     Kind::ALL.into_iter().fold(tests, |routes, kind| {

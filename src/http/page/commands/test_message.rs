@@ -2,8 +2,9 @@
 
 use axum::Extension;
 use axum::body::Bytes;
+use axum::extract::State;
 use axum::http::StatusCode;
-use axum::response::{IntoResponse, Response};
+use axum::response::{IntoResponse, Redirect, Response};
 use maud::html;
 
 use super::fields::Fields;
@@ -11,9 +12,14 @@ use crate::http::TestMessages;
 use crate::http::auth::Noted;
 use crate::http::page::layout;
 use crate::http::page::outbox;
-use crate::http::page::routes::Moment;
+use crate::http::page::routes::{Moment, WebState};
 use crate::http::page::shapes::shape;
 use crate::http::page::words;
+
+/// Leads to the form, which is on the outbox's page.
+pub(super) async fn ask(State(state): State<WebState>) -> Redirect {
+    Redirect::to(&format!("{}/outbox#test", state.base))
+}
 
 /// Sends it, and shows what became of it: on this page, because another replica may have sent it.
 pub(super) async fn send(
