@@ -315,22 +315,8 @@ mod tests {
 
     /// A configuration whose three servers are all at `port` of this host.
     fn config_at(port: u16, more: &[(&str, &str)]) -> Config {
-        let host = format!("127.0.0.1:{port}");
-        let mut overrides: Vec<(String, String)> = more
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect();
-        for server in SourceName::ALL {
-            overrides.push((format!("host_{server}"), host.clone()));
-            overrides.push((format!("scheme_{server}"), "http".to_owned()));
-            overrides.push((format!("secret_{server}"), "somesecret".to_owned()));
-        }
-        load(&Sources {
-            overrides,
-            ..Sources::default()
-        })
-        .expect("loads")
-        .config
+        let sources = Sources::of_laboratory(&format!("127.0.0.1:{port}"), more);
+        load(&sources).expect("loads").config
     }
 
     /// The outcomes of trying `servers`, one word or the other in front.

@@ -185,21 +185,15 @@ mod tests {
             ..AwkwardSetup::default()
         };
         let server = AwkwardSmtp::start(setup).await.expect("starts");
-        let mut overrides = vec![
-            ("email_host".to_owned(), "127.0.0.1".to_owned()),
-            ("email_port".to_owned(), server.address().port().to_string()),
-            ("email_to".to_owned(), "ann@x.org bob@x.org".to_owned()),
-            ("email_from".to_owned(), "lab@x.org".to_owned()),
+        let port = server.address().port().to_string();
+        let settings = [
+            ("email_host", "127.0.0.1"),
+            ("email_port", &port),
+            ("email_to", "ann@x.org bob@x.org"),
+            ("email_from", "lab@x.org"),
+            ("webhook_url", "http://127.0.0.1:1/x"),
         ];
-        for server in ["book", "jump", "relay"] {
-            overrides.push((format!("host_{server}"), "127.0.0.1:1".to_owned()));
-            overrides.push((format!("secret_{server}"), "somesecret".to_owned()));
-        }
-        overrides.push(("webhook_url".to_owned(), "http://127.0.0.1:1/x".to_owned()));
-        let sources = Sources {
-            overrides,
-            ..Sources::default()
-        };
+        let sources = Sources::of_laboratory("127.0.0.1:1", &settings);
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let trial = trial(&load(&sources).expect("loads").config).expect("can be tried");
         let outcome = send_test(&trial, Some("the server")).await;

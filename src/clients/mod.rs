@@ -21,6 +21,7 @@ pub mod policy;
 pub mod probe;
 mod proxies;
 mod proxy;
+mod request_loop;
 pub mod sampling;
 mod socket;
 pub mod subscription;

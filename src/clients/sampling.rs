@@ -1,16 +1,14 @@
 //! Listens to single streams of relay for a moment, to learn whether they transmit. Decides nothing: the engine says which and when.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use rustls::ClientConfig;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
+use crate::clients::request_loop::{self, Bounds};
 use crate::clients::socket::{End, PACE, Socket, Use};
 use crate::clients::ticket;
 use crate::clients::{Address, Http};
@@ -22,6 +20,11 @@ pub const MAX_AT_ONCE: usize = 256;
 
 /// How many answers may wait for the engine before requests have to wait too.
 const MAX_ANSWERS: usize = 64;
+
+const BOUNDS: Bounds = Bounds {
+    at_once: MAX_AT_ONCE,
+    answers: MAX_ANSWERS,
+};
 
 /// How much longer than the listening a token lives, for the access request and the opening of the websocket.
 const TOKEN_SPARE: Duration = Duration::from_secs(60);
@@ -41,31 +44,15 @@ pub struct Sampler {
 pub async fn run(
     sampler: Sampler,
     inputs: mpsc::Sender<Input>,
-    mut requests: mpsc::Receiver<Sample>,
+    requests: mpsc::Receiver<Sample>,
     stop: CancellationToken,
 ) {
-    let mut under_way = FuturesUnordered::new();
-    let mut answers = VecDeque::new();
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            place = inputs.reserve(), if !answers.is_empty() => {
-                let Ok(place) = place else { return };
-                if let Some(answer) = answers.pop_front() {
-                    place.send(answer);
-                }
-            }
-            Some(answer) = under_way.next() => answers.push_back(answer),
-            Some(request) = requests.recv(), if answers.len() < MAX_ANSWERS => {
-                if under_way.len() < MAX_AT_ONCE {
-                    under_way.push(answer(&sampler, request));
-                } else {
-                    answers.push_back(Input::Sampled { topic: request.topic, outcome: SampleOutcome::Failed(CallError::Busy) });
-                }
-            }
-        }
-    }
+    let refuse = |request: Sample| Input::Sampled {
+        topic: request.topic,
+        outcome: SampleOutcome::Failed(CallError::Busy),
+    };
+    let answer = |request| answer(&sampler, request);
+    request_loop::run((requests, inputs), BOUNDS, answer, refuse, stop).await;
 }
 
 async fn answer(sampler: &Sampler, request: Sample) -> Input {

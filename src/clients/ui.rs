@@ -3,11 +3,8 @@
 //! A check is a HEAD, and a GET of one byte where that fails: not every server answers a HEAD as it does a GET. It keeps no cookies,
 //! reads no body and leaves the host for no redirect.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
 use reqwest::Method;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -15,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::http::{BareAnswer, Http};
+use super::request_loop::{self, Bounds};
 use engine::model::{CallError, PageAddress};
 use engine::{Input, PageOutcome};
 
@@ -23,6 +21,11 @@ const MAX_AT_ONCE: usize = 16;
 
 /// How many answers may wait for the engine before requests have to wait too.
 const MAX_ANSWERS: usize = 16;
+
+const BOUNDS: Bounds = Bounds {
+    at_once: MAX_AT_ONCE,
+    answers: MAX_ANSWERS,
+};
 
 /// How long a page may take to answer one request.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -37,33 +40,16 @@ const MAX_REDIRECTS: usize = 3;
 pub async fn run(
     http: Http,
     inputs: mpsc::Sender<Input>,
-    mut requests: mpsc::Receiver<PageAddress>,
+    requests: mpsc::Receiver<PageAddress>,
     stop: CancellationToken,
 ) {
     let http = http.with_timeout(ANSWER_WITHIN);
-    let mut under_way = FuturesUnordered::new();
-    let mut answers = VecDeque::new();
-    loop {
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            place = inputs.reserve(), if !answers.is_empty() => {
-                let Ok(place) = place else { return };
-                if let Some(answer) = answers.pop_front() {
-                    place.send(answer);
-                }
-            }
-            Some(answer) = under_way.next() => answers.push_back(answer),
-            Some(page) = requests.recv(), if answers.len() < MAX_ANSWERS => {
-                if under_way.len() < MAX_AT_ONCE {
-                    under_way.push(answer(&http, page));
-                } else {
-                    let outcome = PageOutcome::Failed(CallError::Busy);
-                    answers.push_back(Input::PageChecked { page, outcome });
-                }
-            }
-        }
-    }
+    let refuse = |page| Input::PageChecked {
+        page,
+        outcome: PageOutcome::Failed(CallError::Busy),
+    };
+    let answer = |page| answer(&http, page);
+    request_loop::run((requests, inputs), BOUNDS, answer, refuse, stop).await;
 }
 
 async fn answer(http: &Http, page: PageAddress) -> Input {

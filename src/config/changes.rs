@@ -164,15 +164,7 @@ mod tests {
     use crate::config::{Sources, load_rules};
 
     fn loaded(settings: &[(&str, &str)]) -> Loaded {
-        let overrides = settings
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect();
-        load_rules(&Sources {
-            overrides,
-            ..Sources::default()
-        })
-        .expect("right")
+        load_rules(&Sources::of(settings)).expect("right")
     }
 
     #[test]

@@ -184,14 +184,7 @@ mod tests {
     ];
 
     fn load_with(settings: &[(&str, &str)]) -> Result<Loaded, Problems> {
-        let overrides = settings
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
-            .collect();
-        load_rules(&Sources {
-            overrides,
-            ..Sources::default()
-        })
+        load_rules(&Sources::of(settings))
     }
 
     #[test]

@@ -48,6 +48,30 @@ impl Sources {
     }
 }
 
+#[cfg(test)]
+impl Sources {
+    /// These settings alone.
+    pub(crate) fn of(settings: &[(&str, &str)]) -> Self {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        Self {
+            overrides: settings.iter().map(owned).collect(),
+            ..Self::default()
+        }
+    }
+
+    /// These settings, for a laboratory whose servers are all at `host`.
+    pub(crate) fn of_laboratory(host: &str, settings: &[(&str, &str)]) -> Self {
+        let mut sources = Self::of(settings);
+        for server in ["book", "jump", "relay"] {
+            for (key, value) in [("host", host), ("scheme", "http"), ("secret", "somesecret")] {
+                let setting = (format!("{key}_{server}"), value.to_owned());
+                sources.overrides.push(setting);
+            }
+        }
+        sources
+    }
+}
+
 /// A name without what editors and shells can leave in front of it: a byte order mark, blanks, quotation marks, `export`.
 pub(super) fn behind_the_invisible(name: &str) -> &str {
     let odd = |c: char| !c.is_ascii_alphanumeric() && c != '_';

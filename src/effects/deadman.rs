@@ -240,25 +240,8 @@ mod tests {
 
     fn caller(url: &str) -> Caller {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let settings = [
-            ("dead_man_url", url),
-            ("host_book", "b"),
-            ("host_jump", "j"),
-            ("host_relay", "r"),
-        ];
-        let secrets = ["book", "jump", "relay"]
-            .map(|server| (format!("secret_{server}"), "somesecret".to_owned()));
-        let overrides = settings
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into_iter()
-            .chain(secrets)
-            .collect();
-        let config = load(&Sources {
-            overrides,
-            ..Sources::default()
-        })
-        .expect("loads")
-        .config;
+        let sources = Sources::of_laboratory("a", &[("dead_man_url", url)]);
+        let config = load(&sources).expect("loads").config;
         let settings = DeadMan {
             every: Duration::from_millis(20),
             ..config.telling.dead_man.expect("one")

@@ -407,24 +407,15 @@ mod tests {
 
     fn config(port: u16) -> Arc<Config> {
         let port = port.to_string();
-        let mut overrides: Vec<(String, String)> = [
+        let settings = [
             ("email_host", "127.0.0.1"),
             ("email_port", &port),
             ("email_to", "ann@x.org bob@x.org"),
             ("email_from", "lab@x.org"),
             ("report_monthly", "true"),
             ("time_zone", "UTC"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        for server in ["book", "jump", "relay"] {
-            overrides.push((format!("host_{server}"), "127.0.0.1:1".to_owned()));
-            overrides.push((format!("secret_{server}"), "somesecret".to_owned()));
-        }
-        let sources = Sources {
-            overrides,
-            ..Sources::default()
-        };
+        ];
+        let sources = Sources::of_laboratory("127.0.0.1:1", &settings);
         Arc::new(load(&sources).expect("loads").config)
     }
 

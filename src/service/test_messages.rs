@@ -190,23 +190,14 @@ mod tests {
         };
         let server = AwkwardSmtp::start(setup).await.expect("starts");
         let port = server.address().port().to_string();
-        let mut overrides: Vec<(String, String)> = [
+        let settings = [
             ("email_host", "127.0.0.1"),
             ("email_port", &port),
             ("email_to", "ann@x.org bob@x.org"),
             ("email_from", "lab@x.org"),
             ("webhook_url", "http://127.0.0.1:1/x"),
-        ]
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .into();
-        for server in ["book", "jump", "relay"] {
-            overrides.push((format!("host_{server}"), "127.0.0.1:1".to_owned()));
-            overrides.push((format!("secret_{server}"), "somesecret".to_owned()));
-        }
-        let sources = Sources {
-            overrides,
-            ..Sources::default()
-        };
+        ];
+        let sources = Sources::of_laboratory("127.0.0.1:1", &settings);
         let config = load(&sources).expect("loads").config;
         let tls = clients::client_config(false).expect("a configuration");
         let http = Http::new(std::time::Duration::from_secs(5), tls).expect("a client");

@@ -253,13 +253,7 @@ mod tests {
             env: None,
         };
         let lab = Lab::start(plan(&args)).await.expect("starts");
-        let overrides = overrides
-            .iter()
-            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()));
-        let sources = Sources {
-            overrides: overrides.collect(),
-            ..Sources::default()
-        };
+        let sources = Sources::of(overrides);
         configuration(&args, &lab, Path::new("/nowhere"), &sources).expect("is right")
     }
 

@@ -92,15 +92,9 @@ impl Receiver {
             "[[route]]\nname = \"r\"\nmatch = \"*\"\n{kind} = \"http://127.0.0.1:{port}/some/s3cr3t\"\n{more}"
         );
         std::fs::write(file.path(), text).expect("written");
-        let mut overrides: Vec<(String, String)> = Vec::new();
-        for server in ["book", "jump", "relay"] {
-            overrides.push((format!("host_{server}"), "127.0.0.1:1".to_owned()));
-            overrides.push((format!("secret_{server}"), "somesecret".to_owned()));
-        }
         let sources = Sources {
-            overrides,
             file: Some(file.path().to_owned()),
-            ..Sources::default()
+            ..Sources::of_laboratory("127.0.0.1:1", &[])
         };
         let config = load(&sources).expect("loads").config;
         match config

@@ -317,26 +317,9 @@ mod tests {
     /// The webhook that these settings make.
     fn webhook(url: &str) -> Webhook {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let settings = [
-            ("webhook_url", url),
-            ("secret_webhook", SECRET),
-            ("host_book", "b"),
-            ("host_jump", "j"),
-            ("host_relay", "r"),
-        ];
-        let secrets = ["book", "jump", "relay"]
-            .map(|server| (format!("secret_{server}"), "somesecret".to_owned()));
-        let overrides = settings
-            .map(|(key, value)| (key.to_owned(), value.to_owned()))
-            .into_iter()
-            .chain(secrets)
-            .collect();
-        let config = load(&Sources {
-            overrides,
-            ..Sources::default()
-        })
-        .expect("loads")
-        .config;
+        let settings = [("webhook_url", url), ("secret_webhook", SECRET)];
+        let sources = Sources::of_laboratory("a", &settings);
+        let config = load(&sources).expect("loads").config;
         let http = Http::new(
             Duration::from_millis(500),
             clients::client_config(false).expect("TLS"),
