@@ -61,7 +61,7 @@ pub fn run(args: &CompareArgs, sources: &Sources) -> Result<(), Failure> {
     })?;
     let compared = reports::compare(past, range, now);
     match args.output {
-        Output::Text => say(&text(&compared, config.book.query_every)),
+        Output::Text => say(&text(&compared)),
         Output::Json => say(&json(&compared)?),
     }
 }
@@ -76,15 +76,10 @@ fn folder(config: &Config) -> Option<PathBuf> {
     })
 }
 
-fn text(compared: &Compared, query_every: Duration) -> String {
+fn text(compared: &Compared) -> String {
     let mut text = format!(
-        "{} resources from {:.0} to {:.0}. Book was read every {}: the other monitor's times are exact to that.\n\
-         labwatch would have sent {} notifications.\n",
-        compared.resources,
-        compared.from,
-        compared.until,
-        format_duration(query_every),
-        compared.notifications,
+        "{} resources from {:.0} to {:.0}. labwatch would have sent {} notifications.\n",
+        compared.resources, compared.from, compared.until, compared.notifications,
     );
     for gap in &compared.gaps {
         let _ = writeln!(

@@ -26,7 +26,7 @@ pub(super) fn audit_log(store: Option<Store>) -> impl Fn(&str, &str) + Send + Sy
             tracing::error!(
                 who,
                 what,
-                "the memory does not take the record of a change; it stands in the log alone"
+                "the store does not take the record of a change; it stands in the log alone"
             );
         }
     }

@@ -74,11 +74,7 @@ pub fn look_back(
 ) -> Result<Past, ReadError> {
     let failed = |error: rusqlite::Error| ReadError::Failed(error.to_string());
     let from = open(dir)?;
-    let mut budget = Budget {
-        rows: 0,
-        late: false,
-        latest,
-    };
+    let mut budget = Budget::until(latest);
     let past = past(&from, range, now, &mut budget).map_err(failed)?;
     if budget.is_spent() {
         Err(ReadError::TooMuch)
@@ -116,29 +112,22 @@ pub(super) fn open(dir: &Path) -> Result<Connection, ReadError> {
     Ok(from)
 }
 
-/// Times without history alone.
-pub(super) fn gaps_of(
-    from: &Connection,
-    range: Range,
-    now: Timestamp,
-    latest: Instant,
-) -> rusqlite::Result<Vec<Gap>> {
-    let mut budget = Budget {
-        rows: 0,
-        late: false,
-        latest,
-    };
-    gaps(from, range, now, &mut budget)
-}
-
 /// How much may still be read.
-struct Budget {
+pub(super) struct Budget {
     rows: usize,
     late: bool,
     latest: Instant,
 }
 
 impl Budget {
+    pub(super) fn until(latest: Instant) -> Self {
+        Self {
+            rows: 0,
+            late: false,
+            latest,
+        }
+    }
+
     /// Counts a row. False when it was one too many, or it has become too late.
     fn allows_one_more(&mut self) -> bool {
         self.rows += 1;
@@ -146,7 +135,7 @@ impl Budget {
         !self.is_spent()
     }
 
-    fn is_spent(&self) -> bool {
+    pub(super) fn is_spent(&self) -> bool {
         self.late || self.rows > MAX_ROWS
     }
 }
@@ -278,7 +267,7 @@ fn change(row: &Row<'_>, names: &mut Names) -> rusqlite::Result<Option<Change>> 
 }
 
 /// Gaps that were noted, and the one that goes on: the last heartbeat is too old.
-fn gaps(
+pub(super) fn gaps(
     from: &Connection,
     range: Range,
     now: Timestamp,
@@ -327,7 +316,7 @@ fn window(row: &Row<'_>) -> rusqlite::Result<Option<(Note, Option<Timestamp>)>> 
 }
 
 /// Every row that makes sense, as far as the budget goes.
-fn rows<T>(
+pub(super) fn rows<T>(
     from: &Connection,
     sql: &str,
     ends: [i64; 2],

@@ -4,20 +4,17 @@ use std::path::Path;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
 use super::error::ReadError;
 use super::memory::{self, Gap};
-use super::past;
+use super::past::{self, Budget};
 use super::rows::Range;
 use super::text;
 
 /// The kind of its rows among the notices.
 pub(super) const KIND: &str = "shadow";
-
-/// The most rows that are read.
-const MAX_ROWS: usize = 200_000;
 
 /// An availability and its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,41 +62,45 @@ pub fn shadow_past(
     latest: Instant,
 ) -> Result<ShadowPast, ReadError> {
     let from = past::open(dir)?;
-    let failed = |error: rusqlite::Error| ReadError::Failed(error.to_string());
-    let gaps = past::gaps_of(&from, range, now, latest).map_err(failed)?;
-    let rows = rows(&from, range).map_err(failed)?;
-    if rows.len() > MAX_ROWS {
+    let mut budget = Budget::until(latest);
+    let read = read(&from, range, now, &mut budget);
+    let read = read.map_err(|error| ReadError::Failed(error.to_string()))?;
+    if budget.is_spent() {
         return Err(ReadError::TooMuch);
     }
+    Ok(read)
+}
+
+/// Everything, as of one moment. Where the budget is spent, something is missing.
+fn read(
+    from: &Connection,
+    range: Range,
+    now: Timestamp,
+    budget: &mut Budget,
+) -> rusqlite::Result<ShadowPast> {
+    from.execute_batch("BEGIN")?;
+    let ends = [text::millis(range.from), text::millis(range.until)];
     Ok(ShadowPast {
-        rows,
-        gaps,
-        notifications: notifications(&from, range).map_err(failed)?,
+        gaps: past::gaps(from, range, now, budget)?,
+        rows: past::rows(from, ROWS, ends, row, budget)?,
+        notifications: notifications(from, ends)?,
     })
 }
 
 /// The last row of each resource from before, and those of the time.
-const ROWS: &str = "SELECT at, content FROM notices WHERE kind = ?1 AND at < ?3 AND (at >= ?2 OR id IN \
-                    (SELECT max(id) FROM notices WHERE kind = ?1 AND at < ?2 GROUP BY content ->> 'resource')) \
-                    ORDER BY at, id LIMIT ?4";
-
-fn rows(from: &Connection, range: Range) -> rusqlite::Result<Vec<(Timestamp, ShadowRow)>> {
-    let (since, until) = (text::millis(range.from), text::millis(range.until));
-    let limit = i64::try_from(MAX_ROWS + 1).unwrap_or(i64::MAX);
-    let mut statement = from.prepare(ROWS)?;
-    let rows = statement.query_and_then(params![KIND, since, until, limit], row)?;
-    rows.filter_map(Result::transpose).collect()
-}
+const ROWS: &str = "SELECT at, content FROM notices WHERE kind = 'shadow' AND at < ?2 AND (at >= ?1 OR id IN \
+                    (SELECT max(id) FROM notices WHERE kind = 'shadow' AND at < ?1 GROUP BY content ->> 'resource')) \
+                    ORDER BY at, id";
 
 fn row(row: &Row<'_>) -> rusqlite::Result<Option<(Timestamp, ShadowRow)>> {
     let kept = serde_json::from_str(row.get_ref(1)?.as_str()?).ok();
     Ok(memory::time(row, 0)?.zip(kept))
 }
 
-fn notifications(from: &Connection, range: Range) -> rusqlite::Result<u64> {
+fn notifications(from: &Connection, ends: [i64; 2]) -> rusqlite::Result<u64> {
     from.query_row(
         "SELECT count(*) FROM notices WHERE kind = 'mailing' AND at >= ?1 AND at < ?2",
-        [text::millis(range.from), text::millis(range.until)],
+        ends,
         super::file::unsigned,
     )
 }

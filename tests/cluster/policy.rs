@@ -141,7 +141,7 @@ async fn an_acknowledgement_holds_while_its_key_is_there() {
     assert!(
         mails
             .iter()
-            .all(|mail| !mail.text.contains("pend00 is down")),
+            .all(|mail| !mail.text.contains("pend00: down since")),
         "{mails:?}"
     );
 

@@ -32,7 +32,7 @@ impl Output {
 
     /// Says what is simulated, and where the files for a second labwatch are.
     pub(super) fn open(&self, lab: &Lab, rehearsal: Option<&str>) {
-        let servers = [
+        let [relay, jump, book, pages, mail] = [
             Server::Relay,
             Server::Jump,
             Server::Book,
@@ -42,9 +42,8 @@ impl Output {
         .map(|server| lab.address(server));
         let experiments = lab.plan().experiments.len();
         self.line(&format!(
-            "A simulated laboratory with {experiments} experiments: relay {}, jump {}, book {}, mail {}.\n\
-             labwatch watches it, with rules of 5 s instead of the usual 10 s and 1 m. Stop with Ctrl-C.",
-            servers[0], servers[1], servers[2], servers[3]
+            "A simulated laboratory with {experiments} experiments: relay {relay}, jump {jump}, book {book}, pages {pages}, mail {mail}.\n\
+             labwatch watches it, with rules of 5 s instead of the usual 10 s and 1 m. Stop with Ctrl-C."
         ));
         if let Some(rehearsal) = rehearsal {
             self.line(rehearsal);
