@@ -142,9 +142,11 @@ impl Engine {
             Some(self.active_alert(alert, text, since))
         });
         let is_early = self.now.since(self.started) < COMPONENTS_KNOWN_WITHIN;
-        let notified = self.notifications.failing_components().into_iter();
+        let notified = is_early.then(|| self.notifications.failing_components());
         let unheard = notified
-            .filter(|name| is_early && !components.contains_key(name.as_str()))
+            .into_iter()
+            .flatten()
+            .filter(|name| !components.contains_key(name.as_str()))
             .map(|name| {
                 let alert = Alert::Component(name.clone());
                 self.active_alert(alert, own::not_known(name.as_str()), self.started)

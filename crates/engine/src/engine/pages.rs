@@ -41,14 +41,25 @@ impl Engine {
                 resources: change.resources,
             }
         }));
-        let Tally { lost, of } = self.lost_by_pages();
-        let is_mass = self.policy.ui_required && Tally { lost, of }.is_mass();
-        if is_mass && self.experiments.pages.look_again(self.now) {
-            step.record(Record::SecondLook { lost, of });
-        } else if !is_cut_off {
-            self.experiments.pages.decide();
+        if !is_cut_off {
+            self.decide_pages(step);
         }
         self.evaluate_pages(step);
+    }
+
+    /// Lets pages count as of no use. Where that is most of the experiments, a second look comes first; where no page is required nothing is
+    /// decided then, so that a reload which requires them does not withdraw by one look.
+    fn decide_pages(&mut self, step: &mut Step) {
+        let Tally { lost, of } = self.lost_by_pages();
+        let is_mass = Tally { lost, of }.is_mass();
+        if is_mass && !self.policy.ui_required {
+            return;
+        }
+        if is_mass && self.experiments.pages.look_again(self.now) {
+            step.record(Record::SecondLook { lost, of });
+        } else {
+            self.experiments.pages.decide();
+        }
     }
 
     /// How many experiments have no page left, of those that were usable.
@@ -98,4 +109,42 @@ fn failed_before(experiment: &Experiment, page: &PageAddress) -> Option<(PageFau
         .find(|(name, _)| *name == page.name());
     let (_, fault) = failed?;
     Some((fault, experiment.issues.contains(&Issue::NoPage)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use jiff::Timestamp;
+
+    use super::*;
+    use crate::model::{Moment, PageName};
+    use crate::protocol::page::PageUse;
+    use crate::protocol::policy::Policy;
+
+    #[test]
+    fn while_labwatch_is_cut_off_no_check_is_due() {
+        let at = |second| Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(second));
+        let every = Some(Duration::from_secs(60));
+        let policy = Policy {
+            ui_check_every: every,
+            ..Policy::default()
+        };
+        let mut engine = Engine::new(policy, at(0));
+        let name = PageName::try_new("lab.example/ui/").expect("a name");
+        let page = PageAddress::new("https://lab.example/ui/", name, "lab.example");
+        let pages = vec![PageUse {
+            page: Some(page),
+            resources: Vec::new(),
+        }];
+        engine.experiments.pages.read(&pages, |_, _| None);
+        engine.sources.blind = Some(at(0));
+        let pages = |engine: &Engine, now| {
+            let experiments = &engine.experiments;
+            experiments.deadline(&engine.policy, &engine.sources, now)
+        };
+        assert_eq!(pages(&engine, at(1_000)), None);
+        engine.sources.blind = None;
+        assert!(pages(&engine, at(1_000)).is_some_and(|at_last| at_last <= at(1_000)));
+    }
 }

@@ -110,7 +110,12 @@ impl Experiments {
             .sampler
             .deadline(policy)
             .filter(|_| self.is_listening(sources, now));
-        [self.fleet.deadline(), sample, self.pages.deadline(policy)]
+        // While we are cut off no round begins, so none is due.
+        let pages = self
+            .pages
+            .deadline(policy)
+            .filter(|_| sources.blind.is_none() || self.pages.is_in_round());
+        [self.fleet.deadline(), sample, pages]
             .into_iter()
             .flatten()
             .min()

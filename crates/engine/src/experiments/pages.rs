@@ -94,8 +94,9 @@ impl Pages {
             });
             known.resources.extend(resources.iter().cloned());
             if !self.is_known {
-                let failed = resources.iter().find_map(|one| remembered(one, page));
-                known.recall(failed);
+                // Where one of them had no page left, this page was of no use.
+                let failed = resources.iter().filter_map(|one| remembered(one, page));
+                known.recall(failed.reduce(|(fault, a), (_, b)| (fault, a || b)));
             }
         }
         self.is_known = true;
@@ -160,15 +161,7 @@ impl Pages {
         let answering: BTreeSet<&str> = round
             .outcomes
             .iter()
-            .filter(|(_, outcome)| {
-                matches!(
-                    outcome,
-                    PageOutcome::Answered {
-                        by_proxy: false,
-                        ..
-                    }
-                )
-            })
+            .filter(|(_, outcome)| is_by_the_page(outcome))
             .map(|(page, _)| page.host())
             .collect();
         let mut changes = Vec::new();
@@ -323,6 +316,18 @@ impl Page {
             unchecked: self.unchecked.clone(),
         }
     }
+}
+
+/// Whether the page itself answered, rather than something on the way to it.
+fn is_by_the_page(outcome: &PageOutcome) -> bool {
+    let is_direct = matches!(
+        outcome,
+        PageOutcome::Answered {
+            by_proxy: false,
+            ..
+        }
+    );
+    is_direct && shown(outcome, false) != Shown::Nothing
 }
 
 #[cfg(test)]

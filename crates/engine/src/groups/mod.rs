@@ -25,7 +25,7 @@ use pool::{PoolRule, Pools};
 #[derive(Debug, Clone)]
 pub(crate) struct KnownComponent {
     pub(crate) health: ComponentHealth,
-    /// Since when it has its problem, or had the last.
+    /// Since when it has its problem; where it has none, since its latest report.
     pub(crate) since: Moment,
 }
 

@@ -130,8 +130,7 @@ impl SuppressionLookup<'_> {
     }
 
     fn is_open(self, stub: &Stub) -> bool {
-        let open = self.now.iter().flat_map(|now| &now.open);
-        open.into_iter().any(|open| open.matches(stub.as_str()))
+        is_open(self.now, stub.as_str())
     }
 
     fn suffers_from_relay(self, stub: &Stub) -> bool {
@@ -280,11 +279,7 @@ impl Suppressions {
             Alert::Component(name) => {
                 let name = name.as_str();
                 return self.is_component_acknowledged(name, at)
-                    || self
-                        .active
-                        .open_at(at)
-                        .iter()
-                        .any(|open| open.matches(name));
+                    || is_open(self.now.as_ref(), name);
             }
         };
         self.is_component_acknowledged(component, at)
@@ -351,6 +346,11 @@ impl Suppressions {
             step.record(Record::SuppressionEnded(Box::new(ended)));
         }
     }
+}
+
+/// Whether a silence that holds, or a window that is open, is of this name.
+fn is_open(now: Option<&Current>, name: &str) -> bool {
+    now.is_some_and(|now| now.open.iter().any(|open| open.matches(name)))
 }
 
 fn silence_words(entry: &SuppressionEntry, now: Timestamp, zone: &TimeZone) -> Option<String> {

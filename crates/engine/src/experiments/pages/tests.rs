@@ -307,3 +307,28 @@ fn what_failed_before_a_start_fails_until_a_check_shows_that_it_works() {
         assert_eq!(pages.facts(&[resource("r-a")]), PageFacts::default());
     }
 }
+
+#[test]
+fn a_shared_page_is_remembered_as_the_worst_that_any_experiment_knew() {
+    let shared = PageUse {
+        page: Some(page("lab.example/ui/")),
+        resources: vec![resource("r-a"), resource("r-b")],
+    };
+    let mut pages = Pages::new(at(0));
+    pages.read(&[shared], |one, _| {
+        Some((Answers(404), *one == resource("r-b")))
+    });
+    assert!(pages.facts(&[resource("r-b")]).is_gone);
+}
+
+#[test]
+fn an_answer_of_the_network_is_no_proof_that_it_is_well() {
+    let mut pages = of(&[("lab.example/ui/", &["r-a"]), ("other.example/", &["r-b"])]);
+    for now in [0, 300, 600] {
+        round(&mut pages, now, |page| match page.host() {
+            "lab.example" => PageOutcome::Failed(CallError::Refused("lab.example:443".to_owned())),
+            _ => answered(511),
+        });
+    }
+    assert!(!pages.would_be_gone(&[resource("r-a")]));
+}
