@@ -64,8 +64,8 @@ impl Document {
 
     /// Takes in all that stands in etcd. What does not stand there any more is gone.
     pub(super) fn replace(&mut self, all: Vec<(String, Vec<u8>, i64)>) {
-        let is_there = |key: &String| all.iter().any(|(found, ..)| found == key);
-        self.known.retain(|key, _| is_there(key));
+        let there: BTreeSet<&str> = all.iter().map(|(key, ..)| key.as_str()).collect();
+        self.known.retain(|key, _| there.contains(key.as_str()));
         self.wrong.clear();
         self.revisions.clear();
         for (key, value, revision) in all {
@@ -95,12 +95,24 @@ impl Document {
                 self.known.insert(key.to_owned(), text);
             }
             Err(expected) => {
-                let shown: String = text.chars().take(SHOWN_CHARS).collect();
-                let stays = match self.known.get(key) {
-                    Some(former) => format!("{former:?} stays in force"),
-                    None => "the default is in force".to_owned(),
+                let former = self.known.get(key);
+                let (is, stays) = match place {
+                    // What a person writes there is not for every reader.
+                    Place::Ack(_) | Place::ClusterAck => {
+                        let stays = former.map(|_| "the former one stays in force".to_owned());
+                        ("wrong".to_owned(), stays)
+                    }
+                    Place::Period(_)
+                    | Place::IsResilient(_)
+                    | Place::Sticky(_)
+                    | Place::Enabled(_) => {
+                        let shown: String = text.chars().take(SHOWN_CHARS).collect();
+                        let stays = former.map(|former| format!("{former:?} stays in force"));
+                        (format!("{shown:?}"), stays)
+                    }
                 };
-                let words = format!("{key} is {shown:?}, expected is {expected}; {stays}");
+                let stays = stays.unwrap_or_else(|| "the default is in force".to_owned());
+                let words = format!("{key} is {is}, expected is {expected}; {stays}");
                 tracing::warn!(key, expected, "a value of the policy is wrong: {stays}");
                 self.wrong.insert(key.to_owned(), words);
             }

@@ -100,12 +100,18 @@ impl Follower {
     }
 
     async fn follow(&mut self) {
-        let mut pause = FIRST_RETRY;
+        let (mut pause, mut last) = (FIRST_RETRY, None);
         loop {
             self.heard = false;
             let Err(fault) = Box::pin(self.follow_once()).await;
-            tracing::debug!(%fault, "the policy cannot be followed now");
-            let words = format!("{fault}; the last policy stays in force");
+            if self.heard {
+                last = None;
+            }
+            // Once for each kind of fault: it is tried again for as long as it lasts.
+            if last.replace(fault.what()) != Some(fault.what()) {
+                tracing::warn!(%fault, "the policy cannot be followed now; the last one stays in force");
+            }
+            let words = format!("{}; the last policy stays in force", fault.what());
             (self.links.report)(Some(words));
             pause = if self.heard {
                 FIRST_RETRY
@@ -139,7 +145,7 @@ impl Follower {
         let mut acted = self.acts();
         loop {
             let acts = self.acts();
-            if acts && !std::mem::replace(&mut acted, acts) {
+            if begins(&mut acted, acts) {
                 return Ok(());
             }
             let wait = if self.settle(client).await? {
@@ -300,5 +306,23 @@ impl PolicySettings {
     /// Where it is kept on what both agree.
     fn agreed_key(&self) -> String {
         format!("{}/policy", self.etcd.prefix)
+    }
+}
+
+/// Whether this replica begins to act: it does now, and did not before.
+fn begins(acted: &mut bool, acts: bool) -> bool {
+    let before = std::mem::replace(acted, acts);
+    acts && !before
+}
+
+#[cfg(test)]
+mod tests {
+    use super::begins;
+
+    #[test]
+    fn each_time_that_it_leads_anew_it_begins_to_act() {
+        let mut acted = true;
+        let begun = [true, false, true, true, false, true].map(|acts| begins(&mut acted, acts));
+        assert_eq!(begun, [false, false, true, false, false, true]);
     }
 }
