@@ -252,7 +252,9 @@ impl Member {
         }
         self.mind_own_key();
         // Another replica leads and has committed what it knows.
-        self.is_ours_later &= !is_shown;
+        if is_shown {
+            self.forget_later();
+        }
         if is_shown && !self.acts() {
             self.follow_at
                 .get_or_insert_with(|| Instant::now() + FOLLOW_EVERY);
@@ -326,6 +328,11 @@ impl Member {
         }
     }
 
+    /// What stands in etcd is the latest again.
+    fn forget_later(&mut self) {
+        (self.is_ours_later, self.later) = (false, None);
+    }
+
     fn lead(&mut self) {
         self.term += 1;
         self.came = 0;
@@ -337,7 +344,7 @@ impl Member {
         let acted_alone = self.alone.take().is_some_and(|alone| !alone.is_outdated);
         self.is_ours_later |= acted_alone;
         self.stand(Role::Leader);
-        self.is_ours_later = false;
+        self.forget_later();
         tracing::info!(name = self.this.name, term, "this replica leads");
     }
 
