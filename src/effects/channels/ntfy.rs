@@ -7,6 +7,7 @@ use url::Url;
 use super::brief::{Plain, Room, lines, worst};
 use super::{Message, Size};
 use crate::config::HttpTarget;
+use crate::effects::notification::is_web;
 use engine::Occasion;
 use engine::model::Health;
 
@@ -60,7 +61,7 @@ pub(super) fn request(
         .as_ref()
         .map(|page| format!("{page}/"));
     let click = Some(content.link.clone())
-        .filter(|link| link.starts_with("http"))
+        .filter(|link| is_web(link))
         .or(page);
     if let (Some(click), Some(fields)) = (click, body.as_object_mut()) {
         fields.insert("click".to_owned(), Value::String(click));

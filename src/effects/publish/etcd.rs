@@ -24,6 +24,8 @@ pub(super) struct Lease {
     prefix: String,
     seconds: i64,
     session: Option<Session>,
+    /// What went wrong last: it stands in the log once, however often it is tried again.
+    fault: Option<&'static str>,
 }
 
 struct Session {
@@ -43,15 +45,22 @@ impl Lease {
             prefix: publication.prefix.clone(),
             seconds: i64::try_from(seconds).unwrap_or(i64::MAX),
             session: None,
+            fault: None,
         }
     }
 
     /// Writes a batch, and keeps the lease alive. After a fault all begins anew, with everything.
     pub(super) async fn write(&mut self, batch: Batch) -> Result<(), String> {
         let written = Box::pin(self.try_write(batch)).await;
+        if written.is_ok() {
+            self.fault = None;
+        }
         written.map_err(|fault| {
             self.session = None;
-            fault.to_string()
+            if self.fault.replace(fault.what()) != Some(fault.what()) {
+                tracing::warn!(%fault, "the status is not published, it is tried again");
+            }
+            fault.what().to_owned()
         })
     }
 

@@ -141,6 +141,8 @@ struct Publisher {
     every: Duration,
     /// The marks of what the store has, by key; `None`: not known.
     written: Option<BTreeMap<String, u64>>,
+    /// Whether something may stand there that this replica wrote while it led.
+    has_published: bool,
     heartbeat_at: Instant,
     pause: Duration,
     retry_at: Option<Instant>,
@@ -177,6 +179,7 @@ impl Publisher {
             links,
             every,
             written: None,
+            has_published: false,
             heartbeat_at: Instant::now(),
             pause: FIRST_RETRY,
             retry_at: None,
@@ -190,7 +193,8 @@ impl Publisher {
     /// Writes what is due.
     async fn turn(&mut self, target: &mut Target) {
         if !(self.links.leads)() {
-            if self.written.take().is_some() {
+            self.written = None;
+            if std::mem::take(&mut self.has_published) {
                 target.end(true).await;
             }
             self.retry_at = Some(Instant::now() + FIRST_RETRY);
@@ -199,11 +203,12 @@ impl Publisher {
         let entries = (self.links.values)();
         let is_heartbeat = Instant::now() >= self.heartbeat_at;
         let marks = entries.iter().map(|entry| (entry.key.clone(), entry.mark));
-        let marks = marks.collect();
-        let Some(batch) = batch(entries, self.written.as_ref(), is_heartbeat) else {
+        let marks: BTreeMap<String, u64> = marks.collect();
+        let Some(batch) = batch(entries, &marks, self.written.as_ref(), is_heartbeat) else {
             self.retry_at = None;
             return;
         };
+        self.has_published = true;
         let outcome = target.write(batch).await;
         let now = Instant::now();
         if let Err(why) = &outcome {
@@ -225,6 +230,7 @@ impl Publisher {
 /// What differs from what the store has; everything at a heartbeat and where that is not known. `None`: nothing.
 fn batch(
     entries: Vec<Entry>,
+    marks: &BTreeMap<String, u64>,
     written: Option<&BTreeMap<String, u64>>,
     is_heartbeat: bool,
 ) -> Option<Batch> {
@@ -236,14 +242,8 @@ fn batch(
             is_whole: true,
         });
     };
-    let is_gone = |key: &&String| !entries.iter().any(|entry| entry.key == **key);
-    let deletes: Vec<String> = if written.len() == entries.len()
-        && entries.iter().all(|entry| written.contains_key(&entry.key))
-    {
-        Vec::new()
-    } else {
-        written.keys().filter(is_gone).cloned().collect()
-    };
+    let is_gone = |key: &&String| !marks.contains_key(*key);
+    let deletes: Vec<String> = written.keys().filter(is_gone).cloned().collect();
     let puts: BTreeMap<String, Vec<u8>> = entries
         .into_iter()
         .filter(|entry| is_heartbeat || written.get(&entry.key) != Some(&entry.mark))
