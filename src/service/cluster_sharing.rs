@@ -19,6 +19,9 @@ use crate::http::auth::{Revocations, is_over};
 /// What could not be written is handed over again after this time.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
+/// What is over is removed this much later: a replica whose clock is behind would put it back.
+const CLOCKS_DIFFER: Duration = Duration::from_secs(3_600);
+
 /// Shares revocations and sign-outs, where there is a cluster.
 pub(super) fn start(
     links: Option<&Links>,
@@ -69,9 +72,10 @@ fn news(shared: &BTreeMap<String, Value>, known: &Revocations, now: Timestamp) -
         let is_there = shared.get(key) == Some(value);
         !is_there && !is_over(key, value, now)
     });
+    let long_ago = now.saturating_sub(CLOCKS_DIFFER).unwrap_or(now);
     let over = shared
         .iter()
-        .filter(|(key, value)| is_over(key, value, now));
+        .filter(|(key, value)| is_over(key, value, long_ago));
     missing
         .map(|(key, value)| (key, Some(value)))
         .chain(over.map(|(key, _)| (key.clone(), None)))

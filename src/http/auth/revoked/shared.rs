@@ -58,7 +58,9 @@ impl Ended {
         }
         for Revoked { id, until } in revoked_in(shared) {
             let is_folded = self.not_before.is_some_and(|at| revoked_at(until) <= at);
-            if until > now && !is_folded && !self.tokens.contains_key(&id) {
+            // The later one counts, here as there: otherwise replicas that both revoked it would write over each other for ever.
+            let is_later = self.tokens.get(&id).is_none_or(|known| until > *known);
+            if until > now && !is_folded && is_later {
                 changes.extend(self.forget_sessions_of(&id));
                 changes.extend(self.make_room_for(&id));
                 changes.push((revoked_key(&id), Some(time(until))));
@@ -108,6 +110,23 @@ pub fn is_over(key: &str, value: &Value, now: Timestamp) -> bool {
 mod tests {
     use super::super::tests::{Stored, at, recall, session, token};
     use super::*;
+
+    #[test]
+    fn what_two_replicas_revoke_ends_alike() {
+        let [of_first, of_second] = [(); 2].map(|()| Stored::default());
+        let (first, second) = (recall(&of_first, 0), recall(&of_second, 0));
+        drop(first.revoke("leaked", at(0)));
+        drop(second.revoke("leaked", at(10)));
+        assert_ne!(first.entries(), second.entries());
+        first.merge(&second.entries(), at(11));
+        second.merge(&first.entries(), at(11));
+        assert_eq!(first.entries(), second.entries());
+        assert_eq!(
+            *of_first.lock().expect("whole"),
+            first.entries(),
+            "it is kept"
+        );
+    }
 
     #[test]
     fn what_one_replica_revokes_the_others_take_in() {
