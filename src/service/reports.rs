@@ -298,13 +298,14 @@ impl Monthly {
 
     /// Mails the report of a month to those who do not have it. The same mail goes to each of them, however often it is tried.
     async fn mail(&mut self, month: &str, now: Timestamp) -> Result<(), String> {
-        let own = self.outgoing.take();
-        let mut known = [self.outgoing_of_all(), own].into_iter().flatten();
-        let known = known.find(|known| known.month == month);
-        let mut outgoing = match known {
+        let known = [self.outgoing.take(), self.outgoing_of_all()].into_iter();
+        let mut known = known.flatten().filter(|known| known.month == month);
+        let mut outgoing = match known.next() {
             Some(known) => known,
             None => self.make(month, now).await?,
         };
+        // Each may know of recipients of whom the other does not: what is shared may be lost on the way.
+        outgoing.has.extend(known.flat_map(|other| other.has));
         self.keep(&outgoing);
         let sent = self.send(&outgoing).await;
         let sent = sent.map(|circulated| {
