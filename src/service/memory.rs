@@ -65,13 +65,13 @@ fn note_memory(memory: &Memory) {
             "what was known before the start is remembered"
         ),
         Origin::BegunAnew { aside, why } => {
-            tracing::error!(aside = %aside.display(), "the memory was broken and begins anew; the broken file is kept aside: {why}");
+            tracing::error!(aside = %aside.display(), "the store was broken and begins anew; the broken file is kept aside: {why}");
         }
         Origin::ReadOnly { why } => {
-            tracing::error!(experiments, "the memory can be read but not written: {why}");
+            tracing::error!(experiments, "the store can be read but not written: {why}");
         }
         Origin::Unavailable { why } => {
-            tracing::error!("the memory can neither be read nor written, it is tried again: {why}");
+            tracing::error!("the store can neither be read nor written, it is tried again: {why}");
         }
     }
 }

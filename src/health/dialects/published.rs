@@ -59,7 +59,8 @@ fn of_experiment<'a>(
     let (snapshot, now) = (&*picture.snapshot, picture.at);
     let state = experiment::state(view, snapshot, now);
     let detail = experiment::detail(view, snapshot, now);
-    let mark = mark(&(state.as_str(), view.since));
+    let issues: Vec<String> = view.issues.iter().map(ToString::to_string).collect();
+    let mark = mark(&(state.as_str(), view.since, issues));
     let last_update = experiment::last_update(view, snapshot);
     let detail = Some(&*detail).filter(|detail| !detail.is_empty());
     let form = PluginStatus::of_experiment(state, view.since, last_update, now, detail);

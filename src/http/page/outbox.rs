@@ -49,10 +49,12 @@ pub(super) struct Tests {
 }
 
 impl Tests {
-    pub(super) fn of(state: &WebState) -> Self {
+    /// `acts`: the reader may send one, and so sees the routes.
+    pub(super) fn of(state: &WebState, acts: bool) -> Self {
         let tests = state.orders.as_ref().map(|orders| &orders.tests);
+        let routes = tests.filter(|_| acts).map(|tests| (tests.routes)());
         Self {
-            routes: tests.map(|tests| (tests.routes)()).unwrap_or_default(),
+            routes: routes.unwrap_or_default(),
             last: tests.and_then(TestMessages::last),
         }
     }

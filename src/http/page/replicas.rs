@@ -21,7 +21,8 @@ pub(super) fn section(view: &View, now: Timestamp) -> Markup {
                     Some(heard) => { "What it shows of the others is as of " (words::ago_or_never(Some(heard), now)) ". " },
                     None => "It has not heard of etcd yet. ",
                 }
-                "When the leader dies, another one takes over after " (format_duration(view.lease)) "."
+                @if view.replicas.len() > 1 { "When the leader dies, another one takes over after " (format_duration(view.lease)) "." }
+                @else { "No other replica would take over." }
             }
             @if view.replicas.is_empty() { (components::none("No replica leads.")) }
             @else { (components::table("Replicas, the leader first", ["Replica", "Does", "Version"], rows(view))) }

@@ -320,7 +320,11 @@ async fn outbox(State(state): State<WebState>, moment: Moment) -> Response {
     moment.page(
         "/outbox",
         "Outbox",
-        &outbox::page(&frame, rows.as_ref(), &outbox::Tests::of(&state)),
+        &outbox::page(
+            &frame,
+            rows.as_ref(),
+            &outbox::Tests::of(&state, frame.acts),
+        ),
     )
 }
 
