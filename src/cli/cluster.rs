@@ -149,7 +149,7 @@ mod state {
         let (count, known) = (written?, memory.state.len());
         say(&format!(
             "etcd has the {known} entries of this host below {}; {count} of them were others or missing there.",
-            settings.prefix
+            settings.etcd.prefix
         ))
     }
 
@@ -165,7 +165,7 @@ mod state {
         let (map, _) = read.inspect_err(|_| store.close())?;
         if map.is_empty() {
             store.close();
-            let why = format!("etcd has no state below {}.", settings.prefix);
+            let why = format!("etcd has no state below {}.", settings.etcd.prefix);
             return Err(Failure::Failed(format!("Nothing is changed here: {why}")));
         }
         let changes = difference(&memory.state, &map.state());

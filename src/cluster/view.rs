@@ -63,8 +63,6 @@ pub struct View {
     pub leader: Option<Peer>,
     /// All that have a lease, the leader first.
     pub replicas: Vec<Peer>,
-    /// Whether another replica has this one's name.
-    pub has_namesake: bool,
     /// How long a lease lasts.
     pub lease: Duration,
     /// How etcd is.
@@ -86,6 +84,13 @@ pub struct View {
 }
 
 impl View {
+    /// Whether another replica has this one's name.
+    #[must_use]
+    pub fn has_namesake(&self) -> bool {
+        let mut replicas = self.replicas.iter();
+        replicas.any(|peer| self.this.is_namesake_of(peer))
+    }
+
     /// Before etcd was reached.
     #[must_use]
     pub fn connecting(this: Peer, lease: Duration, now: Timestamp) -> Self {
@@ -96,7 +101,6 @@ impl View {
             since: now,
             leader: None,
             replicas: Vec::new(),
-            has_namesake: false,
             lease,
             etcd: Etcd::Connecting,
             etcd_since: now,

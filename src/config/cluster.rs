@@ -38,8 +38,6 @@ pub struct EtcdSettings {
 pub struct ClusterSettings {
     /// How etcd is reached.
     pub etcd: EtcdSettings,
-    /// What every key starts with: that of `etcd`.
-    pub prefix: String,
     /// `CLUSTER_LEASE`.
     pub lease: Duration,
     /// `CLUSTER_ALONE`: whether the leader goes on without etcd.
@@ -81,7 +79,6 @@ pub(super) fn cluster(reader: &mut Reader<'_>, etcd: &EtcdSettings) -> Option<Cl
     require(reader, "cluster", "cluster_url", url.is_none());
     Some(ClusterSettings {
         etcd: etcd.clone(),
-        prefix: etcd.prefix.clone(),
         lease,
         acts_alone: acts_alone == Some(true),
         name: name.unwrap_or_else(host_name),
@@ -194,7 +191,7 @@ mod tests {
         let cluster = load_with(&more).expect("right").config.cluster;
         let cluster = cluster.expect("a cluster");
         assert_eq!(cluster.etcd.endpoints, ["http://a:2379", "http://b:2379"]);
-        assert_eq!(cluster.prefix, "/labwatch/app.example.org/ed0");
+        assert_eq!(cluster.etcd.prefix, "/labwatch/app.example.org/ed0");
         assert!(!cluster.name.is_empty());
     }
 

@@ -69,7 +69,7 @@ impl Config {
                 "cluster  {} by etcd at {} below {}, lease {}, reached at {}",
                 cluster.name,
                 cluster.etcd.endpoints.join(", "),
-                cluster.prefix,
+                cluster.etcd.prefix,
                 short(cluster.lease),
                 cluster.url
             )

@@ -9,8 +9,11 @@ pub mod publish;
 pub mod shadow;
 pub mod trial;
 pub mod webhook;
+mod window;
 
 use std::time::Duration;
+
+pub use window::while_open;
 
 /// How long after the stop what is under way may still take. It is given up then.
 pub const STOP_GRACE: Duration = Duration::from_secs(2);

@@ -223,7 +223,7 @@ fn finding(view: &View) -> Finding {
         ))
         .external(),
         (Etcd::Connecting, _) => Finding::new(State::Warn, "etcd was not reached yet"),
-        (Etcd::Ok, _) if view.has_namesake => Finding::error(format!(
+        (Etcd::Ok, _) if view.has_namesake() => Finding::error(format!(
             "another replica is called {} too: give each a cluster_name of its own",
             view.this.name
         ))
@@ -284,7 +284,13 @@ mod tests {
             ..alone.clone()
         };
         let twice = View {
-            has_namesake: true,
+            replicas: vec![
+                peer("a"),
+                Peer {
+                    url: "http://other:3007/".to_owned(),
+                    ..peer("a")
+                },
+            ],
             ..both.clone()
         };
         let away = View {

@@ -1,9 +1,6 @@
 //! The one mail of a leader that etcd is away for, sent before its lease ends: see `cluster::LastWord`.
 
 use std::collections::BTreeSet;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
-use std::task::Poll;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -16,6 +13,7 @@ use super::reload::ConfigWatch;
 use super::{TaskSet, notifications, presentation};
 use crate::cluster::{Etcd, LastWord, Look, View};
 use crate::effects::mail::{Circular, Circulated};
+use crate::effects::while_open;
 use engine::DeliveryFault;
 
 /// Starts what watches for it, where there is a cluster that stops without etcd.
@@ -63,7 +61,9 @@ async fn say(links: &Links, view: &View, config: &ConfigWatch) {
     let presentation = presentation(&config);
     let circular = circular(view, links.left(), &presentation.zone, Timestamp::now());
     let mailer = mailer.with_presentation(presentation);
-    match while_leading(links, mailer.circulate(&circular, &BTreeSet::new())).await {
+    let reached = BTreeSet::new();
+    let mailing = mailer.circulate(&circular, &reached);
+    match while_open(|| links.left(), mailing).await {
         Some(Ok(Circulated { pending: None, .. })) => {
             tracing::info!("mailed that etcd is away, before the lease ends");
         }
@@ -76,19 +76,6 @@ async fn say(links: &Links, view: &View, config: &ConfigWatch) {
         ) => tracing::warn!("cannot mail that etcd is away to all: {fault}"),
         None => tracing::warn!("the lease ended before it was mailed that etcd is away"),
     }
-}
-
-/// What comes of the work; `None`: the lease ended before.
-async fn while_leading<T>(links: &Links, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = pin!(work);
-    let guarded = poll_fn(|context| {
-        if links.left().is_zero() {
-            Poll::Ready(None)
-        } else {
-            work.as_mut().poll(context).map(Some)
-        }
-    });
-    tokio::time::timeout(links.left(), guarded).await.ok()?
 }
 
 fn circular(view: &View, left: std::time::Duration, zone: &TimeZone, now: Timestamp) -> Circular {

@@ -15,6 +15,12 @@ pub use fault::Fault;
 /// The longest that one request to etcd may take.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
+/// The pause before the first new attempt of anything; each further one is twice as long.
+pub const FIRST_RETRY: Duration = Duration::from_millis(200);
+
+/// The longest pause between two attempts: a lead that is free is taken soon after etcd is back.
+const LONGEST_RETRY: Duration = Duration::from_secs(2);
+
 /// Pings over a connection with open streams: without them a member that stands still is noticed by no stream. A member closes a connection
 /// that pings more often than every 5 s (its `--grpc-keepalive-min-time`), or that has no open stream.
 const PING_EVERY: Duration = Duration::from_secs(6);
@@ -24,6 +30,12 @@ const PONG_WITHIN: Duration = Duration::from_secs(3);
 
 /// The longest that connecting to one member may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+
+/// The pause after one that came to nothing.
+#[must_use]
+pub fn longer(pause: Duration) -> Duration {
+    (pause * 2).min(LONGEST_RETRY)
+}
 
 /// Waits for an answer, but not for ever.
 ///

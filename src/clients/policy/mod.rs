@@ -22,17 +22,11 @@ use tokio_util::sync::CancellationToken;
 use self::document::Document;
 use self::merge::{Action, Open, next_action};
 use self::watch::{Watches, list};
-use super::etcd::{ANSWER_WITHIN, Fault, connect, within};
+use super::etcd::{ANSWER_WITHIN, FIRST_RETRY, Fault, connect, longer, within};
 use crate::config::{PolicyOverlay, PolicySettings};
 use engine::{Role, Snapshot};
 
 pub use document::Known;
-
-/// The pause before etcd is tried again; each further one is twice as long.
-const FIRST_RETRY: Duration = Duration::from_millis(200);
-
-/// The longest pause between two attempts.
-const LONGEST_RETRY: Duration = Duration::from_secs(2);
 
 /// The pause before what could not be done is tried again.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -116,7 +110,7 @@ impl Follower {
             pause = if self.heard {
                 FIRST_RETRY
             } else {
-                (pause * 2).min(LONGEST_RETRY)
+                longer(pause)
             };
             sleep(pause).await;
         }

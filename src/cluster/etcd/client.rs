@@ -180,7 +180,7 @@ fn operations(keys: &Keys, batch: &[Operation]) -> Vec<TxnOp> {
 pub(super) async fn share(settings: &ClusterSettings, shares: Vec<Share>) -> Result<(), Fault> {
     let (mut client, keys) = (
         connect(&settings.etcd).await?,
-        Keys(settings.prefix.clone()),
+        Keys(settings.etcd.prefix.clone()),
     );
     let one = |(key, value): &Share| match value {
         Some(value) => TxnOp::put(keys.shared(key), value.to_string(), None),
@@ -201,7 +201,7 @@ pub(super) async fn share(settings: &ClusterSettings, shares: Vec<Share>) -> Res
 pub async fn reach(settings: &ClusterSettings) -> Result<String, Fault> {
     let mut client = connect(&settings.etcd).await?;
     let status = within(ANSWER_WITHIN, client.status()).await?;
-    let keys = Keys(settings.prefix.clone());
+    let keys = Keys(settings.etcd.prefix.clone());
     let listing = list(&mut client, &keys, &Latest::default()).await?;
     let leader = first(&listing.peers).map_or_else(
         || "no replica leads".to_owned(),
@@ -224,7 +224,7 @@ pub(super) fn first(peers: &[(String, i64, Option<Peer>)]) -> Option<&Peer> {
 /// [`Fault`].
 pub async fn read_state(settings: &ClusterSettings) -> Result<(StateMap, Option<String>), Fault> {
     let mut client = connect(&settings.etcd).await?;
-    let keys = Keys(settings.prefix.clone());
+    let keys = Keys(settings.etcd.prefix.clone());
     let listing = list(&mut client, &keys, &Latest::default()).await?;
     let leader = first(&listing.peers).map(|peer| peer.name.clone());
     Ok((listing.map, leader))
@@ -236,7 +236,7 @@ pub async fn read_state(settings: &ClusterSettings) -> Result<(StateMap, Option<
 /// [`Fault`]; some of it may be written then. Also when a replica leads.
 pub async fn write_state(settings: &ClusterSettings, state: &State) -> Result<usize, Fault> {
     let mut client = connect(&settings.etcd).await?;
-    let keys = Keys(settings.prefix.clone());
+    let keys = Keys(settings.etcd.prefix.clone());
     let before = list(&mut client, &keys, &Latest::default()).await?;
     if let Some(leader) = first(&before.peers) {
         let name = &leader.name;

@@ -1,13 +1,11 @@
 //! Follows what stands in etcd: all of it once, then every change; all of it anew where the history that was missed is gone.
 
-use std::time::Duration;
-
 use etcd_client::{Client, EventType, WatchOptions, WatchResponse};
 use tokio::sync::mpsc;
 
 use super::client::{Keys, Latest, Listing, Place, list};
 use super::member::Event;
-use super::{ANSWER_WITHIN, FIRST_RETRY, Fault, LONGEST_RETRY, connect, within};
+use super::{ANSWER_WITHIN, FIRST_RETRY, Fault, connect, longer, within};
 use crate::cluster::view::Peer;
 use crate::config::ClusterSettings;
 
@@ -23,7 +21,7 @@ pub(super) enum Change {
 
 /// Follows for ever, or until the other end is gone.
 pub(super) async fn follow(settings: ClusterSettings, latest: Latest, events: mpsc::Sender<Event>) {
-    let keys = Keys(settings.prefix.clone());
+    let keys = Keys(settings.etcd.prefix.clone());
     let place = (&keys, &latest);
     let mut pause = FIRST_RETRY;
     loop {
@@ -36,10 +34,6 @@ pub(super) async fn follow(settings: ClusterSettings, latest: Latest, events: mp
         pause = if heard { FIRST_RETRY } else { longer(pause) };
         tokio::time::sleep(pause).await;
     }
-}
-
-pub(super) fn longer(pause: Duration) -> Duration {
-    (pause * 2).min(LONGEST_RETRY)
 }
 
 /// Ends well when the other end is gone.

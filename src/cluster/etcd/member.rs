@@ -12,10 +12,10 @@ use tokio_util::sync::CancellationToken;
 
 use super::alone::Alone;
 use super::client::{Latest, Listing};
-use super::follow::{Change, follow, longer};
+use super::follow::{Change, follow};
 use super::leave::Leaving;
 use super::session::{Outcome, Session};
-use super::{EVENT_QUEUE, FIRST_RETRY, Fault};
+use super::{EVENT_QUEUE, FIRST_RETRY, Fault, longer};
 use crate::cluster::leadership::{self, Leadership, Phase};
 use crate::cluster::membership::{Commit, Committed, Ends};
 use crate::cluster::view::{Peer, View};

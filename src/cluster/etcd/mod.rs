@@ -15,16 +15,8 @@ mod standing;
 pub use client::{reach, read_state, write_state};
 pub use member::run;
 
-use std::time::Duration;
-
 pub use crate::clients::etcd::Fault;
-use crate::clients::etcd::{ANSWER_WITHIN, connect, within};
-
-/// The pause before the first new attempt of anything; each further one is twice as long.
-const FIRST_RETRY: Duration = Duration::from_millis(200);
-
-/// The longest pause between two attempts: a lead that is free is taken soon after etcd is back.
-const LONGEST_RETRY: Duration = Duration::from_secs(2);
+use crate::clients::etcd::{ANSWER_WITHIN, FIRST_RETRY, connect, longer, within};
 
 /// How many events may wait for the one task. Those that report wait when it is full.
 const EVENT_QUEUE: usize = 64;

@@ -8,9 +8,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::client::{Keys, Latest, Listing, fenced, list};
-use super::follow::longer;
 use super::member::Event;
-use super::{ANSWER_WITHIN, FIRST_RETRY, Fault, connect, within};
+use super::{ANSWER_WITHIN, FIRST_RETRY, Fault, connect, longer, within};
 use crate::cluster::commit::{Operation, transactions};
 use crate::cluster::view::Peer;
 use crate::config::ClusterSettings;
@@ -73,7 +72,7 @@ impl Session {
     pub(super) fn open(id: u64, settings: &ClusterSettings, events: mpsc::Sender<Event>) -> Self {
         let mut session = Self {
             id,
-            keys: Keys(settings.prefix.clone()),
+            keys: Keys(settings.etcd.prefix.clone()),
             lease: settings.lease,
             events,
             tasks: JoinSet::new(),

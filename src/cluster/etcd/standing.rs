@@ -49,9 +49,6 @@ impl Member {
         if let Some(known) = &self.known {
             let mut peers = known.peers.clone();
             peers.sort_by_key(|(_, since, _)| *since);
-            let others = peers.iter().filter_map(|(.., peer)| peer.as_ref());
-            let has_namesake = others.filter(|peer| self.this.is_namesake_of(peer)).count() > 0;
-            self.view.has_namesake = has_namesake;
             self.view.replicas = peers.into_iter().filter_map(|(.., peer)| peer).collect();
             self.view.leader = self.view.replicas.first().cloned();
             self.view.revision = known.revision;
