@@ -6,7 +6,7 @@ use super::health::HealthError;
 use super::{ServiceError, ServiceOptions, serve, stop_on_signals};
 use crate::config::Config;
 use crate::health::dialects::{Contributor, ENDPOINTS, Endpoint, LOGGER};
-use crate::health::{Components, HealthState};
+use crate::health::{Components, HealthState, Identity};
 
 /// The members of `/actuator/info` that labwatch makes itself.
 const MEMBERS: [&str; 5] = ["app", "git", "lab", "services", "config"];
@@ -23,6 +23,9 @@ pub struct Extensions {
     /// Is called once, before anything runs, with the health of the whole: by it the program asks for the global status or that of one
     /// component, waits until all is ready, or follows changes.
     pub health: Option<Observer>,
+    /// What the health documents say runs here; `None`: this labwatch. The header `Server`, by which another instance is recognised, always
+    /// says labwatch and its version.
+    pub identity: Option<Identity>,
 }
 
 /// Takes the health of a labwatch that runs inside of a program.
@@ -49,7 +52,7 @@ impl Extensions {
 ///
 /// ```no_run
 /// use labwatch::config::{Sources, load_without_laboratory};
-/// use labwatch::health::{Finding, dialects::Endpoint};
+/// use labwatch::health::{Finding, Identity, dialects::Endpoint};
 /// use labwatch::service::{Extensions, serve_with};
 /// use std::sync::Arc;
 /// use std::time::Duration;
@@ -57,6 +60,7 @@ impl Extensions {
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let config = load_without_laboratory(&Sources::default())?.config;
 /// let mut extensions = Extensions::default();
+/// extensions.identity = Some(Identity::of_program("robot-fleet", "1.2.3", jiff::Timestamp::now()));
 /// let queue = extensions.components.push("queue", None, &[])?;
 /// queue.report(Finding::ok());
 /// extensions.contributors.push(("fleet", Box::new(|_| Ok(serde_json::json!({ "robots": 7 })))));
