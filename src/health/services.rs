@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::category::{DEFAULT, takes_in_service};
+use super::category::takes_in_service;
+use super::category_rules::DEFAULT;
 use super::probe::{Attempt, Pace};
 use super::state::{About, Finding, SingleCheck, State};
 use crate::config::{CategorySettings, Expect, ServiceSettings};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::category::{DEFAULT, SYSTEM, of_stem, strict};
+use super::category_rules::{DEFAULT, SYSTEM, of_stem, strict};
 use crate::build;
 use crate::config::CategorySettings;
 use engine::{CategoryPool, CategoryRule, matches};

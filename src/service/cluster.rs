@@ -8,7 +8,8 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{ServiceError, TaskSet};
+use super::error::ServiceError;
+use super::task_set::TaskSet;
 use crate::build;
 use crate::clients::Http;
 use crate::cluster::{

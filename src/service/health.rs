@@ -7,23 +7,25 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::config_watch::ConfigWatch;
+use super::error::HealthError;
 use super::extensions::Extensions;
-use super::reload::ConfigWatch;
 use super::services::Services;
-use super::{TaskSet, component_history, mail_probe, store_probe};
+use super::task_set::TaskSet;
+use super::{component_history, mail_probe, store_probe};
 use crate::config::{COMPONENTS, Config};
 use crate::driver::Clock;
 use crate::health::dialects::{self, Contributor};
 use crate::health::{
     Component, Finding, FitnessChange, HealthState, Identity, Levels, MAIL, PassiveChecks, Picture,
-    PollBook, Probes, Refresher, RegisterError, Registry, Reporter, STORE, Settings,
+    PollBook, Probes, Refresher, Registry, Reporter, STORE, Settings,
 };
 use crate::http::{Give, HealthRoutes};
 use crate::store::Store;
 use crate::telemetry::graphite::ComponentCheck;
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics;
-use engine::model::{CallError, format_duration};
+use engine::model::format_duration;
 use engine::{Input, Snapshot};
 
 /// The component that says how the configuration is: whether the newest one is right and in force.
@@ -40,21 +42,6 @@ const PUBLISH: &str = "publish";
 
 /// The component that says whether the policy in etcd is followed, and what in it is wrong.
 const POLICY: &str = "policy";
-
-/// Why the service's own health cannot be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum HealthError {
-    #[error("{0}")]
-    Register(RegisterError),
-    /// The client for outside services cannot be made.
-    #[error("cannot set up asking outside services: {0}")]
-    Client(CallError),
-    /// What a program wants to add has a name that cannot be used.
-    #[error(
-        "the {kind} {name:?} cannot be added: give it a name that is not taken, of letters, digits, dots, underscores and dashes"
-    )]
-    Extension { kind: &'static str, name: String },
-}
 
 /// What is needed to set it up.
 pub(super) struct HealthDeps<'a> {

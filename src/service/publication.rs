@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::TaskSet;
+use super::task_set::TaskSet;
 use crate::config::PublicationSettings;
 use crate::effects::publish::{self, AGENT, Changes, Entry, IsWanted, Links, key_of};
 use crate::health::dialects::{Published, published};

@@ -13,8 +13,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::cluster::Links;
-use super::reload::ConfigWatch;
-use super::{TaskSet, notifications, presentation};
+use super::config_watch::ConfigWatch;
+use super::task_set::TaskSet;
+use super::{notifications, presentation};
 use crate::effects::mail::{Circular, Circulated};
 use crate::http::{ReportSource, Reports};
 use crate::reports::{self, Period, Report};

@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::component_history::Remembered;
-use super::health::HealthError;
-use super::reload::ConfigWatch;
+use super::config_watch::ConfigWatch;
+use super::error::HealthError;
 use crate::clients::Http;
 use crate::config::{Config, ServiceSettings};
 use crate::health::{

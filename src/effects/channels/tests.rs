@@ -12,6 +12,7 @@ use engine::{
     Affected, Background, Channel, Counts, Issue, Line, MessageId, Occasion, Summary, Thread,
 };
 use jiff::Timestamp;
+use reqwest::Method;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;

@@ -2,7 +2,7 @@
 
 use etcd_client::{Client, GetOptions, LeaseKeepAliveStream, LeaseKeeper, PutOptions, Txn, TxnOp};
 
-use super::{Batch, WRITE_WITHIN};
+use super::batch::{Batch, WRITE_WITHIN};
 use crate::clients::etcd::{Fault, connect, packed, within};
 use crate::config::{EtcdSettings, PublicationSettings};
 

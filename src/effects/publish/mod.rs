@@ -3,6 +3,7 @@
 //! One task makes the values and hands them on. While a store takes its time nothing waits for it but this task, and nothing queues up:
 //! the next values are made when it has answered, so that only the newest are written.
 
+mod batch;
 #[cfg(feature = "etcd")]
 mod etcd;
 mod files;
@@ -12,13 +13,13 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use batch::Batch;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{PublicationSettings, PublishTo};
 use engine::Snapshot;
-
 pub use key::{AGENT, key_of};
 
 /// Changes within this time are written together.
@@ -26,9 +27,6 @@ const GATHER: Duration = Duration::from_millis(250);
 
 /// The pause before a store is tried again that did not take everything; each further one is twice as long, up to the heartbeat's.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-
-/// The longest that one write to a store may take.
-const WRITE_WITHIN: Duration = Duration::from_secs(3);
 
 /// The longest that taking everything back may take at the end of the process.
 const END_WITHIN: Duration = Duration::from_secs(1);
@@ -80,17 +78,6 @@ impl Changes {
             std::future::pending::<()>().await;
         }
     }
-}
-
-/// What a store is to take.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Batch {
-    /// What is written, by key.
-    puts: BTreeMap<String, Vec<u8>>,
-    /// What is removed.
-    deletes: Vec<String>,
-    /// Whether these are all values that there are: what else the store has below the prefix goes.
-    is_whole: bool,
 }
 
 enum Target {

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::Refused;
+use super::answer::Refused;
 use super::probes::{self, PluginStatus, Status};
 use crate::health::experiment;
 use crate::health::snapshot::Picture;

@@ -10,9 +10,10 @@ use crate::model::{ResourceName, RouteName, SourceHealth, Stub};
 use crate::protocol::audience::Lane;
 use crate::protocol::effect::Step;
 use crate::protocol::event::Event;
+use crate::protocol::notified::Notified;
 use crate::protocol::record::Record;
 use crate::protocol::state::{
-    Counter, ExperimentState, Notified, State, StateChange, StateKey, StateValue, Subject,
+    Counter, ExperimentState, State, StateChange, StateKey, StateValue, Subject,
 };
 use crate::suppressions::{SuppressionEntry, SuppressionId};
 

@@ -2,7 +2,7 @@
 
 use crate::model::{Moment, Stub};
 use crate::notifications::route_notifier::Heard;
-use crate::protocol::state::Closing;
+use crate::protocol::notified::Closing;
 use crate::protocol::summary::AlertLine;
 
 impl Closing {

@@ -8,8 +8,8 @@ use super::route_notifier::{RouteNotifier, not_reached};
 use crate::model::{Moment, RouteName};
 use crate::protocol::audience::{Audience, Delivered, Lane, Recipient, Unreached};
 use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
+use crate::protocol::notified::Notified;
 use crate::protocol::record::Record;
-use crate::protocol::state::Notified;
 
 /// The most lanes of a route. With more, recipients of different lanes are put together, and may be told something twice.
 const MAX_LANES: u32 = 4;

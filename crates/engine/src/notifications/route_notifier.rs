@@ -18,9 +18,11 @@ use crate::notifications::digest::Digests;
 use crate::notifications::pending::{PARTS_FOLLOW_WITHIN, Pending};
 use crate::notifications::route::Route;
 use crate::notifications::unsteady::Unsteady;
+use crate::protocol::alert::Alert;
 use crate::protocol::audience::{Audience, Notification, Recipient};
 use crate::protocol::message_id::MessageId;
-use crate::protocol::state::{Alert, Closing, Known, MailThread, Notified, ReminderState};
+use crate::protocol::notified::{Closing, Notified};
+use crate::protocol::state::{Known, MailThread, ReminderState};
 
 pub(super) use outcome::not_reached;
 

@@ -11,8 +11,9 @@ use crate::notifications::pending::Pending;
 use crate::protocol::audience::{Recipient, Unreached};
 use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
 use crate::protocol::message_id::MessageId;
-use crate::protocol::snapshot::{RouteView, ToldView, UnreachedView};
-use crate::protocol::state::{self, Known, MailThread, Notified, ReminderState};
+use crate::protocol::notified::{self, Notified};
+use crate::protocol::route_view::{RouteView, ToldView, UnreachedView};
+use crate::protocol::state::{Known, MailThread, ReminderState};
 use crate::protocol::summary::Occasion;
 
 impl RouteNotifier {
@@ -91,7 +92,7 @@ impl RouteNotifier {
     pub(in crate::notifications) fn all_notified(&self, now: Moment) -> Vec<Notified> {
         let experiments = self.notified.iter().map(|(stub, heard)| {
             let (known, thread) = (heard.known.clone(), heard.thread);
-            Notified::Experiment(stub.clone(), Some(state::Heard { known, thread }))
+            Notified::Experiment(stub.clone(), Some(notified::Heard { known, thread }))
         });
         let reminder_state = Notified::ReminderState(self.reminder_state(now));
         let unsteady = self.unsteady.all().map(|(stub, told)| {
@@ -186,7 +187,7 @@ impl RouteNotifier {
             root: before.map_or(message, |strand| strand.root),
             last: message,
         });
-        let notified = entry.as_ref().map(|(known, _)| state::Heard {
+        let notified = entry.as_ref().map(|(known, _)| notified::Heard {
             known: known.clone(),
             thread,
         });
