@@ -27,11 +27,7 @@
 //! components.probe("disk", &[], pace, check)?;
 //!
 //! // name and version
-//! let identity = Identity {
-//!     name: "robot-fleet",
-//!     version: "1.2.3",
-//!     ..Identity::of_this_build(jiff::Timestamp::now())
-//! };
+//! let identity = Identity::of_program("robot-fleet", "1.2.3", jiff::Timestamp::now());
 //! let (registry, probes) = components.into_parts();
 //! let health = HealthState::standalone(Settings::default(), identity, registry)?;
 //!

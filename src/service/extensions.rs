@@ -2,7 +2,7 @@
 
 use super::error::HealthError;
 use crate::health::dialects::{Contributor, ENDPOINTS, Endpoint, LOGGER};
-use crate::health::{Components, HealthState};
+use crate::health::{Components, HealthState, Identity};
 
 /// The members of `/actuator/info` that labwatch makes itself.
 const MEMBERS: [&str; 5] = ["app", "git", "lab", "services", "config"];
@@ -19,6 +19,9 @@ pub struct Extensions {
     /// Is called once, before anything runs, with the health of the whole: by it the program asks for the global status or that of one
     /// component, waits until all is ready, or follows changes.
     pub health: Option<Observer>,
+    /// What the health documents say runs here; `None`: this labwatch. The header `Server`, by which another instance is recognised, always
+    /// says labwatch and its version.
+    pub identity: Option<Identity>,
 }
 
 /// Takes the health of a labwatch that runs inside of a program.

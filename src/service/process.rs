@@ -36,7 +36,7 @@ pub fn run(runtime: &Runtime, config: Config, options: ServiceOptions) -> Result
 ///
 /// ```no_run
 /// use labwatch::config::{Sources, load_without_laboratory};
-/// use labwatch::health::{Finding, dialects::Endpoint};
+/// use labwatch::health::{Finding, Identity, dialects::Endpoint};
 /// use labwatch::service::{Extensions, serve_with};
 /// use std::sync::Arc;
 /// use std::time::Duration;
@@ -44,6 +44,7 @@ pub fn run(runtime: &Runtime, config: Config, options: ServiceOptions) -> Result
 /// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
 /// let config = load_without_laboratory(&Sources::default())?.config;
 /// let mut extensions = Extensions::default();
+/// extensions.identity = Some(Identity::of_program("robot-fleet", "1.2.3", jiff::Timestamp::now()));
 /// let queue = extensions.components.push("queue", None, &[])?;
 /// queue.report(Finding::ok());
 /// extensions.contributors.push(("fleet", Box::new(|_| Ok(serde_json::json!({ "robots": 7 })))));

@@ -184,8 +184,9 @@ fn check(
     Ok(Box::new(move || {
         let (http, url) = (http.clone(), url.clone());
         Box::pin(async move {
+            let by_proxy = http.is_answered_by_proxy(&url);
             let answer = http.look(url, None, MAX_DOCUMENT_BYTES).await;
-            attempt(expect, answer)
+            attempt(expect, by_proxy, answer)
         })
     }))
 }
