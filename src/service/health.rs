@@ -15,14 +15,14 @@ use crate::config::{COMPONENTS, Config};
 use crate::driver::Clock;
 use crate::health::dialects::{self, Contributor};
 use crate::health::{
-    Finding, FitnessChange, HealthState, Identity, Levels, MAIL, PassiveChecks, Picture, PollBook,
+    Finding, FitnessChange, HealthState, Identity, Levels, PassiveChecks, Picture, PollBook,
     Probes, Refresher, RegisterError, Registry, Reporter, STORE, Settings,
 };
 use crate::http::{Give, HealthRoutes};
 use crate::store::Store;
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics;
-use engine::model::{CallError, format_duration};
+use engine::model::{CallError, ComponentName, format_duration};
 use engine::{Input, Snapshot};
 
 /// The component that says how the configuration is: whether the newest one is right and in force.
@@ -169,7 +169,7 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
         let (snapshots, inputs) = (needs.snapshots.clone(), needs.inputs.clone());
         let check = mail_probe::check(needs.config.clone(), snapshots, inputs);
         probes
-            .add(&registry, MAIL, &[], mail_probe::PACE, check)
+            .add(&registry, ComponentName::MAIL, &[], mail_probe::PACE, check)
             .map_err(HealthError::Register)?;
     }
     let remembered = component_history::recall(needs.keep);
