@@ -101,10 +101,7 @@ fn key(subject: &Subject) -> (&'static str, String) {
 fn subject(kind: &str, name: &str) -> Option<Subject> {
     match kind {
         "experiment" => Stub::try_new(name).ok().map(Subject::Experiment),
-        "source" => SourceName::ALL
-            .into_iter()
-            .find(|source| source.as_str() == name)
-            .map(Subject::Source),
+        "source" => SourceName::named(name).map(Subject::Source),
         _ => None,
     }
 }
