@@ -15,7 +15,7 @@ use crate::driver::TELL_QUEUE;
 use crate::effects::deadman::DeadManView;
 use crate::effects::mail::{Mailer, MailerError, Recipients};
 use crate::effects::webhook::Webhook;
-use crate::effects::{self, channels, deadman, webhook};
+use crate::effects::{self, Window, channels, deadman, webhook, while_open};
 use crate::health::{Finding, Reporter, State};
 use crate::store::{Store, StoreState};
 use engine::model::Visibility;
@@ -28,11 +28,14 @@ pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
     config.mail.as_ref().map(of).transpose()
 }
 
+/// Where outcomes go, and for how long this replica may notify.
+type Outward<'a> = (&'a mpsc::Sender<Input>, Option<Window>);
+
 /// Starts mail. Whether it is on may change with the configuration.
 pub(super) fn start_mail(
     config: ConfigWatch,
     parts: &mut TaskSet,
-    inputs: &mpsc::Sender<Input>,
+    (inputs, window): Outward<'_>,
     stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Notification>, ServiceError> {
     mailer(&config.borrow()).map_err(ServiceError::Mail)?;
@@ -45,7 +48,7 @@ pub(super) fn start_mail(
     };
     parts.spawn(
         "mail",
-        effects::mail::run(current, queue, inputs.clone(), stop.clone()),
+        effects::mail::run(current, queue, inputs.clone(), window, stop.clone()),
     );
     Ok(mails)
 }
@@ -55,7 +58,7 @@ pub(super) fn start_webhooks(
     config: ConfigWatch,
     http: Http,
     parts: &mut TaskSet,
-    inputs: &mpsc::Sender<Input>,
+    (inputs, window): Outward<'_>,
     stop: &CancellationToken,
 ) -> mpsc::Sender<Notification> {
     let (summaries, queue) = mpsc::channel(TELL_QUEUE);
@@ -66,7 +69,7 @@ pub(super) fn start_webhooks(
     };
     parts.spawn(
         "webhooks",
-        webhook::run(current, queue, inputs.clone(), stop.clone()),
+        webhook::run(current, queue, inputs.clone(), window, stop.clone()),
     );
     summaries
 }
@@ -75,6 +78,7 @@ pub(super) fn start_webhooks(
 pub(super) fn start_repeats(
     config: ConfigWatch,
     (http, snapshots): (Http, watch::Receiver<Arc<Snapshot>>),
+    window: Option<Window>,
     parts: &mut TaskSet,
     stop: &CancellationToken,
 ) {
@@ -90,7 +94,8 @@ pub(super) fn start_repeats(
             );
             let presentation = presentation(&config);
             for webhook in Webhook::all(&config.telling, &http, &presentation) {
-                repeat(&webhook, &snapshot).await;
+                // Where this replica leads no more, the next leader repeats them.
+                while_open(window.as_ref(), repeat(&webhook, &snapshot)).await;
             }
         }
     };

@@ -10,7 +10,7 @@ use super::super::commit::{MAX_OPERATIONS, Operation, transactions};
 use super::super::map::{StateMap, difference};
 use super::super::membership::Share;
 use super::super::view::Peer;
-use super::{ANSWER_WITHIN, Fault, connect, within};
+use crate::clients::etcd::{ANSWER_WITHIN, Fault, connect, within};
 use crate::config::ClusterSettings;
 use engine::State;
 

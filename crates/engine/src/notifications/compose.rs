@@ -69,6 +69,7 @@ impl RouteNotifier {
             closings,
             digest,
             attempt: 0,
+            finish_by: None,
         });
         Notification {
             summary,

@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use super::digest::Digests;
 use super::route_notifier::{Heard, RouteNotifier};
 use crate::engine::memory::RouteMemory;
-use crate::model::Moment;
+use crate::model::{Moment, Stub};
 use crate::notifications::route::Route;
-use crate::protocol::state::{Alert, Notified};
+use crate::protocol::state::{Alert, Closing, Notified, OutboxEntry};
 
 impl RouteNotifier {
     /// Takes up what is remembered. Returns what is to be forgotten: what this route does not hear of any more.
@@ -56,7 +56,8 @@ impl RouteNotifier {
         }
         self.notified_at = self.notified_at.or(Some(now));
         if let Some(entry) = &memory.outbox {
-            self.delivery.recall(entry, now);
+            let closings = self.closings_told(entry);
+            self.delivery.recall(entry, closings, now);
         }
         if let Some(digests) = &mut self.digests {
             digests.recall(self.last_digest, now.wall());
@@ -80,6 +81,16 @@ impl RouteNotifier {
             }
         }
         gone
+    }
+
+    /// The experiments of which a message that is kept says that they are not watched any more.
+    fn closings_told(&self, entry: &OutboxEntry) -> Vec<Stub> {
+        let lines = entry.message.as_deref().map(|summary| &summary.alerts);
+        let is_told = |(stub, closing): &(&Stub, &Closing)| {
+            lines.is_some_and(|lines| lines.contains(&closing.line(stub)))
+        };
+        let told = self.closing.iter().filter(is_told);
+        told.map(|(stub, _)| stub.clone()).collect()
     }
 
     /// Goes on as this route. Returns what is to be forgotten: what it does not hear of any more.
