@@ -106,6 +106,5 @@ pub use registry::{
 pub use services::{MAX_SINGLE_CHECKS, attempt, categories_of, pace};
 pub use settings::{Identity, NON_FATAL, Settings};
 pub use snapshot::{LIVENESS, Picture, SELF, STARTUP, STORE, worst};
-pub use sources::MAIL;
 pub use state::{About, Component, Finding, PastResult, Results, SingleCheck, State};
 pub use switches::{Switch, Switched, is_enabled};

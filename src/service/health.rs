@@ -17,7 +17,7 @@ use crate::config::{COMPONENTS, Config};
 use crate::driver::Clock;
 use crate::health::dialects::{self, Contributor};
 use crate::health::{
-    Component, Finding, FitnessChange, HealthState, Identity, Levels, MAIL, PassiveChecks, Picture,
+    Component, Finding, FitnessChange, HealthState, Identity, Levels, PassiveChecks, Picture,
     PollBook, Probes, Refresher, Registry, Reporter, STORE, Settings,
 };
 use crate::http::{Give, HealthRoutes};
@@ -25,7 +25,7 @@ use crate::store::Store;
 use crate::telemetry::graphite::ComponentCheck;
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics;
-use engine::model::format_duration;
+use engine::model::{ComponentName, format_duration};
 use engine::{Input, Snapshot};
 
 /// The component that says how the configuration is: whether the newest one is right and in force.
@@ -158,7 +158,7 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
         let (snapshots, inputs) = (needs.snapshots.clone(), needs.inputs.clone());
         let check = mail_probe::check(needs.config.clone(), snapshots, inputs);
         probes
-            .add(&registry, MAIL, &[], mail_probe::PACE, check)
+            .add(&registry, ComponentName::MAIL, &[], mail_probe::PACE, check)
             .map_err(HealthError::Register)?;
     }
     let remembered = component_history::recall(needs.keep);

@@ -209,7 +209,7 @@ fn of_sources(
 
 fn of_source(row: &Row<'_>) -> rusqlite::Result<Option<(SourceName, Change)>> {
     let (source, health) = (
-        text::source(row.get_ref(1)?.as_str()?),
+        SourceName::named(row.get_ref(1)?.as_str()?),
         text::source_health(row.get_ref(2)?.as_str()?),
     );
     let note: String = row.get(3)?;

@@ -190,6 +190,7 @@ fn notified(route: RouteName, subject: &str, value: &str) -> Option<(String, Val
             notified_at: row.told_at,
             reminders: row.reminders,
             digest: row.digest,
+            sent: Vec::new(),
         };
         return entry(&StateKey::Reminder(route), &StateValue::Reminder(state));
     }

@@ -109,7 +109,7 @@ pub(super) fn switch(row: &Row<'_>) -> rusqlite::Result<Option<SwitchRow>> {
 }
 
 pub(super) fn source(row: &Row<'_>) -> rusqlite::Result<Option<SourceRow>> {
-    let source = text::source(row.get_ref(1)?.as_str()?);
+    let source = SourceName::named(row.get_ref(1)?.as_str()?);
     let health = text::source_health(row.get_ref(2)?.as_str()?);
     let note = Private::new(row.get(3)?);
     let parts = time(row, 0)?.zip(source).zip(health);

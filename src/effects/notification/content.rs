@@ -31,6 +31,7 @@ pub fn content(summary: &Summary, presentation: &Presentation) -> Content {
     let writer = Writer {
         clock,
         presentation,
+        open: &summary.problems,
     };
     let foot = words::counts(&summary.counts)
         .into_iter()

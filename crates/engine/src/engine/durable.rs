@@ -152,12 +152,12 @@ impl DurableState {
             }
             Notified::Closing(stub, closing) => {
                 let key = StateKey::Closing(route.clone(), stub.clone());
-                self.put(key, closing.map(StateValue::Closing));
+                self.put(key, closing.clone().map(StateValue::Closing));
                 return Vec::new();
             }
             Notified::ReminderState(state) => {
                 let key = StateKey::Reminder(route.clone());
-                self.set(key, StateValue::Reminder(*state));
+                self.set(key, StateValue::Reminder(state.clone()));
                 return Vec::new();
             }
         };

@@ -163,6 +163,7 @@ impl Alerts {
             since: since.wall(),
             ended: None,
             new: is_news && !self.notified.contains_key(&active_alert.alert),
+            experiment: None,
         });
         let known = self
             .notified
@@ -184,6 +185,7 @@ impl Alerts {
                     since: since.wall(),
                     ended: Some(ended.since(since)),
                     new: true,
+                    experiment: None,
                 }
             });
         open.chain(over).collect()

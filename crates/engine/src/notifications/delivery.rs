@@ -56,6 +56,8 @@ impl InFlight {
     /// What is kept of a message that is not known to have arrived.
     pub(super) fn recall(summary: Arc<Summary>, digest: Option<Timestamp>, now: Moment) -> Self {
         let alerts = summary.alerts.iter().filter(|line| line.ended.is_none());
+        let closings = summary.alerts.iter();
+        let closings = closings.filter_map(|line| Some(line.experiment.as_ref()?.0.clone()));
         Self {
             since: now,
             begun: None,
@@ -63,7 +65,7 @@ impl InFlight {
             alert_states: alerts
                 .filter_map(|line| Some((line.alert.clone()?, now.back_at(line.since))))
                 .collect(),
-            closings: Vec::new(),
+            closings: closings.collect(),
             digest,
             attempt: 0,
             summary,

@@ -18,15 +18,8 @@ impl RouteNotifier {
         for notified in &memory.notified {
             match notified {
                 Notified::Experiment(stub, Some(heard)) if self.route.hears_of(stub) => {
-                    let bad_since = heard.known.bad_since.map(|at| now.back_at(at));
-                    self.notified.insert(
-                        stub.clone(),
-                        Heard {
-                            known: heard.known.clone(),
-                            bad_since,
-                            thread: heard.thread,
-                        },
-                    );
+                    self.notified
+                        .insert(stub.clone(), Heard::recall(heard, now));
                 }
                 Notified::Alert(alert, Some(heard)) if self.route.alerts => {
                     self.alert_states.recall(alert.clone(), heard, now);
@@ -39,7 +32,7 @@ impl RouteNotifier {
                     gone.push(Notified::Unsteady(stub.clone(), Vec::new()));
                 }
                 Notified::Closing(stub, Some(closing)) if self.route.hears_of(stub) => {
-                    self.closing.insert(stub.clone(), *closing);
+                    self.closing.insert(stub.clone(), closing.clone());
                 }
                 Notified::Closing(stub, _) => gone.push(Notified::Closing(stub.clone(), None)),
                 Notified::Experiment(stub, _) => {
@@ -52,6 +45,8 @@ impl RouteNotifier {
                         reminder_state.reminders,
                     );
                     self.last_digest = reminder_state.digest;
+                    let sent = reminder_state.sent.iter().map(|at| now.back_at(*at));
+                    self.budget.recall(self.route.interval, sent);
                 }
             }
         }

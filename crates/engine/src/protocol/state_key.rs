@@ -84,10 +84,7 @@ fn key(text: &str) -> Option<StateKey> {
         "category" if !rest.is_empty() => Some(StateKey::Category(rest.to_owned())),
         "hold" => ResourceName::try_new(rest).ok().map(StateKey::Hold),
         "request" => ResourceName::try_new(rest).ok().map(StateKey::Request),
-        "source" => SourceName::ALL
-            .into_iter()
-            .find(|name| name.as_str() == rest)
-            .map(StateKey::Source),
+        "source" => SourceName::named(rest).map(StateKey::Source),
         "pools" if rest.is_empty() => Some(StateKey::Pools),
         "last" => match rest {
             "summary" => Some(StateKey::Last(Counter::Summary)),

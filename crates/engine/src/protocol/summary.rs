@@ -195,6 +195,9 @@ pub struct AlertLine {
     pub ended: Option<Duration>,
     /// Whether people have not been told this yet.
     pub new: bool,
+    /// The experiment that is not watched any more, and the health that was told last; `None` for all else.
+    #[serde(default)]
+    pub experiment: Option<(Stub, Health)>,
 }
 
 impl fmt::Display for Summary {

@@ -227,11 +227,10 @@ impl Source {
             Link::Connecting | Link::GivenUp => None,
             // It accepts the connection; as long as nothing comes it is mute.
             Link::Open => Some(FaultClass::Theirs),
-            Link::OpenByProxy => Some(FaultClass::Undecided),
             Link::Unreadable(_) | Link::Broken(_) => Some(FaultClass::Ours),
             Link::Failed(failure) => Some(failure.class()),
             Link::Closed(_) if self.was_mute(now) => None,
-            Link::Closed(_) => Some(FaultClass::Undecided),
+            Link::OpenByProxy | Link::Closed(_) => Some(FaultClass::Undecided),
         }
     }
 

@@ -85,6 +85,7 @@ impl RouteNotifier {
         at_rest(self)
             && at_rest(other)
             && knows_the_same
+            && self.closing.keys().eq(other.closing.keys())
             && self.alert_states.is_level_with(&other.alert_states)
     }
 
@@ -101,7 +102,7 @@ impl RouteNotifier {
         });
         let closing = self.closing.iter();
         let closing =
-            closing.map(|(stub, closing)| Notified::Closing(stub.clone(), Some(*closing)));
+            closing.map(|(stub, closing)| Notified::Closing(stub.clone(), Some(closing.clone())));
         experiments
             .chain(unsteady)
             .chain(closing)
@@ -154,6 +155,7 @@ impl RouteNotifier {
             notified_at: self.notified_at.unwrap_or(now).wall(),
             reminders: self.reminders,
             digest: self.last_digest(),
+            sent: self.budget.sent().map(Moment::wall).collect(),
         }
     }
 
