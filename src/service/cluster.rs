@@ -16,7 +16,7 @@ use crate::cluster::{
     self, Ends, Etcd, Fence, Membership, Peer, ResignSender, Sharing, View, membership,
 };
 use crate::config::{ClusterSettings, Config};
-use crate::effects::book::WriteWindow;
+use crate::effects::Window;
 use crate::health::{Finding, Reporter, State};
 use crate::http::{ClusterState, PassedOn, Returned};
 use crate::telemetry::metrics::ClusterFigures;
@@ -60,8 +60,8 @@ impl Links {
         self.fence.left()
     }
 
-    /// For how long this replica may still write to book.
-    pub(super) fn window(&self) -> WriteWindow {
+    /// For how long this replica may still act outwardly.
+    pub(super) fn window(&self) -> Window {
         let fence = self.fence.clone();
         Arc::new(move || fence.left())
     }

@@ -64,7 +64,7 @@ async fn say(links: &Links, view: &View, config: &ConfigWatch) {
     let mailer = mailer.with_presentation(presentation);
     let reached = BTreeSet::new();
     let mailing = mailer.circulate(&circular, &reached);
-    match while_open(|| links.left(), mailing).await {
+    match while_open(Some(&links.window()), mailing).await {
         Some(Ok(Circulated { pending: None, .. })) => {
             tracing::info!("mailed that etcd is away, before the lease ends");
         }

@@ -16,7 +16,7 @@ use crate::driver::TELL_QUEUE;
 use crate::effects::deadman::{self, DeadManView};
 use crate::effects::mail::{Mailer, MailerError, Recipients};
 use crate::effects::webhook::{self, Webhook};
-use crate::effects::{self, channels};
+use crate::effects::{self, Window, channels, while_open};
 use crate::health::{Finding, Reporter, State};
 use crate::store::{Store, StoreState};
 use engine::model::Visibility;
@@ -29,11 +29,14 @@ pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
     config.mail.as_ref().map(of).transpose()
 }
 
+/// Where outcomes go, and for how long this replica may notify.
+type Outward<'a> = (&'a mpsc::Sender<Input>, Option<Window>);
+
 /// Starts mail. Whether it is on may change with the configuration.
 pub(super) fn start_mail(
     config: ConfigWatch,
     parts: &mut TaskSet,
-    inputs: &mpsc::Sender<Input>,
+    (inputs, window): Outward<'_>,
     stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Notification>, ServiceError> {
     mailer(&config.borrow()).map_err(ServiceError::Mail)?;
@@ -46,7 +49,7 @@ pub(super) fn start_mail(
     };
     parts.spawn(
         "mail",
-        effects::mail::run(current, queue, inputs.clone(), stop.clone()),
+        effects::mail::run(current, queue, inputs.clone(), window, stop.clone()),
     );
     Ok(mails)
 }
@@ -56,7 +59,7 @@ pub(super) fn start_webhooks(
     config: ConfigWatch,
     http: Http,
     parts: &mut TaskSet,
-    inputs: &mpsc::Sender<Input>,
+    (inputs, window): Outward<'_>,
     stop: &CancellationToken,
 ) -> mpsc::Sender<Notification> {
     let (summaries, queue) = mpsc::channel(TELL_QUEUE);
@@ -67,7 +70,7 @@ pub(super) fn start_webhooks(
     };
     parts.spawn(
         "webhooks",
-        webhook::run(current, queue, inputs.clone(), stop.clone()),
+        webhook::run(current, queue, inputs.clone(), window, stop.clone()),
     );
     summaries
 }
@@ -76,6 +79,7 @@ pub(super) fn start_webhooks(
 pub(super) fn start_repeats(
     config: ConfigWatch,
     (http, snapshots): (Http, watch::Receiver<Arc<Snapshot>>),
+    window: Option<Window>,
     parts: &mut TaskSet,
     stop: &CancellationToken,
 ) {
@@ -91,7 +95,8 @@ pub(super) fn start_repeats(
             );
             let presentation = presentation(&config);
             for webhook in Webhook::all(&config.telling, &http, &presentation) {
-                repeat(&webhook, &snapshot).await;
+                // Where this replica leads no more, the next leader repeats them.
+                while_open(window.as_ref(), repeat(&webhook, &snapshot)).await;
             }
         }
     };

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::task_set::TaskSet;
 use crate::config::PublicationSettings;
+use crate::effects::Window;
 use crate::effects::publish::{self, AGENT, Changes, Entry, IsWanted, Links, key_of};
 use crate::health::dialects::{Published, published};
 use crate::health::{Finding, HealthState, Reporter, State};
@@ -16,7 +17,7 @@ use engine::{Role, Snapshot};
 pub(super) fn start(
     publication: Option<(&PublicationSettings, Reporter)>,
     (health_state, snapshots): (&HealthState, watch::Receiver<Arc<Snapshot>>),
-    is_clustered: bool,
+    window: Option<Window>,
     parts: &mut TaskSet,
     stop: &CancellationToken,
 ) {
@@ -27,7 +28,7 @@ pub(super) fn start(
     let links = Links {
         entries: Box::new(move |is_wanted| entries(&pictures, is_wanted)),
         leads: Box::new(move || roles.borrow().role == Role::Leader),
-        has_others: is_clustered,
+        window,
         report: Box::new(move |outcome| {
             reporter.report(outcome.map_or_else(
                 |why| Finding::new(State::Warn, format!("the status is not published: {why}")),

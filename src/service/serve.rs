@@ -89,8 +89,8 @@ fn start(
 
     let cluster = cluster::start(&config, &inputs, &mut parts, stop)?;
     let (membership, links) = cluster.map(cluster::Cluster::parts).unzip();
-    let to_book = to_book(&config, &driver, links.as_ref());
-    let outlets = outlets::start(&followed, &http, &mut parts, &inputs, to_book, stop)?;
+    let gate = gate(&config, &driver, links.as_ref());
+    let outlets = outlets::start(&followed, &http, &mut parts, &inputs, gate, stop)?;
     let needs = health::HealthDeps {
         config: &followed,
         clock: driver.clock,
@@ -144,16 +144,12 @@ fn start(
     Ok((parts, health_state))
 }
 
-/// What stands between a switch and book: the window of the lease in a cluster, a book of its own in shadow.
-fn to_book(
-    config: &Config,
-    driver: &DriverSetup,
-    links: Option<&cluster::Links>,
-) -> outlets::ToBook {
+/// What stands between an effect and the rest of the world: the window of the lease in a cluster, a book of its own in shadow.
+fn gate(config: &Config, driver: &DriverSetup, links: Option<&cluster::Links>) -> outlets::Gate {
     let window = links.map(cluster::Links::window);
     let own_book = || shadow::book(driver.store.clone(), driver.pictures.clone());
     let shadow = config.shadow.then(own_book);
-    outlets::ToBook { window, shadow }
+    outlets::Gate { window, shadow }
 }
 
 /// Starts what shows others how labwatch is, besides its answers (alerts that last, the heartbeat, the cluster, the publication), and
@@ -168,7 +164,8 @@ fn start_signs(
     let (config, pictures) = (Arc::clone(&followed.borrow()), driver.pictures.clone());
     let lasting = (http.clone(), pictures.clone());
     if !config.shadow {
-        notifications::start_repeats(followed.clone(), lasting, parts, stop);
+        let window = links.map(cluster::Links::window);
+        notifications::start_repeats(followed.clone(), lasting, window, parts, stop);
     }
     let heartbeat = notifications::Heartbeat {
         http,
@@ -180,7 +177,8 @@ fn start_signs(
     cluster::report(links, reporters.cluster, parts, stop);
     let publication = config.publication.as_ref().zip(reporters.publish);
     let shown = (health_state, pictures);
-    publication::start(publication, shown, links.is_some(), parts, stop);
+    let window = links.map(cluster::Links::window);
+    publication::start(publication, shown, window, parts, stop);
     let policy = config.policy.as_ref().zip(reporters.policy);
     let overlay = policy::start(policy, driver, parts, stop);
     (reporters.configuration, overlay)

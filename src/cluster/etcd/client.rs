@@ -10,8 +10,7 @@ use super::super::commit::{Operation, transactions};
 use super::super::map::{StateMap, difference};
 use super::super::membership::Share;
 use super::super::view::Peer;
-use super::{ANSWER_WITHIN, Fault, connect, within};
-use crate::clients::etcd::packed;
+use crate::clients::etcd::{ANSWER_WITHIN, Fault, connect, packed, within};
 use crate::config::ClusterSettings;
 use engine::State;
 

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::{Window, while_open};
 use crate::config::{PublicationSettings, PublishTo};
 use engine::Snapshot;
 pub use key::{AGENT, key_of};
@@ -51,8 +52,8 @@ pub struct Links {
     pub entries: Box<dyn Fn(IsWanted<'_>) -> Vec<Entry> + Send>,
     /// Whether this replica publishes.
     pub leads: Box<dyn Fn() -> bool + Send>,
-    /// Whether another replica goes on when this one ends.
-    pub has_others: bool,
+    /// For how long this replica may publish, where another one goes on then; `None`: it is the only one.
+    pub window: Option<Window>,
     /// Is told after each write how it went: why not, where it went wrong.
     pub report: Box<dyn Fn(Result<(), String>) + Send>,
     /// Show that there may be something new.
@@ -160,7 +161,7 @@ pub async fn run(settings: PublicationSettings, links: Links, stop: Cancellation
             () = sleep_until(wake_at) => {}
         }
     }
-    target.end(publisher.links.has_others).await;
+    target.end(publisher.links.window.is_some()).await;
 }
 
 impl Publisher {
@@ -180,15 +181,19 @@ impl Publisher {
         self.retry_at.unwrap_or(self.heartbeat_at)
     }
 
+    /// Leaves it to the leader.
+    async fn follow(&mut self, target: &mut Target) {
+        self.written = None;
+        if std::mem::take(&mut self.has_published) {
+            target.end(true).await;
+        }
+        self.retry_at = Some(Instant::now() + FIRST_RETRY);
+    }
+
     /// Writes what is due.
     async fn turn(&mut self, target: &mut Target) {
         if !(self.links.leads)() {
-            self.written = None;
-            if std::mem::take(&mut self.has_published) {
-                target.end(true).await;
-            }
-            self.retry_at = Some(Instant::now() + FIRST_RETRY);
-            return;
+            return self.follow(target).await;
         }
         let is_heartbeat = Instant::now() >= self.heartbeat_at;
         let written = self.written.as_ref();
@@ -203,7 +208,10 @@ impl Publisher {
             return;
         };
         self.has_published = true;
-        let outcome = target.write(batch).await;
+        let written = while_open(self.links.window.as_ref(), target.write(batch)).await;
+        let Some(outcome) = written else {
+            return self.follow(target).await;
+        };
         let now = Instant::now();
         if let Err(why) = &outcome {
             tracing::debug!(why, "the status is not published, it is tried again");

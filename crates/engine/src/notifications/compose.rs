@@ -70,6 +70,7 @@ impl RouteNotifier {
             closings,
             digest,
             attempt: 0,
+            finish_by: None,
         });
         Notification {
             summary,

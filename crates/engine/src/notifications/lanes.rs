@@ -36,7 +36,7 @@ impl Notifications {
             }
         };
         self.told_changed |= !notified.is_empty();
-        self.keep_waiting(id);
+        self.keep_waiting(id, now);
         self.join_lanes();
         Some((name, notified))
     }
@@ -133,9 +133,9 @@ impl Notifications {
     }
 
     /// Takes note of the wait of a message that failed, where it is.
-    fn keep_waiting(&mut self, id: u64) {
+    fn keep_waiting(&mut self, id: u64, now: Moment) {
         let waiting = self.notifiers.iter().find_map(|notifier| {
-            let (waits, until) = notifier.waits()?;
+            let (waits, until) = notifier.waits(now)?;
             (waits == id).then(|| (notifier.name.clone(), until.wall()))
         });
         if let Some((lane, until)) = waiting {

@@ -160,7 +160,7 @@ impl RouteNotifier {
         self.pending.is_empty()
             && self.closing.is_empty()
             && self.alert_states.is_idle()
-            && self.delivery.is_idle()
+            && self.delivery.is_idle(now)
             && !is_past(self.reminder_at())
             && !is_past(self.digest_at(now))
     }
@@ -307,7 +307,8 @@ impl RouteNotifier {
             .min();
         // What is known by half says soon whether a message that failed still holds.
         let mut pending = self.pending.iter();
-        let is_in_doubt = self.delivery.failed().is_some()
+        let failed = self.delivery.failed();
+        let is_in_doubt = failed.is_some_and(|failed| !failed.comes_first(now))
             && pending.any(|(stub, pending)| context.is_half_known(stub, pending));
         if is_in_doubt || !self.delivery.may_send(now) {
             return None;

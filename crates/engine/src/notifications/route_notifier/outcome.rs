@@ -66,12 +66,11 @@ impl RouteNotifier {
         }
     }
 
-    /// Until when the message that failed waits, and its number.
-    pub(in crate::notifications) fn waits(&self) -> Option<(u64, Moment)> {
-        Some((
-            self.delivery.failed()?.summary.id,
-            self.delivery.retry_at()?,
-        ))
+    /// Until when the message that failed waits, and its number. Of one that comes first nothing is kept: so it does after one more restart.
+    pub(in crate::notifications) fn waits(&self, now: Moment) -> Option<(u64, Moment)> {
+        let failed = self.delivery.failed()?;
+        let is_kept = self.is_lane() || !failed.comes_first(now);
+        is_kept.then_some((failed.summary.id, self.delivery.retry_at()?))
     }
 
     /// Whether nothing is to be sent, and both know the same.
