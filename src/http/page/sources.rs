@@ -118,7 +118,7 @@ fn pace_words(pace: Duration) -> String {
 fn link(link: &Link, reader: Visibility) -> String {
     match link {
         Link::Connecting => "connecting".to_owned(),
-        Link::Open => "open".to_owned(),
+        Link::Open | Link::OpenByProxy => "open".to_owned(),
         Link::Unreadable(why) if reader.is_full() => {
             format!("open, and what comes cannot be read: {}", clip(why))
         }

@@ -17,6 +17,8 @@ pub(crate) struct LastSeen {
     pub(crate) report: u64,
     /// Where it stands in that report.
     pub(crate) entry: usize,
+    /// Of how many entries of that report no topic could be read.
+    pub(crate) nameless: usize,
     /// Its last connection, kept when it is gone.
     pub(crate) last: Option<Arc<LastConnection>>,
 }
@@ -27,6 +29,7 @@ impl LastSeen {
             presence: Presence::Never { since: now },
             report: 0,
             entry: 0,
+            nameless: 0,
             last: None,
         }
     }
@@ -56,6 +59,12 @@ impl LastSeen {
             }
         }
         true
+    }
+
+    /// Whether report number `newest` may have it in one of its `nameless` entries: it is not in it by name, and was when there were fewer.
+    pub(crate) fn may_be_nameless(&self, newest: u64, nameless: usize) -> bool {
+        let was_there = matches!(self.presence, Presence::Newest { .. });
+        was_there && self.report != newest && self.nameless < nameless
     }
 
     /// Where its connection comes from, or last came from, as proxies wrote it.
