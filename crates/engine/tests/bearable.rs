@@ -465,6 +465,49 @@ fn an_advice_rests_on_what_jump_reported_since_the_loss() {
     }
 }
 
+/// The clock was ahead when messages were sent: after a restart with the right one, they hold back nothing.
+#[test]
+fn messages_of_a_clock_that_was_ahead_use_up_no_budget() {
+    let mut world = World::new();
+    world.set_clock("2031-01-10T07:00:00Z");
+    for stub in STUBS {
+        world.lose(&[stub]);
+        world.run(30);
+    }
+    world.set_clock("2026-01-10T07:02:00Z");
+    world.restart();
+    let begin = world.now;
+    world.mailboxes.clear();
+    world.regain(&STUBS);
+    world.run(60);
+    let messages = world.messages(ANN, begin);
+    assert!(
+        messages.len() == 1 && messages[0].1.contains("pend00 ok"),
+        "{messages:#?}"
+    );
+}
+
+/// labwatch starts while power comes back: relay's first report comes before jump's, and what jump knew before the start is old.
+#[test]
+fn a_return_at_a_start_is_one_message() {
+    for behind in [0, 1_000, 4_900] {
+        let mut world = World::new();
+        world.jump_behind = Duration::from_millis(behind);
+        world.lose(&["pend00"]);
+        world.run(600);
+        world.mailboxes.clear();
+        world.regain(&["pend00"]);
+        world.restart();
+        let begin = world.now;
+        world.run(120);
+        let messages = world.messages(ANN, begin);
+        assert!(
+            messages.len() == 1 && messages[0].1.starts_with("pend00 ok after "),
+            "{behind}: {messages:#?}"
+        );
+    }
+}
+
 /// How often a route is notified in the worst hour.
 fn worst_hour(world: &World) -> usize {
     let times: Vec<Moment> = world

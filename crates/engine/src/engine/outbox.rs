@@ -99,13 +99,18 @@ pub(super) fn cross_out(
     superseded
 }
 
-/// A message waits to be tried again, for those of this lane.
-pub(super) fn wait(state: &mut DurableState, id: u64, lane: &RouteName, until: Timestamp) {
+/// A message waits to be tried again, for those of this lane; until `not_before` also across a restart.
+pub(super) fn wait(
+    state: &mut DurableState,
+    id: u64,
+    lane: &RouteName,
+    not_before: Option<Timestamp>,
+) {
     let key = StateKey::Outbox(id);
     if let Some(StateValue::Outbox(entry)) = state.map().get(&key) {
         let entry = OutboxEntry {
             route: lane.clone(),
-            not_before: Some(until),
+            not_before,
             ..entry.clone()
         };
         state.set(key, StateValue::Outbox(entry));

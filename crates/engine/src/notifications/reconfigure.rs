@@ -44,7 +44,9 @@ impl RouteNotifier {
                         reminder_state.reminders,
                     );
                     self.last_digest = reminder_state.digest;
-                    let sent = reminder_state.sent.iter().map(|at| now.back_at(*at));
+                    // What lies ahead comes from a clock that was wrong.
+                    let sent = reminder_state.sent.iter().filter(|at| **at <= now.wall());
+                    let sent = sent.map(|at| now.back_at(*at));
                     self.budget.recall(self.route.interval, sent);
                 }
             }

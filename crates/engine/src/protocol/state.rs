@@ -232,7 +232,7 @@ pub struct OutboxEntry {
     /// The time for which the digest was due, where it is one.
     #[serde(default)]
     pub digest: Option<Timestamp>,
-    /// Before this time it is not tried again.
+    /// Before this time it is not tried again, where it may have arrived.
     #[serde(default)]
     pub not_before: Option<Timestamp>,
 }
