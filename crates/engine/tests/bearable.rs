@@ -153,6 +153,55 @@ fn an_experiment_that_comes_and_goes_is_told_as_unsteady_once_and_when_it_holds(
     }
 }
 
+/// The same for a remote login that comes and goes, until students cannot use the experiment: that is told at once.
+#[test]
+fn a_loss_that_comes_and_goes_is_told_as_unsteady_and_holds_back_nothing_else() {
+    for (lost, found) in [(600, 600), (3_600, 1_800)] {
+        let mut world = World::of(&["pend00"]);
+        let begin = world.now;
+        while world.now.since(begin) < Duration::from_secs(12 * 3_600) {
+            world.unreachable.insert("pend00");
+            world.run(lost);
+            world.unreachable.clear();
+            world.run(found);
+        }
+        let messages = world.messages(ANN, begin);
+        let unsteady = messages
+            .iter()
+            .filter(|(_, text)| text.contains("degraded (unsteady, 4 times)"));
+        assert!(
+            messages.len() <= 8 && unsteady.count() == 1,
+            "{lost}/{found}: {messages:#?}"
+        );
+        let power_cut = world.now;
+        world.lose(&["pend00"]);
+        world.run(60);
+        world.regain(&["pend00"]);
+        world.run(60);
+        let at_once: Vec<String> = world.messages(ANN, begin)[messages.len()..]
+            .iter()
+            .map(|(_, text)| text.clone())
+            .collect();
+        assert_eq!(at_once.len(), 2, "{at_once:#?}");
+        assert!(
+            at_once[0] == "pend00 down" && at_once[1].starts_with("pend00 ok after "),
+            "{at_once:#?}"
+        );
+        world.run(3 * 3_600);
+        let after = world.messages(ANN, power_cut);
+        assert!(after.len() <= messages.len() + 3, "{after:#?}");
+        let later = world.now;
+        world.mailboxes.clear();
+        world.unreachable.insert("pend00");
+        world.run(60);
+        assert_eq!(
+            world.messages(ANN, later).len(),
+            1,
+            "it has held, and counts anew"
+        );
+    }
+}
+
 #[test]
 fn an_unsteady_experiment_stays_so_across_a_restart_and_may_hold_as_down() {
     let mut world = World::of(&["pend00"]);

@@ -110,6 +110,7 @@ impl RouteNotifier {
         let unsteady = unsteady.filter(|stub| !route.hears_of(stub));
         gone.extend(unsteady.map(|stub| Notified::Unsteady(stub.clone(), Vec::new())));
         self.unsteady.retain(|stub| route.hears_of(stub));
+        self.losses.retain(|stub| route.hears_of(stub));
         let closing = self.closing.keys().filter(|stub| !route.hears_of(stub));
         gone.extend(closing.map(|stub| Notified::Closing(stub.clone(), None)));
         self.closing.retain(|stub, _| route.hears_of(stub));
