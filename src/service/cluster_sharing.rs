@@ -10,8 +10,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use super::TaskSet;
 use super::cluster::Links;
+use super::task_set::TaskSet;
 use crate::cluster::{Share, Sharing};
 use crate::http::Authenticator;
 use crate::http::auth::{Revocations, is_over};

@@ -208,3 +208,9 @@ fn why(text: &str) -> Option<Why> {
             .or_else(|| of("outage: ").map(Why::Outage)),
     }
 }
+
+/// A count or an id that is never below zero.
+pub(super) fn unsigned(row: &rusqlite::Row<'_>) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(0)
+        .map(|number| u64::try_from(number).unwrap_or(0))
+}

@@ -13,7 +13,7 @@ use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 
-use super::{Message, Size, below};
+use super::message::{Message, Request, Size, below};
 use crate::config::HttpTarget;
 use crate::effects::notification::{Presentation, one_line, page_of, words};
 use engine::model::{Health, RouteName, Stub};
@@ -180,7 +180,7 @@ pub(super) fn still_firing(
     route: &RouteName,
     snapshot: &Snapshot,
     presentation: &Presentation,
-) -> Result<Option<super::Request>, String> {
+) -> Result<Option<Request>, String> {
     let now = snapshot.at;
     let told = snapshot.notified.iter().filter(|told| told.route == *route);
     let bad = told.filter(|told| told.health.is_bad());
@@ -200,7 +200,7 @@ pub(super) fn still_firing(
     if alerts.is_empty() {
         return Ok(None);
     }
-    Ok(Some(super::Request {
+    Ok(Some(Request {
         method: Method::POST,
         url: address(target)?,
         with_token: true,

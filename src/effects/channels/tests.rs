@@ -13,6 +13,7 @@ use engine::{
     Summary, Thread,
 };
 use jiff::Timestamp;
+use reqwest::Method;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;

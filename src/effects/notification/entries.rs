@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use engine::model::Health;
-use engine::{AlertLine, Line, matches};
-
 use super::bookings::needed;
 use super::groups::{Group, groups};
 use super::names::names;
+use super::parts::{Entry, Presentation};
 use super::words::{self, Clock, clip, sentence};
-use super::{Entry, Presentation};
+use engine::model::Health;
+use engine::{AlertLine, Line, matches};
 
 /// The longest sentence that comes from elsewhere, in characters.
 pub(super) const MAX_TEXT_CHARS: usize = 600;

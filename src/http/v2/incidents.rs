@@ -14,7 +14,7 @@ use super::time::Timestamp;
 use super::words::IncidentKind;
 use crate::http::auth::Viewer;
 use crate::http::error::ApiError;
-use crate::http::state::Served;
+use crate::http::served::Served;
 use crate::store::{self, Range, Subject};
 use engine::model::{SourceName, Stub, Visibility};
 

@@ -10,9 +10,10 @@ use crate::model::{ResourceName, RouteName, SourceHealth, Stub};
 use crate::protocol::audience::Lane;
 use crate::protocol::effect::Step;
 use crate::protocol::event::Event;
+use crate::protocol::notified::Notified;
 use crate::protocol::record::Record;
 use crate::protocol::state::{
-    Counter, ExperimentState, Notified, State, StateChange, StateKey, StateValue, Subject,
+    Counter, ExperimentState, State, StateChange, StateKey, StateValue, Subject,
 };
 use crate::suppressions::{SuppressionEntry, SuppressionId};
 
@@ -81,10 +82,7 @@ impl DurableState {
                 lane,
                 until,
                 may_have_arrived,
-            } => {
-                let not_before = may_have_arrived.then_some(*until);
-                outbox::wait(self, *id, lane, not_before);
-            }
+            } => outbox::wait(self, *id, lane, *until, *may_have_arrived),
             Record::Suppression { id, entry } => self.suppression(*id, entry),
             Record::SuppressionEnded(ended) => {
                 self.remove(&suppression_key(ended.id, &ended.entry));

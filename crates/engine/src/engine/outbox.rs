@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use super::durable::DurableState;
 use crate::model::{RouteName, Stub};
+use crate::protocol::alert::Alert;
 use crate::protocol::audience::Notification;
 use crate::protocol::state::{
-    Alert, OutboxEntry, OutboxNews, StateKey, StateValue, Subject, UnconfirmedAlert,
+    OutboxEntry, OutboxNews, StateKey, StateValue, Subject, UnconfirmedAlert,
 };
 
 /// The longest message that is kept as it is, in lines: an entry of the state has to fit into a request to etcd (1.5 MiB). After a restart
@@ -99,18 +100,20 @@ pub(super) fn cross_out(
     superseded
 }
 
-/// A message waits to be tried again, for those of this lane; until `not_before` also across a restart.
+/// A message waits to be tried again, for those of this lane.
 pub(super) fn wait(
     state: &mut DurableState,
     id: u64,
     lane: &RouteName,
-    not_before: Option<Timestamp>,
+    until: Timestamp,
+    may_have_arrived: bool,
 ) {
     let key = StateKey::Outbox(id);
     if let Some(StateValue::Outbox(entry)) = state.map().get(&key) {
         let entry = OutboxEntry {
             route: lane.clone(),
-            not_before,
+            not_before: Some(until),
+            may_have_arrived,
             ..entry.clone()
         };
         state.set(key, StateValue::Outbox(entry));
@@ -160,6 +163,7 @@ fn entry(notification: &Notification, at: Timestamp) -> OutboxEntry {
         message: (lines <= KEPT_LINES).then(|| Arc::clone(summary)),
         digest: notification.digest,
         not_before: None,
+        may_have_arrived: false,
     }
 }
 

@@ -2,13 +2,14 @@
 
 use crate::model::{Moment, Stub};
 use crate::notifications::route_notifier::{Heard, RouteNotifier};
-use crate::protocol::state::{self, Closing, Notified};
+use crate::protocol::notified::{self, Closing, Notified};
+
 use crate::protocol::summary::AlertLine;
 
 impl Closing {
     pub(super) fn of(heard: &Heard, now: Moment) -> Self {
         Self {
-            heard: Some(state::Heard {
+            heard: Some(notified::Heard {
                 known: heard.known.clone(),
                 thread: heard.thread,
             }),

@@ -8,8 +8,8 @@ use super::{Notifications, to_keep};
 use crate::model::{Moment, RouteName};
 use crate::protocol::audience::{Audience, Delivered, Lane, Recipient, Unreached};
 use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
+use crate::protocol::notified::Notified;
 use crate::protocol::record::Record;
-use crate::protocol::state::Notified;
 
 /// The most lanes of a route. With more, recipients of different lanes are put together, and may be told something twice.
 const MAX_LANES: u32 = 4;
@@ -36,7 +36,7 @@ impl Notifications {
             }
         };
         self.told_changed |= !notified.is_empty();
-        self.keep_waiting(id);
+        self.keep_waiting(id, now);
         self.join_lanes();
         Some((name, notified))
     }
@@ -133,9 +133,9 @@ impl Notifications {
     }
 
     /// Takes note of the wait of a message that failed, where it is.
-    fn keep_waiting(&mut self, id: u64) {
+    fn keep_waiting(&mut self, id: u64, now: Moment) {
         let waiting = self.notifiers.iter().find_map(|notifier| {
-            let (waits, until) = notifier.waits()?;
+            let (waits, until) = notifier.waits(now)?;
             let may_have_arrived = notifier.delivery.may_have_arrived();
             (waits == id).then(|| Record::Waiting {
                 id,

@@ -8,9 +8,9 @@ use jiff::tz::TimeZone;
 
 use crate::groups::KnownComponent;
 use crate::model::{ComponentName, SourceName, Visibility, spell_time_in};
+use crate::protocol::alert::Alert;
 use crate::protocol::category::{ComponentHealth, Fitness};
-use crate::protocol::snapshot::RouteView;
-use crate::protocol::state::Alert;
+use crate::protocol::route_view::RouteView;
 use crate::protocol::summary::AlertLine;
 
 /// So many attempts in a row must fail before other routes are notified of it: a server that was busy once is no news.
@@ -112,7 +112,7 @@ mod tests {
     use crate::model::{CallError, Moment, RouteName};
     use crate::notifications::route::Channel;
     use crate::protocol::audience::Recipient;
-    use crate::protocol::snapshot::UnreachedView;
+    use crate::protocol::route_view::UnreachedView;
 
     #[test]
     fn what_fails_and_who_is_not_reached_is_said() {

@@ -18,9 +18,11 @@ use crate::notifications::digest::Digests;
 use crate::notifications::pending::{PARTS_FOLLOW_WITHIN, Pending};
 use crate::notifications::route::Route;
 use crate::notifications::unsteady::Unsteady;
+use crate::protocol::alert::Alert;
 use crate::protocol::audience::{Audience, Notification, Recipient};
 use crate::protocol::message_id::MessageId;
-use crate::protocol::state::{self, Alert, Closing, Known, MailThread, Notified, ReminderState};
+use crate::protocol::notified::{self, Closing, Notified};
+use crate::protocol::state::{Known, MailThread, ReminderState};
 
 pub(super) use outcome::not_reached;
 
@@ -51,7 +53,7 @@ pub(super) struct Heard {
 
 impl Heard {
     /// Takes up what is kept of it.
-    pub(super) fn recall(heard: &state::Heard, now: Moment) -> Self {
+    pub(super) fn recall(heard: &notified::Heard, now: Moment) -> Self {
         Self {
             known: heard.known.clone(),
             bad_since: heard.known.bad_since.map(|at| now.back_at(at)),
@@ -161,7 +163,7 @@ impl RouteNotifier {
         self.pending.is_empty()
             && self.closing.is_empty()
             && self.alert_states.is_idle()
-            && self.delivery.is_idle()
+            && self.delivery.is_idle(now)
             && !is_past(self.reminder_at())
             && !is_past(self.digest_at(now))
     }
@@ -317,7 +319,8 @@ impl RouteNotifier {
             .min();
         // What is known by half says soon whether a message that failed still holds.
         let mut pending = self.pending.iter();
-        let is_in_doubt = self.delivery.failed().is_some()
+        let failed = self.delivery.failed();
+        let is_in_doubt = failed.is_some_and(|failed| !failed.comes_first(now))
             && pending.any(|(stub, pending)| context.is_half_known(stub, pending));
         if is_in_doubt || !self.delivery.may_send(now) {
             return None;

@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::groups::booking_history::Booked;
 use crate::groups::holds::Hold;
 use crate::model::{Health, JumpHealth, ResourceName, RouteName, SourceName, Stub};
-pub use crate::protocol::alert::Alert;
+use crate::protocol::alert::Alert;
 use crate::protocol::audience::Lane;
 use crate::protocol::category::CategoryState;
 use crate::protocol::command::ManualOverride;
 use crate::protocol::event::{Event, Issue};
 use crate::protocol::kept_message;
 use crate::protocol::message_id::MessageId;
-pub use crate::protocol::notified::{Closing, Heard, Notified, NotifiedAlert};
+use crate::protocol::notified::{Closing, Heard, NotifiedAlert};
 use crate::protocol::summary::Summary;
 use crate::suppressions::{
     Acknowledgement, Maintenance, Silence, Subject as Acknowledged, SuppressionId,
@@ -232,9 +232,12 @@ pub struct OutboxEntry {
     /// The time for which the digest was due, where it is one.
     #[serde(default)]
     pub digest: Option<Timestamp>,
-    /// Before this time it is not tried again, where it may have arrived.
+    /// When it is tried again, where an attempt has failed.
     #[serde(default)]
     pub not_before: Option<Timestamp>,
+    /// Whether that attempt may have arrived all the same: then it waits until that time also across a restart.
+    #[serde(default)]
+    pub may_have_arrived: bool,
 }
 
 /// An experiment that was news in a summary.

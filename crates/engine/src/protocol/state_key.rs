@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::model::{ResourceName, RouteName, SourceName, Stub};
-use crate::protocol::state::{Alert, Counter, StateKey, Subject};
+use crate::protocol::alert::Alert;
+use crate::protocol::state::{Counter, StateKey, Subject};
 use crate::suppressions::{Subject as Acknowledged, SuppressionId};
 
 impl fmt::Display for StateKey {

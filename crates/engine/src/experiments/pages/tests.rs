@@ -125,6 +125,7 @@ fn every_outcome_of_two_checks_in_a_row() {
         (failed(CallError::NameLookup(words())), (Unknown, None), false),
         (failed(CallError::NoRoute(words())), (Unknown, None), false),
         (failed(CallError::Tls(words())), (Unknown, None), false),
+        (failed(CallError::Certificate(words())), fails(NoAnswer), false),
         (failed(CallError::Proxy(words())), (Unknown, None), false),
         (failed(CallError::Protocol(words())), (Unknown, None), false),
         (failed(CallError::Busy), (Unknown, None), false),
