@@ -243,6 +243,7 @@ fn outbox(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
             message: None,
             digest: None,
             not_before: None,
+            may_have_arrived: false,
         });
         entry(&StateKey::Outbox(id), &value)
     }))

@@ -912,6 +912,7 @@ fn a_file_that_is_removed_while_it_is_used_loses_only_the_past() {
         message: None,
         digest: None,
         not_before: None,
+        may_have_arrived: false,
     };
     let SuppressionEntry::Silence(kept) = silence.clone() else {
         panic!("{silence:?}")

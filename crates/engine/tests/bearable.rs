@@ -153,6 +153,55 @@ fn an_experiment_that_comes_and_goes_is_told_as_unsteady_once_and_when_it_holds(
     }
 }
 
+/// The same for a remote login that comes and goes, until students cannot use the experiment: that is told at once.
+#[test]
+fn a_loss_that_comes_and_goes_is_told_as_unsteady_and_holds_back_nothing_else() {
+    for (lost, found) in [(600, 600), (3_600, 1_800)] {
+        let mut world = World::of(&["pend00"]);
+        let begin = world.now;
+        while world.now.since(begin) < Duration::from_secs(12 * 3_600) {
+            world.unreachable.insert("pend00");
+            world.run(lost);
+            world.unreachable.clear();
+            world.run(found);
+        }
+        let messages = world.messages(ANN, begin);
+        let unsteady = messages
+            .iter()
+            .filter(|(_, text)| text.contains("degraded (unsteady, 4 times)"));
+        assert!(
+            messages.len() <= 8 && unsteady.count() == 1,
+            "{lost}/{found}: {messages:#?}"
+        );
+        let power_cut = world.now;
+        world.lose(&["pend00"]);
+        world.run(60);
+        world.regain(&["pend00"]);
+        world.run(60);
+        let at_once: Vec<String> = world.messages(ANN, begin)[messages.len()..]
+            .iter()
+            .map(|(_, text)| text.clone())
+            .collect();
+        assert_eq!(at_once.len(), 2, "{at_once:#?}");
+        assert!(
+            at_once[0] == "pend00 down" && at_once[1].starts_with("pend00 ok after "),
+            "{at_once:#?}"
+        );
+        world.run(3 * 3_600);
+        let after = world.messages(ANN, power_cut);
+        assert!(after.len() <= messages.len() + 3, "{after:#?}");
+        let later = world.now;
+        world.mailboxes.clear();
+        world.unreachable.insert("pend00");
+        world.run(60);
+        assert_eq!(
+            world.messages(ANN, later).len(),
+            1,
+            "it has held, and counts anew"
+        );
+    }
+}
+
 #[test]
 fn an_unsteady_experiment_stays_so_across_a_restart_and_may_hold_as_down() {
     let mut world = World::of(&["pend00"]);
@@ -462,6 +511,49 @@ fn an_advice_rests_on_what_jump_reported_since_the_loss() {
                 "{behind} {quick}: {advice} {messages:#?}"
             );
         }
+    }
+}
+
+/// The clock was ahead when messages were sent: after a restart with the right one, they hold back nothing.
+#[test]
+fn messages_of_a_clock_that_was_ahead_use_up_no_budget() {
+    let mut world = World::new();
+    world.set_clock("2031-01-10T07:00:00Z");
+    for stub in STUBS {
+        world.lose(&[stub]);
+        world.run(30);
+    }
+    world.set_clock("2026-01-10T07:02:00Z");
+    world.restart();
+    let begin = world.now;
+    world.mailboxes.clear();
+    world.regain(&STUBS);
+    world.run(60);
+    let messages = world.messages(ANN, begin);
+    assert!(
+        messages.len() == 1 && messages[0].1.contains("pend00 ok"),
+        "{messages:#?}"
+    );
+}
+
+/// labwatch starts while power comes back: relay's first report comes before jump's, and what jump knew before the start is old.
+#[test]
+fn a_return_at_a_start_is_one_message() {
+    for behind in [0, 1_000, 4_900] {
+        let mut world = World::new();
+        world.jump_behind = Duration::from_millis(behind);
+        world.lose(&["pend00"]);
+        world.run(600);
+        world.mailboxes.clear();
+        world.regain(&["pend00"]);
+        world.restart();
+        let begin = world.now;
+        world.run(120);
+        let messages = world.messages(ANN, begin);
+        assert!(
+            messages.len() == 1 && messages[0].1.starts_with("pend00 ok after "),
+            "{behind}: {messages:#?}"
+        );
     }
 }
 

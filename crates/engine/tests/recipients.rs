@@ -13,9 +13,10 @@ mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use engine::model::{Health, Stub};
-use engine::{MessageId, Summary};
+use engine::{Digest, MessageId, Occasion, Route, Summary};
 use proptest::prelude::*;
 use support::{Killed, Mood, PEOPLE, STUBS, World};
 
@@ -101,16 +102,98 @@ fn what_is_new_meanwhile_goes_to_each_with_what_that_one_does_not_know() {
     assert_eq!(world.lanes(), 0);
 }
 
+/// Also across a restart, and not longer than that where the clock was ahead before it.
 #[test]
 fn a_message_that_may_have_arrived_waits_longer() {
+    for restarts in [false, true] {
+        let mut world = World::new();
+        world.moods = PEOPLE.map(|who| (who, Mood::Mute)).into();
+        world.lose(&["pend00"]);
+        world.run(10 * 60);
+        if restarts {
+            world.restart();
+        }
+        world.run(19 * 60);
+        assert_eq!(world.attempts.len(), 1, "{restarts}");
+        world.run(2 * 60);
+        assert_eq!(world.attempts.len(), 2, "{restarts}");
+        assert_eq!(world.attempts[0], world.attempts[1]);
+    }
     let mut world = World::new();
     world.moods = PEOPLE.map(|who| (who, Mood::Mute)).into();
     world.lose(&["pend00"]);
-    world.run(29 * 60);
-    assert_eq!(world.attempts.len(), 1);
-    world.run(2 * 60);
+    world.run(60);
+    world.set_clock("2025-01-10T07:00:00Z");
+    world.restart();
+    world.run(31 * 60);
     assert_eq!(world.attempts.len(), 2);
-    assert_eq!(world.attempts[0], world.attempts[1]);
+}
+
+/// Reminders after ten minutes, and a digest at 07:06.
+fn reminding() -> Route {
+    Route {
+        remind: Some(Duration::from_secs(600)),
+        ..Route::everybody()
+    }
+}
+
+fn with_digest() -> Route {
+    Route {
+        digest: Some(Digest {
+            at: jiff::civil::time(7, 6, 0, 0),
+            zone: jiff::tz::TimeZone::UTC,
+            when_well: false,
+        }),
+        ..Route::everybody()
+    }
+}
+
+/// Of an experiment or of a source, put off for one recipient or for all, also across a restart.
+#[test]
+fn a_reminder_and_a_digest_go_again_as_they_are_to_those_who_wait_for_them() {
+    for (route, occasion) in [
+        (reminding(), Occasion::Reminder),
+        (with_digest(), Occasion::Digest),
+    ] {
+        for (of_relay, restarts) in [(false, false), (false, true), (true, false), (true, true)] {
+            for waiting in [&PEOPLE[1..2], &PEOPLE[..]] {
+                let mut world = World::told_by(route.clone());
+                if of_relay {
+                    world.relay_is_mute = true;
+                } else {
+                    world.lose(&["pend00"]);
+                }
+                world.run(300);
+                let told = world.mailboxes.len();
+                assert!(told > 0);
+                world
+                    .moods
+                    .extend(waiting.iter().map(|who| (*who, Mood::PutsOff)));
+                world.attempts.clear();
+                world.run(480);
+                let case = format!("{occasion:?} {of_relay} {restarts} {waiting:?}");
+                assert!(world.attempts.len() > 1, "{case} {:?}", world.attempts);
+                if restarts {
+                    world.restart();
+                }
+                world
+                    .moods
+                    .extend(waiting.iter().map(|who| (*who, Mood::Takes)));
+                world.run(300);
+                let got = world.mailboxes[told..].iter();
+                let mut got: Vec<_> = got.map(|got| (got.who, got.message.occasion)).collect();
+                got.sort_unstable();
+                assert_eq!(got, PEOPLE.map(|who| (who, occasion)), "{case}");
+                let names: BTreeSet<&MessageId> = world.attempts.iter().collect();
+                assert_eq!(names.len(), 1, "{case} {:?}", world.attempts);
+                assert_eq!(
+                    (world.unreached(), world.lanes()),
+                    (Vec::new(), 0),
+                    "{case}"
+                );
+            }
+        }
+    }
 }
 
 #[derive(Debug, Clone)]

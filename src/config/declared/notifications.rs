@@ -98,11 +98,11 @@ pub(super) const MAIL: Section = Section {
             .at_once()
             .says("Where the page is; every mail names it."),
         setting("email_timeout", Kind::Duration(seconds(1), minutes(5)))
-            .default("30s")
+            .default("5m")
             .at_once()
             .says(
-                "How long connecting to the mail server may take, and each of its answers. Behind \
-                   the whole mail it may take 10 minutes to answer.",
+                "How long the mail server may take for each of its answers, behind the whole mail \
+                   10 minutes; for connecting at most 30 s.",
             ),
         setting("email_gather", Kind::Duration(seconds(0), days(1)))
             .default("0s")
@@ -131,7 +131,8 @@ pub(super) const MAIL: Section = Section {
             .at_once()
             .says(
                 "When a digest of open problems, forgotten holds and silences is mailed every \
-                   day, by the clock of time_zone.",
+                   day, by the clock of time_zone. A time that the clocks skip is as much later; of \
+                   one that they show twice the first counts.",
             ),
         setting("report_monthly", Kind::Switch)
             .default("false")

@@ -104,8 +104,9 @@ pub const TABLES: &[Table] = &[
         reload: Reload::AtOnce,
         text: "Times at which some experiments are worked on: no notification is sent about them \
            then. They are evaluated and switched all the same. A time is given by from and \
-           until, or by days, at and for, which returns every week and is right when the clocks \
-           change.",
+           until, or by days, at and for, which returns every week and ends by the clock: from \
+           22:00 for 10h is until 08:00 in every night. A time that the clocks skip is as much \
+           later as they jump; of one that they show twice the first counts.",
         keys: &[
             setting("name", Kind::Value(SLUG))
                 .example("monday-service")
@@ -130,7 +131,7 @@ pub const TABLES: &[Table] = &[
                 .says("When it begins on these days."),
             setting("for", Kind::Duration(minutes(1), days(7)))
                 .example("2h")
-                .says("How long it lasts then."),
+                .says("How long it lasts then, by the clock."),
             setting("zone", Kind::Value(ZONE))
                 .example("Europe/London")
                 .says("The time zone that is meant. Without it: time_zone."),

@@ -17,7 +17,7 @@ use super::message::{Message, Request, Size, below};
 use crate::config::HttpTarget;
 use crate::effects::notification::{Presentation, one_line, page_of, words};
 use engine::model::{Health, RouteName, Stub};
-use engine::{AlertLine, Line, Occasion, Snapshot, Steadiness};
+use engine::{AlertLine, Line, Occasion, Snapshot};
 
 /// How often alerts that last are sent again.
 pub const REPEAT_EVERY: Duration = Duration::from_secs(300);
@@ -190,7 +190,7 @@ pub(super) fn still_firing(
             let name = told.stub.as_str();
             let unsteady = told
                 .unsteady
-                .map(|times| words::steadiness(Steadiness::Unsteady(times)));
+                .map(|times| format!("down {times} times within 24 h"));
             let mut annotations = texts(&format!("{name} is {}", told.health), "");
             annotations.extend(unsteady.map(|text| ("unsteady", text)));
             let times = (told.at.min(now), now + ENDS_AFTER);
@@ -256,8 +256,7 @@ fn annotations(
 ) -> BTreeMap<&'static str, String> {
     let (said, facts) = one_line(line, presentation, now);
     let mut all = texts(&said, &facts);
-    let unsteady = line.steadiness.map(words::steadiness);
-    all.extend(unsteady.map(|text| ("unsteady", text)));
+    all.extend(words::steadiness(line).map(|text| ("unsteady", text)));
     all.extend(line.worst.map(|worst| ("worst", worst.to_string())));
     all
 }

@@ -12,7 +12,7 @@ impl Mailer {
     /// # Errors
     /// A [`CallError`] that says what to do about it.
     pub async fn greet(&self) -> Result<(), CallError> {
-        let greeted = smtp::greet(&self.settings, self.limits).await;
+        let greeted = smtp::greet(&self.settings, self.limits.of_a_look()).await;
         greeted.map_err(|error| fault_of(&error))
     }
 
@@ -22,7 +22,7 @@ impl Mailer {
     /// # Errors
     /// A [`CallError`] that says what to do about it.
     pub async fn log_in(&self) -> Result<(), CallError> {
-        let let_in = smtp::log_in(&self.settings, self.limits, &self.sender()).await;
+        let let_in = smtp::log_in(&self.settings, self.limits.of_a_look(), &self.sender()).await;
         let_in.map_err(|error| fault_of(&error))
     }
 
@@ -34,7 +34,7 @@ impl Mailer {
     pub async fn preflight(&self) -> Result<Preflight, SmtpError> {
         smtp::preflight(
             &self.settings,
-            self.limits,
+            self.limits.of_a_look(),
             &self.sender(),
             &self.everyone(),
         )

@@ -74,7 +74,7 @@ impl Writer<'_> {
         let facts = [
             ("Needed", needed(&group.lines, self.clock)),
             ("Why", (!why.is_empty()).then(|| why.join("; "))),
-            ("Unsteady", story.steadiness.map(words::steadiness)),
+            ("Unsteady", story.steadiness.clone()),
             ("Booking", Some(story.bookable.to_owned())),
             ("To do", advice),
             ("Acknowledged", acknowledged(group)),
@@ -97,9 +97,8 @@ impl Writer<'_> {
         } else {
             format!(": {}", story.why)
         };
-        let steadiness = story.steadiness.map_or(String::new(), |known| {
-            format!("; unsteady: {}", words::steadiness(known))
-        });
+        let steadiness = story.steadiness.as_ref();
+        let steadiness = steadiness.map_or(String::new(), |known| format!("; unsteady: {known}"));
         let needed = needed(&group.lines, self.clock).map(|needed| format!("; {needed}"));
         let said = format!(
             "{} {}{why}; {}{steadiness}{}",
@@ -121,8 +120,8 @@ impl Writer<'_> {
         if group.story.bookable != "bookable" {
             said = format!("{said}; {}", group.story.bookable);
         }
-        if let Some(steadiness) = group.story.steadiness {
-            said = format!("{said}; it was unsteady: {}", words::steadiness(steadiness));
+        if let Some(steadiness) = &group.story.steadiness {
+            said = format!("{said}; it was unsteady: {steadiness}");
         }
         entry(group, said)
     }

@@ -69,8 +69,11 @@ impl Turn {
         match self {
             Self::Still(_) => self.as_str(),
             Self::PartlyBack => "partly back: degraded",
-            Self::Unsteady if health == Health::Flapping => "unsteady: flapping",
-            Self::Unsteady => "unsteady: down",
+            Self::Unsteady => match health {
+                Health::Flapping => "unsteady: flapping",
+                Health::Degraded => "unsteady: degraded",
+                Health::Down | Health::Ok | Health::Unknown => "unsteady: down",
+            },
             Self::Down
             | Self::Flapping
             | Self::Degraded
@@ -94,8 +97,8 @@ pub(super) struct Story {
     pub(super) advice: Option<String>,
     /// The worst that it was, where it is well again.
     pub(super) was: Option<Health>,
-    /// Whether it comes and goes.
-    pub(super) steadiness: Option<Steadiness>,
+    /// How it comes and goes, where it does.
+    pub(super) steadiness: Option<String>,
     /// Who has acknowledged it, and what is done.
     pub(super) acknowledged: Option<(String, String)>,
 }
@@ -116,7 +119,7 @@ impl Story {
             bookable: words::bookable(line),
             advice: line.advice.clone(),
             was: (line.health == Health::Ok).then(|| line.worst.unwrap_or(line.notified)),
-            steadiness: line.steadiness,
+            steadiness: words::steadiness(line),
             acknowledged: line
                 .acknowledged
                 .as_ref()
@@ -216,6 +219,7 @@ mod tests {
         };
         assert_eq!(Turn::of(&unsteady).as_str(), "unsteady");
         assert_eq!(Turn::of(&unsteady).state(Down), "unsteady: down");
+        assert_eq!(Turn::of(&unsteady).state(Degraded), "unsteady: degraded");
     }
 
     #[test]

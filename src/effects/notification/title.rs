@@ -97,7 +97,9 @@ fn turns(news: &[Line]) -> Vec<String> {
 /// How a single experiment changed, where its group does not say that.
 fn how(line: &Line) -> Option<String> {
     match line.steadiness {
-        Some(Steadiness::Unsteady(times)) => Some(format!("down {times} times in 24 h")),
+        Some(Steadiness::Unsteady(times)) => {
+            Some(format!("{} {times} times in 24 h", words::swing(line)))
+        }
         Some(Steadiness::Steady(_)) => Some("steady again".to_owned()),
         None => changed(line),
     }

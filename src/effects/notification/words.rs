@@ -47,17 +47,29 @@ pub(super) fn spell(length: Duration) -> String {
     spell_duration(Duration::from_secs((seconds + 30) / 60 * 60))
 }
 
+/// What an unsteady experiment is again and again.
+pub(super) fn swing(line: &Line) -> &'static str {
+    let known = line.health.max(line.notified);
+    let worst = line.worst.map_or(known, |worst| worst.max(known));
+    if worst.is_unusable() {
+        "down"
+    } else {
+        "degraded"
+    }
+}
+
 /// How often an experiment came and went, and what follows.
-pub(in crate::effects) fn steadiness(steadiness: Steadiness) -> String {
+pub(in crate::effects) fn steadiness(line: &Line) -> Option<String> {
+    let bad = swing(line);
     let hold = spell(Steadiness::HOLDS_AFTER);
-    match steadiness {
+    Some(match line.steadiness? {
         Steadiness::Unsteady(times) => format!(
-            "down {times} times within 24 h; the next message about it comes when it has held for {hold}"
+            "{bad} {times} times within 24 h; the next message about it comes when it has held for {hold}"
         ),
         Steadiness::Steady(times) => {
-            format!("down {times} times within 24 h, and has held for {hold} now")
+            format!("{bad} {times} times within 24 h, and has held for {hold} now")
         }
-    }
+    })
 }
 
 /// A number with its noun.

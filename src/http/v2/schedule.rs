@@ -43,7 +43,7 @@ pub(super) struct EveryWeek {
     /// When it begins, by the clock of the zone.
     #[schema(value_type = String, example = "08:00:00", pattern = "^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$")]
     starts: Time,
-    /// How long it lasts, in seconds; at most a week.
+    /// How long it lasts by the clock of the zone, in seconds; at most a week.
     #[schema(minimum = 1, maximum = 604_800, example = 7200)]
     lasts_seconds: u64,
     /// The time zone, by its IANA name.

@@ -77,7 +77,12 @@ impl DurableState {
                 outcome: Ok(delivered),
             } if delivered.counts().0 == 0 => self.remove(&StateKey::Outbox(*id)),
             Record::Lane { name, lane } => superseded.extend(self.lane(name, lane.as_ref())),
-            Record::Waiting { id, lane, until } => outbox::wait(self, *id, lane, *until),
+            Record::Waiting {
+                id,
+                lane,
+                until,
+                may_have_arrived,
+            } => outbox::wait(self, *id, lane, *until, *may_have_arrived),
             Record::Suppression { id, entry } => self.suppression(*id, entry),
             Record::SuppressionEnded(ended) => {
                 self.remove(&suppression_key(ended.id, &ended.entry));

@@ -101,12 +101,19 @@ pub(super) fn cross_out(
 }
 
 /// A message waits to be tried again, for those of this lane.
-pub(super) fn wait(state: &mut DurableState, id: u64, lane: &RouteName, until: Timestamp) {
+pub(super) fn wait(
+    state: &mut DurableState,
+    id: u64,
+    lane: &RouteName,
+    until: Timestamp,
+    may_have_arrived: bool,
+) {
     let key = StateKey::Outbox(id);
     if let Some(StateValue::Outbox(entry)) = state.map().get(&key) {
         let entry = OutboxEntry {
             route: lane.clone(),
             not_before: Some(until),
+            may_have_arrived,
             ..entry.clone()
         };
         state.set(key, StateValue::Outbox(entry));
@@ -156,6 +163,7 @@ fn entry(notification: &Notification, at: Timestamp) -> OutboxEntry {
         message: (lines <= KEPT_LINES).then(|| Arc::clone(summary)),
         digest: notification.digest,
         not_before: None,
+        may_have_arrived: false,
     }
 }
 

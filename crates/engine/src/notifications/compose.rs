@@ -113,15 +113,18 @@ impl RouteNotifier {
 
     /// What is to be said of an experiment that comes and goes.
     fn steadiness(&self, line: &Line, now: Moment) -> Option<Steadiness> {
-        let gets_worse = line.health.is_unusable() && !line.notified.is_unusable();
-        match self.unsteady.times(&line.stub) {
-            Some(times) => Some(Steadiness::Steady(times)),
-            None if gets_worse => self
-                .unsteady
-                .becomes(&line.stub, now)
-                .map(Steadiness::Unsteady),
-            None => None,
+        let (stub, is, was) = (&line.stub, line.health, line.notified);
+        let for_students = is.is_unusable() || was.is_unusable();
+        let lost = || self.losses.times(stub).filter(|_| !for_students);
+        if let Some(times) = self.unsteady.times(stub).or_else(lost) {
+            return Some(Steadiness::Steady(times));
         }
+        let becomes = match (is.is_unusable(), was.is_unusable()) {
+            (true, false) => self.unsteady.becomes(stub, now),
+            (false, false) if is.is_bad() && !was.is_bad() => self.losses.becomes(stub, now),
+            _ => None,
+        };
+        becomes.map(Steadiness::Unsteady)
     }
 
     /// Every open problem that people may hear of.
@@ -134,7 +137,11 @@ impl RouteNotifier {
             self.notified.contains_key(&experiment.stub) || !context.is_suppressed(&experiment.stub)
         });
         let lines = notified.map(|experiment| {
-            let unsteady = self.unsteady.times(&experiment.stub);
+            let stub = &experiment.stub;
+            let unsteady = self
+                .unsteady
+                .times(stub)
+                .or_else(|| self.losses.times(stub));
             let is_held = self.is_held(&experiment.stub, context.now);
             Line {
                 steadiness: unsteady.filter(|_| is_held).map(Steadiness::Unsteady),

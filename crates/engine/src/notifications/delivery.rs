@@ -183,11 +183,7 @@ impl Delivery {
 
     /// What failed may work now. What most likely arrived waits all the same.
     pub(super) fn retry(&mut self, now: Moment) {
-        if self
-            .failed
-            .as_ref()
-            .is_some_and(|failed| !failed.is_unknown)
-        {
+        if self.failed.is_some() && !self.may_have_arrived() {
             self.retry_at = Some(now);
         }
     }
@@ -225,14 +221,17 @@ impl Delivery {
         let Some(summary) = &entry.message else {
             return;
         };
-        let not_before = entry.not_before.map_or(now, |at| now.back_at(at));
+        let wait = entry.not_before.filter(|_| entry.may_have_arrived);
+        let wait = wait.map(|at| at.duration_since(now.wall()));
+        let wait = wait.and_then(|wait| Duration::try_from(wait).ok());
         self.failed = Some(Failed {
             attempt: InFlight::recall(Arc::clone(summary), entry, now),
             refused_since: None,
             not_before: now,
-            is_unknown: false,
+            is_unknown: entry.may_have_arrived,
         });
-        self.retry_at = Some(not_before);
+        // A clock that was wrong makes no wait longer.
+        self.retry_at = Some(now + wait.unwrap_or_default().min(RETRY_UNKNOWN_AFTER));
     }
 
     /// The message that failed, where it waits to be tried again.
@@ -257,6 +256,11 @@ impl Delivery {
     /// When something that is due at `at` can be sent.
     pub(super) fn earliest(&self, at: Moment) -> Moment {
         self.retry_at.map_or(at, |retry| retry.max(at))
+    }
+
+    /// Whether the message that failed most likely arrived.
+    pub(super) fn may_have_arrived(&self) -> bool {
+        self.failed.as_ref().is_some_and(|failed| failed.is_unknown)
     }
 
     /// When the message that failed is tried again.

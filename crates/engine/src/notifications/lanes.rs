@@ -136,11 +136,15 @@ impl Notifications {
     fn keep_waiting(&mut self, id: u64, now: Moment) {
         let waiting = self.notifiers.iter().find_map(|notifier| {
             let (waits, until) = notifier.waits(now)?;
-            (waits == id).then(|| (notifier.name.clone(), until.wall()))
+            let may_have_arrived = notifier.delivery.may_have_arrived();
+            (waits == id).then(|| Record::Waiting {
+                id,
+                lane: notifier.name.clone(),
+                until: until.wall(),
+                may_have_arrived,
+            })
         });
-        if let Some((lane, until)) = waiting {
-            self.records.push(Record::Waiting { id, lane, until });
-        }
+        self.records.extend(waiting);
     }
 }
 

@@ -45,7 +45,9 @@ impl RouteNotifier {
                         reminder_state.reminders,
                     );
                     self.last_digest = reminder_state.digest;
-                    let sent = reminder_state.sent.iter().map(|at| now.back_at(*at));
+                    // What lies ahead comes from a clock that was wrong.
+                    let sent = reminder_state.sent.iter().filter(|at| **at <= now.wall());
+                    let sent = sent.map(|at| now.back_at(*at));
                     self.budget.recall(self.route.interval, sent);
                 }
             }
@@ -109,6 +111,7 @@ impl RouteNotifier {
         let unsteady = unsteady.filter(|stub| !route.hears_of(stub));
         gone.extend(unsteady.map(|stub| Notified::Unsteady(stub.clone(), Vec::new())));
         self.unsteady.retain(|stub| route.hears_of(stub));
+        self.losses.retain(|stub| route.hears_of(stub));
         let closing = self.closing.keys().filter(|stub| !route.hears_of(stub));
         gone.extend(closing.map(|stub| Notified::Closing(stub.clone(), None)));
         self.closing.retain(|stub, _| route.hears_of(stub));

@@ -103,6 +103,8 @@ pub(super) struct RouteNotifier {
     pub(super) delivery: Delivery,
     pub(super) budget: Budget,
     pub(super) unsteady: Unsteady,
+    /// The same for what students can use with a loss that comes and goes. It holds back nothing that concerns students, and is not kept.
+    pub(super) losses: Unsteady,
     /// When the next of those that are still waited for may be told: its other source reports, or it has held for long enough.
     next_ready: Option<Moment>,
     /// Experiments that are not watched any more although recipients were told that they are bad.
@@ -147,6 +149,7 @@ impl RouteNotifier {
             delivery: Delivery::default(),
             budget: Budget::default(),
             unsteady: Unsteady::default(),
+            losses: Unsteady::default(),
             next_ready: None,
             closing: BTreeMap::new(),
             notified_at: None,
@@ -204,6 +207,13 @@ impl RouteNotifier {
         }
         let heard = self.notified.get(stub);
         let notified = heard.map_or_else(Known::assumed, |heard| heard.known.clone());
+        let for_students = unusable || notified.health.is_unusable();
+        let holds_at = self.losses.note(stub, known.health.is_bad(), now);
+        if let Some(holds_at) = holds_at.filter(|_| !for_students) {
+            self.delivery.note_change(stub, &known);
+            self.pending.insert(stub.clone(), Pending::from(holds_at));
+            return kept;
+        }
         let unconfirmed = self.unconfirmed.contains_key(stub);
         if !unconfirmed && !known.is_worth_telling_after(&notified) {
             self.pending.remove(stub);
@@ -246,6 +256,7 @@ impl RouteNotifier {
         self.unconfirmed.remove(stub);
         self.well_since.remove(stub);
         self.worst.remove(stub);
+        self.losses.forget(stub);
         let mut gone = Vec::new();
         if self.unsteady.forget(stub) {
             gone.push(Notified::Unsteady(stub.clone(), Vec::new()));
@@ -264,7 +275,8 @@ impl RouteNotifier {
     /// Whether an experiment is unsteady, and it is not yet to be told how it is.
     pub(super) fn is_held(&self, stub: &Stub, now: Moment) -> bool {
         let waits = |pending: &Pending| pending.from > now;
-        self.unsteady.is_unsteady(stub) && self.pending.get(stub).is_some_and(waits)
+        let is_unsteady = self.unsteady.is_unsteady(stub) || self.losses.is_unsteady(stub);
+        is_unsteady && self.pending.get(stub).is_some_and(waits)
     }
 
     /// The summary that is due now, if one is.

@@ -1,5 +1,5 @@
 //! Experiments that come and go: one that was told bad and well again some times within a day is told as unsteady once, and then not
-//! before it holds.
+//! before it holds. A route counts apart what is unusable and what has a loss.
 
 use std::collections::BTreeMap;
 use std::time::Duration;

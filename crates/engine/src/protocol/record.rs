@@ -158,6 +158,8 @@ pub enum Record {
         lane: RouteName,
         /// Until when, unless there is something else to tell before.
         until: Timestamp,
+        /// Whether it may have arrived all the same: then it waits that long also across a restart.
+        may_have_arrived: bool,
     },
     /// A summary that is not known to have arrived has nothing left to tell: a later one tells it, or its route is not notified of it.
     Superseded(u64),

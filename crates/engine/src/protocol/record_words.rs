@@ -93,7 +93,9 @@ impl Record {
                 )
             }
             Self::Lane { name, lane } => divided(f, name, lane.as_ref()),
-            Self::Waiting { id, lane, until } => {
+            Self::Waiting {
+                id, lane, until, ..
+            } => {
                 write!(f, "message #{id} to {lane} waits until {until}")
             }
             Self::Superseded(id) => write!(f, "message #{id} has nothing left to tell"),

@@ -232,9 +232,12 @@ pub struct OutboxEntry {
     /// The time for which the digest was due, where it is one.
     #[serde(default)]
     pub digest: Option<Timestamp>,
-    /// Before this time it is not tried again.
+    /// When it is tried again, where an attempt has failed.
     #[serde(default)]
     pub not_before: Option<Timestamp>,
+    /// Whether that attempt may have arrived all the same: then it waits until that time also across a restart.
+    #[serde(default)]
+    pub may_have_arrived: bool,
 }
 
 /// An experiment that was news in a summary.

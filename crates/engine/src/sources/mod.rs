@@ -92,12 +92,16 @@ impl Sources {
         deadlines.into_iter().flatten().min()
     }
 
-    /// When that of relay and jump reported last which was heard of longest ago. One that does not report is not waited for.
+    /// When that of relay and jump reported last which was heard of longest ago; one that has not yet since the start, before that. One that
+    /// does not report any more is not waited for.
     pub(crate) fn reported(&self) -> Option<Moment> {
-        let reporting = [&self.relay, &self.jump]
-            .into_iter()
-            .filter(|source| source.health == SourceHealth::Live);
-        reporting.filter_map(|source| source.last).min()
+        let of = |source: &Source| match source.health {
+            SourceHealth::Starting => Some(source.since.before(Duration::MAX)),
+            SourceHealth::Live => source.last,
+            SourceHealth::Late | SourceHealth::Down => None,
+        };
+        let reported = [&self.relay, &self.jump].into_iter().filter_map(of);
+        reported.min()
     }
 
     /// Until when relay or jump settle after a restart or a return.

@@ -291,29 +291,16 @@ impl Weekly {
             return None;
         }
         let begin = self.begin_on(date)?;
-        Some((
-            begin,
-            begin
-                .checked_add(SignedDuration::try_from(self.lasts).ok()?)
-                .ok()?,
-        ))
+        let lasts = SignedDuration::try_from(self.lasts).ok()?;
+        let end = self.zone.to_datetime(begin).checked_add(lasts).ok()?;
+        Some((begin, self.zone.to_timestamp(end).ok()?))
     }
 
-    /// The first instant of a date at which the clock shows the start or, where it skips that, something later.
+    /// When the clock shows the start on a date: the first time where it does so twice; where the clocks skip it, as much later as they
+    /// jump. So it is for the end, for single dates and for digests.
     fn begin_on(&self, date: Date) -> Option<Timestamp> {
-        let starts = self
-            .zone
-            .to_ambiguous_timestamp(date.to_datetime(self.starts));
-        let is_skipped = matches!(starts.offset(), jiff::tz::AmbiguousOffset::Gap { .. });
-        let earlier = starts.earlier().ok()?; // in a gap this is before the clocks jump
-        if is_skipped {
-            self.zone
-                .following(earlier)
-                .next()
-                .map(|jump| jump.timestamp())
-        } else {
-            Some(earlier)
-        }
+        let starts = date.to_datetime(self.starts);
+        self.zone.to_timestamp(starts).ok()
     }
 }
 
@@ -478,10 +465,10 @@ mod tests {
     }
 
     #[test]
-    fn a_start_that_the_clocks_skip_begins_when_they_jump() {
+    fn a_start_that_the_clocks_skip_is_as_much_later() {
         let skipped = [
             ("2026-03-28T01:30Z", "2026-03-28T02:30Z"),
-            ("2026-03-29T01:00Z", "2026-03-29T02:00Z"),
+            ("2026-03-29T01:30Z", "2026-03-29T02:30Z"),
             ("2026-03-30T00:30Z", "2026-03-30T01:30Z"),
         ];
         check("* 01:30 1h Europe/London", "2026-03-28T00:00Z", &skipped);
@@ -493,12 +480,12 @@ mod tests {
         check(
             "sun 02:15 1h Australia/Lord_Howe",
             "2026-10-01T00:00Z",
-            &[("2026-10-03T15:30Z", "2026-10-03T16:30Z")],
+            &[("2026-10-03T15:45Z", "2026-10-03T16:45Z")],
         );
         check(
             "fri 10:00 1h Pacific/Apia",
             "2011-12-28T00:00Z",
-            &[("2011-12-30T10:00Z", "2011-12-30T11:00Z")],
+            &[("2011-12-30T20:00Z", "2011-12-30T21:00Z")],
         );
     }
 
@@ -518,21 +505,32 @@ mod tests {
         check(
             "sun 01:45 15m Australia/Lord_Howe",
             "2026-04-01T00:00Z",
-            &[("2026-04-04T14:45Z", "2026-04-04T15:00Z")],
+            &[("2026-04-04T14:45Z", "2026-04-04T15:30Z")],
         );
     }
 
     #[test]
-    fn the_length_is_elapsed_time_across_a_change() {
+    fn a_window_ends_by_the_clock() {
         check(
             "sat 22:00 10h Europe/London",
             "2026-03-28T00:00Z",
-            &[("2026-03-28T22:00Z", "2026-03-29T08:00Z")],
+            &[("2026-03-28T22:00Z", "2026-03-29T07:00Z")],
         );
         check(
             "sat 22:00 10h Europe/London",
             "2026-10-24T00:00Z",
-            &[("2026-10-24T21:00Z", "2026-10-25T07:00Z")],
+            &[("2026-10-24T21:00Z", "2026-10-25T08:00Z")],
+        );
+        // Its end is skipped: as much later. It comes twice: the first time.
+        check(
+            "sun 00:30 1h Europe/London",
+            "2026-03-28T00:00Z",
+            &[("2026-03-29T00:30Z", "2026-03-29T01:30Z")],
+        );
+        check(
+            "sun 00:30 1h Europe/London",
+            "2026-10-24T00:00Z",
+            &[("2026-10-24T23:30Z", "2026-10-25T00:30Z")],
         );
     }
 
@@ -637,23 +635,26 @@ mod tests {
             .prop_map(|second| Timestamp::from_second(second).expect("in range"))
     }
 
-    /// The first minute at which the clock of the zone has come to the start on that date, found by watching the clock.
+    /// The first minute at which the clock of the zone shows the start on that date, found by watching the clock; where it never does,
+    /// as long after the jump as the start is after the last minute before it.
     fn begin_by_watching(weekly: &Weekly, date: Date) -> Timestamp {
         let start = date.to_datetime(weekly.starts);
         let first =
             TimeZone::UTC.to_timestamp(start).expect("in range") - SignedDuration::from_hours(16);
-        let minutes = (0..40 * 60).map(|minute| first + SignedDuration::from_mins(minute));
-        minutes
-            .into_iter()
+        let mut minutes = (0..40 * 60).map(|minute| first + SignedDuration::from_mins(minute));
+        let reached = minutes
             .find(|at| weekly.zone.to_datetime(*at) >= start)
-            .expect("within 40 hours")
+            .expect("within 40 hours");
+        let minute = SignedDuration::from_mins(1);
+        let before = weekly.zone.to_datetime(reached - minute);
+        reached - minute + start.duration_since(before)
     }
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(96))]
 
         #[test]
-        fn a_window_begins_when_the_clock_comes_to_its_start(weekly in any_weekly(), near in 0_usize..8, offset in -1_i64..2) {
+        fn a_window_begins_by_the_clock(weekly in any_weekly(), near in 0_usize..8, offset in -1_i64..2) {
             let change_days = ["2026-03-29", "2026-10-25", "2026-03-08", "2026-11-01", "2026-04-05", "2026-10-04", "2026-04-24", "2026-06-15"];
             let date: Date = change_days[near].parse::<Date>().expect("a date").saturating_add(offset.days());
             prop_assert_eq!(weekly.begin_on(date), Some(begin_by_watching(&weekly, date)));

@@ -110,8 +110,18 @@ impl World {
         Self::with(stubs, usual(), Duration::from_secs(5))
     }
 
+    /// A small laboratory that is well, whose recipients are told this way.
+    pub fn told_by(route: Route) -> Self {
+        let rules = Rules::new(usual(), vec![route]);
+        Self::under(&STUBS, rules, Duration::from_secs(5))
+    }
+
     fn with(stubs: &[&'static str], policy: Policy, every: Duration) -> Self {
         let rules = Rules::new(policy, vec![Route::everybody()]);
+        Self::under(stubs, rules, every)
+    }
+
+    fn under(stubs: &[&'static str], rules: Rules, every: Duration) -> Self {
         let start: Timestamp = "2026-01-10T06:55:00Z".parse().expect("a time");
         let now = Moment::new(start, Duration::from_secs(1_000_000));
         let mut world = Self {
@@ -152,6 +162,11 @@ impl World {
         assert_eq!(kept, self.kept);
         self.engine = Engine::resume(self.rules.clone(), &kept, self.now);
         self.poll();
+    }
+
+    /// The wall clock is set.
+    pub fn set_clock(&mut self, to: &str) {
+        self.now = Moment::new(to.parse().expect("a time"), self.now.mono());
     }
 
     /// Book is polled.

@@ -12,7 +12,10 @@ const BLOCK: Duration = Duration::from_secs(180);
 const FINAL_DOT: Duration = Duration::from_secs(600);
 
 /// The longest that naming all recipients may take. Those that were not named by then are left for another delivery.
-const RECIPIENTS: Duration = Duration::from_secs(180);
+const RECIPIENTS: Duration = Duration::from_secs(600);
+
+/// The longest that connecting may take, and an answer where it is only looked whether the server can be used.
+const A_LOOK: Duration = Duration::from_secs(30);
 
 /// The longest that a server may take to answer QUIT. Its answer changes nothing.
 const QUIT: Duration = Duration::from_secs(1);
@@ -20,7 +23,9 @@ const QUIT: Duration = Duration::from_secs(1);
 /// How long each step may take.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Connecting, all addresses together; TLS; and each answer up to the recipients.
+    /// Connecting, all addresses together; and TLS.
+    pub connect: Duration,
+    /// Each answer up to the recipients.
     pub command: Duration,
     /// The answer to DATA.
     pub data: Duration,
@@ -39,12 +44,22 @@ impl Limits {
     #[must_use]
     pub fn of(command: Duration) -> Self {
         Self {
+            connect: A_LOOK.min(command),
             command,
             data: DATA.max(command),
             block: BLOCK.max(command),
             final_dot: FINAL_DOT,
             recipients: RECIPIENTS.max(command),
             quit: QUIT,
+        }
+    }
+
+    /// The same for a look at the server, which sends nothing.
+    #[must_use]
+    pub fn of_a_look(self) -> Self {
+        Self {
+            command: A_LOOK.min(self.command),
+            ..self
         }
     }
 }

@@ -62,7 +62,7 @@ impl Session {
     /// A session that is protected as the settings say, with a server that has greeted us.
     pub async fn reach(settings: &MailSettings, limits: Limits) -> Result<Self, SmtpError> {
         let step = Step::Connect;
-        let stream = clients::dial(&settings.host, settings.port, limits.command)
+        let stream = clients::dial(&settings.host, settings.port, limits.connect)
             .await
             .map_err(|error| SmtpError::new(step, Problem::Unreachable(error)))?;
         // Without it the final dot would wait for the server to acknowledge what came before. Where it cannot be set, it does.
@@ -71,7 +71,7 @@ impl Session {
         let hello = hello::name(settings.hello.as_deref(), local).await;
         let connection = match settings.tls {
             MailTls::Implicit => {
-                let protected = bounded(limits.command, tls::protect(stream, settings)).await?;
+                let protected = bounded(limits.connect, tls::protect(stream, settings)).await?;
                 Connection::over(protected)
             }
             MailTls::None | MailTls::StartTls => Connection::over(stream),
@@ -157,7 +157,7 @@ impl Session {
         }
         self.want(Step::StartTls, "STARTTLS").await?;
         let stream = self.connection.into_clear_stream()?;
-        let protected = bounded(self.limits.command, tls::protect(stream, settings)).await?;
+        let protected = bounded(self.limits.connect, tls::protect(stream, settings)).await?;
         let mut session = Self {
             connection: Connection::over(protected),
             abilities: Abilities::default(),

@@ -196,7 +196,32 @@ async fn the_final_dot_has_a_longer_limit_than_a_command() {
     let report = send_with(&server, &numbered(1), limits, |_| {}).await;
     assert_eq!(short(&report), "D");
     assert!(Limits::of(Duration::from_secs(1)).final_dot >= Duration::from_secs(600));
+    let look = Limits::of(Duration::from_secs(300)).of_a_look();
+    assert!(look.command <= Duration::from_secs(30) && look.connect <= look.command);
     assert!(Limits::of(Duration::from_secs(1)).data >= Duration::from_secs(120));
+}
+
+/// Each answer may take as long as `EMAIL_TIMEOUT`, which is longer than connecting may take: servers make those wait whom they do not know.
+#[tokio::test]
+async fn every_answer_may_be_slow() {
+    for (at, said) in [
+        (GREETING, "220 mx"),
+        ("EHLO", "250 mx"),
+        ("MAIL", "250 ok"),
+        ("RCPT", "250 ok"),
+        ("RCPT TO:<p1@", "250 ok"),
+        ("DATA", "354 go on"),
+    ] {
+        let late = Answer::line(said).after(Duration::from_millis(700));
+        let server = server(vec![Rule::on(at, late)]).await;
+        let limits = Limits {
+            connect: Duration::from_millis(500),
+            command: Duration::from_secs(10),
+            ..limits()
+        };
+        let report = send_with(&server, &numbered(2), limits, |_| {}).await;
+        assert_eq!(short(&report), "DD", "{at}");
+    }
 }
 
 #[tokio::test]
@@ -685,6 +710,7 @@ fn rule() -> impl Strategy<Value = Rule> {
 fn impatient() -> Limits {
     let limit = Duration::from_millis(100);
     Limits {
+        connect: limit,
         command: limit,
         data: limit,
         block: limit,

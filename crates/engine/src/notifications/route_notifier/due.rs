@@ -53,7 +53,9 @@ impl RouteNotifier {
                     && failed.tells_alerts(alert_states)
                     && failed.closings.iter().eq(self.closing.keys())
             }
-            Occasion::Reminder => self.waiting_since.is_none() && self.is_still_bad(context),
+            Occasion::Reminder => {
+                self.waiting_since.is_none() && self.is_still_open(alert_states, context)
+            }
             Occasion::Digest => {
                 let due = self
                     .digests
@@ -183,8 +185,7 @@ impl RouteNotifier {
         let is_due =
             self.waiting_since.is_none() && self.reminder_at().is_some_and(|at| at <= context.now);
         let is_due = is_due && self.budget.allows(self.route.interval, context.now);
-        let is_open = is_due
-            && (self.alert_states.is_told_any_of(alert_states) || self.is_still_bad(context));
+        let is_open = is_due && self.is_still_open(alert_states, context);
         is_open.then(|| {
             self.send(
                 Occasion::Reminder,
@@ -197,7 +198,16 @@ impl RouteNotifier {
         })
     }
 
-    pub(super) fn is_still_bad(&self, context: &NotificationContext<'_>) -> bool {
+    /// Whether anything lasts that people were told.
+    fn is_still_open(
+        &self,
+        alert_states: &BTreeMap<Alert, Moment>,
+        context: &NotificationContext<'_>,
+    ) -> bool {
+        self.alert_states.is_told_any_of(alert_states) || self.is_still_bad(context)
+    }
+
+    fn is_still_bad(&self, context: &NotificationContext<'_>) -> bool {
         let is_bad_now = |stub| {
             context
                 .experiment(stub)

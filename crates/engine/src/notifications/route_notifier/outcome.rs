@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{Heard, NotReached, RouteNotifier};
-use crate::model::{Moment, Stub};
+use crate::model::{Health, Moment, Stub};
 use crate::notifications::delivery::InFlight;
 use crate::notifications::pending::Pending;
 use crate::protocol::audience::{Recipient, Unreached};
@@ -208,26 +208,32 @@ impl RouteNotifier {
             .collect()
     }
 
-    /// Counts how often recipients were told that an experiment is unusable. What was unsteady and is told has held.
+    /// Counts how often recipients were told that an experiment is unusable, or has a loss. What was unsteady and is told has held.
     pub(super) fn swings(
         &mut self,
         stub: &Stub,
         known: Option<&Known>,
         now: Moment,
     ) -> Option<Notified> {
+        let was = self.notified.get(stub);
+        let was = was.map_or(Health::Ok, |heard| heard.known.health);
+        let is = known.map_or(Health::Ok, |known| known.health);
+        if !was.is_unusable() && !is.is_unusable() {
+            if self.losses.is_unsteady(stub) {
+                self.losses.forget(stub);
+            } else if is.is_bad() && !was.is_bad() {
+                self.losses.told(stub, now);
+            }
+        }
         if self.unsteady.is_unsteady(stub) {
             self.unsteady.forget(stub);
             return Some(Notified::Unsteady(stub.clone(), Vec::new()));
         }
-        let knew = |heard: &Heard| heard.known.health.is_unusable();
-        let is_new = !self.notified.get(stub).is_some_and(knew);
-        known
-            .filter(|known| is_new && known.health.is_unusable())
-            .map(|_| {
-                let told = self.unsteady.told(stub, now);
-                let told = told.iter().map(|at| at.wall()).collect();
-                Notified::Unsteady(stub.clone(), told)
-            })
+        (is.is_unusable() && !was.is_unusable()).then(|| {
+            let told = self.unsteady.told(stub, now);
+            let told = told.iter().map(|at| at.wall()).collect();
+            Notified::Unsteady(stub.clone(), told)
+        })
     }
 
     /// It is not known whether the summary was read: its content is to be notified again.
