@@ -4,7 +4,6 @@
 //! Everything that decides here is plain code over its events and the monotonic clock; only `etcd` connects. Without a cluster none of it
 //! runs.
 
-mod commit;
 #[cfg(feature = "etcd")]
 mod etcd;
 mod fence;
@@ -15,7 +14,6 @@ mod map;
 mod membership;
 mod view;
 
-pub use commit::{MAX_BYTES, MAX_OPERATIONS, Operation, transactions};
 #[cfg(feature = "etcd")]
 pub use etcd::{Fault, reach, read_state, run, write_state};
 pub use fence::Fence;

@@ -220,10 +220,8 @@ impl Monthly {
             Some(mailed) if *mailed >= month => {}
             Some(_) => {
                 if let Err(why) = self.mail(&month, now).await {
-                    tracing::error!(
-                        month,
-                        "the monthly report is not mailed, it is tried again: {why}"
-                    );
+                    let what = "the monthly report is not mailed, it is tried again";
+                    tracing::error!(month, "{what}: {why}");
                     return RETRY_AFTER;
                 }
                 tracing::info!(month, "the monthly report is mailed");
@@ -335,9 +333,10 @@ impl Monthly {
         };
         let window = self.cluster.as_ref().map(Links::window);
         let sending = mailer.circulate(&outgoing.circular, &outgoing.has);
-        let sent = while_open(window.as_ref(), sending).await;
-        let sent = sent.ok_or_else(|| "this replica leads no more".to_owned())?;
-        sent.map_err(|failure| failure.fault.to_string())
+        match while_open(window.as_ref(), sending).await {
+            Some(sent) => sent.map_err(|failure| failure.fault.to_string()),
+            None => Err("this replica leads no more".to_owned()),
+        }
     }
 
     async fn make(&self, month: &str, now: Timestamp) -> Result<Outgoing, String> {

@@ -3,17 +3,11 @@
 use etcd_client::{Client, GetOptions, LeaseKeepAliveStream, LeaseKeeper, PutOptions, Txn, TxnOp};
 
 use super::{Batch, WRITE_WITHIN};
-use crate::clients::etcd::{Fault, connect, within};
+use crate::clients::etcd::{Fault, batches, connect, within};
 use crate::config::{EtcdSettings, PublicationSettings};
 
 /// The lease lasts for this many heartbeats.
 const HEARTBEATS: u32 = 3;
-
-/// etcd takes at most 128 operations in a transaction, unless set otherwise.
-const MAX_OPERATIONS: usize = 100;
-
-/// A transaction is closed when its values have this many bytes: etcd takes 1.5 MiB at most.
-const MAX_BYTES: usize = 512 << 10;
 
 /// The most keys that are looked through for those that stand for nothing any more.
 const MAX_KEYS: i64 = 20_000;
@@ -150,43 +144,5 @@ fn transactions(prefix: &str, batch: Batch, lease: i64) -> Vec<Vec<TxnOp>> {
         .deletes
         .iter()
         .map(|key| (TxnOp::delete(at(key), None), 0));
-    let (mut all, mut open, mut bytes) = (Vec::new(), Vec::new(), 0);
-    for (operation, size) in puts.chain(deletes) {
-        let is_full = open.len() >= MAX_OPERATIONS || bytes + size > MAX_BYTES;
-        if is_full && !open.is_empty() {
-            all.push(std::mem::take(&mut open));
-            bytes = 0;
-        }
-        bytes += size;
-        open.push(operation);
-    }
-    if !open.is_empty() {
-        all.push(open);
-    }
-    all
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_batch_becomes_transactions_that_etcd_takes() {
-        let value = |size: usize| vec![b'x'; size];
-        let many = (0..250).map(|n| (format!("k{n}"), value(10)));
-        let large = (0..3).map(|n| (format!("l{n}"), value(MAX_BYTES / 2)));
-        for (puts, sizes) in [
-            (many.collect(), vec![100, 100, 50]),
-            (large.collect(), vec![2, 1]),
-        ] {
-            let batch = Batch {
-                puts,
-                ..Batch::default()
-            };
-            let found = transactions("/root", batch, 1);
-            assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), sizes);
-        }
-        let nothing = transactions("/root", Batch::default(), 1);
-        assert!(nothing.is_empty());
-    }
+    batches(puts.chain(deletes))
 }

@@ -2,21 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use crate::clients::etcd::batches;
 use engine::{StateChange, StateKey};
-
-/// The most operations of one transaction: etcd takes 128 unless told otherwise.
-pub const MAX_OPERATIONS: usize = 100;
-
-/// The most bytes of one transaction: etcd takes 1.5 MiB unless told otherwise.
-pub const MAX_BYTES: usize = 1 << 20;
 
 /// A change of one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operation {
+pub(super) struct Operation {
     /// The key, below the prefix of the state.
-    pub key: String,
+    pub(super) key: String,
     /// What stands under it then; `None`: nothing.
-    pub value: Option<Vec<u8>>,
+    pub(super) value: Option<Vec<u8>>,
 }
 
 impl Operation {
@@ -27,35 +22,23 @@ impl Operation {
 
 /// Changes as transactions, to be made in this order. Of several changes of one entry the last one counts. What concerns the outbox comes
 /// last: a summary that stands there without the rest would be sent and not be known as sent, or be known as sent twice.
-#[must_use]
-pub fn transactions(changes: Vec<StateChange>) -> Vec<Vec<Operation>> {
+pub(super) fn transactions(changes: Vec<StateChange>) -> Vec<Vec<Operation>> {
     let latest: BTreeMap<StateKey, _> = changes
         .into_iter()
         .map(|change| (change.key, change.value))
         .collect();
     let announces = |key: &StateKey| matches!(key, StateKey::Outbox(_));
     let (last, first): (Vec<_>, Vec<_>) = latest.into_iter().partition(|(key, _)| announces(key));
-    let mut all: Vec<Vec<Operation>> = Vec::new();
-    let mut bytes = 0;
-    for (key, value) in first.into_iter().chain(last) {
+    let operations = first.into_iter().chain(last).map(|(key, value)| {
         let operation = Operation {
             key: key.to_string(),
             // What the engine keeps can be written: the store writes it in the same way.
             value: value.and_then(|value| serde_json::to_vec(&value).ok()),
         };
-        let is_full = |batch: &Vec<Operation>| {
-            batch.len() >= MAX_OPERATIONS || bytes + operation.bytes() > MAX_BYTES
-        };
-        if all.last().is_none_or(is_full) {
-            all.push(Vec::new());
-            bytes = 0;
-        }
-        bytes += operation.bytes();
-        all.last_mut()
-            .into_iter()
-            .for_each(|batch| batch.push(operation.clone()));
-    }
-    all
+        let size = operation.bytes();
+        (operation, size)
+    });
+    batches(operations)
 }
 
 #[cfg(test)]
@@ -106,23 +89,5 @@ mod tests {
         };
         assert_eq!(all, [[expected]]);
         assert_eq!(transactions(Vec::new()), Vec::<Vec<Operation>>::new());
-    }
-
-    #[test]
-    fn large_entries_are_parted_by_their_size() {
-        let pools = |n: usize| {
-            let stub = |n: usize| Stub::try_new(&format!("{}{n}", "x".repeat(40))).expect("a name");
-            let members = (0..n).map(stub).collect();
-            StateValue::Pools([("pool".to_owned(), members)].into())
-        };
-        let changes = (0..3).map(|n| StateChange {
-            key: StateKey::Outbox(n),
-            value: Some(pools(15_000)),
-        });
-        let sizes: Vec<usize> = transactions(changes.collect())
-            .iter()
-            .map(Vec::len)
-            .collect();
-        assert_eq!(sizes, [1, 1, 1]);
     }
 }
