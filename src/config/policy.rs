@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::cluster::{EtcdSettings, root};
+use super::configuration::Config;
 use super::publication::with_etcd;
 use super::reader::Reader;
-use super::{BUILT_IN_CATEGORIES, CategorySettings, Config};
+use super::services::{BUILT_IN_CATEGORIES, CategorySettings};
 use engine::{CategoryRule, PolicyAcknowledgements};
 
 /// How often a category is evaluated that the configuration file does not have.

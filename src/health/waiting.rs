@@ -56,10 +56,7 @@ impl HealthState {
     #[must_use]
     pub fn acknowledged_and_well(&self, snapshot: &Arc<Snapshot>) -> Vec<String> {
         let acks = Acks::of(snapshot);
-        let is_source = |name: &str| {
-            let mut sources = SourceName::ALL.into_iter();
-            sources.any(|source| source.as_str() == name)
-        };
+        let is_source = |name: &str| SourceName::named(name).is_some();
         // What stands in a policy holds for as long as it stands there.
         let of_policy: Vec<&Subject> = snapshot
             .notes

@@ -9,8 +9,9 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::cluster_sharing::{marks, other_rules, own_rules};
-use super::reload::ConfigWatch;
-use super::{ServiceError, TaskSet};
+use super::config_watch::ConfigWatch;
+use super::error::ServiceError;
+use super::task_set::TaskSet;
 use crate::build;
 use crate::clients::Http;
 use crate::cluster::{

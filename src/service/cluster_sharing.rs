@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
-use super::TaskSet;
 use super::cluster::Links;
+use super::task_set::TaskSet;
 use crate::build;
 use crate::cluster::{Share, Shared, Sharing};
 use crate::config::Fingerprint;

@@ -9,8 +9,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::cluster::Links;
-use super::reload::ConfigWatch;
-use super::{TaskSet, notifications, presentation};
+use super::config_watch::ConfigWatch;
+use super::task_set::TaskSet;
+use super::{notifications, presentation};
 use crate::cluster::{Etcd, LastWord, Look, View};
 use crate::effects::mail::{Circular, Circulated};
 use crate::effects::while_open;

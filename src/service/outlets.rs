@@ -6,8 +6,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::reload::ConfigWatch;
-use super::{ServiceError, TaskSet, notifications, shadow, sources};
+use super::config_watch::ConfigWatch;
+use super::error::ServiceError;
+use super::task_set::TaskSet;
+use super::{notifications, shadow, sources};
 use crate::clients::{self, BookClient, Http, ShadowBook};
 use crate::config::Config;
 use crate::driver::{Outlets, SWITCH_QUEUE};

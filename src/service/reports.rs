@@ -13,8 +13,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::cluster::Links;
-use super::reload::ConfigWatch;
-use super::{TaskSet, notifications, presentation};
+use super::config_watch::ConfigWatch;
+use super::task_set::TaskSet;
+use super::{notifications, presentation};
 use crate::effects::mail::{Circular, Circulated};
 use crate::effects::while_open;
 use crate::http::{ReportSource, Reports};
@@ -306,23 +307,19 @@ impl Monthly {
         // Each may know of recipients of whom the other does not: what is shared may be lost on the way.
         outgoing.has.extend(known.flat_map(|other| other.has));
         self.keep(&outgoing);
-        let sent = self.send(&outgoing).await;
-        let sent = sent.map(|circulated| {
-            outgoing.has.extend(circulated.settled);
-            circulated.pending
-        });
-        match sent {
-            Ok(None) => Ok(()),
-            Ok(Some(fault)) => {
+        let why = match self.send(&outgoing).await {
+            Ok(circulated) => {
+                outgoing.has.extend(circulated.settled);
+                let Some(fault) = circulated.pending else {
+                    return Ok(());
+                };
                 self.keep(&outgoing);
-                self.outgoing = Some(outgoing);
-                Err(format!("some recipients do not have it: {fault}"))
+                format!("some recipients do not have it: {fault}")
             }
-            Err(why) => {
-                self.outgoing = Some(outgoing);
-                Err(why)
-            }
-        }
+            Err(why) => why,
+        };
+        self.outgoing = Some(outgoing);
+        Err(why)
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Circulated, String> {

@@ -15,12 +15,6 @@ pub use fault::Fault;
 /// The longest that one request to etcd may take.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
-/// The most operations of one transaction: etcd takes 128 unless told otherwise.
-const MAX_OPERATIONS: usize = 100;
-
-/// The most bytes of one transaction: etcd takes 1.5 MiB unless told otherwise.
-const MAX_BYTES: usize = 1 << 20;
-
 /// The pause before the first new attempt of anything; each further one is twice as long.
 pub const FIRST_RETRY: Duration = Duration::from_millis(200);
 
@@ -37,30 +31,35 @@ const PONG_WITHIN: Duration = Duration::from_secs(3);
 /// The longest that connecting to one member may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
-/// The pause after one that came to nothing.
-#[must_use]
-pub fn longer(pause: Duration) -> Duration {
-    (pause * 2).min(LONGEST_RETRY)
-}
+/// The most operations of one transaction: etcd takes 128 unless told otherwise.
+const MAX_OPERATIONS: usize = 100;
 
-/// Operations, each with its size in bytes, in as few transactions as etcd takes, in their order.
-#[must_use]
-pub fn batches<T>(operations: impl IntoIterator<Item = (T, usize)>) -> Vec<Vec<T>> {
-    let (mut all, mut bytes): (Vec<Vec<T>>, usize) = (Vec::new(), 0);
+/// The most bytes of one transaction: etcd takes 1.5 MiB unless told otherwise.
+pub const MAX_BYTES: usize = 1 << 20;
+
+/// Operations, each with its size in bytes, in as few transactions as etcd takes, in this order.
+pub fn packed<T>(operations: impl Iterator<Item = (T, usize)>) -> Vec<Vec<T>> {
+    let mut all: Vec<Vec<T>> = Vec::new();
+    let mut bytes = 0;
     for (operation, size) in operations {
-        let is_full = |batch: &Vec<T>| batch.len() >= MAX_OPERATIONS || bytes + size > MAX_BYTES;
-        match all.last_mut().filter(|batch| !is_full(batch)) {
-            Some(batch) => {
+        match all.last_mut() {
+            Some(open) if open.len() < MAX_OPERATIONS && bytes + size <= MAX_BYTES => {
+                open.push(operation);
                 bytes += size;
-                batch.push(operation);
             }
-            None => {
-                bytes = size;
+            _ => {
                 all.push(vec![operation]);
+                bytes = size;
             }
         }
     }
     all
+}
+
+/// The pause after one that came to nothing.
+#[must_use]
+pub fn longer(pause: Duration) -> Duration {
+    (pause * 2).min(LONGEST_RETRY)
 }
 
 /// Waits for an answer, but not for ever.
@@ -143,24 +142,4 @@ fn tls(settings: &EtcdSettings) -> Result<TlsOptions, Fault> {
         tls = tls.identity(Identity::from_pem(cert, key));
     }
     Ok(tls)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn operations_become_transactions_that_etcd_takes() {
-        let small = vec![10; 250];
-        let large = vec![MAX_BYTES / 2, MAX_BYTES / 2, 1, MAX_BYTES + 1, 1];
-        for (sizes, expected) in [
-            (small, vec![100, 100, 50]),
-            (large, vec![2, 1, 1, 1]),
-            (Vec::new(), Vec::new()),
-        ] {
-            let found = batches(sizes.into_iter().map(|size| ((), size)));
-            let lengths: Vec<usize> = found.iter().map(Vec::len).collect();
-            assert_eq!(lengths, expected);
-        }
-    }
 }

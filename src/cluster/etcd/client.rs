@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use etcd_client::{Client, Compare, CompareOp, GetOptions, Txn, TxnOp};
 
 use super::commit::{Operation, transactions};
-use crate::clients::etcd::{ANSWER_WITHIN, Fault, batches, connect, within};
+use crate::clients::etcd::{ANSWER_WITHIN, Fault, connect, packed, within};
 use crate::cluster::map::{StateMap, difference};
 use crate::cluster::membership::Share;
 use crate::cluster::view::Peer;
@@ -195,7 +195,7 @@ pub(super) async fn share(settings: &ClusterSettings, shares: Vec<Share>) -> Res
         };
         (operation, size)
     };
-    for batch in batches(shares.into_iter().map(one)) {
+    for batch in packed(shares.into_iter().map(one)) {
         let txn = Txn::new().and_then(batch);
         within(ANSWER_WITHIN, client.txn(txn)).await?;
     }

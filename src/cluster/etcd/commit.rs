@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::clients::etcd::batches;
+use crate::clients::etcd::packed;
 use engine::{StateChange, StateKey};
 
 /// A change of one key.
@@ -38,7 +38,7 @@ pub(super) fn transactions(changes: Vec<StateChange>) -> Vec<Vec<Operation>> {
         let size = operation.bytes();
         (operation, size)
     });
-    batches(operations)
+    packed(operations)
 }
 
 #[cfg(test)]

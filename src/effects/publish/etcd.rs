@@ -2,8 +2,8 @@
 
 use etcd_client::{Client, GetOptions, LeaseKeepAliveStream, LeaseKeeper, PutOptions, Txn, TxnOp};
 
-use super::{Batch, WRITE_WITHIN};
-use crate::clients::etcd::{Fault, batches, connect, within};
+use super::batch::{Batch, WRITE_WITHIN};
+use crate::clients::etcd::{Fault, connect, packed, within};
 use crate::config::{EtcdSettings, PublicationSettings};
 
 /// The lease lasts for this many heartbeats.
@@ -137,12 +137,41 @@ impl Session {
 fn transactions(prefix: &str, batch: Batch, lease: i64) -> Vec<Vec<TxnOp>> {
     let at = |key: &str| format!("{prefix}/{key}");
     let puts = batch.puts.into_iter().map(|(key, value)| {
-        let (size, options) = (value.len(), PutOptions::new().with_lease(lease));
-        (TxnOp::put(at(&key), value, Some(options)), size)
+        let (size, options) = (key.len() + value.len(), PutOptions::new().with_lease(lease));
+        (
+            TxnOp::put(at(&key), value, Some(options)),
+            prefix.len() + size,
+        )
     });
     let deletes = batch
         .deletes
         .iter()
-        .map(|key| (TxnOp::delete(at(key), None), 0));
-    batches(puts.chain(deletes))
+        .map(|key| (TxnOp::delete(at(key), None), prefix.len() + key.len()));
+    packed(puts.chain(deletes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clients::etcd::MAX_BYTES;
+
+    #[test]
+    fn a_batch_becomes_transactions_that_etcd_takes() {
+        let value = |size: usize| vec![b'x'; size];
+        let many = (0..250).map(|n| (format!("k{n}"), value(10)));
+        let large = (0..3).map(|n| (format!("l{n}"), value(MAX_BYTES / 2 - 100)));
+        for (puts, sizes) in [
+            (many.collect(), vec![100, 100, 50]),
+            (large.collect(), vec![2, 1]),
+        ] {
+            let batch = Batch {
+                puts,
+                ..Batch::default()
+            };
+            let found = transactions("/root", batch, 1);
+            assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), sizes);
+        }
+        let nothing = transactions("/root", Batch::default(), 1);
+        assert!(nothing.is_empty());
+    }
 }

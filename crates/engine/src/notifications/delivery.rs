@@ -7,9 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::{CallError, Health, Moment, Stub};
+use crate::protocol::alert::Alert;
 use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
 use crate::protocol::message_id::MessageId;
-use crate::protocol::state::{Alert, Known, OutboxEntry};
+use crate::protocol::state::{Known, OutboxEntry};
 use crate::protocol::summary::{Line, Occasion, Summary};
 
 /// The wait after the first failure; it doubles with each further one, up to [`RETRY_AT_MOST`].
@@ -58,14 +59,11 @@ pub(super) struct InFlight {
 }
 
 impl InFlight {
-    /// What is kept of a message that is not known to have arrived, and says of these experiments that they are not watched any more.
-    fn recall(
-        summary: Arc<Summary>,
-        entry: &OutboxEntry,
-        closings: Vec<Stub>,
-        now: Moment,
-    ) -> Self {
+    /// What is kept of a message that is not known to have arrived.
+    fn recall(summary: Arc<Summary>, entry: &OutboxEntry, now: Moment) -> Self {
         let alerts = summary.alerts.iter().filter(|line| line.ended.is_none());
+        let closings = summary.alerts.iter();
+        let closings = closings.filter_map(|line| Some(line.experiment.as_ref()?.0.clone()));
         let finish_by = now.back_at(entry.created) + FINISHED_WITHIN;
         let was_under_way = entry.not_before.is_none() && summary.occasion == Occasion::News;
         Self {
@@ -75,7 +73,7 @@ impl InFlight {
             alert_states: alerts
                 .filter_map(|line| Some((line.alert.clone()?, now.back_at(line.since))))
                 .collect(),
-            closings,
+            closings: closings.collect(),
             digest: entry.digest,
             attempt: 0,
             finish_by: (was_under_way && now < finish_by).then_some(finish_by),
@@ -223,13 +221,13 @@ impl Delivery {
     }
 
     /// Takes up a message that was not known to have arrived when labwatch stopped.
-    pub(super) fn recall(&mut self, entry: &OutboxEntry, closings: Vec<Stub>, now: Moment) {
+    pub(super) fn recall(&mut self, entry: &OutboxEntry, now: Moment) {
         let Some(summary) = &entry.message else {
             return;
         };
         let not_before = entry.not_before.map_or(now, |at| now.back_at(at));
         self.failed = Some(Failed {
-            attempt: InFlight::recall(Arc::clone(summary), entry, closings, now),
+            attempt: InFlight::recall(Arc::clone(summary), entry, now),
             refused_since: None,
             not_before: now,
             is_unknown: false,

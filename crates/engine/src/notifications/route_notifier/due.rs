@@ -11,9 +11,9 @@ use crate::model::Moment;
 use crate::notifications::context::NotificationContext;
 use crate::notifications::delivery::{InFlight, NotifiedState};
 use crate::notifications::digest::Digests;
+use crate::protocol::alert::Alert;
 use crate::protocol::audience::Notification;
 use crate::protocol::message_id::MessageId;
-use crate::protocol::state::Alert;
 use crate::protocol::summary::{Line, Occasion, Reminder};
 
 impl RouteNotifier {

@@ -11,8 +11,9 @@ use crate::notifications::pending::Pending;
 use crate::protocol::audience::{Recipient, Unreached};
 use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
 use crate::protocol::message_id::MessageId;
-use crate::protocol::snapshot::{RouteView, ToldView, UnreachedView};
-use crate::protocol::state::{self, Known, MailThread, Notified, ReminderState};
+use crate::protocol::notified::{self, Notified};
+use crate::protocol::route_view::{RouteView, ToldView, UnreachedView};
+use crate::protocol::state::{Known, MailThread, ReminderState};
 use crate::protocol::summary::Occasion;
 
 impl RouteNotifier {
@@ -83,6 +84,7 @@ impl RouteNotifier {
         at_rest(self)
             && at_rest(other)
             && knows_the_same
+            && self.closing.keys().eq(other.closing.keys())
             && self.alert_states.is_level_with(&other.alert_states)
     }
 
@@ -90,7 +92,7 @@ impl RouteNotifier {
     pub(in crate::notifications) fn all_notified(&self, now: Moment) -> Vec<Notified> {
         let experiments = self.notified.iter().map(|(stub, heard)| {
             let (known, thread) = (heard.known.clone(), heard.thread);
-            Notified::Experiment(stub.clone(), Some(state::Heard { known, thread }))
+            Notified::Experiment(stub.clone(), Some(notified::Heard { known, thread }))
         });
         let reminder_state = Notified::ReminderState(self.reminder_state(now));
         let unsteady = self.unsteady.all().map(|(stub, told)| {
@@ -99,7 +101,7 @@ impl RouteNotifier {
         });
         let closing = self.closing.iter();
         let closing =
-            closing.map(|(stub, closing)| Notified::Closing(stub.clone(), Some(*closing)));
+            closing.map(|(stub, closing)| Notified::Closing(stub.clone(), Some(closing.clone())));
         experiments
             .chain(unsteady)
             .chain(closing)
@@ -152,6 +154,7 @@ impl RouteNotifier {
             notified_at: self.notified_at.unwrap_or(now).wall(),
             reminders: self.reminders,
             digest: self.last_digest(),
+            sent: self.budget.sent().map(Moment::wall).collect(),
         }
     }
 
@@ -185,7 +188,7 @@ impl RouteNotifier {
             root: before.map_or(message, |strand| strand.root),
             last: message,
         });
-        let notified = entry.as_ref().map(|(known, _)| state::Heard {
+        let notified = entry.as_ref().map(|(known, _)| notified::Heard {
             known: known.clone(),
             thread,
         });
