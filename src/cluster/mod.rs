@@ -5,8 +5,6 @@
 //! runs.
 
 #[cfg(feature = "etcd")]
-mod commit;
-#[cfg(feature = "etcd")]
 mod etcd;
 mod fence;
 mod last_word;

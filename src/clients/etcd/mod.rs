@@ -32,7 +32,7 @@ const PONG_WITHIN: Duration = Duration::from_secs(3);
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
 /// The most operations of one transaction: etcd takes 128 unless told otherwise.
-pub const MAX_OPERATIONS: usize = 100;
+const MAX_OPERATIONS: usize = 100;
 
 /// The most bytes of one transaction: etcd takes 1.5 MiB unless told otherwise.
 pub const MAX_BYTES: usize = 1 << 20;

@@ -300,6 +300,10 @@ impl Engine {
             .notifications
             .delivered(id, outcome, self.now)
             .unwrap_or_else(|| (RouteName::everybody(), Vec::new()));
+        // First that the message waits for some of them: what the others know now makes it needless for these alone.
+        for record in self.notifications.take_records() {
+            step.record(record);
+        }
         for notified in news {
             if let Notified::Experiment(stub, _) = &notified {
                 match self.experiments.fleet.named(stub.as_str()) {
