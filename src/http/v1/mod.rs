@@ -18,7 +18,7 @@ use utoipa_axum::routes;
 
 use super::error::{self, ApiError};
 use super::routes::Routes;
-use super::state::{Served, answer, json, rendered};
+use super::state::{Served, answer, json};
 use crate::http::auth::{Caller, Need};
 use event::Event;
 use experiment::Experiment;
@@ -62,8 +62,9 @@ async fn experiments(
     let (snapshot, private) = (served.snapshot(), caller.may_see_private());
     let shared = if private { &served.whole } else { &served.open };
     shared
-        .answer(&asked, &snapshot, |snapshot| {
-            rendered(&experiment::Experiments { snapshot, private })
+        .answer(&asked, &snapshot, move |snapshot, writer| {
+            let experiments = experiment::Experiments { snapshot, private };
+            Ok(serde_json::to_writer(writer, &experiments)?)
         })
         .await
 }
