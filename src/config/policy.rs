@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::cluster::{EtcdSettings, root};
-use super::publication::with_etcd;
+use super::cluster::{EtcdSettings, root, with_etcd};
 use super::reader::Reader;
 use super::{BUILT_IN_CATEGORIES, CategorySettings, Config};
 use engine::{CategoryRule, PolicyAcknowledgements};
