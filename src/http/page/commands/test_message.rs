@@ -10,6 +10,7 @@ use maud::html;
 use super::fields::Fields;
 use crate::http::TestMessages;
 use crate::http::auth::Noted;
+use crate::http::error::Reason;
 use crate::http::page::layout;
 use crate::http::page::outbox;
 use crate::http::page::routes::{Moment, WebState};
@@ -36,7 +37,7 @@ pub(super) async fn send(
     let (status, said) = match &sent {
         Ok(report) => (StatusCode::OK, outbox::tested(&frame, report)),
         Err(refusal) => (
-            StatusCode::CONFLICT,
+            Reason::from(refusal).status(),
             html! { p.problem #problem role="alert" { (shape("down")) span { (words::sentence(&refusal.to_string())) } } },
         ),
     };
