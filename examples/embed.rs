@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use labwatch::config::{Sources, load_without_laboratory};
 use labwatch::health::dialects::Endpoint;
-use labwatch::health::{Attempt, Finding, Pace, State};
+use labwatch::health::{Attempt, Finding, Identity, Pace, State};
 use labwatch::http::status_on;
 use labwatch::service::{Extensions, serve_with};
 use serde_json::json;
@@ -34,7 +35,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     };
     let config = load_without_laboratory(&sources)?.config;
 
-    let mut extensions = Extensions::default();
+    let mut extensions = Extensions {
+        identity: Some(Identity::of_program(
+            "robot-fleet",
+            "1.2.3",
+            Timestamp::now(),
+        )),
+        ..Extensions::default()
+    };
     let queue = extensions.components.push("queue", None, &[])?;
     queue.report(Finding::new(State::Warn, "80 % full"));
     let pace = Pace {

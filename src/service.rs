@@ -6,6 +6,7 @@ mod cluster;
 mod cluster_sharing;
 mod component_acks;
 mod component_history;
+mod config_watch;
 mod driver_setup;
 mod error;
 mod extensions;
@@ -26,6 +27,7 @@ mod process;
 mod publication;
 mod reload;
 mod reports;
+mod serve;
 mod services;
 mod shadow;
 mod sources;
@@ -34,192 +36,10 @@ mod systemd;
 mod task_set;
 mod test_messages;
 
-use std::sync::Arc;
-
-use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
-
-use crate::build;
-use crate::clients::Http;
-use crate::config::Config;
-use crate::driver::Observers;
-use crate::health::{HealthState, Reporter};
-use crate::telemetry::metrics::Counters;
-
-pub use error::ServiceError;
-pub use extensions::{Extensions, Observer, serve_with};
-pub use health::HealthError;
+pub use error::{HealthError, ServiceError};
+pub use extensions::{Extensions, Observer};
 pub use options::ServiceOptions;
 pub use presentation::presentation;
-pub use process::{run, runtime, stop_on_signals};
+pub use process::{run, runtime, serve_with, stop_on_signals};
 pub use reload::Reload;
-
-use driver_setup::DriverSetup;
-use http_server::{HttpDeps, Stops};
-use listeners::Listeners;
-use outlets::Clients;
-use reload::ConfigWatch;
-use systemd::{notify, turned};
-use task_set::TaskSet;
-
-/// Runs the service until `stop`.
-///
-/// # Errors
-/// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.
-pub async fn serve(
-    config: Config,
-    stop: CancellationToken,
-    mut options: ServiceOptions,
-) -> Result<(), ServiceError> {
-    let listeners = Listeners::bind(&config).await?;
-    let (listen, actuator) = (listeners.address(), listeners.actuator_address());
-    let started = std::mem::replace(&mut options.started, Box::new(|_| {}));
-    let close = CancellationToken::new();
-    let stops = Stops {
-        all: &stop,
-        api: &close,
-    };
-    let is_shadow = config.shadow;
-    let (mut parts, health_state) = start(config, listeners, &stops, options)?;
-    tracing::info!(
-        listen = listen.map(tracing::field::display),
-        actuator = actuator.map(tracing::field::display),
-        version = build::VERSION,
-        commit = build::COMMIT,
-        built = build::BUILT,
-        "labwatch is running"
-    );
-    if is_shadow {
-        tracing::warn!("runs in shadow: records each switch and notification and carries none out");
-    }
-    notify(&[sd_notify::NotifyState::Ready]);
-    if let Some(listen) = listen {
-        started(listen);
-    }
-
-    // When all is told to stop, parts end too: that is not by themselves, so the stop is looked at first.
-    let outcome = tokio::select! {
-        biased;
-        () = stop.cancelled() => Ok(()),
-        part = parts.first_to_end() => Err(ServiceError::Ended(part)),
-    };
-    notify(&[sd_notify::NotifyState::Stopping]);
-    health_state.stopping();
-    stop.cancel();
-    parts.wind_down(&close).await;
-    tracing::info!("stopped");
-    outcome
-}
-
-/// Makes every part and joins them.
-fn start(
-    config: Config,
-    listeners: Listeners,
-    stops: &Stops<'_>,
-    options: ServiceOptions,
-) -> Result<(TaskSet, HealthState), ServiceError> {
-    let (configs, followed) = watch::channel(Arc::new(config));
-    let config = Arc::clone(&followed.borrow());
-    let (stop, mut parts) = (stops.all, TaskSet::default());
-    let http = Clients::new(&config)?;
-    let driver = DriverSetup::new(&config)?;
-    let (inputs, pictures) = (driver.inputs.clone(), driver.pictures.clone());
-
-    let cluster = cluster::start(&config, &inputs, &mut parts, stop)?;
-    let (membership, links) = cluster.map(cluster::Cluster::parts).unzip();
-    let to_book = to_book(&config, &driver, links.as_ref());
-    let outlets = outlets::start(&followed, &http, &mut parts, &inputs, to_book, stop)?;
-    let needs = health::HealthDeps {
-        config: &followed,
-        clock: driver.clock,
-        tls: &http.tls,
-        store: driver.store.as_ref(),
-        keep: &driver.keep,
-        snapshots: pictures.clone(),
-        poll_book: outlets.book.clone(),
-        inputs: &inputs,
-        give: http_server::give(driver.commands.clone()),
-        levels: options.levels.clone(),
-        extensions: options.extensions,
-    };
-    let (health_state, state, reporters) =
-        health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
-    let (shared, signs) = (
-        (&followed, &driver, &health_state),
-        (http.access.clone(), reporters),
-    );
-    let (configuration, overlay) = start_signs(shared, signs, links.as_ref(), &mut parts, stop);
-    let hands = reload::Hands {
-        inputs: inputs.clone(),
-        configs,
-        health_state: health_state.clone(),
-        levels: options.levels,
-        reporter: configuration,
-        overlay,
-    };
-    reload::start(options.reload, hands, &mut parts, stop);
-    let counters = Arc::new(Counters::default());
-    let deps = HttpDeps {
-        config: followed,
-        snapshots: pictures.clone(),
-        store: driver.store.clone(),
-        keep: &driver.keep,
-        health_state: health_state.clone(),
-        state,
-        commands: driver.commands.clone(),
-        counters: Arc::clone(&counters),
-        queues: metrics::queues(&driver.inputs, &outlets),
-        cluster: links,
-        http: &http,
-        inputs,
-    };
-    http_server::open(deps, listeners, &mut parts, stops)?;
-    let turned = Box::new(turned(health_state.clone()));
-    let record = metrics::counted(options.record, &counters);
-    let observers = Observers { record, turned };
-    driver.start(outlets, observers, membership, &mut parts);
-    metrics::start(&config, &mut parts, pictures, &health_state, stop);
-    Ok((parts, health_state))
-}
-
-/// What stands between a switch and book: the window of the lease in a cluster, a book of its own in shadow.
-fn to_book(
-    config: &Config,
-    driver: &DriverSetup,
-    links: Option<&cluster::Links>,
-) -> outlets::ToBook {
-    let window = links.map(cluster::Links::window);
-    let own_book = || shadow::book(driver.store.clone(), driver.pictures.clone());
-    let shadow = config.shadow.then(own_book);
-    outlets::ToBook { window, shadow }
-}
-
-/// Starts what shows others how labwatch is, besides its answers (alerts that last, the heartbeat, the cluster, the publication), and
-/// what follows the policy. Gives back the reporter of the configuration, and what goes over it.
-fn start_signs(
-    (followed, driver, health_state): (&ConfigWatch, &DriverSetup, &HealthState),
-    (http, reporters): (Http, health::Reporters),
-    links: Option<&cluster::Links>,
-    parts: &mut TaskSet,
-    stop: &CancellationToken,
-) -> (Reporter, Option<policy::Overlay>) {
-    let (config, pictures) = (Arc::clone(&followed.borrow()), driver.pictures.clone());
-    let lasting = (http.clone(), pictures.clone());
-    if !config.shadow {
-        notifications::start_repeats(followed.clone(), lasting, parts, stop);
-    }
-    let heartbeat = notifications::Heartbeat {
-        http,
-        store: driver.store.clone(),
-        reporter: reporters.dead_man,
-    };
-    notifications::start_deadman(&config, heartbeat, pictures.clone(), parts, stop);
-    last_word::start(links, followed, parts, stop);
-    cluster::report(links, reporters.cluster, parts, stop);
-    let publication = config.publication.as_ref().zip(reporters.publish);
-    let shown = (health_state, pictures);
-    publication::start(publication, shown, links.is_some(), parts, stop);
-    let policy = config.policy.as_ref().zip(reporters.policy);
-    let overlay = policy::start(policy, driver, parts, stop);
-    (reporters.configuration, overlay)
-}
+pub use serve::serve;

@@ -1,4 +1,4 @@
-//! A steady report costs no allocation per experiment: what does not change is not copied.
+//! A steady report costs no allocation per experiment: what does not change is not copied. What is not set costs none either.
 
 #![allow(
     clippy::too_many_lines,
@@ -12,7 +12,9 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use engine::model::{Availability, Moment, ResourceName, SourceName, Stub, Topic};
@@ -21,6 +23,7 @@ use engine::{
     State, Traffic,
 };
 use jiff::Timestamp;
+use labwatch::effects::{Window, deliver_while_open, while_open};
 
 thread_local! {
     static COUNT: Cell<usize> = const { Cell::new(0) };
@@ -59,6 +62,23 @@ fn a_steady_report_allocates_nothing_per_experiment() {
         );
         assert!(counts[0] <= MOST, "{counts:?}");
     }
+}
+
+/// What an effect passes in a cluster is not there without one: a labwatch that is alone pays for it in no allocation, whatever it is built with.
+#[test]
+fn without_a_cluster_its_window_allocates_nothing() {
+    let window: Option<Window> = None;
+    let mut context = Context::from_waker(Waker::noop());
+    let before = COUNT.with(Cell::get);
+    let own = window.clone();
+    let mut work = pin!(while_open(own.as_ref(), async { 7 }));
+    let done = work.as_mut().poll(&mut context);
+    let delivered = async { Ok(engine::Delivered::to_all()) };
+    let mut delivery = pin!(deliver_while_open(own.as_ref(), 1, delivered));
+    let outcome = delivery.as_mut().poll(&mut context);
+    assert_eq!(COUNT.with(Cell::get), before);
+    assert_eq!(done, Poll::Ready(Some(7)));
+    assert_eq!(outcome, Poll::Ready(Ok(engine::Delivered::to_all())));
 }
 
 /// The allocations of a report of relay and one of jump once everything is known. Every `broken`-th experiment lacks a stream; 0: none.

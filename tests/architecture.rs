@@ -135,6 +135,30 @@ fn only_the_driver_and_the_simulator_name_the_engine() {
     assert_eq!(importers("use engine::", "Engine", &allowed), [""; 0]);
 }
 
+/// Where the feature `etcd` is named. Each of these does something only where a cluster, a publication or a policy in etcd is set, so that a
+/// labwatch without one pays nothing for what it is built with.
+const NAME_ETCD: [&str; 9] = [
+    "src/cli/cluster.rs",
+    "src/cli/connect.rs",
+    "src/clients/mod.rs",
+    "src/cluster/leadership.rs",
+    "src/cluster/mod.rs",
+    "src/config/publication.rs",
+    "src/effects/publish/mod.rs",
+    "src/service/cluster.rs",
+    "src/service/policy.rs",
+];
+
+#[test]
+fn only_what_is_set_to_use_etcd_depends_on_its_feature() {
+    let all = sources("src");
+    let named = all
+        .iter()
+        .filter(|(_, text)| text.contains("feature = \"etcd\""));
+    let named: Vec<&str> = named.map(|(path, _)| path.as_str()).collect();
+    assert_eq!(named, NAME_ETCD);
+}
+
 #[test]
 fn files_say_what_they_are_for_and_are_not_too_long() {
     for (path, text) in sources("src")

@@ -23,6 +23,8 @@ mod chaos;
 mod clock;
 #[path = "cluster/commands.rs"]
 mod commands;
+#[path = "support/disk.rs"]
+mod disk;
 #[path = "cluster/etcd.rs"]
 mod etcd;
 #[path = "e2e/eventually.rs"]

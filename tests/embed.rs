@@ -10,9 +10,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use labwatch::config::{Config, Sources, load_without_laboratory};
 use labwatch::health::dialects::Endpoint;
-use labwatch::health::{Attempt, Finding, Pace, State};
+use labwatch::health::{Attempt, Finding, Identity, Pace, State};
 use labwatch::http::{labwatch_on, status_on};
 use labwatch::service::{Extensions, ServiceOptions, serve};
 use serde_json::{Value, json};
@@ -110,7 +111,10 @@ const PACE: Pace = Pace {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_program_adds_its_own_to_a_service_without_a_laboratory() {
-    let mut extensions = Extensions::default();
+    let mut extensions = Extensions {
+        identity: Some(Identity::of_program("robots", "7.8.9", Timestamp::now())),
+        ..Extensions::default()
+    };
     let queue = extensions
         .components
         .push("queue", None, &[])
@@ -163,6 +167,18 @@ async fn a_program_adds_its_own_to_a_service_without_a_laboratory() {
     running.becomes("/status/queue", 503).await;
     running.becomes("/__gtg?categories=storage", 503).await;
     let (_, info) = running.ask(running.address, "/actuator/info").await;
+    assert_eq!(
+        [&info["app"]["name"], &info["app"]["version"], &info["git"]],
+        [&json!("robots"), &json!("7.8.9"), &Value::Null],
+        "what labwatch was built from is not what this program was"
+    );
+    let (_, alive) = running.ask(running.address, "/liveness").await;
+    assert_eq!(alive["build_version"], "7.8.9");
+    let (_, status) = running.ask(running.address, "/status").await;
+    assert_eq!(
+        [&status["name"], &status["version"]],
+        [&json!("robots"), &json!("7.8.9")]
+    );
     assert_eq!(info["fleet"], json!({ "robots": 7 }));
     let answer = running.ask(running.address, "/actuator/motd").await;
     assert_eq!(answer, (200, json!({ "label": "robot-fleet" })));

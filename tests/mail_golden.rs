@@ -127,7 +127,8 @@ fn whatever_comes_in_stays_on_its_line() {
             text: hostile.repeat(100),
             since: at(0),
             ended: None,
-            new: true
+            new: true,
+            experiment: None,
         };
         40
     ];
@@ -332,6 +333,7 @@ fn not_watched() -> Summary {
         since: at(26 * 3_600),
         ended: Some(Duration::from_secs(26 * 3_600)),
         new: true,
+        experiment: None,
     };
     Summary {
         alerts: vec![alert],
@@ -555,6 +557,7 @@ fn source_alert() -> Summary {
             since: at(150),
             ended: None,
             new: true,
+            experiment: None,
         },
         AlertLine {
             alert: None,
@@ -562,6 +565,7 @@ fn source_alert() -> Summary {
             since: at(90_000),
             ended: None,
             new: false,
+            experiment: None,
         },
     ];
     Summary {
@@ -593,6 +597,7 @@ fn relay_away() -> Summary {
         since: at(80),
         ended: None,
         new: true,
+        experiment: None,
     };
     Summary {
         alerts: vec![alert],
@@ -607,6 +612,7 @@ fn source_back() -> Summary {
         since: at(1_500),
         ended: Some(Duration::from_secs(1_350)),
         new: true,
+        experiment: None,
     };
     Summary {
         alerts: vec![alert],
@@ -754,6 +760,7 @@ fn known_alert() -> Summary {
         since: at(90_000),
         ended: None,
         new: false,
+        experiment: None,
     };
     Summary {
         alerts: vec![alert],

@@ -22,7 +22,7 @@ use std::time::Duration;
 use engine::model::{Availability, Bookable, Health, ResourceName, Stub};
 use engine::{Record, Snapshot, SwitchOutcome};
 use labwatch::http::{ApiState, Figures, router, serve};
-use labwatch::telemetry::graphite::{self, Graphite};
+use labwatch::telemetry::graphite::{self, ComponentCheck, Graphite};
 use labwatch::telemetry::metrics::{
     CONTENT_TYPE, Component, Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreFigures,
 };
@@ -164,7 +164,12 @@ async fn a_real_carbon_keeps_them_and_what_it_missed() {
         every: Duration::from_secs(1),
     };
     let mut sending = JoinSet::new();
-    let components = Box::new(|| vec![("book".to_owned(), true)]);
+    let book = || ComponentCheck {
+        name: "book".into(),
+        at: None,
+        is_ok: true,
+    };
+    let components = Box::new(move || vec![book()]);
     sending.spawn(graphite::run(settings, pictures, components, stop.clone()));
     let mut ticking = JoinSet::new();
     ticking.spawn(async move {

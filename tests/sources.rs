@@ -53,7 +53,7 @@ fn sick(status: u16) -> CallError {
 /// The rows: what the document calls the fault, examples, and the classes of the two steps.
 fn rows() -> Vec<(&'static str, Vec<CallError>, FaultClass, FaultClass)> {
     use CallError::{
-        Audience, Busy, Credentials, Dropped, Forbidden, NameLookup, NoAnswer, NoRoute, NotFound, Protocol,
+        Audience, Busy, Certificate, Credentials, Dropped, Forbidden, NameLookup, NoAnswer, NoRoute, NotFound, Protocol,
         Proxy, Refused, SickByProxy, TimedOut, Tls, Unreachable,
     };
     let sick_of = |statuses: &[u16]| statuses.iter().map(|status| sick(*status)).collect();
@@ -62,6 +62,7 @@ fn rows() -> Vec<(&'static str, Vec<CallError>, FaultClass, FaultClass)> {
         ("`refused`", vec![Refused(words())], Theirs, Ours),
         ("`no-route`", vec![NoRoute(words())], Ours, Ours),
         ("`tls`", vec![Tls(words())], Ours, Ours),
+        ("`certificate`", vec![Certificate(words())], Undecided, Undecided),
         ("`unreachable`", vec![Unreachable(words())], Undecided, Ours),
         ("`proxy`", vec![Proxy(words())], Ours, Ours),
         ("`timeout`", vec![TimedOut], Undecided, Undecided),
@@ -101,10 +102,11 @@ fn variant(error: &CallError) -> usize {
         CallError::Protocol(_) => 14,
         CallError::Busy => 15,
         CallError::NoAnswer(_) => 16,
+        CallError::Certificate(_) => 17,
     }
 }
 
-const VARIANTS: usize = 17;
+const VARIANTS: usize = 18;
 
 /// What a connection that was open shows, and its class.
 fn open_ends() -> Vec<(Deed, FaultClass)> {
@@ -248,6 +250,33 @@ fn the_document_has_the_same_table() {
         })
         .collect();
     assert_eq!(documented, expected);
+}
+
+#[test]
+fn the_table_of_pages_names_every_fault_of_a_call() {
+    let document = std::fs::read_to_string("docs/sources.md").expect("the document");
+    let (_, of_pages) = document
+        .split_once("## The pages that students open")
+        .expect("the part about pages");
+    let table: String = of_pages
+        .lines()
+        .take_while(|line| !line.starts_with("## "))
+        .filter(|line| line.starts_with('|'))
+        .collect();
+    // What answers a page is told by its status alone.
+    let of_answers = [
+        "credentials",
+        "audience",
+        "forbidden",
+        "not-found",
+        "sick",
+        "sick-by-proxy",
+    ];
+    for error in rows().into_iter().flat_map(|(_, errors, ..)| errors) {
+        let name = error.as_str();
+        let is_told = table.contains(&format!("`{name}`"));
+        assert!(is_told != of_answers.contains(&name), "{name}");
+    }
 }
 
 #[test]

@@ -10,7 +10,8 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::Value;
 use url::Url;
 
-use super::{Failure, local_instance};
+use super::failure::Failure;
+use super::local_instance;
 use crate::clients::{self, Http};
 use crate::config::{ApiRead, ApiTls, Sources, load, load_rules};
 use crate::http::auth::{Authority, Grant, Reportable, Scope};

@@ -4,7 +4,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, say};
+use super::failure::Failure;
+use super::output::say;
 use crate::config::{Sources, load_rules};
 use crate::store;
 

@@ -10,8 +10,8 @@ use serde::Serialize;
 
 use super::connect::{self, Finding};
 use super::coverage;
-use super::output::{Output, json};
-use super::{Failure, say, warn};
+use super::failure::Failure;
+use super::output::{Output, json, say, warn};
 use crate::config::{Config, LogSettings, LogTarget, MemorySettings, Sources, load};
 use crate::store::{self, DATABASE_FILE, VerifyError};
 

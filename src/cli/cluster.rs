@@ -6,8 +6,8 @@ use clap::Subcommand;
 use serde_json::Value;
 
 use super::ask::{self, Where};
-use super::output::Output;
-use super::{Failure, say};
+use super::failure::Failure;
+use super::output::{Output, say};
 use crate::config::Sources;
 
 /// What is to be done.

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 
-use super::output::{Output, json};
-use super::{Failure, say};
+use super::failure::Failure;
+use super::output::{Output, json, say};
 use crate::config::{Config, SHADOW_FOLDER, Sources, load_rules};
 use crate::reports::{self, Compared, Difference};
 use crate::store::{self, Range};

@@ -6,12 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
-use reqwest::Method;
-use serde::Deserialize;
 
 use super::recipients::refusals;
 use crate::clients::probe::{Doing, Found, probe};
-use crate::clients::{self, Address, Claims, Http, TOKEN_BACKDATE};
+use crate::clients::{self, BookClient, Http, TOKEN_BACKDATE};
 #[cfg(feature = "etcd")]
 use crate::config::PublishTo;
 use crate::config::{BookSettings, Config, FeedSettings, MailSettings, TellingSettings};
@@ -20,9 +18,6 @@ use engine::model::{CallError, SourceName, Visibility, format_duration};
 
 /// The longest time for one try of jump and relay. Book and mail have limits of their own in the configuration.
 const TRY_FOR: Duration = Duration::from_secs(10);
-
-/// How long the tokens of a try live.
-const TOKEN_LIFE: Duration = Duration::from_secs(60);
 
 /// Clocks that differ by less than this agree: a slow answer looks the same.
 const CLOCKS_AGREE: Duration = Duration::from_secs(2);
@@ -104,37 +99,26 @@ fn try_etcd(_: &Config) -> std::future::Ready<Option<Finding>> {
     std::future::ready(None)
 }
 
-/// What book says about itself, as far as it matters here.
-#[derive(Deserialize)]
-struct BookStatus {
-    resources: u64,
-    now: Timestamp,
-}
-
 async fn try_book(book: &BookSettings) -> Result<String, CallError> {
     let before = Timestamp::now();
-    let token = token(
-        &book.address,
-        &clients::booking_admin(&book.address, before, TOKEN_LIFE),
-    )?;
-    let answer = http(book.timeout)?
-        .call(
-            SourceName::Book,
-            Method::GET,
-            book.address.at(&["api", "v1", "admin", "status"]),
-            &token,
-        )
-        .await?;
-    let status: BookStatus = serde_json::from_slice(&answer)
-        .map_err(|_| CallError::Protocol("its status is not that of a book".to_owned()))?;
+    let http = Http::new(book.timeout, clients::client_config(false)?)?;
+    let status = BookClient::new(book.address.clone(), http).status().await?;
+    let now = status
+        .now
+        .ok_or_else(|| CallError::Protocol("its status is not that of a book".to_owned()))?;
     let took = Timestamp::now().duration_since(before);
-    let skew = status.now.duration_since(before + took / 2);
+    let skew = now.duration_since(before + took / 2);
     let resources = match status.resources {
         0 => "it has no resources, so there is nothing to watch until a manifest is uploaded"
             .to_owned(),
         n => format!("it has {n} resources"),
     };
-    Ok(format!("{resources}; {}", clocks(skew)))
+    let locked = match (status.locked, status.message.as_str()) {
+        (false, _) => String::new(),
+        (true, "") => "; it is locked to users".to_owned(),
+        (true, message) => format!("; it is locked to users, who are told: {message}"),
+    };
+    Ok(format!("{resources}; {}{locked}", clocks(skew)))
 }
 
 /// What a server's clock, so far ahead of ours, means for tokens: it refuses what is not valid yet or no more, to the second.
@@ -206,6 +190,7 @@ fn advice_of_websocket(error: &CallError, server: SourceName) -> String {
             ": the address is the one that {server} hands out; correct it there, or set url_{server}_socket"
         ),
         CallError::Tls(_)
+        | CallError::Certificate(_)
         | CallError::Proxy(_)
         | CallError::Credentials(_)
         | CallError::Audience(_)
@@ -247,12 +232,11 @@ async fn try_mail(mail: &MailSettings, telling: &TellingSettings) -> Result<Stri
     ))
 }
 
-fn token(address: &Address, claims: &Claims) -> Result<String, CallError> {
-    clients::mint(address, claims).map_err(|error| CallError::Credentials(error.to_string()))
-}
-
-fn http(timeout: Duration) -> Result<Http, CallError> {
-    Http::new(timeout, clients::client_config(false)?)
+/// Whether words about a fault end with what to do.
+fn says_what_to_do(words: &str) -> bool {
+    [": check ", ": set ", "? set ", "? Set "]
+        .iter()
+        .any(|advice| words.contains(advice))
 }
 
 /// What to do, where the fault does not say it itself.
@@ -261,17 +245,20 @@ fn advice(fault: &CallError, server: SourceName) -> String {
         CallError::NameLookup(_)
         | CallError::Refused(_)
         | CallError::NoRoute(_)
-        | CallError::Tls(_)
         | CallError::Unreachable(_)
         | CallError::TimedOut
         | CallError::NoAnswer(_) => {
             format!(": check host_{server}, scheme_{server} and url_{server}, and that it runs")
         }
+        CallError::Protocol(said) if says_what_to_do(said) => String::new(),
         CallError::Dropped | CallError::Protocol(_) => {
             format!(": check that the address is {server}'s own")
         }
-        CallError::Sick { .. } => ": look into its log".to_owned(),
-        CallError::Proxy(_)
+        CallError::Sick { status, .. } if *status >= 500 => ": look into its log".to_owned(),
+        CallError::Sick { .. }
+        | CallError::Tls(_)
+        | CallError::Certificate(_)
+        | CallError::Proxy(_)
         | CallError::SickByProxy { .. }
         | CallError::Credentials(_)
         | CallError::Audience(_)
@@ -286,6 +273,7 @@ fn advice(fault: &CallError, server: SourceName) -> String {
 mod tests {
     use axum::Router;
     use axum::http::StatusCode;
+    use axum::http::header::LOCATION;
     use axum::routing::{get, post};
     use tokio::task::JoinSet;
 
@@ -335,6 +323,55 @@ mod tests {
             "relay Err(\"cannot connect (websocket: 127.0.0.1:1 refused the connection): the address is the one that relay hands out; \
              correct it there, or set url_relay_socket; at the websocket at ws://127.0.0.1:1\")"
         );
+    }
+
+    #[tokio::test]
+    async fn what_answers_in_the_place_of_book_is_named_with_one_advice() {
+        let locked = || async {
+            format!(
+                r#"{{"resources":2,"locked":true,"message":"maintenance","now":"{}"}}"#,
+                Timestamp::now()
+            )
+        };
+        let moved = || async {
+            let to = [(LOCATION, "https://127.0.0.1/login?code=c0de")];
+            (StatusCode::MOVED_PERMANENTLY, to, "<html>")
+        };
+        let page = || async { "<!doctype html><title>Welcome</title>" };
+        let sick = || async { (StatusCode::BAD_GATEWAY, "<html>") };
+        let secure = || async {
+            (
+                StatusCode::BAD_REQUEST,
+                "<html><head><title>400 The plain HTTP request was sent to HTTPS port</title></head></html>",
+            )
+        };
+        for (answer, words) in [
+            (
+                get(locked),
+                "Ok(\"it has 2 resources; the clocks agree; it is locked to users, who are told: maintenance\")",
+            ),
+            (
+                get(moved),
+                "Err(\"it answered 301 (it redirects to https://127.0.0.1/login: set scheme_book=https); at the call to http://",
+            ),
+            (
+                get(page),
+                "Err(\"it does not speak as it should: it answered with a web page instead of JSON: check host_book and basepath_book; at the call",
+            ),
+            (
+                get(secure),
+                "Err(\"it does not speak as it should: it speaks https there: set scheme_book=https; at the call to http://",
+            ),
+            (
+                get(sick),
+                "Err(\"it answered 502 (<html>): look into its log; at the call to http://",
+            ),
+        ] {
+            let servers = Router::new().route("/api/v1/admin/status", answer);
+            let outcomes = outcomes(servers, &[]).await;
+            let book = outcomes[0].strip_prefix("book ").expect("book");
+            assert!(book.starts_with(words), "{book}");
+        }
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::Failure;
+use super::failure::Failure;
 
 /// The name of the drop-in that hands the secrets to the unit.
 pub(super) const CREDENTIALS: &str = "credentials.conf";

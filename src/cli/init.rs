@@ -9,8 +9,9 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use url::Url;
 
+use super::failure::Failure;
 use super::files::{self, Mode};
-use super::{Failure, say};
+use super::output::say;
 use crate::config::{Sources, load, variable};
 
 /// The servers, each with the last part of its path on a laboratory's host.

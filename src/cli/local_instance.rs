@@ -10,7 +10,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 
-use super::Failure;
+use super::failure::Failure;
 use crate::config::ApiSettings;
 
 /// Where it answers, without a slash at the end.

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, CommandFactory};
 
-use super::{Cli, Failure, say};
+use super::Cli;
+use super::failure::Failure;
+use super::output::say;
 
 /// Where the manual page goes.
 #[derive(Debug, Args)]

@@ -9,6 +9,7 @@ mod connect;
 mod coverage;
 #[cfg(feature = "demo")]
 mod demo;
+mod failure;
 mod files;
 mod hangup;
 mod init;
@@ -36,9 +37,10 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::build;
-use crate::config::{Problems, Sources};
+use crate::config::Sources;
+pub use failure::Failure;
+
 use hangup::Hangups;
-use output::{complain, note, say, warn};
 
 /// What goes below the help of every command.
 const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 it failed; 2 the arguments or the configuration are wrong; 3 another labwatch \
@@ -146,77 +148,6 @@ enum Command {
     Man(manual::ManArgs),
 }
 
-/// Why a command did not end well.
-#[derive(Debug)]
-pub enum Failure {
-    /// The configuration is wrong.
-    Configuration(Problems),
-    /// The arguments do not go together. Holds a sentence.
-    Usage(String),
-    /// It was tried and failed. Holds a sentence.
-    Failed(String),
-    /// Another labwatch does it already. Holds a sentence.
-    Occupied(String),
-    /// What was asked is not ok, and that is said already.
-    NotOk,
-    /// What was to be asked does not answer. Holds a sentence.
-    Unreachable(String),
-}
-
-impl From<Problems> for Failure {
-    fn from(problems: Problems) -> Self {
-        Self::Configuration(problems)
-    }
-}
-
-impl Failure {
-    fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::Failed(_) | Self::NotOk => ExitCode::from(1),
-            Self::Configuration(_) | Self::Usage(_) | Self::Unreachable(_) => ExitCode::from(2),
-            Self::Occupied(_) => ExitCode::from(3),
-        }
-    }
-
-    /// What is wrong, each in a sentence.
-    fn problems(&self) -> Vec<String> {
-        match self {
-            Self::Configuration(problems) => problems.0.iter().map(ToString::to_string).collect(),
-            Self::Usage(text)
-            | Self::Failed(text)
-            | Self::Occupied(text)
-            | Self::Unreachable(text) => vec![text.clone()],
-            Self::NotOk => Vec::new(),
-        }
-    }
-
-    fn say(&self) {
-        match self {
-            Self::Configuration(problems) => {
-                if let [problem] = &problems.0[..] {
-                    complain(&problem.to_string());
-                    complain("The configuration has a problem.");
-                } else {
-                    problems
-                        .0
-                        .iter()
-                        .zip(1..)
-                        .for_each(|(problem, number)| complain(&format!("{number}. {problem}")));
-                    complain(&format!(
-                        "The configuration has {} problems.",
-                        problems.0.len()
-                    ));
-                }
-            }
-            Self::Usage(text)
-            | Self::Failed(text)
-            | Self::Occupied(text)
-            | Self::Unreachable(text) => complain(text),
-            Self::NotOk => {}
-        }
-    }
-}
-
 /// Does what the arguments say, and says on standard error why it could not.
 #[must_use]
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
@@ -231,7 +162,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     match run(cli, hangups) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            failure.say();
+            output::failed(&failure);
             failure.exit_code()
         }
     }

@@ -6,7 +6,8 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use super::ask::{self, Asked};
-use super::{Failure, note, say};
+use super::failure::Failure;
+use super::output::{note, say};
 use crate::clients::{self, Http};
 use crate::config::{Config, Sources, load};
 use crate::effects::mail::{Mailer, Recipients};

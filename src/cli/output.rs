@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use clap::ValueEnum;
 use serde::Serialize;
 
-use super::Failure;
+use super::failure::Failure;
 use crate::telemetry::journal;
 
 /// How a command writes its result.
@@ -55,6 +55,33 @@ pub(super) fn warn(text: &str) {
 /// Prints on standard error what goes with a result on standard output, and is no part of it.
 pub(super) fn note(text: &str) {
     print(text, Priority::Note);
+}
+
+/// Prints on standard error why a command failed.
+pub(super) fn failed(failure: &Failure) {
+    match failure {
+        Failure::Configuration(problems) => {
+            if let [problem] = &problems.0[..] {
+                complain(&problem.to_string());
+                complain("The configuration has a problem.");
+            } else {
+                problems
+                    .0
+                    .iter()
+                    .zip(1..)
+                    .for_each(|(problem, number)| complain(&format!("{number}. {problem}")));
+                complain(&format!(
+                    "The configuration has {} problems.",
+                    problems.0.len()
+                ));
+            }
+        }
+        Failure::Usage(text)
+        | Failure::Failed(text)
+        | Failure::Occupied(text)
+        | Failure::Unreachable(text) => complain(text),
+        Failure::NotOk => {}
+    }
 }
 
 fn print(text: &str, priority: Priority) {

@@ -6,8 +6,8 @@ use clap::Args;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 
-use super::Failure;
 use super::ask::{self, Asked, Where};
+use super::failure::Failure;
 use crate::config::Sources;
 use engine::model::{format_duration, parse_duration};
 

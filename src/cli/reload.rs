@@ -13,7 +13,8 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::{Failure, say, warn};
+use super::failure::Failure;
+use super::output::{say, warn};
 use crate::config::{Sources, load};
 
 /// The variable in which systemd names the main process.

@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
 
-use super::{Failure, say};
+use super::failure::Failure;
+use super::output::say;
 use crate::config::{Config, MaintenanceSettings, Sources, load_rules};
 use crate::reports::{self, By, Period, Report};
 

@@ -8,7 +8,9 @@ use reqwest::{Client, Method};
 use serde_json::Value;
 use tokio::time::timeout;
 
-use super::{Failure, local_instance, say, token};
+use super::failure::Failure;
+use super::output::say;
+use super::{local_instance, token};
 use crate::config::{ApiTls, Config};
 use crate::http::auth::{Grant, Reportable, Revoked, Scope, is_id, revocation, revoked_in};
 use crate::store::{Entry, Memory, Store, StoreError, StoreSettings};

@@ -3,8 +3,9 @@
 use std::io;
 use std::time::Duration;
 
+use super::failure::Failure;
 use super::hangup::Hangups;
-use super::{Failure, reload};
+use super::reload;
 use crate::config::{Sources, load};
 use crate::service::{self, Reload, ServiceOptions};
 use crate::telemetry::log;

@@ -7,8 +7,8 @@ use clap::Args;
 use serde_json::Value;
 
 use super::ask::{self, Answer, Asked, Where};
-use super::output::Output;
-use super::{Failure, say};
+use super::failure::Failure;
+use super::output::{Output, say};
 use crate::config::{Sources, load_rules};
 use crate::health::STARTUP;
 

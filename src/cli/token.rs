@@ -7,8 +7,9 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::output::{Output, json};
-use super::{Failure, local_instance, note, revoke, say};
+use super::failure::Failure;
+use super::output::{Output, json, note, say};
+use super::{local_instance, revoke};
 use crate::clients::{self, Address, Claims, MAX_TOKEN_LIFE};
 use crate::config::{Config, Sources, load, load_api};
 use crate::http::auth::{Authority, Grant, Issued, Reportable, Scope};

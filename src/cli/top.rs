@@ -10,7 +10,8 @@ use jiff::{Timestamp, Unit};
 use serde_json::Value;
 
 use super::ask::{self, Asked, Where};
-use super::{Failure, say};
+use super::failure::Failure;
+use super::output::say;
 use crate::config::Sources;
 use engine::model::{format_duration, parse_duration};
 

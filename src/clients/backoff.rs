@@ -22,6 +22,12 @@ pub const LONGEST_WAIT_IN_A_RESTART: Duration = Duration::from_secs(2);
 /// How long after the first failure a server that cannot be reached is likely to be restarting.
 pub const RESTART_TAKES: Duration = Duration::from_secs(30);
 
+/// How long after a failed renewal of a connection the next one is tried, while the old one still serves.
+pub const RENEWAL_RETRY: Duration = Duration::from_secs(30);
+
+/// How long a connection must have lasted for its end to count as a first one again.
+pub const LASTING: Duration = Duration::from_secs(60);
+
 /// Doubles the wait with each failure, up to a bound that depends on the fault.
 #[derive(Debug, Default)]
 pub struct Backoff {

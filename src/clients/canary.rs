@@ -20,26 +20,15 @@ use tokio_util::sync::CancellationToken;
 
 use self::beats::Beats;
 pub use self::beats::Rule;
-use super::backoff::{Backoff, jittered};
+use super::backoff::{Backoff, LASTING, RENEWAL_RETRY, jittered};
 use super::socket::{End, PACE, Socket, Use};
-use super::{Address, Http, MAX_TOKEN_LIFE, ticket};
+use super::token::{TOKEN_SPARE, renew_after};
+use super::{Address, Http, ticket};
 use engine::model::{CallError, ConnectError, Topic};
 use engine::{Forwarding, Input};
 
-/// How long before the end of their tokens connections are renewed at the latest: time for several attempts.
-const TOKEN_SPARE: Duration = Duration::from_secs(5 * 60);
-
-/// The shortest time between two renewals, whatever the settings say.
-const SHORTEST_RENEWAL: Duration = Duration::from_secs(1);
-
-/// How long after a failed renewal the next one is tried, and how often connections are made anew while nothing arrives.
-const RENEWAL_RETRY: Duration = Duration::from_secs(30);
-
 /// How long after relay has refused the canary it is tried again.
 const REFUSED_RETRY: Duration = Duration::from_secs(60 * 60);
-
-/// How long connections must have lasted for their end to count as a first one again.
-const LASTING: Duration = Duration::from_secs(60);
 
 /// How often the figures are handed over although what they show is the same.
 const FIGURES_EVERY: Duration = Duration::from_secs(10);
@@ -335,11 +324,6 @@ async fn open(canary: &Canary) -> Result<Socket, ConnectError> {
     Socket::open(&ticket, &canary.tls, Use::Sample, PACE)
         .await
         .map_err(ConnectError::websocket)
-}
-
-/// When connections are renewed: as the settings say, but in good time before their tokens can end.
-fn renew_after(every: Duration) -> Duration {
-    every.clamp(SHORTEST_RENEWAL, MAX_TOKEN_LIFE.saturating_sub(TOKEN_SPARE))
 }
 
 #[cfg(test)]

@@ -7,13 +7,47 @@ use rustls::CertificateError as Certificate;
 use rustls::pki_types::UnixTime;
 
 use super::classify::{MAX_QUOTED_BYTES, find, root_cause};
+use engine::model::CallError;
 
-/// What is wrong with TLS to a server and what to do; `no_tls` is for the case that it does not speak TLS there.
+/// What a failure of TLS is: whether it is about what this host trusts, or about the server's certificate. `whole` puts its words into others;
+/// `no_tls` is for the case that it does not speak TLS there.
+pub(super) fn tls_error(
+    error: &(dyn Error + 'static),
+    no_tls: &str,
+    whole: impl FnOnce(String) -> String,
+) -> CallError {
+    let words = whole(words_of_tls(error, no_tls));
+    match find::<rustls::Error>(error) {
+        Some(rustls::Error::InvalidCertificate(found)) if is_of_its_date_or_name(found) => {
+            CallError::Certificate(words)
+        }
+        Some(_) | None => CallError::Tls(words),
+    }
+}
+
+/// Whether a certificate is refused for a reason that holds for every client whose clock is right: every browser refuses it too.
+fn is_of_its_date_or_name(error: &Certificate) -> bool {
+    use Certificate::{
+        Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
+        NotValidYetContext,
+    };
+    matches!(
+        error,
+        Expired
+            | ExpiredContext { .. }
+            | NotValidYet
+            | NotValidYetContext { .. }
+            | NotValidForName
+            | NotValidForNameContext { .. }
+    )
+}
+
+/// What is wrong with TLS to a server and what to do.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "the library adds causes; its own words do"
 )]
-pub(super) fn words_of_tls(error: &(dyn Error + 'static), no_tls: &str) -> String {
+fn words_of_tls(error: &(dyn Error + 'static), no_tls: &str) -> String {
     use rustls::{Error as Tls, InvalidMessage};
     let Some(found) = find::<Tls>(error) else {
         return root_cause(error);
@@ -80,6 +114,8 @@ mod tests {
     use std::io;
     use std::time::Duration;
 
+    use engine::model::Visibility;
+
     use super::*;
 
     #[test]
@@ -87,13 +123,15 @@ mod tests {
         use rustls::{Error as Tls, InvalidMessage};
         let at = |seconds| UnixTime::since_unix_epoch(Duration::from_secs(seconds));
         let certificate = |error| Tls::InvalidCertificate(error);
-        for (error, words) in [
+        for (error, as_str, words) in [
             (
                 Tls::InvalidMessage(InvalidMessage::InvalidContentType),
+                "tls",
                 "it does not speak TLS there: set scheme_book=http",
             ),
             (
                 certificate(Certificate::UnknownIssuer),
+                "tls",
                 "its certificate is signed by no CA that this host trusts: put the CA's certificate into \
                  /usr/local/share/ca-certificates and run update-ca-certificates, or let the server send its chain",
             ),
@@ -102,6 +140,7 @@ mod tests {
                     time: at(1_796_023_309),
                     not_after: at(1_795_936_909),
                 }),
+                "certificate",
                 "its certificate ended on 29 Nov 2026",
             ),
             (
@@ -109,11 +148,26 @@ mod tests {
                     time: at(0),
                     not_before: at(1_795_936_909),
                 }),
+                "certificate",
                 "its certificate begins only on 29 Nov 2026: check the clocks",
+            ),
+            (
+                certificate(Certificate::NotValidForNameContext {
+                    expected: rustls::pki_types::ServerName::try_from("lab.example")
+                        .expect("a name"),
+                    presented: vec!["old.example".to_owned()],
+                }),
+                "certificate",
+                "its certificate is not for lab.example but for old.example",
             ),
         ] {
             let error = io::Error::other(error);
-            assert_eq!(words_of_tls(&error, "set scheme_book=http"), words);
+            let found = tls_error(&error, "set scheme_book=http", |words| words);
+            assert_eq!(found.as_str(), as_str);
+            assert_eq!(
+                found.words(Visibility::MAINTAINER),
+                format!("cannot connect by TLS ({words})")
+            );
         }
     }
 }

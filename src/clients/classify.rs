@@ -6,7 +6,7 @@ use std::io;
 use hyper_util::client::proxy::matcher::Intercept;
 use url::Url;
 
-use super::certificate::words_of_tls;
+use super::certificate::tls_error;
 use super::proxies::Proxies;
 use engine::model::{CallError, SourceName};
 
@@ -94,8 +94,9 @@ impl Sent {
     /// The error with the proxy named, where the call went through one.
     pub(super) fn by_proxy(&self, error: CallError) -> CallError {
         use CallError::{
-            Audience, Busy, Credentials, Dropped, Forbidden, NameLookup, NoAnswer, NoRoute,
-            NotFound, Protocol, Proxy, Refused, Sick, SickByProxy, TimedOut, Tls, Unreachable,
+            Audience, Busy, Certificate, Credentials, Dropped, Forbidden, NameLookup, NoAnswer,
+            NoRoute, NotFound, Protocol, Proxy, Refused, Sick, SickByProxy, TimedOut, Tls,
+            Unreachable,
         };
         let Some(place) = self.way.proxy() else {
             return error;
@@ -111,6 +112,7 @@ impl Sent {
             Refused(words) => Refused(named(words)),
             NoRoute(words) => NoRoute(named(words)),
             Tls(words) => Tls(named(words)),
+            Certificate(words) => Certificate(named(words)),
             Unreachable(words) => Unreachable(named(words)),
             Credentials(words) => Credentials(named(words)),
             Audience(words) => Audience(named(words)),
@@ -154,10 +156,9 @@ pub(super) fn error_of(error: &reqwest::Error, sent: &Sent) -> CallError {
             reason = "all others stay as they are"
         )]
         return match not_connected(error, what, sent.way.proxy()) {
-            CallError::Tls(_) => sent.by_proxy(CallError::Tls(words_of_tls(
-                error,
-                &sent.set_scheme("http"),
-            ))),
+            CallError::Tls(_) => {
+                sent.by_proxy(tls_error(error, &sent.set_scheme("http"), |words| words))
+            }
             CallError::TimedOut => sent.by_proxy(CallError::TimedOut),
             other => other,
         };

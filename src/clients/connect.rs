@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 
@@ -103,6 +104,46 @@ impl From<ConnectError> for io::Error {
         };
         Self::new(kind, error)
     }
+}
+
+/// Looks names up for HTTP calls, within less time than a call has: so a name server that does not answer is told apart from a server
+/// that does not.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Lookup {
+    within: Duration,
+}
+
+impl Lookup {
+    /// For calls that take at most this long.
+    pub(super) fn for_calls_of(timeout: Duration) -> Self {
+        Self {
+            within: LOOKUP_WAIT.min(timeout * 4 / 5),
+        }
+    }
+}
+
+impl Resolve for Lookup {
+    fn resolve(&self, name: Name) -> Resolving {
+        let within = self.within;
+        Box::pin(async move { addresses(lookup_host((name.as_str(), 0)), within).await })
+    }
+}
+
+/// What a look-up finds within this time.
+pub(super) async fn addresses<I>(
+    lookup: impl Future<Output = io::Result<I>>,
+    within: Duration,
+) -> Result<Addrs, Box<dyn std::error::Error + Send + Sync>>
+where
+    I: Iterator<Item = SocketAddr>,
+{
+    let found = timeout(within, lookup).await.map_err(|_| {
+        format!(
+            "no name server answered within {:.1} s",
+            within.as_secs_f64()
+        )
+    })??;
+    Ok(Box::new(found.collect::<Vec<_>>().into_iter()))
 }
 
 /// A connection to a host, given by its name or address (an IPv6 address with or without brackets), within a time for all of it.

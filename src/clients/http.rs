@@ -10,6 +10,7 @@ use url::Url;
 
 use super::answer::error_of_answer;
 use super::classify::{Sent, Way, error_of, root_cause};
+use super::connect::Lookup;
 use super::proxies::Proxies;
 use engine::model::{CallError, SourceName};
 
@@ -44,6 +45,7 @@ struct Connections {
 #[derive(Debug, Clone)]
 struct Settings {
     tls: rustls::ClientConfig,
+    lookup: Lookup,
     is_proxied: bool,
 }
 
@@ -81,6 +83,7 @@ impl Settings {
     fn client(&self, keeps_connections: bool) -> Result<Client, CallError> {
         let mut client = Client::builder()
             .tls_backend_preconfigured(self.tls.clone())
+            .dns_resolver(Arc::new(self.lookup))
             .redirect(reqwest::redirect::Policy::none())
             .user_agent(concat!("labwatch/", env!("CARGO_PKG_VERSION")));
         if !self.is_proxied {
@@ -126,12 +129,13 @@ impl Http {
         tls: rustls::ClientConfig,
     ) -> Result<Self, CallError> {
         let straight = Settings {
-            tls: tls.clone(),
+            tls,
+            lookup: Lookup::for_calls_of(timeout),
             is_proxied: false,
         };
-        let through = proxies.are_set().then_some(Settings {
-            tls,
+        let through = proxies.are_set().then(|| Settings {
             is_proxied: true,
+            ..straight.clone()
         });
         let ways = Arc::new(Ways {
             straight: straight.connections()?,
@@ -253,6 +257,12 @@ impl Http {
         })
     }
 
+    /// Whether our own proxy itself answers what is asked of this address, so that it may have made the answer up.
+    #[must_use]
+    pub fn is_answered_by_proxy(&self, url: &Url) -> bool {
+        matches!(Way::to(&self.ways.proxies, url), Way::Proxy(_))
+    }
+
     /// Sends a request, with a bearer's token or without, and takes the answer's status and body, whatever the status.
     ///
     /// # Errors
@@ -369,9 +379,12 @@ async fn read_bounded(
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::net::SocketAddr;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use hyper_util::client::proxy::matcher::Matcher;
+    use reqwest::dns::{Name, Resolve, Resolving};
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
     use tokio::task::JoinSet;
@@ -380,6 +393,7 @@ mod tests {
 
     use super::*;
     use crate::clients::client_config;
+    use crate::clients::connect::addresses;
     use crate::clients::testing::{PATIENCE, listener};
 
     /// What a server does with a connection; it is given the number of the connection, counted from 0.
@@ -418,6 +432,36 @@ mod tests {
     async fn call(http: &Http, method: Method, url: &str) -> Result<Vec<u8>, CallError> {
         let url = Url::parse(url).expect("a URL");
         http.call(SourceName::Book, method, url, "token").await
+    }
+
+    /// Name servers that do not answer.
+    struct Silent;
+
+    impl Resolve for Silent {
+        fn resolve(&self, _: Name) -> Resolving {
+            let never = std::future::pending::<io::Result<std::vec::IntoIter<SocketAddr>>>();
+            Box::pin(addresses(never, Duration::from_millis(100)))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_server_that_does_not_answer_is_no_fault_of_the_server() {
+        let client = Client::builder()
+            .tls_backend_preconfigured(client_config(false).expect("TLS"))
+            .no_proxy()
+            .dns_resolver(Arc::new(Silent))
+            .build();
+        let url = Url::parse("http://slow.example/").expect("a URL");
+        let sent = Sent::new(&Proxies::none(), None, &url);
+        let request = client.expect("a client").get(url).timeout(PATIENCE);
+        let error = request.send().await.expect_err("no address");
+        let error = error_of(&error, &sent);
+        assert_eq!(error.as_str(), "name-lookup");
+        let said = error.words(Visibility::MAINTAINER);
+        assert!(
+            said.contains("(no name server answered within 0.1 s)"),
+            "{said}"
+        );
     }
 
     #[tokio::test]

@@ -33,10 +33,8 @@ mod token;
 pub mod ui;
 
 pub use answer::error_of_status;
-pub use book::client::{
-    BookClient, BookStatus, Booking, Bookings, Interval, Listed, MAX_REASON_BYTES, Resources,
-    resource_is_gone,
-};
+pub use book::client::{BookClient, BookStatus, Booking, Bookings, Interval, resource_is_gone};
+pub use book::listing::{Listed, MAX_REASON_BYTES, Resources};
 pub use book::manifest::{Manifest, Slot};
 pub use book::pages::MAX_PAGES;
 pub use book::shadow::{Comparison, ShadowBook};

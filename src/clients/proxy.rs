@@ -14,7 +14,7 @@ use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::certificate::words_of_tls;
+use super::certificate::tls_error;
 use super::classify::{not_connected, place_of, root_cause};
 use super::connect::{ConnectError, ConnectFailure, dial};
 use super::proxies::Proxies;
@@ -48,13 +48,11 @@ pub fn no_websocket(error: &(dyn Error + 'static), host: &str, port: u16) -> Cal
         reason = "all others stay as they are"
     )]
     match not_connected(error, what, None) {
-        CallError::Tls(_) => {
-            let words = words_of_tls(
-                error,
-                "set url_relay_socket or url_jump_socket to a ws:// address",
-            );
-            CallError::Tls(format!("websocket at {host}:{port}: {words}"))
-        }
+        CallError::Tls(_) => tls_error(
+            error,
+            "set url_relay_socket or url_jump_socket to a ws:// address",
+            |words| format!("websocket at {host}:{port}: {words}"),
+        ),
         CallError::TimedOut => silent(host, port),
         other => other,
     }

@@ -20,29 +20,18 @@ use tokio_util::sync::CancellationToken;
 
 use self::plan::{Plan, Turn, hear};
 use super::newest::Outbox;
-use crate::clients::backoff::{Backoff, jittered};
+use crate::clients::Http;
+use crate::clients::backoff::{Backoff, LASTING, RENEWAL_RETRY, jittered};
 use crate::clients::parse::parse;
 use crate::clients::socket::{End, PACE, Socket, Use};
 use crate::clients::ticket;
-use crate::clients::{Http, MAX_TOKEN_LIFE};
+use crate::clients::token::{TOKEN_SPARE, renew_after};
 use crate::config::FeedSettings;
 use engine::model::{CallError, ConnectError, SourceName};
 use engine::{FeedCommand, Input, Link, Report};
 
 /// What asks relay or jump for a report now.
 pub(super) const UPDATE: &str = r#"{"cmd":"update"}"#;
-
-/// How long before the end of its token a connection is renewed at the latest: time for several attempts.
-const TOKEN_SPARE: Duration = Duration::from_secs(5 * 60);
-
-/// The shortest time between two renewals, whatever the settings say.
-const SHORTEST_RENEWAL: Duration = Duration::from_secs(1);
-
-/// How long after a failed renewal the next one is tried, while the connection that it is to replace still serves.
-const RENEWAL_RETRY: Duration = Duration::from_secs(30);
-
-/// How long a connection must have lasted for its end to count as a first one again.
-const LASTING: Duration = Duration::from_secs(60);
 
 /// How often it is said at most that entries of reports cannot be read.
 const UNREADABLE_SAID_EVERY: Duration = Duration::from_secs(60 * 60);
@@ -205,7 +194,7 @@ impl Subscription {
         self.line = Some(socket);
         self.line_since = Instant::now();
         self.proven = false;
-        self.plan = Plan::wait(renew_after(&self.feed.settings));
+        self.plan = Plan::wait(renew_after(self.feed.settings.reconnect_every));
     }
 
     /// The successor takes the line's place. Gives the old line, to be closed only now.
@@ -371,7 +360,7 @@ async fn close(socket: Option<Socket>) {
 
 /// A new connection that has been asked for a report.
 async fn dial(feed: Arc<Feed>) -> Result<Socket, ConnectError> {
-    let life = renew_after(&feed.settings) + TOKEN_SPARE;
+    let life = renew_after(feed.settings.reconnect_every) + TOKEN_SPARE;
     let ticket = ticket::to_reports(&feed.http, &feed.settings.address, feed.source, life)
         .await
         .map_err(ConnectError::access)?;
@@ -382,13 +371,6 @@ async fn dial(feed: Arc<Feed>) -> Result<Socket, ConnectError> {
         Ok(()) => Ok(socket),
         Err(_) => Err(ConnectError::websocket(CallError::Dropped)),
     }
-}
-
-/// When a connection is renewed: as the settings say, but in good time before its token can end.
-fn renew_after(settings: &FeedSettings) -> Duration {
-    settings
-        .reconnect_every
-        .clamp(SHORTEST_RENEWAL, MAX_TOKEN_LIFE.saturating_sub(TOKEN_SPARE))
 }
 
 #[cfg(test)]
@@ -404,6 +386,7 @@ mod tests {
 
     use super::*;
     use crate::clients::testing::{FakeServer, PATIENCE, Peer, address, http, listener, pair};
+    use crate::clients::token::SHORTEST_RENEWAL;
     use crate::clients::{Address, client_config};
     use engine::model::Step;
 
@@ -939,13 +922,8 @@ mod tests {
             (86_400, 3_300),
         ];
         for (every, after) in rows {
-            let address = address(SocketAddr::from(([127, 0, 0, 1], 1)));
-            let settings = FeedSettings {
-                address,
-                reconnect_every: Duration::from_secs(every),
-            };
             assert_eq!(
-                renew_after(&settings),
+                renew_after(Duration::from_secs(every)),
                 Duration::from_secs(after),
                 "{every}"
             );

@@ -15,6 +15,17 @@ pub const TOKEN_BACKDATE: Duration = Duration::from_secs(30);
 /// The longest life of a token. relay keeps one routine for each past connection until its token ends, so tokens are short.
 pub const MAX_TOKEN_LIFE: Duration = Duration::from_secs(3600);
 
+/// How long before the end of its token a connection is renewed at the latest: time for several attempts.
+pub(super) const TOKEN_SPARE: Duration = Duration::from_secs(5 * 60);
+
+/// The shortest time between two renewals, whatever the settings say.
+pub(super) const SHORTEST_RENEWAL: Duration = Duration::from_secs(1);
+
+/// When a connection is renewed: as the settings say, but in good time before its token can end.
+pub(super) fn renew_after(every: Duration) -> Duration {
+    every.clamp(SHORTEST_RENEWAL, MAX_TOKEN_LIFE.saturating_sub(TOKEN_SPARE))
+}
+
 /// The booking id of our own connections: relay wants one, and denying it must hit no other user.
 const BOOKING_ID: &str = "labwatch";
 

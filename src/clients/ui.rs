@@ -1,6 +1,7 @@
 //! Checks pages that students open: whether they answer, and with which status. Decides nothing: the engine says which and when.
 //!
-//! A check is a HEAD, and a GET of one byte where that fails: not every server answers a HEAD as it does a GET. It keeps no cookies,
+//! A check is a HEAD, and a GET of one byte where that is answered badly or not at all: not every server, and not every
+//! proxy on the way, answers a HEAD as it does a GET. It keeps no cookies,
 //! reads no body and leaves the host for no redirect.
 
 use std::time::Duration;
@@ -67,7 +68,7 @@ async fn check(http: &Http, page: &PageAddress) -> PageOutcome {
     let head = follow(http, &Method::HEAD, url.clone()).await;
     let is_in_doubt = match &head {
         Ok(answer) => answer.status >= 400,
-        Err(error) => *error == CallError::Dropped,
+        Err(error) => !error.is_without_connection(),
     };
     let answer = if is_in_doubt {
         follow(http, &Method::GET, url).await

@@ -2,13 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use crate::clients::etcd::packed;
 use engine::{StateChange, StateKey};
-
-/// The most operations of one transaction: etcd takes 128 unless told otherwise.
-pub const MAX_OPERATIONS: usize = 100;
-
-/// The most bytes of one transaction: etcd takes 1.5 MiB unless told otherwise.
-pub const MAX_BYTES: usize = 1 << 20;
 
 /// A change of one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,27 +30,15 @@ pub fn transactions(changes: Vec<StateChange>) -> Vec<Vec<Operation>> {
         .collect();
     let announces = |key: &StateKey| matches!(key, StateKey::Outbox(_));
     let (last, first): (Vec<_>, Vec<_>) = latest.into_iter().partition(|(key, _)| announces(key));
-    let mut all: Vec<Vec<Operation>> = Vec::new();
-    let mut bytes = 0;
-    for (key, value) in first.into_iter().chain(last) {
+    packed(first.into_iter().chain(last).map(|(key, value)| {
         let operation = Operation {
             key: key.to_string(),
             // What the engine keeps can be written: the store writes it in the same way.
             value: value.and_then(|value| serde_json::to_vec(&value).ok()),
         };
-        let is_full = |batch: &Vec<Operation>| {
-            batch.len() >= MAX_OPERATIONS || bytes + operation.bytes() > MAX_BYTES
-        };
-        if all.last().is_none_or(is_full) {
-            all.push(Vec::new());
-            bytes = 0;
-        }
-        bytes += operation.bytes();
-        all.last_mut()
-            .into_iter()
-            .for_each(|batch| batch.push(operation.clone()));
-    }
-    all
+        let bytes = operation.bytes();
+        (operation, bytes)
+    }))
 }
 
 #[cfg(test)]

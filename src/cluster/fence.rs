@@ -2,7 +2,7 @@
 //! frozen acts on nothing that it decided before.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -16,6 +16,8 @@ struct Shared {
     start: Instant,
     /// In milliseconds since the start; 0: closed.
     until: AtomicU64,
+    /// Whether nothing new is begun: the lead is being given up.
+    is_ending: AtomicBool,
 }
 
 impl Fence {
@@ -25,6 +27,7 @@ impl Fence {
         Self(Arc::new(Shared {
             start: Instant::now(),
             until: AtomicU64::new(0),
+            is_ending: AtomicBool::new(false),
         }))
     }
 
@@ -35,9 +38,21 @@ impl Fence {
         self.0.until.store(millis, Ordering::SeqCst);
     }
 
+    /// Lets nothing begin any more. What is under way goes on for as long as the lease is proven.
+    pub fn end(&self) {
+        self.0.is_ending.store(true, Ordering::SeqCst);
+    }
+
     /// Lets nothing act any more.
     pub fn close(&self) {
         self.0.until.store(0, Ordering::SeqCst);
+        self.0.is_ending.store(false, Ordering::SeqCst);
+    }
+
+    /// Whether this replica may begin something at this moment.
+    #[must_use]
+    pub fn lets_begin(&self) -> bool {
+        !self.0.is_ending.load(Ordering::SeqCst) && !self.left().is_zero()
     }
 
     /// For how long this replica may still act; zero: it may not.
@@ -64,5 +79,18 @@ mod tests {
         fence.open_until(Instant::now() + Duration::from_secs(1));
         fence.close();
         assert_eq!(fence.left(), Duration::ZERO);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_the_lead_is_given_up_what_is_under_way_goes_on_and_nothing_begins() {
+        let (fence, lease) = (Fence::closed(), Duration::from_secs(8));
+        fence.open_until(Instant::now() + lease);
+        assert!(fence.lets_begin());
+        fence.end();
+        fence.open_until(Instant::now() + lease);
+        assert_eq!((fence.lets_begin(), fence.left()), (false, lease));
+        fence.close();
+        fence.open_until(Instant::now() + lease);
+        assert!(fence.lets_begin(), "it leads again");
     }
 }

@@ -198,10 +198,10 @@ impl Membership {
         self.fence.clone()
     }
 
-    /// Whether this replica may act at this moment.
+    /// Whether this replica may begin something at this moment.
     #[must_use]
     pub fn may_act(&self) -> bool {
-        !self.fence.left().is_zero()
+        self.fence.lets_begin()
     }
 
     /// Begins to count commits of a new term.

@@ -4,6 +4,7 @@
 //! Everything that decides here is plain code over its events and the monotonic clock; only `etcd` connects. Without a cluster none of it
 //! runs.
 
+#[cfg(feature = "etcd")]
 mod commit;
 #[cfg(feature = "etcd")]
 mod etcd;
@@ -15,7 +16,6 @@ mod map;
 mod membership;
 mod view;
 
-pub use commit::{MAX_BYTES, MAX_OPERATIONS, Operation, transactions};
 #[cfg(feature = "etcd")]
 pub use etcd::{Fault, reach, read_state, run, write_state};
 pub use fence::Fence;

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use super::configuration::{Config, HealthSettings, LogSettings};
+use super::declared::{Reload, TABLES, declared, settings};
+use super::graphite::SurfaceSettings;
 use super::layers::Layers;
+use super::maintenance::MaintenanceSettings;
+use super::notifications::TellingSettings;
 use super::settings::Loaded;
 use super::tables::Row;
-use super::{
-    Config, HealthSettings, LogSettings, MaintenanceSettings, Reload, SurfaceSettings, TABLES,
-    TellingSettings, declared, settings,
-};
 use engine::{CategoryPool, CategoryRules, Maintenance, Rules};
 
 /// A mark of each setting and table, as it is written.

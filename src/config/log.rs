@@ -6,8 +6,8 @@ use std::str::FromStr;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
+use super::configuration::{LogFile, LogFormat, LogSettings, LogTarget};
 use super::reader::Reader;
-use super::{LogFile, LogFormat, LogSettings, LogTarget};
 
 pub(super) fn log(reader: &mut Reader<'_>) -> LogSettings {
     let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];

@@ -9,9 +9,10 @@ use url::{Host, Url};
 
 use super::access::absolute;
 use super::document::Raw;
+use super::fingerprint::Fingerprint;
+use super::mail_settings::{MailAuth, MailSettings, MailTls};
 use super::problem::quote;
 use super::reader::Reader;
-use super::{Fingerprint, MailAuth, MailSettings, MailTls};
 
 /// How to show who we are, before it is known whether what that needs is there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

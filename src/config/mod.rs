@@ -5,6 +5,7 @@ mod advice;
 mod bounds;
 mod changes;
 mod cluster;
+mod configuration;
 mod cors;
 mod declared;
 mod document;
@@ -14,6 +15,7 @@ mod hidden;
 mod layers;
 mod log;
 mod mail;
+mod mail_settings;
 mod maintenance;
 mod nearest;
 mod notifications;
@@ -37,6 +39,10 @@ mod zone;
 pub use access::{ApiRead, ApiSettings, ApiTls, MIN_API_SECRET_BYTES};
 pub use changes::Changes;
 pub use cluster::{ClusterSettings, EtcdSettings};
+pub use configuration::{
+    BookSettings, CanarySettings, Config, FeedSettings, HealthSettings, LogFile, LogFormat,
+    LogSettings, LogTarget, MemorySettings, SHADOW_FOLDER, SampleSettings, UiSettings,
+};
 pub use cors::ApiCors;
 pub use declared::{
     ENV_PREFIX, Kind, Reload, SECTIONS, Section, Setting, TABLES, Table, declared, secrets,
@@ -46,6 +52,7 @@ pub use fingerprint::Fingerprint;
 pub use graphite::{GraphiteSettings, SurfaceSettings};
 pub use hidden::HiddenUrl;
 pub use layers::MAX_FILE_BYTES;
+pub use mail_settings::{MailAuth, MailSettings, MailTls};
 pub use maintenance::{MaintenanceSettings, Planned};
 pub use notifications::{DeadMan, HttpTarget, Route, RouteTarget, TellingSettings};
 pub use policy::{CategoryPolicy, PolicyOverlay, PolicySettings};
@@ -58,257 +65,3 @@ pub use settings::{Loaded, load, load_api, load_rules, load_without_laboratory};
 pub use sources::{ENV_CONFIG, Sources};
 pub use tables::{EXAMPLE, MAX_ROWS};
 pub use zone::Zone;
-
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::time::Duration;
-
-use secrecy::SecretString;
-
-use crate::clients::Address;
-use crate::clients::canary::Rule;
-use engine::model::Topic;
-use engine::{
-    Advice, Asking, CategoryPool, FlapRule, HysteresisTimes, PolicyAcknowledgements, Sampling,
-};
-
-/// Everything that can be set. Each part goes to the module that it is for; only the service reads the whole.
-#[derive(Debug, Clone)]
-pub struct Config {
-    pub relay: FeedSettings,
-    pub jump: FeedSettings,
-    pub book: BookSettings,
-    /// When relay and jump are asked for a report; `None`: never.
-    pub ask: Option<Asking>,
-    pub sample: SampleSettings,
-    pub ui: UiSettings,
-    /// `CANARY`; `None` when it is off.
-    pub canary: Option<CanarySettings>,
-    pub health: HealthSettings,
-    /// Mail; `None` when there are no recipients, which is a normal state.
-    pub mail: Option<MailSettings>,
-    /// Who is notified of what and when, beside plain mail.
-    pub telling: TellingSettings,
-    /// `[[maintenance]]`: when experiments are worked on.
-    pub maintenance: Vec<MaintenanceSettings>,
-    /// `[[pool]]`: experiments that can stand in for each other.
-    pub pools: Vec<CategoryPool>,
-    /// What students read instead of a pool's name, where it has a title.
-    pub pool_titles: BTreeMap<String, String>,
-    /// `[[category]]`: what is asked for as one.
-    pub categories: Vec<CategorySettings>,
-    /// `[[service]]`: services outside of labwatch.
-    pub services: Vec<ServiceSettings>,
-    /// `[advice]`: what maintainers are told to do.
-    pub advice: Advice,
-    pub surfaces: SurfaceSettings,
-    /// Sending to Graphite; `None`: off.
-    pub graphite: Option<GraphiteSettings>,
-    /// Whether a laboratory is watched. Without one relay, jump and book are not connected to, whatever their addresses say.
-    pub laboratory: bool,
-    /// `OBSERVE`: nothing outward is done; mail, the dead-man's call, the monthly report and Graphite are off.
-    pub observe: bool,
-    /// `SHADOW`: what would be done outward is recorded; the heartbeat, the monthly report and Graphite are off.
-    pub shadow: bool,
-    pub api: ApiSettings,
-    /// What survives a restart; `None` when nothing is to be kept.
-    pub memory: Option<MemorySettings>,
-    /// The other replicas; `None`: this labwatch is the only one.
-    pub cluster: Option<ClusterSettings>,
-    /// What is published in a store of keys; `None`: nothing.
-    pub publication: Option<PublicationSettings>,
-    /// The policy that stands in etcd; `None`: it stands in the configuration file alone.
-    pub policy: Option<PolicySettings>,
-    /// What that policy acknowledges.
-    pub acknowledged: PolicyAcknowledgements,
-    pub log: LogSettings,
-}
-
-/// Below the data folder: the store of a labwatch in shadow.
-pub const SHADOW_FOLDER: &str = "shadow";
-
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MemorySettings {
-    /// `DATA_DIR`: the folder.
-    pub folder: PathBuf,
-    /// `HISTORY_DAYS`: for how many days the history is kept.
-    pub days: u32,
-}
-
-#[derive(Debug, Clone)]
-pub struct FeedSettings {
-    pub address: Address,
-    /// `RECONNECT_*_EVERY`: how often the connection is made anew.
-    pub reconnect_every: Duration,
-}
-
-#[derive(Debug, Clone)]
-pub struct BookSettings {
-    pub address: Address,
-    /// `TIMEOUT_BOOK`: the longest that one call may take.
-    pub timeout: Duration,
-    /// `QUERY_BOOK_EVERY`: how often it is polled.
-    pub query_every: Duration,
-}
-
-#[derive(Debug, Clone)]
-pub struct SampleSettings {
-    /// `SAMPLE`.
-    pub when: Sampling,
-    /// `SAMPLE_AT_ONCE`, at least 1.
-    pub at_once: usize,
-    /// `SAMPLE_FOR`.
-    pub listen: Duration,
-}
-
-#[derive(Debug, Clone)]
-pub struct UiSettings {
-    /// `UI_CHECK_EVERY`; `None`: pages are not checked.
-    pub every: Option<Duration>,
-    /// `UI_CHECK=required`.
-    pub is_required: bool,
-}
-
-#[derive(Debug, Clone)]
-pub struct CanarySettings {
-    /// `CANARY_TOPIC`.
-    pub topic: Topic,
-    /// `CANARY_EVERY`, `CANARY_LATE` and `CANARY_MISSES`.
-    pub rule: Rule,
-}
-
-#[derive(Debug, Clone)]
-pub struct HealthSettings {
-    /// `HEALTH_LAST_ACTIVE` (or `HEALTH_LAST`, its documented old name).
-    pub last_active: Duration,
-    /// `HEALTH_LAST_CHECKED`.
-    pub last_checked: Duration,
-    /// `HEALTH_STARTUP`.
-    pub startup: Duration,
-    /// `HEALTH_SETTLE`.
-    pub settle: Duration,
-    /// `HEALTH_OUTAGE_HOLD`.
-    pub outage_hold: Duration,
-    /// `HEALTH_HOLD_DOWN` and `HEALTH_HOLD_UP`.
-    pub hold: HysteresisTimes,
-    /// `HEALTH_FLAP_WINDOW`, `HEALTH_FLAP_HIGH` and `HEALTH_FLAP_LOW`.
-    pub flapping: FlapRule,
-    /// `HEALTH_EVENTS`, at least 1.
-    pub events: usize,
-    /// `HEALTH_LOG_EVERY`: how often the log gets a summary.
-    pub log_every: Duration,
-}
-
-#[derive(Debug, Clone)]
-pub struct MailSettings {
-    /// `EMAIL_HOST`.
-    pub host: String,
-    /// `EMAIL_PORT`.
-    pub port: u16,
-    /// `EMAIL_TLS`.
-    pub tls: MailTls,
-    /// `EMAIL_HELLO`: the name by which the server is greeted; `None`: this host's own.
-    pub hello: Option<String>,
-    /// `EMAIL_TLS_CA`: a file with CA certificates that are trusted beside the system's.
-    pub tls_ca: Option<PathBuf>,
-    /// `EMAIL_TLS_FINGERPRINT`: the one certificate that is accepted.
-    pub tls_fingerprint: Option<Fingerprint>,
-    /// `EMAIL_AUTH_TYPE`, with the user name and password that it needs.
-    pub auth: MailAuth,
-    /// `EMAIL_FROM`, as written: an address, or a name with an address.
-    pub from: String,
-    /// `EMAIL_TO`, at least one.
-    pub to: Vec<String>,
-    /// `EMAIL_CC`.
-    pub cc: Vec<String>,
-    /// `EMAIL_SUBJECT`: what every subject starts with.
-    pub subject: String,
-    /// `EMAIL_LINK`: where the whole status can be seen; may be empty.
-    pub link: String,
-    /// `EMAIL_TIMEOUT`: the longest that connecting, and each answer before the content, may take.
-    pub timeout: Duration,
-    /// `EMAIL_GATHER`.
-    pub gather: Duration,
-}
-
-/// How the connection to the mail server is protected.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MailTls {
-    None,
-    /// By STARTTLS, without which nothing is sent.
-    StartTls,
-    Implicit,
-}
-
-impl std::fmt::Display for MailTls {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::None => "no TLS",
-            Self::StartTls => "STARTTLS",
-            Self::Implicit => "implicit TLS",
-        })
-    }
-}
-
-/// How we show the mail server who we are.
-#[derive(Debug, Clone)]
-pub enum MailAuth {
-    None,
-    Plain {
-        /// `EMAIL_USERNAME`, or the address of `EMAIL_FROM`.
-        user: String,
-        /// `EMAIL_PASSWORD`.
-        password: SecretString,
-    },
-    Login {
-        /// `EMAIL_USERNAME`, or the address of `EMAIL_FROM`.
-        user: String,
-        /// `EMAIL_PASSWORD`.
-        password: SecretString,
-    },
-    /// By whichever of the two the server offers.
-    Auto {
-        /// `EMAIL_USERNAME`, or the address of `EMAIL_FROM`.
-        user: String,
-        /// `EMAIL_PASSWORD`.
-        password: SecretString,
-    },
-}
-
-#[derive(Debug, Clone)]
-pub struct LogSettings {
-    /// `LOG_LEVEL`: a level, or a filter in tracing's notation.
-    pub level: String,
-    /// `LOG_FORMAT`.
-    pub format: LogFormat,
-    /// `LOG_FILE`.
-    pub target: LogTarget,
-}
-
-#[derive(Debug, Clone)]
-pub enum LogTarget {
-    Output,
-    Error,
-    /// A file, or a device, pipe or socket.
-    File(LogFile),
-}
-
-/// How a line of the log is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    Text,
-    /// For programs: a JSON object a line.
-    Json,
-}
-
-/// A log file, with its bounds.
-#[derive(Debug, Clone)]
-pub struct LogFile {
-    pub path: PathBuf,
-    /// `LOG_MAX_SIZE`: it is rotated before it grows beyond this, in bytes.
-    pub max_size: u64,
-    /// `LOG_MAX_AGE`: it is rotated when it is older, and rotated files are deleted when they are.
-    pub max_age: Duration,
-    /// `LOG_MAX_TOTAL`: the oldest rotated files are deleted until all together are below this, in bytes.
-    pub max_total: u64,
-}

@@ -5,9 +5,9 @@ use std::time::Duration;
 use jiff::civil::Time;
 use secrecy::SecretString;
 
-use super::MailSettings;
 use super::hidden::HiddenUrl;
 use super::mail::recipients;
+use super::mail_settings::MailSettings;
 use super::reader::{Reader, WordOr};
 use super::zone::{self, Zone};
 use engine::model::RouteName;

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::cluster::{EtcdSettings, root, with_etcd};
+use super::configuration::Config;
 use super::reader::Reader;
-use super::{BUILT_IN_CATEGORIES, CategorySettings, Config};
+use super::services::{BUILT_IN_CATEGORIES, CategorySettings};
 use engine::{CategoryRule, PolicyAcknowledgements};
 
 /// How often a category is evaluated that the configuration file does not have.
@@ -16,7 +17,7 @@ const PERIOD: Duration = Duration::from_secs(60);
 pub struct PolicySettings {
     /// How etcd is reached.
     pub etcd: EtcdSettings,
-    /// `POLICY_ACKS`: below it `NAME/ack`; with a slash in front and none behind, as the others.
+    /// `POLICY_ACKS`: below it `NAME/ack` and `NAME/path`; with a slash in front and none behind, as the others.
     pub acks: String,
     /// `POLICY_CATEGORIES`: below it `CATEGORY/enabled` and others.
     pub categories: String,
@@ -49,6 +50,8 @@ pub(super) fn policy(reader: &mut Reader<'_>, etcd: &EtcdSettings) -> Option<Pol
 pub struct PolicyOverlay {
     /// What it says of categories, by name. One that it names exists.
     pub categories: BTreeMap<String, CategoryPolicy>,
+    /// At which path a service is asked, by its name.
+    pub paths: BTreeMap<String, String>,
     /// What it acknowledges.
     pub acknowledged: PolicyAcknowledgements,
 }
@@ -87,6 +90,17 @@ impl Config {
                 config.categories.push(category);
             }
         }
+        for service in &mut config.services {
+            let asked = service.url.as_mut().zip(policy.paths.get(&service.name));
+            if let Some((url, path)) = asked {
+                let (path, query) = match path.split_once('?') {
+                    Some((path, query)) => (path, Some(query)),
+                    None => (path.as_str(), None),
+                };
+                url.set_path(path);
+                url.set_query(query);
+            }
+        }
         config.acknowledged = policy.acknowledged.clone();
         config
     }
@@ -118,7 +132,8 @@ mod tests {
     fn a_policy_goes_over_the_file_and_back() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("labwatch.toml");
-        let text = "[[category]]\nname = \"exam\"\nmatch = [\"pend*\"]\nsticky = true\nsticky_booking = true\n";
+        let text = "[[category]]\nname = \"exam\"\nmatch = [\"pend*\"]\nsticky = true\nsticky_booking = true\n\
+                    [[service]]\nname = \"wiki\"\nurl = \"https://wiki.example.org/health?a=1\"\n";
         std::fs::write(&file, text).expect("written");
         let sources = Sources {
             file: Some(file),
@@ -154,8 +169,24 @@ mod tests {
             ("spin", (10, true, false, true)),
         ];
         assert_eq!(by_name, expected.into());
+        let asked = |path: &str| {
+            let policy = PolicyOverlay {
+                paths: [("wiki".to_owned(), path.to_owned())].into(),
+                ..PolicyOverlay::default()
+            };
+            let services = config.with_policy(&policy).services;
+            services[0].url.as_ref().map(ToString::to_string)
+        };
+        for (path, url) in [
+            ("/__health", "https://wiki.example.org/__health"),
+            ("/a?b=2", "https://wiki.example.org/a?b=2"),
+            ("//other.org/x", "https://wiki.example.org//other.org/x"),
+        ] {
+            assert_eq!(asked(path).as_deref(), Some(url));
+        }
         let nothing = config.with_policy(&PolicyOverlay::default());
         assert_eq!(nothing.categories, config.categories);
+        assert_eq!(nothing.services, config.services);
         assert_eq!(nothing.rules(), config.rules());
     }
 }

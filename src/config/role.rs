@@ -1,7 +1,7 @@
 //! What labwatch does beside the monitor that acts: it only observes, or runs in shadow.
 
+use super::configuration::{Config, SHADOW_FOLDER};
 use super::reader::Reader;
-use super::{Config, SHADOW_FOLDER};
 
 /// Whether it only observes, and whether it runs in shadow.
 pub(super) fn roles(reader: &mut Reader<'_>, has_store: bool) -> (bool, bool) {

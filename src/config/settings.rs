@@ -8,9 +8,14 @@ use super::access::api;
 use super::advice::advice;
 use super::changes::Written;
 use super::cluster::{cluster, etcd};
+use super::configuration::{
+    BookSettings, CanarySettings, Config, FeedSettings, HealthSettings, MemorySettings,
+    SampleSettings, UiSettings,
+};
 use super::graphite::{graphite, profile, surfaces};
 use super::layers::Layers;
 use super::log::log;
+use super::mail_settings::MailSettings;
 use super::maintenance::maintenance;
 use super::notifications::telling;
 use super::policy::policy;
@@ -20,10 +25,7 @@ use super::reader::{Reader, WordOr};
 use super::role::{in_shadow, roles, silent};
 use super::services::{Groups, groups};
 use super::sources::Sources;
-use super::{
-    BookSettings, CanarySettings, Config, FeedSettings, HealthSettings, MailSettings,
-    MemorySettings, SampleSettings, UiSettings, mail, servers,
-};
+use super::{mail, servers};
 use crate::clients::Address;
 use crate::clients::canary::Rule;
 use engine::model::{SourceName, Topic};

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::bounds::short;
+use super::configuration::{Config, LogTarget};
+use super::mail_settings::MailSettings;
 use super::maintenance::{MaintenanceSettings, Planned};
 use super::notifications::{HttpTarget, Route, RouteTarget, TellingSettings};
 use super::services::{Expect, ServiceSettings};
-use super::{ApiRead, ApiSettings, Config, LogTarget, MailSettings, PublishTo};
+use super::{ApiRead, ApiSettings, PublishTo};
 use crate::clients::Address;
 use engine::{CategoryPool, CategoryRule, HttpChannel};
 

@@ -1,8 +1,6 @@
 //! Switches resources in book: looks first, writes, and reads back. Never writes over a person's hold, unless a person wants it; never tries again by itself.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
-use std::time::Duration;
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
@@ -10,7 +8,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
-use super::{STOP_GRACE, while_open};
+use super::{STOP_GRACE, Window, while_open};
 use crate::clients::{BookClient, resource_is_gone};
 use crate::failpoints::{self, Point};
 use engine::model::{Bookable, CallError, ResourceName};
@@ -19,16 +17,13 @@ use engine::{Input, Switch, SwitchOutcome};
 /// How many switches are under way at the same time. More wait in the queue that they come from.
 pub const AT_ONCE: usize = 16;
 
-/// For how long this replica may still write to book.
-pub type WriteWindow = Arc<dyn Fn() -> Duration + Send + Sync>;
-
 /// Where is switched.
 #[derive(Clone)]
 pub struct Switcher {
     /// The book.
     pub client: BookClient,
     /// Until when; `None`: without an end, as this labwatch is the only one.
-    pub window: Option<WriteWindow>,
+    pub window: Option<Window>,
 }
 
 impl std::fmt::Debug for Switcher {
@@ -121,21 +116,14 @@ async fn write(switcher: &Switcher, switch: &Switch) -> Result<(), CallError> {
     let writing = switcher
         .client
         .switch(&switch.resource, switch.available, &switch.reason);
-    let Some(window) = &switcher.window else {
-        return writing.await;
-    };
-    let left = window();
-    if left.is_zero() {
-        return Err(CallError::Busy);
-    }
-    let written = while_open(|| window(), writing).await;
+    let written = while_open(switcher.window.as_ref(), writing).await;
     written.unwrap_or(Err(CallError::TimedOut))
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicBool, Ordering};
-    use std::time::Instant;
+    use std::sync::Arc;
+    use std::time::{Duration, Instant};
 
     use super::*;
     use crate::clients::book::fake_book::{FakeBook, Trouble};
@@ -171,35 +159,10 @@ mod tests {
             window: Some(Arc::new(move || window)),
         };
         let refused = set(&within(Duration::ZERO), &withdraw("r-a")).await;
-        assert_eq!(refused, SwitchOutcome::Failed(CallError::Busy));
+        assert_eq!(refused, SwitchOutcome::Failed(CallError::TimedOut));
         assert_eq!(book.take_calls(), ["GET r-a"]);
         let written = set(&within(SOON), &withdraw("r-a")).await;
         assert_eq!(written, SwitchOutcome::Confirmed(says(false, REASON)));
-    }
-
-    #[tokio::test]
-    async fn work_that_waits_goes_no_further_once_the_window_is_closed() {
-        let open = Arc::new(AtomicBool::new(true));
-        let seen = Arc::clone(&open);
-        let window: WriteWindow = Arc::new(move || {
-            if seen.load(Ordering::SeqCst) {
-                SOON
-            } else {
-                Duration::ZERO
-            }
-        });
-        let written = AtomicBool::new(false);
-        let work = async {
-            // As in a process that is frozen while it waits for its connection.
-            open.store(false, Ordering::SeqCst);
-            tokio::task::yield_now().await;
-            written.store(true, Ordering::SeqCst);
-        };
-        let outcome = while_open(|| window(), work).await;
-        assert_eq!(outcome, None);
-        assert!(!written.load(Ordering::SeqCst));
-        let done = while_open(|| SOON, async { 7 }).await;
-        assert_eq!(done, Some(7));
     }
 
     fn says(available: bool, reason: &str) -> Availability {

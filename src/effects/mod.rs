@@ -13,7 +13,7 @@ mod window;
 
 use std::time::Duration;
 
-pub use window::while_open;
+pub use window::{Window, deliver_while_open, while_open};
 
 /// How long after the stop what is under way may still take. It is given up then.
 pub const STOP_GRACE: Duration = Duration::from_secs(2);

@@ -1,44 +1,7 @@
 //! Categories: named sets of experiments and components with a rule each for what makes the set fail.
 
-use std::time::Duration;
-
 use super::category_member::CategoryMember;
 use engine::{CategoryRule, matches};
-
-/// The category of everything.
-pub const DEFAULT: &str = "default";
-
-/// The category of all components.
-pub const SYSTEM: &str = "system";
-
-/// How often a category is judged, unless set otherwise.
-pub const PERIOD: Duration = Duration::from_secs(60);
-
-/// A category in which any failure counts.
-#[must_use]
-pub fn strict(name: &str) -> CategoryRule {
-    CategoryRule {
-        name: name.to_owned(),
-        patterns: Vec::new(),
-        pools: Vec::new(),
-        by_stem: false,
-        resilient: false,
-        min_healthy: None,
-        period: PERIOD,
-        sticky: false,
-        failure_threshold: 1,
-        sticky_booking: false,
-    }
-}
-
-/// The category that experiments of one stem form by themselves: it works while enough of them do.
-#[must_use]
-pub fn of_stem(stem: &str) -> CategoryRule {
-    CategoryRule {
-        resilient: true,
-        ..strict(stem)
-    }
-}
 
 /// Whether a member is in a configured category by its patterns or its group.
 #[must_use]

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::category::{DEFAULT, SYSTEM, Verdict, takes_in};
+use super::category::{Verdict, takes_in};
 use super::category_member::{CategoryMember, What, of_component, of_experiment};
+use super::category_rules::{DEFAULT, SYSTEM};
 use super::settings::Settings;
 use super::snapshot::Picture;
 use super::switches::{Switched, is_enabled};

@@ -1,9 +1,11 @@
 //! The shared handle of the service's own health: other parts say here what they know, and readers get a picture.
 
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::acknowledgements::Acks;
@@ -115,6 +117,12 @@ impl HealthState {
             acks: Mutex::default(),
             self_tests: Mutex::default(),
         })))
+    }
+
+    /// What each component was found to be since this was last asked. See [`Registry::take_checks`].
+    #[must_use]
+    pub fn take_checks(&self) -> BTreeMap<Arc<str>, VecDeque<(Timestamp, bool)>> {
+        self.0.registry.take_checks()
     }
 
     /// What the installation is called.

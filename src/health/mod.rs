@@ -27,11 +27,7 @@
 //! components.probe("disk", &[], pace, check)?;
 //!
 //! // name and version
-//! let identity = Identity {
-//!     name: "robot-fleet",
-//!     version: "1.2.3",
-//!     ..Identity::of_this_build(jiff::Timestamp::now())
-//! };
+//! let identity = Identity::of_program("robot-fleet", "1.2.3", jiff::Timestamp::now());
 //! let (registry, probes) = components.into_parts();
 //! let health = HealthState::standalone(Settings::default(), identity, registry)?;
 //!
@@ -63,6 +59,7 @@ mod acknowledgements;
 mod category;
 mod category_index;
 mod category_member;
+mod category_rules;
 mod category_status;
 mod components;
 pub mod dialects;
@@ -87,9 +84,10 @@ mod waiting;
 mod testing;
 
 pub use acknowledgements::{Ack, Acks};
-pub use category::{DEFAULT, PERIOD, SYSTEM, Verdict, of_stem, strict};
+pub use category::Verdict;
 pub use category_index::{CategoryIndex, Evaluated, Group};
 pub use category_member::{CategoryMember, What};
+pub use category_rules::{DEFAULT, PERIOD, SYSTEM, of_stem, strict};
 pub use category_status::{CategoryStatus, standings};
 pub use components::Components;
 pub use handle::{HealthState, LOOP_WITHIN};
@@ -108,6 +106,5 @@ pub use registry::{
 pub use services::{MAX_SINGLE_CHECKS, attempt, categories_of, pace};
 pub use settings::{Identity, NON_FATAL, Settings};
 pub use snapshot::{LIVENESS, Picture, SELF, STARTUP, STORE, worst};
-pub use sources::MAIL;
 pub use state::{About, Component, Finding, PastResult, Results, SingleCheck, State};
 pub use switches::{Switch, Switched, is_enabled};

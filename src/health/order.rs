@@ -1,8 +1,8 @@
 //! What opening or closing a category would come to. The engine does it; which categories there are is known here.
 
-use super::category::DEFAULT;
 use super::category_index::CategoryIndex;
 use super::category_member::What;
+use super::category_rules::DEFAULT;
 use super::handle::HealthState;
 use super::snapshot::Picture;
 use super::switches::is_enabled;

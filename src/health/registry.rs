@@ -4,8 +4,8 @@
 
 mod follow;
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry as Slot;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -22,6 +22,9 @@ pub const MAX_COMPONENTS: usize = 256;
 
 /// How many results of a component are remembered.
 pub const MAX_RESULTS: usize = 60;
+
+/// How many checks of a component wait to be taken; the oldest are dropped first.
+const MAX_CHECKS: usize = 60;
 
 /// How much of a detail is remembered, in characters.
 const MAX_DETAIL_CHARS: usize = 300;
@@ -65,6 +68,7 @@ struct Entry {
     stale_after: Option<Duration>,
     categories: Arc<[String]>,
     results: Arc<Results>,
+    checks: VecDeque<(Timestamp, bool)>,
 }
 
 /// Reports one component. There is one reporter for each.
@@ -132,6 +136,7 @@ impl Registry {
                     stale_after,
                     categories: categories.into(),
                     results: Arc::default(),
+                    checks: VecDeque::new(),
                 });
                 drop(entries);
                 self.note_change();
@@ -186,6 +191,16 @@ impl Registry {
         self.entries()
             .get(name)
             .map(|entry| Arc::clone(&entry.results))
+    }
+
+    /// What each component was found to be since this was last asked, well or not, and when: every report, also one that says the same again.
+    #[must_use]
+    pub fn take_checks(&self) -> BTreeMap<Arc<str>, VecDeque<(Timestamp, bool)>> {
+        let mut entries = self.entries();
+        let take = |(name, entry): (&Arc<str>, &mut Entry)| {
+            (Arc::clone(name), std::mem::take(&mut entry.checks))
+        };
+        entries.iter_mut().map(take).collect()
     }
 
     /// Shows whenever a component comes, goes, or changes its state or detail.
@@ -271,6 +286,10 @@ impl Reporter {
             };
             entry.updated = Some(now);
             entry.stale_after = self.stale_after;
+            if entry.checks.len() >= MAX_CHECKS {
+                entry.checks.pop_front();
+            }
+            entry.checks.push_back((now.wall(), finding.state.is_ok()));
             if (entry.finding.state, &entry.finding.detail) == (finding.state, &finding.detail) {
                 entry.finding = finding;
                 return false;
@@ -335,6 +354,33 @@ pub(super) fn no_report_for(silent: Duration) -> String {
 mod tests {
     use super::super::testing::Hands;
     use super::*;
+
+    #[test]
+    fn every_check_is_told_once_with_its_time() {
+        let hands = Hands::default();
+        let registry = Registry::new(hands.clock());
+        let store = registry.register("store", None, &[]).expect("free");
+        for finding in [Finding::ok(), Finding::ok(), Finding::error("full")] {
+            hands.pass(10);
+            store.report(finding);
+        }
+        let taken = || -> Vec<(i64, bool)> {
+            let mut all = registry.take_checks();
+            let checks = all.remove("store").expect("is known");
+            checks
+                .iter()
+                .map(|(at, ok)| (at.as_second(), *ok))
+                .collect()
+        };
+        assert_eq!(taken(), [(10, true), (20, true), (30, false)]);
+        assert!(taken().is_empty(), "once");
+        for _ in 0..MAX_CHECKS + 5 {
+            hands.pass(1);
+            store.report(Finding::ok());
+        }
+        let kept = taken();
+        assert_eq!((kept.len(), kept[0].0), (MAX_CHECKS, 36), "the newest");
+    }
 
     #[test]
     fn a_name_is_taken_once_and_fits_into_a_path() {

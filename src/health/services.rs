@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::category::{DEFAULT, takes_in_service};
+use super::category::takes_in_service;
+use super::category_rules::DEFAULT;
 use super::probe::{Attempt, Pace};
 use super::state::{About, Finding, SingleCheck, State};
 use crate::config::{CategorySettings, Expect, ServiceSettings};
@@ -13,6 +14,9 @@ use engine::model::CallError;
 
 /// The most single checks that are kept of one service's document.
 pub const MAX_SINGLE_CHECKS: usize = 200;
+
+/// How much longer an attempt may take than its call.
+const CALL_ENDS_FIRST: Duration = Duration::from_secs(1);
 
 /// How many failing checks a detail names.
 const NAMED: usize = 5;
@@ -41,22 +45,69 @@ pub fn pace(service: &ServiceSettings, categories: &[CategorySettings]) -> Pace 
         .fold(service.period, Duration::min);
     Pace {
         period,
-        timeout: service.timeout,
+        // The call ends first, which knows on what way it was.
+        timeout: service.timeout + CALL_ENDS_FIRST,
         retries: service.retries,
         cooldown: service.retry_after,
     }
 }
 
-/// What an attempt to ask came to: an answer's status and body, or what went wrong on the way.
+/// What an attempt to ask came to: an answer's status and body, or what went wrong on the way. `by_proxy`: our own proxy gives the answers,
+/// and may make one up; a health document of the service it does not make up.
 #[must_use]
-pub fn attempt(expect: Expect, answer: Result<(u16, Vec<u8>), CallError>) -> Attempt {
+pub fn attempt(
+    expect: Expect,
+    by_proxy: bool,
+    answer: Result<(u16, Vec<u8>), CallError>,
+) -> Attempt {
     match answer {
-        Ok((status, body)) => Attempt::Found(judge(expect, status, &body)),
+        Ok((status, body)) => match judge(expect, status, &body) {
+            bad if by_proxy && !bad.state.is_ok() && bad.about.is_none() => {
+                Attempt::Hindered(format!(
+                    "{}, through labwatch's own HTTP proxy, which may have made that up: it cannot be told whose fault it is. \
+                     Look whether the service answers without the proxy, or name its host in NO_PROXY",
+                    bad.detail
+                ))
+            }
+            finding => Attempt::Found(finding),
+        },
         Err(fault) if is_ours(&fault) => Attempt::Hindered(format!(
             "labwatch itself cannot reach it: {fault}. The fault is on this side, in labwatch's network, name lookup, proxy or trusted \
              certificates, or in the url of its [[service]]; others may well reach it"
         )),
-        Err(fault) => Attempt::Failed(fault.to_string()),
+        Err(fault) => match advice_in_doubt(&fault) {
+            Some(advice) => Attempt::Hindered(format!(
+                "{fault}. It cannot be told whether the service or labwatch's side is at fault: {advice}"
+            )),
+            None => Attempt::Failed(fault.to_string()),
+        },
+    }
+}
+
+/// What to do about a fault that may be the service's or ours, where the service does not count as failing because of it.
+fn advice_in_doubt(fault: &CallError) -> Option<&'static str> {
+    match fault {
+        CallError::NoAnswer(_) | CallError::SickByProxy { .. } => Some(
+            "labwatch reaches it through its own proxy; look whether it answers without, or name its host in NO_PROXY",
+        ),
+        CallError::Certificate(_) => Some(
+            "look at the service's certificate, at the clock of this host, and at the url of its [[service]]",
+        ),
+        CallError::NameLookup(_)
+        | CallError::Refused(_)
+        | CallError::NoRoute(_)
+        | CallError::Tls(_)
+        | CallError::Unreachable(_)
+        | CallError::Proxy(_)
+        | CallError::TimedOut
+        | CallError::Dropped
+        | CallError::Credentials(_)
+        | CallError::Audience(_)
+        | CallError::Forbidden(_)
+        | CallError::NotFound(_)
+        | CallError::Sick { .. }
+        | CallError::Protocol(_)
+        | CallError::Busy => None,
     }
 }
 
@@ -226,28 +277,62 @@ mod tests {
     #[test]
     fn what_keeps_labwatch_from_a_service_is_no_fault_of_the_service() {
         use CallError::{
-            Busy, Dropped, NameLookup, NoAnswer, NoRoute, Protocol, Proxy, Refused, Tls,
-            Unreachable,
+            Busy, Certificate, Dropped, NameLookup, NoAnswer, NoRoute, Protocol, Proxy, Refused,
+            SickByProxy, Tls, Unreachable,
         };
         let text = String::new;
-        for (fault, is_ours) in [
-            (NameLookup(text()), true),
-            (NoRoute(text()), true),
-            (Tls(text()), true),
-            (Proxy(text()), true),
-            (Busy, true),
-            (Refused(text()), false),
-            (Unreachable(text()), false),
-            (CallError::TimedOut, false),
-            (Dropped, false),
-            (NoAnswer(text()), false),
-            (Protocol(text()), false),
+        let (ours, doubt) = (
+            Some("labwatch itself cannot reach it"),
+            Some("It cannot be told whether the service or labwatch's side is at fault"),
+        );
+        for (fault, says) in [
+            (NameLookup(text()), ours),
+            (NoRoute(text()), ours),
+            (Tls(text()), ours),
+            (Proxy(text()), ours),
+            (Busy, ours),
+            (Certificate(text()), doubt),
+            (NoAnswer(text()), doubt),
+            (
+                SickByProxy {
+                    status: 502,
+                    body: text(),
+                },
+                doubt,
+            ),
+            (Refused(text()), None),
+            (Unreachable(text()), None),
+            (CallError::TimedOut, None),
+            (Dropped, None),
+            (Protocol(text()), None),
         ] {
-            let is_told_so = matches!(
-                attempt(Expect::Ok200, Err(fault.clone())),
-                Attempt::Hindered(why) if why.starts_with("labwatch itself cannot reach it")
-            );
-            assert_eq!(is_told_so, is_ours, "{fault:?}");
+            let found = attempt(Expect::Ok200, false, Err(fault.clone()));
+            match says {
+                Some(says) => assert!(
+                    matches!(&found, Attempt::Hindered(why) if why.contains(says)),
+                    "{fault:?} {found:?}"
+                ),
+                None => assert_eq!(found, Attempt::Failed(fault.to_string())),
+            }
+        }
+    }
+
+    #[test]
+    fn what_our_own_proxy_may_have_made_up_does_not_count_against_a_service() {
+        let failing: &[u8] = br#"{"name":"x","checks":[{"name":"db","ok":false}]}"#;
+        for (expect, status, body, counts) in [
+            (Expect::Ok200, 200, &b""[..], true),
+            (Expect::Ok200, 502, b"<html>", false),
+            (Expect::Any2xx, 403, b"<html>", false),
+            (Expect::Any2xx, 302, b"", false),
+            (Expect::FtStandard, 504, b"", false),
+            (Expect::FtStandard, 200, b"<html>", false),
+            // The service itself says so.
+            (Expect::FtStandard, 200, failing, true),
+        ] {
+            let found = attempt(expect, true, Ok((status, body.to_vec())));
+            let is_found = matches!(found, Attempt::Found(_));
+            assert_eq!(is_found, counts, "{expect:?} {status} {found:?}");
         }
     }
 
@@ -255,11 +340,11 @@ mod tests {
     fn only_what_the_network_fails_is_tried_again() {
         let refused = CallError::Refused(String::new());
         assert_eq!(
-            attempt(Expect::Ok200, Err(refused.clone())),
+            attempt(Expect::Ok200, false, Err(refused.clone())),
             Attempt::Failed(refused.to_string())
         );
         assert_eq!(
-            attempt(Expect::Ok200, Ok((500, Vec::new()))),
+            attempt(Expect::Ok200, false, Ok((500, Vec::new()))),
             Attempt::Found(Finding::error("it answered 500"))
         );
     }

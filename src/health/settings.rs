@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::category::{DEFAULT, SYSTEM, of_stem, strict};
+use super::category_rules::{DEFAULT, SYSTEM, of_stem, strict};
 use crate::build;
 use crate::config::CategorySettings;
 use engine::{CategoryPool, CategoryRule, matches};
@@ -89,7 +89,7 @@ impl Settings {
 /// What runs here, and since when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The program's name, by which another instance is recognised.
+    /// The program's name.
     pub name: &'static str,
     /// Its version.
     pub version: &'static str,
@@ -116,6 +116,20 @@ impl Identity {
             committed: build::COMMITTED,
             git_state: build::GIT_STATE,
             built: build::BUILT,
+            started,
+        }
+    }
+
+    /// A program around labwatch, of this name and version, which started at this time. Of what it was built from nothing is said.
+    #[must_use]
+    pub fn of_program(name: &'static str, version: &'static str, started: Timestamp) -> Self {
+        Self {
+            name,
+            version,
+            commit: None,
+            committed: None,
+            git_state: None,
+            built: None,
             started,
         }
     }

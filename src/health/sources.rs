@@ -6,11 +6,8 @@ use jiff::Timestamp;
 
 use super::registry::no_report_for;
 use super::state::{Component, Finding, State};
-use engine::model::{SourceHealth, SourceName};
+use engine::model::{ComponentName, SourceHealth, SourceName};
 use engine::{Link, Snapshot, SourceView};
-
-/// The name of the routes of notifications among the components.
-pub const MAIL: &str = "mail";
 
 /// Puts the components that the engine knows about to those that are reported: the sources where a laboratory is watched, and mail where
 /// there is a route.
@@ -22,7 +19,7 @@ pub(super) fn join(
 ) {
     let probed = components
         .iter()
-        .position(|component| &*component.name == MAIL)
+        .position(|component| &*component.name == ComponentName::MAIL)
         .map(|at| components.swap_remove(at));
     components.extend(
         snapshot
@@ -102,7 +99,7 @@ fn mail(snapshot: &Snapshot) -> Option<Component> {
     let last_sent = routes.iter().filter_map(|route| route.last_sent).max();
     let waiting = failing.and_then(|(route, _)| route.waiting_since);
     (!routes.is_empty()).then(|| Component {
-        name: Arc::from(MAIL),
+        name: Arc::from(ComponentName::MAIL),
         finding,
         last_change: waiting.or(last_sent).unwrap_or(snapshot.started),
         last_update: last_sent.max(waiting),
@@ -144,7 +141,7 @@ mod tests {
         let at = Timestamp::from_second(second).expect("a time");
         let finding = Finding::new(state, detail);
         Component {
-            name: Arc::from(MAIL),
+            name: Arc::from(ComponentName::MAIL),
             finding,
             last_change: at,
             last_update: Some(at),

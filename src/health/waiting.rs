@@ -55,10 +55,7 @@ impl HealthState {
     /// The components besides the sources that are acknowledged until they are well, and are well or gone.
     #[must_use]
     pub fn acknowledged_and_well(&self, snapshot: &Arc<Snapshot>) -> Vec<String> {
-        let is_source = |name: &str| {
-            let mut sources = SourceName::ALL.into_iter();
-            sources.any(|source| source.as_str() == name)
-        };
+        let is_source = |name: &str| SourceName::named(name).is_some();
         // What stands in a policy holds for as long as it stands there.
         let is_of_policy = |name: &str| {
             let mut of_policy = snapshot.notes.iter().filter(|note| note.id.is_none());

@@ -10,10 +10,7 @@ use utoipa::openapi::schema::{ArrayItems, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
 use utoipa::openapi::{Components, Content, OpenApi, Ref, RefOr, ResponseBuilder};
 
-use super::routes::operations;
-
-/// The name of the way in, in the documents.
-pub(super) const TOKEN: &str = "token";
+use super::routes::{TOKEN, operations};
 
 /// How version 2 refuses: the name of the schema, and the media type.
 pub(super) const PROBLEM: (&str, &str) = ("Problem", "application/problem+json");

@@ -21,7 +21,7 @@ use tower_http::compression::predicate::{NotForContentType, Predicate, SizeAbove
 use tower_http::limit::RequestBodyLimitLayer;
 use tracing::Instrument as _;
 
-use super::client::Peer;
+use super::auth::client::Peer;
 use super::cors::{self, Cors};
 use super::error::{self, ApiError};
 use super::etag::{freshen, keeping};

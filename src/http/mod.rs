@@ -15,6 +15,7 @@ mod forward;
 mod health;
 mod health_state;
 mod idempotency;
+mod json;
 mod lookup;
 mod metrics;
 mod middleware;
@@ -28,6 +29,7 @@ mod reason;
 mod response_cache;
 mod routes;
 mod seat;
+mod served;
 mod server;
 mod state;
 mod tls;
@@ -62,5 +64,3 @@ pub use v2::{
     MAX_LISTENERS_OF_ONE, NoReport, PING_EVERY, ReportSource, ReportSourcing, Reports, ServiceRow,
     document_v2, report_routes,
 };
-
-use auth::{authenticator, client, layer, login};

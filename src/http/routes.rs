@@ -15,11 +15,14 @@ use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa_axum::router::UtoipaMethodRouter;
 
-use super::authenticator::Authenticator;
+use super::auth::authenticator::Authenticator;
+use super::auth::layer;
 use super::cluster_state::ClusterState;
-use super::document::TOKEN;
-use super::{forward, layer, options};
+use super::{forward, options};
 use crate::http::auth::{Need, Scope};
+
+/// The name of the way in, in the documents.
+pub(super) const TOKEN: &str = "token";
 
 /// A route, as the router and the OpenAPI document have it. `HEAD` and `OPTIONS` are answered where others are.
 #[derive(Debug, Clone, PartialEq, Eq)]

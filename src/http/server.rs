@@ -26,12 +26,11 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::client::Peer;
-use super::error;
-use super::middleware;
+use super::auth::client::Peer;
 use super::places::{PlaceLimits, Places};
 use super::seat::{Answered, Seat};
 use super::tls::Certificate;
+use super::{error, middleware};
 
 /// How many connections are served at the same time, streams aside. A further one takes the place of one that waits for a request.
 pub const MAX_CONNECTIONS: usize = 256;

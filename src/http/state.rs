@@ -3,29 +3,26 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::body::Bytes;
 use axum::extract::{Request, State};
-use axum::http::header::{CONTENT_TYPE, LINK, LOCATION};
+use axum::http::header::{LINK, LOCATION};
 use axum::http::{HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
-use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use axum::response::Response;
 use tokio::sync::watch;
 
-use super::authenticator::Authenticator;
+use super::auth::authenticator::Authenticator;
+use super::auth::login;
 use super::cluster_state::ClusterState;
 use super::commands::OrderState;
 use super::cors::Cors;
-use super::error::{self, ApiError};
-use super::health;
 use super::health_state::HealthRoutes;
 use super::idempotency::Idempotency;
 use super::metrics::{self, Figures};
 use super::response_cache::Shared;
 use super::routes::Routes;
+use super::served::Served;
 use super::v2::{self, Live, Past, Sheets};
-use super::{login, middleware, v1};
-use crate::health::HealthState;
+use super::{error, health, middleware, v1};
 use crate::http::auth::Need;
 use crate::store::Reader;
 use engine::Snapshot;
@@ -129,7 +126,8 @@ pub fn routes(state: ApiState, authenticator: &Arc<Authenticator>) -> Routes {
     });
     let kept = Arc::new(Idempotency::default());
     let routes = v1::routes()
-        .merge(v2::routes())
+        .merge(v2::reading())
+        .merge(v2::docs_routes())
         .with_state(&served)
         .merge(v2::access_routes().with_state(authenticator))
         .merge(v2::cluster_routes().with_state(&state.cluster))
@@ -152,45 +150,4 @@ fn login_routes() -> Routes<Arc<Authenticator>> {
     Routes::needing(Need::Always)
         .add_page(Method::POST, "/login", login::sign_in)
         .add_page(Method::POST, "/logout", login::sign_out)
-}
-
-/// What the handlers share.
-pub(super) struct Served {
-    snapshots: watch::Receiver<Arc<Snapshot>>,
-    pub(super) past: Past,
-    pub(super) live: Arc<Live>,
-    /// What knows the categories, where there is one.
-    pub(super) health_state: Option<HealthState>,
-    /// The list of version 1 without what is private.
-    pub(super) open: Shared<Snapshot>,
-    /// The list of version 1 with what is private.
-    pub(super) whole: Shared<Snapshot>,
-    pub(super) sheets: Sheets,
-}
-
-impl Served {
-    /// The newest snapshot. The channel is held only as long as it takes to count one more reader.
-    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
-        Arc::clone(&self.snapshots.borrow())
-    }
-}
-
-/// An answer in JSON.
-pub(super) fn answer(answer: &impl Serialize) -> Result<Response, ApiError> {
-    rendered(answer).map(|body| json(body.into()))
-}
-
-pub(super) fn rendered(answer: &impl Serialize) -> Result<Vec<u8>, ApiError> {
-    serde_json::to_vec(answer).map_err(|fault| {
-        tracing::error!(%fault, "cannot write an answer of the API as JSON");
-        error::internal()
-    })
-}
-
-pub(super) fn json(body: Bytes) -> Response {
-    (
-        [(CONTENT_TYPE, HeaderValue::from_static("application/json"))],
-        body,
-    )
-        .into_response()
 }

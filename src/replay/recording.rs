@@ -167,11 +167,25 @@ fn lines(
         if read > MAX_LINE_BYTES {
             return Err(broken(format!("it is longer than {MAX_LINE_BYTES} bytes")));
         }
-        if !text.trim().is_empty() {
-            found.extend(parse(&text).map_err(broken)?);
+        if text.trim().is_empty() {
+            continue;
+        }
+        match parse(&text) {
+            Ok(parsed) => found.extend(parsed),
+            // The recorder was ended while it wrote.
+            Err(_) if !text.ends_with('\n') && is_cut_off(&text) => {
+                tracing::warn!(file = %file.display(), line, "the last line is cut off and left out");
+            }
+            Err(why) => return Err(broken(why)),
         }
     }
     Ok(found)
+}
+
+/// Whether a text begins as JSON and ends too soon.
+fn is_cut_off(text: &str) -> bool {
+    let whole = serde_json::from_str::<serde::de::IgnoredAny>(text);
+    whole.is_err_and(|error| error.is_eof())
 }
 
 fn json<'a, T: Deserialize<'a>>(line: &'a str) -> Result<T, String> {
@@ -261,7 +275,7 @@ mod tests {
         let rows = [
             (
                 "relay.jsonl",
-                "{\"t\": 1, \"event\": \"open\"}\n{\"t\": 2, \"data\": ",
+                "{\"t\": 1, \"event\": \"open\"}\n{\"t\": 2, \"data\": \n",
                 "DIR/relay.jsonl:2: EOF while parsing",
             ),
             (
@@ -289,6 +303,15 @@ mod tests {
         for (file, text, expected) in rows {
             let error = read(file, text).expect_err(text);
             assert!(error.starts_with(expected), "{error}");
+        }
+    }
+
+    #[test]
+    fn a_last_line_that_is_cut_off_is_left_out() {
+        let whole = "{\"t\": 1, \"event\": \"open\"}\n";
+        for cut in ["{\"t\": 2, \"data\": ", "{", "{\"t\": 2, \"event\": \"clo"] {
+            let recording = read("relay.jsonl", &format!("{whole}{cut}")).expect(cut);
+            assert_eq!(recording.happened.len(), 1, "{cut}");
         }
     }
 

@@ -8,14 +8,15 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::{ServiceError, TaskSet};
+use super::error::ServiceError;
+use super::task_set::TaskSet;
 use crate::build;
 use crate::clients::Http;
 use crate::cluster::{
     self, Ends, Etcd, Fence, Membership, Peer, ResignSender, Sharing, View, membership,
 };
 use crate::config::{ClusterSettings, Config};
-use crate::effects::book::WriteWindow;
+use crate::effects::Window;
 use crate::health::{Finding, Reporter, State};
 use crate::http::{ClusterState, PassedOn, Returned};
 use crate::telemetry::metrics::ClusterFigures;
@@ -59,8 +60,8 @@ impl Links {
         self.fence.left()
     }
 
-    /// For how long this replica may still write to book.
-    pub(super) fn window(&self) -> WriteWindow {
+    /// For how long this replica may still act outwardly.
+    pub(super) fn window(&self) -> Window {
         let fence = self.fence.clone();
         Arc::new(move || fence.left())
     }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use super::TaskSet;
 use super::cluster::Links;
+use super::task_set::TaskSet;
 use crate::cluster::Sharing;
 use crate::http::Authenticator;
 

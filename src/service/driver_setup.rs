@@ -6,8 +6,9 @@ use std::sync::Arc;
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
+use super::error::ServiceError;
 use super::memory::{Remembered, remember};
-use super::{ServiceError, TaskSet};
+use super::task_set::TaskSet;
 use crate::cluster::Membership;
 use crate::config::Config;
 use crate::driver::{

@@ -3,7 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
-use super::health::HealthError;
+use crate::health::RegisterError;
 use crate::store::StoreError;
 use crate::{effects, http};
 use engine::model::CallError;
@@ -37,6 +37,21 @@ pub enum ServiceError {
     /// A part that runs for ever ended.
     #[error("the {0} has ended by itself, which it never should; the log says why")]
     Ended(&'static str),
+}
+
+/// Why the service's own health cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum HealthError {
+    #[error("{0}")]
+    Register(RegisterError),
+    /// The client for outside services cannot be made.
+    #[error("cannot set up asking outside services: {0}")]
+    Client(CallError),
+    /// What a program wants to add has a name that cannot be used.
+    #[error(
+        "the {kind} {name:?} cannot be added: give it a name that is not taken, of letters, digits, dots, underscores and dashes"
+    )]
+    Extension { kind: &'static str, name: String },
 }
 
 fn listen_reason(error: &io::Error) -> String {

@@ -1,12 +1,8 @@
 //! What a program around labwatch adds to its health.
 
-use tokio_util::sync::CancellationToken;
-
-use super::health::HealthError;
-use super::{ServiceError, ServiceOptions, serve, stop_on_signals};
-use crate::config::Config;
+use super::error::HealthError;
 use crate::health::dialects::{Contributor, ENDPOINTS, Endpoint, LOGGER};
-use crate::health::{Components, HealthState};
+use crate::health::{Components, HealthState, Identity};
 
 /// The members of `/actuator/info` that labwatch makes itself.
 const MEMBERS: [&str; 5] = ["app", "git", "lab", "services", "config"];
@@ -23,6 +19,9 @@ pub struct Extensions {
     /// Is called once, before anything runs, with the health of the whole: by it the program asks for the global status or that of one
     /// component, waits until all is ready, or follows changes.
     pub health: Option<Observer>,
+    /// What the health documents say runs here; `None`: this labwatch. The header `Server`, by which another instance is recognised, always
+    /// says labwatch and its version.
+    pub identity: Option<Identity>,
 }
 
 /// Takes the health of a labwatch that runs inside of a program.
@@ -39,51 +38,6 @@ impl Extensions {
         let endpoints = self.endpoints.iter().map(|endpoint| endpoint.name.as_str());
         check_names("endpoint", endpoints, &taken)
     }
-}
-
-/// Runs the service inside of a program, with what that adds to its health, until SIGTERM or SIGINT. [`serve`] with
-/// [`ServiceOptions::extensions`](super::ServiceOptions) does the same until it is told to stop.
-///
-/// # Errors
-/// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.
-///
-/// ```no_run
-/// use labwatch::config::{Sources, load_without_laboratory};
-/// use labwatch::health::{Finding, dialects::Endpoint};
-/// use labwatch::service::{Extensions, serve_with};
-/// use std::sync::Arc;
-/// use std::time::Duration;
-///
-/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
-/// let config = load_without_laboratory(&Sources::default())?.config;
-/// let mut extensions = Extensions::default();
-/// let queue = extensions.components.push("queue", None, &[])?;
-/// queue.report(Finding::ok());
-/// extensions.contributors.push(("fleet", Box::new(|_| Ok(serde_json::json!({ "robots": 7 })))));
-/// extensions.endpoints.push(Endpoint {
-///     name: "motd".to_owned(),
-///     answer: Arc::new(|_| Ok(serde_json::json!({ "motd": "hello" }))),
-/// });
-/// extensions.health = Some(Box::new(|health| {
-///     tokio::spawn(async move {
-///         match health.wait_until_ready(Duration::from_secs(60)).await {
-///             Ok(()) => println!("ready"),
-///             Err(missing) => println!("not ready: {}", missing.join(", ")),
-///         }
-///     });
-/// }));
-/// serve_with(config, extensions).await?; // http://127.0.0.1:3007/actuator/motd, /readiness, /status/queue
-/// # Ok(())
-/// # }
-/// ```
-pub async fn serve_with(config: Config, extensions: Extensions) -> Result<(), ServiceError> {
-    let stop = CancellationToken::new();
-    let _signals = stop_on_signals(&stop).map_err(ServiceError::Runtime)?;
-    let options = ServiceOptions {
-        extensions,
-        ..ServiceOptions::default()
-    };
-    serve(config, stop, options).await
 }
 
 fn check_names<'a>(

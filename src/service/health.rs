@@ -7,22 +7,25 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::config_watch::ConfigWatch;
+use super::error::HealthError;
 use super::extensions::Extensions;
-use super::reload::ConfigWatch;
 use super::services::Services;
-use super::{TaskSet, component_history, mail_probe, store_probe};
+use super::task_set::TaskSet;
+use super::{component_history, mail_probe, store_probe};
 use crate::config::{COMPONENTS, Config};
 use crate::driver::Clock;
 use crate::health::dialects::{self, Contributor};
 use crate::health::{
-    Finding, FitnessChange, HealthState, Identity, Levels, MAIL, PassiveChecks, Picture, PollBook,
-    Probes, Refresher, RegisterError, Registry, Reporter, STORE, Settings,
+    Component, Finding, FitnessChange, HealthState, Identity, Levels, PassiveChecks, Picture,
+    PollBook, Probes, Refresher, Registry, Reporter, STORE, Settings,
 };
 use crate::http::{Give, HealthRoutes};
 use crate::store::Store;
+use crate::telemetry::graphite::ComponentCheck;
 use crate::telemetry::log::LevelHandle;
 use crate::telemetry::metrics;
-use engine::model::{CallError, format_duration};
+use engine::model::{ComponentName, format_duration};
 use engine::{Input, Snapshot};
 
 /// The component that says how the configuration is: whether the newest one is right and in force.
@@ -39,21 +42,6 @@ const PUBLISH: &str = "publish";
 
 /// The component that says whether the policy in etcd is followed, and what in it is wrong.
 const POLICY: &str = "policy";
-
-/// Why the service's own health cannot be set up.
-#[derive(Debug, thiserror::Error)]
-pub enum HealthError {
-    #[error("{0}")]
-    Register(RegisterError),
-    /// The client for outside services cannot be made.
-    #[error("cannot set up asking outside services: {0}")]
-    Client(CallError),
-    /// What a program wants to add has a name that cannot be used.
-    #[error(
-        "the {kind} {name:?} cannot be added: give it a name that is not taken, of letters, digits, dots, underscores and dashes"
-    )]
-    Extension { kind: &'static str, name: String },
-}
 
 /// What is needed to set it up.
 pub(super) struct HealthDeps<'a> {
@@ -149,12 +137,13 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
         contributors,
         endpoints,
         health: observer,
+        identity,
     } = needs.extensions;
     let (registry, mut probes) = components.into_parts();
     let (clock, config) = (needs.clock, Arc::clone(&needs.config.borrow()));
     let health_state = HealthState::new(
         settings(&config),
-        Identity::of_this_build(clock.now().wall()),
+        identity.unwrap_or_else(|| Identity::of_this_build(clock.now().wall())),
         Arc::new(move || clock.now()),
         registry.clone(),
         needs.snapshots.clone(),
@@ -169,7 +158,7 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
         let (snapshots, inputs) = (needs.snapshots.clone(), needs.inputs.clone());
         let check = mail_probe::check(needs.config.clone(), snapshots, inputs);
         probes
-            .add(&registry, MAIL, &[], mail_probe::PACE, check)
+            .add(&registry, ComponentName::MAIL, &[], mail_probe::PACE, check)
             .map_err(HealthError::Register)?;
     }
     let remembered = component_history::recall(needs.keep);
@@ -294,14 +283,23 @@ pub(super) fn figures(health_state: &HealthState) -> metrics::Service {
     }
 }
 
-/// The components, each with whether it can be used, as Graphite is told them.
-pub(super) fn components(health_state: &HealthState) -> Vec<(String, bool)> {
-    health_state
-        .picture()
-        .components
-        .iter()
-        .map(|component| (component.name.to_string(), component.state().is_ok()))
-        .collect()
+/// The components as Graphite is told them: every check since it was last told, or how a component is now where there was none.
+pub(super) fn components(health_state: &HealthState) -> Vec<ComponentCheck> {
+    let mut checks = health_state.take_checks();
+    let of = |component: &Component| {
+        let made = checks.remove(&component.name).unwrap_or_default();
+        let now = (None, component.state().is_ok());
+        let made: Vec<_> = made.into_iter().map(|(at, ok)| (Some(at), ok)).collect();
+        let told = if made.is_empty() { vec![now] } else { made };
+        let name = Arc::clone(&component.name);
+        told.into_iter().map(move |(at, is_ok)| ComponentCheck {
+            name: Arc::clone(&name),
+            at,
+            is_ok,
+        })
+    };
+    let picture = health_state.picture();
+    picture.components.iter().flat_map(of).collect()
 }
 
 impl Levels for LevelHandle {

@@ -15,13 +15,13 @@ use tokio_util::sync::CancellationToken;
 
 use super::audit::{audit, audit_log};
 use super::cluster::Links;
+use super::config_watch::ConfigWatch;
+use super::error::ServiceError;
 use super::http_access::{access, base, cors};
 use super::listeners::Listeners;
 use super::outlets::Clients;
-use super::reload::ConfigWatch;
-use super::{
-    ServiceError, TaskSet, cluster_sharing, component_acks, metrics, reports, test_messages,
-};
+use super::task_set::TaskSet;
+use super::{cluster_sharing, component_acks, metrics, reports, test_messages};
 use crate::config::ApiSettings;
 use crate::driver::CommandSender;
 use crate::health::{HealthState, State};

@@ -9,8 +9,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::cluster::Links;
-use super::reload::ConfigWatch;
-use super::{TaskSet, notifications, presentation};
+use super::config_watch::ConfigWatch;
+use super::task_set::TaskSet;
+use super::{notifications, presentation};
 use crate::cluster::{Etcd, LastWord, Look, View};
 use crate::effects::mail::{Circular, Circulated};
 use crate::effects::while_open;
@@ -63,7 +64,7 @@ async fn say(links: &Links, view: &View, config: &ConfigWatch) {
     let mailer = mailer.with_presentation(presentation);
     let reached = BTreeSet::new();
     let mailing = mailer.circulate(&circular, &reached);
-    match while_open(|| links.left(), mailing).await {
+    match while_open(Some(&links.window()), mailing).await {
         Some(Ok(Circulated { pending: None, .. })) => {
             tracing::info!("mailed that etcd is away, before the lease ends");
         }

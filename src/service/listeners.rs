@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpListener;
 
-use super::ServiceError;
+use super::error::ServiceError;
 use crate::config::Config;
 use crate::http;
 

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 
+use super::config_watch::ConfigWatch;
 use super::notifications;
-use super::reload::ConfigWatch;
 use crate::config::Config;
 use crate::health::{Attempt, Check, Finding, Pace, State};
 use engine::model::CallError;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::ServiceError;
+use super::error::ServiceError;
 use crate::config::Config;
 use crate::driver::Journal;
 use crate::store::{Memory, Origin, Store, StoreError, StoreSettings};

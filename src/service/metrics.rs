@@ -6,16 +6,16 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::cluster::Links;
+use super::health;
 use super::options::RecordHook;
-use super::{TaskSet, health};
+use super::task_set::TaskSet;
 use crate::config::Config;
 use crate::driver::Outlets;
 use crate::health::HealthState;
-use crate::http;
 use crate::store::{Store, StoreHealth, StoreState};
-use crate::telemetry;
 use crate::telemetry::graphite::Graphite;
 use crate::telemetry::metrics::{Counters, HttpCounts, Inside, Metrics, Queue, StoreFigures};
+use crate::{http, telemetry};
 use engine::{Input, Snapshot};
 
 /// Everything that is measured, and who counts answers.

@@ -6,16 +6,17 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use super::config_watch::ConfigWatch;
+use super::error::ServiceError;
 use super::presentation::presentation;
-use super::reload::ConfigWatch;
-use super::{ServiceError, TaskSet};
+use super::task_set::TaskSet;
 use crate::clients::Http;
 use crate::config::{Config, MailSettings};
 use crate::driver::TELL_QUEUE;
-use crate::effects::deadman::DeadManView;
+use crate::effects::deadman::{self, DeadManView};
 use crate::effects::mail::{Mailer, MailerError, Recipients};
-use crate::effects::webhook::Webhook;
-use crate::effects::{self, channels, deadman, webhook};
+use crate::effects::webhook::{self, Webhook};
+use crate::effects::{self, Window, channels, while_open};
 use crate::health::{Finding, Reporter, State};
 use crate::store::{Store, StoreState};
 use engine::model::Visibility;
@@ -28,11 +29,14 @@ pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
     config.mail.as_ref().map(of).transpose()
 }
 
+/// Where outcomes go, and for how long this replica may notify.
+type Outward<'a> = (&'a mpsc::Sender<Input>, Option<Window>);
+
 /// Starts mail. Whether it is on may change with the configuration.
 pub(super) fn start_mail(
     config: ConfigWatch,
     parts: &mut TaskSet,
-    inputs: &mpsc::Sender<Input>,
+    (inputs, window): Outward<'_>,
     stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Notification>, ServiceError> {
     mailer(&config.borrow()).map_err(ServiceError::Mail)?;
@@ -45,7 +49,7 @@ pub(super) fn start_mail(
     };
     parts.spawn(
         "mail",
-        effects::mail::run(current, queue, inputs.clone(), stop.clone()),
+        effects::mail::run(current, queue, inputs.clone(), window, stop.clone()),
     );
     Ok(mails)
 }
@@ -55,7 +59,7 @@ pub(super) fn start_webhooks(
     config: ConfigWatch,
     http: Http,
     parts: &mut TaskSet,
-    inputs: &mpsc::Sender<Input>,
+    (inputs, window): Outward<'_>,
     stop: &CancellationToken,
 ) -> mpsc::Sender<Notification> {
     let (summaries, queue) = mpsc::channel(TELL_QUEUE);
@@ -66,7 +70,7 @@ pub(super) fn start_webhooks(
     };
     parts.spawn(
         "webhooks",
-        webhook::run(current, queue, inputs.clone(), stop.clone()),
+        webhook::run(current, queue, inputs.clone(), window, stop.clone()),
     );
     summaries
 }
@@ -75,6 +79,7 @@ pub(super) fn start_webhooks(
 pub(super) fn start_repeats(
     config: ConfigWatch,
     (http, snapshots): (Http, watch::Receiver<Arc<Snapshot>>),
+    window: Option<Window>,
     parts: &mut TaskSet,
     stop: &CancellationToken,
 ) {
@@ -90,7 +95,8 @@ pub(super) fn start_repeats(
             );
             let presentation = presentation(&config);
             for webhook in Webhook::all(&config.telling, &http, &presentation) {
-                repeat(&webhook, &snapshot).await;
+                // Where this replica leads no more, the next leader repeats them.
+                while_open(window.as_ref(), repeat(&webhook, &snapshot)).await;
             }
         }
     };

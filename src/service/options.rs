@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::{Extensions, Reload};
+use super::extensions::Extensions;
+use super::reload::Reload;
 use crate::telemetry;
 use crate::telemetry::log::LevelHandle;
 use engine::Record;

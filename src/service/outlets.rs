@@ -6,8 +6,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::reload::ConfigWatch;
-use super::{ServiceError, TaskSet, notifications, shadow, sources};
+use super::config_watch::ConfigWatch;
+use super::error::ServiceError;
+use super::task_set::TaskSet;
+use super::{notifications, shadow, sources};
 use crate::clients::{self, BookClient, Http, ShadowBook};
 use crate::config::Config;
 use crate::driver::{Outlets, SWITCH_QUEUE};
@@ -34,11 +36,11 @@ impl Clients {
     }
 }
 
-/// How book is written to.
-pub(super) struct ToBook {
-    /// For how long this replica may; `None`: without an end.
-    pub(super) window: Option<effects::book::WriteWindow>,
-    /// Where writes go instead, in shadow.
+/// What stands between an effect and the rest of the world.
+pub(super) struct Gate {
+    /// For how long this replica may act; `None`: without an end.
+    pub(super) window: Option<effects::Window>,
+    /// Where writes to book go instead, in shadow.
     pub(super) shadow: Option<ShadowBook>,
 }
 
@@ -48,11 +50,11 @@ pub(super) fn start(
     http: &Clients,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
-    to_book: ToBook,
+    gate: Gate,
     stop: &CancellationToken,
 ) -> Result<Outlets, ServiceError> {
     let config = Arc::clone(&followed.borrow());
-    let ToBook { window, shadow } = to_book;
+    let Gate { window, shadow } = gate;
     let is_shadow = shadow.is_some();
     let access = http.access.with_timeout(config.book.timeout);
     let book = BookClient::new(config.book.address.clone(), access);
@@ -76,7 +78,7 @@ pub(super) fn start(
         effects::book::run(
             effects::book::Switcher {
                 client: book,
-                window,
+                window: window.clone(),
             },
             switch_queue,
             inputs.clone(),
@@ -91,8 +93,10 @@ pub(super) fn start(
         )
     } else {
         let access = http.access.clone();
-        let mails = notifications::start_mail(followed.clone(), parts, inputs, stop)?;
-        let webhooks = notifications::start_webhooks(followed.clone(), access, parts, inputs, stop);
+        let outward = (inputs, window);
+        let mails = notifications::start_mail(followed.clone(), parts, outward.clone(), stop)?;
+        let webhooks =
+            notifications::start_webhooks(followed.clone(), access, parts, outward, stop);
         (mails, webhooks)
     };
     Ok(Outlets {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::TaskSet;
 use super::driver_setup::DriverSetup;
+use super::task_set::TaskSet;
 use crate::config::{PolicyOverlay, PolicySettings};
 use crate::health::Reporter;
 

@@ -7,7 +7,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::{ServiceError, ServiceOptions, serve};
+use super::error::ServiceError;
+use super::extensions::Extensions;
+use super::options::ServiceOptions;
+use super::serve::serve;
 use crate::config::Config;
 
 /// Threads of the runtime: one may be busy reading a long report while the other answers.
@@ -23,6 +26,52 @@ pub fn run(runtime: &Runtime, config: Config, options: ServiceOptions) -> Result
         let _signals = stop_on_signals(&stop).map_err(ServiceError::Runtime)?;
         serve(config, stop, options).await
     })
+}
+
+/// Runs the service inside of a program, with what that adds to its health, until SIGTERM or SIGINT. [`serve`] with
+/// [`ServiceOptions::extensions`](super::ServiceOptions) does the same until it is told to stop.
+///
+/// # Errors
+/// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.
+///
+/// ```no_run
+/// use labwatch::config::{Sources, load_without_laboratory};
+/// use labwatch::health::{Finding, Identity, dialects::Endpoint};
+/// use labwatch::service::{Extensions, serve_with};
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+/// let config = load_without_laboratory(&Sources::default())?.config;
+/// let mut extensions = Extensions::default();
+/// extensions.identity = Some(Identity::of_program("robot-fleet", "1.2.3", jiff::Timestamp::now()));
+/// let queue = extensions.components.push("queue", None, &[])?;
+/// queue.report(Finding::ok());
+/// extensions.contributors.push(("fleet", Box::new(|_| Ok(serde_json::json!({ "robots": 7 })))));
+/// extensions.endpoints.push(Endpoint {
+///     name: "motd".to_owned(),
+///     answer: Arc::new(|_| Ok(serde_json::json!({ "motd": "hello" }))),
+/// });
+/// extensions.health = Some(Box::new(|health| {
+///     tokio::spawn(async move {
+///         match health.wait_until_ready(Duration::from_secs(60)).await {
+///             Ok(()) => println!("ready"),
+///             Err(missing) => println!("not ready: {}", missing.join(", ")),
+///         }
+///     });
+/// }));
+/// serve_with(config, extensions).await?; // http://127.0.0.1:3007/actuator/motd, /readiness, /status/queue
+/// # Ok(())
+/// # }
+/// ```
+pub async fn serve_with(config: Config, extensions: Extensions) -> Result<(), ServiceError> {
+    let stop = CancellationToken::new();
+    let _signals = stop_on_signals(&stop).map_err(ServiceError::Runtime)?;
+    let options = ServiceOptions {
+        extensions,
+        ..ServiceOptions::default()
+    };
+    serve(config, stop, options).await
 }
 
 /// The runtime that the service is made for.

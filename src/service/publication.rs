@@ -5,9 +5,10 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use super::TaskSet;
+use super::task_set::TaskSet;
 use crate::config::PublicationSettings;
-use crate::effects::publish::{self, AGENT, Changes, Entry, Links, key_of};
+use crate::effects::Window;
+use crate::effects::publish::{self, AGENT, Changes, Entry, IsWanted, Links, key_of};
 use crate::health::dialects::{Published, published};
 use crate::health::{Finding, HealthState, Reporter, State};
 use engine::{Role, Snapshot};
@@ -16,7 +17,7 @@ use engine::{Role, Snapshot};
 pub(super) fn start(
     publication: Option<(&PublicationSettings, Reporter)>,
     (health_state, snapshots): (&HealthState, watch::Receiver<Arc<Snapshot>>),
-    is_clustered: bool,
+    window: Option<Window>,
     parts: &mut TaskSet,
     stop: &CancellationToken,
 ) {
@@ -25,9 +26,9 @@ pub(super) fn start(
     };
     let (pictures, roles) = (health_state.clone(), snapshots.clone());
     let links = Links {
-        values: Box::new(move || entries(&pictures)),
+        entries: Box::new(move |is_wanted| entries(&pictures, is_wanted)),
         leads: Box::new(move || roles.borrow().role == Role::Leader),
-        has_others: is_clustered,
+        window,
         report: Box::new(move |outcome| {
             reporter.report(outcome.map_or_else(
                 |why| Finding::new(State::Warn, format!("the status is not published: {why}")),
@@ -43,17 +44,19 @@ pub(super) fn start(
     parts.spawn("publication", publishing);
 }
 
-fn entries(health_state: &HealthState) -> Vec<Entry> {
+fn entries(health_state: &HealthState, is_wanted: IsWanted<'_>) -> Vec<Entry> {
     let picture = health_state.picture();
-    let values = published(&picture).inspect_err(|error| {
+    let key = |about: Published<'_>| match about {
+        Published::Agent => AGENT.to_owned(),
+        Published::Plugin(name) => key_of("plugin", name),
+        Published::Experiment(name) => key_of("experiment", name),
+    };
+    let values = published(&picture, |about, mark| is_wanted(&key(about), mark));
+    let values = values.inspect_err(|error| {
         tracing::error!(%error, "cannot make what is to be published");
     });
-    let entry = |(about, mark, value): (Published<'_>, u64, Vec<u8>)| Entry {
-        key: match about {
-            Published::Agent => AGENT.to_owned(),
-            Published::Plugin(name) => key_of("plugin", name),
-            Published::Experiment(name) => key_of("experiment", name),
-        },
+    let entry = |(about, mark, value)| Entry {
+        key: key(about),
         mark,
         value,
     };

@@ -8,7 +8,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::policy::Overlay;
-use super::{TaskSet, notifications, systemd};
+use super::task_set::TaskSet;
+use super::{notifications, systemd};
 use crate::config::{Changes, Config, Loaded, Problems};
 use crate::health::{Finding, HealthState, Reporter, State};
 use crate::telemetry::log::LevelHandle;
@@ -33,9 +34,6 @@ impl fmt::Debug for Reload {
         f.write_str("Reload")
     }
 }
-
-/// The configuration in force, for those who follow it.
-pub(super) type ConfigWatch = watch::Receiver<Arc<Config>>;
 
 pub(super) struct Hands {
     pub(super) inputs: mpsc::Sender<Input>,

@@ -13,9 +13,11 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::cluster::Links;
-use super::reload::ConfigWatch;
-use super::{TaskSet, notifications, presentation};
+use super::config_watch::ConfigWatch;
+use super::task_set::TaskSet;
+use super::{notifications, presentation};
 use crate::effects::mail::{Circular, Circulated};
+use crate::effects::while_open;
 use crate::http::{ReportSource, Reports};
 use crate::reports::{self, Period, Report};
 use crate::store::{Entry, Store};
@@ -332,7 +334,10 @@ impl Monthly {
         let Some(mailer) = mailer else {
             return Err("mail has no recipients any more".to_owned());
         };
-        let sent = mailer.circulate(&outgoing.circular, &outgoing.has).await;
+        let window = self.cluster.as_ref().map(Links::window);
+        let sending = mailer.circulate(&outgoing.circular, &outgoing.has);
+        let sent = while_open(window.as_ref(), sending).await;
+        let sent = sent.ok_or_else(|| "this replica leads no more".to_owned())?;
         sent.map_err(|failure| failure.fault.to_string())
     }
 

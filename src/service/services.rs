@@ -7,8 +7,8 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::component_history::Remembered;
-use super::health::HealthError;
-use super::reload::ConfigWatch;
+use super::config_watch::ConfigWatch;
+use super::error::HealthError;
 use crate::clients::Http;
 use crate::config::{Config, ServiceSettings};
 use crate::health::{
@@ -185,8 +185,9 @@ fn check(
     Ok(Box::new(move || {
         let (http, url) = (http.clone(), url.clone());
         Box::pin(async move {
+            let by_proxy = http.is_answered_by_proxy(&url);
             let answer = http.look(url, None, MAX_DOCUMENT_BYTES).await;
-            attempt(expect, answer)
+            attempt(expect, by_proxy, answer)
         })
     }))
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::TaskSet;
+use super::task_set::TaskSet;
 use crate::clients::{Comparison, ShadowBook};
 use crate::driver::TELL_QUEUE;
 use crate::effects;

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
-use super::TaskSet;
-use crate::clients;
-use crate::clients::{BookClient, Http};
+use super::task_set::TaskSet;
+use crate::clients::{self, BookClient, Http};
 use crate::config::{Config, FeedSettings};
 use crate::driver::{COMMAND_QUEUE, PAGE_QUEUE, SAMPLE_QUEUE};
 use engine::model::{PageAddress, SourceName};

@@ -8,8 +8,9 @@ use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::reload::ConfigWatch;
-use super::{TaskSet, notifications, presentation};
+use super::config_watch::ConfigWatch;
+use super::task_set::TaskSet;
+use super::{notifications, presentation};
 use crate::clients::Http;
 use crate::config::Config;
 use crate::effects::trial::{Target, Trial, Tried};

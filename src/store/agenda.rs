@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 
-use super::memory::HEARTBEAT;
+use super::gap::HEARTBEAT;
 use super::prune::Walk;
 use super::writer::Batch;
 

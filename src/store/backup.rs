@@ -9,8 +9,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension};
 
 use super::file::{self, DATABASE_FILE};
-use super::schema;
-use super::text;
+use super::{schema, text};
 
 /// The most complaints of SQLite that a report holds.
 const MAX_PROBLEMS: i64 = 50;
@@ -162,7 +161,7 @@ fn look(file: &Connection, version: i64) -> rusqlite::Result<Report> {
         problems: problems(file)?,
     };
     for (table, time) in TABLES {
-        let count = file.query_row(&format!("SELECT count(*) FROM {table}"), [], file::unsigned)?;
+        let count = file.query_row(&format!("SELECT count(*) FROM {table}"), [], text::unsigned)?;
         report.rows.insert(table, count);
         if let Some(time) = time {
             let sql = format!("SELECT {time} FROM {table} ORDER BY id DESC LIMIT 1");

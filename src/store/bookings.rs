@@ -5,10 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
-use super::error::ReadError;
-use super::memory;
-use super::read::Reader;
-use super::rows::Range;
+use super::rows::{Range, time};
 use super::statement::{WriteFault, run};
 use super::text;
 use engine::model::{ResourceName, Stub};
@@ -25,26 +22,11 @@ const MAX_BOOKINGS: usize = 5_000;
 /// When experiments were booked, by experiment and in the order of the starts.
 pub type BookedTimes = BTreeMap<Stub, Vec<Range>>;
 
-impl Reader {
-    /// The times within the range for which these experiments were booked or are, the first 5,000. One that never was is not in it.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn booked(
-        &self,
-        stubs: impl IntoIterator<Item = &Stub>,
-        range: Range,
-    ) -> Result<BookedTimes, ReadError> {
-        let stubs = stubs
-            .into_iter()
-            .map(Stub::as_str)
-            .collect::<serde_json::Value>()
-            .to_string();
-        self.ask(move |from| booked(from, &stubs, range)).await
-    }
-}
-
-fn booked(from: &Connection, stubs: &str, range: Range) -> rusqlite::Result<BookedTimes> {
+pub(super) fn booked(
+    from: &Connection,
+    stubs: &str,
+    range: Range,
+) -> rusqlite::Result<BookedTimes> {
     let sql = format!(
         "SELECT stub, max(start, ?2), min(coalesce(ended, until), ?3) FROM bookings \
          WHERE until > ?2 AND start < ?3 AND stub IN (SELECT value FROM json_each(?1)) AND coalesce(ended, until) > max(start, ?2) \
@@ -59,7 +41,7 @@ fn booked(from: &Connection, stubs: &str, range: Range) -> rusqlite::Result<Book
     let mut all = BookedTimes::new();
     while let Some(row) = found.next()? {
         let stub = Stub::try_new(&row.get::<_, String>(0)?).ok();
-        let times = memory::time(row, 1)?.zip(memory::time(row, 2)?);
+        let times = time(row, 1)?.zip(time(row, 2)?);
         if let Some((stub, (from, until))) = stub.zip(times) {
             all.entry(stub).or_default().push(Range { from, until });
         }
@@ -115,7 +97,7 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Option<(Booked, Option<Tim
     let names = ResourceName::try_new(row.get_ref(0)?.as_str()?)
         .ok()
         .zip(Stub::try_new(row.get_ref(1)?.as_str()?).ok());
-    let times = memory::time(row, 2)?.zip(memory::time(row, 3)?);
+    let times = time(row, 2)?.zip(time(row, 3)?);
     let (students, started, unfulfilled, ended): (_, _, _, Option<i64>) =
         (row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?);
     Ok(names.zip(times).map(|((resource, stub), (start, end))| {

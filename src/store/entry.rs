@@ -1,9 +1,9 @@
 //! What can be written into the store, in one closed list. It holds no SQL.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::shadow::ShadowRow;
 use engine::{Record, StateChange};
 
 /// One thing to keep. A batch of them is kept as a whole or not at all.
@@ -111,4 +111,31 @@ impl NoteKind {
             Self::Window => "window",
         }
     }
+}
+
+/// The kind of the rows of a labwatch in shadow, among the notices.
+pub(super) const SHADOW_KIND: &str = "shadow";
+
+/// An availability and its reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShadowSaid {
+    /// Whether it may be booked.
+    pub available: bool,
+    /// The reason that is stored with it.
+    pub reason: String,
+}
+
+/// A resource as book had it and as labwatch would have had it, from one moment on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShadowRow {
+    /// The resource.
+    pub resource: String,
+    /// The experiment that it is, where that was known.
+    pub experiment: Option<String>,
+    /// What book said.
+    pub book: ShadowSaid,
+    /// What it would have said.
+    pub labwatch: ShadowSaid,
+    /// How labwatch had evaluated the experiment, in words; nothing where it had not.
+    pub evaluated: Option<String>,
 }

@@ -13,6 +13,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags};
 use super::error::StoreError;
 use super::lock::{Lock, LockError};
 use super::schema::{known_version, migrate, version};
+use super::text;
 
 /// The file, inside the data folder.
 pub const DATABASE_FILE: &str = "labwatch.db";
@@ -313,7 +314,7 @@ fn check_length(connection: &Connection, path: &Path) -> Result<(), ConnectFault
     let pages: u64 = connection.query_row(
         "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size",
         [],
-        unsigned,
+        text::unsigned,
     )?;
     let length = std::fs::metadata(path).map_or(pages, |meta| meta.len());
     if busy == 0 && length < pages {
@@ -335,12 +336,6 @@ fn check_small_tables(connection: &Connection) -> Result<(), ConnectFault> {
         }
     }
     Ok(())
-}
-
-/// A count or an id that is never below zero.
-pub(super) fn unsigned(row: &rusqlite::Row<'_>) -> rusqlite::Result<u64> {
-    row.get::<_, i64>(0)
-        .map(|number| u64::try_from(number).unwrap_or(0))
 }
 
 fn is_refused(error: &rusqlite::Error) -> bool {

@@ -6,9 +6,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
 use super::error::ReadError;
-use super::memory::{self, EVENT_COLUMNS};
 use super::read::{MAX_ROWS, Reader};
-use super::rows::Range;
+use super::rows::{self, EVENT_COLUMNS, Range};
 use super::text::{self, Names};
 use engine::model::{Health, SourceHealth, SourceName, Stub};
 
@@ -156,7 +155,7 @@ fn of_experiments(
     let (mut names, mut count) = (Names::default(), 0);
     while let Some(row) = found.next()? {
         count += 1;
-        let Some(event) = memory::event(row, &mut names)? else {
+        let Some(event) = rows::event(row, &mut names)? else {
             continue;
         };
         let Ok(stub) = Stub::try_new(row.get_ref(8)?.as_str()?) else {
@@ -210,11 +209,11 @@ fn of_sources(
 
 fn of_source(row: &Row<'_>) -> rusqlite::Result<Option<(SourceName, Change)>> {
     let (source, health) = (
-        text::source(row.get_ref(1)?.as_str()?),
+        SourceName::named(row.get_ref(1)?.as_str()?),
         text::source_health(row.get_ref(2)?.as_str()?),
     );
     let note: String = row.get(3)?;
-    let parts = memory::time(row, 0)?.zip(source).zip(health);
+    let parts = rows::time(row, 0)?.zip(source).zip(health);
     Ok(parts.map(|((at, source), health)| {
         let turn = match health {
             SourceHealth::Down => Turn::Down,

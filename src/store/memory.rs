@@ -2,46 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;
 
-use super::bookings;
-use super::entry::{Note, NoteKind};
-use super::error::ReadError;
-use super::read::Reader;
-use super::text::{self, EventTexts, Names};
-use engine::model::{ResourceName, Stub};
-use engine::{Booked, Event, History, State, StateKey, StateValue};
-
-impl Reader {
-    /// What stands under a key of the small state.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn kept(&self, key: &str) -> Result<Option<Value>, ReadError> {
-        let key = key.to_owned();
-        let look = move |from: &Connection| {
-            let mut statement = from.prepare_cached("SELECT value FROM state WHERE key = ?1")?;
-            statement
-                .query_row([key], |row| row.get::<_, String>(0))
-                .optional()
-        };
-        Ok(self
-            .ask(look)
-            .await?
-            .and_then(|text| serde_json::from_str(&text).ok()))
-    }
-}
-
-/// How often it is noted that labwatch runs.
-pub const HEARTBEAT: Duration = Duration::from_secs(60);
-
-/// Two heartbeats that are further apart than this have a gap between them.
-const GAP_AFTER: SignedDuration = SignedDuration::from_secs(120);
+use super::gap::{Gap, gap_between};
+use super::rows::latest_events;
+use super::{bookings, text};
+use engine::model::Stub;
+use engine::{Booked, History, State, StateKey, StateValue};
 
 /// What is remembered at the start.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -85,72 +55,6 @@ pub enum Origin {
         /// Why not.
         why: String,
     },
-}
-
-/// A resource that a person withdrew in book.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Hold {
-    /// The resource.
-    pub resource: ResourceName,
-    /// The reason that the person gave.
-    pub reason: String,
-    /// Since when.
-    pub since: Timestamp,
-    /// Until when; `None` while it lasts.
-    pub until: Option<Timestamp>,
-}
-
-/// A time in which nothing was kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Gap {
-    /// From when.
-    pub since: Timestamp,
-    /// Until when.
-    pub until: Timestamp,
-    /// Why.
-    pub why: GapCause,
-}
-
-impl Gap {
-    /// The part of it that is past: what lies ahead was noted by a clock that was wrong. `None` when all of it does.
-    pub(super) fn up_to(self, now: Timestamp) -> Option<Self> {
-        (self.since < now).then(|| Self {
-            until: self.until.min(now),
-            ..self
-        })
-    }
-}
-
-/// Why nothing was kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum GapCause {
-    /// labwatch did not run, or its machine slept.
-    Off,
-    /// The disk took nothing for so long that entries were lost.
-    Lost,
-}
-
-impl GapCause {
-    /// Both of them.
-    pub const ALL: [Self; 2] = [Self::Off, Self::Lost];
-
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Lost => "lost",
-        }
-    }
-}
-
-/// The gap between two heartbeats, if there is one. A clock that was set back leaves none.
-pub(super) fn gap_between(since: Timestamp, until: Timestamp) -> Option<Gap> {
-    (until.duration_since(since) > GAP_AFTER).then_some(Gap {
-        since,
-        until,
-        why: GapCause::Off,
-    })
 }
 
 /// Reads everything; of each experiment the last `ring` events, at least one.
@@ -209,64 +113,6 @@ fn stub_of(key: &StateKey) -> Option<&Stub> {
     }
 }
 
-/// Columns of an event in the order in which [`event`] reads them.
-pub(super) const EVENT_COLUMNS: &str = "at, health, was, issues, jump, streams, why, id";
-
-/// Reads the columns [`EVENT_COLUMNS`].
-pub(super) fn event(row: &Row<'_>, names: &mut Names) -> rusqlite::Result<Option<Event>> {
-    let column = |at| row.get_ref(at).and_then(|value| Ok(value.as_str()?));
-    let texts = EventTexts {
-        at: row.get(0)?,
-        health: column(1)?,
-        was: column(2)?,
-        issues: column(3)?,
-        jump: column(4)?,
-        streams: column(5)?,
-        why: column(6)?,
-    };
-    Ok(text::event(texts, names))
-}
-
-/// A time column that must be there.
-pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
-    row.get(column).map(text::time)
-}
-
-/// A hold, from resource, reason, since and until.
-pub(super) fn hold(row: &Row<'_>) -> rusqlite::Result<Option<Hold>> {
-    let until: Option<i64> = row.get(3)?;
-    let resource = ResourceName::try_new(row.get_ref(0)?.as_str()?).ok();
-    let (reason, until) = (row.get(1)?, until.and_then(text::time));
-    Ok(resource.zip(time(row, 2)?).map(|(resource, since)| Hold {
-        resource,
-        reason,
-        since,
-        until,
-    }))
-}
-
-/// The latest events of an experiment, oldest first.
-pub(super) fn latest_events(
-    from: &Connection,
-    stub: &Stub,
-    most: usize,
-    unreadable: &mut u64,
-) -> rusqlite::Result<Vec<Arc<Event>>> {
-    let sql =
-        format!("SELECT {EVENT_COLUMNS} FROM events WHERE stub = ?1 ORDER BY id DESC LIMIT ?2");
-    let mut newest = from.prepare_cached(&sql)?;
-    let (mut names, mut events) = (Names::default(), Vec::new());
-    let mut found = newest.query((stub.as_str(), i64::try_from(most).unwrap_or(i64::MAX)))?;
-    while let Some(row) = found.next()? {
-        match event(row, &mut names)? {
-            Some(event) => events.push(Arc::new(event)),
-            None => *unreadable += 1,
-        }
-    }
-    events.reverse();
-    Ok(events)
-}
-
 fn standing(
     from: &Connection,
     now: Timestamp,
@@ -282,25 +128,4 @@ fn standing(
         }
     }
     Ok(all)
-}
-
-pub(super) fn note(row: &Row<'_>) -> rusqlite::Result<Option<Note>> {
-    let kind = row.get_ref(1)?.as_str()?;
-    let kind = NoteKind::ALL
-        .into_iter()
-        .find(|known| known.as_str() == kind);
-    let until: Option<i64> = row.get(3)?;
-    let id = row.get(0)?;
-    let parts = kind.zip(time(row, 2)?).zip(value(row, 4)?);
-    Ok(parts.map(|((kind, created), content)| Note {
-        id,
-        kind,
-        created,
-        until: until.and_then(text::time),
-        content,
-    }))
-}
-
-fn value(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Value>> {
-    Ok(serde_json::from_str(row.get_ref(column)?.as_str()?).ok())
 }

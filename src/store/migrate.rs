@@ -6,8 +6,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::memory;
-use super::write;
+use super::{rows, text, write};
 use engine::model::{Health, ResourceName, RouteName, SourceName, StreamHealth, Stub};
 use engine::{
     Alert, CategoryState, Counter, ExperimentState, Heard, Hold, Issue, Known, MailThread,
@@ -110,7 +109,7 @@ pub(super) fn to_state(database: &Connection) -> rusqlite::Result<()> {
         ),
     ];
     for (counter, sql) in highest {
-        let last = database.query_row(sql, [], super::file::unsigned)?;
+        let last = database.query_row(sql, [], text::unsigned)?;
         if last > 0 {
             put(database, &StateKey::Last(counter), &StateValue::Last(last))?;
         }
@@ -151,11 +150,11 @@ fn experiments(database: &Connection) -> rusqlite::Result<()> {
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let stub = Stub::try_new(row.get_ref(0)?.as_str()?).ok();
-        let Some((stub, first_seen)) = stub.zip(memory::time(row, 1)?) else {
+        let Some((stub, first_seen)) = stub.zip(rows::time(row, 1)?) else {
             continue;
         };
         let mut state = ExperimentState::new(first_seen);
-        for event in memory::latest_events(database, &stub, EVENTS, &mut 0)? {
+        for event in rows::latest_events(database, &stub, EVENTS, &mut 0)? {
             let mut streams = event.streams.iter();
             if streams.any(|(_, health)| *health != StreamHealth::Unknown) {
                 has_heard_relay = Some(event.when);
@@ -191,6 +190,7 @@ fn notified(route: RouteName, subject: &str, value: &str) -> Option<(String, Val
             notified_at: row.told_at,
             reminders: row.reminders,
             digest: row.digest,
+            sent: Vec::new(),
         };
         return entry(&StateKey::Reminder(route), &StateValue::Reminder(state));
     }
@@ -223,10 +223,10 @@ fn notified(route: RouteName, subject: &str, value: &str) -> Option<(String, Val
 }
 
 fn outbox(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
-    let id = super::file::unsigned(row)?;
+    let id = text::unsigned(row)?;
     let route = RouteName::try_new(row.get_ref(1)?.as_str()?).ok();
     let message: Option<KeptMessage> = json(row, 3)?;
-    let parts = route.zip(memory::time(row, 2)?).zip(message);
+    let parts = route.zip(rows::time(row, 2)?).zip(message);
     Ok(parts.and_then(|((route, created), message)| {
         let alerts = message.concerns.into_iter().filter_map(|row| {
             Some(UnconfirmedAlert {
@@ -264,7 +264,7 @@ fn note(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
 }
 
 fn hold(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
-    Ok(memory::hold(row)?.and_then(|hold| {
+    Ok(rows::hold(row)?.and_then(|hold| {
         let value = StateValue::Hold(Hold {
             since: hold.since,
             touched: hold.since,

@@ -7,8 +7,8 @@ use serde_json::Value;
 use super::entry::OutboxState;
 use super::error::ReadError;
 use super::read::{MAX_ROWS, Reader};
-use super::rows::Range;
-use super::{file, memory, text};
+use super::rows::{self, Range};
+use super::text;
 use engine::model::{Health, Private, Stub};
 
 /// Something that was or is to be sent, without its content.
@@ -164,9 +164,9 @@ pub(super) fn outgoing(row: &Row<'_>) -> rusqlite::Result<Option<OutboxRow>> {
         .into_iter()
         .find(|known| known.as_str() == state);
     let tried: Option<i64> = row.get(5)?;
-    let (id, route, attempts) = (file::unsigned(row)?, row.get(1)?, row.get(4)?);
+    let (id, route, attempts) = (text::unsigned(row)?, row.get(1)?, row.get(4)?);
     let last_error = row.get::<_, Option<String>>(6)?.map(Private::new);
-    let parts = memory::time(row, 2)?.zip(state);
+    let parts = rows::time(row, 2)?.zip(state);
     let tried = tried.and_then(text::time);
     Ok(parts.map(|(created, state)| OutboxRow {
         id,

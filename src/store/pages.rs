@@ -4,10 +4,10 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};
 
 use super::error::ReadError;
-use super::memory::{self, Gap, Hold};
+use super::gap::Gap;
 use super::outbox_query::{self, OutboxRow};
 use super::read::{MAX_ROWS, Reader};
-use super::rows::{self, Cursor, Range, SourceRow, SwitchRow};
+use super::rows::{self, Cursor, Hold, Range, SourceRow, SwitchRow};
 use super::text;
 use engine::StateKey;
 use engine::model::Stub;
@@ -103,7 +103,7 @@ impl Reader {
             table: "holds",
             time: "since",
             within: "coalesce(until, 9e18) >= ?1 AND since < ?2",
-            read: memory::hold,
+            read: rows::hold,
         };
         self.ask(move |from| list.part(from, part, None)).await
     }

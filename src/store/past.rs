@@ -9,11 +9,10 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::entry::Note;
 use super::error::ReadError;
-use super::memory::{self, Gap, gap_between};
-use super::rows::{Range, gap};
-use super::schema;
+use super::gap::{Gap, gap_between};
+use super::rows::{self, Range, gap};
 use super::text::{self, Names};
-use super::{bookings, file};
+use super::{bookings, file, schema};
 use engine::model::{Health, JumpHealth, OUR_PREFIX, Stub};
 use engine::{Booked, Issue, StateKey, StateValue};
 
@@ -239,7 +238,7 @@ fn changes_of(
             issues: Vec::new(),
             jump: JumpHealth::Unknown,
         };
-        all.extend(memory::time(row, 0)?.map(forgotten));
+        all.extend(rows::time(row, 0)?.map(forgotten));
     }
     all.sort_by_key(|change| change.at);
     Ok(all)
@@ -257,7 +256,7 @@ fn change(row: &Row<'_>, names: &mut Names) -> rusqlite::Result<Option<Change>> 
         .as_str_or_null()?
         .and_then(text::jump)
         .unwrap_or(JumpHealth::Unknown);
-    let parts = memory::time(row, 0)?.zip(health);
+    let parts = rows::time(row, 0)?.zip(health);
     Ok(parts.map(|(at, health)| Change {
         at,
         health: Some(health),
@@ -305,14 +304,14 @@ fn booking(row: &Row<'_>) -> rusqlite::Result<Option<KeptBooking>> {
 /// A withdrawal of ours: one that a person ordered has the person's reason.
 fn withdrawal(row: &Row<'_>) -> rusqlite::Result<Option<(Timestamp, Stub)>> {
     let is_ours = row.get_ref(2)?.as_str()?.starts_with(OUR_PREFIX);
-    Ok(memory::time(row, 0)?
+    Ok(rows::time(row, 0)?
         .zip(Stub::try_new(row.get_ref(1)?.as_str()?).ok())
         .filter(|_| is_ours))
 }
 
 fn window(row: &Row<'_>) -> rusqlite::Result<Option<(Note, Option<Timestamp>)>> {
     let ended: Option<i64> = row.get(5)?;
-    Ok(memory::note(row)?.map(|note| (note, ended.and_then(text::time))))
+    Ok(rows::note(row)?.map(|note| (note, ended.and_then(text::time))))
 }
 
 /// Every row that makes sense, as far as the budget goes.

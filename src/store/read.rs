@@ -1,23 +1,29 @@
 //! Questions to the history: a thread of its own with a connection that can only read, so that no question delays a writer. Every answer has a bound.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
-use rusqlite::{Connection, Row, params};
+use jiff::Timestamp;
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::Value;
 use tokio::sync::oneshot;
 
+use super::bookings::{self, BookedTimes};
 use super::error::ReadError;
 use super::file;
-use super::memory::{self, EVENT_COLUMNS, Gap, Hold};
+use super::gap::Gap;
 use super::rows::{
-    Cursor, EventPage, Range, SWITCH_COLUMNS, SourceRow, StoredEvent, SwitchRow, gap, source,
-    switch,
+    self, Cursor, EVENT_COLUMNS, EventPage, Hold, Range, SWITCH_COLUMNS, SourceRow, StoredEvent,
+    SwitchRow, gap, source, switch,
 };
 use super::text::{self, Names};
 use super::uptime::{self, Bucket, Change, MAX_BUCKETS};
-use super::writer::WallClock;
 use engine::model::Stub;
+
+/// Tells the time. The store takes it as a value so that tests can set the clock.
+pub type WallClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// How many questions may wait.
 const READ_QUEUE: usize = 64;
@@ -119,7 +125,7 @@ impl Reader {
     pub async fn holds(&self, range: Range) -> Result<Vec<Hold>, ReadError> {
         let sql = "SELECT resource, reason, since, until FROM holds \
                    WHERE coalesce(until, 9e18) >= ?1 AND since < ?2 ORDER BY since DESC, id DESC";
-        self.list(range, sql.to_owned(), memory::hold).await
+        self.list(range, sql.to_owned(), rows::hold).await
     }
 
     /// How long an experiment was in which state, in buckets of `step`, at most [`MAX_BUCKETS`] of them.
@@ -189,6 +195,42 @@ impl Reader {
                 TrySendError::Disconnected(_) => ReadError::Closed,
             })?;
         answer.await.map_err(|_| ReadError::Closed)?
+    }
+
+    /// What stands under a key of the small state.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn kept(&self, key: &str) -> Result<Option<Value>, ReadError> {
+        let key = key.to_owned();
+        let look = move |from: &Connection| {
+            let mut statement = from.prepare_cached("SELECT value FROM state WHERE key = ?1")?;
+            statement
+                .query_row([key], |row| row.get::<_, String>(0))
+                .optional()
+        };
+        Ok(self
+            .ask(look)
+            .await?
+            .and_then(|text| serde_json::from_str(&text).ok()))
+    }
+
+    /// The times within the range for which these experiments were booked or are, the first 5,000. One that never was is not in it.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn booked(
+        &self,
+        stubs: impl IntoIterator<Item = &Stub>,
+        range: Range,
+    ) -> Result<BookedTimes, ReadError> {
+        let stubs = stubs
+            .into_iter()
+            .map(Stub::as_str)
+            .collect::<Value>()
+            .to_string();
+        self.ask(move |from| bookings::booked(from, &stubs, range))
+            .await
     }
 }
 
@@ -276,9 +318,9 @@ fn events(
         }
         count += 1;
         let id = row.get(7)?;
-        last = memory::time(row, 0)?.map(|at| Cursor { at, id });
+        last = rows::time(row, 0)?.map(|at| Cursor { at, id });
         page.events
-            .extend(memory::event(row, &mut names)?.map(|event| StoredEvent { id, event }));
+            .extend(rows::event(row, &mut names)?.map(|event| StoredEvent { id, event }));
     }
     Ok(page)
 }

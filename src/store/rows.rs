@@ -1,14 +1,17 @@
 //! The rows of the history as readers get them, and how each is read from its table.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
+use rusqlite::{Connection, Row};
+use serde_json::Value;
+
+use super::entry::{Note, NoteKind};
+use super::gap::{Gap, GapCause};
+use super::text::{self, EventTexts, Names};
 use engine::Event;
 use engine::model::{Private, ResourceName, SourceHealth, SourceName, Stub};
-use jiff::Timestamp;
-use rusqlite::Row;
-
-use super::memory::{self, Gap, GapCause};
-use super::text;
 
 /// A time, its end not included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -92,7 +95,7 @@ pub(super) fn switch(row: &Row<'_>) -> rusqlite::Result<Option<SwitchRow>> {
         .map(Duration::from_millis);
     let resource = ResourceName::try_new(row.get_ref(1)?.as_str()?).ok();
     let stub = Stub::try_new(row.get_ref(2)?.as_str()?).ok();
-    let parts = memory::time(row, 0)?.zip(resource).zip(stub);
+    let parts = time(row, 0)?.zip(resource).zip(stub);
     Ok(parts.map(|((at, resource), stub)| SwitchRow {
         at,
         resource,
@@ -106,10 +109,10 @@ pub(super) fn switch(row: &Row<'_>) -> rusqlite::Result<Option<SwitchRow>> {
 }
 
 pub(super) fn source(row: &Row<'_>) -> rusqlite::Result<Option<SourceRow>> {
-    let source = text::source(row.get_ref(1)?.as_str()?);
+    let source = SourceName::named(row.get_ref(1)?.as_str()?);
     let health = text::source_health(row.get_ref(2)?.as_str()?);
     let note = Private::new(row.get(3)?);
-    let parts = memory::time(row, 0)?.zip(source).zip(health);
+    let parts = time(row, 0)?.zip(source).zip(health);
     Ok(parts.map(|((at, source), health)| SourceRow {
         at,
         source,
@@ -123,6 +126,98 @@ pub(super) fn gap(row: &Row<'_>) -> rusqlite::Result<Option<Gap>> {
     let why = GapCause::ALL
         .into_iter()
         .find(|known| known.as_str() == why);
-    let parts = memory::time(row, 0)?.zip(memory::time(row, 1)?).zip(why);
+    let parts = time(row, 0)?.zip(time(row, 1)?).zip(why);
     Ok(parts.map(|((since, until), why)| Gap { since, until, why }))
+}
+
+/// A resource that a person withdrew in book.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    /// The resource.
+    pub resource: ResourceName,
+    /// The reason that the person gave.
+    pub reason: String,
+    /// Since when.
+    pub since: Timestamp,
+    /// Until when; `None` while it lasts.
+    pub until: Option<Timestamp>,
+}
+
+/// Columns of an event in the order in which [`event`] reads them.
+pub(super) const EVENT_COLUMNS: &str = "at, health, was, issues, jump, streams, why, id";
+
+/// Reads the columns [`EVENT_COLUMNS`].
+pub(super) fn event(row: &Row<'_>, names: &mut Names) -> rusqlite::Result<Option<Event>> {
+    let column = |at| row.get_ref(at).and_then(|value| Ok(value.as_str()?));
+    let texts = EventTexts {
+        at: row.get(0)?,
+        health: column(1)?,
+        was: column(2)?,
+        issues: column(3)?,
+        jump: column(4)?,
+        streams: column(5)?,
+        why: column(6)?,
+    };
+    Ok(text::event(texts, names))
+}
+
+/// A time column that must be there.
+pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    row.get(column).map(text::time)
+}
+
+/// A hold, from resource, reason, since and until.
+pub(super) fn hold(row: &Row<'_>) -> rusqlite::Result<Option<Hold>> {
+    let until: Option<i64> = row.get(3)?;
+    let resource = ResourceName::try_new(row.get_ref(0)?.as_str()?).ok();
+    let (reason, until) = (row.get(1)?, until.and_then(text::time));
+    Ok(resource.zip(time(row, 2)?).map(|(resource, since)| Hold {
+        resource,
+        reason,
+        since,
+        until,
+    }))
+}
+
+/// The latest events of an experiment, oldest first.
+pub(super) fn latest_events(
+    from: &Connection,
+    stub: &Stub,
+    most: usize,
+    unreadable: &mut u64,
+) -> rusqlite::Result<Vec<Arc<Event>>> {
+    let sql =
+        format!("SELECT {EVENT_COLUMNS} FROM events WHERE stub = ?1 ORDER BY id DESC LIMIT ?2");
+    let mut newest = from.prepare_cached(&sql)?;
+    let (mut names, mut events) = (Names::default(), Vec::new());
+    let mut found = newest.query((stub.as_str(), i64::try_from(most).unwrap_or(i64::MAX)))?;
+    while let Some(row) = found.next()? {
+        match event(row, &mut names)? {
+            Some(event) => events.push(Arc::new(event)),
+            None => *unreadable += 1,
+        }
+    }
+    events.reverse();
+    Ok(events)
+}
+
+pub(super) fn note(row: &Row<'_>) -> rusqlite::Result<Option<Note>> {
+    let kind = row.get_ref(1)?.as_str()?;
+    let kind = NoteKind::ALL
+        .into_iter()
+        .find(|known| known.as_str() == kind);
+    let until: Option<i64> = row.get(3)?;
+    let id = row.get(0)?;
+    let parts = kind.zip(time(row, 2)?).zip(value(row, 4)?);
+    Ok(parts.map(|((kind, created), content)| Note {
+        id,
+        kind,
+        created,
+        until: until.and_then(text::time),
+        content,
+    }))
+}
+
+fn value(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Value>> {
+    Ok(serde_json::from_str(row.get_ref(column)?.as_str()?).ok())
 }

@@ -5,40 +5,13 @@ use std::time::Instant;
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
-use serde::{Deserialize, Serialize};
 
+use super::entry::ShadowRow;
 use super::error::ReadError;
-use super::memory::{self, Gap};
+use super::gap::Gap;
 use super::past::{self, Budget};
-use super::rows::Range;
+use super::rows::{self, Range};
 use super::text;
-
-/// The kind of its rows among the notices.
-pub(super) const KIND: &str = "shadow";
-
-/// An availability and its reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShadowSaid {
-    /// Whether it may be booked.
-    pub available: bool,
-    /// The reason that is stored with it.
-    pub reason: String,
-}
-
-/// A resource as book had it and as labwatch would have had it, from one moment on.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShadowRow {
-    /// The resource.
-    pub resource: String,
-    /// The experiment that it is, where that was known.
-    pub experiment: Option<String>,
-    /// What book said.
-    pub book: ShadowSaid,
-    /// What it would have said.
-    pub labwatch: ShadowSaid,
-    /// How labwatch had evaluated the experiment, in words; nothing where it had not.
-    pub evaluated: Option<String>,
-}
 
 /// What was kept of a time in shadow.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -94,13 +67,13 @@ const ROWS: &str = "SELECT at, content FROM notices WHERE kind = 'shadow' AND at
 
 fn row(row: &Row<'_>) -> rusqlite::Result<Option<(Timestamp, ShadowRow)>> {
     let kept = serde_json::from_str(row.get_ref(1)?.as_str()?).ok();
-    Ok(memory::time(row, 0)?.zip(kept))
+    Ok(rows::time(row, 0)?.zip(kept))
 }
 
 fn notifications(from: &Connection, ends: [i64; 2]) -> rusqlite::Result<u64> {
     from.query_row(
         "SELECT count(*) FROM notices WHERE kind = 'mailing' AND at >= ?1 AND at < ?2",
         ends,
-        super::file::unsigned,
+        text::unsigned,
     )
 }

@@ -158,12 +158,6 @@ pub(super) fn health(text: &str) -> Option<Health> {
         .find(|health| health.as_str() == text)
 }
 
-pub(super) fn source(text: &str) -> Option<SourceName> {
-    SourceName::ALL
-        .into_iter()
-        .find(|source| source.as_str() == text)
-}
-
 pub(super) fn source_health(text: &str) -> Option<SourceHealth> {
     SOURCE_HEALTHS
         .into_iter()
@@ -199,7 +193,7 @@ fn streams(text: &str, names: &mut Names) -> Option<Vec<(Topic, StreamHealth)>> 
 }
 
 fn why(text: &str) -> Option<Why> {
-    let of = |prefix: &str| text.strip_prefix(prefix).and_then(source);
+    let of = |prefix: &str| text.strip_prefix(prefix).and_then(SourceName::named);
     match text {
         "first judged" => Some(Why::FirstJudged),
         "observed" => Some(Why::Observed),
@@ -213,4 +207,10 @@ fn why(text: &str) -> Option<Why> {
             .or_else(|| of("source back: ").map(Why::SourceBack))
             .or_else(|| of("outage: ").map(Why::Outage)),
     }
+}
+
+/// A count or an id that is never below zero.
+pub(super) fn unsigned(row: &rusqlite::Row<'_>) -> rusqlite::Result<u64> {
+    row.get::<_, i64>(0)
+        .map(|number| u64::try_from(number).unwrap_or(0))
 }

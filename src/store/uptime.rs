@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::memory::Gap;
+use super::gap::Gap;
 use super::rows::Range;
 use engine::model::Health;
 

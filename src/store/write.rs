@@ -4,10 +4,10 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 
-use super::entry::{Entry, NoteKind, OutboxState};
+use super::entry::{self, Entry, NoteKind, OutboxState};
 use super::notices::{notice, write_page, write_sampling};
 use super::statement::{Written, content, number, run};
-use super::{bookings, shadow, text};
+use super::{bookings, text};
 use engine::model::{ResourceName, Stub, Visibility};
 use engine::{
     CategoryCause, Delivered, DeliveryFault, Event, ManifestChange, Record, StateChange, Summary,
@@ -27,7 +27,9 @@ pub(super) fn write(to: &Connection, entry: &Entry) -> Written {
         }
         Entry::Keep { key, value } => put(to, key, value.as_ref()),
         Entry::Audit { at, who, what } => audit(to, *at, who, what),
-        Entry::Shadow { at, row } => notice(to, *at, shadow::KIND, &serde_json::to_value(row)?),
+        Entry::Shadow { at, row } => {
+            notice(to, *at, entry::SHADOW_KIND, &serde_json::to_value(row)?)
+        }
     }
 }
 

@@ -2,11 +2,10 @@
 //! notes that labwatch runs, and forgets what is too old. It waits for no reader, and no caller waits for it.
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use rusqlite::TransactionBehavior;
 use tokio::sync::watch;
 
@@ -14,9 +13,10 @@ use super::agenda::{Agenda, FIRST_RETRY};
 use super::entry::Entry;
 use super::failure::{Failure, words};
 use super::file::{Database, Folder};
+use super::gap::{Gap, GapCause, HEARTBEAT, gap_between};
 use super::health::{Progress, StoreHealth, StoreState};
-use super::memory::{Gap, GapCause, HEARTBEAT, gap_between};
 use super::prune::{self, Walk};
+use super::read::WallClock;
 use super::refill::{Refill, fill};
 use super::statement::WriteFault;
 use super::write;
@@ -33,9 +33,6 @@ const MAX_GAPS: usize = 16;
 
 /// The longest pause between two attempts.
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
-
-/// Tells the time. The store takes it as a value so that tests can set the clock.
-pub type WallClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
 /// Entries that are kept as a whole or not at all.
 #[derive(Debug)]

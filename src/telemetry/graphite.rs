@@ -1,5 +1,6 @@
-//! Metrics for Graphite, by its plaintext protocol: once a period one line for each experiment and for each component, 0 while it is ok and
-//! 1 while it fails, as in FT's aggregate healthcheck; and a heartbeat, `pilot-light 1`.
+//! Metrics for Graphite, by its plaintext protocol: once a period one line for each experiment, and one for each check of a component since
+//! the last period with the time of that check, 0 where it is ok and 1 where it fails, as in FT's aggregate healthcheck; and a heartbeat,
+//! `pilot-light 1`.
 //!
 //! What cannot be sent waits in memory, up to a bound, and is sent with its own times when Graphite is back: saying a figure twice does
 //! no harm there. A judgement that stands still sends nothing, so that its pilot light goes out.
@@ -31,8 +32,19 @@ const LOOK_FOR_END: Duration = Duration::from_millis(5);
 /// A picture older than this says that the judgement stands still; the loop turns every few seconds.
 const STANDS_STILL_AFTER: Duration = Duration::from_secs(60);
 
-/// Asked once a period, without blocking: the name of each component, and whether it is well.
-pub type Components = Box<dyn Fn() -> Vec<(String, bool)> + Send + Sync>;
+/// Asked once a period, without blocking: the checks of each component since it was last asked.
+pub type Components = Box<dyn Fn() -> Vec<ComponentCheck> + Send + Sync>;
+
+/// What a check of a component came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ComponentCheck {
+    /// The component's name.
+    pub name: Arc<str>,
+    /// When it was checked; `None`: it was not, and this is how it is now.
+    pub at: Option<Timestamp>,
+    /// Whether it is well.
+    pub is_ok: bool,
+}
 
 /// Where the figures go, and under which names.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,7 +64,7 @@ pub struct Graphite {
 struct Period {
     at: Timestamp,
     experiments: Vec<(Stub, bool)>,
-    components: Vec<(String, bool)>,
+    components: Vec<ComponentCheck>,
     canary: Option<Arc<CanaryView>>,
 }
 
@@ -92,7 +104,7 @@ fn turns(snapshot: &Snapshot, now: Timestamp) -> bool {
 }
 
 impl Period {
-    fn of(snapshot: &Snapshot, components: Vec<(String, bool)>) -> Self {
+    fn of(snapshot: &Snapshot, components: Vec<ComponentCheck>) -> Self {
         let judged = snapshot
             .experiments
             .iter()
@@ -115,18 +127,17 @@ impl Period {
             format!("{}.{}", graphite.prefix, node(&graphite.label)),
         );
         let light = format!("{root}.pilot-light 1 {at}\n");
-        let experiments = self
-            .experiments
-            .iter()
-            .map(|(name, well)| ("experiments", name.as_str(), *well));
-        let components = self
-            .components
-            .iter()
-            .map(|(name, well)| ("components", name.as_str(), *well));
-        let lines = experiments.chain(components).map(|(kind, name, well)| {
-            let (name, value) = (node(name), u8::from(!well));
+        let line = |kind: &str, name: &str, is_ok: bool, at: i64| {
+            let (name, value) = (node(name), u8::from(!is_ok));
             format!("{root}.{kind}.{name} {value} {at}\n")
+        };
+        let experiments = self.experiments.iter();
+        let experiments = experiments.map(|(name, ok)| line("experiments", name.as_str(), *ok, at));
+        let components = self.components.iter().map(|check| {
+            let at = check.at.unwrap_or(self.at).as_second();
+            line("components", &check.name, check.is_ok, at)
         });
+        let lines = experiments.chain(components);
         let canary = self.canary.iter().flat_map(|canary| canary_lines(canary));
         let canary = canary.map(|(name, value)| format!("{root}.canary.{name} {value} {at}\n"));
         std::iter::once(light).chain(lines).chain(canary).collect()
@@ -271,7 +282,17 @@ mod tests {
         Period {
             at,
             experiments: vec![(stub("pend.00"), true), (stub("pend01"), false)],
-            components: vec![("book".to_owned(), true)],
+            components: [
+                ("book", None, true),
+                ("wiki", Some(second - 5), true),
+                ("wiki", Some(second - 3), false),
+            ]
+            .map(|(name, checked, is_ok)| ComponentCheck {
+                name: name.into(),
+                at: checked.map(|second| Timestamp::from_second(second).expect("in range")),
+                is_ok,
+            })
+            .into(),
             canary: None,
         }
     }
@@ -281,7 +302,9 @@ mod tests {
         let lines = "lab.health.ed0.pilot-light 1 7\n\
                      lab.health.ed0.experiments.pend-00 0 7\n\
                      lab.health.ed0.experiments.pend01 1 7\n\
-                     lab.health.ed0.components.book 0 7\n";
+                     lab.health.ed0.components.book 0 7\n\
+                     lab.health.ed0.components.wiki 0 2\n\
+                     lab.health.ed0.components.wiki 1 4\n";
         assert_eq!(period(7).text(&graphite(0)), lines);
     }
 

@@ -117,7 +117,11 @@ async fn a_solo_installation_joins_with_its_state_and_leaves_with_it() {
     solo.logs(&["what everybody was notified of is kept"]).await;
     solo.stop("TERM", &lab).await;
 
+    // The commands of docs/high-availability.md, on the first host.
     let there = settings(&etcd, "first", &[data]);
+    let checked = run(&["check", "--connect"], &lab, &borrowed(&there)).await;
+    let reached = checked.said.contains("lets us in; no replica leads");
+    assert!(reached, "{}", checked.said);
     let imported = run(&["cluster", "import"], &lab, &borrowed(&there)).await;
     assert_eq!(imported.status.code(), Some(0), "{}", imported.said);
     let keys = etcd.keys("/labwatch/lab/state/").await;
@@ -131,9 +135,19 @@ async fn a_solo_installation_joins_with_its_state_and_leaves_with_it() {
         .await
         .expect("written");
 
-    // Another host takes part, with a store of its own that knows nothing.
+    // It leads with a store of its own that knows nothing, and so does what the second host has.
     let first = replica(&lab, &etcd, "first", &[]).await;
     leads(&first, 1).await;
+    let second = replica(&lab, &etcd, "second", &[]).await;
+    let port = second.port().to_string();
+    let told = run(
+        &["cluster", "status", "--port", &port],
+        &lab,
+        &borrowed(&there),
+    )
+    .await;
+    let names_both = ["leads  first", "waits  second"].map(|words| told.said.contains(words));
+    assert_eq!(names_both, [true, true], "{}", told.said);
     let mails = lab.mail().mails().len();
     first
         .sees("pend00", "is down", |it| it["health"] == "down")
@@ -146,6 +160,7 @@ async fn a_solo_installation_joins_with_its_state_and_leaves_with_it() {
         lab.mail().mails().len() <= mails + 1,
         "it knew what was mailed"
     );
+    second.stop("TERM", &lab).await;
     first.stop("TERM", &lab).await;
 
     let left = run(&["cluster", "leave"], &lab, &borrowed(&there)).await;

@@ -4,10 +4,15 @@
 use std::time::Duration;
 
 use lab::RelayVersion;
+use reqwest::Method;
+use serde_json::json;
 
+use super::admin::{SECRET, order};
+use super::disk::Disk;
 use super::etcd::Etcd;
+use super::eventually::eventually;
 use super::laboratory::{laboratory, mail, switched, switches};
-use super::monitor::kill;
+use super::monitor::{get, kill};
 use super::replicas::{LEADS_NO_MORE, LEASE, leads, replica, times_led};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -202,4 +207,53 @@ async fn an_etcd_that_refuses_us_is_named_and_the_password_stays_hidden() {
     lab.power_off("pend00").expect("known");
     switched(&lab, "r-pend00", 1).await;
     first.stop("TERM", &lab).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd, and the superuser"]
+async fn a_leader_whose_disk_is_full_leads_on_and_hands_over_all_that_it_knows() {
+    let lab = laboratory(RelayVersion::V07, &["pend00", "spin00"]).await;
+    let etcd = Etcd::start(&[]).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let Some(disk) = Disk::mount(folder.path(), "size=2m") else {
+        return;
+    };
+    let settings = [
+        ("DATA_DIR", folder.path().to_str().expect("a name")),
+        ("SECRET_API", SECRET),
+        ("API_READ", "open"),
+    ];
+    let first = replica(&lab, &etcd, "first", &settings).await;
+    leads(&first, 1).await;
+    let second = replica(&lab, &etcd, "second", &settings[1..]).await;
+    first.sees_well(&["pend00", "spin00"]).await;
+    second.sees_well(&["pend00", "spin00"]).await;
+    let ballast = std::fs::write(folder.path().join("ballast"), vec![1_u8; 4 << 20]);
+    assert!(ballast.is_err(), "the disk is full");
+    lab.power_off("pend00").expect("known");
+    switched(&lab, "r-pend00", 1).await;
+    mail(&lab, "pend00 is down", |mail| mail.text.contains("pend00")).await;
+    first.logs(&["the memory cannot be written"]).await;
+    let until = jiff::Timestamp::now() + Duration::from_secs(3_600);
+    let silence = json!({"experiments": "spin*", "until": until, "reason": "new cables"});
+    let (status, body) = order(&first, Method::POST, "/api/v2/silences", Some(silence)).await;
+    assert_eq!(status, 201, "{body}");
+    let is_failing = async || {
+        let (_, metrics) = get(first.port(), "/metrics").await?;
+        metrics.contains("labwatch_store_ok 0").then_some(())
+    };
+    eventually("the store fails", || first.tail(), is_failing).await;
+    assert_eq!((times_led(&first), times_led(&second)), (1, 0));
+    let mails = lab.mail().mails().len();
+
+    first.kill(&lab).await;
+    leads(&second, 1).await;
+    tokio::time::sleep(LEASE).await;
+    assert_eq!(second.suppressions().await.len(), 1);
+    assert_eq!(lab.mail().mails().len(), mails, "nothing is mailed again");
+    assert_eq!(switches(&lab, "r-pend00"), [false]);
+    lab.power_on("pend00").expect("known");
+    switched(&lab, "r-pend00", 2).await;
+    second.stop("TERM", &lab).await;
+    drop(disk);
 }

@@ -215,3 +215,47 @@ async fn a_token_that_one_replica_revokes_is_refused_by_all_also_when_etcd_was_a
         monitor.stop("TERM", &lab).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
+async fn two_laboratories_share_an_etcd_and_know_nothing_of_each_other() {
+    let etcd = Etcd::start(&[]).await;
+    let places = [[("LABEL", "north")], [("CLUSTER_ROOT", "/other/labs")]];
+    let mut all = Vec::new();
+    for place in &places {
+        let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
+        let settings = [&WITH_TOKENS[..], place].concat();
+        let monitor = replica(&lab, &etcd, "watch", &settings).await;
+        leads(&monitor, 1).await;
+        monitor.sees_well(&["pend00"]).await;
+        all.push((lab, monitor));
+    }
+    all[0].0.power_off("pend00").expect("known");
+    switched(&all[0].0, "r-pend00", 1).await;
+    acknowledge(&all[0].1).await;
+    // Their keys are apart, and each is sure to be alone.
+    for (prefix, is_acknowledged) in [("/labwatch/north/", true), ("/other/labs/lab/", false)] {
+        let there = etcd.keys(prefix).await;
+        let has = |part: &str| there.iter().any(|key| key.contains(part));
+        assert!(
+            has("/leader/") && has("/state/experiment/pend00"),
+            "{there:?}"
+        );
+        assert_eq!(has("/state/acknowledgement/"), is_acknowledged, "{there:?}");
+    }
+    let others = etcd.keys("/").await;
+    let is_known =
+        |key: &&String| key.starts_with("/labwatch/north/") || key.starts_with("/other/labs/lab/");
+    assert_eq!(others.iter().find(|key| !is_known(key)), None);
+    assert_eq!(switches(&all[1].0, "r-pend00"), [true; 0]);
+    for (lab, monitor) in all {
+        assert_eq!(times_led(&monitor), 1);
+        let status = monitor.get("/status/cluster").await;
+        let words = status["details"].as_str().unwrap_or_default();
+        assert!(
+            words.contains("cluster_root, label or etcd is another"),
+            "{status}"
+        );
+        monitor.stop("TERM", &lab).await;
+    }
+}

@@ -3,9 +3,13 @@
 
 use std::time::{Duration, Instant};
 
+use axum::http::StatusCode;
+use axum::{Router, routing};
 use lab::{Lab, RelayVersion};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 
 use super::admin::{SECRET, order};
 use super::etcd::Etcd;
@@ -378,4 +382,46 @@ async fn of_several_replicas_the_leader_writes_and_all_go_by_the_policy() {
     switched(&lab, "r-pend00", 2).await;
     assert_eq!(gtg(&second, "spin").await, 503);
     second.stop("TERM", &lab).await;
+}
+
+/// A server that is well at `/well` alone.
+async fn well_at_one_path() -> (u16, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    let sick = || async { StatusCode::SERVICE_UNAVAILABLE };
+    let router = Router::new().route("/well", routing::get(|| async {}));
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        let served = axum::serve(listener, router.fallback(sick)).await;
+        served.expect("serves");
+    });
+    (port, tasks)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
+async fn the_path_of_a_service_is_where_it_is_asked_while_its_key_is_there() {
+    let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
+    let etcd = Etcd::start(&[]).await;
+    let (port, _server) = well_at_one_path().await;
+    let text = format!(
+        "[[service]]\nname = \"wiki\"\nurl = \"http://127.0.0.1:{port}/health\"\nperiod = \"1s\"\nretries = 0\n"
+    );
+    let (_folder, file) = file(&text);
+    let monitor = with_policy(&lab, &etcd, &[("CONFIG", &file)]).await;
+    let is = async |what: &str, well: bool| {
+        let look = |check: &Value, _: &Value| check["ok"] == well;
+        healthy(&monitor, what, "wiki", look).await;
+    };
+    is("it is asked where the file says", false).await;
+    let path = format!("{ACKS}wiki/path");
+    put(&etcd, &path, "/well").await;
+    is("it is asked where the policy says", true).await;
+    put(&etcd, &path, "well").await;
+    let named = |words: &str| words.contains("wiki/path is \"well\", expected is a path");
+    policy(&monitor, "the wrong path is named", named).await;
+    is("the former path stays", true).await;
+    delete(&etcd, &path).await;
+    is("it is asked where the file says again", false).await;
+    monitor.stop("TERM", &lab).await;
 }

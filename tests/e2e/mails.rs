@@ -1,5 +1,7 @@
 //! What maintainers get: one mail for each change, complete and well formed, also when the mail server was away. Nothing waits for it.
 
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::Duration;
 
 use lab::{CaughtMail, Lab, MailMood, RelayVersion, Server};
@@ -222,4 +224,98 @@ async fn without_mail_all_else_works() {
     switched(&lab, "r-pend00", 1).await;
     assert!(monitor.lines(&[" alerts of which "]).is_empty());
     monitor.stop("TERM", &lab).await;
+}
+
+/// The deployments of the replaced program: file, instance, and who gets its mails.
+const DEPLOYMENTS: [(&str, &str, &[&str]); 7] = [
+    ("old.env", "ed0", &["a@example.org", "b@example.org"]),
+    (
+        "old.env",
+        "ed0-alternate",
+        &["a@example.org", "b@example.org"],
+    ),
+    (
+        "old.env",
+        "ed0-staging",
+        &["a@example.org", "b@example.org"],
+    ),
+    ("old.env", "ed0-test", &["a@example.org", "b@example.org"]),
+    ("old.env", "ed1-test", &["a@example.org", "b@example.org"]),
+    ("old-dev.env", "dev", &["a@example.org", "b@example.org"]),
+    (
+        "old-document.env",
+        "tenant",
+        &["a@example.org", "copies@example.org"],
+    ),
+];
+
+/// Times that a test does not wait for. All others are the deployment's own.
+const QUICK: [&str; 4] = ["LAST", "LAST_ACTIVE", "LAST_CHECKED", "STARTUP"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_deployments_of_the_replaced_program_mail_for_a_lost_experiment() {
+    for (number, (file, instance, recipients)) in DEPLOYMENTS.into_iter().enumerate() {
+        let relay = [RelayVersion::V07, RelayVersion::V08][number % 2];
+        let lab = laboratory(relay, &ALL).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let variables = deployment(file, instance, &lab, folder.path());
+        let value = |name: &str| variables[&format!("STATUS_EMAIL_{name}")].clone();
+        // The server takes nothing without the password, which the document gives without a kind of login.
+        lab.mail()
+            .set_login(Some((&value("FROM"), &value("PASSWORD"))));
+        let subject = format!("{} down: spin00", value("SUBJECT"));
+        let monitor = Monitor::start_with(variables.into_iter().collect()).await;
+        monitor.sees_well(&ALL).await;
+        lab.power_off("spin00").expect("known");
+        assert!(!switched(&lab, "r-spin00", 1).await.available, "{instance}");
+        let caught = lab.mail().wait_for(1, Duration::from_secs(90)).await;
+        let [mail] = caught.as_slice() else {
+            panic!("{instance}: one mail: {caught:#?}");
+        };
+        assert_eq!(mail.subject, subject, "{instance}");
+        assert_eq!(mail.to, recipients, "{instance}");
+        let link = format!("https://app.example.org/{instance}/status");
+        assert!(mail.text.contains(&link), "{instance}: {}", mail.text);
+        monitor.stop("TERM", &lab).await;
+    }
+}
+
+/// The environment of a deployment, with the servers of this laboratory in the place of its own.
+fn deployment(file: &str, instance: &str, lab: &Lab, folder: &Path) -> BTreeMap<String, String> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/data")
+        .join(file);
+    let text = std::fs::read_to_string(path).expect("reads");
+    let mut variables: BTreeMap<String, String> = text
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| {
+            let value = value
+                .trim_matches('"')
+                .replace("/ed0", &format!("/{instance}"));
+            (name.to_owned(), value)
+        })
+        .collect();
+    for name in QUICK.map(|name| format!("STATUS_HEALTH_{name}")) {
+        variables
+            .entry(name)
+            .and_modify(|value| *value = "3s".to_owned());
+    }
+    let own = [
+        "STATUS_EMAIL_FROM",
+        "STATUS_EMAIL_TO",
+        "STATUS_EMAIL_AUTH_TYPE",
+    ];
+    let servers = lab.environment();
+    variables.extend(
+        servers
+            .into_iter()
+            .filter(|(name, _)| !own.contains(&name.as_str())),
+    );
+    variables.remove("STATUS_PORT_SERVE");
+    let log = variables.get_mut("STATUS_LOG_FILE").expect("is there");
+    if log.starts_with('/') {
+        *log = folder.join("status.log").display().to_string();
+    }
+    variables
 }

@@ -164,6 +164,41 @@ fn scheduled(pid: u32) -> f64 {
         .sum()
 }
 
+/// How long two that differ in the canary alone are watched side by side.
+const WITH_AND_WITHOUT: Duration = Duration::from_secs(120);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures for two minutes; run it by hand with a release build"]
+async fn measure_the_canary() {
+    let lab = fleet(10, RelayVersion::V08).await;
+    let start = async |canary| {
+        let settings = [&DEFAULTS[..], &[("CANARY", canary), ("SAMPLE", "never")]].concat();
+        let monitor = Monitor::start(&lab, &settings).await;
+        monitor
+            .sees("pend00", "is ok", |it| it["health"] == "ok")
+            .await;
+        monitor
+    };
+    let both = [start("auto").await, start("off").await];
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    let scheduled = || {
+        both.each_ref()
+            .map(|monitor| usage(monitor.pid()).scheduled)
+    };
+    let before = scheduled();
+    tokio::time::sleep(WITH_AND_WITHOUT).await;
+    let after = scheduled();
+    let share = |at: usize| (after[at] - before[at]) / WITH_AND_WITHOUT.as_secs_f64() * 100.0;
+    println!(
+        "measured: CPU {:.3} % of a core with the canary, {:.3} % without",
+        share(0),
+        share(1)
+    );
+    for monitor in both {
+        monitor.stop("TERM", &lab).await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "measures for a minute; run it by hand with a release build"]
 async fn measure_a_large_laboratory() {

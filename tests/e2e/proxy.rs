@@ -8,6 +8,7 @@ use tokio::io::{self, AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
+use super::eventually::eventually;
 use super::laboratory::{laboratory, switched};
 use super::monitor::{Monitor, environment};
 
@@ -64,4 +65,47 @@ async fn this_host_is_never_reached_through_a_proxy() {
     let reached = reached.lock().expect("whole").clone();
     assert!(reached.is_empty(), "loopback is never proxied: {reached:?}");
     monitor.stop("TERM", &lab).await;
+}
+
+/// A plain HTTP proxy that answers every request itself with this status.
+async fn makes_up(status: u16) -> (String, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let place = format!("http://{}", listener.local_addr().expect("bound"));
+    let mut serving = JoinSet::new();
+    serving.spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request).await;
+            let answer = format!(
+                "HTTP/1.1 {status} X\r\ncontent-length: 6\r\nconnection: close\r\n\r\n<html>"
+            );
+            let _ = stream.write_all(answer.as_bytes()).await;
+        }
+    });
+    (place, serving)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_proxy_makes_up_does_not_count_against_a_service() {
+    let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
+    for (status, state) in [(502, "stale"), (403, "stale"), (200, "ok")] {
+        let (proxy, _serving) = makes_up(status).await;
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("labwatch.toml");
+        let service = "[[service]]\nname = \"wiki\"\nurl = \"http://wiki.lab.example/\"\nperiod = \"1s\"\nretries = 0\n";
+        std::fs::write(&path, service).expect("written");
+        let config = path.to_str().expect("a name");
+        let mut variables = environment(&lab, &[("CONFIG", config)]);
+        variables.push(("HTTP_PROXY".to_owned(), proxy));
+        let monitor = Monitor::start_with(variables).await;
+        let look = async || {
+            let all = monitor.get("/api/v2/components").await;
+            let all = all["items"].as_array().expect("a list").clone();
+            let wiki = all.into_iter().find(|one| one["name"] == "wiki")?;
+            (wiki["state"] != "init").then_some(wiki)
+        };
+        let wiki = eventually("the wiki is asked", || monitor.tail(), look).await;
+        assert_eq!(wiki["state"], state, "{status} {wiki}");
+        monitor.stop("TERM", &lab).await;
+    }
 }

@@ -7,10 +7,12 @@
 
 mod support;
 
+use std::collections::BTreeSet;
+use std::time::Duration;
+
 use engine::model::Moment;
 use proptest::prelude::*;
-use std::time::Duration;
-use support::{Mood, PEOPLE, World, booked};
+use support::{Mood, PEOPLE, STUBS, World, booked};
 
 const ANN: &str = PEOPLE[0];
 
@@ -239,6 +241,152 @@ fn a_last_word_that_could_not_be_delivered_is_said_after_a_restart() {
     assert_eq!(last_words(&world), 1);
 }
 
+/// It is seen again while its last word waits for the budget: that is taken back, and its end is told as of any other.
+#[test]
+fn a_last_word_is_taken_back_where_the_experiment_returns_before() {
+    for (restarts, is_back_as_bad) in [(false, false), (true, false), (false, true), (true, true)] {
+        let mut world = World::new();
+        let begin = world.now;
+        world.lose(&["pend00"]);
+        world.run(600);
+        world.listed.remove("pend00");
+        world.poll();
+        world.run(23 * 3_600 + 2_880);
+        let is_forgotten = |world: &mut World| {
+            let snapshot = world.engine.snapshot();
+            let mut all = snapshot.experiments.iter();
+            all.all(|one| one.stub.as_str() != "pend00")
+        };
+        // Three messages at once are all that the budget allows.
+        world.lose(&["pend01"]);
+        world.run(20);
+        world.lose(&["spin00"]);
+        world.run(20);
+        world.regain(&STUBS[1..]);
+        while !is_forgotten(&mut world) {
+            world.run(5);
+        }
+        let told = world.messages(ANN, begin).len();
+        if restarts {
+            world.restart();
+            world.run(10);
+        }
+        world.listed.insert("pend00");
+        if !is_back_as_bad {
+            world.regain(&["pend00"]);
+        }
+        world.poll();
+        world.run(3_600);
+        world.regain(&["pend00"]);
+        world.run(3_600);
+        let messages = world.messages(ANN, begin);
+        let is_closed = |text: &str| text.contains("pend00 is not watched");
+        assert!(
+            !messages.iter().any(|(_, text)| is_closed(text)),
+            "{messages:#?}"
+        );
+        let of_it = messages[told..]
+            .iter()
+            .filter(|(_, text)| text.contains("pend00"));
+        let of_it: Vec<_> = of_it.collect();
+        assert!(
+            of_it.len() == 1 && of_it[0].1.starts_with("pend00 ok after "),
+            "{restarts} {is_back_as_bad}: {of_it:#?}"
+        );
+    }
+}
+
+/// Its last word is on its way, or is lost, when it is seen again: recipients are told how it is.
+#[test]
+fn who_may_have_got_the_last_word_is_told_that_it_is_back() {
+    for mood in [Mood::PutsOff, Mood::Mute] {
+        for is_back_as_bad in [false, true] {
+            let mut world = World::new();
+            world.lose(&["pend00"]);
+            world.run(600);
+            world.listed.remove("pend00");
+            world.poll();
+            let all = |mood| PEOPLE.map(|who| (who, mood)).into();
+            world.run(23 * 3_600);
+            world.moods = all(mood);
+            world.run(3 * 3_600);
+            let begin = world.now;
+            world.mailboxes.clear();
+            world.listed.insert("pend00");
+            if !is_back_as_bad {
+                world.regain(&["pend00"]);
+            }
+            world.poll();
+            world.run(120);
+            world.moods = all(Mood::Takes);
+            world.run(3 * 3_600);
+            let mut messages = world.messages(ANN, begin);
+            messages.dedup_by(|(_, again), (_, text)| again == text);
+            let expected = if is_back_as_bad {
+                "pend00 down"
+            } else {
+                "pend00 ok after 9"
+            };
+            let (_, last) = messages.last().expect("some");
+            assert!(
+                messages.len() == 1 && last.starts_with(expected) && !last.ends_with("s ok"),
+                "{mood:?} {is_back_as_bad}: {messages:#?}"
+            );
+        }
+    }
+}
+
+/// What is put off is the same message after a restart, also where it says nothing but a last word.
+#[test]
+fn a_last_word_keeps_its_name_across_a_restart() {
+    let mut world = World::new();
+    world.lose(&["pend00"]);
+    world.run(600);
+    world.listed.remove("pend00");
+    world.poll();
+    world.moods = PEOPLE.map(|who| (who, Mood::PutsOff)).into();
+    world.run(26 * 3_600);
+    world.attempts.clear();
+    world.run(3_600);
+    world.restart();
+    world.run(3_600);
+    let names: BTreeSet<_> = world.attempts.iter().collect();
+    assert_eq!(
+        (names.len(), world.attempts.len() > 4),
+        (1, true),
+        "{names:?}"
+    );
+}
+
+/// Relay is silent for a while before an experiment is found to be down: its incident begins when it is down, also across a restart.
+#[test]
+fn what_is_not_evaluated_begins_no_incident() {
+    for restarts in [false, true] {
+        let mut world = World::new();
+        let begin = world.now;
+        world.relay_is_mute = true;
+        world.run(300);
+        world.lose(&["pend00"]);
+        if restarts {
+            world.restart();
+        }
+        world.run(60);
+        world.relay_is_mute = false;
+        world.run(60);
+        world.regain(&["pend00"]);
+        world.run(120);
+        let messages = world.messages(ANN, begin);
+        let lasted = messages.iter().find_map(|(_, text)| {
+            let (_, rest) = text.split_once("pend00 ok after ")?;
+            rest.split(' ').next()?.parse::<u64>().ok()
+        });
+        assert!(
+            lasted.is_some_and(|lasted| lasted < 70),
+            "{restarts} {messages:#?}"
+        );
+    }
+}
+
 /// Down, then degraded, then well: told each at once, or all at the end. What is closed is the whole incident.
 #[test]
 fn the_end_of_an_incident_names_its_worst_state_and_its_whole_length() {
@@ -340,7 +488,7 @@ proptest! {
     #[test]
     fn no_hour_has_more_than_fifteen_messages(
         deeds in proptest::collection::vec((0..8_usize, any::<bool>(), any::<bool>(), 5_u64..200), 0..120),
-        all_booked in any::<bool>(),
+        (all_booked, restarts) in any::<(bool, bool)>(),
     ) {
         let mut world = World::of(&TWENTY[..8]);
         if all_booked {
@@ -356,6 +504,9 @@ proptest! {
                 (false, false) => drop(world.unreachable.insert(stub)),
             }
             world.run(seconds);
+            if restarts {
+                world.restart();
+            }
         }
         prop_assert!(worst_hour(&world) <= 15, "{:#?}", world.messages(ANN, world.now));
     }

@@ -11,15 +11,15 @@ use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 use jiff::Timestamp;
+use lab::{Lab, MailCatcher, Plan, Script};
+use output::Output;
 use tokio_util::sync::CancellationToken;
 
-use super::Failure;
+use super::failure::Failure;
 use super::token::authority;
 use crate::config::{Config, Sources, load};
 use crate::http::auth::{self, Grant, Reportable, Scope};
 use crate::service;
-use lab::{Lab, MailCatcher, Plan, Script};
-use output::Output;
 
 /// How often the demonstration looks for new mail.
 const LOOK_FOR_MAIL_EVERY: Duration = Duration::from_millis(200);

@@ -6,7 +6,7 @@ use std::time::Instant;
 use lab::{CaughtMail, Lab, Server};
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::say;
+use crate::cli::output::say;
 use crate::replay::Kind;
 use crate::service::ServiceOptions;
 use engine::model::Visibility;

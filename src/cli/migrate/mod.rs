@@ -11,12 +11,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-
-use super::files::{self, CREDENTIALS, Mode, SECRETS};
-use super::{Failure, say};
-use crate::config::{ENV_PREFIX, Loaded, Problems, Sources, load};
 use old::Migrated;
 use unit::Found;
+
+use super::failure::Failure;
+use super::files::{self, CREDENTIALS, Mode, SECRETS};
+use super::output::say;
+use crate::config::{ENV_PREFIX, Loaded, Problems, Sources, load};
 
 /// What the environment file is called.
 const SETTINGS: &str = "labwatch.env";
@@ -59,15 +60,6 @@ pub(super) fn run(args: &MigrateArgs) -> Result<(), Failure> {
         Ok(_) => Ok(()),
         Err(problems) => Err(Failure::Configuration(problems)),
     }
-}
-
-/// Whether a variable holds what must not be shown.
-fn is_secret(name: &str) -> bool {
-    let key = name.strip_prefix(ENV_PREFIX).unwrap_or(name);
-    key.starts_with("SECRET")
-        || ["PASSWORD", "TOKEN", "SECRET"]
-            .iter()
-            .any(|end| key.ends_with(end))
 }
 
 /// As `labwatch check` does it, with the secrets as if they stood in the environment.

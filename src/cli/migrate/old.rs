@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::is_secret;
-use super::unit::Variable;
+use super::unit::{Variable, is_secret};
 use crate::config::{ENV_PREFIX, Kind, declared};
 use engine::model::parse_duration;
 

@@ -1,10 +1,10 @@
 //! What a systemd unit hands to its program: the variables of `Environment=`, `EnvironmentFile=` and of drop-ins, as systemd reads them.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use super::words::{Words, env_file, words};
+use crate::config::ENV_PREFIX;
 
 /// Where systemd looks for units, the first that has one wins.
 const FOLDERS: [&str; 4] = [
@@ -132,11 +132,7 @@ impl Found {
             ));
             return;
         };
-        let shown = if super::is_secret(&before.name) {
-            "…"
-        } else {
-            word
-        };
+        let shown = if is_secret(&before.name) { "…" } else { word };
         self.remarks.push(format!(
             "{origin}: systemd drops \"{shown}\" behind {}, because the value has a blank and no quotation marks around the whole assignment; \
              status never got it, and it is left out here",
@@ -262,6 +258,15 @@ fn logical_lines(text: &str) -> Vec<(usize, String)> {
         goes_on = more;
     }
     all
+}
+
+/// Whether a variable holds what must not be shown.
+pub(super) fn is_secret(name: &str) -> bool {
+    let key = name.strip_prefix(ENV_PREFIX).unwrap_or(name);
+    key.starts_with("SECRET")
+        || ["PASSWORD", "TOKEN", "SECRET"]
+            .iter()
+            .any(|end| key.ends_with(end))
 }
 
 #[cfg(test)]

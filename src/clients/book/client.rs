@@ -9,21 +9,18 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::lenient::{Readable, lenient_time};
-use super::listing::{RawResource, read_resources};
+use super::listing::{RawResource, Resources, bounded, read_resources};
 use super::manifest::Manifest;
 use super::shadow::ShadowBook;
 use crate::clients::answer::is_web_page;
 use crate::clients::{Address, Http, MAX_TOKEN_LIFE, booking_admin, mint};
-use engine::model::{Availability, CallError, ResourceName, SourceName, Stub, Topic};
+use engine::model::{Availability, CallError, ResourceName, SourceName};
 
 /// Where the admin interface starts, behind the server's base path.
 const ADMIN: [&str; 3] = ["api", "v1", "admin"];
 
 /// A token is used for this part of its life only, so that none ends under way.
 const TOKEN_USED_FOR: i64 = MAX_TOKEN_LIFE.as_secs().cast_signed() / 2;
-
-/// How much of a stored reason is kept, in bytes.
-pub const MAX_REASON_BYTES: usize = 1_000;
 
 /// A client of one book. Clones share the connections and the token.
 #[derive(Debug, Clone)]
@@ -47,26 +44,6 @@ impl std::fmt::Debug for Token {
             .field("minted", &self.minted)
             .finish_non_exhaustive()
     }
-}
-
-/// The resources of book's manifest.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Resources {
-    /// Those that can be watched, by name. Empty when book has no manifest.
-    pub listed: BTreeMap<ResourceName, Listed>,
-    /// How many were left out, because a name is empty, too long or otherwise unusable.
-    pub skipped: usize,
-    /// Which of those were left out because a proxy would take their names for steps through the path, and so for other resources.
-    pub refused: Vec<String>,
-}
-
-/// What the manifest says of a resource.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Listed {
-    /// The experiment that it is.
-    pub stub: Stub,
-    /// The streams that it must have, sorted.
-    pub streams: Vec<Topic>,
 }
 
 /// book's word about itself. Numbers that it does not give are 0.
@@ -311,15 +288,6 @@ fn without_answer(fault: CallError) -> CallError {
     } else {
         fault.with_body("its words are not shown")
     }
-}
-
-/// The beginning of a reason: a person who types one into book may paste anything.
-pub(super) fn bounded(reason: &str) -> &str {
-    let end = (0..=MAX_REASON_BYTES.min(reason.len()))
-        .rev()
-        .find(|&at| reason.is_char_boundary(at))
-        .unwrap_or(0);
-    &reason[..end]
 }
 
 fn is_fresh(minted: Timestamp, now: Timestamp) -> bool {

@@ -4,9 +4,31 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::client::{Listed, Resources, bounded};
 use super::lenient::Readable;
 use engine::model::{NameError, ResourceName, Stub, Topic};
+
+/// How much of a stored reason is kept, in bytes.
+pub const MAX_REASON_BYTES: usize = 1_000;
+
+/// The resources of book's manifest.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Resources {
+    /// Those that can be watched, by name. Empty when book has no manifest.
+    pub listed: BTreeMap<ResourceName, Listed>,
+    /// How many were left out, because a name is empty, too long or otherwise unusable.
+    pub skipped: usize,
+    /// Which of those were left out because a proxy would take their names for steps through the path, and so for other resources.
+    pub refused: Vec<String>,
+}
+
+/// What the manifest says of a resource.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listed {
+    /// The experiment that it is.
+    pub stub: Stub,
+    /// The streams that it must have, sorted.
+    pub streams: Vec<Topic>,
+}
 
 /// A resource as book gives it.
 #[derive(Deserialize)]
@@ -51,4 +73,13 @@ fn read_resource(name: &str, raw: RawResource) -> Option<(ResourceName, Listed)>
     streams.sort();
     streams.dedup();
     Some((name, Listed { stub, streams }))
+}
+
+/// The beginning of a reason: a person who types one into book may paste anything.
+pub(super) fn bounded(reason: &str) -> &str {
+    let end = (0..=MAX_REASON_BYTES.min(reason.len()))
+        .rev()
+        .find(|&at| reason.is_char_boundary(at))
+        .unwrap_or(0);
+    &reason[..end]
 }

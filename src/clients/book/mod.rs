@@ -4,7 +4,7 @@ pub(crate) mod client;
 #[cfg(test)]
 pub(crate) mod fake_book;
 mod lenient;
-mod listing;
+pub(super) mod listing;
 pub mod manifest;
 pub(crate) mod pages;
 mod poll;

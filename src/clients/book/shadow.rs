@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tracing::info;
 
-use super::client::Resources;
+use super::listing::Resources;
 use engine::model::{Availability, Bookable, ResourceName, Stub};
 
 /// How book is and how labwatch would have it, when one of the two has changed.

@@ -31,6 +31,31 @@ const PONG_WITHIN: Duration = Duration::from_secs(3);
 /// The longest that connecting to one member may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
+/// The most operations of one transaction: etcd takes 128 unless told otherwise.
+pub const MAX_OPERATIONS: usize = 100;
+
+/// The most bytes of one transaction: etcd takes 1.5 MiB unless told otherwise.
+pub const MAX_BYTES: usize = 1 << 20;
+
+/// Operations, each with its size in bytes, in as few transactions as etcd takes, in this order.
+pub fn packed<T>(operations: impl Iterator<Item = (T, usize)>) -> Vec<Vec<T>> {
+    let mut all: Vec<Vec<T>> = Vec::new();
+    let mut bytes = 0;
+    for (operation, size) in operations {
+        match all.last_mut() {
+            Some(open) if open.len() < MAX_OPERATIONS && bytes + size <= MAX_BYTES => {
+                open.push(operation);
+                bytes += size;
+            }
+            _ => {
+                all.push(vec![operation]);
+                bytes = size;
+            }
+        }
+    }
+    all
+}
+
 /// The pause after one that came to nothing.
 #[must_use]
 pub fn longer(pause: Duration) -> Duration {

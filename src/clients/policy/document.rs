@@ -27,6 +27,7 @@ const NAMED: usize = 3;
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Place<'a> {
     Ack(&'a str),
+    Path(&'a str),
     ClusterAck,
     Period(&'a str),
     IsResilient(&'a str),
@@ -102,7 +103,8 @@ impl Document {
                         let stays = former.map(|_| "the former one stays in force".to_owned());
                         ("wrong".to_owned(), stays)
                     }
-                    Place::Period(_)
+                    Place::Path(_)
+                    | Place::Period(_)
                     | Place::IsResilient(_)
                     | Place::Sticky(_)
                     | Place::Enabled(_) => {
@@ -155,6 +157,9 @@ impl Document {
                     let acks = &mut overlay.acknowledged.by_name;
                     acks.insert(name.to_owned(), text.clone());
                 }
+                Some(Place::Path(name)) => {
+                    drop(overlay.paths.insert(name.to_owned(), text.clone()));
+                }
                 Some(Place::ClusterAck) => overlay.acknowledged.installation = Some(text.clone()),
                 Some(Place::Period(name)) => of(&mut overlay, name).period = period(text),
                 Some(Place::IsResilient(name)) => {
@@ -180,6 +185,7 @@ impl Document {
         let open = all.filter_map(|(key, text)| match self.settings.place(key)? {
             Place::Enabled(name) => Some((name, yes_or_no(text)?)),
             Place::Ack(_)
+            | Place::Path(_)
             | Place::ClusterAck
             | Place::Period(_)
             | Place::IsResilient(_)
@@ -216,9 +222,10 @@ impl PolicySettings {
                 _ => None,
             };
         }
-        // path and categories of a service stand there too; services are taken from the configuration file.
+        // The categories of a service stand there too; those are taken from the configuration file, as services are.
         match below(&self.acks).and_then(split)? {
             (name, "ack") => Some(Place::Ack(name)),
+            (name, "path") => Some(Place::Path(name)),
             (_, _) => None,
         }
     }
@@ -232,7 +239,7 @@ impl<'a> Place<'a> {
             | Self::IsResilient(name)
             | Self::Sticky(name)
             | Self::Enabled(name) => Some(name),
-            Self::Ack(_) | Self::ClusterAck => None,
+            Self::Ack(_) | Self::Path(_) | Self::ClusterAck => None,
         }
     }
 
@@ -240,6 +247,10 @@ impl<'a> Place<'a> {
     fn check(&self, text: &str) -> Result<(), &'static str> {
         let (is_right, expected) = match self {
             Place::Ack(_) | Place::ClusterAck => (is_text(text), "one line of at most 500 bytes"),
+            Place::Path(_) => (
+                is_path(text),
+                "a path of at most 500 bytes, from its slash on",
+            ),
             Place::Period(_) => (period(text).is_some(), "a number of seconds from 1 to 300"),
             Place::IsResilient(_) | Place::Sticky(_) | Place::Enabled(_) => {
                 (yes_or_no(text).is_some(), "true or false")
@@ -255,6 +266,10 @@ fn is_name(name: &str) -> bool {
 
 fn is_text(text: &str) -> bool {
     !text.is_empty() && text.len() <= MAX_TEXT_BYTES && !text.chars().any(char::is_control)
+}
+
+fn is_path(text: &str) -> bool {
+    text.starts_with('/') && is_text(text) && !text.contains([' ', '#', '\\'])
 }
 
 fn period(text: &str) -> Option<Duration> {
@@ -323,6 +338,8 @@ pub(super) mod tests {
         let acks = &overlay.acknowledged.by_name;
         assert_eq!(acks.keys().collect::<Vec<_>>(), ["a/b", "foo-1"]);
         assert_eq!(acks["foo-1"], "replacing the motor");
+        let paths = [("foo-1".to_owned(), "/__health".to_owned())];
+        assert_eq!(overlay.paths, paths.into());
         assert_eq!(
             overlay.acknowledged.installation.as_deref(),
             Some("the lab moves")
@@ -353,6 +370,15 @@ pub(super) mod tests {
         ] {
             assert!(problems.contains(part), "{problems}");
         }
+        let path = "/ft/healthcheck/foo-1/path";
+        document.take(path, Some(b"/status?full=1"), 4);
+        document.take(path, Some(b"http://other/"), 5);
+        let problems = document.problems().expect("three");
+        let part = "/ft/healthcheck/foo-1/path is \"http://other/\", expected is a path";
+        assert!(problems.contains(part), "{problems}");
+        assert_eq!(document.overlay().paths["foo-1"], "/status?full=1");
+        document.take(path, None, 6);
+        assert!(document.overlay().paths.is_empty());
         document.take(&enabled, None, 4);
         document.take(&period, Some(b"5"), 5);
         assert_eq!(document.problems(), None);

@@ -76,7 +76,9 @@ struct Follower {
     settings: PolicySettings,
     links: Links,
     document: Document,
-    /// Whether categories are open, as both agreed.
+    /// Whether categories are open, as the policy says.
+    theirs: Open,
+    /// The same, as both agreed.
     base: Open,
     heard: bool,
 }
@@ -88,6 +90,7 @@ impl Follower {
             document: Document::new(settings.clone(), known),
             settings,
             links,
+            theirs: Open::new(),
             base: Open::new(),
             heard: false,
         }
@@ -171,6 +174,7 @@ impl Follower {
 
     /// Hands over what the policy says now.
     fn show(&mut self) {
+        self.theirs = self.document.enabled();
         let overlay = self.document.overlay();
         let is_other = self.links.overlay.send_if_modified(|shown| {
             let is_other = **shown != overlay;
@@ -192,10 +196,10 @@ impl Follower {
             if !self.acts() {
                 return Ok(true);
             }
-            let theirs = self.document.enabled();
             let ours = open(&self.links.snapshots.borrow());
             let may_write = !self.settings.is_read_only;
-            let Some((name, action)) = next_action(&self.base, &theirs, &ours, may_write) else {
+            let Some((name, action)) = next_action(&self.base, &self.theirs, &ours, may_write)
+            else {
                 return Ok(true);
             };
             let is_done = match action {

@@ -3,11 +3,15 @@
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::process::Command;
 use tokio::task::JoinSet;
 
 use super::*;
 use crate::clients::testing::{PATIENCE, http, listener};
 use engine::model::PageName;
+
+/// An answer that never comes.
+const HANGS: &str = "hangs";
 
 /// A server of pages: each request is answered by its first line, and kept whole.
 struct Server {
@@ -33,6 +37,9 @@ impl Server {
                     let line = request.lines().next().unwrap_or_default().to_owned();
                     kept.lock().expect("not poisoned").push(request);
                     let said = answer(line.trim_end_matches(" HTTP/1.1"));
+                    if said == HANGS {
+                        return std::future::pending().await;
+                    }
                     let _ = stream.write_all(said.as_bytes()).await;
                 });
             }
@@ -121,6 +128,46 @@ async fn a_head_that_fails_is_no_evidence_against_the_page() {
         assert!(last.starts_with("get /ui/ http/1.1"), "{last}");
         assert!(last.contains("\r\nrange: bytes=0-0\r\n"), "{last}");
     }
+}
+
+#[tokio::test]
+async fn a_head_without_an_answer_is_no_evidence_either() {
+    for head in [HANGS, "", "SSH-2.0-x\r\n"] {
+        let said = move |line: &str| match line.split(' ').next() {
+            Some("HEAD") => head.to_owned(),
+            _ => status("404 Not Found"),
+        };
+        let server = Server::start(said).await;
+        let patient = http().with_timeout(Duration::from_secs(2));
+        let near = page(&format!("{}/ui/", server.base));
+        assert_eq!(check(&patient, &near).await, answered(404), "{head}");
+        // The same through our own proxy, which only the environment can name.
+        let mut child = Command::new(std::env::current_exe().expect("this test"));
+        child.args([THROUGH_PROXY, "--exact", "--ignored"]);
+        child.env_remove("NO_PROXY").env_remove("no_proxy");
+        child.env("http_proxy", &server.base).kill_on_drop(true);
+        let ended = timeout(PATIENCE * 12, child.output()).await;
+        let ended = ended.expect("in time").expect("it runs");
+        let said = String::from_utf8_lossy(&ended.stdout);
+        assert!(
+            ended.status.success() && said.contains("1 passed"),
+            "{head} {said}"
+        );
+    }
+}
+
+const THROUGH_PROXY: &str = "clients::ui::tests::a_page_is_checked_through_a_proxy";
+
+#[tokio::test]
+#[ignore = "is started by another test, with a proxy in its environment"]
+async fn a_page_is_checked_through_a_proxy() {
+    let through = http().with_timeout(Duration::from_secs(2));
+    let far = page("http://pages.example/ui/");
+    let outcome = PageOutcome::Answered {
+        status: 404,
+        by_proxy: true,
+    };
+    assert_eq!(check(&through, &far).await, outcome);
 }
 
 #[tokio::test]

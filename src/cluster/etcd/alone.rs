@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::Fault;
 use super::client::{Listing, first};
-use super::member::Member;
+use super::member::{Alone, Member};
+use crate::clients::etcd::Fault;
 use crate::cluster::leadership::{self, Phase};
 use crate::cluster::membership::Committed;
 use engine::Role;
@@ -16,13 +16,6 @@ const WITHOUT_END: Duration = Duration::from_secs(365 * 24 * 3_600);
 
 /// After etcd was away, those that did not act meanwhile stand for election this much later than the one that may have.
 const LATER: Duration = Duration::from_secs(4);
-
-/// What is known since this replica acts alone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Alone {
-    /// Whether another replica has changed what stands in etcd since.
-    pub(super) is_outdated: bool,
-}
 
 impl Member {
     /// Whether this replica acts: it leads, or it goes on alone.

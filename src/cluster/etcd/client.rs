@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use etcd_client::{Client, Compare, CompareOp, GetOptions, Txn, TxnOp};
 
-use super::super::commit::{MAX_OPERATIONS, Operation, transactions};
+use super::super::commit::{Operation, transactions};
 use super::super::map::{StateMap, difference};
 use super::super::membership::Share;
 use super::super::view::Peer;
-use super::{ANSWER_WITHIN, Fault, connect, within};
+use crate::clients::etcd::{ANSWER_WITHIN, Fault, connect, packed, within};
 use crate::config::ClusterSettings;
 use engine::State;
 
@@ -186,8 +186,11 @@ pub(super) async fn share(settings: &ClusterSettings, shares: Vec<Share>) -> Res
         Some(value) => TxnOp::put(keys.shared(key), value.to_string(), None),
         None => TxnOp::delete(keys.shared(key), None),
     };
-    for batch in shares.chunks(MAX_OPERATIONS) {
-        let operations: Vec<TxnOp> = batch.iter().map(one).collect();
+    let sized = shares.iter().map(|share| {
+        let size = share.1.as_ref().map_or(0, |value| value.to_string().len());
+        (one(share), share.0.len() + size)
+    });
+    for operations in packed(sized) {
         let txn = Txn::new().and_then(operations);
         within(ANSWER_WITHIN, client.txn(txn)).await?;
     }

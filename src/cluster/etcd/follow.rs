@@ -4,20 +4,9 @@ use etcd_client::{Client, EventType, WatchOptions, WatchResponse};
 use tokio::sync::mpsc;
 
 use super::client::{Keys, Latest, Listing, Place, list};
-use super::member::Event;
-use super::{ANSWER_WITHIN, FIRST_RETRY, Fault, connect, longer, within};
-use crate::cluster::view::Peer;
+use super::event::{Change, Event};
+use crate::clients::etcd::{ANSWER_WITHIN, FIRST_RETRY, Fault, connect, longer, within};
 use crate::config::ClusterSettings;
-
-/// A change of what stands in etcd.
-#[derive(Debug)]
-pub(super) enum Change {
-    Put(String, Vec<u8>),
-    Removed(String),
-    Came(String, i64, Option<Peer>),
-    Left(String),
-    Shared(String, Option<Vec<u8>>),
-}
 
 /// Follows for ever, or until the other end is gone.
 pub(super) async fn follow(settings: ClusterSettings, latest: Latest, events: mpsc::Sender<Event>) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::member::Member;
+use super::member::{Leaving, Member};
 use crate::cluster::leadership;
 use crate::cluster::membership::ResignAsked;
 use engine::Role;
@@ -16,13 +16,6 @@ const DRAIN_WITHIN: Duration = Duration::from_secs(3);
 
 /// A replica that was told to give up the lead does not stand again before this.
 const STAND_ASIDE: Duration = Duration::from_secs(1);
-
-/// Why the lead is given up, and since when.
-#[derive(Debug)]
-pub(super) struct Leaving {
-    pub(super) since: Instant,
-    pub(super) asked: Option<ResignAsked>,
-}
 
 impl Member {
     pub(super) fn resign(&mut self, asked: ResignAsked) {
@@ -36,7 +29,7 @@ impl Member {
 
     /// Begins nothing new. What is under way still ends and is committed.
     pub(super) fn leave(&mut self, asked: Option<ResignAsked>) {
-        self.ends.fence.close();
+        self.ends.fence.end();
         let since = Instant::now();
         self.leaving = Some(Leaving { since, asked });
     }
@@ -51,6 +44,7 @@ impl Member {
         let Some(leaving) = self.leaving.take_if(|_| is_due) else {
             return false;
         };
+        self.ends.fence.close();
         let session = self.session.take();
         if let Some(session) = session.filter(|_| !is_busy) {
             Box::pin(session.give_back()).await;

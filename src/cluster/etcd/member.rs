@@ -10,14 +10,13 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use super::alone::Alone;
 use super::client::{Latest, Listing};
-use super::follow::{Change, follow};
-use super::leave::Leaving;
-use super::session::{Outcome, Session};
-use super::{EVENT_QUEUE, FIRST_RETRY, Fault, longer};
+use super::event::{Change, EVENT_QUEUE, Event, Outcome};
+use super::follow::follow;
+use super::session::Session;
+use crate::clients::etcd::{FIRST_RETRY, Fault, longer};
 use crate::cluster::leadership::{self, Leadership, Phase};
-use crate::cluster::membership::{Commit, Committed, Ends};
+use crate::cluster::membership::{Commit, Committed, Ends, ResignAsked};
 use crate::cluster::view::{Peer, View};
 use crate::config::ClusterSettings;
 use engine::{Role, State};
@@ -41,18 +40,6 @@ const SHOWN: [&str; 6] = [
     "request/",
 ];
 
-/// What the tasks report.
-pub(super) enum Event {
-    /// Everything that stands in etcd.
-    Listed(Box<Listing>),
-    /// What changed there, each with its revision, and the revision since.
-    Changed(Vec<(i64, Change)>, i64),
-    /// It cannot be followed now.
-    Unseen(Fault),
-    /// What came of something in the session of this number.
-    Of(u64, Outcome),
-}
-
 /// Takes part in the cluster until `stop`.
 pub async fn run(settings: ClusterSettings, ends: Ends, stop: CancellationToken) {
     let (events, queue) = mpsc::channel(EVENT_QUEUE);
@@ -62,6 +49,19 @@ pub async fn run(settings: ClusterSettings, ends: Ends, stop: CancellationToken)
     Box::pin(member.run(queue, stop)).await;
 }
 
+/// What is known since this replica acts alone.
+pub(super) struct Alone {
+    /// Whether another replica has changed what stands in etcd since.
+    pub(super) is_outdated: bool,
+}
+
+/// Why the lead is given up, and since when.
+pub(super) struct Leaving {
+    pub(super) since: Instant,
+    pub(super) asked: Option<ResignAsked>,
+}
+
+/// The one that decides.
 pub(super) struct Member {
     pub(super) settings: ClusterSettings,
     pub(super) this: Peer,
@@ -169,12 +169,9 @@ impl Member {
             self.leaving.as_ref().map(|_| now + DRAIN_STEP),
             self.session.is_none().then_some(self.retry_at),
         ];
-        let latest = now + LONGEST_SLEEP;
         due.into_iter()
             .flatten()
-            .min()
-            .unwrap_or(latest)
-            .min(latest)
+            .fold(now + LONGEST_SLEEP, Instant::min)
     }
 
     fn keep_time(&mut self) {
@@ -323,7 +320,7 @@ impl Member {
         self.fault_of_lease = None;
         self.pause = FIRST_RETRY;
         self.heard();
-        if let (Phase::Leader(until), None) = (self.leadership.phase(), &self.leaving) {
+        if let Phase::Leader(until) = self.leadership.phase() {
             self.ends.fence.open_until(until);
         }
     }
@@ -338,14 +335,17 @@ impl Member {
         self.came = 0;
         self.follow_at = None;
         self.view.terms += 1;
-        let (term, number) = (self.term, 0);
-        self.ends.committed.send_replace(Committed { term, number });
+        self.confirm();
         self.renewed();
         let acted_alone = self.alone.take().is_some_and(|alone| !alone.is_outdated);
         self.is_ours_later |= acted_alone;
         self.stand(Role::Leader);
         self.forget_later();
-        tracing::info!(name = self.this.name, term, "this replica leads");
+        tracing::info!(
+            name = self.this.name,
+            term = self.term,
+            "this replica leads"
+        );
     }
 
     pub(super) fn step_down(&mut self, fault: &Fault) {

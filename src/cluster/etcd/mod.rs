@@ -5,6 +5,7 @@
 
 mod alone;
 mod client;
+mod event;
 mod follow;
 mod leave;
 mod member;
@@ -16,7 +17,3 @@ pub use client::{reach, read_state, write_state};
 pub use member::run;
 
 pub use crate::clients::etcd::Fault;
-use crate::clients::etcd::{ANSWER_WITHIN, FIRST_RETRY, connect, longer, within};
-
-/// How many events may wait for the one task. Those that report wait when it is full.
-const EVENT_QUEUE: usize = 64;

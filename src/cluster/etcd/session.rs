@@ -8,8 +8,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::client::{Keys, Latest, Listing, fenced, list};
-use super::member::Event;
-use super::{ANSWER_WITHIN, FIRST_RETRY, Fault, connect, longer, within};
+use super::event::{Event, Outcome};
+use crate::clients::etcd::{ANSWER_WITHIN, FIRST_RETRY, Fault, connect, longer, within};
 use crate::cluster::commit::{Operation, transactions};
 use crate::cluster::view::Peer;
 use crate::config::ClusterSettings;
@@ -23,24 +23,6 @@ const RESIGN_WITHIN: Duration = Duration::from_millis(800);
 
 /// The pause before a commit that etcd did not take is tried again.
 const COMMIT_RETRY: Duration = Duration::from_millis(100);
-
-/// What came of something under the lease of a session.
-pub(super) enum Outcome {
-    /// The lease is there; it was asked for at this moment.
-    Granted(Box<Client>, i64, Instant),
-    /// It was renewed, which was asked for at this moment.
-    Renewed(Instant),
-    /// It cannot be renewed now.
-    NotRenewed(Fault),
-    /// It is gone, or could not be had.
-    Lost(Fault),
-    /// The election is won. Holds the key, and what stands in etcd since.
-    Elected(LeaderKey, Box<Listing>),
-    /// Commits up to this number are in etcd.
-    Committed(u64),
-    /// Commits are not in etcd, or not all of each.
-    NotCommitted(Fault),
-}
 
 /// A lease, or the attempt to get one. What runs for it ends with it.
 pub(super) struct Session {

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use super::Fault;
 use super::client::{Listing, share};
 use super::member::Member;
 use super::session::Session;
+use crate::clients::etcd::Fault;
 use crate::cluster::membership::{Share, Shared};
 use engine::Role;
 

@@ -1,6 +1,7 @@
 //! The settings of more than one host.
 
-use super::{Kind, PLAIN_URL, SLUG, Section, minutes, seconds, secret, setting};
+use super::setting::{Kind, PLAIN_URL, SLUG, Section, secret, setting};
+use crate::config::bounds::{minutes, seconds};
 
 const ENDPOINTS: &str = "http or https URLs without user, path, query and fragment, separated by \
     commas or white space, or a list of them; of one scheme";

@@ -1,6 +1,7 @@
 //! The settings of the HTTP API and the page.
 
-use super::{Kind, PORT_OR_NONE, Section, URL, days, minutes, secret, setting};
+use super::setting::{Kind, PORT_OR_NONE, Section, URL, secret, setting};
+use crate::config::bounds::{days, minutes};
 
 const NETWORKS: &str = "IP addresses and networks, separated by commas or white space, or a \
     list of them; or none";

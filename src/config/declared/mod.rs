@@ -10,15 +10,11 @@ mod operation;
 mod policy;
 mod publication;
 mod servers;
+mod setting;
 mod tables;
 
-use std::time::Duration;
-
-use super::bounds::{GIB, KIB, days, either, hours, millis, minutes, seconds, short, size_text};
+pub use setting::{ENV_PREFIX, Kind, Reload, Section, Setting, Table, variable};
 pub use tables::TABLES;
-
-/// What the name of every setting starts with in the environment.
-pub const ENV_PREFIX: &str = "STATUS_";
 
 /// The settings outside of tables, in the order of the documentation.
 pub const SECTIONS: &[Section] = &[
@@ -38,200 +34,6 @@ pub const SECTIONS: &[Section] = &[
     operation::LOG,
 ];
 
-// What several settings allow, in words.
-const ADDRESSES: &str = "mail addresses, separated by commas or white space, or a list of them";
-// Any text, but compared to the byte, so that what was only copied with it cannot be meant.
-const AUDIENCE: &str = "a text without control characters";
-const ADVICE: &str = "one line of at most 1000 bytes";
-const BASE_PATH: &str = "a path such as /ed0/book";
-const CALLABLE_URL: &str = "an http or https URL without user and fragment";
-const FINGERPRINT: &str =
-    "the SHA-256 of a certificate: 64 hexadecimal digits, with or without colons";
-const HOST: &str = "a host without port";
-const HOST_AND_PORT: &str = "a host, or host:port, without scheme and path";
-const INSTANT: &str = "a date and time, with an offset or else by the clock of zone: \
-                       2026-09-01T08:00:00+01:00 or 2026-09-01T08:00";
-const NAMES: &str = "names, separated by commas or white space, or a list of them";
-const PATTERNS: &str = "patterns of names, separated by commas or white space, or a list of them";
-const PORT_OR_NONE: &str = "a number from 0 to 65535, or none";
-const PLAIN_URL: &str = "an http or https URL without user, query and fragment";
-const SENTENCES: &str = "a text without control characters of at most 500 bytes";
-const SLUG: &str = "letters, digits, dots, dashes and underscores, at most 64";
-const SOCKET_URL: &str = "a ws or wss URL without user, path, query and fragment";
-const URL: &str = "an http or https URL";
-const ZONE: &str = "a time zone by its IANA name, such as Europe/London";
-
-#[derive(Debug, Clone, Copy)]
-pub struct Section {
-    /// The heading that they stand under.
-    pub title: &'static str,
-    /// In the order of the documentation.
-    pub settings: &'static [Setting],
-}
-
-/// A kind of table of the configuration file.
-#[derive(Debug, Clone, Copy)]
-pub struct Table {
-    pub name: &'static str,
-    /// Whether it may stand there several times.
-    pub repeats: bool,
-    /// When a change of it takes effect.
-    pub reload: Reload,
-    pub text: &'static str,
-    pub keys: &'static [Setting],
-}
-
-impl Table {
-    /// Its name as it stands in the file.
-    #[must_use]
-    pub fn heading(&self) -> String {
-        if self.repeats {
-            format!("[[{}]]", self.name)
-        } else {
-            format!("[{}]", self.name)
-        }
-    }
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reload {
-    /// When the configuration is read anew (SIGHUP).
-    AtOnce,
-    AtRestart,
-}
-
-/// A setting, or a key of a table.
-#[derive(Debug, Clone, Copy)]
-pub struct Setting {
-    /// Its name in the configuration file.
-    pub name: &'static str,
-    pub kind: Kind,
-    /// The default, or an example, without the quotation marks of TOML.
-    pub value: &'static str,
-    /// Whether `value` is in force unless set otherwise; if not it is an example.
-    pub has_default: bool,
-    /// When a change takes effect; of a key, its table says so.
-    pub reload: Reload,
-    text: &'static str,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Text,
-    /// A text that is never shown. It may also come from a file, by the setting of the same name with `_file` behind it.
-    Secret,
-    Path,
-    Switch,
-    /// A duration from the first to the second.
-    Duration(Duration, Duration),
-    /// One of these words, or a duration.
-    WordOrDuration(&'static [&'static str], Duration, Duration),
-    /// A number from the first to the second.
-    Number(u64, u64),
-    /// A size in bytes, from the first to the second.
-    Size(u64, u64),
-    /// One of these words, in capitals or not.
-    Choice(&'static [&'static str]),
-    Value(&'static str),
-    /// Several values that these words describe: a list of TOML, or a text with commas or white space between them.
-    Values(&'static str),
-    /// What these words describe; it may hold a secret, so it is never shown whole.
-    Hidden(&'static str),
-}
-
-impl Kind {
-    /// What is allowed, in words for people.
-    #[must_use]
-    pub fn allowed(&self) -> String {
-        match self {
-            Self::Text => "a text without control characters".to_owned(),
-            Self::Secret => "a text that is not empty; in TOML in quotation marks".to_owned(),
-            Self::Path => "an absolute path".to_owned(),
-            Self::Switch => "true or false".to_owned(),
-            Self::Duration(from, to) => {
-                format!("a duration from {} to {}", short(*from), short(*to))
-            }
-            Self::WordOrDuration(words, from, to) => {
-                let (from, to) = (short(*from), short(*to));
-                format!("{}, or a duration from {from} to {to}", words.join(", "))
-            }
-            Self::Number(from, to) => format!("a number from {from} to {to}"),
-            Self::Size(from, to) => {
-                format!("a size from {} to {}", size_text(*from), size_text(*to))
-            }
-            Self::Choice(words) => either(words),
-            Self::Value(words) | Self::Values(words) | Self::Hidden(words) => (*words).to_owned(),
-        }
-    }
-
-    fn is_bare_in_toml(&self) -> bool {
-        matches!(self, Self::Switch | Self::Number(..))
-    }
-}
-
-/// Declares a setting. Without more it has an empty example and waits for a restart.
-const fn setting(name: &'static str, kind: Kind) -> Setting {
-    Setting {
-        name,
-        kind,
-        value: "",
-        has_default: false,
-        reload: Reload::AtRestart,
-        text: "",
-    }
-}
-
-const fn secret(name: &'static str) -> Setting {
-    setting(name, Kind::Secret).example("...")
-}
-
-impl Setting {
-    const fn default(self, value: &'static str) -> Self {
-        Self {
-            value,
-            has_default: true,
-            ..self
-        }
-    }
-
-    const fn example(self, value: &'static str) -> Self {
-        Self { value, ..self }
-    }
-
-    const fn at_once(self) -> Self {
-        Self {
-            reload: Reload::AtOnce,
-            ..self
-        }
-    }
-
-    const fn says(self, text: &'static str) -> Self {
-        Self { text, ..self }
-    }
-
-    #[must_use]
-    pub fn variable(&self) -> String {
-        variable(self.name)
-    }
-
-    /// The default or the example as it stands in a TOML file.
-    #[must_use]
-    pub fn toml(&self) -> String {
-        let is_list = self.value.starts_with('[') && matches!(self.kind, Kind::Values(_));
-        if self.kind.is_bare_in_toml() || is_list {
-            self.value.to_owned()
-        } else {
-            format!("\"{}\"", self.value)
-        }
-    }
-
-    /// What it means, its unit, and what is allowed.
-    #[must_use]
-    pub fn doc(&self) -> String {
-        format!("{} Allowed: {}.", self.text, self.kind.allowed())
-    }
-}
-
 pub fn settings() -> impl Iterator<Item = &'static Setting> {
     SECTIONS.iter().flat_map(|section| section.settings)
 }
@@ -250,12 +52,6 @@ pub(super) fn table(name: &str) -> Option<&'static Table> {
 pub fn secrets() -> impl Iterator<Item = &'static str> {
     let secret = |setting: &&Setting| matches!(setting.kind, Kind::Secret | Kind::Hidden(_));
     settings().filter(secret).map(|setting| setting.name)
-}
-
-/// The environment's name of the setting `key`.
-#[must_use]
-pub fn variable(key: &str) -> String {
-    format!("{ENV_PREFIX}{}", key.to_ascii_uppercase())
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The settings of notifications.
 
-use super::{
-    ADDRESSES, CALLABLE_URL, FINGERPRINT, HOST, Kind, Section, URL, ZONE, days, hours, minutes,
-    seconds, secret, setting,
+use super::setting::{
+    ADDRESSES, CALLABLE_URL, FINGERPRINT, HOST, Kind, Section, URL, ZONE, secret, setting,
 };
+use crate::config::bounds::{days, hours, minutes, seconds};
 
 const HELLO: &str = "a full host name, or an address in brackets: [192.0.2.1]";
 const SENDER: &str = "a mail address, or a name with a mail address: Lab <lab@example.org>";

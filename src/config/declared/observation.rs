@@ -1,6 +1,7 @@
 //! The settings of what is observed and how it is evaluated.
 
-use super::{Kind, Section, days, hours, millis, minutes, seconds, setting};
+use super::setting::{Kind, Section, setting};
+use crate::config::bounds::{days, hours, millis, minutes, seconds};
 
 pub(super) const OBSERVATION: Section = Section {
     title: "Observation",

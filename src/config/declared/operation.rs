@@ -1,6 +1,7 @@
 //! The settings of the operation of labwatch itself: its health, metrics, store and log.
 
-use super::{GIB, HOST, KIB, Kind, PATTERNS, PORT_OR_NONE, Section, days, hours, seconds, setting};
+use super::setting::{HOST, Kind, PATTERNS, PORT_OR_NONE, Section, setting};
+use crate::config::bounds::{GIB, KIB, days, hours, seconds};
 
 const LEVELS: &str = "off, error, warn, info, debug, trace, or a filter such as \
     info,labwatch::clients=debug";

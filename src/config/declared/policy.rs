@@ -1,6 +1,6 @@
 //! The settings of a policy that stands in etcd.
 
-use super::{Kind, Section, setting};
+use super::setting::{Kind, Section, setting};
 
 const ROOT: &str = "a path such as /ft/healthcheck of letters, digits, dots, dashes and underscores, \
     with a slash in front";

@@ -1,6 +1,7 @@
 //! The settings of what is published in a store of keys.
 
-use super::{Kind, Section, minutes, seconds, setting};
+use super::setting::{Kind, Section, setting};
+use crate::config::bounds::{minutes, seconds};
 
 const ROOT: &str = "a path such as /vnf-agent of letters, digits, dots, dashes and underscores, \
     with a slash in front";

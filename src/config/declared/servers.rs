@@ -1,9 +1,9 @@
 //! The settings of book, jump and relay.
 
-use super::{
-    AUDIENCE, BASE_PATH, HOST_AND_PORT, Kind, PLAIN_URL, SOCKET_URL, Section, days, millis,
-    minutes, seconds, secret, setting,
+use super::setting::{
+    AUDIENCE, BASE_PATH, HOST_AND_PORT, Kind, PLAIN_URL, SOCKET_URL, Section, secret, setting,
 };
+use crate::config::bounds::{days, millis, minutes, seconds};
 
 pub(super) const BOOK: Section = Section {
     title: "Book: bookings",

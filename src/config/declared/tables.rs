@@ -1,9 +1,10 @@
 //! The tables of the configuration file.
 
-use super::{
+use super::setting::{
     ADDRESSES, ADVICE, CALLABLE_URL, INSTANT, Kind, NAMES, PATTERNS, Reload, SENTENCES, SLUG,
-    Table, URL, ZONE, days, hours, millis, minutes, seconds, secret, setting,
+    Table, URL, ZONE, secret, setting,
 };
+use crate::config::bounds::{days, hours, millis, minutes, seconds};
 
 const SERVICE_NAME: &str = "letters, digits, dots, dashes and underscores, at most 64, and not \
     self, store, configuration, dead_man, book, relay, jump, mail or \

@@ -4,7 +4,7 @@
 //! An alert without an end would be taken for resolved some minutes after it was sent. So it is given one that lies far ahead, and is sent
 //! again now and then, because Alertmanager forgets alerts when it is restarted.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,11 +13,11 @@ use serde::Serialize;
 use serde_json::Value;
 use url::Url;
 
-use super::{Message, Size, below};
+use super::message::{Message, Request, Size, below};
 use crate::config::HttpTarget;
 use crate::effects::notification::{Presentation, one_line, page_of, words};
-use engine::model::{Health, RouteName};
-use engine::{AlertLine, Line, Occasion, Snapshot};
+use engine::model::{Health, RouteName, Stub};
+use engine::{AlertLine, Line, Occasion, Snapshot, Steadiness};
 
 /// How often alerts that last are sent again.
 pub const REPEAT_EVERY: Duration = Duration::from_secs(300);
@@ -63,19 +63,37 @@ fn alerts(message: &Message<'_>, size: Size) -> Vec<Alert> {
     if summary.occasion == Occasion::Test {
         return vec![test(message)];
     }
+    let news: BTreeSet<&Stub> = summary.news.iter().map(|line| &line.stub).collect();
     let over = summary
         .news
         .iter()
-        .filter_map(|line| resolved(line, presentation, now));
-    let open = summary
-        .problems
-        .iter()
-        .map(|line| firing(line, presentation, now));
+        .flat_map(|line| resolved(line, presentation, now));
+    // What is not told now goes on as it was told.
+    let open = summary.problems.iter().filter_map(|line| {
+        let is_news = news.contains(&line.stub);
+        let health = if is_news { line.health } else { line.notified };
+        health
+            .is_bad()
+            .then(|| firing(line, health, presentation, now))
+    });
+    let gone = summary.alerts.iter().filter_map(|alert| {
+        let (stub, health) = alert.experiment.as_ref()?;
+        let annotations = texts(&alert.text, "");
+        let times = (alert.since.min(now), now);
+        Some(of_experiment(
+            stub.as_str(),
+            *health,
+            annotations,
+            times,
+            presentation,
+        ))
+    });
     let concerns = summary
         .alerts
         .iter()
+        .filter(|alert| alert.experiment.is_none())
         .map(|alert| concern(alert, presentation, now));
-    let mut all: Vec<Alert> = concerns.chain(over).chain(open).collect();
+    let mut all: Vec<Alert> = concerns.chain(gone).chain(over).chain(open).collect();
     let most = size.of(all.len().min(MAX_ALERTS)).max(1);
     let left_out = all.len().saturating_sub(most);
     all.truncate(most);
@@ -109,30 +127,28 @@ fn more(left_out: usize, presentation: &Presentation, now: Timestamp) -> Alert {
     }
 }
 
-fn firing(line: &Line, presentation: &Presentation, now: Timestamp) -> Alert {
-    let (said, facts) = one_line(line, presentation, now);
-    Alert {
-        labels: of_experiment(line.stub.as_str(), line.health, presentation),
-        annotations: texts(&said, &facts),
-        starts_at: line.since.min(now),
-        ends_at: now + ENDS_AFTER,
-        generator_url: page_of(line.stub.as_str(), presentation),
-    }
+fn firing(line: &Line, health: Health, presentation: &Presentation, now: Timestamp) -> Alert {
+    let times = (line.since.min(now), now + ENDS_AFTER);
+    let annotations = annotations(line, presentation, now);
+    of_experiment(line.stub.as_str(), health, annotations, times, presentation)
 }
 
-/// The end of the alert that was sent before; `None` where that is the one that goes on.
-fn resolved(line: &Line, presentation: &Presentation, now: Timestamp) -> Option<Alert> {
-    let was = line.notified;
-    if was == Health::Ok || severity(was) == severity(line.health) {
-        return None;
-    }
-    let (said, facts) = one_line(line, presentation, now);
-    Some(Alert {
-        labels: of_experiment(line.stub.as_str(), was, presentation),
-        annotations: texts(&said, &facts),
-        starts_at: line.since.min(now),
-        ends_at: now,
-        generator_url: page_of(line.stub.as_str(), presentation),
+/// The ends of the alerts that were sent before, or may have been; not of one that goes on.
+fn resolved(
+    line: &Line,
+    presentation: &Presentation,
+    now: Timestamp,
+) -> impl Iterator<Item = Alert> {
+    let worst = line.worst.filter(|worst| *worst != line.notified);
+    let were = [Some(line.notified), worst].into_iter().flatten();
+    let mut ended: Vec<Health> = were
+        .filter(|was| was.is_bad() && severity(*was) != severity(line.health))
+        .collect();
+    ended.dedup_by_key(|was| severity(*was));
+    ended.into_iter().map(move |was| {
+        let times = (line.since.min(now), now);
+        let annotations = annotations(line, presentation, now);
+        of_experiment(line.stub.as_str(), was, annotations, times, presentation)
     })
 }
 
@@ -164,7 +180,7 @@ pub(super) fn still_firing(
     route: &RouteName,
     snapshot: &Snapshot,
     presentation: &Presentation,
-) -> Result<Option<super::Request>, String> {
+) -> Result<Option<Request>, String> {
     let now = snapshot.at;
     let told = snapshot.notified.iter().filter(|told| told.route == *route);
     let bad = told.filter(|told| told.health.is_bad());
@@ -172,19 +188,19 @@ pub(super) fn still_firing(
         .take(MAX_ALERTS)
         .map(|told| {
             let name = told.stub.as_str();
-            Alert {
-                labels: of_experiment(name, told.health, presentation),
-                annotations: texts(&format!("{name} is {}", told.health), ""),
-                starts_at: told.at.min(now),
-                ends_at: now + ENDS_AFTER,
-                generator_url: page_of(name, presentation),
-            }
+            let unsteady = told
+                .unsteady
+                .map(|times| words::steadiness(Steadiness::Unsteady(times)));
+            let mut annotations = texts(&format!("{name} is {}", told.health), "");
+            annotations.extend(unsteady.map(|text| ("unsteady", text)));
+            let times = (told.at.min(now), now + ENDS_AFTER);
+            of_experiment(name, told.health, annotations, times, presentation)
         })
         .collect();
     if alerts.is_empty() {
         return Ok(None);
     }
-    Ok(Some(super::Request {
+    Ok(Some(Request {
         method: Method::POST,
         url: address(target)?,
         with_token: true,
@@ -200,14 +216,23 @@ fn severity(health: Health) -> &'static str {
     }
 }
 
+/// The alert of an experiment, from when to when.
 fn of_experiment(
     name: &str,
     health: Health,
+    annotations: BTreeMap<&'static str, String>,
+    (starts_at, ends_at): (Timestamp, Timestamp),
     presentation: &Presentation,
-) -> BTreeMap<&'static str, String> {
+) -> Alert {
     let mut labels = labels("LabwatchExperiment", severity(health), presentation);
     labels.insert("experiment", name.to_owned());
-    labels
+    Alert {
+        labels,
+        annotations,
+        starts_at,
+        ends_at,
+        generator_url: page_of(name, presentation),
+    }
 }
 
 /// What tells alerts apart: as long as one lasts these stay.
@@ -221,6 +246,20 @@ fn labels(
     let set = all.into_iter().filter(|(_, value)| !value.is_empty());
     set.map(|(label, value)| (label, words::clip(value, MAX_CHARS)))
         .collect()
+}
+
+/// What is said of an experiment, and apart from the words: the worst that it was, and how often it came and went.
+fn annotations(
+    line: &Line,
+    presentation: &Presentation,
+    now: Timestamp,
+) -> BTreeMap<&'static str, String> {
+    let (said, facts) = one_line(line, presentation, now);
+    let mut all = texts(&said, &facts);
+    let unsteady = line.steadiness.map(words::steadiness);
+    all.extend(unsteady.map(|text| ("unsteady", text)));
+    all.extend(line.worst.map(|worst| ("worst", worst.to_string())));
+    all
 }
 
 fn texts(summary: &str, description: &str) -> BTreeMap<&'static str, String> {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::brief::{Markup, Plain, Room, lines};
-use super::{Message, Size, below};
+use super::message::{Message, Size, below};
 use crate::config::HttpTarget;
 use crate::effects::notification::is_web;
 

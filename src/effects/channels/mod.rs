@@ -6,6 +6,7 @@
 mod alertmanager;
 mod brief;
 mod matrix;
+mod message;
 mod ntfy;
 mod slack;
 mod teams;
@@ -14,15 +15,16 @@ mod tests;
 
 use std::time::Duration;
 
-use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::ExposeSecret;
-use url::Url;
 
 pub use alertmanager::REPEAT_EVERY;
-use alertmanager::still_firing;
+pub use message::{Request, Size};
 
-use super::notification::{Content, Presentation, content};
+use alertmanager::still_firing;
+use message::Message;
+
+use super::notification::{Presentation, content};
 use crate::clients::Http;
 use crate::config::HttpTarget;
 use engine::model::{CallError, RouteName};
@@ -33,59 +35,6 @@ pub const HEADER_ID: &str = "x-labwatch-id";
 
 /// The longest pause that a receiver may ask for within one attempt. A longer one is left to the next attempt.
 const MAX_PAUSE: Duration = Duration::from_secs(20);
-
-/// How much is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Size {
-    /// All that the receiver is known to take.
-    Whole,
-    /// The most important: a receiver refused the whole as too large.
-    Short,
-    /// What fits anywhere.
-    Gist,
-}
-
-impl Size {
-    /// The next smaller one.
-    #[must_use]
-    pub fn smaller(self) -> Option<Self> {
-        match self {
-            Self::Whole => Some(Self::Short),
-            Self::Short => Some(Self::Gist),
-            Self::Gist => None,
-        }
-    }
-
-    /// Its share of a bound.
-    #[must_use]
-    pub fn of(self, whole: usize) -> usize {
-        match self {
-            Self::Whole => whole,
-            Self::Short => whole / 4,
-            Self::Gist => whole / 16,
-        }
-    }
-}
-
-/// One request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Request {
-    /// How.
-    pub method: Method,
-    /// Where to. Holds a secret.
-    pub url: Url,
-    /// Whether the secret of the route goes with it as a bearer's token.
-    pub with_token: bool,
-    /// What is sent, as JSON.
-    pub body: Vec<u8>,
-}
-
-/// What a message is made of.
-struct Message<'a> {
-    summary: &'a Summary,
-    content: Content,
-    presentation: &'a Presentation,
-}
 
 /// The request that brings a summary to its receiver; `None` for a webhook, which has a shape and a way of its own.
 ///
@@ -191,14 +140,4 @@ fn headers(target: &HttpTarget, request: &Request, id: &str) -> Result<HeaderMap
         headers.insert(AUTHORIZATION, token);
     }
     Ok(headers)
-}
-
-/// The address with these segments behind its path.
-fn below(base: &Url, segments: &[&str]) -> Result<Url, String> {
-    let mut url = base.clone();
-    url.path_segments_mut()
-        .map_err(|()| "its address has no path".to_owned())?
-        .pop_if_empty()
-        .extend(segments);
-    Ok(url)
 }

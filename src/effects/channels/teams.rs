@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::brief::{Markup, Room, lines, worst};
-use super::{Message, Size};
+use super::message::{Message, Size};
 use crate::config::HttpTarget;
 use crate::effects::notification::is_web;
 use engine::model::Health;

@@ -9,9 +9,11 @@ use axum::body::Bytes;
 use axum::http::{StatusCode, Uri};
 use engine::model::{Bookable, Health, RouteName, StreamHealth, Stub, Topic};
 use engine::{
-    Affected, Background, Channel, Counts, Issue, Line, MessageId, Occasion, Summary, Thread,
+    Affected, AlertLine, Background, Channel, Counts, Issue, Line, MessageId, Occasion, Steadiness,
+    Summary, Thread,
 };
 use jiff::Timestamp;
+use reqwest::Method;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
@@ -369,6 +371,108 @@ async fn alertmanager_gets_an_alert_for_each_and_the_end_of_what_is_over() {
         alerts[2]["annotations"]["summary"],
         "pend01: down since 01:00 UTC (5 min)"
     );
+}
+
+/// Severity and whether it lasts, of each alert of pend00.
+async fn told_of_pend00(summary: &Summary) -> Vec<(String, bool)> {
+    let got = sent(HttpChannel::Alertmanager, summary).await;
+    let alerts = got.body.as_array().expect("alerts").clone();
+    let own = alerts
+        .iter()
+        .filter(|alert| alert["labels"]["experiment"] == "pend00");
+    own.map(|alert| {
+        let severity = alert["labels"]["severity"].as_str().expect("one");
+        let ends: Timestamp = alert["endsAt"]
+            .as_str()
+            .expect("a time")
+            .parse()
+            .expect("one");
+        (severity.to_owned(), ends > at())
+    })
+    .collect()
+}
+
+/// What begins has an end one day: an alert goes on with the labels that it was told with, and ends with them.
+#[tokio::test]
+async fn every_alert_of_an_experiment_is_ended() {
+    let row = |severity: &str, lasts| (severity.to_owned(), lasts);
+    // It is not evaluated, or its news is held back: what was told goes on.
+    for now in [Health::Unknown, Health::Degraded] {
+        let known = Summary {
+            problems: vec![line("pend00", now, Health::Down)],
+            ..summary(vec![])
+        };
+        assert_eq!(told_of_pend00(&known).await, [row("critical", true)]);
+    }
+    // It was not told yet: that comes as news.
+    let untold = Summary {
+        problems: vec![line("pend00", Health::Down, Health::Ok)],
+        ..summary(vec![])
+    };
+    assert_eq!(told_of_pend00(&untold).await, []);
+    // A message that may have arrived told that it is down.
+    let in_doubt = Line {
+        worst: Some(Health::Down),
+        ..line("pend00", Health::Ok, Health::Ok)
+    };
+    let over = summary(vec![in_doubt.clone()]);
+    assert_eq!(told_of_pend00(&over).await, [row("critical", false)]);
+    let both = Line {
+        notified: Health::Degraded,
+        ..in_doubt
+    };
+    let over = summary(vec![both]);
+    assert_eq!(
+        told_of_pend00(&over).await,
+        [row("warning", false), row("critical", false)]
+    );
+    // It is not watched any more.
+    let closing = AlertLine {
+        alert: None,
+        text: "pend00 is not watched any more".to_owned(),
+        since: at(),
+        ended: Some(Duration::from_secs(60)),
+        new: true,
+        experiment: Some((Stub::try_new("pend00").expect("a name"), Health::Degraded)),
+    };
+    let gone = Summary {
+        alerts: vec![closing],
+        ..summary(vec![])
+    };
+    assert_eq!(told_of_pend00(&gone).await, [row("warning", false)]);
+}
+
+#[tokio::test]
+async fn what_comes_and_goes_says_so_everywhere() {
+    let unsteady = Line {
+        steadiness: Some(Steadiness::Unsteady(5)),
+        ..line("pend00", Health::Down, Health::Ok)
+    };
+    let back = Line {
+        worst: Some(Health::Flapping),
+        ..line("pend01", Health::Ok, Health::Degraded)
+    };
+    let summary = summary(vec![unsteady, back]);
+    for kind in KINDS {
+        let said = sent(kind, &summary).await.body.to_string();
+        assert!(
+            said.contains("5 times within 24 h") && said.contains("was flapping"),
+            "{kind:?} {said}"
+        );
+    }
+    let got = sent(HttpChannel::Alertmanager, &summary).await;
+    let annotations: Vec<Value> = ["worst", "unsteady"]
+        .iter()
+        .flat_map(|name| {
+            let alerts = got.body.as_array().expect("alerts");
+            alerts
+                .iter()
+                .map(|alert| alert["annotations"][*name].clone())
+        })
+        .filter(|value| !value.is_null())
+        .collect();
+    assert_eq!(annotations[0], "flapping");
+    assert!(annotations.len() == 3, "{annotations:?}");
 }
 
 #[tokio::test]

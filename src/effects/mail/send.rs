@@ -17,7 +17,7 @@ use super::outcome::{Circulated, own_words, recipient, verdict};
 use super::smtp::{self, DeliveryReport, EnvelopeAddress, Limits, MAX_QUOTED_CHARS, Outcome};
 use super::{Presentation, compose, words};
 use crate::config::{MailAuth, MailSettings, MailTls, Route, RouteTarget, TellingSettings};
-use crate::effects::STOP_GRACE;
+use crate::effects::{STOP_GRACE, Window, deliver_while_open};
 use engine::model::{CallError, RouteName};
 use engine::{
     Audience, Delivered, DeliveryFault, Input, MessageId, Notification, Outlook, Recipient,
@@ -304,11 +304,12 @@ impl Mailer {
 
 /// Sends mails until `stop`, or until no more can come, `AT_ONCE` at a time: one route's server that is slow delays no other route.
 /// Each ends in one `Input::Delivered`. `mailer` gives the mailer for the next one, as the settings are then; `None` while mail is off.
-/// Those that are under way at the stop are given up after [`STOP_GRACE`].
+/// Those that are under way at the stop are given up after [`STOP_GRACE`], and at once where the `window` is closed.
 pub async fn run(
     mailer: impl Fn() -> Option<Mailer> + Send,
     mut mails: mpsc::Receiver<Notification>,
     inputs: mpsc::Sender<Input>,
+    window: Option<Window>,
     stop: CancellationToken,
 ) {
     let mut tasks = JoinSet::new();
@@ -317,7 +318,7 @@ pub async fn run(
             () = stop.cancelled() => break,
             Some(_) = tasks.join_next() => {}
             next = mails.recv(), if tasks.len() < AT_ONCE => match next {
-                Some(next) => drop(tasks.spawn(send_one(mailer(), next, inputs.clone()))),
+                Some(next) => drop(tasks.spawn(send_one(mailer(), next, inputs.clone(), window.clone()))),
                 None => break,
             },
         }
@@ -332,11 +333,19 @@ pub async fn run(
     }
 }
 
-async fn send_one(mailer: Option<Mailer>, next: Notification, inputs: mpsc::Sender<Input>) {
+async fn send_one(
+    mailer: Option<Mailer>,
+    next: Notification,
+    inputs: mpsc::Sender<Input>,
+    window: Option<Window>,
+) {
     // Where it is not taken, labwatch is about to stop.
     let _ = inputs.send(Input::DeliveryBegun(next.id)).await;
     let outcome = match mailer {
-        Some(mailer) => within(DELIVERED_WITHIN, mailer.send(&next)).await,
+        Some(mailer) => {
+            let sending = within(DELIVERED_WITHIN, mailer.send(&next));
+            deliver_while_open(window.as_ref(), next.id, sending).await
+        }
         None => Err(no_recipients(&next.route)),
     };
     let delivered = Input::Delivered {
@@ -972,6 +981,7 @@ mod tests {
             move || Some(mailer.clone()),
             queue,
             sender,
+            None,
             CancellationToken::new(),
         ));
         for _ in 0..2 {
@@ -1012,7 +1022,7 @@ mod tests {
         let (sender, mut inputs) = mpsc::channel(4);
         let mut tasks = JoinSet::new();
         let stop = CancellationToken::new();
-        tasks.spawn(run(move || Some(mailer.clone()), queue, sender, stop));
+        tasks.spawn(run(move || Some(mailer.clone()), queue, sender, None, stop));
         let first = Summary {
             id: 6,
             route: slow,
@@ -1065,6 +1075,7 @@ mod tests {
             move || Some(mailer.clone()),
             queue,
             sender,
+            None,
             stop.clone(),
         ));
         while mails.capacity() < 4 {
@@ -1078,5 +1089,28 @@ mod tests {
             .expect("one task")
             .expect("it ended well");
         assert!(stopping.elapsed() < STOP_GRACE + Duration::from_secs(1));
+    }
+
+    #[tokio::test]
+    async fn a_replica_that_leads_no_more_sends_nothing_that_waited() {
+        let server = FakeSmtp::start(Manner::default()).await;
+        let (mails, queue) = mpsc::channel(4);
+        let (sender, mut inputs) = mpsc::channel(4);
+        let mut tasks = JoinSet::new();
+        let mailer = Mailer::new(settings(server.port), &[]).expect("good settings");
+        mails.send(summary()).await.expect("room");
+        tasks.spawn(run(
+            move || Some(mailer.clone()),
+            queue,
+            sender,
+            Some(Arc::new(|| Duration::ZERO)),
+            CancellationToken::new(),
+        ));
+        assert!(matches!(inputs.recv().await, Some(Input::DeliveryBegun(7))));
+        let Some(Input::Delivered { id: 7, outcome }) = inputs.recv().await else {
+            panic!("the mail is given up");
+        };
+        assert_eq!(outcome, Err(DeliveryFault::passing(CallError::TimedOut)));
+        assert_eq!(server.mails(), Vec::<String>::new());
     }
 }

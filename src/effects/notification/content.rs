@@ -1,12 +1,12 @@
 //! Makes of a summary what is said: sections by their importance, each fact once. Pure.
 
-use engine::model::Health;
-use engine::{AlertLine, Line, Occasion, Summary};
-
 use super::entries::{MAX_TEXT_CHARS, Writer, entry};
 use super::groups::{Group, Turn, groups};
+use super::parts::{Content, Entry, Presentation, Section};
 use super::words::{self, Clock, clip, sentence};
-use super::{Content, Entry, Presentation, Section, lead, state, title};
+use super::{lead, state, title};
+use engine::model::Health;
+use engine::{AlertLine, Line, Occasion, Summary};
 
 /// How many groups of experiments a section has.
 pub const MAX_GROUPS: usize = 30;
@@ -31,6 +31,7 @@ pub fn content(summary: &Summary, presentation: &Presentation) -> Content {
     let writer = Writer {
         clock,
         presentation,
+        open: &summary.problems,
     };
     let foot = words::counts(&summary.counts)
         .into_iter()

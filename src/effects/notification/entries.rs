@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use engine::model::Health;
-use engine::{AlertLine, Line};
-
 use super::bookings::needed;
 use super::groups::{Group, groups};
 use super::names::names;
+use super::parts::{Entry, Presentation};
 use super::words::{self, Clock, clip, sentence};
-use super::{Entry, Presentation};
+use engine::model::Health;
+use engine::{AlertLine, Line, matches};
 
 /// The longest sentence that comes from elsewhere, in characters.
 pub(super) const MAX_TEXT_CHARS: usize = 600;
@@ -34,6 +33,8 @@ const SEEN_BEFORE: Duration = Duration::from_secs(60);
 pub(super) struct Writer<'a> {
     pub(super) clock: Clock<'a>,
     pub(super) presentation: &'a Presentation,
+    /// All that is bad now.
+    pub(super) open: &'a [Line],
 }
 
 impl Writer<'_> {
@@ -188,24 +189,76 @@ impl Writer<'_> {
         (before >= SEEN_BEFORE).then(|| format!("last reported {}", self.clock.at(seen)))
     }
 
-    /// The page of a single experiment, and the form to acknowledge it.
+    /// The page of an experiment, or the list with those of a group, and the form to acknowledge all of them.
     fn links(&self, group: &Group<'_>) -> Vec<(&'static str, String)> {
-        let (Some(page), [line]) = (&self.presentation.page, group.lines.as_slice()) else {
+        let (Some(page), Some(first)) = (&self.presentation.page, group.lines.first()) else {
             return Vec::new();
         };
-        let form = format!("{page}/do/acknowledge?");
-        let form = url::form_urlencoded::Serializer::for_suffix(form.clone(), form.len())
-            .append_pair("name", line.stub.as_str())
-            .finish();
-        let is_open = line.acknowledged.is_none() && line.health.is_bad();
-        let form = Some(form).filter(|form| is_open && form.len() <= MAX_ADDRESS_BYTES);
-        let page = page_of(line.stub.as_str(), self.presentation);
-        let links = [("Page", page), ("Acknowledge", form)];
+        let stubs: Vec<&str> = group.lines.iter().map(|line| line.stub.as_str()).collect();
+        let is_open = first.acknowledged.is_none() && first.health.is_bad();
+        let pattern = || self.pattern(&stubs);
+        let form = is_open.then(pattern).flatten().map(|pattern| {
+            let form = format!("{page}/do/acknowledge");
+            address(&form, &[("name", &pattern)])
+        });
+        let links = if let [name] = stubs.as_slice() {
+            [
+                ("Page", page_of(name, self.presentation)),
+                ("Acknowledge", form),
+            ]
+        } else {
+            let list = format!("{page}/experiments");
+            let list = address(
+                &list,
+                &[("q", common(&stubs)), ("state", first.health.as_str())],
+            );
+            [("List", Some(list)), ("Acknowledge all", form)]
+        };
+        let short = |to: &String| to.len() <= MAX_ADDRESS_BYTES;
         links
             .into_iter()
-            .filter_map(|(what, to)| Some((what, to?)))
+            .filter_map(|(what, to)| Some((what, to.filter(short)?)))
             .collect()
     }
+
+    /// The pattern that takes in these experiments, and none of the others that could be acknowledged now; `None` where there is none.
+    fn pattern(&self, stubs: &[&str]) -> Option<String> {
+        if let [name] = stubs {
+            return Some((*name).to_owned());
+        }
+        let stem = Some(common(stubs)).filter(|stem| !stem.is_empty())?;
+        let length = stubs.first()?.chars().count() - stem.chars().count();
+        let patterns = [format!("{stem}{}", "?".repeat(length)), format!("{stem}*")];
+        let is_fit = |pattern: &String| {
+            let takes = |name: &str| matches(pattern, name);
+            let mut others = self
+                .open
+                .iter()
+                .filter(|line| line.acknowledged.is_none() && !stubs.contains(&line.stub.as_str()));
+            stubs.iter().all(|name| takes(name)) && !others.any(|line| takes(line.stub.as_str()))
+        };
+        patterns.into_iter().find(is_fit)
+    }
+}
+
+/// What all of these names begin with.
+fn common<'a>(names: &[&'a str]) -> &'a str {
+    let (Some(least), Some(greatest)) = (names.iter().min(), names.iter().max()) else {
+        return "";
+    };
+    let same = least.char_indices().zip(greatest.chars());
+    let mut same = same.skip_while(|((_, a), b)| a == b);
+    let end = same.next().map_or(least.len(), |((at, _), _)| at);
+    least.get(..end).unwrap_or_default()
+}
+
+/// An address with a query.
+fn address(path: &str, query: &[(&str, &str)]) -> String {
+    let start = format!("{path}?");
+    let length = start.len();
+    url::form_urlencoded::Serializer::for_suffix(start, length)
+        .extend_pairs(query.iter().filter(|(_, value)| !value.is_empty()))
+        .finish()
 }
 
 /// A group with this said of it.
@@ -239,6 +292,7 @@ pub fn one_line(line: &Line, presentation: &Presentation, now: Timestamp) -> (St
     let writer = Writer {
         clock,
         presentation,
+        open: &[],
     };
     let mut said = groups([line], true)
         .into_iter()
@@ -275,7 +329,48 @@ fn acknowledged(group: &Group<'_>) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use engine::Acknowledged;
+
+    use super::super::content::tests::line;
     use super::*;
+
+    #[test]
+    fn a_group_is_acknowledged_by_a_pattern_that_takes_in_no_other() {
+        let of = |name: &str| line(name, Health::Down);
+        let known = |name: &str| Line {
+            acknowledged: Some(Acknowledged {
+                who: "ADA".to_owned(),
+                text: "ordered".to_owned(),
+            }),
+            ..of(name)
+        };
+        let (none, spin, pend) = (vec![], vec![of("spin00")], vec![of("pend100")]);
+        let (inside, acknowledged) = (vec![of("pend05")], vec![known("pend05")]);
+        for (names, others, pattern) in [
+            (&["pend03"][..], &none, Some("pend03")),
+            (&["pend00", "pend09"], &none, Some("pend0?")),
+            (&["pend00", "pend43"], &spin, Some("pend??")),
+            (&["pend00", "pend43"], &pend, Some("pend??")),
+            (&["pend99", "pend100"], &none, Some("pend*")),
+            (&["pend00", "pend09"], &inside, None),
+            (&["pend00", "pend09"], &acknowledged, Some("pend0?")),
+            (&["pend00", "spin00"], &none, None),
+            (&["\u{e9}a", "\u{e8}a"], &none, None),
+            (&["\u{e9}a", "\u{e9}"], &none, Some("\u{e9}*")),
+        ] {
+            let own = names.iter().map(|name| of(name));
+            let open: Vec<Line> = own.chain(others.iter().cloned()).collect();
+            let writer = Writer {
+                clock: Clock {
+                    now: Timestamp::UNIX_EPOCH,
+                    zone: &jiff::tz::TimeZone::UTC,
+                },
+                presentation: &Presentation::default(),
+                open: &open,
+            };
+            assert_eq!(writer.pattern(names).as_deref(), pattern, "{names:?}");
+        }
+    }
 
     #[test]
     fn a_name_is_one_segment_of_an_address() {

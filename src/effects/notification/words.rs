@@ -48,7 +48,7 @@ pub(super) fn spell(length: Duration) -> String {
 }
 
 /// How often an experiment came and went, and what follows.
-pub(super) fn steadiness(steadiness: Steadiness) -> String {
+pub(in crate::effects) fn steadiness(steadiness: Steadiness) -> String {
     let hold = spell(Steadiness::HOLDS_AFTER);
     match steadiness {
         Steadiness::Unsteady(times) => format!(

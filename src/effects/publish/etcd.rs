@@ -2,18 +2,12 @@
 
 use etcd_client::{Client, GetOptions, LeaseKeepAliveStream, LeaseKeeper, PutOptions, Txn, TxnOp};
 
-use super::{Batch, WRITE_WITHIN};
-use crate::clients::etcd::{Fault, connect, within};
+use super::batch::{Batch, WRITE_WITHIN};
+use crate::clients::etcd::{Fault, connect, packed, within};
 use crate::config::{EtcdSettings, PublicationSettings};
 
 /// The lease lasts for this many heartbeats.
 const HEARTBEATS: u32 = 3;
-
-/// etcd takes at most 128 operations in a transaction, unless set otherwise.
-const MAX_OPERATIONS: usize = 100;
-
-/// A transaction is closed when its values have this many bytes: etcd takes 1.5 MiB at most.
-const MAX_BYTES: usize = 512 << 10;
 
 /// The most keys that are looked through for those that stand for nothing any more.
 const MAX_KEYS: i64 = 20_000;
@@ -143,38 +137,29 @@ impl Session {
 fn transactions(prefix: &str, batch: Batch, lease: i64) -> Vec<Vec<TxnOp>> {
     let at = |key: &str| format!("{prefix}/{key}");
     let puts = batch.puts.into_iter().map(|(key, value)| {
-        let (size, options) = (value.len(), PutOptions::new().with_lease(lease));
-        (TxnOp::put(at(&key), value, Some(options)), size)
+        let (size, options) = (key.len() + value.len(), PutOptions::new().with_lease(lease));
+        (
+            TxnOp::put(at(&key), value, Some(options)),
+            prefix.len() + size,
+        )
     });
     let deletes = batch
         .deletes
         .iter()
-        .map(|key| (TxnOp::delete(at(key), None), 0));
-    let (mut all, mut open, mut bytes) = (Vec::new(), Vec::new(), 0);
-    for (operation, size) in puts.chain(deletes) {
-        let is_full = open.len() >= MAX_OPERATIONS || bytes + size > MAX_BYTES;
-        if is_full && !open.is_empty() {
-            all.push(std::mem::take(&mut open));
-            bytes = 0;
-        }
-        bytes += size;
-        open.push(operation);
-    }
-    if !open.is_empty() {
-        all.push(open);
-    }
-    all
+        .map(|key| (TxnOp::delete(at(key), None), prefix.len() + key.len()));
+    packed(puts.chain(deletes))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clients::etcd::MAX_BYTES;
 
     #[test]
     fn a_batch_becomes_transactions_that_etcd_takes() {
         let value = |size: usize| vec![b'x'; size];
         let many = (0..250).map(|n| (format!("k{n}"), value(10)));
-        let large = (0..3).map(|n| (format!("l{n}"), value(MAX_BYTES / 2)));
+        let large = (0..3).map(|n| (format!("l{n}"), value(MAX_BYTES / 2 - 100)));
         for (puts, sizes) in [
             (many.collect(), vec![100, 100, 50]),
             (large.collect(), vec![2, 1]),

@@ -4,15 +4,14 @@
 //! A thread of its own writes, so that a disk that hangs holds up no other part, and not the end of the process either.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::{fs, io};
 
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-use super::{Batch, WRITE_WITHIN};
+use super::batch::{Batch, WRITE_WITHIN};
 use engine::model::format_duration;
 
 /// What the name of a file that is being written ends with: no escaped name does.

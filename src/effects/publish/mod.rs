@@ -3,6 +3,7 @@
 //! One task makes the values and hands them on. While a store takes its time nothing waits for it but this task, and nothing queues up:
 //! the next values are made when it has answered, so that only the newest are written.
 
+mod batch;
 #[cfg(feature = "etcd")]
 mod etcd;
 mod files;
@@ -12,13 +13,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use batch::Batch;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 
+use super::{Window, while_open};
 use crate::config::{PublicationSettings, PublishTo};
 use engine::Snapshot;
-
 pub use key::{AGENT, key_of};
 
 /// Changes within this time are written together.
@@ -26,9 +28,6 @@ const GATHER: Duration = Duration::from_millis(250);
 
 /// The pause before a store is tried again that did not take everything; each further one is twice as long, up to the heartbeat's.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-
-/// The longest that one write to a store may take.
-const WRITE_WITHIN: Duration = Duration::from_secs(3);
 
 /// The longest that taking everything back may take at the end of the process.
 const END_WITHIN: Duration = Duration::from_secs(1);
@@ -40,18 +39,21 @@ pub struct Entry {
     pub key: String,
     /// Changes when the value says something else than before.
     pub mark: u64,
-    /// The value.
-    pub value: Vec<u8>,
+    /// The value; `None`: it is not wanted.
+    pub value: Option<Vec<u8>>,
 }
+
+/// Whether a value is wanted, by its key and its mark.
+pub type IsWanted<'a> = &'a dyn Fn(&str, u64) -> bool;
 
 /// What the publisher asks of the rest, and tells it.
 pub struct Links {
-    /// The newest values.
-    pub values: Box<dyn Fn() -> Vec<Entry> + Send>,
+    /// The newest entries, all of them, with the values that are wanted.
+    pub entries: Box<dyn Fn(IsWanted<'_>) -> Vec<Entry> + Send>,
     /// Whether this replica publishes.
     pub leads: Box<dyn Fn() -> bool + Send>,
-    /// Whether another replica goes on when this one ends.
-    pub has_others: bool,
+    /// For how long this replica may publish, where another one goes on then; `None`: it is the only one.
+    pub window: Option<Window>,
     /// Is told after each write how it went: why not, where it went wrong.
     pub report: Box<dyn Fn(Result<(), String>) + Send>,
     /// Show that there may be something new.
@@ -77,17 +79,6 @@ impl Changes {
             std::future::pending::<()>().await;
         }
     }
-}
-
-/// What a store is to take.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Batch {
-    /// What is written, by key.
-    puts: BTreeMap<String, Vec<u8>>,
-    /// What is removed.
-    deletes: Vec<String>,
-    /// Whether these are all values that there are: what else the store has below the prefix goes.
-    is_whole: bool,
 }
 
 enum Target {
@@ -170,7 +161,7 @@ pub async fn run(settings: PublicationSettings, links: Links, stop: Cancellation
             () = sleep_until(wake_at) => {}
         }
     }
-    target.end(publisher.links.has_others).await;
+    target.end(publisher.links.window.is_some()).await;
 }
 
 impl Publisher {
@@ -190,26 +181,37 @@ impl Publisher {
         self.retry_at.unwrap_or(self.heartbeat_at)
     }
 
+    /// Leaves it to the leader.
+    async fn follow(&mut self, target: &mut Target) {
+        self.written = None;
+        if std::mem::take(&mut self.has_published) {
+            target.end(true).await;
+        }
+        self.retry_at = Some(Instant::now() + FIRST_RETRY);
+    }
+
     /// Writes what is due.
     async fn turn(&mut self, target: &mut Target) {
         if !(self.links.leads)() {
-            self.written = None;
-            if std::mem::take(&mut self.has_published) {
-                target.end(true).await;
-            }
-            self.retry_at = Some(Instant::now() + FIRST_RETRY);
-            return;
+            return self.follow(target).await;
         }
-        let entries = (self.links.values)();
         let is_heartbeat = Instant::now() >= self.heartbeat_at;
+        let written = self.written.as_ref();
+        let is_wanted = |key: &str, mark| {
+            is_heartbeat || written.is_none_or(|written| written.get(key) != Some(&mark))
+        };
+        let entries = (self.links.entries)(&is_wanted);
         let marks = entries.iter().map(|entry| (entry.key.clone(), entry.mark));
         let marks: BTreeMap<String, u64> = marks.collect();
-        let Some(batch) = batch(entries, &marks, self.written.as_ref(), is_heartbeat) else {
+        let Some(batch) = batch(entries, &marks, written, is_heartbeat) else {
             self.retry_at = None;
             return;
         };
         self.has_published = true;
-        let outcome = target.write(batch).await;
+        let written = while_open(self.links.window.as_ref(), target.write(batch)).await;
+        let Some(outcome) = written else {
+            return self.follow(target).await;
+        };
         let now = Instant::now();
         if let Err(why) = &outcome {
             tracing::debug!(why, "the status is not published, it is tried again");
@@ -227,31 +229,60 @@ impl Publisher {
     }
 }
 
-/// What differs from what the store has; everything at a heartbeat and where that is not known. `None`: nothing.
+/// What is wanted, and what the store has that is gone; `None`: nothing. What a store has of which nothing is known goes too.
 fn batch(
     entries: Vec<Entry>,
     marks: &BTreeMap<String, u64>,
     written: Option<&BTreeMap<String, u64>>,
     is_heartbeat: bool,
 ) -> Option<Batch> {
-    let Some(written) = written else {
-        let puts = entries.into_iter().map(|entry| (entry.key, entry.value));
-        return Some(Batch {
-            puts: puts.collect(),
-            deletes: Vec::new(),
-            is_whole: true,
-        });
-    };
     let is_gone = |key: &&String| !marks.contains_key(*key);
-    let deletes: Vec<String> = written.keys().filter(is_gone).cloned().collect();
-    let puts: BTreeMap<String, Vec<u8>> = entries
+    let known = written.into_iter().flat_map(BTreeMap::keys);
+    let deletes: Vec<String> = known.filter(is_gone).cloned().collect();
+    let wanted = entries
         .into_iter()
-        .filter(|entry| is_heartbeat || written.get(&entry.key) != Some(&entry.mark))
-        .map(|entry| (entry.key, entry.value))
-        .collect();
-    (is_heartbeat || !puts.is_empty() || !deletes.is_empty()).then_some(Batch {
+        .filter_map(|entry| Some((entry.key, entry.value?)));
+    let puts: BTreeMap<String, Vec<u8>> = wanted.collect();
+    let is_whole = written.is_none();
+    (is_whole || is_heartbeat || !puts.is_empty() || !deletes.is_empty()).then_some(Batch {
         puts,
         deletes,
-        is_whole: false,
+        is_whole,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_what_is_wanted_and_what_is_gone() {
+        let entry = |key: &str, mark, value: Option<&str>| Entry {
+            key: key.to_owned(),
+            mark,
+            value: value.map(|value| value.as_bytes().to_vec()),
+        };
+        let marks = |of: &[(&str, u64)]| -> BTreeMap<String, u64> {
+            of.iter()
+                .map(|(key, mark)| ((*key).to_owned(), *mark))
+                .collect()
+        };
+        let now = marks(&[("a", 1), ("b", 2)]);
+        let made = |b, written: Option<&[(&str, u64)]>, is_heartbeat| {
+            let entries = vec![entry("a", 1, None), entry("b", 2, b)];
+            let written = written.map(marks);
+            let batch = batch(entries, &now, written.as_ref(), is_heartbeat)?;
+            let puts: Vec<String> = batch.puts.into_keys().collect();
+            Some((puts.join(" "), batch.deletes.join(" "), batch.is_whole))
+        };
+        let is = |puts: &str, deletes: &str, is_whole| {
+            Some((puts.to_owned(), deletes.to_owned(), is_whole))
+        };
+        let same: Option<&[(&str, u64)]> = Some(&[("a", 1), ("b", 2)]);
+        let older: Option<&[(&str, u64)]> = Some(&[("a", 1), ("b", 1), ("c", 3)]);
+        assert_eq!(made(None, same, false), None);
+        assert_eq!(made(None, same, true), is("", "", false));
+        assert_eq!(made(Some("x"), older, false), is("b", "c", false));
+        assert_eq!(made(Some("x"), None, false), is("b", "", true));
+    }
 }

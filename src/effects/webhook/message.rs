@@ -7,7 +7,10 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::effects::channels::Size;
-use engine::{Affected, AlertLine, Background, Counts, Issue, Line, MessageId, Summary};
+use engine::model::Health;
+use engine::{
+    Affected, AlertLine, Background, Counts, Issue, Line, MessageId, Steadiness, Summary,
+};
 
 /// The longest message, in bytes: what programs and proxies take without being told to.
 pub const MAX_BYTES: usize = 256 << 10;
@@ -80,6 +83,10 @@ struct Experiment<'a> {
     since: Timestamp,
     /// How long it was bad, where it is well again.
     lasted_seconds: Option<u64>,
+    /// The worst that it was while it was bad, where it is well again.
+    worst: Option<&'static str>,
+    /// Whether it comes and goes; null when it is steady.
+    unsteady: Option<Unsteady>,
     /// What can be done about it.
     advice: Option<&'a str>,
     /// When what it lacks was last reported.
@@ -87,6 +94,15 @@ struct Experiment<'a> {
     /// Who has acknowledged it as bad, and what is done; null when it is not acknowledged.
     acknowledged: Option<Acknowledged<'a>>,
     bookings: Bookings,
+}
+
+/// An experiment that comes and goes.
+#[derive(Debug, Serialize)]
+struct Unsteady {
+    /// How many times it was unusable within a day.
+    times: u32,
+    /// Whether that is over: it has stayed as it is for long enough.
+    ended: bool,
 }
 
 /// An acknowledgement.
@@ -112,6 +128,8 @@ struct Bookings {
 #[derive(Debug, Serialize)]
 struct Alert<'a> {
     text: &'a str,
+    /// The experiment that is not watched any more; null where it is about the whole laboratory.
+    experiment: Option<&'a str>,
     since: Timestamp,
     /// How long it lasted, where it has ended.
     lasted_seconds: Option<u64>,
@@ -214,6 +232,8 @@ fn experiment(line: &Line) -> Experiment<'_> {
             .collect(),
         since: line.since,
         lasted_seconds: line.lasted.map(|lasted| lasted.as_secs()),
+        worst: line.worst.map(Health::as_str),
+        unsteady: line.steadiness.map(unsteady),
         advice: line.advice.as_deref(),
         last_seen: line.last_seen,
         acknowledged: line.acknowledged.as_ref().map(|by| Acknowledged {
@@ -222,6 +242,14 @@ fn experiment(line: &Line) -> Experiment<'_> {
         }),
         bookings: bookings(&line.affected),
     }
+}
+
+fn unsteady(steadiness: Steadiness) -> Unsteady {
+    let (times, ended) = match steadiness {
+        Steadiness::Unsteady(times) => (times, false),
+        Steadiness::Steady(times) => (times, true),
+    };
+    Unsteady { times, ended }
 }
 
 fn bookings(affected: &Affected) -> Bookings {
@@ -242,6 +270,7 @@ fn bookings(affected: &Affected) -> Bookings {
 fn concern(alert: &AlertLine) -> Alert<'_> {
     Alert {
         text: &alert.text,
+        experiment: alert.experiment.as_ref().map(|(stub, _)| stub.as_str()),
         since: alert.since,
         lasted_seconds: alert.ended.map(|lasted| lasted.as_secs()),
         new: alert.new,

@@ -22,7 +22,7 @@ use crate::clients::Http;
 use crate::config::{HttpTarget, RouteTarget, TellingSettings};
 use crate::effects::channels::Size;
 use crate::effects::notification::Presentation;
-use crate::effects::{STOP_GRACE, channels};
+use crate::effects::{STOP_GRACE, Window, channels, deliver_while_open};
 use crate::failpoints::{self, Point};
 use engine::model::{CallError, RouteName};
 use engine::{Delivered, DeliveryFault, HttpChannel, Input, Notification, Outlook, Summary};
@@ -183,11 +183,12 @@ fn unfit(why: &str) -> DeliveryFault {
 
 /// Posts what comes to the webhook of its route, until `stop` or until no more can come. Each ends in one `Input::Delivered`. `webhooks`
 /// gives those that there are when the next one is posted.
-/// What is under way at the stop is finished, or given up after [`STOP_GRACE`].
+/// What is under way at the stop is finished, or given up after [`STOP_GRACE`], and at once where the `window` is closed.
 pub async fn run(
     webhooks: impl Fn() -> Vec<Webhook> + Send,
     mut queue: mpsc::Receiver<Notification>,
     inputs: mpsc::Sender<Input>,
+    window: Option<Window>,
     stop: CancellationToken,
 ) {
     let mut tasks = JoinSet::new();
@@ -196,7 +197,7 @@ pub async fn run(
             () = stop.cancelled() => break,
             Some(_) = tasks.join_next() => {}
             next = queue.recv(), if tasks.len() < AT_ONCE => match next {
-                Some(next) => drop(tasks.spawn(deliver(webhooks(), next, inputs.clone()))),
+                Some(next) => drop(tasks.spawn(deliver(webhooks(), next, inputs.clone(), window.clone()))),
                 None => break,
             },
         }
@@ -211,7 +212,12 @@ pub async fn run(
     }
 }
 
-async fn deliver(webhooks: Vec<Webhook>, next: Notification, inputs: mpsc::Sender<Input>) {
+async fn deliver(
+    webhooks: Vec<Webhook>,
+    next: Notification,
+    inputs: mpsc::Sender<Input>,
+    window: Option<Window>,
+) {
     let summary = &next.summary;
     // Where it is not taken, labwatch is about to stop.
     let _ = inputs.send(Input::DeliveryBegun(summary.id)).await;
@@ -219,7 +225,10 @@ async fn deliver(webhooks: Vec<Webhook>, next: Notification, inputs: mpsc::Sende
         .iter()
         .find(|webhook| webhook.route == summary.route)
     {
-        Some(webhook) => webhook.send(summary).await.map(|()| Delivered::to_all()),
+        Some(webhook) => {
+            let sending = async { webhook.send(summary).await.map(|()| Delivered::to_all()) };
+            deliver_while_open(window.as_ref(), summary.id, sending).await
+        }
         None => Err(unfit(&format!(
             "the route {} has no webhook",
             summary.route
@@ -537,7 +546,13 @@ mod tests {
         let (sender, mut inputs) = mpsc::channel(4);
         let (mut tasks, stop) = (JoinSet::new(), CancellationToken::new());
         let webhooks = vec![program.webhook("410")];
-        tasks.spawn(run(move || webhooks.clone(), queue, sender, stop.clone()));
+        tasks.spawn(run(
+            move || webhooks.clone(),
+            queue,
+            sender,
+            None,
+            stop.clone(),
+        ));
         summaries
             .send(Notification::to_all(summary()))
             .await

@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::Query;
 use super::actuator_form::{
     Added, App, Details, Endpoints, Git, Health, Indicator, Info, Lab, Listed, Logger, Overview,
     PastRow, ServiceInfo,
 };
+use super::answer::{Answer, Reader, Refused};
 use super::listing::{self, Experiments, Tally};
-use super::{Answer, Query, Reader, Refused};
 use crate::health::category_index::CategoryIndex;
 use crate::health::experiment;
 use crate::health::logger::{COMPONENTS, Levels};

@@ -1,9 +1,10 @@
 //! `/__agghealth`: the elementary checks of which experiments, components and outside services consist, in one flat list.
 
+use super::Query;
+use super::answer::{Answer, Refused};
 use super::ft::{SCHEMA, impact, instant, panic_guide, summary};
 use super::ft_form::{Aggregate, Elementary};
 use super::judged::Judged;
-use super::{Answer, Query, Refused};
 use crate::health::category_index::CategoryIndex;
 use crate::health::category_member::{CategoryMember, What, last_update};
 use crate::health::snapshot::Picture;

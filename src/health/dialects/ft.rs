@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 
+use super::Query;
+use super::answer::{Answer, Reader, Refused, code};
 use super::ft_form::{Check, Document};
 use super::judged::Judged;
-use super::{Answer, Query, Reader, Refused};
 use crate::health::category_index::CategoryIndex;
 use crate::health::category_member::{CategoryMember, What, is_away, last_update};
 use crate::health::experiment;
@@ -46,7 +47,7 @@ pub fn health_json(picture: &Picture, query: &Query, reader: Reader) -> Result<A
 pub fn gtg(picture: &Picture, query: &Query) -> Answer {
     let category_index = CategoryIndex::of(picture);
     match Judged::of(picture, &category_index, query) {
-        Ok(judged) => Answer::empty(super::code(judged.is_good())),
+        Ok(judged) => Answer::empty(code(judged.is_good())),
         Err(_) => Answer::empty(400),
     }
 }

@@ -2,10 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::{Query, Reader, Refused};
-use crate::health::category::{DEFAULT, Verdict};
+use super::Query;
+use super::answer::{Reader, Refused};
+use crate::health::category::Verdict;
 use crate::health::category_index::CategoryIndex;
 use crate::health::category_member::CategoryMember;
+use crate::health::category_rules::DEFAULT;
 use crate::health::snapshot::Picture;
 use engine::{CategoryCause, CategoryRule};
 

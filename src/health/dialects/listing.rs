@@ -6,7 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{LISTED, Query};
+use super::Query;
+use super::answer::LISTED;
 use crate::health::experiment;
 use crate::health::snapshot::Picture;
 use engine::model::{SourceName, StreamHealth};

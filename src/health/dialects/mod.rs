@@ -5,6 +5,7 @@ mod accept;
 mod actuator;
 mod actuator_form;
 mod agg_health;
+mod answer;
 mod ft;
 mod ft_form;
 mod judged;
@@ -16,16 +17,13 @@ mod published;
 mod query;
 mod status;
 
-use std::fmt;
-
-use serde::Serialize;
-
 pub use accept::wants_json;
 pub use actuator::{
     Contributor, ENDPOINTS, Endpoint, KINDS, LOGGER, actuator, health, health_of, info, logger,
     of_endpoint,
 };
 pub use agg_health::agg_health;
+pub use answer::{Answer, JSON, LISTED, Reader, Refused};
 pub use ft::{gtg, health_json};
 pub use metrics::{Numbers, numbers};
 pub use page::health_page;
@@ -40,91 +38,4 @@ pub(crate) mod forms {
     pub(crate) use super::ft_form::{Aggregate, Document};
     pub(crate) use super::probes::Status;
     pub(crate) use super::status::{CheckStatus, Whole};
-}
-
-/// What JSON answers are marked as.
-pub const JSON: &str = "application/json";
-
-/// How many failing experiments an answer lists unless all are asked for.
-pub const LISTED: usize = 100;
-
-/// Who reads an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Reader {
-    /// A reader without a token: names of people are left out.
-    Public,
-    /// A reader who may see names of people.
-    Full,
-    /// A maintainer: the page also leads to the forms by which something is changed.
-    Maintainer,
-}
-
-impl Reader {
-    /// Whether names of people are shown.
-    #[must_use]
-    pub fn sees_names(self) -> bool {
-        self != Self::Public
-    }
-}
-
-/// An answer, in the parts that HTTP needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Answer {
-    /// The status: 200 for ok, 503 for not ok.
-    pub status: u16,
-    /// What the body is; `None` when there is none.
-    pub content_type: Option<&'static str>,
-    /// The body.
-    pub body: Vec<u8>,
-    /// Further headers.
-    pub headers: Vec<(&'static str, &'static str)>,
-}
-
-/// Why there is no answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Refused {
-    /// There is nothing of this name: 404.
-    Unknown(String),
-    /// The question makes no sense: 400.
-    Senseless(String),
-    /// The answer cannot be written: 500.
-    Unwritable(String),
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(why) | Self::Senseless(why) => f.write_str(why),
-            Self::Unwritable(why) => write!(f, "a health view cannot be written: {why}"),
-        }
-    }
-}
-
-impl std::error::Error for Refused {}
-
-impl Answer {
-    fn json(is_ok: bool, body: &impl Serialize) -> Result<Self, Refused> {
-        let body =
-            serde_json::to_vec(body).map_err(|error| Refused::Unwritable(error.to_string()))?;
-        Ok(Self {
-            status: code(is_ok),
-            content_type: Some(JSON),
-            body,
-            headers: Vec::new(),
-        })
-    }
-
-    fn empty(status: u16) -> Self {
-        Self {
-            status,
-            content_type: None,
-            body: Vec::new(),
-            headers: Vec::new(),
-        }
-    }
-}
-
-/// 503 is what says "not ok" in every dialect.
-fn code(is_ok: bool) -> u16 {
-    if is_ok { 200 } else { 503 }
 }

@@ -2,9 +2,10 @@
 
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
+use super::Query;
+use super::answer::{Answer, Reader, Refused};
 use super::ft::{last_change, output, panic_guide};
 use super::judged::Judged;
-use super::{Answer, Query, Reader, Refused};
 use crate::health::category_index::CategoryIndex;
 use crate::health::category_member::{CategoryMember, What, last_update};
 use crate::health::snapshot::Picture;

@@ -7,8 +7,9 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::Query;
+use super::answer::{Answer, Refused};
 use super::listing::{self, Experiments, Stream};
-use super::{Answer, Query, Refused};
 use crate::health::snapshot::{Picture, worst};
 use crate::health::state::{Component, State, age};
 

@@ -2,7 +2,7 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::Refused;
+use super::answer::Refused;
 use super::probes::{self, PluginStatus, Status};
 use crate::health::experiment;
 use crate::health::snapshot::Picture;
@@ -19,56 +19,76 @@ pub enum Published<'a> {
     Experiment(&'a str),
 }
 
-/// Every value: what it is about, a mark that changes when it says something else than before (and not with the age of its evidence
-/// alone), and it in JSON.
+/// What is published of a thing: what it is about, a mark that changes when it says something else than before (and not with the age of
+/// its evidence alone), and it in JSON where that is wanted.
+pub type Value<'a> = (Published<'a>, u64, Option<Vec<u8>>);
+
+/// Everything that is published.
 ///
 /// # Errors
 /// [`Refused::Unwritable`].
-pub fn published(picture: &Picture) -> Result<Vec<(Published<'_>, u64, Vec<u8>)>, Refused> {
-    let mut values = vec![agent(picture)?];
+pub fn published(
+    picture: &Picture,
+    is_wanted: impl Fn(Published<'_>, u64) -> bool,
+) -> Result<Vec<Value<'_>>, Refused> {
+    let mut values = vec![agent(picture, &is_wanted)?];
     for component in &picture.components {
-        let form = probes::part(component, picture.at);
-        let mark = mark(&(component.state().as_str(), component.last_change));
-        values.push((Published::Plugin(&component.name), mark, json(&form)?));
+        let (state, about) = (component.state(), Published::Plugin(&component.name));
+        let mark = mark(&(state.as_str(), component.last_change));
+        let form = || json(&probes::part(component, picture.at));
+        let value = is_wanted(about, mark).then(form).transpose()?;
+        values.push((about, mark, value));
     }
     for view in picture.snapshot.experiments.iter() {
-        values.push(of_experiment(view, picture)?);
+        values.push(of_experiment(view, picture, &is_wanted)?);
     }
     Ok(values)
 }
 
-fn agent(picture: &Picture) -> Result<(Published<'_>, u64, Vec<u8>), Refused> {
+fn agent(
+    picture: &Picture,
+    is_wanted: impl Fn(Published<'_>, u64) -> bool,
+) -> Result<Value<'_>, Refused> {
     let (state, _) = picture.overall();
     let states: Vec<_> = picture
         .components
         .iter()
         .map(|one| (&*one.name, one.state().as_str(), one.last_change))
         .collect();
-    let form = Status::of(picture, state, |component| picture.is_fatal(component));
-    Ok((
-        Published::Agent,
-        mark(&(state.as_str(), states)),
-        json(&form)?,
-    ))
+    let mark = mark(&(state.as_str(), states));
+    let form = || {
+        json(&Status::of(picture, state, |component| {
+            picture.is_fatal(component)
+        }))
+    };
+    let value = is_wanted(Published::Agent, mark).then(form).transpose()?;
+    Ok((Published::Agent, mark, value))
 }
 
 fn of_experiment<'a>(
     view: &'a ExperimentView,
     picture: &'a Picture,
-) -> Result<(Published<'a>, u64, Vec<u8>), Refused> {
+    is_wanted: impl Fn(Published<'_>, u64) -> bool,
+) -> Result<Value<'a>, Refused> {
     let (snapshot, now) = (&*picture.snapshot, picture.at);
+    let about = Published::Experiment(view.stub.as_str());
     let state = experiment::state(view, snapshot, now);
-    let detail = experiment::detail(view, snapshot, now);
     let issues: Vec<String> = view.issues.iter().map(ToString::to_string).collect();
     let mark = mark(&(state.as_str(), view.since, issues));
-    let last_update = experiment::last_update(view, snapshot);
-    let detail = Some(&*detail).filter(|detail| !detail.is_empty());
-    let form = PluginStatus::of_experiment(state, view.since, last_update, now, detail);
-    Ok((
-        Published::Experiment(view.stub.as_str()),
-        mark,
-        json(&form)?,
-    ))
+    let form = || {
+        let detail = experiment::detail(view, snapshot, now);
+        let detail = Some(&*detail).filter(|detail| !detail.is_empty());
+        let last_update = experiment::last_update(view, snapshot);
+        json(&PluginStatus::of_experiment(
+            state,
+            view.since,
+            last_update,
+            now,
+            detail,
+        ))
+    };
+    let value = is_wanted(about, mark).then(form).transpose()?;
+    Ok((about, mark, value))
 }
 
 fn json(form: &impl serde::Serialize) -> Result<Vec<u8>, Refused> {

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{Answer, Refused};
+use super::answer::{Answer, Refused};
 use crate::health::experiment;
 use crate::health::snapshot::Picture;
 use crate::health::state::{Component, State, age};

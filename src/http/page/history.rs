@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::answer::Answer;
 use super::bars::Bar;
 use super::overview::{Rows, Sketches};
 use super::scale::{DAY, LONGER, Scale};
@@ -22,9 +23,6 @@ const LISTED: SignedDuration = SignedDuration::from_hours(30 * 24);
 
 /// How far ahead of the present the lists go, for a clock that was set back.
 const AHEAD: SignedDuration = SignedDuration::from_hours(1);
-
-/// What the store answered, or why it did not.
-pub(super) type Answer<T> = Result<T, ReadError>;
 
 /// The past of one experiment.
 pub(super) struct Past {

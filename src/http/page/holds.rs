@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
+use super::answer::Answer;
 use super::commands::{self, Kind};
 use super::components;
 use super::filter::MAX_ROWS;
-use super::history::Answer;
 use super::layout::Frame;
 use super::shapes::shape;
 use super::view::{self, Experiment};

@@ -10,8 +10,8 @@ use serde::Deserialize;
 
 use super::layout;
 use super::response::{framed, theme};
-use super::routes::WebState;
 use super::shapes::shape;
+use super::web_state::WebState;
 use super::words::{self, clip};
 use crate::http::auth::{Caller, Refusal, is_place};
 

@@ -4,6 +4,7 @@
 //! A page is built in three steps: a handler takes the newest snapshot and asks the store (`history`), views pick what is shown
 //! (`view`), and markup is made of it. Nothing is loaded from elsewhere, and nothing is said by colour alone.
 
+mod answer;
 mod assets;
 mod bars;
 mod canary;
@@ -18,6 +19,7 @@ mod holds;
 mod layout;
 mod listing;
 mod login;
+mod moment;
 mod outbox;
 mod overview;
 mod palette;
@@ -38,7 +40,9 @@ mod words;
 
 #[cfg(test)]
 mod tests;
+mod web_state;
 
 pub use error_pages::with_lost_page;
 pub use pools::PoolTitle;
-pub use routes::{WebState, routes};
+pub use routes::routes;
+pub use web_state::WebState;

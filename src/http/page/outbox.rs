@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use maud::{Markup, html};
 
+use super::answer::Answer;
 use super::components;
 use super::filter::MAX_ROWS;
-use super::history::Answer;
 use super::layout::Frame;
-use super::routes::WebState;
 use super::state::State;
+use super::web_state::WebState;
 use super::words::{self, clip};
 use crate::http::{TestMessages, TestOutcome, TestReport, TestedRoute};
 use crate::store::{OutboxState, Said};

@@ -1,68 +1,26 @@
 //! The addresses of the pages, and what each is made from.
 
-use std::convert::Infallible;
-use std::sync::Arc;
-
 use axum::extract::rejection::{PathRejection, QueryRejection};
-use axum::extract::{FromRequestParts, Path, Query, RawQuery, State};
+use axum::extract::{Path, Query, RawQuery, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, X_CONTENT_TYPE_OPTIONS};
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
-use maud::{Markup, html};
-use tokio::sync::watch;
+use maud::html;
 
-use super::commands::{self, Said};
+use super::commands;
 use super::filter::Filter;
-use super::layout::{self, Frame};
+use super::layout;
+use super::moment::Moment;
 use super::overview::{self, Rows};
-use super::response::{embeddable, framed, theme};
-use super::timeline::Span;
-use super::view::{self, Experiment};
+use super::timeline::{self, Span};
+use super::view::Experiment;
+use super::web_state::WebState;
 use super::{
     assets, categories, error_pages, experiment, history, holds, listing, login, outbox, pools,
-    reports, sources, timeline, wall,
+    reports, sources, wall,
 };
-use crate::cluster::View;
-use crate::http::auth::{Caller, Need, Scope};
-use crate::http::{Categories, OrderState, Reports, Routes};
-use crate::store::{Reader, Store, StoreHealth};
-use engine::Snapshot;
-
-/// What the pages are made from.
-#[derive(Clone)]
-pub struct WebState {
-    /// The newest snapshot. There is always one; before the first report it is empty.
-    pub snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// The store, where there is one.
-    pub store: Option<Store>,
-    /// The replicas, where there are several.
-    pub cluster: Option<watch::Receiver<Arc<View>>>,
-    /// Where changes are streamed from as server-sent events; `None` lets pages ask again every few seconds.
-    pub stream: Option<&'static str>,
-    /// Takes the commands of maintainers; without it the pages only show.
-    pub orders: Option<OrderState>,
-    /// How categories stand, and the way to open and close them.
-    pub categories: Option<Categories>,
-    /// Makes reports.
-    pub reports: Reports,
-    /// The path below which people reach the pages, without a slash at its end: a proxy may serve us below one of its own.
-    pub base: Arc<str>,
-    /// What the installation is called.
-    pub label: Arc<str>,
-    /// The zone of times that are typed into forms, as it is set at the moment. It has a name.
-    pub zone: Arc<dyn Fn() -> TimeZone + Send + Sync>,
-    /// What students read instead of a pool's name, where it has a title.
-    pub title: Arc<pools::PoolTitle>,
-}
-
-impl std::fmt::Debug for WebState {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("WebState")
-    }
-}
+use crate::http::Routes;
+use crate::http::auth::Need;
 
 /// All pages.
 #[must_use]
@@ -91,115 +49,6 @@ pub fn routes(state: &WebState) -> Routes {
         .merge(always)
         .merge(commands::routes(state))
         .with_state(state)
-}
-
-/// What one page is made from: a snapshot, and the state of the store, at one moment.
-pub(super) struct Moment {
-    pub(super) snapshot: Arc<Snapshot>,
-    pub(super) caller: Caller,
-    pub(super) now: Timestamp,
-    takes_orders: bool,
-    categories: Option<Categories>,
-    memory: Option<StoreHealth>,
-    cluster: Option<Arc<View>>,
-    reader: Option<Reader>,
-    problems: usize,
-    theme: Option<&'static str>,
-    stream: Option<&'static str>,
-    base: Arc<str>,
-    label: Arc<str>,
-}
-
-/// The moment of a request: a handler takes it as an argument.
-impl FromRequestParts<WebState> for Moment {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Infallible> {
-        let caller = Caller::from_request_parts(parts, state).await?;
-        Ok(Self::of(state, caller, &parts.headers))
-    }
-}
-
-impl Moment {
-    fn of(state: &WebState, caller: Caller, headers: &HeaderMap) -> Self {
-        let snapshot = Arc::clone(&state.snapshots.borrow());
-        Self {
-            problems: view::experiments(&snapshot)
-                .filter(Experiment::needs_attention)
-                .count(),
-            snapshot,
-            takes_orders: state.orders.is_some(),
-            categories: state.categories.clone(),
-            caller,
-            memory: state.store.as_ref().map(Store::health),
-            cluster: state.cluster.as_ref().map(|view| view.borrow().clone()),
-            reader: state.store.as_ref().map(Store::reader),
-            theme: theme(headers),
-            stream: state.stream,
-            base: Arc::clone(&state.base),
-            label: Arc::clone(&state.label),
-            now: Timestamp::now(),
-        }
-    }
-
-    /// A page that no other site may put into a frame.
-    pub(super) fn framed(&self, page: Markup) -> Response {
-        framed(&self.base, page)
-    }
-
-    /// A page below this place of the navigation, that no other site may put into a frame.
-    fn page(&self, place: &str, title: &str, content: &Markup) -> Response {
-        self.framed(layout::page(&self.frame(), place, title, content))
-    }
-
-    /// The same, and above it the result of the command that led here.
-    fn page_after(
-        &self,
-        query: Option<&str>,
-        place: &str,
-        title: &str,
-        content: &Markup,
-    ) -> Response {
-        let frame = self.frame();
-        let said = Said::of(query).filter(|_| frame.acts);
-        let noted = html! { @if let Some(said) = said { (said.note(&frame)) } (content) };
-        self.page(place, title, &noted)
-    }
-
-    /// What a question to the history comes to; `None` where none is kept.
-    async fn kept<'a, T, F: Future<Output = T>>(
-        &'a self,
-        ask: impl FnOnce(&'a Reader) -> F,
-    ) -> Option<T> {
-        match &self.reader {
-            Some(reader) => Some(ask(reader).await),
-            None => None,
-        }
-    }
-
-    /// A page that any site may put into a frame.
-    fn embeddable(&self, page: Markup) -> Response {
-        embeddable(&self.base, page)
-    }
-
-    pub(super) fn frame(&self) -> Frame<'_> {
-        Frame {
-            snapshot: &self.snapshot,
-            label: &self.label,
-            memory: self.memory.as_ref(),
-            cluster: self.cluster.as_deref(),
-            theme: self.theme,
-            stream: self.stream,
-            categories: self.categories.as_ref(),
-            caller: &self.caller,
-            private: self.caller.may_see_private(),
-            visibility: self.caller.visibility(),
-            takes_orders: self.takes_orders,
-            acts: self.takes_orders && self.caller.may(Scope::Admin),
-            problems: self.problems,
-            now: self.now,
-        }
-    }
 }
 
 async fn overview(moment: Moment, query: Result<Query<Filter>, QueryRejection>) -> Response {

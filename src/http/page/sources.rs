@@ -5,15 +5,14 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
+use super::answer::Answer;
 use super::canary::chart;
 use super::commands::Kind;
-use super::components;
 use super::filter::MAX_ROWS;
-use super::history::Answer;
 use super::layout::Frame;
 use super::overview::source_shape;
-use super::replicas;
 use super::words::{self, clip, spell};
+use super::{components, replicas};
 use crate::store::{Gap, GapCause, SourceRow, StoreState};
 use engine::model::{SourceHealth, SourceName, Visibility};
 use engine::{CanaryView, Forwarding, Link, SamplingView, SourceView};

@@ -17,8 +17,9 @@ use tower::ServiceExt;
 
 use super::assets;
 use super::error_pages::with_lost_page;
-use super::routes::{WebState, routes};
+use super::routes::routes;
 use super::state::State;
+use super::web_state::WebState;
 use crate::http::auth::{AccessToken, Caller, Scope, Session};
 use crate::http::{
     Give, OrderState, Reports, TestMessages, TestOutcome, TestedRecipient, TestedRoute,

@@ -5,12 +5,11 @@ use std::cmp::Reverse;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
-use super::components;
-use super::history::Answer;
+use super::answer::Answer;
 use super::layout::Frame;
-use super::sources;
 use super::state::State;
 use super::words::{self, clip};
+use super::{components, sources};
 use crate::store::{Gap, Range, SourceRow, SwitchRow};
 use engine::model::Visibility;
 use engine::{Event, Issue, Snapshot};

@@ -5,9 +5,11 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::NEVER;
 use engine::model::format_duration;
 use engine::{Connection, LastConnection, Scopes, Traffic};
+
+/// What stands for a time that never was, as in the program that labwatch replaces: `0001-01-01T00:00:00Z`.
+pub(super) const NEVER: Timestamp = Timestamp::constant(-62_135_596_800, 0);
 
 /// What the program that labwatch replaces writes where a connection never sent anything.
 const NEVER_SENT: &str = "999h0m0s";

@@ -6,8 +6,7 @@ use jiff::Timestamp;
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
-use super::NEVER;
-use super::connection::ConnectionReport;
+use super::connection::{ConnectionReport, NEVER};
 use crate::http::lookup::Lookup;
 use engine::model::{Bookable, Health, JumpHealth, SourceName, StreamHealth};
 use engine::{Evidence, ExperimentView, Issue, Scopes, Snapshot, StreamView};

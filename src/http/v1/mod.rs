@@ -13,20 +13,17 @@ use axum::extract::{Path, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use jiff::Timestamp;
+use event::Event;
+use experiment::Experiment;
 use utoipa_axum::routes;
 
 use super::error::{self, ApiError};
+use super::json::{answer, json};
 use super::routes::Routes;
-use super::state::{Served, answer, json};
+use super::served::Served;
 use crate::http::auth::{Caller, Need};
-use event::Event;
-use experiment::Experiment;
 
 pub use document::{DOCUMENT_JSON, document};
-
-/// What stands for a time that never was, as in the program that labwatch replaces: `0001-01-01T00:00:00Z`.
-const NEVER: Timestamp = Timestamp::constant(-62_135_596_800, 0);
 
 /// All routes.
 pub(super) fn routes() -> Routes<Arc<Served>> {

@@ -13,7 +13,8 @@ use utoipa::ToSchema;
 
 use super::params::Params;
 use crate::http::error::{self, ApiError, Reason};
-use crate::http::state::{Served, answer};
+use crate::http::json::answer;
+use crate::http::served::Served;
 use engine::model::{Bookable, Health};
 use engine::{ExperimentView, PoolView, Severity, Snapshot};
 

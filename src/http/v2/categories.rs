@@ -19,8 +19,8 @@ use super::time::Timestamp;
 use crate::health::{CategoryOrder, CategoryStatus};
 use crate::http::auth::{Caller, Need, Noted, Scope, Viewer};
 use crate::http::error::{self, ApiError, Reason};
+use crate::http::json::answer;
 use crate::http::routes::Routes;
-use crate::http::state::answer;
 use engine::Refusal;
 use engine::model::Visibility;
 

@@ -13,8 +13,8 @@ use crate::cluster::{Etcd, Peer, View};
 use crate::http::auth::{Caller, Need, Scope};
 use crate::http::cluster_state::ClusterState;
 use crate::http::error::{ApiError, Reason};
+use crate::http::json::answer;
 use crate::http::routes::Routes;
-use crate::http::state::answer;
 
 /// The cluster; `None`: this labwatch is the only one.
 pub(in crate::http) type MaybeCluster = Option<ClusterState>;

@@ -19,8 +19,8 @@ use super::words::ComponentState;
 use crate::health::{self, PastResult, Picture};
 use crate::http::auth::{Need, Viewer};
 use crate::http::error::{self, ApiError, Reason};
+use crate::http::json::answer;
 use crate::http::routes::Routes;
-use crate::http::state::answer;
 use crate::store::Range;
 
 /// The name of the list, and its path.

@@ -18,8 +18,9 @@ use super::time::Timestamp;
 use super::words::{Bookable, Fault, Health, PageHealth};
 use crate::http::auth::Viewer;
 use crate::http::error::{self, ApiError};
+use crate::http::json::answer;
 use crate::http::lookup;
-use crate::http::state::{Served, answer};
+use crate::http::served::Served;
 use engine::model::{SourceName, Visibility};
 use engine::{
     Connection, Evidence, ExperimentView, LastConnection, PageView, ResourceView, Scopes, Snapshot,

@@ -7,7 +7,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::json_cache::List;
-use super::lab::{Counts, Source};
+use super::lab_forms::{Counts, Source};
 use super::live::{Reset, ResetReason, json};
 use super::summary::Line;
 use super::words::{Link, SourceHealth};

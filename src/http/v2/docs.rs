@@ -8,11 +8,12 @@ use axum::response::Response;
 
 use super::DOCUMENT_V2_JSON;
 use crate::http::auth::Need;
+use crate::http::json::json;
 use crate::http::routes::Routes;
-use crate::http::state::{Served, json};
+use crate::http::served::Served;
 
 /// All routes.
-pub(super) fn routes() -> Routes<Arc<Served>> {
+pub(in crate::http) fn routes() -> Routes<Arc<Served>> {
     let routes =
         Routes::needing(Need::Always).add_page(Method::GET, "/api/v2/openapi.json", document);
     #[cfg(feature = "api-docs")]

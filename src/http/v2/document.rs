@@ -3,7 +3,7 @@
 use utoipa::OpenApi;
 
 use super::outcome::{Done, Made, Outcome, Would};
-use super::{availability, categories, components, reading, reports, suppressions};
+use super::{availability, categories, components, reports, routes, suppressions};
 use crate::http::document::{PROBLEM, put_together};
 use crate::http::error::Problem;
 use crate::http::{health, metrics};
@@ -55,9 +55,9 @@ struct Head;
 #[must_use]
 pub fn document_v2() -> utoipa::openapi::OpenApi {
     let parts = vec![
-        reading().into_document(),
-        super::access_routes().into_document(),
-        super::cluster_routes().into_document(),
+        routes::reading().into_document(),
+        routes::access_routes().into_document(),
+        routes::cluster_routes().into_document(),
         suppressions::reading().into_document(),
         suppressions::changing().into_document(),
         super::holds::changing().into_document(),

@@ -12,17 +12,17 @@ use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::DAY;
 use super::incidents::{Incident, incidents_of};
 use super::page::{Page, PageParams};
 use super::params::Params;
 use super::records::{self, Asked, RangeParams, Switch};
 use super::summary::{self, Issue};
-use super::time::Timestamp;
+use super::time::{DAY, Timestamp};
 use super::words::{Health, JumpHealth, StreamHealth};
 use crate::http::auth::Viewer;
 use crate::http::error::{self, ApiError, Reason};
-use crate::http::state::{Served, answer};
+use crate::http::json::answer;
+use crate::http::served::Served;
 use crate::store::{Bucket, MAX_BUCKETS, Range, RowPage, Subject};
 use engine::model::Stub;
 

@@ -22,8 +22,9 @@ use super::time::Timestamp;
 use crate::http::auth::{Caller, Need, Scope};
 use crate::http::commands::OrderState;
 use crate::http::error::{self, ApiError, Reason};
+use crate::http::json::answer;
 use crate::http::routes::Routes;
-use crate::http::state::{Served, answer};
+use crate::http::served::Served;
 use engine::model::ResourceName;
 use engine::{Affected, Command, HoldView, ManualOverride, Snapshot};
 

@@ -14,7 +14,7 @@ use super::time::Timestamp;
 use super::words::IncidentKind;
 use crate::http::auth::Viewer;
 use crate::http::error::ApiError;
-use crate::http::state::Served;
+use crate::http::served::Served;
 use crate::store::{self, Range, Subject};
 use engine::model::{SourceName, Stub, Visibility};
 
@@ -101,10 +101,7 @@ fn key(subject: &Subject) -> (&'static str, String) {
 fn subject(kind: &str, name: &str) -> Option<Subject> {
     match kind {
         "experiment" => Stub::try_new(name).ok().map(Subject::Experiment),
-        "source" => SourceName::ALL
-            .into_iter()
-            .find(|source| source.as_str() == name)
-            .map(Subject::Source),
+        "source" => SourceName::named(name).map(Subject::Source),
         _ => None,
     }
 }

@@ -6,7 +6,7 @@ use axum::body::Bytes;
 
 use super::summary::Line;
 use crate::http::error::ApiError;
-use crate::http::state::rendered;
+use crate::http::json::rendered;
 use engine::ExperimentView;
 
 /// All experiments of a picture.

@@ -14,7 +14,8 @@ use super::summary::Line;
 use super::words::{Bookable, Health};
 use crate::health::{CategoryIndex, HealthState};
 use crate::http::error::{ApiError, Reason};
-use crate::http::state::{Served, json, rendered};
+use crate::http::json::{json, rendered};
+use crate::http::served::Served;
 use engine::{ExperimentView, PoolView, Refusal, Snapshot};
 
 /// The name of the list.

@@ -15,8 +15,8 @@ use super::time::Timestamp;
 use crate::http::auth::{Caller, Need, Noted, Scope};
 use crate::http::commands::{OrderState, TestOutcome, TestedRecipient, TestedRoute};
 use crate::http::error::ApiError;
+use crate::http::json::answer;
 use crate::http::routes::Routes;
-use crate::http::state::answer;
 
 /// All routes.
 pub(super) fn routes() -> Routes<OrderState> {

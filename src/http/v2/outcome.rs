@@ -12,7 +12,7 @@ use crate::http::auth::{Caller, Noted};
 use crate::http::commands::OrderState;
 use crate::http::error::{ApiError, Reason};
 use crate::http::etag::Tag;
-use crate::http::state::{answer, rendered};
+use crate::http::json::{answer, rendered};
 use engine::{Command, Impact, Receipt};
 
 /// How a command is meant.

@@ -1,8 +1,7 @@
 //! Lists in pages: one form of a page, one opaque cursor, one limit for every list.
 
-use axum::http::HeaderValue;
-use axum::http::Uri;
 use axum::http::header::LINK;
+use axum::http::{HeaderValue, Uri};
 use axum::response::Response;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::params::Params;
 use crate::http::error::{ApiError, Reason};
-use crate::http::state::answer;
+use crate::http::json::answer;
 
 /// The most items of a page where nothing is said.
 const DEFAULT_LIMIT: usize = 100;

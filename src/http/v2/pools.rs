@@ -14,7 +14,8 @@ use super::params::Params;
 use super::time::Timestamp;
 use super::words::PoolSeverity;
 use crate::http::error::{self, ApiError, Reason};
-use crate::http::state::{Served, answer};
+use crate::http::json::answer;
+use crate::http::served::Served;
 use engine::model::Stub;
 use engine::{PoolView, Severity};
 

@@ -16,7 +16,7 @@ use super::time::Timestamp;
 use super::words::{GapCause, OutboxState, SourceHealth, SourceName, SwitchOutcome};
 use crate::http::auth::Viewer;
 use crate::http::error::ApiError;
-use crate::http::state::Served;
+use crate::http::served::Served;
 use crate::store::{self, Cursor, OutboxRow, Part, Range, RowPage, SourceRow, SwitchRow};
 use engine::model::{Stub, Visibility};
 

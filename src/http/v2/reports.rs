@@ -21,8 +21,8 @@ use crate::health::{self, Finding, HealthState, NotTaken, PassiveChecks};
 use crate::http::auth::{Caller, Need, Noted, RateLimit, Scope, Viewer};
 use crate::http::error::{self, ApiError, Reason};
 use crate::http::health_state::HealthRoutes;
+use crate::http::json::answer;
 use crate::http::routes::Routes;
-use crate::http::state::answer;
 use engine::model::Visibility;
 
 /// The name of the list, and its path.

@@ -10,12 +10,12 @@ use utoipa_axum::routes;
 
 use super::params::Params;
 use super::time::Timestamp;
+use crate::http::auth::authenticator::Authenticator;
+use crate::http::auth::login::never_kept;
 use crate::http::auth::{Caller, Need, Scope};
-use crate::http::authenticator::Authenticator;
 use crate::http::error::ApiError;
-use crate::http::login::never_kept;
+use crate::http::json::answer;
 use crate::http::routes::Routes;
-use crate::http::state::answer;
 
 /// All routes.
 pub(super) fn routes() -> Routes<Arc<Authenticator>> {

@@ -17,16 +17,16 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
 use utoipa::ToSchema;
 
 use super::diff::Gone;
-use super::lab::{Counts, Source};
+use super::lab_forms::{Counts, Source};
 use super::live::{Listener, Next, Reset, json};
 use super::params::Params;
 use super::summary::Line;
 use super::time::Timestamp;
-use crate::http::authenticator::Validity;
-use crate::http::client::Client;
+use crate::http::auth::authenticator::Validity;
+use crate::http::auth::client::Client;
 use crate::http::error::{ApiError, Reason};
 use crate::http::seat::Seat;
-use crate::http::state::Served;
+use crate::http::served::Served;
 
 /// How often a listener hears that the connection lives.
 pub const PING_EVERY: Duration = Duration::from_secs(15);

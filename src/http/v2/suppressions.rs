@@ -24,8 +24,8 @@ use super::words::{Health, SubjectKind};
 use crate::http::auth::{Caller, Need, Scope, Viewer};
 use crate::http::commands::OrderState;
 use crate::http::error::{ApiError, Reason};
+use crate::http::json::answer;
 use crate::http::routes::Routes;
-use crate::http::state::answer;
 use engine::model::Visibility;
 use engine::{Command, NoteView, Occurrence, Snapshot, Subject, SuppressionEntry, SuppressionId};
 

@@ -1,6 +1,11 @@
 //! Times of version 2: RFC 3339 in UTC with milliseconds, always three digits.
 
+use std::time::Duration;
+
 use serde::{Serialize, Serializer};
+
+/// A day of the clock.
+pub(super) const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// A moment as version 2 tells it. It has the name of the type that it wraps, because `utoipa` knows a time by that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

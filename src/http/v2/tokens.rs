@@ -16,12 +16,12 @@ use utoipa_axum::routes;
 use super::page::{Page, PageParams, Paging};
 use super::params::Params;
 use super::time::Timestamp;
+use crate::http::auth::authenticator::Authenticator;
+use crate::http::auth::login::never_kept;
 use crate::http::auth::{Caller, Need, Scope, is_id};
-use crate::http::authenticator::Authenticator;
 use crate::http::error::{self, ApiError, Reason};
-use crate::http::login::never_kept;
+use crate::http::json::answer;
 use crate::http::routes::Routes;
-use crate::http::state::answer;
 
 /// The name of the list, and its path.
 const LIST: &str = "/api/v2/tokens";

@@ -1,11 +1,10 @@
 //! Taking up other rules while everything that is known, told and under way goes on.
 
 use super::Engine;
-use super::categories::MAIL;
 use super::durable::DurableState;
 use super::memory::Memory;
 use crate::groups::booking_history::BookingHistory;
-use crate::model::{Moment, SourceName, Stub};
+use crate::model::{ComponentName, Moment, SourceName, Stub};
 use crate::notifications::Notifications;
 use crate::protocol::effect::{Effect, Step};
 use crate::protocol::event::Why;
@@ -127,8 +126,8 @@ impl Engine {
     /// What a name in the policy means: a component that is known, else an experiment.
     fn subject(&self, name: &str) -> Subject {
         let is_component = self.groups.components.contains_key(name)
-            || name == MAIL
-            || SourceName::ALL.iter().any(|source| source.as_str() == name);
+            || name == ComponentName::MAIL
+            || SourceName::named(name).is_some();
         let stub = name.strip_prefix("experiment:").unwrap_or(name);
         match Stub::try_new(stub) {
             Ok(stub) if !is_component => Subject::Experiment(stub),

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Engine;
 use crate::experiments::experiment::Experiment;
 use crate::groups::category::{Kind, Member};
-use crate::model::{Bookable, Health, Moment, SourceHealth, SourceName, Stub};
+use crate::model::{Bookable, ComponentName, Health, Moment, SourceHealth, SourceName, Stub};
 use crate::protocol::category::{CategoryState, ComponentHealth, Fitness};
 use crate::protocol::effect::Step;
 use crate::protocol::link::Link;
@@ -13,9 +13,6 @@ use crate::protocol::record::Record;
 use crate::protocol::role::Role;
 use crate::sources::source::Source;
 use crate::suppressions::SuppressionLookup;
-
-/// The name of the routes as one component.
-pub(super) const MAIL: &str = "mail";
 
 impl Engine {
     /// Takes in how a component is.
@@ -130,10 +127,10 @@ impl Engine {
             let probed = self
                 .groups
                 .components
-                .get(MAIL)
+                .get(ComponentName::MAIL)
                 .map(|probed| probed.health.fitness);
             let probed = probed.filter(|fitness| *fitness == Fitness::Fails);
-            own.insert(MAIL, probed.unwrap_or(used));
+            own.insert(ComponentName::MAIL, probed.unwrap_or(used));
         }
         own
     }

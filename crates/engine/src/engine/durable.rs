@@ -10,9 +10,10 @@ use crate::model::{ResourceName, RouteName, SourceHealth, Stub};
 use crate::protocol::audience::Lane;
 use crate::protocol::effect::Step;
 use crate::protocol::event::Event;
+use crate::protocol::notified::Notified;
 use crate::protocol::record::Record;
 use crate::protocol::state::{
-    Counter, ExperimentState, Notified, State, StateChange, StateKey, StateValue, Subject,
+    Counter, ExperimentState, State, StateChange, StateKey, StateValue, Subject,
 };
 use crate::suppressions::{SuppressionEntry, SuppressionId};
 
@@ -151,12 +152,12 @@ impl DurableState {
             }
             Notified::Closing(stub, closing) => {
                 let key = StateKey::Closing(route.clone(), stub.clone());
-                self.put(key, closing.map(StateValue::Closing));
+                self.put(key, closing.clone().map(StateValue::Closing));
                 return Vec::new();
             }
             Notified::ReminderState(state) => {
                 let key = StateKey::Reminder(route.clone());
-                self.set(key, StateValue::Reminder(*state));
+                self.set(key, StateValue::Reminder(state.clone()));
                 return Vec::new();
             }
         };

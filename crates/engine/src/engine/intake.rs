@@ -16,10 +16,10 @@ use crate::protocol::delivery_fault::DeliveryFault;
 use crate::protocol::effect::{Effect, Step};
 use crate::protocol::event::Why;
 use crate::protocol::input::{BookReading, SampleOutcome, SwitchOutcome};
+use crate::protocol::notified::Notified;
 use crate::protocol::record::{ManifestChange, Record};
 use crate::protocol::report::Report;
 use crate::protocol::role::Role;
-use crate::protocol::state::Notified;
 use crate::switching::resource::HoldChange;
 
 impl Engine {

@@ -9,9 +9,9 @@ use crate::model::{ResourceName, RouteName, SourceName, Stub};
 use crate::protocol::audience::Lane;
 use crate::protocol::category::CategoryState;
 use crate::protocol::command::ManualOverride;
+use crate::protocol::notified::Notified;
 use crate::protocol::state::{
-    Counter, ExperimentState, Notified, OutboxEntry, State, StateKey, StateValue, Subject,
-    UnconfirmedAlert,
+    Counter, ExperimentState, OutboxEntry, State, StateKey, StateValue, Subject, UnconfirmedAlert,
 };
 use crate::suppressions::{SuppressionEntry, SuppressionId};
 

@@ -5,10 +5,10 @@ use std::time::Duration;
 use super::Engine;
 use crate::model::{FaultClass, Moment, SourceHealth, SourceName, Visibility};
 use crate::notifications::{ActiveAlert, Due, NotificationContext, own};
+use crate::protocol::alert::Alert;
 use crate::protocol::category::Fitness;
 use crate::protocol::effect::{Effect, Step};
 use crate::protocol::record::Record;
-use crate::protocol::state::Alert;
 
 /// How long relay must have forwarded nothing before that is notified: shorter than this is a blink.
 const NOT_FORWARDING_TOLD_AFTER: Duration = Duration::from_secs(10);

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 
 use super::durable::DurableState;
 use crate::model::{RouteName, Stub};
+use crate::protocol::alert::Alert;
 use crate::protocol::audience::Notification;
 use crate::protocol::state::{
-    Alert, OutboxEntry, OutboxNews, StateKey, StateValue, Subject, UnconfirmedAlert,
+    OutboxEntry, OutboxNews, StateKey, StateValue, Subject, UnconfirmedAlert,
 };
 
 /// The longest message that is kept as it is, in lines: an entry of the state has to fit into a request to etcd (1.5 MiB). After a restart

@@ -62,9 +62,9 @@ pub(crate) struct Experiment {
     known_jump: JumpHealth,
     pub(crate) health: Health,
     pub(crate) since: Moment,
-    /// Since when it has been other than ok, across everything that was not evaluated.
+    /// Since when it is bad, across everything that was not evaluated.
     pub(crate) bad_since: Option<Moment>,
-    /// The worst that it is, or was the last time, while not ok.
+    /// The worst that it is, or was the last time that it was bad.
     pub(crate) worst: Option<Health>,
     /// When it was last found to be another than before.
     pub(crate) decided: Moment,

@@ -26,7 +26,6 @@ const FAILURES_OF_MOST: u32 = 3;
 /// A page, and what its latest checks showed.
 #[derive(Debug, Clone, Default)]
 struct Page {
-    resources: BTreeSet<ResourceName>,
     is_checked: bool,
     /// How many checks in a row have failed.
     failures: u32,
@@ -43,6 +42,8 @@ struct Page {
 #[derive(Debug, Clone)]
 pub(crate) struct Pages {
     all: BTreeMap<PageAddress, Page>,
+    /// The pages on which a resource is opened, as far as they can be checked.
+    by_resource: BTreeMap<ResourceName, BTreeSet<PageAddress>>,
     /// Resources of which a page cannot be checked.
     unchecked: BTreeSet<ResourceName>,
     /// Whether book has told its pages since the start.
@@ -64,6 +65,7 @@ impl Pages {
     pub(crate) fn new(now: Moment) -> Self {
         Self {
             all: BTreeMap::new(),
+            by_resource: BTreeMap::new(),
             unchecked: BTreeSet::new(),
             is_known: false,
             is_off: false,
@@ -79,20 +81,21 @@ impl Pages {
         remembered: impl Fn(&ResourceName, &PageAddress) -> Option<(PageFault, bool)>,
     ) {
         let mut before = std::mem::take(&mut self.all);
+        self.by_resource.clear();
         self.unchecked.clear();
         for PageUse { page, resources } in uses {
             let Some(page) = page else {
                 self.unchecked.extend(resources.iter().cloned());
                 continue;
             };
-            let known = self.all.entry(page.clone()).or_insert_with(|| {
-                let known = before.remove(page).unwrap_or_default();
-                Page {
-                    resources: BTreeSet::new(),
-                    ..known
-                }
-            });
-            known.resources.extend(resources.iter().cloned());
+            for resource in resources {
+                let its = self.by_resource.entry(resource.clone()).or_default();
+                its.insert(page.clone());
+            }
+            let known = self
+                .all
+                .entry(page.clone())
+                .or_insert_with(|| before.remove(page).unwrap_or_default());
             if !self.is_known {
                 // Where one of them had no page left, this page was of no use.
                 let failed = resources.iter().filter_map(|one| remembered(one, page));
@@ -114,9 +117,8 @@ impl Pages {
 
     /// Takes note of what a check came to.
     pub(crate) fn checked(&mut self, page: &PageAddress, outcome: &PageOutcome) {
-        let Some(round) = &mut self.round else { return };
-        if round.under_way.remove(page).is_some() {
-            round.outcomes.insert(page.clone(), outcome.clone());
+        if let Some(round) = &mut self.round {
+            round.checked(page, outcome);
         }
     }
 
@@ -142,7 +144,9 @@ impl Pages {
         self.round = None;
         self.next_round = now;
         if !std::mem::replace(&mut self.is_off, true) {
-            self.all.values_mut().for_each(Page::start_over);
+            self.all
+                .values_mut()
+                .for_each(|page| *page = Page::default());
         }
     }
 
@@ -158,23 +162,27 @@ impl Pages {
     /// Ends the round where it is done. Returns the pages that are other than before; with `is_cut_off` none is.
     pub(crate) fn end_round(&mut self, is_cut_off: bool, now: Moment) -> Option<Vec<Change>> {
         let round = self.round.take_if(|round| round.is_done(now))?;
-        let answering: BTreeSet<&str> = round
-            .outcomes
+        let outcomes = round.outcomes();
+        let answering: BTreeSet<&str> = outcomes
             .iter()
-            .filter(|(_, outcome)| is_by_the_page(outcome))
+            .filter(|(_, outcome)| outcome.as_ref().is_some_and(is_by_the_page))
             .map(|(page, _)| page.host())
             .collect();
         let mut changes = Vec::new();
-        for (address, outcome) in &round.outcomes {
+        for (address, outcome) in &outcomes {
             let Some(page) = self.all.get_mut(address).filter(|_| !is_cut_off) else {
                 continue;
             };
             let is_network_well = answering.iter().any(|host| *host != address.host());
             let was = page.view(address);
-            page.note(outcome, shown(outcome, is_network_well));
+            match outcome {
+                Some(outcome) => page.note(outcome, shown(outcome, is_network_well)),
+                None => page.end_row(),
+            }
             let view = page.view(address);
             if was != view {
-                let resources = page.resources.len();
+                let pages = self.by_resource.values();
+                let resources = pages.filter(|its| its.contains(address)).count();
                 changes.push(Change { view, resources });
             }
         }
@@ -241,10 +249,10 @@ impl Pages {
     }
 
     fn of(&self, resources: &[ResourceName]) -> impl Iterator<Item = (&PageAddress, &Page)> {
-        self.all.iter().filter(move |(_, page)| {
-            let mut its = resources.iter();
-            its.any(|resource| page.resources.contains(resource))
-        })
+        let its = resources.iter().filter_map(|one| self.by_resource.get(one));
+        let its: BTreeSet<&PageAddress> = its.flatten().collect();
+        its.into_iter()
+            .filter_map(|address| self.all.get_key_value(address))
     }
 
     /// Whether all pages of these resources are so; not where there is none, or one that cannot be checked.
@@ -265,13 +273,6 @@ impl Page {
         }
     }
 
-    fn start_over(&mut self) {
-        *self = Self {
-            resources: std::mem::take(&mut self.resources),
-            ..Self::default()
-        };
-    }
-
     fn note(&mut self, outcome: &PageOutcome, shown: Shown) {
         self.unchecked = match (shown, outcome) {
             (Shown::Nothing, PageOutcome::Failed(error)) => Some(error.clone()),
@@ -280,14 +281,22 @@ impl Page {
         };
         match shown {
             Shown::Works => {
-                self.start_over();
-                self.is_checked = true;
+                *self = Self {
+                    is_checked: true,
+                    ..Self::default()
+                };
             }
             Shown::Fails(fault) => self.fail(fault, true),
             Shown::MayFail(fault) => self.fail(fault, false),
-            // Two checks in a row: what lies between ends the row. What is known of a page that fails stays.
-            Shown::Nothing if self.fault.is_none() => (self.failures, self.certain) = (0, 0),
-            Shown::Nothing => self.certain = 0,
+            Shown::Nothing => self.end_row(),
+        }
+    }
+
+    /// A check showed nothing. Two checks in a row: what lies between ends the row. What is known of a page that fails stays.
+    fn end_row(&mut self) {
+        self.certain = 0;
+        if self.fault.is_none() {
+            self.failures = 0;
         }
     }
 

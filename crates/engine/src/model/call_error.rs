@@ -13,8 +13,11 @@ pub enum CallError {
     Refused(String),
     /// There is no way to the host: no route, no network, or this host's own firewall. Holds the system's words.
     NoRoute(String),
-    /// No TLS connection that can be trusted: another CA, an expired certificate, or no TLS at all. Holds the library's words.
+    /// No TLS connection that can be trusted: another CA, or no TLS at all. Holds the library's words.
     Tls(String),
+    /// The server's certificate has ended, has not begun, or is for another name: its fault, or that of our clock or of the address that is
+    /// set. Says which.
+    Certificate(String),
     /// No connection for another reason. Holds the system's words.
     Unreachable(String),
     /// Our own proxy cannot be reached, wants another password, or does not let us through. Holds its words, or the system's.
@@ -155,6 +158,7 @@ impl CallError {
             Self::Refused(_) => "refused",
             Self::NoRoute(_) => "no-route",
             Self::Tls(_) => "tls",
+            Self::Certificate(_) => "certificate",
             Self::Unreachable(_) => "unreachable",
             Self::Proxy(_) => "proxy",
             Self::TimedOut => "timeout",
@@ -187,9 +191,11 @@ impl CallError {
                 Step::Access => Undecided,
                 Step::Websocket => Ours,
             },
-            Self::TimedOut | Self::Dropped | Self::NoAnswer(_) | Self::SickByProxy { .. } => {
-                Undecided
-            }
+            Self::TimedOut
+            | Self::Dropped
+            | Self::NoAnswer(_)
+            | Self::Certificate(_)
+            | Self::SickByProxy { .. } => Undecided,
             Self::Sick { status, .. } => class_of_status(*status),
             Self::NameLookup(_)
             | Self::NoRoute(_)
@@ -231,6 +237,7 @@ impl CallError {
                 | Self::Refused(_)
                 | Self::NoRoute(_)
                 | Self::Tls(_)
+                | Self::Certificate(_)
                 | Self::Unreachable(_)
                 | Self::Proxy(_)
         )
@@ -272,6 +279,7 @@ impl CallError {
             | Self::Refused(said)
             | Self::NoRoute(said)
             | Self::Tls(said)
+            | Self::Certificate(said)
             | Self::Unreachable(said)
             | Self::Proxy(said)
             | Self::NoAnswer(said)
@@ -307,7 +315,7 @@ impl CallError {
                 f,
                 "there is no way to it from here{said}: check the network and the firewall of this host"
             ),
-            Self::Tls(_) => write!(f, "cannot connect by TLS{said}"),
+            Self::Tls(_) | Self::Certificate(_) => write!(f, "cannot connect by TLS{said}"),
             Self::Proxy(_) => write!(
                 f,
                 "our proxy does not let us through{said}: check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or name the host in NO_PROXY"
@@ -373,6 +381,7 @@ mod tests {
             CallError::Refused(said()),
             CallError::NoRoute(said()),
             CallError::Tls(said()),
+            CallError::Certificate(said()),
             CallError::Unreachable(said()),
             CallError::Proxy(said()),
             CallError::Credentials(said()),

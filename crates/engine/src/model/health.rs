@@ -61,6 +61,12 @@ pub enum SourceName {
 impl SourceName {
     /// All sources, in the order in which they are shown.
     pub const ALL: [Self; 3] = [Self::Relay, Self::Jump, Self::Book];
+
+    /// The source of this name.
+    #[must_use]
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|source| source.as_str() == name)
+    }
 }
 
 /// How a source is, evaluated by the age of what it last told.
@@ -123,6 +129,24 @@ impl Health {
             .then(|| known.map_or(self, |known| known.max(self)))
     }
 
+    /// Since when an experiment is bad, and the worst of that time or of the last one, once it is so. What is not evaluated changes nothing.
+    #[must_use]
+    pub fn after<T: Copy>(
+        self,
+        bad_since: Option<T>,
+        worst: Option<Self>,
+        now: T,
+    ) -> (Option<T>, Option<Self>) {
+        match self {
+            Self::Ok => (None, worst),
+            Self::Unknown => (bad_since, worst),
+            Self::Degraded | Self::Flapping | Self::Down => {
+                let worst = worst.filter(|_| bad_since.is_some());
+                (bad_since.or(Some(now)), self.worst_of(worst))
+            }
+        }
+    }
+
     /// Whether students cannot use it, so that it is withdrawn. What is not evaluated stays as it is.
     #[must_use]
     pub fn is_unusable(self) -> bool {
@@ -136,3 +160,34 @@ words!(StreamHealth { Unknown => "unknown", Active => "active", Silent => "silen
 words!(JumpHealth { Unknown => "unknown", Up => "up", Lost => "lost" });
 words!(SourceName { Relay => "relay", Jump => "jump", Book => "book" });
 words!(SourceHealth { Starting => "starting", Live => "live", Late => "late", Down => "down" });
+
+#[cfg(test)]
+mod tests {
+    use super::Health::{self, Degraded, Down, Flapping, Ok, Unknown};
+
+    #[test]
+    fn an_incident_lasts_from_the_first_bad_moment_and_knows_its_worst() {
+        // the healths, each a second after the other → since when it is bad, and the worst of this time or the last one
+        let rows: [(&[Health], _); 8] = [
+            (&[Ok], (None, None)),
+            (&[Unknown], (None, None)),
+            (&[Ok, Unknown, Down], (Some(2), Some(Down))),
+            (&[Degraded, Unknown, Degraded], (Some(0), Some(Degraded))),
+            (&[Degraded, Down, Degraded], (Some(0), Some(Down))),
+            (&[Down, Ok], (None, Some(Down))),
+            (&[Down, Ok, Unknown], (None, Some(Down))),
+            (
+                &[Flapping, Ok, Unknown, Degraded],
+                (Some(3), Some(Degraded)),
+            ),
+        ];
+        for (healths, expected) in rows {
+            let after = (0..)
+                .zip(healths)
+                .fold((None, None), |(since, worst), (now, health)| {
+                    health.after(since, worst, now)
+                });
+            assert_eq!(after, expected, "{healths:?}");
+        }
+    }
+}

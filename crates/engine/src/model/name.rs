@@ -115,6 +115,11 @@ name! {
     RouteName
 }
 
+impl ComponentName {
+    /// The routes and the mail server as one component.
+    pub const MAIL: &str = "mail";
+}
+
 impl RouteName {
     /// The route of `EMAIL_TO`, which hears of everything.
     #[must_use]

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use super::context::NotificationContext;
 use crate::model::Moment;
+use crate::protocol::alert::Alert;
 use crate::protocol::message_id::MessageId;
-use crate::protocol::state::{Alert, MailThread, Notified, NotifiedAlert, UnconfirmedAlert};
+use crate::protocol::notified::{Notified, NotifiedAlert};
+use crate::protocol::state::{MailThread, UnconfirmedAlert};
 use crate::protocol::summary::AlertLine;
 
 /// What people were last told about something that concerns the whole laboratory.
@@ -161,6 +163,7 @@ impl Alerts {
             since: since.wall(),
             ended: None,
             new: is_news && !self.notified.contains_key(&active_alert.alert),
+            experiment: None,
         });
         let known = self
             .notified
@@ -182,6 +185,7 @@ impl Alerts {
                     since: since.wall(),
                     ended: Some(ended.since(since)),
                     new: true,
+                    experiment: None,
                 }
             });
         open.chain(over).collect()

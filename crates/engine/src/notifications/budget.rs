@@ -38,6 +38,16 @@ impl Budget {
         most_an_hour(every).is_none_or(|most| sent.count() < most)
     }
 
+    /// Takes up when messages of the last hour were sent, oldest first.
+    pub(super) fn recall(&mut self, every: Duration, sent: impl Iterator<Item = Moment>) {
+        sent.for_each(|at| self.spend(every, at));
+    }
+
+    /// When messages of the last hour were sent, oldest first.
+    pub(super) fn sent(&self) -> impl Iterator<Item = Moment> {
+        self.last_hour.iter().copied()
+    }
+
     /// A message that was to be sent did not go out: it counts for nothing.
     pub(super) fn give_back(&mut self, every: Duration) {
         self.whole_at = self.whole_at.map(|at| at.before(every));

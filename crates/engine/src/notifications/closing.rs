@@ -1,13 +1,18 @@
 //! The last word about an experiment that is not watched any more although recipients were told that it is bad.
 
 use crate::model::{Moment, Stub};
-use crate::notifications::route_notifier::Heard;
-use crate::protocol::state::Closing;
+use crate::notifications::route_notifier::{Heard, RouteNotifier};
+use crate::protocol::notified::{self, Closing, Notified};
+
 use crate::protocol::summary::AlertLine;
 
 impl Closing {
     pub(super) fn of(heard: &Heard, now: Moment) -> Self {
         Self {
+            heard: Some(notified::Heard {
+                known: heard.known.clone(),
+                thread: heard.thread,
+            }),
             health: heard.known.health,
             since: heard.bad_since.unwrap_or(now).wall(),
             ended: now.wall(),
@@ -26,6 +31,32 @@ impl Closing {
             since: self.since,
             ended: Some(lasted.try_into().unwrap_or_default()),
             new: true,
+            experiment: Some((stub.clone(), self.health)),
         }
+    }
+}
+
+impl RouteNotifier {
+    /// An experiment is watched again before it was told that it is not: that is of no use any more, and what was told of it before holds.
+    /// Where a message may have told it all the same, it is told anew how the experiment is. Returns what is to be kept of that.
+    pub(super) fn reopen(&mut self, stub: &Stub, now: Moment) -> Vec<Notified> {
+        let Some(closing) = self.closing.remove(stub) else {
+            return Vec::new();
+        };
+        let mut kept = vec![Notified::Closing(stub.clone(), None)];
+        let may_be_told = {
+            let mut open = self.delivery.open();
+            open.any(|message| message.closings.contains(stub))
+        };
+        if may_be_told {
+            let since = now.back_at(closing.since);
+            self.unconfirmed.insert(stub.clone(), since);
+            self.worst.insert(stub.clone(), closing.health);
+        } else if let Some(heard) = closing.heard {
+            self.notified
+                .insert(stub.clone(), Heard::recall(&heard, now));
+            kept.push(Notified::Experiment(stub.clone(), Some(heard)));
+        }
+        kept
     }
 }

@@ -7,9 +7,10 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::{CallError, Health, Moment, Stub};
+use crate::protocol::alert::Alert;
 use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
 use crate::protocol::message_id::MessageId;
-use crate::protocol::state::{Alert, Known, OutboxEntry};
+use crate::protocol::state::{Known, OutboxEntry};
 use crate::protocol::summary::{Line, Occasion, Summary};
 
 /// The wait after the first failure; it doubles with each further one, up to [`RETRY_AT_MOST`].
@@ -30,6 +31,10 @@ const OUTCOME_WITHIN: Duration = Duration::from_secs(30 * 60);
 /// A delivery that has not begun after this long never will: what was to deliver it is gone.
 const BEGUN_WITHIN: Duration = Duration::from_secs(6 * 3600);
 
+/// A message whose outcome was lost with the process that sent it comes before anything newer for so long after it was put together: it may
+/// have arrived, and sent once more as it was it is the same one to its receiver. Later it is old news, and says less than another one would.
+const FINISHED_WITHIN: Duration = Duration::from_secs(15 * 60);
+
 /// What recipients will have been notified of about an experiment, with since when it is bad; `None`: that it is well.
 pub(super) type NotifiedState = (Stub, Option<(Known, Option<Moment>)>);
 
@@ -49,12 +54,18 @@ pub(super) struct InFlight {
     pub(super) digest: Option<Timestamp>,
     /// Which attempt it is, from 0 on.
     pub(super) attempt: u32,
+    /// Until when it is sent once more whatever is new: it is not known whether an earlier process has delivered it.
+    pub(super) finish_by: Option<Moment>,
 }
 
 impl InFlight {
     /// What is kept of a message that is not known to have arrived.
-    pub(super) fn recall(summary: Arc<Summary>, digest: Option<Timestamp>, now: Moment) -> Self {
+    fn recall(summary: Arc<Summary>, entry: &OutboxEntry, now: Moment) -> Self {
         let alerts = summary.alerts.iter().filter(|line| line.ended.is_none());
+        let closings = summary.alerts.iter();
+        let closings = closings.filter_map(|line| Some(line.experiment.as_ref()?.0.clone()));
+        let finish_by = now.back_at(entry.created) + FINISHED_WITHIN;
+        let was_under_way = entry.not_before.is_none() && summary.occasion == Occasion::News;
         Self {
             since: now,
             begun: None,
@@ -62,11 +73,17 @@ impl InFlight {
             alert_states: alerts
                 .filter_map(|line| Some((line.alert.clone()?, now.back_at(line.since))))
                 .collect(),
-            closings: Vec::new(),
-            digest,
+            closings: closings.collect(),
+            digest: entry.digest,
             attempt: 0,
+            finish_by: (was_under_way && now < finish_by).then_some(finish_by),
             summary,
         }
+    }
+
+    /// Whether it is sent once more before anything newer is told.
+    pub(super) fn comes_first(&self, now: Moment) -> bool {
+        self.finish_by.is_some_and(|by| now < by)
     }
 
     /// When its outcome is overdue.
@@ -175,9 +192,10 @@ impl Delivery {
         }
     }
 
-    /// Whether nothing is in flight.
-    pub(super) fn is_idle(&self) -> bool {
-        self.in_flight.is_none()
+    /// Whether nothing is in flight, nor comes first.
+    pub(super) fn is_idle(&self, now: Moment) -> bool {
+        let comes_first = |failed: &InFlight| failed.comes_first(now);
+        self.in_flight.is_none() && !self.failed().is_some_and(comes_first)
     }
 
     /// Whether nothing is in flight and nothing waits to be tried again.
@@ -209,7 +227,7 @@ impl Delivery {
         };
         let not_before = entry.not_before.map_or(now, |at| now.back_at(at));
         self.failed = Some(Failed {
-            attempt: InFlight::recall(Arc::clone(summary), entry.digest, now),
+            attempt: InFlight::recall(Arc::clone(summary), entry, now),
             refused_since: None,
             not_before: now,
             is_unknown: false,
@@ -283,7 +301,12 @@ impl Delivery {
     }
 
     /// A mended password or token is tried within minutes, not after an hour.
-    pub(super) fn failed_with(&mut self, attempt: InFlight, fault: &DeliveryFault, now: Moment) {
+    pub(super) fn failed_with(
+        &mut self,
+        mut attempt: InFlight,
+        fault: &DeliveryFault,
+        now: Moment,
+    ) {
         let doubled = RETRY_AFTER.saturating_mul(2_u32.saturating_pow(self.failures.min(16)));
         let backoff = doubled.min(RETRY_AT_MOST);
         let refused_since = fault
@@ -297,6 +320,10 @@ impl Delivery {
             Outlook::Refused => (RETRY_REFUSED_AFTER, backoff),
             Outlook::Unknown => (RETRY_UNKNOWN_AFTER, RETRY_AFTER),
         };
+        // Where it is refused, or may have arrived again, waiting for it would keep silent about what is newer.
+        if fault.outlook != Outlook::Passing {
+            attempt.finish_by = None;
+        }
         self.failed = Some(Failed {
             attempt,
             refused_since,

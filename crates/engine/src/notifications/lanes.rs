@@ -3,13 +3,13 @@
 
 use std::collections::BTreeSet;
 
-use super::Notifications;
 use super::route_notifier::{RouteNotifier, not_reached};
+use super::{Notifications, to_keep};
 use crate::model::{Moment, RouteName};
 use crate::protocol::audience::{Audience, Delivered, Lane, Recipient, Unreached};
 use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
+use crate::protocol::notified::Notified;
 use crate::protocol::record::Record;
-use crate::protocol::state::Notified;
 
 /// The most lanes of a route. With more, recipients of different lanes are put together, and may be told something twice.
 const MAX_LANES: u32 = 4;
@@ -36,7 +36,7 @@ impl Notifications {
             }
         };
         self.told_changed |= !notified.is_empty();
-        self.keep_waiting(id);
+        self.keep_waiting(id, now);
         self.join_lanes();
         Some((name, notified))
     }
@@ -80,11 +80,8 @@ impl Notifications {
             name: name.clone(),
             lane: Some(lane),
         });
-        let all = behind.all_notified(now).into_iter();
-        self.records.extend(all.map(|notified| Record::Notified {
-            route: name.clone(),
-            notified,
-        }));
+        let all = behind.all_notified(now);
+        self.records.extend(to_keep(&name, all));
         behind.audience = Audience::Only(name.clone(), who);
         behind.name = name;
         self.notifiers.push(behind);
@@ -136,9 +133,9 @@ impl Notifications {
     }
 
     /// Takes note of the wait of a message that failed, where it is.
-    fn keep_waiting(&mut self, id: u64) {
+    fn keep_waiting(&mut self, id: u64, now: Moment) {
         let waiting = self.notifiers.iter().find_map(|notifier| {
-            let (waits, until) = notifier.waits()?;
+            let (waits, until) = notifier.waits(now)?;
             (waits == id).then(|| (notifier.name.clone(), until.wall()))
         });
         if let Some((lane, until)) = waiting {
@@ -170,6 +167,7 @@ impl RouteNotifier {
         for (stub, pending) in &behind.pending {
             self.pending.entry(stub.clone()).or_insert(*pending);
         }
+        self.closing.extend(behind.closing.clone());
         self.alert_states.owe_also(&behind.alert_states);
         self.delivery.put_together_anew();
     }

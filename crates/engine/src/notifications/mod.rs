@@ -28,10 +28,11 @@ use crate::engine::memory::RouteMemory;
 use crate::experiments::experiment::Experiment;
 use crate::model::{ComponentName, Moment, RouteName, Stub};
 use crate::notifications::route::{Channel, Route};
+use crate::protocol::alert::Alert;
 use crate::protocol::audience::{Audience, Lane};
+use crate::protocol::notified::Notified;
 use crate::protocol::record::Record;
-use crate::protocol::snapshot::{RouteView, ToldView};
-use crate::protocol::state::Alert;
+use crate::protocol::route_view::{RouteView, ToldView};
 use route_notifier::RouteNotifier;
 
 /// All routes, each with what its people were told. Nothing that happens on one of them touches another.
@@ -78,11 +79,7 @@ impl Notifications {
             {
                 Some(notifier) => {
                     let gone = notifier.recall(memory, now);
-                    self.records
-                        .extend(gone.into_iter().map(|notified| Record::Notified {
-                            route: name.clone(),
-                            notified,
-                        }));
+                    self.records.extend(to_keep(name, gone));
                 }
                 None => self.records.push(Record::RouteGone(name.clone())),
             }
@@ -141,12 +138,7 @@ impl Notifications {
         now: Moment,
     ) -> RouteNotifier {
         let gone = notifier.adopt(route.clone(), now);
-        let name = &notifier.name;
-        self.records
-            .extend(gone.into_iter().map(|notified| Record::Notified {
-                route: name.clone(),
-                notified,
-            }));
+        self.records.extend(to_keep(&notifier.name, gone));
         notifier
     }
 
@@ -184,11 +176,8 @@ impl Notifications {
     ) {
         for notifier in &mut self.notifiers {
             let noted = notifier.note_change(experiment, manifest_known, now);
-            self.told_changed |= noted.is_some();
-            self.records.extend(noted.map(|notified| Record::Notified {
-                route: notifier.name.clone(),
-                notified,
-            }));
+            self.told_changed |= !noted.is_empty();
+            self.records.extend(to_keep(&notifier.name, noted));
         }
     }
 
@@ -197,12 +186,7 @@ impl Notifications {
         for notifier in &mut self.notifiers {
             let gone = notifier.forget(stub, now);
             self.told_changed |= !gone.is_empty();
-            let name = &notifier.name;
-            self.records
-                .extend(gone.into_iter().map(|notified| Record::Notified {
-                    route: name.clone(),
-                    notified,
-                }));
+            self.records.extend(to_keep(&notifier.name, gone));
         }
     }
 
@@ -219,10 +203,7 @@ impl Notifications {
             }
             all.extend(due);
             let noted = notifier.take_noted();
-            self.records.extend(noted.map(|notified| Record::Notified {
-                route: notifier.name.clone(),
-                notified,
-            }));
+            self.records.extend(to_keep(&notifier.name, noted));
         }
         all
     }
@@ -294,4 +275,15 @@ impl Notifications {
         }
         Arc::clone(&self.notified)
     }
+}
+
+/// The records of what is to be kept of a route.
+fn to_keep(
+    route: &RouteName,
+    notified: impl IntoIterator<Item = Notified>,
+) -> impl Iterator<Item = Record> {
+    notified.into_iter().map(|notified| Record::Notified {
+        route: route.clone(),
+        notified,
+    })
 }

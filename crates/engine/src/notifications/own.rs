@@ -8,9 +8,9 @@ use jiff::tz::TimeZone;
 
 use crate::groups::KnownComponent;
 use crate::model::{ComponentName, SourceName, Visibility, spell_time_in};
+use crate::protocol::alert::Alert;
 use crate::protocol::category::{ComponentHealth, Fitness};
-use crate::protocol::snapshot::RouteView;
-use crate::protocol::state::Alert;
+use crate::protocol::route_view::RouteView;
 use crate::protocol::summary::AlertLine;
 
 /// So many attempts in a row must fail before other routes are notified of it: a server that was busy once is no news.
@@ -18,9 +18,6 @@ const FAILURES_WORTH_SAYING: u32 = 3;
 
 /// How many recipients are named.
 const MAX_NAMED: usize = 10;
-
-/// The name of the mail server as a component. That it does not work is said of the routes that it serves.
-const MAIL: &str = "mail";
 
 /// The sentences. Sources have alerts of their own, outside services are not labwatch, and what is an alert is not said twice.
 pub(super) fn problems(
@@ -51,7 +48,7 @@ pub(super) fn problems(
 
 /// The alert of a component; `None` for what has others.
 pub(crate) fn alert_of(component: &ComponentHealth) -> Option<Alert> {
-    let has_others = &*component.name == MAIL || is_source(component);
+    let has_others = &*component.name == ComponentName::MAIL || is_source(component);
     let name = (!has_others).then(|| ComponentName::try_new(&component.name).ok());
     name.flatten().map(Alert::Component)
 }
@@ -77,8 +74,7 @@ pub(crate) fn not_known(name: &str) -> String {
 }
 
 fn is_source(component: &ComponentHealth) -> bool {
-    let mut sources = SourceName::ALL.iter();
-    sources.any(|name| *component.name == *name.as_str())
+    SourceName::named(&component.name).is_some()
 }
 
 fn is_own_failure(component: &ComponentHealth) -> bool {
@@ -90,7 +86,7 @@ fn component(name: &str) -> String {
         "store" => "the store takes nothing: what happens is not kept".to_owned(),
         "configuration" => "the newest configuration is not in force".to_owned(),
         "dead_man" => "the heartbeat is not taken".to_owned(),
-        MAIL => "the mail server cannot be used".to_owned(),
+        ComponentName::MAIL => "the mail server cannot be used".to_owned(),
         name => format!("{name} does not work"),
     }
 }
@@ -116,7 +112,7 @@ mod tests {
     use crate::model::{CallError, Moment, RouteName};
     use crate::notifications::route::Channel;
     use crate::protocol::audience::Recipient;
-    use crate::protocol::snapshot::UnreachedView;
+    use crate::protocol::route_view::UnreachedView;
 
     #[test]
     fn what_fails_and_who_is_not_reached_is_said() {

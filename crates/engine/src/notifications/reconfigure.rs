@@ -7,7 +7,8 @@ use super::route_notifier::{Heard, RouteNotifier};
 use crate::engine::memory::RouteMemory;
 use crate::model::Moment;
 use crate::notifications::route::Route;
-use crate::protocol::state::{Alert, Notified};
+use crate::protocol::alert::Alert;
+use crate::protocol::notified::Notified;
 
 impl RouteNotifier {
     /// Takes up what is remembered. Returns what is to be forgotten: what this route does not hear of any more.
@@ -17,15 +18,8 @@ impl RouteNotifier {
         for notified in &memory.notified {
             match notified {
                 Notified::Experiment(stub, Some(heard)) if self.route.hears_of(stub) => {
-                    let bad_since = heard.known.bad_since.map(|at| now.back_at(at));
-                    self.notified.insert(
-                        stub.clone(),
-                        Heard {
-                            known: heard.known.clone(),
-                            bad_since,
-                            thread: heard.thread,
-                        },
-                    );
+                    self.notified
+                        .insert(stub.clone(), Heard::recall(heard, now));
                 }
                 Notified::Alert(alert, Some(heard)) if self.route.alerts => {
                     self.alert_states.recall(alert.clone(), heard, now);
@@ -38,7 +32,7 @@ impl RouteNotifier {
                     gone.push(Notified::Unsteady(stub.clone(), Vec::new()));
                 }
                 Notified::Closing(stub, Some(closing)) if self.route.hears_of(stub) => {
-                    self.closing.insert(stub.clone(), *closing);
+                    self.closing.insert(stub.clone(), closing.clone());
                 }
                 Notified::Closing(stub, _) => gone.push(Notified::Closing(stub.clone(), None)),
                 Notified::Experiment(stub, _) => {
@@ -51,6 +45,8 @@ impl RouteNotifier {
                         reminder_state.reminders,
                     );
                     self.last_digest = reminder_state.digest;
+                    let sent = reminder_state.sent.iter().map(|at| now.back_at(*at));
+                    self.budget.recall(self.route.interval, sent);
                 }
             }
         }

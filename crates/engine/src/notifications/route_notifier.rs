@@ -18,9 +18,11 @@ use crate::notifications::digest::Digests;
 use crate::notifications::pending::{PARTS_FOLLOW_WITHIN, Pending};
 use crate::notifications::route::Route;
 use crate::notifications::unsteady::Unsteady;
+use crate::protocol::alert::Alert;
 use crate::protocol::audience::{Audience, Notification, Recipient};
 use crate::protocol::message_id::MessageId;
-use crate::protocol::state::{Alert, Closing, Known, MailThread, Notified, ReminderState};
+use crate::protocol::notified::{self, Closing, Notified};
+use crate::protocol::state::{Known, MailThread, ReminderState};
 
 pub(super) use outcome::not_reached;
 
@@ -47,6 +49,17 @@ pub(super) struct Heard {
     /// Since when it is bad, as they were told.
     pub(super) bad_since: Option<Moment>,
     pub(super) thread: Option<MailThread>,
+}
+
+impl Heard {
+    /// Takes up what is kept of it.
+    pub(super) fn recall(heard: &notified::Heard, now: Moment) -> Self {
+        Self {
+            known: heard.known.clone(),
+            bad_since: heard.known.bad_since.map(|at| now.back_at(at)),
+            thread: heard.thread,
+        }
+    }
 }
 
 /// A message that is due.
@@ -88,7 +101,7 @@ pub(super) struct RouteNotifier {
     /// Since when there is something to tell that is not held back.
     waiting_since: Option<Moment>,
     pub(super) delivery: Delivery,
-    budget: Budget,
+    pub(super) budget: Budget,
     pub(super) unsteady: Unsteady,
     /// When the next of those that are still waited for may be told: its other source reports, or it has held for long enough.
     next_ready: Option<Moment>,
@@ -119,6 +132,7 @@ impl RouteNotifier {
                 notified_at: now.wall(),
                 reminders: 0,
                 digest: Some(digest),
+                sent: Vec::new(),
             }),
             digests,
             last_digest: None,
@@ -146,7 +160,7 @@ impl RouteNotifier {
         self.pending.is_empty()
             && self.closing.is_empty()
             && self.alert_states.is_idle()
-            && self.delivery.is_idle()
+            && self.delivery.is_idle(now)
             && !is_past(self.reminder_at())
             && !is_past(self.digest_at(now))
     }
@@ -171,12 +185,13 @@ impl RouteNotifier {
         experiment: &Experiment,
         manifest_known: bool,
         now: Moment,
-    ) -> Option<Notified> {
+    ) -> Vec<Notified> {
         let stub = &experiment.stub;
-        if !self.route.hears_of(stub) {
-            return None;
-        }
-        let known = Known::of(experiment, manifest_known)?;
+        let known = Known::of(experiment, manifest_known);
+        let Some(known) = known.filter(|_| self.route.hears_of(stub)) else {
+            return Vec::new();
+        };
+        let mut kept = self.reopen(stub, now);
         if let Some(worst) = known.health.worst_of(self.worst.get(stub).copied()) {
             self.worst.insert(stub.clone(), worst);
         }
@@ -184,7 +199,8 @@ impl RouteNotifier {
         if let Some(holds_at) = self.unsteady.note(stub, unusable, now) {
             self.delivery.note_change(stub, &known);
             self.pending.insert(stub.clone(), Pending::from(holds_at));
-            return self.unsteady.all_of(stub);
+            kept.extend(self.unsteady.all_of(stub));
+            return kept;
         }
         let heard = self.notified.get(stub);
         let notified = heard.map_or_else(Known::assumed, |heard| heard.known.clone());
@@ -195,7 +211,7 @@ impl RouteNotifier {
             if known.is_plain() {
                 self.worst.remove(stub);
             }
-            return None;
+            return kept;
         }
         let heard_at = heard
             .and_then(|heard| heard.thread)
@@ -220,7 +236,7 @@ impl RouteNotifier {
             .entry(stub.clone())
             .and_modify(|known| known.add(pending))
             .or_insert(pending);
-        None
+        kept
     }
 
     /// Takes note that an experiment is forgotten. Who was told that it is bad hears that it is not watched any more. Returns what is to
@@ -238,7 +254,7 @@ impl RouteNotifier {
             gone.push(Notified::Experiment(stub.clone(), None));
             if heard.known.health.is_bad() {
                 let closing = Closing::of(&heard, now);
-                gone.push(Notified::Closing(stub.clone(), Some(closing)));
+                gone.push(Notified::Closing(stub.clone(), Some(closing.clone())));
                 self.closing.insert(stub.clone(), closing);
             }
         }
@@ -291,7 +307,8 @@ impl RouteNotifier {
             .min();
         // What is known by half says soon whether a message that failed still holds.
         let mut pending = self.pending.iter();
-        let is_in_doubt = self.delivery.failed().is_some()
+        let failed = self.delivery.failed();
+        let is_in_doubt = failed.is_some_and(|failed| !failed.comes_first(now))
             && pending.any(|(stub, pending)| context.is_half_known(stub, pending));
         if is_in_doubt || !self.delivery.may_send(now) {
             return None;

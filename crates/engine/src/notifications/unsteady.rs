@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::{Moment, Stub};
-use crate::protocol::state::Notified;
+use crate::protocol::notified::Notified;
 use crate::protocol::summary::Steadiness;
 
 /// An experiment that recipients were told to be unusable for this many times within [`WITHIN`] is unsteady.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{Private, SourceHealth, SourceName};
+use crate::protocol::counts::Counts;
 use crate::protocol::link::Link;
 use crate::protocol::role::Role;
-use crate::protocol::snapshot::{Counts, SamplingView, Snapshot, SourceView};
+use crate::protocol::snapshot::{SamplingView, Snapshot, SourceView};
 
 impl Snapshot {
     /// That of a laboratory of which nothing is known: the first one, and that of a program which watches none.

@@ -5,6 +5,7 @@ pub mod audience;
 pub mod canary;
 pub mod category;
 pub mod command;
+pub mod counts;
 pub mod delivery_fault;
 pub mod effect;
 mod empty;

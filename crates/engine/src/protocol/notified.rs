@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Health, Stub};
-use crate::protocol::state::{Alert, Known, MailThread, ReminderState};
+use crate::protocol::alert::Alert;
+use crate::protocol::state::{Known, MailThread, ReminderState};
 
 /// What the people of a route were told about one thing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,7 +14,7 @@ pub enum Notified {
     Experiment(Stub, Option<Heard>),
     /// About the whole laboratory; `None`: that it has ended.
     Alert(Alert, Option<NotifiedAlert>),
-    /// When they were told that an experiment is unusable, of late; empty: it is steady.
+    /// When an experiment became unusable of late: as they were told, and while it is unsteady as it was. Empty: nothing is counted any more.
     Unsteady(Stub, Vec<Timestamp>),
     /// What they are still to be told of an experiment that is not watched any more; `None`: nothing.
     Closing(Stub, Option<Closing>),
@@ -22,8 +23,11 @@ pub enum Notified {
 }
 
 /// The last word about an experiment that is not watched any more although recipients were told that it is bad.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closing {
+    /// What they were told last; `None` where an older labwatch did not keep it.
+    #[serde(default)]
+    pub heard: Option<Heard>,
     /// The health that was told last.
     pub health: Health,
     /// Since when it was so.

@@ -17,8 +17,8 @@ use crate::protocol::delivery_fault::DeliveryFault;
 use crate::protocol::effect::Switch;
 use crate::protocol::event::Event;
 use crate::protocol::input::SwitchOutcome;
+use crate::protocol::notified::Notified;
 use crate::protocol::page::PageHealth;
-use crate::protocol::state::Notified;
 use crate::suppressions::{Ended, SuppressionEntry, SuppressionId};
 
 /// Something that happened or was decided, for the history and the log.

@@ -114,7 +114,11 @@ fn page_is(
     resources: usize,
     said: &str,
 ) -> fmt::Result {
-    write!(f, "the page {page} of {resources} resources {said}")
+    let plural = if resources == 1 { "" } else { "s" };
+    write!(
+        f,
+        "the page {page}, on which students open {resources} resource{plural}, {said}"
+    )
 }
 
 fn sampling(

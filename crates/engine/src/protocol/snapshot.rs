@@ -1,12 +1,9 @@
 //! What readers see: an immutable snapshot of everything, shared and never changed.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-
-use serde::{Deserialize, Serialize};
 
 use crate::groups::bookings::{Affected, Calendar};
 use crate::groups::holds::HoldView;
@@ -20,12 +17,13 @@ use crate::protocol::canary::CanaryView;
 use crate::protocol::category::CategoryStates;
 use crate::protocol::category::Quarantined;
 use crate::protocol::command::ManualOverride;
+use crate::protocol::counts::Counts;
 use crate::protocol::event::{Event, Issue};
 use crate::protocol::link::Link;
 use crate::protocol::page::PageView;
 use crate::protocol::report::{Report, Traffic};
 use crate::protocol::role::Role;
-pub use crate::protocol::route_view::{RouteView, ToldView, UnreachedView};
+use crate::protocol::route_view::{RouteView, ToldView};
 use crate::suppressions::{ActiveSuppressions, NoteView, Suppression};
 
 /// A snapshot of everything at one moment. Parts that did not change are shared with earlier snapshots.
@@ -117,48 +115,6 @@ impl Snapshot {
         let rest = self.notified.get(from..).unwrap_or_default();
         rest.get(..rest.partition_point(|view| view.stub.as_str() == stub))
             .unwrap_or_default()
-    }
-}
-
-/// How many experiments are in which state.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Counts {
-    /// All of them.
-    pub total: usize,
-    /// Those that are ok.
-    pub ok: usize,
-    /// Those that are degraded.
-    pub degraded: usize,
-    /// Those that come and go too often.
-    pub flapping: usize,
-    /// Those that are down.
-    pub down: usize,
-    /// Those that are not evaluated.
-    pub unknown: usize,
-    /// Those of which a resource is withdrawn by us.
-    pub withdrawn: usize,
-    /// Those of which a resource is held by a person.
-    pub held: usize,
-    /// Those that book does not list.
-    pub unlisted: usize,
-    /// Those that are acknowledged.
-    pub acknowledged: usize,
-    /// Those of which mail is silenced, or that are worked on.
-    pub silenced: usize,
-}
-
-impl fmt::Display for Counts {
-    /// How many are in which health. Those that flap are named only where there are some: most laboratories have none.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} experiments: {} ok, {} degraded, ",
-            self.total, self.ok, self.degraded
-        )?;
-        if self.flapping > 0 {
-            write!(f, "{} flapping, ", self.flapping)?;
-        }
-        write!(f, "{} down, {} unknown", self.down, self.unknown)
     }
 }
 

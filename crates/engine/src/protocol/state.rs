@@ -10,14 +10,14 @@ use serde::{Deserialize, Serialize};
 use crate::groups::booking_history::Booked;
 use crate::groups::holds::Hold;
 use crate::model::{Health, JumpHealth, ResourceName, RouteName, SourceName, Stub};
-pub use crate::protocol::alert::Alert;
+use crate::protocol::alert::Alert;
 use crate::protocol::audience::Lane;
 use crate::protocol::category::CategoryState;
 use crate::protocol::command::ManualOverride;
 use crate::protocol::event::{Event, Issue};
 use crate::protocol::kept_message;
 use crate::protocol::message_id::MessageId;
-pub use crate::protocol::notified::{Closing, Heard, Notified, NotifiedAlert};
+use crate::protocol::notified::{Closing, Heard, NotifiedAlert};
 use crate::protocol::summary::Summary;
 use crate::suppressions::{
     Acknowledgement, Maintenance, Silence, Subject as Acknowledged, SuppressionId,
@@ -52,7 +52,7 @@ pub enum StateKey {
     Experiment(Stub),
     /// What a route was last notified of about one subject, where that is other than "all is well".
     Notified(RouteName, Subject),
-    /// How often a route was notified of late that an experiment is unusable.
+    /// When an experiment became unusable of late, as a route counts it.
     Unsteady(RouteName, Stub),
     /// What is still to be said of an experiment that is not watched any more.
     Closing(RouteName, Stub),
@@ -152,9 +152,9 @@ pub struct ExperimentState {
     pub last: Option<Arc<Event>>,
     /// Since when it has had its health.
     pub since: Option<Timestamp>,
-    /// Since when it is not ok.
+    /// Since when it is bad.
     pub bad_since: Option<Timestamp>,
-    /// The worst that it is, or was the last time, while not ok.
+    /// The worst that it is, or was the last time that it was bad.
     #[serde(default)]
     pub worst: Option<Health>,
     /// The remote login as it last was known.
@@ -190,18 +190,7 @@ impl ExperimentState {
         if was != Some(event.health) || self.since.is_none() {
             self.since = Some(event.when);
         }
-        let worst = self.worst.filter(|_| self.bad_since.is_some());
-        self.worst = match event.health {
-            Health::Ok => self.worst,
-            Health::Unknown => worst,
-            Health::Degraded | Health::Flapping | Health::Down => event.health.worst_of(worst),
-        };
-        self.bad_since = match event.health {
-            Health::Ok => None,
-            Health::Degraded | Health::Flapping | Health::Down | Health::Unknown => {
-                self.bad_since.or(Some(event.when))
-            }
-        };
+        (self.bad_since, self.worst) = event.health.after(self.bad_since, self.worst, event.when);
         if event.jump != JumpHealth::Unknown {
             self.jump = event.jump;
         }
@@ -289,7 +278,7 @@ pub struct MailThread {
 }
 
 /// When the people of a route last heard anything, for reminders and digests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReminderState {
     /// When a summary last arrived. It had every open problem in it.
     pub notified_at: Timestamp,
@@ -297,6 +286,9 @@ pub struct ReminderState {
     pub reminders: u32,
     /// The time for which the last digest was due.
     pub digest: Option<Timestamp>,
+    /// When messages of the last hour were sent, oldest first: what the budget of the route counts.
+    #[serde(default)]
+    pub sent: Vec<Timestamp>,
 }
 
 /// What people know about an experiment.

@@ -4,7 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::model::{ResourceName, RouteName, SourceName, Stub};
-use crate::protocol::state::{Alert, Counter, StateKey, Subject};
+use crate::protocol::alert::Alert;
+use crate::protocol::state::{Counter, StateKey, Subject};
 use crate::suppressions::{Subject as Acknowledged, SuppressionId};
 
 impl fmt::Display for StateKey {
@@ -83,10 +84,7 @@ fn key(text: &str) -> Option<StateKey> {
         "category" if !rest.is_empty() => Some(StateKey::Category(rest.to_owned())),
         "hold" => ResourceName::try_new(rest).ok().map(StateKey::Hold),
         "request" => ResourceName::try_new(rest).ok().map(StateKey::Request),
-        "source" => SourceName::ALL
-            .into_iter()
-            .find(|name| name.as_str() == rest)
-            .map(StateKey::Source),
+        "source" => SourceName::named(rest).map(StateKey::Source),
         "pools" if rest.is_empty() => Some(StateKey::Pools),
         "last" => match rest {
             "summary" => Some(StateKey::Last(Counter::Summary)),

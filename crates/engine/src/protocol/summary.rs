@@ -10,10 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::groups::bookings::Affected;
 use crate::model::{Bookable, Health, RouteName, Stub};
 use crate::notifications::route::Channel;
+use crate::protocol::counts::Counts;
 use crate::protocol::event::Issue;
 use crate::protocol::message_id::MessageId;
-use crate::protocol::snapshot::Counts;
-use crate::protocol::state::Alert;
+
+use crate::protocol::alert::Alert;
 
 /// One message's content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -194,6 +195,9 @@ pub struct AlertLine {
     pub ended: Option<Duration>,
     /// Whether people have not been told this yet.
     pub new: bool,
+    /// The experiment that is not watched any more, and the health that was told last; `None` for all else.
+    #[serde(default)]
+    pub experiment: Option<(Stub, Health)>,
 }
 
 impl fmt::Display for Summary {

@@ -14,10 +14,10 @@ use super::{
 use crate::experiments::fleet::Fleet;
 use crate::model::{Health, Moment, SourceName, Stub, spell_time_in};
 use crate::notifications::route::Route;
+use crate::protocol::alert::Alert;
 use crate::protocol::effect::Step;
 use crate::protocol::event::Issue;
 use crate::protocol::record::Record;
-use crate::protocol::state::Alert;
 use crate::protocol::summary::Acknowledged;
 
 /// An acknowledgement that is older than this looks forgotten.

@@ -67,6 +67,8 @@ pub struct World {
     pub silent: BTreeSet<&'static str>,
     /// Experiments that are not in jump's reports.
     pub unreachable: BTreeSet<&'static str>,
+    /// Whether relay says nothing.
+    pub relay_is_mute: bool,
     /// How long after relay jump reports.
     pub jump_behind: Duration,
     pub listed: BTreeSet<&'static str>,
@@ -121,6 +123,7 @@ impl World {
             stubs: stubs.to_vec(),
             silent: BTreeSet::new(),
             unreachable: BTreeSet::new(),
+            relay_is_mute: false,
             jump_behind: Duration::ZERO,
             listed: stubs.iter().copied().collect(),
             bookings: Vec::new(),
@@ -175,8 +178,10 @@ impl World {
         let end = self.now + Duration::from_secs(seconds);
         while self.now < end {
             let (round, behind) = (self.now, self.jump_behind);
-            let report = self.report("-st-data", Scopes::EXPT, &self.silent);
-            self.give(Input::Report(SourceName::Relay, Arc::new(report)));
+            if !self.relay_is_mute {
+                let report = self.report("-st-data", Scopes::EXPT, &self.silent);
+                self.give(Input::Report(SourceName::Relay, Arc::new(report)));
+            }
             self.wake_until(round + behind);
             let report = self.report("", Scopes::HOST, &self.unreachable);
             self.give(Input::Report(SourceName::Jump, Arc::new(report)));

@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::{Markup, html};
 
+use super::effect;
 use super::fields::Fields;
+use super::kind::{Kind, owner};
 use super::request::{Asked, DAYS, LENGTHS, Problem, WHATS};
-use super::{Kind, effect, owner};
 use crate::http::auth::is_place;
 use crate::http::page::filter::address_of;
 use crate::http::page::layout::Frame;

@@ -6,8 +6,8 @@ use jiff::civil::{DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::Kind;
 use super::fields::Fields;
+use super::kind::Kind;
 use engine::model::{ResourceName, parse_duration};
 use engine::{Command, Day, NamePattern, Schedule, Scope, SuppressionId, Weekly};
 

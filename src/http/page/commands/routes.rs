@@ -13,14 +13,16 @@ use axum::response::{IntoResponse, Response};
 use super::fields::Fields;
 use super::flash::{About, Said};
 use super::form::{self, Form, Outcome};
+use super::kind::Kind;
 use super::request::{Asked, Clock, Order, Problem};
-use super::{Kind, test_message};
+use super::test_message;
 use crate::health::CategoryOrder;
 use crate::http::auth::{Need, Noted, Scope};
 use crate::http::error::Reason;
 use crate::http::page::layout;
+use crate::http::page::moment::Moment;
 use crate::http::page::outbox::TEST_PATH;
-use crate::http::page::routes::{Moment, WebState};
+use crate::http::page::web_state::WebState;
 use crate::http::{OrderState, Routes};
 use engine::{Command, Impact, Receipt, Refusal, Refused};
 

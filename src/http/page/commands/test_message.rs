@@ -11,11 +11,10 @@ use super::fields::Fields;
 use crate::http::TestMessages;
 use crate::http::auth::Noted;
 use crate::http::error::Reason;
-use crate::http::page::layout;
-use crate::http::page::outbox;
-use crate::http::page::routes::{Moment, WebState};
+use crate::http::page::moment::Moment;
 use crate::http::page::shapes::shape;
-use crate::http::page::words;
+use crate::http::page::web_state::WebState;
+use crate::http::page::{layout, outbox, words};
 
 /// Leads to the form, which is on the outbox's page.
 pub(super) async fn ask(State(state): State<WebState>) -> Redirect {

@@ -9,7 +9,7 @@ use axum::http::header::{ACCEPT, CONTENT_TYPE, LOCATION};
 use axum::http::{Request, StatusCode};
 use tower::ServiceExt;
 
-use super::Kind;
+use super::kind::Kind;
 use crate::http::auth::Scope;
 use crate::http::page::tests::{CSRF, ask, attribute, page, session, sick_lab, tags, web_of};
 use crate::http::{Answered, Give};

@@ -111,10 +111,7 @@ impl Snapshot {
     /// A component that is bad, as far as that is known here: the sources are. How others are is known where they are probed; there it is
     /// checked before, and there the acknowledgement is ended once they are well.
     fn bad_component(&self, name: &str) -> Result<Subject, Refusal> {
-        match SourceName::ALL
-            .into_iter()
-            .find(|source| source.as_str() == name)
-        {
+        match SourceName::named(name) {
             Some(source) => match self.source(source).health {
                 SourceHealth::Late | SourceHealth::Down => Ok(Subject::Component(name.to_owned())),
                 SourceHealth::Starting | SourceHealth::Live => {

@@ -131,16 +131,7 @@ impl Experiment {
             self.since = context.now;
         }
         self.decided = context.now;
-        self.worst = health
-            .worst_of(self.worst.filter(|_| self.bad_since.is_some()))
-            .or(self.worst);
-        self.bad_since = match health {
-            Health::Ok => None,
-            Health::Unknown => self.bad_since,
-            Health::Degraded | Health::Flapping | Health::Down => {
-                self.bad_since.or(Some(context.now))
-            }
-        };
+        (self.bad_since, self.worst) = health.after(self.bad_since, self.worst, context.now);
         self.issues = issues;
         let mut streams: Vec<(Topic, StreamHealth)> = self
             .streams

@@ -19,8 +19,9 @@ pub(super) const OUTCOME_WITHIN: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone)]
 pub(super) struct Round {
     queue: VecDeque<PageAddress>,
-    pub(super) under_way: BTreeMap<PageAddress, Moment>,
-    pub(super) outcomes: BTreeMap<PageAddress, PageOutcome>,
+    under_way: BTreeMap<PageAddress, Moment>,
+    /// What came of the checks so far; `None`: one was given up.
+    outcomes: BTreeMap<PageAddress, Option<PageOutcome>>,
     next_at: Moment,
 }
 
@@ -35,7 +36,8 @@ impl Round {
     }
 
     pub(super) fn due(&mut self, now: Moment) -> Vec<PageAddress> {
-        self.under_way.retain(|_, give_up| now < *give_up);
+        let late = self.under_way.extract_if(.., |_, give_up| now >= *give_up);
+        self.outcomes.extend(late.map(|(page, _)| (page, None)));
         if self.under_way.len() >= AT_ONCE || now < self.next_at {
             return Vec::new();
         }
@@ -45,6 +47,20 @@ impl Round {
             self.next_at = now + GAP;
         }
         next.into_iter().collect()
+    }
+
+    /// Takes note of what a check came to.
+    pub(super) fn checked(&mut self, page: &PageAddress, outcome: &PageOutcome) {
+        if self.under_way.remove(page).is_some() {
+            self.outcomes.insert(page.clone(), Some(outcome.clone()));
+        }
+    }
+
+    /// What came of all checks; `None`: one was given up.
+    pub(super) fn outcomes(mut self) -> BTreeMap<PageAddress, Option<PageOutcome>> {
+        let late = self.under_way.into_keys().map(|page| (page, None));
+        self.outcomes.extend(late);
+        self.outcomes
     }
 
     pub(super) fn deadline(&self) -> Option<Moment> {

@@ -125,6 +125,7 @@ fn every_outcome_of_two_checks_in_a_row() {
         (failed(CallError::NameLookup(words())), (Unknown, None), false),
         (failed(CallError::NoRoute(words())), (Unknown, None), false),
         (failed(CallError::Tls(words())), (Unknown, None), false),
+        (failed(CallError::Certificate(words())), fails(NoAnswer), false),
         (failed(CallError::Proxy(words())), (Unknown, None), false),
         (failed(CallError::Protocol(words())), (Unknown, None), false),
         (failed(CallError::Busy), (Unknown, None), false),
@@ -240,6 +241,30 @@ fn a_second_look_is_at_the_pages_in_question_and_comes_once() {
     assert_eq!(round(&mut pages, 301, outcome), 1);
     assert!(!pages.look_again(at(302)), "it has been looked at again");
     assert!(pages.would_be_gone(&[resource("r-a")]));
+}
+
+/// What nothing came of ends the row, in the first look and in the second.
+#[test]
+fn a_check_that_is_given_up_counts_as_none() {
+    for failures in [1, 2] {
+        let mut pages = of(&[("lab.example/ui/", &["r-a"])]);
+        for number in 0..failures {
+            round(&mut pages, 300 * number, |_| answered(404));
+        }
+        assert_eq!(pages.would_be_gone(&[resource("r-a")]), failures == 2);
+        let mut now = at(300 * failures);
+        if failures == 2 {
+            assert!(pages.look_again(now));
+        }
+        let policy = policy(Some(300));
+        while pages.end_round(false, now).is_none() {
+            let _ = pages.due(&policy, now);
+            now = pages.deadline(&policy).map_or(now, |at| at.max(now));
+        }
+        assert!(!pages.would_be_gone(&[resource("r-a")]), "{failures}");
+        round(&mut pages, 300 * (failures + 1), |_| answered(404));
+        assert!(!pages.would_be_gone(&[resource("r-a")]), "{failures}");
+    }
 }
 
 #[test]

@@ -9,24 +9,45 @@ use super::{
 };
 use crate::model::Moment;
 use crate::notifications::context::NotificationContext;
-use crate::notifications::delivery::NotifiedState;
+use crate::notifications::delivery::{InFlight, NotifiedState};
 use crate::notifications::digest::Digests;
+use crate::protocol::alert::Alert;
 use crate::protocol::audience::Notification;
 use crate::protocol::message_id::MessageId;
-use crate::protocol::state::Alert;
 use crate::protocol::summary::{Line, Occasion, Reminder};
 
 impl RouteNotifier {
-    /// The message that failed, as it was, if it still says what is to be said. Otherwise another one does.
+    /// The message that failed, as it was, if it still says what is to be said, or comes first whatever is new. Otherwise another one does.
     pub(super) fn send_again(
         &mut self,
         context: &NotificationContext<'_>,
         alert_states: &BTreeMap<Alert, Moment>,
     ) -> Option<Due> {
         let failed = self.delivery.failed()?;
+        if !failed.comes_first(context.now) && !self.still_holds(failed, context, alert_states) {
+            return None;
+        }
+        let audience = self.audience.clone();
+        self.budget.spend(self.route.interval, context.now);
+        let message = self.delivery.send_again(context.now)?;
+        let notification = Notification {
+            summary: Arc::clone(&message.summary),
+            audience,
+            digest: message.digest,
+        };
+        Some(Due::Again(notification, message.attempt))
+    }
+
+    /// Whether a message says what is to be said now.
+    fn still_holds(
+        &self,
+        failed: &InFlight,
+        context: &NotificationContext<'_>,
+        alert_states: &BTreeMap<Alert, Moment>,
+    ) -> bool {
         let news = self.news(context);
         let entries: Vec<&NotifiedState> = news.iter().map(|(_, entry)| entry).collect();
-        let still_holds = match failed.occasion() {
+        match failed.occasion() {
             Occasion::News => {
                 failed.tells(&entries)
                     && failed.tells_alerts(alert_states)
@@ -42,19 +63,7 @@ impl RouteNotifier {
                 self.waiting_since.is_none() && due.is_some() && due == failed.digest
             }
             Occasion::Test => false,
-        };
-        if !still_holds {
-            return None;
         }
-        let audience = self.audience.clone();
-        self.budget.spend(self.route.interval, context.now);
-        let message = self.delivery.send_again(context.now)?;
-        let notification = Notification {
-            summary: Arc::clone(&message.summary),
-            audience,
-            digest: message.digest,
-        };
-        Some(Due::Again(notification, message.attempt))
     }
 
     pub(super) fn notify_news(

@@ -11,8 +11,9 @@ use crate::notifications::pending::Pending;
 use crate::protocol::audience::{Recipient, Unreached};
 use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
 use crate::protocol::message_id::MessageId;
-use crate::protocol::snapshot::{RouteView, ToldView, UnreachedView};
-use crate::protocol::state::{self, Known, MailThread, Notified, ReminderState};
+use crate::protocol::notified::{self, Notified};
+use crate::protocol::route_view::{RouteView, ToldView, UnreachedView};
+use crate::protocol::state::{Known, MailThread, ReminderState};
 use crate::protocol::summary::Occasion;
 
 impl RouteNotifier {
@@ -65,12 +66,11 @@ impl RouteNotifier {
         }
     }
 
-    /// Until when the message that failed waits, and its number.
-    pub(in crate::notifications) fn waits(&self) -> Option<(u64, Moment)> {
-        Some((
-            self.delivery.failed()?.summary.id,
-            self.delivery.retry_at()?,
-        ))
+    /// Until when the message that failed waits, and its number. Of one that comes first nothing is kept: so it does after one more restart.
+    pub(in crate::notifications) fn waits(&self, now: Moment) -> Option<(u64, Moment)> {
+        let failed = self.delivery.failed()?;
+        let is_kept = self.is_lane() || !failed.comes_first(now);
+        is_kept.then_some((failed.summary.id, self.delivery.retry_at()?))
     }
 
     /// Whether nothing is to be sent, and both know the same.
@@ -84,6 +84,7 @@ impl RouteNotifier {
         at_rest(self)
             && at_rest(other)
             && knows_the_same
+            && self.closing.keys().eq(other.closing.keys())
             && self.alert_states.is_level_with(&other.alert_states)
     }
 
@@ -91,7 +92,7 @@ impl RouteNotifier {
     pub(in crate::notifications) fn all_notified(&self, now: Moment) -> Vec<Notified> {
         let experiments = self.notified.iter().map(|(stub, heard)| {
             let (known, thread) = (heard.known.clone(), heard.thread);
-            Notified::Experiment(stub.clone(), Some(state::Heard { known, thread }))
+            Notified::Experiment(stub.clone(), Some(notified::Heard { known, thread }))
         });
         let reminder_state = Notified::ReminderState(self.reminder_state(now));
         let unsteady = self.unsteady.all().map(|(stub, told)| {
@@ -100,7 +101,7 @@ impl RouteNotifier {
         });
         let closing = self.closing.iter();
         let closing =
-            closing.map(|(stub, closing)| Notified::Closing(stub.clone(), Some(*closing)));
+            closing.map(|(stub, closing)| Notified::Closing(stub.clone(), Some(closing.clone())));
         experiments
             .chain(unsteady)
             .chain(closing)
@@ -153,6 +154,7 @@ impl RouteNotifier {
             notified_at: self.notified_at.unwrap_or(now).wall(),
             reminders: self.reminders,
             digest: self.last_digest(),
+            sent: self.budget.sent().map(Moment::wall).collect(),
         }
     }
 
@@ -186,7 +188,7 @@ impl RouteNotifier {
             root: before.map_or(message, |strand| strand.root),
             last: message,
         });
-        let notified = entry.as_ref().map(|(known, _)| state::Heard {
+        let notified = entry.as_ref().map(|(known, _)| notified::Heard {
             known: known.clone(),
             thread,
         });

@@ -1,0 +1,47 @@
+//! The numbers of experiments by health and availability.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// How many experiments are in which state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Counts {
+    /// All of them.
+    pub total: usize,
+    /// Those that are ok.
+    pub ok: usize,
+    /// Those that are degraded.
+    pub degraded: usize,
+    /// Those that come and go too often.
+    pub flapping: usize,
+    /// Those that are down.
+    pub down: usize,
+    /// Those that are not evaluated.
+    pub unknown: usize,
+    /// Those of which a resource is withdrawn by us.
+    pub withdrawn: usize,
+    /// Those of which a resource is held by a person.
+    pub held: usize,
+    /// Those that book does not list.
+    pub unlisted: usize,
+    /// Those that are acknowledged.
+    pub acknowledged: usize,
+    /// Those of which mail is silenced, or that are worked on.
+    pub silenced: usize,
+}
+
+impl fmt::Display for Counts {
+    /// How many are in which health. Those that flap are named only where there are some: most laboratories have none.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} experiments: {} ok, {} degraded, ",
+            self.total, self.ok, self.degraded
+        )?;
+        if self.flapping > 0 {
+            write!(f, "{} flapping, ", self.flapping)?;
+        }
+        write!(f, "{} down, {} unknown", self.down, self.unknown)
+    }
+}

@@ -1,0 +1,182 @@
+//! The kinds of orders, and what can be ordered about an experiment as it is.
+
+use engine::model::Bookable;
+use engine::{ExperimentView, Snapshot, SuppressionKind};
+
+/// Which order it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::http::page) enum Kind {
+    /// A maintainer knows of the problem.
+    Acknowledge,
+    /// No notifications for a while.
+    Silence,
+    /// It is worked on at certain times.
+    Maintenance,
+    /// A person withdraws it.
+    Hold,
+    /// A person's hold ends.
+    Enable,
+    /// What keeps quiet ends before its time.
+    End,
+    /// A category can be used again.
+    Open,
+    /// A category cannot be used, whatever works.
+    Close,
+}
+
+impl Kind {
+    /// All of them.
+    pub(in crate::http::page) const ALL: [Self; 8] = [
+        Self::Acknowledge,
+        Self::Silence,
+        Self::Maintenance,
+        Self::Hold,
+        Self::Enable,
+        Self::End,
+        Self::Open,
+        Self::Close,
+    ];
+
+    /// Its path.
+    pub(in crate::http::page) fn path(self) -> &'static str {
+        match self {
+            Self::Acknowledge => "/do/acknowledge",
+            Self::Silence => "/do/silence",
+            Self::Maintenance => "/do/maintenance",
+            Self::Hold => "/do/hold",
+            Self::Enable => "/do/enable",
+            Self::End => "/do/end",
+            Self::Open => "/do/open-category",
+            Self::Close => "/do/close-category",
+        }
+    }
+
+    /// What its link and its button say.
+    pub(in crate::http::page) fn verb(self) -> &'static str {
+        match self {
+            Self::Acknowledge => "Acknowledge",
+            Self::Silence => "Silence",
+            Self::Maintenance => "Plan maintenance",
+            Self::Hold => "Hold",
+            Self::Enable => "Enable",
+            Self::End => "End",
+            Self::Open => "Open",
+            Self::Close => "Close",
+        }
+    }
+
+    /// What it is for, for a maintainer who does it for the first time.
+    pub(in crate::http::page) fn about(self) -> &'static str {
+        match self {
+            Self::Acknowledge => {
+                "You know of the problem: no more notifications about it until it is ok again or gets worse. Other maintainers see who takes care of it."
+            }
+            Self::Silence => {
+                "No notifications about these experiments for a while, whatever happens to them."
+            }
+            Self::Maintenance => {
+                "Work on these experiments is planned: no notifications about them then, and reports count that time apart."
+            }
+            Self::Hold => {
+                "It cannot be booked or started until a person enables it, however well it works. Students read the reason."
+            }
+            Self::Enable => {
+                "A person's hold ends: it can be booked if it works, and labwatch switches it again."
+            }
+            Self::End => "It ends before its time: what it kept back is notified again.",
+            Self::Open => {
+                "A person or a fault has closed the category: open again, it can be used while it works by its rule."
+            }
+            Self::Close => {
+                "Programs that ask about the category get the answer that it cannot be used, however well it works, until a person opens it."
+            }
+        }
+    }
+
+    /// The page that lists what it is about.
+    pub(super) fn home(self) -> &'static str {
+        match self {
+            Self::Acknowledge
+            | Self::Silence
+            | Self::Maintenance
+            | Self::Hold
+            | Self::Enable
+            | Self::End => "/holds",
+            Self::Open | Self::Close => "/categories",
+        }
+    }
+
+    /// The address of its form with these fields filled in.
+    pub(in crate::http::page) fn address(self, fields: &[(&str, &str)]) -> String {
+        let path = format!("{}?", self.path());
+        let mut query = url::form_urlencoded::Serializer::for_suffix(path.clone(), path.len());
+        query.extend_pairs(fields);
+        query.finish().trim_end_matches('?').to_owned()
+    }
+}
+
+/// What can be ordered about an experiment as it is: what the link says, and where it leads.
+pub(in crate::http::page) fn about(view: &ExperimentView) -> Vec<(String, String)> {
+    let name = view.stub.as_str();
+    let mut orders = Vec::new();
+    match view.quiet.as_ref().map(|quiet| (quiet.kind, quiet.id)) {
+        Some((kind, Some(id))) => orders.push((
+            format!("End the {}", noun(kind)),
+            Kind::End.address(&[("id", &id.to_string())]),
+        )),
+        None if view.health.is_bad() => {
+            orders.push((
+                Kind::Acknowledge.verb().to_owned(),
+                Kind::Acknowledge.address(&[("name", name)]),
+            ));
+        }
+        Some((_, None)) | None => {}
+    }
+    for kind in [Kind::Silence, Kind::Maintenance] {
+        orders.push((
+            kind.verb().to_owned(),
+            kind.address(&[("experiments", name)]),
+        ));
+    }
+    for resource in &view.resources {
+        let kind = match resource.bookable {
+            Some(Bookable::Held) => Kind::Enable,
+            Some(Bookable::Yes | Bookable::Withdrawn) => Kind::Hold,
+            None => continue,
+        };
+        let resource = resource.name.as_str();
+        orders.push((
+            format!("{} {resource}", kind.verb()),
+            kind.address(&[("resource", resource)]),
+        ));
+    }
+    orders
+}
+
+/// What a suppression of this kind is called.
+fn noun(kind: SuppressionKind) -> &'static str {
+    match kind {
+        SuppressionKind::Acknowledged => "acknowledgement",
+        SuppressionKind::Silenced => "silence",
+        SuppressionKind::Maintenance => "maintenance",
+    }
+}
+
+/// What can be ordered about more than one experiment.
+pub(in crate::http::page) fn at_large() -> Vec<(String, String)> {
+    [
+        Kind::Acknowledge,
+        Kind::Silence,
+        Kind::Maintenance,
+        Kind::Hold,
+    ]
+    .map(|kind| (kind.verb().to_owned(), kind.address(&[])))
+    .to_vec()
+}
+
+/// The experiment whose resource this is.
+pub(super) fn owner<'a>(snapshot: &'a Snapshot, resource: &str) -> Option<&'a ExperimentView> {
+    let owns =
+        |view: &&ExperimentView| view.resources.iter().any(|of| of.name.as_str() == resource);
+    snapshot.experiments.iter().map(AsRef::as_ref).find(owns)
+}

@@ -1,0 +1,131 @@
+//! What one page is made from, at one moment.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::http::HeaderMap;
+use axum::http::request::Parts;
+use axum::response::Response;
+use jiff::Timestamp;
+use maud::{Markup, html};
+
+use super::commands::Said;
+use super::layout::{self, Frame};
+use super::response::{embeddable, framed, theme};
+use super::view::{self, Experiment};
+use super::web_state::WebState;
+use crate::cluster::View;
+use crate::http::Categories;
+use crate::http::auth::{Caller, Scope};
+use crate::store::{Reader, Store, StoreHealth};
+use engine::Snapshot;
+
+/// What one page is made from: a snapshot, and the state of the store, at one moment.
+pub(super) struct Moment {
+    pub(super) snapshot: Arc<Snapshot>,
+    pub(super) caller: Caller,
+    pub(super) now: Timestamp,
+    pub(super) takes_orders: bool,
+    pub(super) categories: Option<Categories>,
+    pub(super) memory: Option<StoreHealth>,
+    pub(super) cluster: Option<Arc<View>>,
+    pub(super) reader: Option<Reader>,
+    pub(super) problems: usize,
+    pub(super) theme: Option<&'static str>,
+    pub(super) stream: Option<&'static str>,
+    pub(super) base: Arc<str>,
+    pub(super) label: Arc<str>,
+}
+
+/// The moment of a request: a handler takes it as an argument.
+impl FromRequestParts<WebState> for Moment {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Infallible> {
+        let caller = Caller::from_request_parts(parts, state).await?;
+        Ok(Self::of(state, caller, &parts.headers))
+    }
+}
+
+impl Moment {
+    pub(super) fn of(state: &WebState, caller: Caller, headers: &HeaderMap) -> Self {
+        let snapshot = Arc::clone(&state.snapshots.borrow());
+        Self {
+            problems: view::experiments(&snapshot)
+                .filter(Experiment::needs_attention)
+                .count(),
+            snapshot,
+            takes_orders: state.orders.is_some(),
+            categories: state.categories.clone(),
+            caller,
+            memory: state.store.as_ref().map(Store::health),
+            cluster: state.cluster.as_ref().map(|view| view.borrow().clone()),
+            reader: state.store.as_ref().map(Store::reader),
+            theme: theme(headers),
+            stream: state.stream,
+            base: Arc::clone(&state.base),
+            label: Arc::clone(&state.label),
+            now: Timestamp::now(),
+        }
+    }
+
+    /// A page that no other site may put into a frame.
+    pub(super) fn framed(&self, page: Markup) -> Response {
+        framed(&self.base, page)
+    }
+
+    /// A page below this place of the navigation, that no other site may put into a frame.
+    pub(super) fn page(&self, place: &str, title: &str, content: &Markup) -> Response {
+        self.framed(layout::page(&self.frame(), place, title, content))
+    }
+
+    /// The same, and above it the result of the command that led here.
+    pub(super) fn page_after(
+        &self,
+        query: Option<&str>,
+        place: &str,
+        title: &str,
+        content: &Markup,
+    ) -> Response {
+        let frame = self.frame();
+        let said = Said::of(query).filter(|_| frame.acts);
+        let noted = html! { @if let Some(said) = said { (said.note(&frame)) } (content) };
+        self.page(place, title, &noted)
+    }
+
+    /// What a question to the history comes to; `None` where none is kept.
+    pub(super) async fn kept<'a, T, F: Future<Output = T>>(
+        &'a self,
+        ask: impl FnOnce(&'a Reader) -> F,
+    ) -> Option<T> {
+        match &self.reader {
+            Some(reader) => Some(ask(reader).await),
+            None => None,
+        }
+    }
+
+    /// A page that any site may put into a frame.
+    pub(super) fn embeddable(&self, page: Markup) -> Response {
+        embeddable(&self.base, page)
+    }
+
+    pub(super) fn frame(&self) -> Frame<'_> {
+        Frame {
+            snapshot: &self.snapshot,
+            label: &self.label,
+            memory: self.memory.as_ref(),
+            cluster: self.cluster.as_deref(),
+            theme: self.theme,
+            stream: self.stream,
+            categories: self.categories.as_ref(),
+            caller: &self.caller,
+            private: self.caller.may_see_private(),
+            visibility: self.caller.visibility(),
+            takes_orders: self.takes_orders,
+            acts: self.takes_orders && self.caller.may(Scope::Admin),
+            problems: self.problems,
+            now: self.now,
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! Times in which nothing was kept.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+/// How often it is noted that labwatch runs.
+pub const HEARTBEAT: Duration = Duration::from_secs(60);
+
+/// Two heartbeats that are further apart than this have a gap between them.
+const GAP_AFTER: SignedDuration = SignedDuration::from_secs(120);
+
+/// A time in which nothing was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gap {
+    /// From when.
+    pub since: Timestamp,
+    /// Until when.
+    pub until: Timestamp,
+    /// Why.
+    pub why: GapCause,
+}
+
+impl Gap {
+    /// The part of it that is past: what lies ahead was noted by a clock that was wrong. `None` when all of it does.
+    pub(super) fn up_to(self, now: Timestamp) -> Option<Self> {
+        (self.since < now).then(|| Self {
+            until: self.until.min(now),
+            ..self
+        })
+    }
+}
+
+/// Why nothing was kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum GapCause {
+    /// labwatch did not run, or its machine slept.
+    Off,
+    /// The disk took nothing for so long that entries were lost.
+    Lost,
+}
+
+impl GapCause {
+    /// Both of them.
+    pub const ALL: [Self; 2] = [Self::Off, Self::Lost];
+
+    /// The word for it.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::Lost => "lost",
+        }
+    }
+}
+
+/// The gap between two heartbeats, if there is one. A clock that was set back leaves none.
+pub(super) fn gap_between(since: Timestamp, until: Timestamp) -> Option<Gap> {
+    (until.duration_since(since) > GAP_AFTER).then_some(Gap {
+        since,
+        until,
+        why: GapCause::Off,
+    })
+}
