@@ -20,7 +20,7 @@ use tracing::{debug, warn};
 use super::message;
 use crate::clients::Http;
 use crate::config::{HttpTarget, RouteTarget, TellingSettings};
-use crate::effects::channels::Size;
+use crate::effects::channels::{HEADER_ID, Size};
 use crate::effects::notification::Presentation;
 use crate::effects::{STOP_GRACE, Window, channels, deliver_while_open};
 use crate::failpoints::{self, Point};
@@ -32,9 +32,6 @@ pub const AT_ONCE: usize = 4;
 
 /// The header with the time of the call.
 pub const HEADER_TIMESTAMP: &str = "x-labwatch-timestamp";
-
-/// The header with the name of the message.
-pub const HEADER_ID: &str = "x-labwatch-id";
 
 /// The header with the signature.
 pub const HEADER_SIGNATURE: &str = "x-labwatch-signature";
