@@ -21,8 +21,8 @@ use engine::model::{
     Step, Stub, Topic,
 };
 use engine::{
-    BookReading, Effect, Engine, Input, Link, Policy, Record, Report, ResourceReading, Route,
-    Rules, State,
+    BookReading, Connection, Effect, Engine, Input, Link, Policy, Record, Report, ResourceReading,
+    Route, Rules, Scopes, State,
 };
 use jiff::Timestamp;
 use lab::Stage;
@@ -113,6 +113,7 @@ fn open_ends() -> Vec<(Deed, FaultClass)> {
     let fails = |link| Deed::Fails(SourceName::Relay, link);
     vec![
         (fault("relay mute"), Theirs),
+        (fails(Link::OpenByProxy), Undecided),
         (fails(Link::Unreadable(words())), Ours),
         (fails(Link::Broken(words())), Ours),
         (fails(Link::Closed(words())), Undecided),
@@ -452,4 +453,78 @@ fn what_cannot_be_withdrawn_is_said() {
         reason: String::new(),
     };
     assert_eq!(note_after(Some(available), 60), "");
+}
+
+/// A report with these topics, and so many entries of which no topic can be read.
+fn report(topics: &[&str], nameless: usize) -> Arc<Report> {
+    let mut report = Report::default();
+    report.set_started("T");
+    for topic in topics {
+        report.push(Connection {
+            topic,
+            scopes: Scopes::READ.with(Scopes::WRITE).with(Scopes::EXPT),
+            connected: "",
+            expires: "",
+            remote: "",
+            user_agent: "",
+            tx: None,
+            rx: None,
+        });
+    }
+    report.set_nameless(nameless);
+    Arc::new(report)
+}
+
+#[test]
+fn an_entry_without_a_topic_that_can_be_read_may_be_what_is_missing() {
+    let both: &[&str] = &["pend00-st-data", "pend01-st-data"];
+    let (first, none): (&[&str], &[&str]) = (&["pend00-st-data"], &[]);
+    for (before, after, withdrawn) in [
+        (report(both, 0), report(first, 1), 0),
+        (report(both, 0), report(first, 0), 1),
+        (report(both, 1), report(first, 2), 0),
+        // It was there before, so it is another's.
+        (report(both, 1), report(first, 1), 1),
+        // More are missing than can be in it.
+        (report(both, 0), report(none, 1), 2),
+    ] {
+        let policy = Policy {
+            startup: Duration::ZERO,
+            ..Policy::default()
+        };
+        let at = |seconds| Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds));
+        let rules = Rules::new(policy, vec![Route::everybody()]);
+        let mut engine = Engine::resume(rules, &State::new(), at(0));
+        let resource = |stub: &str| {
+            let stub = Stub::try_new(stub).expect("a stub");
+            ResourceReading {
+                name: ResourceName::try_new(&format!("r-{stub}")).expect("a name"),
+                streams: vec![Topic::of(&stub, "st-data").expect("a topic")],
+                stub,
+                availability: Some(Availability {
+                    available: true,
+                    reason: String::new(),
+                }),
+            }
+        };
+        let reading = BookReading {
+            resources: ["pend00", "pend01"].map(resource).into(),
+        };
+        let mut switched = BTreeSet::new();
+        for second in 0..120 {
+            let relay = if second < 60 { &before } else { &after };
+            for input in [
+                Input::Book(reading.clone()),
+                Input::Report(SourceName::Jump, report(&[], 0)),
+                Input::Report(SourceName::Relay, Arc::clone(relay)),
+            ] {
+                for effect in engine.step(input, at(second)).effects {
+                    if let Effect::Switch(switch) = effect {
+                        switched.insert(switch.resource.to_string());
+                    }
+                }
+            }
+        }
+        assert_eq!(switched.len(), withdrawn, "{after:?}: {switched:?}");
+    }
 }

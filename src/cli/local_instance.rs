@@ -2,15 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
-use std::sync::Arc;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::CertificateError;
+use rustls::client::danger::ServerCertVerified;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, DigitallySignedStruct, SignatureScheme};
 
 use super::failure::Failure;
+use crate::clients::{CertificateRule, Shown, client_by_rule, provider};
 use crate::config::ApiSettings;
 
 /// Where it answers, without a slash at the end.
@@ -37,72 +36,17 @@ pub(super) fn base(api: &ApiSettings) -> Result<String, Failure> {
 
 /// Trusts the certificate in this file and no other, whatever name it is for: the address is this host's.
 pub(super) fn trusting(file: &Path) -> Result<rustls::ClientConfig, Box<dyn std::error::Error>> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let pinned = Arc::new(Pinned {
-        certificate: CertificateDer::from_pem_file(file)?,
-        provider: Arc::clone(&provider),
-    });
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?;
-    Ok(config
-        .dangerous()
-        .with_custom_certificate_verifier(pinned)
-        .with_no_client_auth())
+    let certificate = CertificateDer::from_pem_file(file)?;
+    Ok(client_by_rule(Pinned(certificate), provider())?)
 }
 
 #[derive(Debug)]
-struct Pinned {
-    certificate: CertificateDer<'static>,
-    provider: Arc<CryptoProvider>,
-}
+struct Pinned(CertificateDer<'static>);
 
-impl ServerCertVerifier for Pinned {
-    fn verify_server_cert(
-        &self,
-        shown: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        if *shown == self.certificate {
-            Ok(ServerCertVerified::assertion())
-        } else {
-            Err(CertificateError::UnknownIssuer.into())
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(
-            message,
-            cert,
-            signature,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(
-            message,
-            cert,
-            signature,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+impl CertificateRule for Pinned {
+    fn verify(&self, shown: &Shown<'_>) -> Result<ServerCertVerified, rustls::Error> {
+        let same = *shown.certificate == self.0;
+        same.then(ServerCertVerified::assertion)
+            .ok_or(CertificateError::UnknownIssuer.into())
     }
 }

@@ -31,6 +31,7 @@ mod ticket;
 mod tls;
 mod token;
 pub mod ui;
+mod verify;
 
 pub use answer::error_of_status;
 pub use book::client::{BookClient, BookStatus, Booking, Bookings, Interval, resource_is_gone};
@@ -51,6 +52,7 @@ pub use token::{
     Claims, MAX_TOKEN_LIFE, TOKEN_BACKDATE, TokenError, booking_admin, jump_stats, mint,
     relay_canary, relay_read, relay_stats,
 };
+pub use verify::{CertificateRule, Shown, client_by_rule, provider};
 
 use secrecy::SecretString;
 use url::Url;

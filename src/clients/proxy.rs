@@ -32,11 +32,12 @@ const DIAL_WAIT: Duration = Duration::from_secs(10);
 /// The longest answer to the request for a tunnel that is read, in bytes.
 const MAX_HEAD_BYTES: usize = 8 << 10;
 
-/// A connection to a host, for a websocket. `secure` says whether TLS will go over it, which decides whose proxy it is.
+/// A connection to a host, for a websocket, and whether it goes through our own proxy. `secure` says whether TLS will go over it, which
+/// decides whose proxy it is.
 ///
 /// # Errors
 /// When neither the host nor its proxy can be reached, or the proxy refuses. The text names no secret.
-pub async fn connect(secure: bool, host: &str, port: u16) -> Result<TcpStream, CallError> {
+pub async fn connect(secure: bool, host: &str, port: u16) -> Result<(TcpStream, bool), CallError> {
     connect_by(&Proxies::from_env(), secure, host, port).await
 }
 
@@ -83,7 +84,7 @@ async fn connect_by(
     secure: bool,
     host: &str,
     port: u16,
-) -> Result<TcpStream, CallError> {
+) -> Result<(TcpStream, bool), CallError> {
     let scheme = if secure { "https" } else { "http" };
     let there: Uri = format!("{scheme}://{host}:{port}")
         .parse()
@@ -91,13 +92,17 @@ async fn connect_by(
     match proxies.intercept(&there) {
         None => dial(host, port, DIAL_WAIT)
             .await
+            .map(|stream| (stream, false))
             .map_err(|error| not_dialled(&error)),
-        Some(proxy) => through(&proxy, there).await.map_err(|why| {
-            let place = place_of(&proxy);
-            CallError::Proxy(format!(
-                "the proxy {place} for the websocket at {host}:{port}: {why}"
-            ))
-        }),
+        Some(proxy) => through(&proxy, there)
+            .await
+            .map(|stream| (stream, true))
+            .map_err(|why| {
+                let place = place_of(&proxy);
+                CallError::Proxy(format!(
+                    "the proxy {place} for the websocket at {host}:{port}: {why}"
+                ))
+            }),
     }
 }
 
@@ -219,9 +224,10 @@ mod tests {
         let (port, mut asked) = proxy("HTTP/1.1 200 OK\r\n\r\n").await;
         let all = format!("http://lab:pa55@127.0.0.1:{port}");
         let proxies = built(Matcher::builder().all(all).no("near.example"));
-        let mut stream = connect_by(&proxies, true, "relay.example", 443)
+        let (mut stream, is_by_proxy) = connect_by(&proxies, true, "relay.example", 443)
             .await
             .expect("connects");
+        assert!(is_by_proxy);
         stream.write_all(b"hello").await.expect("sends");
         let mut hello = [0; 5];
         stream.read_exact(&mut hello).await.expect("reads");
@@ -288,9 +294,10 @@ mod tests {
         let port = listener.local_addr().expect("bound").port();
         let proxies = built(Matcher::builder().all("http://127.0.0.1:1"));
         for host in ["127.0.0.1", "localhost"] {
-            connect_by(&proxies, false, host, port)
+            let (_, is_by_proxy) = connect_by(&proxies, false, host, port)
                 .await
                 .expect("connects");
+            assert!(!is_by_proxy);
         }
     }
 }

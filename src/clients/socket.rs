@@ -123,6 +123,7 @@ type Wire = AsBinary<MaybeTlsStream<TcpStream>>;
 #[derive(Debug)]
 pub struct Socket {
     stream: Box<WebSocketStream<Wire>>,
+    is_by_proxy: bool,
     pace: Pace,
     heard: Instant,
     next_ping: Instant,
@@ -141,10 +142,11 @@ impl Socket {
         pace: Pace,
     ) -> Result<Self, CallError> {
         let opened = timeout(CONNECT_WAIT, connect(ticket, tls, purpose)).await;
-        let stream = opened.unwrap_or_else(|_| Err(silent(ticket)))?;
+        let (stream, is_by_proxy) = opened.unwrap_or_else(|_| Err(silent(ticket)))?;
         let now = Instant::now();
         Ok(Self {
             stream: Box::new(stream),
+            is_by_proxy,
             pace,
             heard: now,
             next_ping: now + pace.ping_every,
@@ -168,6 +170,11 @@ impl Socket {
                 () = sleep_until(self.next_ping) => self.ping().await?,
             }
         }
+    }
+
+    /// Whether it goes through our own proxy.
+    pub fn is_by_proxy(&self) -> bool {
+        self.is_by_proxy
     }
 
     /// Whether any data has come, be it of a message that is not whole yet, or of one that is too long to be taken.
@@ -249,7 +256,7 @@ async fn connect(
     ticket: &WebsocketTicket,
     tls: &Arc<ClientConfig>,
     purpose: Use,
-) -> Result<WebSocketStream<Wire>, CallError> {
+) -> Result<(WebSocketStream<Wire>, bool), CallError> {
     let url = ticket.url();
     let (Some(host), Some(port)) = (url.host_str(), url.port_or_known_default()) else {
         return Err(CallError::Protocol(
@@ -257,7 +264,7 @@ async fn connect(
         ));
     };
     let secure = url.scheme() == "wss";
-    let tcp = clients::connect(secure, host, port).await?;
+    let (tcp, is_by_proxy) = clients::connect(secure, host, port).await?;
     tcp.set_nodelay(true)
         .map_err(|error| clients::no_websocket(&error, host, port))?;
     let failed = |error: Error| refusal(&error, host, port);
@@ -268,7 +275,7 @@ async fn connect(
     };
     client_async_with_config(url.as_str(), AsBinary::new(wire), Some(limits(purpose)))
         .await
-        .map(|(stream, _)| stream)
+        .map(|(stream, _)| (stream, is_by_proxy))
         .map_err(failed)
 }
 

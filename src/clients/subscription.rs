@@ -165,8 +165,9 @@ impl Subscription {
                 };
             }
             Turn::Dialled(Ok(socket)) => {
+                let opened = open(&socket);
                 self.take_line(socket);
-                self.outbox.put(self.link(Link::Open));
+                self.outbox.put(self.link(opened));
             }
             Turn::Dialled(Err(fault)) => self.not_dialled(fault),
             Turn::HeirHeard(Ok(message)) => {
@@ -239,8 +240,9 @@ impl Subscription {
         }));
         match self.take_plan() {
             Plan::Verifying { replacement, .. } => {
+                let opened = open(&replacement);
                 self.take_line(replacement);
-                self.outbox.put(self.link(Link::Open));
+                self.outbox.put(self.link(opened));
             }
             Plan::Dial(dial) => {
                 self.plan = Plan::Dial(dial);
@@ -349,6 +351,14 @@ impl Subscription {
             None
         };
         join(close(self.line), close(replacement)).await;
+    }
+}
+
+fn open(socket: &Socket) -> Link {
+    if socket.is_by_proxy() {
+        Link::OpenByProxy
+    } else {
+        Link::Open
     }
 }
 
@@ -470,6 +480,7 @@ mod tests {
         match link {
             Link::Connecting => "connecting".to_owned(),
             Link::Open => "open".to_owned(),
+            Link::OpenByProxy => "open by proxy".to_owned(),
             Link::Unreadable(why) => format!("unreadable: {why}"),
             Link::Failed(failure) => words_of(failure),
             Link::Closed(why) | Link::Broken(why) => format!("closed: {why}"),

@@ -2,13 +2,12 @@
 
 use std::sync::{Arc, OnceLock};
 
-use rustls::ClientConfig;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{DigitallySignedStruct, Error, SignatureScheme};
+use rustls::client::danger::ServerCertVerified;
+use rustls::crypto::CryptoProvider;
+use rustls::{ClientConfig, Error};
 use rustls_platform_verifier::Verifier;
 
+use super::verify::{CertificateRule, Shown, client_by_rule, provider};
 use engine::model::CallError;
 
 /// The set-up for outgoing TLS connections. With `needs_roots` the platform's certificates are loaded now, so that their absence shows
@@ -18,21 +17,12 @@ use engine::model::CallError;
 /// # Errors
 /// [`CallError::Unreachable`] when `needs_roots` and the platform has no usable certificates.
 pub fn client_config(needs_roots: bool) -> Result<ClientConfig, CallError> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let roots = Arc::new(PlatformRoots {
-        provider: Arc::clone(&provider),
-        verifier: OnceLock::new(),
-    });
+    let provider = provider();
+    let roots = Arc::new(PlatformRoots::new(&provider));
     if needs_roots {
         roots.load().map_err(|error| no_tls(&error))?;
     }
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| no_tls(&error))?;
-    Ok(config
-        .dangerous()
-        .with_custom_certificate_verifier(roots)
-        .with_no_client_auth())
+    client_by_rule(roots, provider).map_err(|error| no_tls(&error))
 }
 
 fn no_tls(error: &Error) -> CallError {
@@ -49,6 +39,13 @@ struct PlatformRoots {
 }
 
 impl PlatformRoots {
+    fn new(provider: &Arc<CryptoProvider>) -> Self {
+        Self {
+            provider: Arc::clone(provider),
+            verifier: OnceLock::new(),
+        }
+    }
+
     fn load(&self) -> Result<&Verifier, Error> {
         self.verifier
             .get_or_init(|| Verifier::new(Arc::clone(&self.provider)))
@@ -57,84 +54,35 @@ impl PlatformRoots {
     }
 }
 
-impl ServerCertVerifier for PlatformRoots {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        self.load()?
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(
-            message,
-            cert,
-            signature,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(
-            message,
-            cert,
-            signature,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
+impl CertificateRule for Arc<PlatformRoots> {
+    fn verify(&self, shown: &Shown<'_>) -> Result<ServerCertVerified, Error> {
+        shown.verified_by(self.load()?)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use rustls::client::danger::ServerCertVerifier;
+    use rustls::pki_types::{ServerName, UnixTime};
 
-    fn lazy() -> PlatformRoots {
-        PlatformRoots {
-            provider: Arc::new(aws_lc_rs::default_provider()),
-            verifier: OnceLock::new(),
-        }
-    }
+    use super::*;
 
     #[test]
     fn nothing_is_loaded_before_it_is_needed() {
-        let roots = lazy();
-        assert!(!roots.supported_verify_schemes().is_empty());
-        assert!(roots.verifier.get().is_none());
+        assert!(PlatformRoots::new(&provider()).verifier.get().is_none());
         assert!(client_config(false).is_ok());
     }
 
     #[test]
-    fn a_certificate_that_nobody_vouches_for_is_refused() {
+    fn a_certificate_without_a_known_issuer_is_refused() {
         let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
             .expect("a certificate");
         let name = ServerName::try_from("localhost").expect("a name");
-        let roots = lazy();
-        assert!(
-            roots
-                .verify_server_cert(signed.cert.der(), &[], &name, &[], UnixTime::now())
-                .is_err()
-        );
+        let roots = Arc::new(PlatformRoots::new(&provider()));
+        let verified = roots.load().and_then(|roots| {
+            roots.verify_server_cert(signed.cert.der(), &[], &name, &[], UnixTime::now())
+        });
+        assert!(verified.is_err());
         assert!(roots.verifier.get().is_some());
     }
 }

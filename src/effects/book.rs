@@ -4,11 +4,12 @@ use std::panic::AssertUnwindSafe;
 
 use futures_util::FutureExt;
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
-use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
 
-use super::{STOP_GRACE, Window, while_open};
+use tokio_util::sync::CancellationToken;
+use tracing::debug;
+
+use super::side_by_side::side_by_side;
+use super::{Window, while_open};
 use crate::clients::{BookClient, resource_is_gone};
 use crate::failpoints::{self, Point};
 use engine::model::{Bookable, CallError, ResourceName};
@@ -33,36 +34,15 @@ impl std::fmt::Debug for Switcher {
 }
 
 /// Carries out switches until `stop`, or until no more can come. Each ends in one `Input::Switched`.
-/// What is under way then is finished, or given up after [`STOP_GRACE`].
+/// What is under way then is finished, or given up after [`STOP_GRACE`](super::STOP_GRACE).
 pub async fn run(
     switcher: Switcher,
-    mut queue: mpsc::Receiver<Switch>,
+    queue: mpsc::Receiver<Switch>,
     inputs: mpsc::Sender<Input>,
     stop: CancellationToken,
 ) {
-    let mut tasks = JoinSet::new();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            Some(_) = tasks.join_next() => {}
-            next = queue.recv(), if tasks.len() < AT_ONCE => match next {
-                Some(switch) => drop(tasks.spawn(carry_out(switcher.clone(), switch, inputs.clone()))),
-                None => break,
-            },
-        }
-    }
-    finish(tasks).await;
-}
-
-async fn finish(mut tasks: JoinSet<()>) {
-    let done = async { while tasks.join_next().await.is_some() {} };
-    if tokio::time::timeout(STOP_GRACE, done).await.is_err() {
-        warn!(
-            switches = tasks.len(),
-            "stopping: switches that book has not answered are given up"
-        );
-        tasks.shutdown().await;
-    }
+    let carry_out = move |switch: Switch| carry_out(switcher.clone(), switch, inputs.clone());
+    side_by_side("switches", queue, AT_ONCE, carry_out, stop).await;
 }
 
 async fn carry_out(switcher: Switcher, switch: Switch, inputs: mpsc::Sender<Input>) {
@@ -127,7 +107,9 @@ mod tests {
 
     use super::*;
     use crate::clients::book::fake_book::{FakeBook, Trouble};
+    use crate::effects::STOP_GRACE;
     use engine::model::{Availability, Stub};
+    use tokio::task::JoinSet;
 
     const SOON: Duration = Duration::from_secs(5);
     const REASON: &str = "labwatch: the video is missing";

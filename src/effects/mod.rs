@@ -7,6 +7,7 @@ pub mod mail;
 pub mod notification;
 pub mod publish;
 pub mod shadow;
+mod side_by_side;
 pub mod trial;
 pub mod webhook;
 mod window;

@@ -8,6 +8,8 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::cluster_sharing::{marks, other_rules, own_rules};
+use super::config_watch::ConfigWatch;
 use super::error::ServiceError;
 use super::task_set::TaskSet;
 use crate::build;
@@ -187,33 +189,54 @@ fn take_part(
     Err(ServiceError::Cluster(cluster::NOT_BUILT_IN))
 }
 
-/// Reports the cluster as a component, where there is one.
+/// Reports the cluster as a component, where there is one, and shows the other replicas by which rules this one goes.
 pub(super) fn report(
     links: Option<&Links>,
     reporter: Option<Reporter>,
+    configs: &ConfigWatch,
     parts: &mut TaskSet,
     stop: &CancellationToken,
 ) {
     if let Some((links, reporter)) = links.zip(reporter) {
-        let reporting = follow(links.view.clone(), reporter, stop.clone());
-        parts.spawn("health of the cluster", reporting);
+        let (stop, reporting) = (
+            stop.clone(),
+            follow(links.clone(), reporter, configs.clone()),
+        );
+        parts.spawn("health of the cluster", async move {
+            let _ = stop.run_until_cancelled(reporting).await;
+        });
     }
 }
 
-async fn follow(mut view: watch::Receiver<Arc<View>>, reporter: Reporter, stop: CancellationToken) {
+async fn follow(mut links: Links, reporter: Reporter, mut configs: ConfigWatch) {
+    let sharing = &mut links.sharing;
+    let mut own = marks(&configs.borrow_and_update().rules());
     loop {
-        let finding = finding(&view.borrow_and_update());
-        reporter.report(finding);
-        match stop.run_until_cancelled(view.changed()).await {
-            Some(Ok(())) => {}
-            // It runs for as long as the process does.
-            Some(Err(_)) => stop.cancelled().await,
-            None => return,
+        let view = links.view.borrow_and_update().clone();
+        let shared = sharing.shared.borrow_and_update().clone();
+        let others = view.replicas.iter().filter(|peer| **peer != view.this);
+        let names = others.map(|peer| peer.name.as_str());
+        let differs = shared
+            .as_deref()
+            .and_then(|shared| other_rules(shared, &own, names));
+        let share = shared.and_then(|shared| own_rules(&shared, &view.this.name, &own));
+        if let Some(share) = share.filter(|_| view.etcd == Etcd::Ok) {
+            // One that finds no room is handed over again at the next change.
+            let _ = sharing.share.try_send(vec![share]);
+        }
+        reporter.report(finding(&view, differs));
+        // They run for as long as the process does.
+        tokio::select! {
+            Ok(()) = links.view.changed() => {}
+            Ok(()) = sharing.shared.changed() => {}
+            Ok(()) = configs.changed() => own = marks(&configs.borrow_and_update().rules()),
+            else => std::future::pending().await,
         }
     }
 }
 
-fn finding(view: &View) -> Finding {
+/// `differs`: which replica is configured otherwise.
+fn finding(view: &View, differs: Option<String>) -> Finding {
     match (&view.etcd, &view.leader) {
         (Etcd::Fault { what, .. }, _) if view.acts_alone => {
             let words = format!("{what}; this replica goes on acting alone");
@@ -236,6 +259,9 @@ fn finding(view: &View) -> Finding {
             Finding::new(State::Warn, words)
         }
         (Etcd::Ok, Some(leader)) => {
+            if let Some(words) = differs {
+                return Finding::new(State::Warn, words);
+            }
             let (name, lease) = (&leader.name, format_duration(view.lease));
             let others = view.replicas.iter().skip(1);
             let others: Vec<&str> = others.map(|peer| peer.name.as_str()).collect();
@@ -261,7 +287,7 @@ mod tests {
         assert!(cluster.is_none());
         let (_, configs) = watch::channel(Arc::new(config));
         last_word::start(None, &configs, &mut parts, &stop);
-        report(None, None, &mut parts, &stop);
+        report(None, None, &configs, &mut parts, &stop);
         assert!(parts.is_empty());
     }
 
@@ -318,9 +344,12 @@ mod tests {
             (&acts, State::Error, "this replica goes on acting alone"),
             (&leaderless, State::Warn, "no replica leads now"),
         ] {
-            let finding = finding(view);
+            let finding = finding(view, None);
             assert_eq!(finding.state, state, "{words}");
             assert!(finding.detail.contains(words), "{}", finding.detail);
         }
+        let differs = "b is configured otherwise".to_owned();
+        let warns = finding(&both, Some(differs.clone()));
+        assert_eq!((warns.state, warns.detail), (State::Warn, differs));
     }
 }

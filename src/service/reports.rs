@@ -221,10 +221,8 @@ impl Monthly {
             Some(mailed) if *mailed >= month => {}
             Some(_) => {
                 if let Err(why) = self.mail(&month, now).await {
-                    tracing::error!(
-                        month,
-                        "the monthly report is not mailed, it is tried again: {why}"
-                    );
+                    let what = "the monthly report is not mailed, it is tried again";
+                    tracing::error!(month, "{what}: {why}");
                     return RETRY_AFTER;
                 }
                 tracing::info!(month, "the monthly report is mailed");
@@ -309,23 +307,19 @@ impl Monthly {
         // Each may know of recipients of whom the other does not: what is shared may be lost on the way.
         outgoing.has.extend(known.flat_map(|other| other.has));
         self.keep(&outgoing);
-        let sent = self.send(&outgoing).await;
-        let sent = sent.map(|circulated| {
-            outgoing.has.extend(circulated.settled);
-            circulated.pending
-        });
-        match sent {
-            Ok(None) => Ok(()),
-            Ok(Some(fault)) => {
+        let why = match self.send(&outgoing).await {
+            Ok(circulated) => {
+                outgoing.has.extend(circulated.settled);
+                let Some(fault) = circulated.pending else {
+                    return Ok(());
+                };
                 self.keep(&outgoing);
-                self.outgoing = Some(outgoing);
-                Err(format!("some recipients do not have it: {fault}"))
+                format!("some recipients do not have it: {fault}")
             }
-            Err(why) => {
-                self.outgoing = Some(outgoing);
-                Err(why)
-            }
-        }
+            Err(why) => why,
+        };
+        self.outgoing = Some(outgoing);
+        Err(why)
     }
 
     async fn send(&self, outgoing: &Outgoing) -> Result<Circulated, String> {
@@ -336,9 +330,10 @@ impl Monthly {
         };
         let window = self.cluster.as_ref().map(Links::window);
         let sending = mailer.circulate(&outgoing.circular, &outgoing.has);
-        let sent = while_open(window.as_ref(), sending).await;
-        let sent = sent.ok_or_else(|| "this replica leads no more".to_owned())?;
-        sent.map_err(|failure| failure.fault.to_string())
+        match while_open(window.as_ref(), sending).await {
+            Some(sent) => sent.map_err(|failure| failure.fault.to_string()),
+            None => Err("this replica leads no more".to_owned()),
+        }
     }
 
     async fn make(&self, month: &str, now: Timestamp) -> Result<Outgoing, String> {

@@ -174,7 +174,7 @@ fn start_signs(
     };
     notifications::start_deadman(&config, heartbeat, pictures.clone(), parts, stop);
     last_word::start(links, followed, parts, stop);
-    cluster::report(links, reporters.cluster, parts, stop);
+    cluster::report(links, reporters.cluster, followed, parts, stop);
     let publication = config.publication.as_ref().zip(reporters.publish);
     let shown = (health_state, pictures);
     let window = links.map(cluster::Links::window);

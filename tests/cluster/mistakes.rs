@@ -259,3 +259,33 @@ async fn two_laboratories_share_an_etcd_and_know_nothing_of_each_other() {
         monitor.stop("TERM", &lab).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs etcd"]
+async fn replicas_that_are_configured_otherwise_say_so() {
+    let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
+    let etcd = Etcd::start(&[]).await;
+    let first = replica(&lab, &etcd, "first", &WITH_TOKENS).await;
+    leads(&first, 1).await;
+    let other = [&WITH_TOKENS[..], &[("HOLD_OVERDUE", "3h")]].concat();
+    let second = replica(&lab, &etcd, "second", &other).await;
+    for (monitor, name) in [(&first, "second"), (&second, "first")] {
+        let words = format!("{name} is configured otherwise (hold_overdue)");
+        let look = async || {
+            let status = monitor.get("/status/cluster").await;
+            let details = status["details"].as_str().unwrap_or_default();
+            details.contains(&words).then_some(())
+        };
+        eventually(&words, || monitor.tail(), look).await;
+    }
+    second.stop("TERM", &lab).await;
+    let alike = replica(&lab, &etcd, "second", &WITH_TOKENS).await;
+    let look = async || {
+        let status = first.get("/status/cluster").await;
+        let details = status["details"].as_str().unwrap_or_default();
+        details.contains("would take over").then_some(())
+    };
+    eventually("both are alike", || first.tail(), look).await;
+    alike.stop("TERM", &lab).await;
+    first.stop("TERM", &lab).await;
+}

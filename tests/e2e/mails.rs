@@ -299,7 +299,7 @@ fn deployment(file: &str, instance: &str, lab: &Lab, folder: &Path) -> BTreeMap<
     for name in QUICK.map(|name| format!("STATUS_HEALTH_{name}")) {
         variables
             .entry(name)
-            .and_modify(|value| *value = "3s".to_owned());
+            .and_modify(|value| "3s".clone_into(value));
     }
     let own = [
         "STATUS_EMAIL_FROM",

@@ -196,6 +196,132 @@ fn a_reminder_and_a_digest_go_again_as_they_are_to_those_who_wait_for_them() {
     }
 }
 
+/// The process is killed while the message about pend00 is under way, and pend00 is well again by then.
+fn killed_while_sending() -> World {
+    let mut world = World::new();
+    world.lose(&["pend00"]);
+    // Of the steps that have effects the first one switches, and the second one notifies.
+    world.kill = Some((1, Killed::AfterEffects));
+    while world.attempts.is_empty() {
+        world.run(5);
+    }
+    assert_eq!((world.attempts.len(), world.kill), (1, None));
+    world.regain(&["pend00"]);
+    world
+}
+
+/// How often one has read that pend00 is down.
+fn downs(world: &World, who: &str) -> usize {
+    let read = world.read(who);
+    read.iter().filter(|line| *line == "pend00 down").count()
+}
+
+#[test]
+fn what_was_under_way_at_a_kill_comes_as_it_was_and_then_the_news() {
+    let mut world = killed_while_sending();
+    world.run(600);
+    for who in PEOPLE {
+        assert_eq!(world.got(who)[..3], [1, 1, 2], "{who}");
+        assert_eq!(downs(&world, who), 2, "{who}");
+        let read = world.read(who);
+        assert_eq!(read.last().map(String::as_str), Some("pend00 ok"), "{who}");
+    }
+    assert_eq!(world.attempts[0], world.attempts[1]);
+}
+
+#[test]
+fn what_was_under_way_comes_first_for_as_long_as_it_is_put_off_and_over_restarts() {
+    let mut world = killed_while_sending();
+    world.moods = PEOPLE.map(|who| (who, Mood::PutsOff)).into();
+    world.run(60);
+    world.restart();
+    world.run(60);
+    world.moods = [PEOPLE[0], PEOPLE[2]].map(|who| (who, Mood::Takes)).into();
+    world.moods.insert("bob@x.org", Mood::PutsOff);
+    world.run(120);
+    assert_eq!(world.got("ann@x.org"), [1, 1, 2]);
+    world.moods.insert("bob@x.org", Mood::Takes);
+    world.run(600);
+    assert_eq!(world.got("bob@x.org")[..2], [1, 1]);
+    let bob = world.read("bob@x.org");
+    assert_eq!(bob, ["pend00 down", "pend00 down", "pend00 ok"]);
+    assert_eq!(world.lanes(), 0);
+}
+
+#[test]
+fn what_was_under_way_keeps_nothing_silent_where_it_is_not_known_again_what_came_of_it() {
+    for mood in [Mood::Mute, Mood::Refuses] {
+        let mut world = killed_while_sending();
+        world.moods = PEOPLE.map(|who| (who, mood)).into();
+        world.run(10);
+        world.moods = PEOPLE.map(|who| (who, Mood::Takes)).into();
+        world.run(60);
+        let read = world.read("ann@x.org");
+        assert_eq!(
+            read.last().map(String::as_str),
+            Some("pend00 ok"),
+            "{mood:?}"
+        );
+    }
+}
+
+#[test]
+fn what_was_under_way_long_ago_is_put_together_anew() {
+    let mut world = killed_while_sending();
+    world.now = world.now + Duration::from_secs(16 * 60);
+    world.restart();
+    world.run(600);
+    assert_eq!(world.got("ann@x.org")[..2], [1, 2]);
+    assert_eq!(downs(&world, "ann@x.org"), 1);
+}
+
+#[test]
+fn a_message_that_says_that_something_is_watched_no_more_is_the_same_after_a_restart() {
+    let mut world = World::new();
+    world.lose(&["pend00"]);
+    world.run(60);
+    world.listed.remove("pend00");
+    world.poll();
+    world.moods = PEOPLE.map(|who| (who, Mood::PutsOff)).into();
+    let before = world.attempts.len();
+    world.run(25 * 3_600);
+    let of_closing = world.attempts.last().copied().expect("some");
+    world.restart();
+    world.moods = PEOPLE.map(|who| (who, Mood::Takes)).into();
+    world.run(900);
+    assert!(world.attempts.len() > before);
+    assert_eq!(world.got("ann@x.org"), [1, of_closing.id]);
+    assert_eq!(world.attempts.last(), Some(&of_closing));
+}
+
+#[test]
+fn who_may_have_read_that_it_is_back_hears_that_it_is_not_although_a_restart_came_between() {
+    let mut world = World::new();
+    world.lose(&["pend00"]);
+    world.run(60);
+    world.moods.insert("bob@x.org", Mood::Mute);
+    world.regain(&["pend00"]);
+    while world.read("bob@x.org").last().map(String::as_str) != Some("pend00 ok") {
+        world.run(5);
+    }
+    // It is down again, and the process dies when it is about to withdraw it.
+    world.lose(&["pend00"]);
+    world.kill = Some((0, Killed::BeforeEffects));
+    world.run(10);
+    assert_eq!(world.kill, None);
+    world.moods.insert("bob@x.org", Mood::Takes);
+    world.run(3 * 3_600);
+    for who in PEOPLE {
+        let read = world.read(who);
+        assert_eq!(
+            read.last().map(String::as_str),
+            Some("pend00 down"),
+            "{who}: {read:?}"
+        );
+    }
+    assert_eq!(world.lanes(), 0);
+}
+
 #[derive(Debug, Clone)]
 enum Deed {
     Sends(usize, bool),

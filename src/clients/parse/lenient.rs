@@ -91,6 +91,7 @@ impl Entries {
         }
         if let Some(why) = self.why {
             self.report.set_unreadable(self.unreadable, why);
+            self.report.set_nameless(self.lost);
         }
         self.report.shrink();
         Found::Report(self.report)
@@ -193,7 +194,7 @@ fn field(name: &str) -> Field {
     }
 }
 
-/// Hands over name and value of each member of an object. A name that is no text is passed over. Returns whether it is an object that
+/// Hands over name and value of each member of an object, its name also where the quotation marks are missing or others. Returns whether it is an object that
 /// ends where `text` does; commas may be too many.
 fn members<'a>(text: &'a str, mut take: impl FnMut(&str, &'a str)) -> bool {
     let mut object = Cursor {
@@ -212,9 +213,9 @@ fn members<'a>(text: &'a str, mut take: impl FnMut(&str, &'a str)) -> bool {
                     return false;
                 };
                 let value = std::str::from_utf8(value).unwrap_or("null");
-                if let Ok(name) = serde_json::from_slice::<String>(name) {
-                    take(&name, value);
-                }
+                let name = serde_json::from_slice::<String>(name)
+                    .unwrap_or_else(|_| String::from_utf8_lossy(name).replace(['"', '\''], ""));
+                take(&name, value);
             }
         }
     }
@@ -247,7 +248,7 @@ impl<'a> Cursor<'a> {
         Some((name, self.value().ok()?))
     }
 
-    /// The next value; where it is no JSON, what its brackets enclose.
+    /// The next value; where it is no JSON, as far as it reaches.
     fn value(&mut self) -> Result<&'a [u8], serde_json::Error> {
         self.peek();
         let rest = self.rest();
@@ -256,7 +257,7 @@ impl<'a> Cursor<'a> {
         let len = match read {
             Ok(_) => bytes_read(json),
             Err(error) => {
-                if let Some(len) = enclosed(rest) {
+                if let Some(len) = extent(rest) {
                     len
                 } else {
                     self.at += bytes_read(json);
@@ -266,6 +267,28 @@ impl<'a> Cursor<'a> {
         };
         self.at += len;
         Ok(rest.get(..len).unwrap_or_default())
+    }
+}
+
+/// How far a value reaches that is no JSON: what its brackets or quotation marks enclose, or a word.
+fn extent(text: &[u8]) -> Option<usize> {
+    match text.first()? {
+        b'[' | b'{' => enclosed(text),
+        b'"' => {
+            let mut is_escaped = false;
+            let inside = text.iter().skip(1);
+            let len = inside.take_while(|byte| {
+                let is_end = **byte == b'"' && !is_escaped;
+                is_escaped = **byte == b'\\' && !is_escaped;
+                !is_end
+            });
+            let len = len.count() + 2;
+            (len <= text.len()).then_some(len)
+        }
+        _ => {
+            let is_end = |byte: &u8| matches!(byte, b',' | b':' | b']' | b'}');
+            text.iter().position(is_end).filter(|len| *len > 0)
+        }
     }
 }
 
@@ -334,6 +357,17 @@ mod tests {
             (r#"{"topic":"x","stats":{"tx":{"last":true}}}"#, "a b x", 1),
             (r#"{"topic":"x","userAgent":"\ud83d"}"#, "a b x", 1),
             (r#"{"topic":"x",}"#, "a b x", 0),
+            // What is no JSON at all harms its own field alone.
+            (r#"{"topic":"x","stats":{"tx":{"fps":NaN}}}"#, "a b x", 1),
+            (r#"{"topic":"x","stats":{"tx":{"last":+1}},}"#, "a b x", 1),
+            (r#"{"topic":"x","connected":undefined}"#, "a b x", 1),
+            ("{\"topic\":\"x\",\"userAgent\":\"a\tb\\\"\"}", "a b x", 1),
+            (r#"{"userAgent":"\x41","topic":"x"}"#, "a b x", 1),
+            (r#"{"topic":"x","scopes":['read']}"#, "a b x", 1),
+            (r#"{topic:"x"}"#, "a b x", 0),
+            (r#"{'topic':"x"}"#, "a b x", 0),
+            ("oops", "a b", 1),
+            (r#"{"topic":x}"#, "a b", 1),
             (r#"{"topic":7}"#, "a b", 1),
             (r#"{"topic":"\ud83d"}"#, "a b", 1),
             (r#"{"topic":"x" : 7}"#, "a b", 1),
@@ -389,16 +423,19 @@ mod tests {
     }
 
     #[test]
-    fn brackets_are_matched_outside_of_texts() {
+    fn what_is_no_json_reaches_as_far_as_its_marks() {
         for (text, len) in [
+            ("\"a\tb\\\"\" ,", Some(7)),
+            ("\"a", None),
+            ("NaN}", Some(3)),
+            (":", None),
             (r#"{"a":[1,2,]},"#, Some(12)),
             (r#"{"a":"}\"}"}x"#, Some(12)),
             ("[[]", None),
-            ("x]", None),
-            (r#""x""#, None),
+            ("x", None),
             ("", None),
         ] {
-            assert_eq!(enclosed(text.as_bytes()), len, "{text}");
+            assert_eq!(extent(text.as_bytes()), len, "{text}");
         }
     }
 }

@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicI64, Ordering};
 
 use etcd_client::{Client, Compare, CompareOp, GetOptions, Txn, TxnOp};
 
-use super::super::commit::{Operation, transactions};
-use super::super::map::{StateMap, difference};
-use super::super::membership::Share;
-use super::super::view::Peer;
+use super::commit::{Operation, transactions};
 use crate::clients::etcd::{ANSWER_WITHIN, Fault, connect, packed, within};
+use crate::cluster::map::{StateMap, difference};
+use crate::cluster::membership::Share;
+use crate::cluster::view::Peer;
 use crate::config::ClusterSettings;
 use engine::State;
 
@@ -108,7 +108,9 @@ impl Keys {
             return Place::Other;
         };
         let below = key.strip_prefix(&self.0).unwrap_or_default();
-        match (below.strip_prefix(STATE), below.strip_prefix(ELECTION)) {
+        let candidate = below.strip_prefix(ELECTION);
+        let candidate = candidate.filter(|lease| lease.starts_with('/'));
+        match (below.strip_prefix(STATE), candidate) {
             (Some(entry), _) => Place::State(entry.to_owned()),
             (None, Some(_)) => Place::Candidate(key.to_owned()),
             (None, None) if below == CHANGED_BY => Place::ChangedBy,
@@ -176,22 +178,25 @@ fn operations(keys: &Keys, batch: &[Operation]) -> Vec<TxnOp> {
     batch.iter().map(one).collect()
 }
 
+async fn open(settings: &ClusterSettings) -> Result<(Client, Keys), Fault> {
+    let client = connect(&settings.etcd).await?;
+    Ok((client, Keys(settings.etcd.prefix.clone())))
+}
+
 /// Adds to what all replicas share, or removes from it what is over.
 pub(super) async fn share(settings: &ClusterSettings, shares: Vec<Share>) -> Result<(), Fault> {
-    let (mut client, keys) = (
-        connect(&settings.etcd).await?,
-        Keys(settings.etcd.prefix.clone()),
-    );
-    let one = |(key, value): &Share| match value {
-        Some(value) => TxnOp::put(keys.shared(key), value.to_string(), None),
-        None => TxnOp::delete(keys.shared(key), None),
+    let (mut client, keys) = open(settings).await?;
+    let one = |(key, value): Share| {
+        let (key, value) = (keys.shared(&key), value.map(|value| value.to_string()));
+        let size = key.len() + value.as_ref().map_or(0, String::len);
+        let operation = match value {
+            Some(value) => TxnOp::put(key, value, None),
+            None => TxnOp::delete(key, None),
+        };
+        (operation, size)
     };
-    let sized = shares.iter().map(|share| {
-        let size = share.1.as_ref().map_or(0, |value| value.to_string().len());
-        (one(share), share.0.len() + size)
-    });
-    for operations in packed(sized) {
-        let txn = Txn::new().and_then(operations);
+    for batch in packed(shares.into_iter().map(one)) {
+        let txn = Txn::new().and_then(batch);
         within(ANSWER_WITHIN, client.txn(txn)).await?;
     }
     Ok(())
@@ -202,9 +207,8 @@ pub(super) async fn share(settings: &ClusterSettings, shares: Vec<Share>) -> Res
 /// # Errors
 /// [`Fault`].
 pub async fn reach(settings: &ClusterSettings) -> Result<String, Fault> {
-    let mut client = connect(&settings.etcd).await?;
+    let (mut client, keys) = open(settings).await?;
     let status = within(ANSWER_WITHIN, client.status()).await?;
-    let keys = Keys(settings.etcd.prefix.clone());
     let listing = list(&mut client, &keys, &Latest::default()).await?;
     let leader = first(&listing.peers).map_or_else(
         || "no replica leads".to_owned(),
@@ -226,8 +230,7 @@ pub(super) fn first(peers: &[(String, i64, Option<Peer>)]) -> Option<&Peer> {
 /// # Errors
 /// [`Fault`].
 pub async fn read_state(settings: &ClusterSettings) -> Result<(StateMap, Option<String>), Fault> {
-    let mut client = connect(&settings.etcd).await?;
-    let keys = Keys(settings.etcd.prefix.clone());
+    let (mut client, keys) = open(settings).await?;
     let listing = list(&mut client, &keys, &Latest::default()).await?;
     let leader = first(&listing.peers).map(|peer| peer.name.clone());
     Ok((listing.map, leader))
@@ -238,8 +241,7 @@ pub async fn read_state(settings: &ClusterSettings) -> Result<(StateMap, Option<
 /// # Errors
 /// [`Fault`]; some of it may be written then. Also when a replica leads.
 pub async fn write_state(settings: &ClusterSettings, state: &State) -> Result<usize, Fault> {
-    let mut client = connect(&settings.etcd).await?;
-    let keys = Keys(settings.etcd.prefix.clone());
+    let (mut client, keys) = open(settings).await?;
     let before = list(&mut client, &keys, &Latest::default()).await?;
     if let Some(leader) = first(&before.peers) {
         let name = &leader.name;
@@ -254,4 +256,20 @@ pub async fn write_state(settings: &ClusterSettings, state: &State) -> Result<us
         within(ANSWER_WITHIN, client.txn(txn)).await?;
     }
     Ok(count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_label_that_begins_like_a_key_of_another_one_is_not_taken_for_it() {
+        let keys = Keys("/labwatch/a".to_owned());
+        let candidate = keys.candidate(0x1f);
+        let is_candidate = |key: &str| matches!(keys.place(key.as_bytes()), Place::Candidate(_));
+        assert!(is_candidate(&candidate), "{candidate}");
+        assert!(!is_candidate("/labwatch/a/leaders/state/experiment/pend00"));
+        let state = keys.place(b"/labwatch/a/state/experiment/pend00");
+        assert!(matches!(state, Place::State(entry) if entry == "experiment/pend00"));
+    }
 }

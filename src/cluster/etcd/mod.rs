@@ -5,6 +5,7 @@
 
 mod alone;
 mod client;
+mod commit;
 mod event;
 mod follow;
 mod leave;

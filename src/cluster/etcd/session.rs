@@ -8,9 +8,9 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::client::{Keys, Latest, Listing, fenced, list};
+use super::commit::{Operation, transactions};
 use super::event::{Event, Outcome};
 use crate::clients::etcd::{ANSWER_WITHIN, FIRST_RETRY, Fault, connect, longer, within};
-use crate::cluster::commit::{Operation, transactions};
 use crate::cluster::view::Peer;
 use crate::config::ClusterSettings;
 use engine::StateChange;

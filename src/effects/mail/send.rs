@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use lettre::message::Mailbox;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, warn};
 
@@ -17,7 +17,8 @@ use super::outcome::{Circulated, own_words, recipient, verdict};
 use super::smtp::{self, DeliveryReport, EnvelopeAddress, Limits, MAX_QUOTED_CHARS, Outcome};
 use super::{Presentation, compose, words};
 use crate::config::{MailAuth, MailSettings, MailTls, Route, RouteTarget, TellingSettings};
-use crate::effects::{STOP_GRACE, Window, deliver_while_open};
+use crate::effects::side_by_side::side_by_side;
+use crate::effects::{Window, deliver_while_open};
 use engine::model::{CallError, RouteName};
 use engine::{
     Audience, Delivered, DeliveryFault, Input, MessageId, Notification, Outlook, Recipient,
@@ -304,33 +305,16 @@ impl Mailer {
 
 /// Sends mails until `stop`, or until no more can come, `AT_ONCE` at a time: one route's server that is slow delays no other route.
 /// Each ends in one `Input::Delivered`. `mailer` gives the mailer for the next one, as the settings are then; `None` while mail is off.
-/// Those that are under way at the stop are given up after [`STOP_GRACE`], and at once where the `window` is closed.
+/// Those that are under way at the stop are given up after [`STOP_GRACE`](crate::effects::STOP_GRACE), and at once where the `window` is closed.
 pub async fn run(
     mailer: impl Fn() -> Option<Mailer> + Send,
-    mut mails: mpsc::Receiver<Notification>,
+    mails: mpsc::Receiver<Notification>,
     inputs: mpsc::Sender<Input>,
     window: Option<Window>,
     stop: CancellationToken,
 ) {
-    let mut tasks = JoinSet::new();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            Some(_) = tasks.join_next() => {}
-            next = mails.recv(), if tasks.len() < AT_ONCE => match next {
-                Some(next) => drop(tasks.spawn(send_one(mailer(), next, inputs.clone(), window.clone()))),
-                None => break,
-            },
-        }
-    }
-    let done = async { while tasks.join_next().await.is_some() {} };
-    if tokio::time::timeout(STOP_GRACE, done).await.is_err() {
-        warn!(
-            mails = tasks.len(),
-            "stopping: mails that are under way are given up"
-        );
-        tasks.shutdown().await;
-    }
+    let send = move |next: Notification| send_one(mailer(), next, inputs.clone(), window.clone());
+    side_by_side("mails", mails, AT_ONCE, send, stop).await;
 }
 
 async fn send_one(
@@ -408,8 +392,10 @@ mod tests {
 
     use super::super::tests::{FakeSmtp, Manner, settings};
     use super::*;
+    use crate::effects::STOP_GRACE;
     use engine::model::{Bookable, Health, Stub, Visibility};
     use engine::{Counts, Recipient, Summary};
+    use tokio::task::JoinSet;
 
     fn plain() -> MailAuth {
         MailAuth::Plain {

@@ -13,16 +13,17 @@ use reqwest::Method;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc;
-use tokio::task::JoinSet;
+
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::debug;
 
 use super::message;
 use crate::clients::Http;
 use crate::config::{HttpTarget, RouteTarget, TellingSettings};
 use crate::effects::channels::{HEADER_ID, Size};
 use crate::effects::notification::Presentation;
-use crate::effects::{STOP_GRACE, Window, channels, deliver_while_open};
+use crate::effects::side_by_side::side_by_side;
+use crate::effects::{Window, channels, deliver_while_open};
 use crate::failpoints::{self, Point};
 use engine::model::{CallError, RouteName};
 use engine::{Delivered, DeliveryFault, HttpChannel, Input, Notification, Outlook, Summary};
@@ -180,33 +181,17 @@ fn unfit(why: &str) -> DeliveryFault {
 
 /// Posts what comes to the webhook of its route, until `stop` or until no more can come. Each ends in one `Input::Delivered`. `webhooks`
 /// gives those that there are when the next one is posted.
-/// What is under way at the stop is finished, or given up after [`STOP_GRACE`], and at once where the `window` is closed.
+/// What is under way at the stop is finished, or given up after [`STOP_GRACE`](crate::effects::STOP_GRACE), and at once where the `window` is closed.
 pub async fn run(
     webhooks: impl Fn() -> Vec<Webhook> + Send,
-    mut queue: mpsc::Receiver<Notification>,
+    queue: mpsc::Receiver<Notification>,
     inputs: mpsc::Sender<Input>,
     window: Option<Window>,
     stop: CancellationToken,
 ) {
-    let mut tasks = JoinSet::new();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            Some(_) = tasks.join_next() => {}
-            next = queue.recv(), if tasks.len() < AT_ONCE => match next {
-                Some(next) => drop(tasks.spawn(deliver(webhooks(), next, inputs.clone(), window.clone()))),
-                None => break,
-            },
-        }
-    }
-    let done = async { while tasks.join_next().await.is_some() {} };
-    if tokio::time::timeout(STOP_GRACE, done).await.is_err() {
-        warn!(
-            calls = tasks.len(),
-            "stopping: calls of webhooks that are under way are given up"
-        );
-        tasks.shutdown().await;
-    }
+    let deliver =
+        move |next: Notification| deliver(webhooks(), next, inputs.clone(), window.clone());
+    side_by_side("calls of webhooks", queue, AT_ONCE, deliver, stop).await;
 }
 
 async fn deliver(
@@ -263,6 +248,7 @@ mod tests {
     use crate::clients;
     use crate::config::{Sources, load};
     use engine::{Background, Channel, Counts, MessageId, Occasion, Thread};
+    use tokio::task::JoinSet;
 
     const SECRET: &str = "wh-s3cr3t";
 

@@ -122,6 +122,7 @@ impl Source {
             engine::Link::Unreadable(_) | engine::Link::Broken(_) => Some(Fault::Unreadable),
             engine::Link::Connecting
             | engine::Link::Open
+            | engine::Link::OpenByProxy
             | engine::Link::Closed(_)
             | engine::Link::GivenUp => None,
         };

@@ -116,7 +116,7 @@ words! {
     /// How the connection to a source is. Book is polled, and its connection is not told.
     Link of &engine::Link {
         Connecting = engine::Link::Connecting,
-        Open = engine::Link::Open | engine::Link::Unreadable(_),
+        Open = engine::Link::Open | engine::Link::OpenByProxy | engine::Link::Unreadable(_),
         Failed = engine::Link::Failed(_),
         Closed = engine::Link::Closed(_) | engine::Link::Broken(_) | engine::Link::GivenUp,
     }

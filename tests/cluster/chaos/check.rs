@@ -11,7 +11,7 @@ use super::Chaos;
 use super::mails;
 use super::orders::Orders;
 use super::plan::{BROKEN, SILENCED, breaking};
-use super::terms::{foreign_write, has_changed};
+use super::terms::foreign_write;
 
 /// After the last fault everything is well within this time.
 const HEALS_WITHIN: Duration = Duration::from_secs(120);
@@ -61,22 +61,15 @@ impl Chaos {
         let mut read = mails::read(&mails);
         self.faults.append(&mut read.faults);
         let terms = self.terms.all();
-        for again in &read.again {
-            if !has_changed(&terms, again.between) {
-                let fault = format!("said again, and no other led meanwhile: {again:?}");
-                self.faults.push(fault);
-            }
-        }
         println!(
             "chaos: {} terms and candidacies; {} writes to book, each by the leader of its time unless said otherwise",
             terms.len(),
             self.lab.switched().len()
         );
         println!(
-            "chaos: {} mails, {} of them once more with the same Message-ID; {} lines said again by the next leader, which could not know of the first",
+            "chaos: {} mails, {} of them once more with the same Message-ID",
             mails.len(),
-            read.repeated,
-            read.again.len()
+            read.repeated
         );
         println!("chaos: {}", orders.summary());
         println!(

@@ -1,8 +1,7 @@
-//! What the mails say: that nothing is said twice but with the same Message-ID and after a change of the lead, and what was said last.
+//! What the mails say: that nothing is said twice but with the same Message-ID, and what was said last.
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use lab::CaughtMail;
 
 /// What a mail says that is new, by experiment: its health, and the line about it.
@@ -15,24 +14,14 @@ pub struct Read {
     pub last: BTreeMap<String, String>,
     /// Mails that came again with the same Message-ID.
     pub repeated: usize,
-    /// What a later mail said again.
-    pub again: Vec<Again>,
     pub faults: Vec<String>,
-}
-
-/// A line that two mails in a row said of an experiment. Where the lead changed between them, it was not known whether the first arrived.
-#[derive(Debug)]
-pub struct Again {
-    pub line: String,
-    /// When the two were put together.
-    pub between: (Timestamp, Timestamp),
 }
 
 /// Reads the mails in the order in which they came.
 pub fn read(mails: &[CaughtMail]) -> Read {
     let mut read = Read::default();
     let mut seen: BTreeMap<String, String> = BTreeMap::new();
-    let mut lines: BTreeMap<String, (String, Timestamp)> = BTreeMap::new();
+    let mut lines: BTreeMap<String, String> = BTreeMap::new();
     for mail in mails {
         let id = header(mail, "Message-ID").unwrap_or_default();
         if let Some(before) = seen.get(&id) {
@@ -48,12 +37,10 @@ pub fn read(mails: &[CaughtMail]) -> Read {
         }
         seen.insert(id.clone(), mail.text.clone());
         for (stub, (health, line)) in news(mail) {
-            let at = put_together(&id);
-            if let Some((_, first)) = lines.get(&stub).filter(|(before, _)| *before == line) {
-                let (line, between) = (line.clone(), (*first, at));
-                read.again.push(Again { line, between });
+            if lines.insert(stub.clone(), line.clone()).as_ref() == Some(&line) {
+                let fault = format!("{id} says again what was said before: {line}");
+                read.faults.push(fault);
             }
-            lines.insert(stub.clone(), (line, at));
             read.last.insert(stub, health);
         }
     }
@@ -102,14 +89,6 @@ fn is_among(stub: &str, names: &str) -> bool {
             .any(|three| three[0] <= stub && stub <= three[2])
 }
 
-/// When a message was put together: its Message-ID says it.
-fn put_together(id: &str) -> Timestamp {
-    let nanoseconds = id.split('.').nth(1).and_then(|text| text.parse().ok());
-    nanoseconds
-        .and_then(|nanoseconds| Timestamp::from_nanosecond(nanoseconds).ok())
-        .unwrap_or_default()
-}
-
 /// A header of a mail in one line.
 fn header(mail: &CaughtMail, name: &str) -> Option<String> {
     let head = mail.raw.split("\r\n\r\n").next()?.replace("\r\n ", " ");
@@ -141,8 +120,8 @@ fn what_is_said_again_is_found() {
     assert_eq!(read(&[grouped]).last["spin00"], "down");
     let other = mail("2", "pend00=down/withdrawn", down);
     let back = mail("3", "pend00=ok/bookable", "pend00: back\n");
-    assert_eq!(read(&[first.clone(), other.clone()]).again.len(), 1);
-    assert_eq!(read(&[first.clone(), back, other]).again.len(), 0);
+    assert_eq!(read(&[first.clone(), other.clone()]).faults.len(), 1);
+    assert_eq!(read(&[first.clone(), back, other]).faults.len(), 0);
     let changed = mail("1", "pend00=down/withdrawn", "pend00: down since 02:00\n");
     assert_eq!(read(&[first, changed]).faults.len(), 1);
 }
@@ -158,6 +137,4 @@ fn names_are_found_in_lists_and_ranges() {
     ] {
         assert_eq!(is_among(stub, names), found, "{stub} in {names}");
     }
-    let id = "<labwatch.1796056898005516179.71@lab.example>";
-    assert_eq!(put_together(id).as_second(), 1_796_056_898);
 }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use etcd_client::{Client, EventType, GetOptions, WatchOptions};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use lab::Switched;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -131,15 +131,6 @@ fn candidate(key: &[u8], value: &[u8], since: i64) -> Candidate {
         since,
         gone: None,
     }
-}
-
-/// How late it is seen that a candidate is gone.
-const LATE: SignedDuration = SignedDuration::from_secs(10);
-
-/// Whether the lead may have changed between these times.
-pub fn has_changed(terms: &[Candidate], (from, until): (Timestamp, Timestamp)) -> bool {
-    let within = |gone: Timestamp| gone >= from && gone <= until + LATE;
-    terms.iter().any(|term| term.gone.is_some_and(within))
 }
 
 /// Whether every write to book can be one of a leader: each in a term of its writer that was not seen to be over, and no term after a later

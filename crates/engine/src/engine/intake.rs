@@ -118,7 +118,7 @@ impl Engine {
                 .stream_mut(topic.as_str())
                 .filter(|stream| stream.is_connected());
             if let Some(stream) = stream {
-                stream.heard = Heard::Nothing;
+                stream.note_heard(Heard::Nothing);
             }
             if let Some(id) = experiments.fleet.owner(topic.as_str()) {
                 experiments.fleet.mark_dirty(id);
@@ -279,7 +279,7 @@ impl Engine {
                 .stream_mut(topic.as_str())
                 .filter(|stream| stream.is_connected())
             {
-                stream.heard = heard;
+                stream.note_heard(heard);
             }
             self.evaluate(id, Why::Observed, step);
         }
@@ -300,6 +300,10 @@ impl Engine {
             .notifications
             .delivered(id, outcome, self.now)
             .unwrap_or_else(|| (RouteName::everybody(), Vec::new()));
+        // First that the message waits for some of them: what the others know now makes it needless for these alone.
+        for record in self.notifications.take_records() {
+            step.record(record);
+        }
         for notified in news {
             if let Notified::Experiment(stub, _) = &notified {
                 match self.experiments.fleet.named(stub.as_str()) {

@@ -9,6 +9,8 @@ pub enum Link {
     Connecting,
     /// The websocket is open. Reports are still to prove that it is alive.
     Open,
+    /// It is open through our own proxy, which may be what keeps reports back.
+    OpenByProxy,
     /// The websocket is open, and what comes over it is no report that can be read; holds why.
     Unreadable(String),
     /// The attempt failed; another follows by itself after a back-off.

@@ -124,6 +124,8 @@ pub struct Report {
     started: Option<Span>,
     /// In how many entries something could not be read, and why not in the first of them.
     unreadable: Option<(usize, String)>,
+    /// Of how many entries no topic can be read.
+    nameless: usize,
 }
 
 impl Report {
@@ -135,6 +137,7 @@ impl Report {
             entries: Vec::with_capacity(connections),
             started: None,
             unreadable: None,
+            nameless: 0,
         }
     }
 
@@ -181,6 +184,17 @@ impl Report {
         self.unreadable
             .as_ref()
             .map(|(entries, why)| (*entries, why.as_str()))
+    }
+
+    /// Notes of how many entries no topic can be read.
+    pub fn set_nameless(&mut self, entries: usize) {
+        self.nameless = entries;
+    }
+
+    /// Of how many entries no topic can be read.
+    #[must_use]
+    pub fn nameless(&self) -> usize {
+        self.nameless
     }
 
     /// How many connections there are.

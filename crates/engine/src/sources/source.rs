@@ -182,6 +182,11 @@ impl Source {
         if let Some(class) = self.class_of(&link, now) {
             self.class = class;
         }
+        let link = if link == Link::OpenByProxy {
+            Link::Open
+        } else {
+            link
+        };
         match link {
             Link::Unreadable(why) => {
                 self.opened(now);
@@ -189,7 +194,7 @@ impl Source {
                 self.reconnect_at = self.reconnect_at.map(|_| now + RECONNECT_AFTER);
                 return;
             }
-            Link::Open => {
+            Link::Open | Link::OpenByProxy => {
                 self.heard_on_link = false;
                 self.unreadable = None;
                 self.reconnect_at = self.reconnect_at.map(|_| now + self.reconnect_wait());
@@ -225,7 +230,7 @@ impl Source {
             Link::Unreadable(_) | Link::Broken(_) => Some(FaultClass::Ours),
             Link::Failed(failure) => Some(failure.class()),
             Link::Closed(_) if self.was_mute(now) => None,
-            Link::Closed(_) => Some(FaultClass::Undecided),
+            Link::OpenByProxy | Link::Closed(_) => Some(FaultClass::Undecided),
         }
     }
 
@@ -250,7 +255,7 @@ impl Source {
     fn has_ended(&self) -> bool {
         match &self.link {
             Link::Failed(_) | Link::Closed(_) | Link::Broken(_) | Link::GivenUp => true,
-            Link::Connecting | Link::Open | Link::Unreadable(_) => false,
+            Link::Connecting | Link::Open | Link::OpenByProxy | Link::Unreadable(_) => false,
         }
     }
 

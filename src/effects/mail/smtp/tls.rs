@@ -6,20 +6,18 @@ use std::sync::{Arc, OnceLock};
 
 use jiff::Timestamp;
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
+use rustls::client::danger::ServerCertVerified;
+use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{
-    CertificateError, ClientConfig, DigitallySignedStruct, Error, InvalidMessage, RootCertStore,
-    SignatureScheme,
-};
+use rustls::{CertificateError, ClientConfig, Error, InvalidMessage, RootCertStore};
 use rustls_platform_verifier::Verifier;
 use tokio_rustls::TlsConnector;
 
 use super::address::ascii_domain;
 use super::connection::Transport;
 use super::error::{CertificateProblem, Problem, SmtpError, Step};
+use crate::clients::{CertificateRule, Shown, client_by_rule, provider};
 use crate::config::{Fingerprint, MailSettings};
 
 /// The largest file of CA certificates, in bytes.
@@ -50,7 +48,7 @@ pub async fn protect(
 async fn config(
     settings: &MailSettings,
 ) -> Result<(ClientConfig, Arc<OnceLock<Fingerprint>>), Problem> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let provider = provider();
     let own = match &settings.tls_ca {
         None => None,
         Some(path) => Some(
@@ -66,12 +64,8 @@ async fn config(
         own,
         shown: Arc::clone(&shown),
     };
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Problem::Tls(error.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(trust))
-        .with_no_client_auth();
+    let config =
+        client_by_rule(trust, provider).map_err(|error| Problem::Tls(error.to_string()))?;
     Ok((config, shown))
 }
 
@@ -106,72 +100,28 @@ struct Trust {
     shown: Arc<OnceLock<Fingerprint>>,
 }
 
-impl ServerCertVerifier for Trust {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let shown = Fingerprint::of(end_entity);
-        let _ = self.shown.set(shown);
+impl CertificateRule for Trust {
+    fn verify(&self, shown: &Shown<'_>) -> Result<ServerCertVerified, Error> {
+        let fingerprint = Fingerprint::of(shown.certificate);
+        let _ = self.shown.set(fingerprint);
         if let Some(expected) = self.fingerprint {
-            let same = expected == shown;
+            let same = expected == fingerprint;
             return same
                 .then(ServerCertVerified::assertion)
                 .ok_or(Error::InvalidCertificate(
                     CertificateError::ApplicationVerificationFailure,
                 ));
         }
-        let own = self.own.as_ref().map(|own| {
-            own.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-        });
+        let own = self.own.as_ref().map(|own| shown.verified_by(&**own));
         if let Some(Ok(verified)) = own {
             return Ok(verified);
         }
-        let by_system = Verifier::new(Arc::clone(&self.provider)).and_then(|system| {
-            system.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-        });
+        let by_system =
+            Verifier::new(Arc::clone(&self.provider)).and_then(|system| shown.verified_by(&system));
         match own {
             Some(Err(error)) => by_system.map_err(|_| error),
             _ => by_system,
         }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(
-            message,
-            cert,
-            signature,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(
-            message,
-            cert,
-            signature,
-            &self.provider.signature_verification_algorithms,
-        )
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider
-            .signature_verification_algorithms
-            .supported_schemes()
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Fleet, Id};
 use crate::experiments::experiment::Experiment;
 use crate::experiments::mass::Tally;
+use crate::experiments::stream::LastSeen;
 use crate::model::{Moment, Stub, Topic};
 use crate::protocol::report::{Connection, Report, Scopes};
 use crate::protocol::snapshot::LastConnection;
@@ -32,10 +33,12 @@ impl Fleet {
             };
             let had_statistics = stream.has_statistics();
             stream.observe(number, entry, connection.tx);
+            stream.sighting.nameless = report.nameless();
             if stream.has_statistics() != had_statistics {
                 self.touched.insert(at.experiment);
             }
         }
+        self.keep_nameless(report.nameless());
         let mut returned = Vec::new();
         for (slot, experiment) in (0_u32..).zip(&mut self.slots) {
             let gone = |entry| before.report.get(entry).map(LastConnection::from);
@@ -47,6 +50,26 @@ impl Fleet {
             }
         }
         returned
+    }
+
+    /// Leaves streams as they were that are missing from relay's newest report and may be in it nevertheless, in entries of which no topic
+    /// can be read. Where more are missing than there are such entries, it says what it says.
+    fn keep_nameless(&mut self, nameless: usize) {
+        let number = self.relay.number;
+        let mut missing: Vec<&mut LastSeen> = self
+            .slots
+            .iter_mut()
+            .flatten()
+            .flat_map(|experiment| &mut experiment.streams)
+            .map(|stream| &mut stream.sighting)
+            .filter(|sighting| sighting.may_be_nameless(number, nameless))
+            .collect();
+        if missing.len() <= nameless {
+            for sighting in &mut missing {
+                sighting.report = number;
+                sighting.entry = usize::MAX;
+            }
+        }
     }
 
     /// Takes note of which experiments relay's newest report is the first to show lost. Where that is a mass event they wait for a second

@@ -36,8 +36,12 @@ impl Round {
     }
 
     pub(super) fn due(&mut self, now: Moment) -> Vec<PageAddress> {
-        let late = self.under_way.extract_if(.., |_, give_up| now >= *give_up);
-        self.outcomes.extend(late.map(|(page, _)| (page, None)));
+        let under_way = std::mem::take(&mut self.under_way).into_iter();
+        let (late, under_way): (BTreeMap<_, _>, _) =
+            under_way.partition(|(_, give_up)| now >= *give_up);
+        self.under_way = under_way;
+        self.outcomes
+            .extend(late.into_keys().map(|page| (page, None)));
         if self.under_way.len() >= AT_ONCE || now < self.next_at {
             return Vec::new();
         }

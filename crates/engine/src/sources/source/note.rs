@@ -82,7 +82,7 @@ impl Source {
                 format!("the connection to {name} was given up: it was open but brought no reports")
             }
             Link::Connecting => format!("connecting to {name}"),
-            Link::Open if !self.heard_on_link => match name {
+            Link::Open | Link::OpenByProxy if !self.heard_on_link => match name {
                 SourceName::Jump => "jump accepts the connection but sends no reports: its hub is probably stuck; restart jump (with \
                                      SIGKILL, it does not stop on SIGTERM)"
                     .to_owned(),
@@ -91,7 +91,7 @@ impl Source {
                      restart {name} if this stays"
                 ),
             },
-            Link::Open => {
+            Link::Open | Link::OpenByProxy => {
                 let whole = |pace: Duration| format_duration(Duration::from_secs((pace + Duration::from_millis(500)).as_secs().max(1)));
                 let pace = self.pace().map_or_else(String::new, |pace| format!(", after one at least every {}", whole(pace)));
                 format!("the reports of {name} have stopped although the connection is open{pace}")

@@ -7,11 +7,11 @@ use engine::{StateChange, StateKey};
 
 /// A change of one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Operation {
+pub(super) struct Operation {
     /// The key, below the prefix of the state.
-    pub key: String,
+    pub(super) key: String,
     /// What stands under it then; `None`: nothing.
-    pub value: Option<Vec<u8>>,
+    pub(super) value: Option<Vec<u8>>,
 }
 
 impl Operation {
@@ -22,23 +22,23 @@ impl Operation {
 
 /// Changes as transactions, to be made in this order. Of several changes of one entry the last one counts. What concerns the outbox comes
 /// last: a summary that stands there without the rest would be sent and not be known as sent, or be known as sent twice.
-#[must_use]
-pub fn transactions(changes: Vec<StateChange>) -> Vec<Vec<Operation>> {
+pub(super) fn transactions(changes: Vec<StateChange>) -> Vec<Vec<Operation>> {
     let latest: BTreeMap<StateKey, _> = changes
         .into_iter()
         .map(|change| (change.key, change.value))
         .collect();
     let announces = |key: &StateKey| matches!(key, StateKey::Outbox(_));
     let (last, first): (Vec<_>, Vec<_>) = latest.into_iter().partition(|(key, _)| announces(key));
-    packed(first.into_iter().chain(last).map(|(key, value)| {
+    let operations = first.into_iter().chain(last).map(|(key, value)| {
         let operation = Operation {
             key: key.to_string(),
             // What the engine keeps can be written: the store writes it in the same way.
             value: value.and_then(|value| serde_json::to_vec(&value).ok()),
         };
-        let bytes = operation.bytes();
-        (operation, bytes)
-    }))
+        let size = operation.bytes();
+        (operation, size)
+    });
+    packed(operations)
 }
 
 #[cfg(test)]
@@ -89,23 +89,5 @@ mod tests {
         };
         assert_eq!(all, [[expected]]);
         assert_eq!(transactions(Vec::new()), Vec::<Vec<Operation>>::new());
-    }
-
-    #[test]
-    fn large_entries_are_parted_by_their_size() {
-        let pools = |n: usize| {
-            let stub = |n: usize| Stub::try_new(&format!("{}{n}", "x".repeat(40))).expect("a name");
-            let members = (0..n).map(stub).collect();
-            StateValue::Pools([("pool".to_owned(), members)].into())
-        };
-        let changes = (0..3).map(|n| StateChange {
-            key: StateKey::Outbox(n),
-            value: Some(pools(15_000)),
-        });
-        let sizes: Vec<usize> = transactions(changes.collect())
-            .iter()
-            .map(Vec::len)
-            .collect();
-        assert_eq!(sizes, [1, 1, 1]);
     }
 }
