@@ -40,13 +40,17 @@ use labwatch::http::auth::{Authority, Grant, Issued, Scope};
 /// What tokens of these tests are signed with.
 const SECRET: &str = "the-s3cr3t-of-the-tests-of-exposure";
 
-/// A token with this scope, of a maintainer of this name.
+/// A token with this scope, of a maintainer of this name, for an hour.
 fn issue(name: &str, scope: Scope) -> Issued {
+    issue_for(name, scope, Duration::from_secs(3_600))
+}
+
+fn issue_for(name: &str, scope: Scope, life: Duration) -> Issued {
     let grant = Grant {
         name: name.to_owned(),
         scopes: [scope].into_iter().collect(),
         reports: vec!["*".to_owned()].try_into().expect("a name"),
-        life: Duration::from_secs(3_600),
+        life,
     };
     Authority::new(&SECRET.into())
         .issue(&grant, Timestamp::now())

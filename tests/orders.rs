@@ -254,12 +254,12 @@ fn the_effect_is_said_before_it_is_done() {
         .step(Input::Timetable(timetable), stage.plan.now());
     #[rustfmt::skip]
     let table = [
-        (acknowledge(experiments("p*")), "no mail about pend00, pend01 until each is well again or gets worse"),
-        (acknowledge(Scope::Pool("pend".to_owned())), "no mail about pend00, pend01 until each is well again or gets worse"),
-        (acknowledge(Scope::Component("jump".to_owned())), "no mail about component jump until it is well again"),
-        (acknowledge(Scope::Installation), "no mail about the whole laboratory until this is taken back"),
-        (silence("spin*", 90), "no mail about spin00, until 1970-01-01T00:01:30Z"),
-        (silence("fish*", 90), "no mail about fish*, which no experiment is called now, until 1970-01-01T00:01:30Z"),
+        (acknowledge(experiments("p*")), "no notification about pend00, pend01 until each is well again or gets worse"),
+        (acknowledge(Scope::Pool("pend".to_owned())), "no notification about pend00, pend01 until each is well again or gets worse"),
+        (acknowledge(Scope::Component("jump".to_owned())), "no notification about component jump until it is well again"),
+        (acknowledge(Scope::Installation), "no notification about the whole laboratory until this is taken back"),
+        (silence("spin*", 90), "no notification about spin00, until 1970-01-01T00:01:30Z"),
+        (silence("fish*", 90), "no notification about fish*, which no experiment is called now, until 1970-01-01T00:01:30Z"),
         (hold("r-pend00", "exam"), "r-pend00 cannot be booked until a person enables it: 1 booking of the next 24 h cannot start; one is in session now"),
         (hold("r-spin00", "exam"), "r-spin00 cannot be booked until a person enables it: nothing is booked in the next 24 h"),
         (enable("r-pend02"), "r-pend02 can be booked again: 1 booking of the next 24 h can start, 2 of the next 7 days"),

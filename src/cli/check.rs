@@ -12,7 +12,6 @@ use super::connect::{self, Finding};
 use super::coverage;
 use super::failure::Failure;
 use super::output::{Output, json, say, warn};
-use crate::cluster::{IS_BUILT_IN, NOT_BUILT_IN};
 use crate::config::{Config, LogSettings, LogTarget, MemorySettings, Sources, load};
 use crate::store::{self, DATABASE_FILE, VerifyError};
 
@@ -147,9 +146,6 @@ fn check(args: &CheckArgs, sources: &Sources, findings: &mut Findings) -> Result
         findings.warn(warning);
     }
     findings.summary(&loaded.config)?;
-    if loaded.config.cluster.is_some() && !IS_BUILT_IN {
-        return Err(Failure::Failed(format!("{NOT_BUILT_IN}.")));
-    }
     let log = check_log(&loaded.config.log, findings);
     let store = loaded
         .config

@@ -12,9 +12,7 @@ use crate::clients::probe::{Doing, Found, probe};
 use crate::clients::{self, BookClient, Http, TOKEN_BACKDATE};
 #[cfg(feature = "etcd")]
 use crate::config::PublishTo;
-use crate::config::{
-    BookSettings, ClusterSettings, Config, FeedSettings, MailSettings, TellingSettings,
-};
+use crate::config::{BookSettings, Config, FeedSettings, MailSettings, TellingSettings};
 use crate::effects::mail::{Mailer, Recipients};
 use engine::model::{CallError, SourceName, Visibility, format_duration};
 
@@ -61,61 +59,44 @@ pub async fn try_all(config: &Config) -> Vec<Finding> {
             outcome: try_mail(mail, &config.telling).await,
         });
     }
-    findings.extend(try_cluster(config).await);
+    findings.extend(try_etcd(config).await);
     findings
 }
 
-/// Whether etcd lets us in, where it is used.
-async fn try_cluster(config: &Config) -> Option<Finding> {
-    let outcome = match &config.cluster {
-        Some(cluster) => reach_etcd(cluster).await,
-        None => reach_keys(config).await?,
+/// Whether etcd lets us in, where it is used, and shows us what is kept there by replicas, by publication and as the policy.
+#[cfg(feature = "etcd")]
+async fn try_etcd(config: &Config) -> Option<Finding> {
+    let publication = config.publication.as_ref();
+    let published = publication.and_then(|publication| match &publication.to {
+        PublishTo::Etcd(etcd) => Some((etcd, vec![format!("{}/", publication.prefix)])),
+        PublishTo::Files(_) => None,
+    });
+    let policy = config.policy.as_ref();
+    let policy = policy.map(|policy| (&policy.etcd, policy.keys().to_vec()));
+    let cluster = config.cluster.as_ref();
+    let uses = || published.iter().chain(&policy);
+    // All of them reach it by the same settings.
+    let etcd = cluster.map(|cluster| &cluster.etcd);
+    let etcd = etcd.or_else(|| uses().next().map(|(etcd, _)| *etcd))?;
+    let keys: Vec<String> = uses().flat_map(|(_, keys)| keys.clone()).collect();
+    let reached = async {
+        let words = clients::etcd::reach(etcd, &keys).await?;
+        match cluster {
+            Some(cluster) => crate::cluster::reach(cluster).await,
+            None => Ok(words),
+        }
+        .map_err(|fault| fault.to_string())
     };
     Some(Finding {
         server: "etcd",
-        outcome,
+        outcome: Box::pin(reached).await,
     })
 }
 
-/// Without a cluster: whether what is published there, or the policy, can be read.
-#[cfg(feature = "etcd")]
-async fn reach_keys(config: &Config) -> Option<Result<String, String>> {
-    let publication = config.publication.as_ref();
-    let published = publication.and_then(|publication| match &publication.to {
-        PublishTo::Etcd(etcd) => Some((etcd, &publication.prefix)),
-        PublishTo::Files(_) => None,
-    });
-    let policy = config
-        .policy
-        .as_ref()
-        .map(|policy| (&policy.etcd, &policy.acks));
-    let (etcd, _) = published.or(policy)?;
-    let keys = [published, policy]
-        .into_iter()
-        .flatten()
-        .map(|(_, key)| key.as_str());
-    let reached = Box::pin(clients::etcd::reach(etcd, &keys.collect::<Vec<_>>())).await;
-    Some(reached.map_err(|fault| fault.to_string()))
-}
-
+/// The configuration asks for none without this.
 #[cfg(not(feature = "etcd"))]
-fn reach_keys(_: &Config) -> std::future::Ready<Option<Result<String, String>>> {
+fn try_etcd(_: &Config) -> std::future::Ready<Option<Finding>> {
     std::future::ready(None)
-}
-
-#[cfg(feature = "etcd")]
-async fn reach_etcd(settings: &ClusterSettings) -> Result<String, String> {
-    let reached = Box::pin(crate::cluster::reach(settings)).await;
-    reached.map_err(|fault| fault.to_string())
-}
-
-#[cfg(not(feature = "etcd"))]
-fn reach_etcd(settings: &ClusterSettings) -> std::future::Ready<Result<String, String>> {
-    std::future::ready(Err(format!(
-        "{} cannot take part: {}",
-        settings.name,
-        crate::cluster::NOT_BUILT_IN
-    )))
 }
 
 async fn try_book(book: &BookSettings) -> Result<String, CallError> {

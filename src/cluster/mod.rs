@@ -25,9 +25,6 @@ pub use membership::{
 };
 pub use view::{Etcd, Peer, View};
 
-/// Whether this labwatch is built with what `CLUSTER=etcd` needs.
-pub const IS_BUILT_IN: bool = cfg!(feature = "etcd");
-
-/// What is said where it is not.
-pub const NOT_BUILT_IN: &str = "cluster is etcd, and this labwatch is built without it: take one of the packages, or build it with \
+/// What is said by what needs etcd where this labwatch is built without it.
+pub const NOT_BUILT_IN: &str = "this labwatch is built without etcd: take one of the packages, or build it with \
                                 --features etcd (which needs protobuf-compiler and libprotobuf-dev)";

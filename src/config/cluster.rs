@@ -18,6 +18,9 @@ const UNNAMED: &str = "labwatch";
 /// Where Linux tells the name of the host.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 
+/// What is said where etcd is asked for and this labwatch is built without it.
+const NOT_BUILT_IN: &str = "take one of the packages, or build it with --features etcd";
+
 /// How etcd is reached: by replicas, and for what is published there and read from there.
 #[derive(Debug, Clone)]
 pub struct EtcdSettings {
@@ -70,15 +73,10 @@ pub(super) fn cluster(reader: &mut Reader<'_>, etcd: &EtcdSettings) -> Option<Cl
     if is_on != Some(true) {
         return None;
     }
-    require(
-        reader,
-        "cluster",
-        "cluster_endpoints",
-        etcd.endpoints.is_empty(),
-    );
+    let etcd = with_etcd(reader, "cluster", etcd);
     require(reader, "cluster", "cluster_url", url.is_none());
     Some(ClusterSettings {
-        etcd: etcd.clone(),
+        etcd: etcd?,
         lease,
         acts_alone: acts_alone == Some(true),
         name: name.unwrap_or_else(host_name),
@@ -86,8 +84,28 @@ pub(super) fn cluster(reader: &mut Reader<'_>, etcd: &EtcdSettings) -> Option<Cl
     })
 }
 
+/// How etcd is reached for a setting that is etcd; `None`: that is not known, or this labwatch cannot.
+pub(super) fn with_etcd(
+    reader: &mut Reader<'_>,
+    setting: &str,
+    etcd: &EtcdSettings,
+) -> Option<EtcdSettings> {
+    if !cfg!(feature = "etcd") {
+        let wrong = "is etcd, and this labwatch is built without it";
+        reader.wrong(setting, wrong, NOT_BUILT_IN);
+        return None;
+    }
+    require(
+        reader,
+        setting,
+        "cluster_endpoints",
+        etcd.endpoints.is_empty(),
+    );
+    (!etcd.endpoints.is_empty()).then(|| etcd.clone())
+}
+
 /// Notes that a setting is missing that `by` needs, unless it is there and wrong, which is said already.
-pub(super) fn require(reader: &mut Reader<'_>, by: &str, key: &str, is_absent: bool) {
+fn require(reader: &mut Reader<'_>, by: &str, key: &str, is_absent: bool) {
     if is_absent && !reader.is_set(key) {
         reader.missing(key, &format!("{by} is etcd: "));
     }
@@ -170,7 +188,7 @@ fn host_name() -> String {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "etcd"))]
 mod tests {
     use crate::config::{Loaded, Problems, Sources, load_rules};
 

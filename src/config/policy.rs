@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::cluster::{EtcdSettings, root};
+use super::cluster::{EtcdSettings, root, with_etcd};
 use super::configuration::Config;
-use super::publication::with_etcd;
 use super::reader::Reader;
 use super::services::{BUILT_IN_CATEGORIES, CategorySettings};
 use engine::{CategoryRule, PolicyAcknowledgements};

@@ -4,11 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::access::absolute;
-use super::cluster::{EtcdSettings, require, root};
+use super::cluster::{EtcdSettings, root, with_etcd};
 use super::reader::Reader;
-
-/// What is said where etcd is asked for and this labwatch is built without it.
-const NOT_BUILT_IN: &str = "take one of the packages, or build it with --features etcd";
 
 /// What labwatch publishes of its health and that of the experiments.
 #[derive(Debug, Clone)]
@@ -64,26 +61,6 @@ pub(super) fn publication(
     };
     let prefix = format!("{}/{label}", root?);
     Some(PublicationSettings { to, prefix, every })
-}
-
-/// How etcd is reached for a setting that is etcd; `None`: that is not known, or this labwatch cannot.
-pub(super) fn with_etcd(
-    reader: &mut Reader<'_>,
-    setting: &str,
-    etcd: &EtcdSettings,
-) -> Option<EtcdSettings> {
-    if !cfg!(feature = "etcd") {
-        let wrong = "is etcd, and this labwatch is built without it";
-        reader.wrong(setting, wrong, NOT_BUILT_IN);
-        return None;
-    }
-    require(
-        reader,
-        setting,
-        "cluster_endpoints",
-        etcd.endpoints.is_empty(),
-    );
-    (!etcd.endpoints.is_empty()).then(|| etcd.clone())
 }
 
 #[cfg(test)]

@@ -84,6 +84,13 @@ impl PassiveChecks {
         Ok(())
     }
 
+    /// Has the reports about a component count for another time from the next one on.
+    pub fn repace(&self, registry: &Registry, name: &str, fresh: Duration) {
+        if let Some(reporter) = registry.take_over(name, Some(fresh)) {
+            locked(&self.components).insert(name.to_owned(), Reported { reporter, fresh });
+        }
+    }
+
     /// Takes note of a component that labwatch probes or knows itself.
     pub fn is_asked(&self, name: &str) {
         locked(&self.others).insert(name.to_owned());

@@ -14,7 +14,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::registry::{RegisterError, Registry, Reporter};
-use super::state::{Component, Finding, State};
+use super::state::{Finding, State};
 
 /// By how much a period varies, so that probes that began together do not stay together: a tenth.
 const JITTER_PARTS: u32 = 10;
@@ -154,30 +154,17 @@ impl LiveProbes {
         Ok(())
     }
 
-    /// Checks a component at another pace. Until the next check it is as it was.
-    ///
-    /// # Errors
-    /// As [`Registry::register`].
-    pub fn start_again(
-        &mut self,
-        name: &str,
-        categories: &[String],
-        pace: Pace,
-        check: Check,
-    ) -> Result<(), RegisterError> {
-        let known = self.registry.components();
-        let known = known.into_iter().find(|one| &*one.name == name);
-        let is_evidence =
-            |one: &Component| one.last_update.is_some() && one.state() != State::Stale;
-        let last = known.filter(is_evidence).map(|one| one.finding);
-        self.stop(name);
-        let probe = Probe::new(&self.registry, &self.asker, name, categories, pace, check)?;
-        if let Some(last) = last {
-            probe.reporter.report(last);
+    /// Checks a component that is known at another pace. Until the next check it is as it was.
+    pub fn start_again(&mut self, name: &str, pace: Pace, check: Check) {
+        let Some(reporter) = self.registry.take_over(name, Some(pace.stale_after())) else {
+            return;
+        };
+        let task = self
+            .tasks
+            .spawn(Probe::reporting(reporter, &self.asker, pace, check).run());
+        if let Some(before) = self.running.insert(name.to_owned(), task) {
+            before.abort();
         }
-        let task = self.tasks.spawn(probe.run());
-        self.running.insert(name.to_owned(), task);
-        Ok(())
     }
 
     /// Ends a probe, and lets go of its component.
@@ -225,14 +212,18 @@ impl Probe {
         check: Check,
     ) -> Result<Self, RegisterError> {
         let reporter = registry.register(name, Some(pace.stale_after()), categories)?;
-        let (to_probe, requests) = mpsc::channel(ASKED_QUEUE);
-        asker.probes().insert(Arc::from(name), to_probe);
-        Ok(Self {
+        Ok(Self::reporting(reporter, asker, pace, check))
+    }
+
+    fn reporting(reporter: Reporter, asker: &Asker, pace: Pace, check: Check) -> Self {
+        let (to_probe, asked) = mpsc::channel(ASKED_QUEUE);
+        asker.probes().insert(Arc::from(reporter.name()), to_probe);
+        Self {
             reporter,
             pace,
             check,
-            asked: requests,
-        })
+            asked,
+        }
     }
 
     async fn run(mut self) {
@@ -477,6 +468,33 @@ mod tests {
         live.start("web", &[], QUICK, fails).expect("free again");
         sleep(Duration::from_millis(1)).await;
         assert_eq!(states(&registry)[0].1, State::Error);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn another_pace_keeps_what_is_known() {
+        let hands = Hands::default();
+        let registry = Registry::new(hands.clock());
+        let mut live = LiveProbes::new(registry.clone(), Asker::default());
+        let hangs = || -> Check { Box::new(|| Box::pin(std::future::pending())) };
+        let fails = always(Attempt::Found(Finding::error("gone")));
+        live.start("web", &[], QUICK, fails).expect("free");
+        sleep(Duration::from_millis(1)).await;
+        let was = states(&registry);
+        assert_eq!(was[0].1, State::Error);
+        let quicker = Pace {
+            period: Duration::from_secs(1),
+            timeout: Duration::from_secs(1),
+            retries: 0,
+            ..QUICK
+        };
+        hands.pass(QUICK.stale_after().as_secs());
+        live.start_again("web", quicker, hangs());
+        assert_eq!(states(&registry), was, "it counts as long as it was to");
+        assert_eq!(registry.results("web").map(|all| all.len()), Some(1));
+        sleep(quicker.timeout * 2).await;
+        assert_eq!(states(&registry)[0].2, "no answer within 1s");
+        hands.pass(quicker.stale_after().as_secs() + 1);
+        assert_eq!(states(&registry)[0].1, State::Stale, "the new limit holds");
     }
 
     #[test]

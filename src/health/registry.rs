@@ -74,6 +74,8 @@ struct Entry {
 /// Reports one component. There is one reporter for each.
 pub struct Reporter {
     name: Arc<str>,
+    /// For how long what it reports counts.
+    stale_after: Option<Duration>,
     registry: Registry,
 }
 
@@ -140,10 +142,26 @@ impl Registry {
                 self.note_change();
                 Ok(Reporter {
                     name,
+                    stale_after,
                     registry: self.clone(),
                 })
             }
         }
+    }
+
+    /// Another reporter for a component, which takes the place of the one before; `None` when there is none of this name. All that is known
+    /// of it stays, and what was last reported counts at least as long as it was to.
+    pub(super) fn take_over(&self, name: &str, stale_after: Option<Duration>) -> Option<Reporter> {
+        let mut entries = self.entries();
+        let name = Arc::clone(entries.get_key_value(name)?.0);
+        let entry = entries.get_mut(&name)?;
+        let both = entry.stale_after.zip(stale_after);
+        entry.stale_after = both.map(|(before, now)| before.max(now));
+        Some(Reporter {
+            name,
+            stale_after,
+            registry: self.clone(),
+        })
     }
 
     /// The clock that it goes by.
@@ -267,6 +285,7 @@ impl Reporter {
                 return false;
             };
             entry.updated = Some(now);
+            entry.stale_after = self.stale_after;
             if entry.checks.len() >= MAX_CHECKS {
                 entry.checks.pop_front();
             }

@@ -55,20 +55,18 @@ impl HealthState {
     /// The components besides the sources that are acknowledged until they are well, and are well or gone.
     #[must_use]
     pub fn acknowledged_and_well(&self, snapshot: &Arc<Snapshot>) -> Vec<String> {
-        let acks = Acks::of(snapshot);
         let is_source = |name: &str| SourceName::named(name).is_some();
         // What stands in a policy holds for as long as it stands there.
-        let of_policy: Vec<&Subject> = snapshot
-            .notes
-            .iter()
-            .filter(|note| note.id.is_none())
-            .filter_map(|note| match &note.entry {
-                SuppressionEntry::Acknowledgement(given) => Some(&given.subject),
-                SuppressionEntry::Silence(_) | SuppressionEntry::Maintenance(_) => None,
+        let is_of_policy = |name: &str| {
+            let mut of_policy = snapshot.notes.iter().filter(|note| note.id.is_none());
+            of_policy.any(|note| match &note.entry {
+                SuppressionEntry::Acknowledgement(given) => {
+                    matches!(&given.subject, Subject::Component(known) if known == name)
+                }
+                SuppressionEntry::Silence(_) | SuppressionEntry::Maintenance(_) => false,
             })
-            .collect();
-        let is_of_policy = |name: &str| of_policy.contains(&&Subject::Component(name.to_owned()));
-        let mut open: Vec<String> = acks
+        };
+        let mut open: Vec<String> = Acks::of(snapshot)
             .components
             .into_iter()
             .filter(|(name, ack)| ack.until.is_none() && !is_source(name) && !is_of_policy(name))

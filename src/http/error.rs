@@ -206,6 +206,14 @@ pub(super) fn too_many_reports(wait: Duration) -> ApiError {
     .with(RETRY_AFTER, HeaderValue::from(seconds))
 }
 
+/// 503: too many long answers are being made.
+pub(super) fn too_many_long() -> ApiError {
+    ApiError::new(
+        Reason::Busy,
+        "too many long answers are being made: ask again in a moment, or for a page of it",
+    )
+}
+
 /// 413: the body is too long.
 pub(super) fn too_long(most: usize) -> ApiError {
     ApiError::new(

@@ -5,6 +5,7 @@
 
 use std::fmt::Write as _;
 
+use aws_lc_rs::digest::{Context, SHA256};
 use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::Request;
 use axum::http::header::{
@@ -26,10 +27,22 @@ const TAG_BYTES: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tag(String);
 
-impl Tag {
-    /// The tag of these bytes.
-    pub(super) fn of(body: &[u8]) -> Self {
-        let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, body);
+/// Makes the tag of what is written piece by piece.
+pub(super) struct Digest(Context);
+
+impl Default for Digest {
+    fn default() -> Self {
+        Self(Context::new(&SHA256))
+    }
+}
+
+impl Digest {
+    pub(super) fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    pub(super) fn tag(self) -> Tag {
+        let digest = self.0.finish();
         let text = digest
             .as_ref()
             .iter()
@@ -39,7 +52,16 @@ impl Tag {
                 let _ = write!(text, "{byte:02x}");
                 text
             });
-        Self(format!("\"{text}\""))
+        Tag(format!("\"{text}\""))
+    }
+}
+
+impl Tag {
+    /// The tag of these bytes.
+    pub(super) fn of(body: &[u8]) -> Self {
+        let mut digest = Digest::default();
+        digest.update(body);
+        digest.tag()
     }
 
     /// Whether the reader has the answer with this tag.

@@ -258,16 +258,17 @@ fn key(request: &Request) -> Result<Option<(String, String)>, ApiError> {
     if request.method() != Method::POST {
         return Ok(None);
     }
-    let Some(key) = request.headers().get(KEY) else {
+    let mut keys = request.headers().get_all(KEY).iter();
+    let Some(key) = keys.next() else {
         return Ok(None);
     };
     let key = key.to_str().ok().map(str::trim);
-    let key = key.filter(|key| (1..=MAX_KEY_BYTES).contains(&key.len()));
+    let key = key.filter(|key| (1..=MAX_KEY_BYTES).contains(&key.len()) && keys.next().is_none());
     let key = key.ok_or_else(|| {
         ApiError::new(
             Reason::InvalidIdempotencyKey,
             format!(
-                "Idempotency-Key must be 1 to {MAX_KEY_BYTES} ASCII characters, such as a UUID"
+                "Idempotency-Key must be sent once, with 1 to {MAX_KEY_BYTES} ASCII characters, such as a UUID"
             ),
         )
     })?;

@@ -25,7 +25,7 @@ use super::auth::client::Peer;
 use super::cors::{self, Cors};
 use super::error::{self, ApiError};
 use super::etag::{freshen, keeping};
-use super::packed::pack;
+use super::packed::{Room, pack};
 use super::port_probe;
 use super::unread_body::settle;
 
@@ -79,7 +79,7 @@ pub(super) fn dressed(routes: Router, cors: Cors) -> Router {
         .layer(CatchPanicLayer::custom(panicked))
         .layer(from_fn(in_time))
         .layer(from_fn(freshen))
-        .layer(from_fn(pack))
+        .layer(from_fn_with_state(Room::default(), pack))
         .layer(compression)
         .layer(from_fn_with_state(cors, cors::allow))
         .layer(from_fn(settle))

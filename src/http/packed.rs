@@ -1,12 +1,13 @@
 //! Long answers, which are kept compressed while they are sent: a reader that does not read holds a thirtieth of what it asked for.
 
 use std::convert::Infallible;
-use std::io::{self, Cursor, Read, Write as _};
+use std::io::{self, Cursor, Read, Write};
 use std::pin::Pin;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody, to_bytes};
-use axum::extract::Request;
+use axum::extract::{Request, State};
 use axum::http::header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY};
 use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
@@ -15,17 +16,41 @@ use flate2::Compression;
 use flate2::bufread::GzDecoder;
 use flate2::write::GzEncoder;
 use hyper::body::{Frame, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::error;
+use super::etag::{Digest, Tag};
 
 /// Shorter bodies are sent as they are.
 pub(super) const PACKED_FROM: usize = 256 << 10;
 
-/// How much is unpacked at a time.
-const PIECE_BYTES: usize = 64 << 10;
+/// How much is packed or unpacked at a time.
+pub(super) const PIECE_BYTES: usize = 32 << 10;
 
 /// The longest answer that is packed, in bytes. None is longer.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
+
+/// How much room the long answers may take together that stand whole in memory until they are packed, in bytes.
+const MAX_WHOLE_BYTES: usize = 24 << 20;
+
+/// The room for long answers that are not packed yet. A clone is the same one.
+#[derive(Debug, Clone)]
+pub(super) struct Room(Arc<Semaphore>);
+
+impl Default for Room {
+    fn default() -> Self {
+        Self(Arc::new(Semaphore::new(MAX_WHOLE_BYTES / PIECE_BYTES)))
+    }
+}
+
+impl Room {
+    /// Room for an answer of this length until it is dropped; `None` where others take it. One that is longer than all room takes all.
+    fn take(&self, length: u64) -> Option<OwnedSemaphorePermit> {
+        let pieces = length.min(MAX_WHOLE_BYTES as u64) / PIECE_BYTES as u64;
+        let pieces = u32::try_from(pieces).unwrap_or(u32::MAX);
+        Arc::clone(&self.0).try_acquire_many_owned(pieces).ok()
+    }
+}
 
 /// The body of an answer, compressed where it is long. A clone is the same one.
 #[derive(Debug, Clone)]
@@ -33,30 +58,110 @@ pub(super) struct Packed {
     bytes: Bytes,
     /// How long it is unpacked; `None` where it is short and was not packed.
     whole: Option<u64>,
+    /// Lives as long as the bytes where they were packed.
+    life: Weak<Vec<u8>>,
+}
+
+/// Bytes of which it can be told whether a reader still has them.
+struct Counted(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Takes the body of an answer as it is written. What gets long is compressed from then on, at the fastest level.
+pub(super) struct Packer {
+    digest: Digest,
+    length: u64,
+    form: Form,
+}
+
+enum Form {
+    Plain(Vec<u8>),
+    Gzip(GzEncoder<Vec<u8>>),
+}
+
+impl Default for Packer {
+    fn default() -> Self {
+        Self {
+            digest: Digest::default(),
+            length: 0,
+            form: Form::Plain(Vec::new()),
+        }
+    }
+}
+
+impl Write for Packer {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        self.digest.update(piece);
+        self.length += piece.len() as u64;
+        if let Form::Plain(body) = &self.form
+            && self.length >= PACKED_FROM as u64
+        {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(body)?;
+            self.form = Form::Gzip(encoder);
+        }
+        match &mut self.form {
+            Form::Plain(body) => body.write_all(piece)?,
+            Form::Gzip(encoder) => encoder.write_all(piece)?,
+        }
+        Ok(piece.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Packer {
+    /// What was written, with its tag.
+    pub(super) fn finish(self) -> io::Result<(Tag, Packed)> {
+        let tag = self.digest.tag();
+        let encoder = match self.form {
+            Form::Plain(body) => return Ok((tag, Packed::plain(body.into()))),
+            Form::Gzip(encoder) => encoder,
+        };
+        let mut bytes = encoder.finish()?;
+        bytes.shrink_to_fit();
+        let bytes = Arc::new(bytes);
+        let packed = Packed {
+            whole: Some(self.length),
+            life: Arc::downgrade(&bytes),
+            bytes: Bytes::from_owner(Counted(bytes)),
+        };
+        Ok((tag, packed))
+    }
 }
 
 impl Packed {
-    /// Compresses what is long at the fastest level, beside what else is to be done.
-    pub(super) async fn of(body: Bytes) -> Self {
-        if body.len() < PACKED_FROM {
-            return Self {
-                bytes: body,
-                whole: None,
-            };
+    fn plain(bytes: Bytes) -> Self {
+        Self {
+            bytes,
+            whole: None,
+            life: Weak::new(),
         }
-        let whole = Some(body.len() as u64);
-        let fallback = body.clone();
-        let packing = tokio::task::spawn_blocking(move || gzip(&body));
+    }
+
+    /// Is gone when no reader has the bytes any more; at once where they were not packed.
+    pub(super) fn life(&self) -> Weak<Vec<u8>> {
+        Weak::clone(&self.life)
+    }
+
+    /// Compresses what is long, beside what else is to be done.
+    async fn of(body: Bytes) -> Self {
+        let fallback = Self::plain(body.clone());
+        let packing = tokio::task::spawn_blocking(move || {
+            let mut packer = Packer::default();
+            packer.write_all(&body)?;
+            packer.finish()
+        });
         match packing.await {
-            Ok(Ok(packed)) => Self {
-                bytes: packed.into(),
-                whole,
-            },
+            Ok(Ok((_, packed))) => packed,
             // Labwatch is stopping: it is sent as it is.
-            Ok(Err(_)) | Err(_) => Self {
-                bytes: fallback,
-                whole: None,
-            },
+            Ok(Err(_)) | Err(_) => fallback,
         }
     }
 
@@ -83,16 +188,14 @@ impl Packed {
     }
 }
 
-/// Packs every long answer that is whole in memory, and is not compressed yet.
-pub(super) async fn pack(request: Request, next: Next) -> Response {
+/// Packs every long answer that is whole in memory, and is not compressed yet. While too many are being packed, it is refused: a reader that
+/// asks for many at once does not fill the memory.
+pub(super) async fn pack(State(room): State<Room>, request: Request, next: Next) -> Response {
     let asked = request.headers().clone();
     let has_body = request.method() != Method::HEAD;
     let response = next.run(request).await;
-    let is_long = response
-        .body()
-        .size_hint()
-        .exact()
-        .is_some_and(|bytes| bytes >= PACKED_FROM as u64);
+    let length = response.body().size_hint().exact().unwrap_or_default();
+    let is_long = length >= PACKED_FROM as u64;
     let headers = response.headers();
     // What was packed already is unpacked piece by piece, and knows its length all the same.
     let is_packed = headers.contains_key(CONTENT_ENCODING)
@@ -100,6 +203,9 @@ pub(super) async fn pack(request: Request, next: Next) -> Response {
     if !has_body || !is_long || is_packed {
         return response;
     }
+    let Some(_taken) = room.take(length) else {
+        return error::too_many_long().into_response();
+    };
     let (mut parts, body) = response.into_parts();
     let Ok(body) = to_bytes(body, MAX_ANSWER_BYTES).await else {
         tracing::error!("a long answer of the API broke off");
@@ -139,14 +245,6 @@ fn takes_gzip(asked: &HeaderMap) -> bool {
             == Some(0.0);
         name.trim().eq_ignore_ascii_case("gzip") && !refused
     })
-}
-
-fn gzip(body: &[u8]) -> io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(body)?;
-    let mut packed = encoder.finish()?;
-    packed.shrink_to_fit();
-    Ok(packed)
 }
 
 /// A packed body that is unpacked as it is sent.
@@ -222,6 +320,21 @@ mod tests {
         let answer = packed.answer(&asking("gzip"));
         assert!(!answer.headers().contains_key(CONTENT_ENCODING));
         assert_eq!(bytes(answer).await, "{}");
+    }
+
+    #[test]
+    fn long_answers_that_are_not_packed_yet_have_a_bound() {
+        let room = Room::default();
+        let mut taken: Vec<_> = (0..3).map(|_| room.take(8 << 20)).collect();
+        assert!(taken.iter().all(Option::is_some));
+        assert!(room.take(PACKED_FROM as u64).is_none());
+        drop(taken.pop());
+        assert!(room.take(PACKED_FROM as u64).is_some());
+        taken.clear();
+        assert!(
+            room.take(u64::MAX).is_some(),
+            "none is too long for all room"
+        );
     }
 
     #[test]

@@ -1,18 +1,24 @@
 //! Single-flight response cache: one rendering for all readers of one snapshot. What is long is kept compressed alone.
 
+use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, Weak};
 
 use axum::http::HeaderMap;
 use axum::response::Response;
 use tokio::sync::Mutex;
 
+use super::error::{self, ApiError};
 use super::etag::Tag;
-use super::packed::Packed;
+use super::packed::{PIECE_BYTES, Packed, Packer};
+
+/// How many long renderings there may be at the same time, those among them that slow readers still have. While there are so many, the newest
+/// is given to all, until the readers of another have it or their connections have lived their lives.
+const MAX_ALIVE: usize = 3;
 
 /// The rendering of the newest thing that was asked for.
 ///
-/// It bounds what many readers cost: one rendering and one compression for each thing, and one compressed copy in memory, however many
-/// read and however slowly. While it is rendered there is one whole copy, and there are never two at the same time.
+/// It bounds what many readers cost: one rendering and one compression for each thing, and [`MAX_ALIVE`] compressed copies in memory, however
+/// many read and however slowly. A long rendering is compressed while it is written, so it never stands whole in memory.
 pub(super) struct Shared<T> {
     latest: Mutex<Rendered<T>>,
 }
@@ -20,6 +26,8 @@ pub(super) struct Shared<T> {
 struct Rendered<T> {
     of: Weak<T>,
     body: Option<(Tag, Packed)>,
+    /// The long ones that there were, as long as a reader has them.
+    alive: Vec<Weak<Vec<u8>>>,
 }
 
 impl<T> Default for Shared<T> {
@@ -28,35 +36,46 @@ impl<T> Default for Shared<T> {
             latest: Mutex::new(Rendered {
                 of: Weak::new(),
                 body: None,
+                alive: Vec::new(),
             }),
         }
     }
 }
 
-impl<T> Shared<T> {
+impl<T: Send + Sync + 'static> Shared<T> {
     /// The rendering of this thing, which is JSON, as an answer to a reader who asked with these headers. Its tag changes only with its bytes.
+    /// It is written beside what else is to be done.
     ///
     /// # Errors
-    /// What `render` says.
-    pub(super) async fn answer<E>(
+    /// When `render` fails.
+    pub(super) async fn answer(
         &self,
         asked: &HeaderMap,
         thing: &Arc<T>,
-        render: impl FnOnce(&T) -> Result<Vec<u8>, E>,
-    ) -> Result<Response, E> {
+        render: impl FnOnce(&T, &mut dyn Write) -> io::Result<()> + Send + 'static,
+    ) -> Result<Response, ApiError> {
         let mut latest = self.latest.lock().await;
         let of = Arc::downgrade(thing);
-        let known = latest.body.clone().filter(|_| latest.of.ptr_eq(&of));
+        latest.alive.retain(|life| life.strong_count() > 0);
+        let is_full = latest.alive.len() >= MAX_ALIVE;
+        let known = latest.body.clone();
+        let known = known.filter(|_| is_full || latest.of.ptr_eq(&of));
         let (tag, body) = if let Some(known) = known {
             known
         } else {
             latest.body = None;
-            let whole = render(thing)?;
-            let body = (Tag::of(&whole), Packed::of(whole.into()).await);
-            *latest = Rendered {
-                of,
-                body: Some(body.clone()),
-            };
+            let thing = Arc::clone(thing);
+            let written = tokio::task::spawn_blocking(move || written::<T>(&thing, render)).await;
+            let body = written
+                .map_err(io::Error::other)
+                .flatten()
+                .map_err(|fault| {
+                    tracing::error!(%fault, "cannot write an answer of the API");
+                    error::internal()
+                })?;
+            latest.of = of;
+            latest.alive.push(body.1.life());
+            latest.body = Some(body.clone());
             body
         };
         if tag.is_known(asked) {
@@ -66,16 +85,29 @@ impl<T> Shared<T> {
     }
 }
 
+fn written<T>(
+    thing: &T,
+    render: impl FnOnce(&T, &mut dyn Write) -> io::Result<()>,
+) -> io::Result<(Tag, Packed)> {
+    // Values come a few bytes at a time.
+    let mut writer = BufWriter::with_capacity(PIECE_BYTES, Packer::default());
+    render(thing, &mut writer)?;
+    let packer = writer
+        .into_inner()
+        .map_err(io::IntoInnerError::into_error)?;
+    packer.finish()
+}
+
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicU8, Ordering};
 
     use axum::body::{Bytes, to_bytes};
 
     use super::super::packed::PACKED_FROM;
     use super::*;
 
-    async fn bytes(answer: Result<Response, Infallible>) -> Bytes {
+    async fn bytes(answer: Result<Response, ApiError>) -> Bytes {
         to_bytes(answer.expect("renders").into_body(), 2 * PACKED_FROM)
             .await
             .expect("a body")
@@ -84,32 +116,63 @@ mod tests {
     #[tokio::test]
     async fn readers_of_the_same_moment_share_one_rendering() {
         for length in [1, PACKED_FROM] {
-            let (shared, plain, mut rendered) = (Shared::default(), HeaderMap::new(), 0);
-            let mut render = |_: &u8| {
-                rendered += 1;
-                Ok(vec![rendered; length])
-            };
+            let (shared, plain) = (Shared::default(), HeaderMap::new());
+            let rendered = Arc::new(AtomicU8::new(0));
             let (first, second) = (Arc::new(1), Arc::new(1));
             for (thing, expect) in [(&first, 1), (&first, 1), (&second, 2), (&second, 2)] {
-                let body = bytes(shared.answer(&plain, thing, &mut render).await).await;
+                let rendered = Arc::clone(&rendered);
+                let render = move |_: &u8, writer: &mut dyn Write| {
+                    let count = rendered.fetch_add(1, Ordering::Relaxed) + 1;
+                    writer.write_all(&vec![count; length])
+                };
+                let body = bytes(shared.answer(&plain, thing, render).await).await;
                 assert_eq!(body, vec![expect; length], "another thing, another answer");
             }
         }
     }
 
     #[tokio::test]
+    async fn slow_readers_hold_a_few_renderings_alone() {
+        let (shared, plain) = (Shared::default(), HeaderMap::new());
+        let answer = async |thing: u8| {
+            let render =
+                |thing: &u8, writer: &mut dyn Write| writer.write_all(&vec![*thing; PACKED_FROM]);
+            shared.answer(&plain, &Arc::new(thing), render).await
+        };
+        let first = answer(1).await;
+        let mut slow: Vec<_> = vec![answer(2).await, answer(3).await];
+        for _ in 0..3 {
+            assert_eq!(
+                bytes(answer(4).await).await[0],
+                3,
+                "the newest that there is"
+            );
+        }
+        drop(first);
+        assert_eq!(
+            bytes(answer(5).await).await[0],
+            5,
+            "one has its readers no more"
+        );
+        slow.push(answer(5).await);
+        assert_eq!(bytes(answer(6).await).await[0], 5);
+        slow.clear();
+        assert_eq!(bytes(answer(7).await).await[0], 7);
+    }
+
+    #[tokio::test]
     async fn a_failure_is_told_and_not_kept() {
         let (shared, thing, plain) = (Shared::default(), Arc::new(1), HeaderMap::new());
+        let fails = |_: &u8, _: &mut dyn Write| Err(io::Error::other("no"));
+        let refused = shared.answer(&plain, &thing, fails).await;
         assert_eq!(
-            shared
-                .answer(&plain, &thing, |_| Err("no"))
-                .await
-                .expect_err("fails"),
-            "no"
+            refused.expect_err("fails").detail(),
+            error::internal().detail()
         );
-        let answer = shared
-            .answer(&plain, &thing, |_| Ok::<_, Infallible>(vec![7]))
-            .await;
-        assert_eq!(bytes(answer).await[0], 7);
+        let works = |_: &u8, writer: &mut dyn Write| writer.write_all(&[7]);
+        assert_eq!(
+            bytes(shared.answer(&plain, &thing, works).await).await[0],
+            7
+        );
     }
 }

@@ -3,7 +3,6 @@
 //!
 //! It compares what stands in etcd with what is known here, so that nothing is lost while etcd is away.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,14 +16,10 @@ use crate::build;
 use crate::cluster::{Share, Shared, Sharing};
 use crate::config::Fingerprint;
 use crate::http::Authenticator;
-use crate::http::auth::{Revocations, is_over};
 use engine::Rules;
 
 /// What could not be written is handed over again after this time.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
-
-/// What is over is removed this much later: a replica whose clock is behind would put it back.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(3_600);
 
 /// Shares revocations and sign-outs, where there is a cluster.
 pub(super) fn start(
@@ -48,7 +43,7 @@ async fn share(mut sharing: Sharing, authenticator: Arc<Authenticator>) {
         if let Some(shared) = shared {
             let now = Timestamp::now();
             revocations.merge(&shared, now);
-            let news = news(&shared, revocations, now);
+            let news = revocations.news(&shared, now);
             if !news.is_empty() {
                 // One that finds no room is handed over again.
                 let _ = sharing.share.try_send(news);
@@ -67,23 +62,6 @@ async fn followed(sharing: &mut Sharing) {
     if sharing.shared.changed().await.is_err() {
         std::future::pending::<()>().await;
     }
-}
-
-/// What is known here and does not stand there, and what stands there and is over.
-fn news(shared: &BTreeMap<String, Value>, known: &Revocations, now: Timestamp) -> Vec<Share> {
-    let missing = known.entries().into_iter();
-    let missing = missing.filter(|(key, value)| {
-        let is_there = shared.get(key) == Some(value);
-        !is_there && !is_over(key, value, now)
-    });
-    let long_ago = now.saturating_sub(CLOCKS_DIFFER).unwrap_or(now);
-    let over = shared
-        .iter()
-        .filter(|(key, value)| is_over(key, value, long_ago));
-    missing
-        .map(|(key, value)| (key, Some(value)))
-        .chain(over.map(|(key, _)| (key.clone(), None)))
-        .collect()
 }
 
 /// By its name each replica shows below this by which rules it goes.

@@ -30,7 +30,6 @@ pub(super) use with_etcd::start;
 #[cfg(feature = "etcd")]
 mod with_etcd {
     use std::collections::BTreeMap;
-    use std::sync::{Mutex, PoisonError};
 
     use serde_json::Value;
 
@@ -96,11 +95,9 @@ mod with_etcd {
     }
 
     /// Keeps the policy whenever it is another than before.
-    fn keep(store: Option<Store>, known: Known) -> Box<dyn Fn(&Known) + Send> {
-        let last = Mutex::new(known);
+    fn keep(store: Option<Store>, mut last: Known) -> Box<dyn FnMut(&Known) + Send> {
         Box::new(move |known| {
-            let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
-            let Some(store) = store.as_ref().filter(|_| *last != *known) else {
+            let Some(store) = store.as_ref().filter(|_| last != *known) else {
                 return;
             };
             let entry = Entry::Keep {

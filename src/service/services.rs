@@ -117,25 +117,26 @@ impl Services {
         }
     }
 
-    /// Whether a service that is asked is to be asked at another pace, and nothing else.
+    /// Whether a service is to be asked, or to report, at another pace, and nothing else.
     fn is_other_pace_alone(&self, name: &str, now: &Known) -> bool {
-        let known = self.known.get(name);
-        now.settings.url.is_some() && known.is_some_and(|known| known.settings == now.settings)
+        let what = |known: &Known| {
+            let settings = known.settings.clone();
+            (settings.url, settings.expect, settings.categories)
+        };
+        self.known
+            .get(name)
+            .is_some_and(|known| what(known) == what(now))
     }
 
-    /// Asks a service at another pace. Until the next answer it is as it was.
+    /// Takes over the pace of a service. Until the next answer or report it is as it was.
     fn pace_anew(&mut self, name: &str, known: Known) -> Result<(), HealthError> {
         let Known { settings, pace } = &known;
-        let Some(url) = &settings.url else {
-            return Ok(());
-        };
-        let check = check(settings, url, &self.tls).map_err(HealthError::Client)?;
-        let results = self.registry.results(name);
-        self.probes
-            .start_again(name, &categories_of(settings), *pace, check)
-            .map_err(HealthError::Register)?;
-        if let Some(results) = results {
-            self.registry.remember(name, (*results).clone());
+        match &settings.url {
+            Some(url) => {
+                let check = check(settings, url, &self.tls).map_err(HealthError::Client)?;
+                self.probes.start_again(name, *pace, check);
+            }
+            None => self.passive.repace(&self.registry, name, settings.period),
         }
         self.known.insert(name.to_owned(), known);
         Ok(())
@@ -267,6 +268,13 @@ mod tests {
         let other = "[[service]]\nname = \"wiki\"\nperiod = \"2m\"\n";
         services.adopt(&config(other)).expect("is taken in");
         assert_eq!(names(&registry), ["wiki"]);
+        assert_eq!(state("wiki"), Some(State::Error), "it is left as it was");
+        let taken = passive.report("wiki", Finding::error("the disk is full"));
+        let fresh = taken.map(|taken| (taken.changed, taken.fresh.as_secs()));
+        assert_eq!(fresh, Ok((false, 120)));
+
+        let other = "[[service]]\nname = \"wiki\"\ncategories = [\"default\"]\nurl = \"http://127.0.0.1:9/\"\n";
+        services.adopt(&config(other)).expect("is taken in");
         assert_eq!(state("wiki"), Some(State::Init), "it is taken in anew");
         assert_eq!(registry.results("wiki").map(|all| all.len()), Some(2));
         services.adopt(&config("")).expect("is let go");

@@ -2,13 +2,14 @@
 
 use std::fs;
 
-use lab::RelayVersion;
+use lab::{Lab, RelayVersion};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use tempfile::TempDir;
 
 use super::etcd::Etcd;
 use super::laboratory::{laboratory, switched};
-use super::replicas::{leads, replica, times_led};
+use super::monitor::run;
+use super::replicas::{borrowed, leads, replica, settings, times_led};
 
 /// An authority, and certificates by it for etcd and its client, as files.
 struct Files {
@@ -119,6 +120,7 @@ async fn an_etcd_with_certificates_and_users_is_led_by_and_what_is_missing_is_na
         assert_eq!(times_led(&refused), 0);
         refused.stop("TERM", &lab).await;
     }
+    checked(&lab, &etcd, &all).await;
     let first = replica(&lab, &etcd, "first", &all).await;
     leads(&first, 1).await;
     let second = replica(&lab, &etcd, "second", &all).await;
@@ -131,4 +133,23 @@ async fn an_etcd_with_certificates_and_users_is_led_by_and_what_is_missing_is_na
     lab.power_on("pend00").expect("known");
     switched(&lab, "r-pend00", 2).await;
     second.stop("TERM", &lab).await;
+}
+
+/// `check --connect` names what this user of etcd may not read: labwatch's own keys are not all.
+async fn checked(lab: &Lab, etcd: &Etcd, user: &[(&str, &str)]) {
+    let check = async |more: &[(&str, &str)]| {
+        let settings = settings(etcd, "checking", &[user, more].concat());
+        run(&["check", "--connect"], lab, &borrowed(&settings)).await
+    };
+    let alone = check(&[]).await;
+    assert!(alone.said.contains("no replica leads"), "{}", alone.said);
+    for (more, key) in [
+        (("PUBLISH", "etcd"), "/vnf-agent/"),
+        (("POLICY", "etcd"), "/ft/healthcheck/"),
+    ] {
+        let refused = check(&[more]).await;
+        assert_eq!(refused.status.code(), Some(1), "{}", refused.said);
+        let place = format!("at the reading of {key}");
+        assert!(refused.said.contains(&place), "{}", refused.said);
+    }
 }

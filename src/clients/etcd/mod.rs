@@ -5,7 +5,7 @@ mod fault;
 use std::future::Future;
 use std::time::Duration;
 
-use etcd_client::{Certificate, Client, ConnectOptions, Identity, TlsOptions};
+use etcd_client::{Certificate, Client, ConnectOptions, GetOptions, Identity, TlsOptions};
 use secrecy::ExposeSecret;
 
 use crate::config::EtcdSettings;
@@ -89,15 +89,25 @@ pub async fn connect(settings: &EtcdSettings) -> Result<Client, Fault> {
     .await
 }
 
-/// Whether etcd lets us in, has a quorum, and shows us these keys, in words.
+/// Whether etcd lets us in, has a quorum, and shows us these keys, in words. A key that ends in a slash stands for all below it.
 ///
 /// # Errors
-/// [`Fault`].
-pub async fn reach(settings: &EtcdSettings, keys: &[&str]) -> Result<String, Fault> {
-    let mut client = connect(settings).await?;
-    let status = within(ANSWER_WITHIN, client.status()).await?;
+/// What is wrong, in words.
+pub async fn reach(settings: &EtcdSettings, keys: &[String]) -> Result<String, String> {
+    let in_words = |fault: Fault| fault.to_string();
+    let mut client = connect(settings).await.map_err(in_words)?;
+    let status = within(ANSWER_WITHIN, client.status());
+    let status = status.await.map_err(in_words)?;
     for key in keys {
-        within(ANSWER_WITHIN, client.get(*key, None)).await?;
+        let one = GetOptions::new().with_keys_only().with_limit(1);
+        let one = if key.ends_with('/') {
+            one.with_prefix()
+        } else {
+            one
+        };
+        let read = within(ANSWER_WITHIN, client.get(key.as_str(), Some(one)));
+        let read = read.await;
+        read.map_err(|fault| format!("{fault}; at the reading of {key}"))?;
     }
     Ok(format!("etcd {} lets us in", status.version()))
 }

@@ -52,7 +52,7 @@ pub struct Links {
     /// What was known when it was last read, before the start.
     pub known: Known,
     /// Keeps that for the next start.
-    pub keep: Box<dyn Fn(&Known) + Send>,
+    pub keep: Box<dyn FnMut(&Known) + Send>,
     /// Has a category opened or closed.
     pub give: Box<dyn Fn(String, bool) -> Given + Send>,
     /// Is told what is wrong; `None`: nothing is.
@@ -304,6 +304,16 @@ impl PolicySettings {
     /// Where it is kept on what both agree.
     fn agreed_key(&self) -> String {
         format!("{}/policy", self.etcd.prefix)
+    }
+
+    /// All that is read: keys, and with a slash at the end all below one.
+    pub fn keys(&self) -> [String; 4] {
+        [
+            watch::below_of(&self.acks),
+            watch::below_of(&self.categories),
+            self.cluster_ack.clone(),
+            self.agreed_key(),
+        ]
     }
 }
 

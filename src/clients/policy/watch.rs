@@ -66,7 +66,7 @@ fn take(listing: &mut Listing, found: &GetResponse, agreed_key: &str) -> Result<
     Ok(())
 }
 
-fn below_of(root: &str) -> String {
+pub(super) fn below_of(root: &str) -> String {
     format!("{root}/")
 }
 

@@ -95,9 +95,10 @@ fn take(place: &Path, batch: &Batch) -> Result<(), String> {
         if let Err(error) = outcome
             && fault.is_ok()
         {
-            let path = path.display();
+            // The folder is this machine's own affair, and readers of a component's detail see this.
+            let file = path.file_name().unwrap_or_default().display();
             fault = Err(format!(
-                "{path} cannot be written: {error}; check publish_dir"
+                "{file} cannot be written: {error}; check publish_dir"
             ));
         }
     };
@@ -222,6 +223,8 @@ mod tests {
             .await
             .expect_err("too long");
         assert!(fault.contains("check publish_dir"), "{fault}");
+        let place = folder.path().display().to_string();
+        assert!(!fault.contains(&place), "readers see it: {fault}");
         assert_eq!(below(folder.path()), ["book"]);
     }
 }

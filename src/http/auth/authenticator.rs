@@ -217,11 +217,14 @@ impl Authenticator {
             .extensions()
             .get::<Peer>()
             .is_some_and(|peer| peer.address.ip().to_canonical().is_loopback());
-        let host = request.headers().get(HOST);
-        let host = host.and_then(|host| host.to_str().ok());
+        let is_own = |host: &str| origin::is_own_host(host, self.settings.url.as_ref());
+        let header = request.headers().get(HOST);
+        // A target that is a whole address names the host too, and then that is the one that is meant (RFC 9112, 3.2.2).
+        let target = request.uri().authority();
         !is_local
             || client::is_forwarded(request.headers())
-            || host.is_none_or(|host| origin::is_own_host(host, self.settings.url.as_ref()))
+            || (header.is_none_or(|host| host.to_str().is_ok_and(is_own))
+                && target.is_none_or(|host| is_own(host.as_str())))
     }
 
     /// Who sent the request, by its connection and by what trusted proxies say.
@@ -288,12 +291,13 @@ fn allowed(caller: &Caller, scope: Scope) -> Result<(), ApiError> {
 /// The token of `Authorization: Bearer`; or of `Basic`, for programs that know nothing else, where it stands as the password. Browsers repeat
 /// that by themselves, also for other sites, so it only reads. What is no token there, and other schemes, are a proxy's own affair.
 fn shown<'a>(method: &Method, headers: &'a HeaderMap) -> Option<Cow<'a, str>> {
-    let (scheme, shown) = headers
-        .get(AUTHORIZATION)?
-        .to_str()
-        .ok()?
-        .trim()
-        .split_once(' ')?;
+    let mut all = headers.get_all(AUTHORIZATION).iter();
+    let first = all.next()?;
+    if all.next().is_some() {
+        // Of several none counts: what stands in front of us may go by another one than we.
+        return Some("".into());
+    }
+    let (scheme, shown) = first.to_str().ok()?.trim().split_once(' ')?;
     if scheme.eq_ignore_ascii_case("bearer") {
         return Some(shown.trim().into());
     }
@@ -338,5 +342,10 @@ mod tests {
                 "{value}"
             );
         }
+        let mut headers = HeaderMap::new();
+        for value in ["Bearer abc", "Bearer abc"] {
+            headers.append(AUTHORIZATION, HeaderValue::from_static(value));
+        }
+        assert_eq!(shown(&Method::GET, &headers).as_deref(), Some(""));
     }
 }

@@ -158,12 +158,13 @@ mod tests {
     use std::time::Duration;
 
     use axum::body::Body;
-    use axum::http::header::AUTHORIZATION;
+    use axum::http::header::{AUTHORIZATION, HOST};
     use hyper::service::Service as _;
     use hyper_util::service::TowerToHyperService;
     use jiff::Timestamp;
 
     use super::*;
+    use crate::http::auth::client::Peer;
     use crate::http::auth::{Audit, Authority, Grant, Reading, Reportable, Revocations, Scope};
     use crate::http::{AccessSettings, Routes};
 
@@ -190,6 +191,14 @@ mod tests {
         path: &str,
         token: Option<&str>,
     ) -> (StatusCode, Vec<String>) {
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(token) = token {
+            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+        }
+        answered(routes, request.body(Body::empty()).expect("a request")).await
+    }
+
+    async fn answered(routes: Routes, request: Request) -> (StatusCode, Vec<String>) {
         let notes = Notes::default();
         let audit = {
             let notes = Arc::clone(&notes);
@@ -213,11 +222,6 @@ mod tests {
             &Arc::new(Authenticator::new(settings, revocations, audit)),
             None,
         );
-        let mut request = Request::builder().method(method).uri(path);
-        if let Some(token) = token {
-            request = request.header(AUTHORIZATION, format!("Bearer {token}"));
-        }
-        let request = request.body(Body::empty()).expect("a request");
         let response = TowerToHyperService::new(routes)
             .call(request)
             .await
@@ -252,6 +256,39 @@ mod tests {
             (StatusCode::OK, vec![]),
             "nor is what changes nothing"
         );
+    }
+
+    #[tokio::test]
+    async fn a_name_that_leads_here_from_elsewhere_is_not_ours() {
+        let wrong = StatusCode::MISDIRECTED_REQUEST;
+        for (target, host, more, expect) in [
+            ("/login", &b"localhost:3007"[..], None, StatusCode::OK),
+            ("/login", b"[::1]:3007", None, StatusCode::OK),
+            ("/login", b"rebound.example", None, wrong),
+            ("/login", b"localhost.rebound.example", None, wrong),
+            ("/login", b"\xffrebound", None, wrong),
+            ("http://rebound.example/login", b"localhost", None, wrong),
+            ("http://localhost/login", b"localhost", None, StatusCode::OK),
+            (
+                "/login",
+                b"lab.example",
+                Some("x-forwarded-for"),
+                StatusCode::OK,
+            ),
+        ] {
+            let routes = Routes::default().add_page(Method::GET, "/login", async || "a form");
+            let mut request = Request::builder().uri(target).header(HOST, host);
+            if let Some(name) = more {
+                request = request.header(name, "192.0.2.1");
+            }
+            let mut request = request.body(Body::empty()).expect("a request");
+            request.extensions_mut().insert(Peer {
+                address: ([127, 0, 0, 1], 9).into(),
+                tls: false,
+            });
+            let (status, _) = answered(routes, request).await;
+            assert_eq!(status, expect, "{target} {host:?}");
+        }
     }
 
     #[test]

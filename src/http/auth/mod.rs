@@ -30,7 +30,7 @@ pub use refusal::{Refusal, SignError};
 pub use refusal_log::RefusalLog;
 pub use reportable::{MAX_REPORTABLE, Reportable, ReportableError};
 pub use revoked::{
-    Keep, Kept, MAX_REVOKED, MAX_SIGNED_OUT, MAX_SIGNED_OUT_OF_ONE, Revocations, Revoked, is_over,
+    Keep, Kept, MAX_REVOKED, MAX_SIGNED_OUT, MAX_SIGNED_OUT_OF_ONE, Revocations, Revoked,
     revocation, revoked_in,
 };
 pub use scope::{Need, Reading, Scope, Scopes};

@@ -17,8 +17,6 @@ use tokio::sync::Notify;
 
 use super::token::{AccessToken, LEEWAY, MAX_LIFE, Session};
 
-pub use shared::is_over;
-
 /// What the keys of revoked tokens in the store start with. The id follows.
 const REVOKED: &str = "token.revoked.";
 
@@ -238,22 +236,34 @@ impl Ended {
     }
 
     fn sign_out(&mut self, session: &Session) -> Changes {
-        let mut changes = Changes::new();
-        let own = self.sessions.get(&session.pass.id).map_or(0, BTreeMap::len);
-        if own >= MAX_SIGNED_OUT_OF_ONE {
-            changes.extend(self.forget_first_of(Some(&session.pass.id)));
-        }
-        if self.signed_out >= MAX_SIGNED_OUT {
-            changes.extend(self.forget_first_of(None));
-        }
         let ended = SignedOut {
             token: session.pass.id.clone(),
             // A session is accepted for the leeway after its end, so its sign-out is remembered for longer.
             until: later(session.expires),
         };
-        self.add_session(&session.id, &ended);
-        changes.push((signed_out_key(&session.id), Some(json!(ended))));
-        changes
+        self.remember(&session.id, &ended)
+    }
+
+    /// Takes in a sign-out. Where there are too many then, the one whose session ends first is forgotten, be it this one: so replicas that
+    /// share them come to the same ones.
+    fn remember(&mut self, id: &str, session: &SignedOut) -> Changes {
+        self.add_session(id, session);
+        let own = self.sessions.get(&session.token).map_or(0, BTreeMap::len);
+        let of_one = (own > MAX_SIGNED_OUT_OF_ONE)
+            .then(|| self.forget_first_of(Some(&session.token)))
+            .flatten();
+        let of_all = (self.signed_out > MAX_SIGNED_OUT)
+            .then(|| self.forget_first_of(None))
+            .flatten();
+        let key = signed_out_key(id);
+        let forgotten: Changes = of_one.into_iter().chain(of_all).collect();
+        if forgotten.iter().any(|(gone, _)| *gone == key) {
+            return Changes::new();
+        }
+        forgotten
+            .into_iter()
+            .chain([(key, Some(json!(session)))])
+            .collect()
     }
 
     /// Forgets the sign-out whose session ends first, of one token or of all.
@@ -437,14 +447,15 @@ mod tests {
         let revocations = recall(&stored, 0);
         let other = session("other", "other", 100);
         revocations.sign_out(&other, at(0));
-        for n in 0..MAX_SIGNED_OUT + 10 {
-            revocations.sign_out(&session(&format!("s{n}"), "leaked", 1_000), at(0));
+        let most = i64::try_from(MAX_SIGNED_OUT).expect("fits");
+        for n in 0..most + 10 {
+            revocations.sign_out(&session(&format!("s{n}"), "leaked", 1_000 + n), at(0));
         }
         assert!(
             revocations.has_session(&other),
             "the sign-outs of one token displace no other's"
         );
-        let newest = session(&format!("s{}", MAX_SIGNED_OUT + 9), "leaked", 1_000);
+        let newest = session(&format!("s{}", most + 9), "leaked", 1_000);
         assert!(revocations.has_session(&newest));
         let held = stored.lock().expect("whole").len();
         assert_eq!(held, MAX_SIGNED_OUT_OF_ONE + 1);

@@ -6,44 +6,51 @@ use engine::{Refusal, Refused};
 
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
-        Self::new(reason(&refusal), refusal)
+        Self::new(Reason::from(&refusal), refusal)
     }
 }
 
 impl From<TestRefusal> for ApiError {
     fn from(refusal: TestRefusal) -> Self {
-        let reason = match &refusal {
-            TestRefusal::Follower => Reason::Follower,
-            TestRefusal::NoRoutes | TestRefusal::NoRoute(_) => Reason::UnknownRoute,
-            TestRefusal::UnderWay => Reason::Busy,
-            TestRefusal::Stopping => Reason::Stopping,
-        };
-        Self::new(reason, refusal)
+        Self::new(Reason::from(&refusal), refusal)
     }
 }
 
-fn reason(refusal: &Refusal) -> Reason {
-    match refusal {
-        Refusal::Suppression(refused) => reason_of_suppression(refused),
-        Refusal::Follower => Reason::Follower,
-        Refusal::LeadLost => Reason::Unavailable,
-        Refusal::NoExperiment(_) => Reason::UnknownExperiment,
-        Refusal::NoPool(_) => Reason::UnknownPool,
-        Refusal::NoResource(_) => Reason::UnknownResource,
-        Refusal::NoCategory(_) => Reason::UnknownCategory,
-        Refusal::NoComponent(_) => Reason::UnknownComponent,
-        Refusal::NothingBad { .. } | Refusal::ComponentIsWell(_) => Reason::NotBad,
-        Refusal::NotAcknowledged(_) => Reason::NotFound,
-        Refusal::NotRead(_) => Reason::NotYetKnown,
-        Refusal::OurPrefix => Reason::ReservedPrefix,
-        Refusal::HeldAlready(_) => Reason::AlreadyHeld,
-        Refusal::Bookable(_) => Reason::NotHeld,
-        Refusal::Ours { .. } => Reason::WithdrawnByLabwatch,
-        Refusal::Quarantined { .. } => Reason::Quarantined,
-        Refusal::CategoryAlready { open: true, .. } => Reason::AlreadyOpen,
-        Refusal::CategoryAlready { open: false, .. } => Reason::AlreadyClosed,
-        Refusal::Busy => Reason::Busy,
-        Refusal::Stopping => Reason::Stopping,
+impl From<&TestRefusal> for Reason {
+    fn from(refusal: &TestRefusal) -> Self {
+        match refusal {
+            TestRefusal::Follower => Self::Follower,
+            TestRefusal::NoRoutes | TestRefusal::NoRoute(_) => Self::UnknownRoute,
+            TestRefusal::UnderWay => Self::Busy,
+            TestRefusal::Stopping => Self::Stopping,
+        }
+    }
+}
+
+impl From<&Refusal> for Reason {
+    fn from(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::Suppression(refused) => reason_of_suppression(refused),
+            Refusal::Follower => Self::Follower,
+            Refusal::LeadLost => Self::Unavailable,
+            Refusal::NoExperiment(_) => Self::UnknownExperiment,
+            Refusal::NoPool(_) => Self::UnknownPool,
+            Refusal::NoResource(_) => Self::UnknownResource,
+            Refusal::NoCategory(_) => Self::UnknownCategory,
+            Refusal::NoComponent(_) => Self::UnknownComponent,
+            Refusal::NothingBad { .. } | Refusal::ComponentIsWell(_) => Self::NotBad,
+            Refusal::NotAcknowledged(_) => Self::NotFound,
+            Refusal::NotRead(_) => Self::NotYetKnown,
+            Refusal::OurPrefix => Self::ReservedPrefix,
+            Refusal::HeldAlready(_) => Self::AlreadyHeld,
+            Refusal::Bookable(_) => Self::NotHeld,
+            Refusal::Ours { .. } => Self::WithdrawnByLabwatch,
+            Refusal::Quarantined { .. } => Self::Quarantined,
+            Refusal::CategoryAlready { open: true, .. } => Self::AlreadyOpen,
+            Refusal::CategoryAlready { open: false, .. } => Self::AlreadyClosed,
+            Refusal::Busy => Self::Busy,
+            Refusal::Stopping => Self::Stopping,
+        }
     }
 }
 

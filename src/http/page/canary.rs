@@ -18,12 +18,12 @@ pub(super) fn chart(canary: &CanaryView) -> Markup {
     let medians = canary.minutes.iter().filter_map(|minute| minute.median);
     let most = medians.max().unwrap_or_default().max(SCALE_AT_LEAST);
     let is_empty = |minute: &CanaryMinute| minute.arrived + minute.lost == 0;
-    let (width, bottom) = (canary.minutes.len() * BAR, HIGH);
+    let width = canary.minutes.len() * BAR;
     html! {
         @if !canary.minutes.iter().all(is_empty) {
             svg width=(width) height=(HIGH) viewBox={ "0 0 " (width) " " (HIGH) } fill="currentColor" role="img" aria-label=(summary(canary)) {
                 title { (summary(canary)) }
-                rect x="0" y=(bottom - 1) width=(width) height="1" fill-opacity="0.4" {}
+                rect x="0" y=(HIGH - 1) width=(width) height="1" fill-opacity="0.4" {}
                 @for (place, minute) in canary.minutes.iter().enumerate() {
                     (bar(place, minute, most))
                 }

@@ -274,7 +274,10 @@ fn last_sent(stream: &StreamView, traffic: Option<Traffic>, now: Timestamp) -> M
             html! { "never connected" }
         }
         (None, _, Evidence::Sampled(Some(heard))) => {
-            html! { (words::ago(heard, now)) span.soft { " in a sample" } }
+            html! {
+                (words::ago(heard, now))
+                span.soft { " in a sample" @if stream.health == StreamHealth::Silent { ", nothing since" } }
+            }
         }
         (None, Seen::At(seen), _) => {
             let sent = of_last.and_then(|before| seen.checked_sub(before).ok());

@@ -86,7 +86,7 @@ pub(super) fn tested(frame: &Frame<'_>, report: &TestReport) -> Markup {
         .iter()
         .flat_map(|route| route.recipients.iter().map(move |one| (route, one)));
     let rows = recipients.map(|(route, one)| {
-        let (shape_of, as_str, why) = match &one.outcome {
+        let (shape_of, said, why) = match &one.outcome {
             TestOutcome::Pending => ("unknown", "no answer yet", "–"),
             TestOutcome::Taken => ("ok", "taken", "–"),
             TestOutcome::Failed(why) => ("down", "not taken", why.as_str()),
@@ -95,7 +95,7 @@ pub(super) fn tested(frame: &Frame<'_>, report: &TestReport) -> Markup {
             html! { (clip(route.route.as_str())) },
             html! { (route.channel.as_str()) },
             html! { (clip(&one.recipient)) },
-            components::marked(shape_of, as_str),
+            components::marked(shape_of, said),
             html! { (clip(why)) },
         ]
     });
@@ -112,7 +112,7 @@ pub(super) fn tested(frame: &Frame<'_>, report: &TestReport) -> Markup {
 fn routes(frame: &Frame<'_>) -> Markup {
     let now = frame.now;
     let rows = frame.snapshot.routes.iter().map(|route| {
-        let (shape_of, as_str) = match (route.failures, route.unreached.len()) {
+        let (shape_of, said) = match (route.failures, route.unreached.len()) {
             (0, 0) => ("ok", "ok"),
             (0, _) => ("degraded", "reaches some"),
             (..) => ("down", "failing"),
@@ -121,7 +121,7 @@ fn routes(frame: &Frame<'_>) -> Markup {
         [
             html! { (clip(route.name.as_str())) },
             html! { (route.channel.as_str()) },
-            components::marked(shape_of, as_str),
+            components::marked(shape_of, said),
             words::ago_or_never(route.last_sent, now),
             waiting,
             unreached(frame, route),

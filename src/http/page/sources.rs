@@ -176,13 +176,22 @@ fn memory(frame: &Frame<'_>) -> Markup {
     }
 }
 
+/// What was wrong, in words that are not for everyone.
+fn wrong(change: &SourceRow, frame: &Frame<'_>) -> String {
+    if matches!(change.health, SourceHealth::Starting | SourceHealth::Live) {
+        return "nothing".to_owned();
+    }
+    let note = change.note.show(frame.visibility);
+    note.map_or_else(|| "sign in to read it".to_owned(), |note| clip(note))
+}
+
 fn list(changes: &[SourceRow], frame: &Frame<'_>) -> Markup {
     let rows = changes.iter().take(MAX_ROWS).map(|change| {
         [
             words::stamp(change.at, frame.now),
             html! { (change.source) },
             health(change.health),
-            html! { (change.note.show(frame.visibility).map_or_else(|| "sign in to read it".to_owned(), |note| clip(note))) },
+            html! { (wrong(change, frame)) },
         ]
     });
     html! {

@@ -1216,6 +1216,12 @@ async fn when_a_stream_last_sent_is_said_as_far_as_it_is_known() {
         ),
         (
             Seen::InNewest,
+            Evidence::Sampled(Some(ago(7))),
+            None,
+            "in a sample, nothing since",
+        ),
+        (
+            Seen::InNewest,
             Evidence::Sampled(None),
             None,
             "nothing in the newest sample",
@@ -1238,6 +1244,9 @@ async fn when_a_stream_last_sent_is_said_as_far_as_it_is_known() {
             view.streams[1].seen = seen;
             view.streams[1].evidence = evidence;
             view.streams[1].last.clone_from(&last);
+            if seen == Seen::InNewest {
+                view.streams[1].health = StreamHealth::Silent;
+            }
         });
         let page_of = page(&web(lab), "/experiments/pend04").await;
         let row = page_of.split("pend04-st-video").nth(1).expect("the row");

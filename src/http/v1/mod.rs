@@ -18,7 +18,7 @@ use experiment::Experiment;
 use utoipa_axum::routes;
 
 use super::error::{self, ApiError};
-use super::json::{answer, json, rendered};
+use super::json::{answer, json};
 use super::routes::Routes;
 use super::served::Served;
 use crate::http::auth::{Caller, Need};
@@ -59,8 +59,9 @@ async fn experiments(
     let (snapshot, private) = (served.snapshot(), caller.may_see_private());
     let shared = if private { &served.whole } else { &served.open };
     shared
-        .answer(&asked, &snapshot, |snapshot| {
-            rendered(&experiment::Experiments { snapshot, private })
+        .answer(&asked, &snapshot, move |snapshot, writer| {
+            let experiments = experiment::Experiments { snapshot, private };
+            Ok(serde_json::to_writer(writer, &experiments)?)
         })
         .await
 }

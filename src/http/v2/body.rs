@@ -1,12 +1,17 @@
 //! Bodies of requests in JSON. A mistake is told in words that say where it is; unknown fields are mistakes.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
 use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse as _;
-use serde::de::DeserializeOwned;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeOwned, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::http::error::{self, ApiError, Reason};
 use crate::http::middleware::MAX_BODY_BYTES;
@@ -35,7 +40,30 @@ fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     if body.is_empty() {
         return Err(invalid("it is empty"));
     }
-    serde_json::from_slice(body).map_err(|why| invalid(&why.to_string()))
+    let mut text = serde_json::Deserializer::from_slice(body);
+    let parsed = object(&mut text).and_then(|parsed| text.end().map(|()| parsed));
+    parsed.map_err(|why| invalid(&why.to_string()))
+}
+
+/// A value that is written as an object. By itself `serde` takes a list of the values too, by the order of the fields.
+pub(super) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    text: D,
+) -> Result<T, D::Error> {
+    struct Object<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Object<T> {
+        type Value = T;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("an object")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
+            T::deserialize(MapAccessDeserializer::new(map))
+        }
+    }
+
+    text.deserialize_map(Object(PhantomData))
 }
 
 fn invalid(why: &str) -> ApiError {
@@ -61,8 +89,6 @@ fn is_json(headers: &HeaderMap) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use serde::Deserialize;
-
     use super::*;
 
     #[derive(Debug, Deserialize)]
@@ -86,6 +112,12 @@ mod tests {
                 "unknown field `x`, expected `text`",
             ),
             ("{", "EOF while parsing an object"),
+            (
+                "[\"a\"]",
+                "invalid type: sequence, expected an object at line 1 column",
+            ),
+            ("\"a\"", "expected an object"),
+            ("{\"text\":\"a\"} {}", "trailing characters"),
         ] {
             let error = parsed::<Form>(body.as_bytes()).expect_err("a mistake");
             assert_eq!(error.reason(), Reason::InvalidBody);

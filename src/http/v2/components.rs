@@ -1,5 +1,7 @@
 //! Components: the parts of labwatch and outside services, as they are and as they were.
 
+use std::cmp::Reverse;
+
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::Uri;
@@ -11,7 +13,7 @@ use utoipa_axum::routes;
 use super::category_handle::Categories;
 use super::page::{Page, PageParams, Paging};
 use super::params::Params;
-use super::records::{MONTH, RangeParams};
+use super::records::{RangeParams, ranged};
 use super::time::Timestamp;
 use super::words::ComponentState;
 use crate::health::{self, PastResult, Picture};
@@ -19,6 +21,7 @@ use crate::http::auth::{Need, Viewer};
 use crate::http::error::{self, ApiError, Reason};
 use crate::http::json::answer;
 use crate::http::routes::Routes;
+use crate::store::Range;
 
 /// The name of the list, and its path.
 const LIST: &str = "/api/v2/components";
@@ -26,8 +29,8 @@ const LIST: &str = "/api/v2/components";
 /// The name of the list of what was.
 const HISTORY: &str = "component-results";
 
-/// The range that is asked for, and the place of a result in it.
-type Key = (jiff::Timestamp, jiff::Timestamp, i64, String, i64);
+/// The place of a result in the list: newest first, then by component; of one moment in the order in which they came.
+type Key = (Reverse<jiff::Timestamp>, String, Reverse<usize>);
 
 /// All routes.
 pub(super) fn reading() -> Routes<Categories> {
@@ -153,31 +156,18 @@ async fn list_component_results(
     Viewer(sight): Viewer,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let params = Params::parse(uri.query(), &["from", "until", "limit", "cursor"])?;
-    let paging: Paging<Key> = Paging::of(&params, HISTORY)?;
     let picture = state.picture(sight);
-    let asked = params.range(picture.at, MONTH)?;
-    // A cursor holds the range of its first page, so that a list does not move while it is read.
-    let (from, until) = match &paging.after {
-        Some((from, until, ..)) => (*from, *until),
-        None => (asked.from, asked.until),
-    };
+    let (Range { from, until }, paging) = ranged::<Key>(picture.at, &uri, HISTORY)?;
     let all = picture.components.iter().flat_map(|component| {
         let results = component.results.iter().enumerate();
         results.map(move |(number, result)| {
-            let newest_first = -result.at.as_microsecond();
             let name = component.name.to_string();
-            let key = (from, until, newest_first, name, -index(number));
-            (key, component, result)
+            let key = (Reverse(result.at), name, Reverse(number));
+            ((from, until, key), component, result)
         })
     });
     let in_range = all.filter(|(_, _, one)| from <= one.at && one.at < until);
     let items =
         in_range.map(|(key, component, result)| (key, ComponentResult::new(component, result)));
     paging.pick(HISTORY, items).answer(&uri)
-}
-
-/// Results of the same moment stay in the order in which they came.
-fn index(number: usize) -> i64 {
-    i64::try_from(number).unwrap_or(i64::MAX)
 }

@@ -68,10 +68,10 @@ pub(super) async fn incidents_of(
     uri: &Uri,
     sight: Visibility,
 ) -> Result<Response, ApiError> {
-    let (range, paging) = records::ranged::<Key>(served, uri, "incidents")?;
+    let (range, paging) = records::ranged::<Key>(served.snapshot().at, uri, "incidents")?;
     let after = paging
         .after
-        .and_then(|(at, kind, name)| Some((at, subject(&kind, &name)?)));
+        .and_then(|(_, _, (at, kind, name))| Some((at, subject(&kind, &name)?)));
     let found = served
         .past
         .ask(|reader| reader.incidents(of, range, after, paging.limit))

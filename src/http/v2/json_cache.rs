@@ -39,7 +39,8 @@ fn write(list: &List, before: &List, items: &Items) -> Result<Vec<Bytes>, ApiErr
         while known.next_if(|(was, _)| was.stub < view.stub).is_some() {}
         match known.next_if(|(was, _)| Arc::ptr_eq(was, view)) {
             Some((_, written)) => Ok(written.clone()),
-            None => rendered(&Line::new(view)).map(Bytes::from),
+            // Kept for long, so without the room that writing left.
+            None => rendered(&Line::new(view)).map(|line| Bytes::from(line.into_boxed_slice())),
         }
     };
     list.iter().map(item).collect()

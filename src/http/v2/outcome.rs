@@ -64,7 +64,7 @@ pub(super) struct Outcome {
     ids: Vec<u64>,
     /// The effect, in plain words.
     #[schema(
-        example = "no mail about pend00 until it is ok again; 2 bookings of the next 24 h cannot start"
+        example = "no notification about pend00 until it is ok again; 2 bookings of the next 24 h cannot start"
     )]
     effect: String,
     /// The experiments that it is about now.

@@ -21,7 +21,7 @@ use crate::store::{self, Cursor, OutboxRow, Part, Range, RowPage, SourceRow, Swi
 use engine::model::{Stub, Visibility};
 
 /// How much of the past is told where nothing else is asked for.
-pub(super) const MONTH: Duration = Duration::from_secs(30 * 24 * 3_600);
+const MONTH: Duration = Duration::from_secs(30 * 24 * 3_600);
 
 /// Which time is asked for.
 #[derive(utoipa::IntoParams)]
@@ -34,21 +34,22 @@ pub(super) struct RangeParams {
     until: Option<Timestamp>,
 }
 
+/// The key of an item in a list of a range: from when and until when, and its key in there.
+pub(super) type Ranged<K> = (jiff::Timestamp, jiff::Timestamp, K);
+
 /// The range and the page that are asked for. A cursor holds the range of its first page, so that a list does not move while it is read.
 pub(super) fn ranged<K: DeserializeOwned>(
-    served: &Served,
+    now: jiff::Timestamp,
     uri: &Uri,
     list: &str,
-) -> Result<(Range, Paging<K>), ApiError> {
+) -> Result<(Range, Paging<Ranged<K>>), ApiError> {
     let params = Params::parse(uri.query(), &["from", "until", "limit", "cursor"])?;
-    let paging: Paging<(jiff::Timestamp, jiff::Timestamp, K)> = Paging::of(&params, list)?;
-    let asked = params.range(served.snapshot().at, MONTH)?;
-    let (range, after) = match paging.after {
-        Some((from, until, after)) => (Range { from, until }, Some(after)),
-        None => (asked, None),
+    let paging: Paging<Ranged<K>> = Paging::of(&params, list)?;
+    let range = match paging.after {
+        Some((from, until, _)) => Range { from, until },
+        None => params.range(now, MONTH)?,
     };
-    let limit = paging.limit;
-    Ok((range, Paging { limit, after }))
+    Ok((range, paging))
 }
 
 /// A part of the history that is asked for.
@@ -59,10 +60,11 @@ pub(super) struct Asked {
 
 impl Asked {
     pub(super) fn of(served: &Served, uri: &Uri, list: &'static str) -> Result<Self, ApiError> {
-        let (range, paging) = ranged::<(jiff::Timestamp, i64)>(served, uri, list)?;
+        let now = served.snapshot().at;
+        let (range, paging) = ranged::<(jiff::Timestamp, i64)>(now, uri, list)?;
         let part = Part {
             range,
-            before: paging.after.map(|(at, id)| Cursor { at, id }),
+            before: paging.after.map(|(_, _, (at, id))| Cursor { at, id }),
             limit: paging.limit,
         };
         Ok(Self { list, part })

@@ -7,6 +7,7 @@ use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::body::object;
 use super::words::Day;
 use crate::http::error::{ApiError, Reason};
 use engine::Weekly;
@@ -16,9 +17,9 @@ use engine::Weekly;
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub(super) enum Schedule {
     /// One time.
-    Once(Once),
+    Once(#[serde(deserialize_with = "object")] Once),
     /// Every week, by the clock of a time zone.
-    Weekly(EveryWeek),
+    Weekly(#[serde(deserialize_with = "object")] EveryWeek),
 }
 
 /// One time.

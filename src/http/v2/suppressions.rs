@@ -228,12 +228,17 @@ fn list<T: Serialize>(
 /// The suppression of this number and kind.
 fn find<T>(
     snapshot: &Snapshot,
-    id: Result<Path<u64>, PathRejection>,
+    id: Result<Path<String>, PathRejection>,
     make: impl Fn(&NoteView) -> Option<T>,
 ) -> Result<(SuppressionId, T), ApiError> {
     let nothing = |words: String| ApiError::new(Reason::NotFound, words);
-    let Path(id) = id.map_err(|_| nothing("this is not a number: the list has them".to_owned()))?;
-    let id = SuppressionId(id);
+    // A number has one form, so that what is noted by its path is found again: neither `+7` nor `07`.
+    let number = |Path(text): Path<String>| {
+        let id = text.parse::<u64>().ok()?;
+        (id.to_string() == text).then_some(SuppressionId(id))
+    };
+    let id = id.ok().and_then(number);
+    let id = id.ok_or_else(|| nothing("this is not a number: the list has them".to_owned()))?;
     let mut notes = snapshot.notes.iter().filter(|note| note.id == Some(id));
     notes
         .find_map(|note| Some((id, make(note)?)))
@@ -248,7 +253,7 @@ fn find<T>(
 async fn end<T: Serialize>(
     state: &OrderState,
     caller: &Caller,
-    id: Result<Path<u64>, PathRejection>,
+    id: Result<Path<String>, PathRejection>,
     (query, headers): (Option<&str>, &HeaderMap),
     make: impl Fn(&NoteView) -> Option<T>,
 ) -> Result<Response, ApiError> {
@@ -292,7 +297,7 @@ macro_rules! nouns {
         ))]
         async fn $read(
             State(state): State<OrderState>,
-            id: Result<Path<u64>, PathRejection>,
+            id: Result<Path<String>, PathRejection>,
             RawQuery(query): RawQuery,
             Viewer(sight): Viewer,
         ) -> Result<Response, ApiError> {
@@ -307,7 +312,7 @@ macro_rules! nouns {
         async fn $end(
             State(state): State<OrderState>,
             caller: Caller,
-            id: Result<Path<u64>, PathRejection>,
+            id: Result<Path<String>, PathRejection>,
             RawQuery(query): RawQuery,
             headers: HeaderMap,
         ) -> Result<Response, ApiError> {

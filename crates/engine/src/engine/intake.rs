@@ -118,7 +118,7 @@ impl Engine {
                 .stream_mut(topic.as_str())
                 .filter(|stream| stream.is_connected());
             if let Some(stream) = stream {
-                stream.heard = Heard::Nothing;
+                stream.note_heard(Heard::Nothing);
             }
             if let Some(id) = experiments.fleet.owner(topic.as_str()) {
                 experiments.fleet.mark_dirty(id);
@@ -279,7 +279,7 @@ impl Engine {
                 .stream_mut(topic.as_str())
                 .filter(|stream| stream.is_connected())
             {
-                stream.heard = heard;
+                stream.note_heard(heard);
             }
             self.evaluate(id, Why::Observed, step);
         }

@@ -101,7 +101,10 @@ impl Snapshot {
             }
             Command::Remove { id } if self.quiet.has(*id) => Ok(Plan {
                 ends: vec![*id],
-                ..Plan::of("what it kept quiet is told again".to_owned(), Vec::new())
+                ..Plan::of(
+                    "what it suppressed is notified again".to_owned(),
+                    Vec::new(),
+                )
             }),
             Command::Remove { id } => Err(Refused::NotFound(*id).into()),
             Command::Category { name, open, reason } => {

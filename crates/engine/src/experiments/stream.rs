@@ -104,6 +104,8 @@ pub(crate) struct Stream {
     pub(crate) sighting: LastSeen,
     transmission: Transmission,
     pub(crate) heard: Heard,
+    /// When it was last heard by listening, also before it was silent or gone.
+    last_heard: Option<Moment>,
 }
 
 impl Stream {
@@ -115,6 +117,15 @@ impl Stream {
             sighting: LastSeen::new(now),
             transmission: Transmission::Unsaid,
             heard: Heard::Unverified,
+            last_heard: None,
+        }
+    }
+
+    /// Takes note of what listening to it has shown.
+    pub(crate) fn note_heard(&mut self, heard: Heard) {
+        self.heard = heard;
+        if let Heard::At(when) = heard {
+            self.last_heard = Some(when);
         }
     }
 
@@ -182,11 +193,13 @@ impl Stream {
     }
 
     fn evidence(&self) -> Evidence {
+        let is_gone = self.last_heard.is_some() && !self.is_connected();
         match (self.has_statistics(), self.heard) {
             (true, _) => Evidence::Statistics,
-            (false, Heard::At(when)) => Evidence::Sampled(Some(when.wall())),
-            (false, Heard::Nothing) => Evidence::Sampled(None),
-            (false, Heard::Unverified) => Evidence::Unverified,
+            (false, Heard::Unverified) if !is_gone => Evidence::Unverified,
+            (false, Heard::At(_) | Heard::Nothing | Heard::Unverified) => {
+                Evidence::Sampled(self.last_heard.map(Moment::wall))
+            }
         }
     }
 
@@ -213,5 +226,38 @@ impl From<Connection<'_>> for LastConnection {
             tx: connection.tx,
             rx: connection.rx,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn when_it_was_last_heard_stays_known() {
+        let at = |second| Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(second));
+        let topic = Topic::try_new("pend00-st-video").expect("a name");
+        let mut stream = Stream::new(topic, true, at(0));
+        let report = |stream: &mut Stream, number, is_there: bool, now| {
+            if is_there {
+                stream.observe(number, 0, None);
+            }
+            stream.sighting.refresh(number, now, None, |_| None);
+        };
+        report(&mut stream, 1, true, at(1));
+        assert_eq!(stream.view().evidence, Evidence::Unverified);
+        stream.note_heard(Heard::Nothing);
+        assert_eq!(stream.view().evidence, Evidence::Sampled(None));
+        stream.note_heard(Heard::At(at(5)));
+        let heard = Evidence::Sampled(Some(at(5).wall()));
+        assert_eq!(stream.view().evidence, heard);
+        stream.note_heard(Heard::Nothing);
+        assert_eq!(stream.view().evidence, heard, "it is frozen");
+        stream.note_heard(Heard::Unverified);
+        assert_eq!(stream.view().evidence, Evidence::Unverified, "it came back");
+        report(&mut stream, 2, false, at(9));
+        assert_eq!(stream.view().evidence, heard, "it is gone");
     }
 }

@@ -18,6 +18,7 @@ use super::request::{Asked, Clock, Order, Problem};
 use super::test_message;
 use crate::health::CategoryOrder;
 use crate::http::auth::{Need, Noted, Scope};
+use crate::http::error::Reason;
 use crate::http::page::layout;
 use crate::http::page::moment::Moment;
 use crate::http::page::outbox::TEST_PATH;
@@ -99,7 +100,7 @@ async fn order(
         Err(problem) => (StatusCode::BAD_REQUEST, problem),
         Ok(asked) => match carry_out(&state, &moment, &orders, asked.order).await {
             Ok(done) => return done,
-            Err(refusal) => (status_of(&refusal), refused(&refusal)),
+            Err(refusal) => (Reason::from(&refusal).status(), refused(&refusal)),
         },
     };
     (
@@ -301,16 +302,5 @@ fn refused(refusal: &Refusal) -> Problem {
             refusal,
             Refusal::Suppression(Refused::NotBad { .. }) | Refusal::NothingBad { .. }
         ),
-    }
-}
-
-fn status_of(refusal: &Refusal) -> StatusCode {
-    if matches!(
-        refusal,
-        Refusal::Busy | Refusal::Stopping | Refusal::LeadLost | Refusal::NotRead(_)
-    ) {
-        StatusCode::SERVICE_UNAVAILABLE
-    } else {
-        StatusCode::CONFLICT
     }
 }

@@ -10,6 +10,7 @@ use maud::html;
 use super::fields::Fields;
 use crate::http::TestMessages;
 use crate::http::auth::Noted;
+use crate::http::error::Reason;
 use crate::http::page::moment::Moment;
 use crate::http::page::shapes::shape;
 use crate::http::page::web_state::WebState;
@@ -35,7 +36,7 @@ pub(super) async fn send(
     let (status, said) = match &sent {
         Ok(report) => (StatusCode::OK, outbox::tested(&frame, report)),
         Err(refusal) => (
-            StatusCode::CONFLICT,
+            Reason::from(refusal).status(),
             html! { p.problem #problem role="alert" { (shape("down")) span { (words::sentence(&refusal.to_string())) } } },
         ),
     };

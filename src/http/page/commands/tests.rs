@@ -112,12 +112,11 @@ async fn a_test_message_is_for_those_who_may_order_it_and_says_why_not() {
     let reader = page(&web(Scope::Read), "/outbox").await;
     assert!(!reader.contains("Send a test message"), "{reader}");
     let (status, _, said) = send(&web(Scope::Admin), "/do/test-message", "csrf=x&route=").await;
-    assert_eq!(status, StatusCode::CONFLICT);
-    assert!(
-        said.contains("Labwatch is about to stop") || said.contains("labwatch is about to stop"),
-        "{said}"
-    );
-    let (_, _, said) = send(&web(Scope::Admin), "/do/test-message", "csrf=x&route=heads").await;
+    assert_eq!(status, StatusCode::SERVICE_UNAVAILABLE, "as the API");
+    assert!(said.contains("abwatch is about to stop"), "{said}");
+    let (status, _, said) =
+        send(&web(Scope::Admin), "/do/test-message", "csrf=x&route=heads").await;
+    assert_eq!(status, StatusCode::NOT_FOUND, "as the API");
     assert!(said.contains("no route heads"), "{said}");
 }
 
@@ -128,7 +127,7 @@ async fn the_effect_is_said_before_anything_is_done() {
     for (path, words) in [
         (
             "/do/acknowledge?name=pend00&text=motor+ordered&check=1",
-            "No mail about pend00 until it is well again or gets worse.",
+            "No notification about pend00 until it is well again or gets worse.",
         ),
         (
             "/do/acknowledge?what=pool&name=nothing&text=x&check=1",
@@ -140,7 +139,7 @@ async fn the_effect_is_said_before_anything_is_done() {
         ),
         (
             "/do/silence?experiments=spin*&reason=x&for=4h&check=1",
-            "No mail about spin00, spin01, until <time",
+            "No notification about spin00, spin01, until <time",
         ),
         (
             "/do/silence?experiments=spin*&reason=x&for=4h&check=1",
@@ -260,6 +259,11 @@ async fn what_is_refused_comes_back_on_the_form() {
             Refusal::Busy,
             StatusCode::SERVICE_UNAVAILABLE,
             "too many commands are waiting",
+        ),
+        (
+            Refusal::NoExperiment("pend00".into()),
+            StatusCode::NOT_FOUND,
+            "pend00",
         ),
     ];
     for (refusal, expected, words) in refusals {

@@ -59,7 +59,7 @@ impl Snapshot {
         adds.iter().try_for_each(|entry| self.quiet.check(entry))?;
         Ok(Plan {
             adds,
-            ..Plan::of(format!("no mail about {about} until {ends}"), stubs)
+            ..Plan::of(format!("no notification about {about} until {ends}"), stubs)
         })
     }
 
@@ -142,7 +142,7 @@ impl Snapshot {
         let stubs = subjects.into_iter().filter_map(stub_of).collect();
         Ok(Plan {
             ends,
-            ..Plan::of(format!("what is bad of {scope} is told again"), stubs)
+            ..Plan::of(format!("what is bad of {scope} is notified again"), stubs)
         })
     }
 
@@ -175,7 +175,7 @@ impl Snapshot {
         };
         Ok(Plan {
             adds: vec![entry],
-            ..Plan::of(format!("no mail about {about}, {when}"), stubs)
+            ..Plan::of(format!("no notification about {about}, {when}"), stubs)
         })
     }
 }
