@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::io::{self, Cursor, Read, Write};
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody, to_bytes};
@@ -58,6 +58,17 @@ pub(super) struct Packed {
     bytes: Bytes,
     /// How long it is unpacked; `None` where it is short and was not packed.
     whole: Option<u64>,
+    /// Lives as long as the bytes where they were packed.
+    life: Weak<Vec<u8>>,
+}
+
+/// Bytes of which it can be told whether a reader still has them.
+struct Counted(Arc<Vec<u8>>);
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 /// Takes the body of an answer as it is written. What gets long is compressed from then on, at the fastest level.
@@ -108,23 +119,40 @@ impl Write for Packer {
 impl Packer {
     /// What was written, with its tag.
     pub(super) fn finish(self) -> io::Result<(Tag, Packed)> {
-        let (whole, mut bytes) = match self.form {
-            Form::Plain(body) => (None, body),
-            Form::Gzip(encoder) => (Some(self.length), encoder.finish()?),
+        let tag = self.digest.tag();
+        let encoder = match self.form {
+            Form::Plain(body) => return Ok((tag, Packed::plain(body.into()))),
+            Form::Gzip(encoder) => encoder,
         };
+        let mut bytes = encoder.finish()?;
         bytes.shrink_to_fit();
-        let bytes = bytes.into();
-        Ok((self.digest.tag(), Packed { bytes, whole }))
+        let bytes = Arc::new(bytes);
+        let packed = Packed {
+            whole: Some(self.length),
+            life: Arc::downgrade(&bytes),
+            bytes: Bytes::from_owner(Counted(bytes)),
+        };
+        Ok((tag, packed))
     }
 }
 
 impl Packed {
+    fn plain(bytes: Bytes) -> Self {
+        Self {
+            bytes,
+            whole: None,
+            life: Weak::new(),
+        }
+    }
+
+    /// Is gone when no reader has the bytes any more; at once where they were not packed.
+    pub(super) fn life(&self) -> Weak<Vec<u8>> {
+        Weak::clone(&self.life)
+    }
+
     /// Compresses what is long, beside what else is to be done.
     async fn of(body: Bytes) -> Self {
-        let fallback = Self {
-            bytes: body.clone(),
-            whole: None,
-        };
+        let fallback = Self::plain(body.clone());
         let packing = tokio::task::spawn_blocking(move || {
             let mut packer = Packer::default();
             packer.write_all(&body)?;

@@ -11,10 +11,14 @@ use super::error::{self, ApiError};
 use super::etag::Tag;
 use super::packed::{PIECE_BYTES, Packed, Packer};
 
+/// How many long renderings there may be at the same time, those among them that slow readers still have. While there are so many, the newest
+/// is given to all, until the readers of another have it or their connections have lived their lives.
+const MAX_ALIVE: usize = 3;
+
 /// The rendering of the newest thing that was asked for.
 ///
-/// It bounds what many readers cost: one rendering and one compression for each thing, and one compressed copy in memory, however many
-/// read and however slowly. A long rendering is compressed while it is written, so it never stands whole in memory.
+/// It bounds what many readers cost: one rendering and one compression for each thing, and [`MAX_ALIVE`] compressed copies in memory, however
+/// many read and however slowly. A long rendering is compressed while it is written, so it never stands whole in memory.
 pub(super) struct Shared<T> {
     latest: Mutex<Rendered<T>>,
 }
@@ -22,6 +26,8 @@ pub(super) struct Shared<T> {
 struct Rendered<T> {
     of: Weak<T>,
     body: Option<(Tag, Packed)>,
+    /// The long ones that there were, as long as a reader has them.
+    alive: Vec<Weak<Vec<u8>>>,
 }
 
 impl<T> Default for Shared<T> {
@@ -30,6 +36,7 @@ impl<T> Default for Shared<T> {
             latest: Mutex::new(Rendered {
                 of: Weak::new(),
                 body: None,
+                alive: Vec::new(),
             }),
         }
     }
@@ -49,7 +56,10 @@ impl<T: Send + Sync + 'static> Shared<T> {
     ) -> Result<Response, ApiError> {
         let mut latest = self.latest.lock().await;
         let of = Arc::downgrade(thing);
-        let known = latest.body.clone().filter(|_| latest.of.ptr_eq(&of));
+        latest.alive.retain(|life| life.strong_count() > 0);
+        let is_full = latest.alive.len() >= MAX_ALIVE;
+        let known = latest.body.clone();
+        let known = known.filter(|_| is_full || latest.of.ptr_eq(&of));
         let (tag, body) = if let Some(known) = known {
             known
         } else {
@@ -63,10 +73,9 @@ impl<T: Send + Sync + 'static> Shared<T> {
                     tracing::error!(%fault, "cannot write an answer of the API");
                     error::internal()
                 })?;
-            *latest = Rendered {
-                of,
-                body: Some(body.clone()),
-            };
+            latest.of = of;
+            latest.alive.push(body.1.life());
+            latest.body = Some(body.clone());
             body
         };
         if tag.is_known(asked) {
@@ -120,6 +129,35 @@ mod tests {
                 assert_eq!(body, vec![expect; length], "another thing, another answer");
             }
         }
+    }
+
+    #[tokio::test]
+    async fn slow_readers_hold_a_few_renderings_alone() {
+        let (shared, plain) = (Shared::default(), HeaderMap::new());
+        let answer = async |thing: u8| {
+            let render =
+                |thing: &u8, writer: &mut dyn Write| writer.write_all(&vec![*thing; PACKED_FROM]);
+            shared.answer(&plain, &Arc::new(thing), render).await
+        };
+        let first = answer(1).await;
+        let mut slow: Vec<_> = vec![answer(2).await, answer(3).await];
+        for _ in 0..3 {
+            assert_eq!(
+                bytes(answer(4).await).await[0],
+                3,
+                "the newest that there is"
+            );
+        }
+        drop(first);
+        assert_eq!(
+            bytes(answer(5).await).await[0],
+            5,
+            "one has its readers no more"
+        );
+        slow.push(answer(5).await);
+        assert_eq!(bytes(answer(6).await).await[0], 5);
+        slow.clear();
+        assert_eq!(bytes(answer(7).await).await[0], 7);
     }
 
     #[tokio::test]

@@ -258,9 +258,12 @@ fn audit_rows(monitor: &Monitor) -> i64 {
         .expect("a number")
 }
 
+/// Half of the answers come in time. The slowest says what else the machine does, as do those without an attack.
 async fn many_connections(size: &Size) {
     let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
     let monitor = start(&lab).await;
+    let (median, slowest) = liveness(&monitor);
+    println!("measured: /liveness alone after {median:?}, at most {slowest:?}");
     let mut hostile = Vec::new();
     for n in 0..size.connections {
         let mut stream = connect(&monitor);
@@ -269,23 +272,32 @@ async fn many_connections(size: &Size) {
         }
         hostile.push(stream);
     }
-    for _ in 0..5 {
+    let (median, slowest) = liveness(&monitor);
+    println!(
+        "measured: /liveness after {median:?}, at most {slowest:?}, beside {} connections",
+        hostile.len()
+    );
+    assert!(median < size.answers_within, "{median:?}");
+    drop(hostile);
+    monitor.stop("TERM", &lab).await;
+}
+
+/// How long `/liveness` takes, each time over a connection of its own: the median and the most.
+fn liveness(monitor: &Monitor) -> (Duration, Duration) {
+    const TIMES: usize = 9;
+    let mut took: Vec<Duration> = Vec::with_capacity(TIMES);
+    for _ in 0..TIMES {
         let asked = Instant::now();
-        let mut stream = connect(&monitor);
+        let mut stream = connect(monitor);
         let request = "GET /liveness HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n";
         stream.write_all(request.as_bytes()).expect("sends");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("answers");
-        let took = asked.elapsed();
-        println!(
-            "measured: /liveness after {took:?} beside {} connections",
-            hostile.len()
-        );
+        took.push(asked.elapsed());
         assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
-        assert!(took < size.answers_within, "{took:?}");
     }
-    drop(hostile);
-    monitor.stop("TERM", &lab).await;
+    took.sort();
+    (took[TIMES / 2], took[TIMES - 1])
 }
 
 async fn slow_readers(size: &Size) {
