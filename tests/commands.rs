@@ -443,3 +443,56 @@ fn a_hangup_before_readiness_is_kept() {
     child.wait().expect("ends");
     assert_eq!(readings, [0, 1]);
 }
+
+/// The commands that a document names: in its blocks for a shell, and between backticks in its text.
+fn commands_of(document: &str) -> Vec<Vec<String>> {
+    let mut block: Option<&str> = None;
+    let mut found = Vec::new();
+    for line in document.lines() {
+        if let Some(kind) = line.trim_start().strip_prefix("```") {
+            block = block.is_none().then_some(kind);
+        } else if let Some(kind) = block {
+            found.extend(["sh", "bash", "console"].contains(&kind).then_some(line));
+        } else {
+            found.extend(line.split('`').skip(1).step_by(2));
+        }
+    }
+    let ends = |word: &&str| ["|", ">", "&&", "#", "\\"].contains(word);
+    found
+        .into_iter()
+        .filter_map(|line| {
+            line.trim()
+                .trim_start_matches("sudo ")
+                .strip_prefix("labwatch ")
+        })
+        .map(|rest| {
+            let words = rest.split_whitespace().take_while(|word| !ends(word));
+            words.map(|word| word.replace(['\'', '"'], "")).collect()
+        })
+        .collect()
+}
+
+#[test]
+fn every_command_that_the_documents_name_is_understood() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut documents = vec![root.join("README.md"), root.join("CONTRIBUTING.md")];
+    let docs = fs::read_dir(root.join("docs")).expect("docs");
+    documents.extend(docs.map(|entry| entry.expect("an entry").path()));
+    documents.retain(|path| path.extension().is_some_and(|kind| kind == "md"));
+    let mut count = 0;
+    for document in documents {
+        let text = fs::read_to_string(&document).expect("a document");
+        for command in commands_of(&text) {
+            if command.first().is_none_or(|word| word == "COMMAND") {
+                continue;
+            }
+            // What is not understood fails before help is given.
+            let mut args: Vec<&str> = command.iter().map(String::as_str).collect();
+            args.push("--help");
+            let (code, _, said) = notified(&args, &[]);
+            assert_eq!(code, 0, "{}: {command:?}: {said}", document.display());
+            count += 1;
+        }
+    }
+    assert!(count > 20, "{count} commands were found");
+}

@@ -17,7 +17,7 @@ pub(super) const HEALTH: Section = Section {
     settings: &[
         setting("label", Kind::Value(LABEL)).default("lab").says(
             "The name of this installation in titles and in the names of metrics; `labwatch \
-                   serve --label` sets it too.",
+                   serve --label NAME` sets it too.",
         ),
         setting("observe", Kind::Switch).default("false").says(
             "Observe only: evaluate and show, but never switch in book, notify or send \
