@@ -378,6 +378,7 @@ fn slow_night_gathered() -> Summary {
         ..line("pend12", Health::Degraded, Some(Bookable::Yes))
     };
     let short = Line {
+        worst: Some(Health::Down),
         since: at(40),
         ..back("trus02", Health::Ok, 2)
     };
@@ -585,7 +586,8 @@ fn source_alert() -> Summary {
 }
 
 fn relay_away() -> Summary {
-    let text = "relay gives no access: cannot connect (connection refused). 130 experiments are not evaluated and stay as they are";
+    let text = "relay gives no access: cannot connect (connection refused). See that relay runs. 130 experiments are not evaluated; \
+                they are withdrawn when this has lasted 15 min";
     let counts = Counts {
         total: 130,
         unknown: 130,

@@ -2,6 +2,7 @@
 
 use engine::model::Health;
 
+use super::Size;
 use crate::effects::notification::{Content, Entry, Section, words};
 
 /// The longest single fact, in characters.
@@ -15,6 +16,16 @@ const MORE_BYTES: usize = 60;
 pub(super) struct Room {
     pub(super) bytes: usize,
     pub(super) entries: usize,
+}
+
+impl Room {
+    /// The share of a size of these bounds.
+    pub(super) fn of(size: Size, bytes: usize, entries: usize) -> Self {
+        Self {
+            bytes: size.of(bytes),
+            entries: size.of(entries).max(1),
+        }
+    }
 }
 
 /// How a chat writes things.
@@ -47,15 +58,9 @@ impl Markup for Plain {
 /// The worst health that a notification tells of; [`Health::Ok`] where it tells of none.
 pub(super) fn worst(content: &Content) -> Health {
     let entries = content.sections.iter().flat_map(|section| &section.entries);
-    let rank = |health: &Health| match health {
-        Health::Ok => 0,
-        Health::Unknown => 1,
-        Health::Degraded => 2,
-        Health::Flapping => 3,
-        Health::Down => 4,
-    };
     let healths = entries.filter_map(|entry| entry.health);
-    healths.max_by_key(rank).unwrap_or(Health::Ok)
+    let worst = healths.max_by_key(|health| (*health != Health::Ok, *health));
+    worst.unwrap_or(Health::Ok)
 }
 
 /// The lines below the title.

@@ -20,10 +20,7 @@ pub(super) fn request(
     message: &Message<'_>,
     size: Size,
 ) -> Result<(Method, Url, Value), String> {
-    let room = Room {
-        bytes: size.of(MAX_BYTES),
-        entries: size.of(MAX_ENTRIES).max(1),
-    };
+    let room = Room::of(size, MAX_BYTES, MAX_ENTRIES);
     let title = &message.content.title;
     let plain = lines(&message.content, room, &Plain).join("\n");
     let html = lines(&message.content, room, &Html).join("<br>");

@@ -43,10 +43,7 @@ pub(super) fn request(
         .map_err(|()| "its address has no path".to_owned())?
         .pop()
         .push("");
-    let room = Room {
-        bytes: size.of(MAX_BYTES),
-        entries: size.of(MAX_ENTRIES).max(1),
-    };
+    let room = Room::of(size, MAX_BYTES, MAX_ENTRIES);
     let text = lines(content, room, &Plain).join("\n");
     let mut body = json!({
         "topic": topic,

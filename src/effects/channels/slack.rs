@@ -20,10 +20,7 @@ pub(super) fn request(
     message: &Message<'_>,
     size: Size,
 ) -> (Method, Url, Value) {
-    let room = Room {
-        bytes: size.of(MAX_BYTES),
-        entries: size.of(MAX_ENTRIES).max(1),
-    };
+    let room = Room::of(size, MAX_BYTES, MAX_ENTRIES);
     let text = lines(&message.content, room, &Mrkdwn).join("\n");
     let title = Mrkdwn.strong(&message.content.title);
     let body = json!({

@@ -22,10 +22,7 @@ pub(super) fn request(
     size: Size,
 ) -> (Method, Url, Value) {
     let content = &message.content;
-    let room = Room {
-        bytes: size.of(MAX_BYTES),
-        entries: size.of(MAX_ENTRIES).max(1),
-    };
+    let room = Room::of(size, MAX_BYTES, MAX_ENTRIES);
     let title = json!({
         "type": "TextBlock",
         "text": Markdown.plain(&content.title),

@@ -49,7 +49,7 @@ struct Message<'a> {
     /// What concerns the whole laboratory.
     alerts: Vec<Alert<'a>>,
     /// How many experiments are in which state.
-    counts: Tally,
+    counts: &'a Counts,
     /// What is worth knowing beside it, in words.
     background: Beside<'a>,
     /// Which reminder it is: 1 for the first since there was news; null when it is none.
@@ -93,7 +93,8 @@ struct Experiment<'a> {
     last_seen: Option<Timestamp>,
     /// Who has acknowledged it as bad, and what is done; null when it is not acknowledged.
     acknowledged: Option<Acknowledged<'a>>,
-    bookings: Bookings,
+    /// Its bookings that are affected.
+    bookings: &'a Affected,
 }
 
 /// An experiment that comes and goes.
@@ -112,18 +113,6 @@ struct Acknowledged<'a> {
     text: &'a str,
 }
 
-/// The bookings that are affected.
-#[derive(Debug, Serialize)]
-struct Bookings {
-    /// Under way or starting within 24 h.
-    next_day: usize,
-    /// Under way or starting within 7 d.
-    next_week: usize,
-    first_start: Option<Timestamp>,
-    /// Whether the experiment is in use now.
-    in_session: bool,
-}
-
 /// Something that concerns the whole laboratory.
 #[derive(Debug, Serialize)]
 struct Alert<'a> {
@@ -135,21 +124,6 @@ struct Alert<'a> {
     lasted_seconds: Option<u64>,
     /// Whether it was not told before.
     new: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct Tally {
-    total: usize,
-    ok: usize,
-    degraded: usize,
-    down: usize,
-    unknown: usize,
-    flapping: usize,
-    withdrawn: usize,
-    held: usize,
-    unlisted: usize,
-    acknowledged: usize,
-    silenced: usize,
 }
 
 #[derive(Debug, Serialize)]
@@ -204,7 +178,7 @@ fn message(summary: &Summary, listed: usize) -> Message<'_> {
             .map(experiment)
             .collect(),
         alerts: summary.alerts.iter().take(MAX_TEXTS).map(concern).collect(),
-        counts: tally(&summary.counts),
+        counts: &summary.counts,
         background: beside(&summary.background),
         reminder: summary.reminder.map(|reminder| reminder.number),
         next_reminder: summary.reminder.map(|reminder| reminder.next),
@@ -240,7 +214,7 @@ fn experiment(line: &Line) -> Experiment<'_> {
             by: &by.who,
             text: &by.text,
         }),
-        bookings: bookings(&line.affected),
+        bookings: &line.affected,
     }
 }
 
@@ -252,21 +226,6 @@ fn unsteady(steadiness: Steadiness) -> Unsteady {
     Unsteady { times, ended }
 }
 
-fn bookings(affected: &Affected) -> Bookings {
-    let Affected {
-        next_day,
-        next_week,
-        first_start,
-        in_session,
-    } = *affected;
-    Bookings {
-        next_day,
-        next_week,
-        first_start,
-        in_session,
-    }
-}
-
 fn concern(alert: &AlertLine) -> Alert<'_> {
     Alert {
         text: &alert.text,
@@ -274,35 +233,6 @@ fn concern(alert: &AlertLine) -> Alert<'_> {
         since: alert.since,
         lasted_seconds: alert.ended.map(|lasted| lasted.as_secs()),
         new: alert.new,
-    }
-}
-
-fn tally(counts: &Counts) -> Tally {
-    let Counts {
-        total,
-        ok,
-        degraded,
-        down,
-        unknown,
-        withdrawn,
-        held,
-        unlisted,
-        flapping,
-        acknowledged,
-        silenced,
-    } = *counts;
-    Tally {
-        total,
-        ok,
-        degraded,
-        down,
-        unknown,
-        flapping,
-        withdrawn,
-        held,
-        unlisted,
-        acknowledged,
-        silenced,
     }
 }
 

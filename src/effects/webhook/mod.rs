@@ -5,4 +5,4 @@ mod message;
 mod send;
 
 pub use message::{MAX_BYTES, MAX_LISTED, VERSION, json};
-pub use send::{AT_ONCE, HEADER_ID, HEADER_SIGNATURE, HEADER_TIMESTAMP, Webhook, run, signature};
+pub use send::{AT_ONCE, HEADER_SIGNATURE, HEADER_TIMESTAMP, Webhook, run, signature};

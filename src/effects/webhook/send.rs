@@ -20,7 +20,7 @@ use tracing::debug;
 use super::message;
 use crate::clients::Http;
 use crate::config::{HttpTarget, RouteTarget, TellingSettings};
-use crate::effects::channels::Size;
+use crate::effects::channels::{HEADER_ID, Size};
 use crate::effects::notification::Presentation;
 use crate::effects::side_by_side::side_by_side;
 use crate::effects::{Window, channels, deliver_while_open};
@@ -33,9 +33,6 @@ pub const AT_ONCE: usize = 4;
 
 /// The header with the time of the call.
 pub const HEADER_TIMESTAMP: &str = "x-labwatch-timestamp";
-
-/// The header with the name of the message.
-pub const HEADER_ID: &str = "x-labwatch-id";
 
 /// The header with the signature.
 pub const HEADER_SIGNATURE: &str = "x-labwatch-signature";

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Engine;
-use crate::model::{FaultClass, Moment, SourceHealth, SourceName, Visibility};
+use crate::model::{FaultClass, Moment, SourceHealth, SourceName, Visibility, spell_duration};
 use crate::notifications::{ActiveAlert, Due, NotificationContext, own};
 use crate::protocol::alert::Alert;
 use crate::protocol::category::Fitness;
@@ -180,32 +180,45 @@ impl Engine {
     pub(super) fn outage_text(&self, name: SourceName) -> String {
         let note = self.sources.get(name).note(Visibility::MAINTAINER);
         match (name, self.hides(name)) {
-            (SourceName::Relay, hidden) if self.sources.outage => {
-                format!("{note}. {hidden} experiments are withdrawn until it reports again")
-            }
+            (SourceName::Relay, hidden) if self.sources.outage => format!(
+                "{note}. {} withdrawn until it reports again",
+                experiments_are(hidden)
+            ),
             (SourceName::Relay, hidden) if self.sources.relay.is_not_forwarding() => format!(
-                "{note}. {hidden} experiments are not evaluated, and nothing is switched because of it. If students can use experiments all \
-                 the same, only the canary's topic is affected"
+                "{note}. {} not evaluated, and nothing is switched because of it. If students can use experiments all the same, only the \
+                 canary's topic is affected",
+                experiments_are(hidden)
             ),
             (SourceName::Relay, hidden) => match self.sources.relay.class() {
                 FaultClass::Theirs => {
-                    format!("{note}. {hidden} experiments are not evaluated and stay as they are")
+                    let (they, are) = they_are(hidden);
+                    format!(
+                        "{note}. See that relay runs. {} not evaluated; {they} {are} withdrawn when this has lasted {}",
+                        experiments_are(hidden),
+                        spell_duration(self.policy.outage_hold)
+                    )
                 }
                 FaultClass::Ours => format!(
                     "{note}. This is a fault of labwatch's own settings or network, or of what it can read, and not of the experiments: \
-                     {hidden} are not evaluated, and nothing is switched because of it, until it is mended"
+                     {} not evaluated, and nothing is switched because of it, until it is mended",
+                    experiments_are(hidden)
                 ),
                 FaultClass::Undecided if self.sources.relay.is_proven() => format!(
-                    "{note}. Whether the fault is relay's own cannot be told from here: {hidden} experiments are not evaluated, and \
-                     nothing is switched because of it"
+                    "{note}. Whether the fault is relay's own cannot be told from here: {} not evaluated, and nothing is switched because \
+                     of it",
+                    experiments_are(hidden)
                 ),
                 FaultClass::Undecided => format!(
                     "{note}. Relay has never reported to this labwatch, so its address may be wrong: check host_relay, scheme_relay and \
-                     url_relay. {hidden} experiments are not evaluated, and nothing is switched because of it"
+                     url_relay. {} not evaluated, and nothing is switched because of it",
+                    experiments_are(hidden)
                 ),
             },
             (SourceName::Jump, hidden) => {
-                format!("{note}. Whether {hidden} experiments can be logged into is not known")
+                let plural = if hidden == 1 { "" } else { "s" };
+                format!(
+                    "{note}. Whether {hidden} experiment{plural} can be logged into is not known"
+                )
             }
             (SourceName::Book, _) => format!("{note}. Availability cannot be switched"),
         }
@@ -231,5 +244,23 @@ impl Engine {
             .into_iter()
             .flatten()
             .min()
+    }
+}
+
+/// So many experiments, with the verb.
+fn experiments_are(number: usize) -> String {
+    if number == 1 {
+        "1 experiment is".to_owned()
+    } else {
+        format!("{number} experiments are")
+    }
+}
+
+/// The same where they were named before.
+fn they_are(number: usize) -> (&'static str, &'static str) {
+    if number == 1 {
+        ("it", "is")
+    } else {
+        ("they", "are")
     }
 }

@@ -315,7 +315,9 @@ fn certificate(
             day(*begin)
         ),
         CertificateProblem::WrongName(names) if names.is_empty() => {
-            write!(f, "its certificate is for another name: check email_host")
+            f.write_str(
+                "its certificate has no host names (subjectAltName): make it anew with them, or set email_tls_fingerprint",
+            )
         }
         CertificateProblem::WrongName(names) => write!(
             f,

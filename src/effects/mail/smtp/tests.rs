@@ -387,6 +387,12 @@ fn named_otherwise(params: &mut rcgen::CertificateParams) {
     )];
 }
 
+fn only_a_common_name(params: &mut rcgen::CertificateParams) {
+    params.subject_alt_names.clear();
+    let name = rcgen::DnType::CommonName;
+    params.distinguished_name.push(name, "localhost");
+}
+
 fn own_ca(params: &mut rcgen::CertificateParams) {
     params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
 }
@@ -404,7 +410,7 @@ enum Trusted {
 async fn certificates_are_accepted_or_refused_with_what_to_do() {
     type Change = fn(&mut rcgen::CertificateParams);
     let unchanged: Change = |_| {};
-    let rows: [(&str, Change, Trusted, &str); 8] = [
+    let rows: [(&str, Change, Trusted, &str); 9] = [
         ("known CA", unchanged, Trusted::AsCa, ""),
         ("fingerprint", unchanged, Trusted::ByFingerprint, ""),
         ("fingerprint of a CA", own_ca, Trusted::ByFingerprint, ""),
@@ -420,6 +426,12 @@ async fn certificates_are_accepted_or_refused_with_what_to_do() {
             named_otherwise,
             Trusted::AsCa,
             "its certificate is for mx.example.org: set email_host to that name",
+        ),
+        (
+            "only a common name",
+            only_a_common_name,
+            Trusted::AsCa,
+            "its certificate has no host names (subjectAltName): make it anew",
         ),
         (
             "self-signed",
