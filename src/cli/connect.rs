@@ -80,9 +80,9 @@ async fn try_etcd(config: &Config) -> Option<Finding> {
     let etcd = etcd.or_else(|| uses().next().map(|(etcd, _)| *etcd))?;
     let keys: Vec<String> = uses().flat_map(|(_, keys)| keys.clone()).collect();
     let reached = async {
-        let words = clients::etcd::reach(etcd, &keys).await?;
+        let words = Box::pin(clients::etcd::reach(etcd, &keys)).await?;
         match cluster {
-            Some(cluster) => crate::cluster::reach(cluster).await,
+            Some(cluster) => Box::pin(crate::cluster::reach(cluster)).await,
             None => Ok(words),
         }
         .map_err(|fault| fault.to_string())
