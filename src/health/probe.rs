@@ -216,13 +216,13 @@ impl Probe {
     }
 
     fn reporting(reporter: Reporter, asker: &Asker, pace: Pace, check: Check) -> Self {
-        let (to_probe, asked) = mpsc::channel(ASKED_QUEUE);
+        let (to_probe, requests) = mpsc::channel(ASKED_QUEUE);
         asker.probes().insert(Arc::from(reporter.name()), to_probe);
         Self {
             reporter,
             pace,
             check,
-            asked,
+            asked: requests,
         }
     }
 
