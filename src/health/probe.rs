@@ -475,7 +475,7 @@ mod tests {
         let hands = Hands::default();
         let registry = Registry::new(hands.clock());
         let mut live = LiveProbes::new(registry.clone(), Asker::default());
-        let hangs = || -> Check { Box::new(|| Box::pin(std::future::pending())) };
+        let waits = || -> Check { Box::new(|| Box::pin(std::future::pending())) };
         let fails = always(Attempt::Found(Finding::error("gone")));
         live.start("web", &[], QUICK, fails).expect("free");
         sleep(Duration::from_millis(1)).await;
@@ -488,7 +488,7 @@ mod tests {
             ..QUICK
         };
         hands.pass(QUICK.stale_after().as_secs());
-        live.start_again("web", quicker, hangs());
+        live.start_again("web", quicker, waits());
         assert_eq!(states(&registry), was, "it counts as long as it was to");
         assert_eq!(registry.results("web").map(|all| all.len()), Some(1));
         sleep(quicker.timeout * 2).await;

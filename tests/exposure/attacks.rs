@@ -114,23 +114,23 @@ async fn streams_end_with_their_token_and_a_crash_leaves_no_core() {
         let stream = client.get(format!("{base}/api/v2/stream"));
         let stream = stream.bearer_auth(token).send().await.expect("answers");
         assert_eq!(stream.status(), StatusCode::OK);
-        stream.bytes()
+        stream
     };
     let short = issue_for("short", Scope::Read, Duration::from_secs(5));
     let (leaked, good) = (issue("leaked", Scope::Read), issue("good", Scope::Read));
     let ending = listen(&short.token).await;
     let revoked = listen(&leaked.token).await;
     let lasting = listen(&good.token).await;
-    let ended = timeout(PATIENCE, ending).await;
+    let ended = timeout(PATIENCE, ending.bytes()).await;
     assert!(ended.is_ok(), "it outlives its token");
     let revocation = client
         .delete(format!("{base}/api/v2/tokens/{}", leaked.pass.id))
         .bearer_auth(issue("admin", Scope::Admin).token);
     let answer = revocation.send().await.expect("answers");
     assert_eq!(answer.status(), StatusCode::OK);
-    let ended = timeout(PATIENCE, revoked).await;
+    let ended = timeout(PATIENCE, revoked.bytes()).await;
     assert!(ended.is_ok(), "it outlives the revocation");
-    let ended = timeout(Duration::from_secs(1), lasting).await;
+    let ended = timeout(Duration::from_secs(1), lasting.bytes()).await;
     assert!(ended.is_err(), "others go on");
     monitor.stop("TERM", &lab).await;
 }
