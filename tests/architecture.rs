@@ -143,7 +143,7 @@ const NAME_ETCD: [&str; 9] = [
     "src/clients/mod.rs",
     "src/cluster/leadership.rs",
     "src/cluster/mod.rs",
-    "src/config/publication.rs",
+    "src/config/cluster.rs",
     "src/effects/publish/mod.rs",
     "src/service/cluster.rs",
     "src/service/policy.rs",

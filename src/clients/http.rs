@@ -385,6 +385,7 @@ mod tests {
 
     use hyper_util::client::proxy::matcher::Matcher;
     use reqwest::dns::{Name, Resolve, Resolving};
+    use rustls::pki_types::PrivateKeyDer;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpStream;
     use tokio::task::JoinSet;
@@ -432,6 +433,68 @@ mod tests {
     async fn call(http: &Http, method: Method, url: &str) -> Result<Vec<u8>, CallError> {
         let url = Url::parse(url).expect("a URL");
         http.call(SourceName::Book, method, url, "token").await
+    }
+
+    /// A certificate for this name that ends in this year, and a server that shows it.
+    async fn secure(
+        tasks: &mut JoinSet<()>,
+        name: &str,
+        ends: i32,
+    ) -> (u16, rustls::pki_types::CertificateDer<'static>) {
+        let mut params = rcgen::CertificateParams::new(vec![name.to_owned()]).expect("a name");
+        params.not_before = rcgen::date_time_ymd(2020, 1, 1);
+        params.not_after = rcgen::date_time_ymd(ends, 1, 1);
+        let key = rcgen::KeyPair::generate().expect("a key");
+        let certificate = params.self_signed(&key).expect("signed").der().clone();
+        let key = PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let config = rustls::ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("versions")
+            .with_no_client_auth()
+            .with_single_cert(vec![certificate.clone()], key)
+            .expect("a server configuration");
+        let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+        let shake = move |_, stream| {
+            let acceptor = acceptor.clone();
+            async move {
+                if let Ok(mut stream) = acceptor.accept(stream).await {
+                    let _ = stream.read(&mut [0; 4096]).await;
+                    let _ = stream.write_all(GOOD.as_bytes()).await;
+                    let _ = stream.shutdown().await;
+                }
+            }
+        };
+        let (port, _) = serve(tasks, shake).await;
+        (port, certificate)
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_with_a_certificate_is_told_apart_from_what_we_trust() {
+        let mut tasks = JoinSet::new();
+        for (name, ends, is_trusted, outcome) in [
+            ("localhost", 2090, true, "fine"),
+            ("localhost", 2090, false, "tls"),
+            ("localhost", 2021, true, "certificate"),
+            ("other.example", 2090, true, "certificate"),
+        ] {
+            let (port, certificate) = secure(&mut tasks, name, ends).await;
+            let mut roots = rustls::RootCertStore::empty();
+            if is_trusted {
+                roots.add(certificate).expect("an anchor");
+            }
+            let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+            let tls = rustls::ClientConfig::builder_with_provider(provider)
+                .with_safe_default_protocol_versions()
+                .expect("versions")
+                .with_root_certificates(roots)
+                .with_no_client_auth();
+            let http = Http::by(Proxies::none(), PATIENCE, tls).expect("a client");
+            let url = format!("https://localhost:{port}/");
+            let found = call(&http, Method::GET, &url).await;
+            let found = found.map_or_else(|error| error.as_str(), |_| "fine");
+            assert_eq!(found, outcome, "{name} {ends} {is_trusted}");
+        }
     }
 
     /// Name servers that do not answer.

@@ -34,7 +34,10 @@ pub async fn while_open<T>(window: Option<&Window>, work: impl Future<Output = T
     }
 }
 
-/// What comes of bringing this message to its recipients. Where the window is closed before, the next leader sends it once more.
+/// What comes of bringing this message to its recipients.
+///
+/// # Errors
+/// Those of the work. Where the window is closed before, a fault that passes: the next leader sends it once more.
 pub async fn deliver_while_open(
     window: Option<&Window>,
     message: u64,

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -329,7 +330,7 @@ impl Monthly {
             return Err("mail has no recipients any more".to_owned());
         };
         let window = self.cluster.as_ref().map(Links::window);
-        let sending = mailer.circulate(&outgoing.circular, &outgoing.has);
+        let sending = pin!(mailer.circulate(&outgoing.circular, &outgoing.has));
         match while_open(window.as_ref(), sending).await {
             Some(sent) => sent.map_err(|failure| failure.fault.to_string()),
             None => Err("this replica leads no more".to_owned()),

@@ -2,15 +2,16 @@
 
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use lab::RelayVersion;
+use lab::{RelayVersion, Server};
 use tokio::io::{self, AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use super::eventually::eventually;
 use super::laboratory::{laboratory, switched};
-use super::monitor::{Monitor, environment};
+use super::monitor::{Monitor, environment, run};
 
 /// The ports that a client wanted to reach through the proxy.
 type Reached = Arc<Mutex<BTreeSet<u16>>>;
@@ -108,4 +109,56 @@ async fn what_a_proxy_makes_up_does_not_count_against_a_service() {
         assert_eq!(wiki["state"], state, "{status} {wiki}");
         monitor.stop("TERM", &lab).await;
     }
+}
+
+/// A proxy that holds back what comes looks like a relay whose hub is stuck: that withdraws nothing, where a mute relay itself does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_that_is_mute_behind_our_proxy_withdraws_nothing() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
+    let proxy = format!("socks5h://{}", listener.local_addr().expect("bound"));
+    let reached = Reached::default();
+    let mut serving = JoinSet::new();
+    serving.spawn(serve(listener, Arc::clone(&reached)));
+    let start = async |way: Option<&str>| {
+        let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
+        let checked = run(&["check", "--connect"], &lab, &[]).await.said;
+        let is_of_relay = |line: &&str| line.contains("relay") && line.contains("ws://");
+        let line = checked.lines().find(is_of_relay);
+        let (_, after) = line
+            .and_then(|line| line.split_once("ws://127.0.0.1:"))
+            .expect("its websocket");
+        let port: String = after.chars().take_while(char::is_ascii_digit).collect();
+        let host = way.map_or("127.0.0.1", |_| "relay.lab.example");
+        let socket = format!("ws://{host}:{port}");
+        let settings = [
+            ("CANARY", "off"),
+            ("HEALTH_OUTAGE_HOLD", "10s"),
+            ("URL_RELAY_SOCKET", socket.as_str()),
+        ];
+        let mut variables = environment(&lab, &settings);
+        variables.extend(way.map(|proxy| ("ALL_PROXY".to_owned(), proxy.to_owned())));
+        let monitor = Monitor::start_with(variables).await;
+        monitor.sees_well(&["pend00"]).await;
+        lab.mute(Server::Relay, true).expect("can");
+        (lab, monitor, port)
+    };
+    let (proxied, of_proxied, port) = start(Some(&proxy)).await;
+    let (straight, of_straight, _) = start(None).await;
+    let is_reached = reached
+        .lock()
+        .expect("whole")
+        .contains(&port.parse().expect("a port"));
+    assert!(is_reached, "the websocket goes through the proxy");
+    assert!(!switched(&straight, "r-pend00", 1).await.available);
+    let look = async || {
+        let sources = of_proxied.get("/api/v2/sources").await;
+        let sources = sources["items"].as_array().expect("a list").clone();
+        let relay = sources.into_iter().find(|source| source["name"] == "relay");
+        relay.filter(|relay| relay["health"] == "down").map(drop)
+    };
+    eventually("relay is down", || of_proxied.tail(), look).await;
+    tokio::time::sleep(Duration::from_secs(25)).await;
+    assert_eq!(proxied.switched(), []);
+    of_straight.stop("TERM", &straight).await;
+    of_proxied.stop("TERM", &proxied).await;
 }

@@ -69,7 +69,7 @@ impl Member {
     pub(super) fn share(&mut self, shares: Vec<Share>) {
         let settings = self.settings.clone();
         self.returning.spawn(async move {
-            if let Err(fault) = share(&settings, shares).await {
+            if let Err(fault) = Box::pin(share(&settings, shares)).await {
                 tracing::debug!(%fault, "what all replicas share is not written now");
             }
         });

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -327,7 +328,7 @@ async fn send_one(
     let _ = inputs.send(Input::DeliveryBegun(next.id)).await;
     let outcome = match mailer {
         Some(mailer) => {
-            let sending = within(DELIVERED_WITHIN, mailer.send(&next));
+            let sending = pin!(within(DELIVERED_WITHIN, mailer.send(&next)));
             deliver_while_open(window.as_ref(), next.id, sending).await
         }
         None => Err(no_recipients(&next.route)),

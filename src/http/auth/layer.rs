@@ -164,8 +164,8 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::http::auth::{Audit, Authority, Grant, Reading, Reportable, Revocations, Scope};
     use crate::http::auth::client::Peer;
+    use crate::http::auth::{Audit, Authority, Grant, Reading, Reportable, Revocations, Scope};
     use crate::http::{AccessSettings, Routes};
 
     type Notes = Arc<Mutex<Vec<String>>>;

@@ -49,13 +49,10 @@ impl DurableState {
 
     fn note(&mut self, record: &Record, at: Timestamp, superseded: &mut Vec<u64>) {
         match record {
-            Record::Seen(stub) => {
-                let state = Box::new(ExperimentState::new(at));
-                self.set_once(
-                    StateKey::Experiment(stub.clone()),
-                    StateValue::Experiment(state),
-                );
-            }
+            Record::Seen(stub) => self.set_once(
+                StateKey::Experiment(stub.clone()),
+                StateValue::Experiment(Box::new(ExperimentState::new(at))),
+            ),
             Record::Event { stub, event } => self.event(stub, event),
             Record::Forgotten(stub) => {
                 superseded.extend(outbox::cross_out(self, None, &outbox::about(stub)));

@@ -86,12 +86,10 @@ impl Record {
                 ..
             } => page_is(f, page, *resources, said.show(reader).unwrap_or(note)),
             Self::Notifying(notification) => write!(f, "{}", notification.summary),
-            Self::Retrying { id, route, attempt } => {
-                write!(
-                    f,
-                    "message #{id} to {route} is sent again, attempt {attempt}"
-                )
-            }
+            Self::Retrying { id, route, attempt } => write!(
+                f,
+                "message #{id} to {route} is sent again, attempt {attempt}"
+            ),
             Self::Lane { name, lane } => divided(f, name, lane.as_ref()),
             Self::Waiting {
                 id, lane, until, ..
