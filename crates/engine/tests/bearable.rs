@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use engine::model::Moment;
 use proptest::prelude::*;
-use support::{Mood, PEOPLE, STUBS, World, booked};
+use support::{Mood, PEOPLE, STUBS, World, booked, cases};
 
 const ANN: &str = PEOPLE[0];
 
@@ -575,7 +575,7 @@ fn worst_hour(world: &World) -> usize {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 16, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: cases(16), ..ProptestConfig::default() })]
 
     #[test]
     fn no_hour_has_more_than_fifteen_messages(

@@ -18,7 +18,7 @@ use std::time::Duration;
 use engine::model::{Health, Stub};
 use engine::{Digest, MessageId, Occasion, Route, Summary};
 use proptest::prelude::*;
-use support::{Killed, Mood, PEOPLE, STUBS, World};
+use support::{Killed, Mood, PEOPLE, STUBS, World, cases};
 
 /// Bob is put off while pend00 goes down.
 fn bob_is_behind() -> World {
@@ -343,7 +343,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, cases: 48, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, cases: cases(48), ..ProptestConfig::default() })]
 
     #[test]
     fn each_one_is_told_everything_once(deeds in proptest::collection::vec((deed(), 0_u64..120), 0..20)) {

@@ -81,6 +81,12 @@ pub struct World {
     pub kill: Option<(usize, Killed)>,
 }
 
+/// How many cases of a property are tried: `PROPTEST_CASES`, else so many.
+pub fn cases(usual: u32) -> u32 {
+    let asked = std::env::var("PROPTEST_CASES").ok();
+    asked.and_then(|text| text.parse().ok()).unwrap_or(usual)
+}
+
 fn usual() -> Policy {
     Policy {
         startup: Duration::ZERO,
