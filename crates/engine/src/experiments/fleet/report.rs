@@ -55,6 +55,9 @@ impl Fleet {
     /// Leaves streams as they were that are missing from relay's newest report and may be in it nevertheless, in entries of which no topic
     /// can be read. Where more are missing than there are such entries, it says what it says.
     fn keep_nameless(&mut self, nameless: usize) {
+        if nameless == 0 {
+            return;
+        }
         let number = self.relay.number;
         let mut missing: Vec<&mut LastSeen> = self
             .slots
