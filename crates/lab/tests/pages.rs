@@ -57,7 +57,8 @@ fn fails(errors: Vec<CallError>) -> Vec<Row> {
 /// The rows of the document: what it calls them, examples, and the health with `optional` and with `required`.
 fn rows() -> Vec<(&'static str, Vec<Row>, Health, Health)> {
     use CallError::{
-        Busy, Dropped, NameLookup, NoAnswer, NoRoute, Protocol, Proxy, TimedOut, Tls, Unreachable,
+        Busy, Certificate, Dropped, NameLookup, NoAnswer, NoRoute, Protocol, Proxy, TimedOut, Tls,
+        Unreachable,
     };
     let said = || "its words".to_owned();
     #[rustfmt::skip]
@@ -71,6 +72,7 @@ fn rows() -> Vec<(&'static str, Vec<Row>, Health, Health)> {
         ("`refused`, and no other host answers", vec![Row::Dead { others_answer: false }], Degraded, Degraded),
         ("`timeout`, `dropped`, `unreachable`, `no-answer`",
          fails(vec![TimedOut, Dropped, Unreachable(said()), NoAnswer(said())]), Degraded, Degraded),
+        ("`certificate`", fails(vec![Certificate(said())]), Degraded, Degraded),
         ("`name-lookup`, `no-route`, `tls`, `proxy`, `protocol`, `busy`",
          fails(vec![NameLookup(said()), NoRoute(said()), Tls(said()), Proxy(said()), Protocol(said()), Busy]), Ok, Ok),
     ];

@@ -128,7 +128,9 @@ fn sampling(
     keeps_up: bool,
     failures: u32,
 ) -> fmt::Result {
-    let (how, round) = (keeping_up(keeps_up), format_duration(round));
+    let millis = u64::try_from(round.as_millis()).unwrap_or(u64::MAX);
+    let round = format_duration(Duration::from_millis(millis));
+    let how = keeping_up(keeps_up);
     write!(
         f,
         "listening {how}: {streams} streams, a round takes {round}, {failures} failures in a row"
