@@ -274,7 +274,7 @@ impl Page {
 
     /// A picture of the whole page, as PNG, when all that it waits for is there; of a very long one only the beginning.
     pub async fn picture(&self) -> Vec<u8> {
-        self.value::<()>("Promise.all([document.fonts.ready, ...document.getAnimations().map((it) => it.finished)]).then(() => undefined)")
+        self.value::<()>("Promise.all([document.fonts.ready, ...document.getAnimations().map((it) => it.finished.catch(() => undefined))]).then(() => undefined)")
             .await;
         let [width, height] = self
             .value::<[f64; 2]>("[innerWidth, document.documentElement.scrollHeight]")
