@@ -3,6 +3,7 @@
 
 mod audit;
 mod cluster;
+mod cluster_rules;
 mod cluster_sharing;
 mod component_acks;
 mod component_history;

@@ -33,7 +33,7 @@ fn labwatch(args: &[&str], env: &[(&str, &str)]) -> Output {
 }
 
 /// Exit code, standard output, standard error.
-fn notified(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
+fn ran(args: &[&str], env: &[(&str, &str)]) -> (i32, String, String) {
     let output = labwatch(args, env);
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("UTF-8");
     (
@@ -58,7 +58,7 @@ The configuration has 2 problems.\n";
     ] {
         let args = [&["--set", "health_events=0"], command].concat();
         assert_eq!(
-            notified(&args, &env),
+            ran(&args, &env),
             (2, String::new(), expected.to_owned()),
             "{args:?}"
         );
@@ -78,7 +78,7 @@ fn a_good_configuration_is_summed_up() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path().join("data");
     let folder = folder.to_str().expect("UTF-8");
-    let (code, out, err) = notified(
+    let (code, out, err) = ran(
         &["check"],
         &[&GOOD[..], &mail, &[("STATUS_DATA_DIR", folder)]].concat(),
     );
@@ -105,7 +105,7 @@ store: nothing is kept yet in {folder}\n"
 #[test]
 fn what_scripts_read_is_json() {
     let json = |args: &[&str], env: &[(&str, &str)]| {
-        let (code, out, _) = notified(args, env);
+        let (code, out, _) = ran(args, env);
         let value: Value = serde_json::from_str(&out).expect(&out);
         (code, value)
     };
@@ -165,7 +165,7 @@ fn servers_that_are_not_there_fail_the_check() {
         ("STATUS_HOST_JUMP", "127.0.0.1:1"),
         ("STATUS_HOST_RELAY", "127.0.0.1:1"),
     ];
-    let (code, out, err) = notified(&["check", "--connect"], &[&GOOD[..], &here].concat());
+    let (code, out, err) = ran(&["check", "--connect"], &[&GOOD[..], &here].concat());
     assert_eq!(
         out.lines()
             .filter(|line| line.starts_with("FAILED   "))
@@ -181,7 +181,7 @@ fn servers_that_are_not_there_fail_the_check() {
 
 #[test]
 fn a_token_stands_alone_on_standard_output() {
-    let (code, out, err) = notified(&["token", "relay", "--for", "5m"], &GOOD);
+    let (code, out, err) = ran(&["token", "relay", "--for", "5m"], &GOOD);
     assert_eq!(
         (code, out.lines().count(), out.trim().split('.').count()),
         (0, 1, 3),
@@ -197,7 +197,7 @@ fn a_token_stands_alone_on_standard_output() {
         &["token", "mail"],
         &["token"],
     ] {
-        assert_eq!(notified(args, &GOOD).0, 2, "{args:?}");
+        assert_eq!(ran(args, &GOOD).0, 2, "{args:?}");
     }
 }
 
@@ -210,9 +210,9 @@ fn wrong_arguments_are_told_from_help() {
         (&["watch"], 2),
         (&["check", "--set", "sample"], 2),
     ] {
-        assert_eq!(notified(args, &GOOD).0, code, "{args:?}");
+        assert_eq!(ran(args, &GOOD).0, code, "{args:?}");
     }
-    let (_, help, _) = notified(&["--help"], &[]);
+    let (_, help, _) = ran(&["--help"], &[]);
     let words = help.split_whitespace().collect::<Vec<_>>().join(" ");
     let codes = "Exit codes: 0 all is well; 1 it failed; 2 the arguments or the configuration are wrong; 3 another labwatch is at work";
     assert!(words.contains(codes), "{help}");
@@ -220,22 +220,18 @@ fn wrong_arguments_are_told_from_help() {
         help.contains("  completions ") && help.contains("  man "),
         "{help}"
     );
-    assert!(
-        notified(&["completions", "bash"], &[])
-            .1
-            .contains("_labwatch()")
-    );
-    assert!(notified(&["man"], &[]).1.contains(".TH labwatch 1"));
+    assert!(ran(&["completions", "bash"], &[]).1.contains("_labwatch()"));
+    assert!(ran(&["man"], &[]).1.contains(".TH labwatch 1"));
     let folder = tempfile::tempdir().expect("a folder");
     let below = folder.path().join("share/man");
-    let (code, path, _) = notified(&["man", "--dir", below.to_str().expect("UTF-8")], &[]);
+    let (code, path, _) = ran(&["man", "--dir", below.to_str().expect("UTF-8")], &[]);
     let page = fs::read_to_string(path.trim()).expect("reads");
     assert!(code == 0 && path.ends_with("share/man/man1/labwatch.1\n") && page.contains(".TH"));
 }
 
 #[test]
 fn without_a_command_it_says_what_to_begin_with() {
-    let (code, out, err) = notified(&[], &[]);
+    let (code, out, err) = ran(&[], &[]);
     assert_eq!((code, out.as_str()), (2, ""));
     for command in [
         "labwatch demo",
@@ -248,8 +244,8 @@ fn without_a_command_it_says_what_to_begin_with() {
 
 #[test]
 fn the_version_says_what_it_was_built_from() {
-    let (_, long, _) = notified(&["--version"], &[]);
-    let (_, short, _) = notified(&["-V"], &[]);
+    let (_, long, _) = ran(&["--version"], &[]);
+    let (_, short, _) = ran(&["-V"], &[]);
     assert_eq!(short, format!("labwatch {}\n", env!("CARGO_PKG_VERSION")));
     assert_eq!(
         long,
@@ -265,9 +261,9 @@ fn the_version_says_what_it_was_built_from() {
 fn a_token_for_the_api_needs_its_secret_alone() {
     let secret = ("STATUS_SECRET_API", "0123456789abcdef0123456789abcdef");
     let args = ["token", "--scope", "read", "--name", "jo"];
-    let (code, out, err) = notified(&args, &[secret]);
+    let (code, out, err) = ran(&args, &[secret]);
     assert_eq!((code, out.trim().split('.').count()), (0, 3), "{err}");
-    let (code, _, err) = notified(&args, &[]);
+    let (code, _, err) = ran(&args, &[]);
     assert_eq!(
         (code, err.as_str()),
         (
@@ -282,10 +278,10 @@ fn a_quiet_check_says_only_what_is_wrong() {
     let mail = ("STATUS_EMAIL_FROM", "b@x.org");
     let good = [&GOOD[..], &[mail]].concat();
     assert_eq!(
-        notified(&["check", "--quiet"], &good),
+        ran(&["check", "--quiet"], &good),
         (0, String::new(), String::new())
     );
-    let (code, out, err) = notified(&["check", "--quiet"], &[]);
+    let (code, out, err) = ran(&["check", "--quiet"], &[]);
     assert!(
         code == 2 && out.is_empty() && err.contains("host_book is missing"),
         "{err}"
@@ -315,7 +311,7 @@ fn a_check_tells_where_nothing_can_be_made() {
     ] {
         let data = ("STATUS_DATA_DIR", "none");
         let env = [&GOOD[..], &[data], &[(setting, value)]].concat();
-        let (code, _, err) = notified(&["check"], &env);
+        let (code, _, err) = ran(&["check"], &env);
         assert!(code == 1 && err.contains(words), "{setting}={value}: {err}");
     }
     let device = [
@@ -326,7 +322,7 @@ fn a_check_tells_where_nothing_can_be_made() {
         ],
     ]
     .concat();
-    let (code, out, _) = notified(&["check"], &device);
+    let (code, out, _) = ran(&["check"], &device);
     assert!(
         code == 0 && out.contains("log: /dev/null is a device"),
         "{out}"
@@ -365,17 +361,17 @@ fn a_hangup_ends_no_command() {
 
 #[test]
 fn a_reload_is_refused_where_the_configuration_is_wrong_or_no_process_is_named() {
-    let (code, _, err) = notified(&["reload", "--pid", "999999999"], &[]);
+    let (code, _, err) = ran(&["reload", "--pid", "999999999"], &[]);
     assert!(code == 2 && err.contains("host_book is missing"), "{err}");
-    let (code, _, err) = notified(&["reload"], &GOOD);
+    let (code, _, err) = ran(&["reload"], &GOOD);
     assert!(code == 2 && err.contains("--pid"), "{err}");
-    let (code, _, err) = notified(&["reload", "--pid", "999999999"], &GOOD);
+    let (code, _, err) = ran(&["reload", "--pid", "999999999"], &GOOD);
     assert!(code == 1 && err.contains("cannot be told"), "{err}");
     // Also what systemd names; this process group leader of its own only sleeps.
     let mut other = Command::new("sleep").arg("60").spawn().expect("starts");
     let pid = other.id().to_string();
     let named = [&GOOD[..], &[("MAINPID", pid.as_str())]].concat();
-    let (code, _, err) = notified(&["reload"], &named);
+    let (code, _, err) = ran(&["reload"], &named);
     assert_eq!(code, 0, "{err}");
     assert_eq!(other.wait().expect("ends").signal(), Some(1), "SIGHUP");
 }
@@ -386,8 +382,8 @@ fn the_configuration_file_is_found_by_argument_and_by_variable() {
     let path = folder.path().join("labwatch.toml");
     fs::write(&path, "port_serve = 4321\n").expect("writes");
     let path = path.to_str().expect("UTF-8");
-    let (_, by_argument, _) = notified(&["check", "--config", path], &GOOD);
-    let (_, by_variable, _) = notified(
+    let (_, by_argument, _) = ran(&["check", "--config", path], &GOOD);
+    let (_, by_variable, _) = ran(
         &["check"],
         &[&GOOD[..], &[("STATUS_CONFIG", path)]].concat(),
     );
@@ -489,7 +485,7 @@ fn every_command_that_the_documents_name_is_understood() {
             // What is not understood fails before help is given.
             let mut args: Vec<&str> = command.iter().map(String::as_str).collect();
             args.push("--help");
-            let (code, _, said) = notified(&args, &[]);
+            let (code, _, said) = ran(&args, &[]);
             assert_eq!(code, 0, "{}: {command:?}: {said}", document.display());
             count += 1;
         }

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::cluster_sharing::{marks, other_rules, own_rules};
+use super::cluster_rules::{marks, other_rules, own_rules};
 use super::config_watch::ConfigWatch;
 use super::error::ServiceError;
 use super::task_set::TaskSet;

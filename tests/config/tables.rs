@@ -19,8 +19,8 @@ pub(super) fn from_file(folder: &Path, text: &str) -> Result<Loaded, Problems> {
     load(&with_file(env(&mail), folder, text))
 }
 
-/// What is told about it, with the file's name alone.
-fn notified(text: &str) -> String {
+/// What is wrong with it, with the file's name alone.
+fn refusal_of(text: &str) -> String {
     let folder = tempfile::tempdir().expect("a folder");
     let problems = from_file(folder.path(), text).expect_err(text).to_string();
     problems.replace(&format!("{}/", folder.path().display()), "")
@@ -214,7 +214,7 @@ fn advice_has_the_engine_s_patterns() {
     assert_eq!(loaded("").config.advice, engine::Advice::default());
     let long = format!("[advice]\nboth_down = \"{}\"\n", "x".repeat(1_001));
     assert_eq!(
-        notified(&long),
+        refusal_of(&long),
         "advice: both_down is not usable; one line of at most 1000 bytes (labwatch.toml:2)"
     );
 }
@@ -298,11 +298,11 @@ const REFUSED: &[(&str, &str)] = &[
 #[test]
 fn a_wrong_table_is_refused_in_plain_words_with_its_line() {
     for (text, words) in REFUSED {
-        assert_eq!(notified(text), *words, "{text}");
+        assert_eq!(refusal_of(text), *words, "{text}");
     }
     let many = "[[pool]]\nname = \"a\"\nmembers = \"*\"\n".repeat(201);
     assert_eq!(
-        notified(&many),
+        refusal_of(&many),
         "pool stands there 201 times; at most 200 times (labwatch.toml:1)"
     );
 }

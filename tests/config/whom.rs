@@ -14,10 +14,10 @@ use super::{SECRET, env, problems};
 
 const LONG: &str = "0123456789abcdef0123456789abcdef";
 
-fn notified(text: &str) -> String {
+fn refusal_of(text: &str) -> String {
     let folder = tempfile::tempdir().expect("a folder");
-    let notified = from_file(folder.path(), text).expect_err(text).to_string();
-    notified.replace(&format!("{}/", folder.path().display()), "")
+    let problems = from_file(folder.path(), text).expect_err(text).to_string();
+    problems.replace(&format!("{}/", folder.path().display()), "")
 }
 
 #[test]
@@ -120,7 +120,7 @@ fn routes_take_what_they_do_not_say_from_the_settings() {
 
 #[test]
 fn a_route_leads_to_people_or_to_a_program() {
-    let route = |more: &str| notified(&format!("[[route]]\nname = \"a\"\nmatch = \"*\"\n{more}"));
+    let route = |more: &str| refusal_of(&format!("[[route]]\nname = \"a\"\nmatch = \"*\"\n{more}"));
     for (more, words) in [
         (
             "",
@@ -172,23 +172,23 @@ fn a_route_leads_to_people_or_to_a_program() {
         format!("webhook = [\"{SECRET}\"]\n"),
         format!("to = \"a@x.org\"\nsecrt = \"{SECRET}\"\n"),
     ] {
-        let notified = route(&wrong);
-        assert!(!notified.contains(SECRET), "{notified}");
+        let refusal = route(&wrong);
+        assert!(!refusal.contains(SECRET), "{refusal}");
     }
     assert_eq!(
-        notified("[[route]]\nname = \"mail\"\nmatch = \"*\"\nto = \"a@x.org\"\n"),
+        refusal_of("[[route]]\nname = \"mail\"\nmatch = \"*\"\nto = \"a@x.org\"\n"),
         "route \"mail\": name is taken by labwatch itself; letters, digits, dots, dashes and underscores, at most 64, and not everybody, mail or webhook (labwatch.toml:2)"
     );
     let folder = tempfile::tempdir().expect("a folder");
     let text = "[[route]]\nname = \"a\"\nmatch = \"*\"\nto = \"a@x.org\"\n";
-    let notified = load(&super::with_file(env(&[]), folder.path(), text))
+    let refusal = load(&super::with_file(env(&[]), folder.path(), text))
         .expect_err("no mail")
         .to_string();
     assert!(
-        notified.starts_with(
+        refusal.starts_with(
             "route \"a\": to is set, but mail is off; set email_host, email_from and email_to"
         ),
-        "{notified}"
+        "{refusal}"
     );
 }
 
@@ -264,7 +264,7 @@ fn maintenance_is_once_or_weekly() {
         ),
     ] {
         assert_eq!(
-            notified(&format!("{base}{more}")),
+            refusal_of(&format!("{base}{more}")),
             format!("maintenance \"a\": {words}")
         );
     }
@@ -353,12 +353,12 @@ fn the_api_is_open_to_read_or_needs_a_secret() {
     );
     let closed = api(&[("API_READ", "token"), ("SECRET_API", LONG)]);
     assert!(closed.read == ApiRead::Token && closed.secret.is_some());
-    let notified = problems(&env(&[("API_READ", "token")]));
+    let refusal = problems(&env(&[("API_READ", "token")]));
     assert!(
-        notified.starts_with(
+        refusal.starts_with(
             "secret_api is missing; api_read is token: name a file with it in secret_api_file"
         ),
-        "{notified}"
+        "{refusal}"
     );
     assert!(
         load_rules(&super::Sources {
@@ -375,17 +375,17 @@ fn the_api_is_open_to_read_or_needs_a_secret() {
         (tls.cert.to_str(), tls.key.to_str()),
         (Some("/c"), Some("/k"))
     );
-    let notified = problems(&env(&[("API_TLS_CERT", "/c")]));
+    let refusal = problems(&env(&[("API_TLS_CERT", "/c")]));
     assert!(
-        notified
+        refusal
             .starts_with("api_tls_key is missing; api_tls_cert is set and is of no use without it"),
-        "{notified}"
+        "{refusal}"
     );
-    let notified = problems(&env(&[("API_TLS_KEY", "/k")]));
+    let refusal = problems(&env(&[("API_TLS_KEY", "/k")]));
     assert!(
-        notified
+        refusal
             .starts_with("api_tls_cert is missing; api_tls_key is set and is of no use without it"),
-        "{notified}"
+        "{refusal}"
     );
 }
 

@@ -109,7 +109,7 @@ pub(super) async fn stream(
         pings: pings(),
         validity: validity.map(|Extension(validity)| validity),
     };
-    Ok((headers, Body::from_stream(notified(reader, first))).into_response())
+    Ok((headers, Body::from_stream(events_for(reader, first))).into_response())
 }
 
 /// A listener with what it needs from one event to the next.
@@ -126,7 +126,7 @@ fn pings() -> Interval {
 }
 
 /// What a listener is told, from the first words until it lags too far behind, its token or session ends, or labwatch stops.
-fn notified(reader: Reader, first: Bytes) -> impl Stream<Item = Result<Bytes, Infallible>> {
+fn events_for(reader: Reader, first: Bytes) -> impl Stream<Item = Result<Bytes, Infallible>> {
     stream::unfold((reader, Some(first)), async |(mut reader, first)| {
         let words = match first {
             Some(first) => first,

@@ -190,14 +190,12 @@ impl Engine {
                 experiments_are(hidden)
             ),
             (SourceName::Relay, hidden) => match self.sources.relay.class() {
-                FaultClass::Theirs => {
-                    let (they, are) = they_are(hidden);
-                    format!(
-                        "{note}. See that relay runs. {} not evaluated; {they} {are} withdrawn when this has lasted {}",
-                        experiments_are(hidden),
-                        spell_duration(self.policy.outage_hold)
-                    )
-                }
+                FaultClass::Theirs => format!(
+                    "{note}. See that relay runs. {} not evaluated; {} withdrawn when this has lasted {}",
+                    experiments_are(hidden),
+                    if hidden == 1 { "it is" } else { "they are" },
+                    spell_duration(self.policy.outage_hold)
+                ),
                 FaultClass::Ours => format!(
                     "{note}. This is a fault of labwatch's own settings or network, or of what it can read, and not of the experiments: \
                      {} not evaluated, and nothing is switched because of it, until it is mended",
@@ -214,12 +212,10 @@ impl Engine {
                     experiments_are(hidden)
                 ),
             },
-            (SourceName::Jump, hidden) => {
-                let plural = if hidden == 1 { "" } else { "s" };
-                format!(
-                    "{note}. Whether {hidden} experiment{plural} can be logged into is not known"
-                )
-            }
+            (SourceName::Jump, hidden) => format!(
+                "{note}. Whether {} can be logged into is not known",
+                experiments(hidden)
+            ),
             (SourceName::Book, _) => format!("{note}. Availability cannot be switched"),
         }
     }
@@ -247,20 +243,12 @@ impl Engine {
     }
 }
 
-/// So many experiments, with the verb.
-fn experiments_are(number: usize) -> String {
-    if number == 1 {
-        "1 experiment is".to_owned()
-    } else {
-        format!("{number} experiments are")
-    }
+fn experiments(number: usize) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} experiment{plural}")
 }
 
-/// The same where they were named before.
-fn they_are(number: usize) -> (&'static str, &'static str) {
-    if number == 1 {
-        ("it", "is")
-    } else {
-        ("they", "are")
-    }
+fn experiments_are(number: usize) -> String {
+    let are = if number == 1 { "is" } else { "are" };
+    format!("{} {are}", experiments(number))
 }
