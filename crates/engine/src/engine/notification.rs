@@ -9,6 +9,7 @@ use crate::protocol::alert::Alert;
 use crate::protocol::category::Fitness;
 use crate::protocol::effect::{Effect, Step};
 use crate::protocol::record::Record;
+use crate::sources::source::interruptions::{OFTEN, WITHIN};
 
 /// How long relay must have forwarded nothing before that is notified: shorter than this is a blink.
 const NOT_FORWARDING_TOLD_AFTER: Duration = Duration::from_secs(10);
@@ -97,13 +98,14 @@ impl Engine {
             // After a restart of ours, an outage that people know of goes on until the source reports again.
             let goes_on = source.health == SourceHealth::Starting
                 && self.notifications.goes_on(&Alert::Source(name));
-            if goes_on || source.health == SourceHealth::Down {
-                active_alerts.push(self.active_alert(
-                    Alert::Source(name),
-                    self.outage_text(name),
-                    source.since,
-                ));
-            }
+            let (text, since) = match source.lost_often_since() {
+                _ if goes_on || source.health == SourceHealth::Down => {
+                    (self.outage_text(name), source.since)
+                }
+                Some(since) => (lost_often_text(name), since),
+                None => continue,
+            };
+            active_alerts.push(self.active_alert(Alert::Source(name), text, since));
         }
         if let Some(since) = self.switching.manifest_lost {
             let text = "book gives an empty manifest: it has probably been restarted; upload the manifest. Nothing is switched until then";
@@ -277,6 +279,14 @@ impl Engine {
             .flatten()
             .min()
     }
+}
+
+fn lost_often_text(name: SourceName) -> String {
+    format!(
+        "the connection to {name} is lost again and again, {OFTEN} times within {}: when {name} is restarted each time, experiments and \
+         students lose theirs too. See how long {name} has run, and look into its log",
+        spell_duration(WITHIN)
+    )
 }
 
 fn experiments(number: usize) -> String {
