@@ -120,7 +120,7 @@ impl Engine {
         let experiments = &self.experiments;
         let broken = experiments.sampler.broken();
         let goes_on =
-            !experiments.sampler.has_worked() && self.notifications.goes_on(&Alert::Sampling);
+            !experiments.sampler.has_worked && self.notifications.goes_on(&Alert::Sampling);
         let why = match broken {
             _ if !experiments.sampling => return None,
             Some((_, fault)) => format!(": {}", fault.words(Visibility::MAINTAINER)),

@@ -91,7 +91,7 @@ pub(crate) struct Sampler {
     failures: u32,
     failing: Option<(Moment, CallError)>,
     /// Whether a sample has shown anything since the start.
-    has_worked: bool,
+    pub(crate) has_worked: bool,
 }
 
 impl Sampler {
@@ -120,11 +120,6 @@ impl Sampler {
         }
     }
 
-    /// Whether a sample has shown anything since the start, so that streams could be listened to.
-    pub(crate) fn has_worked(&self) -> bool {
-        self.has_worked
-    }
-
     /// Takes note of streams that have just connected.
     pub(crate) fn returned(&mut self, topics: Vec<Topic>) {
         for topic in &topics {
@@ -146,10 +141,8 @@ impl Sampler {
 
     /// Since when listening has failed and why, once that is more than a few passing failures.
     pub(crate) fn broken(&self) -> Option<(Moment, &CallError)> {
-        self.failing
-            .as_ref()
-            .filter(|_| self.failures >= BROKEN_AFTER)
-            .map(|(since, fault)| (*since, fault))
+        let (since, fault) = self.failing.as_ref()?;
+        (self.failures >= BROKEN_AFTER).then_some((*since, fault))
     }
 
     fn fail(&mut self, fault: CallError, now: Moment) {
@@ -288,10 +281,8 @@ impl Sampler {
         self.cursor = self.cursor.min(self.order.len());
         if resumed {
             self.cursor = 0;
-            self.round_since = now;
-            self.round = Duration::ZERO;
-            self.round_before = Duration::ZERO;
-            self.next_at = now;
+            (self.round_since, self.next_at) = (now, now);
+            (self.round, self.round_before) = (Duration::ZERO, Duration::ZERO);
         }
     }
 
