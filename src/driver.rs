@@ -307,6 +307,13 @@ impl Driver {
         else {
             return;
         };
+        if replica.leads_as(&standing) {
+            // Another hand has changed what stands in etcd.
+            let there = standing.state.as_deref().cloned().unwrap_or_default();
+            let news = difference(&there, self.engine.state());
+            replica.commit(&news, &[], false);
+            return;
+        }
         let now = self.clock.now();
         let (engine, effects) = replica.succeed(&self.engine, &standing, now);
         let before = std::mem::replace(&mut self.engine, engine);
