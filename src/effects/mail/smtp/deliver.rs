@@ -24,17 +24,30 @@ pub async fn deliver(
         recipients,
         mail: &on_the_wire(mail),
         outcomes: vec![None; recipients.len()],
+        cut: None,
     };
-    let ended = match Session::open(settings, limits).await {
-        Ok(mut session) => {
-            let ended = delivery.run(&mut session).await;
-            session.quit().await;
-            ended
+    let (begin, mut ended) = (Instant::now(), None);
+    for _ in 0..MOST_CONNECTIONS {
+        ended = match Session::open(settings, limits).await {
+            Ok(mut session) => {
+                let ended = delivery.run(&mut session).await;
+                session.quit().await;
+                ended.err()
+            }
+            Err(error) => {
+                delivery.cut = None;
+                Some(error)
+            }
+        };
+        if !delivery.is_cut() || begin.elapsed() > limits.recipients {
+            break;
         }
-        Err(error) => Err(error),
-    };
-    delivery.report(ended.err())
+    }
+    delivery.report(ended)
 }
+
+/// How many connections a delivery makes at most. Each that ends at the name of a recipient is followed by one for the others.
+const MOST_CONNECTIONS: usize = 4;
 
 /// Where a recipient stands in the list.
 type Index = usize;
@@ -44,6 +57,8 @@ struct Delivery<'a> {
     recipients: &'a [EnvelopeAddress],
     mail: &'a [u8],
     outcomes: Vec<Option<Outcome>>,
+    /// Where the connection ended at the name of a recipient: those who were taken before.
+    cut: Option<Vec<Index>>,
 }
 
 impl Delivery<'_> {
@@ -52,32 +67,53 @@ impl Delivery<'_> {
     /// # Errors
     /// When the connection is of no use any more; who has no outcome by then has that one.
     async fn run(&mut self, session: &mut Session) -> Result<(), SmtpError> {
+        let waiting = (0..self.recipients.len()).filter(|index| self.outcomes[*index].is_none());
         let (utf8, ascii): (Vec<Index>, Vec<Index>) =
-            (0..self.recipients.len()).partition(|index| self.recipients[*index].needs_utf8());
+            waiting.partition(|index| self.recipients[*index].needs_utf8());
+        let known = self.cut.take().unwrap_or_default();
         if session.abilities.smtp_utf8 {
             let (ascii_needs, utf8_needs) = (self.from.needs_utf8(), true);
-            self.transactions(session, ascii, ascii_needs).await?;
-            return self.transactions(session, utf8, utf8_needs).await;
+            self.transactions(session, ascii, &known, ascii_needs)
+                .await?;
+            return self.transactions(session, utf8, &known, utf8_needs).await;
         }
         let error = SmtpError::new(Step::Recipient, Problem::NeedsUtf8);
         self.settle(&utf8, &Outcome::Refused(error));
         if self.from.needs_utf8() {
             return Err(SmtpError::new(Step::Sender, Problem::NeedsUtf8));
         }
-        self.transactions(session, ascii, false).await
+        self.transactions(session, ascii, &known, false).await
     }
 
+    /// Those who are known to be taken go first, by themselves: at the name of another one the connection may end again.
     async fn transactions(
         &mut self,
         session: &mut Session,
-        mut waiting: Vec<Index>,
+        waiting: Vec<Index>,
+        known: &[Index],
         utf8: bool,
     ) -> Result<(), SmtpError> {
-        // Each transaction settles one recipient at least.
-        while !waiting.is_empty() {
-            waiting = self.transaction(session, waiting, utf8).await?;
+        let (first, others): (Vec<Index>, Vec<Index>) =
+            waiting.into_iter().partition(|index| known.contains(index));
+        for mut waiting in [first, others] {
+            // Each transaction settles one recipient at least.
+            while !waiting.is_empty() {
+                waiting = self.transaction(session, waiting, utf8).await?;
+            }
         }
         Ok(())
+    }
+
+    /// Whether the connection ended at the name of a recipient, and there are others.
+    fn is_cut(&self) -> bool {
+        self.cut.is_some() && self.outcomes.iter().any(Option::is_none)
+    }
+
+    /// The connection ended at the name of this recipient, which says nothing of the others.
+    fn cut_at(&mut self, index: Index, taken: Vec<Index>, error: SmtpError) -> SmtpError {
+        self.settle(&[index], &Outcome::NotYet(error.clone()));
+        self.cut = (error.problem != Problem::Unasked).then_some(taken);
+        error
     }
 
     /// One transaction; those for whom the server wants a further one.
@@ -140,12 +176,17 @@ impl Delivery<'_> {
                 continue;
             }
             let command = format!("RCPT TO:<{}>", self.recipients[index]);
-            let reply = session.ask(Step::Recipient, &command).await?;
+            let reply = match session.ask(Step::Recipient, &command).await {
+                Ok(reply) if closes(&reply) => Err(session.refused(Step::Recipient, reply)),
+                answer => answer,
+            };
+            let reply = match reply {
+                Ok(reply) => reply,
+                Err(error) => return Err(self.cut_at(index, named.taken, error)),
+            };
             if reply.is_yes() {
                 full = 0;
                 named.taken.push(index);
-            } else if closes(&reply) {
-                return Err(session.refused(Step::Recipient, reply));
             } else if is_limit(&reply) && !named.taken.is_empty() {
                 full += 1;
                 named.later.push(index);

@@ -136,7 +136,8 @@ async fn a_refusal_is_for_good_only_for_what_it_answers() {
         ("RCPT TO:<p1@", "530 5.7.0 log in", "DnD"),
         ("RCPT TO:<p1@", "552 5.2.2 over quota", "DnD"),
         ("RCPT TO:<p1@", "452 4.2.2 full", "DnD"),
-        ("RCPT TO:<p1@", "421 4.3.2 shutting down", "nnn"),
+        ("RCPT TO:<p1@", "421 4.3.2 shutting down", "DnD"),
+        ("RCPT", "421 4.3.2 shutting down", "nnn"),
         ("DATA", "554 5.5.1 no valid recipients", "nnn"),
         (".", "554 5.7.1 spam", "RRR"),
         (".", "451 4.3.0 later", "nnn"),
@@ -154,7 +155,8 @@ async fn a_connection_that_ends_leaves_it_open_only_behind_the_final_dot() {
         (GREETING, "nn"),
         ("EHLO", "nn"),
         ("MAIL", "nn"),
-        ("RCPT TO:<p1@", "nn"),
+        ("RCPT TO:<p0@", "nD"),
+        ("RCPT TO:<p1@", "Dn"),
         ("DATA", "nn"),
         (".", "uu"),
         ("QUIT", "DD"),
@@ -171,6 +173,19 @@ async fn a_connection_that_ends_leaves_it_open_only_behind_the_final_dot() {
             assert_eq!(short(&report), expected, "{at}: {answer:?}");
         }
     }
+}
+
+/// A server that ends the connection at a second recipient, instead of 452, gets one after the other.
+#[tokio::test]
+async fn a_server_that_takes_one_recipient_only_gets_no_more_of_them() {
+    let rules =
+        (1..8).map(|number| Rule::on(&format!("RCPT TO:<p{number}@"), Answer::hang_up()).first(1));
+    let server = server(rules.collect()).await;
+    let report = send(&server, &numbered(8)).await;
+    assert_eq!(
+        (short(&report).as_str(), server.connections()),
+        ("Dnnnnnnn", 4)
+    );
 }
 
 #[tokio::test]
