@@ -307,11 +307,7 @@ impl Driver {
         else {
             return;
         };
-        if replica.leads_as(&standing) {
-            // Another hand has changed what stands in etcd.
-            let there = standing.state.as_deref().cloned().unwrap_or_default();
-            let news = difference(&there, self.engine.state());
-            replica.commit(&news, &[], false);
+        if replica.restores(&standing, self.engine.state()) {
             return;
         }
         let now = self.clock.now();
@@ -333,11 +329,9 @@ impl Driver {
 
     /// Commits what this replica knows beside the state that it goes on from, and acts.
     fn lead(&mut self, standing: &Standing) {
-        let committed = standing.state.as_deref().cloned().unwrap_or_default();
-        let news = difference(&committed, self.engine.state());
         if let Some(replica) = &mut self.replica {
             // What follows waits behind it.
-            replica.commit(&news, &[], false);
+            replica.commit_news(standing, self.engine.state());
         }
         self.carry_out(ASKS_FIRST);
         self.act(Input::Role(Role::Leader), None);

@@ -97,7 +97,11 @@ fn words(body: &Value) -> String {
         lines += "\nno replica leads";
     }
     for (at, replica) in replicas.iter().enumerate() {
-        let what = if at == 0 { "leads" } else { "waits" };
+        let what = if at == 0 && !body["leader"].is_null() {
+            "leads"
+        } else {
+            "waits"
+        };
         let url = replica["url"].as_str().unwrap_or_default();
         let (name, version) = (text(&replica["name"]), text(&replica["version"]));
         let _ = write!(lines, "\n{what}  {name}  {version}  {url}");
@@ -232,7 +236,7 @@ mod tests {
 
     #[test]
     fn the_cluster_in_words() {
-        let body = json!({
+        let mut body = json!({
             "mode": "etcd", "name": "watch1", "role": "leader", "since": "2026-11-30T08:00:00.000Z",
             "lease_left_seconds": 7.25,
             "leader": {"name": "watch1"},
@@ -248,6 +252,12 @@ mod tests {
              leads  watch1  0.1.0  http://watch1:3007/\n\
              waits  watch2  0.1.0  \n\
              etcd: ok, since 2026-11-30T07:00:00.000Z, heard 2026-11-30T08:10:00.000Z"
+        );
+        body["leader"] = Value::Null;
+        let without = words(&body);
+        assert!(
+            without.contains("\nno replica leads\nwaits  watch1"),
+            "{without}"
         );
         assert_eq!(
             words(&json!({"mode": "solo"})),

@@ -86,6 +86,18 @@ pub struct View {
 }
 
 impl View {
+    /// Who leads now, of the one that was listed first: what was heard longer ago than a lease lasts says nothing of now.
+    #[must_use]
+    pub fn leading(&self, first: Option<&Peer>, now: Timestamp) -> Option<Peer> {
+        if self.role == Role::Leader {
+            return Some(self.this.clone());
+        }
+        let is_recent = |heard: Timestamp| now.duration_since(heard).unsigned_abs() <= self.lease;
+        first
+            .filter(|peer| self.heard.is_some_and(is_recent) && !peer.is_same(&self.this))
+            .cloned()
+    }
+
     /// Whether another replica has this one's name or address.
     #[must_use]
     pub fn has_namesake(&self) -> bool {
@@ -114,5 +126,30 @@ impl View {
             commits: 0,
             failed_commits: 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_led_when_etcd_was_last_heard_leads_for_no_longer_than_a_lease() {
+        let peer = |name: &str| Peer {
+            name: name.to_owned(),
+            url: format!("http://{name}:3007/"),
+            version: String::new(),
+        };
+        let (first, this) = (peer("first"), peer("second"));
+        let at = |second: i64| Timestamp::from_second(second).expect("a time");
+        let mut view = View::connecting(this.clone(), Duration::from_secs(10), at(0));
+        assert_eq!(view.leading(Some(&first), at(5)), None, "nothing was heard");
+        view.heard = Some(at(100));
+        assert_eq!(view.leading(Some(&first), at(110)), Some(first.clone()));
+        assert_eq!(view.leading(Some(&first), at(111)), None);
+        assert_eq!(view.leading(Some(&this), at(100)), None, "this one follows");
+        assert_eq!(view.leading(None, at(100)), None);
+        view.role = Role::Leader;
+        assert_eq!(view.leading(Some(&first), at(500)), Some(this));
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::cluster::{CommitTicket, Membership, Standing};
+use crate::cluster::{CommitTicket, Membership, Standing, difference};
 use engine::model::{Moment, SourceName};
 use engine::{Effect, Engine, Input, Role, Rules, Sampling, State, StateChange};
 
@@ -47,9 +47,20 @@ impl Replica {
         is_new.then_some(standing)
     }
 
-    /// Whether it leads already as it is to.
-    pub(super) fn leads_as(&self, standing: &Standing) -> bool {
-        (self.role, self.term) == (Role::Leader, standing.term) && standing.role == Role::Leader
+    /// Whether it leads already as it is to. Then another hand has changed what stands in etcd, and it is made what this replica knows.
+    pub(super) fn restores(&mut self, standing: &Standing, known: &State) -> bool {
+        let leads = [(self.role, self.term), (standing.role, standing.term)];
+        let is_restored = leads == [(Role::Leader, standing.term); 2];
+        if is_restored {
+            self.commit_news(standing, known);
+        }
+        is_restored
+    }
+
+    /// Hands over what is known beside what stands in etcd.
+    pub(super) fn commit_news(&mut self, standing: &Standing, known: &State) {
+        let there = standing.state.as_deref().cloned().unwrap_or_default();
+        self.commit(&difference(&there, known), &[], false);
     }
 
     /// Takes note of an input, and gives it as the engine is to take it.

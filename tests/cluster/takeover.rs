@@ -7,7 +7,7 @@ use lab::{Lab, RelayVersion, Server};
 use super::etcd::Etcd;
 use super::eventually::eventually;
 use super::laboratory::{laboratory, mail, switched, switches};
-use super::monitor::{Monitor, kill};
+use super::monitor::{Monitor, get, kill};
 use super::replicas::{LEADS_NO_MORE, LEASE, leads, replica, times_led};
 use super::tcp_proxy::{Network, Way};
 
@@ -149,6 +149,15 @@ async fn without_etcd_all_observe_and_none_acts_until_it_is_back() {
     }
     tokio::time::sleep(LEASE).await;
     assert_eq!(switches(&lab, "r-spin00"), [true; 0]);
+    for monitor in [&first, &second] {
+        let look = async || {
+            let leader = &monitor.get("/api/v2/cluster").await["leader"];
+            leader.is_null().then_some(())
+        };
+        eventually("no replica leads", || monitor.tail(), look).await;
+        let (_, page) = get(monitor.port(), "/").await.expect("an answer");
+        assert!(page.contains("No replica leads"), "{page}");
+    }
     etcd.start_again().await;
     switched(&lab, "r-spin00", 1).await;
     tokio::time::sleep(LEASE).await;

@@ -42,6 +42,7 @@ pub async fn try_order(
     let client = Client::builder().no_proxy().build().expect("a client");
     let request = client
         .request(method, format!("http://127.0.0.1:{port}{path}"))
+        .header("accept", "application/json")
         .bearer_auth(token);
     let request = match body {
         Some(body) => request.json(&body),

@@ -79,10 +79,11 @@ impl Member {
             peers.sort_by_key(|(_, since, _)| *since);
             self.view.replicas = peers.into_iter().filter_map(|(.., peer)| peer).collect();
             self.view.has_twin = self.has_twin();
-            self.view.leader = self.view.replicas.first().cloned();
             self.view.revision = known.revision;
             self.view.unknown = known.map.unknown().count();
         }
+        let first = self.view.replicas.first();
+        self.view.leader = self.view.leading(first, Timestamp::now());
         let view = &self.view;
         self.ends.view.send_if_modified(|shown| {
             let is_other = **shown != *view;

@@ -275,10 +275,21 @@ fn banners(frame: &Frame<'_>) -> Markup {
         @if snapshot.is_shadow {
             (banner("unknown", &html! { "This labwatch runs in shadow: it records each switch and notification and carries none out. What book shows here is what labwatch would have set." }))
         }
-        @if snapshot.role == Role::Follower {
-            (banner("unknown", &html! { "This labwatch is a follower. The leader switches and notifies." }))
-        }
+        @if snapshot.role == Role::Follower { (follower_banner(frame.cluster)) }
     }
+}
+
+fn follower_banner(cluster: Option<&View>) -> Markup {
+    if cluster.is_some_and(|cluster| cluster.leader.is_none()) {
+        return banner(
+            "down",
+            &html! { strong { "No replica leads" } ": nothing is switched and nothing is notified until one does." },
+        );
+    }
+    banner(
+        "unknown",
+        &html! { "This labwatch is a follower. The leader switches and notifies." },
+    )
 }
 
 /// What cannot be known while a source is down. Health depends on the reports of relay alone.

@@ -47,7 +47,13 @@ fn role(view: &View) -> &'static str {
 }
 
 fn rows(view: &View) -> impl Iterator<Item = [Markup; 3]> {
-    let leads = |at: usize| if at == 0 { "leads" } else { "follows" };
+    let leads = |at: usize| {
+        if at == 0 && view.leader.is_some() {
+            "leads"
+        } else {
+            "follows"
+        }
+    };
     view.replicas.iter().enumerate().map(move |(at, replica)| {
         [
             html! { (clip(&replica.name)) },
@@ -93,6 +99,10 @@ mod tests {
             page.find("first").is_some() && !page.contains("example.org"),
             "{page}"
         );
+        assert!(page.contains("leads"), "{page}");
+        view.leader = None;
+        let page = section(&view, now).into_string();
+        assert!(!page.contains("leads"), "{page}");
         view.replicas.clear();
         view.etcd = Etcd::Fault {
             what: "etcd cannot be reached",
