@@ -5,8 +5,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 suite=bookworm
-# Beside systemd, what the package asks for, so that it can be installed without a network.
-packages=systemd,systemd-sysv,dbus,ca-certificates,tzdata
+# Beside systemd, what the package asks for, and what Ansible runs with, so that both go without a network.
+packages=systemd,systemd-sysv,dbus,ca-certificates,tzdata,python3,python3-apt
 mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
 
 target=${CARGO_TARGET_DIR:-target}/debian-root

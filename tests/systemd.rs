@@ -11,12 +11,16 @@
     reason = "helpers of tests may fail a test"
 )]
 
+#[path = "systemd/ansible.rs"]
+mod ansible;
 #[path = "systemd/booted.rs"]
 mod booted;
 #[path = "support/machine.rs"]
 mod machine;
 #[path = "systemd/packaged.rs"]
 mod packaged;
+#[path = "support/tools.rs"]
+mod tools;
 
 use std::collections::BTreeMap;
 use std::fs;

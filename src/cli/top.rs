@@ -148,7 +148,7 @@ fn screen(lab: &Value, experiments: &[Value], now: Timestamp) -> Vec<String> {
 fn counts(lab: &Value) -> String {
     let counts = lab.get("experiments").cloned().unwrap_or_default();
     let count = |key: &str| counts.get(key).and_then(Value::as_u64).unwrap_or_default();
-    let mut line = format!("{} experiments:", count("total"));
+    let mut line = counted(count("total"), "experiment");
     let known = [
         "ok",
         "degraded",
@@ -165,12 +165,19 @@ fn counts(lab: &Value) -> String {
         .filter(|key| count(key) > 0)
         .map(|key| format!("{} {key}", count(key)))
         .collect();
-    let _ = write!(line, " {}", shown.join(", ")); // a String takes everything
+    if !shown.is_empty() {
+        let _ = write!(line, ": {}", shown.join(", ")); // a String takes everything
+    }
     let short = lab.get("short_pools").and_then(Value::as_u64);
     if let Some(short) = short.filter(|short| *short > 0) {
-        let _ = write!(line, "; {short} pools are short");
+        let _ = write!(line, "; short: {}", counted(short, "pool"));
     }
     line
+}
+
+fn counted(count: u64, thing: &str) -> String {
+    let ending = if count == 1 { "" } else { "s" };
+    format!("{count} {thing}{ending}")
 }
 
 fn sources(lab: &Value, now: Timestamp) -> String {
@@ -185,13 +192,16 @@ fn sources(lab: &Value, now: Timestamp) -> String {
     words.collect::<Vec<_>>().join("; ")
 }
 
-/// What is wrong with sources and routes, in their own words.
+/// What is wrong with sources and routes: in their own words where those may be seen.
 fn faults(lab: &Value) -> Vec<String> {
     let of = |key: &str| lab.get(key).and_then(Value::as_array).into_iter().flatten();
     of("sources")
         .chain(of("routes"))
-        .filter(|part| !text(part, "fault").is_empty())
-        .map(|part| format!("! {}: {}", text(part, "name"), text(part, "fault")))
+        .filter_map(|part| {
+            let why = ["note", "fault"].map(|key| text(part, key));
+            let why = why.into_iter().find(|why| !why.is_empty())?;
+            Some(format!("! {}: {why}", text(part, "name")))
+        })
         .collect()
 }
 
@@ -272,6 +282,7 @@ mod tests {
             "sources": [
                 {"name": "relay", "health": "live", "last_report": "2026-11-30T11:59:58Z", "fault": null},
                 {"name": "jump", "health": "down", "last_report": null, "fault": "refused\u{1b}[2J the connection"},
+                {"name": "book", "health": "down", "last_report": null, "fault": null, "note": "it refuses the token: compare secret_book"},
             ],
             "routes": [{"name": "maintainers", "fault": null}],
         });
@@ -284,9 +295,10 @@ mod tests {
         let lines = screen(&lab, &experiments, now());
         let expected = [
             "labwatch 1.0, 12:00:00 UTC",
-            "3 experiments: 1 ok, 1 degraded, 1 down, 1 withdrawn; 1 pools are short",
-            "relay live, last report 2s; jump down, last report never",
+            "3 experiments: 1 ok, 1 degraded, 1 down, 1 withdrawn; short: 1 pool",
+            "relay live, last report 2s; jump down, last report never; book down, last report never",
             "! jump: refused[2J the connection",
+            "! book: it refuses the token: compare secret_book",
             "",
             "EXPERIMENT  HEALTH    BOOKING       SINCE  WHY",
             "spinning00  down      withdrawn        4m  its video is missing; jump is lost",

@@ -114,6 +114,14 @@ impl Machine {
         assert!(child.wait().expect("it ends").success(), "{script}");
     }
 
+    /// What the shell outside writes in front of a command that is to run in it.
+    pub fn entrance(&self) -> String {
+        let enter = self.enter();
+        let words = std::iter::once(enter.get_program()).chain(enter.get_args());
+        let words: Vec<_> = words.map(|word| word.to_string_lossy()).collect();
+        words.join(" ")
+    }
+
     fn enter(&self) -> Command {
         let mut command = Command::new("nsenter");
         command

@@ -139,6 +139,7 @@ async fn the_unit_does_under_a_real_systemd_what_it_says() {
 
     commands_of_the_readme(&machine);
     starts_closed_and_with_its_secrets(&machine).await;
+    top_shows_it(&machine);
     reloads(&machine);
     is_killed_when_it_hangs(&machine);
     a_fault_before_an_upgrade(&machine, &lab).await;
@@ -146,6 +147,7 @@ async fn the_unit_does_under_a_real_systemd_what_it_says() {
     a_second_tenant_is_beside_it(&machine).await;
     says_what_stops_its_start(&machine);
     stops(&machine);
+    what_init_writes_runs(&machine);
 }
 
 /// Steps 5 of README's install: it is tried with the settings and secrets of the service.
@@ -182,6 +184,19 @@ async fn starts_closed_and_with_its_secrets(machine: &Machine) {
     let entry = machine.sh(script);
     assert!(entry.contains("\"PRIORITY\""), "{entry}");
     assert_eq!(journal(machine, "err"), "");
+}
+
+/// As it is read over ssh: live in a terminal, and once where there is none.
+fn top_shows_it(machine: &Machine) {
+    let once = machine.sh(&format!("labwatch top --port {PORT}"));
+    let is_shown = |line: &str| line.starts_with("pend00 ") && line.contains(" ok ");
+    assert!(once.lines().any(is_shown), "{once}");
+    let in_terminal = format!("script -qec 'labwatch top --port {PORT}' /dev/null");
+    let live = machine.sh(&format!("timeout 10 {in_terminal} || test $? -eq 124"));
+    let screens = live
+        .split("\u{1b}[H")
+        .filter(|screen| screen.lines().any(is_shown));
+    assert!(screens.count() > 1, "{live}");
 }
 
 fn reloads(machine: &Machine) {
@@ -272,4 +287,35 @@ fn stops(machine: &Machine) {
     assert!(begun.elapsed() < Duration::from_secs(15));
     assert_eq!(property(machine, "labwatch", "Result"), "success");
     assert_eq!(property(machine, "labwatch", "ActiveState"), "inactive");
+}
+
+/// Step 2 of README's install by five answers: what it says is to be done next gets the service to run.
+fn what_init_writes_runs(machine: &Machine) {
+    machine.sh(
+        "rm -r /etc/systemd/system/labwatch.service.d /etc/labwatch/labwatch.toml 2>&1 || true",
+    );
+    let port = format!("STATUS_PORT_SERVE={PORT}\n");
+    machine.put("/etc/labwatch/labwatch.env", "0644", port.as_bytes());
+    let said = machine.sh(
+        "labwatch init --address http://127.0.0.1:9/ed0 --mail-server smtp.example.org --mail-to lab@example.org --time-zone Europe/London",
+    );
+    let next: Vec<&str> = said
+        .lines()
+        .filter(|line| line.starts_with("  "))
+        .map(str::trim)
+        .collect();
+    let [check, rest @ ..] = &next[..] else {
+        panic!("{said}");
+    };
+    assert_eq!(rest.len(), 2, "{said}");
+    machine.sh(&check.replace(" --connect", ""));
+    for command in rest {
+        machine.sh(command);
+    }
+    assert_eq!(property(machine, "labwatch", "ActiveState"), "active");
+    machine.until(SOON, "it says what it lacks", |machine| {
+        let top = machine.sh(&format!("labwatch top --once --port {PORT}"));
+        top.contains("! relay: refused").then_some(())
+    });
+    machine.sh("systemctl stop labwatch");
 }

@@ -1,5 +1,5 @@
 //! The life of the Debian package in a fresh root: installed, configured, upgraded with data and an edited configuration kept, removed,
-//! purged. What it holds is the program of this test; how packages are built for others is `scripts/package.sh` without `--program`.
+//! purged, and installed again by Ansible. What it holds is the program of this test; how packages are built for others is `scripts/package.sh` without `--program`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,6 +7,7 @@ use std::process::Command;
 
 use lab::{ExperimentPlan, Lab, Plan};
 
+use super::ansible::is_installed_by_ansible;
 use super::booted::{SOON, get, property, sees, settings};
 use super::machine::Machine;
 use super::with_settings;
@@ -98,6 +99,7 @@ async fn the_package_is_installed_upgraded_removed_and_purged() {
     is_upgraded(&machine, &next(&package, folder.path())).await;
     is_removed(&machine);
     is_purged(&machine);
+    is_installed_by_ansible(&machine, &package, &lab, PORT).await;
 }
 
 /// The bill of materials names each crate once, with its licence and its checksum, and none that only tests use.
