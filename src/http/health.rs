@@ -3,16 +3,17 @@
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use url::form_urlencoded;
 use utoipa_axum::routes;
 
 use super::error::{self, ApiError, Reason};
 use super::health_state::HealthRoutes;
 use super::middleware::OwnWords;
+use super::named::Named;
 use super::routes::Routes;
 use crate::health::dialects::{self, Answer, Query, Reader, Refused, forms};
 use crate::health::{LevelRefused, Levels, Picture, parse_set_level, targets_of};
@@ -109,7 +110,7 @@ pub(super) async fn readiness(
 ) -> Result<Response, ApiError> {
     answered(dialects::readiness(
         &state.health_state.picture().seen_by(viewer),
-        &asked(query),
+        &asked(query)?,
     ))
 }
 
@@ -128,10 +129,9 @@ pub(super) async fn actuator(State(state): State<HealthRoutes>) -> Result<Respon
 ))]
 pub(super) async fn added(
     State(state): State<HealthRoutes>,
-    name: Result<Path<String>, PathRejection>,
+    Named(name): Named<String>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
     let mut endpoints = state.endpoints.iter();
     let endpoint = endpoints
         .find(|endpoint| endpoint.name == name)
@@ -150,15 +150,13 @@ pub(super) async fn added(
 pub(super) async fn actuator_health(
     State(state): State<HealthRoutes>,
     Viewer(viewer): Viewer,
-    kind: Result<Path<String>, PathRejection>,
+    Named(kind): Named<String>,
     RawQuery(query): RawQuery,
-    uri: Uri,
 ) -> Result<Response, ApiError> {
-    let Path(kind) = kind.map_err(|_| error::no_such_path(&uri))?;
     answered(dialects::health(
         &state.health_state.picture().seen_by(viewer),
         &kind,
-        &asked(query),
+        &asked(query)?,
     ))
 }
 
@@ -170,10 +168,8 @@ pub(super) async fn actuator_health(
 pub(super) async fn actuator_health_of(
     State(state): State<HealthRoutes>,
     Viewer(viewer): Viewer,
-    path: Result<Path<(String, String)>, PathRejection>,
-    uri: Uri,
+    Named((kind, name)): Named<(String, String)>,
 ) -> Result<Response, ApiError> {
-    let Path((kind, name)) = path.map_err(|_| error::no_such_path(&uri))?;
     answered(dialects::health_of(
         &state.health_state.picture().seen_by(viewer),
         &kind,
@@ -253,7 +249,7 @@ pub(super) async fn health(
     caller: Caller,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let query = asked(query);
+    let query = asked(query)?;
     let picture = picture(&state, &query, &caller).await;
     let accepted: Vec<&str> = headers
         .get_all(ACCEPT)
@@ -290,7 +286,7 @@ pub(super) async fn gtg(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let query = asked(query);
+    let query = asked(query)?;
     let picture = picture(&state, &query, &caller).await;
     answered(Ok(dialects::gtg(&picture, &query)))
 }
@@ -304,7 +300,7 @@ pub(super) async fn agg_health(
     caller: Caller,
     RawQuery(query): RawQuery,
 ) -> Result<Response, ApiError> {
-    let query = asked(query);
+    let query = asked(query)?;
     let picture = picture(&state, &query, &caller).await;
     answered(dialects::agg_health(&picture, &query))
 }
@@ -330,10 +326,8 @@ pub(super) async fn status(
 pub(super) async fn status_of(
     State(state): State<HealthRoutes>,
     Viewer(viewer): Viewer,
-    name: Result<Path<String>, PathRejection>,
-    uri: Uri,
+    Named(name): Named<String>,
 ) -> Result<Response, ApiError> {
-    let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
     answered(dialects::status_of(
         &state.health_state.picture().seen_by(viewer),
         &name,
@@ -351,8 +345,18 @@ async fn picture(state: &HealthRoutes, query: &Query, caller: &Caller) -> Pictur
     picture.seen_by(caller.visibility())
 }
 
-fn asked(query: Option<String>) -> Query {
-    Query::parse(&query.unwrap_or_default())
+/// What is asked for. Parameters that are not known are passed over, as probes add some of their own.
+fn asked(query: Option<String>) -> Result<Query, ApiError> {
+    let text = query.unwrap_or_default();
+    for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+        if ["cache", "full"].contains(&&*name) && !["true", "false"].contains(&&*value) {
+            return Err(ApiError::new(
+                Reason::InvalidParameter,
+                format!("{name}={value:?} is not understood; allowed: true, false"),
+            ));
+        }
+    }
+    Ok(Query::parse(&text))
 }
 
 fn answered(answer: Result<Answer, Refused>) -> Result<Response, ApiError> {

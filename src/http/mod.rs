@@ -19,6 +19,7 @@ mod json;
 mod lookup;
 mod metrics;
 mod middleware;
+mod named;
 mod options;
 mod packed;
 pub mod page;

@@ -31,7 +31,7 @@ async fn without_a_script_one_reads_searches_and_goes_from_page_to_page() {
     );
 
     page.click_on("pend00").await;
-    page.says("What you can do").await;
+    page.says("What labwatch did").await;
     assert_eq!(
         page.value::<String>("location.pathname").await,
         "/experiments/pend00"

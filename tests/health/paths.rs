@@ -29,6 +29,24 @@ const PATHS: [&str; 13] = [
     "/status/pend00",
 ];
 
+/// A misspelt value would be taken for none; parameters that probes add of their own are passed over.
+#[tokio::test]
+async fn what_is_true_or_false_is_nothing_else() {
+    let server = Server::start(&Bench::well()).await;
+    for (path, status) in [
+        ("/__health?cache=no", 400),
+        ("/__gtg?cache=", 400),
+        ("/__agghealth?cache=null", 400),
+        ("/readiness?full=1", 400),
+        ("/actuator/health/readiness?full", 400),
+        ("/readiness?full=true&probe=7", 200),
+        ("/__gtg?cache=true&_=1", 200),
+    ] {
+        let answer = server.ask(Method::GET, path, "*/*").await;
+        assert_eq!(answer.status(), status, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn every_path_is_only_read() {
     let server = Server::start(&Bench::well()).await;

@@ -8,10 +8,9 @@ mod experiment;
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::header::LOCATION;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use event::Event;
 use experiment::Experiment;
@@ -19,6 +18,7 @@ use utoipa_axum::routes;
 
 use super::error::{self, ApiError};
 use super::json::{answer, json};
+use super::named::Named;
 use super::routes::Routes;
 use super::served::Served;
 use crate::http::auth::{Caller, Need};
@@ -78,10 +78,8 @@ async fn experiments(
 )]
 async fn events(
     State(served): State<Arc<Served>>,
-    name: Result<Path<String>, PathRejection>,
-    uri: Uri,
+    Named(name): Named<String>,
 ) -> Result<Response, ApiError> {
-    let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
     let snapshot = served.snapshot();
     let experiment = snapshot
         .experiment(&name)

@@ -361,11 +361,15 @@ fn written(report: &Report, format: Format, by: By) -> Result<Response, ApiError
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+    use std::sync::atomic::{AtomicI64, Ordering};
+
     use axum::body::to_bytes;
     use axum::http::HeaderMap;
+    use engine::model::{Health, JumpHealth, Stub};
 
     use super::*;
-    use crate::store::{Store, StoreSettings};
+    use crate::store::{Entry, Store, StoreSettings};
 
     fn source(folder: PathBuf, zone: TimeZone) -> ReportSourcing {
         Arc::new(move || ReportSource {
@@ -477,6 +481,53 @@ mod tests {
                 .await
                 .is_err_and(|NoReport(why)| why.contains("STATUS_DATA_DIR"))
         );
+    }
+
+    /// Has labwatch run in this folder for an hour from this time, while an experiment was ok.
+    async fn ran(folder: &Path, from: Timestamp) {
+        let settings = StoreSettings {
+            dir: folder.to_owned(),
+            history_days: 1_000,
+            ring: 1,
+        };
+        let clock = Arc::new(AtomicI64::new(from.as_second()));
+        let now = {
+            let clock = Arc::clone(&clock);
+            move || Timestamp::from_second(clock.load(Ordering::SeqCst)).expect("a time")
+        };
+        let (store, _) = Store::open_with_clock(&settings, Arc::new(now)).expect("it opens");
+        let event = engine::Event {
+            when: from,
+            health: Health::Ok,
+            was: Health::Unknown,
+            issues: Vec::new(),
+            jump: JumpHealth::Up,
+            streams: Vec::new(),
+            why: engine::Why::Observed,
+        };
+        let record = engine::Record::Event {
+            stub: Stub::try_new("pend00").expect("a name"),
+            event: Arc::new(event),
+        };
+        let ticket = store.write(vec![Entry::Record { at: from, record }]);
+        store.durable(ticket).await;
+        clock.fetch_add(3_600, Ordering::SeqCst);
+        store.close();
+    }
+
+    #[tokio::test]
+    async fn the_newest_month_with_data_is_shown_first() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let reports = Reports::of(Some(source(dir.path().to_owned(), TimeZone::UTC)));
+        let now = "2026-02-20T00:00:00Z".parse().expect("a time");
+        for (ran_from, shown) in [
+            ("2026-01-10T00:00:00Z", "2026-01"),
+            ("2026-02-10T00:00:00Z", "2026-02"),
+        ] {
+            ran(dir.path(), ran_from.parse().expect("a time")).await;
+            let report = reports.month(None, now).await.expect("a report");
+            assert_eq!(report.period, shown, "{:?}", report.total);
+        }
     }
 
     #[tokio::test]

@@ -3,8 +3,7 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, Uri};
 use axum::response::{IntoResponse, Response};
@@ -14,6 +13,7 @@ use utoipa::ToSchema;
 use super::params::Params;
 use crate::http::error::{self, ApiError, Reason};
 use crate::http::json::answer;
+use crate::http::named::Named;
 use crate::http::served::Served;
 use engine::model::{Bookable, Health};
 use engine::{ExperimentView, PoolView, Severity, Snapshot};
@@ -54,11 +54,10 @@ struct Badge {
 )]
 pub(super) async fn badge(
     State(served): State<Arc<Served>>,
-    file: Result<Path<String>, PathRejection>,
+    Named(file): Named<String>,
     RawQuery(query): RawQuery,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let Path(file) = file.map_err(|_| error::no_such_path(&uri))?;
     Params::parse(query.as_deref(), &[])?;
     let (name, kind) = file
         .rsplit_once('.')

@@ -1,7 +1,6 @@
 //! Categories: how they stand, and closing and opening them. A category that is closed has a closure.
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -18,13 +17,12 @@ use super::params::Params;
 use super::time::Timestamp;
 use crate::health::{CategoryOrder, CategoryStatus};
 use crate::http::auth::{Caller, Need, Noted, Scope, Viewer};
-use crate::http::error::{self, ApiError, Reason};
+use crate::http::error::{ApiError, Reason};
 use crate::http::json::answer;
+use crate::http::named::Named;
 use crate::http::routes::Routes;
 use engine::Refusal;
 use engine::model::Visibility;
-
-type Named = Result<Path<String>, PathRejection>;
 
 /// The most failing members that a category lists.
 const MAX_FAILING: usize = 100;
@@ -202,13 +200,12 @@ async fn list_categories(
 ))]
 async fn category(
     State(state): State<Categories>,
-    name: Named,
+    Named(name): Named<String>,
     RawQuery(query): RawQuery,
     Viewer(sight): Viewer,
-    uri: Uri,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
-    answer(&Category::new(find(&state, name, &uri)?, sight))
+    answer(&Category::new(find(&state, name)?, sight))
 }
 
 /// How a category is closed.
@@ -218,13 +215,12 @@ async fn category(
 ))]
 async fn closure(
     State(state): State<Categories>,
-    name: Named,
+    Named(name): Named<String>,
     RawQuery(query): RawQuery,
     Viewer(sight): Viewer,
-    uri: Uri,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
-    let closure = Closure::of(find(&state, name, &uri)?, sight);
+    let closure = Closure::of(find(&state, name)?, sight);
     answer(&closure.ok_or_else(|| ApiError::new(Reason::NotFound, "the category is open"))?)
 }
 
@@ -237,13 +233,13 @@ async fn closure(
 async fn close_category(
     State(state): State<Categories>,
     caller: Caller,
-    name: Named,
+    Named(name): Named<String>,
     RawQuery(query): RawQuery,
     uri: Uri,
     Json(body): Json<CloseCategory>,
 ) -> Result<Response, ApiError> {
     let dry_run = is_dry_run(query.as_deref())?;
-    let category = find(&state, name, &uri)?.rules.name;
+    let category = find(&state, name)?.rules.name;
     let order = CategoryOrder {
         category,
         open: false,
@@ -262,10 +258,9 @@ async fn close_category(
 async fn open_category(
     State(state): State<Categories>,
     caller: Caller,
-    name: Named,
+    Named(name): Named<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    uri: Uri,
 ) -> Result<Response, ApiError> {
     let params = Params::parse(query.as_deref(), &["reason", "dry_run"])?;
     let (dry_run, reason) = (params.flag("dry_run")?, params.text("reason"));
@@ -275,7 +270,7 @@ async fn open_category(
             "say why, with the parameter reason",
         )
     })?;
-    let standing = find(&state, name, &uri)?;
+    let standing = find(&state, name)?;
     let category = standing.rules.name.clone();
     if let Some(closure) = Closure::of(standing, caller.visibility()) {
         outcome::check(&headers, &closure)?;
@@ -303,8 +298,7 @@ async fn carry_out(
 }
 
 /// The category that a path names.
-fn find(state: &Categories, name: Named, uri: &Uri) -> Result<CategoryStatus, ApiError> {
-    let Path(name) = name.map_err(|_| error::no_such_path(uri))?;
+fn find(state: &Categories, name: String) -> Result<CategoryStatus, ApiError> {
     let standing = state.standing(&name);
     standing.ok_or_else(|| Refusal::NoCategory(name).into())
 }

@@ -2,8 +2,7 @@
 
 use std::cmp::Reverse;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::Uri;
 use axum::response::Response;
 use serde::Serialize;
@@ -18,8 +17,9 @@ use super::time::Timestamp;
 use super::words::ComponentState;
 use crate::health::{self, PastResult, Picture};
 use crate::http::auth::{Need, Viewer};
-use crate::http::error::{self, ApiError, Reason};
+use crate::http::error::{ApiError, Reason};
 use crate::http::json::answer;
+use crate::http::named::Named;
 use crate::http::routes::Routes;
 use crate::store::Range;
 
@@ -122,13 +122,11 @@ async fn list_components(
 ))]
 async fn component(
     State(state): State<Categories>,
-    name: Result<Path<String>, PathRejection>,
+    Named(name): Named<String>,
     RawQuery(query): RawQuery,
     Viewer(sight): Viewer,
-    uri: Uri,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
-    let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
     let picture = state.picture(sight);
     let found = picture.component(&name).ok_or_else(|| {
         ApiError::new(

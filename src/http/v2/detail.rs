@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::Uri;
+use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use jiff::SignedDuration;
 use serde::Serialize;
@@ -20,6 +18,7 @@ use crate::http::auth::Viewer;
 use crate::http::error::{self, ApiError};
 use crate::http::json::answer;
 use crate::http::lookup;
+use crate::http::named::Named;
 use crate::http::served::Served;
 use engine::model::{SourceName, Visibility};
 use engine::{
@@ -180,12 +179,10 @@ pub(super) struct Contact<'a> {
 )]
 pub(super) async fn experiment(
     State(served): State<Arc<Served>>,
-    name: Result<Path<String>, PathRejection>,
+    Named(name): Named<String>,
     RawQuery(query): RawQuery,
-    uri: Uri,
     Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
-    let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
     Params::parse(query.as_deref(), &[])?;
     let snapshot = served.snapshot();
     let view = snapshot

@@ -33,8 +33,6 @@ mod viewer {
     use std::sync::Arc;
 
     use axum::body::Body;
-    use axum::extract::Path;
-    use axum::extract::rejection::PathRejection;
     use axum::http::header::{
         CACHE_CONTROL, CONTENT_ENCODING, CONTENT_SECURITY_POLICY, CONTENT_TYPE, LOCATION,
     };
@@ -43,6 +41,7 @@ mod viewer {
     use utoipa_swagger_ui::{Config, SwaggerFile, Url};
 
     use crate::http::error::{self, ApiError};
+    use crate::http::named::Named;
 
     /// What Swagger UI may do: run what comes from here, ask the API, and set styles of its own.
     const POLICY: HeaderValue = HeaderValue::from_static(
@@ -60,11 +59,7 @@ mod viewer {
         served("index.html", &uri)
     }
 
-    pub(super) async fn file(
-        name: Result<Path<String>, PathRejection>,
-        uri: Uri,
-    ) -> Result<Response, ApiError> {
-        let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
+    pub(super) async fn file(Named(name): Named<String>, uri: Uri) -> Result<Response, ApiError> {
         served(&name, &uri)
     }
 

@@ -5,8 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::Uri;
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -22,6 +21,7 @@ use super::words::{Health, JumpHealth, StreamHealth};
 use crate::http::auth::Viewer;
 use crate::http::error::{self, ApiError, Reason};
 use crate::http::json::answer;
+use crate::http::named::Named;
 use crate::http::served::Served;
 use crate::store::{Bucket, MAX_BUCKETS, Range, RowPage, Subject};
 use engine::model::Stub;
@@ -81,10 +81,10 @@ impl<'a> Event<'a> {
     responses((status = 200, description = "A page, newest first", body = Page<Event<'static>>)))]
 pub(super) async fn list_events(
     State(served): State<Arc<Served>>,
-    name: Result<Path<String>, PathRejection>,
+    Named(name): Named<String>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let stub = known(&served, name, &uri).await?;
+    let stub = known(&served, &name).await?;
     let asked = Asked::of(&served, &uri)?;
     let part = asked.part;
     let page = served
@@ -169,10 +169,10 @@ pub(super) struct UptimeParams {
     responses((status = 200, description = "The buckets, at most 1000", body = Uptime)))]
 pub(super) async fn uptime(
     State(served): State<Arc<Served>>,
-    name: Result<Path<String>, PathRejection>,
+    Named(name): Named<String>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let stub = known(&served, name, &uri).await?;
+    let stub = known(&served, &name).await?;
     let params = Params::parse(uri.query(), &["step", "from", "until"])?;
     let (step, span) = match params.word("step")?.unwrap_or(Step::Day) {
         Step::Hour => (HOUR, DAY),
@@ -247,11 +247,11 @@ impl Share {
     responses((status = 200, description = "A page of those that touch the range, newest first", body = Page<Incident>)))]
 pub(super) async fn list_incidents(
     State(served): State<Arc<Served>>,
-    name: Result<Path<String>, PathRejection>,
+    Named(name): Named<String>,
     uri: Uri,
     Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
-    let subject = Subject::Experiment(known(&served, name, &uri).await?);
+    let subject = Subject::Experiment(known(&served, &name).await?);
     incidents_of(&served, Some(subject), &uri, sight).await
 }
 
@@ -261,27 +261,23 @@ pub(super) async fn list_incidents(
     responses((status = 200, description = "A page, newest first", body = Page<Switch>)))]
 pub(super) async fn list_switches(
     State(served): State<Arc<Served>>,
-    name: Result<Path<String>, PathRejection>,
+    Named(name): Named<String>,
     uri: Uri,
     Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
-    let stub = known(&served, name, &uri).await?;
+    let stub = known(&served, &name).await?;
     records::switches_of(&served, Some(stub), &uri, sight).await
 }
 
 /// The experiment that a path names, which the snapshot or the history must know.
-async fn known(
-    served: &Served,
-    name: Result<Path<String>, PathRejection>,
-    uri: &Uri,
-) -> Result<Stub, ApiError> {
-    let Path(name) = name.map_err(|_| error::no_such_path(uri))?;
-    let stub = Stub::try_new(&name).map_err(|_| error::no_such_path(uri))?;
-    let is_known = served.snapshot().experiment(&name).is_some();
+async fn known(served: &Served, name: &str) -> Result<Stub, ApiError> {
+    let nothing = || error::no_such_experiment(name);
+    let stub = Stub::try_new(name).map_err(|_| nothing())?;
+    let is_known = served.snapshot().experiment(name).is_some();
     if is_known || served.past.is_kept() && served.past.ask(|reader| reader.knows(&stub)).await? {
         Ok(stub)
     } else {
-        Err(error::no_such_experiment(&name))
+        Err(nothing())
     }
 }
 

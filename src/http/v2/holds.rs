@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
@@ -21,8 +20,9 @@ use super::summary::Bookings;
 use super::time::Timestamp;
 use crate::http::auth::{Caller, Need, Scope};
 use crate::http::commands::OrderState;
-use crate::http::error::{self, ApiError, Reason};
+use crate::http::error::{ApiError, Reason};
 use crate::http::json::answer;
+use crate::http::named::Named;
 use crate::http::routes::Routes;
 use crate::http::served::Served;
 use engine::model::ResourceName;
@@ -132,11 +132,9 @@ async fn list_holds(State(served): State<Arc<Served>>, uri: Uri) -> Result<Respo
 ))]
 async fn hold(
     State(served): State<Arc<Served>>,
-    resource: Result<Path<String>, PathRejection>,
+    Named(resource): Named<String>,
     RawQuery(query): RawQuery,
-    uri: Uri,
 ) -> Result<Response, ApiError> {
-    let Path(resource) = resource.map_err(|_| error::no_such_path(&uri))?;
     Params::parse(query.as_deref(), &[])?;
     let snapshot = served.snapshot();
     let nothing = || {
@@ -190,12 +188,10 @@ async fn make_hold(
 async fn end_hold(
     State(state): State<OrderState>,
     caller: Caller,
-    resource: Result<Path<String>, PathRejection>,
+    Named(resource): Named<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-    uri: Uri,
 ) -> Result<Response, ApiError> {
-    let Path(resource) = resource.map_err(|_| error::no_such_path(&uri))?;
     let dry_run = is_dry_run(query.as_deref())?;
     let resource = name(&resource)?;
     let snapshot = Arc::clone(&state.snapshots.borrow());

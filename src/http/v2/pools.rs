@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::Uri;
 use axum::response::Response;
 use serde::Serialize;
@@ -13,8 +12,9 @@ use super::page::{Page, PageParams, Paging};
 use super::params::Params;
 use super::time::Timestamp;
 use super::words::PoolSeverity;
-use crate::http::error::{self, ApiError, Reason};
+use crate::http::error::{ApiError, Reason};
 use crate::http::json::answer;
+use crate::http::named::Named;
 use crate::http::served::Served;
 use engine::model::Stub;
 use engine::{PoolView, Severity};
@@ -91,11 +91,9 @@ pub(super) async fn list_pools(
 ))]
 pub(super) async fn pool(
     State(served): State<Arc<Served>>,
-    name: Result<Path<String>, PathRejection>,
+    Named(name): Named<String>,
     RawQuery(query): RawQuery,
-    uri: Uri,
 ) -> Result<Response, ApiError> {
-    let Path(name) = name.map_err(|_| error::no_such_path(&uri))?;
     Params::parse(query.as_deref(), &[])?;
     let snapshot = served.snapshot();
     let nothing = || ApiError::new(Reason::UnknownPool, format!("pool {name} was not found"));

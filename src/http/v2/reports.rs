@@ -3,8 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -22,6 +21,7 @@ use crate::http::auth::{Caller, Need, Noted, RateLimit, Scope, Viewer};
 use crate::http::error::{self, ApiError, Reason};
 use crate::http::health_state::HealthRoutes;
 use crate::http::json::answer;
+use crate::http::named::Named;
 use crate::http::routes::Routes;
 use engine::model::Visibility;
 
@@ -194,12 +194,10 @@ async fn list_reports(
 ))]
 async fn report(
     State(state): State<ReportState>,
-    path: Result<Path<(ReportKind, String)>, PathRejection>,
+    Named((kind, name)): Named<(ReportKind, String)>,
     RawQuery(query): RawQuery,
     Viewer(sight): Viewer,
-    uri: Uri,
 ) -> Result<Response, ApiError> {
-    let Path((kind, name)) = path.map_err(|_| error::no_such_path(&uri))?;
     Params::parse(query.as_deref(), &[])?;
     answer(&state.find(kind, &name, sight)?)
 }
@@ -216,12 +214,11 @@ async fn report(
 async fn make_report(
     State(state): State<ReportState>,
     caller: Caller,
-    path: Result<Path<(ReportKind, String)>, PathRejection>,
+    Named((kind, name)): Named<(ReportKind, String)>,
     RawQuery(query): RawQuery,
     uri: Uri,
     Json(body): Json<MakeReport>,
 ) -> Result<Response, ApiError> {
-    let Path((kind, name)) = path.map_err(|_| error::no_such_path(&uri))?;
     may_report(&state.rate, &caller, &name)?;
     Params::parse(query.as_deref(), &[])?;
     let finding = finding(body)?;
@@ -258,13 +255,11 @@ async fn make_report(
     responses((status = 204, description = "It is withdrawn")))]
 async fn withdraw_report(
     State(state): State<ReportState>,
-    path: Result<Path<(ReportKind, String)>, PathRejection>,
+    Named((kind, name)): Named<(ReportKind, String)>,
     RawQuery(query): RawQuery,
     caller: Caller,
     headers: HeaderMap,
-    uri: Uri,
 ) -> Result<Response, ApiError> {
-    let Path((kind, name)) = path.map_err(|_| error::no_such_path(&uri))?;
     may_report(&state.rate, &caller, &name)?;
     Params::parse(query.as_deref(), &[])?;
     let shown = state.find(kind, &name, caller.visibility())?;

@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use serde::Serialize;
@@ -25,6 +24,7 @@ use crate::http::auth::{Caller, Need, Scope, Viewer};
 use crate::http::commands::OrderState;
 use crate::http::error::{ApiError, Reason};
 use crate::http::json::answer;
+use crate::http::named::Named;
 use crate::http::routes::Routes;
 use engine::model::Visibility;
 use engine::{Command, NoteView, Occurrence, Snapshot, Subject, SuppressionEntry, SuppressionId};
@@ -225,17 +225,16 @@ fn list<T: Serialize>(
 /// The suppression of this number and kind.
 fn find<T>(
     snapshot: &Snapshot,
-    id: Result<Path<String>, PathRejection>,
+    id: &str,
     make: impl Fn(&NoteView) -> Option<T>,
 ) -> Result<(SuppressionId, T), ApiError> {
     let nothing = |words: String| ApiError::new(Reason::NotFound, words);
     // A number has one form, so that what is noted by its path is found again: neither `+7` nor `07`.
-    let number = |Path(text): Path<String>| {
-        let id = text.parse::<u64>().ok()?;
-        (id.to_string() == text).then_some(SuppressionId(id))
-    };
-    let id = id.ok().and_then(number);
-    let id = id.ok_or_else(|| nothing("this is not a number: the list has them".to_owned()))?;
+    let number = id.parse::<u64>().ok();
+    let number = number.filter(|number| number.to_string() == id);
+    let id = number
+        .map(SuppressionId)
+        .ok_or_else(|| nothing("this is not a number: the list has them".to_owned()))?;
     let mut notes = snapshot.notes.iter().filter(|note| note.id == Some(id));
     notes
         .find_map(|note| Some((id, make(note)?)))
@@ -250,7 +249,7 @@ fn find<T>(
 async fn end<T: Serialize>(
     state: &OrderState,
     caller: &Caller,
-    id: Result<Path<String>, PathRejection>,
+    id: &str,
     (query, headers): (Option<&str>, &HeaderMap),
     make: impl Fn(&NoteView) -> Option<T>,
 ) -> Result<Response, ApiError> {
@@ -294,12 +293,12 @@ macro_rules! nouns {
         ))]
         async fn $read(
             State(state): State<OrderState>,
-            id: Result<Path<String>, PathRejection>,
+            Named(id): Named<String>,
             RawQuery(query): RawQuery,
             Viewer(sight): Viewer,
         ) -> Result<Response, ApiError> {
             Params::parse(query.as_deref(), &[])?;
-            answer(&find(&newest(&state), id, |note| <$view>::of(note, sight))?.1)
+            answer(&find(&newest(&state), &id, |note| <$view>::of(note, sight))?.1)
         }
 
         #[doc = $ended]
@@ -309,11 +308,11 @@ macro_rules! nouns {
         async fn $end(
             State(state): State<OrderState>,
             caller: Caller,
-            id: Result<Path<String>, PathRejection>,
+            Named(id): Named<String>,
             RawQuery(query): RawQuery,
             headers: HeaderMap,
         ) -> Result<Response, ApiError> {
-            end(&state, &caller, id, (query.as_deref(), &headers), |note| <$view>::of(note, caller.visibility())).await
+            end(&state, &caller, &id, (query.as_deref(), &headers), |note| <$view>::of(note, caller.visibility())).await
         }
     )*};
 }

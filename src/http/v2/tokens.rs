@@ -4,8 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -19,8 +18,9 @@ use super::time::Timestamp;
 use crate::http::auth::authenticator::Authenticator;
 use crate::http::auth::login::never_kept;
 use crate::http::auth::{Caller, Need, Scope, is_id};
-use crate::http::error::{self, ApiError, Reason};
+use crate::http::error::{ApiError, Reason};
 use crate::http::json::answer;
+use crate::http::named::Named;
 use crate::http::routes::Routes;
 
 /// How long an answer waits for the disk. The revocation holds in any case; the answer says whether it is kept.
@@ -81,11 +81,10 @@ async fn list_tokens(
     responses((status = 200, description = "It is. 404 where it is not", body = RevokedToken)))]
 async fn token(
     State(authenticator): State<Arc<Authenticator>>,
-    id: Result<Path<String>, PathRejection>,
+    Named(id): Named<String>,
     RawQuery(query): RawQuery,
-    uri: Uri,
 ) -> Result<Response, ApiError> {
-    let id = checked(id, query.as_deref(), &uri)?;
+    let id = checked(id, query.as_deref())?;
     let mut all = authenticator.revocations.all().into_iter();
     let revoked = all.find(|revoked| revoked.id == id);
     let revoked =
@@ -104,11 +103,10 @@ async fn token(
 async fn revoke_token(
     State(authenticator): State<Arc<Authenticator>>,
     caller: Caller,
-    id: Result<Path<String>, PathRejection>,
+    Named(id): Named<String>,
     RawQuery(query): RawQuery,
-    uri: Uri,
 ) -> Result<Response, ApiError> {
-    let id = checked(id, query.as_deref(), &uri)?;
+    let id = checked(id, query.as_deref())?;
     let now = jiff::Timestamp::now();
     let (revoked, kept) = authenticator.revocations.revoke(&id, now);
     let noted = authenticator
@@ -130,12 +128,7 @@ async fn revoke_token(
 }
 
 /// The id that a path names.
-fn checked(
-    id: Result<Path<String>, PathRejection>,
-    query: Option<&str>,
-    uri: &Uri,
-) -> Result<String, ApiError> {
-    let Path(id) = id.map_err(|_| error::no_such_path(uri))?;
+fn checked(id: String, query: Option<&str>) -> Result<String, ApiError> {
     Params::parse(query, &[])?;
     if is_id(&id) {
         Ok(id)
