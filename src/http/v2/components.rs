@@ -8,7 +8,6 @@ use axum::http::Uri;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 use super::category_handle::Categories;
 use super::page::{Page, PageParams, Paging};
@@ -20,7 +19,7 @@ use crate::health::{self, PastResult, Picture};
 use crate::http::auth::{Need, Viewer};
 use crate::http::error::{self, ApiError, Reason};
 use crate::http::json::answer;
-use crate::http::routes::Routes;
+use crate::http::routes::{Routes, routes};
 use crate::store::Range;
 
 /// The name of the list, and its path.

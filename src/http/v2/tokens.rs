@@ -11,7 +11,6 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 use super::page::{Page, PageParams, Paging};
 use super::params::Params;
@@ -21,7 +20,7 @@ use crate::http::auth::login::never_kept;
 use crate::http::auth::{Caller, Need, Scope, is_id};
 use crate::http::error::{self, ApiError, Reason};
 use crate::http::json::answer;
-use crate::http::routes::Routes;
+use crate::http::routes::{Routes, routes};
 
 /// The name of the list, and its path.
 const LIST: &str = "/api/v2/tokens";
