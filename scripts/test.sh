@@ -141,7 +141,7 @@ fi
 export PROPTEST_RNG_SEED="${PROPTEST_RNG_SEED:-1}"
 
 # Most of the tests that take long wait for the laboratory rather than for a processor.
-export RUST_TEST_THREADS="${RUST_TEST_THREADS:-4}"
+export RUST_TEST_THREADS="${RUST_TEST_THREADS:-6}"
 
 # What stands before `--` is cargo's; measurements and pictures stay out, for they compare nothing, and so does what another test starts.
 of_cargo=()

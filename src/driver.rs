@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use crate::cluster::{CommitTicket, Membership, Standing, difference};
 use crate::store::Ticket;
@@ -21,6 +22,7 @@ use engine::{Effect, Engine, Input, Receipt, Record, Refusal, Role, Rules, Snaps
 
 pub use clock::Clock;
 pub use journal::Journal;
+use orders::receipt;
 pub use orders::{Asked, CommandSender, orders};
 pub use outlets::{COMMAND_QUEUE, Outlets, PAGE_QUEUE, SAMPLE_QUEUE, SWITCH_QUEUE, TELL_QUEUE};
 use replica::{ASKS_FIRST, Replica};
@@ -72,7 +74,10 @@ pub struct Driver {
     clock: Clock,
     inputs: mpsc::Receiver<Input>,
     orders: mpsc::Receiver<Asked>,
-    outlets: Outlets,
+    /// Where effects go; nowhere once it stops.
+    outlets: Option<Outlets>,
+    stop: CancellationToken,
+    is_stopping: bool,
     snapshots: watch::Sender<Arc<Snapshot>>,
     hooks: Observers,
     /// Where records are kept, if anywhere.
@@ -107,7 +112,9 @@ impl Driver {
             clock,
             inputs,
             orders,
-            outlets,
+            outlets: Some(outlets),
+            stop: CancellationToken::new(),
+            is_stopping: false,
             snapshots,
             hooks,
             journal,
@@ -127,8 +134,16 @@ impl Driver {
         }
     }
 
+    /// The same driver, which decides nothing more from `stop` on. What was decided before is still handed on; what follows from the
+    /// outcomes of effects waits for the next start.
+    #[must_use]
+    pub fn stopping_with(self, stop: CancellationToken) -> Self {
+        Self { stop, ..self }
+    }
+
     /// Runs until no sender of inputs is left.
     pub async fn run(mut self) {
+        let stop = self.stop.clone();
         loop {
             let wake_at = self.wake_at();
             tokio::select! {
@@ -139,9 +154,11 @@ impl Driver {
                 Some(asked) = self.orders.recv() => self.obey(asked),
                 () = written(self.journal.as_mut()), if !self.held.is_empty() => {}
                 () = changed(self.replica.as_mut()) => self.stand(),
-                () = tokio::time::sleep_until(wake_at) => self.step(Input::Wake),
+                () = tokio::time::sleep_until(wake_at) => self.wake(),
+                () = stop.cancelled(), if !self.is_stopping => self.is_stopping = true,
             }
             self.release();
+            self.close();
             self.answer_refused();
             self.publish();
             self.notice_clock();
@@ -157,9 +174,18 @@ impl Driver {
             .front()
             .filter(|held| self.is_committed(held))
             .map_or(latest, |held| held.until.min(latest));
+        if self.is_stopping {
+            return latest;
+        }
         self.engine
             .next_deadline()
             .map_or(latest, |at| self.clock.instant(at).min(latest))
+    }
+
+    fn wake(&mut self) {
+        if !self.is_stopping {
+            self.step(Input::Wake);
+        }
     }
 
     /// Takes an input and those that wait behind it, up to a bound, so that a burst makes few snapshots.
@@ -181,7 +207,9 @@ impl Driver {
     /// Carries an order out, or says why not.
     fn obey(&mut self, asked: Asked) {
         let Asked { order, answer } = asked;
-        if let Some(refusal) = self.engine.refuses(&order, self.clock.now()) {
+        let stops = self.is_stopping.then_some(Refusal::Stopping);
+        let refusal = stops.or_else(|| self.engine.refuses(&order, self.clock.now()));
+        if let Some(refusal) = refusal {
             tracing::info!(by = order.by, command = %order.command, "a command is refused: {refusal}");
             // The caller may be gone; that changes nothing.
             drop(answer.send(Err(refusal)));
@@ -206,8 +234,11 @@ impl Driver {
         let Step {
             changes,
             records,
-            effects,
+            mut effects,
         } = self.engine.step(input, now);
+        if self.is_stopping {
+            effects.clear();
+        }
         for record in &records {
             (self.hooks.record)(record);
         }
@@ -276,6 +307,13 @@ impl Driver {
         else {
             return;
         };
+        if replica.leads_as(&standing) {
+            // Another hand has changed what stands in etcd.
+            let there = standing.state.as_deref().cloned().unwrap_or_default();
+            let news = difference(&there, self.engine.state());
+            replica.commit(&news, &[], false);
+            return;
+        }
         let now = self.clock.now();
         let (engine, effects) = replica.succeed(&self.engine, &standing, now);
         let before = std::mem::replace(&mut self.engine, engine);
@@ -321,7 +359,16 @@ impl Driver {
             tracing::warn!(%effect, "not carried out: this replica cannot prove any more that it leads");
             return;
         }
-        self.refused.extend(self.outlets.hand_on(effect));
+        let outlets = self.outlets.as_ref();
+        let refused = outlets.and_then(|outlets| outlets.hand_on(effect));
+        self.refused.extend(refused);
+    }
+
+    /// Hands nothing on any more, once it stops and all that was decided before is handed on. In a cluster, what waits is the next leader's.
+    fn close(&mut self) {
+        if self.is_stopping && (self.held.is_empty() || self.replica.is_some()) {
+            self.outlets = None;
+        }
     }
 
     fn publish(&mut self) {
@@ -337,15 +384,6 @@ impl Driver {
                 "the clock was set; ages and deadlines are not affected"
             );
         }
-    }
-}
-
-/// The receipt in a record, for the caller that waits for its command.
-fn receipt(record: &Record) -> Option<Receipt> {
-    if let Record::Commanded { receipt, .. } = record {
-        Some((**receipt).clone())
-    } else {
-        None
     }
 }
 
@@ -546,6 +584,32 @@ mod tests {
         assert_eq!(fault, Some(CallError::Busy));
         drop(bench);
         running.join_all().await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_decided_before_the_stop_is_handed_on_and_nothing_after_it() {
+        for stops_after in [7, 2] {
+            let (driver, mut bench) = bench(policy(), SWITCH_QUEUE);
+            let stop = CancellationToken::new();
+            let mut running = tokio::task::JoinSet::new();
+            running.spawn(driver.stopping_with(stop.clone()).run());
+            bench.inputs.send(reading()).await.expect("the driver runs");
+            feed(&bench, stops_after, Duration::from_secs(60)).await;
+            stop.cancel();
+            feed(&bench, 9 - stops_after, Duration::from_secs(60)).await;
+            let before = (stops_after == 7).then(|| "r-pend00".to_owned());
+            let switched = bench.switches.recv().await;
+            assert_eq!(switched.map(|switch| switch.resource.to_string()), before);
+            assert_eq!(bench.switches.recv().await, None, "the queue is closed");
+            let hold = Command::Hold {
+                resource: ResourceName::try_new("r-pend00").expect("a name"),
+                reason: "exam".into(),
+            };
+            let refused = bench.orders.give(hold, "ann".into()).await;
+            assert_eq!(refused, Err(Refusal::Stopping));
+            drop(bench);
+            running.join_all().await;
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -17,6 +17,8 @@
 
 #[path = "e2e/admin.rs"]
 mod admin;
+#[path = "cluster/by_hand.rs"]
+mod by_hand;
 #[path = "cluster/chaos.rs"]
 mod chaos;
 #[path = "cluster/clock.rs"]

@@ -324,9 +324,9 @@ async fn without_a_component_that_fails_nothing_is_wrong() {
     );
 }
 
-/// Names of people are for readers who may see them.
+/// What people wrote, and their names, are for readers who may see them.
 #[tokio::test]
-async fn names_are_shown_to_those_who_may_see_them() {
+async fn what_people_wrote_is_for_those_who_may_see_it() {
     let bench = Bench::well();
     bench.show(121, |lab| put(lab, down("pend00")));
     bench.show(121, |lab| {
@@ -336,13 +336,13 @@ async fn names_are_shown_to_those_who_may_see_them() {
         (exam.by, exam.cause) = ("ann".into(), engine::CategoryCause::Person);
     });
     bench.acknowledge(&Acks {
-        experiments: [("pend00".to_owned(), ack("known"))].into(),
+        experiments: [("pend00".to_owned(), ack("motor ordered"))].into(),
         installation: Some(ack("lab move")),
         ..Acks::default()
     });
     let picture = bench.health_state.picture();
     let query = Query::parse("categories=exam,default");
-    for (reader, is_named) in [
+    for (reader, is_private_shown) in [
         (Reader::Public, false),
         (Reader::Full, true),
         (Reader::Maintainer, true),
@@ -354,12 +354,13 @@ async fn names_are_shown_to_those_who_may_see_them() {
         ];
         let answers = answers.map(|answer| String::from_utf8(answer.expect("an answer").body));
         let text = answers.map(|text| text.expect("text")).concat();
-        for name in ["bob: known", "bob: lab move", "(ann, "] {
-            assert_eq!(text.contains(name), is_named, "{name} {reader:?}");
+        for name in ["bob: motor ordered", "bob: lab move", "(ann, "] {
+            assert_eq!(text.contains(name), is_private_shown, "{name} {reader:?}");
         }
-        for words in ["known", "lab move", "moved"] {
-            assert!(text.contains(words), "{words} {reader:?}");
+        for words in ["motor ordered", "lab move", "moved"] {
+            assert_eq!(text.contains(words), is_private_shown, "{words} {reader:?}");
         }
+        assert_eq!(text.contains("by a maintainer"), !is_private_shown);
     }
 }
 

@@ -29,8 +29,12 @@ pub enum ClusterCommand {
         #[command(flatten)]
         place: Where,
     },
-    /// Write what this host's labwatch knows, from its store, into etcd: for the first of several hosts. Stop labwatch before.
-    Import,
+    /// Write what this host's labwatch knows, from its store, into etcd: for the first of several hosts. Stop all replicas before.
+    Import {
+        /// Also where etcd has other entries already, which are lost then.
+        #[arg(long)]
+        replace: bool,
+    },
     /// Write what the cluster knows into this host's store, so that labwatch goes on from there with cluster solo. Stop labwatch before.
     Leave,
 }
@@ -47,7 +51,7 @@ pub fn run(command: &ClusterCommand, sources: &Sources) -> Result<(), Failure> {
             json,
         } => status(place, *json || *output == Output::Json, sources),
         ClusterCommand::Resign { place } => resign(place, sources),
-        ClusterCommand::Import => state::import(sources),
+        ClusterCommand::Import { replace } => state::import(sources, *replace),
         ClusterCommand::Leave => state::leave(sources),
     }
 }
@@ -119,7 +123,7 @@ mod state {
     use crate::cluster::NOT_BUILT_IN;
     use crate::config::Sources;
 
-    pub(super) fn import(_: &Sources) -> Result<(), Failure> {
+    pub(super) fn import(_: &Sources, _: bool) -> Result<(), Failure> {
         Err(Failure::Failed(format!("{NOT_BUILT_IN}.")))
     }
 
@@ -132,18 +136,18 @@ mod state {
 mod state {
     use super::{ask, say};
     use crate::cli::Failure;
-    use crate::cluster::{self, difference};
+    use crate::cluster::{self, difference, unpacked};
     use crate::config::{ClusterSettings, Config, Sources, load};
     use crate::store::{Entry, Memory, Store, StoreError, StoreSettings};
 
     /// Writes the state of the store into etcd.
-    pub(super) fn import(sources: &Sources) -> Result<(), Failure> {
+    pub(super) fn import(sources: &Sources, is_replacing: bool) -> Result<(), Failure> {
         let config = load(sources)?.config;
         let (settings, (store, memory)) = (settings(&config)?, open(&config)?);
         let written = ask::run(async {
-            Box::pin(cluster::write_state(settings, &memory.state))
+            Box::pin(cluster::write_state(settings, &memory.state, is_replacing))
                 .await
-                .map_err(|fault| Failure::Failed(format!("It is not imported: {fault}.")))
+                .map_err(|why| Failure::Failed(format!("It is not imported: {why}.")))
         });
         store.close();
         let (count, known) = (written?, memory.state.len());
@@ -170,7 +174,7 @@ mod state {
         }
         let changes = difference(&memory.state, &map.state());
         let unknown = map.unknown().filter_map(|(key, value)| {
-            let value = serde_json::from_slice(value).ok()?;
+            let value = serde_json::from_slice(&unpacked(value)?).ok()?;
             let key = key.to_owned();
             Some(Entry::Keep {
                 key,

@@ -101,7 +101,8 @@ fn table(body: &Value, startup: Option<Duration>) -> String {
             .map(|(name, status)| (name, text(&status, "result"), text(&status, "details")))
             .collect();
         let is_waiting = |(_, result, details): &(String, String, String)| {
-            result != "OK" && details.starts_with("starting")
+            // Those of an experiment name its streams first.
+            result != "OK" && details.split("; ").any(|part| part.starts_with("starting"))
         };
         let starts = rows.iter().any(|row| row.0 == STARTUP && is_waiting(row));
         rows.iter_mut()
@@ -166,12 +167,13 @@ mod tests {
     fn what_starts_has_not_failed() {
         let body = json!({"name": "labwatch", "version": "1.0", "status": "FAIL", "statusChecks": {
             "book": {"status": {"result": "FAIL", "details": "gone"}},
+            "pend00": {"status": {"result": "FAIL", "details": "2/2 streams active; starting"}},
             "relay": {"status": {"result": "FAIL", "details": "starting: no report yet"}},
             "runtime_startup": {"status": {"result": "FAIL", "details": "starting"}},
         }});
         assert_eq!(
             table(&body, Some(Duration::from_secs(60))),
-            "labwatch 1.0: starting, evaluated in 60 s\nFAIL  book             gone\n...   relay            starting: no report yet\n...   runtime_startup  starting"
+            "labwatch 1.0: starting, evaluated in 60 s\nFAIL  book             gone\n...   pend00           2/2 streams active; starting\n...   relay            starting: no report yet\n...   runtime_startup  starting"
         );
     }
 

@@ -1,8 +1,18 @@
 //! The durable state as etcd keeps it: a map of texts. What this version cannot read stays as it is, for the version that can.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::io::Read as _;
+
+use flate2::read::GzDecoder;
 
 use engine::{State, StateChange, StateKey, StateValue};
+
+/// The longest value, once it is unpacked.
+const MAX_VALUE_BYTES: u64 = 64 << 20;
+
+/// What a compressed value begins with. JSON does not.
+const GZIP: [u8; 2] = [0x1f, 0x8b];
 
 /// What stands below the prefix of the state, by key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -44,7 +54,22 @@ impl StateMap {
 }
 
 fn understood(key: &str, value: &[u8]) -> Option<(StateKey, StateValue)> {
-    Some((key.parse().ok()?, serde_json::from_slice(value).ok()?))
+    Some((
+        key.parse().ok()?,
+        serde_json::from_slice(&unpacked(value)?).ok()?,
+    ))
+}
+
+/// A value as JSON: a long one stands compressed in etcd.
+#[must_use]
+pub fn unpacked(value: &[u8]) -> Option<Cow<'_, [u8]>> {
+    if !value.starts_with(&GZIP) {
+        return Some(value.into());
+    }
+    let mut json = Vec::new();
+    let mut reader = GzDecoder::new(value).take(MAX_VALUE_BYTES);
+    reader.read_to_end(&mut json).ok()?;
+    Some(json.into())
 }
 
 /// What makes one state of another.

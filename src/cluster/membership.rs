@@ -20,6 +20,9 @@ const RESIGN_QUEUE: usize = 4;
 /// How many times what is to be shared may wait. One more is dropped: what is not there yet is handed over again.
 const SHARE_QUEUE: usize = 4;
 
+/// What a replica shares below this is its own, and goes with its lease.
+pub const OF_REPLICA: &str = "rules/";
+
 /// What all replicas share beside the durable state: any of them adds to it, whether it leads or not. A key with its value.
 pub type Shared = BTreeMap<String, Value>;
 

@@ -18,10 +18,10 @@ mod view;
 pub use etcd::{Fault, reach, read_state, run, write_state};
 pub use fence::Fence;
 pub use last_word::{LastWord, Look};
-pub use map::{StateMap, difference};
+pub use map::{StateMap, difference, unpacked};
 pub use membership::{
-    COMMIT_QUEUE, CommitTicket, Committed, Ends, Membership, Observing, ResignAsked, ResignSender,
-    Share, Shared, Sharing, Standing, membership,
+    COMMIT_QUEUE, CommitTicket, Committed, Ends, Membership, OF_REPLICA, Observing, ResignAsked,
+    ResignSender, Share, Shared, Sharing, Standing, membership,
 };
 pub use view::{Etcd, Peer, View};
 

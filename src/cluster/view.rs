@@ -19,10 +19,10 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// Whether this is another replica that has the same name, by mistake.
+    /// Whether this is another replica that has the same name or the same address, by mistake.
     #[must_use]
     pub fn is_namesake_of(&self, other: &Self) -> bool {
-        self.name == other.name && self.url != other.url
+        (self.name == other.name) != (self.url == other.url)
     }
 
     /// Whether it is the same replica, in this life or an earlier one.
@@ -63,6 +63,8 @@ pub struct View {
     pub leader: Option<Peer>,
     /// All that have a lease, the leader first.
     pub replicas: Vec<Peer>,
+    /// Whether another one is this one by its name and address, by mistake.
+    pub has_twin: bool,
     /// How long a lease lasts.
     pub lease: Duration,
     /// How etcd is.
@@ -84,11 +86,11 @@ pub struct View {
 }
 
 impl View {
-    /// Whether another replica has this one's name.
+    /// Whether another replica has this one's name or address.
     #[must_use]
     pub fn has_namesake(&self) -> bool {
         let mut replicas = self.replicas.iter();
-        replicas.any(|peer| self.this.is_namesake_of(peer))
+        self.has_twin || replicas.any(|peer| self.this.is_namesake_of(peer))
     }
 
     /// Before etcd was reached.
@@ -101,6 +103,7 @@ impl View {
             since: now,
             leader: None,
             replicas: Vec::new(),
+            has_twin: false,
             lease,
             etcd: Etcd::Connecting,
             etcd_since: now,

@@ -1,6 +1,6 @@
 //! The way of maintainers' commands to the engine, and of the answers back.
 
-use engine::{Command, Order, Receipt, Refusal};
+use engine::{Command, Order, Receipt, Record, Refusal};
 use tokio::sync::{mpsc, oneshot};
 
 /// How many orders of maintainers may wait. One more is refused: try again.
@@ -42,6 +42,15 @@ impl CommandSender {
                 mpsc::error::TrySendError::Closed(_) => Refusal::Stopping,
             })?;
         receipt.await.unwrap_or(Err(Refusal::Stopping))
+    }
+}
+
+/// The receipt in a record, for the caller that waits for its command.
+pub(super) fn receipt(record: &Record) -> Option<Receipt> {
+    if let Record::Commanded { receipt, .. } = record {
+        Some((**receipt).clone())
+    } else {
+        None
     }
 }
 

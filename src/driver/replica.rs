@@ -47,6 +47,11 @@ impl Replica {
         is_new.then_some(standing)
     }
 
+    /// Whether it leads already as it is to.
+    pub(super) fn leads_as(&self, standing: &Standing) -> bool {
+        (self.role, self.term) == (Role::Leader, standing.term) && standing.role == Role::Leader
+    }
+
     /// Takes note of an input, and gives it as the engine is to take it.
     pub(super) fn note(&mut self, input: Input, now: Moment) -> Input {
         match input {

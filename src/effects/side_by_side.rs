@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::STOP_GRACE;
 
-/// Does the `work` of each that comes, `at_once` at a time, until `stop` or until no more can come. What is under way then is finished, or
-/// given up after [`STOP_GRACE`]; `what` names it in the log.
+/// Does the `work` of each that comes, `at_once` at a time, until no more can come. What is not finished [`STOP_GRACE`] after `stop` is given
+/// up; `what` names it in the log.
 pub(super) async fn side_by_side<T, F>(
     what: &'static str,
     mut queue: mpsc::Receiver<T>,
@@ -20,18 +20,27 @@ pub(super) async fn side_by_side<T, F>(
     F: Future<Output = ()> + Send + 'static,
 {
     let mut tasks = JoinSet::new();
-    loop {
-        tokio::select! {
-            () = stop.cancelled() => break,
-            Some(_) = tasks.join_next() => {}
-            next = queue.recv(), if tasks.len() < at_once => match next {
-                Some(next) => drop(tasks.spawn(work(next))),
-                None => break,
-            },
+    let work_off = async {
+        loop {
+            tokio::select! {
+                Some(_) = tasks.join_next() => {}
+                next = queue.recv(), if tasks.len() < at_once => match next {
+                    Some(next) => drop(tasks.spawn(work(next))),
+                    None => break,
+                },
+            }
         }
+        while tasks.join_next().await.is_some() {}
+    };
+    let too_long = async {
+        stop.cancelled().await;
+        tokio::time::sleep(STOP_GRACE).await;
+    };
+    tokio::select! {
+        () = work_off => return,
+        () = too_long => {}
     }
-    let done = async { while tasks.join_next().await.is_some() {} };
-    if tokio::time::timeout(STOP_GRACE, done).await.is_err() {
+    if !tasks.is_empty() {
         tracing::warn!(
             what,
             count = tasks.len(),

@@ -20,10 +20,12 @@ pub struct Ack {
 }
 
 impl Ack {
-    /// What was said, as the views show it, with the name of who said it where the reader may see names.
+    /// What was said, as the views show it, with the name of who said it; for other readers, that it was.
     #[must_use]
-    pub fn words(&self, with_name: bool) -> String {
-        if self.by.is_empty() || !with_name {
+    pub fn words(&self, sees_private: bool) -> String {
+        if !sees_private {
+            "by a maintainer".to_owned()
+        } else if self.by.is_empty() {
             self.text.clone()
         } else {
             format!("{}: {}", self.by, self.text)

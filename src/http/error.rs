@@ -12,6 +12,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::middleware::MAX_BODY_BYTES;
 pub(super) use super::reason::Reason;
 use crate::http::auth::{Refusal, Scope};
 
@@ -215,10 +216,10 @@ pub(super) fn too_many_long() -> ApiError {
 }
 
 /// 413: the body is too long.
-pub(super) fn too_long(most: usize) -> ApiError {
+pub(super) fn too_long() -> ApiError {
     ApiError::new(
         Reason::BodyTooLong,
-        format!("the body is longer than {most} bytes"),
+        format!("the body is longer than {MAX_BODY_BYTES} bytes"),
     )
 }
 
@@ -264,7 +265,7 @@ pub(super) fn of_status(status: StatusCode) -> ApiError {
         StatusCode::NOT_FOUND => Reason::NotFound,
         StatusCode::METHOD_NOT_ALLOWED => Reason::MethodNotAllowed,
         StatusCode::REQUEST_TIMEOUT => Reason::Timeout,
-        StatusCode::PAYLOAD_TOO_LARGE => Reason::BodyTooLong,
+        StatusCode::PAYLOAD_TOO_LARGE => return too_long(),
         StatusCode::UNSUPPORTED_MEDIA_TYPE => Reason::NotJson,
         StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Reason::HeadTooLong,
         StatusCode::TOO_MANY_REQUESTS => Reason::TooManyFailures,
@@ -366,6 +367,12 @@ impl IntoResponse for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_body_that_is_too_long_is_refused_in_our_words() {
+        let refused = of_status(StatusCode::PAYLOAD_TOO_LARGE);
+        assert_eq!(refused.detail(), "the body is longer than 65536 bytes");
+    }
 
     #[test]
     fn every_reason_has_a_word_a_title_and_a_status_of_an_error() {

@@ -78,7 +78,7 @@ pub(super) async fn to_leader(
     let headers = asked(request.headers(), &view.this.name);
     let method = request.method().clone();
     let Ok(body) = to_bytes(request.into_body(), MAX_BODY_BYTES).await else {
-        return error::too_long(MAX_BODY_BYTES).into_response();
+        return error::too_long().into_response();
     };
     let passed_on = PassedOn {
         method,

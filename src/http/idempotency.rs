@@ -182,7 +182,7 @@ pub(super) async fn once(
     };
     let (parts, body) = request.into_parts();
     let Ok(body) = to_bytes(body, MAX_BODY_BYTES).await else {
-        return error::too_long(MAX_BODY_BYTES).into_response();
+        return error::too_long().into_response();
     };
     let target = parts
         .uri

@@ -33,22 +33,58 @@ const MAX_ANSWER_BYTES: usize = 256 << 20;
 /// How much room the long answers may take together that stand whole in memory until they are packed, in bytes.
 const MAX_WHOLE_BYTES: usize = 24 << 20;
 
-/// The room for long answers that are not packed yet. A clone is the same one.
+/// How much room they may take together once they are packed, until their readers have them, in bytes. Those that all readers of one moment
+/// share have a bound of their own.
+const MAX_PACKED_BYTES: usize = 16 << 20;
+
+/// The room for long answers: until they are packed, and then until they are read. A clone is the same one.
 #[derive(Debug, Clone)]
-pub(super) struct Room(Arc<Semaphore>);
+pub(super) struct Room {
+    whole: Arc<Semaphore>,
+    packed: Arc<Semaphore>,
+}
 
 impl Default for Room {
     fn default() -> Self {
-        Self(Arc::new(Semaphore::new(MAX_WHOLE_BYTES / PIECE_BYTES)))
+        let pieces = |bytes| Arc::new(Semaphore::new(bytes / PIECE_BYTES));
+        Self {
+            whole: pieces(MAX_WHOLE_BYTES),
+            packed: pieces(MAX_PACKED_BYTES),
+        }
     }
 }
 
 impl Room {
     /// Room for an answer of this length until it is dropped; `None` where others take it. One that is longer than all room takes all.
     fn take(&self, length: u64) -> Option<OwnedSemaphorePermit> {
-        let pieces = length.min(MAX_WHOLE_BYTES as u64) / PIECE_BYTES as u64;
-        let pieces = u32::try_from(pieces).unwrap_or(u32::MAX);
-        Arc::clone(&self.0).try_acquire_many_owned(pieces).ok()
+        taken(&self.whole, length.min(MAX_WHOLE_BYTES as u64))
+    }
+
+    /// The body, with room for it until its reader has it; `None` where others take it.
+    fn keep(&self, body: Packed) -> Option<Packed> {
+        let room = taken(&self.packed, body.bytes.len().min(MAX_PACKED_BYTES) as u64)?;
+        let bytes = Bytes::from_owner(Kept {
+            bytes: body.bytes,
+            _room: room,
+        });
+        Some(Packed { bytes, ..body })
+    }
+}
+
+fn taken(room: &Arc<Semaphore>, length: u64) -> Option<OwnedSemaphorePermit> {
+    let pieces = u32::try_from(length / PIECE_BYTES as u64).unwrap_or(u32::MAX);
+    Arc::clone(room).try_acquire_many_owned(pieces.max(1)).ok()
+}
+
+/// Bytes that take room.
+struct Kept {
+    bytes: Bytes,
+    _room: OwnedSemaphorePermit,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -211,7 +247,10 @@ pub(super) async fn pack(State(room): State<Room>, request: Request, next: Next)
         tracing::error!("a long answer of the API broke off");
         return error::internal().into_response();
     };
-    let (body, is_compressed) = Packed::of(body).await.body_for(&asked);
+    let Some(packed) = room.keep(Packed::of(body).await) else {
+        return error::too_many_long().into_response();
+    };
+    let (body, is_compressed) = packed.body_for(&asked);
     parts.headers.remove(CONTENT_LENGTH);
     marked(Response::from_parts(parts, body), is_compressed)
 }
@@ -335,6 +374,20 @@ mod tests {
             room.take(u64::MAX).is_some(),
             "none is too long for all room"
         );
+    }
+
+    #[test]
+    fn packed_answers_have_a_bound_until_they_are_read() {
+        let (room, half) = (Room::default(), vec![0; MAX_PACKED_BYTES / 2]);
+        let answer = || {
+            let kept = room.keep(Packed::plain(half.clone().into()))?;
+            Some(kept.answer(&HeaderMap::new()))
+        };
+        let (first, second) = (answer(), answer());
+        assert!(first.is_some() && second.is_some());
+        assert!(answer().is_none(), "two slow readers have all room");
+        drop(first);
+        assert!(answer().is_some(), "one of them has read it");
     }
 
     #[test]

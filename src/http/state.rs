@@ -130,7 +130,7 @@ pub fn routes(state: ApiState, authenticator: &Arc<Authenticator>) -> Routes {
         .merge(v2::docs_routes())
         .with_state(&served)
         .merge(v2::access_routes().with_state(authenticator))
-        .merge(v2::cluster_routes().with_state(&state.cluster))
+        .merge(v2::cluster_routes(&kept).with_state(&state.cluster))
         .merge(login_routes().with_state(authenticator));
     let routes = state.health.into_iter().fold(routes, |routes, health| {
         routes

@@ -210,7 +210,7 @@ pub(super) fn report(
 
 async fn follow(mut links: Links, reporter: Reporter, mut configs: ConfigWatch) {
     let sharing = &mut links.sharing;
-    let mut own = marks(&configs.borrow_and_update().rules());
+    let mut own = marks(&configs.borrow_and_update());
     loop {
         let view = links.view.borrow_and_update().clone();
         let shared = sharing.shared.borrow_and_update().clone();
@@ -229,14 +229,14 @@ async fn follow(mut links: Links, reporter: Reporter, mut configs: ConfigWatch) 
         tokio::select! {
             Ok(()) = links.view.changed() => {}
             Ok(()) = sharing.shared.changed() => {}
-            Ok(()) = configs.changed() => own = marks(&configs.borrow_and_update().rules()),
+            Ok(()) = configs.changed() => own = marks(&configs.borrow_and_update()),
             else => std::future::pending().await,
         }
     }
 }
 
-/// `differs`: which replica is configured otherwise.
-fn finding(view: &View, differs: Option<String>) -> Finding {
+/// `differs`: that a replica is configured otherwise.
+fn finding(view: &View, differs: Option<Finding>) -> Finding {
     match (&view.etcd, &view.leader) {
         (Etcd::Fault { what, .. }, _) if view.acts_alone => {
             let words = format!("{what}; this replica goes on acting alone");
@@ -248,7 +248,7 @@ fn finding(view: &View, differs: Option<String>) -> Finding {
         .external(),
         (Etcd::Connecting, _) => Finding::new(State::Warn, "etcd was not reached yet"),
         (Etcd::Ok, _) if view.has_namesake() => Finding::error(format!(
-            "another replica is called {} too: give each a cluster_name of its own",
+            "another replica is called {} too, or has the same cluster_url: give each a cluster_name and a cluster_url of its own",
             view.this.name
         ))
         .external(),
@@ -259,8 +259,8 @@ fn finding(view: &View, differs: Option<String>) -> Finding {
             Finding::new(State::Warn, words)
         }
         (Etcd::Ok, Some(leader)) => {
-            if let Some(words) = differs {
-                return Finding::new(State::Warn, words);
+            if let Some(differs) = differs {
+                return differs;
             }
             let (name, lease) = (&leader.name, format_duration(view.lease));
             let others = view.replicas.iter().skip(1);
@@ -348,8 +348,8 @@ mod tests {
             assert_eq!(finding.state, state, "{words}");
             assert!(finding.detail.contains(words), "{}", finding.detail);
         }
-        let differs = "b is configured otherwise".to_owned();
-        let warns = finding(&both, Some(differs.clone()));
-        assert_eq!((warns.state, warns.detail), (State::Warn, differs));
+        let differs = Finding::new(State::Warn, "b is configured otherwise");
+        let warns = finding(&both, Some(differs));
+        assert_eq!(warns.detail, "b is configured otherwise");
     }
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
 
 use super::error::ServiceError;
 use super::memory::{Remembered, remember};
@@ -76,6 +77,7 @@ impl DriverSetup {
         observers: Observers,
         membership: Option<Membership>,
         parts: &mut TaskSet,
+        stop: &CancellationToken,
     ) {
         let driver = Driver::new(
             self.engine,
@@ -86,7 +88,8 @@ impl DriverSetup {
             self.snapshots,
             self.journal,
             observers,
-        );
+        )
+        .stopping_with(stop.clone());
         let driver = match membership {
             Some(membership) => driver.in_cluster(membership, self.rules),
             None => driver,

@@ -79,7 +79,7 @@ pub(super) struct HttpDeps<'a> {
     pub(super) queues: Vec<Queue>,
     pub(super) cluster: Option<Links>,
     pub(super) http: &'a Clients,
-    pub(super) inputs: mpsc::Sender<Input>,
+    pub(super) inputs: mpsc::WeakSender<Input>,
 }
 
 /// Starts everything that answers over HTTP, and the reports that are made for it.
@@ -147,7 +147,7 @@ pub(super) fn open(
         zone: Arc::new(move || followed.borrow().telling.zone.rules.clone()),
     });
     let changes = Arc::clone(&answers.live).follow(stops.api.clone());
-    parts.spawn("stream of changes", changes);
+    parts.spawn_last("stream of changes", changes);
     let endpoints = http::health_router(&state, &authenticator);
     let pages = pages.merge(http::report_routes(&reports));
     let router = page::with_lost_page(http::router(answers, &authenticator, pages), base);
@@ -261,7 +261,7 @@ fn start_as(
         .into_iter()
         .map(|listener| serve(door.clone(), listener, router.clone(), stops.api.clone()));
     let serving = join_all(serving.collect::<Vec<_>>());
-    parts.spawn(name, async move {
+    parts.spawn_last(name, async move {
         serving.await;
     });
     Ok(())

@@ -191,10 +191,7 @@ async fn run(mut monthly: Monthly, stop: CancellationToken) {
             }
         }
     };
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = looking => {}
-    }
+    let _ = stop.run_until_cancelled(Box::pin(looking)).await;
 }
 
 impl Monthly {

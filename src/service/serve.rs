@@ -133,13 +133,13 @@ fn start(
         queues: metrics::queues(&driver.inputs, &outlets),
         cluster: links,
         http: &http,
-        inputs,
+        inputs: inputs.downgrade(),
     };
     http_server::open(deps, listeners, &mut parts, stops)?;
     let turned = Box::new(turned(health_state.clone()));
     let record = metrics::counted(options.record, &counters);
     let observers = Observers { record, turned };
-    driver.start(outlets, observers, membership, &mut parts);
+    driver.start(outlets, observers, membership, &mut parts, stop);
     metrics::start(&config, &mut parts, pictures, &health_state, stop);
     Ok((parts, health_state))
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::future::Future;
 use std::time::Duration;
 
-use tokio::task::{Id, JoinSet};
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
 /// How long everything has to end after it was told to stop. What has not ended by then is dropped.
@@ -15,6 +15,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(4);
 pub(super) struct TaskSet {
     tasks: JoinSet<()>,
     names: HashMap<Id, &'static str>,
+    /// How many of them end last.
+    last: usize,
 }
 
 impl TaskSet {
@@ -27,18 +29,23 @@ impl TaskSet {
         self.names.insert(handle.id(), name);
     }
 
+    /// One that ends after all others: it still answers while they do.
+    pub(super) fn spawn_last(
+        &mut self,
+        name: &'static str,
+        part: impl Future<Output = ()> + Send + 'static,
+    ) {
+        self.spawn(name, part);
+        self.last += 1;
+    }
+
     #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }
 
     pub(super) async fn first_to_end(&mut self) -> &'static str {
-        let (id, panic) = match self.tasks.join_next_with_id().await {
-            Some(Ok((id, ()))) => (id, None),
-            Some(Err(error)) => (error.id(), Some(error)),
-            None => return "service",
-        };
-        let name = self.names.get(&id).copied().unwrap_or("unnamed part");
+        let (name, panic) = self.next_to_end().await;
         let error = panic.map_or_else(|| "it has ended".to_owned(), |error| error.to_string());
         tracing::error!(
             part = name,
@@ -48,19 +55,66 @@ impl TaskSet {
         name
     }
 
-    /// Waits for all to end, the API last by `close`, and drops what has not ended in time.
+    /// Waits for all to end, those that end last by `close`, and drops what has not ended in time.
     pub(super) async fn wind_down(&mut self, close: &CancellationToken) {
         let all = async {
-            while self.tasks.len() > 1 && self.tasks.join_next().await.is_some() {}
+            while self.tasks.len() > self.last {
+                self.next_to_end().await;
+            }
             close.cancel();
-            while self.tasks.join_next().await.is_some() {}
+            while !self.tasks.is_empty() {
+                self.next_to_end().await;
+            }
         };
         if tokio::time::timeout(STOP_WITHIN, all).await.is_err() {
+            let mut parts: Vec<_> = self.names.values().copied().collect();
+            parts.sort_unstable();
             tracing::warn!(
-                parts = self.tasks.len(),
+                parts = parts.join(", "),
                 "stopping: some parts have not ended in time and are dropped"
             );
             self.tasks.shutdown().await;
         }
+    }
+
+    async fn next_to_end(&mut self) -> (&'static str, Option<JoinError>) {
+        let (id, panic) = match self.tasks.join_next_with_id().await {
+            Some(Ok((id, ()))) => (id, None),
+            Some(Err(error)) => (error.id(), Some(error)),
+            None => return ("service", None),
+        };
+        (self.names.remove(&id).unwrap_or("unnamed part"), panic)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn those_that_end_last_are_told_when_all_others_have_ended() {
+        let (mut parts, ended) = (TaskSet::default(), Arc::new(AtomicUsize::new(0)));
+        let close = CancellationToken::new();
+        for _ in 0..2 {
+            let (close, ended) = (close.clone(), Arc::clone(&ended));
+            parts.spawn_last("API", async move {
+                close.cancelled().await;
+                assert_eq!(ended.load(Ordering::SeqCst), 2);
+            });
+        }
+        for seconds in [1, 2] {
+            let ended = Arc::clone(&ended);
+            parts.spawn("worker", async move {
+                tokio::time::sleep(Duration::from_secs(seconds)).await;
+                ended.fetch_add(1, Ordering::SeqCst);
+            });
+        }
+        let begun = tokio::time::Instant::now();
+        parts.wind_down(&close).await;
+        assert_eq!(begun.elapsed(), Duration::from_secs(2));
+        assert!(parts.is_empty());
     }
 }

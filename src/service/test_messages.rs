@@ -27,7 +27,8 @@ pub(super) type Audit = Box<dyn Fn(&str, &str) + Send + Sync>;
 /// What waits for a channel to work again.
 #[derive(Debug, Clone)]
 pub(super) struct Wakes {
-    pub(super) inputs: mpsc::Sender<Input>,
+    /// Weak, as the API outlives the engine's driver, which ends once no sender is left.
+    pub(super) inputs: mpsc::WeakSender<Input>,
     /// The monthly report.
     pub(super) reports: Arc<Notify>,
 }
@@ -36,7 +37,9 @@ impl Wakes {
     /// What failed on this channel, or on all, is tried again.
     async fn wake(&self, channel: Option<Channel>) {
         // Where it is not taken, labwatch is about to stop.
-        let _ = self.inputs.send(Input::Retry(channel)).await;
+        if let Some(inputs) = self.inputs.upgrade() {
+            let _ = inputs.send(Input::Retry(channel)).await;
+        }
         if channel.is_none_or(|channel| channel == Channel::Mail) {
             self.reports.notify_one();
         }
@@ -210,7 +213,7 @@ mod tests {
         });
         let reports = Arc::new(Notify::new());
         let wakes = Wakes {
-            inputs,
+            inputs: inputs.downgrade(),
             reports: Arc::clone(&reports),
         };
         let way = start(configs, http, wakes, audit, &mut parts, &stop);

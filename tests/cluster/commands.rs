@@ -139,6 +139,12 @@ async fn a_solo_installation_joins_with_its_state_and_leaves_with_it() {
     let first = replica(&lab, &etcd, "first", &[]).await;
     leads(&first, 1).await;
     let second = replica(&lab, &etcd, "second", &[]).await;
+    let are_both = |body: &Value| {
+        body["replicas"]
+            .as_array()
+            .is_some_and(|all| all.len() == 2)
+    };
+    shows(&second, "both replicas", are_both).await;
     let port = second.port().to_string();
     let told = run(
         &["cluster", "status", "--port", &port],

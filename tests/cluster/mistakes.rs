@@ -131,7 +131,7 @@ async fn a_name_given_twice_and_an_address_that_leads_nowhere_are_said() {
     let second = replica(&lab, &etcd, "watch1", &WITH_TOKENS).await;
     for monitor in [&first, &second] {
         monitor
-            .logs(&["another replica is called watch1 too: give each a cluster_name of its own"])
+            .logs(&["another replica is called watch1 too, or has the same cluster_url: give each"])
             .await;
     }
     assert_eq!(times_led(&second), 0, "one of them leads all the same");

@@ -132,7 +132,6 @@ async fn it_says_that_it_is_about_to_end() {
     lab.slow_book(Duration::from_millis(500));
     lab.power_off("pend00").expect("known");
     monitor.logs(&["withdraw r-pend00"]).await;
-    tokio::time::sleep(Duration::from_millis(300)).await; // for the record to reach the disk: the switch begins after that
     kill("TERM", monitor.pid()).await;
     let body = answers(&monitor, "/readiness", 503).await;
     let body: Value = serde_json::from_str(&body).expect("JSON");

@@ -246,6 +246,11 @@ impl Monitor {
             said: self.said(),
         };
         assert_eq!(ended.status.code(), Some(0), "{}", self.tail());
+        assert!(
+            !ended.said.contains("have not ended in time"),
+            "every part ends when it is told to:\n{}",
+            self.tail()
+        );
         self.assert_no_secrets(lab);
         ended
     }

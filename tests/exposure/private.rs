@@ -28,7 +28,10 @@ const ADDRESS: &str = "m4rked-address";
 /// Whom mail goes to.
 const RECIPIENT: &str = "m4rked-recipient@lab.example";
 
-const MARKS: [&str; 4] = [SAID, NAME, ADDRESS, RECIPIENT];
+/// A part of everything that a maintainer writes, but for what is written into book for students.
+const TEXT: &str = "m4rked-text";
+
+const MARKS: [&str; 5] = [SAID, NAME, ADDRESS, RECIPIENT, TEXT];
 
 /// What reads without a token in each mode.
 const MODES: [&str; 3] = ["open", "token", "students"];
@@ -110,12 +113,32 @@ async fn start(lab: &Lab, peers: &Peers, mode: &str) -> Monitor {
     Monitor::start_with(environment(lab, &settings)).await
 }
 
-/// A configuration file with an outside service.
+/// A configuration file with an outside service, and texts of maintainers.
 fn lab_file(peers: &Peers) -> std::path::PathBuf {
     let file = std::env::temp_dir().join(format!("labwatch-exposure-{}.toml", peers.smtp));
+    let (from, hour) = (Timestamp::now(), SignedDuration::from_hours(1));
     let text = format!(
-        "[[service]]\nname = \"wiki\"\nurl = \"{}/service/health\"\nexpect = \"ft\"\nperiod = \"10s\"\n",
-        peers.http
+        r#"
+[[service]]
+name = "wiki"
+url = "{}/service/health"
+expect = "ft"
+period = "10s"
+
+[[maintenance]]
+name = "service"
+match = ["spin*"]
+reason = "{TEXT}"
+from = "{from}"
+until = "{}"
+
+[advice]
+whole_site_lost = "{TEXT}"
+both_down_neighbours_up = "{TEXT}"
+both_down = "{TEXT}"
+"#,
+        peers.http,
+        from + hour
     );
     fs::write(&file, text).expect("writes");
     file
@@ -123,15 +146,21 @@ fn lab_file(peers: &Peers) -> std::path::PathBuf {
 
 /// Every command that keeps the name of the maintainer who gave it. A hold of an earlier round is still there.
 async fn command_everything(monitor: &Monitor) {
-    let until = (Timestamp::now() + SignedDuration::from_hours(1)).to_string();
+    let now = Timestamp::now();
+    let until = (now + SignedDuration::from_hours(1)).to_string();
+    let schedule = json!({"once": {"from": now, "until": until}});
     for (path, body) in [
         (
             "/api/v2/acknowledgements",
-            json!({"experiments": "pend00", "text": "seen", "until": until}),
+            json!({"experiments": "pend00", "text": TEXT, "until": until}),
         ),
         (
             "/api/v2/silences",
-            json!({"experiments": "spin*", "reason": "work", "until": until}),
+            json!({"experiments": "spin*", "reason": TEXT, "until": until}),
+        ),
+        (
+            "/api/v2/maintenance-windows",
+            json!({"experiments": "spin*", "reason": TEXT, "schedule": schedule}),
         ),
         (
             "/api/v2/holds",
@@ -139,15 +168,15 @@ async fn command_everything(monitor: &Monitor) {
         ),
         (
             "/api/v2/acknowledgements",
-            json!({"component": "mail", "text": "known", "until": until}),
+            json!({"component": "mail", "text": TEXT, "until": until}),
         ),
         (
             "/api/v2/acknowledgements",
-            json!({"installation": true, "text": "known", "until": until}),
+            json!({"installation": true, "text": TEXT, "until": until}),
         ),
         (
             "/api/v2/categories/default/closure",
-            json!({"reason": "work"}),
+            json!({"reason": TEXT}),
         ),
     ] {
         let token = issue(NAME, Scope::Admin).token;

@@ -154,7 +154,7 @@ async fn trap_05_a_fresh_run_loses_no_acknowledgement() {
             .clone();
         assert_eq!(
             (&pend["ok"], &pend["ack"], &pend["_acknowledged"]),
-            (&json!(false), &json!("known"), &json!(true)),
+            (&json!(false), &json!("by a maintainer"), &json!(true)),
             "{path}"
         );
         assert_eq!(health["ok"], true, "{path}");

@@ -450,6 +450,16 @@ async fn a_report_is_made_read_and_withdrawn() {
         .bearer_auth(token(Scope::Report));
     assert_eq!(send(end).await.status(), StatusCode::NO_CONTENT);
     assert_eq!(body(send(server.get(place)).await).await["state"], "init");
+    let escaped = format!(
+        r#"{{"state": "warn", "detail": "{}"}}"#,
+        r"\u0041".repeat(1_000)
+    );
+    let long = server
+        .ask(Method::POST, place)
+        .bearer_auth(token(Scope::Admin))
+        .header("content-type", "application/json")
+        .body(escaped);
+    assert_eq!(send(long).await.status(), StatusCode::CREATED);
     let other = server.post("/api/v2/reports/component/store", &json!({"state": "ok"}));
     assert_eq!(problem(send(other).await).await.1, "not-passive");
 }
@@ -502,6 +512,33 @@ async fn the_same_request_with_one_key_is_done_once() {
         first,
         "a refusal is repeated too"
     );
+}
+
+/// What is no key is refused by all, so none does a thing twice that was asked to do it once.
+#[tokio::test]
+async fn every_post_takes_a_key() {
+    let server = Server::start(large()).await;
+    let document = body(send(server.get("/api/v2/openapi.json")).await).await;
+    let paths = document["paths"].as_object().expect("paths").iter();
+    let posts =
+        paths.filter(|(path, methods)| path.starts_with("/api/v2/") && methods["post"].is_object());
+    for (path, methods) in posts {
+        let parameters = methods["post"]["parameters"].to_string();
+        assert!(
+            parameters.contains("/Idempotency-Key"),
+            "{path}: {parameters}"
+        );
+        let path = path
+            .replace("{name}", "default")
+            .replace("{kind}", "component");
+        let asked = server.post(&path, &json!({})).header("idempotency-key", "");
+        let (status, reason, _) = problem(send(asked).await).await;
+        assert_eq!(
+            (status, reason.as_str()),
+            (400, "invalid-idempotency-key"),
+            "{path}"
+        );
+    }
 }
 
 #[tokio::test]

@@ -36,6 +36,11 @@ pub enum Fault {
     /// It was emptied, or set back to a snapshot.
     #[error("etcd has gone back to an earlier state")]
     WentBack,
+    /// The endpoints are no members of one etcd.
+    #[error(
+        "{0} and {1} belong to different etcds: each was started alone. Start all members with the same initial cluster, on empty data folders"
+    )]
+    Several(String, String),
     /// Something else.
     #[error("etcd answers: {0}")]
     Other(String),
@@ -55,6 +60,7 @@ impl Fault {
             | Self::Refused(_)
             | Self::Lost
             | Self::WentBack
+            | Self::Several(..)
             | Self::Other(_)
             | Self::Settings(_) => false,
         }
@@ -72,6 +78,7 @@ impl Fault {
             Self::Refused(_) => "etcd refuses us",
             Self::Lost => "the lease has ended",
             Self::WentBack => "etcd has gone back to an earlier state",
+            Self::Several(..) => "cluster_endpoints belong to different etcds",
             Self::Other(_) => "etcd answers with an error",
             Self::Settings(_) => "a file that cluster settings name cannot be read",
         }
@@ -130,7 +137,7 @@ fn of_status(code: i32, message: &str) -> Fault {
     match code {
         _ if message.contains("no leader") => Fault::NoQuorum,
         _ if message.contains("requested lease not found") => Fault::Lost,
-        EXHAUSTED => Fault::Full,
+        EXHAUSTED if message.contains("space exceeded") => Fault::Full,
         DENIED | UNAUTHENTICATED => Fault::Refused(message.to_owned()),
         INVALID_ARGUMENT if message.contains("authentication") || message.contains("user name") => {
             Fault::Refused(message.to_owned())
@@ -163,6 +170,11 @@ mod tests {
                 INVALID_ARGUMENT,
                 "etcdserver: user name is empty",
                 "etcd refuses us",
+            ),
+            (
+                EXHAUSTED,
+                "etcdserver: too many requests",
+                "etcd answers: etcdserver: too many requests",
             ),
             (DENIED, "etcdserver: permission denied", "etcd refuses us"),
             (

@@ -5,8 +5,11 @@ mod fault;
 use std::future::Future;
 use std::time::Duration;
 
-use etcd_client::{Certificate, Client, ConnectOptions, GetOptions, Identity, TlsOptions};
+use etcd_client::{
+    Certificate, Client, ConnectOptions, GetOptions, Identity, KvClient, TlsOptions, WatchClient,
+};
 use secrecy::ExposeSecret;
+use tokio::task::JoinSet;
 
 use crate::config::EtcdSettings;
 
@@ -36,6 +39,26 @@ const MAX_OPERATIONS: usize = 100;
 
 /// The most bytes of one transaction: etcd takes 1.5 MiB unless told otherwise.
 pub const MAX_BYTES: usize = 1 << 20;
+
+/// The longest answer: the state of ten thousand experiments has some ten MiB. Without this the client takes 4 MiB.
+const MAX_ANSWER_BYTES: usize = 256 << 20;
+
+/// A member that has not said by then to which etcd it belongs is not waited for.
+const MEMBER_WITHIN: Duration = Duration::from_secs(1);
+
+/// For questions whose answer may be long.
+pub fn reader(client: &Client) -> KvClient {
+    client
+        .kv_client()
+        .max_decoding_message_size(MAX_ANSWER_BYTES)
+}
+
+/// For a watch of which much may come at once.
+pub fn watcher(client: &Client) -> WatchClient {
+    client
+        .watch_client()
+        .max_decoding_message_size(MAX_ANSWER_BYTES)
+}
 
 /// Operations, each with its size in bytes, in as few transactions as etcd takes, in this order.
 pub fn packed<T>(operations: impl Iterator<Item = (T, usize)>) -> Vec<Vec<T>> {
@@ -89,12 +112,49 @@ pub async fn connect(settings: &EtcdSettings) -> Result<Client, Fault> {
     .await
 }
 
+/// Refuses endpoints that belong to different etcds, as where each member was started alone: every request goes to any of them, and so
+/// one replica could lead in each. Members that do not answer are not counted.
+///
+/// # Errors
+/// [`Fault::Several`].
+pub async fn is_one(settings: &EtcdSettings) -> Result<(), Fault> {
+    let mut asking = JoinSet::new();
+    let all = &settings.endpoints;
+    for endpoint in all.iter().filter(|_| all.len() > 1) {
+        let endpoint = endpoint.clone();
+        let settings = EtcdSettings {
+            endpoints: vec![endpoint.clone()],
+            ..settings.clone()
+        };
+        asking.spawn(async move {
+            let asked = async { connect(&settings).await.ok()?.status().await.ok() };
+            let status = tokio::time::timeout(MEMBER_WITHIN, asked).await.ok()??;
+            Some((status.header()?.cluster_id(), endpoint))
+        });
+    }
+    let mut known: Option<(u64, String)> = None;
+    while let Some(answer) = asking.join_next().await {
+        let Some((id, endpoint)) = answer.ok().flatten() else {
+            continue;
+        };
+        let (first, other) = known.get_or_insert_with(|| (id, endpoint.clone()));
+        if *first != id {
+            let mut both = [std::mem::take(other), endpoint];
+            both.sort();
+            let [first, second] = both;
+            return Err(Fault::Several(first, second));
+        }
+    }
+    Ok(())
+}
+
 /// Whether etcd lets us in, has a quorum, and shows us these keys, in words. A key that ends in a slash stands for all below it.
 ///
 /// # Errors
 /// What is wrong, in words.
 pub async fn reach(settings: &EtcdSettings, keys: &[String]) -> Result<String, String> {
     let in_words = |fault: Fault| fault.to_string();
+    is_one(settings).await.map_err(in_words)?;
     let mut client = connect(settings).await.map_err(in_words)?;
     let status = within(ANSWER_WITHIN, client.status());
     let status = status.await.map_err(in_words)?;

@@ -91,7 +91,9 @@ impl Document {
         };
         self.revisions.insert(key.to_owned(), revision);
         let text = String::from_utf8_lossy(value).trim().to_owned();
-        match place.check(&text) {
+        // What is no text is wrong as nothing is.
+        let checked = std::str::from_utf8(value).map_or("", |_| &text);
+        match place.check(checked) {
             Ok(()) => {
                 self.known.insert(key.to_owned(), text);
             }
@@ -294,8 +296,8 @@ pub(super) mod tests {
     use super::*;
     use crate::config::EtcdSettings;
 
-    pub(crate) fn document() -> Document {
-        let settings = PolicySettings {
+    pub(crate) fn settings() -> PolicySettings {
+        PolicySettings {
             etcd: EtcdSettings {
                 endpoints: Vec::new(),
                 user: None,
@@ -307,8 +309,11 @@ pub(super) mod tests {
             categories: "/ft/healthcheck-categories".to_owned(),
             cluster_ack: "/ft/config/aggregate-healthcheck/cluster-ack".to_owned(),
             is_read_only: false,
-        };
-        Document::new(settings, Known::new())
+        }
+    }
+
+    fn document() -> Document {
+        Document::new(settings(), Known::new())
     }
 
     const EXAM: &str = "/ft/healthcheck-categories/exam/";
@@ -370,6 +375,14 @@ pub(super) mod tests {
         ] {
             assert!(problems.contains(part), "{problems}");
         }
+        let ack = "/ft/healthcheck/foo-1/ack";
+        document.take(ack, Some(b"motor \xff\xfe"), 4);
+        let problems = document.problems().expect("three");
+        assert!(
+            problems.contains("foo-1/ack is wrong, expected is one line"),
+            "{problems}"
+        );
+        document.take(ack, None, 5);
         let path = "/ft/healthcheck/foo-1/path";
         document.take(path, Some(b"/status?full=1"), 4);
         document.take(path, Some(b"http://other/"), 5);

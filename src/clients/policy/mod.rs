@@ -15,6 +15,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use etcd_client::{Client, Compare, CompareOp, ResponseHeader, Txn, TxnOp};
+use jiff::Timestamp;
 use tokio::sync::watch as channel;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -216,8 +217,9 @@ impl Follower {
         Ok(false)
     }
 
-    /// Has a category opened or closed, and waits until that is seen.
+    /// Has a category opened or closed, and waits until that is seen; or that it was changed once more since.
     async fn give(&mut self, name: &str, open: bool) -> bool {
+        let before = changed_at(&self.links.snapshots.borrow(), name);
         if let Err(why) = (self.links.give)(name.to_owned(), open).await {
             tracing::debug!(
                 category = name,
@@ -227,7 +229,9 @@ impl Follower {
             );
             return false;
         }
-        let is_so = |snapshot: &Arc<Snapshot>| is_open(snapshot, name) == open;
+        let is_so = |snapshot: &Arc<Snapshot>| {
+            is_open(snapshot, name) == open || changed_at(snapshot, name) != before
+        };
         let seen = timeout(SEEN_WITHIN, self.links.snapshots.wait_for(is_so)).await;
         matches!(seen, Ok(Ok(_)))
     }
@@ -272,6 +276,10 @@ impl Follower {
         self.show();
         Ok(true)
     }
+}
+
+fn changed_at(snapshot: &Snapshot, name: &str) -> Option<Timestamp> {
+    snapshot.categories.get(name).map(|state| state.at)
 }
 
 fn is_open(snapshot: &Snapshot, name: &str) -> bool {
@@ -325,7 +333,49 @@ fn begins(acted: &mut bool, acts: bool) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::begins;
+    use std::collections::BTreeSet;
+
+    use engine::model::Moment;
+    use engine::{CategoryState, Engine, Policy};
+
+    use super::document::tests::settings;
+    use super::*;
+
+    fn shown(second: i64, is_open: bool) -> Arc<Snapshot> {
+        let at = Timestamp::from_second(second).expect("a time");
+        let now = Moment::new(at, Duration::from_secs(1));
+        let state = CategoryState {
+            enabled: is_open,
+            at,
+            by: "ann".to_owned(),
+            cause: engine::CategoryCause::Person,
+            reason: "exam".to_owned(),
+            quarantined: BTreeSet::new(),
+        };
+        let mut snapshot = Engine::new(Policy::default(), now).snapshot();
+        snapshot.categories = Arc::new([("exam".to_owned(), state)].into());
+        Arc::new(snapshot)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_that_comes_right_after_the_policys_is_not_undone() {
+        let (pictures, snapshots) = channel::channel(shown(1, false));
+        let links = Links {
+            overlay: channel::channel(Arc::default()).0,
+            snapshots,
+            known: Known::new(),
+            keep: Box::new(|_| ()),
+            give: Box::new(move |_, open| {
+                // It is opened, and a person closes it before that is seen.
+                pictures.send_replace(shown(2, open));
+                pictures.send_replace(shown(3, !open));
+                Box::pin(async { Ok(()) })
+            }),
+            report: Box::new(|_| ()),
+        };
+        let mut follower = Follower::new(settings(), links);
+        assert!(follower.give("exam", true).await, "it was done");
+    }
 
     #[test]
     fn each_time_that_it_leads_anew_it_begins_to_act() {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use etcd_client::{Client, Compare, CompareOp, GetOptions, Txn, TxnOp};
+use etcd_client::{Client, Compare, CompareOp, GetOptions, PutOptions, Txn, TxnOp};
 
 use super::commit::{Operation, transactions};
-use crate::clients::etcd::{ANSWER_WITHIN, Fault, connect, packed, within};
+use crate::clients::etcd::{ANSWER_WITHIN, Fault, connect, is_one, packed, reader, within};
 use crate::cluster::map::{StateMap, difference};
-use crate::cluster::membership::Share;
+use crate::cluster::membership::{OF_REPLICA, Share};
 use crate::cluster::view::Peer;
 use crate::config::ClusterSettings;
 use engine::State;
@@ -122,15 +122,11 @@ impl Keys {
 }
 
 /// Everything below the prefix, as the majority of etcd's members have it.
-pub(super) async fn list(
-    client: &mut Client,
-    keys: &Keys,
-    latest: &Latest,
-) -> Result<Listing, Fault> {
+pub(super) async fn list(client: &Client, keys: &Keys, latest: &Latest) -> Result<Listing, Fault> {
     // What was heard before the question is a part of the answer, unless etcd has lost it.
     let heard = latest.revision();
     let all = GetOptions::new().with_prefix();
-    let answer = within(ANSWER_WITHIN, client.get(keys.all(), Some(all))).await?;
+    let answer = within(ANSWER_WITHIN, reader(client).get(keys.all(), Some(all))).await?;
     let revision = answer
         .header()
         .map_or(0, etcd_client::ResponseHeader::revision);
@@ -183,19 +179,30 @@ async fn open(settings: &ClusterSettings) -> Result<(Client, Keys), Fault> {
     Ok((client, Keys(settings.etcd.prefix.clone())))
 }
 
-/// Adds to what all replicas share, or removes from it what is over.
-pub(super) async fn share(settings: &ClusterSettings, shares: Vec<Share>) -> Result<(), Fault> {
+/// Adds to what all replicas share, or removes from it what is over. What is a replica's own needs its lease, and goes with it.
+pub(super) async fn share(
+    settings: &ClusterSettings,
+    shares: Vec<Share>,
+    lease: Option<i64>,
+) -> Result<(), Fault> {
     let (mut client, keys) = open(settings).await?;
     let one = |(key, value): Share| {
+        let under = lease.filter(|_| key.starts_with(OF_REPLICA));
         let (key, value) = (keys.shared(&key), value.map(|value| value.to_string()));
         let size = key.len() + value.as_ref().map_or(0, String::len);
         let operation = match value {
-            Some(value) => TxnOp::put(key, value, None),
+            Some(value) => {
+                let options = under.map(|lease| PutOptions::new().with_lease(lease));
+                TxnOp::put(key, value, options)
+            }
             None => TxnOp::delete(key, None),
         };
         (operation, size)
     };
-    for batch in packed(shares.into_iter().map(one)) {
+    let shares = shares
+        .into_iter()
+        .filter(|(key, _)| lease.is_some() || !key.starts_with(OF_REPLICA));
+    for batch in packed(shares.map(one)) {
         let txn = Txn::new().and_then(batch);
         within(ANSWER_WITHIN, client.txn(txn)).await?;
     }
@@ -207,9 +214,10 @@ pub(super) async fn share(settings: &ClusterSettings, shares: Vec<Share>) -> Res
 /// # Errors
 /// [`Fault`].
 pub async fn reach(settings: &ClusterSettings) -> Result<String, Fault> {
+    is_one(&settings.etcd).await?;
     let (mut client, keys) = open(settings).await?;
     let status = within(ANSWER_WITHIN, client.status()).await?;
-    let listing = list(&mut client, &keys, &Latest::default()).await?;
+    let listing = list(&client, &keys, &Latest::default()).await?;
     let leader = first(&listing.peers).map_or_else(
         || "no replica leads".to_owned(),
         |peer| format!("{} leads", peer.name),
@@ -230,30 +238,53 @@ pub(super) fn first(peers: &[(String, i64, Option<Peer>)]) -> Option<&Peer> {
 /// # Errors
 /// [`Fault`].
 pub async fn read_state(settings: &ClusterSettings) -> Result<(StateMap, Option<String>), Fault> {
-    let (mut client, keys) = open(settings).await?;
-    let listing = list(&mut client, &keys, &Latest::default()).await?;
+    let (client, keys) = open(settings).await?;
+    let listing = list(&client, &keys, &Latest::default()).await?;
     let leader = first(&listing.peers).map(|peer| peer.name.clone());
     Ok((listing.map, leader))
 }
 
-/// Makes the durable state this one, and gives how many entries that changed. Entries that this version does not understand stay.
+/// Makes the durable state this one, and gives how many entries that changed. Entries that this version does not understand stay, and what
+/// stands there otherwise, unless it is to be replaced.
 ///
 /// # Errors
-/// [`Fault`]; some of it may be written then. Also when a replica leads.
-pub async fn write_state(settings: &ClusterSettings, state: &State) -> Result<usize, Fault> {
-    let (mut client, keys) = open(settings).await?;
-    let before = list(&mut client, &keys, &Latest::default()).await?;
-    if let Some(leader) = first(&before.peers) {
-        let name = &leader.name;
-        return Err(Fault::Other(format!(
-            "{name} leads: stop all replicas first"
-        )));
+/// What is wrong, in words; some of it may be written then. Also when a replica runs.
+pub async fn write_state(
+    settings: &ClusterSettings,
+    state: &State,
+    is_replacing: bool,
+) -> Result<usize, String> {
+    let in_words = |fault: Fault| fault.to_string();
+    let (mut client, keys) = open(settings).await.map_err(in_words)?;
+    let before = list(&client, &keys, &Latest::default()).await;
+    let before = before.map_err(in_words)?;
+    if !before.peers.is_empty() {
+        let first = first(&before.peers).map_or("a replica", |peer| &peer.name);
+        return Err(format!(
+            "{first} runs, or did a moment ago: stop all replicas first"
+        ));
     }
-    let changes = difference(&before.map.state(), state);
+    let there = before.map.state();
+    let lost = there
+        .iter()
+        .filter(|(key, value)| state.get(key) != Some(value))
+        .count();
+    if lost > 0 && !is_replacing {
+        return Err(format!(
+            "etcd has {lost} entries below {} that this host has not, or has otherwise. Where they are of no use any more, give --replace",
+            settings.etcd.prefix
+        ));
+    }
+    let changes = difference(&there, state);
     let count = changes.len();
+    let none_runs = Compare::create_revision(format!("{}/", keys.election()), CompareOp::Equal, 0);
     for batch in transactions(changes) {
-        let txn = Txn::new().and_then(operations(&keys, &batch));
-        within(ANSWER_WITHIN, client.txn(txn)).await?;
+        let txn = Txn::new().when([none_runs.clone().with_prefix()]);
+        let txn = txn.and_then(operations(&keys, &batch));
+        let answer = within(ANSWER_WITHIN, client.txn(txn)).await;
+        if !answer.map_err(in_words)?.succeeded() {
+            return Err("a replica was started meanwhile: stop all replicas first".to_owned());
+        }
     }
     Ok(count)
 }

@@ -1,9 +1,16 @@
 //! What a commit is made of: changes of the durable state as operations on keys, in transactions that etcd takes, what announces last.
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 
-use crate::clients::etcd::packed;
-use engine::{StateChange, StateKey};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
+use crate::clients::etcd::{MAX_BYTES, packed};
+use engine::{StateChange, StateKey, StateValue};
+
+/// A longer value is compressed: a message of many lines has to fit into a request to etcd (1.5 MiB).
+const PLAIN_BYTES: usize = 64 << 10;
 
 /// A change of one key.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,8 +39,7 @@ pub(super) fn transactions(changes: Vec<StateChange>) -> Vec<Vec<Operation>> {
     let operations = first.into_iter().chain(last).map(|(key, value)| {
         let operation = Operation {
             key: key.to_string(),
-            // What the engine keeps can be written: the store writes it in the same way.
-            value: value.and_then(|value| serde_json::to_vec(&value).ok()),
+            value: value.and_then(fitting),
         };
         let size = operation.bytes();
         (operation, size)
@@ -41,12 +47,40 @@ pub(super) fn transactions(changes: Vec<StateChange>) -> Vec<Vec<Operation>> {
     packed(operations)
 }
 
+/// A value as it is written. A message that is too long all the same is left out: the next leader puts it together anew.
+fn fitting(mut value: StateValue) -> Option<Vec<u8>> {
+    let whole = written(&value)?;
+    if let StateValue::Outbox(entry) = &mut value
+        && whole.len() > MAX_BYTES
+    {
+        entry.message = None;
+        return written(&value);
+    }
+    Some(whole)
+}
+
+/// A value as it stands in etcd. What the engine keeps can be written: the store writes it in the same way.
+fn written(value: &StateValue) -> Option<Vec<u8>> {
+    let json = serde_json::to_vec(value).ok()?;
+    if json.len() <= PLAIN_BYTES {
+        return Some(json);
+    }
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(&json).ok()?;
+    packed.finish().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use engine::model::{SourceName, Stub};
-    use engine::{ExperimentState, StateValue};
+    use crate::cluster::StateMap;
+    use engine::model::{Health, RouteName, SourceName, Stub};
+    use engine::{
+        Affected, Background, Channel, Counts, ExperimentState, HttpChannel, Issue, Line,
+        MessageId, Occasion, OutboxEntry, OutboxNews, Summary, Thread,
+    };
     use jiff::Timestamp;
+    use std::sync::Arc;
 
     fn experiment(name: &str) -> StateChange {
         let state = ExperimentState::new(Timestamp::UNIX_EPOCH);
@@ -73,6 +107,107 @@ mod tests {
             value: None,
         };
         assert_eq!(last, Some(&expected));
+    }
+
+    /// A message about so many experiments, each with this advice.
+    fn message(experiments: usize, advice: impl Fn(usize) -> String) -> StateValue {
+        let at = Timestamp::UNIX_EPOCH;
+        let stub = |n: usize| Stub::try_new(&format!("pend{n:04}")).expect("a name");
+        let line = |n: usize| Line {
+            stub: stub(n),
+            health: Health::Down,
+            notified: Health::Ok,
+            bookable: None,
+            listed: true,
+            issues: vec![Issue::RelayOutage; 3],
+            since: Timestamp::from_millisecond(i64::try_from(n * n).expect("small"))
+                .expect("a time"),
+            lasted: None,
+            affected: Affected::default(),
+            advice: Some(advice(n)),
+            notified_issues: vec![],
+            worst: None,
+            steadiness: None,
+            last_seen: None,
+            acknowledged: None,
+        };
+        let lines: Vec<Line> = (0..experiments).map(line).collect();
+        let news = |n: usize| OutboxNews {
+            stub: stub(n),
+            health: Health::Down,
+            since: at,
+        };
+        let id = 7;
+        let summary = Summary {
+            id,
+            route: RouteName::webhook(),
+            channel: Channel::Http(HttpChannel::Webhook),
+            occasion: Occasion::News,
+            thread: Thread {
+                id: MessageId { at, id },
+                references: vec![],
+            },
+            at,
+            problems: lines.clone(),
+            news: lines,
+            alerts: vec![],
+            counts: Counts::default(),
+            background: Background::default(),
+            reminder: None,
+        };
+        StateValue::Outbox(OutboxEntry {
+            route: RouteName::webhook(),
+            created: at,
+            news: (0..experiments).map(news).collect(),
+            alerts: vec![],
+            message: Some(Arc::new(summary)),
+            digest: None,
+            not_before: None,
+            may_have_arrived: false,
+        })
+    }
+
+    /// What is read back of a value that was written, and whether a request to etcd takes it.
+    fn read_back(value: &StateValue) -> StateValue {
+        let key = StateKey::Outbox(7);
+        let change = StateChange {
+            key: key.clone(),
+            value: Some(value.clone()),
+        };
+        let [batch] = &transactions(vec![change])[..] else {
+            panic!("one transaction")
+        };
+        let written = batch[0].value.clone().expect("it is written");
+        assert!(written.len() <= MAX_BYTES, "{}", written.len());
+        let mut map = StateMap::default();
+        map.put(batch[0].key.clone(), written);
+        map.state().remove(&key).expect("it is read")
+    }
+
+    #[test]
+    fn a_long_message_fits_as_a_whole() {
+        let advice = |n: usize| format!("{n}: {}", "look at the motor. ".repeat(50));
+        let long = message(2_500, advice);
+        assert!(read_back(&long) == long, "it comes back as it was");
+    }
+
+    #[test]
+    fn of_a_message_that_is_too_long_all_the_same_it_stays_known_what_was_news() {
+        let mut random = 1_u64;
+        let mut noise = || {
+            random = random
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            format!("{random:x}")
+        };
+        let texts: Vec<String> = (0..2_500)
+            .map(|_| (0..60).map(|_| noise()).collect())
+            .collect();
+        let long = message(2_500, |n| texts[n].clone());
+        let (StateValue::Outbox(short), StateValue::Outbox(long)) = (read_back(&long), long) else {
+            panic!("a message")
+        };
+        assert!(short.message.is_none() && short.news == long.news);
     }
 
     #[test]

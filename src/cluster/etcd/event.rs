@@ -25,8 +25,12 @@ pub(super) enum Event {
 /// A change of what stands in etcd.
 #[derive(Debug)]
 pub(super) enum Change {
-    Put(String, Vec<u8>),
-    Removed(String),
+    /// Of an entry of the state, by a leader or by another hand.
+    State {
+        key: String,
+        value: Option<Vec<u8>>,
+        is_by_hand: bool,
+    },
     Came(String, i64, Option<Peer>),
     Left(String),
     Shared(String, Option<Vec<u8>>),

@@ -1,11 +1,13 @@
 //! Follows what stands in etcd: all of it once, then every change; all of it anew where the history that was missed is gone.
 
+use std::collections::BTreeSet;
+
 use etcd_client::{Client, EventType, WatchOptions, WatchResponse};
 use tokio::sync::mpsc;
 
 use super::client::{Keys, Latest, Listing, Place, list};
 use super::event::{Change, Event};
-use crate::clients::etcd::{ANSWER_WITHIN, FIRST_RETRY, Fault, connect, longer, within};
+use crate::clients::etcd::{ANSWER_WITHIN, FIRST_RETRY, Fault, connect, longer, watcher, within};
 use crate::config::ClusterSettings;
 
 /// Follows for ever, or until the other end is gone.
@@ -32,15 +34,15 @@ async fn follow_once(
     events: &mpsc::Sender<Event>,
     heard: &mut bool,
 ) -> Result<(), Fault> {
-    let mut client = connect(&settings.etcd).await?;
+    let client = connect(&settings.etcd).await?;
     loop {
-        let listing = list(&mut client, keys, latest).await?;
+        let listing = list(&client, keys, latest).await?;
         *heard = true;
         let from = listing.revision + 1;
         if events.send(Event::Listed(Box::new(listing))).await.is_err() {
             return Ok(());
         }
-        if !watch(&mut client, (keys, latest), from, events).await? {
+        if !watch(&client, (keys, latest), from, events).await? {
             return Ok(());
         }
         tracing::info!("the history of etcd that was missed is gone; its state is read anew");
@@ -49,13 +51,14 @@ async fn follow_once(
 
 /// Hands every change on. Ends with yes when the history is gone, with no when the other end is.
 async fn watch(
-    client: &mut Client,
+    client: &Client,
     (keys, latest): (&Keys, &Latest),
     from: i64,
     events: &mpsc::Sender<Event>,
 ) -> Result<bool, Fault> {
     let options = WatchOptions::new().with_prefix().with_start_revision(from);
-    let mut stream = within(ANSWER_WITHIN, client.watch(keys.all(), Some(options))).await?;
+    let mut watcher = watcher(client);
+    let mut stream = within(ANSWER_WITHIN, watcher.watch(keys.all(), Some(options))).await?;
     loop {
         let Some(answer) = stream.message().await? else {
             return Err(Fault::Unreachable("the watch has ended".to_owned()));
@@ -77,14 +80,25 @@ async fn watch(
     }
 }
 
-/// Each with the revision that it made.
+/// Each with the revision that it made. A leader marks each revision in which it changes the state; what is not marked another hand did.
 fn changes(keys: &Keys, answer: &WatchResponse) -> Vec<(i64, Change)> {
+    let marked: BTreeSet<i64> = answer
+        .events()
+        .iter()
+        .filter(|event| event.event_type() == EventType::Put)
+        .filter_map(etcd_client::Event::kv)
+        .filter(|entry| matches!(keys.place(entry.key()), Place::ChangedBy))
+        .map(etcd_client::KeyValue::mod_revision)
+        .collect();
     let change = |event: &etcd_client::Event| {
         let entry = event.kv()?;
         let is_put = event.event_type() == EventType::Put;
         let change = match (keys.place(entry.key()), is_put) {
-            (Place::State(key), true) => Change::Put(key, entry.value().to_vec()),
-            (Place::State(key), false) => Change::Removed(key),
+            (Place::State(key), _) => Change::State {
+                key,
+                value: is_put.then(|| entry.value().to_vec()),
+                is_by_hand: !marked.contains(&entry.mod_revision()),
+            },
             (Place::Candidate(key), true) => {
                 let peer = serde_json::from_slice(entry.value()).ok();
                 Change::Came(key, entry.create_revision(), peer)
@@ -119,8 +133,10 @@ impl Listing {
 
     fn take(&mut self, change: Change) {
         match change {
-            Change::Put(key, value) => self.map.put(key, value),
-            Change::Removed(key) => self.map.remove(&key),
+            Change::State { key, value, .. } => match value {
+                Some(value) => self.map.put(key, value),
+                None => self.map.remove(&key),
+            },
             Change::Came(key, since, peer) => {
                 self.peers.retain(|(known, ..)| *known != key);
                 self.peers.push((key, since, peer));

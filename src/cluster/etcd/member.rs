@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use super::client::{Latest, Listing};
-use super::event::{Change, EVENT_QUEUE, Event, Outcome};
+use super::event::{EVENT_QUEUE, Event, Outcome};
 use super::follow::follow;
 use super::session::Session;
 use crate::clients::etcd::{FIRST_RETRY, Fault, longer};
@@ -21,24 +21,11 @@ use crate::cluster::view::{Peer, View};
 use crate::config::ClusterSettings;
 use engine::{Role, State};
 
-/// Followers go on from a changed state at most this often.
-const FOLLOW_EVERY: Duration = Duration::from_secs(1);
-
 /// How often it is looked whether that has ended.
 const DRAIN_STEP: Duration = Duration::from_millis(10);
 
 /// The loop turns at least this often, so that the view says how old it is.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
-
-/// The kinds of entries that a follower's readers see and that it cannot find out by itself.
-const SHOWN: [&str; 6] = [
-    "acknowledgement/",
-    "silence/",
-    "maintenance/",
-    "category/",
-    "notified/",
-    "request/",
-];
 
 /// Takes part in the cluster until `stop`.
 pub async fn run(settings: ClusterSettings, ends: Ends, stop: CancellationToken) {
@@ -79,7 +66,7 @@ pub(super) struct Member {
     pub(super) came: u64,
     pub(super) retry_at: Instant,
     pause: Duration,
-    follow_at: Option<Instant>,
+    pub(super) follow_at: Option<Instant>,
     pub(super) leaving: Option<Leaving>,
     pub(super) alone: Option<Alone>,
     /// Whether what the driver has is later than what stands in etcd, because that has gone back.
@@ -91,6 +78,8 @@ pub(super) struct Member {
     pub(super) marks: [Option<Vec<u8>>; 2],
     pub(super) fault_of_lease: Option<Fault>,
     pub(super) fault_of_watch: Option<Fault>,
+    /// The last commit that has failed, and when: the lease may be well all the same.
+    pub(super) fault_of_commit: Option<(Fault, Instant)>,
     pub(super) view: View,
 }
 
@@ -125,6 +114,7 @@ impl Member {
             marks: [None, None],
             fault_of_lease: None,
             fault_of_watch: None,
+            fault_of_commit: None,
             view,
         }
     }
@@ -230,34 +220,6 @@ impl Member {
         }
     }
 
-    fn change(&mut self, changes: Vec<(i64, Change)>, revision: i64) {
-        let is_shown = changes.iter().any(|(_, change)| match change {
-            Change::Put(key, _) | Change::Removed(key) => {
-                SHOWN.iter().any(|kind| key.starts_with(kind))
-            }
-            Change::Came(..) | Change::Left(_) | Change::Shared(..) => false,
-        });
-        let is_shared = changes
-            .iter()
-            .any(|(_, change)| matches!(change, Change::Shared(..)));
-        if let Some(known) = &mut self.known {
-            known.revision = known.revision.max(revision);
-            known.take_all(changes);
-        }
-        if is_shared {
-            self.show_shared();
-        }
-        self.mind_own_key();
-        // Another replica leads and has committed what it knows.
-        if is_shown {
-            self.forget_later();
-        }
-        if is_shown && !self.acts() {
-            self.follow_at
-                .get_or_insert_with(|| Instant::now() + FOLLOW_EVERY);
-        }
-    }
-
     fn came(&mut self, outcome: Outcome) {
         let now = Instant::now();
         match outcome {
@@ -299,6 +261,7 @@ impl Member {
             }
             Outcome::Committed(number) => {
                 self.view.commits += 1;
+                self.fault_of_commit = None;
                 self.session
                     .iter_mut()
                     .for_each(|session| session.is_committing = false);
@@ -307,6 +270,7 @@ impl Member {
             }
             Outcome::NotCommitted(fault) => {
                 self.view.failed_commits += 1;
+                self.fault_of_commit = Some((fault.clone(), now));
                 self.step_down(&fault);
             }
         }
@@ -326,7 +290,7 @@ impl Member {
     }
 
     /// What stands in etcd is the latest again.
-    fn forget_later(&mut self) {
+    pub(super) fn forget_later(&mut self) {
         (self.is_ours_later, self.later) = (false, None);
     }
 

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::client::{Keys, Latest, Listing, fenced, list};
 use super::commit::{Operation, transactions};
 use super::event::{Event, Outcome};
-use crate::clients::etcd::{ANSWER_WITHIN, FIRST_RETRY, Fault, connect, longer, within};
+use crate::clients::etcd::{ANSWER_WITHIN, FIRST_RETRY, Fault, connect, is_one, longer, within};
 use crate::cluster::view::Peer;
 use crate::config::ClusterSettings;
 use engine::StateChange;
@@ -77,6 +77,15 @@ impl Session {
         Reports(self.id, self.events.clone())
     }
 
+    pub(super) fn lease(&self) -> Option<i64> {
+        self.granted.as_ref().map(|(_, lease)| *lease)
+    }
+
+    /// The own election key.
+    pub(super) fn own_key(&self) -> Option<String> {
+        self.lease().map(|lease| self.keys.candidate(lease))
+    }
+
     /// Takes note of the lease.
     pub(super) fn granted(&mut self, granted: (Client, i64)) {
         self.granted = Some(granted);
@@ -101,10 +110,9 @@ impl Session {
     /// Whether the own election key was there and is gone: a member of etcd removes it when the connection over which this replica waits
     /// for its election is lost, and a person can. To wait further is in vain then.
     pub(super) fn has_lost_its_key(&mut self, listing: &Listing) -> bool {
-        let Some((_, lease)) = &self.granted else {
+        let Some(own) = self.own_key() else {
             return false;
         };
-        let own = self.keys.candidate(*lease);
         let is_there = listing.peers.iter().any(|(key, ..)| *key == own);
         self.is_listed |= is_there;
         self.is_listed && !is_there
@@ -157,7 +165,8 @@ impl Session {
 }
 
 async fn grant(settings: &ClusterSettings) -> Result<Outcome, Fault> {
-    let mut client = connect(&settings.etcd).await?;
+    let (client, one) = tokio::join!(connect(&settings.etcd), is_one(&settings.etcd));
+    let mut client = one.and(client)?;
     // etcd counts in seconds. What is granted beyond the setting is never used.
     let seconds = settings.lease.as_millis().div_ceil(1000);
     let seconds = i64::try_from(seconds).unwrap_or(i64::MAX);
@@ -229,7 +238,7 @@ async fn campaign(
         // It has no time limit: it waits for its turn. A connection that is lost ends it.
         let won = client.campaign(keys.election(), value.clone(), lease).await;
         let fault = match won.map_err(Fault::from) {
-            Ok(mut won) => match (won.take_leader(), list(&mut client, &keys, &latest).await) {
+            Ok(mut won) => match (won.take_leader(), list(&client, &keys, &latest).await) {
                 // Who waits with a key that was removed meanwhile is told to have won all the same.
                 (Some(key), Ok(listing)) if !listing.is_led_under(key.key()) => Fault::Lost,
                 (Some(key), Ok(listing)) => {

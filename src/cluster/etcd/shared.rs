@@ -1,15 +1,88 @@
 //! What stands in etcd as this replica takes it up: a listing that may be of an etcd that has gone back, and what all replicas share.
 
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::client::{Listing, share};
+use super::event::Change;
 use super::member::Member;
 use super::session::Session;
 use crate::clients::etcd::Fault;
 use crate::cluster::membership::{Share, Shared};
 use engine::Role;
 
+/// Followers go on from a changed state at most this often.
+const FOLLOW_EVERY: Duration = Duration::from_secs(1);
+
+/// The kinds of entries that a follower's readers see and that it cannot find out by itself.
+const SHOWN: [&str; 6] = [
+    "acknowledgement/",
+    "silence/",
+    "maintenance/",
+    "category/",
+    "notified/",
+    "request/",
+];
+
 impl Member {
+    /// Takes in what has changed there.
+    pub(super) fn change(&mut self, changes: Vec<(i64, Change)>, revision: i64) {
+        let (mut is_shown, mut is_by_leader, mut is_by_hand) = (false, false, false);
+        let mut is_shared = false;
+        for (_, change) in &changes {
+            match change {
+                Change::State {
+                    key,
+                    is_by_hand: by_hand,
+                    ..
+                } => {
+                    is_shown |= SHOWN.iter().any(|kind| key.starts_with(kind));
+                    is_by_hand |= by_hand;
+                    is_by_leader = is_by_leader || !by_hand;
+                }
+                Change::Shared(..) => is_shared = true,
+                Change::Came(..) | Change::Left(_) => {}
+            }
+        }
+        if is_by_leader {
+            // One leads that has committed what it knows.
+            self.forget_later();
+        }
+        if is_by_hand {
+            self.keep_former();
+        }
+        if let Some(known) = &mut self.known {
+            known.revision = known.revision.max(revision);
+            known.take_all(changes);
+        }
+        if is_shared {
+            self.show_shared();
+        }
+        self.mind_own_key();
+        if is_by_hand && self.leads() {
+            tracing::warn!(
+                "the state in etcd was changed by another hand: it is made what this replica knows"
+            );
+            self.stand(Role::Leader);
+        }
+        if is_shown && !self.acts() {
+            self.follow_at
+                .get_or_insert_with(|| Instant::now() + FOLLOW_EVERY);
+        }
+    }
+
+    /// What this replica knows is later than what stands in etcd now.
+    fn keep_former(&mut self) {
+        if !std::mem::replace(&mut self.is_ours_later, true) {
+            // One that leads knows more than it has committed; one that follows has not taken up yet what came last.
+            let known = self.known.as_ref();
+            let known = known.filter(|_| self.view.role == Role::Follower);
+            self.later = known.map(|known| Arc::new(known.map.state()));
+        }
+    }
+
     /// Takes up all that stands in etcd. An etcd that was emptied, or set back to a snapshot, has lost what it had taken: what this
     /// replica knows is later then, and is committed anew when it leads. One that leads has to be elected again for that.
     pub(super) fn adopt(&mut self, listing: Listing) {
@@ -19,14 +92,10 @@ impl Member {
                 "etcd has gone back: it was emptied or restored from a snapshot. What this replica knows is kept"
             );
             self.latest.go_back(listing.revision);
-            if !std::mem::replace(&mut self.is_ours_later, true) {
-                // One that leads knows more than it has committed; one that follows has not taken up yet what came last.
-                let known = self
-                    .known
-                    .as_ref()
-                    .filter(|_| self.view.role == Role::Follower);
-                self.later = known.map(|known| Arc::new(known.map.state()));
-            }
+            self.keep_former();
+        } else if listing.map.is_empty() && self.knows_state() {
+            // All keys were deleted, and this was read before that was seen.
+            self.keep_former();
         }
         let went_back = listing.went_back;
         self.known = Some(listing.or_later(self.known.take()));
@@ -34,6 +103,12 @@ impl Member {
         if went_back && self.leads() && self.view.role == Role::Leader {
             self.step_down(&Fault::WentBack);
         }
+    }
+
+    fn knows_state(&self) -> bool {
+        self.known
+            .as_ref()
+            .is_some_and(|known| !known.map.is_empty())
     }
 
     /// Takes a new lease where the own election key is gone.
@@ -68,8 +143,9 @@ impl Member {
     /// Writes to what is shared. Where that fails, it is handed over again.
     pub(super) fn share(&mut self, shares: Vec<Share>) {
         let settings = self.settings.clone();
+        let lease = self.session.as_ref().and_then(Session::lease);
         self.returning.spawn(async move {
-            if let Err(fault) = Box::pin(share(&settings, shares)).await {
+            if let Err(fault) = Box::pin(share(&settings, shares, lease)).await {
                 tracing::debug!(%fault, "what all replicas share is not written now");
             }
         });

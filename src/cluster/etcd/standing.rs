@@ -5,8 +5,13 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::member::Member;
+use super::session::Session;
 use crate::cluster::view::Etcd;
 use engine::Role;
+
+/// For so many leases it is said that a commit has failed, unless one has succeeded: where etcd takes leases but no commits, the replicas
+/// lead by turns, and none of them does anything.
+const COMMIT_FAULT_LEASES: u32 = 5;
 
 impl Member {
     /// Says where this replica stands, and from which state it goes on.
@@ -28,10 +33,33 @@ impl Member {
         }
     }
 
+    /// Whether one that came later has the same name and address: what this replica was in an earlier life has come before.
+    fn has_twin(&self) -> bool {
+        let Some(known) = &self.known else {
+            return false;
+        };
+        let own = self.session.as_ref().and_then(Session::own_key);
+        let own = known
+            .peers
+            .iter()
+            .find(|(key, ..)| Some(key) == own.as_ref());
+        own.is_some_and(|(_, own, _)| {
+            let mut same = known
+                .peers
+                .iter()
+                .filter(|(.., peer)| peer.as_ref().is_some_and(|peer| peer.is_same(&self.this)));
+            same.any(|(_, since, _)| since > own)
+        })
+    }
+
     pub(super) fn publish_view(&mut self) {
+        let of_commit = self.fault_of_commit.as_ref();
+        let of_commit =
+            of_commit.filter(|(_, at)| at.elapsed() < self.settings.lease * COMMIT_FAULT_LEASES);
         let fault = self
             .fault_of_lease
             .as_ref()
+            .or(of_commit.map(|(fault, _)| fault))
             .or(self.fault_of_watch.as_ref());
         let etcd = match (fault, self.view.heard) {
             (Some(fault), _) => Etcd::Fault {
@@ -50,6 +78,7 @@ impl Member {
             let mut peers = known.peers.clone();
             peers.sort_by_key(|(_, since, _)| *since);
             self.view.replicas = peers.into_iter().filter_map(|(.., peer)| peer).collect();
+            self.view.has_twin = self.has_twin();
             self.view.leader = self.view.replicas.first().cloned();
             self.view.revision = known.revision;
             self.view.unknown = known.map.unknown().count();

@@ -196,7 +196,7 @@ fn lab(picture: &Picture, reader: Reader) -> Lab<'_> {
         acknowledged: acks.count(picture.at),
         installation_acknowledged: acks
             .installation(picture.at)
-            .map(|ack| ack.words(reader.sees_names())),
+            .map(|ack| ack.words(reader.sees_private())),
     }
 }
 

@@ -13,18 +13,18 @@ pub const LISTED: usize = 100;
 /// Who reads an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
-    /// A reader without a token: names of people are left out.
+    /// A reader without a token: what people wrote, and their names, are left out.
     Public,
-    /// A reader who may see names of people.
+    /// A reader who may see them.
     Full,
     /// A maintainer: the page also leads to the forms by which something is changed.
     Maintainer,
 }
 
 impl Reader {
-    /// Whether names of people are shown.
+    /// Whether what people wrote is shown, and their names.
     #[must_use]
-    pub fn sees_names(self) -> bool {
+    pub fn sees_private(self) -> bool {
         self != Self::Public
     }
 }

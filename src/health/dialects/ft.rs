@@ -55,7 +55,7 @@ pub fn gtg(picture: &Picture, query: &Query) -> Answer {
 fn check<'a>(member: &'a CategoryMember<'a>, judged: &Judged<'a>, reader: Reader) -> Check<'a> {
     let (picture, ack) = (
         judged.picture,
-        member.ack.map(|ack| ack.words(reader.sees_names())),
+        member.ack.map(|ack| ack.words(reader.sees_private())),
     );
     let updated = last_update(member, picture);
     let output = output(member, picture);

@@ -110,19 +110,19 @@ impl<'a> Judged<'a> {
             );
         }
         if let Some(ack) = self.picture.acks.installation(self.picture.at) {
-            let words = ack.words(reader.sees_names());
+            let words = ack.words(reader.sees_private());
             let _ = write!(text, " Installation is acknowledged: {words}.");
         }
         text
     }
 
-    /// Why a category is closed and since when. Who closed it is for readers who may see names; labwatch itself is no person.
+    /// Why a category is closed and since when. What a person wrote is for readers who may see it; labwatch itself is no person.
     pub(super) fn why_closed(&self, category: &str, reader: Reader) -> String {
         match self.picture.switched.get(category) {
-            Some(switch) if reader.sees_names() || switch.cause == CategoryCause::Fault => {
-                format!("{} ({}, {})", switch.reason, switch.by, switch.at)
+            Some(switch) if reader.sees_private() || switch.cause == CategoryCause::Fault => {
+                format!("{} ({}, {:.0})", switch.reason, switch.by, switch.at)
             }
-            Some(switch) => format!("{} ({})", switch.reason, switch.at),
+            Some(switch) => format!("by a maintainer ({:.0})", switch.at),
             None => String::new(),
         }
     }

@@ -1,5 +1,6 @@
 //! `/__health` for people: one heading that says how it is, one row for each experiment, component and outside service, no script.
 
+use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::Query;
@@ -17,8 +18,20 @@ const HTML: &str = "text/html; charset=utf-8";
 /// Nothing but the page's own style is loaded.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-const STYLE: &str = "body{font-family:sans-serif;margin:2em}table{border-collapse:collapse}td,th{padding:.2em .8em;text-align:left;\
-border-bottom:1px solid #ccc}.ok{color:#070}.warning{color:#b60}.critical{color:#b00}.acked{color:#00a}.banner{background:#b00;color:#fff;padding:.5em}";
+/// The look of the other pages, in light and dark, as far as a table needs it.
+const STYLE: &str = ":root{--paper:#f5f6f8;--card:#fff;--line:#d8dde3;--ink:#14181d;--soft:#535d68;--link:#0b57a8;--ok:#155ca8;--warning:#805200;\
+--critical:#a82f00;--wash:#fdebe3;color-scheme:light dark}\
+@media(prefers-color-scheme:dark){:root{--paper:#0e1217;--card:#161b22;--line:#2b323b;--ink:#e8ebee;--soft:#a4afbb;--link:#8abeff;--ok:#8abeff;\
+--warning:#f2bd4a;--critical:#ff9b73;--wash:#361b10}}\
+html{font:15px/1.45 system-ui,-apple-system,\"Segoe UI\",Roboto,\"Noto Sans\",\"Liberation Sans\",\"DejaVu Sans\",sans-serif;\
+font-variant-numeric:tabular-nums;background:var(--paper);color:var(--ink)}\
+body{max-width:92rem;margin:0 auto;padding:0 1.25rem 1.5rem}nav{padding:.7rem 0}nav a{font-weight:700;color:inherit;text-decoration:none}\
+h1{font-size:1.5rem;line-height:1.25;margin:.5rem 0}a{color:var(--link)}p{overflow-wrap:anywhere}\
+div{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:7px}table{width:100%;border-collapse:collapse}\
+td,th{padding:.5rem .8rem;text-align:left;vertical-align:top;border-top:1px solid var(--line)}tr:first-child>th{border-top:0}\
+th{font-size:.87rem;color:var(--soft)}td:first-child{font-weight:650}td.time{white-space:nowrap}.ok{color:var(--ok)}.warning{color:var(--warning)}\
+.critical{color:var(--critical)}.acked,.soft{color:var(--soft)}\
+.banner{background:var(--wash);border:1px solid var(--critical);border-radius:7px;padding:.65rem .9rem}";
 
 /// The columns of the table.
 const COLUMNS: [&str; 7] = [
@@ -53,17 +66,20 @@ fn page(judged: &Judged<'_>, reader: Reader) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
-            head { meta charset="utf-8"; title { (label) " health" } style { (PreEscaped(STYLE)) } }
+            head { meta charset="utf-8"; meta name="viewport" content="width=device-width"; title { (label) " health" } style { (PreEscaped(STYLE)) } }
             body {
+                nav { a href="./" { "Lab status" } }
                 h1 { span { (label) ": " (names(judged, ", ")) } " " span class=(class) { (words) } (acknowledged(judged, reader)) }
                 @for name in &judged.closed {
                     p.banner { "Category " (name) " is disabled: " (judged.why_closed(name, reader)) }
                 }
-                p { (judged.description(reader)) }
+                p.soft { (judged.description(reader)) }
                 (links(judged, reader))
-                table {
-                    tr { @for column in COLUMNS { th { (column) } } }
-                    @for member in &judged.members { (row(member, judged, reader)) }
+                div {
+                    table {
+                        tr { @for column in COLUMNS { th { (column) } } }
+                        @for member in &judged.members { (row(member, judged, reader)) }
+                    }
                 }
             }
         }
@@ -89,7 +105,7 @@ fn acknowledged(judged: &Judged<'_>, reader: Reader) -> Markup {
     html! {
         @if count > 0 { " " span.acked { "(" (count) " acked)" } }
         @if let Some(ack) = judged.picture.acks.installation(judged.picture.at) {
-            " " span.acked { "(Installation is acked: " (ack.words(reader.sees_names())) ")" }
+            " " span.acked { "(Installation is acked: " (ack.words(reader.sees_private())) ")" }
         }
     }
 }
@@ -120,17 +136,16 @@ fn row<'a>(member: &'a CategoryMember<'a>, judged: &Judged<'a>, reader: Reader) 
         What::Experiment(_) => format!("experiments/{}", in_path(member.name)),
     };
     let (class, words) = health(member);
-    let updated =
-        last_update(member, picture).map_or_else(|| "never".to_owned(), |at| format!("{at:.0}"));
-    let changed = format!("{:.0}", last_change(member));
+    let updated = last_update(member, picture).map_or_else(|| "never".to_owned(), time);
+    let changed = time(last_change(member));
     html! {
         tr {
             td { a href=(address) { (member.name) } }
             td class=(class) { (words) }
             td { (output(member, picture)) }
-            td { (changed) }
-            td { (updated) }
-            td.acked { @if let Some(ack) = member.ack { (ack.words(reader.sees_names())) } }
+            td.time { (changed) }
+            td.time { (updated) }
+            td.acked { @if let Some(ack) = member.ack { (ack.words(reader.sees_private())) } }
             td {
                 @for (at, (address, words)) in more(member, judged, reader).into_iter().enumerate() {
                     @if at > 0 { " \u{b7} " }
@@ -139,6 +154,10 @@ fn row<'a>(member: &'a CategoryMember<'a>, judged: &Judged<'a>, reader: Reader) 
             }
         }
     }
+}
+
+fn time(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 /// Where a row leads: to the runbook, and for a maintainer to the forms.

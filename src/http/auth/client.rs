@@ -61,7 +61,9 @@ impl Client {
         let trusted_peer = is_in(trusted, peer_address);
         let is_proxy = trusted_peer && (!peer_address.is_loopback() || is_forwarded(headers));
         let secure = peer.is_some_and(|peer| peer.tls)
-            || last(headers, &FORWARDED_PROTO).is_some_and(|proto| proto == "https");
+            || last(headers, &FORWARDED_PROTO)
+                .or_else(|| forwarded(headers, "proto"))
+                .is_some_and(|proto| proto.eq_ignore_ascii_case("https"));
         Self {
             address,
             secure,
@@ -128,15 +130,23 @@ fn entries(headers: &HeaderMap) -> Vec<String> {
         return Vec::new();
     }
     let forwarded = list(&FORWARDED);
-    forwarded.split(',').map(forwarded_for).collect()
+    let elements = forwarded.split(',');
+    elements
+        .map(|element| pair(element, "for").unwrap_or_default().to_owned())
+        .collect()
 }
 
-/// The `for` of one element of `Forwarded`; empty where it has none.
-fn forwarded_for(element: &str) -> String {
+/// What the nearest proxy says of this in `Forwarded`, such as `proto` or `host`.
+pub(in crate::http) fn forwarded<'a>(headers: &'a HeaderMap, of: &str) -> Option<&'a str> {
+    pair(last(headers, &FORWARDED)?, of).map(|value| value.trim().trim_matches('"'))
+}
+
+/// The value of this name in one element of `Forwarded`.
+fn pair<'a>(element: &'a str, of: &str) -> Option<&'a str> {
     let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
     pairs
-        .find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))
-        .map_or_else(String::new, |(_, value)| value.to_owned())
+        .find(|(name, _)| name.trim().eq_ignore_ascii_case(of))
+        .map(|(_, value)| value)
 }
 
 /// An address as proxies write one: bare or quoted, of IPv6 also in brackets, with or without a port.
@@ -279,7 +289,7 @@ mod tests {
 
     #[test]
     fn security_is_ours_or_the_proxys() {
-        let secure = |tls, proto: Option<&str>| {
+        let secure = |tls, name: &'static str, proto: Option<&str>| {
             let mut request = Request::new(());
             request.extensions_mut().insert(Peer {
                 address: SocketAddr::from(([127, 0, 0, 1], 1)),
@@ -288,17 +298,23 @@ mod tests {
             if let Some(proto) = proto {
                 request
                     .headers_mut()
-                    .insert(FORWARDED_PROTO, proto.parse().expect("a value"));
+                    .insert(name, proto.parse().expect("a value"));
             }
             Client::of(&request, &[]).secure
         };
-        for (tls, proto, expect) in [
-            (false, None, false),
-            (true, None, true),
-            (false, Some("https"), true),
-            (false, Some("http"), false),
+        let (older, newer) = ("x-forwarded-proto", "forwarded");
+        for (tls, name, proto, expect) in [
+            (false, older, None, false),
+            (true, older, None, true),
+            (false, older, Some("https"), true),
+            (false, older, Some("HTTPS"), true),
+            (false, older, Some("http"), false),
+            (false, newer, Some("for=192.0.2.7;proto=https"), true),
+            (false, newer, Some("for=192.0.2.7; Proto=\"https\""), true),
+            (false, newer, Some("proto=https, proto=http"), false),
+            (false, newer, Some("for=192.0.2.7"), false),
         ] {
-            assert_eq!(secure(tls, proto), expect, "{tls} {proto:?}");
+            assert_eq!(secure(tls, name, proto), expect, "{tls} {name} {proto:?}");
         }
     }
 }

@@ -7,7 +7,7 @@ use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use url::{Host, Url, form_urlencoded};
 
-use super::same;
+use super::{client, same};
 use crate::http::error::{self, ApiError};
 use crate::http::middleware::MAX_BODY_BYTES;
 
@@ -41,7 +41,7 @@ pub(in crate::http) fn of(headers: &HeaderMap, public: Option<&Url>) -> Origin {
             let host = origin.split_once("://").map_or(origin, |(_, host)| host);
             public.is_some_and(|url| url.origin().ascii_serialization() == origin)
                 || text(HOST.as_str()) == Some(host)
-                || text(FORWARDED_HOST) == Some(host)
+                || text(FORWARDED_HOST).or_else(|| client::forwarded(headers, "host")) == Some(host)
         }
         (None, None) => true,
     };
@@ -51,10 +51,11 @@ pub(in crate::http) fn of(headers: &HeaderMap, public: Option<&Url>) -> Origin {
 /// Whether a host that a request names can be ours: an address, that of `public`, or a name without a dot, such as `localhost`, which no
 /// other site has.
 pub(in crate::http) fn is_own_host(host: &str, public: Option<&Url>) -> bool {
-    let Ok(named) = Url::parse(&format!("http://{host}/")) else {
-        return false;
-    };
-    match named.host() {
+    // What is more than a host and a port would be taken for other parts of an address.
+    let named = (!host.contains(['/', '\\', '?', '#', '@']))
+        .then(|| Url::parse(&format!("http://{host}/")).ok())
+        .flatten();
+    match named.as_ref().and_then(Url::host) {
         Some(Host::Ipv4(_) | Host::Ipv6(_)) => true,
         Some(Host::Domain(name)) => {
             !name.contains('.')
@@ -81,7 +82,7 @@ pub(in crate::http) async fn confirmed(request: Request, csrf: &str) -> Result<R
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, MAX_BODY_BYTES)
         .await
-        .map_err(|_| error::too_long(MAX_BODY_BYTES))?;
+        .map_err(|_| error::too_long())?;
     let right = field(&body, CSRF_FIELD).is_some_and(|said| same(&said, csrf));
     if right {
         Ok(Request::from_parts(parts, Body::from(body)))
@@ -149,6 +150,15 @@ mod tests {
             ],
             Ours,
         );
+        let said = "for=192.0.2.7;host=front.example";
+        check(
+            &[("origin", "https://front.example"), ("forwarded", said)],
+            Ours,
+        );
+        check(
+            &[("origin", "https://evil.example"), ("forwarded", said)],
+            Other,
+        );
     }
 
     #[test]
@@ -167,6 +177,8 @@ mod tests {
             ("public.example.evil", false),
             ("", false),
             ("a b", false),
+            ("localhost/evil.example", false),
+            ("evil.example@localhost", false),
         ] {
             assert_eq!(is_own_host(host, Some(&public)), expect, "{host}");
         }

@@ -314,7 +314,7 @@ fn demands_extensions(token: &str) -> bool {
 /// Whether this can be the name of a token. It stands in logs and the audit, so it has no characters that are not seen, or that reorder
 /// others.
 fn is_token_name(name: &str) -> bool {
-    (1..=MAX_NAME_BYTES).contains(&name.len()) && !name.chars().any(is_deceptive)
+    name.len() <= MAX_NAME_BYTES && !name.trim().is_empty() && !name.chars().any(is_deceptive)
 }
 
 /// Whether a text has the form of a token or a session (three parts of base64url, of which the first is a JSON object), so that it cannot be
@@ -458,6 +458,7 @@ mod tests {
         for sub in [
             "x".repeat(65),
             String::new(),
+            " ".into(),
             "a\nb".into(),
             "a\u{202e}b".into(),
         ] {

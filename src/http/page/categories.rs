@@ -75,14 +75,14 @@ fn names(frame: &Frame<'_>, names: &[String]) -> Markup {
     }
 }
 
-/// Whether it is open, by whose word, since when and why. Who is for those who may know names.
+/// Whether it is open, since when, by whose word and why. Both are for readers who may see what is private.
 fn switch(frame: &Frame<'_>, standing: &CategoryStatus) -> Markup {
     html! {
         (if standing.enabled { "open" } else { "closed" })
         @if let Some(switch) = &standing.switch {
             @if frame.private { " by " (clip(&switch.by)) }
             " " (words::since(switch.at, frame.now))
-            span.soft.small { "“" (clip(&switch.reason)) "”" }
+            @if frame.private { span.soft.small { "“" (clip(&switch.reason)) "”" } }
         }
         @if !standing.quarantined.is_empty() { span.small { "Cannot be booked until it is opened: " (names(frame, &standing.quarantined)) } }
     }

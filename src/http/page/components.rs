@@ -55,14 +55,14 @@ pub(super) fn notified(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
     }
 }
 
-/// That notifications about something are kept back, and why. By whom is shown to readers who may see names.
+/// That notifications about something are kept back, and until when. By whom and why is for readers who may see what is private.
 pub(super) fn quiet(quieted: &Suppression, private: bool, now: Timestamp) -> Markup {
     html! {
         span.quiet {
             strong { (quieted.kind.as_str()) }
             @if private { " by " (clip(&quieted.by)) }
             @if let Some(until) = quieted.until { " until " (words::time(until, now)) }
-            @if !quieted.text.is_empty() { ": " (clip(&quieted.text)) }
+            @if private && !quieted.text.is_empty() { ": " (clip(&quieted.text)) }
         }
     }
 }

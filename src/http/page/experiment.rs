@@ -103,7 +103,7 @@ fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>, usual: &[Restore]) ->
             @if experiment.is_problem() {
                 div { dt { "Notified" } dd { (components::notified(experiment, now)) } }
             }
-            @if let Some(advice) = experiment.advice() { div { dt { "What you can do" } dd { (clip(advice)) } } }
+            @if let Some(advice) = experiment.advice(frame.private) { div { dt { "What you can do" } dd { (clip(advice)) } } }
             @if let Some(words) = lasts(experiment, usual) { div { dt { "Usually" } dd { (words) } } }
             @if let Some(cause) = cause(frame, experiment) { div { dt { "Not alone" } dd { (cause) } } }
             @if let Some(flapping) = &view.flapping {

@@ -158,7 +158,7 @@ fn notes(frame: &Frame<'_>) -> Markup {
             html! { (note.entry.noun()) @if !note.active { span.soft { " not now" } } (weekly(&note.entry)) },
             words::time(from, now),
             until.map_or_else(|| html! { (ends_with(note)) }, |until| words::time(until, now)),
-            html! { (clip(note.entry.text())) @if frame.private { span.soft { " (" (clip(note.entry.who())) ")" } } },
+            html! { @if frame.private { (clip(note.entry.text())) span.soft { " (" (clip(note.entry.who())) ")" } } @else { span.soft { "for readers who are signed in" } } },
             html! { @if let Some(id) = note.id { (order(frame, Kind::End, "id", &id.to_string())) } @else { span.soft { (place(note)) } } },
         ]
     });
@@ -208,8 +208,8 @@ fn ended(holds: &[Hold], now: Timestamp) -> Markup {
     let rows = ended.iter().map(|(hold, until)| {
         [
             html! { (clip(hold.resource.as_str())) },
-            words::time(hold.since, now),
-            words::time(*until, now),
+            words::stamp(hold.since, now),
+            words::stamp(*until, now),
             html! { (words::spell_between(hold.since, *until)) },
             html! { (clip(&hold.reason)) },
         ]

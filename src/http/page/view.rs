@@ -53,9 +53,9 @@ impl<'a> Experiment<'a> {
         &self.view.affected
     }
 
-    /// What a maintainer can do about it, where its symptoms tell.
-    pub(super) fn advice(&self) -> Option<&'a str> {
-        self.view.advice.as_deref()
+    /// What a maintainer can do about it, where its symptoms tell: for readers who may see what maintainers wrote, as the advice may be theirs.
+    pub(super) fn advice(&self, private: bool) -> Option<&'a str> {
+        self.view.advice.as_deref().filter(|_| private)
     }
 
     /// Which notifications about its health went out.

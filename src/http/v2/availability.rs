@@ -147,8 +147,8 @@ impl Reports {
         }
     }
 
-    /// The report about a month such as `2026-10`; without one about the last month that is over, or about this one where nothing was
-    /// evaluated in that.
+    /// The report about a month such as `2026-10`; without one about the newer of this one and the last that has something
+    /// evaluated.
     ///
     /// # Errors
     /// [`NoReport`] where no history is kept, the month is none, or the history does not answer now.
@@ -164,11 +164,13 @@ impl Reports {
         if let Some(month) = month {
             return of(Period::month(month, &source.zone, now)).await;
         }
-        let last = of(Period::last_month(&source.zone, now)).await?;
-        if last.total.availability.is_some() {
-            return Ok(last);
+        let has_data = |report: &Report| report.total.availability.is_some();
+        let this = of(Period::this_month(&source.zone, now)).await?;
+        if has_data(&this) {
+            return Ok(this);
         }
-        of(Period::this_month(&source.zone, now)).await
+        let last = of(Period::last_month(&source.zone, now)).await?;
+        Ok(Some(last).filter(has_data).unwrap_or(this))
     }
 
     /// The month in which `now` is, by the clocks of the laboratory, and those before it, newest first, as `2026-10`.

@@ -6,7 +6,6 @@ use std::marker::PhantomData;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::HeaderMap;
-use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::IntoResponse as _;
 use serde::de::value::MapAccessDeserializer;
@@ -14,7 +13,6 @@ use serde::de::{DeserializeOwned, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::http::error::{self, ApiError, Reason};
-use crate::http::middleware::MAX_BODY_BYTES;
 
 /// A body of this form.
 pub(super) struct Json<T>(pub(super) T);
@@ -26,12 +24,9 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
         if !is_json(request.headers()) {
             return Err(error::no_json());
         }
-        let body = Bytes::from_request(request, state).await.map_err(|why| {
-            match why.into_response().status() {
-                StatusCode::PAYLOAD_TOO_LARGE => error::too_long(MAX_BODY_BYTES),
-                status => error::of_status(status),
-            }
-        })?;
+        let body = Bytes::from_request(request, state)
+            .await
+            .map_err(|why| error::of_status(why.into_response().status()))?;
         parsed(&body).map(Self)
     }
 }

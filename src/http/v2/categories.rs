@@ -25,9 +25,6 @@ use engine::model::Visibility;
 
 type Named = Result<Path<String>, PathRejection>;
 
-/// The name of the list, and its path.
-const LIST: &str = "/api/v2/categories";
-
 /// The most failing members that a category lists.
 const MAX_FAILING: usize = 100;
 
@@ -192,11 +189,9 @@ async fn list_categories(
     Viewer(sight): Viewer,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let params = Params::parse(uri.query(), &["limit", "cursor"])?;
-    let paging: Paging<String> = Paging::of(&params, LIST)?;
     let all = state.standings().into_iter();
     let all = all.map(|it| (it.rules.name.clone(), Category::new(it, sight)));
-    paging.pick(LIST, all).answer(&uri)
+    Paging::asked(&uri)?.pick(&uri, all).answer(&uri)
 }
 
 /// One category.

@@ -5,6 +5,7 @@ use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::outcome::IdempotencyKey;
 use super::params::Params;
 use super::time::Timestamp;
 use super::words::Role;
@@ -185,7 +186,7 @@ fn shown(cluster: Option<&ClusterState>, caller: &Caller) -> Result<Response, Ap
 }
 
 /// Has the replica that answers give the lead up, so that another one takes over. What is under way is finished before.
-#[utoipa::path(post, path = "/api/v2/cluster/resign", tag = "cluster", responses(
+#[utoipa::path(post, path = "/api/v2/cluster/resign", tag = "cluster", params(IdempotencyKey), responses(
     (status = 200, description = "It leads no more", body = Cluster<'static>),
 ))]
 async fn resign(

@@ -22,12 +22,6 @@ use crate::http::json::answer;
 use crate::http::routes::{Routes, routes};
 use crate::store::Range;
 
-/// The name of the list, and its path.
-const LIST: &str = "/api/v2/components";
-
-/// The name of the list of what was.
-const HISTORY: &str = "component-results";
-
 /// The place of a result in the list: newest first, then by component; of one moment in the order in which they came.
 type Key = (Reverse<jiff::Timestamp>, String, Reverse<usize>);
 
@@ -114,12 +108,10 @@ async fn list_components(
     Viewer(sight): Viewer,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let params = Params::parse(uri.query(), &["limit", "cursor"])?;
-    let paging: Paging<String> = Paging::of(&params, LIST)?;
     let picture = state.picture(sight);
     let all = picture.components.iter();
     let all = all.map(|one| (one.name.to_string(), Component::new(one, &picture)));
-    paging.pick(LIST, all).answer(&uri)
+    Paging::asked(&uri)?.pick(&uri, all).answer(&uri)
 }
 
 /// One part of labwatch, or one outside service.
@@ -156,7 +148,7 @@ async fn list_component_results(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let picture = state.picture(sight);
-    let (Range { from, until }, paging) = ranged::<Key>(picture.at, &uri, HISTORY)?;
+    let (Range { from, until }, paging) = ranged::<Key>(picture.at, &uri)?;
     let all = picture.components.iter().flat_map(|component| {
         let results = component.results.iter().enumerate();
         results.map(move |(number, result)| {
@@ -168,5 +160,5 @@ async fn list_component_results(
     let in_range = all.filter(|(_, _, one)| from <= one.at && one.at < until);
     let items =
         in_range.map(|(key, component, result)| (key, ComponentResult::new(component, result)));
-    paging.pick(HISTORY, items).answer(&uri)
+    paging.pick(&uri, items).answer(&uri)
 }

@@ -57,7 +57,8 @@ pub fn document_v2() -> utoipa::openapi::OpenApi {
     let parts = vec![
         routes::reading().into_document(),
         routes::access_routes().into_document(),
-        routes::cluster_routes().into_document(),
+        super::cluster::reading().into_document(),
+        super::cluster::changing().into_document(),
         suppressions::reading().into_document(),
         suppressions::changing().into_document(),
         super::holds::changing().into_document(),

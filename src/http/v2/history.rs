@@ -85,7 +85,7 @@ pub(super) async fn list_events(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let stub = known(&served, name, &uri).await?;
-    let asked = Asked::of(&served, &uri, "events")?;
+    let asked = Asked::of(&served, &uri)?;
     let part = asked.part;
     let page = served
         .past

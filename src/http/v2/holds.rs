@@ -118,13 +118,10 @@ impl<'a> Hold<'a> {
     (status = 200, description = "A page, by resource", body = Page<Hold<'static>>),
 ))]
 async fn list_holds(State(served): State<Arc<Served>>, uri: Uri) -> Result<Response, ApiError> {
-    let params = Params::parse(uri.query(), &["limit", "cursor"])?;
-    let paging: Paging<String> = Paging::of(&params, LIST)?;
     let snapshot = served.snapshot();
     let all = Hold::all(&snapshot).into_iter();
-    paging
-        .pick(LIST, all.map(|(name, hold)| (name.to_owned(), hold)))
-        .answer(&uri)
+    let all = all.map(|(name, hold)| (name.to_owned(), hold));
+    Paging::asked(&uri)?.pick(&uri, all).answer(&uri)
 }
 
 /// A hold.

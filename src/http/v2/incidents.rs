@@ -68,7 +68,7 @@ pub(super) async fn incidents_of(
     uri: &Uri,
     sight: Visibility,
 ) -> Result<Response, ApiError> {
-    let (range, paging) = records::ranged::<Key>(served.snapshot().at, uri, "incidents")?;
+    let (range, paging) = records::ranged::<Key>(served.snapshot().at, uri)?;
     let after = paging
         .after
         .and_then(|(_, _, (at, kind, name))| Some((at, subject(&kind, &name)?)));
@@ -80,7 +80,7 @@ pub(super) async fn incidents_of(
     let next = last.map(|last| {
         let (kind, name) = key(&last.subject);
         let Range { from, until } = range;
-        page::encoded("incidents", &(from, until, (last.begin, kind, name)))
+        page::encoded(uri, &(from, until, (last.begin, kind, name)))
     });
     let incidents = found.incidents.into_iter();
     let page = Page {

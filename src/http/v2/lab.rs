@@ -231,10 +231,7 @@ pub(super) async fn list_sources(
     Viewer(sight): Viewer,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let params = Params::parse(uri.query(), &["limit", "cursor"])?;
-    let paging: Paging<usize> = Paging::of(&params, "sources")?;
     let all = Source::all(&served.snapshot(), sight);
-    paging
-        .pick("sources", all.into_iter().enumerate())
-        .answer(&uri)
+    let all = all.into_iter().enumerate();
+    Paging::asked(&uri)?.pick(&uri, all).answer(&uri)
 }

@@ -18,9 +18,6 @@ use crate::http::json::{json, rendered};
 use crate::http::served::Served;
 use engine::{ExperimentView, PoolView, Refusal, Snapshot};
 
-/// The name of the list.
-const LIST: &str = "experiments";
-
 /// Which experiments are asked for: those that fit every filter.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
@@ -57,8 +54,8 @@ pub(super) async fn list_experiments(
     ];
     let params = Params::parse_lists(uri.query(), &allowed, &["state", "bookable"])?;
     let filter = Filter::new(&params, &snapshot, served.health_state.as_ref())?;
-    let paging = Paging::of(&params, LIST)?;
-    let (body, next) = page(&served, &snapshot, &filter, &paging)?;
+    let paging = Paging::of(&params, &uri)?;
+    let (body, next) = page(&served, &snapshot, &filter, (&uri, &paging))?;
     Ok(page::linked(json(body.into()), &uri, next.as_deref()))
 }
 
@@ -145,7 +142,7 @@ fn page(
     served: &Served,
     snapshot: &Snapshot,
     filter: &Filter<'_>,
-    paging: &Paging<String>,
+    (uri, paging): (&Uri, &Paging<String>),
 ) -> Result<(Vec<u8>, Option<String>), ApiError> {
     let items = served.sheets.of(&snapshot.experiments)?;
     let after = paging.after.as_deref();
@@ -162,7 +159,7 @@ fn page(
     let page: Vec<_> = fitting.by_ref().take(paging.limit).collect();
     let more = fitting.next().is_some();
     let last = page.last().filter(|_| more);
-    let next = last.map(|(view, _)| page::encoded(LIST, &view.stub.as_str()));
+    let next = last.map(|(view, _)| page::encoded(uri, &view.stub.as_str()));
     let items: Vec<_> = page.into_iter().map(|(_, item)| item).collect();
     Ok((joined(&items, next.as_deref())?, next))
 }

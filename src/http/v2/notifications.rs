@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::Json;
-use super::outcome::{DryRun, is_dry_run};
+use super::outcome::{DryRun, IdempotencyKey, is_dry_run};
 use super::params::Params;
 use super::time::Timestamp;
 use crate::http::auth::{Caller, Need, Noted, Scope};
@@ -119,7 +119,7 @@ impl From<&TestedRecipient> for RecipientTest {
 /// Sends a message that says it is a test, and says for each recipient what became of it. Where it is taken, what waits there is tried again.
 ///
 /// What is not known within 20 s is `pending`: the test goes on, and the page of the outbox shows what becomes of it.
-#[utoipa::path(post, path = "/api/v2/notifications/test", tag = "notifications", request_body = SendTest, params(DryRun), responses(
+#[utoipa::path(post, path = "/api/v2/notifications/test", tag = "notifications", request_body = SendTest, params(DryRun, IdempotencyKey), responses(
     (status = 200, description = "What became of it, or whom it would go to", body = TestMessage),
 ))]
 async fn send_test(
@@ -150,7 +150,7 @@ async fn send_test(
 }
 
 /// Has notifications and the monthly report that wait because an attempt failed tried again at once.
-#[utoipa::path(post, path = "/api/v2/notifications/retry", tag = "notifications", responses(
+#[utoipa::path(post, path = "/api/v2/notifications/retry", tag = "notifications", params(IdempotencyKey), responses(
     (status = 200, description = "They are", body = Retrying),
 ))]
 async fn retry_notifications(

@@ -54,12 +54,17 @@ pub(super) struct Paging<K> {
 }
 
 impl<K: DeserializeOwned> Paging<K> {
+    /// The page of a list that takes no other parameters.
+    pub(super) fn asked(uri: &Uri) -> Result<Self, ApiError> {
+        Self::of(&Params::parse(uri.query(), &["limit", "cursor"])?, uri)
+    }
+
     /// What `limit` and `cursor` say. A cursor of another list is refused, so that none is taken for what it is not.
-    pub(super) fn of(params: &Params, list: &str) -> Result<Self, ApiError> {
+    pub(super) fn of(params: &Params, uri: &Uri) -> Result<Self, ApiError> {
         let after = params
             .text("cursor")
             .map(|text| {
-                decoded(list, text).ok_or_else(|| {
+                decoded(uri, text).ok_or_else(|| {
                     ApiError::new(
                         Reason::InvalidCursor,
                         "cursor is not understood; allowed: what `next` of the page before says",
@@ -76,7 +81,7 @@ impl<K: DeserializeOwned> Paging<K> {
 
 impl<K: DeserializeOwned + Serialize + Ord> Paging<K> {
     /// The page of a list in memory, which is sorted by its keys here. Items that come or go between two pages move no others.
-    pub(super) fn pick<T>(self, list: &str, items: impl Iterator<Item = (K, T)>) -> Page<T> {
+    pub(super) fn pick<T>(self, uri: &Uri, items: impl Iterator<Item = (K, T)>) -> Page<T> {
         // The keys are sorted with the places of their items: that is code for each kind of key, not for each kind of item.
         let wanted = items.filter(|(key, _)| self.after.as_ref().is_none_or(|after| key > after));
         let (mut keys, mut items): (Vec<_>, Vec<_>) = wanted
@@ -89,7 +94,7 @@ impl<K: DeserializeOwned + Serialize + Ord> Paging<K> {
         let next = keys
             .last()
             .filter(|_| more)
-            .map(|(key, _)| encoded(list, key));
+            .map(|(key, _)| encoded(uri, key));
         let picked = keys
             .iter()
             .filter_map(|(_, place)| items.get_mut(*place)?.take());
@@ -108,19 +113,19 @@ impl<T: Serialize> Page<T> {
     }
 }
 
-/// A cursor: which list, and the key of the last item that was given.
-pub(super) fn encoded(list: &str, key: &impl Serialize) -> String {
-    let key = serde_json::to_vec(&(list, key)).unwrap_or_default();
+/// A cursor: which list, by its path, and the key of the last item that was given.
+pub(super) fn encoded(uri: &Uri, key: &impl Serialize) -> String {
+    let key = serde_json::to_vec(&(uri.path(), key)).unwrap_or_default();
     URL_SAFE_NO_PAD.encode(key)
 }
 
-fn decoded<K: DeserializeOwned>(list: &str, text: &str) -> Option<K> {
+fn decoded<K: DeserializeOwned>(uri: &Uri, text: &str) -> Option<K> {
     if text.len() > MAX_CURSOR_BYTES {
         return None;
     }
     let bytes = URL_SAFE_NO_PAD.decode(text).ok()?;
     let (of, key): (String, K) = serde_json::from_slice(&bytes).ok()?;
-    (of == list).then_some(key)
+    (of == uri.path()).then_some(key)
 }
 
 /// The answer with the address of the next page (RFC 8288).
@@ -143,10 +148,14 @@ pub(super) fn linked(mut response: Response, uri: &Uri, next: Option<&str>) -> R
 mod tests {
     use super::*;
 
+    fn uri(text: &str) -> Uri {
+        text.parse().expect("a URI")
+    }
+
     fn page(query: &str, count: usize) -> (Vec<usize>, Option<String>) {
-        let params = Params::parse(Some(query), &["limit", "cursor"]).expect("known");
-        let paging: Paging<usize> = Paging::of(&params, "numbers").expect("understood");
-        let page = paging.pick("numbers", (0..count).rev().map(|n| (n, n)));
+        let uri = uri(&format!("/numbers?{query}"));
+        let paging: Paging<usize> = Paging::asked(&uri).expect("understood");
+        let page = paging.pick(&uri, (0..count).rev().map(|n| (n, n)));
         (page.items, page.next)
     }
 
@@ -168,14 +177,12 @@ mod tests {
     #[test]
     fn a_cursor_of_another_list_is_refused() {
         let refused = |cursor: &str| {
-            let query = format!("cursor={cursor}");
-            let params = Params::parse(Some(&query), &["cursor"]).expect("known");
-            Paging::<usize>::of(&params, "numbers")
+            Paging::<usize>::asked(&uri(&format!("/a/numbers?cursor={cursor}")))
                 .err()
                 .map(|error| error.reason())
         };
-        assert_eq!(refused(&encoded("numbers", &7)), None);
-        let other = encoded("letters", &7);
+        assert_eq!(refused(&encoded(&uri("/a/numbers?limit=2"), &7)), None);
+        let other = encoded(&uri("/b/numbers"), &7);
         let long = "a".repeat(MAX_CURSOR_BYTES + 1);
         for cursor in [other.as_str(), "", "*", "abc", "pend00", &long] {
             assert_eq!(refused(cursor), Some(Reason::InvalidCursor), "{cursor}");
@@ -184,9 +191,7 @@ mod tests {
 
     #[test]
     fn the_link_keeps_what_was_asked_for() {
-        let uri: Uri = "/api/v2/experiments?state=down&cursor=a&limit=2"
-            .parse()
-            .expect("a URI");
+        let uri = uri("/api/v2/experiments?state=down&cursor=a&limit=2");
         let response = linked(Response::default(), &uri, Some("b"));
         assert_eq!(
             response.headers()[LINK],

@@ -78,12 +78,10 @@ pub(super) async fn list_pools(
     State(served): State<Arc<Served>>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let params = Params::parse(uri.query(), &["limit", "cursor"])?;
-    let paging: Paging<String> = Paging::of(&params, "pools")?;
     let snapshot = served.snapshot();
     let all = snapshot.standings.iter();
     let all = all.map(|pool| (pool.name.to_string(), Pool::new(pool)));
-    paging.pick("pools", all).answer(&uri)
+    Paging::asked(&uri)?.pick(&uri, all).answer(&uri)
 }
 
 /// A pool.

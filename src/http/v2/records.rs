@@ -41,10 +41,9 @@ pub(super) type Ranged<K> = (jiff::Timestamp, jiff::Timestamp, K);
 pub(super) fn ranged<K: DeserializeOwned>(
     now: jiff::Timestamp,
     uri: &Uri,
-    list: &str,
 ) -> Result<(Range, Paging<Ranged<K>>), ApiError> {
     let params = Params::parse(uri.query(), &["from", "until", "limit", "cursor"])?;
-    let paging: Paging<Ranged<K>> = Paging::of(&params, list)?;
+    let paging: Paging<Ranged<K>> = Paging::of(&params, uri)?;
     let range = match paging.after {
         Some((from, until, _)) => Range { from, until },
         None => params.range(now, MONTH)?,
@@ -54,20 +53,19 @@ pub(super) fn ranged<K: DeserializeOwned>(
 
 /// A part of the history that is asked for.
 pub(super) struct Asked {
-    list: &'static str,
     pub(super) part: Part,
 }
 
 impl Asked {
-    pub(super) fn of(served: &Served, uri: &Uri, list: &'static str) -> Result<Self, ApiError> {
+    pub(super) fn of(served: &Served, uri: &Uri) -> Result<Self, ApiError> {
         let now = served.snapshot().at;
-        let (range, paging) = ranged::<(jiff::Timestamp, i64)>(now, uri, list)?;
+        let (range, paging) = ranged::<(jiff::Timestamp, i64)>(now, uri)?;
         let part = Part {
             range,
             before: paging.after.map(|(_, _, (at, id))| Cursor { at, id }),
             limit: paging.limit,
         };
-        Ok(Self { list, part })
+        Ok(Self { part })
     }
 
     /// The page of these rows.
@@ -79,7 +77,7 @@ impl Asked {
     ) -> Result<Response, ApiError> {
         let Range { from, until } = self.part.range;
         let next = found.next;
-        let next = next.map(|Cursor { at, id }| page::encoded(self.list, &(from, until, (at, id))));
+        let next = next.map(|Cursor { at, id }| page::encoded(uri, &(from, until, (at, id))));
         let items = found.rows.into_iter().map(make).collect();
         Page { items, next }.answer(uri)
     }
@@ -130,7 +128,7 @@ pub(super) async fn switches_of(
     uri: &Uri,
     sight: Visibility,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::of(served, uri, "switches")?;
+    let asked = Asked::of(served, uri)?;
     let part = asked.part;
     let found = served
         .past
@@ -171,7 +169,7 @@ pub(super) async fn list_source_changes(
     uri: Uri,
     Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::of(&served, &uri, "source-changes")?;
+    let asked = Asked::of(&served, &uri)?;
     let part = asked.part;
     let found = served.past.ask(|reader| reader.source_page(part)).await?;
     asked.answer(found, &uri, |row: SourceRow| SourceChange {
@@ -205,7 +203,7 @@ pub(super) async fn list_past_holds(
     State(served): State<Arc<Served>>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::of(&served, &uri, "past-holds")?;
+    let asked = Asked::of(&served, &uri)?;
     let part = asked.part;
     let found = served.past.ask(|reader| reader.hold_page(part)).await?;
     asked.answer(found, &uri, |row: store::Hold| PastHold {
@@ -235,7 +233,7 @@ pub(super) async fn list_gaps(
     State(served): State<Arc<Served>>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::of(&served, &uri, "gaps")?;
+    let asked = Asked::of(&served, &uri)?;
     let part = asked.part;
     let found = served.past.ask(|reader| reader.gap_page(part)).await?;
     asked.answer(found, &uri, |row: store::Gap| Gap {
@@ -276,7 +274,7 @@ pub(super) async fn list_notifications(
     uri: Uri,
     Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
-    let asked = Asked::of(&served, &uri, "outbox")?;
+    let asked = Asked::of(&served, &uri)?;
     let part = asked.part;
     let found = served.past.ask(|reader| reader.outbox_page(part)).await?;
     asked.answer(found, &uri, |row: OutboxRow| Notification {

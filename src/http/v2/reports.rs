@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::extract::rejection::PathRejection;
-use axum::extract::{DefaultBodyLimit, Path, RawQuery, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
@@ -26,9 +26,6 @@ use engine::model::Visibility;
 
 /// The name of the list, and its path.
 const LIST: &str = "/api/v2/reports";
-
-/// The longest body of a report, in bytes.
-const MAX_REPORT_BYTES: usize = 4 << 10;
 
 /// The longest detail of a report, in bytes.
 const MAX_DETAIL_BYTES: usize = 1_000;
@@ -73,9 +70,7 @@ pub(super) fn reading() -> Routes<ReportState> {
 
 /// All routes that report.
 pub(super) fn reporting() -> Routes<ReportState> {
-    Routes::needing(Need::Scope(Scope::Report))
-        .add(routes!(make_report, withdraw_report))
-        .around(|handlers| handlers.layer(DefaultBodyLimit::max(MAX_REPORT_BYTES)))
+    Routes::needing(Need::Scope(Scope::Report)).add(routes!(make_report, withdraw_report))
 }
 
 /// What reports.
@@ -185,13 +180,10 @@ async fn list_reports(
     Viewer(sight): Viewer,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let params = Params::parse(uri.query(), &["limit", "cursor"])?;
-    let paging: Paging<(bool, String)> = Paging::of(&params, LIST)?;
     let all = state.all(sight).into_iter();
     let key = |report: &Report| (report.kind == ReportKind::Experiment, report.name.clone());
-    paging
-        .pick(LIST, all.map(|report| (key(&report), report)))
-        .answer(&uri)
+    let all = all.map(|report| (key(&report), report));
+    Paging::asked(&uri)?.pick(&uri, all).answer(&uri)
 }
 
 /// The last report of one component or experiment.

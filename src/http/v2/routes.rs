@@ -47,16 +47,17 @@ pub(in crate::http) fn access_routes() -> Routes<Arc<Authenticator>> {
 }
 
 /// The routes of the cluster.
-pub(in crate::http) fn cluster_routes() -> Routes<cluster::MaybeCluster> {
-    cluster::reading().merge(cluster::changing())
+pub(in crate::http) fn cluster_routes(kept: &Arc<Idempotency>) -> Routes<cluster::MaybeCluster> {
+    cluster::reading().merge(safe_to_repeat(cluster::changing(), kept))
 }
 
 /// The routes of commands to the engine.
 pub(in crate::http) fn command_routes(orders: &OrderState, kept: &Arc<Idempotency>) -> Routes {
-    let changing = suppressions::changing().merge(holds::changing());
+    let changing = suppressions::changing()
+        .merge(holds::changing())
+        .merge(notifications::routes());
     suppressions::reading()
         .merge(safe_to_repeat(changing, kept))
-        .merge(notifications::routes())
         .with_state(orders)
 }
 

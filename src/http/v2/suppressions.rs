@@ -208,11 +208,9 @@ impl MaintenanceWindow {
 /// A page of what `make` makes of suppressions: first those of the configuration, then by their numbers.
 fn list<T: Serialize>(
     state: &OrderState,
-    (name, uri): (&str, &Uri),
+    uri: &Uri,
     make: impl Fn(&NoteView) -> Option<T>,
 ) -> Result<Response, ApiError> {
-    let params = Params::parse(uri.query(), &["limit", "cursor"])?;
-    let paging: Paging<(Option<u64>, usize)> = Paging::of(&params, name)?;
     let snapshot = newest(state);
     let notes = snapshot.notes.iter().enumerate();
     let items = notes.filter_map(|(place, note)| {
@@ -220,8 +218,7 @@ fn list<T: Serialize>(
         let place = if id.is_some() { 0 } else { place };
         Some(((id, place), make(note)?))
     });
-    let page: Page<T> = paging.pick(name, items);
-    page.answer(uri)
+    Paging::asked(uri)?.pick(uri, items).answer(uri)
 }
 
 /// The suppression of this number and kind.
@@ -287,7 +284,7 @@ macro_rules! nouns {
             (status = 200, description = "A page, by number", body = Page<$view>),
         ))]
         async fn $list(State(state): State<OrderState>, Viewer(sight): Viewer, uri: Uri) -> Result<Response, ApiError> {
-            list(&state, ($path, &uri), |note| <$view>::of(note, sight))
+            list(&state, &uri, |note| <$view>::of(note, sight))
         }
 
         #[doc = $shown]

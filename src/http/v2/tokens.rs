@@ -22,9 +22,6 @@ use crate::http::error::{self, ApiError, Reason};
 use crate::http::json::answer;
 use crate::http::routes::{Routes, routes};
 
-/// The name of the list, and its path.
-const LIST: &str = "/api/v2/tokens";
-
 /// How long an answer waits for the disk. The revocation holds in any case; the answer says whether it is kept.
 const KEEP_WITHIN: Duration = Duration::from_secs(5);
 
@@ -65,8 +62,6 @@ async fn list_tokens(
     State(authenticator): State<Arc<Authenticator>>,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let params = Params::parse(uri.query(), &["limit", "cursor"])?;
-    let paging: Paging<String> = Paging::of(&params, LIST)?;
     let all = authenticator.revocations.all().into_iter();
     let all = all.map(|revoked| {
         let token = RevokedToken {
@@ -75,7 +70,8 @@ async fn list_tokens(
         };
         (revoked.id, token)
     });
-    paging.pick(LIST, all).answer(&uri).map(never_kept)
+    let page = Paging::asked(&uri)?.pick(&uri, all);
+    page.answer(&uri).map(never_kept)
 }
 
 /// Whether a token is revoked.

@@ -75,8 +75,13 @@ impl Engine {
         }
     }
 
+    /// When relay's silence makes its experiments unusable. What was seen while labwatch was cut off does not count.
     pub(super) fn outage_at(&self) -> Option<Moment> {
         let since = self.sources.relay.down_by_itself()?;
+        let since = self
+            .sources
+            .hears_since
+            .map_or(since, |again| since.max(again));
         Some(since + self.policy.outage_hold)
     }
 

@@ -9,6 +9,7 @@ use crate::protocol::alert::Alert;
 use crate::protocol::category::Fitness;
 use crate::protocol::effect::{Effect, Step};
 use crate::protocol::record::Record;
+use crate::sources::source::interruptions::{OFTEN, WITHIN};
 
 /// How long relay must have forwarded nothing before that is notified: shorter than this is a blink.
 const NOT_FORWARDING_TOLD_AFTER: Duration = Duration::from_secs(10);
@@ -71,16 +72,16 @@ impl Engine {
         let mut active_alerts = Vec::new();
         if let Some(since) = self.sources.blind.filter(|_| self.policy.laboratory) {
             let text = "labwatch hears from none of relay, jump and book: it is probably cut off itself; nothing is switched until it hears again";
+            let mut others = Vec::new();
+            self.source_alerts(&mut others);
+            others.extend(self.component_alerts());
+            // What is known of sources and components goes on; what begins now is a part of that story.
+            let known = others.into_iter().map(|alert| ActiveAlert {
+                is_tellable: false,
+                ..alert
+            });
             let mut alerts = vec![self.active_alert(Alert::Blind, text.to_owned(), since)];
-            // What is known of components goes on; what begins now is a part of that story.
-            alerts.extend(
-                self.component_alerts()
-                    .into_iter()
-                    .map(|alert| ActiveAlert {
-                        is_tellable: false,
-                        ..alert
-                    }),
-            );
+            alerts.extend(known);
             return alerts;
         }
         if self.policy.laboratory {
@@ -97,31 +98,47 @@ impl Engine {
             // After a restart of ours, an outage that people know of goes on until the source reports again.
             let goes_on = source.health == SourceHealth::Starting
                 && self.notifications.goes_on(&Alert::Source(name));
-            if goes_on || source.health == SourceHealth::Down {
-                active_alerts.push(self.active_alert(
-                    Alert::Source(name),
-                    self.outage_text(name),
-                    source.since,
-                ));
-            }
+            let (text, since) = match source.lost_often_since() {
+                _ if goes_on || source.health == SourceHealth::Down => {
+                    (self.outage_text(name), source.since)
+                }
+                Some(since) => (lost_often_text(name), since),
+                None => continue,
+            };
+            active_alerts.push(self.active_alert(Alert::Source(name), text, since));
         }
         if let Some(since) = self.switching.manifest_lost {
             let text = "book gives an empty manifest: it has probably been restarted; upload the manifest. Nothing is switched until then";
             active_alerts.push(self.active_alert(Alert::ManifestLost, text.to_owned(), since));
         }
-        // While relay itself reports nothing, that is the story.
-        if let Some((since, fault)) = self
-            .experiments
-            .sampler
-            .broken()
-            .filter(|_| self.experiments.is_listening(&self.sources, self.now))
-        {
-            let text = format!(
-                "streams cannot be listened to: {}. A stream that is connected counts as active, whether it sends or not",
-                fault.words(Visibility::MAINTAINER)
-            );
-            active_alerts.push(self.active_alert(Alert::Sampling, text, since));
-        }
+        active_alerts.extend(self.sampling_alert());
+    }
+
+    /// That streams cannot be listened to. While relay itself reports nothing, that is the story, and it is not known whether they can again;
+    /// after a restart neither, before the first sample is at its end.
+    fn sampling_alert(&self) -> Option<ActiveAlert> {
+        let experiments = &self.experiments;
+        let broken = experiments.sampler.broken();
+        let goes_on =
+            !experiments.sampler.has_worked() && self.notifications.goes_on(&Alert::Sampling);
+        let why = match broken {
+            _ if !experiments.sampling => return None,
+            Some((_, fault)) => format!(": {}", fault.words(Visibility::MAINTAINER)),
+            None if goes_on => String::new(),
+            None => return None,
+        };
+        let text = format!(
+            "streams cannot be listened to{why}. A stream that is connected counts as active, whether it sends or not"
+        );
+        let since = broken.map_or(self.started, |(since, _)| since);
+        let alert = self.active_alert(Alert::Sampling, text, since);
+        let is_tellable = alert.is_tellable
+            && broken.is_some()
+            && experiments.is_listening(&self.sources, self.now);
+        Some(ActiveAlert {
+            is_tellable,
+            ..alert
+        })
     }
 
     /// What concerns components: parts of labwatch, and outside services. After a restart one that was notified goes on until it is known
@@ -156,7 +173,7 @@ impl Engine {
 
     /// An alert that holds. One that is acknowledged is not begun on routes that do not know it.
     fn active_alert(&self, alert: Alert, text: String, since: Moment) -> ActiveAlert {
-        let is_tellable = self.now.since(since) >= self.told_after(&alert)
+        let is_tellable = self.now >= self.told_at(&alert, since)
             && !self.suppressions.covers_alert(&alert, self.now.wall());
         ActiveAlert {
             alert,
@@ -166,7 +183,17 @@ impl Engine {
         }
     }
 
-    /// Since when an alert must have held to be told. The canary has waited already for messages that do not come.
+    /// When an alert has held long enough to be told. A source that labwatch could not hear while it was cut off gets its time again: most
+    /// report soon after that.
+    fn told_at(&self, alert: &Alert, since: Moment) -> Moment {
+        let again = self
+            .sources
+            .hears_since
+            .filter(|_| matches!(alert, Alert::Source(_)));
+        again.map_or(since, |again| since.max(again)) + self.told_after(alert)
+    }
+
+    /// How long an alert must have held to be told. The canary has waited already for messages that do not come.
     fn told_after(&self, alert: &Alert) -> Duration {
         let is_canary =
             *alert == Alert::Source(SourceName::Relay) && self.sources.relay.is_not_forwarding();
@@ -180,6 +207,8 @@ impl Engine {
     pub(super) fn outage_text(&self, name: SourceName) -> String {
         let note = self.sources.get(name).note(Visibility::MAINTAINER);
         match (name, self.hides(name)) {
+            // What else is to be said is not known while labwatch is cut off.
+            _ if self.sources.blind.is_some() => note,
             (SourceName::Relay, hidden) if self.sources.outage => format!(
                 "{note}. {} withdrawn until it reports again",
                 experiments_are(hidden)
@@ -191,10 +220,19 @@ impl Engine {
             ),
             (SourceName::Relay, hidden) => match self.sources.relay.class() {
                 FaultClass::Theirs => format!(
-                    "{note}. See that relay runs. {} not evaluated; {} withdrawn when this has lasted {}",
+                    "{note}. See that relay runs. {} not evaluated; {} withdrawn when this has lasted {}{}",
                     experiments_are(hidden),
                     if hidden == 1 { "it is" } else { "they are" },
-                    spell_duration(self.policy.outage_hold)
+                    spell_duration(self.policy.outage_hold),
+                    if self
+                        .sources
+                        .hears_since
+                        .is_some_and(|at| at > self.sources.relay.since)
+                    {
+                        ", without the time in which labwatch was cut off"
+                    } else {
+                        ""
+                    }
                 ),
                 FaultClass::Ours => format!(
                     "{note}. This is a fault of labwatch's own settings or network, or of what it can read, and not of the experiments: \
@@ -234,13 +272,21 @@ impl Engine {
         let alert_states = self
             .active_alerts()
             .into_iter()
-            .map(|active_alert| active_alert.since + self.told_after(&active_alert.alert));
+            .map(|active_alert| self.told_at(&active_alert.alert, active_alert.since));
         let alert = alert_states.filter(|at| *at > self.now).min();
         [self.notifications.deadline(self.now), alert]
             .into_iter()
             .flatten()
             .min()
     }
+}
+
+fn lost_often_text(name: SourceName) -> String {
+    format!(
+        "the connection to {name} is lost again and again, {OFTEN} times within {}: when {name} is restarted each time, experiments and \
+         students lose theirs too. See how long {name} has run, and look into its log",
+        spell_duration(WITHIN)
+    )
 }
 
 fn experiments(number: usize) -> String {

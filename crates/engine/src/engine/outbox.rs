@@ -13,9 +13,9 @@ use crate::protocol::state::{
     OutboxEntry, OutboxNews, StateKey, StateValue, Subject, UnconfirmedAlert,
 };
 
-/// The longest message that is kept as it is, in lines: an entry of the state has to fit into a request to etcd (1.5 MiB). After a restart
-/// a longer one is put together anew.
-const KEPT_LINES: usize = 500;
+/// The longest message that is kept as it is, in lines: an entry of the state has to fit, compressed, into a request to etcd (1.5 MiB).
+/// After a restart a longer one is put together anew.
+const KEPT_LINES: usize = 5_000;
 
 /// What is told by something else, or is not to be told any more.
 #[derive(Debug, Default)]

@@ -139,13 +139,17 @@ fn connected(
         (Transmission::Ago(_) | Transmission::Never, _) if facts.sampled && recently_heard => {
             settled(Active)
         }
-        (Transmission::Ago(_), _) | (Transmission::Unsaid, Heard::Nothing) => settled(Silent),
+        (Transmission::Ago(_), _) => settled(Silent),
+        // What is not listened to any more is not known to be silent.
+        (Transmission::Unsaid, Heard::Nothing) if facts.sampled => settled(Silent),
         // A stream that has only just connected is given the time to send its first message.
         (Transmission::Never, _) => after(since, policy.last_active, now, facts.was, Silent),
         (Transmission::Unsaid, Heard::Unverified) if facts.sampled => {
             after(since, policy.last_active, now, facts.was, Active)
         }
-        (Transmission::Unsaid, Heard::At(_) | Heard::Unverified) => settled(Active),
+        (Transmission::Unsaid, Heard::At(_) | Heard::Nothing | Heard::Unverified) => {
+            settled(Active)
+        }
     }
 }
 
@@ -288,6 +292,7 @@ mod tests {
             (newest(95), Transmission::Unsaid, none, true, Missing, TELLS, Missing, Some(105)),
             (newest(95), Transmission::Unsaid, Heard::At(at(50)), true, Missing, TELLS, Active, None),
             (newest(95), Transmission::Unsaid, Heard::Nothing, true, Active, TELLS, Silent, None),
+            (newest(0), Transmission::Unsaid, Heard::Nothing, false, Silent, TELLS, Active, None),
             (gone(99), ago(0), none, false, Active, TELLS, Active, Some(109)),
             (gone(90), ago(0), none, false, Active, TELLS, Missing, None),
             (gone(90), ago(0), none, false, Active, SETTLES, Active, None),

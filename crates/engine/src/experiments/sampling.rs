@@ -90,6 +90,8 @@ pub(crate) struct Sampler {
     round_before: Duration,
     failures: u32,
     failing: Option<(Moment, CallError)>,
+    /// Whether a sample has shown anything since the start.
+    has_worked: bool,
 }
 
 impl Sampler {
@@ -114,7 +116,13 @@ impl Sampler {
             round_before: Duration::ZERO,
             failures: 0,
             failing: None,
+            has_worked: false,
         }
+    }
+
+    /// Whether a sample has shown anything since the start, so that streams could be listened to.
+    pub(crate) fn has_worked(&self) -> bool {
+        self.has_worked
     }
 
     /// Takes note of streams that have just connected.
@@ -153,6 +161,7 @@ impl Sampler {
     fn succeed(&mut self) {
         self.failures = 0;
         self.failing = None;
+        self.has_worked = true;
     }
 
     /// The samples to begin now.

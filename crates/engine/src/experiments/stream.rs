@@ -129,10 +129,17 @@ impl Stream {
         }
     }
 
-    /// A stream as it is remembered. Whether it is required is for book's manifest to say.
+    /// A stream as it is remembered. Whether it is required is for book's manifest to say. One that was silent is silent until it is heard
+    /// or cannot be listened to: that labwatch was started again is no sign of life.
     pub(crate) fn recalled(topic: Topic, health: StreamHealth, now: Moment) -> Self {
+        let was_silent = health == StreamHealth::Silent;
         Self {
             health,
+            heard: if was_silent {
+                Heard::Nothing
+            } else {
+                Heard::Unverified
+            },
             ..Self::new(topic, false, now)
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::context::NotificationContext;
+use super::context::{ActiveAlert, NotificationContext};
 use crate::model::Moment;
 use crate::protocol::alert::Alert;
 use crate::protocol::message_id::MessageId;
@@ -96,35 +96,37 @@ impl Alerts {
         &mut self,
         context: &NotificationContext<'_>,
     ) -> BTreeMap<Alert, Moment> {
-        let heard = context
-            .active_alerts
-            .iter()
-            .filter(|active_alert| active_alert.is_tellable || self.goes_on(&active_alert.alert));
-        let holding: BTreeMap<Alert, Moment> = heard
-            .map(|active_alert| {
-                (
-                    active_alert.alert.clone(),
-                    self.since(&active_alert.alert)
-                        .unwrap_or(active_alert.since),
-                )
-            })
-            .collect();
+        let mut holding = BTreeMap::new();
+        for active_alert in &context.active_alerts {
+            let alert = &active_alert.alert;
+            if active_alert.is_tellable || self.goes_on(alert) || self.notified.contains_key(alert)
+            {
+                self.begin_anew(active_alert);
+                holding.insert(
+                    alert.clone(),
+                    self.since(alert).unwrap_or(active_alert.since),
+                );
+            }
+        }
         self.note(&holding, context.now);
         holding
     }
 
-    fn note(&mut self, holding: &BTreeMap<Alert, Moment>, now: Moment) {
-        for (alert, since) in holding {
-            // It began anew before people could be told that it had ended: what they hear of is the later time.
-            if self.ended.remove(alert).is_some() {
-                self.unconfirmed
-                    .entry(alert.clone())
-                    .and_modify(|known| *known = *since);
-                self.notified
-                    .entry(alert.clone())
-                    .and_modify(|heard| heard.since = *since);
-            }
+    /// Where it began anew before people could be told that it had ended, what they hear of is the later time, once that is worth telling.
+    /// Until then what people know of is not told as ended, and a short trouble does not hide the end of a long one.
+    fn begin_anew(&mut self, active_alert: &ActiveAlert) {
+        let (alert, since) = (&active_alert.alert, active_alert.since);
+        if active_alert.is_tellable && self.ended.remove(alert).is_some() {
+            self.unconfirmed
+                .entry(alert.clone())
+                .and_modify(|known| *known = since);
+            self.notified
+                .entry(alert.clone())
+                .and_modify(|heard| heard.since = since);
         }
+    }
+
+    fn note(&mut self, holding: &BTreeMap<Alert, Moment>, now: Moment) {
         for alert in self
             .notified
             .keys()
@@ -143,7 +145,6 @@ impl Alerts {
             .get(alert)
             .map(|heard| heard.since)
             .or_else(|| self.unconfirmed.get(alert).copied())
-            .filter(|_| self.goes_on(alert))
     }
 
     /// What a summary says of them. Only news tell of an end.

@@ -21,6 +21,8 @@ pub(crate) struct Sources {
     pub(crate) book: Source,
     /// Since when all of them are down: then labwatch itself is cut off.
     pub(crate) blind: Option<Moment>,
+    /// When labwatch last was cut off no longer. What a source showed before says little of it.
+    pub(crate) hears_since: Option<Moment>,
     /// Whether relay's silence makes its experiments unusable.
     pub(crate) outage: bool,
 }
@@ -34,6 +36,7 @@ impl Sources {
             jump,
             book,
             blind: None,
+            hears_since: None,
             outage: false,
         }
     }
@@ -68,6 +71,7 @@ impl Sources {
             .all(|name| self.get(*name).health == SourceHealth::Down);
         if blind != self.blind.is_some() {
             self.blind = blind.then_some(now);
+            self.hears_since = (!blind).then_some(now);
             step.record(Record::Blind(blind));
         }
     }

@@ -1,6 +1,7 @@
 //! A source's own health: evaluated by the age of what it last told against the pace it has kept, never by its socket.
 
 mod canary;
+pub(crate) mod interruptions;
 mod note;
 mod upkeep;
 
@@ -14,6 +15,7 @@ use crate::experiments::evaluate::Telling;
 use crate::model::{CallError, FaultClass, Moment, SourceHealth, SourceName};
 use crate::protocol::canary::{CanaryView, Forwarding};
 use crate::protocol::link::Link;
+use interruptions::Interruptions;
 
 /// How long a source may take for its very first report before it counts as down.
 const FIRST_REPORT_WITHIN: Duration = Duration::from_secs(30);
@@ -74,6 +76,7 @@ pub(crate) struct Source {
     floor: Duration,
     link_since: Moment,
     heard_on_link: bool,
+    interruptions: Interruptions,
     asked: Option<Moment>,
     reconnect_at: Option<Moment>,
     reconnects: u32,
@@ -106,6 +109,7 @@ impl Source {
             floor: ask_every.unwrap_or(OWN_PACE).min(OWN_PACE),
             link_since: now,
             heard_on_link: false,
+            interruptions: Interruptions::default(),
             asked: None,
             reconnect_at: None,
             reconnects: 0,
@@ -198,6 +202,9 @@ impl Source {
                 self.heard_on_link = false;
                 self.unreadable = None;
                 self.reconnect_at = self.reconnect_at.map(|_| now + self.reconnect_wait());
+            }
+            Link::Closed(_) | Link::Broken(_) if self.link == Link::Open && self.heard_on_link => {
+                self.interruptions.note(now);
             }
             Link::Connecting
             | Link::Failed(_)
@@ -295,6 +302,7 @@ impl Source {
         if self.settle_until.is_some_and(|until| now >= until) {
             self.settle_until = None;
         }
+        self.interruptions.forget(now);
         let health = self.with_canary(now);
         let changed = health != self.health;
         if changed {
@@ -356,10 +364,17 @@ impl Source {
         let down = down.filter(|_| self.health != SourceHealth::Down);
         let ask = ask_every.and_then(|every| self.ask_at(every));
         let reconnect = self.reconnect_at.filter(|_| self.link == Link::Open);
-        [late, down, ask, reconnect, self.settle_until]
-            .into_iter()
-            .flatten()
-            .min()
+        [
+            late,
+            down,
+            ask,
+            reconnect,
+            self.settle_until,
+            self.interruptions.end_at(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// When it last told something, for people.
