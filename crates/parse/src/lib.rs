@@ -315,7 +315,7 @@ mod tests {
 
     fn recorded(file: &str) -> Vec<String> {
         let path = format!(
-            "{}/tests/recordings/{file}.jsonl",
+            "{}/../../tests/recordings/{file}.jsonl",
             env!("CARGO_MANIFEST_DIR")
         );
         let lines = fs::read_to_string(path).expect("a recording");
