@@ -15,7 +15,6 @@ pub mod etcd;
 mod frames;
 mod http;
 mod newest;
-mod parse;
 #[cfg(feature = "etcd")]
 pub mod policy;
 pub mod probe;
@@ -33,6 +32,7 @@ mod token;
 pub mod ui;
 mod verify;
 
+pub use ::parse::{MAX_BROKEN, MAX_CONNECTIONS, MAX_REREAD_BYTES, Parsed, parse};
 pub use answer::error_of_status;
 pub use book::client::{BookClient, BookStatus, Booking, Bookings, Interval, resource_is_gone};
 pub use book::listing::{Listed, MAX_REASON_BYTES, Resources};
@@ -43,8 +43,6 @@ pub use book::timetable::{MAX_BOOKINGS, MAX_SLOTS};
 pub use classify::MAX_QUOTED_BYTES;
 pub use connect::{ConnectError, ConnectFailure, dial};
 pub use http::{Http, MAX_ANSWER_BYTES};
-pub use parse::entry::MAX_CONNECTIONS;
-pub use parse::{MAX_BROKEN, MAX_REREAD_BYTES, Parsed, parse};
 pub use proxy::{connect, no_websocket, silent};
 pub use socket::MAX_MESSAGE_BYTES;
 pub use tls::client_config;

@@ -8,11 +8,11 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use tokio::time::timeout;
 
-use super::parse::parse;
 use super::sampling::{Sampler, listen};
 use super::socket::{PACE, Socket, Use};
 use super::subscription::UPDATE;
 use super::{Address, Http, ticket};
+use ::parse::parse;
 use engine::model::{CallError, SourceName, Topic};
 use engine::{Report, Sample, SampleOutcome, Scopes};
 

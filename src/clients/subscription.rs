@@ -22,11 +22,11 @@ use self::plan::{Plan, Turn, hear};
 use super::newest::Outbox;
 use crate::clients::Http;
 use crate::clients::backoff::{Backoff, LASTING, RENEWAL_RETRY, jittered};
-use crate::clients::parse::parse;
 use crate::clients::socket::{End, PACE, Socket, Use};
 use crate::clients::ticket;
 use crate::clients::token::{TOKEN_SPARE, renew_after};
 use crate::config::FeedSettings;
+use ::parse::parse;
 use engine::model::{CallError, ConnectError, SourceName};
 use engine::{FeedCommand, Input, Link, Report};
 

@@ -8,13 +8,12 @@ use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use url::form_urlencoded;
-use utoipa_axum::routes;
 
 use super::error::{self, ApiError, Reason};
 use super::health_state::HealthRoutes;
 use super::middleware::OwnWords;
 use super::named::Named;
-use super::routes::Routes;
+use super::routes::{Routes, routes};
 use crate::health::dialects::{self, Answer, Query, Reader, Refused, forms};
 use crate::health::{LevelRefused, Levels, Picture, parse_set_level, targets_of};
 use crate::http::auth::{Caller, Need, Scope, Viewer};

@@ -9,10 +9,9 @@ use axum::extract::{MatchedPath, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
-use utoipa_axum::routes;
 
 use super::error;
-use super::routes::Routes;
+use super::routes::{Routes, routes};
 use crate::http::auth::Need;
 
 /// Counts an answer: the router's path that took it if one did, its status, and how long it took.

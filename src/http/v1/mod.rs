@@ -14,12 +14,11 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use event::Event;
 use experiment::Experiment;
-use utoipa_axum::routes;
 
 use super::error::{self, ApiError};
 use super::json::{answer, json};
 use super::named::Named;
-use super::routes::Routes;
+use super::routes::{Routes, routes};
 use super::served::Served;
 use crate::http::auth::{Caller, Need};
 

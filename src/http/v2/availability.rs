@@ -15,13 +15,12 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 use super::params::Params;
 use crate::http::auth::Need;
 use crate::http::error::{self, ApiError, Reason};
 use crate::http::json::answer;
-use crate::http::routes::Routes;
+use crate::http::routes::{Routes, routes};
 use crate::reports::{self, By, Period, PeriodError, Report, Restore};
 use crate::store::ReadError;
 use engine::Maintenance;

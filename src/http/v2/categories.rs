@@ -5,7 +5,6 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 use super::body::Json;
 use super::category_handle::Categories;
@@ -20,7 +19,7 @@ use crate::http::auth::{Caller, Need, Noted, Scope, Viewer};
 use crate::http::error::{ApiError, Reason};
 use crate::http::json::answer;
 use crate::http::named::Named;
-use crate::http::routes::Routes;
+use crate::http::routes::{Routes, routes};
 use engine::Refusal;
 use engine::model::Visibility;
 

@@ -4,7 +4,6 @@ use axum::extract::{RawQuery, State};
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 use super::outcome::IdempotencyKey;
 use super::params::Params;
@@ -15,7 +14,7 @@ use crate::http::auth::{Caller, Need, Scope};
 use crate::http::cluster_state::ClusterState;
 use crate::http::error::{ApiError, Reason};
 use crate::http::json::answer;
-use crate::http::routes::Routes;
+use crate::http::routes::{Routes, routes};
 
 /// The cluster; `None`: this labwatch is the only one.
 pub(in crate::http) type MaybeCluster = Option<ClusterState>;

@@ -7,7 +7,6 @@ use axum::http::Uri;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 use super::category_handle::Categories;
 use super::page::{Page, PageParams, Paging};
@@ -20,7 +19,7 @@ use crate::http::auth::{Need, Viewer};
 use crate::http::error::{ApiError, Reason};
 use crate::http::json::answer;
 use crate::http::named::Named;
-use crate::http::routes::Routes;
+use crate::http::routes::{Routes, routes};
 use crate::store::Range;
 
 /// The place of a result in the list: newest first, then by component; of one moment in the order in which they came.

@@ -1,13 +1,15 @@
 //! The OpenAPI document, and Swagger UI, which shows it and the one of version 1 to people. All of it comes from the binary.
 
+use std::io::Read as _;
 use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::http::Method;
 use axum::response::Response;
+use flate2::bufread::GzDecoder;
 
-use super::DOCUMENT_V2_JSON;
 use crate::http::auth::Need;
+use crate::http::error::{ApiError, Reason};
 use crate::http::json::json;
 use crate::http::routes::Routes;
 use crate::http::served::Served;
@@ -24,8 +26,15 @@ pub(in crate::http) fn routes() -> Routes<Arc<Served>> {
     routes
 }
 
-async fn document() -> Response {
-    json(Bytes::from_static(DOCUMENT_V2_JSON.as_bytes()))
+/// The document, packed by `build.rs`: it is seldom asked for.
+static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/labwatch-v2.json.gz"));
+
+async fn document() -> Result<Response, ApiError> {
+    let mut text = Vec::new();
+    GzDecoder::new(PACKED)
+        .read_to_end(&mut text)
+        .map_err(|_| ApiError::new(Reason::Internal, "the document cannot be unpacked"))?;
+    Ok(json(Bytes::from(text)))
 }
 
 #[cfg(feature = "api-docs")]

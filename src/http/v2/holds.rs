@@ -8,7 +8,6 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 use super::body::Json;
 use super::outcome::{
@@ -23,7 +22,7 @@ use crate::http::commands::OrderState;
 use crate::http::error::{ApiError, Reason};
 use crate::http::json::answer;
 use crate::http::named::Named;
-use crate::http::routes::Routes;
+use crate::http::routes::{Routes, routes};
 use crate::http::served::Served;
 use engine::model::ResourceName;
 use engine::{Affected, Command, HoldView, ManualOverride, Snapshot};

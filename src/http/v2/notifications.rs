@@ -6,7 +6,6 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 use super::body::Json;
 use super::outcome::{DryRun, IdempotencyKey, is_dry_run};
@@ -16,7 +15,7 @@ use crate::http::auth::{Caller, Need, Noted, Scope};
 use crate::http::commands::{OrderState, TestOutcome, TestedRecipient, TestedRoute};
 use crate::http::error::ApiError;
 use crate::http::json::answer;
-use crate::http::routes::Routes;
+use crate::http::routes::{Routes, routes};
 
 /// All routes.
 pub(super) fn routes() -> Routes<OrderState> {

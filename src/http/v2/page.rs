@@ -82,18 +82,24 @@ impl<K: DeserializeOwned> Paging<K> {
 impl<K: DeserializeOwned + Serialize + Ord> Paging<K> {
     /// The page of a list in memory, which is sorted by its keys here. Items that come or go between two pages move no others.
     pub(super) fn pick<T>(self, uri: &Uri, items: impl Iterator<Item = (K, T)>) -> Page<T> {
-        let mut items: Vec<_> = items
-            .filter(|(key, _)| self.after.as_ref().is_none_or(|after| key > after))
-            .collect();
-        items.sort_by(|(one, _), (other, _)| one.cmp(other));
-        let more = items.len() > self.limit;
-        items.truncate(self.limit);
-        let next = items
+        // The keys are sorted with the places of their items: that is code for each kind of key, not for each kind of item.
+        let wanted = items.filter(|(key, _)| self.after.as_ref().is_none_or(|after| key > after));
+        let (mut keys, mut items): (Vec<_>, Vec<_>) = wanted
+            .enumerate()
+            .map(|(place, (key, item))| ((key, place), Some(item)))
+            .unzip();
+        keys.sort();
+        let more = keys.len() > self.limit;
+        keys.truncate(self.limit);
+        let next = keys
             .last()
             .filter(|_| more)
             .map(|(key, _)| encoded(uri, key));
+        let picked = keys
+            .iter()
+            .filter_map(|(_, place)| items.get_mut(*place)?.take());
         Page {
-            items: items.into_iter().map(|(_, item)| item).collect(),
+            items: picked.collect(),
             next,
         }
     }

@@ -9,7 +9,6 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 use super::body::Json;
 use super::outcome::{self, IdempotencyKey, IfMatch};
@@ -22,7 +21,7 @@ use crate::http::error::{self, ApiError, Reason};
 use crate::http::health_state::HealthRoutes;
 use crate::http::json::answer;
 use crate::http::named::Named;
-use crate::http::routes::Routes;
+use crate::http::routes::{Routes, routes};
 use engine::model::Visibility;
 
 /// The name of the list, and its path.

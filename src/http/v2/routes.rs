@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::middleware::from_fn_with_state;
-use utoipa_axum::routes;
 
 use super::category_handle::Categories;
 use super::{
@@ -15,7 +14,7 @@ use crate::http::auth::authenticator::Authenticator;
 use crate::http::commands::OrderState;
 use crate::http::health_state::HealthRoutes;
 use crate::http::idempotency::{self, Idempotency};
-use crate::http::routes::Routes;
+use crate::http::routes::{Routes, routes};
 use crate::http::served::Served;
 
 /// The routes that read the laboratory as it is and as it was.

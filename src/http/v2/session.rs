@@ -6,7 +6,6 @@ use axum::extract::RawQuery;
 use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 use super::params::Params;
 use super::time::Timestamp;
@@ -15,7 +14,7 @@ use crate::http::auth::login::never_kept;
 use crate::http::auth::{Caller, Need, Scope};
 use crate::http::error::ApiError;
 use crate::http::json::answer;
-use crate::http::routes::Routes;
+use crate::http::routes::{Routes, routes};
 
 /// All routes.
 pub(super) fn routes() -> Routes<Arc<Authenticator>> {

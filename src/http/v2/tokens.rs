@@ -10,7 +10,6 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
-use utoipa_axum::routes;
 
 use super::page::{Page, PageParams, Paging};
 use super::params::Params;
@@ -21,7 +20,7 @@ use crate::http::auth::{Caller, Need, Scope, is_id};
 use crate::http::error::{ApiError, Reason};
 use crate::http::json::answer;
 use crate::http::named::Named;
-use crate::http::routes::Routes;
+use crate::http::routes::{Routes, routes};
 
 /// How long an answer waits for the disk. The revocation holds in any case; the answer says whether it is kept.
 const KEEP_WITHIN: Duration = Duration::from_secs(5);

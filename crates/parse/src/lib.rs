@@ -4,7 +4,7 @@
 //! there: other clients' commands, junk, broken JSON. So a message is a row of JSON values with junk between, and the last whole report
 //! among them counts.
 
-pub(crate) mod entry;
+mod entry;
 mod lenient;
 mod value;
 
@@ -13,9 +13,12 @@ use serde::de::{DeserializeSeed, IgnoredAny};
 use serde_json::Deserializer;
 use serde_json::de::SliceRead;
 
-use crate::clients::parse::entry::Connections;
 use engine::Report;
 use engine::model::SourceName;
+
+use entry::Connections;
+
+pub use entry::MAX_CONNECTIONS;
 
 /// How many broken pieces of one message are passed over before the rest of it is given up.
 pub const MAX_BROKEN: usize = 1_000;
@@ -140,7 +143,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::clients::parse::entry::MAX_CONNECTIONS;
+    use crate::entry::MAX_CONNECTIONS;
     use engine::Scopes;
 
     /// What is written of a report: `topic topic ...`, or `-` for none.
@@ -312,7 +315,7 @@ mod tests {
 
     fn recorded(file: &str) -> Vec<String> {
         let path = format!(
-            "{}/tests/recordings/{file}.jsonl",
+            "{}/../../tests/recordings/{file}.jsonl",
             env!("CARGO_MANIFEST_DIR")
         );
         let lines = fs::read_to_string(path).expect("a recording");

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use crate::clients::parse::value::{Last, Number, Tags, Text};
+use crate::value::{Last, Number, Tags, Text};
 use engine::model::SourceName;
 use engine::{Connection, Report, Traffic};
 
