@@ -164,7 +164,7 @@ async fn an_acknowledgement_holds_while_its_key_is_there() {
     put(&etcd, CLUSTER_ACK, "the lab moves today").await;
     healthy(&monitor, "all is acknowledged", "pend00", |_, whole| {
         let description = whole["description"].as_str().unwrap_or_default();
-        whole["ok"] == true && description.contains("the lab moves today")
+        whole["ok"] == true && description.contains("by a maintainer")
     })
     .await;
     assert_eq!(gtg(&monitor, "default").await, 503);

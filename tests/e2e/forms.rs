@@ -288,13 +288,16 @@ async fn a_category_is_closed_and_opened_on_the_page() {
     let closed = browser.page(&header(&done, "location")).await;
     assert!(
         closed.contains("The category <strong>pend</strong> is closed until a person opens it.")
-            && closed.contains("closed by Ada"),
+            && closed.contains("closed by Ada")
+            && closed.contains("“exam room locked”"),
         "{closed}"
     );
     let readers = seen_by_reader(&monitor).await;
     assert!(
-        readers.contains("“exam room locked”") && !readers.contains("Ada"),
-        "names are for those who signed in: {readers}"
+        readers.contains("closed")
+            && !readers.contains("exam room locked")
+            && !readers.contains("Ada"),
+        "names and words are for those who signed in: {readers}"
     );
     let again = browser.confirm(&effect).await;
     assert_eq!(again.status().as_u16(), 409);
