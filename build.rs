@@ -50,8 +50,8 @@ fn main() -> std::io::Result<()> {
 /// Packs the largest document that is served: a seventh of its room in the program.
 fn pack_document() -> std::io::Result<()> {
     let folder = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
-    let packed = File::create(folder.join("labwatch-v2.json.gz"))?;
-    let mut packer = flate2::write::GzEncoder::new(packed, flate2::Compression::best());
+    let file = File::create(folder.join("labwatch-v2.json.gz"))?;
+    let mut packer = flate2::write::GzEncoder::new(file, flate2::Compression::best());
     std::io::copy(&mut File::open("openapi/labwatch-v2.json")?, &mut packer)?;
     packer.finish().map(drop)
 }
