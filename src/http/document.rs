@@ -1,4 +1,5 @@
-//! What the OpenAPI documents have in common: the token, the form of every refusal, and parameters that several paths share.
+//! What the OpenAPI documents have in common: the token, the form of every refusal, and parameters
+//! that several paths share.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +22,9 @@ const REFUSED: &str = "It was refused, and the body says why. 401 and 403 are ab
 
 const NO_SCOPES: [&str; 0] = [];
 
-/// A document with the paths of `parts`, in which what several paths share stands once. `refusal` names the schema and
-/// the media type of the answer to whatever an operation does not tell of by itself.
+/// A document with the paths of `parts`, in which what several paths share stands once. `refusal`
+/// names the schema and the media type of the answer to whatever an operation does not tell of by
+/// itself.
 pub(super) fn put_together(
     head: OpenApi,
     parts: impl IntoIterator<Item = OpenApi>,
@@ -39,7 +41,8 @@ pub(super) fn put_together(
         ))
         .build();
     components.add_security_scheme(TOKEN, SecurityScheme::Http(bearer));
-    // Where reading is open, reading needs no token. What changes something names its scope at its operation.
+    // Where reading is open, reading needs no token. What changes something names its scope at its
+    // operation.
     document.security = Some(vec![
         SecurityRequirement::default(),
         SecurityRequirement::new(TOKEN, NO_SCOPES),
@@ -171,15 +174,44 @@ const WIDTH: usize = 150;
 /// The room for the name of a field, in bytes.
 const NAME: usize = 20;
 
-/// The document as it is checked in: what fits on a line stands on one, so that people can read what changed.
+/// The document as it is checked in: what fits on a line stands on one, so that people can read
+/// what changed.
 ///
 /// # Errors
 /// When it cannot be written as JSON.
 pub fn written(document: &OpenApi) -> serde_json::Result<String> {
     let mut text = String::new();
-    write(&serde_json::to_value(document)?, 0, &mut text);
+    let mut value = serde_json::to_value(document)?;
+    join_lines(&mut value);
+    write(&value, 0, &mut text);
     text.push('\n');
     Ok(text)
+}
+
+/// Each paragraph of a description or summary on one line: where the source breaks its lines says nothing.
+fn join_lines(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                join_lines(field);
+                if let (Value::String(text), "description" | "summary") = (field, name.as_str()) {
+                    let paragraphs: Vec<_> = text.split("\n\n").map(joined).collect();
+                    *text = paragraphs.join("\n\n");
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(join_lines),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn joined(paragraph: &str) -> String {
+    let is_list = paragraph.starts_with(['-', '|']) || paragraph.contains("\n- ");
+    if is_list {
+        paragraph.to_owned()
+    } else {
+        paragraph.replace('\n', " ")
+    }
 }
 
 fn write(value: &Value, depth: usize, text: &mut String) {
@@ -249,6 +281,14 @@ fn fits(line: &str, depth: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paragraphs_are_joined_and_lists_are_kept() {
+        let mut value = serde_json::json!([{"description": "a\nb\n\n- c\n- d", "title": "e\nf"}]);
+        join_lines(&mut value);
+        let expect = serde_json::json!([{"description": "a b\n\n- c\n- d", "title": "e\nf"}]);
+        assert_eq!(value, expect);
+    }
 
     #[test]
     fn what_fits_stands_on_one_line() {
