@@ -1,5 +1,5 @@
-//! Tells the program from which commit it is built, and when, and packs a document for it. Works without git and outside of a checkout: then
-//! it says less.
+//! Tells the program from which commit it is built, and when, and packs a document for it. Works
+//! without git and outside of a checkout: then it says less.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,8 @@ fn pack_document() -> std::io::Result<()> {
     packer.finish().map(drop)
 }
 
-/// What the environment says wins, as where a container is built from sources without their history.
+/// What the environment says wins, as where a container is built from sources without their
+/// history.
 fn set(name: &str, found: Option<String>) {
     println!("cargo:rerun-if-env-changed={name}");
     let given = std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -65,7 +66,8 @@ fn set(name: &str, found: Option<String>) {
     }
 }
 
-/// Whether this folder itself is a checkout: sources that lie inside of another repository are not of its commit.
+/// Whether this folder itself is a checkout: sources that lie inside of another repository are not
+/// of its commit.
 fn is_checkout() -> bool {
     let here = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
     let here = Path::new(&here).canonicalize().ok();
@@ -85,7 +87,8 @@ fn git(arguments: &[&str]) -> Option<String> {
 }
 
 fn run(arguments: &[&str]) -> Option<String> {
-    // Git writes its index anew when it is asked for the state: a build changes nothing but its own files.
+    // Git writes its index anew when it is asked for the state: a build changes nothing but its own
+    // files.
     let git = &mut Command::new("git");
     let output = git.arg("--no-optional-locks").args(arguments).output();
     let output = output.ok()?;

@@ -1,5 +1,5 @@
-//! What readers of the largest laboratory cost: the whole list, the list when one experiment changed, the list to a reader who has it,
-//! and a part of it.
+//! What readers of the largest laboratory cost: the whole list, the list when one experiment
+//! changed, the list to a reader who has it, and a part of it.
 
 #![allow(
     clippy::expect_used,

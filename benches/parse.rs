@@ -1,4 +1,5 @@
-//! How long a report takes to parse, beside the yardstick: `serde_json` reading the same bytes into a borrowed `Vec` of the fields that are kept.
+//! How long a report takes to parse, beside the yardstick: `serde_json` reading the same bytes into
+//! a borrowed `Vec` of the fields that are kept.
 
 use std::fmt::Write;
 use std::hint::black_box;

@@ -1,4 +1,5 @@
-//! What a steady pair of reports costs the engine, and what one experiment that changed adds. Making the reports is not measured.
+//! What a steady pair of reports costs the engine, and what one experiment that changed adds.
+//! Making the reports is not measured.
 
 #![allow(
     clippy::expect_used,

@@ -1,6 +1,8 @@
-//! What a year of history costs: opening the store and reading what a restart needs, and memory, with a million events of 130 experiments.
+//! What a year of history costs: opening the store and reading what a restart needs, and memory,
+//! with a million events of 130 experiments.
 //!
-//! `cargo bench --bench store` makes the file once, in the folder that `LABWATCH_BENCH_DIR` names or a temporary one, and prints what it saw.
+//! `cargo bench --bench store` makes the file once, in the folder that `LABWATCH_BENCH_DIR` names
+//! or a temporary one, and prints what it saw.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};

@@ -1,5 +1,5 @@
-//! A program that uses labwatch for its own health, with no laboratory configured: `cargo run --example embed`, then
-//! `curl http://127.0.0.1:3008/readiness`, `/status/queue`, `/__gtg?categories=storage`, `/actuator/info` or `/actuator/motd`.
+//! A program that uses labwatch for its own health, with no laboratory configured: `cargo run
+//! --example embed`, then `curl http://127.0.0.1:3008/readiness`, `/status/queue`, `/__gtg?categories=storage`, `/actuator/info` or `/actuator/motd`.
 
 use std::error::Error;
 use std::net::SocketAddr;

@@ -1,6 +1,6 @@
-//! The loop around the engine: inputs and the passing of time in, effects out to the tasks that carry them out, snapshots to readers.
+//! The loop around the engine: inputs and time in, effects and snapshots for readers out.
 //!
-//! It owns the only timer and the clock. It decides nothing: what cannot be handed on is answered as failed, and the engine tries again.
+//! It owns the timer and the clock. What cannot be handed on has failed: the engine tries again.
 
 mod clock;
 mod journal;
@@ -36,7 +36,7 @@ const INPUTS_PER_PICTURE: usize = 64;
 /// The loop turns at least this often, so that the watchdog sees that it does.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
-/// The effects of a step wait at most this long for its records to be on disk. A monitor that cannot write still acts.
+/// The longest that effects wait for their records to be on disk: a monitor without one still acts.
 const WAIT_FOR_RECORDS: Duration = Duration::from_secs(1);
 
 /// What looks on: neither may block.
@@ -57,7 +57,7 @@ impl std::fmt::Debug for Observers {
 #[derive(Debug)]
 struct Held {
     ticket: Option<Ticket>,
-    /// What must be in etcd before, in a cluster. For that there is no limit of time but the lease.
+    /// What must be in etcd before, in a cluster. Nothing but the lease limits the time for that.
     commit: Option<CommitTicket>,
     until: Instant,
     effects: Vec<Effect>,
@@ -124,7 +124,7 @@ impl Driver {
         }
     }
 
-    /// The same driver as one of several replicas, which goes by these rules and follows until it is elected.
+    /// The same driver as a replica, which goes by these rules and follows until it is elected.
     #[must_use]
     pub fn in_cluster(self, membership: Membership, rules: Rules) -> Self {
         Self {
@@ -134,8 +134,8 @@ impl Driver {
         }
     }
 
-    /// The same driver, which decides nothing more from `stop` on. What was decided before is still handed on; what follows from the
-    /// outcomes of effects waits for the next start.
+    /// The same driver, which hands on what it decided before `stop`, and decides nothing more.
+    /// What follows from the outcomes of effects waits for the next start.
     #[must_use]
     pub fn stopping_with(self, stop: CancellationToken) -> Self {
         Self { stop, ..self }
@@ -188,7 +188,7 @@ impl Driver {
         }
     }
 
-    /// Takes an input and those that wait behind it, up to a bound, so that a burst makes few snapshots.
+    /// Takes an input and some that wait behind it, so that a burst makes few snapshots.
     fn take(&mut self, first: Input) {
         self.step(first);
         for _ in 1..INPUTS_PER_PICTURE {
@@ -298,7 +298,7 @@ impl Driver {
         waits_for.is_none_or(|(ticket, replica)| replica.is_committed(ticket))
     }
 
-    /// Takes up where this replica stands: drops what is not committed, and goes on from the state that is.
+    /// Takes up where this replica stands: goes on from the state that is committed.
     fn stand(&mut self) {
         let Some((replica, standing)) = self
             .replica
@@ -337,8 +337,7 @@ impl Driver {
         self.act(Input::Role(Role::Leader), None);
     }
 
-    /// What waits for a commit is not carried out any more: another replica may lead. Whether its commit is in etcd is not known, and so
-    /// the caller of a command is told.
+    /// Drops what waits for a commit, as another replica may lead, and tells who waits for it.
     fn drop_uncommitted(&mut self) {
         for held in self.held.drain(..) {
             if let Some((waiting, _)) = held.answer {
@@ -358,7 +357,8 @@ impl Driver {
         self.refused.extend(refused);
     }
 
-    /// Hands nothing on any more, once it stops and all that was decided before is handed on. In a cluster, what waits is the next leader's.
+    /// Hands nothing on once it stops and no decision waits; in a cluster they are the next
+    /// leader's.
     fn close(&mut self) {
         if self.is_stopping && (self.held.is_empty() || self.replica.is_some()) {
             self.outlets = None;
@@ -389,7 +389,7 @@ async fn written(journal: Option<&mut Journal>) {
     }
 }
 
-/// Waits until this replica stands otherwise, or more is committed; without a cluster that is never.
+/// Waits until this replica stands otherwise, or more is committed; never without a cluster.
 async fn changed(replica: Option<&mut Replica>) {
     match replica {
         Some(replica) => replica.changed().await,
@@ -676,7 +676,7 @@ mod tests {
         });
     }
 
-    /// Takes every commit that waits, and gives the keys of what changed and the number of the last one.
+    /// Takes every commit that waits: the keys of what changed, and the number of the last one.
     fn committed(ends: &mut Ends) -> (Vec<String>, u64) {
         let (mut keys, mut last) = (Vec::new(), 0);
         while let Ok(commit) = ends.commits.try_recv() {
@@ -762,7 +762,8 @@ mod tests {
         stands(&ends, Role::Leader, 1, engine::State::new());
         feed(&bench, 7, Duration::from_secs(60)).await;
         let (_, number) = committed(&mut ends);
-        // Frozen until after its lease: the answer to its commit is there before it knows of anything else.
+        // Frozen until after its lease: the answer to its commit is there before it knows of
+        // anything else.
         ends.fence.close();
         ends.committed.send_replace(Committed { term: 1, number });
         feed(&bench, 2, Duration::from_secs(60)).await;

@@ -1,10 +1,13 @@
-//! Named points on the way from a decision to its mark, at which a test can kill the process or make a step stand still. Does nothing else.
+//! Named points on the way from a decision to its mark, at which a test can kill the process or
+//! make a step stand still. Does nothing else.
 //!
-//! They act only in builds with debug assertions. A cargo feature would be switched on by `--all-features`, or by a package that
-//! wants none of this; debug assertions are off in every release build unless its profile says otherwise.
+//! They act only in builds with debug assertions. A cargo feature would be switched on by
+//! `--all-features`, or by a package that wants none of this; debug assertions are off in every
+//! release build unless its profile says otherwise.
 //!
-//! `LABWATCH_FAULT=mail-recorded:2` kills the process, as `kill -9` would, when it passes `mail-recorded` for the second time;
-//! `mail-recorded:2:hang` lets the thread that passes stand still from then on.
+//! `LABWATCH_FAULT=mail-recorded:2` kills the process, as `kill -9` would, when it passes
+//! `mail-recorded` for the second time; `mail-recorded:2:hang` lets the thread that passes stand
+//! still from then on.
 
 use engine::Record;
 

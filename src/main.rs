@@ -8,8 +8,9 @@ fn main() -> ExitCode {
     labwatch::cli::main(std::env::args_os())
 }
 
-/// Reports of megabytes come and go every second. Left alone, glibc keeps what they took: each freed block raises the size from which on
-/// blocks go back to the system. A fixed size, and one arena, keep the process as small as what it holds.
+/// Reports of megabytes come and go every second. Left alone, glibc keeps what they took: each
+/// freed block raises the size from which on blocks go back to the system. A fixed size, and one
+/// arena, keep the process as small as what it holds.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(
     unsafe_code,
@@ -28,7 +29,8 @@ fn give_large_memory_back() {
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 fn give_large_memory_back() {}
 
-/// Memory holds secrets: a crash must not write it into a file, and other programs of the same user must not read it.
+/// Memory holds secrets: a crash must not write it into a file, and other programs of the same user
+/// must not read it.
 #[cfg(target_os = "linux")]
 #[allow(
     unsafe_code,

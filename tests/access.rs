@@ -1,5 +1,6 @@
-//! Who may use the API, over real sockets: tokens and sessions, what each may see and change, what is refused and for how long, the
-//! record of changes, TLS with a certificate that is replaced, and the manners of every answer.
+//! Who may use the API, over real sockets: tokens and sessions, what each may see and change, what
+//! is refused and for how long, the record of changes, TLS with a certificate that is replaced, and
+//! the manners of every answer.
 
 #![allow(
     clippy::too_many_lines,
@@ -99,7 +100,8 @@ async fn private_things_are_for_those_who_may_read_them() {
     }
 }
 
-/// Prometheus and old checkers know no other way. A browser repeats a password by itself, so it changes nothing.
+/// Prometheus and old checkers know no other way. A browser repeats a password by itself, so it
+/// changes nothing.
 #[tokio::test]
 async fn a_token_as_a_password_reads_and_changes_nothing() {
     let server = Server::start(Reading::Token, one()).await;

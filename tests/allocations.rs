@@ -1,4 +1,5 @@
-//! A steady report costs no allocation per experiment: what does not change is not copied. What is not set costs none either.
+//! A steady report costs no allocation per experiment: what does not change is not copied. What is
+//! not set costs none either.
 
 #![allow(
     clippy::too_many_lines,
@@ -31,7 +32,8 @@ thread_local! {
 
 struct Counting;
 
-// SAFETY: everything is left to the system's allocator; only a counter of the own thread is touched beside it.
+// SAFETY: everything is left to the system's allocator; only a counter of the own thread is touched
+// beside it.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.with(|count| count.set(count.get() + 1));
@@ -64,7 +66,8 @@ fn a_steady_report_allocates_nothing_per_experiment() {
     }
 }
 
-/// What an effect passes in a cluster is not there without one: a labwatch that is alone pays for it in no allocation, whatever it is built with.
+/// What an effect passes in a cluster is not there without one: a labwatch that is alone pays for
+/// it in no allocation, whatever it is built with.
 #[test]
 fn without_a_cluster_its_window_allocates_nothing() {
     let window: Option<Window> = None;
@@ -81,7 +84,8 @@ fn without_a_cluster_its_window_allocates_nothing() {
     assert_eq!(outcome, Poll::Ready(Ok(engine::Delivered::to_all())));
 }
 
-/// The allocations of a report of relay and one of jump once everything is known. Every `broken`-th experiment lacks a stream; 0: none.
+/// The allocations of a report of relay and one of jump once everything is known. Every `broken`-th
+/// experiment lacks a stream; 0: none.
 fn allocations_of_steady_reports(experiments: usize, broken: usize) -> usize {
     let policy = Policy {
         startup: Duration::ZERO,

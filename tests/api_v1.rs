@@ -1,5 +1,6 @@
-//! Version 1 of the HTTP API over real sockets: its answers against goldens (`UPDATE=1` writes them anew), its manners towards
-//! readers of every kind, and its consistency while the snapshots change under many of them.
+//! Version 1 of the HTTP API over real sockets: its answers against goldens (`UPDATE=1` writes them
+//! anew), its manners towards readers of every kind, and its consistency while the snapshots change
+//! under many of them.
 
 #![allow(
     clippy::too_many_lines,
@@ -303,7 +304,8 @@ async fn other_sites_read_nothing_unless_it_is_set() {
     assert_eq!(nowhere.status(), StatusCode::NOT_FOUND);
 }
 
-/// Each snapshot says its number in two places of every experiment; an answer that mixes two would show.
+/// Each snapshot says its number in two places of every experiment; an answer that mixes two would
+/// show.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_readers_get_whole_pictures_in_order_while_they_change() {
     const READERS: usize = 16;
@@ -383,7 +385,8 @@ fn number_of(answer: &Value, experiments: usize) -> i64 {
     number
 }
 
-/// Asks for `/api/v1/experiments<rest>` and compares the answer with `tests/goldens/api/<name>.json`, and with the OpenAPI document.
+/// Asks for `/api/v1/experiments<rest>` and compares the answer with
+/// `tests/goldens/api/<name>.json`, and with the OpenAPI document.
 async fn check(name: &str, rest: &str, snapshot: Arc<Snapshot>) {
     let server = Server::start(snapshot).await;
     let response = server

@@ -1,5 +1,6 @@
-//! Version 2 of the HTTP API over real sockets: its answers against goldens (`UPDATE=1` writes them anew) and against its document, its
-//! filters, what it keeps from those who may not see it, and the stream of changes.
+//! Version 2 of the HTTP API over real sockets: its answers against goldens (`UPDATE=1` writes them
+//! anew) and against its document, its filters, what it keeps from those who may not see it, and
+//! the stream of changes.
 
 #![allow(
     clippy::too_many_lines,
@@ -463,7 +464,8 @@ async fn what_is_wrong_is_said_with_what_would_be_right() {
     }
 }
 
-/// Every path of the document is there, answers with a status that the document tells, takes no parameter that it does not, and is only read.
+/// Every path of the document is there, answers with a status that the document tells, takes no
+/// parameter that it does not, and is only read.
 #[tokio::test]
 async fn the_document_and_the_paths_agree() {
     let history = past::History::new().await;

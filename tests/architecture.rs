@@ -1,5 +1,6 @@
-//! The table of modules in docs/architecture.md, as far as the manifests cannot keep it: which module of the shell uses which, who sees
-//! the whole configuration and the engine itself, and how long a file may get.
+//! The table of modules in docs/architecture.md, as far as the manifests cannot keep it: which
+//! module of the shell uses which, who sees the whole configuration and the engine itself, and how
+//! long a file may get.
 
 #![allow(
     clippy::too_many_lines,
@@ -48,7 +49,8 @@ fn before_tests(text: &str) -> String {
     lines.get(..end).unwrap_or_default().join("\n")
 }
 
-/// The sources of a folder, with their paths from the repository's root and what stands before their tests.
+/// The sources of a folder, with their paths from the repository's root and what stands before
+/// their tests.
 fn sources(folder: &str) -> BTreeMap<String, String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (mut folders, mut found) = (vec![root.join(folder)], BTreeMap::new());
@@ -135,8 +137,9 @@ fn only_the_driver_and_the_simulator_name_the_engine() {
     assert_eq!(importers("use engine::", "Engine", &allowed), [""; 0]);
 }
 
-/// Where the feature `etcd` is named. Each of these does something only where a cluster, a publication or a policy in etcd is set, so that a
-/// labwatch without one pays nothing for what it is built with.
+/// Where the feature `etcd` is named. Each of these does something only where a cluster, a
+/// publication or a policy in etcd is set, so that a labwatch without one pays nothing for what it
+/// is built with.
 const NAME_ETCD: [&str; 9] = [
     "src/cli/cluster.rs",
     "src/cli/connect.rs",

@@ -1,4 +1,5 @@
-//! Replicas of the real program with a real etcd, against the simulated laboratory: who leads, what a takeover costs, what etcd's faults do.
+//! Replicas of the real program with a real etcd, against the simulated laboratory: who leads, what
+//! a takeover costs, what etcd's faults do.
 //!
 //! They need the feature `etcd` and Debian's etcd-server: `scripts/test.sh` builds and runs them.
 

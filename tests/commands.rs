@@ -391,7 +391,8 @@ fn the_configuration_file_is_found_by_argument_and_by_variable() {
     assert_eq!(by_argument, by_variable);
 }
 
-/// A hangup before the service is ready is kept: then the configuration is read a second time, which is seen at the pipe it is read from.
+/// A hangup before the service is ready is kept: then the configuration is read a second time,
+/// which is seen at the pipe it is read from.
 #[test]
 fn a_hangup_before_readiness_is_kept() {
     let folder = tempfile::tempdir().expect("a folder");
@@ -440,7 +441,8 @@ fn a_hangup_before_readiness_is_kept() {
     assert_eq!(readings, [0, 1]);
 }
 
-/// The commands that a document names: in its blocks for a shell, and between backticks in its text.
+/// The commands that a document names: in its blocks for a shell, and between backticks in its
+/// text.
 fn commands_of(document: &str) -> Vec<Vec<String>> {
     let mut block: Option<&str> = None;
     let mut found = Vec::new();

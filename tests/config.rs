@@ -1,4 +1,5 @@
-//! The configuration as a whole: what is accepted, what is refused and in which words, which layer wins, and that no secret is ever shown.
+//! The configuration as a whole: what is accepted, what is refused and in which words, which layer
+//! wins, and that no secret is ever shown.
 
 #![allow(
     clippy::too_many_lines,

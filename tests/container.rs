@@ -1,5 +1,6 @@
-//! The container's recipe, as far as it can be looked at without building it: what it copies is there and is all that the program is made
-//! of, its commands and settings are labwatch's, and it does not run as root.
+//! The container's recipe, as far as it can be looked at without building it: what it copies is
+//! there and is all that the program is made of, its commands and settings are labwatch's, and it
+//! does not run as root.
 
 #![allow(
     clippy::too_many_lines,

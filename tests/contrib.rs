@@ -1,4 +1,5 @@
-//! What operators copy from `contrib/`: every metric that a rule or a panel names exists, and every runbook is written.
+//! What operators copy from `contrib/`: every metric that a rule or a panel names exists, and every
+//! runbook is written.
 
 #![allow(
     clippy::too_many_lines,
@@ -84,7 +85,8 @@ fn every_alert_has_a_runbook() {
     }
 }
 
-/// The dashboard has what Grafana needs to load it: a schema version, panels with a place, a type, a query and an id of their own.
+/// The dashboard has what Grafana needs to load it: a schema version, panels with a place, a type,
+/// a query and an id of their own.
 #[test]
 fn the_dashboard_is_well_formed() {
     let dashboard: serde_json::Value =

@@ -1,7 +1,9 @@
-//! The real program against the simulated laboratory, over real sockets: what a lab's admin, a student and a maintainer would see.
+//! The real program against the simulated laboratory, over real sockets: what a lab's admin, a
+//! student and a maintainer would see.
 //!
-//! Waits have generous bounds, because the machine may be busy; how long things took is printed (`cargo test --test e2e -- --nocapture`).
-//! `cargo test --release --test e2e -- --ignored --nocapture measure` prints what it costs to run.
+//! Waits have generous bounds, because the machine may be busy; how long things took is printed
+//! (`cargo test --test e2e -- --nocapture`). `cargo test --release --test e2e -- --ignored
+//! --nocapture measure` prints what it costs to run.
 
 #![allow(
     clippy::too_many_lines,

@@ -1,7 +1,8 @@
-//! What strangers can see of the running program, and what they can do to it: nothing private in any open answer or in the log, and no attack
-//! that hinders others.
+//! What strangers can see of the running program, and what they can do to it: nothing private in
+//! any open answer or in the log, and no attack that hinders others.
 //!
-//! The attacks run scaled down; at full size, against the program that packages hold: `scripts/attacks.sh`
+//! The attacks run scaled down; at full size, against the program that packages hold:
+//! `scripts/attacks.sh`
 
 #![allow(
     clippy::too_many_lines,

@@ -1,5 +1,5 @@
-//! The service's own health over HTTP: every view in every state against goldens, the traps that other systems fell into, and what all
-//! paths have in common. `UPDATE=1` writes the goldens anew.
+//! The service's own health over HTTP: every view in every state against goldens, the traps that
+//! other systems fell into, and what all paths have in common. `UPDATE=1` writes the goldens anew.
 
 #![allow(
     clippy::too_many_lines,
@@ -426,7 +426,8 @@ async fn a_check_names_its_details_by_their_whole_address() {
     }
 }
 
-/// Row 38: the page leads a maintainer to the forms, with what they are about filled in, and no other reader.
+/// Row 38: the page leads a maintainer to the forms, with what they are about filled in, and no
+/// other reader.
 #[tokio::test]
 async fn the_page_leads_maintainers_to_the_forms() {
     let bench = Bench::well();
@@ -466,8 +467,8 @@ async fn the_page_leads_maintainers_to_the_forms() {
     );
 }
 
-/// What 10,000 experiments cost that are all of different stems, so that each is a category of its own:
-/// `cargo test --test health measure -- --ignored --nocapture`.
+/// What 10,000 experiments cost that are all of different stems, so that each is a category of its
+/// own: `cargo test --test health measure -- --ignored --nocapture`.
 #[tokio::test]
 #[ignore = "a measure"]
 async fn measure_ten_thousand_categories() {

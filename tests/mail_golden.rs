@@ -1,4 +1,5 @@
-//! The mails, word for word. `UPDATE=1 cargo test --test mail_golden` writes the files anew; read the difference before you keep it.
+//! The mails, word for word. `UPDATE=1 cargo test --test mail_golden` writes the files anew; read
+//! the difference before you keep it.
 
 #![allow(
     clippy::too_many_lines,
@@ -355,7 +356,8 @@ fn worst_state() -> Summary {
     summary(news, vec![], counts(12, 0, 0))
 }
 
-/// What came after it within some minutes: two more, one that is back, and one that was out for a moment.
+/// What came after it within some minutes: two more, one that is back, and one that was out for a
+/// moment.
 fn slow_night_gathered() -> Summary {
     let first = notified(slow_night_first().news.remove(0), 300);
     let booked = Line {

@@ -1,4 +1,5 @@
-//! The figures, read by those they are made for: a real Prometheus and a real carbon from Debian. `scripts/test.sh` installs both.
+//! The figures, read by those they are made for: a real Prometheus and a real carbon from Debian.
+//! `scripts/test.sh` installs both.
 
 #![allow(
     clippy::too_many_lines,

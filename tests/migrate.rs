@@ -1,5 +1,5 @@
-//! `labwatch migrate` on units as the program `status` is deployed with: what comes out is accepted, every flaw is named, no secret is
-//! shown.
+//! `labwatch migrate` on units as the program `status` is deployed with: what comes out is
+//! accepted, every flaw is named, no secret is shown.
 
 #![allow(clippy::expect_used, reason = "helpers of tests may fail a test")]
 

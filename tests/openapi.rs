@@ -1,4 +1,5 @@
-//! The checked-in OpenAPI documents say what the code does. `UPDATE=1` (which `scripts/openapi.sh` sets) writes them anew.
+//! The checked-in OpenAPI documents say what the code does. `UPDATE=1` (which `scripts/openapi.sh`
+//! sets) writes them anew.
 
 #![allow(
     clippy::too_many_lines,
@@ -69,7 +70,8 @@ fn documents() -> [Value; 2] {
         .map(|document| serde_json::to_value(document).expect("serialises"))
 }
 
-/// The forms of other systems leave fields out where there is nothing to tell. Their names begin so.
+/// The forms of other systems leave fields out where there is nothing to tell. Their names begin
+/// so.
 const DIALECTS: [&str; 4] = ["Agent", "Actuator", "Axway", "Ft"];
 
 #[test]
@@ -108,7 +110,8 @@ fn every_field_is_described_and_always_there() {
     }
 }
 
-/// What generators rely on: every operation has a name of its own, says what it is, and describes its parameters and answers.
+/// What generators rely on: every operation has a name of its own, says what it is, and describes
+/// its parameters and answers.
 #[test]
 fn every_operation_is_whole() {
     for document in documents() {
@@ -220,7 +223,8 @@ fn words_are_enums() {
     assert_eq!(events.len(), 6, "each event of the stream has a schema");
 }
 
-/// Pages and what they are made of, the documents themselves, and the second spelling of a path: all else stands in a document.
+/// Pages and what they are made of, the documents themselves, and the second spelling of a path:
+/// all else stands in a document.
 const UNDOCUMENTED: [&str; 23] = [
     "/api/v1/experiments/",
     "/api/v1/openapi.json",

@@ -1,4 +1,5 @@
-//! Orders of maintainers: each refusal says why and what to do, each effect is said before it is done, and a receipt outlives kill -9.
+//! Orders of maintainers: each refusal says why and what to do, each effect is said before it is
+//! done, and a receipt outlives kill -9.
 
 #![allow(
     clippy::too_many_lines,
@@ -26,14 +27,15 @@ use labwatch::store::{Store, StoreSettings};
 use support::lab::{Deed, Event, Lab, fault, resource};
 use tokio::sync::{mpsc, watch};
 
-/// Tells the test's own program that it is the one that will be killed, and in which folder it writes.
+/// Tells the test's own program that it is the one that will be killed, and in which folder it
+/// writes.
 const CHILD: &str = "LABWATCH_TEST_ORDERS_DIR";
 
 /// How often a labwatch is killed.
 const KILLS: u64 = 6;
 
-/// A laboratory after 30 s: `pend00` is down, `pend01` has lost its login, `pend02` and `spin00` are well, `r-pend02` is held by a person,
-/// jump is silent.
+/// A laboratory after 30 s: `pend00` is down, `pend01` has lost its login, `pend02` and `spin00`
+/// are well, `r-pend02` is held by a person, jump is silent.
 fn stage() -> Stage<Lab> {
     let policy = Policy {
         startup: Duration::from_secs(5),
@@ -371,7 +373,8 @@ fn labwatch_in(dir: &Path) -> Child {
         .expect("it starts")
 }
 
-/// Not a test by itself: the program that is killed. It goes on from what it finds, and says each receipt that it got.
+/// Not a test by itself: the program that is killed. It goes on from what it finds, and says each
+/// receipt that it got.
 #[test]
 fn the_one_that_is_killed() {
     let Some(dir) = std::env::var_os(CHILD).map(PathBuf::from) else {

@@ -1,4 +1,5 @@
-//! What must hold whatever happens: random laboratories with random faults, in virtual time, against a book that really keeps state.
+//! What must hold whatever happens: random laboratories with random faults, in virtual time,
+//! against a book that really keeps state.
 
 #![allow(
     clippy::too_many_lines,
@@ -49,18 +50,21 @@ const TOPICS: [&str; 8] = [
 /// How long faults go on, in seconds.
 const FAULTS_FOR: u64 = 900;
 
-/// How long everything works afterwards, so that all comes to rest: longer than every back-off and every wait.
+/// How long everything works afterwards, so that all comes to rest: longer than every back-off and
+/// every wait.
 const REST_FOR: u64 = 1_500;
 
 /// How often relay and jump report.
 const PACE: Duration = Duration::from_secs(5);
 
-/// The most numbers that quiet deeds of a timeline are given: each of 60 may acknowledge four experiments.
+/// The most numbers that quiet deeds of a timeline are given: each of 60 may acknowledge four
+/// experiments.
 const MOST_NOTES: u64 = 240;
 
-/// Where mail must change nothing, all else happens at whole multiples of this, and what concerns mail alone beside them. Whatever is told to
-/// the engine at the moment when it wants a report lets it ask for one, even if one comes at that very moment: who is mailed then may see an
-/// experiment some milliseconds later.
+/// Where mail must change nothing, all else happens at whole multiples of this, and what concerns
+/// mail alone beside them. Whatever is told to the engine at the moment when it wants a report lets
+/// it ask for one, even if one comes at that very moment: who is mailed then may see an experiment
+/// some milliseconds later.
 const GRID: u64 = 10;
 
 /// How far beside: as long as the engine rests at least between two looks at the time.
@@ -191,7 +195,8 @@ fn peace() -> Vec<Deed> {
         Deed::Command(Wanted::Unacknowledge("*".to_owned())),
     ];
     deeds.extend(STUBS.map(listed));
-    // A clock that was set back makes a silence longer than the rest: a person ends what still keeps quiet.
+    // A clock that was set back makes a silence longer than the rest: a person ends what still
+    // keeps quiet.
     deeds.extend((1..=MOST_NOTES).map(|what| Deed::Command(Wanted::Remove(what))));
     deeds.extend(feeds.flat_map(|name| {
         [

@@ -23,7 +23,8 @@ use engine::{
 };
 use jiff::Timestamp;
 
-/// Three experiments with a data stream each, a book that holds state, and a mail server that works or does not.
+/// Three experiments with a data stream each, a book that holds state, and a mail server that works
+/// or does not.
 struct World {
     engine: Engine,
     now: Moment,

@@ -1,7 +1,10 @@
-//! Golden scenarios: a timeline of what is done to a laboratory goes in, everything that labwatch does comes out, compared whole.
+//! Golden scenarios: a timeline of what is done to a laboratory goes in, everything that labwatch
+//! does comes out, compared whole.
 //!
-//! A file of `tests/scenarios` has comments (`#`), deeds (or the name of a recording), a line `---`, and what is expected. A deed is a time in seconds (none: the
-//! start) and words that [`deeds`] and [`Scenario::take`] read. `UPDATE=1 cargo test --test scenarios` writes the expected part anew; read the difference.
+//! A file of `tests/scenarios` has comments (`#`), deeds (or the name of a recording), a line
+//! `---`, and what is expected. A deed is a time in seconds (none: the start) and words that
+//! [`deeds`] and [`Scenario::take`] read. `UPDATE=1 cargo test --test scenarios` writes the
+//! expected part anew; read the difference.
 
 #![allow(
     clippy::too_many_lines,
@@ -147,7 +150,8 @@ struct Scenario {
     shown: Vec<Kind>,
     /// Whether subject and thread of each mail are shown.
     subjects: bool,
-    /// Many experiments: health and switches are left out, and of each mail the first lines are enough.
+    /// Many experiments: health and switches are left out, and of each mail the first lines are
+    /// enough.
     brief: bool,
 }
 
@@ -519,7 +523,8 @@ fn owned(words: &[&str]) -> Vec<String> {
     words.iter().map(|as_str| (*as_str).to_owned()).collect()
 }
 
-/// `route NAME PATTERN,PATTERN [webhook] [no-alerts] [gather=D] [interval=D] [remind=D] [digest=HH:MM@ZONE] [digest_when_well=yes]`
+/// `route NAME PATTERN,PATTERN [webhook] [no-alerts] [gather=D] [interval=D] [remind=D]
+/// [digest=HH:MM@ZONE] [digest_when_well=yes]`
 fn route(name: &str, patterns: &str, settings: &[&str]) -> Option<Route> {
     let patterns = patterns.split(',').map(str::to_owned).collect();
     let mut route = Route {

@@ -1,4 +1,5 @@
-//! Every fault of a source and whose it is: the table of `docs/sources.md`, and what comes of each row for a healthy laboratory.
+//! Every fault of a source and whose it is: the table of `docs/sources.md`, and what comes of each
+//! row for a healthy laboratory.
 
 #![allow(
     clippy::too_many_lines,
@@ -196,7 +197,8 @@ fn after(deed: Deed) -> Outcome {
     outcome(&mut stage)
 }
 
-/// Checks that experiments are withdrawn exactly where the fault is theirs, and what people are told where it is not.
+/// Checks that experiments are withdrawn exactly where the fault is theirs, and what people are
+/// told where it is not.
 fn check(outcome: &Outcome, class: FaultClass, what: &str) {
     let withdrawn = if class == Theirs { STUBS.len() } else { 0 };
     assert_eq!(outcome.withdrawn.len(), withdrawn, "{what}");
@@ -413,8 +415,8 @@ fn a_relay_that_has_never_reported_is_no_evidence() {
     }
 }
 
-/// Book lists a resource and never tells whether it is available: what is down because of its missing stream cannot be withdrawn, and
-/// that is said.
+/// Book lists a resource and never tells whether it is available: what is down because of its
+/// missing stream cannot be withdrawn, and that is said.
 #[test]
 fn what_cannot_be_withdrawn_is_said() {
     let policy = Policy {

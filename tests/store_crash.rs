@@ -1,4 +1,5 @@
-//! The store under the worst: a process that is killed while it writes, a disk that is really full, a disk that takes no writes, a second process.
+//! The store under the worst: a process that is killed while it writes, a disk that is really full,
+//! a disk that takes no writes, a second process.
 
 #![allow(
     clippy::too_many_lines,
@@ -24,7 +25,8 @@ use labwatch::store::{
 };
 use serde_json::json;
 
-/// Tells the test's own program that it is the one that will be killed, and in which folder it writes.
+/// Tells the test's own program that it is the one that will be killed, and in which folder it
+/// writes.
 const CHILD: &str = "LABWATCH_TEST_STORE_DIR";
 
 /// How often a writer is killed.
@@ -87,8 +89,8 @@ fn check(dir: &Path, acknowledged: u64) {
     );
 }
 
-/// Opens a store that this process has just closed. A process that another test starts at that moment has the lock for as long as its
-/// own beginning takes.
+/// Opens a store that this process has just closed. A process that another test starts at that
+/// moment has the lock for as long as its own beginning takes.
 fn open_again(dir: &Path) -> (Store, labwatch::store::Memory) {
     let begun = Instant::now();
     loop {
@@ -101,7 +103,8 @@ fn open_again(dir: &Path) -> (Store, labwatch::store::Memory) {
     }
 }
 
-/// Not a test by itself: the program that is killed. It goes on from what it finds, and says what is kept.
+/// Not a test by itself: the program that is killed. It goes on from what it finds, and says what
+/// is kept.
 #[test]
 fn the_one_that_is_killed() {
     let Some(dir) = std::env::var_os(CHILD).map(PathBuf::from) else {

@@ -1,5 +1,5 @@
-//! What systemd is given: that it accepts the units, that they are as closed as they claim, that the environment file is right, and what
-//! a real systemd makes of them.
+//! What systemd is given: that it accepts the units, that they are as closed as they claim, that
+//! the environment file is right, and what a real systemd makes of them.
 
 #![allow(
     clippy::too_many_lines,
@@ -133,7 +133,8 @@ fn every_line_of_the_hardening_has_its_reason() {
     }
 }
 
-/// For several laboratories on one host: the same unit, with a name of its own in every place that is one laboratory's.
+/// For several laboratories on one host: the same unit, with a name of its own in every place that
+/// is one laboratory's.
 #[test]
 fn the_unit_of_a_tenant_is_the_unit_with_its_name() {
     let renamed = [

@@ -1,5 +1,5 @@
-//! What people know, on several routes: whatever fails on the way, each route hears in the end of what is, nothing that was to be told is
-//! lost, and no recipient notices a restart.
+//! What people know, on several routes: whatever fails on the way, each route hears in the end of
+//! what is, nothing that was to be told is lost, and no recipient notices a restart.
 //!
 //! `PROPTEST_CASES` sets how many cases are tried.
 
@@ -34,8 +34,8 @@ const STUBS: [&str; 3] = ["a0", "a1", "b0"];
 /// How long one round of reports lasts.
 const ROUND: Duration = Duration::from_secs(60);
 
-/// How many rounds everything works in the end: longer than an answer is waited for and than what may have arrived waits, but not than a
-/// refusal.
+/// How many rounds everything works in the end: longer than an answer is waited for and than what
+/// may have arrived waits, but not than a refusal.
 const CALM: usize = 75;
 
 /// What people know, by the summaries that arrived.
@@ -376,8 +376,8 @@ impl World {
         }
     }
 
-    /// Everything on the way works, and the experiments stay as they are. What was refused for good waits for a day, unless labwatch is
-    /// started anew.
+    /// Everything on the way works, and the experiments stay as they are. What was refused for good
+    /// waits for a day, unless labwatch is started anew.
     fn calm(&mut self) {
         self.adopt(routes());
         (self.relay, self.jump, self.book, self.sending) = (true, true, true, [Sending::Works; 3]);

@@ -1,4 +1,5 @@
-//! Asks a running labwatch how it is, within a time limit. Knows where it is from the settings, unless told.
+//! Asks a running labwatch how it is, within a time limit. Knows where it is from the settings,
+//! unless told.
 
 use std::time::Duration;
 
@@ -30,7 +31,8 @@ pub struct Where {
     /// The address of the running labwatch, for example `http://127.0.0.1:3007`. Without it the one that the configuration gives.
     #[arg(long, value_name = "URL")]
     url: Option<Url>,
-    /// The port of the running labwatch on this host, where it is not the one that the configuration gives.
+    /// The port of the running labwatch on this host, where it is not the one that the
+    /// configuration gives.
     #[arg(long, value_name = "PORT", conflicts_with = "url")]
     port: Option<u16>,
 }
@@ -173,7 +175,8 @@ pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failu
     runtime.block_on(work)
 }
 
-/// The service of this configuration, from its own host. A user who may not read the secrets can still ask what is open to all.
+/// The service of this configuration, from its own host. A user who may not read the secrets can
+/// still ask what is open to all.
 fn local(sources: &Sources, port: Option<u16>) -> Result<Asked, Failure> {
     let mut config = load(sources).or_else(|_| load_rules(sources))?.config;
     if let Some((listen, port)) = config.api.listen.as_mut().zip(port) {

@@ -1,5 +1,6 @@
-//! `labwatch check`: says whether the configuration is right, whether the store is sound and, when asked to, whether what the
-//! configuration leads to works. Changes nothing anywhere, and does not disturb a labwatch that runs.
+//! `labwatch check`: says whether the configuration is right, whether the store is sound and, when
+//! asked to, whether what the configuration leads to works. Changes nothing anywhere, and does not
+//! disturb a labwatch that runs.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -18,13 +19,16 @@ use crate::store::{self, DATABASE_FILE, VerifyError};
 /// How far the check goes.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
-    /// Also try book, jump, relay, the mail server and etcd. Nothing is switched and nothing is sent.
+    /// Also try book, jump, relay, the mail server and etcd. Nothing is switched and nothing is
+    /// sent.
     #[arg(long)]
     connect: bool,
-    /// Do not look through the store. For the start of the service, which goes on without a sound store and should not wait for it.
+    /// Do not look through the store. For the start of the service, which goes on without a sound
+    /// store and should not wait for it.
     #[arg(long, alias = "no-memory")]
     no_store: bool,
-    /// Print what is wrong and nothing else. For the start of the service, whose log gets the warnings too.
+    /// Print what is wrong and nothing else. For the start of the service, whose log gets the
+    /// warnings too.
     #[arg(long, conflicts_with = "connect")]
     quiet: bool,
     /// How the findings are written.
@@ -130,7 +134,8 @@ impl Findings {
 /// Checks the configuration and prints what it amounts to.
 ///
 /// # Errors
-/// [`Failure`] with every problem of the configuration, with what is wrong with the log or the store, or with the number of servers that do not work.
+/// [`Failure`] with every problem of the configuration, with what is wrong with the log or the
+/// store, or with the number of servers that do not work.
 pub fn run(args: &CheckArgs, sources: &Sources) -> Result<(), Failure> {
     if args.quiet {
         return Ok(load(sources).map(drop)?);
@@ -178,7 +183,8 @@ fn check_log(settings: &LogSettings, findings: &mut Findings) -> Result<(), Fail
     }
 }
 
-/// Whether something can be made at this path: tried in the innermost folder that is there, because only the attempt tells it for root.
+/// Whether something can be made at this path: tried in the innermost folder that is there, because
+/// only the attempt tells it for root.
 fn can_be_made(path: &Path) -> Result<(), String> {
     let there = path.ancestors().skip(1).find(|folder| folder.exists());
     let folder = match there {
@@ -274,7 +280,8 @@ fn try_servers(config: &Config, findings: &mut Findings) -> Result<(), Failure> 
     )))
 }
 
-/// Says what each table takes in. One that takes in nothing is a warning: its experiments may come with the next manifest.
+/// Says what each table takes in. One that takes in nothing is a warning: its experiments may come
+/// with the next manifest.
 fn show_coverage(
     config: &Config,
     stubs: &[String],

@@ -1,4 +1,5 @@
-//! `labwatch cluster`: who leads, giving the lead up, and taking the state of this host into the cluster and out of it.
+//! `labwatch cluster`: who leads, giving the lead up, and taking the state of this host into the
+//! cluster and out of it.
 
 use std::fmt::Write as _;
 
@@ -13,7 +14,8 @@ use crate::config::Sources;
 /// What is to be done.
 #[derive(Debug, Subcommand)]
 pub enum ClusterCommand {
-    /// Print which replica leads, which there are, and how etcd is, as the running labwatch sees it.
+    /// Print which replica leads, which there are, and how etcd is, as the running labwatch sees
+    /// it.
     Status {
         #[command(flatten)]
         place: Where,
@@ -24,18 +26,21 @@ pub enum ClusterCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Have the running labwatch give the lead up, for example before work on its host. It comes back as a follower.
+    /// Have the running labwatch give the lead up, for example before work on its host. It comes
+    /// back as a follower.
     Resign {
         #[command(flatten)]
         place: Where,
     },
-    /// Write what this host's labwatch knows, from its store, into etcd: for the first of several hosts. Stop all replicas before.
+    /// Write what this host's labwatch knows, from its store, into etcd: for the first of several
+    /// hosts. Stop all replicas before.
     Import {
         /// Also where etcd has other entries already, which are lost then.
         #[arg(long)]
         replace: bool,
     },
-    /// Write what the cluster knows into this host's store, so that labwatch goes on from there with cluster solo. Stop labwatch before.
+    /// Write what the cluster knows into this host's store, so that labwatch goes on from there
+    /// with cluster solo. Stop labwatch before.
     Leave,
 }
 
@@ -161,7 +166,8 @@ mod state {
         ))
     }
 
-    /// Writes the state in etcd into the store. What this version does not understand is kept there too.
+    /// Writes the state in etcd into the store. What this version does not understand is kept there
+    /// too.
     pub(super) fn leave(sources: &Sources) -> Result<(), Failure> {
         let config = load(sources)?.config;
         let (settings, (store, memory)) = (settings(&config)?, open(&config)?);

@@ -1,4 +1,5 @@
-//! `labwatch compare`: where the monitor that acts and a labwatch in shadow differ, from the store of the shadow.
+//! `labwatch compare`: where the monitor that acts and a labwatch in shadow differ, from the store
+//! of the shadow.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;

@@ -1,6 +1,6 @@
-//! Tries the servers of a configuration, each once and within a time limit, and says of each in one line what is wrong and what to do.
-//! Reads only: asks book for its counts, jump and relay for a report and relay for a sample of one stream, the mail server whether it
-//! would take a mail.
+//! Tries the servers of a configuration, each once and within a time limit, and says of each in one
+//! line what is wrong and what to do. Reads only: asks book for its counts, jump and relay for a
+//! report and relay for a sample of one stream, the mail server whether it would take a mail.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,7 +16,8 @@ use crate::config::{BookSettings, Config, FeedSettings, MailSettings, TellingSet
 use crate::effects::mail::{Mailer, Recipients};
 use engine::model::{CallError, SourceName, Visibility, format_duration};
 
-/// The longest time for one try of jump and relay. Book and mail have limits of their own in the configuration.
+/// The longest time for one try of jump and relay. Book and mail have limits of their own in the
+/// configuration.
 const TRY_FOR: Duration = Duration::from_secs(10);
 
 /// Clocks that differ by less than this agree: a slow answer looks the same.
@@ -63,7 +64,8 @@ pub async fn try_all(config: &Config) -> Vec<Finding> {
     findings
 }
 
-/// Whether etcd lets us in, where it is used, and shows us what is kept there by replicas, by publication and as the policy.
+/// Whether etcd lets us in, where it is used, and shows us what is kept there by replicas, by
+/// publication and as the policy.
 #[cfg(feature = "etcd")]
 async fn try_etcd(config: &Config) -> Option<Finding> {
     let publication = config.publication.as_ref();
@@ -121,7 +123,8 @@ async fn try_book(book: &BookSettings) -> Result<String, CallError> {
     Ok(format!("{resources}; {}{locked}", clocks(skew)))
 }
 
-/// What a server's clock, so far ahead of ours, means for tokens: it refuses what is not valid yet or no more, to the second.
+/// What a server's clock, so far ahead of ours, means for tokens: it refuses what is not valid yet
+/// or no more, to the second.
 fn clocks(ahead: SignedDuration) -> String {
     let apart = ahead.unsigned_abs();
     let (shown, which) = (
@@ -430,7 +433,8 @@ mod tests {
         assert_eq!(outcomes.len(), expected.len());
     }
 
-    /// Who is answered what is said before anything is sent, those who are put off apart from those who are refused.
+    /// Who is answered what is said before anything is sent, those who are put off apart from those
+    /// who are refused.
     #[tokio::test]
     async fn a_mail_server_is_asked_about_each_recipient() {
         let bob = Rule::on("RCPT TO:<bob@", Answer::line("550 5.1.1 no such user"));

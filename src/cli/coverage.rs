@@ -1,5 +1,5 @@
-//! How many of book's experiments each table of the configuration takes in, and when a maintenance window next begins: a pattern with a
-//! typing error takes in none, which nothing else would show.
+//! How many of book's experiments each table of the configuration takes in, and when a maintenance
+//! window next begins: a pattern with a typing error takes in none, which nothing else would show.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -20,7 +20,8 @@ pub(super) struct Coverage {
     pub(super) is_empty: bool,
 }
 
-/// The experiments that book has, by their stubs; `None` when it does not answer, which is said elsewhere.
+/// The experiments that book has, by their stubs; `None` when it does not answer, which is said
+/// elsewhere.
 pub(super) async fn experiments(config: &Config) -> Option<Vec<String>> {
     let tls = clients::client_config(false).ok()?;
     let http = Http::new(config.book.timeout, tls).ok()?;

@@ -1,4 +1,5 @@
-//! Files that commands write for an installation: all of them or none, and secrets readable by their owner alone.
+//! Files that commands write for an installation: all of them or none, and secrets readable by
+//! their owner alone.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write as _};

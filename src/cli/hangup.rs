@@ -1,4 +1,5 @@
-//! SIGHUP from the first moment on: the one command that follows it finds it kept, and it ends none of the others.
+//! SIGHUP from the first moment on: the one command that follows it finds it kept, and it ends none
+//! of the others.
 
 use std::io;
 

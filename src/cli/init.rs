@@ -1,4 +1,5 @@
-//! `labwatch init`: a first configuration from five answers, given as arguments or asked for at a terminal.
+//! `labwatch init`: a first configuration from five answers, given as arguments or asked for at a
+//! terminal.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -53,7 +54,8 @@ pub struct InitArgs {
     /// The time zone of mails and maintenance, such as Europe/London.
     #[arg(long, value_name = "ZONE")]
     time_zone: Option<String>,
-    /// A folder with the files `secret_book`, `secret_jump` and `secret_relay`, each holding the secret of that server alone.
+    /// A folder with the files `secret_book`, `secret_jump` and `secret_relay`, each holding the
+    /// secret of that server alone.
     #[arg(long, value_name = "FOLDER")]
     secrets: Option<PathBuf>,
     /// Where the configuration goes.

@@ -1,4 +1,5 @@
-//! The labwatch that runs by this configuration on this host: where it answers, and by what certificate it is known.
+//! The labwatch that runs by this configuration on this host: where it answers, and by what
+//! certificate it is known.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -34,7 +35,8 @@ pub(super) fn base(api: &ApiSettings) -> Result<String, Failure> {
     ))
 }
 
-/// Trusts the certificate in this file and no other, whatever name it is for: the address is this host's.
+/// Trusts the certificate in this file and no other, whatever name it is for: the address is this
+/// host's.
 pub(super) fn trusting(file: &Path) -> Result<rustls::ClientConfig, Box<dyn std::error::Error>> {
     let certificate = CertificateDer::from_pem_file(file)?;
     Ok(client_by_rule(Pinned(certificate), provider())?)

@@ -12,7 +12,8 @@ use super::output::say;
 /// Where the manual page goes.
 #[derive(Debug, Args)]
 pub struct ManArgs {
-    /// Write it to man1/labwatch.1 below this folder, and a page for each command beside it; for example /usr/local/share/man.
+    /// Write it to man1/labwatch.1 below this folder, and a page for each command beside it; for
+    /// example /usr/local/share/man.
     #[arg(long, value_name = "FOLDER")]
     dir: Option<PathBuf>,
 }

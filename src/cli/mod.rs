@@ -1,4 +1,5 @@
-//! The command line: what can be asked for, and how it ends. Does no work of its own beyond words and exit codes.
+//! The command line: what can be asked for, and how it ends. Does no work of its own beyond words
+//! and exit codes.
 
 mod ask;
 mod backup;
@@ -60,7 +61,8 @@ const NEXT_STEPS: &str = "\
 
 labwatch --help lists all commands, and labwatch COMMAND --help explains one.";
 
-/// Watches the experiments of a remote laboratory, switches their availability and notifies their maintainers.
+/// Watches the experiments of a remote laboratory, switches their availability and notifies their
+/// maintainers.
 #[derive(Debug, Parser)]
 #[command(
     name = "labwatch",
@@ -82,7 +84,8 @@ struct Settings {
     /// Configuration file (TOML); without it the one that `STATUS_CONFIG` names, if any.
     #[arg(long, global = true, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// A setting that wins over file and environment, for example `health_last_active=30s`. Can be given several times.
+    /// A setting that wins over file and environment, for example `health_last_active=30s`. Can be
+    /// given several times.
     #[arg(long, global = true, value_name = "KEY=VALUE", value_parser = parse_setting)]
     set: Vec<(String, String)>,
 }
@@ -94,7 +97,8 @@ enum Command {
         /// Observe only: evaluate and show, but never switch in book, notify or send metrics.
         #[arg(long)]
         observe: bool,
-        /// Run in shadow, beside the monitor that acts: record each switch and notification instead of carrying it out.
+        /// Run in shadow, beside the monitor that acts: record each switch and notification
+        /// instead of carrying it out.
         #[arg(long, conflicts_with = "observe")]
         shadow: bool,
         /// The name of this installation in titles and metrics, for example `app.example.org/ed0`.
@@ -108,7 +112,8 @@ enum Command {
     Check(check::CheckArgs),
     /// Write a first configuration, from five answers given as arguments or asked for.
     Init(init::InitArgs),
-    /// Take over the settings of the program status from its systemd unit; without -o only show what would come out.
+    /// Take over the settings of the program status from its systemd unit; without -o only show
+    /// what would come out.
     Migrate(migrate::MigrateArgs),
     /// Have the running labwatch read its configuration anew, if that is right.
     Reload(reload::ReloadArgs),
@@ -119,17 +124,22 @@ enum Command {
     Status(status::StatusArgs),
     /// Show the laboratory live in the terminal: each experiment, the worst first.
     Top(top::TopArgs),
-    /// Wait until the running labwatch can do its work, and name what is missing when it cannot in time.
+    /// Wait until the running labwatch can do its work, and name what is missing when it cannot in
+    /// time.
     WaitForReady(ready::ReadyArgs),
-    /// Make, list and revoke access tokens for labwatch's API; or print a short-lived one for book, jump or relay.
+    /// Make, list and revoke access tokens for labwatch's API; or print a short-lived one for book,
+    /// jump or relay.
     Token(token::TokenArgs),
-    /// Print how available the laboratory was in a month, from the history; also while the service runs.
+    /// Print how available the laboratory was in a month, from the history; also while the service
+    /// runs.
     Report(report::ReportArgs),
-    /// Print where the other monitor and a labwatch in shadow differ, and why; also while the service runs.
+    /// Print where the other monitor and a labwatch in shadow differ, and why; also while the
+    /// service runs.
     Compare(compare::CompareArgs),
     /// Copy the store into a file and check the copy; also while the service runs.
     Backup(backup::BackupArgs),
-    /// Print which of several replicas leads, have it give the lead up, and take the state of this host into the cluster and out of it.
+    /// Print which of several replicas leads, have it give the lead up, and take the state of this
+    /// host into the cluster and out of it.
     Cluster {
         #[command(subcommand)]
         what: cluster::ClusterCommand,

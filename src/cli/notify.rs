@@ -1,5 +1,6 @@
-//! `labwatch notify test`: a message that says it is a test to every recipient of every route, to see that they arrive. Where they do, the
-//! labwatch that runs on this configuration tries again what waits there.
+//! `labwatch notify test`: a message that says it is a test to every recipient of every route, to
+//! see that they arrive. Where they do, the labwatch that runs on this configuration tries again
+//! what waits there.
 
 use clap::Subcommand;
 use jiff::Timestamp;

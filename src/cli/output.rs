@@ -1,5 +1,5 @@
-//! What commands print. On standard error in systemd's journal each line has its priority, so that `journalctl -p err` finds what stops
-//! a start or a reload.
+//! What commands print. On standard error in systemd's journal each line has its priority, so that
+//! `journalctl -p err` finds what stops a start or a reload.
 
 use std::io::{self, Write};
 

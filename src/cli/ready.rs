@@ -1,4 +1,5 @@
-//! `labwatch wait-for-ready`: waits until the running labwatch can do its work, for scripts that start something after it.
+//! `labwatch wait-for-ready`: waits until the running labwatch can do its work, for scripts that
+//! start something after it.
 
 use std::time::Duration;
 

@@ -1,8 +1,9 @@
-//! `labwatch reload`: has the labwatch that runs read its configuration anew. For `ExecReload=`, where a minimal system has no kill, and
-//! where a wrong file is to be a failed reload.
+//! `labwatch reload`: has the labwatch that runs read its configuration anew. For `ExecReload=`,
+//! where a minimal system has no kill, and where a wrong file is to be a failed reload.
 //!
-//! Under systemd the service itself says how it went, in a file of its runtime folder: it alone has the secrets, because systemd shows
-//! them to no command of a reload. Elsewhere the configuration is checked here, with the settings of this command, before the signal.
+//! Under systemd the service itself says how it went, in a file of its runtime folder: it alone has
+//! the secrets, because systemd shows them to no command of a reload. Elsewhere the configuration
+//! is checked here, with the settings of this command, before the signal.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write as _};
@@ -30,7 +31,8 @@ const ANSWER: &str = "reload";
 const TAKEN: &str = "taken ";
 const REFUSED: &str = "refused ";
 
-/// The service reads within milliseconds; a busy host gets some patience, below the 60 s that the unit allows.
+/// The service reads within milliseconds; a busy host gets some patience, below the 60 s that the
+/// unit allows.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
 /// How often it is looked for the answer.
@@ -124,7 +126,8 @@ fn heed(answer: &str) -> Result<(), Failure> {
     }
 }
 
-/// What writes down how each reading went, for [`ask`]; nothing where systemd gives no runtime folder.
+/// What writes down how each reading went, for [`ask`]; nothing where systemd gives no runtime
+/// folder.
 pub(super) fn answer() -> impl Fn(Result<&str, &str>) + Send {
     let file = runtime_folder().map(|folder| folder.join(ANSWER));
     move |outcome| {

@@ -19,7 +19,8 @@ pub struct ReplayArgs {
     pub json: bool,
 }
 
-/// How long after its first sight an experiment is not judged in a replay: a recording begins in the middle of a laboratory's life.
+/// How long after its first sight an experiment is not judged in a replay: a recording begins in
+/// the middle of a laboratory's life.
 const STARTUP: &str = "5s";
 
 /// Runs the recordings through the engine, with the rules of the configuration.

@@ -1,4 +1,5 @@
-//! `labwatch report`: how available the laboratory was, from the data folder, whether or not labwatch runs on it.
+//! `labwatch report`: how available the laboratory was, from the data folder, whether or not
+//! labwatch runs on it.
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};

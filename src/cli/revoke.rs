@@ -1,5 +1,6 @@
-//! `labwatch token revoke` and `labwatch token list`: through the API of the labwatch that runs on this configuration, or in its memory
-//! when none runs. Which of the two it is, the lock on the memory tells.
+//! `labwatch token revoke` and `labwatch token list`: through the API of the labwatch that runs on
+//! this configuration, or in its memory when none runs. Which of the two it is, the lock on the
+//! memory tells.
 
 use std::time::Duration;
 

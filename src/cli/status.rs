@@ -1,4 +1,5 @@
-//! `labwatch status`: how the running labwatch is, as a table or JSON. The exit code tells it to scripts and containers.
+//! `labwatch status`: how the running labwatch is, as a table or JSON. The exit code tells it to
+//! scripts and containers.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -38,7 +39,8 @@ pub struct StatusArgs {
 /// Asks and prints.
 ///
 /// # Errors
-/// [`Failure::NotOk`] when it answers that it is not ok, [`Failure::Unreachable`] when it does not answer.
+/// [`Failure::NotOk`] when it answers that it is not ok, [`Failure::Unreachable`] when it does not
+/// answer.
 pub fn run(args: &StatusArgs, sources: &Sources) -> Result<(), Failure> {
     let asked = args.place.find(sources)?;
     let (answer, is_ok) = ask::run(answer(args, &asked))?;
@@ -80,8 +82,8 @@ fn pretty(body: &Value) -> String {
     serde_json::to_string_pretty(body).unwrap_or_else(|_| body.to_string())
 }
 
-/// The answer in lines: the whole first, then what it is made of. After a start nothing is evaluated for the time of `startup`, which is
-/// no fault of anything.
+/// The answer in lines: the whole first, then what it is made of. After a start nothing is
+/// evaluated for the time of `startup`, which is no fault of anything.
 fn table(body: &Value, startup: Option<Duration>) -> String {
     let text = |value: &Value, key: &str| {
         value

@@ -1,5 +1,5 @@
-//! `labwatch token`: an access token, for labwatch's own API or for a person with curl at one of the servers. Prints the token alone on
-//! standard output; sends it nowhere.
+//! `labwatch token`: an access token, for labwatch's own API or for a person with curl at one of
+//! the servers. Prints the token alone on standard output; sends it nowhere.
 
 use std::time::Duration;
 
@@ -37,7 +37,8 @@ struct NewToken {
     /// Whose it is. Stands in the record of what is changed with it.
     #[arg(long, required = true)]
     name: String,
-    /// What it may report on, for the scope report: components and experiments, separated by commas; pend* stands for all that begin so.
+    /// What it may report on, for the scope report: components and experiments, separated by
+    /// commas; pend* stands for all that begin so.
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     of: Vec<String>,
     /// How it is written: text is the token alone, with what it is for on standard error.

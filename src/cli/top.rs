@@ -1,4 +1,5 @@
-//! `labwatch top`: the state of the laboratory in a terminal, live, for a host that is reached over ssh. Reads what the page reads.
+//! `labwatch top`: the state of the laboratory in a terminal, live, for a host that is reached over
+//! ssh. Reads what the page reads.
 
 use std::cmp::Reverse;
 use std::fmt::Write as _;
@@ -104,7 +105,8 @@ async fn look(asked: &Asked) -> Result<(Value, Vec<Value>), Failure> {
     }
 }
 
-/// The lines that fit, each cut at the edge; the last one, which may say that nothing is current, always.
+/// The lines that fit, each cut at the edge; the last one, which may say that nothing is current,
+/// always.
 fn fitted(lines: &[String]) -> String {
     let size = terminal_size::terminal_size();
     let (columns, rows) = size.map_or((COLUMNS, LINES), |(width, height)| {

@@ -11,10 +11,12 @@ use url::Url;
 use super::classify::{MAX_QUOTED_BYTES, Sent, Way, wants_a_password};
 use engine::model::{CallError, format_duration};
 
-/// Clocks that differ by less than this agree, in seconds: a header has whole seconds, and an answer takes its time.
+/// Clocks that differ by less than this agree, in seconds: a header has whole seconds, and an
+/// answer takes its time.
 const CLOCKS_AGREE: u64 = 2;
 
-/// Tells an answer with a bad status by its body: these servers answer 500 to a token that they do not accept.
+/// Tells an answer with a bad status by its body: these servers answer 500 to a token that they do
+/// not accept.
 pub(super) fn error_of_answer(
     status: StatusCode,
     headers: &HeaderMap,
@@ -85,7 +87,8 @@ fn words_of_gate(status: u16, headers: &HeaderMap) -> String {
     format!("a proxy in front{name} {does}")
 }
 
-/// What a server says of a token, and whether the clocks may be why. It writes its own into each answer.
+/// What a server says of a token, and whether the clocks may be why. It writes its own into each
+/// answer.
 fn with_clocks(said: String, headers: &HeaderMap, now: Timestamp) -> String {
     let Ok(theirs) = rfc2822::DateTimeParser::new().parse_timestamp(text_of(headers, &DATE)) else {
         return said;
@@ -132,7 +135,8 @@ pub fn error_of_status(status: u16, said: String) -> CallError {
     }
 }
 
-/// What the servers say in a 500 when the token is at fault: relay; book; jump, and its library for tokens.
+/// What the servers say in a 500 when the token is at fault: relay; book; jump, and its library for
+/// tokens.
 const TOKEN_TROUBLE: [&str; 6] = [
     "token invalid",
     "error parsing claims",
@@ -148,7 +152,8 @@ fn title_of(text: &str) -> Option<&str> {
     rest.split_once("</title>").map(|(title, _)| title)
 }
 
-/// What an error body says: the message of a JSON object, a bare JSON string, or the text itself; cut and without control characters.
+/// What an error body says: the message of a JSON object, a bare JSON string, or the text itself;
+/// cut and without control characters.
 pub(super) fn said(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(4 * MAX_QUOTED_BYTES)]);
     let text = title_of(&text).unwrap_or(&text);

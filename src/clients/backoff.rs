@@ -15,14 +15,15 @@ pub const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// The longest wait where a person must change settings first, before jitter.
 pub const LONGEST_WAIT_WHEN_OURS: Duration = Duration::from_secs(60);
 
-/// The longest wait while a server that cannot be reached is likely to be restarting, before jitter: a restart takes some 6 s,
-/// and its end is to be noticed within about a second.
+/// The longest wait while a server that cannot be reached is likely to be restarting, before
+/// jitter: a restart takes some 6 s, and its end is to be noticed within about a second.
 pub const LONGEST_WAIT_IN_A_RESTART: Duration = Duration::from_secs(2);
 
 /// How long after the first failure a server that cannot be reached is likely to be restarting.
 pub const RESTART_TAKES: Duration = Duration::from_secs(30);
 
-/// How long after a failed renewal of a connection the next one is tried, while the old one still serves.
+/// How long after a failed renewal of a connection the next one is tried, while the old one still
+/// serves.
 pub const RENEWAL_RETRY: Duration = Duration::from_secs(30);
 
 /// How long a connection must have lasted for its end to count as a first one again.
@@ -41,7 +42,8 @@ impl Backoff {
         *self = Self::default();
     }
 
-    /// The wait after a failure, with jitter: between half of it and all of it. `None` stands for a connection that ended.
+    /// The wait after a failure, with jitter: between half of it and all of it. `None` stands for a
+    /// connection that ended.
     pub fn after(&mut self, fault: Option<&CallError>, now: Instant) -> Duration {
         let since = *self.failing_since.get_or_insert(now);
         let longest = match fault {
@@ -59,7 +61,8 @@ impl Backoff {
     }
 }
 
-/// Between half of the wait and all of it, so that those who lost the same server do not return in step.
+/// Between half of the wait and all of it, so that those who lost the same server do not return in
+/// step.
 pub fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(0.5 + fastrand::f64() / 2.0)
 }
@@ -68,7 +71,8 @@ pub fn jittered(wait: Duration) -> Duration {
 mod tests {
     use super::*;
 
-    /// The waits of a row of failures before jitter, in milliseconds. Each failure comes right after the wait of the one before.
+    /// The waits of a row of failures before jitter, in milliseconds. Each failure comes right
+    /// after the wait of the one before.
     fn waits(fault: Option<&CallError>, count: usize) -> Vec<u128> {
         let mut backoff = Backoff::default();
         let mut now = Instant::now();

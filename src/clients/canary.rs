@@ -1,8 +1,8 @@
-//! The canary: labwatch's own messages through relay, sent over one connection and awaited at another. Says whether they arrive, and when;
-//! what follows from that is not decided here.
+//! The canary: labwatch's own messages through relay, sent over one connection and awaited at
+//! another. Says whether they arrive, and when; what follows from that is not decided here.
 //!
-//! Connections that bring nothing may be at fault themselves: relay leaves one with a bad code open and mute. So new ones are made before it is
-//! said that relay does not forward.
+//! Connections that bring nothing may be at fault themselves: relay leaves one with a bad code open
+//! and mute. So new ones are made before it is said that relay does not forward.
 
 mod beats;
 
@@ -208,7 +208,8 @@ impl Runner {
                 let old = self.pair.replace(pair);
                 self.pair_since = now;
                 self.is_fresh = self.verifying;
-                // Where all is well, what is on its way arrives at the new listener: it was on the topic before the old speaker left.
+                // Where all is well, what is on its way arrives at the new listener: it was on the
+                // topic before the old speaker left.
                 if old.is_none() || self.verifying {
                     self.beats.start_over(now);
                 }

@@ -9,8 +9,9 @@ use rustls::pki_types::UnixTime;
 use super::classify::{MAX_QUOTED_BYTES, find, root_cause};
 use engine::model::CallError;
 
-/// What a failure of TLS is: whether it is about what this host trusts, or about the server's certificate. `whole` puts its words into others;
-/// `no_tls` is for the case that it does not speak TLS there.
+/// What a failure of TLS is: whether it is about what this host trusts, or about the server's
+/// certificate. `whole` puts its words into others; `no_tls` is for the case that it does not speak
+/// TLS there.
 pub(super) fn tls_error(
     error: &(dyn Error + 'static),
     no_tls: &str,
@@ -25,7 +26,8 @@ pub(super) fn tls_error(
     }
 }
 
-/// Whether a certificate is refused for a reason that holds for every client whose clock is right: every browser refuses it too.
+/// Whether a certificate is refused for a reason that holds for every client whose clock is right:
+/// every browser refuses it too.
 fn is_of_its_date_or_name(error: &Certificate) -> bool {
     use Certificate::{
         Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,

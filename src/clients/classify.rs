@@ -1,4 +1,5 @@
-//! What a failed call means: its error or its answer becomes a [`CallError`], by what a person has to do about it.
+//! What a failed call means: its error or its answer becomes a [`CallError`], by what a person has
+//! to do about it.
 
 use std::error::Error;
 use std::io;
@@ -18,9 +19,11 @@ pub const MAX_QUOTED_BYTES: usize = 200;
 pub(super) enum Way {
     /// To the server itself.
     Straight,
-    /// Through our own proxy, which hears and answers the request itself: so it is without TLS. Holds the proxy's host and port.
+    /// Through our own proxy, which hears and answers the request itself: so it is without TLS.
+    /// Holds the proxy's host and port.
     Proxy(String),
-    /// Through a tunnel that our own proxy makes; what it carries is the server's own. Holds the proxy's host and port.
+    /// Through a tunnel that our own proxy makes; what it carries is the server's own. Holds the
+    /// proxy's host and port.
     Tunnel(String),
 }
 
@@ -209,8 +212,8 @@ fn words_of_body(error: &reqwest::Error) -> String {
     }
 }
 
-/// The first error of a kind, from the outermost to the innermost. An error of the system hides what it was made of from `source`, so
-/// that is asked too.
+/// The first error of a kind, from the outermost to the innermost. An error of the system hides
+/// what it was made of from `source`, so that is asked too.
 pub(super) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -228,7 +231,8 @@ pub(super) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> 
     None
 }
 
-/// Why there is no connection; `what` tells it in words. What goes wrong on the way to our own proxy is the proxy's fault, not the server's.
+/// Why there is no connection; `what` tells it in words. What goes wrong on the way to our own
+/// proxy is the proxy's fault, not the server's.
 pub(super) fn not_connected(
     error: &(dyn Error + 'static),
     what: String,
@@ -254,8 +258,8 @@ enum Cause {
     TimedOut,
 }
 
-/// The first cause that is known, from the outermost error to the innermost. An error of the system hides what it was made of from
-/// `source`, so that is asked too.
+/// The first cause that is known, from the outermost error to the innermost. An error of the system
+/// hides what it was made of from `source`, so that is asked too.
 fn cause_of(error: &(dyn Error + 'static)) -> Option<Cause> {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -1,5 +1,5 @@
-//! TCP connections to a host by name: every address that it has gets its chance, IPv6 and IPv4 in turn (RFC 8305). Knows nothing of what is
-//! spoken afterwards.
+//! TCP connections to a host by name: every address that it has gets its chance, IPv6 and IPv4 in
+//! turn (RFC 8305). Knows nothing of what is spoken afterwards.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -13,13 +13,15 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 
-/// The longest that looking a name up may take. One nameserver that does not answer costs 5 s before the next is asked.
+/// The longest that looking a name up may take. One nameserver that does not answer costs 5 s
+/// before the next is asked.
 const LOOKUP_WAIT: Duration = Duration::from_secs(6);
 
 /// The longest that one address may take: the first packet and two repetitions of it.
 const ADDRESS_WAIT: Duration = Duration::from_secs(5);
 
-/// How long the latest address is waited for before the next one is tried beside it (RFC 8305, section 5).
+/// How long the latest address is waited for before the next one is tried beside it (RFC 8305,
+/// section 5).
 const NEXT_AFTER: Duration = Duration::from_millis(250);
 
 /// The most addresses of a host that are tried.
@@ -36,8 +38,9 @@ pub struct ConnectError {
     pub failure: ConnectFailure,
 }
 
-/// What failed on the way to a host. Where its addresses fail in different ways, the last of these that one of them failed in is told:
-/// a host that refuses is nearer than one that cannot be reached at all.
+/// What failed on the way to a host. Where its addresses fail in different ways, the last of these
+/// that one of them failed in is told: a host that refuses is nearer than one that cannot be
+/// reached at all.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConnectFailure {
     /// The name cannot be looked up. Holds the system's words.
@@ -106,8 +109,8 @@ impl From<ConnectError> for io::Error {
     }
 }
 
-/// Looks names up for HTTP calls, within less time than a call has: so a name server that does not answer is told apart from a server
-/// that does not.
+/// Looks names up for HTTP calls, within less time than a call has: so a name server that does not
+/// answer is told apart from a server that does not.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lookup {
     within: Duration,
@@ -146,7 +149,8 @@ where
     Ok(Box::new(found.collect::<Vec<_>>().into_iter()))
 }
 
-/// A connection to a host, given by its name or address (an IPv6 address with or without brackets), within a time for all of it.
+/// A connection to a host, given by its name or address (an IPv6 address with or without brackets),
+/// within a time for all of it.
 ///
 /// # Errors
 /// [`ConnectError`], which tells a failed look-up, a refusal, a missing route and silence apart.
@@ -180,7 +184,8 @@ fn words_of_lookup(said: &str) -> String {
     own.map_or(said, |(_, own)| own).to_owned()
 }
 
-/// Both families in turn, beginning with the one that the system prefers, each in the system's order.
+/// Both families in turn, beginning with the one that the system prefers, each in the system's
+/// order.
 fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
     let (mut first, mut second): (VecDeque<_>, VecDeque<_>) = addresses
@@ -195,7 +200,8 @@ fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     mixed
 }
 
-/// The first connection that comes about. An address that fails makes room for the next at once, one that is slow after [`NEXT_AFTER`].
+/// The first connection that comes about. An address that fails makes room for the next at once,
+/// one that is slow after [`NEXT_AFTER`].
 async fn race<S, F>(
     addresses: Vec<SocketAddr>,
     connect: impl Fn(SocketAddr) -> F,
@@ -242,7 +248,8 @@ mod tests {
 
     use super::*;
 
-    /// What an address does in a test, by its last number: how long it takes, and what becomes of it.
+    /// What an address does in a test, by its last number: how long it takes, and what becomes of
+    /// it.
     type Manner = fn(u16) -> (u64, Result<(), io::ErrorKind>);
 
     fn addresses(texts: &[&str]) -> Vec<SocketAddr> {

@@ -1,7 +1,9 @@
-//! A byte stream on which the text frames of a websocket are read as binary ones, and which notes whether any data came.
+//! A byte stream on which the text frames of a websocket are read as binary ones, and which notes
+//! whether any data came.
 //!
-//! The library ends a connection over text that is not UTF-8. Relay hands on whatever an experiment sends, and joins waiting messages
-//! into one with the opcode of the first, so such text is everyday; and here bytes are all that is needed.
+//! The library ends a connection over text that is not UTF-8. Relay hands on whatever an experiment
+//! sends, and joins waiting messages into one with the opcode of the first, so such text is
+//! everyday; and here bytes are all that is needed.
 
 use std::io;
 use std::pin::Pin;
@@ -9,7 +11,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-/// The opcodes of a websocket's frames (RFC 6455, section 5.2), in the lower half of the first byte.
+/// The opcodes of a websocket's frames (RFC 6455, section 5.2), in the lower half of the first
+/// byte.
 const OPCODE: u8 = 0x0f;
 const TEXT: u8 = 0x01;
 const BINARY: u8 = 0x02;
@@ -38,7 +41,8 @@ impl<S> AsBinary<S> {
         }
     }
 
-    /// Whether a byte of data has come, be it of a message that is not whole yet or too long to be taken.
+    /// Whether a byte of data has come, be it of a message that is not whole yet or too long to be
+    /// taken.
     pub fn has_carried(&self) -> bool {
         self.frames.has_carried
     }

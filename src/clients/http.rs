@@ -24,8 +24,8 @@ pub struct Http {
     timeout: Duration,
 }
 
-/// The ways out: by which the way to an address leads is decided here, and not by the library, which would send calls to this very host
-/// through a proxy too.
+/// The ways out: by which the way to an address leads is decided here, and not by the library,
+/// which would send calls to this very host through a proxy too.
 #[derive(Debug)]
 struct Ways {
     proxies: Proxies,
@@ -110,7 +110,8 @@ impl Http {
     /// A client whose calls take at most `timeout`, connecting included.
     ///
     /// # Errors
-    /// [`CallError::Unreachable`] when no TLS set-up can be made, for example without any CA certificates.
+    /// [`CallError::Unreachable`] when no TLS set-up can be made, for example without any CA
+    /// certificates.
     pub fn new(timeout: Duration, tls: rustls::ClientConfig) -> Result<Self, CallError> {
         Self::by(Proxies::from_env(), timeout, tls)
     }
@@ -154,7 +155,8 @@ impl Http {
         }
     }
 
-    /// Sends a request to a server with a bare token and takes the answer's body, where the status is a good one.
+    /// Sends a request to a server with a bare token and takes the answer's body, where the status
+    /// is a good one.
     ///
     /// # Errors
     /// A [`CallError`] that says what to do about it.
@@ -183,7 +185,8 @@ impl Http {
         }
     }
 
-    /// Sends a request to an address that may hold a secret, and takes the status alone: what the other side says may repeat the address.
+    /// Sends a request to an address that may hold a secret, and takes the status alone: what the
+    /// other side says may repeat the address.
     ///
     /// # Errors
     /// A [`CallError`] when there is no good answer within the time limit. It quotes nothing.
@@ -231,7 +234,8 @@ impl Http {
         })
     }
 
-    /// Asks for an address, or for its first byte, and takes the status whatever it is. No body is read.
+    /// Asks for an address, or for its first byte, and takes the status whatever it is. No body is
+    /// read.
     ///
     /// # Errors
     /// A [`CallError`] when there is no answer within the time limit.
@@ -257,13 +261,15 @@ impl Http {
         })
     }
 
-    /// Whether our own proxy itself answers what is asked of this address, so that it may have made the answer up.
+    /// Whether our own proxy itself answers what is asked of this address, so that it may have made
+    /// the answer up.
     #[must_use]
     pub fn is_answered_by_proxy(&self, url: &Url) -> bool {
         matches!(Way::to(&self.ways.proxies, url), Way::Proxy(_))
     }
 
-    /// Sends a request, with a bearer's token or without, and takes the answer's status and body, whatever the status.
+    /// Sends a request, with a bearer's token or without, and takes the answer's status and body,
+    /// whatever the status.
     ///
     /// # Errors
     /// A [`CallError`] when there is no answer, or one of more than `at_most` bytes.
@@ -290,7 +296,8 @@ impl Http {
         Ok((status.as_u16(), body))
     }
 
-    /// Sends a request as it is to another labwatch, and takes its whole answer, whatever the status.
+    /// Sends a request as it is to another labwatch, and takes its whole answer, whatever the
+    /// status.
     ///
     /// # Errors
     /// A [`CallError`] when there is no answer, or one of more than `at_most` bytes.
@@ -315,8 +322,9 @@ impl Http {
         Ok((status, headers, body))
     }
 
-    /// Sends a request. One that may be repeated and whose connection ends without an answer is repeated once, over a connection of its
-    /// own: what stands in front of a server may close a kept connection only when it is used again.
+    /// Sends a request. One that may be repeated and whose connection ends without an answer is
+    /// repeated once, over a connection of its own: what stands in front of a server may close
+    /// a kept connection only when it is used again.
     async fn send(
         &self,
         sent: &Sent,
@@ -397,7 +405,8 @@ mod tests {
     use crate::clients::connect::addresses;
     use crate::clients::testing::{PATIENCE, listener};
 
-    /// What a server does with a connection; it is given the number of the connection, counted from 0.
+    /// What a server does with a connection; it is given the number of the connection, counted from
+    /// 0.
     async fn serve<F>(
         tasks: &mut JoinSet<()>,
         manner: impl Fn(usize, TcpStream) -> F + Send + Sync + 'static,
@@ -586,7 +595,8 @@ mod tests {
             let near = format!("http://localhost:{server}/");
             assert_eq!(call(&http, Method::GET, &near).await, Ok(b"{}".to_vec()));
             assert_eq!(taken.load(Ordering::SeqCst), 0);
-            // The library reads the environment itself, which names no proxy here; so the words are asked for alone.
+            // The library reads the environment itself, which names no proxy here; so the words are
+            // asked for alone.
             let url = Url::parse("http://book.example/").expect("a URL");
             let sent = Sent::new(&http.ways.proxies, Some(SourceName::Book), &url);
             let direct = Url::parse(&format!("http://127.0.0.1:{port}/")).expect("a URL");

@@ -1,7 +1,8 @@
-//! Clients of relay, jump, book and the pages that students open: subscriptions, samples, polls and checks, with the addresses, tokens and HTTP calls that they share.
+//! Clients of relay, jump, book and the pages that students open: subscriptions, samples, polls and
+//! checks, with the addresses, tokens and HTTP calls that they share.
 //!
-//! A client reads, decodes and hands over; it evaluates nothing and never waits for the engine: what the engine has not taken yet is
-//! replaced by what is newer.
+//! A client reads, decodes and hands over; it evaluates nothing and never waits for the engine:
+//! what the engine has not taken yet is replaced by what is newer.
 
 mod answer;
 mod backoff;
@@ -60,9 +61,11 @@ use url::Url;
 pub struct Address {
     /// What the server calls itself: the `aud` of every token, to the byte. Has no trailing slash.
     pub audience: String,
-    /// Where its HTTP API is reached. Differs from the audience when the monitor is on the same host and the proxy is not in between.
+    /// Where its HTTP API is reached. Differs from the audience when the monitor is on the same
+    /// host and the proxy is not in between.
     pub connect: Url,
-    /// Scheme, host and port that replace those of the websocket addresses it hands out; `None` to use them as they come.
+    /// Scheme, host and port that replace those of the websocket addresses it hands out; `None` to
+    /// use them as they come.
     pub websocket: Option<Url>,
     /// The secret that its tokens are signed with.
     pub secret: SecretString,

@@ -1,5 +1,5 @@
-//! One try of all that subscribing to relay or jump needs: access, a websocket, a report, and of relay a sample of one stream. Keeps
-//! nothing open, and tells which step failed and where.
+//! One try of all that subscribing to relay or jump needs: access, a websocket, a report, and of
+//! relay a sample of one stream. Keeps nothing open, and tells which step failed and where.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Which hosts are reached through a proxy: as the environment says (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`), but this host
-//! itself never is. Opens no connection.
+//! Which hosts are reached through a proxy: as the environment says (`HTTP_PROXY`, `HTTPS_PROXY`,
+//! `ALL_PROXY`, `NO_PROXY`), but this host itself never is. Opens no connection.
 
 use std::net::IpAddr;
 
@@ -36,7 +36,8 @@ impl Proxies {
         Self::new(Matcher::builder().build(), "")
     }
 
-    /// Those of the matcher, but for the hosts that `no_proxy` names beyond what the matcher reads of it.
+    /// Those of the matcher, but for the hosts that `no_proxy` names beyond what the matcher reads
+    /// of it.
     pub(super) fn new(matcher: Matcher, no_proxy: &str) -> Self {
         Self {
             matcher,
@@ -71,7 +72,8 @@ impl Proxies {
 }
 
 impl Exempt {
-    /// `*.domain`, `host:port`, `*.domain:port`, `.domain:port`; `None` for all else, which the matcher reads.
+    /// `*.domain`, `host:port`, `*.domain:port`, `.domain:port`; `None` for all else, which the
+    /// matcher reads.
     fn read(entry: &str) -> Option<Self> {
         let entry = entry.trim();
         let (host, port) = match entry.rsplit_once(':') {

@@ -1,5 +1,5 @@
-//! The way out for what is no HTTP call: straight, or through the proxy that the environment names (`HTTP_PROXY`, `HTTPS_PROXY`,
-//! `ALL_PROXY`, `NO_PROXY`), as HTTP calls go by themselves.
+//! The way out for what is no HTTP call: straight, or through the proxy that the environment names
+//! (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`), as HTTP calls go by themselves.
 
 use std::error::Error;
 use std::io;
@@ -32,11 +32,12 @@ const DIAL_WAIT: Duration = Duration::from_secs(10);
 /// The longest answer to the request for a tunnel that is read, in bytes.
 const MAX_HEAD_BYTES: usize = 8 << 10;
 
-/// A connection to a host, for a websocket, and whether it goes through our own proxy. `secure` says whether TLS will go over it, which
-/// decides whose proxy it is.
+/// A connection to a host, for a websocket, and whether it goes through our own proxy. `secure`
+/// says whether TLS will go over it, which decides whose proxy it is.
 ///
 /// # Errors
-/// When neither the host nor its proxy can be reached, or the proxy refuses. The text names no secret.
+/// When neither the host nor its proxy can be reached, or the proxy refuses. The text names no
+/// secret.
 pub async fn connect(secure: bool, host: &str, port: u16) -> Result<(TcpStream, bool), CallError> {
     connect_by(&Proxies::from_env(), secure, host, port).await
 }
@@ -194,7 +195,8 @@ mod tests {
 
     use super::*;
 
-    /// A proxy that answers a request for a tunnel so, and sends back what comes through it; what it was asked is given back.
+    /// A proxy that answers a request for a tunnel so, and sends back what comes through it; what
+    /// it was asked is given back.
     async fn proxy(answer: &'static str) -> (u16, JoinSet<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let port = listener.local_addr().expect("bound").port();

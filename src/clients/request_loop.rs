@@ -1,4 +1,5 @@
-//! The loop of a client that answers requests of the engine: a bounded number of them at the same time, and each once.
+//! The loop of a client that answers requests of the engine: a bounded number of them at the same
+//! time, and each once.
 
 use std::collections::VecDeque;
 

@@ -1,4 +1,5 @@
-//! Listens to single streams of relay for a moment, to learn whether they transmit. Decides nothing: the engine says which and when.
+//! Listens to single streams of relay for a moment, to learn whether they transmit. Decides
+//! nothing: the engine says which and when.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +16,8 @@ use crate::clients::{Address, Http};
 use engine::model::CallError;
 use engine::{Input, Sample, SampleOutcome};
 
-/// The most streams that are listened to at the same time; the engine keeps well below it. Beyond it the answer is [`CallError::Busy`].
+/// The most streams that are listened to at the same time; the engine keeps well below it. Beyond
+/// it the answer is [`CallError::Busy`].
 pub const MAX_AT_ONCE: usize = 256;
 
 /// How many answers may wait for the engine before requests have to wait too.
@@ -26,7 +28,8 @@ const BOUNDS: Bounds = Bounds {
     answers: MAX_ANSWERS,
 };
 
-/// How much longer than the listening a token lives, for the access request and the opening of the websocket.
+/// How much longer than the listening a token lives, for the access request and the opening of the
+/// websocket.
 const TOKEN_SPARE: Duration = Duration::from_secs(60);
 
 /// What sampling needs.

@@ -1,5 +1,5 @@
-//! One websocket, with a bound on everything: opening it, keeping it alive, noticing that it is dead, closing it.
-//! Knows nothing of what its messages mean, and never dials again by itself.
+//! One websocket, with a bound on everything: opening it, keeping it alive, noticing that it is
+//! dead, closing it. Knows nothing of what its messages mean, and never dials again by itself.
 
 use std::fmt;
 use std::io;
@@ -27,7 +27,7 @@ use engine::model::CallError;
 /// The largest message that is taken, in bytes: ten times relay's report of 10,000 experiments.
 pub const MAX_MESSAGE_BYTES: usize = 64 << 20;
 
-/// The largest frame, in bytes: relay sends a message of more than 8 KiB as one frame that holds all of it.
+/// The largest frame, in bytes: relay sends a message of more than 8 KiB as one frame.
 const MAX_FRAME_BYTES: usize = MAX_MESSAGE_BYTES;
 
 /// How much is read at once from a connection that carries reports, in bytes.
@@ -45,7 +45,7 @@ const CONNECT_WAIT: Duration = Duration::from_secs(10);
 /// The longest that sending a few bytes may take. Longer means that the other side does not read.
 const SEND_WAIT: Duration = Duration::from_millis(500);
 
-/// The longest that is waited for the other side to close too. Two of these fit into the second that stopping may take.
+/// The longest wait for the other side to close too. Two of these fit into the second of a stop.
 const CLOSE_WAIT: Duration = Duration::from_millis(300);
 
 /// How much is kept of where an answer redirects to.
@@ -65,7 +65,7 @@ pub enum Use {
 pub struct Pace {
     /// How often we ping.
     pub ping_every: Duration,
-    /// After this long without any message, ping or pong it is dead. A message counts when it is whole.
+    /// After this long without any whole message, ping or pong it is dead.
     pub dead_after: Duration,
 }
 
@@ -85,7 +85,7 @@ pub enum End {
         /// The reason of its close frame; may be empty.
         reason: String,
     },
-    /// It was cut without a close frame: the server died or restarted, our token ended, or the network broke.
+    /// Cut without a close frame: the server died, our token ended, or the network broke.
     Cut,
     /// Nothing came for this long, not even an answer to our pings.
     Dead(Duration),
@@ -133,8 +133,8 @@ impl Socket {
     /// Opens the websocket that the invitation is for.
     ///
     /// # Errors
-    /// [`CallError::TimedOut`], by its cause what keeps us from a connection or from TLS, [`CallError::Dropped`] when the upgrade gets no
-    /// answer, and by its status what answers in plain HTTP.
+    /// [`CallError::TimedOut`], by its cause what keeps us from a connection or from TLS,
+    /// [`CallError::Dropped`] when the upgrade gets no answer, by its status a plain answer.
     pub async fn open(
         ticket: &WebsocketTicket,
         tls: &Arc<ClientConfig>,
@@ -153,8 +153,8 @@ impl Socket {
         })
     }
 
-    /// The next message, text or binary, joined from its fragments. Pings and answers pings meanwhile. Loses nothing when it is
-    /// dropped before it is done.
+    /// The next message, text or binary, joined from its fragments. Pings and answers pings
+    /// meanwhile. Loses nothing when it is dropped before it is done.
     ///
     /// # Errors
     /// The connection's [`End`]; it is of no more use then.
@@ -177,7 +177,7 @@ impl Socket {
         self.is_by_proxy
     }
 
-    /// Whether any data has come, be it of a message that is not whole yet, or of one that is too long to be taken.
+    /// Whether any data has come, also of a message that is not whole yet, or is too long.
     pub fn has_carried(&self) -> bool {
         self.stream.get_ref().has_carried()
     }
@@ -303,7 +303,7 @@ fn limits(purpose: Use) -> WebSocketConfig {
         .max_frame_size(Some(MAX_FRAME_BYTES))
 }
 
-/// Why the upgrade to a websocket failed. Says nothing of the address beyond host and port: it holds a code.
+/// Why the upgrade to a websocket failed. The address, which holds a code, is not quoted.
 fn refusal(error: &Error, host: &str, port: u16) -> CallError {
     if let Error::Http(answer) = error {
         refused_by(answer.status().as_u16(), location_of(answer), host, port)
@@ -547,7 +547,8 @@ mod tests {
         );
     }
 
-    /// A server for one websocket over TLS, which says hello. Gives its address and the certificate to trust.
+    /// A server for one websocket over TLS, which says hello. Gives its address and the certificate
+    /// to trust.
     fn tls_server() -> (SocketAddr, rustls::pki_types::CertificateDer<'static>) {
         let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
             .expect("a certificate");

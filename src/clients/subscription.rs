@@ -1,8 +1,9 @@
 //! The subscription to the reports of relay or of jump: kept up for as long as the program runs.
 //!
-//! It dials, asks for a report, hands reports over, and dials again when the connection ends, before its token does, or when it is
-//! told to. Whether a source is late or down is not judged here. It never waits for the engine: of what the engine has not taken yet,
-//! only the newest report and the newest state of the connection are kept.
+//! It dials, asks for a report, hands reports over, and dials again when the connection ends,
+//! before its token does, or when it is told to. Whether a source is late or down is not judged
+//! here. It never waits for the engine: of what the engine has not taken yet, only the newest
+//! report and the newest state of the connection are kept.
 
 mod plan;
 
@@ -36,7 +37,8 @@ pub(super) const UPDATE: &str = r#"{"cmd":"update"}"#;
 /// How often it is said at most that entries of reports cannot be read.
 const UNREADABLE_SAID_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// How long a new connection may take to its first report before the old one is given up, or it. An answer to a command takes a second.
+/// How long a new connection may take to its first report before the old one is given up, or it. An
+/// answer to a command takes a second.
 const PROOF_WAIT: Duration = Duration::from_secs(10);
 
 /// What a subscription needs.
@@ -205,8 +207,8 @@ impl Subscription {
         old
     }
 
-    /// The successor has told nothing. Where the line has, it is the successor that is mute; else they are alike, and the newer one
-    /// has the token that lives longer.
+    /// The successor has told nothing. Where the line has, it is the successor that is mute; else
+    /// they are alike, and the newer one has the token that lives longer.
     async fn not_proven(&mut self, replacement: Socket, line_told: bool) {
         let dropped = if line_told {
             self.not_renewed("mute", &"the new connection told nothing");
@@ -217,7 +219,8 @@ impl Subscription {
         close(dropped).await;
     }
 
-    /// The line has ended. A successor that is open takes its place; one that is being dialled will.
+    /// The line has ended. A successor that is open takes its place; one that is being dialled
+    /// will.
     fn lost(&mut self, end: &End) {
         self.line = None;
         self.take_note_of_lasting();
@@ -252,8 +255,8 @@ impl Subscription {
         }
     }
 
-    /// Only a line that has lasted shows that the next failure is a first one. One report does not: a server may end each connection
-    /// after it.
+    /// Only a line that has lasted shows that the next failure is a first one. One report does not:
+    /// a server may end each connection after it.
     fn take_note_of_lasting(&mut self) {
         if self.line_since.elapsed() < LASTING {
             return;
@@ -310,8 +313,8 @@ impl Subscription {
         parsed.report.ok_or(parsed.unreadable)
     }
 
-    /// Hands a report over. The first one of a connection proves it good: an open websocket alone does not, for one with a bad code is
-    /// open too.
+    /// Hands a report over. The first one of a connection proves it good: an open websocket alone
+    /// does not, for one with a bad code is open too.
     fn tell(&mut self, report: Report) {
         let is_first = !replace(&mut self.proven, true);
         if is_first && self.ends <= 1 {

@@ -1,4 +1,5 @@
-//! A small server for the tests of this room: its access side answers as it is told, and the test itself plays the websocket side.
+//! A small server for the tests of this room: its access side answers as it is told, and the test
+//! itself plays the websocket side.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;

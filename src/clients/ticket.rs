@@ -1,5 +1,5 @@
-//! The way into a websocket of relay or jump: an access request with a fresh token, answered with an address that lets in once.
-//! Opens no websocket.
+//! The way into a websocket of relay or jump: an access request with a fresh token, answered with
+//! an address that lets in once. Opens no websocket.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,7 +14,8 @@ use crate::clients::{
 };
 use engine::model::{CallError, SourceName, Topic};
 
-/// The address of a websocket with a code that lets in once, within half a minute. The code is a secret: `Debug` does not show it.
+/// The address of a websocket with a code that lets in once, within half a minute. The code is a
+/// secret: `Debug` does not show it.
 pub struct WebsocketTicket(Url);
 
 impl WebsocketTicket {
@@ -43,7 +44,8 @@ impl fmt::Debug for WebsocketTicket {
 /// Asks for a way to the reports of relay or jump, with a token that lives this long.
 ///
 /// # Errors
-/// The [`CallError`] of the call, or [`CallError::Protocol`] when the answer holds no usable address.
+/// The [`CallError`] of the call, or [`CallError::Protocol`] when the answer holds no usable
+/// address.
 pub async fn to_reports(
     http: &Http,
     address: &Address,
@@ -129,7 +131,8 @@ struct Answer<'a> {
     uri: std::borrow::Cow<'a, str>,
 }
 
-/// Takes the address from the answer. What is wrong is told without the answer's words: they may hold a code.
+/// Takes the address from the answer. What is wrong is told without the answer's words: they may
+/// hold a code.
 fn read_answer(body: &[u8]) -> Result<Url, CallError> {
     let answer: Answer<'_> = serde_json::from_slice(body).map_err(|_| {
         CallError::Protocol(

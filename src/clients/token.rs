@@ -9,13 +9,16 @@ use serde::Serialize;
 
 use super::Address;
 
-/// Tokens start to be valid this long before now: the servers allow no leeway at all, and clocks differ.
+/// Tokens start to be valid this long before now: the servers allow no leeway at all, and clocks
+/// differ.
 pub const TOKEN_BACKDATE: Duration = Duration::from_secs(30);
 
-/// The longest life of a token. relay keeps one routine for each past connection until its token ends, so tokens are short.
+/// The longest life of a token. relay keeps one routine for each past connection until its token
+/// ends, so tokens are short.
 pub const MAX_TOKEN_LIFE: Duration = Duration::from_secs(3600);
 
-/// How long before the end of its token a connection is renewed at the latest: time for several attempts.
+/// How long before the end of its token a connection is renewed at the latest: time for several
+/// attempts.
 pub(super) const TOKEN_SPARE: Duration = Duration::from_secs(5 * 60);
 
 /// The shortest time between two renewals, whatever the settings say.
@@ -29,7 +32,8 @@ pub(super) fn renew_after(every: Duration) -> Duration {
 /// The booking id of our own connections: relay wants one, and denying it must hit no other user.
 const BOOKING_ID: &str = "labwatch";
 
-/// What a token says. relay and jump refuse one without `iat`, `nbf` and `exp` by dropping the connection.
+/// What a token says. relay and jump refuse one without `iat`, `nbf` and `exp` by dropping the
+/// connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Claims {
     /// The server's audience.
@@ -96,7 +100,8 @@ pub fn relay_read(address: &Address, now: Timestamp, life: Duration, topic: &str
     }
 }
 
-/// To send and receive on the canary's topic. Without the scope of experiments, so that the topic is none.
+/// To send and receive on the canary's topic. Without the scope of experiments, so that the topic
+/// is none.
 #[must_use]
 pub fn relay_canary(address: &Address, now: Timestamp, life: Duration, topic: &str) -> Claims {
     Claims {
@@ -128,7 +133,8 @@ pub fn booking_admin(address: &Address, now: Timestamp, life: Duration) -> Claim
 #[error("cannot sign an access token: {0}")]
 pub struct TokenError(jsonwebtoken::errors::Error);
 
-/// Signs the claims with the address's secret (HS256). The servers want the result bare, without `Bearer`.
+/// Signs the claims with the address's secret (HS256). The servers want the result bare, without
+/// `Bearer`.
 ///
 /// # Errors
 /// [`TokenError`] when the signing library refuses; no input is known that makes it.

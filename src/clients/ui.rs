@@ -1,7 +1,8 @@
-//! Checks pages that students open: whether they answer, and with which status. Decides nothing: the engine says which and when.
+//! Checks pages that students open: whether they answer, and with which status. Decides nothing:
+//! the engine says which and when.
 //!
-//! A check is a HEAD, and a GET of one byte where that is answered badly or not at all: not every server, and not every
-//! proxy on the way, answers a HEAD as it does a GET. It keeps no cookies,
+//! A check is a HEAD, and a GET of one byte where that is answered badly or not at all: not every
+//! server, and not every proxy on the way, answers a HEAD as it does a GET. It keeps no cookies,
 //! reads no body and leaves the host for no redirect.
 
 use std::time::Duration;
@@ -17,7 +18,8 @@ use super::request_loop::{self, Bounds};
 use engine::model::{CallError, PageAddress};
 use engine::{Input, PageOutcome};
 
-/// The most pages that are checked at the same time; the engine keeps well below it. Beyond it the answer is [`CallError::Busy`].
+/// The most pages that are checked at the same time; the engine keeps well below it. Beyond it the
+/// answer is [`CallError::Busy`].
 const MAX_AT_ONCE: usize = 16;
 
 /// How many answers may wait for the engine before requests have to wait too.
@@ -86,7 +88,8 @@ fn of_a_byte(status: u16) -> u16 {
     if status == 416 { 200 } else { status }
 }
 
-/// The answer at the end of the redirects that stay on the host; one that leads to another is an answer.
+/// The answer at the end of the redirects that stay on the host; one that leads to another is an
+/// answer.
 async fn follow(http: &Http, method: &Method, mut url: Url) -> Result<BareAnswer, CallError> {
     for _ in 0..=MAX_REDIRECTS {
         let answer = http.ask_bare(method.clone(), url.clone()).await?;

@@ -44,7 +44,8 @@ pub trait CertificateRule: Debug + Send + Sync {
     fn verify(&self, shown: &Shown<'_>) -> Result<ServerCertVerified, Error>;
 }
 
-/// A set-up for TLS as a client that takes the certificates of this rule, with the versions of TLS that are safe.
+/// A set-up for TLS as a client that takes the certificates of this rule, with the versions of TLS
+/// that are safe.
 ///
 /// # Errors
 /// The library's, where it has no such version.

@@ -1,5 +1,5 @@
-//! Until when this replica may act, by its own monotonic clock. What carries out an effect asks here first, so that a process that was
-//! frozen acts on nothing that it decided before.
+//! Until when this replica may act, by its own monotonic clock. What carries out an effect asks
+//! here first, so that a process that was frozen acts on nothing that it decided before.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};

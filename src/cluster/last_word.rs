@@ -1,16 +1,19 @@
 //! When the leader says that etcd is away, in the last moment in which it may say anything.
 //!
-//! Nothing can be committed then, so no engine can keep what was said: this is outside of all that is notified, at most one mail, never
-//! tried again, by a replica that can still prove that it leads. Another replica that takes over knows nothing of it.
+//! Nothing can be committed then, so no engine can keep what was said: this is outside of all that
+//! is notified, at most one mail, never tried again, by a replica that can still prove that it
+//! leads. Another replica that takes over knows nothing of it.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The lease has to be this near to its end, in tenths of it: two renewals in a row have failed then.
+/// The lease has to be this near to its end, in tenths of it: two renewals in a row have failed
+/// then.
 const NEAR_END_TENTHS: u32 = 3;
 
-/// It has to look like that so many times in a row: a process that was frozen looks like that once, until its next renewal.
+/// It has to look like that so many times in a row: a process that was frozen looks like that once,
+/// until its next renewal.
 const LOOKS: u32 = 3;
 
 /// Between two of them: an etcd that comes and goes causes one mail.
@@ -71,7 +74,8 @@ impl LastWord {
 mod tests {
     use super::*;
 
-    /// Each row: milliseconds since the start, whether etcd has a fault, milliseconds that are left, and whether it is said.
+    /// Each row: milliseconds since the start, whether etcd has a fault, milliseconds that are
+    /// left, and whether it is said.
     fn plays(rows: &[(u64, bool, u64, bool)]) {
         let (mut word, start) = (LastWord::new(Duration::from_secs(10)), Instant::now());
         for (at, has_fault, left, expected) in rows {

@@ -7,14 +7,16 @@
 //!    └────── lost, resigned, or the lease cannot be proven any more
 //! ```
 //!
-//! A lease is proven from when its renewal was *asked for*, not from when the answer came: etcd renewed it somewhere in between. It counts
-//! as over a margin before etcd can end it, and once it does, a late answer brings nothing back: a new lease is taken.
+//! A lease is proven from when its renewal was *asked for*, not from when the answer came: etcd
+//! renewed it somewhere in between. It counts as over a margin before etcd can end it, and once it
+//! does, a late answer brings nothing back: a new lease is taken.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The part of the lease that is kept as a margin: a leader stops acting this much before another can be elected.
+/// The part of the lease that is kept as a margin: a leader stops acting this much before another
+/// can be elected.
 const MARGIN: u32 = 5;
 
 /// What happened.
@@ -114,7 +116,8 @@ impl Leadership {
 mod tests {
     use super::*;
 
-    /// Each row: at which second what happens, and where the replica stands then, with until when. Leases last 10 s, so they count for 8.
+    /// Each row: at which second what happens, and where the replica stands then, with until when.
+    /// Leases last 10 s, so they count for 8.
     fn plays(rows: &[(u64, Event, Phase)]) {
         let mut leadership = Leadership::new(Duration::from_secs(10));
         for (second, event, expected) in rows {

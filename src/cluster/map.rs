@@ -1,4 +1,5 @@
-//! The durable state as etcd keeps it: a map of texts. What this version cannot read stays as it is, for the version that can.
+//! The durable state as etcd keeps it: a map of texts. What this version cannot read stays as it
+//! is, for the version that can.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;

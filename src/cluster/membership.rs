@@ -1,4 +1,5 @@
-//! The cluster as the driver sees it: whether this replica leads, from which state, what is committed, and whether it may act now.
+//! The cluster as the driver sees it: whether this replica leads, from which state, what is
+//! committed, and whether it may act now.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,13 +18,15 @@ pub const COMMIT_QUEUE: usize = 1_024;
 /// How many requests to resign may wait.
 const RESIGN_QUEUE: usize = 4;
 
-/// How many times what is to be shared may wait. One more is dropped: what is not there yet is handed over again.
+/// How many times what is to be shared may wait. One more is dropped: what is not there yet is
+/// handed over again.
 const SHARE_QUEUE: usize = 4;
 
 /// What a replica shares below this is its own, and goes with its lease.
 pub const OF_REPLICA: &str = "rules/";
 
-/// What all replicas share beside the durable state: any of them adds to it, whether it leads or not. A key with its value.
+/// What all replicas share beside the durable state: any of them adds to it, whether it leads or
+/// not. A key with its value.
 pub type Shared = BTreeMap<String, Value>;
 
 /// An addition to it, or the removal of what is over.
@@ -49,9 +52,11 @@ pub struct Standing {
     pub version: u64,
     /// The durable state in etcd; `None`: it is not known yet.
     pub state: Option<Arc<State>>,
-    /// Whether the driver's own state is later than that: it acted alone and no other replica did, or etcd has gone back.
+    /// Whether the driver's own state is later than that: it acted alone and no other replica did,
+    /// or etcd has gone back.
     pub is_ours_later: bool,
-    /// What this replica knew of the durable state before etcd went back, where that is later than the driver's own.
+    /// What this replica knew of the durable state before etcd went back, where that is later than
+    /// the driver's own.
     pub later: Option<Arc<State>>,
 }
 
@@ -179,7 +184,8 @@ pub fn membership(view: View) -> (Membership, Ends, Observing) {
 }
 
 impl Membership {
-    /// Waits until this replica stands otherwise, or more is committed. Without an end when the other end is gone.
+    /// Waits until this replica stands otherwise, or more is committed. Without an end when the
+    /// other end is gone.
     pub async fn changed(&mut self) {
         let changed = tokio::select! {
             changed = self.standing.changed() => changed,
@@ -212,7 +218,8 @@ impl Membership {
         self.next = 0;
     }
 
-    /// Hands changes over to be committed in this term. Where they cannot be handed on, nothing of this term is carried out any more.
+    /// Hands changes over to be committed in this term. Where they cannot be handed on, nothing of
+    /// this term is carried out any more.
     pub fn commit(&mut self, term: u64, changes: Vec<StateChange>) -> CommitTicket {
         self.next += 1;
         let number = self.next;

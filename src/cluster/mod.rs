@@ -1,8 +1,9 @@
-//! More than one host: which replica leads, what of the durable state is committed before its effects, and what followers know of it.
+//! More than one host: which replica leads, what of the durable state is committed before its
+//! effects, and what followers know of it.
 //!
-//! etcd does the distributed work: the lease, the election, transactions that succeed only while the election key is there, and the watch.
-//! Everything that decides here is plain code over its events and the monotonic clock; only `etcd` connects. Without a cluster none of it
-//! runs.
+//! etcd does the distributed work: the lease, the election, transactions that succeed only while
+//! the election key is there, and the watch. Everything that decides here is plain code over its
+//! events and the monotonic clock; only `etcd` connects. Without a cluster none of it runs.
 
 #[cfg(feature = "etcd")]
 mod etcd;

@@ -86,7 +86,8 @@ pub struct View {
 }
 
 impl View {
-    /// Who leads now, of the one that was listed first: what was heard longer ago than a lease lasts says nothing of now.
+    /// Who leads now, of the one that was listed first: what was heard longer ago than a lease
+    /// lasts says nothing of now.
     #[must_use]
     pub fn leading(&self, first: Option<&Peer>, now: Timestamp) -> Option<Peer> {
         if self.role == Role::Leader {

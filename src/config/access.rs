@@ -1,4 +1,5 @@
-//! The HTTP API: where it listens, who may read and change, and what is believed of a proxy. Opens nothing.
+//! The HTTP API: where it listens, who may read and change, and what is believed of a proxy. Opens
+//! nothing.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
@@ -15,10 +16,12 @@ use super::hidden::callable;
 use super::reader::Reader;
 use super::servers::base_path;
 
-/// The shortest secret that access tokens of the API are signed with, in bytes: as long as what HS256 makes of it (RFC 7518, 3.2).
+/// The shortest secret that access tokens of the API are signed with, in bytes: as long as what
+/// HS256 makes of it (RFC 7518, 3.2).
 pub const MIN_API_SECRET_BYTES: usize = 32;
 
-/// The fewest different characters of a secret that was drawn: of 32 hexadecimal digits, all but one in a million have more.
+/// The fewest different characters of a secret that was drawn: of 32 hexadecimal digits, all but
+/// one in a million have more.
 const FEWEST_CHARACTERS: usize = 8;
 
 /// A network of proxies with fewer fixed bits is more than a laboratory's own.
@@ -31,17 +34,21 @@ pub struct ApiSettings {
     pub listen: Option<SocketAddr>,
     /// The further addresses of `ADDRESS_SERVE`, which this host need not have.
     pub listen_also: Vec<SocketAddr>,
-    /// `API_PREFIX`: the path below which requests come in: empty, or with a slash in front and none behind.
+    /// `API_PREFIX`: the path below which requests come in: empty, or with a slash in front and
+    /// none behind.
     pub prefix: String,
-    /// `SECRET_API`: what access tokens are signed with; `None`: there are no tokens, so nothing can be changed.
+    /// `SECRET_API`: what access tokens are signed with; `None`: there are no tokens, so nothing
+    /// can be changed.
     pub secret: Option<SecretString>,
-    /// `API_READ`: who may read. Unless it is [`ApiRead::Open`] there is a secret, unless only the rules were loaded.
+    /// `API_READ`: who may read. Unless it is [`ApiRead::Open`] there is a secret, unless only the
+    /// rules were loaded.
     pub read: ApiRead,
     /// `API_TLS_CERT` and `API_TLS_KEY`; `None`: no TLS.
     pub tls: Option<ApiTls>,
     /// `API_TRUSTED_PROXY`: whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// `API_URL`: where people reach the API and the page, without a slash at its end; `None`: not known.
+    /// `API_URL`: where people reach the API and the page, without a slash at its end; `None`: not
+    /// known.
     pub url: Option<String>,
     /// `API_CORS`: which other sites' pages may use the API.
     pub cors: ApiCors,

@@ -1,4 +1,5 @@
-//! `[advice]`: what maintainers are told to do. The patterns and what a text may be are the engine's.
+//! `[advice]`: what maintainers are told to do. The patterns and what a text may be are the
+//! engine's.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! What differs between two readings of the configuration, and which of it waits for a restart. Keeps marks of what is written, never
-//! the values themselves.
+//! What differs between two readings of the configuration, and which of it waits for a restart.
+//! Keeps marks of what is written, never the values themselves.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;

@@ -32,7 +32,8 @@ pub struct EtcdSettings {
     pub ca: Option<PathBuf>,
     /// `CLUSTER_TLS_CERT` and `CLUSTER_TLS_KEY`: the files of the client certificate, in PEM.
     pub identity: Option<(PathBuf, PathBuf)>,
-    /// `CLUSTER_ROOT` and `LABEL`: what every key of labwatch's own starts with, with a slash in front and none behind.
+    /// `CLUSTER_ROOT` and `LABEL`: what every key of labwatch's own starts with, with a slash in
+    /// front and none behind.
     pub prefix: String,
 }
 
@@ -63,7 +64,8 @@ pub(super) fn etcd(reader: &mut Reader<'_>, label: &str) -> EtcdSettings {
     }
 }
 
-/// The settings of the cluster; `None`: this labwatch is the only one, or there is a problem with them.
+/// The settings of the cluster; `None`: this labwatch is the only one, or there is a problem with
+/// them.
 pub(super) fn cluster(reader: &mut Reader<'_>, etcd: &EtcdSettings) -> Option<ClusterSettings> {
     let is_on = reader.choice("cluster", &[("solo", false), ("etcd", true)]);
     let lease = reader.duration("cluster_lease");
@@ -84,7 +86,8 @@ pub(super) fn cluster(reader: &mut Reader<'_>, etcd: &EtcdSettings) -> Option<Cl
     })
 }
 
-/// How etcd is reached for a setting that is etcd; `None`: that is not known, or this labwatch cannot.
+/// How etcd is reached for a setting that is etcd; `None`: that is not known, or this labwatch
+/// cannot.
 pub(super) fn with_etcd(
     reader: &mut Reader<'_>,
     setting: &str,
@@ -104,7 +107,8 @@ pub(super) fn with_etcd(
     (!etcd.endpoints.is_empty()).then(|| etcd.clone())
 }
 
-/// Notes that a setting is missing that `by` needs, unless it is there and wrong, which is said already.
+/// Notes that a setting is missing that `by` needs, unless it is there and wrong, which is said
+/// already.
 fn require(reader: &mut Reader<'_>, by: &str, key: &str, is_absent: bool) {
     if is_absent && !reader.is_set(key) {
         reader.missing(key, &format!("{by} is etcd: "));

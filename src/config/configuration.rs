@@ -20,7 +20,8 @@ use engine::{
     Advice, Asking, CategoryPool, FlapRule, HysteresisTimes, PolicyAcknowledgements, Sampling,
 };
 
-/// Everything that can be set. Each part goes to the module that it is for; only the service reads the whole.
+/// Everything that can be set. Each part goes to the module that it is for; only the service reads
+/// the whole.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub relay: FeedSettings,
@@ -52,11 +53,14 @@ pub struct Config {
     pub surfaces: SurfaceSettings,
     /// Sending to Graphite; `None`: off.
     pub graphite: Option<GraphiteSettings>,
-    /// Whether a laboratory is watched. Without one relay, jump and book are not connected to, whatever their addresses say.
+    /// Whether a laboratory is watched. Without one relay, jump and book are not connected to,
+    /// whatever their addresses say.
     pub laboratory: bool,
-    /// `OBSERVE`: nothing outward is done; mail, the dead-man's call, the monthly report and Graphite are off.
+    /// `OBSERVE`: nothing outward is done; mail, the dead-man's call, the monthly report and
+    /// Graphite are off.
     pub observe: bool,
-    /// `SHADOW`: what would be done outward is recorded; the heartbeat, the monthly report and Graphite are off.
+    /// `SHADOW`: what would be done outward is recorded; the heartbeat, the monthly report and
+    /// Graphite are off.
     pub shadow: bool,
     pub api: ApiSettings,
     /// What survives a restart; `None` when nothing is to be kept.
@@ -181,6 +185,7 @@ pub struct LogFile {
     pub max_size: u64,
     /// `LOG_MAX_AGE`: it is rotated when it is older, and rotated files are deleted when they are.
     pub max_age: Duration,
-    /// `LOG_MAX_TOTAL`: the oldest rotated files are deleted until all together are below this, in bytes.
+    /// `LOG_MAX_TOTAL`: the oldest rotated files are deleted until all together are below this, in
+    /// bytes.
     pub max_total: u64,
 }

@@ -1,4 +1,5 @@
-//! A TOML text as values and tables, each with the line on which it stands. Knows no names and no meanings.
+//! A TOML text as values and tables, each with the line on which it stands. Knows no names and no
+//! meanings.
 
 use std::path::Path;
 

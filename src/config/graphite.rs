@@ -1,4 +1,5 @@
-//! How labwatch shows its health to others: names, what is fatal and what is grave, metrics, Graphite. Sends nothing.
+//! How labwatch shows its health to others: names, what is fatal and what is grave, metrics,
+//! Graphite. Sends nothing.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -14,13 +15,16 @@ use super::services::{COMPONENTS, ServiceSettings};
 pub struct SurfaceSettings {
     /// `LABEL`: the installation's name in titles and metrics.
     pub label: String,
-    /// `NON_FATAL`: the components whose failure does not make the whole not ok; each is a built-in one or a service.
+    /// `NON_FATAL`: the components whose failure does not make the whole not ok; each is a
+    /// built-in one or a service.
     pub non_fatal: Vec<String>,
-    /// `SEVERITY_1`: patterns of the experiments, pools and categories whose failure is of the highest severity; may be empty.
+    /// `SEVERITY_1`: patterns of the experiments, pools and categories whose failure is of the
+    /// highest severity; may be empty.
     pub severity_1: Vec<String>,
     /// `METRICS`: whether Prometheus is answered.
     pub metrics: bool,
-    /// `ADDRESS_ACTUATOR` and `PORT_ACTUATOR`: where the health endpoints are served besides; `None`: nowhere else.
+    /// `ADDRESS_ACTUATOR` and `PORT_ACTUATOR`: where the health endpoints are served besides;
+    /// `None`: nowhere else.
     pub actuator: Option<SocketAddr>,
 }
 
@@ -73,7 +77,8 @@ pub(super) fn graphite(reader: &mut Reader<'_>) -> Option<GraphiteSettings> {
     })
 }
 
-/// Reads the settings of profiling, which the replaced program had, so that a wrong value is still told.
+/// Reads the settings of profiling, which the replaced program had, so that a wrong value is still
+/// told.
 pub(super) fn profile(reader: &mut Reader<'_>) {
     let profile = reader.switch("profile");
     reader.number::<u16>("port_profile");

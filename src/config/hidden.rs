@@ -1,4 +1,5 @@
-//! An address that may hold a secret in its path or query, as those of webhooks often do. Shows its host alone.
+//! An address that may hold a secret in its path or query, as those of webhooks often do. Shows its
+//! host alone.
 
 use std::fmt;
 

@@ -1,5 +1,6 @@
-//! The layers of the configuration put on top of each other: defaults, file, credentials, environment, arguments. Knows where each
-//! value came from and which names exist; knows nothing of what a value means.
+//! The layers of the configuration put on top of each other: defaults, file, credentials,
+//! environment, arguments. Knows where each value came from and which names exist; knows nothing of
+//! what a value means.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -70,7 +71,8 @@ pub(super) struct Layers {
 }
 
 impl Layers {
-    /// Reads and merges all sources. What is wrong is kept for [`Layers::take_problems`] and [`Layers::take_unknown`].
+    /// Reads and merges all sources. What is wrong is kept for [`Layers::take_problems`] and
+    /// [`Layers::take_unknown`].
     pub(super) fn gather(sources: &Sources) -> Self {
         let defaults = settings()
             .filter_map(|setting| Some((setting.name, Found::default_of(setting)?)))
@@ -129,7 +131,8 @@ impl Layers {
         self.empty.get(key).map(String::as_str)
     }
 
-    /// Makes the value of `old` that of `new`, unless `new` is set itself. Returns whether `old` is set at all.
+    /// Makes the value of `old` that of `new`, unless `new` is set itself. Returns whether `old` is
+    /// set at all.
     pub(super) fn alias(&mut self, old: &'static str, new: &'static str) -> bool {
         let Some(found) = self.find(old).cloned() else {
             return false;

@@ -272,7 +272,8 @@ fn sender(text: &str) -> Result<(String, String), String> {
     Ok((mailbox.email.to_string(), text.to_owned()))
 }
 
-/// The addresses of a list. In a text they are separated by white space, so that a name has no place there.
+/// The addresses of a list. In a text they are separated by white space, so that a name has no
+/// place there.
 pub(super) fn recipients(reader: &mut Reader<'_>, key: &str) -> Vec<String> {
     let named = reader.find(key).and_then(|found| match &found.raw {
         Raw::Text(text) => Some((text, sender(text).ok()?)),
@@ -289,7 +290,8 @@ pub(super) fn recipients(reader: &mut Reader<'_>, key: &str) -> Vec<String> {
     reader.list(key, |text| sender(text).map(|(_, whole)| whole))
 }
 
-/// Where the page is. The replaced program took any text, so an address without scheme is put right.
+/// Where the page is. The replaced program took any text, so an address without scheme is put
+/// right.
 fn email_link(reader: &mut Reader<'_>) -> String {
     let Some((link, is_whole)) = reader.parsed("email_link", with_scheme) else {
         return String::new();

@@ -1,4 +1,5 @@
-//! `[[maintenance]]`: times at which experiments are worked on, as they are planned. Opens and closes nothing.
+//! `[[maintenance]]`: times at which experiments are worked on, as they are planned. Opens and
+//! closes nothing.
 
 use std::time::Duration;
 

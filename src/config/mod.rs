@@ -1,4 +1,5 @@
-//! The configuration: defaults, file and environment, put together and checked once; immutable afterwards.
+//! The configuration: defaults, file and environment, put together and checked once; immutable
+//! afterwards.
 
 mod access;
 mod advice;

@@ -1,6 +1,7 @@
 //! The name that is probably meant by one that does not exist.
 
-/// The most letters by which a misspelt name may differ from the one that is suggested, unless a third of its letters is more.
+/// The most letters by which a misspelt name may differ from the one that is suggested, unless a
+/// third of its letters is more.
 const SUGGESTED_WITHIN: usize = 2;
 
 /// The known name that is nearest to `unlisted`, if one is near enough to be meant.

@@ -1,4 +1,5 @@
-//! Who is notified of what and when, beside plain mail: reminders, digest, webhooks, the heartbeat, routes. Sends nothing.
+//! Who is notified of what and when, beside plain mail: reminders, digest, webhooks, the heartbeat,
+//! routes. Sends nothing.
 
 use std::time::Duration;
 
@@ -31,7 +32,8 @@ pub struct TellingSettings {
     pub digest: Option<Time>,
     /// `TIME_ZONE`, else the system's, else UTC.
     pub zone: Zone,
-    /// `WEBHOOK_URL` and `SECRET_WEBHOOK`: a program that hears everything, under the name `webhook`.
+    /// `WEBHOOK_URL` and `SECRET_WEBHOOK`: a program that hears everything, under the name
+    /// `webhook`.
     pub webhook: Option<HttpTarget>,
     /// `DEAD_MAN_URL`: what is called while all is well with labwatch.
     pub dead_man: Option<DeadMan>,
@@ -39,7 +41,8 @@ pub struct TellingSettings {
     pub hold_overdue: Duration,
     /// `REPORT_MONTHLY`: whether the monthly report is mailed.
     pub report_monthly: bool,
-    /// `[[route]]`, in the order of the file. What hears everything (`EMAIL_TO`, `WEBHOOK_URL`) is not among them.
+    /// `[[route]]`, in the order of the file. What hears everything (`EMAIL_TO`, `WEBHOOK_URL`) is
+    /// not among them.
     pub routes: Vec<Route>,
 }
 
@@ -90,8 +93,8 @@ pub enum RouteTarget {
 }
 
 impl TellingSettings {
-    /// The routes, as the engine knows them: all recipients of `EMAIL_TO` where there is mail, `WEBHOOK_URL`, then `[[route]]`.
-    /// The digest goes by mail.
+    /// The routes, as the engine knows them: all recipients of `EMAIL_TO` where there is mail,
+    /// `WEBHOOK_URL`, then `[[route]]`. The digest goes by mail.
     #[must_use]
     pub fn routes(&self, has_mail: bool) -> Vec<engine::Route> {
         let zone = self.zone.rules.clone();

@@ -1,4 +1,5 @@
-//! The settings of a policy that stands in etcd, and what such a policy changes of the configuration. Reads nothing.
+//! The settings of a policy that stands in etcd, and what such a policy changes of the
+//! configuration. Reads nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +18,8 @@ const PERIOD: Duration = Duration::from_secs(60);
 pub struct PolicySettings {
     /// How etcd is reached.
     pub etcd: EtcdSettings,
-    /// `POLICY_ACKS`: below it `NAME/ack` and `NAME/path`; with a slash in front and none behind, as the others.
+    /// `POLICY_ACKS`: below it `NAME/ack` and `NAME/path`; with a slash in front and none behind,
+    /// as the others.
     pub acks: String,
     /// `POLICY_CATEGORIES`: below it `CATEGORY/enabled` and others.
     pub categories: String,
@@ -27,7 +29,8 @@ pub struct PolicySettings {
     pub is_read_only: bool,
 }
 
-/// The settings of the policy; `None`: it stands in the configuration file alone, or there is a problem with them.
+/// The settings of the policy; `None`: it stands in the configuration file alone, or there is a
+/// problem with them.
 pub(super) fn policy(reader: &mut Reader<'_>, etcd: &EtcdSettings) -> Option<PolicySettings> {
     let is_etcd = reader.choice("policy", &[("file", false), ("etcd", true)])?;
     let [acks, categories, cluster_ack] =

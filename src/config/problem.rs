@@ -14,7 +14,8 @@ pub struct Problem {
     pub wrong: String,
     /// What is allowed, or what to do.
     pub allowed: String,
-    /// Where the value came from: a file and line, a variable, an argument; empty where there is none.
+    /// Where the value came from: a file and line, a variable, an argument; empty where there is
+    /// none.
     pub origin: String,
     /// Whether it is that a required setting is absent.
     pub is_missing: bool,
@@ -69,7 +70,8 @@ impl fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// A value in quotation marks, cut, with its control characters escaped, and without the user and password that a URL can hold.
+/// A value in quotation marks, cut, with its control characters escaped, and without the user and
+/// password that a URL can hold.
 pub(super) fn quote(value: &str) -> String {
     let value = match (value.find("://"), value.rfind('@')) {
         (Some(scheme), Some(at)) if scheme < at => {

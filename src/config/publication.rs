@@ -12,7 +12,8 @@ use super::reader::Reader;
 pub struct PublicationSettings {
     /// `PUBLISH`: where.
     pub to: PublishTo,
-    /// `PUBLISH_ROOT` and `LABEL`: what every key starts with, with a slash in front and none behind.
+    /// `PUBLISH_ROOT` and `LABEL`: what every key starts with, with a slash in front and none
+    /// behind.
     pub prefix: String,
     /// `PUBLISH_EVERY`: how often everything is written anew.
     pub every: Duration,

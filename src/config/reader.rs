@@ -1,5 +1,6 @@
-//! Reads settings one by one as what they are declared to be, and keeps every problem. A value that is wrong reads as absent, so that
-//! all the others are still looked at; when there are problems, nothing of what was read may be used.
+//! Reads settings one by one as what they are declared to be, and keeps every problem. A value that
+//! is wrong reads as absent, so that all the others are still looked at; when there are problems,
+//! nothing of what was read may be used.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -140,7 +141,8 @@ impl<'a> Reader<'a> {
         self.parsed(key, parse).unwrap_or_default()
     }
 
-    /// A value that `parse` understands; `parse` says in words that follow the value why it does not.
+    /// A value that `parse` understands; `parse` says in words that follow the value why it does
+    /// not.
     pub(super) fn parsed<T>(
         &mut self,
         key: &str,
@@ -162,7 +164,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Several values: a TOML list, or a text with commas or white space between them. `parse` takes one.
+    /// Several values: a TOML list, or a text with commas or white space between them. `parse`
+    /// takes one.
     pub(super) fn list<T>(
         &mut self,
         key: &str,
@@ -203,8 +206,8 @@ impl<'a> Reader<'a> {
         values
     }
 
-    /// Whether a value is plain: without what cannot be seen, and without what was only copied with it. A free text may hold the latter,
-    /// so there it is warned of.
+    /// Whether a value is plain: without what cannot be seen, and without what was only copied with
+    /// it. A free text may hold the latter, so there it is warned of.
     fn check(&mut self, key: &str, text: &str, found: &Found) -> Result<(), String> {
         let is_list = matches!(self.kind(key), Kind::Values(_));
         if let Some(why) = unprintable(text).filter(|_| !is_list || text.starts_with('\u{feff}')) {

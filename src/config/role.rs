@@ -35,7 +35,8 @@ pub(super) fn silent(mut config: Config) -> Config {
     config
 }
 
-/// The same with a store of its own, and without what goes out and is no notification of the laboratory.
+/// The same with a store of its own, and without what goes out and is no notification of the
+/// laboratory.
 pub(super) fn in_shadow(config: Config) -> Config {
     let mail = config.mail.clone();
     let mut config = silent(config);

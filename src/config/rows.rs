@@ -1,4 +1,5 @@
-//! Reads the rows of a table, and the kinds of values that several tables share: names, patterns, long texts. Knows no table by name.
+//! Reads the rows of a table, and the kinds of values that several tables share: names, patterns,
+//! long texts. Knows no table by name.
 
 use std::collections::BTreeSet;
 
@@ -12,7 +13,8 @@ pub const MAX_SLUG_BYTES: usize = 64;
 pub const MAX_TEXT_BYTES: usize = 500;
 
 impl Reader<'_> {
-    /// Every row of a table, each by its name, which no other row has and which is none of `reserved`.
+    /// Every row of a table, each by its name, which no other row has and which is none of
+    /// `reserved`.
     pub(super) fn named_rows<T>(
         &mut self,
         table: &str,
@@ -30,7 +32,8 @@ impl Reader<'_> {
         values
     }
 
-    /// The name of the row; empty where there is a problem with it, so that the rest of the row is read all the same.
+    /// The name of the row; empty where there is a problem with it, so that the rest of the row is
+    /// read all the same.
     fn row_name(&mut self, reserved: &[&str], taken: &mut BTreeSet<String>) -> String {
         let allowed = self.kind("name").allowed();
         if self.find("name").is_none() {

@@ -1,4 +1,5 @@
-//! Reads secrets: from their own setting, from a file, from systemd's credentials. Shows none of them.
+//! Reads secrets: from their own setting, from a file, from systemd's credentials. Shows none of
+//! them.
 
 use std::fs::File;
 use std::io::Read;
@@ -18,8 +19,8 @@ use super::suspicion::{suspicion, unprintable};
 pub const MAX_SECRET_BYTES: u64 = 16 << 10;
 
 impl Reader<'_> {
-    /// An address that may hold a secret: given as secrets are, and never shown. Where secrets are not looked at, another address stands
-    /// for one that is in a file.
+    /// An address that may hold a secret: given as secrets are, and never shown. Where secrets are
+    /// not looked at, another address stands for one that is in a file.
     pub(super) fn secret_address(&mut self, key: &str) -> Option<HiddenUrl> {
         let (value, file) = (self.find(key), self.find(&format!("{key}_file")));
         if !(self.secrets)(key) {
@@ -49,7 +50,8 @@ impl Reader<'_> {
         }
     }
 
-    /// A secret, from its own setting or from the file that `<key>_file` names; the later layer wins.
+    /// A secret, from its own setting or from the file that `<key>_file` names; the later layer
+    /// wins.
     pub(super) fn secret(&mut self, key: &str) -> Option<SecretString> {
         if !(self.secrets)(key) {
             return None;
@@ -108,7 +110,8 @@ impl Reader<'_> {
         Some(self.trimmed(key, text, found))
     }
 
-    /// The secret in a file. A value that is no absolute path is not shown: it may be the secret itself.
+    /// The secret in a file. A value that is no absolute path is not shown: it may be the secret
+    /// itself.
     fn secret_file(&mut self, key: &str, found: &Found) -> Option<SecretString> {
         const PATH: &str = "an absolute path";
         let path = match &found.raw {

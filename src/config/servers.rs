@@ -1,4 +1,5 @@
-//! The addresses of book, jump and relay: what each calls itself, where it is reached, its secret. Connects to nothing.
+//! The addresses of book, jump and relay: what each calls itself, where it is reached, its secret.
+//! Connects to nothing.
 
 use std::net::Ipv6Addr;
 

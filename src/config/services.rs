@@ -1,4 +1,5 @@
-//! `[[pool]]`, `[[category]]` and `[[service]]`: what belongs together, and outside services that belong to it. Asks nothing.
+//! `[[pool]]`, `[[category]]` and `[[service]]`: what belongs together, and outside services that
+//! belong to it. Asks nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -44,8 +45,9 @@ impl From<CategoryRule> for CategorySettings {
 /// Experiments and components whose health is asked for as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CategorySettings {
-    /// What is in it, and what makes it fail. Its name no other category has. `default` and `system` stand for all experiments and all
-    /// components: those two have neither patterns nor pools here.
+    /// What is in it, and what makes it fail. Its name no other category has. `default` and
+    /// `system` stand for all experiments and all components: those two have neither patterns
+    /// nor pools here.
     pub rule: CategoryRule,
     /// Where it is written what to do.
     pub panic_guide: Option<Url>,
@@ -122,7 +124,8 @@ pub(super) fn groups(reader: &mut Reader<'_>) -> Groups {
     }
 }
 
-/// The names that a service can name, before it is known whether all else of these categories is right.
+/// The names that a service can name, before it is known whether all else of these categories is
+/// right.
 fn category_names(reader: &Reader<'_>) -> Vec<String> {
     let configured = reader
         .rows_of("category")

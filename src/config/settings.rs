@@ -42,7 +42,8 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Whether the setting `key` (as in the file: `host_book`) was set by anything but the defaults.
+    /// Whether the setting `key` (as in the file: `host_book`) was set by anything but the
+    /// defaults.
     #[must_use]
     pub fn is_set(&self, key: &str) -> bool {
         self.set.contains(key)
@@ -64,7 +65,8 @@ pub fn load(sources: &Sources) -> Result<Loaded, Problems> {
     )
 }
 
-/// The same, for what needs only the API and the store: as [`load_rules`], with the secret of the API.
+/// The same, for what needs only the API and the store: as [`load_rules`], with the secret of the
+/// API.
 ///
 /// # Errors
 /// [`Problems`], all at once, none with a secret in it.
@@ -78,8 +80,8 @@ pub fn load_api(sources: &Sources) -> Result<Loaded, Problems> {
     )
 }
 
-/// The same, for what needs only the rules: hosts and secrets are neither needed nor looked at, the addresses lead nowhere, and mail is
-/// on, without real recipients.
+/// The same, for what needs only the rules: hosts and secrets are neither needed nor looked at, the
+/// addresses lead nowhere, and mail is on, without real recipients.
 ///
 /// # Errors
 /// [`Problems`], all at once, none with a secret in it.
@@ -93,8 +95,8 @@ const RULES: Whole = Whole {
     secrets: |_| false,
 };
 
-/// The configuration of a program that uses labwatch for its own health: no laboratory is watched, and no mail is sent. Hosts and secrets
-/// of relay, jump and book are not looked at.
+/// The configuration of a program that uses labwatch for its own health: no laboratory is watched,
+/// and no mail is sent. Hosts and secrets of relay, jump and book are not looked at.
 ///
 /// # Errors
 /// [`Problems`], all at once, none with a secret in it.
@@ -139,8 +141,9 @@ fn assemble(sources: &Sources, parts: &Whole) -> Result<Loaded, Problems> {
     }
 }
 
-/// Sorts the names that are no settings into problems and warnings, which are returned. Others fill the environment too: there they are
-/// problems only where something that is required is missing, for then one of them was probably meant.
+/// Sorts the names that are no settings into problems and warnings, which are returned. Others fill
+/// the environment too: there they are problems only where something that is required is missing,
+/// for then one of them was probably meant.
 fn unknown(layers: &mut Layers, problems: &mut Vec<Problem>, found: &[Problem]) -> Vec<String> {
     let is_complete = !found.iter().any(|problem| problem.is_missing);
     let unknown = layers.take_unknown();

@@ -16,7 +16,8 @@ const DATA_DIR: &str = "STATUS_DATA_DIR";
 pub struct Sources {
     /// The configuration file (`--config`); without it the one that `STATUS_CONFIG` names.
     pub file: Option<PathBuf>,
-    /// The environment; only names that start with `STATUS_` matter. One that does so behind something invisible is warned of.
+    /// The environment; only names that start with `STATUS_` matter. One that does so behind
+    /// something invisible is warned of.
     pub env: BTreeMap<String, String>,
     /// Settings from the command line, as key and value; the last one wins.
     pub overrides: Vec<(String, String)>,
@@ -72,7 +73,8 @@ impl Sources {
     }
 }
 
-/// A name without what editors and shells can leave in front of it: a byte order mark, blanks, quotation marks, `export`.
+/// A name without what editors and shells can leave in front of it: a byte order mark, blanks,
+/// quotation marks, `export`.
 pub(super) fn behind_the_invisible(name: &str) -> &str {
     let odd = |c: char| !c.is_ascii_alphanumeric() && c != '_';
     let name = name.trim_start_matches(odd);

@@ -1,4 +1,5 @@
-//! The configuration in a few lines for people: what is watched, who is notified of what, by which rules. Shows no secret.
+//! The configuration in a few lines for people: what is watched, who is notified of what, by which
+//! rules. Shows no secret.
 
 use std::time::Duration;
 

@@ -1,7 +1,9 @@
-//! Values that were copied with more than the value: quotation marks, comments, placeholders, invisible characters.
+//! Values that were copied with more than the value: quotation marks, comments, placeholders,
+//! invisible characters.
 
-/// What a value probably holds beside what was meant, in words that follow the value. None of them holds anything of it.
-/// TOML has taken quotation marks and comments away already, so there they are meant.
+/// What a value probably holds beside what was meant, in words that follow the value. None of them
+/// holds anything of it. TOML has taken quotation marks and comments away already, so there they
+/// are meant.
 pub(super) fn suspicion(text: &str, in_toml: bool) -> Option<&'static str> {
     if is_placeholder(text) {
         Some("looks like a placeholder that was not filled in")
@@ -37,7 +39,8 @@ fn is_placeholder(text: &str) -> bool {
     text == "..." || in_brackets || is_name_behind_dollar(text)
 }
 
-/// Whether a `$` starts the name of a variable: one capital letter alone, as a password can have it, is none.
+/// Whether a `$` starts the name of a variable: one capital letter alone, as a password can have
+/// it, is none.
 fn is_name_behind_dollar(text: &str) -> bool {
     text.split('$').skip(1).any(|after| {
         if after.starts_with('(') {
@@ -61,7 +64,8 @@ fn is_quoted(text: &str) -> bool {
     within('"') || within('\'')
 }
 
-/// The name of a variable, with an underscore in it, and a value. What base64 ends with is no value.
+/// The name of a variable, with an underscore in it, and a value. What base64 ends with is no
+/// value.
 fn is_assignment(text: &str) -> bool {
     let Some((name, value)) = text.split_once('=') else {
         return false;

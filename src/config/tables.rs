@@ -1,4 +1,5 @@
-//! The rows of the tables of a configuration file, with their defaults. Knows nothing of what a value means.
+//! The rows of the tables of a configuration file, with their defaults. Knows nothing of what a
+//! value means.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! Names that are no setting of labwatch: which of them are problems, which are warnings, and what was probably meant.
+//! Names that are no setting of labwatch: which of them are problems, which are warnings, and what
+//! was probably meant.
 
 use super::declared::{ENV_PREFIX, TABLES, Table, declared, settings, table, variable};
 use super::nearest::nearest;
@@ -43,8 +44,8 @@ impl Unknown {
     }
 }
 
-/// Whether a variable is one of those that Kubernetes and Docker make for each service. A service called `status` gets names with
-/// our prefix.
+/// Whether a variable is one of those that Kubernetes and Docker make for each service. A service
+/// called `status` gets names with our prefix.
 pub(super) fn is_service_link(name: &str, value: &str) -> bool {
     let address = ["tcp://", "udp://", "sctp://"]
         .iter()

@@ -1,4 +1,5 @@
-//! Time zones by their names, so that what is planned in one can be written down. Asks the system which it is in, and for its rules.
+//! Time zones by their names, so that what is planned in one can be written down. Asks the system
+//! which it is in, and for its rules.
 
 use std::fmt;
 

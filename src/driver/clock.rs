@@ -6,10 +6,12 @@ use engine::model::Moment;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-/// The monotonic time at which a clock starts. What is remembered lies before the start, so that is not at zero: 100 years are.
+/// The monotonic time at which a clock starts. What is remembered lies before the start, so that is
+/// not at zero: 100 years are.
 const MONOTONIC_START: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
-/// A wall clock that moved by more than this against the monotonic one was set, which is worth a line in the log.
+/// A wall clock that moved by more than this against the monotonic one was set, which is worth a
+/// line in the log.
 const CLOCK_SET: Duration = Duration::from_secs(2);
 
 /// The clock: the wall's reading beside the time since the start.

@@ -1,4 +1,5 @@
-//! The store as the loop sees it: takes what a step came to, and says when some of it is lost. Never waits for the disk.
+//! The store as the loop sees it: takes what a step came to, and says when some of it is lost.
+//! Never waits for the disk.
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -55,7 +56,8 @@ impl Journal {
         *self.progress.borrow()
     }
 
-    /// Waits until the store has written more. Without an end when it has ended, as nothing will be written then.
+    /// Waits until the store has written more. Without an end when it has ended, as nothing will be
+    /// written then.
     pub(super) async fn written(&mut self) {
         if self.progress.changed().await.is_err() {
             std::future::pending::<()>().await;

@@ -25,11 +25,12 @@ pub fn orders() -> (CommandSender, mpsc::Receiver<Asked>) {
 }
 
 impl CommandSender {
-    /// Gives a command. The receipt comes when the command is carried out and its record is on disk, or a disk that takes nothing was
-    /// waited for long enough.
+    /// Gives a command. The receipt comes when the command is carried out and its record is on
+    /// disk, or a disk that takes nothing was waited for long enough.
     ///
     /// # Errors
-    /// [`Refusal`] when it is not carried out: then nothing was changed. [`Refusal::Stopping`] also when labwatch ends before it answers.
+    /// [`Refusal`] when it is not carried out: then nothing was changed. [`Refusal::Stopping`] also
+    /// when labwatch ends before it answers.
     pub async fn give(&self, command: Command, by: String) -> Result<Receipt, Refusal> {
         let (answer, receipt) = oneshot::channel();
         self.0

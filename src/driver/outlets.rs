@@ -10,8 +10,8 @@ use tokio::sync::mpsc;
 /// How many switches may wait to be carried out. The engine has at most 16 under way.
 pub const SWITCH_QUEUE: usize = 32;
 
-/// How many summaries may wait to be sent on one channel. The engine has at most one under way for each route; one that finds no room
-/// counts as failed and is tried again.
+/// How many summaries may wait to be sent on one channel. The engine has at most one under way for
+/// each route; one that finds no room counts as failed and is tried again.
 pub const TELL_QUEUE: usize = 64;
 
 /// How many streams may wait to be listened to. The engine has at most `SAMPLE_AT_ONCE` under way.
@@ -45,7 +45,8 @@ pub struct Outlets {
 }
 
 impl Outlets {
-    /// Hands an effect to the task that carries it out. Where that has no room, what it would have reported: the call failed.
+    /// Hands an effect to the task that carries it out. Where that has no room, what it would have
+    /// reported: the call failed.
     pub(super) fn hand_on(&self, effect: Effect) -> Option<Input> {
         match effect {
             Effect::Switch(switch) => self.switch(switch),
@@ -94,7 +95,8 @@ impl Outlets {
         })
     }
 
-    /// A command that finds no room is dropped: earlier ones are still waiting, and the engine asks again.
+    /// A command that finds no room is dropped: earlier ones are still waiting, and the engine asks
+    /// again.
     fn command(&self, source: SourceName, command: FeedCommand) -> Option<Input> {
         let sent = match source {
             SourceName::Relay => self.relay.try_send(command).is_ok(),

@@ -1,5 +1,5 @@
-//! The driver as one of several replicas: the newest observations, so that the engine can be resumed from another state and knows at once
-//! how things are; and what waits for its commit.
+//! The driver as one of several replicas: the newest observations, so that the engine can be
+//! resumed from another state and knows at once how things are; and what waits for its commit.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -47,7 +47,8 @@ impl Replica {
         is_new.then_some(standing)
     }
 
-    /// Whether it leads already as it is to. Then another hand has changed what stands in etcd, and it is made what this replica knows.
+    /// Whether it leads already as it is to. Then another hand has changed what stands in etcd, and
+    /// it is made what this replica knows.
     pub(super) fn restores(&mut self, standing: &Standing, known: &State) -> bool {
         let leads = [(self.role, self.term), (standing.role, standing.term)];
         let is_restored = leads == [(Role::Leader, standing.term); 2];
@@ -104,7 +105,8 @@ impl Replica {
         rules
     }
 
-    /// Hands over what must be in etcd before these effects are carried out; also nothing, so that the lead is proven.
+    /// Hands over what must be in etcd before these effects are carried out; also nothing, so that
+    /// the lead is proven.
     pub(super) fn commit(
         &mut self,
         changes: &[StateChange],
@@ -138,7 +140,8 @@ impl Replica {
         admits
     }
 
-    /// The engine in the place of this one, which goes on from this state and knows what was last observed. Also what it asks for.
+    /// The engine in the place of this one, which goes on from this state and knows what was last
+    /// observed. Also what it asks for.
     pub(super) fn succeed(
         &mut self,
         before: &Engine,
@@ -247,5 +250,6 @@ impl Latest {
     }
 }
 
-/// What a new leader asks for at once: how the resources stand may have changed since the last poll.
+/// What a new leader asks for at once: how the resources stand may have changed since the last
+/// poll.
 pub(super) const ASKS_FIRST: Effect = Effect::Ask(SourceName::Book);

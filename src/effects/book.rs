@@ -1,4 +1,5 @@
-//! Switches resources in book: looks first, writes, and reads back. Never writes over a person's hold, unless a person wants it; never tries again by itself.
+//! Switches resources in book: looks first, writes, and reads back. Never writes over a person's
+//! hold, unless a person wants it; never tries again by itself.
 
 use std::panic::AssertUnwindSafe;
 
@@ -33,8 +34,9 @@ impl std::fmt::Debug for Switcher {
     }
 }
 
-/// Carries out switches until `stop`, or until no more can come. Each ends in one `Input::Switched`.
-/// What is under way then is finished, or given up after [`STOP_GRACE`](super::STOP_GRACE).
+/// Carries out switches until `stop`, or until no more can come. Each ends in one
+/// `Input::Switched`. What is under way then is finished, or given up after
+/// [`STOP_GRACE`](super::STOP_GRACE).
 pub async fn run(
     switcher: Switcher,
     queue: mpsc::Receiver<Switch>,
@@ -53,7 +55,8 @@ async fn carry_out(switcher: Switcher, switch: Switch, inputs: mpsc::Sender<Inpu
     }
 }
 
-/// The work's outcome as an input, even if the work panics: an answer that never comes would block the resource for good.
+/// The work's outcome as an input, even if the work panics: an answer that never comes would block
+/// the resource for good.
 async fn answered(resource: ResourceName, work: impl Future<Output = SwitchOutcome>) -> Input {
     let outcome = AssertUnwindSafe(work).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_| {
@@ -74,7 +77,8 @@ async fn set(switcher: &Switcher, switch: &Switch) -> SwitchOutcome {
     })
 }
 
-/// Looks, writes what book does not say already, reads back. Looking first closes most of the gap in which a person's hold could be written over; book has no way to close it all.
+/// Looks, writes what book does not say already, reads back. Looking first closes most of the gap
+/// in which a person's hold could be written over; book has no way to close it all.
 async fn try_to_set(switcher: &Switcher, switch: &Switch) -> Result<SwitchOutcome, CallError> {
     let client = &switcher.client;
     let before = client.availability(&switch.resource).await?;

@@ -1,15 +1,17 @@
-//! The dead-man's call: a URL that is fetched as long as labwatch does its work, so that another service notices when it does not.
-//! Blocks nothing and decides nothing.
+//! The dead-man's call: a URL that is fetched as long as labwatch does its work, so that another
+//! service notices when it does not. Blocks nothing and decides nothing.
 //!
-//! It is called only after a *good check*. A check is good when all of this holds, and each for a reason:
+//! It is called only after a *good check*. A check is good when all of this holds, and each for a
+//! reason:
 //!
-//! - The loop has turned since the last call: a process that is alive but stuck is what the call is for.
-//! - Some source tells, so that we are not blind and not merely started: a labwatch that is restarted again and again, or cut off from
-//!   the laboratory, watches nothing.
+//! - The loop has turned since the last call: a process that is alive but stuck is what the call is
+//!   for.
+//! - Some source tells, so that we are not blind and not merely started: a labwatch that is
+//!   restarted again and again, or cut off from the laboratory, watches nothing.
 //! - The memory can be written: after the next restart it would not know what people were told.
 //!
-//! That relay, jump or book is down, that experiments are down, or that a mail is not taken is no reason to keep silent: labwatch sees
-//! that, and tells of it in its own ways.
+//! That relay, jump or book is down, that experiments are down, or that a mail is not taken is no
+//! reason to keep silent: labwatch sees that, and tells of it in its own ways.
 
 use std::sync::Arc;
 
@@ -75,7 +77,8 @@ pub async fn run(
     }
 }
 
-/// Waits for the loop's next turn after which all is as it should be. When the loop has ended that is never.
+/// Waits for the loop's next turn after which all is as it should be. When the loop has ended that
+/// is never.
 async fn good_check(pictures: &mut watch::Receiver<Arc<Snapshot>>, memory_is_well: &MemoryIsWell) {
     while pictures.changed().await.is_ok() {
         if hears(&pictures.borrow_and_update()) && memory_is_well() {

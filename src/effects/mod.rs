@@ -1,4 +1,5 @@
-//! What labwatch does outwardly: switching in book, mailing people, calling programs, publishing the status. Carries out what the engine decided and reports how it went; decides nothing.
+//! What labwatch does outwardly: switching in book, mailing people, calling programs, publishing
+//! the status. Carries out what the engine decided and reports how it went; decides nothing.
 
 pub mod book;
 pub mod channels;

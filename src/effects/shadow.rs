@@ -6,7 +6,8 @@ use tracing::info;
 
 use engine::{Delivered, Input, Notification};
 
-/// Takes notifications until `stop`, or until no more can come. Each ends in one `Input::Delivered`.
+/// Takes notifications until `stop`, or until no more can come. Each ends in one
+/// `Input::Delivered`.
 pub async fn run(
     mut queue: mpsc::Receiver<Notification>,
     inputs: mpsc::Sender<Input>,

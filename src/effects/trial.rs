@@ -1,4 +1,5 @@
-//! Test messages: to every recipient of every route, with what became of each. They show whether notifications would arrive.
+//! Test messages: to every recipient of every route, with what became of each. They show whether
+//! notifications would arrive.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -66,7 +67,8 @@ impl Trial {
         mails.chain(calls).collect()
     }
 
-    /// Sends a test message by each of these routes, side by side, and says what became of each as soon as it is known.
+    /// Sends a test message by each of these routes, side by side, and says what became of each as
+    /// soon as it is known.
     pub async fn send(
         &self,
         targets: &[Target],

@@ -1,4 +1,5 @@
-//! Work that may go on only for a time which can become shorter or longer meanwhile: while this replica can prove that it leads.
+//! Work that may go on only for a time which can become shorter or longer meanwhile: while this
+//! replica can prove that it leads.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -12,8 +13,9 @@ use engine::{Delivered, DeliveryFault};
 /// For how long this replica may still act; zero: it may not.
 pub type Window = Arc<dyn Fn() -> Duration + Send + Sync>;
 
-/// What comes of the work; `None`: the window was closed before. Without a window it has no end, as this labwatch is the only one. A time
-/// limit alone lets the work take one more step after it, which is too late in a process that was frozen before it had a connection.
+/// What comes of the work; `None`: the window was closed before. Without a window it has no end, as
+/// this labwatch is the only one. A time limit alone lets the work take one more step after it,
+/// which is too late in a process that was frozen before it had a connection.
 pub async fn while_open<T>(window: Option<&Window>, work: impl Future<Output = T>) -> Option<T> {
     let Some(left) = window else {
         return Some(work.await);
@@ -37,7 +39,8 @@ pub async fn while_open<T>(window: Option<&Window>, work: impl Future<Output = T
 /// What comes of bringing this message to its recipients.
 ///
 /// # Errors
-/// Those of the work. Where the window is closed before, a fault that passes: the next leader sends it once more.
+/// Those of the work. Where the window is closed before, a fault that passes: the next leader sends
+/// it once more.
 pub async fn deliver_while_open(
     window: Option<&Window>,
     message: u64,

@@ -1,4 +1,5 @@
-//! What people have acknowledged, as the views need it. It changes what is counted, never what is so.
+//! What people have acknowledged, as the views need it. It changes what is counted, never what is
+//! so.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -20,7 +21,8 @@ pub struct Ack {
 }
 
 impl Ack {
-    /// What was said, as the views show it, with the name of who said it; for other readers, that it was.
+    /// What was said, as the views show it, with the name of who said it; for other readers, that
+    /// it was.
     #[must_use]
     pub fn words(&self, sees_private: bool) -> String {
         if !sees_private {
@@ -46,7 +48,8 @@ pub struct Acks {
     pub experiments: BTreeMap<String, Ack>,
     /// Of components, by name.
     pub components: BTreeMap<String, Ack>,
-    /// Experiments that are away on purpose, as in a maintenance window: they count neither for nor against anything.
+    /// Experiments that are away on purpose, as in a maintenance window: they count neither for
+    /// nor against anything.
     pub away: BTreeSet<String>,
 }
 

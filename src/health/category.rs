@@ -1,4 +1,5 @@
-//! Categories: named sets of experiments and components with a rule each for what makes the set fail.
+//! Categories: named sets of experiments and components with a rule each for what makes the set
+//! fail.
 
 use super::category_member::CategoryMember;
 use engine::{CategoryRule, matches};
@@ -17,8 +18,8 @@ pub fn takes_in(category: &CategoryRule, member: &CategoryMember<'_>) -> bool {
             .any(|pattern| matches(pattern, member.name))
 }
 
-/// Whether a configured category takes in an outside service by a pattern. One that fits every name means every experiment, and a
-/// service counts only where it is meant.
+/// Whether a configured category takes in an outside service by a pattern. One that fits every name
+/// means every experiment, and a service counts only where it is meant.
 #[must_use]
 pub fn takes_in_service(category: &CategoryRule, name: &str) -> bool {
     let is_meant = |pattern: &&String| pattern.chars().any(|sign| !matches!(sign, '*' | '?'));
@@ -121,7 +122,8 @@ fn failing_members<'a, 'b>(counting: &[&'a CategoryMember<'b>]) -> Vec<&'a Categ
         .collect()
 }
 
-/// One for each group of which too few work. What fails and is acknowledged speaks for a group only when all that fail are.
+/// One for each group of which too few work. What fails and is acknowledged speaks for a group only
+/// when all that fail are.
 fn failing_groups<'a, 'b>(
     category: &CategoryRule,
     counting: &[&'a CategoryMember<'b>],
@@ -138,7 +140,8 @@ fn failing_groups<'a, 'b>(
         .collect()
 }
 
-/// The member that speaks for a group that fails: the most severe that is not acknowledged, then by name.
+/// The member that speaks for a group that fails: the most severe that is not acknowledged, then by
+/// name.
 fn representative<'a, 'b>(
     category: &CategoryRule,
     group: &[&'a CategoryMember<'b>],

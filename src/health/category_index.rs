@@ -1,4 +1,5 @@
-//! All that can be in a category, counted once for an answer: experiments with their groups, components, and outside services.
+//! All that can be in a category, counted once for an answer: experiments with their groups,
+//! components, and outside services.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -19,8 +20,9 @@ pub struct CategoryIndex<'a> {
     /// Sorted by name; a component stands before an experiment of the same name.
     pub members: Vec<CategoryMember<'a>>,
     groups: BTreeMap<(bool, &'a str), Group>,
-    /// The members, as places in `members`, of each category that is not configured; found when they are first asked for. Without
-    /// it the evaluation of all categories looks at every member for each.
+    /// The members, as places in `members`, of each category that is not configured; found when
+    /// they are first asked for. Without it the evaluation of all categories looks at every
+    /// member for each.
     unconfigured: OnceLock<BTreeMap<&'a str, Vec<usize>>>,
 }
 
@@ -104,7 +106,8 @@ impl<'a> CategoryIndex<'a> {
         )
     }
 
-    /// By the stem of an experiment that no configured category takes in, and by what a component says of itself.
+    /// By the stem of an experiment that no configured category takes in, and by what a component
+    /// says of itself.
     fn unconfigured(&self) -> &BTreeMap<&'a str, Vec<usize>> {
         self.unconfigured.get_or_init(|| {
             let mut places: BTreeMap<&'a str, Vec<usize>> = BTreeMap::new();
@@ -127,7 +130,8 @@ impl<'a> CategoryIndex<'a> {
         })
     }
 
-    /// How a category is by its own rule; `None` when there is no such category. One that is meant for experiments and has none fails.
+    /// How a category is by its own rule; `None` when there is no such category. One that is meant
+    /// for experiments and has none fails.
     #[must_use]
     pub fn verdict(&self, category: &CategoryRule) -> Option<Verdict> {
         let members = self.in_category(&category.name)?;
@@ -137,8 +141,8 @@ impl<'a> CategoryIndex<'a> {
         Some(Verdict::of(category, if lacks { &[] } else { &members }))
     }
 
-    /// Whether a category can be used, which is what every view says of it: it is open, its members are well by its rule, and so is
-    /// labwatch itself. `None` when there is no such category.
+    /// Whether a category can be used, which is what every view says of it: it is open, its members
+    /// are well by its rule, and so is labwatch itself. `None` when there is no such category.
     #[must_use]
     pub fn evaluate(&self, name: &str, switched: &Switched) -> Option<Evaluated> {
         let rules = self.settings.category(name);
@@ -152,8 +156,8 @@ impl<'a> CategoryIndex<'a> {
         })
     }
 
-    /// What fails a category besides its members: the parts of labwatch on which its evaluation rests. A category that holds outside
-    /// services alone rests on their own checks.
+    /// What fails a category besides its members: the parts of labwatch on which its evaluation
+    /// rests. A category that holds outside services alone rests on their own checks.
     fn labwatch(&self, name: &str) -> Verdict {
         let failing: Vec<&CategoryMember<'_>> = if self.is_of_services(name) {
             Vec::new()
@@ -178,7 +182,8 @@ impl<'a> CategoryIndex<'a> {
         self.members.iter().filter(|member| member.is_service())
     }
 
-    /// The parts of labwatch that fail a category without being in it, to be shown beside its members.
+    /// The parts of labwatch that fail a category without being in it, to be shown beside its
+    /// members.
     pub(super) fn failing_labwatch(&self, name: &str) -> impl Iterator<Item = &CategoryMember<'a>> {
         let counts = !self.is_of_services(name);
         self.members
@@ -251,7 +256,8 @@ impl<'a> CategoryIndex<'a> {
             .any(|category| takes_in(&category.rule, member))
     }
 
-    /// Finds what is critical: what is listed, and the last of a group. An empty list makes nothing critical.
+    /// Finds what is critical: what is listed, and the last of a group. An empty list makes nothing
+    /// critical.
     fn weigh(&mut self) {
         let settings = self.settings;
         if settings.severity_1.is_empty() {
@@ -279,7 +285,8 @@ impl<'a> CategoryIndex<'a> {
     }
 }
 
-/// Whether experiments are meant to be in a category: as in that of everything, by pools, or by a pattern that no component fits.
+/// Whether experiments are meant to be in a category: as in that of everything, by pools, or by a
+/// pattern that no component fits.
 fn wants_experiments(category: &CategoryRule, members: &[&CategoryMember<'_>]) -> bool {
     let fits_none = |pattern: &String| {
         !members
@@ -304,7 +311,8 @@ pub struct Evaluated {
     pub verdict: Verdict,
 }
 
-/// Whether it fails every category of the laboratory: a fatal part of labwatch that is not ok and that is not acknowledged.
+/// Whether it fails every category of the laboratory: a fatal part of labwatch that is not ok and
+/// that is not acknowledged.
 fn fails_all(member: &CategoryMember<'_>) -> bool {
     member.is_component()
         && !member.is_service()

@@ -1,4 +1,5 @@
-//! What can be in a category, as it counts there: an experiment, a part of labwatch, or an outside service.
+//! What can be in a category, as it counts there: an experiment, a part of labwatch, or an outside
+//! service.
 
 use jiff::Timestamp;
 
@@ -19,11 +20,13 @@ pub struct CategoryMember<'a> {
     pub what: What<'a>,
     /// How it is.
     pub state: State,
-    /// The group in which it can be stood in for: a pool of experiments, or the instances of a service. A part of labwatch is one of its own.
+    /// The group in which it can be stood in for: a pool of experiments, or the instances of a
+    /// service. A part of labwatch is one of its own.
     pub group: &'a str,
     /// How many of its group are enough, where its category does not say.
     pub enough: usize,
-    /// Whether it counts for or against anything: what is away on purpose and what is not fatal do not.
+    /// Whether it counts for or against anything: what is away on purpose and what is not fatal do
+    /// not.
     pub counts: bool,
     /// 1 critical, 2 warning, 3 remark: what its failure is or would be.
     pub severity: u8,
@@ -105,7 +108,8 @@ pub(super) fn is_away(view: &ExperimentView, picture: &Picture) -> bool {
     view.bookable() == Some(Bookable::Held) || picture.acks.away.contains(view.stub.as_str())
 }
 
-/// The configured group of an experiment, or the stem of its name; and how many of the group are enough.
+/// The configured group of an experiment, or the stem of its name; and how many of the group are
+/// enough.
 fn group_of<'a>(name: &'a str, settings: &'a Settings) -> (&'a str, usize) {
     let configured = settings
         .pools

@@ -10,7 +10,8 @@ use engine::{CategoryRule, Snapshot};
 pub struct CategoryStatus {
     /// Its rules: as configured, or the built-in ones.
     pub rules: CategoryRule,
-    /// Whether it can be used: it is open, its members are well by its rule, and so is labwatch itself.
+    /// Whether it can be used: it is open, its members are well by its rule, and so is labwatch
+    /// itself.
     pub ok: bool,
     /// Whether it is open.
     pub enabled: bool,

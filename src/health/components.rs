@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::probe::{Check, Pace, Probes};
 use super::registry::{RegisterError, Registry, Reporter};
 
-/// Components to which a program adds its own: those that it reports itself, and those that are probed.
+/// Components to which a program adds its own: those that it reports itself, and those that are
+/// probed.
 ///
 /// ```
 /// use labwatch::health::{Attempt, Components, Finding, Pace, State};
@@ -41,7 +42,8 @@ impl Default for Components {
 }
 
 impl Components {
-    /// Adds a component that the program reports itself. See [`Registry::register`] for the parameters.
+    /// Adds a component that the program reports itself. See [`Registry::register`] for the
+    /// parameters.
     ///
     /// # Errors
     /// As [`Registry::register`].

@@ -1,4 +1,5 @@
-//! An experiment in the words of the health views: its state, what is wrong, when there was last evidence.
+//! An experiment in the words of the health views: its state, what is wrong, when there was last
+//! evidence.
 
 use jiff::Timestamp;
 
@@ -9,7 +10,8 @@ use engine::{ExperimentView, Snapshot};
 
 /// The state of an experiment.
 ///
-/// What is not judged is *stale* when relay has told and fell silent, and *init* while there was not enough evidence yet.
+/// What is not judged is *stale* when relay has told and fell silent, and *init* while there was
+/// not enough evidence yet.
 #[must_use]
 pub fn state(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> State {
     match view.health {

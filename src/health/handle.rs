@@ -1,4 +1,5 @@
-//! The shared handle of the service's own health: other parts say here what they know, and readers get a picture.
+//! The shared handle of the service's own health: other parts say here what they know, and readers
+//! get a picture.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -70,8 +71,9 @@ impl HealthState {
         Self::made(settings, identity, clock, registry, snapshots, true)
     }
 
-    /// The health of a program that watches no laboratory: its own components alone, which are ready once each has said that it is well.
-    /// There is nothing to wait for besides, and no loop.
+    /// The health of a program that watches no laboratory: its own components alone, which are
+    /// ready once each has said that it is well. There is nothing to wait for besides, and no
+    /// loop.
     ///
     /// # Errors
     /// [`RegisterError`] when `registry` knows `runtime_startup` already.
@@ -119,7 +121,8 @@ impl HealthState {
         })))
     }
 
-    /// What each component was found to be since this was last asked. See [`Registry::take_checks`].
+    /// What each component was found to be since this was last asked. See
+    /// [`Registry::take_checks`].
     #[must_use]
     pub fn take_checks(&self) -> BTreeMap<Arc<str>, VecDeque<(Timestamp, bool)>> {
         self.0.registry.take_checks()
@@ -241,8 +244,8 @@ impl HealthState {
         Arc::clone(acks)
     }
 
-    /// The service has started once every source has told something or failed to and every experiment is judged, at the latest after
-    /// the start-up time. It does not go back.
+    /// The service has started once every source has told something or failed to and every
+    /// experiment is judged, at the latest after the start-up time. It does not go back.
     fn note_start(&self, snapshot: &Snapshot) {
         let mut life = locked(&self.0.life);
         if *life != Life::Starting {

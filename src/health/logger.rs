@@ -1,10 +1,12 @@
-//! The log levels that can be set while the service runs: which components there are, and what a request to set one must look like.
+//! The log levels that can be set while the service runs: which components there are, and what a
+//! request to set one must look like.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// The components whose level can be set, each with the modules that speak for it. Relay and jump share the code of their feeds.
+/// The components whose level can be set, each with the modules that speak for it. Relay and jump
+/// share the code of their feeds.
 pub const COMPONENTS: [(&str, &[&str]); 12] = [
     ("all", &["labwatch"]),
     ("api", &["labwatch::http"]),

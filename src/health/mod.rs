@@ -1,7 +1,9 @@
-//! The service's own health: a registry of components, and answers about one picture in the dialects that other systems speak.
+//! The service's own health: a registry of components, and answers about one picture in the
+//! dialects that other systems speak.
 //!
-//! It decides nothing about experiments and categories: that is the engine's work, and what it says is read from its snapshot. It fetches nothing: what a probe
-//! does is given to it. No lock is held while anything is checked, so that an answer never waits for the laboratory or the disk.
+//! It decides nothing about experiments and categories: that is the engine's work, and what it says
+//! is read from its snapshot. It fetches nothing: what a probe does is given to it. No lock is held
+//! while anything is checked, so that an answer never waits for the laboratory or the disk.
 //!
 //! As a library, for a program that watches no laboratory:
 //!
@@ -53,7 +55,8 @@
 //! # }
 //! ```
 //!
-//! Whether another instance runs on a port, and how it is, say `labwatch::http::labwatch_on` and `labwatch::http::status_on`.
+//! Whether another instance runs on a port, and how it is, say `labwatch::http::labwatch_on` and
+//! `labwatch::http::status_on`.
 
 mod acknowledgements;
 mod category;

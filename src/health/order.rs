@@ -1,4 +1,5 @@
-//! What opening or closing a category would come to. The engine does it; which categories there are is known here.
+//! What opening or closing a category would come to. The engine does it; which categories there are
+//! is known here.
 
 use super::category_index::CategoryIndex;
 use super::category_member::What;

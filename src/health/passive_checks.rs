@@ -1,4 +1,5 @@
-//! What others report by themselves: components that are not probed, and the self-tests of experiments. The last report counts.
+//! What others report by themselves: components that are not probed, and the self-tests of
+//! experiments. The last report counts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -15,7 +16,8 @@ pub const SELF_TEST_FRESH: Duration = Duration::from_secs(24 * 3_600);
 /// What a report can be about.
 pub const REPORT_KINDS: [&str; 2] = ["component", "experiment"];
 
-/// The components that report by themselves. They are not probed: a component has one reporter, so never both.
+/// The components that report by themselves. They are not probed: a component has one reporter, so
+/// never both.
 #[derive(Default)]
 pub struct PassiveChecks {
     components: Mutex<BTreeMap<String, Reported>>,
@@ -137,7 +139,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The result of an experiment's test of itself, as it reported it. It is shown as one more check, and changes no judgement.
+/// The result of an experiment's test of itself, as it reported it. It is shown as one more check,
+/// and changes no judgement.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SelfTest {
     /// What it found.
@@ -163,8 +166,8 @@ impl SelfTest {
     }
 }
 
-/// Takes in the result of a self-test, and says whether it is other than the last. Results of experiments that `is_known` does not know
-/// any more go.
+/// Takes in the result of a self-test, and says whether it is other than the last. Results of
+/// experiments that `is_known` does not know any more go.
 pub(super) fn take(
     tests: &mut Arc<SelfTests>,
     name: &str,

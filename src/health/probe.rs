@@ -1,5 +1,5 @@
-//! Pulled components: each probe is a task of its own, with a period, a time limit and a bound on attempts; one that hangs or panics
-//! harms no other. Knows nothing of what is checked.
+//! Pulled components: each probe is a task of its own, with a period, a time limit and a bound on
+//! attempts; one that hangs or panics harms no other. Knows nothing of what is checked.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -29,7 +29,8 @@ pub enum Attempt {
     Found(Finding),
     /// It could not be asked, which may be different in a moment. Holds what went wrong.
     Failed(String),
-    /// It could not be asked through a fault on this side: how it is, is not known. Holds what went wrong.
+    /// It could not be asked through a fault on this side: how it is, is not known. Holds what went
+    /// wrong.
     Hindered(String),
 }
 
@@ -278,7 +279,8 @@ impl Probe {
     }
 }
 
-/// The period, or up to a tenth less: it is the longest time between two checks. `chance` is from 0 to 1.
+/// The period, or up to a tenth less: it is the longest time between two checks. `chance` is from 0
+/// to 1.
 fn jittered(period: Duration, chance: f64) -> Duration {
     let most = period / JITTER_PARTS;
     period.saturating_sub(most.mul_f64(chance.clamp(0.0, 1.0)))
@@ -313,7 +315,8 @@ mod tests {
         })
     }
 
-    /// Section 6, 3: a pull probe hangs or panics: others continue, that one becomes error by timeout.
+    /// Section 6, 3: a pull probe hangs or panics: others continue, that one becomes error by
+    /// timeout.
     #[tokio::test(start_paused = true)]
     async fn trap_03_a_probe_that_hangs_or_panics_harms_no_other() {
         let registry = Registry::new(Hands::default().clock());

@@ -1,4 +1,5 @@
-//! Checks everything at request: one run at a time, with a bound on its time, and not more often than is good.
+//! Checks everything at request: one run at a time, with a bound on its time, and not more often
+//! than is good.
 
 use std::time::Duration;
 
@@ -41,8 +42,8 @@ impl Refresher {
         }
     }
 
-    /// A picture after everything was checked. Those who ask while a run is under way wait for it and share it; soon after one they get
-    /// what it found, as from the cache.
+    /// A picture after everything was checked. Those who ask while a run is under way wait for it
+    /// and share it; soon after one they get what it found, as from the cache.
     pub async fn picture(&self) -> Picture {
         let asked = Instant::now();
         let mut last = self.last.lock().await;

@@ -1,4 +1,5 @@
-//! The components that are reported: by push, or by a probe that owns the reporter. One reporter for each, so never both.
+//! The components that are reported: by push, or by a probe that owns the reporter. One reporter
+//! for each, so never both.
 //!
 //! The lock is held to copy a few values and never while anything is checked or read elsewhere.
 
@@ -99,9 +100,11 @@ impl Registry {
         }))
     }
 
-    /// Takes in a component, which is *init* until its first report. Once it has reported it is *stale* when no report came for
-    /// `stale_after`; `None` for one that reports only changes. One without `categories` is a part of the program, whose failure makes the
-    /// whole fail unless the settings say otherwise; one that names some is an outside service, which counts in those alone.
+    /// Takes in a component, which is *init* until its first report. Once it has reported it is
+    /// *stale* when no report came for `stale_after`; `None` for one that reports only changes.
+    /// One without `categories` is a part of the program, whose failure makes the whole fail
+    /// unless the settings say otherwise; one that names some is an outside service, which counts
+    /// in those alone.
     ///
     /// # Errors
     /// [`RegisterError`]: the name is taken or does not fit into a path, or there are too many.
@@ -149,8 +152,9 @@ impl Registry {
         }
     }
 
-    /// Another reporter for a component, which takes the place of the one before; `None` when there is none of this name. All that is known
-    /// of it stays, and what was last reported counts at least as long as it was to.
+    /// Another reporter for a component, which takes the place of the one before; `None` when there
+    /// is none of this name. All that is known of it stays, and what was last reported counts
+    /// at least as long as it was to.
     pub(super) fn take_over(&self, name: &str, stale_after: Option<Duration>) -> Option<Reporter> {
         let mut entries = self.entries();
         let name = Arc::clone(entries.get_key_value(name)?.0);
@@ -193,7 +197,8 @@ impl Registry {
             .map(|entry| Arc::clone(&entry.results))
     }
 
-    /// What each component was found to be since this was last asked, well or not, and when: every report, also one that says the same again.
+    /// What each component was found to be since this was last asked, well or not, and when: every
+    /// report, also one that says the same again.
     #[must_use]
     pub fn take_checks(&self) -> BTreeMap<Arc<str>, VecDeque<(Timestamp, bool)>> {
         let mut entries = self.entries();
@@ -268,7 +273,8 @@ impl Reporter {
         &self.name
     }
 
-    /// Takes in what was found out. Says whether state or detail changed; only then is it logged. The same again only shows that it still holds.
+    /// Takes in what was found out. Says whether state or detail changed; only then is it logged.
+    /// The same again only shows that it still holds.
     pub fn report(&self, finding: Finding) -> bool {
         let now = (self.registry.0.clock)();
         let was = {

@@ -1,4 +1,5 @@
-//! Outside services: how often one is checked, what is expected of it, and what its answer amounts to. Fetches nothing itself.
+//! Outside services: how often one is checked, what is expected of it, and what its answer amounts
+//! to. Fetches nothing itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +22,8 @@ const CALL_ENDS_FIRST: Duration = Duration::from_secs(1);
 /// How many failing checks a detail names.
 const NAMED: usize = 5;
 
-/// The categories in which a service counts: without any it is in that of everything, as in the standard.
+/// The categories in which a service counts: without any it is in that of everything, as in the
+/// standard.
 #[must_use]
 pub fn categories_of(service: &ServiceSettings) -> Vec<String> {
     if service.categories.is_empty() {
@@ -31,8 +33,8 @@ pub fn categories_of(service: &ServiceSettings) -> Vec<String> {
     }
 }
 
-/// When and how often a service is checked: a category's period is the longest time between two checks of what is in it, so the
-/// shortest of its own period and those of its categories holds.
+/// When and how often a service is checked: a category's period is the longest time between two
+/// checks of what is in it, so the shortest of its own period and those of its categories holds.
 #[must_use]
 pub fn pace(service: &ServiceSettings, categories: &[CategorySettings]) -> Pace {
     let own = categories_of(service);
@@ -52,8 +54,9 @@ pub fn pace(service: &ServiceSettings, categories: &[CategorySettings]) -> Pace 
     }
 }
 
-/// What an attempt to ask came to: an answer's status and body, or what went wrong on the way. `by_proxy`: our own proxy gives the answers,
-/// and may make one up; a health document of the service it does not make up.
+/// What an attempt to ask came to: an answer's status and body, or what went wrong on the way.
+/// `by_proxy`: our own proxy gives the answers, and may make one up; a health document of the
+/// service it does not make up.
 #[must_use]
 pub fn attempt(
     expect: Expect,
@@ -84,7 +87,8 @@ pub fn attempt(
     }
 }
 
-/// What to do about a fault that may be the service's or ours, where the service does not count as failing because of it.
+/// What to do about a fault that may be the service's or ours, where the service does not count as
+/// failing because of it.
 fn advice_in_doubt(fault: &CallError) -> Option<&'static str> {
     match fault {
         CallError::NoAnswer(_) | CallError::SickByProxy { .. } => Some(
@@ -111,7 +115,8 @@ fn advice_in_doubt(fault: &CallError) -> Option<&'static str> {
     }
 }
 
-/// Whether a fault says nothing about the service, since a call ends like this before it gets there.
+/// Whether a fault says nothing about the service, since a call ends like this before it gets
+/// there.
 fn is_ours(fault: &CallError) -> bool {
     matches!(
         fault,

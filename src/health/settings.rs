@@ -10,7 +10,8 @@ use crate::build;
 use crate::config::CategorySettings;
 use engine::{CategoryPool, CategoryRule, matches};
 
-/// The components whose failure does not make the whole fail, unless set otherwise: students can work without them.
+/// The components whose failure does not make the whole fail, unless set otherwise: students can
+/// work without them.
 pub const NON_FATAL: [&str; 2] = ["mail", "jump"];
 
 /// What the views need to know.
@@ -20,19 +21,23 @@ pub struct Settings {
     pub label: String,
     /// The components whose failure does not make the whole fail, in any view.
     pub non_fatal: BTreeSet<String>,
-    /// Patterns of the experiments, groups, categories and components whose failure is critical. Empty: nothing is.
+    /// Patterns of the experiments, groups, categories and components whose failure is critical.
+    /// Empty: nothing is.
     pub severity_1: Vec<String>,
     /// The configured categories.
     pub categories: Vec<CategorySettings>,
-    /// The configured groups of interchangeable experiments; others are grouped by the stem of their names.
+    /// The configured groups of interchangeable experiments; others are grouped by the stem of
+    /// their names.
     pub pools: Vec<CategoryPool>,
     /// How long after the start an experiment that is not judged yet holds readiness back.
     pub startup: Duration,
-    /// Whether a laboratory is watched. Without one there are neither sources nor experiments, and neither is waited for.
+    /// Whether a laboratory is watched. Without one there are neither sources nor experiments, and
+    /// neither is waited for.
     pub laboratory: bool,
     /// Where people see the whole status; may be empty.
     pub link: String,
-    /// What stands in front of the paths that answers name: where people reach us, or the path below which we are served; may be empty.
+    /// What stands in front of the paths that answers name: where people reach us, or the path
+    /// below which we are served; may be empty.
     pub place: String,
 }
 
@@ -97,7 +102,8 @@ pub struct Identity {
     pub commit: Option<&'static str>,
     /// When that commit was made, in RFC 3339; `None` when the build did not say.
     pub committed: Option<&'static str>,
-    /// Whether the sources were changed after the commit: `clean` or `dirty`; `None` when the build did not say.
+    /// Whether the sources were changed after the commit: `clean` or `dirty`; `None` when the
+    /// build did not say.
     pub git_state: Option<&'static str>,
     /// When it was built, in RFC 3339; `None` when the build did not say.
     pub built: Option<&'static str>,
@@ -120,7 +126,8 @@ impl Identity {
         }
     }
 
-    /// A program around labwatch, of this name and version, which started at this time. Of what it was built from nothing is said.
+    /// A program around labwatch, of this name and version, which started at this time. Of what it
+    /// was built from nothing is said.
     #[must_use]
     pub fn of_program(name: &'static str, version: &'static str, started: Timestamp) -> Self {
         Self {

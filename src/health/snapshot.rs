@@ -1,4 +1,5 @@
-//! The one picture that all views are made of. Taking it copies a few components and counts some readers; it never looks at an experiment.
+//! The one picture that all views are made of. Taking it copies a few components and counts some
+//! readers; it never looks at an experiment.
 
 use std::sync::Arc;
 
@@ -42,7 +43,8 @@ pub struct Picture {
     pub acks: Arc<Acks>,
     /// What experiments found when they tested themselves.
     pub self_tests: Arc<SelfTests>,
-    /// Whether everything was checked for this picture, instead of being read from the last results.
+    /// Whether everything was checked for this picture, instead of being read from the last
+    /// results.
     pub is_fresh: bool,
 }
 
@@ -55,8 +57,8 @@ impl Picture {
             .find(|component| &*component.name == name)
     }
 
-    /// Whether a component's failure makes the whole fail: a part of labwatch that is not set to be without effect. Outside services
-    /// count in their categories alone.
+    /// Whether a component's failure makes the whole fail: a part of labwatch that is not set to be
+    /// without effect. Outside services count in their categories alone.
     #[must_use]
     pub fn is_fatal(&self, component: &Component) -> bool {
         !component.is_service() && self.settings.is_fatal(&component.name)
@@ -69,7 +71,8 @@ impl Picture {
             .filter(|component| self.is_fatal(component))
     }
 
-    /// Whether liveness depends on a component as it is now: not on a fault that starting anew would not repair.
+    /// Whether liveness depends on a component as it is now: not on a fault that starting anew
+    /// would not repair.
     #[must_use]
     pub fn is_vital(&self, component: &Component) -> bool {
         LIVENESS.contains(&&*component.name)
@@ -84,7 +87,8 @@ impl Picture {
             .filter(|component| self.is_vital(component))
     }
 
-    /// How the whole is: the worst of what is fatal, and which component that is, the first by name where there are several.
+    /// How the whole is: the worst of what is fatal, and which component that is, the first by name
+    /// where there are several.
     #[must_use]
     pub fn overall(&self) -> (State, String) {
         worst(self.fatal())

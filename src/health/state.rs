@@ -1,11 +1,13 @@
-//! The states of a component, and what is known about one. The views have four ways to say them; here is the one that they mean.
+//! The states of a component, and what is known about one. The views have four ways to say them;
+//! here is the one that they mean.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-/// How a component or an experiment is. The order is from best to worst, as it decides which one speaks for many.
+/// How a component or an experiment is. The order is from best to worst, as it decides which one
+/// speaks for many.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
@@ -57,7 +59,8 @@ pub struct Finding {
     pub checks: Arc<[SingleCheck]>,
     /// What an outside service says of itself, where it gives a health document.
     pub about: Option<Arc<About>>,
-    /// Whether the cause lies outside of this process, so that starting it anew repairs nothing: liveness does not fail by it.
+    /// Whether the cause lies outside of this process, so that starting it anew repairs nothing:
+    /// liveness does not fail by it.
     pub is_external: bool,
 }
 
@@ -183,7 +186,8 @@ pub struct PastResult {
 pub type Results = VecDeque<PastResult>;
 
 impl Component {
-    /// Whether it is an outside service: it names the categories in which it counts, and counts nowhere else.
+    /// Whether it is an outside service: it names the categories in which it counts, and counts
+    /// nowhere else.
     #[must_use]
     pub fn is_service(&self) -> bool {
         !self.categories.is_empty()

@@ -1,4 +1,5 @@
-//! A picture as a reader may see it. Names of maintainers and what outside services say are for readers with a token.
+//! A picture as a reader may see it. Names of maintainers and what outside services say are for
+//! readers with a token.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -15,7 +15,8 @@ use engine::{Snapshot, Subject, SuppressionEntry};
 const READY_TICK: Duration = Duration::from_millis(500);
 
 impl HealthState {
-    /// How the whole is, and of which component that comes; the same as the overall health of a new snapshot.
+    /// How the whole is, and of which component that comes; the same as the overall health of a new
+    /// snapshot.
     #[must_use]
     pub fn overall(&self) -> (State, String) {
         self.picture().overall()
@@ -52,7 +53,8 @@ impl HealthState {
             .collect()
     }
 
-    /// The components besides the sources that are acknowledged until they are well, and are well or gone.
+    /// The components besides the sources that are acknowledged until they are well, and are well
+    /// or gone.
     #[must_use]
     pub fn acknowledged_and_well(&self, snapshot: &Arc<Snapshot>) -> Vec<String> {
         let is_source = |name: &str| SourceName::named(name).is_some();

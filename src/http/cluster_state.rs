@@ -1,4 +1,5 @@
-//! The cluster as HTTP needs it: what readers are shown, how the lead is given up, and how a command reaches the replica that leads.
+//! The cluster as HTTP needs it: what readers are shown, how the lead is given up, and how a
+//! command reaches the replica that leads.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,5 +1,5 @@
-//! Which other sites' pages may read the API and, with a token, use it (CORS). Without the setting none may. Never with cookies: a session is
-//! for our own pages alone.
+//! Which other sites' pages may read the API and, with a token, use it (CORS). Without the setting
+//! none may. Never with cookies: a session is for our own pages alone.
 
 use axum::extract::{Request, State};
 use axum::http::header::{

@@ -1,7 +1,8 @@
-//! The API's errors: the only place that chooses a status for one, and its words. An answer never tells inner details; the log does.
+//! The API's errors: the only place that chooses a status for one, and its words. An answer never
+//! tells inner details; the log does.
 //!
-//! Version 1 keeps the form of the old program. Everything else answers problem details (RFC 9457) with a reason that never changes, so that
-//! programs need not read the words.
+//! Version 1 keeps the form of the old program. Everything else answers problem details (RFC 9457)
+//! with a reason that never changes, so that programs need not read the words.
 
 use std::fmt::Display;
 use std::time::Duration;

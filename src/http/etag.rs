@@ -1,5 +1,5 @@
-//! Conditional requests: tags of answers (`ETag`), which change only with the body, and what a reader says that it has (`If-None-Match`) or
-//! means to change (`If-Match`).
+//! Conditional requests: tags of answers (`ETag`), which change only with the body, and what a
+//! reader says that it has (`If-None-Match`) or means to change (`If-Match`).
 //!
 //! A tag is weak, because the same answer goes out compressed or not.
 
@@ -17,7 +17,8 @@ use axum::response::{IntoResponse, Response};
 
 use super::error;
 
-/// The longest body that gets a tag made from its bytes. A handler that sends longer ones gives them a tag of its own.
+/// The longest body that gets a tag made from its bytes. A handler that sends longer ones gives
+/// them a tag of its own.
 pub(super) const MAX_DIGESTED_BYTES: usize = 4 << 20;
 
 /// How many bytes of a body's digest make its tag.
@@ -69,8 +70,9 @@ impl Tag {
         knows(asked, IF_NONE_MATCH, &self.0)
     }
 
-    /// Whether what is asked for may be done to what has this tag: where `If-Match` names no tag, or this one. The tags are made of the bytes
-    /// that are meant, however they are sent, so a weak one will do.
+    /// Whether what is asked for may be done to what has this tag: where `If-Match` names no tag,
+    /// or this one. The tags are made of the bytes that are meant, however they are sent, so a
+    /// weak one will do.
     pub(super) fn is_wanted(&self, asked: &HeaderMap) -> bool {
         !asked.contains_key(IF_MATCH) || knows(asked, IF_MATCH, &self.0)
     }
@@ -98,8 +100,8 @@ fn knows(asked: &HeaderMap, name: HeaderName, tag: &str) -> bool {
     tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }
 
-/// Gives answers that are whole in memory a tag, where they have none, and sends none that the reader has. `HEAD` is answered as `GET`, without
-/// the body. What may not be kept has no tag.
+/// Gives answers that are whole in memory a tag, where they have none, and sends none that the
+/// reader has. `HEAD` is answered as `GET`, without the body. What may not be kept has no tag.
 pub(super) async fn freshen(mut request: Request, next: Next) -> Response {
     let is_head = request.method() == Method::HEAD;
     if is_head {
@@ -181,7 +183,8 @@ fn without_body(response: Response) -> Response {
     Response::from_parts(parts, Body::empty())
 }
 
-/// How long an answer may be kept: as its handler says; else one with a tag until the next question, and any other not at all.
+/// How long an answer may be kept: as its handler says; else one with a tag until the next
+/// question, and any other not at all.
 pub(super) fn keeping(headers: &mut HeaderMap) {
     if !headers.contains_key(CACHE_CONTROL) {
         let keeping = if headers.contains_key(ETAG) {

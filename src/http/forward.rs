@@ -1,4 +1,5 @@
-//! Passes a command that reaches a follower on to the replica that leads, with what its caller showed, and answers what that one answers.
+//! Passes a command that reaches a follower on to the replica that leads, with what its caller
+//! showed, and answers what that one answers.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -17,7 +18,8 @@ use super::error;
 use super::middleware::{MAX_BODY_BYTES, OwnWords};
 use crate::http::auth::Noted;
 
-/// What a request that was passed on carries, with the name of the replica that did. It is passed on once.
+/// What a request that was passed on carries, with the name of the replica that did. It is passed
+/// on once.
 const PASSED_ON: HeaderName = HeaderName::from_static("labwatch-passed-on");
 
 /// What goes with a request. Where a browser came from was looked at here, where it came to.

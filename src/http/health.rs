@@ -1,4 +1,5 @@
-//! The health endpoints, in the dialects of four other systems. What an answer says is made by `health`; here it becomes HTTP.
+//! The health endpoints, in the dialects of four other systems. What an answer says is made by
+//! `health`; here it becomes HTTP.
 
 use std::sync::Arc;
 
@@ -83,7 +84,8 @@ pub(super) fn changing() -> Routes<Arc<dyn Levels>> {
     Routes::needing(Need::Scope(Scope::Admin)).add(routes!(set_level))
 }
 
-/// Whether the process must be started anew (cn-infra's form): it depends on the loop and the store, never on the laboratory.
+/// Whether the process must be started anew (cn-infra's form): it depends on the loop and the
+/// store, never on the laboratory.
 #[utoipa::path(get, path = "/liveness", tag = "health", responses(
     (status = 200, description = "It is alive: `state` is 1 (ok), or 0 (init)", body = forms::Status),
     (status = 503, description = "It is not: `state` is 2, and `PluginStatus` says which part fails", body = forms::Status),
@@ -97,7 +99,8 @@ pub(super) async fn liveness(
     ))
 }
 
-/// Whether labwatch can do its work (cn-infra's form): every component whose failure counts is well. Experiments are listed with their streams.
+/// Whether labwatch can do its work (cn-infra's form): every component whose failure counts is
+/// well. Experiments are listed with their streams.
 #[utoipa::path(get, path = "/readiness", tag = "health", params(("full" = Option<bool>, Query, description = "List all experiments, not only those that fail")), responses(
     (status = 200, description = "It is ready", body = forms::Status),
     (status = 503, description = "It is not, in the same form", body = forms::Status),
@@ -238,7 +241,8 @@ pub(super) async fn set_level(
     }
 }
 
-/// The health of categories (FT's form): 200 whether good or bad, the verdict is in `ok`. JSON where it is asked for, else a page.
+/// The health of categories (FT's form): 200 whether good or bad, the verdict is in `ok`. JSON
+/// where it is asked for, else a page.
 #[utoipa::path(get, path = "/__health", tag = "health", params(CategoriesAsked), responses(
     (status = 200, description = "One check for each experiment and component", content((forms::Document = "application/json"), (String = "text/html"))),
 ))]
@@ -290,7 +294,8 @@ pub(super) async fn gtg(
     answered(Ok(dialects::gtg(&picture, &query)))
 }
 
-/// Every single check of the categories: each stream, each remote login, each component, each self-test.
+/// Every single check of the categories: each stream, each remote login, each component, each
+/// self-test.
 #[utoipa::path(get, path = "/__agghealth", tag = "health", params(CategoriesAsked), responses(
     (status = 200, description = "What cannot be reached is among them, failing", body = forms::Aggregate),
 ))]
@@ -333,8 +338,8 @@ pub(super) async fn status_of(
     ))
 }
 
-/// The picture from the last results; or, for readers with a token who ask for it, after everything was checked. Others could have book
-/// polled without end.
+/// The picture from the last results; or, for readers with a token who ask for it, after everything
+/// was checked. Others could have book polled without end.
 async fn picture(state: &HealthRoutes, query: &Query, caller: &Caller) -> Picture {
     let picture = if query.fresh && caller.may(Scope::Read) {
         state.refresher.picture().await
@@ -344,7 +349,8 @@ async fn picture(state: &HealthRoutes, query: &Query, caller: &Caller) -> Pictur
     picture.seen_by(caller.visibility())
 }
 
-/// What is asked for. Parameters that are not known are passed over, as probes add some of their own.
+/// What is asked for. Parameters that are not known are passed over, as probes add some of their
+/// own.
 fn asked(query: Option<String>) -> Result<Query, ApiError> {
     let text = query.unwrap_or_default();
     for (name, value) in form_urlencoded::parse(text.as_bytes()) {

@@ -1,5 +1,6 @@
-//! `Idempotency-Key`: the same request sent again gets the answer that the first one got, and does nothing a second time. Kept in memory, for a
-//! day, within bounds; another request with a known key is refused.
+//! `Idempotency-Key`: the same request sent again gets the answer that the first one got, and does
+//! nothing a second time. Kept in memory, for a day, within bounds; another request with a known
+//! key is refused.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -39,7 +40,8 @@ const MAX_KEPT: usize = 1_024;
 /// How much room they may take together, in bytes.
 const MAX_KEPT_BYTES: usize = 4 << 20;
 
-/// The longest answer that is kept, in bytes. A longer one is given, and its key remembered without it.
+/// The longest answer that is kept, in bytes. A longer one is given, and its key remembered without
+/// it.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
 /// The answers that were given to requests with a key, and the requests under way.
@@ -209,7 +211,8 @@ pub(super) async fn once(
 }
 
 impl Idempotency {
-    /// Carries out a first request to its end, also where its client goes away meanwhile: that is when it will be sent again.
+    /// Carries out a first request to its end, also where its client goes away meanwhile: that is
+    /// when it will be sent again.
     fn carry_out(
         self: &Arc<Self>,
         key: (String, String),

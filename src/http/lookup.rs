@@ -1,4 +1,5 @@
-//! Finds an experiment's connection in a source's newest report. Made once for an answer, so that 10,000 experiments cost one pass over the report.
+//! Finds an experiment's connection in a source's newest report. Made once for an answer, so that
+//! 10,000 experiments cost one pass over the report.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -12,7 +13,8 @@ pub(super) struct Lookup<'a> {
 }
 
 impl<'a> Lookup<'a> {
-    /// Of the connections of `source` that have the scope `role`, or come from a server too old to tell scopes.
+    /// Of the connections of `source` that have the scope `role`, or come from a server too old to
+    /// tell scopes.
     pub(super) fn new(source: &'a SourceView, role: Scopes) -> Self {
         let mut best: HashMap<&str, Connection<'_>> = HashMap::new();
         for connection in source
@@ -39,7 +41,8 @@ impl<'a> Lookup<'a> {
     }
 }
 
-/// The best connection of one topic, found by one pass over the report: less than a [`Lookup`] where little is looked up.
+/// The best connection of one topic, found by one pass over the report: less than a [`Lookup`]
+/// where little is looked up.
 pub(super) fn best<'a>(
     source: &'a SourceView,
     role: Scopes,
@@ -55,7 +58,8 @@ fn plays(role: Scopes, scopes: Scopes) -> bool {
     scopes.has(role) || scopes.has(Scopes::UNSAID)
 }
 
-/// What is known to be the experiment beats what may be; then what sent last wins, then what connected last.
+/// What is known to be the experiment beats what may be; then what sent last wins, then what
+/// connected last.
 fn rank<'a>(role: Scopes, connection: &Connection<'a>) -> (bool, Reverse<Duration>, &'a str) {
     let idle = connection
         .tx

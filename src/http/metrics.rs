@@ -1,5 +1,5 @@
-//! The metrics for Prometheus, and the count of answers that is among them. What the metrics are is not known here: the service gives the
-//! functions that write and count.
+//! The metrics for Prometheus, and the count of answers that is among them. What the metrics are is
+//! not known here: the service gives the functions that write and count.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

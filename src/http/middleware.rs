@@ -1,5 +1,5 @@
-//! What every answer has in common: an id, one form of errors, bounds on size and time, compression, the headers that browsers are told to
-//! be careful by, and a panic that ends nothing.
+//! What every answer has in common: an id, one form of errors, bounds on size and time,
+//! compression, the headers that browsers are told to be careful by, and a panic that ends nothing.
 
 use std::any::Any;
 use std::time::Duration;
@@ -32,7 +32,8 @@ use super::unread_body::settle;
 /// The longest body of a request, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 << 10;
 
-/// How long a handler may take until its answer begins. Events that are sent as they come begin at once.
+/// How long a handler may take until its answer begins. Events that are sent as they come begin at
+/// once.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Shorter answers are not compressed: it would not make them fewer packets.
@@ -44,7 +45,8 @@ const MAX_REQUEST_ID: usize = 64;
 /// The id of a request, and of its answer.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What a page may load and do, unless its handler says otherwise: what it brings itself, and no text that becomes a script.
+/// What a page may load and do, unless its handler says otherwise: what it brings itself, and no
+/// text that becomes a script.
 pub const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
     font-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
@@ -60,7 +62,8 @@ const PERMISSIONS: &str = "camera=(), microphone=(), geolocation=(), payment=(),
 /// A year, in which browsers that once came over TLS come by nothing else.
 const ONLY_TLS: &str = "max-age=31536000";
 
-/// Marks an answer whose status is its message, as 503 is that of health: it is no error, and keeps its body.
+/// Marks an answer whose status is its message, as 503 is that of health: it is no error, and keeps
+/// its body.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct OwnWords;
 
@@ -69,7 +72,8 @@ pub(super) fn dressed(routes: Router, cors: Cors) -> Router {
     let worth = SizeAbove::new(COMPRESSED_FROM)
         .and(NotForContentType::SSE)
         .and(NotForContentType::IMAGES);
-    // The fastest level: the processor belongs to the judgement, and JSON shrinks to a tenth in any case.
+    // The fastest level: the processor belongs to the judgement, and JSON shrinks to a tenth in any
+    // case.
     let compression = CompressionLayer::new()
         .quality(CompressionLevel::Fastest)
         .compress_when(worth);
@@ -161,7 +165,8 @@ fn finished(response: Response, asked: &Asked) -> Response {
     response
 }
 
-/// An error in the API's form, wherever it was made. What tells it in its own words stays as it is: a page, or what is marked so.
+/// An error in the API's form, wherever it was made. What tells it in its own words stays as it is:
+/// a page, or what is marked so.
 fn explained(mut response: Response, asked: &Asked) -> Response {
     let status = response.status();
     let ours = response.extensions_mut().remove::<ApiError>();

@@ -1,8 +1,10 @@
-//! The HTTP server: version 1 of the API, which is what the old web page and maintainers' scripts read; version 2, everything else; the health
-//! endpoints; and the page. Authentication stands before each route, by the group that the route is in.
+//! The HTTP server: version 1 of the API, which is what the old web page and maintainers' scripts
+//! read; version 2, everything else; the health endpoints; and the page. Authentication stands
+//! before each route, by the group that the route is in.
 //!
-//! Never touches the engine, a client or an effect: a handler takes the newest snapshot and lets go of it when the answer is written, or asks
-//! the history's reader, so a slow or hostile reader can stall no other.
+//! Never touches the engine, a client or an effect: a handler takes the newest snapshot and lets go
+//! of it when the answer is written, or asks the history's reader, so a slow or hostile reader can
+//! stall no other.
 
 pub mod auth;
 mod cluster_state;

@@ -6,7 +6,8 @@ use serde::de::DeserializeOwned;
 
 use super::error::{self, ApiError};
 
-/// What stands in a path for its placeholders. Where that is none of what they can be, as a name that is not UTF-8, there is no such path.
+/// What stands in a path for its placeholders. Where that is none of what they can be, as a name
+/// that is not UTF-8, there is no such path.
 pub(super) struct Named<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {

@@ -1,4 +1,5 @@
-//! What a path is asked by another method than those that it takes: `OPTIONS` lists them, any other method is refused with the list.
+//! What a path is asked by another method than those that it takes: `OPTIONS` lists them, any other
+//! method is refused with the list.
 
 use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, Method, StatusCode};

@@ -1,4 +1,5 @@
-//! Long answers, which are kept compressed while they are sent: a reader that does not read holds a thirtieth of what it asked for.
+//! Long answers, which are kept compressed while they are sent: a reader that does not read holds a
+//! thirtieth of what it asked for.
 
 use std::convert::Infallible;
 use std::io::{self, Cursor, Read, Write};
@@ -30,14 +31,16 @@ pub(super) const PIECE_BYTES: usize = 32 << 10;
 /// The longest answer that is packed, in bytes. None is longer.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
 
-/// How much room the long answers may take together that stand whole in memory until they are packed, in bytes.
+/// How much room the long answers may take together that stand whole in memory until they are
+/// packed, in bytes.
 const MAX_WHOLE_BYTES: usize = 24 << 20;
 
-/// How much room they may take together once they are packed, until their readers have them, in bytes. Those that all readers of one moment
-/// share have a bound of their own.
+/// How much room they may take together once they are packed, until their readers have them, in
+/// bytes. Those that all readers of one moment share have a bound of their own.
 const MAX_PACKED_BYTES: usize = 16 << 20;
 
-/// The room for long answers: until they are packed, and then until they are read. A clone is the same one.
+/// The room for long answers: until they are packed, and then until they are read. A clone is the
+/// same one.
 #[derive(Debug, Clone)]
 pub(super) struct Room {
     whole: Arc<Semaphore>,
@@ -55,7 +58,8 @@ impl Default for Room {
 }
 
 impl Room {
-    /// Room for an answer of this length until it is dropped; `None` where others take it. One that is longer than all room takes all.
+    /// Room for an answer of this length until it is dropped; `None` where others take it. One that
+    /// is longer than all room takes all.
     fn take(&self, length: u64) -> Option<OwnedSemaphorePermit> {
         taken(&self.whole, length.min(MAX_WHOLE_BYTES as u64))
     }
@@ -107,7 +111,8 @@ impl AsRef<[u8]> for Counted {
     }
 }
 
-/// Takes the body of an answer as it is written. What gets long is compressed from then on, at the fastest level.
+/// Takes the body of an answer as it is written. What gets long is compressed from then on, at the
+/// fastest level.
 pub(super) struct Packer {
     digest: Digest,
     length: u64,
@@ -224,8 +229,8 @@ impl Packed {
     }
 }
 
-/// Packs every long answer that is whole in memory, and is not compressed yet. While too many are being packed, it is refused: a reader that
-/// asks for many at once does not fill the memory.
+/// Packs every long answer that is whole in memory, and is not compressed yet. While too many are
+/// being packed, it is refused: a reader that asks for many at once does not fill the memory.
 pub(super) async fn pack(State(room): State<Room>, request: Request, next: Next) -> Response {
     let asked = request.headers().clone();
     let has_body = request.method() != Method::HEAD;
@@ -269,7 +274,8 @@ fn marked(mut response: Response, is_compressed: bool) -> Response {
     response
 }
 
-/// Whether the reader takes gzip. One that would rather have something else (`gzip;q=0.1`) gets it too.
+/// Whether the reader takes gzip. One that would rather have something else (`gzip;q=0.1`) gets it
+/// too.
 fn takes_gzip(asked: &HeaderMap) -> bool {
     let lists = asked
         .get_all(ACCEPT_ENCODING)
@@ -303,7 +309,8 @@ impl HttpBody for Unpacked {
         let mut piece = Vec::with_capacity(PIECE_BYTES);
         let mut reader = (&mut self.decoder).take(PIECE_BYTES as u64);
         let read = reader.read_to_end(&mut piece);
-        // What we packed ourselves can be unpacked; were it not so, the answer would end before its length and show it.
+        // What we packed ourselves can be unpacked; were it not so, the answer would end before its
+        // length and show it.
         if read.is_err() || piece.is_empty() {
             return Poll::Ready(None);
         }

@@ -1,5 +1,6 @@
-//! The places of connections: so many together, so many of one client, and a few for this host alone. Where there is none, a connection
-//! that waits for a request makes room, so that clients that send nothing cannot keep out those that ask.
+//! The places of connections: so many together, so many of one client, and a few for this host
+//! alone. Where there is none, a connection that waits for a request makes room, so that clients
+//! that send nothing cannot keep out those that ask.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -14,7 +15,8 @@ use super::auth::customer;
 pub(super) struct PlaceLimits {
     /// Connections together, those of this host aside.
     pub(super) together: usize,
-    /// Connections of one client. Clients on this host and trusted proxies, who speak for many, may have all.
+    /// Connections of one client. Clients on this host and trusted proxies, who speak for many,
+    /// may have all.
     pub(super) of_one: usize,
     /// Further connections that only clients on this host may have.
     pub(super) for_this_host: usize,
@@ -57,8 +59,9 @@ impl Places {
         })
     }
 
-    /// A place for a client's connection; where all are taken, that of the connection which has waited longest for a request. `None` when
-    /// every connection that could make room is being answered.
+    /// A place for a client's connection; where all are taken, that of the connection which has
+    /// waited longest for a request. `None` when every connection that could make room is being
+    /// answered.
     pub(super) fn take(self: &Arc<Self>, client: IpAddr, speaks_for_many: bool) -> Option<Place> {
         let is_local = client.to_canonical().is_loopback();
         let client = customer(client);

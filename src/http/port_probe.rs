@@ -1,4 +1,5 @@
-//! What answers on an address: another labwatch, or another program. Asks one question, and knows labwatch by its headers alone.
+//! What answers on an address: another labwatch, or another program. Asks one question, and knows
+//! labwatch by its headers alone.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
@@ -23,8 +24,8 @@ const MAX_STATUS_BYTES: u64 = 32 << 20;
 /// The longest version that is repeated, in characters.
 const MAX_VERSION_CHARS: usize = 40;
 
-/// The version of the labwatch that answers on this address; `None` where nothing answers in time, or another program does.
-/// It is recognised whatever its answer is, so also while it is unwell.
+/// The version of the labwatch that answers on this address; `None` where nothing answers in time,
+/// or another program does. It is recognised whatever its answer is, so also while it is unwell.
 pub async fn labwatch_on(address: SocketAddr) -> Option<String> {
     let asked = ask(reachable(address), MAX_HEAD_BYTES, Until::Head);
     let head = timeout(WITHIN, asked).await.ok()?.ok()?;
@@ -42,7 +43,8 @@ pub struct StatusAnswer {
     pub body: Value,
 }
 
-/// The status of the labwatch that answers on this address in plain HTTP; `None` where nothing answers in time, or another program does.
+/// The status of the labwatch that answers on this address in plain HTTP; `None` where nothing
+/// answers in time, or another program does.
 pub async fn status_on(address: SocketAddr) -> Option<StatusAnswer> {
     let asked = ask(reachable(address), MAX_STATUS_BYTES, Until::End);
     let answer = timeout(WITHIN, asked).await.ok()?.ok()?;

@@ -1,5 +1,5 @@
-//! Serving below a path of our own, for a proxy that hands requests on as they come: the path is taken off before anything looks at it, and
-//! outside of it there is nothing.
+//! Serving below a path of our own, for a proxy that hands requests on as they come: the path is
+//! taken off before anything looks at it, and outside of it there is nothing.
 
 use std::sync::Arc;
 
@@ -14,7 +14,8 @@ use axum::response::{IntoResponse, Response};
 use super::error;
 use super::middleware;
 
-/// Puts everything below `prefix`, which begins with a slash and ends with none; where it is empty, all stays where it is.
+/// Puts everything below `prefix`, which begins with a slash and ends with none; where it is empty,
+/// all stays where it is.
 pub fn below(prefix: &str, all: Router) -> Router {
     if prefix.is_empty() {
         return all;
@@ -52,7 +53,8 @@ fn inside(prefix: &str, uri: &Uri) -> Option<Uri> {
     Uri::from_parts(parts).ok()
 }
 
-/// Redirects a path without the slash to the start. The address is relative, so that it is right whatever a proxy puts in front.
+/// Redirects a path without the slash to the start. The address is relative, so that it is right
+/// whatever a proxy puts in front.
 fn with_slash(prefix: &str, uri: &Uri) -> Response {
     let last = prefix.rsplit('/').next().unwrap_or_default();
     let query = uri

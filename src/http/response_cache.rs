@@ -1,4 +1,5 @@
-//! Single-flight response cache: one rendering for all readers of one snapshot. What is long is kept compressed alone.
+//! Single-flight response cache: one rendering for all readers of one snapshot. What is long is
+//! kept compressed alone.
 
 use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, Weak};
@@ -11,14 +12,16 @@ use super::error::{self, ApiError};
 use super::etag::Tag;
 use super::packed::{PIECE_BYTES, Packed, Packer};
 
-/// How many long renderings there may be at the same time, those among them that slow readers still have. While there are so many, the newest
-/// is given to all, until the readers of another have it or their connections have lived their lives.
+/// How many long renderings there may be at the same time, those among them that slow readers still
+/// have. While there are so many, the newest is given to all, until the readers of another have it
+/// or their connections have lived their lives.
 const MAX_ALIVE: usize = 3;
 
 /// The rendering of the newest thing that was asked for.
 ///
-/// It bounds what many readers cost: one rendering and one compression for each thing, and [`MAX_ALIVE`] compressed copies in memory, however
-/// many read and however slowly. A long rendering is compressed while it is written, so it never stands whole in memory.
+/// It bounds what many readers cost: one rendering and one compression for each thing, and
+/// [`MAX_ALIVE`] compressed copies in memory, however many read and however slowly. A long
+/// rendering is compressed while it is written, so it never stands whole in memory.
 pub(super) struct Shared<T> {
     latest: Mutex<Rendered<T>>,
 }
@@ -43,8 +46,9 @@ impl<T> Default for Shared<T> {
 }
 
 impl<T: Send + Sync + 'static> Shared<T> {
-    /// The rendering of this thing, which is JSON, as an answer to a reader who asked with these headers. Its tag changes only with its bytes.
-    /// It is written beside what else is to be done.
+    /// The rendering of this thing, which is JSON, as an answer to a reader who asked with these
+    /// headers. Its tag changes only with its bytes. It is written beside what else is to be
+    /// done.
     ///
     /// # Errors
     /// When `render` fails.

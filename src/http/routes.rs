@@ -1,5 +1,6 @@
-//! Routes in groups: what the routes of a group need is said once, for the group. The list of all routes is made of the same declarations as
-//! the router and the OpenAPI document, so none of the three can lack one that the others have.
+//! Routes in groups: what the routes of a group need is said once, for the group. The list of all
+//! routes is made of the same declarations as the router and the OpenAPI document, so none of the
+//! three can lack one that the others have.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,8 +26,8 @@ use crate::http::auth::{Need, Scope};
 #[cfg(feature = "api-docs")]
 pub(super) use utoipa_axum::routes;
 
-/// The handlers of one path, without what the documents say of them: those are served as they are checked in, and making them anew would
-/// take a fourteenth of the program.
+/// The handlers of one path, without what the documents say of them: those are served as they are
+/// checked in, and making them anew would take a fourteenth of the program.
 #[cfg(any(test, not(feature = "api-docs")))]
 macro_rules! bare_routes {
     ($($handler:path),+ $(,)?) => {{
@@ -50,7 +51,8 @@ pub(super) use bare_routes as routes;
 /// The name of the way in, in the documents.
 pub(super) const TOKEN: &str = "token";
 
-/// A route, as the router and the OpenAPI document have it. `HEAD` and `OPTIONS` are answered where others are.
+/// A route, as the router and the OpenAPI document have it. `HEAD` and `OPTIONS` are answered where
+/// others are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// The method.
@@ -63,7 +65,8 @@ pub struct Rule {
     pub documented: bool,
 }
 
-/// Routes, the list of them, and their part of the OpenAPI document. `S` is the state that their handlers still lack.
+/// Routes, the list of them, and their part of the OpenAPI document. `S` is the state that their
+/// handlers still lack.
 pub struct Routes<S = ()> {
     need: Need,
     entries: Vec<Entry<S>>,
@@ -197,7 +200,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 }
 
 impl Routes {
-    /// A router of them that asks this authenticator before each handler, and in a cluster has the leader carry commands out.
+    /// A router of them that asks this authenticator before each handler, and in a cluster has the
+    /// leader carry commands out.
     pub(super) fn guarded(
         self,
         authenticator: &Arc<Authenticator>,

@@ -12,7 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::places::Place;
 
-/// A connection's place among those that are served at the same time. Every request carries that of its connection.
+/// A connection's place among those that are served at the same time. Every request carries that of
+/// its connection.
 #[derive(Debug, Clone)]
 pub(super) struct Seat(Arc<Held>);
 
@@ -34,8 +35,8 @@ impl Seat {
         }))
     }
 
-    /// Says that the connection is a stream from now on: it lives longer, and leaves its place to another connection.
-    /// The caller bounds how many streams there are.
+    /// Says that the connection is a stream from now on: it lives longer, and leaves its place to
+    /// another connection. The caller bounds how many streams there are.
     pub(super) fn becomes_a_stream(&self) {
         self.0.streams.cancel();
         drop(self.place().take());

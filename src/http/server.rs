@@ -1,4 +1,5 @@
-//! Serves a router to strangers: HTTP/1.1, over TLS or not, with a bound on everything that a client could hold on to. Knows no path.
+//! Serves a router to strangers: HTTP/1.1, over TLS or not, with a bound on everything that a
+//! client could hold on to. Knows no path.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -32,37 +33,45 @@ use super::seat::{Answered, Seat};
 use super::tls::Certificate;
 use super::{error, middleware};
 
-/// How many connections are served at the same time, streams aside. A further one takes the place of one that waits for a request.
+/// How many connections are served at the same time, streams aside. A further one takes the place
+/// of one that waits for a request.
 pub const MAX_CONNECTIONS: usize = 256;
 
 /// How many of them one client may have. Clients on this host and trusted proxies may have all.
 pub const MAX_CONNECTIONS_OF_ONE: usize = 64;
 
-/// How many further connections only clients on this host may have, so that health is answered whatever others do.
+/// How many further connections only clients on this host may have, so that health is answered
+/// whatever others do.
 pub const CONNECTIONS_FOR_THIS_HOST: usize = 16;
 
-/// The longest time from opening a connection, or from the last answer on it, to the end of the next request's head.
+/// The longest time from opening a connection, or from the last answer on it, to the end of the
+/// next request's head.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The longest time for a TLS handshake. A connection has a place meanwhile, which others may take.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest life of a connection, so that a client that reads or sends drop by drop cannot keep its place for ever.
+/// The longest life of a connection, so that a client that reads or sends drop by drop cannot keep
+/// its place for ever.
 pub const CONNECTION_LIFE: Duration = Duration::from_secs(60);
 
-/// The longest life of a connection that has become a stream. A listener comes back and goes on where it was.
+/// The longest life of a connection that has become a stream. A listener comes back and goes on
+/// where it was.
 pub const STREAM_LIFE: Duration = Duration::from_secs(60 * 60);
 
-/// How long an answer under way may still take after the stop, or after the end of its connection's life.
+/// How long an answer under way may still take after the stop, or after the end of its connection's
+/// life.
 pub const DRAIN: Duration = Duration::from_secs(2);
 
 /// The longest head of a request, in bytes.
 pub const MAX_HEAD_BYTES: usize = 16 << 10;
 
-/// After how many failures in a row to take a connection the listener counts as broken: at one a second, about a minute.
+/// After how many failures in a row to take a connection the listener counts as broken: at one a
+/// second, about a minute.
 pub const MAX_ACCEPT_FAILURES: u32 = 60;
 
-/// How long to wait after a failure to take a connection: file descriptors run out, and some come back.
+/// How long to wait after a failure to take a connection: file descriptors run out, and some come
+/// back.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a listener knows about its clients.
@@ -86,11 +95,12 @@ pub async fn serve(
     serve_through(Door::default(), listener, router, stop).await
 }
 
-/// Serves as this door says until `stop`, then lets the answers under way end, for at most [`DRAIN`].
+/// Serves as this door says until `stop`, then lets the answers under way end, for at most
+/// [`DRAIN`].
 ///
 /// # Errors
-/// When the listener gives no connection [`MAX_ACCEPT_FAILURES`] times in a row; the error is the last one's. Also when no TLS can be set
-/// up, of which no case is known.
+/// When the listener gives no connection [`MAX_ACCEPT_FAILURES`] times in a row; the error is the
+/// last one's. Also when no TLS can be set up, of which no case is known.
 pub async fn serve_through(
     door: Door,
     listener: TcpListener,
@@ -328,7 +338,8 @@ mod tests {
     use super::*;
     use crate::http::TlsFiles;
 
-    /// A server of two paths: `/` answers at once, `/late` when it is told to, `/big` with more than any buffer holds.
+    /// A server of two paths: `/` answers at once, `/late` when it is told to, `/big` with more
+    /// than any buffer holds.
     struct Server {
         address: SocketAddr,
         stop: CancellationToken,
@@ -459,7 +470,8 @@ mod tests {
         server.end().await.expect("ends well");
     }
 
-    /// More clients than there are places, which send nothing or a part of a head: the next one is answered at once.
+    /// More clients than there are places, which send nothing or a part of a head: the next one is
+    /// answered at once.
     #[tokio::test(start_paused = true)]
     async fn clients_that_send_nothing_keep_out_nobody() {
         let server = Server::start(Limits::default()).await;

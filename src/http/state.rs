@@ -82,7 +82,8 @@ pub fn router(state: ApiState, authenticator: &Arc<Authenticator>, others: Route
     middleware::dressed(placed, cors)
 }
 
-/// Puts the path below which we are reached in front of the addresses that an answer of the API names.
+/// Puts the path below which we are reached in front of the addresses that an answer of the API
+/// names.
 async fn place(State(base): State<Arc<str>>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if base.is_empty() {

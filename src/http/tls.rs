@@ -1,4 +1,5 @@
-//! The certificate of the API's own TLS: read at the start, read again when its files change, and kept as it was when the new ones are no good.
+//! The certificate of the API's own TLS: read at the start, read again when its files change, and
+//! kept as it was when the new ones are no good.
 
 use std::fs;
 use std::io::{self, Read};

@@ -1,5 +1,6 @@
-//! Bodies that no handler read, as when a request is refused by its head: what is short is read to its end, so that the connection goes on;
-//! otherwise the answer says that the connection ends (RFC 9112, 9.6).
+//! Bodies that no handler read, as when a request is refused by its head: what is short is read to
+//! its end, so that the connection goes on; otherwise the answer says that the connection ends (RFC
+//! 9112, 9.6).
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -88,7 +89,8 @@ mod tests {
 
     use super::*;
 
-    /// What is answered to these pieces, sent one after another, by a server that refuses every request by its head.
+    /// What is answered to these pieces, sent one after another, by a server that refuses every
+    /// request by its head.
     async fn answered(pieces: &[String]) -> String {
         let routes = Router::new()
             .route("/", post(async || StatusCode::UNAUTHORIZED))

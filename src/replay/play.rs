@@ -1,4 +1,5 @@
-//! Plays a recording: what was recorded reaches the engine when it did, and a small book and mail server answer it.
+//! Plays a recording: what was recorded reaches the engine when it did, and a small book and mail
+//! server answer it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +13,8 @@ use engine::model::{Availability, ResourceName, Stub};
 use engine::{Delivered, Effect, Input, Policy, Record, Route, Sampling, Switch};
 use lab::{Book, Manifest, Stage, Timeline, World};
 
-/// The start-up grace of a replay, unless another is wished: a recording begins in the middle of a laboratory's life.
+/// The start-up grace of a replay, unless another is wished: a recording begins in the middle of a
+/// laboratory's life.
 pub const STARTUP: Duration = Duration::from_secs(5);
 
 /// How long a switch takes in a replay.
@@ -39,14 +41,16 @@ pub struct Outcome {
     pub switches: BTreeMap<ResourceName, Switched>,
     /// How many mails were sent.
     pub mails: usize,
-    /// Withdrawals of experiments that what was done to the laboratory does not name; `None` when the recording does not say what was done.
+    /// Withdrawals of experiments that what was done to the laboratory does not name; `None` when
+    /// the recording does not say what was done.
     pub unexplained: Option<Vec<ResourceName>>,
 }
 
 /// How often a resource was switched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Switched {
-    /// How often it was withdrawn. A withdrawal with another reason than before is not counted again.
+    /// How often it was withdrawn. A withdrawal with another reason than before is not counted
+    /// again.
     pub withdrawn: usize,
     /// How often it was given back.
     pub given_back: usize,
@@ -54,7 +58,8 @@ pub struct Switched {
     pub is_withdrawn: bool,
 }
 
-/// Runs a recording through an engine of its own. A recording can answer neither samples nor requests for reports, so sampling is off.
+/// Runs a recording through an engine of its own. A recording can answer neither samples nor
+/// requests for reports, so sampling is off.
 #[must_use]
 pub fn replay(recording: &Recording, mut policy: Policy) -> Outcome {
     policy.sample = Sampling::Never;

@@ -1,4 +1,5 @@
-//! A recording: what relay, jump and book really sent, and what was done to the laboratory. Reads the files of one folder, with bounds.
+//! A recording: what relay, jump and book really sent, and what was done to the laboratory. Reads
+//! the files of one folder, with bounds.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -92,10 +93,12 @@ pub enum ReplayError {
 }
 
 impl Recording {
-    /// Reads a folder with `relay.jsonl`, `jump.jsonl`, `book.jsonl` and `timeline.jsonl`. A file that is not there is passed over.
+    /// Reads a folder with `relay.jsonl`, `jump.jsonl`, `book.jsonl` and `timeline.jsonl`. A file
+    /// that is not there is passed over.
     ///
     /// # Errors
-    /// [`ReplayError`] when a file cannot be read, is too large or holds a broken line, or when there is none.
+    /// [`ReplayError`] when a file cannot be read, is too large or holds a broken line, or when
+    /// there is none.
     pub fn read(folder: &Path) -> Result<Self, ReplayError> {
         let mut happened = lines(&folder.join("timeline.jsonl"), did)?;
         let about = happened.len();

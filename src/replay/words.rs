@@ -1,4 +1,5 @@
-//! What the engine asks for, in the words of a person who reads along. Changes nothing and keeps nothing.
+//! What the engine asks for, in the words of a person who reads along. Changes nothing and keeps
+//! nothing.
 
 use std::time::Duration;
 
@@ -114,7 +115,8 @@ pub struct Notified {
 }
 
 impl Notified {
-    /// A record as a line of a replay. `None` for what another line says already, and for bookkeeping.
+    /// A record as a line of a replay. `None` for what another line says already, and for
+    /// bookkeeping.
     #[must_use]
     pub fn of_record(record: &Record, at: Timestamp, clock: Clock<'_>) -> Option<Self> {
         let lines = if let Record::Notifying(summary) = record {

@@ -1,4 +1,5 @@
-//! What is counted of one experiment in one part of a time. Accounts add up: of experiments to a pool, of months to a year.
+//! What is counted of one experiment in one part of a time. Accounts add up: of experiments to a
+//! pool, of months to a year.
 
 use std::ops::AddAssign;
 
@@ -70,7 +71,8 @@ impl Subject {
         }
     }
 
-    /// Counts a part of the time. What happens at one moment counts where that moment is, what lasts counts for as long as it lasts there.
+    /// Counts a part of the time. What happens at one moment counts where that moment is, what
+    /// lasts counts for as long as it lasts there.
     pub(super) fn count(&self, part: Span) -> Account {
         let mut account = Account {
             all: self.timeline.spent(part),

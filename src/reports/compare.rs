@@ -1,5 +1,5 @@
-//! Where book, as another monitor kept it, differed from what labwatch would have set: what a labwatch in shadow kept goes in, the
-//! differences come out. Pure.
+//! Where book, as another monitor kept it, differed from what labwatch would have set: what a
+//! labwatch in shadow kept goes in, the differences come out. Pure.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! A report as CSV (RFC 4180), for spreadsheets: one line for each row, and one for everything. Every text is
-//! quoted, and one that a spreadsheet would take for a formula gets an apostrophe.
+//! A report as CSV (RFC 4180), for spreadsheets: one line for each row, and one for everything.
+//! Every text is quoted, and one that a spreadsheet would take for a formula gets an apostrophe.
 
 use super::sheet::{By, Report, Row};
 
@@ -34,12 +34,14 @@ const COLUMNS: [&str; 27] = [
     "bookings_missed",
 ];
 
-/// What a spreadsheet takes for the beginning of a formula, or skips before one; the last four are wide forms of the others.
+/// What a spreadsheet takes for the beginning of a formula, or skips before one; the last four are
+/// wide forms of the others.
 const STARTS_FORMULA: [char; 10] = [
     '=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
 ];
 
-/// What a spreadsheet may take for the end of a cell, although we separate by commas: it goes by its own settings.
+/// What a spreadsheet may take for the end of a cell, although we separate by commas: it goes by
+/// its own settings.
 const ENDS_CELL: [char; 6] = [',', ';', '\t', '|', '\r', '\n'];
 
 /// The rows of one kind, and behind them the one of everything.

@@ -1,4 +1,5 @@
-//! Which month's report is due at a moment: on the first of a month, from six in the morning by the clocks of a zone, that of the month before.
+//! Which month's report is due at a moment: on the first of a month, from six in the morning by the
+//! clocks of a zone, that of the month before.
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};

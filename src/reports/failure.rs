@@ -10,7 +10,8 @@ pub(super) struct Failure {
     pub(super) begin: i64,
     /// When it was found usable again; `None` while it was not.
     pub(super) end: Option<i64>,
-    /// Whether it was seen to break, and to be restored: usable directly before, and unusable directly before it was usable again.
+    /// Whether it was seen to break, and to be restored: usable directly before, and unusable
+    /// directly before it was usable again.
     pub(super) seen: bool,
     /// The gravest of what was wrong in its course.
     pub(super) symptom: Symptom,

@@ -1,5 +1,5 @@
-//! A report as a page that prints well: one file, no script, nothing from outside. The numbers that are asked for first stand first, the
-//! rules behind a heading that opens.
+//! A report as a page that prints well: one file, no script, nothing from outside. The numbers that
+//! are asked for first stand first, the rules behind a heading that opens.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 

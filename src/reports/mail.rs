@@ -1,11 +1,13 @@
-//! The monthly report as a mail: what a head of teaching wants to know, on one screen. The whole report and its rules stand behind a link.
+//! The monthly report as a mail: what a head of teaching wants to know, on one screen. The whole
+//! report and its rules stand behind a link.
 
 use maud::{DOCTYPE, Markup, html as markup};
 
 use super::sheet::{Report, Row};
 use super::words;
 
-/// Inline, because mail programs drop style sheets; no colours but those of the program, light or dark.
+/// Inline, because mail programs drop style sheets; no colours but those of the program, light or
+/// dark.
 const BODY: &str = "margin:0 auto;padding:12px;max-width:40em;font:16px/1.45 system-ui,-apple-system,'Segoe UI',sans-serif";
 const TITLE: &str = "margin:0 0 4px;font-size:19px";
 const PARAGRAPH: &str = "margin:0 0 12px";

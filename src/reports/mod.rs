@@ -1,5 +1,6 @@
-//! Reports of availability: what happened in a time, counted by a rule that stands on each of them. The accounting is pure: what was kept
-//! goes in, a report comes out, and others write it down as JSON, CSV, a page or a mail. It evaluates no experiment and notifies no one.
+//! Reports of availability: what happened in a time, counted by a rule that stands on each of them.
+//! The accounting is pure: what was kept goes in, a report comes out, and others write it down as
+//! JSON, CSV, a page or a mail. It evaluates no experiment and notifies no one.
 
 mod account;
 mod compare;
@@ -55,7 +56,8 @@ const WORST: usize = 5;
 /// The name of the row of everything.
 const TOTAL: &str = "all";
 
-/// Makes the report about a period from a data folder, which may be in use. It blocks meanwhile, until `latest` at most.
+/// Makes the report about a period from a data folder, which may be in use. It blocks meanwhile,
+/// until `latest` at most.
 ///
 /// # Errors
 /// [`ReadError`] when the history cannot be read, is too much, or takes too long.
@@ -74,7 +76,8 @@ pub fn of_folder(
     Ok(make(&past, period, planned, now))
 }
 
-/// Makes the report about a period. `planned` is the maintenance of the configuration; what is after `now` is not counted.
+/// Makes the report about a period. `planned` is the maintenance of the configuration; what is
+/// after `now` is not counted.
 #[must_use]
 pub fn make(past: &Past, period: &Period, planned: &[Maintenance], now: Timestamp) -> Report {
     let over = period.span().within(Span::new(Timestamp::MIN, now));
@@ -155,7 +158,8 @@ impl Counted {
             .then(|| Row::new(name, accounts.len(), &sum(accounts.iter().copied())))
     }
 
-    /// Those that students lost most time on; where that is nothing, those that were unusable longest.
+    /// Those that students lost most time on; where that is nothing, those that were unusable
+    /// longest.
     fn worst(&self) -> Vec<Row> {
         let mut bad: Vec<_> = self
             .experiments

@@ -1,4 +1,5 @@
-//! The time that a report is about: a month, or from one moment up to another, by the calendar of a time zone. Only arithmetic.
+//! The time that a report is about: a month, or from one moment up to another, by the calendar of a
+//! time zone. Only arithmetic.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -42,7 +43,8 @@ pub enum PeriodError {
 }
 
 impl Period {
-    /// A month, written `2026-10`, from its first midnight to the next month's by the clocks of `zone`.
+    /// A month, written `2026-10`, from its first midnight to the next month's by the clocks of
+    /// `zone`.
     ///
     /// # Errors
     /// [`PeriodError`] when it is not a month, or has not begun at `now`.
@@ -71,7 +73,8 @@ impl Period {
         Self::new(text.to_owned(), (from, until), zone, now)
     }
 
-    /// From one moment up to another: dates, which begin at midnight by the clocks of `zone`, or times with an offset. The last is not part of it.
+    /// From one moment up to another: dates, which begin at midnight by the clocks of `zone`, or
+    /// times with an offset. The last is not part of it.
     ///
     /// # Errors
     /// [`PeriodError`].

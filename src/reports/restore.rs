@@ -1,4 +1,5 @@
-//! How long it usually takes until an experiment can be used again, by what was wrong: only counts, no model.
+//! How long it usually takes until an experiment can be used again, by what was wrong: only counts,
+//! no model.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! The rule by which reports count, in plain words. It is printed on every report, so it is the contract: code that counts otherwise is wrong.
+//! The rule by which reports count, in plain words. It is printed on every report, so it is the
+//! contract: code that counts otherwise is wrong.
 
 /// The rule. One sentence is one line.
 pub const RULE: &str = "\

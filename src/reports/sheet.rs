@@ -1,4 +1,5 @@
-//! A report as it is given to others: what JSON, CSV, pages and mails are made of. Numbers only; it counts nothing.
+//! A report as it is given to others: what JSON, CSV, pages and mails are made of. Numbers only; it
+//! counts nothing.
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -83,17 +84,20 @@ pub struct Row {
     /// Usable hours for each failure; null when there was none.
     #[schema(required)]
     pub hours_between_failures: Option<f64>,
-    /// How long a failure lasted in the mean, in minutes, where both its ends were seen; null when there was none.
+    /// How long a failure lasted in the mean, in minutes, where both its ends were seen; null when
+    /// there was none.
     #[schema(required)]
     pub minutes_to_restore: Option<f64>,
-    /// Failures within booked time for each 100 hours of it that were judged; null when there were none.
+    /// Failures within booked time for each 100 hours of it that were judged; null when there were
+    /// none.
     #[schema(required)]
     pub failures_per_100_booked_hours: Option<f64>,
     /// Sessions that began.
     pub sessions: u32,
     /// Those among them that were lost for five minutes, or wholly.
     pub sessions_spoiled: u32,
-    /// Minutes of sessions in which the experiment could not be used, each as often as there were students.
+    /// Minutes of sessions in which the experiment could not be used, each as often as there were
+    /// students.
     pub student_minutes_lost: f64,
     /// How often labwatch withdrew an experiment.
     pub withdrawals: u32,

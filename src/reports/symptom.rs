@@ -1,4 +1,5 @@
-//! What was wrong with an experiment that could not be used, as a word under which such failures are counted together.
+//! What was wrong with an experiment that could not be used, as a word under which such failures
+//! are counted together.
 
 use crate::store::Change;
 use engine::model::{Health, JumpHealth, StreamHealth};
@@ -59,7 +60,8 @@ impl Symptom {
     }
 }
 
-/// Under which cause a report counts a failure that is as this experiment is now; `None` while it is usable or not judged.
+/// Under which cause a report counts a failure that is as this experiment is now; `None` while it
+/// is usable or not judged.
 #[must_use]
 pub fn cause(view: &ExperimentView) -> Option<&'static str> {
     let (at, health, issues, jump) = (

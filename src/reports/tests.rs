@@ -55,7 +55,8 @@ fn booking(name: &str, from: i64, until: i64, students: u32) -> KeptBooking {
     }
 }
 
-/// October in London has 745 hours. `a` is down from hour 100 to 110, and booked from 105 to 115 by two; labwatch is off from 200 to 210.
+/// October in London has 745 hours. `a` is down from hour 100 to 110, and booked from 105 to 115 by
+/// two; labwatch is off from 200 to 210.
 fn past() -> Past {
     let a = vec![
         change(-10, Health::Ok),

@@ -1,4 +1,5 @@
-//! How one experiment was, at every moment of a time. Pure: changes and what lies over them in, minutes out.
+//! How one experiment was, at every moment of a time. Pure: changes and what lies over them in,
+//! minutes out.
 
 use std::ops::AddAssign;
 
@@ -103,7 +104,8 @@ impl State {
 }
 
 impl Timeline {
-    /// From the first change, or `over.from` where that is earlier, to `over.until`. What is `off` lies over maintenance, and both over what was judged.
+    /// From the first change, or `over.from` where that is earlier, to `over.until`. What is `off`
+    /// lies over maintenance, and both over what was judged.
     pub(super) fn new(changes: &[Change], over: Span, maintenance: &[Span], off: &[Span]) -> Self {
         let judged = judged(changes, over);
         Self(overlaid(
@@ -171,7 +173,8 @@ fn judged(changes: &[Change], over: Span) -> Vec<Segment> {
     all
 }
 
-/// Puts a state over all segments where the spans are, which are in order and apart from each other.
+/// Puts a state over all segments where the spans are, which are in order and apart from each
+/// other.
 fn overlaid(segments: Vec<Segment>, spans: &[Span], state: State) -> Vec<Segment> {
     let mut all = Vec::with_capacity(segments.len() + 2 * spans.len());
     let mut spans = spans.iter().copied().peekable();
@@ -267,7 +270,8 @@ pub(super) mod testing {
     use super::*;
     use engine::model::JumpHealth;
 
-    /// Changes of health, as letters at milliseconds: `o`k, de`g`raded, `f`lapping, `d`own, `u`nknown, `-` forgotten.
+    /// Changes of health, as letters at milliseconds: `o`k, de`g`raded, `f`lapping, `d`own,
+    /// `u`nknown, `-` forgotten.
     pub(in crate::reports) fn changes(of: &[(i64, char)]) -> Vec<Change> {
         let change = |&(at, letter): &(i64, char)| {
             let health = match letter {

@@ -1,4 +1,5 @@
-//! When which experiments were worked on, as it was planned: of the configuration and of what people added.
+//! When which experiments were worked on, as it was planned: of the configuration and of what
+//! people added.
 
 use jiff::Timestamp;
 
@@ -12,7 +13,8 @@ use engine::{Maintenance, NamePattern, SuppressionEntry};
 pub(super) struct Windows(Vec<(NamePattern, Vec<Span>)>);
 
 impl Windows {
-    /// Those of the configuration, as it is now, and those that were kept, as far as they touch `over`.
+    /// Those of the configuration, as it is now, and those that were kept, as far as they touch
+    /// `over`.
     pub(super) fn new(past: &Past, configured: &[Maintenance], over: Span) -> Self {
         let configured = configured
             .iter()

@@ -8,7 +8,8 @@ use super::sheet::{Report, Restore, Row};
 /// What stands for a number that there is not.
 pub(super) const NOTHING: &str = "–";
 
-/// How much must have been booked and evaluated for a rate by booked hours to mean something, in minutes.
+/// How much must have been booked and evaluated for a rate by booked hours to mean something, in
+/// minutes.
 const ENOUGH_BOOKED_MINUTES: f64 = 600.0;
 
 /// The columns of a table for people, besides the name.

@@ -157,8 +157,8 @@ pub(super) fn start(
     Ok(Some(Cluster { membership, links }))
 }
 
-/// The driver goes on for as long as this does, so that what is under way at the end is still committed: it ends with the last sender of
-/// its inputs.
+/// The driver goes on for as long as this does, so that what is under way at the end is still
+/// committed: it ends with the last sender of its inputs.
 #[cfg(feature = "etcd")]
 #[expect(
     clippy::unnecessary_wraps,
@@ -189,7 +189,8 @@ fn take_part(
     Err(ServiceError::Cluster(cluster::NOT_BUILT_IN))
 }
 
-/// Reports the cluster as a component, where there is one, and shows the other replicas by which rules this one goes.
+/// Reports the cluster as a component, where there is one, and shows the other replicas by which
+/// rules this one goes.
 pub(super) fn report(
     links: Option<&Links>,
     reporter: Option<Reporter>,

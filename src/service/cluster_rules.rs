@@ -1,4 +1,5 @@
-//! By which rules each replica goes: marks of them are shared, so that one that is configured otherwise is named.
+//! By which rules each replica goes: marks of them are shared, so that one that is configured
+//! otherwise is named.
 
 use serde_json::{Value, json};
 
@@ -11,7 +12,8 @@ use engine::Rules;
 /// What the marks call the laboratory.
 const LABORATORY: &str = "relay, jump and book";
 
-/// Marks of what all replicas are to have alike, by what it is called. What a policy in etcd says is the same for all of them.
+/// Marks of what all replicas are to have alike, by what it is called. What a policy in etcd says
+/// is the same for all of them.
 pub(super) fn marks(config: &Config) -> Value {
     let of_laboratory = [
         &config.relay.address,
@@ -44,7 +46,8 @@ pub(super) fn own_rules(shared: &Shared, name: &str, own: &Value) -> Option<Shar
     (shared.get(&key) != Some(own)).then(|| (key, Some(own.clone())))
 }
 
-/// Which of these replicas goes by other rules, and in what they differ. One of another version is not compared.
+/// Which of these replicas goes by other rules, and in what they differ. One of another version is
+/// not compared.
 pub(super) fn other_rules<'a>(
     shared: &Shared,
     own: &Value,

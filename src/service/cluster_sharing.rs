@@ -1,6 +1,8 @@
-//! Shares with the other replicas what each of them may add to: the tokens that are revoked and the sessions that were signed out of.
+//! Shares with the other replicas what each of them may add to: the tokens that are revoked and the
+//! sessions that were signed out of.
 //!
-//! It compares what stands in etcd with what is known here, so that nothing is lost while etcd is away.
+//! It compares what stands in etcd with what is known here, so that nothing is lost while etcd is
+//! away.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! Acknowledgements of components end once the component is well: the engine knows only how the sources are.
+//! Acknowledgements of components end once the component is well: the engine knows only how the
+//! sources are.
 
 use std::sync::Arc;
 
@@ -12,7 +13,8 @@ use engine::{Command, Scope, Snapshot};
 /// The name under which what labwatch does by itself stands in the records.
 const OURSELVES: &str = "labwatch";
 
-/// Ends the acknowledgements of components that are well again, until `stop`. The engine knows how the sources are and ends theirs.
+/// Ends the acknowledgements of components that are well again, until `stop`. The engine knows how
+/// the sources are and ends theirs.
 pub(super) async fn follow(
     health_state: HealthState,
     mut snapshots: watch::Receiver<Arc<Snapshot>>,

@@ -37,7 +37,8 @@ pub(super) fn recall(keep: &BTreeMap<String, Value>) -> Remembered {
     kept.filter_map(read).collect()
 }
 
-/// Writes the results of each component whenever they change, until `stop`. Of a component that is gone nothing is kept.
+/// Writes the results of each component whenever they change, until `stop`. Of a component that is
+/// gone nothing is kept.
 pub(super) async fn follow(
     registry: Registry,
     store: Store,

@@ -1,4 +1,5 @@
-//! The engine with what surrounds it: what is known from before the start, the queues that lead to it, and the driver that runs it.
+//! The engine with what surrounds it: what is known from before the start, the queues that lead to
+//! it, and the driver that runs it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -16,11 +16,12 @@ pub struct Extensions {
     pub contributors: Vec<Contributor>,
     /// Endpoints of the actuator, each at `/actuator/NAME`.
     pub endpoints: Vec<Endpoint>,
-    /// Is called once, before anything runs, with the health of the whole: by it the program asks for the global status or that of one
-    /// component, waits until all is ready, or follows changes.
+    /// Is called once, before anything runs, with the health of the whole: by it the program asks
+    /// for the global status or that of one component, waits until all is ready, or follows
+    /// changes.
     pub health: Option<Observer>,
-    /// What the health documents say runs here; `None`: this labwatch. The header `Server`, by which another instance is recognised, always
-    /// says labwatch and its version.
+    /// What the health documents say runs here; `None`: this labwatch. The header `Server`, by
+    /// which another instance is recognised, always says labwatch and its version.
     pub identity: Option<Identity>,
 }
 

@@ -1,4 +1,5 @@
-//! The start of the service's own health: what reports, what is probed, where changes are kept. Decides nothing.
+//! The start of the service's own health: what reports, what is probed, where changes are kept.
+//! Decides nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -283,7 +284,8 @@ pub(super) fn figures(health_state: &HealthState) -> metrics::Service {
     }
 }
 
-/// The components as Graphite is told them: every check since it was last told, or how a component is now where there was none.
+/// The components as Graphite is told them: every check since it was last told, or how a component
+/// is now where there was none.
 pub(super) fn components(health_state: &HealthState) -> Vec<ComponentCheck> {
     let mut checks = health_state.take_checks();
     let of = |component: &Component| {

@@ -34,7 +34,8 @@ pub(super) fn cors(settings: &ApiSettings) -> Cors {
     }
 }
 
-/// The path below which people reach the pages, without a slash at its end: a proxy may have put something in front of our own.
+/// The path below which people reach the pages, without a slash at its end: a proxy may have put
+/// something in front of our own.
 pub(super) fn base(settings: &ApiSettings) -> Arc<str> {
     let url = settings.url.as_deref().and_then(|url| Url::parse(url).ok());
     url.as_ref()

@@ -1,5 +1,5 @@
-//! Starts what answers over HTTP: joins access, page and API to the settings, the store and the log, and serves with the certificate
-//! that is set.
+//! Starts what answers over HTTP: joins access, page and API to the settings, the store and the
+//! log, and serves with the certificate that is set.
 
 use std::collections::BTreeMap;
 use std::future::ready;
@@ -34,7 +34,8 @@ use crate::store::{Entry, Store};
 use crate::telemetry::metrics::{Counters, Queue};
 use engine::{Input, Snapshot};
 
-/// The gate, with what the memory holds of revoked tokens. What it writes goes into the memory, if there is one.
+/// The gate, with what the memory holds of revoked tokens. What it writes goes into the memory, if
+/// there is one.
 fn authenticator(
     settings: &ApiSettings,
     memory: &BTreeMap<String, Value>,
@@ -59,7 +60,8 @@ pub(super) fn keep(store: Option<Store>) -> Keep {
     })
 }
 
-/// What ends the parts. The API ends last, so that a reader who asks meanwhile is told that the service is about to end.
+/// What ends the parts. The API ends last, so that a reader who asks meanwhile is told that the
+/// service is about to end.
 pub(super) struct Stops<'a> {
     pub(super) all: &'a CancellationToken,
     pub(super) api: &'a CancellationToken,
@@ -200,7 +202,8 @@ fn orders(
     }
 }
 
-/// Starts the API below its path, where it listens, and the look-out for a new certificate where it has one.
+/// Starts the API below its path, where it listens, and the look-out for a new certificate where it
+/// has one.
 fn start(
     settings: &ApiSettings,
     parts: &mut TaskSet,
@@ -211,7 +214,8 @@ fn start(
     start_as("API", settings, parts, listeners, router, stops)
 }
 
-/// Starts the listener of the health endpoints, where they have one, with the path and the certificate of the API.
+/// Starts the listener of the health endpoints, where they have one, with the path and the
+/// certificate of the API.
 fn start_actuator(
     settings: &ApiSettings,
     parts: &mut TaskSet,

@@ -1,4 +1,5 @@
-//! The one mail of a leader that etcd is away for, sent before its lease ends: see `cluster::LastWord`.
+//! The one mail of a leader that etcd is away for, sent before its lease ends: see
+//! `cluster::LastWord`.
 
 use std::collections::BTreeSet;
 

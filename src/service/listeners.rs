@@ -40,7 +40,8 @@ impl Listeners {
     }
 }
 
-/// Takes the API's address, where it is to have one, and tells what it is then. Where another program has it, finds out which.
+/// Takes the API's address, where it is to have one, and tells what it is then. Where another
+/// program has it, finds out which.
 async fn listen(
     asked: Option<SocketAddr>,
 ) -> Result<Option<(TcpListener, SocketAddr)>, ServiceError> {
@@ -64,7 +65,8 @@ async fn listen(
     }
 }
 
-/// Takes the further addresses, on the port of the first one. A host without IPv6 has no `::1`, so one that cannot be had is only said.
+/// Takes the further addresses, on the port of the first one. A host without IPv6 has no `::1`, so
+/// one that cannot be had is only said.
 async fn listen_also(addresses: &[SocketAddr], port: Option<u16>) -> Vec<TcpListener> {
     let mut listeners = Vec::new();
     for address in addresses {

@@ -1,4 +1,5 @@
-//! The probe of the mail server: often whether it is there, seldom whether it lets us in. Sends nothing.
+//! The probe of the mail server: often whether it is there, seldom whether it lets us in. Sends
+//! nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,8 +15,8 @@ use crate::health::{Attempt, Check, Finding, Pace, State};
 use engine::model::CallError;
 use engine::{Channel, Input, Snapshot};
 
-/// How often and for how long the mail server is tried. It belongs to others: it is not asked more often than people need. A silent one
-/// is known for what it is within 25 s.
+/// How often and for how long the mail server is tried. It belongs to others: it is not asked more
+/// often than people need. A silent one is known for what it is within 25 s.
 pub(super) const PACE: Pace = Pace {
     period: Duration::from_secs(60),
     timeout: Duration::from_secs(10),
@@ -23,9 +24,10 @@ pub(super) const PACE: Pace = Pace {
     cooldown: Duration::from_secs(5),
 };
 
-/// How often we log in. Servers count logins, and lock who fails with them a few times in some minutes: between two, the server is only
-/// greeted, and what the last login came to stands. The first look only greets, so that a labwatch that is started again and again does not
-/// log in each time.
+/// How often we log in. Servers count logins, and lock who fails with them a few times in some
+/// minutes: between two, the server is only greeted, and what the last login came to stands. The
+/// first look only greets, so that a labwatch that is started again and again does not log in each
+/// time.
 const LOGIN_EVERY: Duration = Duration::from_secs(3_600);
 
 /// The last login to which the server had an answer.
@@ -39,8 +41,8 @@ struct Login {
 }
 
 impl Login {
-    /// Whether it says nothing of the present any more: it is long ago, the configuration was read anew since, or it was refused and a
-    /// mail got through since.
+    /// Whether it says nothing of the present any more: it is long ago, the configuration was read
+    /// anew since, or it was refused and a mail got through since.
     fn is_past(&self, config: &Arc<Config>, sent: Option<Timestamp>, now: Instant) -> bool {
         !Arc::ptr_eq(&self.config, config)
             || self
@@ -79,7 +81,8 @@ pub(super) fn check(
 fn wake_what_waits(attempt: &Attempt, fails: &AtomicBool, inputs: &mpsc::Sender<Input>) {
     let works = matches!(attempt, Attempt::Found(finding) if finding.state == State::Ok);
     if fails.swap(!works, Ordering::Relaxed) && works {
-        // A queue that is full is no reason to hold up the probe: what waits is tried again by itself.
+        // A queue that is full is no reason to hold up the probe: what waits is tried again by
+        // itself.
         let _ = inputs.try_send(Input::Retry(Some(Channel::Mail)));
     }
 }

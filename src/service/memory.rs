@@ -19,7 +19,8 @@ pub(super) struct Remembered {
     pub(super) keep: BTreeMap<String, Value>,
 }
 
-/// Opens the store. A folder that cannot be made is said, and nothing is kept; a folder that is in use ends the start.
+/// Opens the store. A folder that cannot be made is said, and nothing is kept; a folder that is in
+/// use ends the start.
 pub(super) fn remember(config: &Config) -> Result<Remembered, ServiceError> {
     let Some(settings) = &config.memory else {
         return Ok(Remembered::default());

@@ -105,7 +105,8 @@ pub(super) fn start(
     parts.spawn("summary in the log", summary);
 }
 
-/// Sends metrics to Graphite where that is wanted: of experiments, and of labwatch's own components.
+/// Sends metrics to Graphite where that is wanted: of experiments, and of labwatch's own
+/// components.
 fn start_graphite(
     config: &Config,
     parts: &mut TaskSet,

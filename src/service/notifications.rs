@@ -130,7 +130,8 @@ pub(super) struct Heartbeat {
     pub(super) reporter: Option<Reporter>,
 }
 
-/// Starts the dead-man's call, where there is one. Without a store there is nothing that could fail to be written.
+/// Starts the dead-man's call, where there is one. Without a store there is nothing that could fail
+/// to be written.
 pub(super) fn start_deadman(
     config: &Config,
     heartbeat: Heartbeat,

@@ -12,7 +12,8 @@ pub(super) type RecordHook = Box<dyn FnMut(&Record) + Send>;
 
 /// What is asked of the service beside its configuration, and who observes it.
 pub struct ServiceOptions {
-    /// Is called once, with the API's address, when the service runs. Without an API it is not called.
+    /// Is called once, with the API's address, when the service runs. Without an API it is not
+    /// called.
     pub started: Box<dyn FnOnce(SocketAddr) + Send>,
     /// Gets every record before the effect that it explains. May not block.
     pub record: RecordHook,

@@ -1,4 +1,5 @@
-//! Starts what observes the laboratory, and what carries out what the engine asks for: sources, switching, mail, webhooks.
+//! Starts what observes the laboratory, and what carries out what the engine asks for: sources,
+//! switching, mail, webhooks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -111,7 +112,8 @@ pub(super) fn start(
     })
 }
 
-/// Whether the system's CA certificates are needed for sure, so that it shows at the start when there are none.
+/// Whether the system's CA certificates are needed for sure, so that it shows at the start when
+/// there are none.
 fn needs_roots(config: &Config) -> bool {
     let services = config.services.iter().any(|service| {
         service

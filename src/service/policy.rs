@@ -1,4 +1,5 @@
-//! The start of the policy that stands in etcd: its way into the configuration and to the engine, and how it goes as a component.
+//! The start of the policy that stands in etcd: its way into the configuration and to the engine,
+//! and how it goes as a component.
 
 use std::sync::Arc;
 

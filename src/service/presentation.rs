@@ -1,4 +1,5 @@
-//! What notifications say beside what the engine has decided: addresses of the page, the clock of the readers.
+//! What notifications say beside what the engine has decided: addresses of the page, the clock of
+//! the readers.
 
 use crate::config::Config;
 use crate::effects::notification::Presentation;
@@ -15,7 +16,8 @@ pub fn presentation(config: &Config) -> Presentation {
     }
 }
 
-/// Where people reach the page, without a slash at its end; `None` where there is none or that is not known.
+/// Where people reach the page, without a slash at its end; `None` where there is none or that is
+/// not known.
 pub(super) fn page_address(config: &Config) -> Option<String> {
     let is_served = config.api.listen.is_some();
     config.api.url.clone().filter(|_| is_served)

@@ -28,8 +28,9 @@ pub fn run(runtime: &Runtime, config: Config, options: ServiceOptions) -> Result
     })
 }
 
-/// Runs the service inside of a program, with what that adds to its health, until SIGTERM or SIGINT. [`serve`] with
-/// [`ServiceOptions::extensions`](super::ServiceOptions) does the same until it is told to stop.
+/// Runs the service inside of a program, with what that adds to its health, until SIGTERM or
+/// SIGINT. [`serve`] with [`ServiceOptions::extensions`](super::ServiceOptions) does the same until
+/// it is told to stop.
 ///
 /// # Errors
 /// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.

@@ -1,4 +1,5 @@
-//! The configuration while labwatch runs: read anew at SIGHUP, and handed to what goes by it. What is wrong changes nothing.
+//! The configuration while labwatch runs: read anew at SIGHUP, and handed to what goes by it. What
+//! is wrong changes nothing.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,7 +23,8 @@ pub struct Reload {
     pub read: Box<dyn FnMut() -> Result<Loaded, Problems> + Send>,
     /// SIGHUP, caught since before the configuration was read the first time.
     pub hangups: Signal,
-    /// Is given how each reading went: what is to be known of it, or why the one before stays in force.
+    /// Is given how each reading went: what is to be known of it, or why the one before stays in
+    /// force.
     pub answer: ReloadAnswer,
 }
 

@@ -1,4 +1,4 @@
-//! The start of reports: their path in the API, and the one that is mailed on the first of each month.
+//! The start of reports: their path in the API, and the one that is mailed each month.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -27,13 +27,14 @@ use engine::Recipient;
 /// Under which key the month stands whose report was mailed last, as `2026-10`.
 const MAILED: &str = "report.mailed";
 
-/// Under which key the month stands that was mailed before that one: what holds when a clock that was ahead has set the mark.
+/// Under which key the month stands that was mailed before that one: what holds when a clock that
+/// was ahead has set the mark.
 const MAILED_BEFORE: &str = "report.mailed_before";
 
 /// Under which key the report stands that not all recipients have yet, with those who have it.
 const OUTGOING: &str = "report.outgoing";
 
-/// A mark whose month ends later than this after now was set by a clock that was ahead. Less is a time zone that was changed.
+/// A mark whose month ends later than this was set by a clock ahead; less is a changed time zone.
 const FAR: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 /// How often it is looked whether a report is due.
@@ -48,7 +49,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(1_800);
 /// How long making the monthly report may take. No reader waits for it.
 const MAKE_WITHIN: Duration = Duration::from_secs(120);
 
-/// The maker of reports; and starts the monthly mail. Whether it is wanted may change with the configuration.
+/// The maker of reports; and starts the monthly mail, which a reload may turn on or off.
 pub(super) fn start(
     config: &ConfigWatch,
     (store, keep): (Option<&Store>, &BTreeMap<String, Value>),
@@ -106,7 +107,7 @@ struct Monthly {
     folder: PathBuf,
     config: ConfigWatch,
     store: Store,
-    /// Where there are several replicas, the one that leads mails, and the others take over what it has mailed.
+    /// Of several replicas the one that leads mails; the others take over what it has mailed.
     cluster: Option<Links>,
     marks: Marks,
     /// The report that not all recipients have yet.
@@ -164,7 +165,7 @@ impl Marks {
             return (self.clone(), false);
         }
         let before = self.before.clone().filter(|mark| !is_ahead(&mark));
-        // That there is a mark says that labwatch has not only now begun, so the month that is due is to be mailed.
+        // Where there is a mark, this is not the first start: the month that is due is mailed.
         let checked = Self {
             mailed: Some(before.unwrap_or_default()),
             before: None,
@@ -173,7 +174,7 @@ impl Marks {
     }
 }
 
-/// Looks until `stop` whether a report is due, and mails it. One that is under way then is mailed after the next start.
+/// Mails each report that is due until `stop`; one that is under way then after the next start.
 async fn run(mut monthly: Monthly, stop: CancellationToken) {
     let (mut config, retry) = (monthly.config.clone(), Arc::clone(&monthly.retry));
     let looking = async {
@@ -232,7 +233,7 @@ impl Monthly {
         LOOK_EVERY
     }
 
-    /// The pause after which to look again, where the report of this month is not for this replica to mail.
+    /// The pause after which to look again, where this replica is not the one to mail.
     fn leaves_to_leader(&mut self, month: &str) -> Option<Duration> {
         let links = self.cluster.clone()?;
         let shared = links.sharing.shared.borrow().clone();
@@ -260,7 +261,7 @@ impl Monthly {
         }
     }
 
-    /// Lets the other replicas know. Where that is not taken now, it is handed over at the next look.
+    /// Lets the other replicas know; where that is not taken now, at the next look.
     fn share(links: &Links, month: &str) {
         let mark = (MAILED.to_owned(), Some(Value::from(month)));
         let _ = links
@@ -294,7 +295,8 @@ impl Monthly {
         }
     }
 
-    /// Mails the report of a month to those who do not have it. The same mail goes to each of them, however often it is tried.
+    /// Mails the report of a month to those who do not have it. The same mail goes to each of them,
+    /// however often it is tried.
     async fn mail(&mut self, month: &str, now: Timestamp) -> Result<(), String> {
         let known = [self.outgoing.take(), self.outgoing_of_all()].into_iter();
         let mut known = known.flatten().filter(|known| known.month == month);
@@ -302,7 +304,7 @@ impl Monthly {
             Some(known) => known,
             None => self.make(month, now).await?,
         };
-        // Each may know of recipients of whom the other does not: what is shared may be lost on the way.
+        // Each may know of recipients of whom the other does not: a message may be lost.
         outgoing.has.extend(known.flat_map(|other| other.has));
         self.keep(&outgoing);
         let why = match self.send(&outgoing).await {
@@ -446,7 +448,8 @@ mod tests {
         server.mails().into_iter().map(of).collect()
     }
 
-    /// Bob is put off: what Ann has is not sent to her again, and Bob gets the very same after a restart.
+    /// Bob is put off: what Ann has is not sent to her again, and Bob gets the very same after a
+    /// restart.
     #[tokio::test]
     async fn who_is_put_off_gets_the_same_report_later_and_alone() {
         let greylisted = Rule::on("RCPT TO:<bob@", Answer::line("450 4.2.0 Greylisted"));

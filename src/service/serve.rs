@@ -59,7 +59,8 @@ pub async fn serve(
         started(listen);
     }
 
-    // When all is told to stop, parts end too: that is not by themselves, so the stop is looked at first.
+    // When all is told to stop, parts end too: that is not by themselves, so the stop is looked at
+    // first.
     let outcome = tokio::select! {
         biased;
         () = stop.cancelled() => Ok(()),
@@ -144,7 +145,8 @@ fn start(
     Ok((parts, health_state))
 }
 
-/// What stands between an effect and the rest of the world: the window of the lease in a cluster, a book of its own in shadow.
+/// What stands between an effect and the rest of the world: the window of the lease in a cluster, a
+/// book of its own in shadow.
 fn gate(config: &Config, driver: &DriverSetup, links: Option<&cluster::Links>) -> outlets::Gate {
     let window = links.map(cluster::Links::window);
     let own_book = || shadow::book(driver.store.clone(), driver.pictures.clone());
@@ -152,8 +154,9 @@ fn gate(config: &Config, driver: &DriverSetup, links: Option<&cluster::Links>) -
     outlets::Gate { window, shadow }
 }
 
-/// Starts what shows others how labwatch is, besides its answers (alerts that last, the heartbeat, the cluster, the publication), and
-/// what follows the policy. Gives back the reporter of the configuration, and what goes over it.
+/// Starts what shows others how labwatch is, besides its answers (alerts that last, the heartbeat,
+/// the cluster, the publication), and what follows the policy. Gives back the reporter of the
+/// configuration, and what goes over it.
 fn start_signs(
     (followed, driver, health_state): (&ConfigWatch, &DriverSetup, &HealthState),
     (http, reporters): (Http, health::Reporters),

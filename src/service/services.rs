@@ -1,4 +1,5 @@
-//! Outside services while labwatch runs: taken in as the configuration names them, and taken over when it is read anew.
+//! Outside services while labwatch runs: taken in as the configuration names them, and taken over
+//! when it is read anew.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -69,7 +70,8 @@ impl Services {
         }
     }
 
-    /// Takes in what the configuration names, lets go of what it does not name any more, and leaves alone what is as before.
+    /// Takes in what the configuration names, lets go of what it does not name any more, and leaves
+    /// alone what is as before.
     ///
     /// # Errors
     /// The first [`HealthError`] of those that cannot be taken in; all others are.

@@ -14,7 +14,8 @@ use crate::store::{Entry, ShadowRow, ShadowSaid, Store};
 use engine::model::Availability;
 use engine::{ExperimentView, Input, Notification, Snapshot};
 
-/// The book that labwatch would have; what changes in it, or in the real one beside it, is kept in the store.
+/// The book that labwatch would have; what changes in it, or in the real one beside it, is kept in
+/// the store.
 pub(super) fn book(store: Option<Store>, snapshots: watch::Receiver<Arc<Snapshot>>) -> ShadowBook {
     ShadowBook::new(Arc::new(move |comparison| {
         let Some(store) = &store else {

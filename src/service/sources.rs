@@ -1,4 +1,5 @@
-//! Starts the sources: relay, jump, book, samples of streams and checks of pages, each a task of its own.
+//! Starts the sources: relay, jump, book, samples of streams and checks of pages, each a task of
+//! its own.
 
 use std::sync::Arc;
 

@@ -17,10 +17,12 @@ pub(super) const PACE: Pace = Pace {
     cooldown: Duration::from_secs(0),
 };
 
-/// How long what is written may take to be on disk. Then it is said that it takes long, which is no fault while nothing is lost.
+/// How long what is written may take to be on disk. Then it is said that it takes long, which is no
+/// fault while nothing is lost.
 const WRITE_WITHIN: Duration = Duration::from_secs(4);
 
-/// The longest that reading it back may take. Other questions may be long, and stand before this one.
+/// The longest that reading it back may take. Other questions may be long, and stand before this
+/// one.
 const READ_BACK_WITHIN: Duration = Duration::from_secs(2);
 
 const STORE_KEY: &str = "health.probe";
@@ -55,7 +57,8 @@ async fn try_store(store: &Store) -> Finding {
     read_back(store, &written).await
 }
 
-/// Another program that holds the file is no fault of this process, and no loss while entries can wait for it.
+/// Another program that holds the file is no fault of this process, and no loss while entries can
+/// wait for it.
 fn cannot_write(health: &StoreHealth) -> Finding {
     let why = health.last_error.as_deref().unwrap_or_default();
     let (waiting, lost) = (health.waiting, health.lost);
@@ -84,8 +87,8 @@ fn takes_long(health: &StoreHealth) -> Finding {
     Finding::new(State::Warn, words).external()
 }
 
-/// Whether what was written can be read. That many questions wait, or a long one is being answered, is no fault of the disk: it is said,
-/// and the store is ok.
+/// Whether what was written can be read. That many questions wait, or a long one is being answered,
+/// is no fault of the disk: it is said, and the store is ok.
 async fn read_back(store: &Store, written: &Value) -> Finding {
     match timeout(READ_BACK_WITHIN, store.reader().kept(STORE_KEY)).await {
         Ok(Ok(Some(found))) if found == *written => Finding::ok(),

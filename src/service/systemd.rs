@@ -23,7 +23,8 @@ fn watchdog() -> impl FnMut() + Send {
     }
 }
 
-/// Says that the configuration is read anew, as both `Type=notify` and `Type=notify-reload` understand it.
+/// Says that the configuration is read anew, as both `Type=notify` and `Type=notify-reload`
+/// understand it.
 pub(super) fn reloading() {
     use sd_notify::NotifyState::Reloading;
     match sd_notify::NotifyState::monotonic_usec_now() {

@@ -1,5 +1,5 @@
-//! Carries out test messages that maintainers order over the API or from the page, one at a time. What is taken wakes what waits on its
-//! channel.
+//! Carries out test messages that maintainers order over the API or from the page, one at a time.
+//! What is taken wakes what waits on its channel.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

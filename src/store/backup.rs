@@ -1,4 +1,5 @@
-//! Copies of the file, and the proof that one is sound. Both work beside a running service and without one, and change nothing.
+//! Copies of the file, and the proof that one is sound. Both work beside a running service and
+//! without one, and change nothing.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -74,7 +75,8 @@ pub enum VerifyError {
     TooNew(i64),
 }
 
-/// Copies the data of the folder `dir` into the file `to`, as of one moment. The copy appears whole or not at all, and is sound.
+/// Copies the data of the folder `dir` into the file `to`, as of one moment. The copy appears whole
+/// or not at all, and is sound.
 ///
 /// # Errors
 /// [`BackupError`]; never is an existing file overwritten.

@@ -15,8 +15,8 @@ use engine::{Booked, BookingChange};
 pub(super) const STANDING: &str = "SELECT resource, stub, start, until, students, started, unfulfilled, ended FROM bookings \
                                    WHERE ended IS NULL AND until > ?1 ORDER BY id";
 
-/// The most bookings of one answer: a quarter of a year of one experiment with one every half hour, or a day of thirty with one every ten
-/// minutes.
+/// The most bookings of one answer: a quarter of a year of one experiment with one every half hour,
+/// or a day of thirty with one every ten minutes.
 const MAX_BOOKINGS: usize = 5_000;
 
 /// When experiments were booked, by experiment and in the order of the starts.

@@ -52,7 +52,8 @@ pub enum OutboxState {
     Sent,
     /// The other side refused it for good. It is owed until something newer says it better.
     Refused,
-    /// Nothing of it is left to tell, so it is not sent: something newer tells it, or its route does not tell of it any more.
+    /// Nothing of it is left to tell, so it is not sent: something newer tells it, or its route
+    /// does not tell of it any more.
     Superseded,
 }
 

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-/// Why the store cannot be opened at all. What may pass by itself, such as a full disk, is no error but a degraded store.
+/// Why the store cannot be opened at all. What may pass by itself, such as a full disk, is no error
+/// but a degraded store.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The folder is not there and cannot be made.

@@ -1,5 +1,5 @@
-//! Opening the database file: folder, lock, settings of SQLite, migrations, a check that it is sound, and what to do when it is not.
-//! It knows no table by its meaning.
+//! Opening the database file: folder, lock, settings of SQLite, migrations, a check that it is
+//! sound, and what to do when it is not. It knows no table by its meaning.
 
 use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io::ErrorKind;
@@ -27,13 +27,16 @@ const FOLDER_MODE: u32 = 0o750;
 /// The database holds what servers and people said, for the service's user alone.
 const FILE_MODE: u32 = 0o600;
 
-/// How long a statement waits for another process that has the file locked, such as an admin's `sqlite3`.
+/// How long a statement waits for another process that has the file locked, such as an admin's
+/// `sqlite3`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Small tables on which everything else rests. They are checked at each start; the history only by `verify`, which takes as long as it is.
+/// Small tables on which everything else rests. They are checked at each start; the history only by
+/// `verify`, which takes as long as it is.
 const CHECKED_AT_START: [&str; 4] = ["state", "notes", "holds", "alive"];
 
-/// The settings of a connection that writes: whatever was committed survives a power cut, and the log beside the file stays small.
+/// The settings of a connection that writes: whatever was committed survives a power cut, and the
+/// log beside the file stays small.
 const SETTINGS: &str = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA journal_size_limit = 16777216; \
                         PRAGMA cache_size = -2000; PRAGMA temp_store = MEMORY;";
 
@@ -94,7 +97,8 @@ impl Folder {
         }
     }
 
-    /// Opens the file: makes what is missing, moves a broken file aside, and lets the caller `look` at it before it counts as sound.
+    /// Opens the file: makes what is missing, moves a broken file aside, and lets the caller `look`
+    /// at it before it counts as sound.
     pub(super) fn open<T>(
         &mut self,
         look: impl Fn(&Connection) -> rusqlite::Result<T>,
@@ -187,7 +191,8 @@ impl Database {
         })
     }
 
-    /// Whether the open file is the one that others find. What is written into a removed file is gone, and SQLite does not notice.
+    /// Whether the open file is the one that others find. What is written into a removed file is
+    /// gone, and SQLite does not notice.
     pub(super) fn still_there(&self) -> bool {
         self.identity.is_some() && self.identity == identity(&self.path)
     }
@@ -238,7 +243,8 @@ pub(super) fn is_broken(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Opens a file for reading only; also one on a disk that takes no writes, and beside a service that writes.
+/// Opens a file for reading only; also one on a disk that takes no writes, and beside a service
+/// that writes.
 pub(super) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
         | OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -267,8 +273,8 @@ fn make(dir: &Path) -> Result<(), OpenFault> {
     })
 }
 
-/// Makes the file for its owner alone, whatever the umask, and takes from others what an earlier version gave them. SQLite gives the files
-/// beside it the same mode.
+/// Makes the file for its owner alone, whatever the umask, and takes from others what an earlier
+/// version gave them. SQLite gives the files beside it the same mode.
 fn keep_private(path: &Path) {
     let made = OpenOptions::new()
         .write(true)
@@ -306,8 +312,9 @@ fn connect(path: &Path) -> Result<Connection, ConnectFault> {
     Ok(connection)
 }
 
-/// A file that was cut off is found at once, not years later when the lost end is asked for. The log beside the file is emptied
-/// into it first, since only then must the two lengths agree; where a reader prevents that, there is nothing to compare.
+/// A file that was cut off is found at once, not years later when the lost end is asked for. The
+/// log beside the file is emptied into it first, since only then must the two lengths agree; where
+/// a reader prevents that, there is nothing to compare.
 fn check_length(connection: &Connection, path: &Path) -> Result<(), ConnectFault> {
     let busy: i64 =
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;

@@ -22,7 +22,8 @@ pub struct Gap {
 }
 
 impl Gap {
-    /// The part of it that is past: what lies ahead was noted by a clock that was wrong. `None` when all of it does.
+    /// The part of it that is past: what lies ahead was noted by a clock that was wrong. `None`
+    /// when all of it does.
     pub(super) fn up_to(self, now: Timestamp) -> Option<Self> {
         (self.since < now).then(|| Self {
             until: self.until.min(now),

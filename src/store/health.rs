@@ -1,4 +1,5 @@
-//! How the store itself is, for log, metrics, page and API. It only holds what the store's thread says.
+//! How the store itself is, for log, metrics, page and API. It only holds what the store's thread
+//! says.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -18,7 +19,8 @@ pub struct StoreHealth {
     pub waiting: usize,
     /// Why the last attempt failed. It stays after recovery, for the curious.
     pub last_error: Option<String>,
-    /// When a new file was begun while we ran, because the old one was removed or broken: what is true now is written into it first.
+    /// When a new file was begun while we ran, because the old one was removed or broken: what is
+    /// true now is written into it first.
     pub anew: Option<Timestamp>,
     /// Where the broken file went, where there was one.
     pub set_aside: Option<PathBuf>,

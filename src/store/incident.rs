@@ -1,4 +1,5 @@
-//! Incidents: the bad times of experiments and sources, put together from their changes. It only reads; every answer has a bound.
+//! Incidents: the bad times of experiments and sources, put together from their changes. It only
+//! reads; every answer has a bound.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,7 +18,8 @@ const MAX_CHANGES: usize = 100_000;
 /// Whose bad time it was.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
-    /// An experiment's: from the first time that it was degraded or down until it was ok. What was not evaluated between goes on with it.
+    /// An experiment's: from the first time that it was degraded or down until it was ok. What was
+    /// not evaluated between goes on with it.
     Experiment(Stub),
     /// A source's: while it was down.
     Source(SourceName),
@@ -34,7 +36,8 @@ pub struct Incident {
     pub end: Option<Timestamp>,
     /// Whether it was ever down, and not only degraded.
     pub was_down: bool,
-    /// Everything that was wrong in its course, sorted: of experiments the issues' codes, of sources what was noted.
+    /// Everything that was wrong in its course, sorted: of experiments the issues' codes, of
+    /// sources what was noted.
     pub causes: BTreeSet<String>,
 }
 
@@ -48,8 +51,8 @@ pub struct IncidentPage {
 }
 
 impl Reader {
-    /// Bad times that touch the range, newest first, of one subject or of all, at most `limit` and [`MAX_ROWS`]; `after` is the last one of
-    /// the page before.
+    /// Bad times that touch the range, newest first, of one subject or of all, at most `limit` and
+    /// [`MAX_ROWS`]; `after` is the last one of the page before.
     ///
     /// # Errors
     /// [`ReadError`]; [`ReadError::TooMuch`] where too many changes would have to be looked at.
@@ -98,7 +101,8 @@ enum Turn {
     Down,
 }
 
-/// The bad times that touch the range, newest first; of experiments, sources or both. `None` when there is too much to look at.
+/// The bad times that touch the range, newest first; of experiments, sources or both. `None` when
+/// there is too much to look at.
 fn incidents(
     from: &Connection,
     of: Option<&Subject>,
@@ -127,7 +131,8 @@ fn incidents(
     Ok(Some(all))
 }
 
-/// Of each experiment everything from the last time before the range at which it was well. False when that is too much.
+/// Of each experiment everything from the last time before the range at which it was well. False
+/// when that is too much.
 fn of_experiments(
     from: &Connection,
     stub: Option<&Stub>,
@@ -271,7 +276,8 @@ mod tests {
         Timestamp::from_second(second).expect("in range")
     }
 
-    /// Changes as letters (`o`k, de`g`raded, `d`own, `u`nknown), one a second; what comes of them as `begin-end` with `!` for down.
+    /// Changes as letters (`o`k, de`g`raded, `d`own, `u`nknown), one a second; what comes of them
+    /// as `begin-end` with `!` for down.
     fn check(changes: &str, expect: &[&str]) {
         let turn = |letter| match letter {
             'o' => Turn::Well,

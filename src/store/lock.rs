@@ -1,11 +1,13 @@
-//! The lock on the data folder: one labwatch, one folder. It knows nothing of what the folder holds.
+//! The lock on the data folder: one labwatch, one folder. It knows nothing of what the folder
+//! holds.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Error, ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// The file that is locked, inside the data folder. It stays when labwatch ends; only the lock goes.
+/// The file that is locked, inside the data folder. It stays when labwatch ends; only the lock
+/// goes.
 const LOCK_FILE: &str = "labwatch.lock";
 
 /// The most bytes that are read of a lock file.
@@ -41,7 +43,8 @@ impl Lock {
         }
     }
 
-    /// Whether the lock is on the file that others would find. It is not once the folder was removed.
+    /// Whether the lock is on the file that others would find. It is not once the folder was
+    /// removed.
     pub(super) fn still_there(&self, dir: &Path) -> bool {
         let ours = self.file.metadata().map(|meta| (meta.dev(), meta.ino()));
         let found = std::fs::metadata(dir.join(LOCK_FILE)).map(|meta| (meta.dev(), meta.ino()));
@@ -72,7 +75,8 @@ fn open(path: &Path) -> Result<File, Error> {
     })
 }
 
-/// Leaves our process id for the other one's error message. A disk that does not take it does no harm.
+/// Leaves our process id for the other one's error message. A disk that does not take it does no
+/// harm.
 fn sign(file: &mut File) {
     let signed = file
         .set_len(0)

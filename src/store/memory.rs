@@ -1,4 +1,5 @@
-//! What a restart needs to know, read in one go. It only reads, and asks indexes for the newest of everything, so that years of history cost nothing.
+//! What a restart needs to know, read in one go. It only reads, and asks indexes for the newest of
+//! everything, so that years of history cost nothing.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -20,7 +21,8 @@ pub struct Memory {
     pub origin: Origin,
     /// The engine's durable state.
     pub state: State,
-    /// What the engine shows of the time before: of each experiment its latest events, and the bookings that have not ended.
+    /// What the engine shows of the time before: of each experiment its latest events, and the
+    /// bookings that have not ended.
     pub history: History,
     /// Small state of other parts, and what a later version has left.
     pub keep: BTreeMap<String, Value>,
@@ -81,8 +83,8 @@ pub(super) fn load(from: &Connection, ring: usize, now: Timestamp) -> rusqlite::
     Ok(memory)
 }
 
-/// Entries whose key the engine knows are its own. One that it cannot read stays in the table and is left out: then more is notified, not
-/// less.
+/// Entries whose key the engine knows are its own. One that it cannot read stays in the table and
+/// is left out: then more is notified, not less.
 fn state(from: &Connection, memory: &mut Memory) -> rusqlite::Result<()> {
     let mut statement = from.prepare("SELECT key, value FROM state")?;
     let mut rows = statement.query([])?;

@@ -1,4 +1,5 @@
-//! Takes over a database of labwatch 0.1, which had a table for each kind of state. A row that makes no sense is left out, and said.
+//! Takes over a database of labwatch 0.1, which had a table for each kind of state. A row that
+//! makes no sense is left out, and said.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
@@ -164,7 +165,8 @@ fn experiments(database: &Connection) -> rusqlite::Result<()> {
         let value = StateValue::Experiment(Box::new(state));
         put(database, &StateKey::Experiment(stub), &value)?;
     }
-    // Relay has reported if an experiment was once evaluated by a stream of which relay said how it was.
+    // Relay has reported if an experiment was once evaluated by a stream of which relay said how it
+    // was.
     match has_heard_relay {
         Some(at) => put(
             database,

@@ -1,7 +1,9 @@
-//! The store: what happened, what people were told, what is still to be sent, kept in one SQLite file through restarts, crashes and full disks.
+//! The store: what happened, what people were told, what is still to be sent, kept in one SQLite
+//! file through restarts, crashes and full disks.
 //!
-//! One thread writes and one reads; nothing else touches the file. Nothing here decides what is kept or notified, and a store that cannot
-//! write holds nothing up: it says so in its health and tries again.
+//! One thread writes and one reads; nothing else touches the file. Nothing here decides what is
+//! kept or notified, and a store that cannot write holds nothing up: it says so in its health and
+//! tries again.
 
 mod agenda;
 mod backup;
@@ -111,7 +113,8 @@ impl Store {
     /// Opens the store, and gives what is remembered. It blocks for as long as the disk takes.
     ///
     /// # Errors
-    /// [`StoreError`] for what a person has to change. A disk that takes nothing is no error: the store is then degraded and tries again.
+    /// [`StoreError`] for what a person has to change. A disk that takes nothing is no error: the
+    /// store is then degraded and tries again.
     pub fn open(settings: &StoreSettings) -> Result<(Self, Memory), StoreError> {
         Self::open_with_clock(settings, Arc::new(Timestamp::now))
     }
@@ -169,7 +172,8 @@ impl Store {
         Ok((Self(Arc::new(shared)), memory))
     }
 
-    /// Hands a batch over, without waiting. It is kept as a whole or not at all, after everything that was handed over before it.
+    /// Hands a batch over, without waiting. It is kept as a whole or not at all, after everything
+    /// that was handed over before it.
     #[must_use = "the ticket says whether the batch was taken"]
     pub fn write(&self, entries: Vec<Entry>) -> Ticket {
         let mut queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
@@ -192,7 +196,8 @@ impl Store {
         self.0.progress.clone()
     }
 
-    /// Waits until the batch is on disk, or counted as lost. While the disk takes nothing this is long: give it a time limit.
+    /// Waits until the batch is on disk, or counted as lost. While the disk takes nothing this is
+    /// long: give it a time limit.
     pub async fn durable(&self, ticket: Ticket) {
         // An error means that the thread has ended, after which nothing changes.
         let _ = self
@@ -228,7 +233,8 @@ impl Store {
         self.0.reader.clone()
     }
 
-    /// Writes what waits, notes the time, and lets the folder go. It blocks meanwhile. What is handed over afterwards is lost, and counted.
+    /// Writes what waits, notes the time, and lets the folder go. It blocks meanwhile. What is
+    /// handed over afterwards is lost, and counted.
     pub fn close(&self) {
         self.0.close();
     }

@@ -91,7 +91,8 @@ impl Reader {
         self.list(range, sql, said).await
     }
 
-    /// What was put together to be sent and told of this experiment, newest first, at most [`MAX_ROWS`].
+    /// What was put together to be sent and told of this experiment, newest first, at most
+    /// [`MAX_ROWS`].
     ///
     /// # Errors
     /// [`ReadError`].

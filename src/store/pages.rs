@@ -1,4 +1,5 @@
-//! Lists of the history in pages, newest first. A page ends at a row and not at a time, so rows of one moment are neither lost nor repeated.
+//! Lists of the history in pages, newest first. A page ends at a row and not at a time, so rows of
+//! one moment are neither lost nor repeated.
 
 use rusqlite::types::Value;
 use rusqlite::{Connection, Row, params_from_iter};

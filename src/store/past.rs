@@ -1,4 +1,5 @@
-//! Everything that happened in a time, read in one go for a report. It has a connection of its own, so that no other question waits for it.
+//! Everything that happened in a time, read in one go for a report. It has a connection of its own,
+//! so that no other question waits for it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -16,7 +17,8 @@ use super::{bookings, file, schema};
 use engine::model::{Health, JumpHealth, OUR_PREFIX, Stub};
 use engine::{Booked, Issue, StateKey, StateValue};
 
-/// The most rows that are read: a year in which each of 130 experiments changes every quarter of an hour.
+/// The most rows that are read: a year in which each of 130 experiments changes every quarter of an
+/// hour.
 const MAX_ROWS: usize = 5_000_000;
 
 /// After how many rows it is looked whether there is still time.
@@ -25,13 +27,15 @@ const ROWS_BETWEEN_LOOKS: usize = 4_096;
 /// What happened in a time, as far as it was kept.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Past {
-    /// How each experiment changed, oldest first, from its last change before the time after which it was usable.
+    /// How each experiment changed, oldest first, from its last change before the time after which
+    /// it was usable.
     pub changes: BTreeMap<Stub, Vec<Change>>,
     /// Times without history that touch the time, oldest first; the one that goes on ends now.
     pub gaps: Vec<Gap>,
     /// Bookings that touch the time.
     pub bookings: Vec<KeptBooking>,
-    /// When book confirmed that an experiment was withdrawn by us: the time of the decision, oldest first.
+    /// When book confirmed that an experiment was withdrawn by us: the time of the decision,
+    /// oldest first.
     pub withdrawals: Vec<(Timestamp, Stub)>,
     /// The experiments of each pool, as they were last.
     pub pools: BTreeMap<String, Vec<Stub>>,
@@ -61,10 +65,12 @@ pub struct KeptBooking {
     pub ended: Option<Timestamp>,
 }
 
-/// Reads what happened in `range` from the data file of `dir`, which may be in use. `now` ends what goes on; reading ends at `latest`.
+/// Reads what happened in `range` from the data file of `dir`, which may be in use. `now` ends what
+/// goes on; reading ends at `latest`.
 ///
 /// # Errors
-/// [`ReadError::TooMuch`] when there is more than can be looked at, or not enough time; [`ReadError::Failed`] says what to do.
+/// [`ReadError::TooMuch`] when there is more than can be looked at, or not enough time;
+/// [`ReadError::Failed`] says what to do.
 pub fn look_back(
     dir: &Path,
     range: Range,
@@ -184,7 +190,8 @@ const CHANGES: &str = "SELECT at, health, CASE WHEN health IN ('down', 'flapping
                        CASE WHEN health IN ('down', 'flapping') THEN jump END \
                        FROM events WHERE stub = ?1 AND at >= ?2 AND at < ?3 ORDER BY at, id";
 
-/// Since when an experiment must be followed, so that what goes on at the start of the time is known from its beginning.
+/// Since when an experiment must be followed, so that what goes on at the start of the time is
+/// known from its beginning.
 const FOLLOWED_FROM: &str = "SELECT at FROM events WHERE stub = ?1 AND at <= ?2 AND health IN ('ok', 'degraded') ORDER BY at DESC LIMIT 1";
 
 fn changes(

@@ -1,5 +1,6 @@
-//! Forgetting what is older than `HISTORY_DAYS`, in steps so small that no writer waits for them. It never forgets how something is now:
-//! the last event of an experiment, what is still to be sent, what has no end yet.
+//! Forgetting what is older than `HISTORY_DAYS`, in steps so small that no writer waits for them.
+//! It never forgets how something is now: the last event of an experiment, what is still to be
+//! sent, what has no end yet.
 
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ pub(super) const PAUSE: Duration = Duration::from_millis(500);
 /// The pause between two walks through all tables.
 pub(super) const BETWEEN_WALKS: Duration = Duration::from_secs(6 * 3600);
 
-/// A table with a history: its name, its column of time, and which old rows may go (`old` is the row).
+/// A table with a history: its name, its column of time, and which old rows may go (`old` is the
+/// row).
 struct Past {
     table: &'static str,
     time: &'static str,

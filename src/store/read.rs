@@ -1,4 +1,5 @@
-//! Questions to the history: a thread of its own with a connection that can only read, so that no question delays a writer. Every answer has a bound.
+//! Questions to the history: a thread of its own with a connection that can only read, so that no
+//! question delays a writer. Every answer has a bound.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -31,10 +32,12 @@ const READ_QUEUE: usize = 64;
 /// The most rows of one answer.
 pub const MAX_ROWS: usize = 1_000;
 
-/// The most changes that one count of uptime looks at: some ten years of an experiment that changes every hour.
+/// The most changes that one count of uptime looks at: some ten years of an experiment that changes
+/// every hour.
 const MAX_CHANGES: usize = 100_000;
 
-/// After so long without a question the file is closed, so that an idle service holds no old state of it.
+/// After so long without a question the file is closed, so that an idle service holds no old state
+/// of it.
 const IDLE: Duration = Duration::from_secs(30);
 
 /// How long closing waits for a question under way.
@@ -72,7 +75,8 @@ impl Reader {
         Ok(Self { questions, clock })
     }
 
-    /// Events of an experiment, newest first, at most `limit` and [`MAX_ROWS`]; `before` is where an earlier page ended.
+    /// Events of an experiment, newest first, at most `limit` and [`MAX_ROWS`]; `before` is where
+    /// an earlier page ended.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -128,7 +132,8 @@ impl Reader {
         self.list(range, sql.to_owned(), rows::hold).await
     }
 
-    /// How long an experiment was in which state, in buckets of `step`, at most [`MAX_BUCKETS`] of them.
+    /// How long an experiment was in which state, in buckets of `step`, at most [`MAX_BUCKETS`] of
+    /// them.
     ///
     /// # Errors
     /// [`ReadError`]; [`ReadError::TooMuch`] also for a step of nothing.
@@ -155,7 +160,8 @@ impl Reader {
         Ok(uptime::buckets(changes, range, step, now))
     }
 
-    /// Closes the file, so that the writer is the last to close it and leaves nothing beside it. A question under way may take too long for that.
+    /// Closes the file, so that the writer is the last to close it and leaves nothing beside it. A
+    /// question under way may take too long for that.
     pub(super) fn let_go(&self, patience: Duration) {
         let (done, gone) = sync_channel(1);
         let question: Question = Box::new(move |thread| {
@@ -215,7 +221,8 @@ impl Reader {
             .and_then(|text| serde_json::from_str(&text).ok()))
     }
 
-    /// The times within the range for which these experiments were booked or are, the first 5,000. One that never was is not in it.
+    /// The times within the range for which these experiments were booked or are, the first 5,000.
+    /// One that never was is not in it.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -325,7 +332,8 @@ fn events(
     Ok(page)
 }
 
-/// What counts for uptime: the last event before the range, those in it, and gaps. `None` when they are too many.
+/// What counts for uptime: the last event before the range, those in it, and gaps. `None` when they
+/// are too many.
 fn changes(
     from: &Connection,
     stub: &Stub,

@@ -1,4 +1,5 @@
-//! What a file that is begun anew while labwatch runs is told first: losing the file loses the past, not what is true now.
+//! What a file that is begun anew while labwatch runs is told first: losing the file loses the
+//! past, not what is true now.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -19,7 +20,8 @@ use engine::{
     SuppressionEntry,
 };
 
-/// The state beside the file. It follows what is written, and only the thread that writes touches it.
+/// The state beside the file. It follows what is written, and only the thread that writes touches
+/// it.
 #[derive(Debug, Default)]
 pub(super) struct Refill {
     state: State,

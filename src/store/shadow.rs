@@ -1,4 +1,5 @@
-//! What a labwatch in shadow kept: how book was and how labwatch would have had it, each time one of the two changed.
+//! What a labwatch in shadow kept: how book was and how labwatch would have had it, each time one
+//! of the two changed.
 
 use std::path::Path;
 use std::time::Instant;
@@ -24,10 +25,12 @@ pub struct ShadowPast {
     pub notifications: u64,
 }
 
-/// Reads what a labwatch in shadow kept of `range` in the data file of `dir`, which may be in use. Reading ends at `latest`.
+/// Reads what a labwatch in shadow kept of `range` in the data file of `dir`, which may be in use.
+/// Reading ends at `latest`.
 ///
 /// # Errors
-/// [`ReadError::TooMuch`] when there is more than can be looked at; [`ReadError::Failed`] says what to do.
+/// [`ReadError::TooMuch`] when there is more than can be looked at; [`ReadError::Failed`] says what
+/// to do.
 pub fn shadow_past(
     dir: &Path,
     range: Range,

@@ -1,4 +1,5 @@
-//! The store as its users see it: what is written is remembered, whatever happens to the disk meanwhile.
+//! The store as its users see it: what is written is remembered, whatever happens to the disk
+//! meanwhile.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::PermissionsExt;
@@ -876,7 +877,8 @@ fn a_file_that_breaks_while_it_is_used_is_moved_aside() {
     );
 }
 
-/// Everything that a restart reads is told to the new file: the store is the same, but for where it comes from.
+/// Everything that a restart reads is told to the new file: the store is the same, but for where it
+/// comes from.
 #[test]
 fn a_file_that_is_removed_while_it_is_used_loses_only_the_past() {
     let bench = Bench::new();
@@ -1009,7 +1011,8 @@ fn a_removed_folder_is_made_again() {
     assert_eq!(bench.memory().keep.get("y"), Some(&json!(2)));
 }
 
-/// Puts something in the way of the file that no rights of the superuser get past, then takes it away.
+/// Puts something in the way of the file that no rights of the superuser get past, then takes it
+/// away.
 #[test]
 fn a_disk_that_takes_nothing_loses_nothing_for_a_while() {
     let bench = Bench::new();

@@ -1,4 +1,5 @@
-//! How the words of the domain stand in the tables, and how they are read back. What cannot be read gives `None`: a table can be edited by hand.
+//! How the words of the domain stand in the tables, and how they are read back. What cannot be read
+//! gives `None`: a table can be edited by hand.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;

@@ -1,4 +1,5 @@
-//! How much of a time something was well. Pure: changes and gaps in, shares out. Time for which there is no history is counted apart from both.
+//! How much of a time something was well. Pure: changes and gaps in, shares out. Time for which
+//! there is no history is counted apart from both.
 
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use engine::model::Health;
 /// The most buckets of one answer.
 pub const MAX_BUCKETS: usize = 1_000;
 
-/// How long an experiment was in which state, in milliseconds. Together they are as long as the part of the bucket that is past.
+/// How long an experiment was in which state, in milliseconds. Together they are as long as the
+/// part of the bucket that is past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Bucket {
     /// Everything was there.
@@ -29,7 +31,8 @@ pub struct Bucket {
 }
 
 impl Bucket {
-    /// The share of the evaluated time in which it was usable, 0 to 1; `None` when nothing was evaluated.
+    /// The share of the evaluated time in which it was usable, 0 to 1; `None` when nothing was
+    /// evaluated.
     #[must_use]
     pub fn usable(&self) -> Option<f64> {
         let judged = self.ok + self.degraded + self.flapping + self.down;
@@ -60,8 +63,9 @@ pub(super) enum Change {
     GapEnds,
 }
 
-/// How long an experiment was in which state, counted from changes at hand instead of the file: each the health from then on, in any order.
-/// At most [`MAX_BUCKETS`] buckets; none for a step of nothing.
+/// How long an experiment was in which state, counted from changes at hand instead of the file:
+/// each the health from then on, in any order. At most [`MAX_BUCKETS`] buckets; none for a step of
+/// nothing.
 #[must_use]
 pub fn uptime_of(
     changes: impl Iterator<Item = (Timestamp, Health)>,
@@ -89,7 +93,8 @@ pub fn uptime_of(
     buckets(changes.chain(gaps).collect(), range, step, now)
 }
 
-/// Counts each bucket of `step` milliseconds. `changes` holds what was before the range too, as far as it matters.
+/// Counts each bucket of `step` milliseconds. `changes` holds what was before the range too, as far
+/// as it matters.
 pub(super) fn buckets(
     mut changes: Vec<(i64, Change)>,
     range: Range,

@@ -63,7 +63,8 @@ pub(super) fn write_gap(
         .map(|_| ())
 }
 
-/// Cuts what gaps say of the time after `now`, which a clock that was wrong has noted. Returns how many gaps that were.
+/// Cuts what gaps say of the time after `now`, which a clock that was wrong has noted. Returns how
+/// many gaps that were.
 pub(super) fn cut_gaps(to: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
     let now = text::millis(now);
     let dropped = to
@@ -202,7 +203,8 @@ fn write_switching(to: &Connection, at: Timestamp, switch: &Switch) -> Written {
     )
 }
 
-/// Completes the latest switch of the resource whose outcome is open; without one, the outcome stands alone.
+/// Completes the latest switch of the resource whose outcome is open; without one, the outcome
+/// stands alone.
 fn write_switched(
     to: &Connection,
     at: Timestamp,

@@ -1,5 +1,6 @@
-//! The one thread that writes: takes batches, commits what waits as one group, keeps what the disk does not take and tries again,
-//! notes that labwatch runs, and forgets what is too old. It waits for no reader, and no caller waits for it.
+//! The one thread that writes: takes batches, commits what waits as one group, keeps what the disk
+//! does not take and tries again, notes that labwatch runs, and forgets what is too old. It waits
+//! for no reader, and no caller waits for it.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -22,7 +23,8 @@ use super::statement::WriteFault;
 use super::write;
 use crate::failpoints;
 
-/// The most entries that wait in memory while the disk takes none. When more come, the oldest are lost.
+/// The most entries that wait in memory while the disk takes none. When more come, the oldest are
+/// lost.
 pub const BACKLOG: usize = 8_192;
 
 /// The most batches that are committed as one group.
@@ -140,7 +142,8 @@ impl StoreWriter {
         });
     }
 
-    /// Writes the oldest batches as one transaction. A batch that cannot be kept is left out, and counted.
+    /// Writes the oldest batches as one transaction. A batch that cannot be kept is left out, and
+    /// counted.
     fn commit_group(&mut self) -> Result<(), Failure> {
         let Some(database) = self.database.as_mut() else {
             return Ok(());
@@ -240,7 +243,8 @@ impl StoreWriter {
         }
     }
 
-    /// A machine that slept, or a clock that was set forward, leaves a time for which there is no history.
+    /// A machine that slept, or a clock that was set forward, leaves a time for which there is no
+    /// history.
     fn note_sleep(&mut self) {
         let now = ((self.clock)(), Instant::now());
         let (last, last_instant) = self.agenda.beat;

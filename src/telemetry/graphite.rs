@@ -1,9 +1,10 @@
-//! Metrics for Graphite, by its plaintext protocol: once a period one line for each experiment, and one for each check of a component since
-//! the last period with the time of that check, 0 where it is ok and 1 where it fails, as in FT's aggregate healthcheck; and a heartbeat,
-//! `pilot-light 1`.
+//! Metrics for Graphite, by its plaintext protocol: once a period one line for each experiment, and
+//! one for each check of a component since the last period with the time of that check, 0 where it
+//! is ok and 1 where it fails, as in FT's aggregate healthcheck; and a heartbeat, `pilot-light 1`.
 //!
-//! What cannot be sent waits in memory, up to a bound, and is sent with its own times when Graphite is back: saying a figure twice does
-//! no harm there. A judgement that stands still sends nothing, so that its pilot light goes out.
+//! What cannot be sent waits in memory, up to a bound, and is sent with its own times when Graphite
+//! is back: saying a figure twice does no harm there. A judgement that stands still sends nothing,
+//! so that its pilot light goes out.
 
 use std::collections::VecDeque;
 use std::io;
@@ -26,10 +27,12 @@ const MAX_WAITING: usize = 60;
 /// How long connecting, or sending one period, may take.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long to look whether the other side has closed an open connection: long enough for the runtime to hear of it.
+/// How long to look whether the other side has closed an open connection: long enough for the
+/// runtime to hear of it.
 const LOOK_FOR_END: Duration = Duration::from_millis(5);
 
-/// A picture older than this says that the judgement stands still; the loop turns every few seconds.
+/// A picture older than this says that the judgement stands still; the loop turns every few
+/// seconds.
 const STANDS_STILL_AFTER: Duration = Duration::from_secs(60);
 
 /// Asked once a period, without blocking: the checks of each component since it was last asked.
@@ -59,7 +62,8 @@ pub struct Graphite {
     pub every: Duration,
 }
 
-/// One period's figures. Names are shared with the snapshot, so that 60 periods of 10,000 experiments are some megabytes.
+/// One period's figures. Names are shared with the snapshot, so that 60 periods of 10,000
+/// experiments are some megabytes.
 #[derive(Debug, Clone)]
 struct Period {
     at: Timestamp,
@@ -144,7 +148,8 @@ impl Period {
     }
 }
 
-/// The canary's figures: times in milliseconds, and how many messages took at most as long as each bound, since the start.
+/// The canary's figures: times in milliseconds, and how many messages took at most as long as each
+/// bound, since the start.
 fn canary_lines(canary: &CanaryView) -> Vec<(String, String)> {
     let last = canary.last.map(|last| {
         (
@@ -169,7 +174,8 @@ fn canary_lines(canary: &CanaryView) -> Vec<(String, String)> {
     last.into_iter().chain(bounds).chain(rest).collect()
 }
 
-/// A name as one node of Graphite's tree: what would part nodes, lines or fields, or is outside of ASCII, becomes a dash.
+/// A name as one node of Graphite's tree: what would part nodes, lines or fields, or is outside of
+/// ASCII, becomes a dash.
 fn node(name: &str) -> String {
     name.chars()
         .map(|c| {
@@ -253,8 +259,9 @@ impl Sender {
     }
 }
 
-/// Whether the other side has closed the connection. It never says anything, so that anything but silence is an end; without this look
-/// the first write after it would seem to succeed, and a period would be lost.
+/// Whether the other side has closed the connection. It never says anything, so that anything but
+/// silence is an end; without this look the first write after it would seem to succeed, and a
+/// period would be lost.
 async fn has_ended(stream: &mut TcpStream) -> bool {
     timeout(LOOK_FOR_END, stream.read(&mut [0])).await.is_ok()
 }

@@ -1,8 +1,10 @@
-//! The log in systemd's journal, in the journal's own protocol, where standard output is the journal: each line has its priority, so
-//! that `journalctl -p warning` finds it, and its values as fields (`LABWATCH_EXPERIMENT=pend00`) beside the text.
+//! The log in systemd's journal, in the journal's own protocol, where standard output is the
+//! journal: each line has its priority, so that `journalctl -p warning` finds it, and its values as
+//! fields (`LABWATCH_EXPERIMENT=pend00`) beside the text.
 //!
-//! Written here, and not by a library, because those put the values of an event into fields alone, where `journalctl` does not show
-//! them: `withdrew resource` would not say which. The lines go through the same bounded queue as in every other log.
+//! Written here, and not by a library, because those put the values of an event into fields alone,
+//! where `journalctl` does not show them: `withdrew resource` would not say which. The lines go
+//! through the same bounded queue as in every other log.
 
 use std::fmt::{self, Write as _};
 use std::fs;
@@ -22,7 +24,8 @@ use super::line::one_line;
 
 const SOCKET: &str = "/run/systemd/journal/socket";
 
-/// The longest text of one entry, in bytes. More does not fit into one datagram everywhere, and helps no reader.
+/// The longest text of one entry, in bytes. More does not fit into one datagram everywhere, and
+/// helps no reader.
 const MAX_TEXT_BYTES: usize = 32 << 10;
 
 /// How many values of an event become fields; all of them stand in the text.

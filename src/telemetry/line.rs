@@ -1,4 +1,5 @@
-//! How a line of the log looks. Every event is exactly one line, whatever is in the values that come from outside.
+//! How a line of the log looks. Every event is exactly one line, whatever is in the values that
+//! come from outside.
 
 use std::fmt;
 
@@ -11,7 +12,8 @@ use tracing_subscriber::registry::LookupSpan;
 use crate::config::LogFormat;
 use engine::model::is_deceptive;
 
-/// An event format whose control characters and line separators are escaped, but for the line break at the end.
+/// An event format whose control characters and line separators are escaped, but for the line break
+/// at the end.
 pub(super) struct OneLine<F>(pub(super) F);
 
 impl<S, N, F> FormatEvent<S, N> for OneLine<F>

@@ -1,5 +1,5 @@
-//! Starts the log: where it goes, how it looks, what is in it. Nothing waits for it: lines that come faster than they can be written
-//! are dropped and counted.
+//! Starts the log: where it goes, how it looks, what is in it. Nothing waits for it: lines that
+//! come faster than they can be written are dropped and counted.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -27,8 +27,8 @@ use crate::config::{LogFile, LogFormat, LogSettings, LogTarget};
 /// How many lines wait to be written; more are dropped and counted. Some MB at most.
 pub const QUEUED_LINES: usize = 4_096;
 
-/// What the libraries may say unless a filter says otherwise. What the verifier of certificates says as an error at every attempt stands
-/// in labwatch's own line, once.
+/// What the libraries may say unless a filter says otherwise. What the verifier of certificates
+/// says as an error at every attempt stands in labwatch's own line, once.
 const LIBRARIES: &str = "warn,rustls_platform_verifier=off";
 
 /// Why the log could not be started.
@@ -67,7 +67,8 @@ impl Guard {
 pub struct LevelHandle(reload::Handle<Targets, Registry>);
 
 impl LevelHandle {
-    /// The level of each target: the start of a module's path. The empty one stands for everything else.
+    /// The level of each target: the start of a module's path. The empty one stands for everything
+    /// else.
     #[must_use]
     pub fn levels(&self) -> BTreeMap<String, String> {
         let Some(targets) = self.0.clone_current() else {
@@ -95,7 +96,8 @@ impl LevelHandle {
         self.0.reload(filter).map_err(|error| error.to_string())
     }
 
-    /// Sets the level of these targets, and leaves all others as they are. What was set for a module within one of them gives way.
+    /// Sets the level of these targets, and leaves all others as they are. What was set for a
+    /// module within one of them gives way.
     ///
     /// # Errors
     /// A sentence: the level is none, or the log has ended.
@@ -143,7 +145,8 @@ impl Losses {
     }
 }
 
-/// Starts the log of this process. A file that cannot be opened is replaced by standard error, which is said there.
+/// Starts the log of this process. A file that cannot be opened is replaced by standard error,
+/// which is said there.
 ///
 /// # Errors
 /// [`LogError`]: the level is wrong, or there is a log already.

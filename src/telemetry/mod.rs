@@ -1,4 +1,5 @@
-//! What labwatch tells about itself: the log, and figures for Prometheus and Graphite. Decides nothing, and nothing depends on its success.
+//! What labwatch tells about itself: the log, and figures for Prometheus and Graphite. Decides
+//! nothing, and nothing depends on its success.
 
 pub mod graphite;
 pub(crate) mod journal;

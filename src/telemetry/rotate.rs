@@ -1,12 +1,13 @@
-//! A log file that is rotated by size and age, and that never holds more than its bounds together with its rotated files. Lines that
-//! cannot be written are counted and reported; writing never fails and never waits.
+//! A log file that is rotated by size and age, and that never holds more than its bounds together
+//! with its rotated files. Lines that cannot be written are counted and reported; writing never
+//! fails and never waits.
 //!
-//! Written here because no maintained crate keeps these promises: tracing-appender rotates by time and bounds the number of files, not
-//! their size; file-rotate and logroller do not bound the age and the total together either, and bring chrono or a regular expression
-//! engine.
+//! Written here because no maintained crate keeps these promises: tracing-appender rotates by time
+//! and bounds the number of files, not their size; file-rotate and logroller do not bound the age
+//! and the total together either, and bring chrono or a regular expression engine.
 //!
-//! Rotated files are called as the file is, with the time of rotation (UTC) behind: `labwatch.log.20261121T000205Z`. No other file of
-//! the folder is touched.
+//! Rotated files are called as the file is, with the time of rotation (UTC) behind:
+//! `labwatch.log.20261121T000205Z`. No other file of the folder is touched.
 
 use std::cmp::Reverse;
 use std::fs::{self, File, OpenOptions};
@@ -179,7 +180,8 @@ impl RotatingFile {
         current.size > 0 && (full || old)
     }
 
-    /// Puts the file aside and begins a new one. Where it cannot be put aside it is emptied: the bound is worth more than old lines.
+    /// Puts the file aside and begins a new one. Where it cannot be put aside it is emptied: the
+    /// bound is worth more than old lines.
     fn rotate(&mut self) -> io::Result<()> {
         let renamed = self
             .free_name()
@@ -215,7 +217,8 @@ impl RotatingFile {
         free.ok_or_else(|| io::Error::other("it was rotated too often in one second"))
     }
 
-    /// Deletes the rotated files that are too old, and the oldest of the others while all are too large.
+    /// Deletes the rotated files that are too old, and the oldest of the others while all are too
+    /// large.
     fn prune(&mut self) {
         let now = (self.around.now)();
         let mut room = self.bounds.max_total.saturating_sub(self.bounds.max_size);

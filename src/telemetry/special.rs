@@ -1,4 +1,5 @@
-//! A log that goes to a device, a pipe or a socket: written to as it is, never renamed, emptied or replaced.
+//! A log that goes to a device, a pipe or a socket: written to as it is, never renamed, emptied or
+//! replaced.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -27,8 +28,9 @@ pub(super) fn open(path: &Path) -> io::Result<Option<Box<dyn Write + Send>>> {
     }
 }
 
-/// A pipe that is not read by any program would block the opening: then labwatch holds it open for reading itself, so that it fills,
-/// and what does not fit is dropped and counted until a reader comes.
+/// A pipe that is not read by any program would block the opening: then labwatch holds it open for
+/// reading itself, so that it fills, and what does not fit is dropped and counted until a reader
+/// comes.
 fn open_pipe(path: &Path) -> io::Result<Box<dyn Write + Send>> {
     let is_read = OpenOptions::new()
         .write(true)

@@ -1,4 +1,5 @@
-//! Sessions of browsers: from a token, in a cookie that scripts and other sites cannot use, against pages of other sites, and over.
+//! Sessions of browsers: from a token, in a cookie that scripts and other sites cannot use, against
+//! pages of other sites, and over.
 
 use labwatch::http::auth::{Reading, Scope};
 use reqwest::{Method, Response, StatusCode};
@@ -399,7 +400,8 @@ async fn signing_out_without_a_session_leaves_nothing() {
     assert_eq!((server.noted(), server.kept()), (vec![], vec![]));
 }
 
-/// The holder of one token signs in and out without end: every sign-out works, the record has a bound, and the token can be revoked.
+/// The holder of one token signs in and out without end: every sign-out works, the record has a
+/// bound, and the token can be revoked.
 #[tokio::test]
 async fn signing_in_and_out_without_end_hinders_no_revocation() {
     let server = Server::start(Reading::Token, one()).await;

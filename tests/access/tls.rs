@@ -1,4 +1,5 @@
-//! TLS of the API's own: with its headers, a cookie for TLS alone, and a certificate that is replaced while it runs.
+//! TLS of the API's own: with its headers, a cookie for TLS alone, and a certificate that is
+//! replaced while it runs.
 
 use std::fs;
 use std::path::Path;
@@ -103,7 +104,8 @@ async fn a_new_certificate_is_taken_and_a_bad_one_is_not() {
         .spawn(Arc::clone(&certificate).follow(Duration::from_millis(5), CancellationToken::new()));
     let server =
         Server::start_with(Reading::Open, one(), trusting(&first), Some(certificate)).await;
-    // Each time a new client: one that was there before resumes its session and looks at no certificate.
+    // Each time a new client: one that was there before resumes its session and looks at no
+    // certificate.
     let shows = async |pair: &Pair| {
         trusting(pair)
             .get(format!("{}{LIST}", server.base))

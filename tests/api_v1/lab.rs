@@ -1,4 +1,5 @@
-//! Snapshots made by hand: a picture of a laboratory without an engine. Only for the tests of the API.
+//! Snapshots made by hand: a picture of a laboratory without an engine. Only for the tests of the
+//! API.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -202,7 +203,8 @@ fn connection(
     }
 }
 
-/// A healthy experiment that book lists and offers, with the streams `st-data` and `st-video`, both required and in the newest report.
+/// A healthy experiment that book lists and offers, with the streams `st-data` and `st-video`, both
+/// required and in the newest report.
 pub fn healthy(stub: &str) -> ExperimentView {
     let stub = Stub::try_new(stub).expect("a name");
     ExperimentView {

@@ -1,4 +1,5 @@
-//! Compares an answer with the schemas of the OpenAPI document: the fields, all of them and no other, and their types.
+//! Compares an answer with the schemas of the OpenAPI document: the fields, all of them and no
+//! other, and their types.
 
 use serde::Serialize;
 use serde_json::{Map, Value};

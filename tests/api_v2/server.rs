@@ -166,7 +166,8 @@ pub fn header(response: &Response, name: &str) -> String {
         .unwrap_or_default()
 }
 
-/// Every path of the document that this server has, with names that there are. Those of health and of categories have tests of their own.
+/// Every path of the document that this server has, with names that there are. Those of health and
+/// of categories have tests of their own.
 pub fn paths() -> Vec<String> {
     let document = serde_json::to_value(labwatch::http::document_v2()).expect("serialises");
     let paths = document["paths"].as_object().expect("has paths");
@@ -189,7 +190,8 @@ pub fn paths() -> Vec<String> {
 /// What these paths begin with.
 const OURS: [&str; 2] = ["/api/v2/", "/badge/"];
 
-/// What is in the paths that have tests of their own: they need a token, the health of components, categories, or something that was made.
+/// What is in the paths that have tests of their own: they need a token, the health of components,
+/// categories, or something that was made.
 const OTHERS: [&str; 7] = [
     "/availability",
     "/categories",

@@ -185,7 +185,8 @@ async fn what_is_no_longer_kept_and_what_is_too_much_is_a_reset() {
     assert_eq!(listener.expect("reset").await.data["why"], "too-much");
 }
 
-/// A listener who does not read is cut when what it has not taken is no longer kept; others notice nothing.
+/// A listener who does not read is cut when what it has not taken is no longer kept; others notice
+/// nothing.
 #[tokio::test]
 async fn who_does_not_read_is_cut() {
     let server = Server::start(everything()).await;

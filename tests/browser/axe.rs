@@ -1,5 +1,5 @@
-//! axe-core looks for what hinders people: contrast, names, roles, order, landmarks. It finds nothing on any page, in either theme, on a
-//! phone, and nothing that it cannot decide by itself.
+//! axe-core looks for what hinders people: contrast, names, roles, order, landmarks. It finds
+//! nothing on any page, in either theme, on a phone, and nothing that it cannot decide by itself.
 
 use std::fmt::Write as _;
 use std::fs;

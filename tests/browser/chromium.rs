@@ -1,5 +1,6 @@
 //! A real Chromium without a window, driven over its protocol for developers (<https://chromedevtools.github.io/devtools-protocol/>): messages of
-//! JSON, parted by zeros, over a pair of pipes. It ends by itself when its pipe closes, however the tests end. It knows nothing of our pages.
+//! JSON, parted by zeros, over a pair of pipes. It ends by itself when its pipe closes, however the
+//! tests end. It knows nothing of our pages.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -12,10 +13,12 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-/// An answer that takes longer never comes. Far above what it takes, because the machine may have other things to do.
+/// An answer that takes longer never comes. Far above what it takes, because the machine may have
+/// other things to do.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
 
-/// Runs the browser with its pipes where it wants them, as descriptors 3 and 4, and with a profile that is gone afterwards.
+/// Runs the browser with its pipes where it wants them, as descriptors 3 and 4, and with a profile
+/// that is gone afterwards.
 const LAUNCH: &str = r#"
     profile=$(mktemp -d) || exit
     trap : INT TERM
@@ -37,7 +40,8 @@ const FLAGS: [&str; 9] = [
     "--no-proxy-server",
 ];
 
-/// One for all tests of a process: it takes a second to start. Each page has cookies and storage of its own.
+/// One for all tests of a process: it takes a second to start. Each page has cookies and storage of
+/// its own.
 static BROWSER: LazyLock<Chromium> = LazyLock::new(Chromium::start);
 
 /// The running browser.
@@ -78,7 +82,8 @@ impl Chromium {
         }
     }
 
-    /// Asks the browser or, with a session, one of its pages; the answer, or what is wrong with the question.
+    /// Asks the browser or, with a session, one of its pages; the answer, or what is wrong with the
+    /// question.
     pub async fn call(
         &self,
         session: Option<&str>,

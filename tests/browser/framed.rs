@@ -1,4 +1,5 @@
-//! The page of students in a frame of another site, as courses put it there; and a page that no site may frame.
+//! The page of students in a frame of another site, as courses put it there; and a page that no
+//! site may frame.
 
 use axum::Router;
 use axum::response::Html;

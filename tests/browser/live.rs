@@ -1,4 +1,5 @@
-//! The page stays up to date by itself: from the first moment, through failures one after another, and through the loss of its connection.
+//! The page stays up to date by itself: from the first moment, through failures one after another,
+//! and through the loss of its connection.
 
 use lab::RelayVersion;
 
@@ -100,7 +101,8 @@ async fn a_lost_connection_is_told_and_what_was_known_stays() {
     again.stop("TERM", &lab).await;
 }
 
-/// A browser holds few connections to a host. What is listened to on a page that is left must not use one up.
+/// A browser holds few connections to a host. What is listened to on a page that is left must not
+/// use one up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs chromium; scripts/test.sh runs it"]
 async fn one_goes_from_page_to_page_for_as_long_as_one_likes() {

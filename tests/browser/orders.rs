@@ -1,4 +1,5 @@
-//! A maintainer signs in and orders: with a script, without one, and by the keyboard alone. Each order says what it does before it does it.
+//! A maintainer signs in and orders: with a script, without one, and by the keyboard alone. Each
+//! order says what it does before it does it.
 
 use std::time::Duration;
 
@@ -209,7 +210,8 @@ async fn axe_finds_nothing_on_the_forms() {
 /// Signs in as a maintainer.
 pub async fn sign_in(page: &Page) {
     page.open("/login").await;
-    // The browser gives the focus when it first draws the page, which may be later than the page is there.
+    // The browser gives the focus when it first draws the page, which may be later than the page is
+    // there.
     page.until("document.activeElement.id === 'token'").await;
     page.write(&token()).await;
     page.press("Enter").await;

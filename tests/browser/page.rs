@@ -1,5 +1,5 @@
-//! A page in the browser: what a person does with it, and what they see. Whatever the browser complains of is kept, and a test ends with
-//! [`Page::nothing_complained`].
+//! A page in the browser: what a person does with it, and what they see. Whatever the browser
+//! complains of is kept, and a test ends with [`Page::nothing_complained`].
 
 use std::cell::RefCell;
 
@@ -148,7 +148,8 @@ impl Page {
         serde_json::from_value(value).unwrap_or_else(|why| panic!("{expression}: {why}"))
     }
 
-    /// Waits until the page in the page's one frame says this somewhere. It must be of the same host, whatever its port.
+    /// Waits until the page in the page's one frame says this somewhere. It must be of the same
+    /// host, whatever its port.
     pub async fn frame_says(&self, words: &str) {
         let seen = RefCell::new(String::new());
         let look = async || {
@@ -191,7 +192,8 @@ impl Page {
         self.value("document.body.innerText").await
     }
 
-    /// When an expression began to hold, by the page's own clock: looked at with each change of the document. It does not outlive the page.
+    /// When an expression began to hold, by the page's own clock: looked at with each change of the
+    /// document. It does not outlive the page.
     pub async fn moment_when(&self, expression: &str) -> Timestamp {
         let promise = format!(
             "new Promise((resolve) => {{
@@ -255,7 +257,8 @@ impl Page {
         self.ask("Input.insertText", json!({"text": words})).await;
     }
 
-    /// Presses Tab until the element that has the focus is as this expression of `it` wants, and gives how often.
+    /// Presses Tab until the element that has the focus is as this expression of `it` wants, and
+    /// gives how often.
     pub async fn tab_to(&self, wanted: &str) -> usize {
         let mut passed = Vec::new();
         for times in 1..200 {
@@ -272,7 +275,8 @@ impl Page {
         panic!("Tab never comes to {wanted}, only to {passed:?}");
     }
 
-    /// A picture of the whole page, as PNG, when all that it waits for is there; of a very long one only the beginning.
+    /// A picture of the whole page, as PNG, when all that it waits for is there; of a very long one
+    /// only the beginning.
     pub async fn picture(&self) -> Vec<u8> {
         self.value::<()>("Promise.all([document.fonts.ready, ...document.getAnimations().map((it) => it.finished.catch(() => undefined))]).then(() => undefined)")
             .await;
@@ -330,7 +334,8 @@ impl Page {
         self.forgiven.push(words);
     }
 
-    /// Ends the page: no error, no exception, nothing that its policy forbids, nothing that the browser finds wrong.
+    /// Ends the page: no error, no exception, nothing that its policy forbids, nothing that the
+    /// browser finds wrong.
     pub async fn nothing_complained(mut self) {
         // What was told before this answer has come.
         self.ask("Runtime.evaluate", json!({"expression": "0"}))

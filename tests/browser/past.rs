@@ -1,4 +1,5 @@
-//! A past for the pictures: ninety days in which some experiments were down at times, as labwatch would have kept it.
+//! A past for the pictures: ninety days in which some experiments were down at times, as labwatch
+//! would have kept it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use rusqlite::Connection;
 /// How long ago it begins, in minutes.
 const BEGIN: i64 = 90 * 24 * 60;
 
-/// What went wrong: the experiment, how long ago and for how long, in minutes, and what it was meanwhile.
+/// What went wrong: the experiment, how long ago and for how long, in minutes, and what it was
+/// meanwhile.
 const TROUBLE: [(&str, i64, i64, Health); 9] = [
     ("pend00", 83 * 1440, 2 * 1440, Health::Down),
     ("pend00", 40 * 1440, 300, Health::Down),

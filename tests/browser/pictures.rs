@@ -1,4 +1,5 @@
-//! Pictures of the main pages, for people to look at: `scripts/screenshots.sh`. Nothing is compared.
+//! Pictures of the main pages, for people to look at: `scripts/screenshots.sh`. Nothing is
+//! compared.
 
 use std::fs;
 use std::path::{Path, PathBuf};

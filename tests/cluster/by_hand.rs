@@ -1,5 +1,6 @@
-//! What a person does to etcd, or with it, while replicas run or before they do: keys deleted, members that are no one etcd, rights that
-//! do not suffice, a state that is taken from the wrong host.
+//! What a person does to etcd, or with it, while replicas run or before they do: keys deleted,
+//! members that are no one etcd, rights that do not suffice, a state that is taken from the wrong
+//! host.
 
 use lab::RelayVersion;
 use reqwest::Method;

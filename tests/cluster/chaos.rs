@@ -1,8 +1,9 @@
-//! Everything at once, from a seed: replicas are stopped, killed, frozen and cut off, members of etcd too, while the laboratory breaks and
-//! mends and commands come to any replica. What must hold all the while is checked at the end.
+//! Everything at once, from a seed: replicas are stopped, killed, frozen and cut off, members of
+//! etcd too, while the laboratory breaks and mends and commands come to any replica. What must hold
+//! all the while is checked at the end.
 //!
-//! `scripts/chaos.sh` runs it; `CHAOS_SEED` and `CHAOS_MINUTES` say what and for how long. The plan comes from the seed alone; how far each
-//! thing had come when the next was done does not.
+//! `scripts/chaos.sh` runs it; `CHAOS_SEED` and `CHAOS_MINUTES` say what and for how long. The plan
+//! comes from the seed alone; how far each thing had come when the next was done does not.
 
 #[path = "chaos/check.rs"]
 mod check;

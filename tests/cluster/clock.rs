@@ -1,4 +1,5 @@
-//! A wall clock that can be set for one process, by a small library that is loaded in front of the C library.
+//! A wall clock that can be set for one process, by a small library that is loaded in front of the
+//! C library.
 
 use std::fs;
 use std::path::PathBuf;

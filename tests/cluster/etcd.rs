@@ -1,4 +1,5 @@
-//! Real members of etcd, one or three, each in a folder of its own, which can be killed, frozen and started again.
+//! Real members of etcd, one or three, each in a folder of its own, which can be killed, frozen and
+//! started again.
 
 use std::fs::File;
 use std::path::Path;
@@ -34,7 +35,8 @@ impl Etcd {
         etcd
     }
 
-    /// Starts one that shows a certificate (with its key, and the authority of its clients), with the client's for etcdctl.
+    /// Starts one that shows a certificate (with its key, and the authority of its clients), with
+    /// the client's for etcdctl.
     pub async fn secured(own: [String; 3], client: [String; 2]) -> Self {
         let mut etcd = Self::new("one");
         let flags = ["--cert-file", "--key-file", "--trusted-ca-file"];

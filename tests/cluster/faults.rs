@@ -1,5 +1,5 @@
-//! What etcd can do to a cluster: stand still, forget its history, be full, refuse. No replica acts that cannot prove its lease, and all of it
-//! heals by itself.
+//! What etcd can do to a cluster: stand still, forget its history, be full, refuse. No replica acts
+//! that cannot prove its lease, and all of it heals by itself.
 
 use std::time::Duration;
 

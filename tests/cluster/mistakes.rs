@@ -1,4 +1,5 @@
-//! What goes wrong by a person's hand: etcd emptied or set back, names given twice, addresses that lead nowhere, a clock that is set.
+//! What goes wrong by a person's hand: etcd emptied or set back, names given twice, addresses that
+//! lead nowhere, a clock that is set.
 
 use std::time::Duration;
 
@@ -37,7 +38,8 @@ async fn is_acknowledged(monitor: &Monitor, context: impl Fn() -> String) {
     eventually("the acknowledgement is there", context, look).await;
 }
 
-/// Two replicas, of which the first leads and has mailed and withdrawn pend00, which is acknowledged. What is done to etcd then loses nothing.
+/// Two replicas, of which the first leads and has mailed and withdrawn pend00, which is
+/// acknowledged. What is done to etcd then loses nothing.
 async fn survives(harm: impl AsyncFnOnce(&mut Etcd, &str)) {
     let lab = laboratory(RelayVersion::V07, &["pend00", "spin00"]).await;
     let mut etcd = Etcd::start(&[]).await;

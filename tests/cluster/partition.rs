@@ -1,5 +1,5 @@
-//! A leader that is cut off from etcd, in both directions or in one: another one leads after its lease, and the one that was cut off acts on
-//! nothing until it is elected anew.
+//! A leader that is cut off from etcd, in both directions or in one: another one leads after its
+//! lease, and the one that was cut off acts on nothing until it is elected anew.
 
 use std::time::Instant;
 

@@ -1,4 +1,5 @@
-//! One replica leads; when it stops, dies or freezes another goes on where it was, and nothing is switched or mailed twice.
+//! One replica leads; when it stops, dies or freezes another goes on where it was, and nothing is
+//! switched or mailed twice.
 
 use std::time::Duration;
 
@@ -42,7 +43,8 @@ async fn pair() -> Pair {
     }
 }
 
-/// The leader goes on where the one before was: what it knew is not mailed again, what changes is switched and mailed once.
+/// The leader goes on where the one before was: what it knew is not mailed again, what changes is
+/// switched and mailed once.
 async fn goes_on(lab: &Lab, leader: &Monitor) {
     let mails = lab.mail().mails().len();
     tokio::time::sleep(Duration::from_secs(3)).await;
@@ -200,7 +202,8 @@ async fn mailed(lab: &Lab, count: usize) -> Vec<(String, String)> {
     eventually(&format!("{count} mails"), context, look).await
 }
 
-/// A laboratory, an etcd, and two replicas, of which the first leads and mails by way of this network.
+/// A laboratory, an etcd, and two replicas, of which the first leads and mails by way of this
+/// network.
 async fn mailing_by(network: &mut Network) -> Pair {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
     let etcd = Etcd::start(&[]).await;

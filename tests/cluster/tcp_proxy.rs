@@ -1,6 +1,8 @@
-//! A TCP proxy between a replica and a server: it lets bytes through in both directions, in one, or in none, as a network does that is broken.
+//! A TCP proxy between a replica and a server: it lets bytes through in both directions, in one, or
+//! in none, as a network does that is broken.
 //!
-//! What does not get through is kept and delivered later, as TCP does when the network is mended before the connection is given up.
+//! What does not get through is kept and delivered later, as TCP does when the network is mended
+//! before the connection is given up.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

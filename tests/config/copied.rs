@@ -1,5 +1,6 @@
-//! What was copied with more than the value, what others put into the environment, and the deployments of the program that labwatch
-//! replaces: each is named, and survived where that is safe.
+//! What was copied with more than the value, what others put into the environment, and the
+//! deployments of the program that labwatch replaces: each is named, and survived where that is
+//! safe.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -236,8 +237,8 @@ fn deployment(name: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The deployments of the replaced program: five that differ in their hosts alone, one for development, and the one that its document
-/// prints.
+/// The deployments of the replaced program: five that differ in their hosts alone, one for
+/// development, and the one that its document prints.
 #[test]
 fn the_deployments_of_the_replaced_program_start_with_their_warnings() {
     let mut told = String::new();

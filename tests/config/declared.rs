@@ -1,5 +1,6 @@
-//! The declarations of settings against what reads them: every setting is read, refuses nonsense in the documented words, accepts its
-//! default or example, and is taken over by a reload exactly if it says so.
+//! The declarations of settings against what reads them: every setting is read, refuses nonsense in
+//! the documented words, accepts its default or example, and is taken over by a reload exactly if
+//! it says so.
 
 use labwatch::config::{self, Kind, Reload, Setting, load};
 
@@ -166,10 +167,12 @@ fn another(setting: &Setting) -> Option<String> {
     Some(value)
 }
 
-/// What a change does by itself is seen in the configuration in force after a reload, and what waits is not.
+/// What a change does by itself is seen in the configuration in force after a reload, and what
+/// waits is not.
 #[test]
 fn a_reload_takes_over_what_says_so_and_nothing_else() {
-    // These show in no part of the configuration alone, or are accepted for the sake of old configurations.
+    // These show in no part of the configuration alone, or are accepted for the sake of old
+    // configurations.
     const UNSEEN: [&str; 5] = [
         "profile",
         "port_profile",

@@ -1,5 +1,5 @@
-//! The documents that are made of the declarations: the reference, a file with every default, and systemd's environment file.
-//! `UPDATE=1 cargo test --test config` writes them.
+//! The documents that are made of the declarations: the reference, a file with every default, and
+//! systemd's environment file. `UPDATE=1 cargo test --test config` writes them.
 
 use std::fmt::Write as _;
 use std::fs;

@@ -1,4 +1,5 @@
-//! The tables of the configuration file: every key documented, read and bounded, and every mistake told with its line.
+//! The tables of the configuration file: every key documented, read and bounded, and every mistake
+//! told with its line.
 
 use std::fs;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Who is told what, when it is quiet, who may read and change, and how health is shown: the settings as they are used, and what `check`
-//! says about them.
+//! Who is told what, when it is quiet, who may read and change, and how health is shown: the
+//! settings as they are used, and what `check` says about them.
 
 use std::net::IpAddr;
 use std::time::Duration;

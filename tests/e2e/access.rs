@@ -1,4 +1,5 @@
-//! Servers that do not let the program in: each reason has words of its own, nothing crashes, and all goes well once it is put right.
+//! Servers that do not let the program in: each reason has words of its own, nothing crashes, and
+//! all goes well once it is put right.
 
 use lab::{Audiences, Lab, RelayVersion, Server};
 

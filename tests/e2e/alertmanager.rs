@@ -1,4 +1,5 @@
-//! The real program and a real Alertmanager: what is down is an active alert there, what is back is resolved.
+//! The real program and a real Alertmanager: what is down is an active alert there, what is back is
+//! resolved.
 
 use std::fs;
 use std::process::{Child, Command, Stdio};

@@ -1,4 +1,5 @@
-//! The real program and a mail server that puts recipients off or refuses mails for a while, killed and asked in between.
+//! The real program and a mail server that puts recipients off or refuses mails for a while, killed
+//! and asked in between.
 
 use lab::{Answer, AwkwardSetup, AwkwardSmtp, Lab, RelayVersion, Rule, TakenMail};
 

@@ -1,4 +1,5 @@
-//! A relay that reports and does not forward: the canary sees it, relay is down, and nothing is held against the experiments.
+//! A relay that reports and does not forward: the canary sees it, relay is down, and nothing is
+//! held against the experiments.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The other commands against the laboratory, and an environment as the program that labwatch replaces has it.
+//! The other commands against the laboratory, and an environment as the program that labwatch
+//! replaces has it.
 
 use std::fs;
 use std::time::Duration;
@@ -165,7 +166,8 @@ async fn the_demonstration_begins_and_can_be_stopped() {
     );
 }
 
-/// Every old name, none of the new ones: the same file, with this laboratory's servers and quick rules in it.
+/// Every old name, none of the new ones: the same file, with this laboratory's servers and quick
+/// rules in it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_old_environment_works() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;

@@ -1,5 +1,5 @@
-//! Every path of the documents, asked in many ways by a tool that knows nothing of labwatch: no fault of ours, and no answer that the
-//! documents do not tell of.
+//! Every path of the documents, asked in many ways by a tool that knows nothing of labwatch: no
+//! fault of ours, and no answer that the documents do not tell of.
 
 use std::path::Path;
 use std::time::Duration;
@@ -17,12 +17,13 @@ use super::tools::tool;
 
 const SECRET: &str = "the-s3cr3t-of-the-ap1-of-the-contract";
 
-/// What is checked of every answer. `ignored_auth` is not among them: it asks with refused tokens on, and from the eleventh of a minute the
-/// answer to one is 429, which it does not know.
+/// What is checked of every answer. `ignored_auth` is not among them: it asks with refused tokens
+/// on, and from the eleventh of a minute the answer to one is 429, which it does not know.
 const CHECKS: &str = "not_a_server_error,status_code_conformance,content_type_conformance,response_headers_conformance,\
     response_schema_conformance,unsupported_method";
 
-/// How many requests are made up for each path, beside those that lie at the edges of its parameters.
+/// How many requests are made up for each path, beside those that lie at the edges of its
+/// parameters.
 const EXAMPLES: &str = "15";
 
 /// It ends within this time, or something hangs.

@@ -1,5 +1,5 @@
-//! What people and other programs tell about health: categories opened and closed, reports that come in, a second labwatch that only
-//! watches.
+//! What people and other programs tell about health: categories opened and closed, reports that
+//! come in, a second labwatch that only watches.
 
 use lab::RelayVersion;
 use reqwest::Method;

@@ -2,14 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-/// What is not so after this time will not be. Far above what it takes, because the machine may have other things to do
-/// and a server that is started anew between two steps of a dialogue costs half a minute.
+/// What is not so after this time will not be. Far above what it takes, because the machine may
+/// have other things to do and a server that is started anew between two steps of a dialogue costs
+/// half a minute.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Looks again and again until there is something to see. `context` tells of the circumstances where there never is.
+/// Looks again and again until there is something to see. `context` tells of the circumstances
+/// where there never is.
 pub async fn eventually<T>(
     what: &str,
     context: impl Fn() -> String,

@@ -1,5 +1,6 @@
-//! A real mail server: Debian's exim, from a configuration in a temporary folder, on a port of this host, with STARTTLS and AUTH, without
-//! the superuser's rights. It delivers into files of that folder.
+//! A real mail server: Debian's exim, from a configuration in a temporary folder, on a port of this
+//! host, with STARTTLS and AUTH, without the superuser's rights. It delivers into files of that
+//! folder.
 
 use std::fs;
 use std::os::unix::fs::chown;
@@ -155,7 +156,8 @@ impl Exim {
         self.folder.path().join(name)
     }
 
-    /// As whom it runs: the system's `nobody`, or the user who runs the tests. Exim lets only its own user start it, so this one is.
+    /// As whom it runs: the system's `nobody`, or the user who runs the tests. Exim lets only its
+    /// own user start it, so this one is.
     fn owner(&self) -> (u32, u32) {
         use std::os::unix::fs::MetadataExt;
         let meta = fs::metadata(self.folder.path()).expect("a folder");

@@ -1,4 +1,5 @@
-//! What happens to single experiments: each fault on one of its own, at the same time, with both versions of relay.
+//! What happens to single experiments: each fault on one of its own, at the same time, with both
+//! versions of relay.
 
 use jiff::{SignedDuration, Timestamp};
 use lab::{Lab, RelayVersion, Server};
@@ -247,7 +248,8 @@ async fn histories(monitor: &Monitor) -> Vec<Vec<String>> {
     histories
 }
 
-/// A student whose connection looks like the experiment's own must not hide that the experiment is gone.
+/// A student whose connection looks like the experiment's own must not hide that the experiment is
+/// gone.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_student_is_no_experiment() {
     tokio::join!(student(RelayVersion::V07), student(RelayVersion::V08));

@@ -1,5 +1,6 @@
-//! Killed at every step of deciding, recording, sending and marking, and started anew on the same folder: nothing is lost, nothing is
-//! told twice but what was on its way, and book comes to say what is true. Needs a build with debug assertions: see `labwatch::faults`.
+//! Killed at every step of deciding, recording, sending and marking, and started anew on the same
+//! folder: nothing is lost, nothing is told twice but what was on its way, and book comes to say
+//! what is true. Needs a build with debug assertions: see `labwatch::faults`.
 
 use std::os::unix::process::ExitStatusExt;
 
@@ -293,7 +294,8 @@ async fn command_cut_off(ordered: Ordered, end: Option<Point>) {
     second.stop("TERM", &lab).await;
 }
 
-/// pend00 is mended and spin00 breaks: messages and book are as the command wants it, and as if it had never been where it is absent.
+/// pend00 is mended and spin00 breaks: messages and book are as the command wants it, and as if it
+/// had never been where it is absent.
 async fn what_follows(
     lab: &Lab,
     monitor: &Monitor,
@@ -361,8 +363,9 @@ async fn a_kill_at_any_step_of_a_persons_hold_loses_neither_it_nor_its_end() {
     }
 }
 
-/// A hold is commanded and the process killed on the way to book: the hold is there after the next start, in the person's words, and
-/// when a person lets it go in book, that is not forgotten either.
+/// A hold is commanded and the process killed on the way to book: the hold is there after the next
+/// start, in the person's words, and when a person lets it go in book, that is not forgotten
+/// either.
 async fn hold_cut_off(point: Point) {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
     let folder = tempfile::tempdir().expect("a folder");
@@ -409,7 +412,8 @@ async fn hold_cut_off(point: Point) {
     second.stop("TERM", &lab).await;
 }
 
-/// A disk that stands still in the middle of a command: it holds from now on, and its caller is told that a restart would forget it.
+/// A disk that stands still in the middle of a command: it holds from now on, and its caller is
+/// told that a restart would forget it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_the_disk_does_not_take_is_carried_out_and_says_so() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;

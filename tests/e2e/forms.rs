@@ -1,4 +1,5 @@
-//! Orders of maintainers by the page's forms, as a browser without a script sends them: signed in by a form, told the effect, confirmed.
+//! Orders of maintainers by the page's forms, as a browser without a script sends them: signed in
+//! by a form, told the effect, confirmed.
 
 use std::time::Duration;
 

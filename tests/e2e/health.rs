@@ -1,4 +1,5 @@
-//! The service's own health, as scripts, containers and load balancers see it: by its paths, its commands, and its exit codes.
+//! The service's own health, as scripts, containers and load balancers see it: by its paths, its
+//! commands, and its exit codes.
 
 use std::time::{Duration, Instant};
 
@@ -86,7 +87,8 @@ async fn it_gets_ready_and_says_what_fails() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// Book is gone: readiness says so, liveness does not mind, and a caller who waits is told the name and ends with an error.
+/// Book is gone: readiness says so, liveness does not mind, and a caller who waits is told the name
+/// and ends with an error.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trap_18_who_waits_in_vain_ends_with_an_error_that_names_the_part() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;

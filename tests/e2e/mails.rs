@@ -1,4 +1,5 @@
-//! What maintainers get: one mail for each change, complete and well formed, also when the mail server was away. Nothing waits for it.
+//! What maintainers get: one mail for each change, complete and well formed, also when the mail
+//! server was away. Nothing waits for it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -164,7 +165,8 @@ async fn refused_for_a_while() {
     lab.power_off("pend00").expect("known");
     switched(&lab, "r-pend00", 1).await;
     monitor.logs(&["not sent: cannot connect"]).await;
-    // It is well again before a mail could say that it was not. Whether the mail was read is not known, so both are told.
+    // It is well again before a mail could say that it was not. Whether the mail was read is not
+    // known, so both are told.
     lab.power_on("pend00").expect("known");
     switched(&lab, "r-pend00", 2).await;
     lab.power_off("spin00").expect("known");
@@ -260,7 +262,8 @@ async fn the_deployments_of_the_replaced_program_mail_for_a_lost_experiment() {
         let folder = tempfile::tempdir().expect("a folder");
         let variables = deployment(file, instance, &lab, folder.path());
         let value = |name: &str| variables[&format!("STATUS_EMAIL_{name}")].clone();
-        // The server takes nothing without the password, which the document gives without a kind of login.
+        // The server takes nothing without the password, which the document gives without a kind of
+        // login.
         lab.mail()
             .set_login(Some((&value("FROM"), &value("PASSWORD"))));
         let subject = format!("{} down: spin00", value("SUBJECT"));

@@ -1,5 +1,6 @@
-//! What it costs to run, in numbers. Not a test: it fails only where it cannot measure, and is run by hand, with a release build:
-//! `cargo test --release --test e2e -- --ignored --nocapture measure`
+//! What it costs to run, in numbers. Not a test: it fails only where it cannot measure, and is run
+//! by hand, with a release build: `cargo test --release --test e2e -- --ignored --nocapture
+//! measure`
 
 use std::fs;
 use std::time::Duration;

@@ -1,5 +1,6 @@
-//! What readers cost, in numbers: live listeners while nothing changes, and the whole list of a large laboratory. As `measure.rs`, run by
-//! hand with a release build: `cargo test --release --test e2e -- --ignored --nocapture measure_readers`
+//! What readers cost, in numbers: live listeners while nothing changes, and the whole list of a
+//! large laboratory. As `measure.rs`, run by hand with a release build: `cargo test --release
+//! --test e2e -- --ignored --nocapture measure_readers`
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -169,8 +170,8 @@ async fn measure_liveness_while_all_around_it_hangs() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// How long each of [`LIFE_SIGNS`] answers took, and how many of them said 200. On a thread of its own, because the simulated laboratory keeps
-/// the runtime's busy while it writes its reports.
+/// How long each of [`LIFE_SIGNS`] answers took, and how many of them said 200. On a thread of its
+/// own, because the simulated laboratory keeps the runtime's busy while it writes its reports.
 fn life_signs(port: u16) -> (Vec<Duration>, usize) {
     let (mut times, mut well) = (Vec::new(), 0);
     for _ in 0..LIFE_SIGNS {

@@ -1,5 +1,5 @@
-//! The program under test: started as a process of its own, asked over its API, read by its log, stopped by signals. Whatever it writes or
-//! answers is searched for secrets.
+//! The program under test: started as a process of its own, asked over its API, read by its log,
+//! stopped by signals. Whatever it writes or answers is searched for secrets.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -38,7 +38,8 @@ const QUICK: [(&str, &str); 14] = [
     ("LOG_LEVEL", "trace"),
 ];
 
-/// Within this time it stops, whatever is under way: several times what it gives itself, because the machine may have other things to do.
+/// Within this time it stops, whatever is under way: several times what it gives itself, because
+/// the machine may have other things to do.
 const STOPS_WITHIN: Duration = Duration::from_secs(20);
 
 /// An answer of the API that takes longer is a failure.
@@ -71,7 +72,8 @@ pub struct Ended {
 }
 
 impl Monitor {
-    /// Starts it on a laboratory, with quick rules and above them `settings` (named without `STATUS_`), and waits until it answers.
+    /// Starts it on a laboratory, with quick rules and above them `settings` (named without
+    /// `STATUS_`), and waits until it answers.
     pub async fn start(lab: &Lab, settings: &[(&str, &str)]) -> Self {
         Self::start_with(environment(lab, settings)).await
     }
@@ -232,7 +234,8 @@ impl Monitor {
         self.folder.path()
     }
 
-    /// Stops it by a signal (`TERM`, `INT`), which must succeed in time, and searches for secrets in all that it wrote and mailed.
+    /// Stops it by a signal (`TERM`, `INT`), which must succeed in time, and searches for secrets
+    /// in all that it wrote and mailed.
     pub async fn stop(mut self, signal: &str, lab: &Lab) -> Ended {
         let begun = Instant::now();
         kill(signal, self.pid()).await;
@@ -327,7 +330,8 @@ pub async fn run_with(arguments: &[&str], variables: &[Variable], port: u16) -> 
     }
 }
 
-/// The laboratory's environment, quick rules, and `settings` (named without `STATUS_`); later ones win.
+/// The laboratory's environment, quick rules, and `settings` (named without `STATUS_`); later ones
+/// win.
 pub fn environment(lab: &Lab, settings: &[(&str, &str)]) -> Vec<Variable> {
     let named = |(name, value): &(&str, &str)| (format!("STATUS_{name}"), (*value).to_owned());
     lab.environment()
@@ -337,7 +341,8 @@ pub fn environment(lab: &Lab, settings: &[(&str, &str)]) -> Vec<Variable> {
         .collect()
 }
 
-/// Starts the program with its output in files of `folder`. A port among the variables wins over `port`.
+/// Starts the program with its output in files of `folder`. A port among the variables wins over
+/// `port`.
 pub fn spawn(arguments: &[&str], variables: &[Variable], port: u16, folder: &Path) -> Child {
     let file = |name: &str| Stdio::from(File::create(folder.join(name)).expect("a file"));
     let mut command = Command::new(program());
@@ -373,7 +378,8 @@ pub async fn kill(signal: &str, pid: u32) {
     assert!(status.success(), "kill -{signal}");
 }
 
-/// A port below those that the system gives to outgoing connections, so that no other process takes it before the program does.
+/// A port below those that the system gives to outgoing connections, so that no other process takes
+/// it before the program does.
 pub fn free_port() -> u16 {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let first = 20_000 + u16::try_from(std::process::id() % 100).expect("small") * 100;

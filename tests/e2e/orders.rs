@@ -1,4 +1,5 @@
-//! Commands of maintainers over the API of the running program: their effect first, then done, kept through a kill, and seen in book.
+//! Commands of maintainers over the API of the running program: their effect first, then done, kept
+//! through a kill, and seen in book.
 
 use lab::RelayVersion;
 use reqwest::Method;

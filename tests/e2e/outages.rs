@@ -1,4 +1,5 @@
-//! Servers that are there but tell nothing: which of the several ways it is, is said; nothing is switched; maintainers hear of it once.
+//! Servers that are there but tell nothing: which of the several ways it is, is said; nothing is
+//! switched; maintainers hear of it once.
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ async fn a_stuck_hub_is_told_from_lost_experiments() {
     );
 }
 
-/// A relay that is stuck hands on nothing of any stream either: that must not be held against the experiments.
+/// A relay that is stuck hands on nothing of any stream either: that must not be held against the
+/// experiments.
 async fn stuck(relay: RelayVersion, server: Server) {
     let lab = laboratory(relay, &ALL).await;
     // The canary notices a stuck relay too, and says so in its own words.
@@ -59,7 +61,8 @@ async fn stuck(relay: RelayVersion, server: Server) {
     monitor.stop("INT", &lab).await;
 }
 
-/// The longest test: what is mailed only after a minute, because servers are restarted and come back within seconds.
+/// The longest test: what is mailed only after a minute, because servers are restarted and come
+/// back within seconds.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn outages_that_last_are_mailed_once() {
     tokio::join!(

@@ -1,5 +1,6 @@
-//! Where the program is served: below a path that no proxy takes off, over TLS where reading needs a token, and nowhere at all. What is on the
-//! page leads below the path, and the commands find the program without being told where it is.
+//! Where the program is served: below a path that no proxy takes off, over TLS where reading needs
+//! a token, and nowhere at all. What is on the page leads below the path, and the commands find the
+//! program without being told where it is.
 
 use std::path::Path;
 use std::time::Duration;
@@ -197,7 +198,8 @@ async fn below_a_path_is_everything_and_outside_of_it_nothing() {
     );
 }
 
-/// A reader who wants a page without a session is led to the form, and from there to where they wanted to go.
+/// A reader who wants a page without a session is led to the form, and from there to where they
+/// wanted to go.
 async fn signs_in(below: &mut Below) {
     let away = below.get("pools?x=1").await;
     let form = "/ed0/lab/login?next=%2Fpools%3Fx%3D1";
@@ -360,7 +362,8 @@ async fn told_to_programs(below: &Below) {
     );
 }
 
-/// The commands know where the program is and what lets them read, and a second one knows the first.
+/// The commands know where the program is and what lets them read, and a second one knows the
+/// first.
 async fn found_by_commands(lab: &Lab, settings: &[(&str, &str)]) {
     let ready = run(&["wait-for-ready", "--timeout", "45s"], lab, settings).await;
     assert_eq!((ready.status.code(), ready.said.as_str()), (Some(0), ""));

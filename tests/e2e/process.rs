@@ -1,4 +1,5 @@
-//! The process: how it starts, how it stops with work under way, and what it does after it was killed.
+//! The process: how it starts, how it stops with work under way, and what it does after it was
+//! killed.
 
 use std::time::Duration;
 
@@ -106,8 +107,8 @@ async fn a_stranger_on_its_port_is_not_taken_for_another_one() {
     );
 }
 
-/// Killed without a warning and started anew: it does not write what book says already, finds what changed meanwhile, and leaves alone
-/// what a person has taken over.
+/// Killed without a warning and started anew: it does not write what book says already, finds what
+/// changed meanwhile, and leaves alone what a person has taken over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_kill_it_goes_on_where_it_was() {
     let lab = laboratory(RelayVersion::V08, &ALL).await;

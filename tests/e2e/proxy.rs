@@ -16,7 +16,8 @@ use super::monitor::{Monitor, environment, run};
 /// The ports that a client wanted to reach through the proxy.
 type Reached = Arc<Mutex<BTreeSet<u16>>>;
 
-/// Takes one connection through to where it wants: SOCKS 5 without a login, to an address or a name.
+/// Takes one connection through to where it wants: SOCKS 5 without a login, to an address or a
+/// name.
 async fn take_through(mut stream: TcpStream, reached: Reached) -> io::Result<()> {
     let _version = stream.read_u8().await?;
     let methods = stream.read_u8().await?;
@@ -111,7 +112,8 @@ async fn what_a_proxy_makes_up_does_not_count_against_a_service() {
     }
 }
 
-/// A proxy that holds back what comes looks like a relay whose hub is stuck: that withdraws nothing, where a mute relay itself does.
+/// A proxy that holds back what comes looks like a relay whose hub is stuck: that withdraws
+/// nothing, where a mute relay itself does.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_relay_that_is_mute_behind_our_proxy_withdraws_nothing() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");

@@ -1,4 +1,5 @@
-//! The published status as files: what they say is what the API says, a change is written at once, and a clean stop removes them.
+//! The published status as files: what they say is what the API says, a change is written at once,
+//! and a clean stop removes them.
 
 use std::fs;
 use std::path::Path;

@@ -1,4 +1,5 @@
-//! The configuration read anew while it runs: what is right takes effect and nothing is forgotten, what is wrong changes nothing.
+//! The configuration read anew while it runs: what is right takes effect and nothing is forgotten,
+//! what is wrong changes nothing.
 
 use std::path::Path;
 

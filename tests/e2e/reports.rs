@@ -1,4 +1,5 @@
-//! Reports: over the API and on the command line while labwatch runs on the folder, and the one that is mailed once for each month.
+//! Reports: over the API and on the command line while labwatch runs on the folder, and the one
+//! that is mailed once for each month.
 
 use std::path::Path;
 use std::time::Duration;

@@ -1,5 +1,5 @@
-//! relay and jump are killed and started again, as happens every day in a real laboratory: nothing is withdrawn because of it, and what a
-//! person holds is left alone all the while.
+//! relay and jump are killed and started again, as happens every day in a real laboratory: nothing
+//! is withdrawn because of it, and what a person holds is left alone all the while.
 
 use std::time::Duration;
 
@@ -114,7 +114,8 @@ async fn killed_and_started_at_once(monitor: &Monitor, lab: &Lab, server: Server
     settled(monitor, server, Timestamp::now()).await;
 }
 
-/// Waits until every experiment has been in the reports for longer than absence is excused, and checks that none was ever called bad.
+/// Waits until every experiment has been in the reports for longer than absence is excused, and
+/// checks that none was ever called bad.
 async fn settled(monitor: &Monitor, server: Server, back: Timestamp) {
     let field = if server == Server::Jump {
         "last_checked_jump"
@@ -156,7 +157,8 @@ async fn held(monitor: &Monitor) {
     }
 }
 
-/// The connection is made anew on schedule, the new one before the old one is dropped: no report is missed, no event comes of it.
+/// The connection is made anew on schedule, the new one before the old one is dropped: no report is
+/// missed, no event comes of it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_are_renewed_unnoticed() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;

@@ -1,4 +1,5 @@
-//! Every route of the running program for every kind of caller, where everybody may read and where not; and tokens from the command line.
+//! Every route of the running program for every kind of caller, where everybody may read and where
+//! not; and tokens from the command line.
 
 #![allow(
     clippy::similar_names,
@@ -162,8 +163,9 @@ async fn walk(monitor: &Monitor, roles: &[Role], open: bool) {
     }
 }
 
-/// Whether a status says that the caller may not, or that the route is not there. A path with a name in it may lead to nothing, and a
-/// session changes nothing without the text that only our pages know. A 503 is what a part that is not well says of itself.
+/// Whether a status says that the caller may not, or that the route is not there. A path with a
+/// name in it may lead to nothing, and a session changes nothing without the text that only our
+/// pages know. A 503 is what a part that is not well says of itself.
 fn is_refusal(status: u16, rule: &Rule, role: &Role) -> bool {
     let csrf = role.session && rule.method != Method::GET && status == 403;
     let named = rule.path.contains('{') && status == 404;

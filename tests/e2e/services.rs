@@ -1,4 +1,5 @@
-//! Outside services of a running labwatch: where they count, how often they are asked, their acknowledgement, and a reload that adds one.
+//! Outside services of a running labwatch: where they count, how often they are asked, their
+//! acknowledgement, and a reload that adds one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

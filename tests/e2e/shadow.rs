@@ -1,4 +1,5 @@
-//! In shadow, beside the monitor that acts: everything is decided and recorded, nothing is written to book, nothing is sent.
+//! In shadow, beside the monitor that acts: everything is decided and recorded, nothing is written
+//! to book, nothing is sent.
 
 use std::time::Duration;
 

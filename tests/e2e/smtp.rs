@@ -116,7 +116,8 @@ async fn a_dead_address_keeps_the_mail_from_nobody_else() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// The server is asked seldom whether it lets us in, so a wrong password locks no account, and nothing need be sent to find it out.
+/// The server is asked seldom whether it lets us in, so a wrong password locks no account, and
+/// nothing need be sent to find it out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs exim; scripts/test.sh runs it"]
 async fn a_wrong_password_is_found_out_before_anything_is_sent() {
@@ -224,7 +225,8 @@ async fn refused(settings: &[(&str, &str)], why: &str, state: &str) {
     assert!(kept.0 == state && kept.1.contains(why), "{kept:?}");
 }
 
-/// While the server is away one breaks and is mended and another breaks: one mail says what is true when the server is back.
+/// While the server is away one breaks and is mended and another breaks: one mail says what is true
+/// when the server is back.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs exim; scripts/test.sh runs it"]
 async fn an_outage_of_the_mail_server_ends_in_one_true_mail() {

@@ -1,4 +1,5 @@
-//! A program that is told by the real program: signed, tried again while it is unwell, and by a state of its own.
+//! A program that is told by the real program: signed, tried again while it is unwell, and by a
+//! state of its own.
 
 use std::sync::{Arc, Mutex};
 

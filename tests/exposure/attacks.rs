@@ -178,7 +178,8 @@ async fn sessions_and_sign_outs(size: &Size) {
     monitor.stop("TERM", &lab).await;
 }
 
-/// Of one address: tokens that are none, then cookies of another time. Its good token, its session and a new one go on.
+/// Of one address: tokens that are none, then cookies of another time. Its good token, its session
+/// and a new one go on.
 async fn bad_credentials(size: &Size) {
     let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
     let monitor = start(&lab).await;
@@ -258,7 +259,8 @@ fn audit_rows(monitor: &Monitor) -> i64 {
         .expect("a number")
 }
 
-/// Half of the answers come in time. The slowest says what else the machine does, as do those without an attack.
+/// Half of the answers come in time. The slowest says what else the machine does, as do those
+/// without an attack.
 async fn many_connections(size: &Size) {
     let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
     let monitor = start(&lab).await;

@@ -7,7 +7,8 @@ use tokio::task::JoinSet;
 /// What every peer says. It must be seen nowhere by strangers.
 pub const SAID: &str = "m4rked-words";
 
-/// An HTTP server that answers everything with an error and its own path; and an SMTP server that refuses every recipient.
+/// An HTTP server that answers everything with an error and its own path; and an SMTP server that
+/// refuses every recipient.
 pub struct Peers {
     pub http: String,
     pub smtp: u16,

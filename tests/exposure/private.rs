@@ -1,5 +1,6 @@
-//! A marked text stands in every failure of every peer, in the names of maintainers and in the addresses that hold secrets. Then every open
-//! route is read, by the program's own list of routes, in every mode of reading.
+//! A marked text stands in every failure of every peer, in the names of maintainers and in the
+//! addresses that hold secrets. Then every open route is read, by the program's own list of routes,
+//! in every mode of reading.
 
 use std::fs;
 use std::path::Path;
@@ -144,7 +145,8 @@ both_down = "{TEXT}"
     file
 }
 
-/// Every command that keeps the name of the maintainer who gave it. A hold of an earlier round is still there.
+/// Every command that keeps the name of the maintainer who gave it. A hold of an earlier round is
+/// still there.
 async fn command_everything(monitor: &Monitor) {
     let now = Timestamp::now();
     let until = (now + SignedDuration::from_hours(1)).to_string();
@@ -216,7 +218,8 @@ async fn sweep(monitor: &Monitor, mode: &str) {
     }
 }
 
-/// What a route is read by: each of its placeholders with names that lead somewhere, and the parameters that show more.
+/// What a route is read by: each of its placeholders with names that lead somewhere, and the
+/// parameters that show more.
 fn addresses(route: &str) -> Vec<String> {
     let names = [
         "pend00", "spin00", "mail", "book", "relay", "jump", "wiki", "default",
@@ -292,7 +295,8 @@ fn assert_clean(place: &str, text: &str) {
     }
 }
 
-/// The log is the operator's own: it says who changed what, as the audit does, and nothing else that is private.
+/// The log is the operator's own: it says who changed what, as the audit does, and nothing else
+/// that is private.
 fn assert_clean_log(text: &str) {
     let others = text
         .lines()

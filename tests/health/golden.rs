@@ -1,4 +1,5 @@
-//! What is kept of the answers: two states whole, of the others what differs from the state in which all is well.
+//! What is kept of the answers: two states whole, of the others what differs from the state in
+//! which all is well.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -38,7 +39,8 @@ pub fn compare(name: &str, got: &str) {
     );
 }
 
-/// The answers of `other` as far as they differ from those of `well`, line by line; one that `well` does not have is kept whole.
+/// The answers of `other` as far as they differ from those of `well`, line by line; one that `well`
+/// does not have is kept whole.
 pub fn differences(well: &str, other: &str) -> String {
     let well: BTreeMap<&str, &str> = answers(well).collect();
     let mut out = String::new();

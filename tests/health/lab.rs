@@ -1,4 +1,5 @@
-//! A laboratory made by hand, with a clock that is set by hand, and a service's own health above it. Only for the tests of health.
+//! A laboratory made by hand, with a clock that is set by hand, and a service's own health above
+//! it. Only for the tests of health.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -124,7 +125,8 @@ impl Bench {
         }
     }
 
-    /// A service that runs, two minutes after its start, with everything well: `pend00`, `pend01` and `spin00`.
+    /// A service that runs, two minutes after its start, with everything well: `pend00`, `pend01`
+    /// and `spin00`.
     pub fn well() -> Self {
         Self::well_with(settings())
     }
@@ -421,7 +423,8 @@ pub fn degraded(stub: &str) -> ExperimentView {
     }
 }
 
-/// It is not judged: it was seen for the first time a moment ago, or (without grace) relay tells nothing.
+/// It is not judged: it was seen for the first time a moment ago, or (without grace) relay tells
+/// nothing.
 pub fn unknown(stub: &str, grace_until: Option<Timestamp>) -> ExperimentView {
     let mut view = ExperimentView {
         health: Health::Unknown,

@@ -29,7 +29,8 @@ const PATHS: [&str; 13] = [
     "/status/pend00",
 ];
 
-/// A misspelt value would be taken for none; parameters that probes add of their own are passed over.
+/// A misspelt value would be taken for none; parameters that probes add of their own are passed
+/// over.
 #[tokio::test]
 async fn what_is_true_or_false_is_nothing_else() {
     let server = Server::start(&Bench::well()).await;
@@ -166,7 +167,8 @@ fn counting(bench: &Bench) -> (Probes, Arc<AtomicU32>) {
     (probes, count)
 }
 
-/// Many who ask at once share one run, soon after it no caller gets another, and book is read each time.
+/// Many who ask at once share one run, soon after it no caller gets another, and book is read each
+/// time.
 #[tokio::test]
 async fn a_fresh_run_is_shared_and_bounded() {
     let bench = Arc::new(Bench::well());

@@ -1,5 +1,5 @@
-//! Outside services, which are all that FT's aggregate healthcheck is about: where they count, how they stand in for each other, what of
-//! them is shown.
+//! Outside services, which are all that FT's aggregate healthcheck is about: where they count, how
+//! they stand in for each other, what of them is shown.
 
 use std::sync::Arc;
 
@@ -12,7 +12,8 @@ use serde_json::{Value, json};
 use super::lab::{Bench, ack, settings};
 use super::server::Server;
 
-/// A laboratory with two instances of a service in a resilient category, and a third service in a sticky one.
+/// A laboratory with two instances of a service in a resilient category, and a third service in a
+/// sticky one.
 struct Services {
     bench: Bench,
     first: Reporter,
@@ -131,7 +132,8 @@ async fn instances_of_a_service_stand_in_for_each_other() {
     assert_eq!(gtg(&server, "docs").await, 200, "it is known");
 }
 
-/// A failure between two looks reaches the engine, which closes the categories of the service by it.
+/// A failure between two looks reaches the engine, which closes the categories of the service by
+/// it.
 #[tokio::test]
 async fn the_engine_is_told_of_a_failure_that_is_over() {
     let Services { bench, wiki, .. } = services();

@@ -1,5 +1,5 @@
-//! Categories that are closed: what the views say, and what a maintainer is told before opening or closing one. When one closes is the
-//! engine's affair.
+//! Categories that are closed: what the views say, and what a maintainer is told before opening or
+//! closing one. When one closes is the engine's affair.
 
 use labwatch::health::CategoryOrder;
 use serde_json::json;

@@ -1,5 +1,6 @@
-//! The defects of the four systems whose dialects are spoken here, each as a test that it is not ours. Further ones stand where the thing
-//! itself is: 3 and 17 with the probes, 9, 11 and 12 with the switches, 18 with the commands, 20 with negotiation.
+//! The defects of the four systems whose dialects are spoken here, each as a test that it is not
+//! ours. Further ones stand where the thing itself is: 3 and 17 with the probes, 9, 11 and 12 with
+//! the switches, 18 with the commands, 20 with negotiation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -278,7 +279,8 @@ async fn what_is_listed_is_critical_and_so_is_the_last_of_a_group() {
     }
 }
 
-/// One experiment changes: what is told of all others, and what people have said, stays to the letter.
+/// One experiment changes: what is told of all others, and what people have said, stays to the
+/// letter.
 #[tokio::test]
 async fn trap_10_one_change_touches_nothing_else() {
     let bench = Bench::well();
@@ -505,7 +507,8 @@ async fn the_list_of_what_is_not_fatal_holds_in_every_view() {
     }
 }
 
-/// `min_healthy` of a category, else of the pool; what a person has taken away counts neither for nor against.
+/// `min_healthy` of a category, else of the pool; what a person has taken away counts neither for
+/// nor against.
 #[tokio::test]
 async fn enough_of_a_pool_is_enough() {
     let pool = CategoryPool {

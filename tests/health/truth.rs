@@ -1,4 +1,5 @@
-//! One truth: over random states `/__gtg`, `/__health`, the list of categories and the metrics say the same of every category.
+//! One truth: over random states `/__gtg`, `/__health`, the list of categories and the metrics say
+//! the same of every category.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,5 @@
-//! The documents as tools of others read them: a validator, and a generator of clients whose client is used against the router.
+//! The documents as tools of others read them: a validator, and a generator of clients whose client
+//! is used against the router.
 
 use std::path::{Path, PathBuf};
 use std::process::Output;

@@ -1,5 +1,6 @@
-//! The conventions of version 2 over real sockets: problems with reasons, pages to the end, places of what was made, keys that make a request
-//! safe to repeat, conditions, tags that follow the body, methods, and other sites.
+//! The conventions of version 2 over real sockets: problems with reasons, pages to the end, places
+//! of what was made, keys that make a request safe to repeat, conditions, tags that follow the
+//! body, methods, and other sites.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -668,7 +669,8 @@ async fn what_is_for_later_says_when() {
     assert_eq!(problem(busy).await.1, "busy");
 }
 
-/// A refusal that comes before the body says that the connection ends, so that no client sends its next request behind a body that is not read.
+/// A refusal that comes before the body says that the connection ends, so that no client sends its
+/// next request behind a body that is not read.
 #[tokio::test]
 async fn an_early_refusal_announces_the_end_of_the_connection() {
     let server = Server::start(Lab::new().snapshot()).await;

@@ -1,4 +1,5 @@
-//! The whole API over a laboratory made by hand: every route that there is, and commands that change the picture.
+//! The whole API over a laboratory made by hand: every route that there is, and commands that
+//! change the picture.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// A small disk in memory, gone when dropped. Making one takes the superuser; without, there is none, which fails the test under CI.
+/// A small disk in memory, gone when dropped. Making one takes the superuser; without, there is
+/// none, which fails the test under CI.
 pub struct Disk(PathBuf);
 
 impl Disk {

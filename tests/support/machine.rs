@@ -1,4 +1,5 @@
-//! A small Debian with a real systemd, booted in a container for one test. Its network is the host's; what it writes is gone with it.
+//! A small Debian with a real systemd, booted in a container for one test. Its network is the
+//! host's; what it writes is gone with it.
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -24,7 +25,8 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// Boots one. There is none where a tool is missing or where containers cannot be made, which is said.
+    /// Boots one. There is none where a tool is missing or where containers cannot be made, which
+    /// is said.
     #[allow(
         clippy::print_stderr,
         reason = "the output of the tests says what was left out"
@@ -160,7 +162,8 @@ impl Machine {
 }
 
 impl Drop for Machine {
-    /// The end of the first process is the end of all others; the container's keeper then tidies up and ends by itself.
+    /// The end of the first process is the end of all others; the container's keeper then tidies up
+    /// and ends by itself.
     fn drop(&mut self) {
         if self.leader == 0 {
             let _ = self.container.kill();

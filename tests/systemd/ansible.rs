@@ -1,4 +1,5 @@
-//! The role of `contrib/ansible` against a booted Debian: the package, settings, secrets, a wrong setting, a secret that is taken out.
+//! The role of `contrib/ansible` against a booted Debian: the package, settings, secrets, a wrong
+//! setting, a secret that is taken out.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -12,7 +13,8 @@ use super::booted::{property, sees, settings};
 use super::machine::Machine;
 use super::tools::tool;
 
-/// What stands in for ssh: the last word is what is to run in the machine, and files go through its standard input.
+/// What stands in for ssh: the last word is what is to run in the machine, and files go through its
+/// standard input.
 const SSH: &str = r#"#!/bin/sh
 for last; do :; done
 exec ENTRANCE HOME=/root sh -c "$last"

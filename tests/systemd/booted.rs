@@ -1,4 +1,5 @@
-//! The shipped unit under a real systemd, installed as README says: start, secrets, reload, watchdog, upgrade, a second tenant, stop.
+//! The shipped unit under a real systemd, installed as README says: start, secrets, reload,
+//! watchdog, upgrade, a second tenant, stop.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -9,7 +10,8 @@ use lab::{ExperimentPlan, Lab, Plan};
 use super::machine::{Machine, text};
 use super::{readme, with_settings};
 
-/// The program's port, and that of the second tenant; below those that are given to outgoing connections.
+/// The program's port, and that of the second tenant; below those that are given to outgoing
+/// connections.
 const PORT: u16 = 19_871;
 const PORT_OF_TENANT: u16 = 19_872;
 
@@ -19,10 +21,12 @@ pub(super) const SOON: Duration = Duration::from_secs(60);
 /// The unit's `WatchdogSec=` and `RestartSec=` together, and time to spare.
 const WATCHDOG_BACK_WITHIN: Duration = Duration::from_secs(75);
 
-/// A watchdog that kills before this does so without a reason. The last sign of life can be 10 s old.
+/// A watchdog that kills before this does so without a reason. The last sign of life can be 10 s
+/// old.
 const WATCHDOG_AT_LEAST: Duration = Duration::from_secs(20);
 
-/// The settings without secrets, for the environment file; and the secrets by the names of their files.
+/// The settings without secrets, for the environment file; and the secrets by the names of their
+/// files.
 pub(super) fn settings(lab: &Lab, port: u16, config: &str) -> (String, Vec<(String, String)>) {
     let mut file = String::new();
     let mut secrets = vec![("secret_api".to_owned(), "k".repeat(48))];
@@ -289,7 +293,8 @@ fn stops(machine: &Machine) {
     assert_eq!(property(machine, "labwatch", "ActiveState"), "inactive");
 }
 
-/// Step 2 of README's install by five answers: what it says is to be done next gets the service to run.
+/// Step 2 of README's install by five answers: what it says is to be done next gets the service to
+/// run.
 fn what_init_writes_runs(machine: &Machine) {
     machine.sh(
         "rm -r /etc/systemd/system/labwatch.service.d /etc/labwatch/labwatch.toml 2>&1 || true",

@@ -1,5 +1,7 @@
-//! The life of the Debian package in a fresh root: installed, configured, upgraded with data and an edited configuration kept, removed,
-//! purged, and installed again by Ansible. What it holds is the program of this test; how packages are built for others is `scripts/package.sh` without `--program`.
+//! The life of the Debian package in a fresh root: installed, configured, upgraded with data and an
+//! edited configuration kept, removed, purged, and installed again by Ansible. What it holds is the
+//! program of this test; how packages are built for others is `scripts/package.sh` without
+//! `--program`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -102,7 +104,8 @@ async fn the_package_is_installed_upgraded_removed_and_purged() {
     is_installed_by_ansible(&machine, &package, &lab, PORT).await;
 }
 
-/// The bill of materials names each crate once, with its licence and its checksum, and none that only tests use.
+/// The bill of materials names each crate once, with its licence and its checksum, and none that
+/// only tests use.
 fn says_what_it_holds(out: &Path) {
     let text = fs::read_to_string(only(out, ".cdx.json")).expect("reads");
     let bill: serde_json::Value = serde_json::from_str(&text).expect("JSON");

@@ -1,6 +1,7 @@
 //! The decisions of labwatch: inputs and the time go in; changes, records and effects come out.
 //!
-//! Pure: no IO, no clock, no logging, no configuration files. The manifest of this crate keeps it so.
+//! Pure: no IO, no clock, no logging, no configuration files. The manifest of this crate keeps it
+//! so.
 
 #![cfg_attr(
     test,

@@ -1,4 +1,5 @@
-//! Notifications in a number that people can read, and true: one for each thing that happened, whatever the order of the reports.
+//! Notifications in a number that people can read, and true: one for each thing that happened,
+//! whatever the order of the reports.
 
 #![allow(
     clippy::expect_used,
@@ -153,7 +154,8 @@ fn an_experiment_that_comes_and_goes_is_told_as_unsteady_once_and_when_it_holds(
     }
 }
 
-/// The same for a remote login that comes and goes, until students cannot use the experiment: that is told at once.
+/// The same for a remote login that comes and goes, until students cannot use the experiment: that
+/// is told at once.
 #[test]
 fn a_loss_that_comes_and_goes_is_told_as_unsteady_and_holds_back_nothing_else() {
     for (lost, found) in [(600, 600), (3_600, 1_800)] {
@@ -290,7 +292,8 @@ fn a_last_word_that_could_not_be_delivered_is_said_after_a_restart() {
     assert_eq!(last_words(&world), 1);
 }
 
-/// It is seen again while its last word waits for the budget: that is taken back, and its end is told as of any other.
+/// It is seen again while its last word waits for the budget: that is taken back, and its end is
+/// told as of any other.
 #[test]
 fn a_last_word_is_taken_back_where_the_experiment_returns_before() {
     for (restarts, is_back_as_bad) in [(false, false), (true, false), (false, true), (true, true)] {
@@ -407,7 +410,8 @@ fn a_last_word_keeps_its_name_across_a_restart() {
     );
 }
 
-/// Relay is silent for a while before an experiment is found to be down: its incident begins when it is down, also across a restart.
+/// Relay is silent for a while before an experiment is found to be down: its incident begins when
+/// it is down, also across a restart.
 #[test]
 fn what_is_not_evaluated_begins_no_incident() {
     for restarts in [false, true] {
@@ -436,7 +440,8 @@ fn what_is_not_evaluated_begins_no_incident() {
     }
 }
 
-/// Down, then degraded, then well: told each at once, or all at the end. What is closed is the whole incident.
+/// Down, then degraded, then well: told each at once, or all at the end. What is closed is the
+/// whole incident.
 #[test]
 fn the_end_of_an_incident_names_its_worst_state_and_its_whole_length() {
     for (mood, restarts) in [
@@ -478,7 +483,8 @@ fn the_end_of_an_incident_names_its_worst_state_and_its_whole_length() {
     }
 }
 
-/// A message waits for jump's next report, and then says what that shows: with the usual rules and with quick ones.
+/// A message waits for jump's next report, and then says what that shows: with the usual rules and
+/// with quick ones.
 #[test]
 fn an_advice_rests_on_what_jump_reported_since_the_loss() {
     for behind in [0, 100, 1_000, 2_500, 4_000, 4_900] {
@@ -514,7 +520,8 @@ fn an_advice_rests_on_what_jump_reported_since_the_loss() {
     }
 }
 
-/// The clock was ahead when messages were sent: after a restart with the right one, they hold back nothing.
+/// The clock was ahead when messages were sent: after a restart with the right one, they hold back
+/// nothing.
 #[test]
 fn messages_of_a_clock_that_was_ahead_use_up_no_budget() {
     let mut world = World::new();
@@ -536,7 +543,8 @@ fn messages_of_a_clock_that_was_ahead_use_up_no_budget() {
     );
 }
 
-/// labwatch starts while power comes back: relay's first report comes before jump's, and what jump knew before the start is old.
+/// labwatch starts while power comes back: relay's first report comes before jump's, and what jump
+/// knew before the start is old.
 #[test]
 fn a_return_at_a_start_is_one_message() {
     for behind in [0, 1_000, 4_900] {

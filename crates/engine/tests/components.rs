@@ -1,5 +1,6 @@
-//! Components beside the sources, as subjects of notifications: an outside service or a part of labwatch that fails is told once, and so
-//! is its end, also across a restart; acknowledgements and silences suppress it.
+//! Components beside the sources, as subjects of notifications: an outside service or a part of
+//! labwatch that fails is told once, and so is its end, also across a restart; acknowledgements and
+//! silences suppress it.
 
 #![allow(
     clippy::expect_used,

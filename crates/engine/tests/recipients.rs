@@ -1,5 +1,5 @@
-//! Several recipients of one route, each with a mailbox that takes a message or does not: each gets every message once, and nothing because
-//! of another one.
+//! Several recipients of one route, each with a mailbox that takes a message or does not: each gets
+//! every message once, and nothing because of another one.
 //!
 //! `PROPTEST_CASES` sets how many cases are tried.
 
@@ -196,7 +196,8 @@ fn a_reminder_and_a_digest_go_again_as_they_are_to_those_who_wait_for_them() {
     }
 }
 
-/// The process is killed while the message about pend00 is under way, and pend00 is well again by then.
+/// The process is killed while the message about pend00 is under way, and pend00 is well again by
+/// then.
 fn killed_while_sending() -> World {
     let mut world = World::new();
     world.lose(&["pend00"]);

@@ -1,5 +1,6 @@
-//! The JSON of a report: an array of connections in the words of relay (with and without statistics) or of jump. Borrows from the
-//! message and writes straight into the report; does no IO.
+//! The JSON of a report: an array of connections in the words of relay (with and without
+//! statistics) or of jump. Borrows from the message and writes straight into the report; does no
+//! IO.
 
 use std::fmt;
 
@@ -11,15 +12,17 @@ use crate::value::{Last, Number, Tags, Text};
 use engine::model::SourceName;
 use engine::{Connection, Report, Traffic};
 
-/// The most connections that a report may have. A longer array is no report: cutting it would make the rest look lost.
-/// The largest laboratory that is reckoned with, 10,000 experiments, has about 20,000.
+/// The most connections that a report may have. A longer array is no report: cutting it would make
+/// the rest look lost. The largest laboratory that is reckoned with, 10,000 experiments, has about
+/// 20,000.
 pub const MAX_CONNECTIONS: usize = 200_000;
 
 /// How many bytes of JSON a connection takes at least, for guessing how many there are.
 const BYTES_PER_CONNECTION: usize = 200;
 
-/// Reads an array of connections into a report, in one go. Anything but a non-empty array of objects that all name a topic, in the words
-/// that are known, is an error; [`super::lenient`] makes of it what can be made.
+/// Reads an array of connections into a report, in one go. Anything but a non-empty array of
+/// objects that all name a topic, in the words that are known, is an error; [`super::lenient`]
+/// makes of it what can be made.
 pub struct Connections {
     source: SourceName,
     room: usize,
@@ -70,7 +73,8 @@ impl<'de> Visitor<'de> for Connections {
     }
 }
 
-/// An entry that must be a JSON object; left to itself, serde would take an array of values for one too.
+/// An entry that must be a JSON object; left to itself, serde would take an array of values for one
+/// too.
 pub(super) struct Object<'a>(Entry<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
@@ -91,7 +95,8 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     }
 }
 
-/// A connection in relay's words, or in jump's: snake case, `statistcs` misspelt, one `last` for what was sent.
+/// A connection in relay's words, or in jump's: snake case, `statistcs` misspelt, one `last` for
+/// what was sent.
 #[derive(Default, Deserialize)]
 pub(super) struct Entry<'a> {
     #[serde(borrow, default)]
@@ -160,7 +165,8 @@ pub(super) struct Stats {
 }
 
 impl Stats {
-    /// What the client sent, and what was sent to it. jump's lone `last` is about what the client sent.
+    /// What the client sent, and what was sent to it. jump's lone `last` is about what the client
+    /// sent.
     fn traffic(self) -> (Option<Traffic>, Option<Traffic>) {
         let lone = Flow {
             last: self.last,

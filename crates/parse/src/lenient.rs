@@ -1,5 +1,6 @@
-//! Reports with something odd in them: each entry is read by itself, a field that cannot be read counts as unsaid, and an entry whose
-//! topic cannot be read is left out. Only what the quick reader refuses comes here, so this one may take its time.
+//! Reports with something odd in them: each entry is read by itself, a field that cannot be read
+//! counts as unsaid, and an entry whose topic cannot be read is left out. Only what the quick
+//! reader refuses comes here, so this one may take its time.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -12,7 +13,8 @@ use engine::model::SourceName;
 
 /// Reads the array at the start of `text`. Tells what it is, and how many bytes were read.
 ///
-/// It is a report when some entry names a topic and no more entries than those are lost: where most are, what is not in it says nothing.
+/// It is a report when some entry names a topic and no more entries than those are lost: where most
+/// are, what is not in it says nothing.
 pub(super) fn read(source: SourceName, text: &[u8]) -> (Found, usize) {
     let mut array = Cursor { text, at: 1 };
     let mut entries = Entries::new(source);
@@ -105,8 +107,8 @@ struct Reading {
 }
 
 impl Reading {
-    /// `None` where no topic can be read. Names of fields are read in any case, and of two the last that says something counts, as the
-    /// servers' own language does it.
+    /// `None` where no topic can be read. Names of fields are read in any case, and of two the last
+    /// that says something counts, as the servers' own language does it.
     fn entry<'a>(&mut self, text: &'a str) -> Option<Entry<'a>> {
         let mut entry = Entry::default();
         let mut has_topic = true;
@@ -194,8 +196,9 @@ fn field(name: &str) -> Field {
     }
 }
 
-/// Hands over name and value of each member of an object, its name also where the quotation marks are missing or others. Returns whether it is an object that
-/// ends where `text` does; commas may be too many.
+/// Hands over name and value of each member of an object, its name also where the quotation marks
+/// are missing or others. Returns whether it is an object that ends where `text` does; commas may
+/// be too many.
 fn members<'a>(text: &'a str, mut take: impl FnMut(&str, &'a str)) -> bool {
     let mut object = Cursor {
         text: text.as_bytes(),
@@ -270,7 +273,8 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// How far a value reaches that is no JSON: what its brackets or quotation marks enclose, or a word.
+/// How far a value reaches that is no JSON: what its brackets or quotation marks enclose, or a
+/// word.
 fn extent(text: &[u8]) -> Option<usize> {
     match text.first()? {
         b'[' | b'{' => enclosed(text),
@@ -323,7 +327,8 @@ mod tests {
 
     const GOOD: &str = r#"{"topic":"a","scopes":["read","expt"]},{"topic":"b"}"#;
 
-    /// The topics of a report with two good entries and this one, and how many entries cannot be read.
+    /// The topics of a report with two good entries and this one, and how many entries cannot be
+    /// read.
     fn with(entry: &[u8]) -> (String, usize, Option<String>) {
         let message = [b"[", GOOD.as_bytes(), b",", entry, b"]"].concat();
         let shown = String::from_utf8_lossy(&message).into_owned();

@@ -1,8 +1,9 @@
-//! One websocket message of relay or jump becomes a report. Finds the report among whatever else the message holds; does no IO.
+//! One websocket message of relay or jump becomes a report. Finds the report among whatever else
+//! the message holds; does no IO.
 //!
-//! relay joins queued messages into one without any delimiter, and a client that may write to the topic of the reports can put anything
-//! there: other clients' commands, junk, broken JSON. So a message is a row of JSON values with junk between, and the last whole report
-//! among them counts.
+//! relay joins queued messages into one without any delimiter, and a client that may write to the
+//! topic of the reports can put anything there: other clients' commands, junk, broken JSON. So a
+//! message is a row of JSON values with junk between, and the last whole report among them counts.
 
 mod entry;
 mod lenient;
@@ -23,8 +24,9 @@ pub use entry::MAX_CONNECTIONS;
 /// How many broken pieces of one message are passed over before the rest of it is given up.
 pub const MAX_BROKEN: usize = 1_000;
 
-/// How many bytes of one message may be read in vain. Together with [`MAX_BROKEN`] it keeps a message made of nested brackets from
-/// costing more than a few times what a good message of that size does.
+/// How many bytes of one message may be read in vain. Together with [`MAX_BROKEN`] it keeps a
+/// message made of nested brackets from costing more than a few times what a good message of that
+/// size does.
 pub const MAX_REREAD_BYTES: usize = 8 << 20;
 
 /// How many characters are kept of why something is no report.
@@ -39,11 +41,13 @@ pub struct Parsed {
     pub arrays: usize,
     /// How many other values and stretches of junk there were.
     pub ignored: usize,
-    /// Why the last of those is no report, in the parser's words, of at most `MAX_WORDS` characters.
+    /// Why the last of those is no report, in the parser's words, of at most `MAX_WORDS`
+    /// characters.
     pub unreadable: Option<String>,
 }
 
-/// Reads one message of relay or jump, text or binary alike. Never fails: what is no report is counted as ignored.
+/// Reads one message of relay or jump, text or binary alike. Never fails: what is no report is
+/// counted as ignored.
 #[must_use]
 pub fn parse(source: SourceName, message: &[u8]) -> Parsed {
     let mut parsed = Parsed::default();
@@ -251,7 +255,8 @@ mod tests {
         check(&broken[2..], "a", 1, MAX_BROKEN - 1);
     }
 
-    /// Messages, reports, ignored pieces, connections over all reports, connections of experiments, and starts of the server.
+    /// Messages, reports, ignored pieces, connections over all reports, connections of experiments,
+    /// and starts of the server.
     type Counts = (usize, usize, usize, usize, usize, usize);
 
     #[test]

@@ -1,4 +1,5 @@
-//! The values in a report, read leniently where servers differ: a null is what is absent. Borrows from the message; does no IO.
+//! The values in a report, read leniently where servers differ: a null is what is absent. Borrows
+//! from the message; does no IO.
 
 use std::borrow::Cow;
 use std::fmt;

@@ -1,5 +1,5 @@
-//! `labwatch demo`: a simulated laboratory in which things break and are mended, the real service watching it, and on standard output what
-//! happens.
+//! `labwatch demo`: a simulated laboratory in which things break and are mended, the real service
+//! watching it, and on standard output what happens.
 
 mod output;
 mod rehearsal;
@@ -42,8 +42,8 @@ const SETTINGS: [(&str, &str); 11] = [
     ("health_log_every", "1h"),
 ];
 
-/// How long a change counts for flapping: long enough for its scene, too short for the other faults of an experiment. A real laboratory
-/// may not set so little.
+/// How long a change counts for flapping: long enough for its scene, too short for the other faults
+/// of an experiment. A real laboratory may not set so little.
 const FLAP_WINDOW: Duration = Duration::from_secs(90);
 
 /// How long the token to act with is valid.
@@ -64,7 +64,8 @@ pub struct DemoArgs {
     /// Go through the story once and stop, instead of for ever.
     #[arg(long)]
     pub once: bool,
-    /// Also write an environment file and secrets into this folder, with which a second labwatch watches the same laboratory.
+    /// Also write an environment file and secrets into this folder, with which a second labwatch
+    /// watches the same laboratory.
     #[arg(long, value_name = "DIR")]
     pub env: Option<PathBuf>,
 }
@@ -163,7 +164,8 @@ fn plan(args: &DemoArgs) -> Plan {
     }
 }
 
-/// The laboratory's environment, the demonstration's quick rules, and above both what the user sets.
+/// The laboratory's environment, the demonstration's quick rules, and above both what the user
+/// sets.
 fn configuration(
     args: &DemoArgs,
     lab: &Lab,

@@ -1,4 +1,5 @@
-//! The files with which a second labwatch watches the simulated laboratory, laid out as an installation has them.
+//! The files with which a second labwatch watches the simulated laboratory, laid out as an
+//! installation has them.
 
 use std::fmt::Write as _;
 use std::fs::{self, OpenOptions};
@@ -19,7 +20,8 @@ const SECRET: &str = "STATUS_SECRET_";
 /// Writes them into `folder`, and returns how to use them.
 ///
 /// # Errors
-/// [`Failure::Failed`] when a file cannot be written, or when the folder has an environment file of another origin.
+/// [`Failure::Failed`] when a file cannot be written, or when the folder has an environment file of
+/// another origin.
 pub(super) fn write(folder: &Path, lab: &Lab) -> Result<String, Failure> {
     let mut variables = lab.environment();
     variables.push((format!("{SECRET}API"), secret()?));

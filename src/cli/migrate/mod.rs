@@ -1,5 +1,6 @@
-//! `labwatch migrate`: takes over the settings of the program `status` from its unit, drop-ins and environment files. Without a folder to
-//! write to it only shows what would come out. It changes nothing of what it reads.
+//! `labwatch migrate`: takes over the settings of the program `status` from its unit, drop-ins and
+//! environment files. Without a folder to write to it only shows what would come out. It changes
+//! nothing of what it reads.
 
 mod old;
 mod unit;
@@ -28,7 +29,8 @@ pub struct MigrateArgs {
     /// The unit of status, by name or path, such as status.service; or a file of its variables.
     #[arg(value_name = "UNIT")]
     unit: String,
-    /// Write labwatch.env, secrets and credentials.conf into this folder, such as /etc/labwatch. Without it nothing is written.
+    /// Write labwatch.env, secrets and credentials.conf into this folder, such as /etc/labwatch.
+    /// Without it nothing is written.
     #[arg(short, long, value_name = "FOLDER")]
     out: Option<PathBuf>,
     /// Replace files that are there.
@@ -39,7 +41,8 @@ pub struct MigrateArgs {
 /// Shows or writes what comes out of the old settings.
 ///
 /// # Errors
-/// [`Failure`] when the unit cannot be read, a file cannot be written, or what comes out is no whole configuration.
+/// [`Failure`] when the unit cannot be read, a file cannot be written, or what comes out is no
+/// whole configuration.
 pub(super) fn run(args: &MigrateArgs) -> Result<(), Failure> {
     let found = Found::read(&args.unit).map_err(Failure::Usage)?;
     let migrated = Migrated::of(&found.in_force());

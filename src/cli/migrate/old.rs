@@ -46,7 +46,8 @@ const READ_BY_STATUS: [&str; 36] = [
     "TIMEOUT_BOOK",
 ];
 
-/// `status` shows the first four characters of a secret in its log, and fails where there are fewer.
+/// `status` shows the first four characters of a secret in its log, and fails where there are
+/// fewer.
 const SHOWN_BY_STATUS: usize = 4;
 
 /// What comes out of the old settings.

@@ -1,4 +1,5 @@
-//! What a systemd unit hands to its program: the variables of `Environment=`, `EnvironmentFile=` and of drop-ins, as systemd reads them.
+//! What a systemd unit hands to its program: the variables of `Environment=`, `EnvironmentFile=`
+//! and of drop-ins, as systemd reads them.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -40,7 +41,8 @@ pub(super) struct Found {
 }
 
 impl Found {
-    /// Reads a unit with its drop-ins, or a file of variables. A name without a slash is looked for where systemd does.
+    /// Reads a unit with its drop-ins, or a file of variables. A name without a slash is looked for
+    /// where systemd does.
     ///
     /// # Errors
     /// A sentence: the file cannot be read.
@@ -100,7 +102,8 @@ impl Found {
         }
     }
 
-    /// `A=b "C=d e"`: what is no assignment is dropped by systemd, with a warning that is easily missed.
+    /// `A=b "C=d e"`: what is no assignment is dropped by systemd, with a warning that is easily
+    /// missed.
     fn assignments(&mut self, path: &Path, number: usize, text: &str) {
         let Words { all, is_open } = words(text);
         let origin = format!("{}:{number}", path.display());
@@ -123,7 +126,8 @@ impl Found {
         }
     }
 
-    /// The word may be a part of a password with a blank in it, so it is shown only where the variable before it is no secret.
+    /// The word may be a part of a password with a blank in it, so it is shown only where the
+    /// variable before it is no secret.
     fn dropped(&mut self, origin: &str, word: &str) {
         let before = self.variables.last().filter(|last| last.origin == origin);
         let Some(before) = before else {
@@ -170,7 +174,8 @@ impl Found {
         }
     }
 
-    /// The variables in force: of two with one name the later one, and those of environment files win over those of units.
+    /// The variables in force: of two with one name the later one, and those of environment files
+    /// win over those of units.
     pub(super) fn in_force(&self) -> Vec<&Variable> {
         let of = |in_unit: bool| {
             self.variables
@@ -235,7 +240,8 @@ fn drop_ins(unit: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// Lines without comments, with those that end in a backslash put together; each with the number of its first.
+/// Lines without comments, with those that end in a backslash put together; each with the number of
+/// its first.
 fn logical_lines(text: &str) -> Vec<(usize, String)> {
     let mut all: Vec<(usize, String)> = Vec::new();
     let mut goes_on = false;

@@ -44,7 +44,8 @@ fn unescaped(c: char) -> char {
     }
 }
 
-/// The assignments of an environment file, each with the number of its line. One that is none comes without a name.
+/// The assignments of an environment file, each with the number of its line. One that is none comes
+/// without a name.
 pub(super) fn env_file(text: &str) -> Vec<(usize, String, String)> {
     let lines = (1..).zip(text.lines().map(str::trim));
     lines
@@ -56,7 +57,8 @@ pub(super) fn env_file(text: &str) -> Vec<(usize, String, String)> {
         .collect()
 }
 
-/// The value of an environment file without its quotation marks. Outside of them blanks are part of it.
+/// The value of an environment file without its quotation marks. Outside of them blanks are part of
+/// it.
 fn unquoted(text: &str) -> String {
     let mut value = String::new();
     let mut quote = None;

@@ -1,4 +1,5 @@
-//! book's admin interface: resources, availability, status, bookings and manifest. Asks and parses; decides nothing, repeats nothing.
+//! book's admin interface: resources, availability, status, bookings and manifest. Asks and parses;
+//! decides nothing, repeats nothing.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -135,7 +136,8 @@ impl BookClient {
         }
     }
 
-    /// The same client, which writes nothing to book: what it would is kept in `shadow` and read back from there.
+    /// The same client, which writes nothing to book: what it would is kept in `shadow` and read
+    /// back from there.
     #[must_use]
     pub fn in_shadow(self, shadow: ShadowBook) -> Self {
         Self {
@@ -160,7 +162,8 @@ impl BookClient {
     /// Whether a resource may be booked.
     ///
     /// # Errors
-    /// A [`CallError`]; [`resource_is_gone`] tells whether it means that book does not know the resource.
+    /// A [`CallError`]; [`resource_is_gone`] tells whether it means that book does not know the
+    /// resource.
     pub async fn availability(&self, resource: &ResourceName) -> Result<Availability, CallError> {
         let raw: RawAvailability = self.get(&["resources", resource.as_str()]).await?;
         let said = raw.read();
@@ -204,7 +207,8 @@ impl BookClient {
     /// All current bookings.
     ///
     /// # Errors
-    /// A [`CallError`] that says what to do about it, and quotes nothing of the answer, which names users.
+    /// A [`CallError`] that says what to do about it, and quotes nothing of the answer, which names
+    /// users.
     pub async fn bookings(&self) -> Result<Bookings, CallError> {
         let raw: Option<Vec<Readable<Booking>>> =
             self.get(&["bookings"]).await.map_err(without_answer)?;
@@ -274,8 +278,8 @@ impl BookClient {
     }
 }
 
-/// Whether the fault of a call for one resource means that book does not know the resource, and not that the path is wrong:
-/// both are a 404, and only the words differ.
+/// Whether the fault of a call for one resource means that book does not know the resource, and not
+/// that the path is wrong: both are a 404, and only the words differ.
 #[must_use]
 pub fn resource_is_gone(fault: &CallError) -> bool {
     matches!(fault, CallError::NotFound(said) if said.starts_with("resource "))

@@ -1,4 +1,5 @@
-//! A small book for tests: it speaks as the real one does and can be given troubles. Only built for tests.
+//! A small book for tests: it speaks as the real one does and can be given troubles. Only built for
+//! tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};

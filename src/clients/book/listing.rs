@@ -17,7 +17,8 @@ pub struct Resources {
     pub listed: BTreeMap<ResourceName, Listed>,
     /// How many were left out, because a name is empty, too long or otherwise unusable.
     pub skipped: usize,
-    /// Which of those were left out because a proxy would take their names for steps through the path, and so for other resources.
+    /// Which of those were left out because a proxy would take their names for steps through the
+    /// path, and so for other resources.
     pub refused: Vec<String>,
 }
 
@@ -37,7 +38,8 @@ pub(super) struct RawResource {
     streams: Option<Vec<String>>,
 }
 
-/// Takes what can be watched. A resource with an unusable stream is left out whole: judged without that stream it would pass for well.
+/// Takes what can be watched. A resource with an unusable stream is left out whole: judged without
+/// that stream it would pass for well.
 pub(super) fn read_resources(raw: BTreeMap<String, Readable<RawResource>>) -> Resources {
     let mut resources = Resources::default();
     for (name, Readable(resource)) in raw {
@@ -53,7 +55,8 @@ pub(super) fn read_resources(raw: BTreeMap<String, Readable<RawResource>>) -> Re
     resources
 }
 
-/// Whether a path with this name in it is another path once it is normalised, as proxies do it after decoding: `./r` would switch `r`.
+/// Whether a path with this name in it is another path once it is normalised, as proxies do it
+/// after decoding: `./r` would switch `r`.
 fn is_a_step(name: &str) -> bool {
     let mut pieces = name.split('/');
     !name.is_empty() && pieces.any(|piece| matches!(piece, "" | "." | ".."))

@@ -1,5 +1,5 @@
-//! Book's manifest, as far as it is needed: what can be booked, and the pages on which students open it. An entry that cannot be read is
-//! left out and counted.
+//! Book's manifest, as far as it is needed: what can be booked, and the pages on which students
+//! open it. An entry that cannot be read is left out and counted.
 
 use std::collections::BTreeMap;
 

@@ -1,7 +1,9 @@
-//! The pages on which students open experiments, by book's manifest: where each is, and which resources are opened on it.
+//! The pages on which students open experiments, by book's manifest: where each is, and which
+//! resources are opened on it.
 //!
-//! Book's web page fills templates such as `{{streams}}` in with what belongs to one session. There is no session here, so parameters of
-//! the query that hold one are left out; an address with one before its query cannot be checked.
+//! Book's web page fills templates such as `{{streams}}` in with what belongs to one session. There
+//! is no session here, so parameters of the query that hold one are left out; an address with one
+//! before its query cannot be checked.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,7 +13,8 @@ use super::manifest::Manifest;
 use engine::PageUse;
 use engine::model::{PageAddress, PageName, ResourceName};
 
-/// The most pages that are checked; experiments that are opened on further ones have a page that cannot be checked.
+/// The most pages that are checked; experiments that are opened on further ones have a page that
+/// cannot be checked.
 pub const MAX_PAGES: usize = 256;
 
 /// The longest address that is checked, in bytes.

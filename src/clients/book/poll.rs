@@ -1,4 +1,5 @@
-//! Polls book: the list of resources and the availability of each, and behind that its timetable. Judges nothing and writes nothing.
+//! Polls book: the list of resources and the availability of each, and behind that its timetable.
+//! Judges nothing and writes nothing.
 
 use std::time::Duration;
 
@@ -17,10 +18,12 @@ use engine::{BookReading, Input, ResourceReading};
 /// How many availabilities are asked for at the same time.
 pub const AT_ONCE: usize = 16;
 
-/// When so many availabilities in a row fail alike, it is book that fails: the rest is not asked for.
+/// When so many availabilities in a row fail alike, it is book that fails: the rest is not asked
+/// for.
 pub const ALIKE_FAILURES: usize = AT_ONCE;
 
-/// The pause after the first failed poll. It doubles with each that follows, up to [`LONGEST_BACK_OFF`] or the usual interval.
+/// The pause after the first failed poll. It doubles with each that follows, up to
+/// [`LONGEST_BACK_OFF`] or the usual interval.
 pub const FIRST_BACK_OFF: Duration = Duration::from_secs(1);
 
 /// The longest pause after a failed poll.
@@ -32,7 +35,8 @@ pub const EMPTY_PAUSE: Duration = Duration::from_secs(10);
 /// How many names of resources a line of the log holds at most.
 const MAX_NAMED: usize = 20;
 
-/// When book's clock is further from ours than this, an operator should look at the clocks: tokens depend on them.
+/// When book's clock is further from ours than this, an operator should look at the clocks: tokens
+/// depend on them.
 pub const MAX_SKEW: SignedDuration = SignedDuration::from_secs(5);
 
 /// What is polled, and how often.
@@ -44,9 +48,10 @@ pub struct Poller {
     pub every: Duration,
 }
 
-/// Polls at once, then again and again until `stop`; sooner when a poll failed, and at once on `poll_now`.
-/// Each poll ends in one `Input::Book` or `Input::BookFailed`; behind one that found resources comes an `Input::Timetable`, where
-/// book tells it. Ends by itself when the inputs are not taken any more.
+/// Polls at once, then again and again until `stop`; sooner when a poll failed, and at once on
+/// `poll_now`. Each poll ends in one `Input::Book` or `Input::BookFailed`; behind one that found
+/// resources comes an `Input::Timetable`, where book tells it. Ends by itself when the inputs are
+/// not taken any more.
 pub async fn run(
     poller: Poller,
     inputs: mpsc::Sender<Input>,
@@ -94,7 +99,8 @@ enum Outcome {
     Empty,
     /// Some availabilities could not be read.
     Partial,
-    /// Some availabilities cannot be read, however often they are asked for: nothing answers at their addresses.
+    /// Some availabilities cannot be read, however often they are asked for: nothing answers at
+    /// their addresses.
     Gap,
     /// Book did not answer as it should.
     Failed,
@@ -134,7 +140,8 @@ impl Outcome {
     }
 }
 
-/// How long to wait after a poll that went like this, the last of `failures` in a row that were not whole.
+/// How long to wait after a poll that went like this, the last of `failures` in a row that were not
+/// whole.
 fn pause(outcome: Outcome, failures: u32, every: Duration) -> Duration {
     match outcome {
         Outcome::Whole | Outcome::Gap => every,
@@ -205,7 +212,8 @@ struct Failures {
 }
 
 impl Failures {
-    /// Takes an answer in. What book says about one resource, that it is not there, is no failure of book.
+    /// Takes an answer in. What book says about one resource, that it is not there, is no failure
+    /// of book.
     fn note(&mut self, answer: &Result<Availability, CallError>) -> Result<(), CallError> {
         match answer {
             Ok(_) => {

@@ -1,5 +1,6 @@
-//! book as labwatch would have it. In shadow nothing is written to book: what would be is kept here and read back from here, so that each
-//! decision follows from the one before although another monitor writes. A person's hold in book counts for both.
+//! book as labwatch would have it. In shadow nothing is written to book: what would be is kept here
+//! and read back from here, so that each decision follows from the one before although another
+//! monitor writes. A person's hold in book counts for both.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -36,7 +37,8 @@ pub struct ShadowBook {
 #[derive(Debug, Default)]
 struct Resource {
     stub: Option<Stub>,
-    /// What labwatch would have set; `None` before the first reading and after a person's hold: then book's word counts.
+    /// What labwatch would have set; `None` before the first reading and after a person's hold:
+    /// then book's word counts.
     ours: Option<Availability>,
     /// What was observed last.
     last: Option<(Availability, Availability)>,
@@ -156,7 +158,8 @@ mod tests {
         client.switch(&name, false, LOST).await.expect("recorded");
         assert_eq!(says().await, (false, LOST.to_owned()));
         assert_eq!(book.stored("r-a"), Some((true, "new".to_owned())));
-        // The other monitor withdraws it too, says so anew at each of its checks, and gives it back.
+        // The other monitor withdraws it too, says so anew at each of its checks, and gives it
+        // back.
         for reason in [THEIRS, "status server: 2026-11-22"] {
             book.put("r-a", "pend00", false, reason);
             assert_eq!(says().await, (false, LOST.to_owned()));

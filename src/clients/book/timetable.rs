@@ -1,4 +1,5 @@
-//! Reads book's manifest and bookings. Each may fail by itself, which is never the poll's failure. Judges nothing, and knows no user.
+//! Reads book's manifest and bookings. Each may fail by itself, which is never the poll's failure.
+//! Judges nothing, and knows no user.
 
 use std::collections::BTreeMap;
 
@@ -38,7 +39,8 @@ impl Reader {
         (has_slots || has_bookings).then(|| self.timetable())
     }
 
-    /// Takes the slots in, if there are any: a manifest without slots is one that book has just lost.
+    /// Takes the slots in, if there are any: a manifest without slots is one that book has just
+    /// lost.
     fn take_manifest(
         &mut self,
         manifest: Result<clients::Manifest, CallError>,
@@ -121,7 +123,8 @@ fn read_slot(slot: clients::Slot) -> Option<Slot> {
     })
 }
 
-/// The bookings that stand, sorted by start, and how many were left out because they cannot be used.
+/// The bookings that stand, sorted by start, and how many were left out because they cannot be
+/// used.
 fn read_bookings(
     listed: Vec<clients::Booking>,
     slots: &BTreeMap<String, Slot>,

@@ -1,4 +1,5 @@
-//! The canary's messages: which were sent, which arrived, and what that shows. Pure: the time comes in.
+//! The canary's messages: which were sent, which arrived, and what that shows. Pure: the time comes
+//! in.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -89,7 +90,8 @@ impl Beats {
         serde_json::to_string(&Message { canary, number }).unwrap_or_default()
     }
 
-    /// Takes in what came on the topic: relay may join several messages to one. Returns whether any of ours arrived.
+    /// Takes in what came on the topic: relay may join several messages to one. Returns whether any
+    /// of ours arrived.
     pub(super) fn hear(&mut self, bytes: &[u8], now: Instant) -> bool {
         let messages = serde_json::Deserializer::from_slice(bytes).into_iter::<Message>();
         let ours: Vec<u64> = messages
@@ -148,14 +150,16 @@ impl Beats {
         self.hour.push_back((now, took));
     }
 
-    /// How many messages in a row are overdue. Those that arrived since are newer than none of them.
+    /// How many messages in a row are overdue. Those that arrived since are newer than none of
+    /// them.
     fn overdue(&self, now: Instant) -> u32 {
         let is_overdue = |(_, sent): &&(u64, Instant)| now.duration_since(*sent) >= self.rule.late;
         let overdue = self.on_their_way.iter().take_while(is_overdue).count();
         u32::try_from(overdue).unwrap_or(u32::MAX)
     }
 
-    /// Whether so many messages in a row are missing, and nothing has arrived meanwhile: messages that are late arrive.
+    /// Whether so many messages in a row are missing, and nothing has arrived meanwhile: messages
+    /// that are late arrive.
     pub(super) fn misses(&self, count: u32, now: Instant) -> bool {
         let patience = self.rule.every * (count - 1) + self.rule.late;
         self.overdue(now) >= count && now.duration_since(self.alive) >= patience

@@ -1,4 +1,5 @@
-//! The connection to etcd, for all that speaks with it: how it is made, how long an answer is waited for, and what can be wrong.
+//! The connection to etcd, for all that speaks with it: how it is made, how long an answer is
+//! waited for, and what can be wrong.
 
 mod fault;
 
@@ -24,8 +25,9 @@ pub const FIRST_RETRY: Duration = Duration::from_millis(200);
 /// The longest pause between two attempts: a lead that is free is taken soon after etcd is back.
 const LONGEST_RETRY: Duration = Duration::from_secs(2);
 
-/// Pings over a connection with open streams: without them a member that stands still is noticed by no stream. A member closes a connection
-/// that pings more often than every 5 s (its `--grpc-keepalive-min-time`), or that has no open stream.
+/// Pings over a connection with open streams: without them a member that stands still is noticed by
+/// no stream. A member closes a connection that pings more often than every 5 s (its
+/// `--grpc-keepalive-min-time`), or that has no open stream.
 const PING_EVERY: Duration = Duration::from_secs(6);
 
 /// A connection whose ping is not answered for so long is given up.
@@ -40,7 +42,8 @@ const MAX_OPERATIONS: usize = 100;
 /// The most bytes of one transaction: etcd takes 1.5 MiB unless told otherwise.
 pub const MAX_BYTES: usize = 1 << 20;
 
-/// The longest answer: the state of ten thousand experiments has some ten MiB. Without this the client takes 4 MiB.
+/// The longest answer: the state of ten thousand experiments has some ten MiB. Without this the
+/// client takes 4 MiB.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
 
 /// A member that has not said by then to which etcd it belongs is not waited for.
@@ -99,7 +102,8 @@ pub async fn within<T>(
     }
 }
 
-/// Connects. Each request is given its own time limit: one for all would end a campaign, which waits for its turn.
+/// Connects. Each request is given its own time limit: one for all would end a campaign, which
+/// waits for its turn.
 ///
 /// # Errors
 /// [`Fault`].
@@ -112,8 +116,9 @@ pub async fn connect(settings: &EtcdSettings) -> Result<Client, Fault> {
     .await
 }
 
-/// Refuses endpoints that belong to different etcds, as where each member was started alone: every request goes to any of them, and so
-/// one replica could lead in each. Members that do not answer are not counted.
+/// Refuses endpoints that belong to different etcds, as where each member was started alone: every
+/// request goes to any of them, and so one replica could lead in each. Members that do not answer
+/// are not counted.
 ///
 /// # Errors
 /// [`Fault::Several`].
@@ -148,7 +153,8 @@ pub async fn is_one(settings: &EtcdSettings) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Whether etcd lets us in, has a quorum, and shows us these keys, in words. A key that ends in a slash stands for all below it.
+/// Whether etcd lets us in, has a quorum, and shows us these keys, in words. A key that ends in a
+/// slash stands for all below it.
 ///
 /// # Errors
 /// What is wrong, in words.

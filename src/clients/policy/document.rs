@@ -74,7 +74,8 @@ impl Document {
         }
     }
 
-    /// Takes in that a key was changed at this revision; without a value it was deleted. What is known since a later revision stays.
+    /// Takes in that a key was changed at this revision; without a value it was deleted. What is
+    /// known since a later revision stays.
     pub(super) fn take(&mut self, key: &str, value: Option<&[u8]>, revision: i64) {
         let is_late = self
             .revisions
@@ -224,7 +225,8 @@ impl PolicySettings {
                 _ => None,
             };
         }
-        // The categories of a service stand there too; those are taken from the configuration file, as services are.
+        // The categories of a service stand there too; those are taken from the configuration file,
+        // as services are.
         match below(&self.acks).and_then(split)? {
             (name, "ack") => Some(Place::Ack(name)),
             (name, "path") => Some(Place::Path(name)),

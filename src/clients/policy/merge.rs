@@ -1,7 +1,8 @@
-//! Which of two writers has changed whether a category is open: labwatch or the policy. Connects to nothing.
+//! Which of two writers has changed whether a category is open: labwatch or the policy. Connects to
+//! nothing.
 //!
-//! What both had agreed upon is the base. The one that differs from it has changed it, and the other one follows. As there are but two values,
-//! both cannot have changed it to different ones.
+//! What both had agreed upon is the base. The one that differs from it has changed it, and the
+//! other one follows. As there are but two values, both cannot have changed it to different ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 

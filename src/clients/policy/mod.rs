@@ -1,9 +1,11 @@
-//! The policy that stands in etcd, in the layout of FT's aggregate healthcheck: what it acknowledges, the rules of categories, and
-//! whether they are open. It is read once and then watched; where the history that was missed is gone it is read anew.
+//! The policy that stands in etcd, in the layout of FT's aggregate healthcheck: what it
+//! acknowledges, the rules of categories, and whether they are open. It is read once and then
+//! watched; where the history that was missed is gone it is read anew.
 //!
-//! Rules and acknowledgements are handed over as they stand there. Whether a category is open has two writers: what a person writes is
-//! given to the engine as a command, and what the engine says (a sticky category, a command over the API) is written back. An etcd that is
-//! away changes nothing: the last policy stays, also over a restart.
+//! Rules and acknowledgements are handed over as they stand there. Whether a category is open has
+//! two writers: what a person writes is given to the engine as a command, and what the engine says
+//! (a sticky category, a command over the API) is written back. An etcd that is away changes
+//! nothing: the last policy stays, also over a restart.
 
 mod document;
 mod merge;
@@ -134,7 +136,8 @@ impl Follower {
         }
     }
 
-    /// Follows until all has to be read anew: the history is gone, or this replica leads now and another one has written meanwhile.
+    /// Follows until all has to be read anew: the history is gone, or this replica leads now and
+    /// another one has written meanwhile.
     async fn until_anew(
         &mut self,
         client: &mut Client,
@@ -217,7 +220,8 @@ impl Follower {
         Ok(false)
     }
 
-    /// Has a category opened or closed, and waits until that is seen; or that it was changed once more since.
+    /// Has a category opened or closed, and waits until that is seen; or that it was changed once
+    /// more since.
     async fn give(&mut self, name: &str, open: bool) -> bool {
         let before = changed_at(&self.links.snapshots.borrow(), name);
         if let Err(why) = (self.links.give)(name.to_owned(), open).await {

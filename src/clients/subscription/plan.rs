@@ -17,7 +17,8 @@ pub(super) async fn hear(line: Option<&mut Socket>) -> Result<Bytes, End> {
     }
 }
 
-/// What is under way beside the line: for a new line where there is none, for its successor where there is.
+/// What is under way beside the line: for a new line where there is none, for its successor where
+/// there is.
 pub(super) enum Plan {
     /// To dial at this time.
     Wait(Instant),

@@ -1,4 +1,5 @@
-//! `CLUSTER_ALONE=act`: the leader goes on without etcd when that is away for longer than its lease.
+//! `CLUSTER_ALONE=act`: the leader goes on without etcd when that is away for longer than its
+//! lease.
 
 use std::time::Duration;
 
@@ -14,7 +15,8 @@ use engine::Role;
 /// For how long the fence is opened at a time: without an end, but for a person who comes to look.
 const WITHOUT_END: Duration = Duration::from_secs(365 * 24 * 3_600);
 
-/// After etcd was away, those that did not act meanwhile stand for election this much later than the one that may have.
+/// After etcd was away, those that did not act meanwhile stand for election this much later than
+/// the one that may have.
 const LATER: Duration = Duration::from_secs(4);
 
 impl Member {
@@ -58,7 +60,8 @@ impl Member {
         self.ends.committed.send_replace(Committed { term, number });
     }
 
-    /// etcd is back: compares what stands there with what this replica left there. Where another one leads, it follows.
+    /// etcd is back: compares what stands there with what this replica left there. Where another
+    /// one leads, it follows.
     pub(super) fn compare(&mut self, listing: &Listing) {
         let Some(alone) = &mut self.alone else {
             return;

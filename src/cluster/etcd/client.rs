@@ -18,7 +18,8 @@ use engine::State;
 const STATE: &str = "/state/";
 const ELECTION: &str = "/leader";
 
-/// Below the prefix: what every replica may add to and none takes back, such as the tokens that are revoked.
+/// Below the prefix: what every replica may add to and none takes back, such as the tokens that are
+/// revoked.
 const SHARED: &str = "/shared/";
 
 /// The election key under which the state was last changed.
@@ -28,7 +29,8 @@ const CHANGED_BY: &str = "/changed-by";
 #[derive(Debug, Clone, Default)]
 pub(super) struct Listing {
     pub(super) map: StateMap,
-    /// The candidates by their election keys, each with the revision at which it came. The earliest leads.
+    /// The candidates by their election keys, each with the revision at which it came. The
+    /// earliest leads.
     pub(super) peers: Vec<(String, i64, Option<Peer>)>,
     pub(super) revision: i64,
     /// The revision of the whole: what made an earlier one is in it.
@@ -152,7 +154,8 @@ pub(super) async fn list(client: &Client, keys: &Keys, latest: &Latest) -> Resul
     Ok(listing)
 }
 
-/// A transaction of these operations, which is made only while the election key is the one of this revision.
+/// A transaction of these operations, which is made only while the election key is the one of this
+/// revision.
 pub(super) fn fenced(keys: &Keys, election_key: &[u8], since: i64, batch: &[Operation]) -> Txn {
     let is_ours = Compare::create_revision(election_key, CompareOp::Equal, since);
     let mut operations = operations(keys, batch);
@@ -179,7 +182,8 @@ async fn open(settings: &ClusterSettings) -> Result<(Client, Keys), Fault> {
     Ok((client, Keys(settings.etcd.prefix.clone())))
 }
 
-/// Adds to what all replicas share, or removes from it what is over. What is a replica's own needs its lease, and goes with it.
+/// Adds to what all replicas share, or removes from it what is over. What is a replica's own needs
+/// its lease, and goes with it.
 pub(super) async fn share(
     settings: &ClusterSettings,
     shares: Vec<Share>,
@@ -244,8 +248,8 @@ pub async fn read_state(settings: &ClusterSettings) -> Result<(StateMap, Option<
     Ok((listing.map, leader))
 }
 
-/// Makes the durable state this one, and gives how many entries that changed. Entries that this version does not understand stay, and what
-/// stands there otherwise, unless it is to be replaced.
+/// Makes the durable state this one, and gives how many entries that changed. Entries that this
+/// version does not understand stay, and what stands there otherwise, unless it is to be replaced.
 ///
 /// # Errors
 /// What is wrong, in words; some of it may be written then. Also when a replica runs.

@@ -1,4 +1,5 @@
-//! What a commit is made of: changes of the durable state as operations on keys, in transactions that etcd takes, what announces last.
+//! What a commit is made of: changes of the durable state as operations on keys, in transactions
+//! that etcd takes, what announces last.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -9,7 +10,8 @@ use flate2::write::GzEncoder;
 use crate::clients::etcd::{MAX_BYTES, packed};
 use engine::{StateChange, StateKey, StateValue};
 
-/// A longer value is compressed: a message of many lines has to fit into a request to etcd (1.5 MiB).
+/// A longer value is compressed: a message of many lines has to fit into a request to etcd (1.5
+/// MiB).
 const PLAIN_BYTES: usize = 64 << 10;
 
 /// A change of one key.
@@ -27,8 +29,9 @@ impl Operation {
     }
 }
 
-/// Changes as transactions, to be made in this order. Of several changes of one entry the last one counts. What concerns the outbox comes
-/// last: a summary that stands there without the rest would be sent and not be known as sent, or be known as sent twice.
+/// Changes as transactions, to be made in this order. Of several changes of one entry the last one
+/// counts. What concerns the outbox comes last: a summary that stands there without the rest would
+/// be sent and not be known as sent, or be known as sent twice.
 pub(super) fn transactions(changes: Vec<StateChange>) -> Vec<Vec<Operation>> {
     let latest: BTreeMap<StateKey, _> = changes
         .into_iter()
@@ -47,7 +50,8 @@ pub(super) fn transactions(changes: Vec<StateChange>) -> Vec<Vec<Operation>> {
     packed(operations)
 }
 
-/// A value as it is written. A message that is too long all the same is left out: the next leader puts it together anew.
+/// A value as it is written. A message that is too long all the same is left out: the next leader
+/// puts it together anew.
 fn fitting(mut value: StateValue) -> Option<Vec<u8>> {
     let whole = written(&value)?;
     if let StateValue::Outbox(entry) = &mut value
@@ -59,7 +63,8 @@ fn fitting(mut value: StateValue) -> Option<Vec<u8>> {
     Some(whole)
 }
 
-/// A value as it stands in etcd. What the engine keeps can be written: the store writes it in the same way.
+/// A value as it stands in etcd. What the engine keeps can be written: the store writes it in the
+/// same way.
 fn written(value: &StateValue) -> Option<Vec<u8>> {
     let json = serde_json::to_vec(value).ok()?;
     if json.len() <= PLAIN_BYTES {

@@ -1,4 +1,5 @@
-//! Follows what stands in etcd: all of it once, then every change; all of it anew where the history that was missed is gone.
+//! Follows what stands in etcd: all of it once, then every change; all of it anew where the history
+//! that was missed is gone.
 
 use std::collections::BTreeSet;
 
@@ -80,7 +81,8 @@ async fn watch(
     }
 }
 
-/// Each with the revision that it made. A leader marks each revision in which it changes the state; what is not marked another hand did.
+/// Each with the revision that it made. A leader marks each revision in which it changes the state;
+/// what is not marked another hand did.
 fn changes(keys: &Keys, answer: &WatchResponse) -> Vec<(i64, Change)> {
     let marked: BTreeSet<i64> = answer
         .events()
@@ -114,7 +116,8 @@ fn changes(keys: &Keys, answer: &WatchResponse) -> Vec<(i64, Change)> {
 }
 
 impl Listing {
-    /// Takes changes in, each with the revision that made it. What is in this already is not made earlier again.
+    /// Takes changes in, each with the revision that made it. What is in this already is not made
+    /// earlier again.
     pub(super) fn take_all(&mut self, changes: Vec<(i64, Change)>) {
         let as_of = self.as_of;
         for (made, change) in changes.into_iter().filter(|(made, _)| *made > as_of) {
@@ -123,7 +126,8 @@ impl Listing {
         }
     }
 
-    /// The later one of what is known and what was read beside the watch, which may have been faster.
+    /// The later one of what is known and what was read beside the watch, which may have been
+    /// faster.
     pub(super) fn or_later(self, known: Option<Self>) -> Self {
         match known {
             Some(known) if known.as_of > self.as_of && !self.went_back => known,

@@ -1,4 +1,5 @@
-//! Giving the lead up, at the end of the process or because a person asks: what is under way ends before.
+//! Giving the lead up, at the end of the process or because a person asks: what is under way ends
+//! before.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The one task that decides: takes what the others report, leads while the lease is proven, and says where this replica stands.
+//! The one task that decides: takes what the others report, leads while the lease is proven, and
+//! says where this replica stands.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -62,7 +63,8 @@ pub(super) struct Member {
     pub(super) returning: JoinSet<()>,
     pub(super) known: Option<Listing>,
     pub(super) term: u64,
-    /// The number of the last commit that came in this term. One that is missed was lost on the way.
+    /// The number of the last commit that came in this term. One that is missed was lost on the
+    /// way.
     pub(super) came: u64,
     pub(super) retry_at: Instant,
     pause: Duration,
@@ -73,8 +75,8 @@ pub(super) struct Member {
     pub(super) is_ours_later: bool,
     /// What stood in etcd before it went back, where another replica led then.
     pub(super) later: Option<Arc<State>>,
-    /// The own election key of the last term, and the one under which the state was changed before: where one of them stands in etcd, no
-    /// other replica has changed anything since.
+    /// The own election key of the last term, and the one under which the state was changed
+    /// before: where one of them stands in etcd, no other replica has changed anything since.
     pub(super) marks: [Option<Vec<u8>>; 2],
     pub(super) fault_of_lease: Option<Fault>,
     pub(super) fault_of_watch: Option<Fault>,
@@ -121,7 +123,8 @@ impl Member {
 
     async fn run(mut self, mut queue: mpsc::Receiver<Event>, stop: CancellationToken) {
         loop {
-            // What the clock says comes first: a process that was frozen has the answers of then waiting for it.
+            // What the clock says comes first: a process that was frozen has the answers of then
+            // waiting for it.
             self.keep_time();
             if self.has_left(&stop).await {
                 break;
@@ -231,7 +234,8 @@ impl Member {
                 };
                 session.granted((*client, lease));
                 if phase == Phase::Away {
-                    // It came so late that it proves nothing: who is elected with it could never act.
+                    // It came so late that it proves nothing: who is elected with it could never
+                    // act.
                     return self.step_down(&Fault::Slow(self.settings.lease));
                 }
                 session.stand(&self.this, &self.latest, wait);
@@ -322,7 +326,8 @@ impl Member {
             .take(leadership::Event::Lost, Instant::now());
         let is_idle = self.ends.outstanding.load(Ordering::SeqCst) == 0;
         if let Some(session) = self.session.take().filter(|_| is_idle) {
-            // With effects under way the lease has to end by itself: until then no other replica acts.
+            // With effects under way the lease has to end by itself: until then no other replica
+            // acts.
             self.returning.spawn(session.give_back());
         }
         if led {

@@ -1,4 +1,5 @@
-//! One lease: kept alive, stood for election with, committed under, given back. Each of these is a task that reports what came of it.
+//! One lease: kept alive, stood for election with, committed under, given back. Each of these is a
+//! task that reports what came of it.
 
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ use engine::StateChange;
 /// A lease is renewed this many times while it lasts.
 const RENEWALS: u32 = 5;
 
-/// The longest that giving the lead up may take, so that the end of the process does not wait for an etcd that is gone.
+/// The longest that giving the lead up may take, so that the end of the process does not wait for
+/// an etcd that is gone.
 const RESIGN_WITHIN: Duration = Duration::from_millis(800);
 
 /// The pause before a commit that etcd did not take is tried again.
@@ -107,8 +109,9 @@ impl Session {
         });
     }
 
-    /// Whether the own election key was there and is gone: a member of etcd removes it when the connection over which this replica waits
-    /// for its election is lost, and a person can. To wait further is in vain then.
+    /// Whether the own election key was there and is gone: a member of etcd removes it when the
+    /// connection over which this replica waits for its election is lost, and a person can. To
+    /// wait further is in vain then.
     pub(super) fn has_lost_its_key(&mut self, listing: &Listing) -> bool {
         let Some(own) = self.own_key() else {
             return false;
@@ -225,7 +228,8 @@ async fn keep_once(
     }
 }
 
-/// Waits for the election, and then reads what stands in etcd: no earlier leader can change that any more.
+/// Waits for the election, and then reads what stands in etcd: no earlier leader can change that
+/// any more.
 async fn campaign(
     mut client: Client,
     (keys, latest): (Keys, Latest),
@@ -259,7 +263,8 @@ async fn campaign(
     }
 }
 
-/// Makes the transactions one after another, for as long as a lease lasts. One whose outcome is not known is made again, which changes nothing where it was made.
+/// Makes the transactions one after another, for as long as a lease lasts. One whose outcome is not
+/// known is made again, which changes nothing where it was made.
 async fn commit_all(
     mut client: Client,
     keys: Keys,

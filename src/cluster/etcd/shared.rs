@@ -1,4 +1,5 @@
-//! What stands in etcd as this replica takes it up: a listing that may be of an etcd that has gone back, and what all replicas share.
+//! What stands in etcd as this replica takes it up: a listing that may be of an etcd that has gone
+//! back, and what all replicas share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -76,15 +77,17 @@ impl Member {
     /// What this replica knows is later than what stands in etcd now.
     fn keep_former(&mut self) {
         if !std::mem::replace(&mut self.is_ours_later, true) {
-            // One that leads knows more than it has committed; one that follows has not taken up yet what came last.
+            // One that leads knows more than it has committed; one that follows has not taken up
+            // yet what came last.
             let known = self.known.as_ref();
             let known = known.filter(|_| self.view.role == Role::Follower);
             self.later = known.map(|known| Arc::new(known.map.state()));
         }
     }
 
-    /// Takes up all that stands in etcd. An etcd that was emptied, or set back to a snapshot, has lost what it had taken: what this
-    /// replica knows is later then, and is committed anew when it leads. One that leads has to be elected again for that.
+    /// Takes up all that stands in etcd. An etcd that was emptied, or set back to a snapshot, has
+    /// lost what it had taken: what this replica knows is later then, and is committed anew
+    /// when it leads. One that leads has to be elected again for that.
     pub(super) fn adopt(&mut self, listing: Listing) {
         if listing.went_back {
             tracing::error!(

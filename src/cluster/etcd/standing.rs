@@ -9,8 +9,8 @@ use super::session::Session;
 use crate::cluster::view::Etcd;
 use engine::Role;
 
-/// For so many leases it is said that a commit has failed, unless one has succeeded: where etcd takes leases but no commits, the replicas
-/// lead by turns, and none of them does anything.
+/// For so many leases it is said that a commit has failed, unless one has succeeded: where etcd
+/// takes leases but no commits, the replicas lead by turns, and none of them does anything.
 const COMMIT_FAULT_LEASES: u32 = 5;
 
 impl Member {
@@ -33,7 +33,8 @@ impl Member {
         }
     }
 
-    /// Whether one that came later has the same name and address: what this replica was in an earlier life has come before.
+    /// Whether one that came later has the same name and address: what this replica was in an
+    /// earlier life has come before.
     fn has_twin(&self) -> bool {
         let Some(known) = &self.known else {
             return false;

@@ -1,4 +1,5 @@
-//! What a setting is: its name, its kind and range, its default, when a change of it takes effect, and what it means.
+//! What a setting is: its name, its kind and range, its default, when a change of it takes effect,
+//! and what it means.
 
 use std::time::Duration;
 
@@ -64,7 +65,8 @@ pub struct Setting {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
     Text,
-    /// A text that is never shown. It may also come from a file, by the setting of the same name with `_file` behind it.
+    /// A text that is never shown. It may also come from a file, by the setting of the same name
+    /// with `_file` behind it.
     Secret,
     Path,
     Switch,
@@ -79,7 +81,8 @@ pub enum Kind {
     /// One of these words, in capitals or not.
     Choice(&'static [&'static str]),
     Value(&'static str),
-    /// Several values that these words describe: a list of TOML, or a text with commas or white space between them.
+    /// Several values that these words describe: a list of TOML, or a text with commas or white
+    /// space between them.
     Values(&'static str),
     /// What these words describe; it may hold a secret, so it is never shown whole.
     Hidden(&'static str),

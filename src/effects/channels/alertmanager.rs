@@ -1,8 +1,10 @@
-//! Prometheus Alertmanager, by version 2 of its API: an alert for each experiment and each concern of the whole laboratory, which keeps its
-//! labels as long as it lasts, and is sent with an end when it is over. Alertmanager then groups, routes and silences by its own rules. Pure.
+//! Prometheus Alertmanager, by version 2 of its API: an alert for each experiment and each concern
+//! of the whole laboratory, which keeps its labels as long as it lasts, and is sent with an end
+//! when it is over. Alertmanager then groups, routes and silences by its own rules. Pure.
 //!
-//! An alert without an end would be taken for resolved some minutes after it was sent. So it is given one that lies far ahead, and is sent
-//! again now and then, because Alertmanager forgets alerts when it is restarted.
+//! An alert without an end would be taken for resolved some minutes after it was sent. So it is
+//! given one that lies far ahead, and is sent again now and then, because Alertmanager forgets
+//! alerts when it is restarted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -56,7 +58,8 @@ fn address(target: &HttpTarget) -> Result<Url, String> {
     below(target.url.expose(), &["api", "v2", "alerts"])
 }
 
-/// What a notification tells: what is over first, so that it is not lost at the bound, then what lasts.
+/// What a notification tells: what is over first, so that it is not lost at the bound, then what
+/// lasts.
 fn alerts(message: &Message<'_>, size: Size) -> Vec<Alert> {
     let (summary, presentation) = (message.summary, message.presentation);
     let now = summary.at;
@@ -171,7 +174,8 @@ fn concern(alert: &AlertLine, presentation: &Presentation, now: Timestamp) -> Al
     }
 }
 
-/// The alerts of experiments that a route was told bad, to be sent again; `None` where there are none.
+/// The alerts of experiments that a route was told bad, to be sent again; `None` where there are
+/// none.
 ///
 /// # Errors
 /// Why they cannot be put together.
@@ -248,7 +252,8 @@ fn labels(
         .collect()
 }
 
-/// What is said of an experiment, and apart from the words: the worst that it was, and how often it came and went.
+/// What is said of an experiment, and apart from the words: the worst that it was, and how often it
+/// came and went.
 fn annotations(
     line: &Line,
     presentation: &Presentation,

@@ -1,4 +1,5 @@
-//! A notification for chats: a line for each thing, as many as fit, and how many more there are. Pure.
+//! A notification for chats: a line for each thing, as many as fit, and how many more there are.
+//! Pure.
 
 use engine::model::Health;
 

@@ -1,4 +1,5 @@
-//! A room of Matrix: one event, whose transaction is named after the message, so that the server keeps one of several attempts. Pure.
+//! A room of Matrix: one event, whose transaction is named after the message, so that the server
+//! keeps one of several attempts. Pure.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -9,7 +10,8 @@ use super::message::{Message, Size, below};
 use crate::config::HttpTarget;
 use crate::effects::notification::is_web;
 
-/// The longest text, in bytes: an event may have 65,536 bytes, holds the text twice, and JSON writes some letters longer.
+/// The longest text, in bytes: an event may have 65,536 bytes, holds the text twice, and JSON
+/// writes some letters longer.
 const MAX_BYTES: usize = 8_000;
 
 /// How many things are said.

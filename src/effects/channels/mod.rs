@@ -1,5 +1,6 @@
-//! Programs and chats that are notified by HTTP requests: what each is sent, as one request, and that request carried out. Decides neither
-//! what is notified nor when, nor whether what failed is tried again.
+//! Programs and chats that are notified by HTTP requests: what each is sent, as one request, and
+//! that request carried out. Decides neither what is notified nor when, nor whether what failed is
+//! tried again.
 //!
 //! A new kind is a variant of [`HttpChannel`] and a file here; the compiler names all other places.
 
@@ -33,10 +34,12 @@ use engine::{HttpChannel, Snapshot, Summary};
 /// The header with the name of the message, the same at each attempt.
 pub const HEADER_ID: &str = "x-labwatch-id";
 
-/// The longest pause that a receiver may ask for within one attempt. A longer one is left to the next attempt.
+/// The longest pause that a receiver may ask for within one attempt. A longer one is left to the
+/// next attempt.
 const MAX_PAUSE: Duration = Duration::from_secs(20);
 
-/// The request that brings a summary to its receiver; `None` for a webhook, which has a shape and a way of its own.
+/// The request that brings a summary to its receiver; `None` for a webhook, which has a shape and a
+/// way of its own.
 ///
 /// # Errors
 /// Why it cannot be put together.
@@ -75,10 +78,12 @@ fn wants_token(channel: HttpChannel) -> bool {
     }
 }
 
-/// Brings a summary to its receiver. What is refused as too large is sent again at once, shorter; who asks for a short pause gets it, once.
+/// Brings a summary to its receiver. What is refused as too large is sent again at once, shorter;
+/// who asks for a short pause gets it, once.
 ///
 /// # Errors
-/// A [`CallError`] when it was not taken. It quotes nothing that the other side said, which may repeat the address.
+/// A [`CallError`] when it was not taken. It quotes nothing that the other side said, which may
+/// repeat the address.
 pub async fn deliver(
     http: &Http,
     target: &HttpTarget,

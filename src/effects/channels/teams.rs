@@ -10,7 +10,8 @@ use crate::config::HttpTarget;
 use crate::effects::notification::is_web;
 use engine::model::Health;
 
-/// The longest text, in bytes: a whole message may have 28 KB, and JSON writes some letters in six bytes.
+/// The longest text, in bytes: a whole message may have 28 KB, and JSON writes some letters in six
+/// bytes.
 const MAX_BYTES: usize = 4_000;
 
 /// How many things are said.

@@ -392,7 +392,8 @@ async fn told_of_pend00(summary: &Summary) -> Vec<(String, bool)> {
     .collect()
 }
 
-/// What begins has an end one day: an alert goes on with the labels that it was told with, and ends with them.
+/// What begins has an end one day: an alert goes on with the labels that it was told with, and ends
+/// with them.
 #[tokio::test]
 async fn every_alert_of_an_experiment_is_ended() {
     let row = |severity: &str, lasts| (severity.to_owned(), lasts);

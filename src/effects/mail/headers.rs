@@ -1,5 +1,6 @@
-//! The headers of a mail, folded so that no line is longer than the protocol allows (RFC 5322, section 2.1.1), for any number of recipients
-//! and any words. Always in ASCII: other letters are encoded (RFC 2047).
+//! The headers of a mail, folded so that no line is longer than the protocol allows (RFC 5322,
+//! section 2.1.1), for any number of recipients and any words. Always in ASCII: other letters are
+//! encoded (RFC 2047).
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +12,8 @@ use super::smtp::EnvelopeAddress;
 /// How long a line is wished to be, in bytes.
 const WISHED_LINE_BYTES: usize = 78;
 
-/// How much text one encoded word carries, in bytes: it may have 75 with what is around it, and Base64 makes 4 of 3.
+/// How much text one encoded word carries, in bytes: it may have 75 with what is around it, and
+/// Base64 makes 4 of 3.
 const ENCODED_BYTES: usize = 45;
 
 /// The longest word that is written as it is, in bytes.
@@ -22,7 +24,8 @@ const MAX_PLAIN_BYTES: usize = 70;
 pub struct Headers(String);
 
 impl Headers {
-    /// Adds one whose value is made of words that may be parted; the caller vouches that they are ASCII and shorter than a line.
+    /// Adds one whose value is made of words that may be parted; the caller vouches that they are
+    /// ASCII and shorter than a line.
     pub fn words(&mut self, name: &str, words: impl IntoIterator<Item = String>) {
         let mut line = format!("{name}:");
         for word in words {
@@ -73,8 +76,9 @@ impl Headers {
     }
 }
 
-/// A mailbox as the words of a header. One that only a mail in UTF-8 could name is written as a group without members, whose name is the
-/// address (RFC 6857, section 3.1), so that all other recipients can get the mail.
+/// A mailbox as the words of a header. One that only a mail in UTF-8 could name is written as a
+/// group without members, whose name is the address (RFC 6857, section 3.1), so that all other
+/// recipients can get the mail.
 fn words_of(mailbox: &Mailbox) -> Vec<String> {
     let address = EnvelopeAddress::new(&mailbox.email);
     if address.needs_utf8() {
@@ -112,7 +116,8 @@ fn is_plain_text(word: &str) -> bool {
     word.bytes().all(|byte| byte.is_ascii_graphic()) && !word.contains("=?")
 }
 
-/// Text as the words of a header: as they are where all may stand so, otherwise all encoded. Control characters become blanks.
+/// Text as the words of a header: as they are where all may stand so, otherwise all encoded.
+/// Control characters become blanks.
 fn phrase(text: &str, is_plain: impl Fn(&str) -> bool) -> Vec<String> {
     let text = text.replace(char::is_control, " ");
     let words = || text.split_whitespace();

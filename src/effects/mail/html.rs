@@ -1,4 +1,5 @@
-//! Lays a notification out as HTML: one column, inline style, colours that hold on light and dark, nothing loaded from elsewhere. Pure.
+//! Lays a notification out as HTML: one column, inline style, colours that hold on light and dark,
+//! nothing loaded from elsewhere. Pure.
 
 use std::fmt::Write;
 

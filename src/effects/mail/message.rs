@@ -1,4 +1,5 @@
-//! A whole mail: its headers, and its text in both forms. Always in ASCII, and no line longer than the protocol allows.
+//! A whole mail: its headers, and its text in both forms. Always in ASCII, and no line longer than
+//! the protocol allows.
 
 use std::fmt::Write;
 
@@ -85,7 +86,8 @@ pub fn message(head: &Head<'_>, text: String, html: String) -> Vec<u8> {
     mail
 }
 
-/// What stands between the parts: the same for the same mail, so that each attempt sends the same bytes, and nothing that a text can hold.
+/// What stands between the parts: the same for the same mail, so that each attempt sends the same
+/// bytes, and nothing that a text can hold.
 fn boundary(id: &str, text: &str, html: &str) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in [id, text, html] {

@@ -1,4 +1,5 @@
-//! Notifies maintainers by mail: `compose` lays out what is said, `send` brings it to the mail server. Decides neither what is said nor when.
+//! Notifies maintainers by mail: `compose` lays out what is said, `send` brings it to the mail
+//! server. Decides neither what is said nor when.
 
 mod compose;
 mod headers;

@@ -1,4 +1,5 @@
-//! What became of a mail, in the words that all outlets share, for each recipient and as a whole. Pure.
+//! What became of a mail, in the words that all outlets share, for each recipient and as a whole.
+//! Pure.
 
 use super::smtp::{
     DeliveryReport, EnvelopeAddress, MAX_QUOTED_CHARS, Outcome, Problem, RecipientOutcome,
@@ -8,7 +9,8 @@ use super::words;
 use engine::model::CallError;
 use engine::{Delivered, DeliveryFault, Outlook, Recipient, Unreached};
 
-/// What became of a mail as a whole: a failure where all recipients have the same outlook and none of them has it.
+/// What became of a mail as a whole: a failure where all recipients have the same outlook and none
+/// of them has it.
 pub(super) fn verdict(report: &DeliveryReport) -> Result<Delivered, DeliveryFault> {
     let unreached: Vec<Unreached> = report.recipients.iter().filter_map(not_reached).collect();
     let first = unreached
@@ -69,7 +71,8 @@ impl Circulated {
     }
 }
 
-/// What went wrong without a word of the server's, for the log: addresses and what servers say are for maintainers.
+/// What went wrong without a word of the server's, for the log: addresses and what servers say are
+/// for maintainers.
 pub(super) fn own_words(error: &SmtpError) -> String {
     if error.quotes_server() {
         fault_of(error).to_string()

@@ -6,8 +6,9 @@ use super::smtp::{self, Preflight, SmtpError};
 use engine::model::CallError;
 
 impl Mailer {
-    /// Finds out whether the mail server is there: connects, protects the connection, hears one answer, says goodbye. It does not log
-    /// in, so that it can be done often: servers count logins, and lock who fails with them.
+    /// Finds out whether the mail server is there: connects, protects the connection, hears one
+    /// answer, says goodbye. It does not log in, so that it can be done often: servers count
+    /// logins, and lock who fails with them.
     ///
     /// # Errors
     /// A [`CallError`] that says what to do about it.
@@ -16,8 +17,8 @@ impl Mailer {
         greeted.map_err(|error| fault_of(&error))
     }
 
-    /// Finds out whether the mail server is there and lets us in: as [`Mailer::greet`], with a login where one is set, and whether it
-    /// takes our sender.
+    /// Finds out whether the mail server is there and lets us in: as [`Mailer::greet`], with a
+    /// login where one is set, and whether it takes our sender.
     ///
     /// # Errors
     /// A [`CallError`] that says what to do about it.
@@ -26,8 +27,8 @@ impl Mailer {
         let_in.map_err(|error| fault_of(&error))
     }
 
-    /// Finds out all that can be found out without sending: as [`Mailer::log_in`], and what the server says to each recipient of each
-    /// route.
+    /// Finds out all that can be found out without sending: as [`Mailer::log_in`], and what the
+    /// server says to each recipient of each route.
     ///
     /// # Errors
     /// [`SmtpError`] where it does not come as far as the recipients.

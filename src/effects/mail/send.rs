@@ -1,4 +1,5 @@
-//! Brings mails to the mail server. Decides neither what is told nor whether a failed mail is tried again.
+//! Brings mails to the mail server. Decides neither what is told nor whether a failed mail is tried
+//! again.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -28,8 +29,8 @@ use engine::{
 /// How many mails are under way at the same time. More wait in the queue that they come from.
 const AT_ONCE: usize = 4;
 
-/// How long all transactions of a mail may take together. A server may take 10 minutes behind the final dot alone; the engine gives up
-/// after half an hour.
+/// How long all transactions of a mail may take together. A server may take 10 minutes behind the
+/// final dot alone; the engine gives up after half an hour.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(25 * 60);
 
 /// The longest subject of a mail that is no summary, in characters.
@@ -77,7 +78,8 @@ impl Recipients {
 /// A mail that is no summary and belongs to no thread.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Circular {
-    /// What tells it from all others, without white space: the same mail sent again is the same to its receiver.
+    /// What tells it from all others, without white space: the same mail sent again is the same to
+    /// its receiver.
     pub name: String,
     /// When it was put together.
     pub at: Timestamp,
@@ -113,8 +115,9 @@ pub enum MailerError {
 }
 
 impl Mailer {
-    /// Checks the settings: those of everybody, and the recipients of further routes. Connects to nothing, so a mail server that is away
-    /// or a host without CA certificates is no hindrance.
+    /// Checks the settings: those of everybody, and the recipients of further routes. Connects to
+    /// nothing, so a mail server that is away or a host without CA certificates is no
+    /// hindrance.
     ///
     /// # Errors
     /// [`MailerError`], which names the setting.
@@ -153,7 +156,8 @@ impl Mailer {
         })
     }
 
-    /// The same, with what mails say beside the settings of mail: addresses of the page and the clock.
+    /// The same, with what mails say beside the settings of mail: addresses of the page and the
+    /// clock.
     #[must_use]
     pub fn with_presentation(mut self, presentation: Presentation) -> Self {
         self.presentation = presentation;
@@ -195,7 +199,8 @@ impl Mailer {
         };
         let mail = message(&head, composed.text, composed.html);
         let report = self.hand_over(&mail, recipients, audience).await;
-        // Others have what those of a lane do not: the server knows us, and what it refuses is the recipient.
+        // Others have what those of a lane do not: the server knows us, and what it refuses is the
+        // recipient.
         Ok(match audience {
             Audience::Only(..) => report,
             Audience::All | Audience::Except(_) => report.spare_all(),
@@ -304,9 +309,11 @@ impl Mailer {
     }
 }
 
-/// Sends mails until `stop`, or until no more can come, `AT_ONCE` at a time: one route's server that is slow delays no other route.
-/// Each ends in one `Input::Delivered`. `mailer` gives the mailer for the next one, as the settings are then; `None` while mail is off.
-/// Those that are under way at the stop are given up after [`STOP_GRACE`](crate::effects::STOP_GRACE), and at once where the `window` is closed.
+/// Sends mails until `stop`, or until no more can come, `AT_ONCE` at a time: one route's server
+/// that is slow delays no other route. Each ends in one `Input::Delivered`. `mailer` gives the
+/// mailer for the next one, as the settings are then; `None` while mail is off. Those that are
+/// under way at the stop are given up after [`STOP_GRACE`](crate::effects::STOP_GRACE), and at once
+/// where the `window` is closed.
 pub async fn run(
     mailer: impl Fn() -> Option<Mailer> + Send,
     mails: mpsc::Receiver<Notification>,

@@ -1,4 +1,5 @@
-//! A small mail server for tests: it takes mails, can be told to be difficult, and shows what it heard. Only built for tests.
+//! A small mail server for tests: it takes mails, can be told to be difficult, and shows what it
+//! heard. Only built for tests.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -19,7 +20,8 @@ pub(super) struct Manner {
     pub(super) starttls: bool,
     /// AUTH is offered, and asked for before a mail.
     pub(super) auth: bool,
-    /// Its answers to lines that start so: the first that fits. `hang` answers nothing, `drop` closes.
+    /// Its answers to lines that start so: the first that fits. `hang` answers nothing, `drop`
+    /// closes.
     pub(super) answers: &'static [(&'static str, &'static str)],
 }
 

@@ -1,4 +1,5 @@
-//! Who needs the experiments of a group, and when: sessions that are under way, and the bookings to come. Pure.
+//! Who needs the experiments of a group, and when: sessions that are under way, and the bookings to
+//! come. Pure.
 
 use engine::Line;
 use engine::model::Health;

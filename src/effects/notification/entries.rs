@@ -188,7 +188,8 @@ impl Writer<'_> {
         (before >= SEEN_BEFORE).then(|| format!("last reported {}", self.clock.at(seen)))
     }
 
-    /// The page of an experiment, or the list with those of a group, and the form to acknowledge all of them.
+    /// The page of an experiment, or the list with those of a group, and the form to acknowledge
+    /// all of them.
     fn links(&self, group: &Group<'_>) -> Vec<(&'static str, String)> {
         let (Some(page), Some(first)) = (&self.presentation.page, group.lines.first()) else {
             return Vec::new();
@@ -220,7 +221,8 @@ impl Writer<'_> {
             .collect()
     }
 
-    /// The pattern that takes in these experiments, and none of the others that could be acknowledged now; `None` where there is none.
+    /// The pattern that takes in these experiments, and none of the others that could be
+    /// acknowledged now; `None` where there is none.
     fn pattern(&self, stubs: &[&str]) -> Option<String> {
         if let [name] = stubs {
             return Some((*name).to_owned());

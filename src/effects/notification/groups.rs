@@ -128,7 +128,8 @@ impl Story {
     }
 }
 
-/// What is wrong, apart by what is new, what was notified and what is over, where the state is the same and that differs.
+/// What is wrong, apart by what is new, what was notified and what is over, where the state is the
+/// same and that differs.
 pub(super) fn changed(line: &Line) -> Option<String> {
     if !matches!(Turn::of(line), Turn::Still(_)) || line.issues == line.notified_issues {
         return None;
@@ -158,7 +159,8 @@ pub(super) struct Group<'a> {
     pub(super) lines: Vec<&'a Line>,
 }
 
-/// The lines by what is said of them, those that cannot be used first, then in the order in which the first of each came.
+/// The lines by what is said of them, those that cannot be used first, then in the order in which
+/// the first of each came.
 pub(super) fn groups<'a>(
     lines: impl IntoIterator<Item = &'a Line>,
     is_news: bool,

@@ -14,7 +14,8 @@ pub fn colour(health: Health) -> &'static str {
     }
 }
 
-/// Whether an address is one of the web. Any other is shown as it stands and does not become a link.
+/// Whether an address is one of the web. Any other is shown as it stands and does not become a
+/// link.
 #[must_use]
 pub fn is_web(address: &str) -> bool {
     address.starts_with("http://") || address.starts_with("https://")

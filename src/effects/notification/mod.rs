@@ -1,4 +1,5 @@
-//! What a notification says, whichever way it goes: title, sections, facts. The channels lay it out. Pure, and bounded whatever comes in.
+//! What a notification says, whichever way it goes: title, sections, facts. The channels lay it
+//! out. Pure, and bounded whatever comes in.
 
 mod bookings;
 mod content;

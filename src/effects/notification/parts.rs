@@ -33,7 +33,8 @@ impl Default for Presentation {
 pub struct Content {
     /// What happened, with what every title starts with.
     pub title: String,
-    /// What comes first: sentences, each a paragraph. May be empty where the first section says it all.
+    /// What comes first: sentences, each a paragraph. May be empty where the first section says it
+    /// all.
     pub lead: Vec<String>,
     /// The rest by its importance; none is empty.
     pub sections: Vec<Section>,

@@ -1,4 +1,5 @@
-//! What a notification says, for filters: `news down=1 back=1 pend03=down/withdrawn`. ASCII, each word short. Pure.
+//! What a notification says, for filters: `news down=1 back=1 pend03=down/withdrawn`. ASCII, each
+//! word short. Pure.
 
 use engine::model::Bookable;
 use engine::{Line, Summary};
@@ -11,7 +12,8 @@ pub const MAX_NAMED: usize = 50;
 /// The longest name that is said, in bytes.
 const MAX_NAME_BYTES: usize = 40;
 
-/// The occasion, how many experiments took which turn, how many problems and alerts are open, then the experiments that are new.
+/// The occasion, how many experiments took which turn, how many problems and alerts are open, then
+/// the experiments that are new.
 pub(super) fn state(summary: &Summary) -> Vec<String> {
     let mut words = vec![summary.occasion.as_str().to_owned()];
     let mut turns: Vec<Turn> = summary.news.iter().map(Turn::of).collect();

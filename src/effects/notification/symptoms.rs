@@ -1,4 +1,5 @@
-//! What is wrong with an experiment, in few words: `data and video are missing, remote login is lost`. Pure.
+//! What is wrong with an experiment, in few words: `data and video are missing, remote login is
+//! lost`. Pure.
 
 use engine::Issue;
 use engine::model::{StreamHealth, Stub, Topic};

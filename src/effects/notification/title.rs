@@ -66,7 +66,8 @@ fn of_alert(alert: &AlertLine) -> String {
     }
 }
 
-/// What an alert says before it goes into detail: its words up to a colon or full stop, unless those are too few to say anything.
+/// What an alert says before it goes into detail: its words up to a colon or full stop, unless
+/// those are too few to say anything.
 fn gist(text: &str) -> String {
     let ends = [": ", "; ", ". "]
         .iter()

@@ -115,7 +115,8 @@ impl Clock<'_> {
         time.strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
     }
 
-    /// Since when, and how long that is: `since 00:41 GMT (12 min)`. Of several times, from the first to the last.
+    /// Since when, and how long that is: `since 00:41 GMT (12 min)`. Of several times, from the
+    /// first to the last.
     pub(super) fn since(self, first: Timestamp, last: Timestamp) -> String {
         if self.at(first) != self.at(last) {
             return format!("since {}", self.span(first, last));
@@ -164,7 +165,8 @@ pub(super) fn length(duration: SignedDuration) -> Duration {
     Duration::try_from(duration).unwrap_or_default()
 }
 
-/// How many experiments are in which state; `None` where there are none. What there is none of is not mentioned.
+/// How many experiments are in which state; `None` where there are none. What there is none of is
+/// not mentioned.
 pub(super) fn counts(counts: &Counts) -> Option<String> {
     let states = [
         (counts.degraded, "degraded"),
@@ -213,7 +215,8 @@ fn is_or_are(number: usize) -> String {
     format!("{number} {}", if number == 1 { "is" } else { "are" })
 }
 
-/// The text without control characters, and not longer than this many characters. Nothing from outside may start a line or a header of its own.
+/// The text without control characters, and not longer than this many characters. Nothing from
+/// outside may start a line or a header of its own.
 #[must_use]
 pub fn clip(text: &str, max: usize) -> String {
     const CUT: &str = "...";

@@ -76,8 +76,9 @@ impl Lease {
         Ok(())
     }
 
-    /// Ends the lease, and with it every key. Where another replica goes on, the lease is left to end by itself: until then the keys
-    /// that the other has not written yet say what they said.
+    /// Ends the lease, and with it every key. Where another replica goes on, the lease is left to
+    /// end by itself: until then the keys that the other has not written yet say what they
+    /// said.
     pub(super) async fn end(&mut self, has_others: bool) {
         let Some(mut session) = self.session.take().filter(|_| !has_others) else {
             return;

@@ -1,7 +1,8 @@
-//! Publication as files: a folder below which each key is a file, replaced in one step. They go at a clean stop; what a killed labwatch
-//! leaves behind is recognised by its time.
+//! Publication as files: a folder below which each key is a file, replaced in one step. They go at
+//! a clean stop; what a killed labwatch leaves behind is recognised by its time.
 //!
-//! A thread of its own writes, so that a disk that hangs holds up no other part, and not the end of the process either.
+//! A thread of its own writes, so that a disk that hangs holds up no other part, and not the end of
+//! the process either.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -61,7 +62,8 @@ impl Files {
         }
     }
 
-    /// Removes everything that was published. Each replica has files of its own, so another one that goes on changes nothing.
+    /// Removes everything that was published. Each replica has files of its own, so another one
+    /// that goes on changes nothing.
     pub(super) async fn end(&mut self, _has_others: bool) {
         let nothing = Batch {
             deletes: vec![super::AGENT.to_owned()],
@@ -95,7 +97,8 @@ fn take(place: &Path, batch: &Batch) -> Result<(), String> {
         if let Err(error) = outcome
             && fault.is_ok()
         {
-            // The folder is this machine's own affair, and readers of a component's detail see this.
+            // The folder is this machine's own affair, and readers of a component's detail see
+            // this.
             let file = path.file_name().unwrap_or_default().display();
             fault = Err(format!(
                 "{file} cannot be written: {error}; check publish_dir"

@@ -1,4 +1,5 @@
-//! Keys below the prefix: a name is escaped, so that each is one part of a path and of a file system.
+//! Keys below the prefix: a name is escaped, so that each is one part of a path and of a file
+//! system.
 
 use std::fmt::Write as _;
 
@@ -17,7 +18,8 @@ pub fn key_of(kind: &str, name: &str) -> String {
     format!("check/status/v1/{kind}/{}", escaped(name))
 }
 
-/// A name with everything percent-encoded but letters and digits of ASCII, dashes, underscores, tildes, and dots that do not lead it.
+/// A name with everything percent-encoded but letters and digits of ASCII, dashes, underscores,
+/// tildes, and dots that do not lead it.
 pub(super) fn escaped(name: &str) -> String {
     let mut text = String::with_capacity(name.len());
     for (at, byte) in name.bytes().enumerate() {

@@ -1,7 +1,9 @@
-//! Publication of the status below keys: in etcd, or as files. What readers find is written when it changes and at every heartbeat.
+//! Publication of the status below keys: in etcd, or as files. What readers find is written when it
+//! changes and at every heartbeat.
 //!
-//! One task makes the values and hands them on. While a store takes its time nothing waits for it but this task, and nothing queues up:
-//! the next values are made when it has answered, so that only the newest are written.
+//! One task makes the values and hands them on. While a store takes its time nothing waits for it
+//! but this task, and nothing queues up: the next values are made when it has answered, so that
+//! only the newest are written.
 
 mod batch;
 #[cfg(feature = "etcd")]
@@ -26,7 +28,8 @@ pub use key::{AGENT, key_of};
 /// Changes within this time are written together.
 const GATHER: Duration = Duration::from_millis(250);
 
-/// The pause before a store is tried again that did not take everything; each further one is twice as long, up to the heartbeat's.
+/// The pause before a store is tried again that did not take everything; each further one is twice
+/// as long, up to the heartbeat's.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
 /// The longest that taking everything back may take at the end of the process.
@@ -52,7 +55,8 @@ pub struct Links {
     pub entries: Box<dyn Fn(IsWanted<'_>) -> Vec<Entry> + Send>,
     /// Whether this replica publishes.
     pub leads: Box<dyn Fn() -> bool + Send>,
-    /// For how long this replica may publish, where another one goes on then; `None`: it is the only one.
+    /// For how long this replica may publish, where another one goes on then; `None`: it is the
+    /// only one.
     pub window: Option<Window>,
     /// Is told after each write how it went: why not, where it went wrong.
     pub report: Box<dyn Fn(Result<(), String>) + Send>,
@@ -229,7 +233,8 @@ impl Publisher {
     }
 }
 
-/// What is wanted, and what the store has that is gone; `None`: nothing. What a store has of which nothing is known goes too.
+/// What is wanted, and what the store has that is gone; `None`: nothing. What a store has of which
+/// nothing is known goes too.
 fn batch(
     entries: Vec<Entry>,
     marks: &BTreeMap<String, u64>,

@@ -1,7 +1,8 @@
 //! What a program is told, as JSON: the shape and nothing else. Pure.
 //!
-//! The shape has a version. Fields may be added within a version; one that changes its meaning or goes makes the next. Times are RFC 3339
-//! in UTC, durations whole seconds. No text names a user of a booking.
+//! The shape has a version. Fields may be added within a version; one that changes its meaning or
+//! goes makes the next. Times are RFC 3339 in UTC, durations whole seconds. No text names a user of
+//! a booking.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -56,7 +57,8 @@ struct Message<'a> {
     reminder: Option<u32>,
     /// When the next reminder comes if nothing changes.
     next_reminder: Option<Timestamp>,
-    /// Whether something is left out: experiments of `news` or `problems` beyond the first, or issues beyond the first of one.
+    /// Whether something is left out: experiments of `news` or `problems` beyond the first, or
+    /// issues beyond the first of one.
     truncated: bool,
     /// How many experiments `news` would have in full.
     news_total: usize,

@@ -1,5 +1,6 @@
-//! Tells programs: posts what people would be mailed, as signed JSON. `message` is the shape, `send` brings it there.
-//! Decides neither what is told nor when, nor whether what failed is tried again.
+//! Tells programs: posts what people would be mailed, as signed JSON. `message` is the shape,
+//! `send` brings it there. Decides neither what is told nor when, nor whether what failed is tried
+//! again.
 
 mod message;
 mod send;

@@ -1,8 +1,10 @@
-//! Brings messages to webhooks. One call each, within a time limit and without following redirects; never tries again by itself.
+//! Brings messages to webhooks. One call each, within a time limit and without following redirects;
+//! never tries again by itself.
 //!
-//! A call carries its time, `X-Labwatch-Timestamp`, in seconds since 1970; a name, `X-Labwatch-Id`; and where there is a secret
-//! `X-Labwatch-Signature: sha256=` with the HMAC-SHA256, in hexadecimal digits, of the timestamp, a dot and the body. Who receives it
-//! makes the same HMAC, compares the two in constant time, and refuses what is older than a few minutes.
+//! A call carries its time, `X-Labwatch-Timestamp`, in seconds since 1970; a name, `X-Labwatch-Id`;
+//! and where there is a secret `X-Labwatch-Signature: sha256=` with the HMAC-SHA256, in hexadecimal
+//! digits, of the timestamp, a dot and the body. Who receives it makes the same HMAC, compares the
+//! two in constant time, and refuses what is older than a few minutes.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -79,7 +81,8 @@ impl Webhook {
     /// Sends a summary, once.
     ///
     /// # Errors
-    /// [`DeliveryFault`] when it was not taken; permanent when the other side will not take the same content later either.
+    /// [`DeliveryFault`] when it was not taken; permanent when the other side will not take the
+    /// same content later either.
     pub async fn send(&self, summary: &Summary) -> Result<(), DeliveryFault> {
         let answer = match self.target.channel {
             HttpChannel::Webhook => self.post(summary).await?,
@@ -99,7 +102,8 @@ impl Webhook {
         Ok(())
     }
 
-    /// Posts a summary in labwatch's own shape. What is refused as too large is posted again at once, shorter.
+    /// Posts a summary in labwatch's own shape. What is refused as too large is posted again at
+    /// once, shorter.
     async fn post(&self, summary: &Summary) -> Result<Result<(), CallError>, DeliveryFault> {
         let mut size = Size::Whole;
         loop {
@@ -139,7 +143,8 @@ impl Webhook {
     }
 }
 
-/// The signature of a message: HMAC-SHA256 over timestamp, a dot and the body, in lower-case hexadecimal digits.
+/// The signature of a message: HMAC-SHA256 over timestamp, a dot and the body, in lower-case
+/// hexadecimal digits.
 #[must_use]
 pub fn signature(secret: &SecretString, timestamp: &str, body: &[u8]) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
@@ -157,7 +162,8 @@ pub fn signature(secret: &SecretString, timestamp: &str, body: &[u8]) -> String 
         })
 }
 
-/// What the other side says about the content stays so; what it says about the moment (408, 429, 5xx) passes.
+/// What the other side says about the content stays so; what it says about the moment (408, 429,
+/// 5xx) passes.
 fn outlook(fault: &CallError) -> Outlook {
     let is_about_the_content =
         |status: &u16| (400..500).contains(status) && ![408, 429].contains(status);
@@ -179,9 +185,10 @@ fn unfit(why: &str) -> DeliveryFault {
     )))
 }
 
-/// Posts what comes to the webhook of its route, until `stop` or until no more can come. Each ends in one `Input::Delivered`. `webhooks`
-/// gives those that there are when the next one is posted.
-/// What is under way at the stop is finished, or given up after [`STOP_GRACE`](crate::effects::STOP_GRACE), and at once where the `window` is closed.
+/// Posts what comes to the webhook of its route, until `stop` or until no more can come. Each ends
+/// in one `Input::Delivered`. `webhooks` gives those that there are when the next one is posted.
+/// What is under way at the stop is finished, or given up after
+/// [`STOP_GRACE`](crate::effects::STOP_GRACE), and at once where the `window` is closed.
 pub async fn run(
     webhooks: impl Fn() -> Vec<Webhook> + Send,
     queue: mpsc::Receiver<Notification>,
@@ -252,7 +259,8 @@ mod tests {
 
     const SECRET: &str = "wh-s3cr3t";
 
-    /// A program that answers `/204` with 204, `/slow` never and `/moved` with a redirect, and remembers what it was told.
+    /// A program that answers `/204` with 204, `/slow` never and `/moved` with a redirect, and
+    /// remembers what it was told.
     struct Program {
         port: u16,
         heard: Arc<Mutex<Vec<(String, HeaderMap, Bytes)>>>,

@@ -1,5 +1,5 @@
-//! Whether a reader wants JSON or a page: JSON where it is named and not less preferred than HTML, and where nothing is said, which no
-//! browser does; otherwise the page.
+//! Whether a reader wants JSON or a page: JSON where it is named and not less preferred than HTML,
+//! and where nothing is said, which no browser does; otherwise the page.
 
 /// Reads an `Accept` header; an empty one stands for none.
 #[must_use]

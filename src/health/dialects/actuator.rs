@@ -1,5 +1,5 @@
-//! The actuator: health by kind, information about the program, and the levels of the log. Unlike Layotto's code, and like its document,
-//! not ok is 503; init is alive.
+//! The actuator: health by kind, information about the program, and the levels of the log. Unlike
+//! Layotto's code, and like its document, not ok is 503; init is alive.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -26,12 +26,14 @@ pub const ENDPOINTS: [&str; 3] = ["health/liveness", "health/readiness", "info"]
 /// The endpoint of the levels of the log, where they can be set.
 pub const LOGGER: &str = "logger";
 
-/// An endpoint that is added to the actuator: it is listed by `/actuator` and answers at `/actuator/NAME`.
+/// An endpoint that is added to the actuator: it is listed by `/actuator` and answers at
+/// `/actuator/NAME`.
 #[derive(Clone)]
 pub struct Endpoint {
     /// Its name, one part of a path.
     pub name: String,
-    /// Makes its answer, which becomes JSON. May not block. An error is answered as 503 with its words.
+    /// Makes its answer, which becomes JSON. May not block. An error is answered as 503 with its
+    /// words.
     pub answer: Answering,
 }
 

@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 
 use super::listing::{Experiments, Stream, Tally};
 
-/// What an added endpoint answers: what the program around labwatch says, or `error` with why there is no answer.
+/// What an added endpoint answers: what the program around labwatch says, or `error` with why there
+/// is no answer.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ActuatorAdded, value_type = Object)]
 pub(crate) struct Added(pub(super) Value);
@@ -122,7 +123,8 @@ pub(crate) struct Info<'a> {
     pub(super) git: Option<Git<'a>>,
     /// The laboratory in numbers.
     pub(super) lab: Lab<'a>,
-    /// What outside services say of themselves, by name; only of those that give a health document.
+    /// What outside services say of themselves, by name; only of those that give a health
+    /// document.
     pub(super) services: BTreeMap<&'a str, ServiceInfo<'a>>,
     /// What others contribute: `config` holds the rules in force.
     #[serde(flatten)]
@@ -156,7 +158,8 @@ pub(crate) struct Git<'a> {
     /// When the commit was made, where the build said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) date: Option<&'a str>,
-    /// `clean`, or `dirty` where the sources were changed after the commit; absent where the build did not say.
+    /// `clean`, or `dirty` where the sources were changed after the commit; absent where the build
+    /// did not say.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) state: Option<&'a str>,
 }

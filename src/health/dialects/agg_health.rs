@@ -1,4 +1,5 @@
-//! `/__agghealth`: the elementary checks of which experiments, components and outside services consist, in one flat list.
+//! `/__agghealth`: the elementary checks of which experiments, components and outside services
+//! consist, in one flat list.
 
 use super::Query;
 use super::answer::{Answer, Refused};
@@ -12,7 +13,8 @@ use crate::health::state::{Component, SingleCheck, State};
 use engine::model::{JumpHealth, StreamHealth};
 use engine::{ExperimentView, Issue, StreamView};
 
-/// Every single check: each stream, each remote login, each component. What cannot be reached is among them, failing.
+/// Every single check: each stream, each remote login, each component. What cannot be reached is
+/// among them, failing.
 ///
 /// # Errors
 /// [`Refused::Senseless`]: none of the categories exists. [`Refused::Unwritable`].

@@ -1,4 +1,5 @@
-//! `/__health` and `/__gtg` after FT's health check standard: one check for each experiment, component and outside service.
+//! `/__health` and `/__gtg` after FT's health check standard: one check for each experiment,
+//! component and outside service.
 
 use jiff::Timestamp;
 
@@ -15,7 +16,8 @@ use crate::health::state::{Component, SingleCheck, State, age};
 /// The version of the standard's schema.
 pub(super) const SCHEMA: u8 = 1;
 
-/// The health of the categories that were asked for: 200 whether good or bad, the verdict is in `ok`.
+/// The health of the categories that were asked for: 200 whether good or bad, the verdict is in
+/// `ok`.
 ///
 /// # Errors
 /// [`Refused::Senseless`]: none of the categories exists. [`Refused::Unwritable`].
@@ -42,7 +44,8 @@ pub fn health_json(picture: &Picture, query: &Query, reader: Reader) -> Result<A
     })
 }
 
-/// Whether the categories can be used now: 200 or 503, and 400 when none of them exists. Never has a body.
+/// Whether the categories can be used now: 200 or 503, and 400 when none of them exists. Never has
+/// a body.
 #[must_use]
 pub fn gtg(picture: &Picture, query: &Query) -> Answer {
     let category_index = CategoryIndex::of(picture);

@@ -17,7 +17,8 @@ pub(crate) struct Document<'a> {
     /// The name of the whole.
     #[schema(example = "lab health")]
     pub(super) name: String,
-    /// What was asked for, and what is special about it: categories that are unknown or closed, the acknowledgement of everything.
+    /// What was asked for, and what is special about it: categories that are unknown or closed,
+    /// the acknowledgement of everything.
     pub(super) description: String,
     /// One check for each experiment and component, sorted by name.
     pub(super) checks: Vec<Check<'a>>,
@@ -93,7 +94,8 @@ pub(crate) struct Aggregate<'a> {
 #[serde(rename_all = "camelCase")]
 #[schema(as = FtSingleCheck)]
 pub(crate) struct Elementary<'a> {
-    /// What is checked: the topic of a stream, `jump`, `self-test`, `self`, or what a service calls its checks.
+    /// What is checked: the topic of a stream, `jump`, `self-test`, `self`, or what a service
+    /// calls its checks.
     #[schema(example = "pend00-st-data")]
     pub(super) id: String,
     /// The same in words.
@@ -112,9 +114,11 @@ pub(crate) struct Elementary<'a> {
     pub(super) panic_guide: &'a str,
     /// What is wrong; empty where nothing is.
     pub(super) check_output: String,
-    /// When there was last evidence, in RFC 3339 or in the words of a service; empty where there was none.
+    /// When there was last evidence, in RFC 3339 or in the words of a service; empty where there
+    /// was none.
     pub(super) last_updated: String,
-    /// The experiment or component; of a service the system code that it gives itself, where it gives one.
+    /// The experiment or component; of a service the system code that it gives itself, where it
+    /// gives one.
     #[schema(example = "pend00")]
     pub(super) check_system_code: &'a str,
     /// The acknowledgement that a service gives with its check.

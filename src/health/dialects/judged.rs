@@ -1,4 +1,5 @@
-//! The categories that a reader asks for, evaluated. `/__health`, `/__gtg`, `/__agghealth` and the page are all made of it.
+//! The categories that a reader asks for, evaluated. `/__health`, `/__gtg`, `/__agghealth` and the
+//! page are all made of it.
 
 use std::fmt::Write as _;
 
@@ -57,7 +58,8 @@ impl<'a> Judged<'a> {
             members.extend(of_category);
             members.extend(category_index.failing_labwatch(name));
             if name == DEFAULT {
-                // It shows everything, so that nothing that fails is overlooked; services of other categories do not count in it.
+                // It shows everything, so that nothing that fails is overlooked; services of other
+                // categories do not count in it.
                 members.extend(category_index.services());
             }
         }
@@ -85,7 +87,8 @@ impl<'a> Judged<'a> {
         self.closed.is_empty() && self.verdict.ok
     }
 
-    /// Whether the traffic light is green: as [`Judged::is_good`], and also when the whole installation is acknowledged.
+    /// Whether the traffic light is green: as [`Judged::is_good`], and also when the whole
+    /// installation is acknowledged.
     pub(super) fn is_green(&self) -> bool {
         self.is_good() || self.picture.acks.installation(self.picture.at).is_some()
     }
@@ -116,7 +119,8 @@ impl<'a> Judged<'a> {
         text
     }
 
-    /// Why a category is closed and since when. What a person wrote is for readers who may see it; labwatch itself is no person.
+    /// Why a category is closed and since when. What a person wrote is for readers who may see it;
+    /// labwatch itself is no person.
     pub(super) fn why_closed(&self, category: &str, reader: Reader) -> String {
         match self.picture.switched.get(category) {
             Some(switch) if reader.sees_private() || switch.cause == CategoryCause::Fault => {

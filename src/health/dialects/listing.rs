@@ -1,4 +1,5 @@
-//! The experiments in an answer about the whole: how many are how, and those that fail, up to a bound; all of them where that is asked for.
+//! The experiments in an answer about the whole: how many are how, and those that fail, up to a
+//! bound; all of them where that is asked for.
 
 use std::collections::HashMap;
 
@@ -57,7 +58,8 @@ impl Tally {
 pub(crate) struct Experiments<'a> {
     #[serde(flatten)]
     counts: Tally,
-    /// Those that are listed, sorted by name: the first 100 that fail, or all where `full` is true.
+    /// Those that are listed, sorted by name: the first 100 that fail, or all where `full` is
+    /// true.
     listed: Vec<Experiment<'a>>,
 }
 
@@ -137,7 +139,8 @@ pub(crate) struct Stream<'a> {
     rate: Option<f32>,
 }
 
-/// The streams of these experiments, numbered from 1. Where they come from is left out: this is open to every reader.
+/// The streams of these experiments, numbered from 1. Where they come from is left out: this is
+/// open to every reader.
 pub(super) fn streams<'a>(
     snapshot: &'a Snapshot,
     experiments: &[&'a ExperimentView],

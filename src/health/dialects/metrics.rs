@@ -1,4 +1,5 @@
-//! What Prometheus and Graphite are told of a picture, as numbers. How they are written is not known here.
+//! What Prometheus and Graphite are told of a picture, as numbers. How they are written is not
+//! known here.
 
 use super::probes::number;
 use crate::health::category_index::CategoryIndex;

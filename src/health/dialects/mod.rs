@@ -1,5 +1,5 @@
-//! The health dialects of other systems: pure functions of one picture, so that no two of them can disagree. They know of HTTP what an
-//! answer is made of, and no more.
+//! The health dialects of other systems: pure functions of one picture, so that no two of them can
+//! disagree. They know of HTTP what an answer is made of, and no more.
 
 mod accept;
 mod actuator;

@@ -1,4 +1,5 @@
-//! `/__health` for people: one heading that says how it is, one row for each experiment, component and outside service, no script.
+//! `/__health` for people: one heading that says how it is, one row for each experiment, component
+//! and outside service, no script.
 
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -177,7 +178,8 @@ fn more<'a>(
     links
 }
 
-/// Whether a guide is an address: what an outside service gives may be a text, or lead somewhere harmful.
+/// Whether a guide is an address: what an outside service gives may be a text, or lead somewhere
+/// harmful.
 fn is_address(guide: &str) -> bool {
     url::Url::parse(guide).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }

@@ -1,5 +1,5 @@
-//! `/liveness` and `/readiness`, as cn-infra's status check tells them. In each answer `state` is the worst of the parts in `PluginStatus`
-//! that are not in `NonFatalPlugins`.
+//! `/liveness` and `/readiness`, as cn-infra's status check tells them. In each answer `state` is
+//! the worst of the parts in `PluginStatus` that are not in `NonFatalPlugins`.
 
 use std::collections::BTreeMap;
 
@@ -45,7 +45,8 @@ pub(crate) struct Status<'a> {
     /// The commit it was built from, where the build said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     commit_hash: Option<&'a str>,
-    /// Whether labwatch runs in shadow: it carries out nothing that it decides. Of readiness alone.
+    /// Whether labwatch runs in shadow: it carries out nothing that it decides. Of readiness
+    /// alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     shadow: Option<bool>,
     /// The parts that have reported at least once.
@@ -103,7 +104,8 @@ pub(crate) struct PluginStatus<'a> {
     error: Option<&'a str>,
 }
 
-/// Whether the process must be started anew. It depends on the loop and the store, and on nothing of the laboratory; *init* is alive.
+/// Whether the process must be started anew. It depends on the loop and the store, and on nothing
+/// of the laboratory; *init* is alive.
 ///
 /// # Errors
 /// [`Refused::Unwritable`].
@@ -176,7 +178,8 @@ impl<'a> Status<'a> {
 }
 
 impl<'a> PluginStatus<'a> {
-    /// An experiment in the same form, with its times in seconds since 1970. Only what is in error has one.
+    /// An experiment in the same form, with its times in seconds since 1970. Only what is in error
+    /// has one.
     pub(super) fn of_experiment(
         state: State,
         last_change: Timestamp,

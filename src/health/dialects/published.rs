@@ -1,4 +1,5 @@
-//! The status as it is published in a store of keys: the values of cn-infra's status check, by the same forms as `/readiness`.
+//! The status as it is published in a store of keys: the values of cn-infra's status check, by the
+//! same forms as `/readiness`.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -19,8 +20,8 @@ pub enum Published<'a> {
     Experiment(&'a str),
 }
 
-/// What is published of a thing: what it is about, a mark that changes when it says something else than before (and not with the age of
-/// its evidence alone), and it in JSON where that is wanted.
+/// What is published of a thing: what it is about, a mark that changes when it says something else
+/// than before (and not with the age of its evidence alone), and it in JSON where that is wanted.
 pub type Value<'a> = (Published<'a>, u64, Option<Vec<u8>>);
 
 /// Everything that is published.

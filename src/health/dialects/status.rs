@@ -1,4 +1,5 @@
-//! `/status` and `/status/{name}`, as Axway's agents tell them: OK or FAIL of every component and experiment.
+//! `/status` and `/status/{name}`, as Axway's agents tell them: OK or FAIL of every component and
+//! experiment.
 
 use std::collections::BTreeMap;
 

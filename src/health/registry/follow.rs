@@ -24,7 +24,8 @@ pub enum FitnessChange {
 }
 
 impl Registry {
-    /// Hands how each component is to `tell`, at first and whenever that changes, until `tell` says that it is not needed any more.
+    /// Hands how each component is to `tell`, at first and whenever that changes, until `tell` says
+    /// that it is not needed any more.
     pub async fn follow<F: Future<Output = bool>>(&self, tell: impl Fn(FitnessChange) -> F) {
         let (mut known, mut changed) = (BTreeMap::new(), self.changes());
         loop {

@@ -22,7 +22,8 @@ impl Audit {
         Self(Box::new(port))
     }
 
-    /// Notes what a caller did, by the name of their token. `what` is a sentence in the past, and never holds a secret.
+    /// Notes what a caller did, by the name of their token. `what` is a sentence in the past, and
+    /// never holds a secret.
     ///
     /// A handler puts what it gets into its answer; for one that does not, the path is noted.
     #[must_use = "put it into the answer, or the same is noted again by its path"]

@@ -1,7 +1,8 @@
 //! Decides who asks, and whether they may.
 //!
-//! What is shown is verified first, and only what is bad is slowed down: a valid token or session is never refused for what others send.
-//! A request without either leaves no audit row, and no line of the log of its own.
+//! What is shown is verified first, and only what is bad is slowed down: a valid token or session
+//! is never refused for what others send. A request without either leaves no audit row, and no line
+//! of the log of its own.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -37,9 +38,11 @@ pub struct AccessSettings {
     pub session: Duration,
     /// The proxies whose word about their clients' addresses is believed.
     pub trusted_proxies: Vec<IpNet>,
-    /// Where people reach the API, without a slash at its end; `None` where it is as their browsers ask us.
+    /// Where people reach the API, without a slash at its end; `None` where it is as their
+    /// browsers ask us.
     pub url: Option<Url>,
-    /// The path below which their browsers reach us, without a slash at its end; empty where that is the whole host.
+    /// The path below which their browsers reach us, without a slash at its end; empty where that
+    /// is the whole host.
     pub base: String,
 }
 
@@ -57,7 +60,8 @@ pub struct Authenticator {
     pub(in crate::http) audit: Audit,
 }
 
-/// How many sign-ins and sign-outs of one token are recorded in [`RECORDED_WITHIN`], so that no holder of a token can fill the audit.
+/// How many sign-ins and sign-outs of one token are recorded in [`RECORDED_WITHIN`], so that no
+/// holder of a token can fill the audit.
 const RECORDED_SESSIONS: u32 = 10;
 
 /// For how long they count.
@@ -135,7 +139,8 @@ impl Authenticator {
             .unwrap_or(HeaderValue::from_static("/"))
     }
 
-    /// The answer to a bad token: why it is refused, or how long to wait where its address has shown too many.
+    /// The answer to a bad token: why it is refused, or how long to wait where its address has
+    /// shown too many.
     pub(in crate::http) fn refuse(&self, client: Client, why: Refusal) -> ApiError {
         let now = Instant::now();
         self.refusals.count(why, now);
@@ -159,8 +164,9 @@ impl Authenticator {
         }
     }
 
-    /// Who asks. Without anything shown it is an unknown caller; so it is with a session that is no good, because browsers show an old one for
-    /// hours, and a page stays readable where reading is open.
+    /// Who asks. Without anything shown it is an unknown caller; so it is with a session that is no
+    /// good, because browsers show an old one for hours, and a page stays readable where
+    /// reading is open.
     pub(super) fn identify(
         &self,
         method: &Method,
@@ -186,7 +192,8 @@ impl Authenticator {
         })
     }
 
-    /// Whether this caller may send this request; it is given back because a form's field may be in its body.
+    /// Whether this caller may send this request; it is given back because a form's field may be in
+    /// its body.
     pub(super) async fn authorize(
         &self,
         request: Request,
@@ -210,8 +217,9 @@ impl Authenticator {
         }
     }
 
-    /// Whether the request is for us. A page of another site can have its own name lead to this host, and then read as we do: so a program
-    /// on this host that comes without a proxy names us by an address, as `localhost`, or as `API_URL` does.
+    /// Whether the request is for us. A page of another site can have its own name lead to this
+    /// host, and then read as we do: so a program on this host that comes without a proxy names
+    /// us by an address, as `localhost`, or as `API_URL` does.
     pub(super) fn is_meant(&self, request: &Request) -> bool {
         let is_local = request
             .extensions()
@@ -219,7 +227,8 @@ impl Authenticator {
             .is_some_and(|peer| peer.address.ip().to_canonical().is_loopback());
         let is_own = |host: &str| origin::is_own_host(host, self.settings.url.as_ref());
         let header = request.headers().get(HOST);
-        // A target that is a whole address names the host too, and then that is the one that is meant (RFC 9112, 3.2.2).
+        // A target that is a whole address names the host too, and then that is the one that is
+        // meant (RFC 9112, 3.2.2).
         let target = request.uri().authority();
         !is_local
             || client::is_forwarded(request.headers())
@@ -288,8 +297,9 @@ fn allowed(caller: &Caller, scope: Scope) -> Result<(), ApiError> {
     }
 }
 
-/// The token of `Authorization: Bearer`; or of `Basic`, for programs that know nothing else, where it stands as the password. Browsers repeat
-/// that by themselves, also for other sites, so it only reads. What is no token there, and other schemes, are a proxy's own affair.
+/// The token of `Authorization: Bearer`; or of `Basic`, for programs that know nothing else, where
+/// it stands as the password. Browsers repeat that by themselves, also for other sites, so it only
+/// reads. What is no token there, and other schemes, are a proxy's own affair.
 fn shown<'a>(method: &Method, headers: &'a HeaderMap) -> Option<Cow<'a, str>> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     let first = all.next()?;

@@ -67,7 +67,8 @@ impl Caller {
         self.pass().map_or("anonymous", |pass| pass.name.as_str())
     }
 
-    /// What each form of a page must carry in the field `csrf`, or each request of a script in the header `X-CSRF-Token`. Only sessions need it.
+    /// What each form of a page must carry in the field `csrf`, or each request of a script in the
+    /// header `X-CSRF-Token`. Only sessions need it.
     #[must_use]
     pub fn csrf(&self) -> Option<&str> {
         match self {

@@ -1,4 +1,5 @@
-//! Where a request comes from: the address, and whether it came over TLS all the way. A proxy's word counts only where it is trusted.
+//! Where a request comes from: the address, and whether it came over TLS all the way. A proxy's
+//! word counts only where it is trusted.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -41,7 +42,8 @@ pub(in crate::http) struct Peer {
 pub(in crate::http) struct Client {
     /// Their address, as far as it is known.
     pub(in crate::http) address: IpAddr,
-    /// Whether they use TLS, up to us or up to a proxy. Only makes cookies stricter, so every sender's word will do.
+    /// Whether they use TLS, up to us or up to a proxy. Only makes cookies stricter, so every
+    /// sender's word will do.
     pub(in crate::http) secure: bool,
     /// Whether the request came through a trusted proxy.
     pub(in crate::http) forwarded: bool,
@@ -100,7 +102,8 @@ impl ProxyWarning {
     }
 }
 
-/// The last address in the list that no trusted proxy has: each adds whom it saw, so what stands further left every client can write.
+/// The last address in the list that no trusted proxy has: each adds whom it saw, so what stands
+/// further left every client can write.
 fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut address = peer;
     let mut said = entries(headers);
@@ -116,7 +119,8 @@ fn is_in(networks: &[IpNet], address: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(&address))
 }
 
-/// Whom the proxies say that they served, the nearest last: by `X-Forwarded-For`, and without it by `Forwarded` (RFC 7239).
+/// Whom the proxies say that they served, the nearest last: by `X-Forwarded-For`, and without it by
+/// `Forwarded` (RFC 7239).
 fn entries(headers: &HeaderMap) -> Vec<String> {
     let list = |name: &HeaderName| {
         let values = headers.get_all(name).iter();
@@ -149,7 +153,8 @@ fn pair<'a>(element: &'a str, of: &str) -> Option<&'a str> {
         .map(|(_, value)| value)
 }
 
-/// An address as proxies write one: bare or quoted, of IPv6 also in brackets, with or without a port.
+/// An address as proxies write one: bare or quoted, of IPv6 also in brackets, with or without a
+/// port.
 fn address_of(entry: &str) -> Option<IpAddr> {
     let text = entry.trim().trim_matches('"');
     let bare = match text.strip_prefix('[') {
@@ -172,7 +177,8 @@ fn last<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    /// Whose address a request has that comes from `peer` with these headers, where 10.0.0.1 and 10.0.0.2 are trusted.
+    /// Whose address a request has that comes from `peer` with these headers, where 10.0.0.1 and
+    /// 10.0.0.2 are trusted.
     fn check(peer: &str, forwarded: &[&str], expect: &str) {
         let mut request = Request::new(());
         request.extensions_mut().insert(Peer {

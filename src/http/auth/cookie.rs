@@ -8,8 +8,9 @@ use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
-/// What its name over TLS begins with. Browsers take such a name only over TLS, for the whole host, and from no other host; so its path is
-/// always the whole host, and what tells one labwatch from another below the same host is its name.
+/// What its name over TLS begins with. Browsers take such a name only over TLS, for the whole host,
+/// and from no other host; so its path is always the whole host, and what tells one labwatch from
+/// another below the same host is its name.
 const SECURE: &str = "__Host-";
 
 /// How many bytes of a hash of the secret are in the name.
@@ -23,8 +24,9 @@ pub(in crate::http) struct SessionCookie {
 }
 
 impl SessionCookie {
-    /// Of the labwatch with this secret that browsers reach below this path, which is empty or begins with a slash. Cookies know no ports,
-    /// so another labwatch on the same host, or this one with a new secret, has a cookie of another name.
+    /// Of the labwatch with this secret that browsers reach below this path, which is empty or
+    /// begins with a slash. Cookies know no ports, so another labwatch on the same host, or
+    /// this one with a new secret, has a cookie of another name.
     pub(in crate::http) fn new(base: &str, secret: Option<&SecretString>) -> Self {
         let place = base.chars().map(|c| match c {
             '/' => '.',

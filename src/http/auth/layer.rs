@@ -1,5 +1,5 @@
-//! The middleware of access: every routed request passes here once, before its handler, with what the group of its route needs; and a change
-//! leaves a record here.
+//! The middleware of access: every routed request passes here once, before its handler, with what
+//! the group of its route needs; and a change leaves a record here.
 
 use std::sync::Arc;
 
@@ -85,7 +85,8 @@ fn without_cookie(mut response: Response, removal: Option<HeaderValue>) -> Respo
     response
 }
 
-/// Runs the handler. A change that a known caller made and that the handler did not note is noted by its path.
+/// Runs the handler. A change that a known caller made and that the handler did not note is noted
+/// by its path.
 async fn pass_on(
     authenticator: &Arc<Authenticator>,
     mut request: Request,
@@ -113,7 +114,8 @@ async fn pass_on(
     response
 }
 
-/// What a token or a session was needed for, or could have changed, is for no cache that others share.
+/// What a token or a session was needed for, or could have changed, is for no cache that others
+/// share.
 fn keep_private(headers: &mut HeaderMap) {
     let shared = headers
         .get(CACHE_CONTROL)
@@ -125,7 +127,8 @@ fn keep_private(headers: &mut HeaderMap) {
     }
 }
 
-/// The address of the form by which people sign in: where they go then, and why their last token was refused.
+/// The address of the form by which people sign in: where they go then, and why their last token
+/// was refused.
 pub(in crate::http) fn way_in(next: &str, refused: Option<&str>) -> String {
     let path = "/login?";
     let mut query = form_urlencoded::Serializer::for_suffix(path.to_owned(), path.len());

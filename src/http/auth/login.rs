@@ -1,4 +1,5 @@
-//! Signing in, for browsers: takes a token from the form of the page and gives a session; and signing out.
+//! Signing in, for browsers: takes a token from the form of the page and gives a session; and
+//! signing out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +37,8 @@ pub(in crate::http) fn never_kept(answer: Response) -> Response {
         .into_response()
 }
 
-/// Takes a token in the field `token` of a form, and answers with a session. A browser goes where it was, or back to the form.
+/// Takes a token in the field `token` of a form, and answers with a session. A browser goes where
+/// it was, or back to the form.
 pub(in crate::http) async fn sign_in(
     State(authenticator): State<Arc<Authenticator>>,
     Extension(client): Extension<Client>,
@@ -90,7 +92,8 @@ pub(in crate::http) async fn sign_in(
         .into_response())
 }
 
-/// What a good token says that a session can be made from: one that can only report is on a device, and not for reading.
+/// What a good token says that a session can be made from: one that can only report is on a device,
+/// and not for reading.
 fn may_sign_in(
     authenticator: &Authenticator,
     token: &str,

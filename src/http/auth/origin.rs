@@ -1,5 +1,5 @@
-//! Whether a browser sends a change of its own page, or was made to by another site (CSRF): where it says that it comes from, and a text
-//! that only our own pages know.
+//! Whether a browser sends a change of its own page, or was made to by another site (CSRF): where
+//! it says that it comes from, and a text that only our own pages know.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -32,7 +32,8 @@ pub(in crate::http) enum Origin {
     Other,
 }
 
-/// Where a request comes from, as its browser says. `public` is where people reach us, where it is set.
+/// Where a request comes from, as its browser says. `public` is where people reach us, where it is
+/// set.
 pub(in crate::http) fn of(headers: &HeaderMap, public: Option<&Url>) -> Origin {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
     let ours = match (text(FETCH_SITE), text(ORIGIN.as_str())) {
@@ -48,8 +49,8 @@ pub(in crate::http) fn of(headers: &HeaderMap, public: Option<&Url>) -> Origin {
     if ours { Origin::Ours } else { Origin::Other }
 }
 
-/// Whether a host that a request names can be ours: an address, that of `public`, or a name without a dot, such as `localhost`, which no
-/// other site has.
+/// Whether a host that a request names can be ours: an address, that of `public`, or a name without
+/// a dot, such as `localhost`, which no other site has.
 pub(in crate::http) fn is_own_host(host: &str, public: Option<&Url>) -> bool {
     // What is more than a host and a port would be taken for other parts of an address.
     let named = (!host.contains(['/', '\\', '?', '#', '@']))

@@ -3,7 +3,8 @@
 /// The longest place that is remembered, in bytes.
 pub const MAX_PLACE_BYTES: usize = 1_000;
 
-/// Whether a text is the path, with or without a query, of a page of ours. What browsers take for another site is none.
+/// Whether a text is the path, with or without a query, of a page of ours. What browsers take for
+/// another site is none.
 #[must_use]
 pub fn is_place(text: &str) -> bool {
     let ours = text.starts_with('/') && !text.starts_with("//");

@@ -10,7 +10,8 @@ const ID_BYTES: usize = 12;
 /// The letters of an id: two for each of its bytes.
 pub const ID_LETTERS: usize = 2 * ID_BYTES;
 
-/// A new id, in lower-case hexadecimal. `None` when the system gives no randomness, of which no case is known.
+/// A new id, in lower-case hexadecimal. `None` when the system gives no randomness, of which no
+/// case is known.
 #[must_use]
 pub fn id() -> Option<String> {
     let mut bytes = [0; ID_BYTES];

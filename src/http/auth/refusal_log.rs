@@ -1,4 +1,5 @@
-//! The log of refused tokens: one line a minute at most, however many there are, so that no stranger can fill the log.
+//! The log of refused tokens: one line a minute at most, however many there are, so that no
+//! stranger can fill the log.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};

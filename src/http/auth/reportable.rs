@@ -1,4 +1,5 @@
-//! What a token with the scope `report` may report on. Such tokens are on devices that students touch, so they name what is theirs.
+//! What a token with the scope `report` may report on. Such tokens are on devices that students
+//! touch, so they name what is theirs.
 
 use std::fmt;
 

@@ -1,7 +1,8 @@
 //! What is no longer valid before its time: revoked tokens, and sessions that were signed out of.
 //!
-//! The two have room of their own, because holders of tokens cause sign-outs and only admins revoke: however many sign out, a token can
-//! always be revoked. Sign-outs displace the oldest of their own token, revocations the oldest into [`Revocations::not_before`].
+//! The two have room of their own, because holders of tokens cause sign-outs and only admins
+//! revoke: however many sign out, a token can always be revoked. Sign-outs displace the oldest of
+//! their own token, revocations the oldest into [`Revocations::not_before`].
 
 mod shared;
 
@@ -26,23 +27,26 @@ const SIGNED_OUT: &str = "session.ended.";
 /// The key of the time before which every token counts as revoked.
 const NOT_BEFORE: &str = "token.not-before";
 
-/// The most revoked ids that are remembered one by one. Beyond, the oldest is folded into a time before which all tokens are revoked.
+/// The most revoked ids that are remembered one by one. Beyond, the oldest is folded into a time
+/// before which all tokens are revoked.
 pub const MAX_REVOKED: usize = 10_000;
 
 /// The most sign-outs that are remembered. Beyond, the one whose session ends first is forgotten.
 pub const MAX_SIGNED_OUT: usize = 10_000;
 
-/// The most sign-outs that are remembered of one token. Beyond, the one whose session ends first is forgotten: only the token's own
-/// holder can have caused them.
+/// The most sign-outs that are remembered of one token. Beyond, the one whose session ends first is
+/// forgotten: only the token's own holder can have caused them.
 pub const MAX_SIGNED_OUT_OF_ONE: usize = 64;
 
 /// Says whether what was handed over is on disk.
 pub type Kept = Pin<Box<dyn Future<Output = bool> + Send>>;
 
-/// Takes small state to keep: a key, and its value or nothing to remove it. It takes it at once; the answer says what became of it.
+/// Takes small state to keep: a key, and its value or nothing to remove it. It takes it at once;
+/// the answer says what became of it.
 pub type Keep = Box<dyn Fn(String, Option<Value>) -> Kept + Send + Sync>;
 
-/// The tokens and sessions that are refused although their signature is right and their time is not over.
+/// The tokens and sessions that are refused although their signature is right and their time is not
+/// over.
 pub struct Revocations {
     ended: RwLock<Ended>,
     keep: Keep,
@@ -143,15 +147,16 @@ impl Revocations {
         revoked.collect()
     }
 
-    /// The time before which every token counts as revoked, once there were more than [`MAX_REVOKED`] revocations.
+    /// The time before which every token counts as revoked, once there were more than
+    /// [`MAX_REVOKED`] revocations.
     #[must_use]
     pub fn not_before(&self) -> Option<Timestamp> {
         let ended = self.ended.read().unwrap_or_else(PoisonError::into_inner);
         ended.not_before
     }
 
-    /// Revokes the token of this id, and every session made from it, for as long as any token could live. It holds at once; the answer
-    /// says whether it is kept for a restart too.
+    /// Revokes the token of this id, and every session made from it, for as long as any token could
+    /// live. It holds at once; the answer says whether it is kept for a restart too.
     pub fn revoke(&self, id: &str, now: Timestamp) -> (Revoked, Kept) {
         let until = longest(now);
         let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
@@ -168,7 +173,8 @@ impl Revocations {
         (Revoked { id, until }, kept)
     }
 
-    /// Ends this session before its time. It holds at once; it is kept for a restart as soon as the store takes it.
+    /// Ends this session before its time. It holds at once; it is kept for a restart as soon as the
+    /// store takes it.
     pub fn sign_out(&self, session: &Session, now: Timestamp) {
         let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
         let mut changes = ended.prune(now);
@@ -180,7 +186,8 @@ impl Revocations {
 
     fn hand_over(&self, changes: Changes) {
         for (key, value) in changes {
-            // A removal that is not kept is repeated at the next start; a sign-out that is not kept removed the browser's cookie.
+            // A removal that is not kept is repeated at the next start; a sign-out that is not kept
+            // removed the browser's cookie.
             drop((self.keep)(key, value));
         }
     }
@@ -238,14 +245,15 @@ impl Ended {
     fn sign_out(&mut self, session: &Session) -> Changes {
         let ended = SignedOut {
             token: session.pass.id.clone(),
-            // A session is accepted for the leeway after its end, so its sign-out is remembered for longer.
+            // A session is accepted for the leeway after its end, so its sign-out is remembered for
+            // longer.
             until: later(session.expires),
         };
         self.remember(&session.id, &ended)
     }
 
-    /// Takes in a sign-out. Where there are too many then, the one whose session ends first is forgotten, be it this one: so replicas that
-    /// share them come to the same ones.
+    /// Takes in a sign-out. Where there are too many then, the one whose session ends first is
+    /// forgotten, be it this one: so replicas that share them come to the same ones.
     fn remember(&mut self, id: &str, session: &SignedOut) -> Changes {
         self.add_session(id, session);
         let own = self.sessions.get(&session.token).map_or(0, BTreeMap::len);
@@ -289,8 +297,8 @@ impl Ended {
         gone
     }
 
-    /// Folds the oldest revocation into the time before which all tokens are revoked: a token was issued before it was revoked, so what is
-    /// folded stays revoked.
+    /// Folds the oldest revocation into the time before which all tokens are revoked: a token was
+    /// issued before it was revoked, so what is folded stays revoked.
     fn make_room_for(&mut self, id: &str) -> Changes {
         if self.tokens.len() < MAX_REVOKED || self.tokens.contains_key(id) {
             return Changes::new();
@@ -481,7 +489,8 @@ mod tests {
         assert!(revocations.has_session(&session("s5", "t5", 1_005)));
     }
 
-    /// A leaked admin token can revoke as many made-up ids as it likes, and can still be revoked itself.
+    /// A leaked admin token can revoke as many made-up ids as it likes, and can still be revoked
+    /// itself.
     #[test]
     fn an_admin_can_always_revoke() {
         let stored = Stored::default();

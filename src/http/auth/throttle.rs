@@ -5,13 +5,15 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many bad tokens of an address are answered one by one in a [`WINDOW`]. Further ones are told to wait; good ones never are.
+/// How many bad tokens of an address are answered one by one in a [`WINDOW`]. Further ones are told
+/// to wait; good ones never are.
 pub const MAX_FAILURES: u32 = 10;
 
 /// How long failures count, from the first of them.
 pub const WINDOW: Duration = Duration::from_secs(60);
 
-/// How many addresses are counted at the same time. When more come, the one that began first is forgotten.
+/// How many addresses are counted at the same time. When more come, the one that began first is
+/// forgotten.
 pub const MAX_ADDRESSES: usize = 4_096;
 
 /// Counts events by key in windows of time that begin with the key's first event.

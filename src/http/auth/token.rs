@@ -1,4 +1,5 @@
-//! Tokens and sessions: their claims, their signing and their verification (JWT, HS256 and nothing else). Asks no clock.
+//! Tokens and sessions: their claims, their signing and their verification (JWT, HS256 and nothing
+//! else). Asks no clock.
 
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ use super::refusal::{Refusal, SignError};
 use super::reportable::Reportable;
 use super::scope::{Scope, Scopes};
 
-/// The audience of tokens, so that one of book, jump or relay never fits, should the secrets be the same.
+/// The audience of tokens, so that one of book, jump or relay never fits, should the secrets be the
+/// same.
 pub const AUDIENCE: &str = "labwatch";
 
 /// The audience of sessions, so that neither can stand for the other.
@@ -109,7 +111,8 @@ struct SessionClaims {
     common: TokenClaims,
     /// When the token ends.
     token_exp: i64,
-    /// When the token was made. A session of an earlier version does not say so, and counts as made from a token of long ago.
+    /// When the token was made. A session of an earlier version does not say so, and counts as
+    /// made from a token of long ago.
     #[serde(default)]
     token_iat: i64,
     sid: String,
@@ -234,7 +237,8 @@ impl Authority {
             .map_err(SignError::Library)
     }
 
-    /// The claims of what is signed with our secret. The library compares signatures in constant time, and takes no algorithm but the one named.
+    /// The claims of what is signed with our secret. The library compares signatures in constant
+    /// time, and takes no algorithm but the one named.
     fn read<T: DeserializeOwned>(&self, text: &str, audience: &str) -> Result<T, Refusal> {
         if text.len() > MAX_TOKEN_BYTES {
             return Err(Refusal::Forged);
@@ -249,7 +253,8 @@ impl Authority {
             return Err(Refusal::Forged);
         }
         read.map(|data| data.claims).map_err(|error| {
-            // A wrong audience is found behind a right signature: only who has a token of ours learns it.
+            // A wrong audience is found behind a right signature: only who has a token of ours
+            // learns it.
             let audience = matches!(error.kind(), ErrorKind::InvalidAudience);
             if audience {
                 Refusal::Audience
@@ -273,7 +278,8 @@ fn claims(audience: &str, pass: &AccessToken, now: Timestamp, expires: Timestamp
     }
 }
 
-/// Whether now is in the time of these claims. A life beyond the longest is refused, because a revocation is not remembered for so long.
+/// Whether now is in the time of these claims. A life beyond the longest is refused, because a
+/// revocation is not remembered for so long.
 fn in_time(claims: &TokenClaims, now: Timestamp) -> Result<(), Refusal> {
     let (now, leeway) = (now.as_second(), LEEWAY.as_secs().cast_signed());
     let life = claims.exp.checked_sub(claims.iat).ok_or(Refusal::Forged)?;
@@ -302,7 +308,8 @@ fn pass(claims: TokenClaims) -> AccessToken {
     }
 }
 
-/// Whether a token that is signed with our secret demands extensions that its reader must know (RFC 7515, 4.1.11). We know none.
+/// Whether a token that is signed with our secret demands extensions that its reader must know (RFC
+/// 7515, 4.1.11). We know none.
 fn demands_extensions(token: &str) -> bool {
     let header = token.split('.').next().and_then(|header| {
         let bytes = URL_SAFE_NO_PAD.decode(header).ok()?;
@@ -311,14 +318,15 @@ fn demands_extensions(token: &str) -> bool {
     header.is_none_or(|header| header.contains_key("crit"))
 }
 
-/// Whether this can be the name of a token. It stands in logs and the audit, so it has no characters that are not seen, or that reorder
-/// others.
+/// Whether this can be the name of a token. It stands in logs and the audit, so it has no
+/// characters that are not seen, or that reorder others.
 fn is_token_name(name: &str) -> bool {
     name.len() <= MAX_NAME_BYTES && !name.trim().is_empty() && !name.chars().any(is_deceptive)
 }
 
-/// Whether a text has the form of a token or a session (three parts of base64url, of which the first is a JSON object), so that it cannot be
-/// meant as something else. Says nothing about whether it is good.
+/// Whether a text has the form of a token or a session (three parts of base64url, of which the
+/// first is a JSON object), so that it cannot be meant as something else. Says nothing about
+/// whether it is good.
 #[must_use]
 pub fn has_form(text: &str) -> bool {
     let is_part = |part: &str| {

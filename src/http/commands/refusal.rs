@@ -1,4 +1,5 @@
-//! Refusals of the engine as errors of the API: the words are the engine's, the reason is for programs.
+//! Refusals of the engine as errors of the API: the words are the engine's, the reason is for
+//! programs.
 
 use super::test_messages::TestRefusal;
 use crate::http::error::{ApiError, Reason};

@@ -1,5 +1,5 @@
-//! The way of commands to the engine, one for the API and for the page: what is said before a command and what is done passes the same
-//! checks.
+//! The way of commands to the engine, one for the API and for the page: what is said before a
+//! command and what is done passes the same checks.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -24,7 +24,8 @@ pub type IsWell = dyn Fn(&str) -> Option<bool> + Send + Sync;
 pub struct OrderState {
     /// The newest snapshot.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// Whether the component of this name is well; `None` when there is none. The engine knows only the sources.
+    /// Whether the component of this name is well; `None` when there is none. The engine knows
+    /// only the sources.
     pub component: Arc<IsWell>,
     /// Gives a command.
     pub give: Arc<Give>,

@@ -1,5 +1,5 @@
-//! Test messages that maintainers send, over the API and from the page, to see whether notifications arrive; and having what waits tried
-//! again at once.
+//! Test messages that maintainers send, over the API and from the page, to see whether
+//! notifications arrive; and having what waits tried again at once.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,4 +1,5 @@
-//! The files that a page loads besides itself: one style sheet, one script, one icon. Their addresses change with their content, so they are kept for long.
+//! The files that a page loads besides itself: one style sheet, one script, one icon. Their
+//! addresses change with their content, so they are kept for long.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -79,7 +80,8 @@ pub(super) fn icon(state: State) -> &'static str {
     found.map_or("", |(_, icon)| &icon.address)
 }
 
-/// The icon for a browser that asks for one without having read a page. It says nothing of the laboratory.
+/// The icon for a browser that asks for one without having read a page. It says nothing of the
+/// laboratory.
 pub(super) fn plain_icon() -> &'static Asset {
     static PLAIN: LazyLock<Asset> =
         LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", shapes::icon(State::Unknown)));

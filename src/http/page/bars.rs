@@ -1,4 +1,5 @@
-//! Bars by time: what an experiment was like in each stretch of it. Times without data are hatched, those not evaluated dotted.
+//! Bars by time: what an experiment was like in each stretch of it. Times without data are hatched,
+//! those not evaluated dotted.
 
 use std::fmt::Write;
 
@@ -9,14 +10,16 @@ use super::scale::{Scale, millis};
 use super::words::{self, spell};
 use crate::store::{Bucket, Range};
 
-/// Between these parts of the axis, in tenths of a percent, a tick has room; at its end stands the present.
+/// Between these parts of the axis, in tenths of a percent, a tick has room; at its end stands the
+/// present.
 const TICKS: std::ops::RangeInclusive<i64> = 50..=870;
 
 /// How wide a cell is drawn, and how high the bar is, in units of the drawing.
 const WIDTH: u32 = 10;
 const HEIGHT: u32 = 40;
 
-/// How high the line of bookings below a bar is drawn, and how far below it; and how wide a booking is at least.
+/// How high the line of bookings below a bar is drawn, and how far below it; and how wide a booking
+/// is at least.
 const BOOKED_HEIGHT: u32 = 6;
 const BOOKED_SPACE: u32 = 4;
 const BOOKED_LEAST: i64 = 2;
@@ -40,7 +43,8 @@ pub(super) struct Bar {
 }
 
 impl Bar {
-    /// A bar of what the history has of a range. Before `known` labwatch did not know of the experiment: there is no data.
+    /// A bar of what the history has of a range. Before `known` labwatch did not know of the
+    /// experiment: there is no data.
     pub(super) fn new(
         range: Range,
         scale: &'static Scale,
@@ -137,7 +141,8 @@ impl Bar {
         self.cells.iter().map(part).sum()
     }
 
-    /// The share of the evaluated time in which it could be used; `None` where it was not evaluated.
+    /// The share of the evaluated time in which it could be used; `None` where it was not
+    /// evaluated.
     fn usable(&self) -> Option<String> {
         let usable = self.sum(|cell| cell.ok + cell.degraded);
         let evaluated = usable + self.sum(|cell| cell.down);
@@ -269,7 +274,8 @@ impl Bar {
     }
 }
 
-/// The classes of the places of ticks, each half a percent further to the right: the policy of our pages allows no style in a page itself.
+/// The classes of the places of ticks, each half a percent further to the right: the policy of our
+/// pages allows no style in a page itself.
 pub(super) fn css() -> String {
     (0..=200_u32)
         .map(|place| format!(".t{place}{{left:{}.{}%}}", place / 2, place % 2 * 5))
@@ -315,7 +321,8 @@ fn stretch(layer: &str, path: &str) -> Markup {
     }
 }
 
-/// The boxes that a cell is drawn as, each with its top and its height: what is good fills the cell, what is bad rises in front of it.
+/// The boxes that a cell is drawn as, each with its top and its height: what is good fills the
+/// cell, what is bad rises in front of it.
 fn boxes(cell: &Bucket) -> Vec<(&'static str, (u32, u32))> {
     let whole = cell.ok + cell.degraded + cell.down + cell.unknown + cell.gap;
     if whole <= 0 {
@@ -363,7 +370,8 @@ fn height(part: i64, whole: i64) -> u32 {
         .clamp(LEAST, HEIGHT)
 }
 
-/// A share as people read it: never 100 % when something is missing, never 0 % when something is there.
+/// A share as people read it: never 100 % when something is missing, never 0 % when something is
+/// there.
 pub(super) fn percent(part: i64, whole: i64) -> String {
     let tenths = part.saturating_mul(1_000) / whole.max(1);
     let tenths = if part < whole { tenths.min(999) } else { 1_000 };

@@ -1,4 +1,5 @@
-//! The canary's last hour as a small chart: a bar for each minute, as high as its messages took, and full height where some were lost.
+//! The canary's last hour as a small chart: a bar for each minute, as high as its messages took,
+//! and full height where some were lost.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! Categories: whether each can be used, what makes it fail, and who opened or closed it. Whether each can be used is decided by `health`.
+//! Categories: whether each can be used, what makes it fail, and who opened or closed it. Whether
+//! each can be used is decided by `health`.
 
 use maud::{Markup, html};
 
@@ -75,7 +76,8 @@ fn names(frame: &Frame<'_>, names: &[String]) -> Markup {
     }
 }
 
-/// Whether it is open, since when, by whose word and why. Both are for readers who may see what is private.
+/// Whether it is open, since when, by whose word and why. Both are for readers who may see what is
+/// private.
 fn switch(frame: &Frame<'_>, standing: &CategoryStatus) -> Markup {
     html! {
         (if standing.enabled { "open" } else { "closed" })

@@ -1,4 +1,5 @@
-//! Small parts that several pages share: state and bookability with shape and word, tables, what there is none of.
+//! Small parts that several pages share: state and bookability with shape and word, tables, what
+//! there is none of.
 
 use jiff::Timestamp;
 use maud::{Markup, Render, html};
@@ -55,7 +56,8 @@ pub(super) fn notified(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
     }
 }
 
-/// That notifications about something are kept back, and until when. By whom and why is for readers who may see what is private.
+/// That notifications about something are kept back, and until when. By whom and why is for readers
+/// who may see what is private.
 pub(super) fn quiet(quieted: &Suppression, private: bool, now: Timestamp) -> Markup {
     html! {
         span.quiet {
@@ -101,8 +103,9 @@ pub(super) fn sign_in(frame: &Frame<'_>, next: &str, what: &str) -> Markup {
     }
 }
 
-/// A table with a caption for those who do not see the heading above it. The first cell of a row names it.
-/// On a narrow page a row becomes a card, which the labels of the cells are for; the roles keep it a table to those who hear it.
+/// A table with a caption for those who do not see the heading above it. The first cell of a row
+/// names it. On a narrow page a row becomes a card, which the labels of the cells are for; the
+/// roles keep it a table to those who hear it.
 pub(super) fn table<const N: usize>(
     caption: &str,
     heads: [&str; N],

@@ -1,4 +1,5 @@
-//! What a person gets in place of an answer: a page that says why, and what to do. A program gets what it got.
+//! What a person gets in place of an answer: a page that says why, and what to do. A program gets
+//! what it got.
 
 use std::sync::Arc;
 

@@ -130,7 +130,8 @@ fn lasts(experiment: &Experiment<'_>, usual: &[Restore]) -> Option<String> {
     ))
 }
 
-/// What it probably has in common with others that were lost with it. Whole addresses are for those who signed in.
+/// What it probably has in common with others that were lost with it. Whole addresses are for those
+/// who signed in.
 fn cause(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Option<Markup> {
     let cause = frame
         .snapshot
@@ -266,7 +267,8 @@ fn last_sent(stream: &StreamView, traffic: Option<Traffic>, now: Timestamp) -> M
         stream.seen,
         stream.evidence,
     ) {
-        // Relay says it of the moment of its report: counted from now it would seem to grow where only the next report is awaited.
+        // Relay says it of the moment of its report: counted from now it would seem to grow where
+        // only the next report is awaited.
         (Some(before), ..) => {
             html! { (words::spell(SignedDuration::try_from(before).unwrap_or(SignedDuration::MAX))) " before the newest report" }
         }

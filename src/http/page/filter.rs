@@ -1,4 +1,5 @@
-//! What the reader of the overview asks for, kept in the address, so that a link to it can be mailed.
+//! What the reader of the overview asks for, kept in the address, so that a link to it can be
+//! mailed.
 
 use serde::Deserialize;
 

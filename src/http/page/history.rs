@@ -1,4 +1,5 @@
-//! What the pages ask of the store. Where there is none, the events that the snapshot holds are all there is.
+//! What the pages ask of the store. Where there is none, the events that the snapshot holds are all
+//! there is.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -103,7 +104,8 @@ pub(super) async fn sketches<'a>(
     now: Timestamp,
 ) -> Sketches<'a> {
     let day = DAY.range(now);
-    // Without the gaps the sketch shows what was known through them, and the page of the experiment shows them.
+    // Without the gaps the sketch shows what was known through them, and the page of the experiment
+    // shows them.
     let gaps = match reader {
         Some(reader) => reader.gaps(day).await.unwrap_or_default(),
         None => Vec::new(),

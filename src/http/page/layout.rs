@@ -1,4 +1,5 @@
-//! What every page has around it: head, navigation, what is wrong with labwatch itself, and the meaning of the words.
+//! What every page has around it: head, navigation, what is wrong with labwatch itself, and the
+//! meaning of the words.
 
 use jiff::{SignedDuration, Timestamp};
 use maud::{DOCTYPE, Markup, html};
@@ -28,7 +29,8 @@ const PLACES: [(&str, &str); 9] = [
     ("/lab", "Students"),
 ];
 
-/// A snapshot that is older than this says that labwatch itself has stopped: it takes one at least this often.
+/// A snapshot that is older than this says that labwatch itself has stopped: it takes one at least
+/// this often.
 const STANDS_STILL: SignedDuration = SignedDuration::from_mins(10);
 
 /// The keys, and what they do.
@@ -46,7 +48,8 @@ const UNNAMED: &str = "lab";
 /// The class of a page that is not renewed while it is open.
 const STILL: &str = "still";
 
-/// The class of a page for students. Many have it open, and may not be allowed to listen: it asks anew by itself.
+/// The class of a page for students. Many have it open, and may not be allowed to listen: it asks
+/// anew by itself.
 const PLAIN: &str = "plain";
 
 /// What a page knows about the moment in which it is made.

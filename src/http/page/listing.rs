@@ -83,7 +83,8 @@ fn next(experiment: &Experiment<'_>) -> Timestamp {
     experiment.affected().first_start.unwrap_or(Timestamp::MAX)
 }
 
-/// The order of the rows, as the address gives it: a column, with `-` before it from great to small.
+/// The order of the rows, as the address gives it: a column, with `-` before it from great to
+/// small.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Sort {
     column: Column,
@@ -168,7 +169,8 @@ pub(super) fn page(frame: &Frame<'_>, filter: &Filter) -> Markup {
     }
 }
 
-/// The order as a field of the form, so that a filter keeps it; on a phone the heads of columns are not there to click on.
+/// The order as a field of the form, so that a filter keeps it; on a phone the heads of columns are
+/// not there to click on.
 fn order(sort: Sort) -> Markup {
     let choices = Column::ALL.into_iter().map(|column| Sort {
         column,

@@ -1,5 +1,5 @@
-//! The page by which people sign in: a form for a token. It works without a script, shows nothing of the laboratory, and sends the token
-//! nowhere but here.
+//! The page by which people sign in: a form for a token. It works without a script, shows nothing
+//! of the laboratory, and sends the token nowhere but here.
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};

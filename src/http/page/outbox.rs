@@ -134,7 +134,8 @@ fn routes(frame: &Frame<'_>) -> Markup {
     }
 }
 
-/// The recipients of a route who do not have what the others have. Names are for readers who may see them.
+/// The recipients of a route who do not have what the others have. Names are for readers who may
+/// see them.
 fn unreached(frame: &Frame<'_>, route: &RouteView) -> Markup {
     let now = frame.now;
     html! {

@@ -1,4 +1,5 @@
-//! The overview: what needs attention first, then what is acknowledged, the healthy ones folded into pools; and the list that a filter asks for.
+//! The overview: what needs attention first, then what is acknowledged, the healthy ones folded
+//! into pools; and the list that a filter asks for.
 
 use std::collections::BTreeMap;
 
@@ -309,7 +310,8 @@ struct Columns {
     notified: bool,
 }
 
-/// An experiment with the five answers: since when, why, what was done, who was notified, what can be done.
+/// An experiment with the five answers: since when, why, what was done, who was notified, what can
+/// be done.
 fn row(
     frame: &Frame<'_>,
     experiment: &Experiment<'_>,
@@ -340,7 +342,8 @@ fn row(
     }
 }
 
-/// What those that cannot be used probably have in common. Whole addresses are for those who signed in.
+/// What those that cannot be used probably have in common. Whole addresses are for those who signed
+/// in.
 fn causes(frame: &Frame<'_>) -> Markup {
     html! {
         @for cause in frame.snapshot.causes.iter() {

@@ -1,6 +1,8 @@
-//! All colours of the page, in one place, for light and dark. A test computes their contrast; the style sheet names them and holds none itself.
+//! All colours of the page, in one place, for light and dark. A test computes their contrast; the
+//! style sheet names them and holds none itself.
 //!
-//! States go from blue (fine) to orange (bad), which people with any of the common colour weaknesses can tell apart. Shape and word say the same.
+//! States go from blue (fine) to orange (bad), which people with any of the common colour
+//! weaknesses can tell apart. Shape and word say the same.
 
 use std::fmt::Write;
 
@@ -232,7 +234,8 @@ mod tests {
         }
     }
 
-    /// What is left of a colour without red receptors (Viénot, Brettel and Mollon 1999), as linear light.
+    /// What is left of a colour without red receptors (Viénot, Brettel and Mollon 1999), as linear
+    /// light.
     fn protan(colour: Rgb) -> [f64; 3] {
         let [r, g, b] = parts(colour).map(linear);
         [

@@ -125,7 +125,8 @@ pub(super) fn lab_pool(
     Some((title, content))
 }
 
-/// A pool as students read it: by its title, and where it has none by its name. `kind-a` becomes `Kind a`.
+/// A pool as students read it: by its title, and where it has none by its name. `kind-a` becomes
+/// `Kind a`.
 pub(super) fn title(name: &str, given: &PoolTitle) -> String {
     if let Some(title) = given(name) {
         return clip(&title);

@@ -1,4 +1,5 @@
-//! The replicas of this labwatch: which of them leads, and as of when the one that is asked knows it.
+//! The replicas of this labwatch: which of them leads, and as of when the one that is asked knows
+//! it.
 
 use engine::Role;
 use jiff::Timestamp;

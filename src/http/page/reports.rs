@@ -1,4 +1,5 @@
-//! Reports on the page: a month, what was counted of it, and by which rule. The numbers and their words are those of the mailed report.
+//! Reports on the page: a month, what was counted of it, and by which rule. The numbers and their
+//! words are those of the mailed report.
 
 use std::array::from_fn;
 

@@ -1,4 +1,5 @@
-//! How a page is answered: what a browser may do with it, below which path its links lead, and in which colours it is shown.
+//! How a page is answered: what a browser may do with it, below which path its links lead, and in
+//! which colours it is shown.
 
 use axum::http::HeaderMap;
 use axum::http::header::{
@@ -9,7 +10,8 @@ use axum::response::{IntoResponse, Response};
 use engine::model::escape_deceptive;
 use maud::Markup;
 
-/// What a page may do: load from here alone, run no script but ours, and make documents of text only where our own policy says so.
+/// What a page may do: load from here alone, run no script but ours, and make documents of text
+/// only where our own policy says so.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
                       base-uri 'none'; require-trusted-types-for 'script'; trusted-types labwatch; frame-ancestors";
 
@@ -43,7 +45,8 @@ fn answer(base: &str, page: Markup, ancestors: &str) -> Response {
     (headers, below(base, escape_deceptive(&page.0).into_owned())).into_response()
 }
 
-/// A page whose links lead below `base`. In texts a quotation mark is written otherwise, so that only our own attributes are changed.
+/// A page whose links lead below `base`. In texts a quotation mark is written otherwise, so that
+/// only our own attributes are changed.
 fn below(base: &str, page: String) -> String {
     if base.is_empty() {
         return page;

@@ -17,7 +17,8 @@ pub(super) struct Scale {
     pub(super) step: Duration,
     /// How long it is from one tick of the axis to the next.
     pub(super) tick: Duration,
-    /// How a tick is written. Cells of a day are days of UTC, so only ticks of hours may be written in the reader's zone.
+    /// How a tick is written. Cells of a day are days of UTC, so only ticks of hours may be
+    /// written in the reader's zone.
     pub(super) form: &'static str,
     pub(super) hours: bool,
 }

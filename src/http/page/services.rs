@@ -1,4 +1,5 @@
-//! Outside services on the overview: how each is, since when, what it said before, and in which categories it counts.
+//! Outside services on the overview: how each is, since when, what it said before, and in which
+//! categories it counts.
 
 use maud::{Markup, html};
 

@@ -1,11 +1,13 @@
-//! The shapes that stand beside words: one for each state, so that colour never speaks alone. Drawn once per page and used by name.
+//! The shapes that stand beside words: one for each state, so that colour never speaks alone. Drawn
+//! once per page and used by name.
 
 use maud::{Markup, PreEscaped, html};
 
 use super::palette;
 use super::state::State;
 
-/// All shapes, and the hatches of bars, on a field of 16 by 16. They take the colour of the text around them.
+/// All shapes, and the hatches of bars, on a field of 16 by 16. They take the colour of the text
+/// around them.
 const SPRITE: &str = r#"<svg class="sprite" aria-hidden="true" width="0" height="0"><defs>
 <symbol id="s-ok" viewBox="0 0 16 16"><circle cx="8" cy="8" r="6.5"/></symbol>
 <symbol id="s-degraded" viewBox="0 0 16 16"><path d="M8 1.2 15.4 14.4H.6z"/></symbol>

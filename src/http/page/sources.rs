@@ -1,4 +1,5 @@
-//! Where labwatch gets its reports and what it keeps: relay, jump, book, samples of streams, the store.
+//! Where labwatch gets its reports and what it keeps: relay, jump, book, samples of streams, the
+//! store.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The five words for how an experiment is, and the words for whether it can be booked. Vocabulary only.
+//! The five words for how an experiment is, and the words for whether it can be booked. Vocabulary
+//! only.
 
 use engine::model::{Bookable, Health};
 use engine::{ExperimentView, Mismatch};

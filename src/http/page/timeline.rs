@@ -1,4 +1,5 @@
-//! What happened in the laboratory, newest first: changes of health, switches, changes of sources, and times without data.
+//! What happened in the laboratory, newest first: changes of health, switches, changes of sources,
+//! and times without data.
 
 use std::cmp::Reverse;
 
@@ -133,7 +134,8 @@ fn table(entries: &[Entry], now: Timestamp) -> Markup {
     )
 }
 
-/// The changes of health. Each experiment keeps its latest ones in the snapshot, which is as far as a list of the newest ones reaches.
+/// The changes of health. Each experiment keeps its latest ones in the snapshot, which is as far as
+/// a list of the newest ones reaches.
 fn changes(snapshot: &Snapshot, range: Range) -> Vec<Entry> {
     let events = snapshot
         .experiments

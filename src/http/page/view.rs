@@ -1,4 +1,5 @@
-//! What the pages show, taken from a snapshot: experiments with the answers that maintainers need, and pools. Reads, and decides nothing.
+//! What the pages show, taken from a snapshot: experiments with the answers that maintainers need,
+//! and pools. Reads, and decides nothing.
 
 use std::cmp::Reverse;
 
@@ -53,7 +54,8 @@ impl<'a> Experiment<'a> {
         &self.view.affected
     }
 
-    /// What a maintainer can do about it, where its symptoms tell: for readers who may see what maintainers wrote, as the advice may be theirs.
+    /// What a maintainer can do about it, where its symptoms tell: for readers who may see what
+    /// maintainers wrote, as the advice may be theirs.
     pub(super) fn advice(&self, private: bool) -> Option<&'a str> {
         self.view.advice.as_deref().filter(|_| private)
     }
@@ -87,7 +89,8 @@ impl<'a> Experiment<'a> {
         self.state.is_problem() || self.mismatch.is_some()
     }
 
-    /// Whether maintainers know of its problem: it is acknowledged, or maintenance was planned. A silence alone does not say that.
+    /// Whether maintainers know of its problem: it is acknowledged, or maintenance was planned. A
+    /// silence alone does not say that.
     pub(super) fn is_known(&self) -> bool {
         self.view.quiet.as_ref().is_some_and(|quiet| {
             matches!(
@@ -151,7 +154,8 @@ impl<'a> Experiment<'a> {
         }
     }
 
-    /// Why it is not evaluated although its grace is over. Relay and book decide about that, jump does not.
+    /// Why it is not evaluated although its grace is over. Relay and book decide about that, jump
+    /// does not.
     fn unevaluated(&self) -> String {
         let missing: Vec<&str> = [SourceName::Relay, SourceName::Book]
             .into_iter()
@@ -247,7 +251,8 @@ pub(super) struct PoolCard<'a> {
     pub(super) bookable: usize,
     /// What works against what is booked within 24 h.
     pub(super) severity: Severity,
-    /// How many are booked at the same time within 24 h at the busiest, and when that is so first; nothing where nothing is booked.
+    /// How many are booked at the same time within 24 h at the busiest, and when that is so first;
+    /// nothing where nothing is booked.
     pub(super) busiest: Option<(usize, Timestamp)>,
     /// How many are in each state, in the order of [`State::ALL`].
     counts: [usize; State::ALL.len()],
@@ -334,7 +339,8 @@ pub(super) fn experiments(snapshot: &Snapshot) -> impl Iterator<Item = Experimen
         .map(|view| Experiment::of(snapshot, view))
 }
 
-/// What needs attention, the most urgent first: by the next booking, then the worst, then the newest.
+/// What needs attention, the most urgent first: by the next booking, then the worst, then the
+/// newest.
 pub(super) fn problems(snapshot: &Snapshot) -> Vec<Experiment<'_>> {
     by_urgency(experiments(snapshot).filter(Experiment::needs_attention))
 }

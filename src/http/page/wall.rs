@@ -1,4 +1,5 @@
-//! The overview as it hangs on a wall: nothing to click, the worst problems first, and as large as the screen allows.
+//! The overview as it hangs on a wall: nothing to click, the worst problems first, and as large as
+//! the screen allows.
 
 use std::cmp::Reverse;
 
@@ -87,7 +88,8 @@ fn in_one_line(title: &str, names: impl Iterator<Item = String>) -> Markup {
     html! { @if !names.is_empty() { p.line { strong { (title) ": " } (names.join(", ")) } } }
 }
 
-/// The pools, each with its experiments: by name where they are few, else as dots; larger where they have the screen to themselves.
+/// The pools, each with its experiments: by name where they are few, else as dots; larger where
+/// they have the screen to themselves.
 fn pools(frame: &Frame<'_>, filter: &Filter, alone: bool) -> Markup {
     let mut all = PoolCard::all(frame.snapshot);
     all.retain(|pool| filter.pool().is_none_or(|of| of == pool.name));

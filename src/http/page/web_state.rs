@@ -21,7 +21,8 @@ pub struct WebState {
     pub store: Option<Store>,
     /// The replicas, where there are several.
     pub cluster: Option<watch::Receiver<Arc<View>>>,
-    /// Where changes are streamed from as server-sent events; `None` lets pages ask again every few seconds.
+    /// Where changes are streamed from as server-sent events; `None` lets pages ask again every
+    /// few seconds.
     pub stream: Option<&'static str>,
     /// Takes the commands of maintainers; without it the pages only show.
     pub orders: Option<OrderState>,
@@ -29,7 +30,8 @@ pub struct WebState {
     pub categories: Option<Categories>,
     /// Makes reports.
     pub reports: Reports,
-    /// The path below which people reach the pages, without a slash at its end: a proxy may serve us below one of its own.
+    /// The path below which people reach the pages, without a slash at its end: a proxy may serve
+    /// us below one of its own.
     pub base: Arc<str>,
     /// What the installation is called.
     pub label: Arc<str>,

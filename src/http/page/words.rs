@@ -1,4 +1,5 @@
-//! Times, durations and counts in readable form. The server writes times in UTC; the script writes them in the reader's zone.
+//! Times, durations and counts in readable form. The server writes times in UTC; the script writes
+//! them in the reader's zone.
 
 use std::time::Duration;
 
@@ -16,7 +17,8 @@ pub(super) fn time(moment: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(iso(moment)) title=(full(moment)) { (spell_time(moment, now)) } }
 }
 
-/// A moment to the second with its date, for tables in which events are close together: `21 Nov 08:04:12 UTC`.
+/// A moment to the second with its date, for tables in which events are close together: `21 Nov
+/// 08:04:12 UTC`.
 pub(super) fn stamp(moment: Timestamp, now: Timestamp) -> Markup {
     let year = |of: Timestamp| of.to_zoned(TimeZone::UTC).year();
     let form = if year(moment) == year(now) {
@@ -27,7 +29,8 @@ pub(super) fn stamp(moment: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(iso(moment)) title=(full(moment)) data-exact { (moment.strftime(form)) } }
 }
 
-/// A stretch of time: `21 Nov 08:00 to 08:15 UTC`, or with both dates where it is longer than a day.
+/// A stretch of time: `21 Nov 08:00 to 08:15 UTC`, or with both dates where it is longer than a
+/// day.
 pub(super) fn spell_range(from: Timestamp, until: Timestamp) -> String {
     let length = until.duration_since(from);
     let until_form = if length < SignedDuration::from_hours(24) {
@@ -105,7 +108,8 @@ pub(super) fn sentence(text: &str) -> String {
     sentence
 }
 
-/// A text of ours, in which moments are written as the API writes them, with moments as people read them.
+/// A text of ours, in which moments are written as the API writes them, with moments as people read
+/// them.
 pub(super) fn timed(text: &str, now: Timestamp) -> Markup {
     let moment = |as_str: &str| {
         let bare = as_str.trim_end_matches(['.', ',', ';', ':', ')']);

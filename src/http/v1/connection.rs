@@ -1,5 +1,5 @@
-//! A connection to relay or jump, as version 1 of the API tells it. Leaves out where it comes from, and tells what program it is only to
-//! who may see what is private.
+//! A connection to relay or jump, as version 1 of the API tells it. Leaves out where it comes from,
+//! and tells what program it is only to who may see what is private.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,7 +8,8 @@ use utoipa::ToSchema;
 use engine::model::format_duration;
 use engine::{Connection, LastConnection, Scopes, Traffic};
 
-/// What stands for a time that never was, as in the program that labwatch replaces: `0001-01-01T00:00:00Z`.
+/// What stands for a time that never was, as in the program that labwatch replaces:
+/// `0001-01-01T00:00:00Z`.
 pub(super) const NEVER: Timestamp = Timestamp::constant(-62_135_596_800, 0);
 
 /// What the program that labwatch replaces writes where a connection never sent anything.
@@ -18,11 +19,13 @@ const NEVER_SENT: &str = "999h0m0s";
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ConnectionReport)]
 pub(super) struct ConnectionReport<'a> {
-    /// When it connected, by the server's clock. `0001-01-01T00:00:00Z` when there never was a connection.
+    /// When it connected, by the server's clock. `0001-01-01T00:00:00Z` when there never was a
+    /// connection.
     connected: Timestamp,
     /// When its token ends, by the server's clock.
     expires_at: Timestamp,
-    /// What its token allows, and what it is: `expt` is an experiment's stream, `host` an experiment's host.
+    /// What its token allows, and what it is: `expt` is an experiment's stream, `host` an
+    /// experiment's host.
     #[schema(value_type = Vec<String>, example = json!(["read", "write", "expt"]))]
     scopes: Vec<&'static str>,
     /// What it sent and received.
@@ -43,13 +46,14 @@ struct Statistics {
     tx: Direction,
 }
 
-/// What went one way. Without statistics (relay v0.8 and later) `last` is empty and the numbers are 0.
+/// What went one way. Without statistics (relay v0.8 and later) `last` is empty and the numbers are
+/// 0.
 #[derive(Debug, Serialize, ToSchema)]
 struct Direction {
     /// Mean messages per second since it connected.
     fps: u32,
-    /// How long before the report the last message went, in Go's notation: `1.5s`, `100ms`, `999h0m0s` when none ever did.
-    /// Empty when the server does not tell.
+    /// How long before the report the last message went, in Go's notation: `1.5s`, `100ms`,
+    /// `999h0m0s` when none ever did. Empty when the server does not tell.
     #[schema(example = "100ms")]
     last: String,
     /// Whether the server says that no message ever went.
@@ -147,7 +151,8 @@ fn names(scopes: Scopes) -> Vec<&'static str> {
     scopes.names().collect()
 }
 
-/// A server's own words for a time, made uniform. What is no time becomes "never", so that readers may rely on the format.
+/// A server's own words for a time, made uniform. What is no time becomes "never", so that readers
+/// may rely on the format.
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap_or(NEVER)
 }

@@ -17,7 +17,8 @@ pub(super) struct Event<'a> {
     health: &'static str,
     /// Whether the health was `ok`.
     healthy: bool,
-    /// What was wrong, most important first: `missing jump`, `missing required <topic>`, `unhealthy <topic>`, `relay outage`.
+    /// What was wrong, most important first: `missing jump`, `missing required <topic>`,
+    /// `unhealthy <topic>`, `relay outage`.
     #[schema(example = json!(["unhealthy pend00-st-data"]))]
     issues: Vec<String>,
     /// The remote login: `up`, `lost` or `unknown`.

@@ -1,4 +1,5 @@
-//! An experiment, as version 1 of the API tells it: the fields of the program that labwatch replaces, all of them always there, and some more.
+//! An experiment, as version 1 of the API tells it: the fields of the program that labwatch
+//! replaces, all of them always there, and some more.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,8 @@ use engine::{Evidence, ExperimentView, Issue, Scopes, Snapshot, StreamView};
 pub(in crate::http) struct Experiment<'a> {
     /// Whether students can book it, as book last said. False when book has not said yet.
     available: bool,
-    /// Whether it can be booked and, where not, by whose word: `bookable`, `withdrawn` (a monitor's), `held` (a person's) or `unknown`.
+    /// Whether it can be booked and, where not, by whose word: `bookable`, `withdrawn` (a
+    /// monitor's), `held` (a person's) or `unknown`.
     #[schema(example = "bookable")]
     bookable: &'static str,
     /// When it was first seen.
@@ -32,7 +34,8 @@ pub(in crate::http) struct Experiment<'a> {
     health_events: usize,
     /// Whether its health is `ok`.
     healthy: bool,
-    /// What is wrong, most important first: `missing jump`, `missing required <topic>`, `unhealthy <topic>`, `relay outage`.
+    /// What is wrong, most important first: `missing jump`, `missing required <topic>`, `unhealthy
+    /// <topic>`, `relay outage`.
     #[schema(example = json!([]))]
     issues: Vec<String>,
     /// Its remote login: `up`, `lost` or `unknown`.
@@ -77,21 +80,22 @@ pub(in crate::http) struct Experiment<'a> {
 /// How a stream is, and how that is known.
 #[derive(Debug, Serialize, ToSchema)]
 struct Stream {
-    /// How it is known whether it transmits: by relay's `statistics`, because labwatch listened (`sampled`),
-    /// or not at all (`unverified`: connected counts as active).
+    /// How it is known whether it transmits: by relay's `statistics`, because labwatch listened
+    /// (`sampled`), or not at all (`unverified`: connected counts as active).
     #[schema(example = "sampled")]
     evidence: &'static str,
     /// How it is: `active`, `silent` (connected, but sends nothing), `missing` or `unknown`.
     #[schema(example = "active")]
     health: &'static str,
-    /// When labwatch, listening, last heard it; `0001-01-01T00:00:00Z` when it never did or does not listen.
+    /// When labwatch, listening, last heard it; `0001-01-01T00:00:00Z` when it never did or does
+    /// not listen.
     heard: Timestamp,
     /// When relay last reported it; `0001-01-01T00:00:00Z` for never.
     seen: Timestamp,
 }
 
-/// All experiments of a snapshot, sorted by name. Each is made when its turn comes to be written, so that ten thousand never stand in
-/// memory side by side.
+/// All experiments of a snapshot, sorted by name. Each is made when its turn comes to be written,
+/// so that ten thousand never stand in memory side by side.
 pub(super) struct Experiments<'a> {
     pub(super) snapshot: &'a Snapshot,
     /// Whether the reader may see what is private: the user agents.

@@ -1,4 +1,5 @@
-//! Version 1 of the API: the three routes of the program that labwatch replaces, which never change. Everything else is version 2.
+//! Version 1 of the API: the three routes of the program that labwatch replaces, which never
+//! change. Everything else is version 2.
 
 mod connection;
 mod document;
@@ -96,12 +97,14 @@ async fn json_document() -> Response {
     json(Bytes::from_static(DOCUMENT_JSON.as_bytes()))
 }
 
-/// The same document where the old program had it, two steps above: what is said relative to its place is so to the other one.
+/// The same document where the old program had it, two steps above: what is said relative to its
+/// place is so to the other one.
 async fn json_document_above() -> Response {
     json(Bytes::from(DOCUMENT_JSON.replacen("\"../..\"", "\".\"", 1)))
 }
 
-/// The old program's place of the page that shows the document. Relative, because a proxy may serve us below a path of its own.
+/// The old program's place of the page that shows the document. Relative, because a proxy may serve
+/// us below a path of its own.
 async fn docs() -> Response {
     let there = HeaderValue::from_static("../v2/docs/");
     (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, there)]).into_response()

@@ -1,5 +1,6 @@
-//! Reports about availability, as JSON, CSV or a page that prints well. One is made at a time, beside the runtime's threads and with a
-//! connection of its own, so that no other request waits for it.
+//! Reports about availability, as JSON, CSV or a page that prints well. One is made at a time,
+//! beside the runtime's threads and with a connection of its own, so that no other request waits
+//! for it.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -47,7 +48,8 @@ pub struct ReportSource {
 /// Gives what reports are made of now: the configuration may change while they can be asked for.
 pub type ReportSourcing = Arc<dyn Fn() -> ReportSource + Send + Sync>;
 
-/// How long it is remembered how long failures usually last: it changes slowly, and takes a whole report.
+/// How long it is remembered how long failures usually last: it changes slowly, and takes a whole
+/// report.
 const USUAL_FOR: Duration = Duration::from_secs(3_600);
 
 /// The days that are looked back to tell how long failures usually last.
@@ -147,11 +149,12 @@ impl Reports {
         }
     }
 
-    /// The report about a month such as `2026-10`; without one about the newer of this one and the last that has something
-    /// evaluated.
+    /// The report about a month such as `2026-10`; without one about the newer of this one and the
+    /// last that has something evaluated.
     ///
     /// # Errors
-    /// [`NoReport`] where no history is kept, the month is none, or the history does not answer now.
+    /// [`NoReport`] where no history is kept, the month is none, or the history does not answer
+    /// now.
     pub async fn month(&self, month: Option<&str>, now: Timestamp) -> Result<Report, NoReport> {
         let refused = |error: ApiError| NoReport(error.detail().to_owned());
         let source = self.source().map_err(refused)?;
@@ -173,7 +176,8 @@ impl Reports {
         Ok(Some(last).filter(has_data).unwrap_or(this))
     }
 
-    /// The month in which `now` is, by the clocks of the laboratory, and those before it, newest first, as `2026-10`.
+    /// The month in which `now` is, by the clocks of the laboratory, and those before it, newest
+    /// first, as `2026-10`.
     #[must_use]
     pub fn months(&self, most: usize, now: Timestamp) -> Vec<String> {
         let zone = self.source().map_or(TimeZone::UTC, |source| source.zone);
@@ -189,8 +193,9 @@ impl Reports {
             .collect()
     }
 
-    /// How long failures of each cause usually lasted in the last 90 days, all experiments together, as it was counted last; nothing before
-    /// the first time. Where that is long ago, it is counted anew for the next who asks.
+    /// How long failures of each cause usually lasted in the last 90 days, all experiments
+    /// together, as it was counted last; nothing before the first time. Where that is long ago,
+    /// it is counted anew for the next who asks.
     #[must_use]
     pub fn usual(&self) -> Arc<Vec<Restore>> {
         let usual = self.usual.lock().unwrap_or_else(PoisonError::into_inner);
@@ -251,7 +256,8 @@ impl Reports {
     }
 }
 
-/// How available the laboratory was in a month, or in another time of at most 400 days, by the rule that stands in the report.
+/// How available the laboratory was in a month, or in another time of at most 400 days, by the rule
+/// that stands in the report.
 #[utoipa::path(get, path = "/api/v2/availability", tag = "history", params(AvailabilityParams), responses(
     (status = 200, description = "The report", content((Report = "application/json"), (String = "text/csv"), (String = "text/html"))),
 ))]

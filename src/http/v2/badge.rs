@@ -1,4 +1,5 @@
-//! Badges: how a pool or an experiment is, as a small picture for other pages, or in the form that shields.io asks for.
+//! Badges: how a pool or an experiment is, as a small picture for other pages, or in the form that
+//! shields.io asks for.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -42,7 +43,8 @@ struct Badge {
     color: &'static str,
 }
 
-/// How a pool or an experiment is, as a picture (`.svg`) or for shields.io (`.json`). Where both have the name, the experiment.
+/// How a pool or an experiment is, as a picture (`.svg`) or for shields.io (`.json`). Where both
+/// have the name, the experiment.
 #[utoipa::path(
     get,
     path = "/badge/{file}",
@@ -142,7 +144,8 @@ impl Badge {
         )
     }
 
-    /// The badge as a picture that needs nothing from outside, and says what it shows to those who cannot see it.
+    /// The badge as a picture that needs nothing from outside, and says what it shows to those who
+    /// cannot see it.
     fn svg(&self) -> String {
         let width = |text: &str| text.chars().count() * CHARACTER + 10;
         let (left, right) = (width(&self.label), width(&self.message));

@@ -1,4 +1,5 @@
-//! Bodies of requests in JSON. A mistake is told in words that say where it is; unknown fields are mistakes.
+//! Bodies of requests in JSON. A mistake is told in words that say where it is; unknown fields are
+//! mistakes.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -40,7 +41,8 @@ fn parsed<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     parsed.map_err(|why| invalid(&why.to_string()))
 }
 
-/// A value that is written as an object. By itself `serde` takes a list of the values too, by the order of the fields.
+/// A value that is written as an object. By itself `serde` takes a list of the values too, by the
+/// order of the fields.
 pub(super) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     text: D,
 ) -> Result<T, D::Error> {

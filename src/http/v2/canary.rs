@@ -22,7 +22,8 @@ pub(super) struct Canary {
     /// What 99 of 100 messages of the last hour took at most, in seconds; null when none arrived.
     #[schema(required)]
     p99_seconds: Option<f64>,
-    /// Which part of the messages of the last hour did not arrive, from 0 to 1; null when none was sent.
+    /// Which part of the messages of the last hour did not arrive, from 0 to 1; null when none was
+    /// sent.
     #[schema(required)]
     loss: Option<f64>,
 }

@@ -1,4 +1,5 @@
-//! Categories: how they stand, and closing and opening them. A category that is closed has a closure.
+//! Categories: how they stand, and closing and opening them. A category that is closed has a
+//! closure.
 
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Uri};
@@ -223,7 +224,8 @@ async fn closure(
     answer(&closure.ok_or_else(|| ApiError::new(Reason::NotFound, "the category is open"))?)
 }
 
-/// Closes a category until a person opens it: good-to-go and health say that it cannot be used. Book is not changed.
+/// Closes a category until a person opens it: good-to-go and health say that it cannot be used.
+/// Book is not changed.
 #[utoipa::path(post, path = "/api/v2/categories/{name}/closure", tag = "categories", request_body = CloseCategory,
     params(("name" = String, Path, min_length = 1, max_length = 256, description = "The category", example = "pendulums"), DryRun, IdempotencyKey), responses(
     (status = 200, response = Would),

@@ -11,7 +11,8 @@ use crate::http::health_state::HealthRoutes;
 use engine::model::Visibility;
 use engine::{Command, Impact, Receipt, Refusal};
 
-/// How categories stand, and the way by which people open and close them: one for the API and for the page.
+/// How categories stand, and the way by which people open and close them: one for the API and for
+/// the page.
 #[derive(Clone)]
 pub struct Categories {
     health_state: HealthState,

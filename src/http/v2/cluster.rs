@@ -63,7 +63,8 @@ struct Cluster<'a> {
     /// For how long a leader leads that etcd does not hear of, in seconds; null in solo mode.
     #[schema(required)]
     lease_seconds: Option<f64>,
-    /// For how long the replica that answers may still act unless its lease is renewed, in seconds; null where it does not lead.
+    /// For how long the replica that answers may still act unless its lease is renewed, in
+    /// seconds; null where it does not lead.
     #[schema(required)]
     lease_left_seconds: Option<f64>,
     /// How etcd is; null in solo mode.
@@ -185,7 +186,8 @@ fn shown(cluster: Option<&ClusterState>, caller: &Caller) -> Result<Response, Ap
     answer(&Cluster::of(&view, left, caller.may_see_private()))
 }
 
-/// Has the replica that answers give the lead up, so that another one takes over. What is under way is finished before.
+/// Has the replica that answers give the lead up, so that another one takes over. What is under way
+/// is finished before.
 #[utoipa::path(post, path = "/api/v2/cluster/resign", tag = "cluster", params(IdempotencyKey), responses(
     (status = 200, description = "It leads no more", body = Cluster<'static>),
 ))]

@@ -22,7 +22,8 @@ use crate::http::named::Named;
 use crate::http::routes::{Routes, routes};
 use crate::store::Range;
 
-/// The place of a result in the list: newest first, then by component; of one moment in the order in which they came.
+/// The place of a result in the list: newest first, then by component; of one moment in the order
+/// in which they came.
 type Key = (Reverse<jiff::Timestamp>, String, Reverse<usize>);
 
 /// All routes.
@@ -52,7 +53,8 @@ struct Component {
     categories: Vec<String>,
     /// Whether its failure makes labwatch as a whole unhealthy.
     fatal: bool,
-    /// Whether a maintainer has acknowledged that it is bad; `/api/v2/acknowledgements` says who and why.
+    /// Whether a maintainer has acknowledged that it is bad; `/api/v2/acknowledgements` says who
+    /// and why.
     acknowledged: bool,
 }
 

@@ -1,4 +1,5 @@
-//! One experiment in detail: what a list tells of it, and what only the sources' newest reports can tell.
+//! One experiment in detail: what a list tells of it, and what only the sources' newest reports can
+//! tell.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,7 +33,8 @@ use engine::{
 pub(super) struct Whole<'a> {
     /// What a list tells of it.
     experiment: Line<'a>,
-    /// What can be done about it; null when nothing is wrong, its symptoms do not tell, or for readers without a token.
+    /// What can be done about it; null when nothing is wrong, its symptoms do not tell, or for
+    /// readers without a token.
     #[schema(required)]
     advice: Option<&'a str>,
     /// When it was first seen.
@@ -48,7 +50,8 @@ pub(super) struct Whole<'a> {
     jump: Contact<'a>,
     /// The pages on which students open it, by book's manifest; empty while pages are not checked.
     pages: Vec<ExperimentPage<'a>>,
-    /// What was last notified as bad about it and not yet as good again, one for each route that was notified.
+    /// What was last notified as bad about it and not yet as good again, one for each route that
+    /// was notified.
     notified: Vec<Told>,
     /// Its bookings that are under way or start within 24 h, in the order of their starts.
     booked: Vec<Slot>,
@@ -135,7 +138,8 @@ pub(super) struct Resource<'a> {
     fault_text: Option<String>,
 }
 
-/// Where and when a stream or a login was seen. While it is not connected: the last connection that there was.
+/// Where and when a stream or a login was seen. While it is not connected: the last connection that
+/// there was.
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[schema(as = Contact)]
 pub(super) struct Contact<'a> {
@@ -146,7 +150,8 @@ pub(super) struct Contact<'a> {
     /// When it was last in a report; null for never.
     #[schema(required)]
     seen: Option<Timestamp>,
-    /// When a message of it last went, as the report or, where labwatch samples, a sample tells; null when that is not known or none did.
+    /// When a message of it last went, as the report or, where labwatch samples, a sample tells;
+    /// null when that is not known or none did.
     #[schema(required)]
     transmitted: Option<Timestamp>,
     /// Messages a second since it connected; null without statistics.

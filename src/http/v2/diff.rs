@@ -14,7 +14,8 @@ use super::words::{Link, SourceHealth};
 use engine::model::Visibility;
 use engine::{ExperimentView, Snapshot};
 
-/// More changed experiments than this in one picture are told as one `reset`: to read the list once is cheaper.
+/// More changed experiments than this in one picture are told as one `reset`: to read the list once
+/// is cheaper.
 const MAX_CHANGES_AT_ONCE: usize = 256;
 
 /// The kind of a change and its data.

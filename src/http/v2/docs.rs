@@ -1,4 +1,5 @@
-//! The OpenAPI document, and Swagger UI, which shows it and the one of version 1 to people. All of it comes from the binary.
+//! The OpenAPI document, and Swagger UI, which shows it and the one of version 1 to people. All of
+//! it comes from the binary.
 
 use std::io::Read as _;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! What happened to one experiment: events, uptime, incidents and switches, from the history. A name that neither the snapshot nor the
-//! history knows is not found.
+//! What happened to one experiment: events, uptime, incidents and switches, from the history. A
+//! name that neither the snapshot nor the history knows is not found.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -136,7 +136,8 @@ pub(super) struct Share {
     unknown: i64,
     /// Seconds of which there is no history: labwatch was off, or its disk took nothing.
     gap: i64,
-    /// The share of the evaluated time in which it was usable, 0 to 1; null when nothing was evaluated.
+    /// The share of the evaluated time in which it was usable, 0 to 1; null when nothing was
+    /// evaluated.
     #[schema(required, example = 0.99)]
     usable: Option<f64>,
 }
@@ -157,7 +158,8 @@ pub(super) struct UptimeParams {
     /// The length of a bucket; without, a day.
     #[param(inline)]
     step: Option<Step>,
-    /// From when, taken back to the beginning of its hour or day in UTC; without, 24 h before `until` by hours, 90 days by days.
+    /// From when, taken back to the beginning of its hour or day in UTC; without, 24 h before
+    /// `until` by hours, 90 days by days.
     from: Option<Timestamp>,
     /// Until when; without, now.
     until: Option<Timestamp>,
@@ -204,7 +206,8 @@ fn too_long(error: ApiError) -> ApiError {
     }
 }
 
-/// The range from the beginning of the bucket that it begins in. Buckets begin at whole hours or days of UTC.
+/// The range from the beginning of the bucket that it begins in. Buckets begin at whole hours or
+/// days of UTC.
 fn aligned(range: Range, step: Duration) -> Range {
     let second = range.from.as_second();
     let into = i64::try_from(step.as_secs())
@@ -241,7 +244,8 @@ impl Share {
     }
 }
 
-/// The incidents of an experiment, newest first: each from the first time that it was degraded or down until it was ok again.
+/// The incidents of an experiment, newest first: each from the first time that it was degraded or
+/// down until it was ok again.
 #[utoipa::path(get, path = "/api/v2/experiments/{name}/incidents", tag = "history", operation_id = "list_incidents_of_experiment",
     params(("name" = String, Path, min_length = 1, max_length = 256, description = "The experiment's name, also of one that is forgotten", example = "pend00"), RangeParams, PageParams),
     responses((status = 200, description = "A page of those that touch the range, newest first", body = Page<Incident>)))]

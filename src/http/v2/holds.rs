@@ -91,7 +91,8 @@ impl<'a> Hold<'a> {
         }
     }
 
-    /// All of them by resource: those of which book said so, and those that are on their way into book.
+    /// All of them by resource: those of which book said so, and those that are on their way into
+    /// book.
     fn all(snapshot: &'a Snapshot) -> BTreeMap<&'a str, Self> {
         let asked_for = snapshot.experiments.iter().flat_map(|view| {
             view.resources.iter().filter_map(|resource| {
@@ -159,7 +160,8 @@ struct MakeHold {
     reason: String,
 }
 
-/// Holds a resource in book: it cannot be booked or started until a person ends the hold. Students read the reason.
+/// Holds a resource in book: it cannot be booked or started until a person ends the hold. Students
+/// read the reason.
 #[utoipa::path(post, path = "/api/v2/holds", tag = "holds", request_body = MakeHold, params(DryRun, IdempotencyKey), responses(
     (status = 200, response = Would),
     (status = 201, response = Made),
@@ -179,7 +181,8 @@ async fn make_hold(
         .made_at(&place)
 }
 
-/// Ends a person's hold: labwatch evaluates the resource again and switches it as its experiment is.
+/// Ends a person's hold: labwatch evaluates the resource again and switches it as its experiment
+/// is.
 #[utoipa::path(delete, path = "/api/v2/holds/{resource}", tag = "holds",
     params(("resource" = String, Path, min_length = 1, max_length = 256, description = "Book's name of the resource", example = "r-pend00"), DryRun, IfMatch), responses(
     (status = 200, response = Done),

@@ -33,8 +33,8 @@ pub(super) struct Incident {
     end: Option<Timestamp>,
     /// The worst of it.
     worst: Worst,
-    /// Everything that was wrong in its course, sorted: the codes of issues. Of sources it is a server's own words, so it is empty for
-    /// readers who may not see those.
+    /// Everything that was wrong in its course, sorted: the codes of issues. Of sources it is a
+    /// server's own words, so it is empty for readers who may not see those.
     #[schema(example = json!(["missing jump"]))]
     causes: Vec<String>,
 }
@@ -59,7 +59,8 @@ pub(super) async fn list_incidents(
     incidents_of(&served, None, &uri, sight).await
 }
 
-/// The key of an incident in a list: when it began and whose it was. Two of one subject never begin together.
+/// The key of an incident in a list: when it began and whose it was. Two of one subject never begin
+/// together.
 type Key = (jiff::Timestamp, String, String);
 
 pub(super) async fn incidents_of(

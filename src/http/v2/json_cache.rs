@@ -1,4 +1,5 @@
-//! The JSON of experiments, written once for as long as they do not change. Keeps those of one list: the newest that was asked for.
+//! The JSON of experiments, written once for as long as they do not change. Keeps those of one
+//! list: the newest that was asked for.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,7 +23,8 @@ pub(in crate::http) struct Sheets {
 }
 
 impl Sheets {
-    /// The JSON of every experiment of this list. What is in the list before it, unchanged, is not written again.
+    /// The JSON of every experiment of this list. What is in the list before it, unchanged, is not
+    /// written again.
     pub(super) fn of(&self, list: &List) -> Result<Items, ApiError> {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(&latest.0, list) {

@@ -48,7 +48,8 @@ struct Lab {
     causes: Vec<CommonCause>,
     /// Relay, jump and book, in this order.
     sources: Vec<Source>,
-    /// Since when no source has reported at all, so that labwatch is probably cut off itself; null when one has.
+    /// Since when no source has reported at all, so that labwatch is probably cut off itself; null
+    /// when one has.
     #[schema(required)]
     blind_since: Option<Timestamp>,
     /// Since when book has given an empty manifest; null when it has not.

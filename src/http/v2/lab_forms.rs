@@ -95,7 +95,8 @@ pub(super) struct Source {
     /// Why the connection failed, or why nothing can be learnt from it; null when that is not so.
     #[schema(required)]
     fault: Option<Fault>,
-    /// What is wrong and what to do, also in the server's words; empty when nothing is. Null for readers who may not see those.
+    /// What is wrong and what to do, also in the server's words; empty when nothing is. Null for
+    /// readers who may not see those.
     #[schema(required)]
     note: Option<String>,
     /// When the server started, in its own words; null when it does not tell.
@@ -103,7 +104,8 @@ pub(super) struct Source {
     server_started: Option<String>,
     /// How many experiments are not evaluated, or not wholly, because of it.
     hides: usize,
-    /// What labwatch's own messages through relay show; null for other sources, and while the canary is off.
+    /// What labwatch's own messages through relay show; null for other sources, and while the
+    /// canary is off.
     #[schema(required)]
     canary: Option<Canary>,
 }

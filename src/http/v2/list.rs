@@ -35,7 +35,8 @@ pub(super) struct FilterParams {
     /// Only those of this category.
     #[param(example = "default")]
     category: Option<String>,
-    /// Only with this text in their name, in a name that they have in book, or in a pool's; capitals do not matter.
+    /// Only with this text in their name, in a name that they have in book, or in a pool's;
+    /// capitals do not matter.
     #[param(example = "pend")]
     search: Option<String>,
 }

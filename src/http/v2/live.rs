@@ -1,5 +1,6 @@
-//! What changes, said once to all who listen: compares each picture with the one before, and keeps the latest changes so that a listener
-//! that lost its connection goes on where it was. A slow listener costs the others nothing.
+//! What changes, said once to all who listen: compares each picture with the one before, and keeps
+//! the latest changes so that a listener that lost its connection goes on where it was. A slow
+//! listener costs the others nothing.
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -26,7 +27,8 @@ pub const MAX_LISTENERS_OF_ONE: usize = 64;
 /// How many of the places only clients on this host may have.
 pub const LISTENERS_FOR_THIS_HOST: usize = 16;
 
-/// How many changes are kept for those that come back, and how many a listener may lag behind before it is dropped.
+/// How many changes are kept for those that come back, and how many a listener may lag behind
+/// before it is dropped.
 pub const KEPT_CHANGES: usize = 1_024;
 
 /// How much room they may take together, in bytes. One picture's changes are kept whole.
@@ -92,7 +94,8 @@ pub(super) struct Reset {
     pub(super) why: ResetReason,
 }
 
-/// Why the list has to be read anew: the stream begins, what came meanwhile is not kept any more, or too much changed at once.
+/// Why the list has to be read anew: the stream begins, what came meanwhile is not kept any more,
+/// or too much changed at once.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum ResetReason {
@@ -189,7 +192,8 @@ impl Live {
         own < MAX_LISTENERS_OF_ONE && self.places.available_permits() > LISTENERS_FOR_THIS_HOST
     }
 
-    /// Where a listener goes on: behind the change that it saw last, or, with the words to tell it so, anew from here.
+    /// Where a listener goes on: behind the change that it saw last, or, with the words to tell it
+    /// so, anew from here.
     fn start(&self, seen: Option<&str>) -> (u64, Option<Bytes>) {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let (latest, known) = (ring.latest(), seen.and_then(|id| self.number(id)));
@@ -248,7 +252,8 @@ impl Live {
         self.drop_the_slow(first);
     }
 
-    /// Cuts the connections of those who have not taken what is no longer kept: they read too slowly, or not at all.
+    /// Cuts the connections of those who have not taken what is no longer kept: they read too
+    /// slowly, or not at all.
     fn drop_the_slow(&self, first: u64) {
         let mut listeners = self
             .listeners

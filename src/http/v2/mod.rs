@@ -1,7 +1,8 @@
 //! Version 2 of the API: everything but the three routes of the old program.
 //!
-//! What is now stands at `/api/v2/<things>` and `/api/v2/<things>/{name}`, what was at `/api/v2/experiments/{name}/<what>` and
-//! `/api/v2/history/<what>`. Every list has pages of one form, every refusal is a problem with a reason, and an unknown parameter is an error, so
+//! What is now stands at `/api/v2/<things>` and `/api/v2/<things>/{name}`, what was at
+//! `/api/v2/experiments/{name}/<what>` and `/api/v2/history/<what>`. Every list has pages of one
+//! form, every refusal is a problem with a reason, and an unknown parameter is an error, so
 //! that a misspelt filter is not taken for none.
 
 mod availability;

@@ -1,4 +1,5 @@
-//! Notifications: sending a test message, and having what waits tried again. What was sent stands in the history.
+//! Notifications: sending a test message, and having what waits tried again. What was sent stands
+//! in the history.
 
 use std::sync::Arc;
 
@@ -79,7 +80,8 @@ struct RecipientTest {
     recipient: String,
     /// What became of it.
     state: TestState,
-    /// Why it was not taken, with what the other side said; null where it was, or where that is not known.
+    /// Why it was not taken, with what the other side said; null where it was, or where that is
+    /// not known.
     #[schema(required)]
     problem: Option<String>,
 }
@@ -116,9 +118,11 @@ impl From<&TestedRecipient> for RecipientTest {
     }
 }
 
-/// Sends a message that says it is a test, and says for each recipient what became of it. Where it is taken, what waits there is tried again.
+/// Sends a message that says it is a test, and says for each recipient what became of it. Where it
+/// is taken, what waits there is tried again.
 ///
-/// What is not known within 20 s is `pending`: the test goes on, and the page of the outbox shows what becomes of it.
+/// What is not known within 20 s is `pending`: the test goes on, and the page of the outbox shows
+/// what becomes of it.
 #[utoipa::path(post, path = "/api/v2/notifications/test", tag = "notifications", request_body = SendTest, params(DryRun, IdempotencyKey), responses(
     (status = 200, description = "What became of it, or whom it would go to", body = TestMessage),
 ))]
@@ -149,7 +153,8 @@ async fn send_test(
     Ok((Noted::elsewhere(), answer(&message)?).into_response())
 }
 
-/// Has notifications and the monthly report that wait because an attempt failed tried again at once.
+/// Has notifications and the monthly report that wait because an attempt failed tried again at
+/// once.
 #[utoipa::path(post, path = "/api/v2/notifications/retry", tag = "notifications", params(IdempotencyKey), responses(
     (status = 200, description = "They are", body = Retrying),
 ))]

@@ -30,8 +30,9 @@ pub(super) struct DryRun {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "it documents what the layer of idempotency reads")]
 pub(super) struct IdempotencyKey {
-    /// A text of your choice, such as a UUID. Sent again with the same key within a day, the same request gets the same answer and does nothing
-    /// again; another request is refused with 422.
+    /// A text of your choice, such as a UUID. Sent again with the same key within a day, the same
+    /// request gets the same answer and does nothing again; another request is refused with
+    /// 422.
     #[param(
         rename = "Idempotency-Key",
         nullable = false,
@@ -47,7 +48,8 @@ pub(super) struct IdempotencyKey {
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "it documents what `check` reads")]
 pub(super) struct IfMatch {
-    /// The `ETag` of what is to be changed, as `GET` told it: where it is another now, nothing is changed and the answer is 412.
+    /// The `ETag` of what is to be changed, as `GET` told it: where it is another now, nothing is
+    /// changed and the answer is 412.
     #[param(rename = "If-Match", nullable = false)]
     tag: Option<String>,
 }
@@ -58,7 +60,8 @@ pub(super) struct IfMatch {
 pub(super) struct Outcome {
     /// Whether it was done; `false` for a dry run.
     done: bool,
-    /// Whether it survives a restart: `false` for a dry run, and while the store cannot be written; then send it again later.
+    /// Whether it survives a restart: `false` for a dry run, and while the store cannot be
+    /// written; then send it again later.
     kept: bool,
     /// The numbers of what was made or ended.
     ids: Vec<u64>,
@@ -127,7 +130,8 @@ impl Outcome {
         Ok((Noted::elsewhere(), answer(&self)?).into_response())
     }
 
-    /// The answer to what made something below `list`, or would. One thing has a place of its own; several are found in the list.
+    /// The answer to what made something below `list`, or would. One thing has a place of its own;
+    /// several are found in the list.
     pub(super) fn made(self, list: &str) -> Result<Response, ApiError> {
         let place = match self.ids.as_slice() {
             [one] => format!("{list}/{one}"),
@@ -168,7 +172,8 @@ pub(super) async fn carry_out(
     Ok(Outcome::did(state.give(command, by).await?))
 }
 
-/// Whether what is to be changed is as the request believes, where it says so. `shown` is what `GET` answers.
+/// Whether what is to be changed is as the request believes, where it says so. `shown` is what
+/// `GET` answers.
 pub(super) fn check(asked: &HeaderMap, shown: &impl Serialize) -> Result<(), ApiError> {
     let tag = Tag::of(&rendered(shown)?);
     if tag.is_wanted(asked) {

@@ -59,7 +59,8 @@ impl<K: DeserializeOwned> Paging<K> {
         Self::of(&Params::parse(uri.query(), &["limit", "cursor"])?, uri)
     }
 
-    /// What `limit` and `cursor` say. A cursor of another list is refused, so that none is taken for what it is not.
+    /// What `limit` and `cursor` say. A cursor of another list is refused, so that none is taken
+    /// for what it is not.
     pub(super) fn of(params: &Params, uri: &Uri) -> Result<Self, ApiError> {
         let after = params
             .text("cursor")
@@ -80,9 +81,11 @@ impl<K: DeserializeOwned> Paging<K> {
 }
 
 impl<K: DeserializeOwned + Serialize + Ord> Paging<K> {
-    /// The page of a list in memory, which is sorted by its keys here. Items that come or go between two pages move no others.
+    /// The page of a list in memory, which is sorted by its keys here. Items that come or go
+    /// between two pages move no others.
     pub(super) fn pick<T>(self, uri: &Uri, items: impl Iterator<Item = (K, T)>) -> Page<T> {
-        // The keys are sorted with the places of their items: that is code for each kind of key, not for each kind of item.
+        // The keys are sorted with the places of their items: that is code for each kind of key,
+        // not for each kind of item.
         let wanted = items.filter(|(key, _)| self.after.as_ref().is_none_or(|after| key > after));
         let (mut keys, mut items): (Vec<_>, Vec<_>) = wanted
             .enumerate()

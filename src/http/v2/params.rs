@@ -1,4 +1,5 @@
-//! Strict parsing of queries: checked whole before anything is answered, so that a misspelt filter is not taken for none.
+//! Strict parsing of queries: checked whole before anything is answered, so that a misspelt filter
+//! is not taken for none.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -23,7 +24,8 @@ impl Params {
         Self::parse_lists(query, allowed, &[])
     }
 
-    /// The same, where those of `lists` take several values: joined by commas, or each by itself as some clients send them.
+    /// The same, where those of `lists` take several values: joined by commas, or each by itself as
+    /// some clients send them.
     pub(super) fn parse_lists(
         query: Option<&str>,
         allowed: &[&str],
@@ -122,7 +124,8 @@ impl Params {
         })
     }
 
-    /// The time between `from` and `until`: until now where nothing is said, and from `span` before that.
+    /// The time between `from` and `until`: until now where nothing is said, and from `span` before
+    /// that.
     pub(super) fn range(&self, now: Timestamp, span: Duration) -> Result<Range, ApiError> {
         let until = self.time("until")?.unwrap_or(now);
         let start = || {

@@ -39,7 +39,8 @@ struct Pool<'a> {
     /// When that is so for the first time; null when nothing is booked.
     #[schema(required)]
     busiest_at: Option<Timestamp>,
-    /// What is left of the usable ones at the busiest time, below zero where some are missing; null when nothing is booked.
+    /// What is left of the usable ones at the busiest time, below zero where some are missing;
+    /// null when nothing is booked.
     #[schema(required)]
     spare: Option<i64>,
     /// Whether the usable ones are enough.

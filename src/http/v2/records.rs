@@ -1,4 +1,5 @@
-//! What happened in the laboratory: switches, changes of sources, holds, gaps and notifications, from the history, each a list in pages.
+//! What happened in the laboratory: switches, changes of sources, holds, gaps and notifications,
+//! from the history, each a list in pages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +38,8 @@ pub(super) struct RangeParams {
 /// The key of an item in a list of a range: from when and until when, and its key in there.
 pub(super) type Ranged<K> = (jiff::Timestamp, jiff::Timestamp, K);
 
-/// The range and the page that are asked for. A cursor holds the range of its first page, so that a list does not move while it is read.
+/// The range and the page that are asked for. A cursor holds the range of its first page, so that a
+/// list does not move while it is read.
 pub(super) fn ranged<K: DeserializeOwned>(
     now: jiff::Timestamp,
     uri: &Uri,

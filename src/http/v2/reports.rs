@@ -1,4 +1,5 @@
-//! Reports that come in (passive checks): how a component is that labwatch does not ask, and what an experiment found when it tested itself.
+//! Reports that come in (passive checks): how a component is that labwatch does not ask, and what
+//! an experiment found when it tested itself.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -113,7 +114,8 @@ struct Report {
     /// Its name.
     #[schema(example = "wiki")]
     name: String,
-    /// How it is: `ok`, `warn` or `error` as it reported; `init` before its first report, `stale` when that is too old to tell anything.
+    /// How it is: `ok`, `warn` or `error` as it reported; `init` before its first report, `stale`
+    /// when that is too old to tell anything.
     #[schema(example = "ok")]
     state: &'static str,
     /// What is wrong; null for readers without a token.
@@ -127,7 +129,8 @@ struct Report {
 /// What became of a report.
 #[derive(Debug, Serialize, ToSchema)]
 struct ReportTaken {
-    /// Whether it says something else than the last; what says the same only shows that it still holds.
+    /// Whether it says something else than the last; what says the same only shows that it still
+    /// holds.
     changed: bool,
     /// Until when it counts. After that the component is stale, which is not ok.
     fresh_until: Timestamp,
@@ -201,10 +204,12 @@ async fn report(
     answer(&state.find(kind, &name, sight)?)
 }
 
-/// Reports how a component is, or what an experiment found when it tested itself. The last report counts.
+/// Reports how a component is, or what an experiment found when it tested itself. The last report
+/// counts.
 ///
-/// A component is a `[[service]]` of the configuration without a `url`; its `period` is how long a report counts. The result of a
-/// self-test counts for a day and is one more check of the experiment in `/__agghealth`; it changes no evaluation.
+/// A component is a `[[service]]` of the configuration without a `url`; its `period` is how long a
+/// report counts. The result of a self-test counts for a day and is one more check of the
+/// experiment in `/__agghealth`; it changes no evaluation.
 #[utoipa::path(post, path = "/api/v2/reports/{kind}/{name}", tag = "reports", request_body = MakeReport,
     params(("kind" = ReportKind, Path, description = "What reports"), ("name" = String, Path, min_length = 1, max_length = 256, description = "Its name", example = "wiki"), IdempotencyKey),
     responses(

@@ -1,4 +1,5 @@
-//! When maintenance is done, as the API takes and tells it: times with milliseconds, lengths in seconds.
+//! When maintenance is done, as the API takes and tells it: times with milliseconds, lengths in
+//! seconds.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -25,7 +25,8 @@ pub(super) fn routes() -> Routes<Arc<Authenticator>> {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Session)]
 struct Who<'a> {
-    /// What forms and scripts of a session repeat with each change; empty for others, who need none.
+    /// What forms and scripts of a session repeat with each change; empty for others, who need
+    /// none.
     csrf: &'a str,
     /// Until when; null without a token.
     #[schema(required)]

@@ -1,4 +1,5 @@
-//! The way to the history: questions with a time limit, and what a reader is told when there is no answer.
+//! The way to the history: questions with a time limit, and what a reader is told when there is no
+//! answer.
 
 use std::future::Future;
 use std::time::Duration;
@@ -6,7 +7,8 @@ use std::time::Duration;
 use crate::http::error::{self, ApiError, Reason};
 use crate::store::{ReadError, Reader};
 
-/// How long a question to the history may take. It waits beside the runtime's threads, so a disk that hangs delays no other request.
+/// How long a question to the history may take. It waits beside the runtime's threads, so a disk
+/// that hangs delays no other request.
 pub(in crate::http) const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The history, where one is kept.

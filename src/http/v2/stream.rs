@@ -1,4 +1,5 @@
-//! The stream of changes as server-sent events: one connection for each listener, which holds a place and no copy of anything.
+//! The stream of changes as server-sent events: one connection for each listener, which holds a
+//! place and no copy of anything.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
@@ -62,8 +63,8 @@ pub(super) struct Ping {
 
 /// Changes as they happen, as server-sent events.
 ///
-/// Each event but `ping` has an id. A listener that comes back with `Last-Event-ID` gets what it missed. One that does not read is cut.
-/// The first event of a new stream is a `reset`.
+/// Each event but `ping` has an id. A listener that comes back with `Last-Event-ID` gets what it
+/// missed. One that does not read is cut. The first event of a new stream is a `reset`.
 #[utoipa::path(get, path = "/api/v2/stream", tag = "now",
     params(("Last-Event-ID" = Option<String>, Header, description = "The id of the event that was seen last; browsers send it by themselves")),
     responses((status = 200, description = "The events, as they come, for at most an hour, and no longer than the token or session that asked", content_type = "text/event-stream", body = StreamEvent)))]
@@ -125,7 +126,8 @@ fn pings() -> Interval {
     pings
 }
 
-/// What a listener is told, from the first words until it lags too far behind, its token or session ends, or labwatch stops.
+/// What a listener is told, from the first words until it lags too far behind, its token or session
+/// ends, or labwatch stops.
 fn events_for(reader: Reader, first: Bytes) -> impl Stream<Item = Result<Bytes, Infallible>> {
     stream::unfold((reader, Some(first)), async |(mut reader, first)| {
         let words = match first {

@@ -1,4 +1,5 @@
-//! An experiment in a list: what the snapshot tells every reader of it, so that it is written as JSON once for as long as it does not change.
+//! An experiment in a list: what the snapshot tells every reader of it, so that it is written as
+//! JSON once for as long as it does not change.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -55,7 +56,8 @@ pub(super) struct Line<'a> {
 /// One thing that is wrong.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Issue {
-    /// For programs: `missing jump`, `missing required <topic>`, `unhealthy <topic>`, `relay outage`.
+    /// For programs: `missing jump`, `missing required <topic>`, `unhealthy <topic>`, `relay
+    /// outage`.
     #[schema(example = "missing required pend00-st-data")]
     code: String,
     /// For people.
@@ -89,7 +91,8 @@ pub(super) struct Bookings {
     next_day: usize,
     /// How many are under way or start within 7 d, those of the next day among them.
     next_week: usize,
-    /// When the first of all of them starts, in the past when it is under way; null when there is none.
+    /// When the first of all of them starts, in the past when it is under way; null when there is
+    /// none.
     #[schema(required)]
     first_start: Option<Timestamp>,
     /// Whether one is under way that its user has started.

@@ -9,7 +9,8 @@ use crate::http::error::{ApiError, Reason};
 use engine::model::NameError;
 use engine::{Command, NamePattern};
 
-/// An acknowledgement to be made. Exactly one of `experiments`, `pool`, `component` and `installation` says of what.
+/// An acknowledgement to be made. Exactly one of `experiments`, `pool`, `component` and
+/// `installation` says of what.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Acknowledge {
@@ -22,7 +23,8 @@ pub(super) struct Acknowledge {
     until: Option<jiff::Timestamp>,
 }
 
-/// An acknowledgement to be made: of experiments, of those of a pool, of a component, or of the whole laboratory.
+/// An acknowledgement to be made: of experiments, of those of a pool, of a component, or of the
+/// whole laboratory.
 #[derive(ToSchema)]
 #[schema(as = Acknowledge)]
 #[serde(untagged)]

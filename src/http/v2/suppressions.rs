@@ -1,5 +1,5 @@
-//! Acknowledgements, silences and maintenance windows: each is listed, made, read and ended at its own noun. They suppress notifications and
-//! change nothing else.
+//! Acknowledgements, silences and maintenance windows: each is listed, made, read and ended at its
+//! own noun. They suppress notifications and change nothing else.
 
 use std::sync::Arc;
 
@@ -71,7 +71,8 @@ struct Acknowledgement {
     by: Option<String>,
     /// When it was made.
     since: Timestamp,
-    /// When it ends at the latest; null where it ends when it is well again, or with its key in the policy.
+    /// When it ends at the latest; null where it ends when it is well again, or with its key in
+    /// the policy.
     #[schema(required)]
     until: Option<Timestamp>,
     /// Whether it suppresses notifications now.
@@ -205,7 +206,8 @@ impl MaintenanceWindow {
     }
 }
 
-/// A page of what `make` makes of suppressions: first those of the configuration, then by their numbers.
+/// A page of what `make` makes of suppressions: first those of the configuration, then by their
+/// numbers.
 fn list<T: Serialize>(
     state: &OrderState,
     uri: &Uri,
@@ -228,7 +230,8 @@ fn find<T>(
     make: impl Fn(&NoteView) -> Option<T>,
 ) -> Result<(SuppressionId, T), ApiError> {
     let nothing = |words: String| ApiError::new(Reason::NotFound, words);
-    // A number has one form, so that what is noted by its path is found again: neither `+7` nor `07`.
+    // A number has one form, so that what is noted by its path is found again: neither `+7` nor
+    // `07`.
     let number = id.parse::<u64>().ok();
     let number = number.filter(|number| number.to_string() == id);
     let id = number
@@ -327,9 +330,11 @@ nouns! {
     "All maintenance windows; first those of the configuration.", "One maintenance window.", "Ends a maintenance window before its time.";
 }
 
-/// Acknowledges what is bad: no notification about it until it is well again or gets worse. Book and the evaluation are not affected.
+/// Acknowledges what is bad: no notification about it until it is well again or gets worse. Book
+/// and the evaluation are not affected.
 ///
-/// Of several experiments each that is bad gets an acknowledgement of its own; `Location` is then the list.
+/// Of several experiments each that is bad gets an acknowledgement of its own; `Location` is then
+/// the list.
 #[utoipa::path(post, path = "/api/v2/acknowledgements", tag = "suppressions", request_body = AcknowledgeForm,
     params(DryRun, IdempotencyKey), responses(
     (status = 200, response = Would),

@@ -7,7 +7,8 @@ use serde::{Serialize, Serializer};
 /// A day of the clock.
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// A moment as version 2 tells it. It has the name of the type that it wraps, because `utoipa` knows a time by that.
+/// A moment as version 2 tells it. It has the name of the type that it wraps, because `utoipa`
+/// knows a time by that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timestamp(jiff::Timestamp);
 

@@ -1,5 +1,5 @@
-//! Tokens: which are revoked, and revoking one more. Tokens are made by `labwatch token` alone: one that a token could make would outlive the
-//! revocation of that token.
+//! Tokens: which are revoked, and revoking one more. Tokens are made by `labwatch token` alone: one
+//! that a token could make would outlive the revocation of that token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,7 +22,8 @@ use crate::http::json::answer;
 use crate::http::named::Named;
 use crate::http::routes::{Routes, routes};
 
-/// How long an answer waits for the disk. The revocation holds in any case; the answer says whether it is kept.
+/// How long an answer waits for the disk. The revocation holds in any case; the answer says whether
+/// it is kept.
 const KEEP_WITHIN: Duration = Duration::from_secs(5);
 
 /// All routes.
@@ -54,7 +55,8 @@ struct Revocation {
     until: Timestamp,
 }
 
-/// Which tokens and sessions are revoked. Others are not known here: what a token allows stands in the token.
+/// Which tokens and sessions are revoked. Others are not known here: what a token allows stands in
+/// the token.
 #[utoipa::path(get, path = "/api/v2/tokens", tag = "access", params(PageParams), responses(
     (status = 200, description = "A page, by id", body = Page<RevokedToken>),
 ))]
@@ -95,7 +97,8 @@ async fn token(
     Ok(never_kept(shown))
 }
 
-/// Revokes a token, and every session made from it. Revoking one that was never issued does no harm.
+/// Revokes a token, and every session made from it. Revoking one that was never issued does no
+/// harm.
 #[utoipa::path(delete, path = "/api/v2/tokens/{id}", tag = "access",
     params(("id" = String, Path, pattern = "^[0-9A-Za-z]{1,64}$", description = "The id of the token, as `labwatch token` told it", example = "9f86d081884c7d659a2feaa0")),
     responses((status = 200, description = "It is revoked", body = Revocation)))]

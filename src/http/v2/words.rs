@@ -1,5 +1,5 @@
-//! The closed sets of words of version 2. Each is made of the type that the rest of labwatch decides with, so a word that is missing here does
-//! not compile, and the document lists them all.
+//! The closed sets of words of version 2. Each is made of the type that the rest of labwatch
+//! decides with, so a word that is missing here does not compile, and the document lists them all.
 
 use serde::de::IntoDeserializer;
 use serde::de::value::StrDeserializer;

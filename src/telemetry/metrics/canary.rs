@@ -1,4 +1,5 @@
-//! The canary's figures: how long messages take through relay, and how many do not arrive. Absent while the canary is off.
+//! The canary's figures: how long messages take through relay, and how many do not arrive. Absent
+//! while the canary is off.
 
 use std::fmt;
 use std::time::Duration;

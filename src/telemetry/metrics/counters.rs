@@ -1,4 +1,5 @@
-//! What is counted from the records as they pass: changes of health, switches and mails with what came of them.
+//! What is counted from the records as they pass: changes of health, switches and mails with what
+//! came of them.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};

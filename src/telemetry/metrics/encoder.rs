@@ -1,4 +1,5 @@
-//! A sheet that figures are written on: one family after the other, each with its help, its labels and its values. Knows no figure.
+//! A sheet that figures are written on: one family after the other, each with its help, its labels
+//! and its values. Knows no figure.
 
 #![expect(clippy::needless_pass_by_value, reason = "the values are numbers")]
 

@@ -1,4 +1,5 @@
-//! How often the API was asked, by route and by kind of answer. Routes are those of the router, never what a client wrote.
+//! How often the API was asked, by route and by kind of answer. Routes are those of the router,
+//! never what a client wrote.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,7 +8,8 @@ use std::time::Duration;
 
 use super::encoder::Encoder;
 
-/// The most routes that are counted apart; further ones are counted as [`OTHER`], which holds against a mistake in the router.
+/// The most routes that are counted apart; further ones are counted as [`OTHER`], which holds
+/// against a mistake in the router.
 const MAX_ROUTES: usize = 256;
 
 /// The route of what no route took.

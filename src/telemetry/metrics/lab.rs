@@ -1,5 +1,5 @@
-//! The laboratory's figures: experiments, pools, sources, mail, sampling. The labels are names that book or the feeds gave, so there are
-//! as many series as there are experiments, and no more.
+//! The laboratory's figures: experiments, pools, sources, mail, sampling. The labels are names that
+//! book or the feeds gave, so there are as many series as there are experiments, and no more.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! The figures for Prometheus, read from the newest snapshot and from counters at the moment of the scrape. Keeps no series: what has
-//! vanished from the laboratory vanishes from the answer.
+//! The figures for Prometheus, read from the newest snapshot and from counters at the moment of the
+//! scrape. Keeps no series: what has vanished from the laboratory vanishes from the answer.
 
 mod canary;
 mod cluster;

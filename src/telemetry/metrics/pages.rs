@@ -1,4 +1,5 @@
-//! The pages that students open. There are as many series as pages, which have a bound; none while they are not checked.
+//! The pages that students open. There are as many series as pages, which have a bound; none while
+//! they are not checked.
 
 use std::collections::BTreeMap;
 use std::fmt;

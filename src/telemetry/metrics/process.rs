@@ -1,4 +1,5 @@
-//! The process's own figures, by the names that every dashboard knows. Where the system has no `/proc`, they are left out.
+//! The process's own figures, by the names that every dashboard knows. Where the system has no
+//! `/proc`, they are left out.
 
 use std::fmt;
 use std::fs;
@@ -7,7 +8,8 @@ use jiff::Timestamp;
 
 use super::encoder::Encoder;
 
-/// What Linux counts memory in here; the same on all machines that Debian runs on with few exceptions.
+/// What Linux counts memory in here; the same on all machines that Debian runs on with few
+/// exceptions.
 const PAGE_BYTES: u64 = 4096;
 
 /// What Linux counts processor time in, per second (`USER_HZ`), on all machines.
@@ -57,7 +59,8 @@ fn resident_pages() -> Option<u64> {
         .ok()
 }
 
-/// Ticks in user and system mode. The program's name, which may hold blanks, ends with the last bracket.
+/// Ticks in user and system mode. The program's name, which may hold blanks, ends with the last
+/// bracket.
 fn processor_ticks() -> Option<u64> {
     let stat = fs::read_to_string("/proc/self/stat").ok()?;
     let mut fields = stat.rsplit_once(") ")?.1.split_ascii_whitespace().skip(11);

@@ -1,5 +1,5 @@
-//! labwatch's own metrics: its components, categories, queues, store and routes. What other rooms know is asked of them at
-//! the scrape, through functions that the service gives.
+//! labwatch's own metrics: its components, categories, queues, store and routes. What other rooms
+//! know is asked of them at the scrape, through functions that the service gives.
 
 use std::fmt;
 

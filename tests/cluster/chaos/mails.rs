@@ -1,4 +1,5 @@
-//! What the mails say: that nothing is said twice but with the same Message-ID, and what was said last.
+//! What the mails say: that nothing is said twice but with the same Message-ID, and what was said
+//! last.
 
 use std::collections::BTreeMap;
 
@@ -47,7 +48,8 @@ pub fn read(mails: &[CaughtMail]) -> Read {
     read
 }
 
-/// The header that says for programs what is new: `news down=1 open=2 alerts=0 pend03=down/withdrawn`.
+/// The header that says for programs what is new: `news down=1 open=2 alerts=0
+/// pend03=down/withdrawn`.
 fn news(mail: &CaughtMail) -> News {
     let state = header(mail, "X-Labwatch-State").unwrap_or_default();
     let Some(rest) = state.strip_prefix("news ") else {

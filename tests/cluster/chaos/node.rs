@@ -1,4 +1,5 @@
-//! A replica that lives several times on one folder, reached by one port, with a network of its own to etcd and to book.
+//! A replica that lives several times on one folder, reached by one port, with a network of its own
+//! to etcd and to book.
 
 use std::fs;
 use std::time::Duration;

@@ -1,4 +1,5 @@
-//! The commands that are given to any replica, one after another, and what has to be there in the end because of them.
+//! The commands that are given to any replica, one after another, and what has to be there in the
+//! end because of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -122,7 +123,8 @@ impl Orders {
         said("end a silence", answer.as_ref())
     }
 
-    /// Whether it was accepted; `None`: that is not known. An answer of the 5xx says that it was not carried out, or that it is not known.
+    /// Whether it was accepted; `None`: that is not known. An answer of the 5xx says that it was
+    /// not carried out, or that it is not known.
     fn count(&mut self, answer: Option<&(u16, Value)>) -> Option<bool> {
         match answer {
             Some((200..=299, _)) => {

@@ -1,4 +1,5 @@
-//! Who led when, as etcd says: the election keys as a watch of the test sees them come and go. What it sees it sees late, never early.
+//! Who led when, as etcd says: the election keys as a watch of the test sees them come and go. What
+//! it sees it sees late, never early.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -133,8 +134,8 @@ fn candidate(key: &[u8], value: &[u8], since: i64) -> Candidate {
     }
 }
 
-/// Whether every write to book can be one of a leader: each in a term of its writer that was not seen to be over, and no term after a later
-/// one. Gives the first that cannot.
+/// Whether every write to book can be one of a leader: each in a term of its writer that was not
+/// seen to be over, and no term after a later one. Gives the first that cannot.
 pub fn foreign_write<'a>(
     terms: &[Candidate],
     writes: impl IntoIterator<Item = (&'a Switched, &'a str)>,

@@ -14,8 +14,8 @@ use crate::protocol::state::{History, State};
 use crate::suppressions::Subject;
 
 impl Engine {
-    /// An engine with these rules that goes on where the one with this state stopped. What a route is not notified of any more leaves the
-    /// state with the first step.
+    /// An engine with these rules that goes on where the one with this state stopped. What a route
+    /// is not notified of any more leaves the state with the first step.
     #[must_use]
     pub fn resume(rules: Rules, state: &State, now: Moment) -> Self {
         let Rules {
@@ -54,7 +54,8 @@ impl Engine {
         self
     }
 
-    /// The same engine in the place of another one, for those that read: versions and events go on where they were there.
+    /// The same engine in the place of another one, for those that read: versions and events go on
+    /// where they were there.
     #[must_use]
     pub fn in_place_of(mut self, before: &Self) -> Self {
         self.started = before.started;
@@ -70,7 +71,8 @@ impl Engine {
         self
     }
 
-    /// Goes by these rules from now on. What stays the same is not touched, so that the same rules change nothing.
+    /// Goes by these rules from now on. What stays the same is not touched, so that the same rules
+    /// change nothing.
     pub(super) fn adopt(&mut self, rules: Rules, step: &mut Step) {
         let Rules {
             policy,

@@ -16,7 +16,8 @@ impl Engine {
         self.experiments.fleet.touch_all();
     }
 
-    /// Says what a timetable changes for the history. While book has lost its manifest, what it does not tell is lost too, not cancelled.
+    /// Says what a timetable changes for the history. While book has lost its manifest, what it
+    /// does not tell is lost too, not cancelled.
     pub(super) fn keep_books(&mut self, timetable: &Timetable, step: &mut Step) {
         if !self.switching.manifest_known || self.switching.manifest_lost.is_some() {
             return;

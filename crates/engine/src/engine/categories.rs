@@ -1,4 +1,5 @@
-//! Evaluation of sticky categories on every step, from what the engine knows and what it is told of other components.
+//! Evaluation of sticky categories on every step, from what the engine knows and what it is told of
+//! other components.
 
 use std::collections::BTreeMap;
 
@@ -30,8 +31,8 @@ impl Engine {
         self.acknowledge_by_policy();
     }
 
-    /// Closes the sticky categories that have failed often enough. A follower closes none, and nothing is closed before the start is over:
-    /// until then it is not known how things are.
+    /// Closes the sticky categories that have failed often enough. A follower closes none, and
+    /// nothing is closed before the start is over: until then it is not known how things are.
     pub(super) fn evaluate_categories(&mut self, step: &mut Step) {
         self.groups.has_started = self.groups.has_started || self.is_start_over();
         let may_close = self.groups.has_started && self.role == Role::Leader;
@@ -95,7 +96,8 @@ impl Engine {
         }
     }
 
-    /// The start is over once every source has reported or failed to and every experiment is evaluated, at the latest after the grace.
+    /// The start is over once every source has reported or failed to and every experiment is
+    /// evaluated, at the latest after the grace.
     fn is_start_over(&self) -> bool {
         let is_heard = |name: &SourceName| self.sources.get(*name).health != SourceHealth::Starting;
         let is_known = |experiment: &Experiment| experiment.health != Health::Unknown;
@@ -108,7 +110,8 @@ impl Engine {
                     .all(|(_, experiment)| is_known(experiment)))
     }
 
-    /// The components that the engine knows by itself. Of mail, what a probe found counts too, the worse of both.
+    /// The components that the engine knows by itself. Of mail, what a probe found counts too, the
+    /// worse of both.
     fn own_components(&self) -> BTreeMap<&'static str, Fitness> {
         let mut own: BTreeMap<&'static str, Fitness> = SourceName::ALL
             .map(|name| (name.as_str(), self.sources.get(name).fitness()))

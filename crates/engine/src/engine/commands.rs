@@ -1,4 +1,5 @@
-//! Carrying out what maintainers command. What a command comes to is worked out on a snapshot, the same as for its preview.
+//! Carrying out what maintainers command. What a command comes to is worked out on a snapshot, the
+//! same as for its preview.
 
 use super::Engine;
 use crate::model::{Moment, ResourceName};

@@ -1,5 +1,6 @@
-//! What surrounds experiments, for readers: bookings, pools, holds, neighbours, common causes. Each part is counted anew only when
-//! something that it depends on changed, and is shared as long as nothing did.
+//! What surrounds experiments, for readers: bookings, pools, holds, neighbours, common causes. Each
+//! part is counted anew only when something that it depends on changed, and is shared as long as
+//! nothing did.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +16,8 @@ use crate::notifications::advice::{Advice, Neighbours};
 use crate::notifications::correlation::Cause;
 use crate::protocol::snapshot::{ExperimentView, PoolView, Seen};
 
-/// From so many on, neighbours that are up or lost make no further difference to the advice for one of them.
+/// From so many on, neighbours that are up or lost make no further difference to the advice for one
+/// of them.
 const NEIGHBOURS_THAT_MATTER: usize = 3;
 
 /// What is known of what surrounds experiments, and what of it has to be counted anew.
@@ -61,7 +63,8 @@ impl DerivedViews {
         self.stale_holds = true;
     }
 
-    /// Takes note of what depends on an experiment that changed. Returns its stem where its neighbours' advice depends on it.
+    /// Takes note of what depends on an experiment that changed. Returns its stem where its
+    /// neighbours' advice depends on it.
     pub(super) fn note<'a>(&mut self, change: &'a Repainted) -> Option<&'a str> {
         let (was, is) = (change.was.as_deref(), change.is.as_deref());
         if was.map(standing) != is.map(standing) {
@@ -115,7 +118,8 @@ fn standing(view: &ExperimentView) -> (Health, Option<Bookable>) {
     (view.health, view.bookable())
 }
 
-/// What a common cause depends on: when it was lost, and where its streams come from, which may be news whenever one comes or goes.
+/// What a common cause depends on: when it was lost, and where its streams come from, which may be
+/// news whenever one comes or goes.
 fn part_of_a_cause(
     view: &ExperimentView,
 ) -> impl Iterator<Item = (Option<Timestamp>, Option<Seen>)> {
@@ -139,8 +143,9 @@ pub(super) fn is_bad(experiment: &Experiment) -> bool {
 }
 
 impl DerivedViews {
-    /// What can be done about an experiment; `None` when nothing is wrong or its symptoms do not tell. With `is_login_old` what is known
-    /// of its remote login may be older than what is wrong.
+    /// What can be done about an experiment; `None` when nothing is wrong or its symptoms do not
+    /// tell. With `is_login_old` what is known of its remote login may be older than what is
+    /// wrong.
     pub(crate) fn advice_for(&self, experiment: &Experiment, is_login_old: bool) -> Option<&str> {
         let facts = || {
             let facts = experiment.facts(self.neighbours(experiment));
@@ -188,7 +193,8 @@ mod tests {
 
     const HOUR: i64 = 3_600;
 
-    /// Experiments of two stems. The second resource of each is booked in another way than the first.
+    /// Experiments of two stems. The second resource of each is booked in another way than the
+    /// first.
     const STUBS: [&str; 7] = [
         "pend0", "pend1", "pend2", "pend3", "spin0", "spin1", "spin2",
     ];
@@ -202,7 +208,8 @@ mod tests {
         Hosts(u8),
         /// Book lists all but these, and says that a person holds the second resource of those.
         Manifest(u8, u8),
-        /// Book tells these bookings: experiment, start and end in hours, and whether it is started.
+        /// Book tells these bookings: experiment, start and end in hours, and whether it is
+        /// started.
         Timetable(Vec<(usize, i64, i64, bool)>),
         /// So many minutes pass.
         Passes(u16),

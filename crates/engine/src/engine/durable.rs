@@ -1,4 +1,5 @@
-//! The durable state: follows what a step records, keeps the map that survives a restart, and says which entries changed.
+//! The durable state: follows what a step records, keeps the map that survives a restart, and says
+//! which entries changed.
 
 use std::sync::Arc;
 
@@ -36,7 +37,8 @@ impl DurableState {
         &self.map
     }
 
-    /// Takes in what a step recorded, and adds to it what that changes. A summary that a later one makes needless is recorded too.
+    /// Takes in what a step recorded, and adds to it what that changes. A summary that a later one
+    /// makes needless is recorded too.
     pub(super) fn follow(&mut self, step: &mut Step, at: Timestamp) {
         let mut superseded = Vec::new();
         for record in &step.records {
@@ -135,7 +137,8 @@ impl DurableState {
         self.set(key, StateValue::Experiment(state));
     }
 
-    /// What a route is not to be notified of any more is not owed either. Returns the summaries that this makes needless.
+    /// What a route is not to be notified of any more is not owed either. Returns the summaries
+    /// that this makes needless.
     fn notified(&mut self, route: &RouteName, notified: &Notified) -> Vec<u64> {
         let (subject, value) = match notified {
             Notified::Experiment(stub, known) => (

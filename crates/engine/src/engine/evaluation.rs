@@ -1,4 +1,5 @@
-//! Tending to what is not as it should be: sources, streams to listen to, experiments to look at again, resources to switch.
+//! Tending to what is not as it should be: sources, streams to listen to, experiments to look at
+//! again, resources to switch.
 
 use std::sync::Arc;
 
@@ -11,7 +12,8 @@ use crate::protocol::event::{Event, Why};
 use crate::protocol::record::Record;
 
 impl Engine {
-    /// Brings a source's health up to date. Where that changes what its word is worth, looks at all experiments and returns true.
+    /// Brings a source's health up to date. Where that changes what its word is worth, looks at all
+    /// experiments and returns true.
     pub(super) fn evaluate_source(&mut self, name: SourceName, step: &mut Step) -> bool {
         let now = self.now;
         let source = self.sources.get_mut(name);
@@ -55,8 +57,9 @@ impl Engine {
         true
     }
 
-    /// A relay that stays silent by its own fault makes its experiments unusable. Where the fault may be ours, and when we are blind, its
-    /// silence says nothing about them: they are not evaluated, and nothing is switched.
+    /// A relay that stays silent by its own fault makes its experiments unusable. Where the fault
+    /// may be ours, and when we are blind, its silence says nothing about them: they are not
+    /// evaluated, and nothing is switched.
     pub(super) fn evaluate_outage(&mut self, step: &mut Step) {
         let outage =
             self.sources.blind.is_none() && self.outage_at().is_some_and(|at| self.now >= at);
@@ -75,7 +78,8 @@ impl Engine {
         }
     }
 
-    /// When relay's silence makes its experiments unusable. What was seen while labwatch was cut off does not count.
+    /// When relay's silence makes its experiments unusable. What was seen while labwatch was cut
+    /// off does not count.
     pub(super) fn outage_at(&self) -> Option<Moment> {
         let since = self.sources.relay.down_by_itself()?;
         let since = self
@@ -130,7 +134,8 @@ impl Engine {
         }
     }
 
-    /// Says which experiments have become known or were forgotten, and what people need not be remembered to know, for the history.
+    /// Says which experiments have become known or were forgotten, and what people need not be
+    /// remembered to know, for the history.
     pub(super) fn keep_track(&mut self, step: &mut Step) {
         step.records.extend(
             self.experiments

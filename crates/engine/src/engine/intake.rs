@@ -81,7 +81,8 @@ impl Engine {
         }
     }
 
-    /// Where relay's report is the first that most of the fleet is lost in, another is asked for, also where none is asked for otherwise.
+    /// Where relay's report is the first that most of the fleet is lost in, another is asked for,
+    /// also where none is asked for otherwise.
     fn note_losses(&mut self, relay_was: SourceHealth, step: &mut Step) {
         let losses = self.experiments.fleet.note_losses(self.policy.last_active);
         // After a restart or an outage of relay, experiments return one after the other.
@@ -98,7 +99,8 @@ impl Engine {
         step.effect(Effect::Ask(SourceName::Relay));
     }
 
-    /// Streams that were quiet count as silent now that relay, which was live all the while, reports again.
+    /// Streams that were quiet count as silent now that relay, which was live all the while,
+    /// reports again.
     fn confirm_silence(&mut self, relay_was: SourceHealth, step: &mut Step) {
         let experiments = &mut self.experiments;
         if relay_was != SourceHealth::Live {
@@ -300,7 +302,8 @@ impl Engine {
             .notifications
             .delivered(id, outcome, self.now)
             .unwrap_or_else(|| (RouteName::everybody(), Vec::new()));
-        // First that the message waits for some of them: what the others know now makes it needless for these alone.
+        // First that the message waits for some of them: what the others know now makes it needless
+        // for these alone.
         for record in self.notifications.take_records() {
             step.record(record);
         }
@@ -330,7 +333,8 @@ impl Engine {
         }
     }
 
-    /// Lets go of the holds of resources that book does not list any more: when they come back, book says anew how they are.
+    /// Lets go of the holds of resources that book does not list any more: when they come back,
+    /// book says anew how they are.
     fn end_holds(&mut self, removed: &[ResourceName], step: &mut Step) {
         let held: Vec<&ResourceName> = removed
             .iter()

@@ -15,7 +15,8 @@ use crate::protocol::state::{
 };
 use crate::suppressions::{SuppressionEntry, SuppressionId};
 
-/// The durable state, by the part that takes it up. Without any of it the engine begins as on its first day.
+/// The durable state, by the part that takes it up. Without any of it the engine begins as on its
+/// first day.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Memory {
     /// Every experiment that is known, and not new.
@@ -56,7 +57,8 @@ pub(crate) struct RouteMemory {
 }
 
 impl Memory {
-    /// Sorts a state by what takes it up. An entry whose value is of another kind than its key is left out.
+    /// Sorts a state by what takes it up. An entry whose value is of another kind than its key is
+    /// left out.
     pub(crate) fn of(state: &State) -> Self {
         let mut memory = Self::default();
         for (key, value) in state {

@@ -1,4 +1,5 @@
-//! The engine: takes an input and the time, brings its state up to date, and says what is to be done.
+//! The engine: takes an input and the time, brings its state up to date, and says what is to be
+//! done.
 
 mod adoption;
 mod bookkeeping;
@@ -40,7 +41,8 @@ use crate::switching::Switching;
 /// The shortest time between two wakes, so that no deadline can make the loop spin.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
-/// All that decides. Each part owns its state; the engine hands an input to the parts that it concerns, and runs them in a fixed order.
+/// All that decides. Each part owns its state; the engine hands an input to the parts that it
+/// concerns, and runs them in a fixed order.
 #[derive(Debug, Clone)]
 pub struct Engine {
     policy: Policy,
@@ -81,7 +83,8 @@ impl Engine {
         }
     }
 
-    /// The same engine with these texts for maintainers, and with these pools beside those that it finds itself.
+    /// The same engine with these texts for maintainers, and with these pools beside those that it
+    /// finds itself.
     #[must_use]
     pub fn knowing(mut self, advice: Advice, pools: Vec<PoolRule>) -> Self {
         self.views.derived.adopt(advice);
@@ -103,7 +106,8 @@ impl Engine {
         self
     }
 
-    /// Takes an input at this moment and says what is to be done, in this order. A moment before an earlier one counts as that one.
+    /// Takes an input at this moment and says what is to be done, in this order. A moment before an
+    /// earlier one counts as that one.
     pub fn step(&mut self, input: Input, now: Moment) -> Step {
         self.now = self.now.max(now);
         let now = self.now;
@@ -148,7 +152,8 @@ impl Engine {
         self.durable.map()
     }
 
-    /// When to call `step` with [`Input::Wake`] if no other input comes. Always after the last step.
+    /// When to call `step` with [`Input::Wake`] if no other input comes. Always after the last
+    /// step.
     #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
         let (policy, now) = (&self.policy, self.now);
@@ -171,8 +176,9 @@ impl Engine {
         Some(next.max(now + SHORTEST_WAIT))
     }
 
-    /// Brings every part up to date, in this order: what a part decides rests on those before it. What is quarantined must be known
-    /// before it is decided what to switch, and what is switched before it is said in a notification.
+    /// Brings every part up to date, in this order: what a part decides rests on those before it.
+    /// What is quarantined must be known before it is decided what to switch, and what is
+    /// switched before it is said in a notification.
     fn settle(&mut self, step: &mut Step) {
         for name in SourceName::ALL {
             self.evaluate_source(name, step);

@@ -11,14 +11,16 @@ use crate::protocol::effect::{Effect, Step};
 use crate::protocol::record::Record;
 use crate::sources::source::interruptions::{OFTEN, WITHIN};
 
-/// How long relay must have forwarded nothing before that is notified: shorter than this is a blink.
+/// How long relay must have forwarded nothing before that is notified: shorter than this is a
+/// blink.
 const NOT_FORWARDING_TOLD_AFTER: Duration = Duration::from_secs(10);
 
 /// This long after a start the engine has been told of every component that there is.
 const COMPONENTS_KNOWN_WITHIN: Duration = Duration::from_secs(60);
 
 impl Engine {
-    /// Whether there are routes, and something is known of how things are now: what is only remembered may be over.
+    /// Whether there are routes, and something is known of how things are now: what is only
+    /// remembered may be over.
     pub(super) fn may_notify(&self) -> bool {
         let is_known = !self.policy.laboratory
             || (self.switching.may_evaluate(&self.sources)
@@ -75,7 +77,8 @@ impl Engine {
             let mut others = Vec::new();
             self.source_alerts(&mut others);
             others.extend(self.component_alerts());
-            // What is known of sources and components goes on; what begins now is a part of that story.
+            // What is known of sources and components goes on; what begins now is a part of that
+            // story.
             let known = others.into_iter().map(|alert| ActiveAlert {
                 is_tellable: false,
                 ..alert
@@ -95,7 +98,8 @@ impl Engine {
     fn source_alerts(&self, active_alerts: &mut Vec<ActiveAlert>) {
         for name in SourceName::ALL {
             let source = self.sources.get(name);
-            // After a restart of ours, an outage that people know of goes on until the source reports again.
+            // After a restart of ours, an outage that people know of goes on until the source
+            // reports again.
             let goes_on = source.health == SourceHealth::Starting
                 && self.notifications.goes_on(&Alert::Source(name));
             let (text, since) = match source.lost_often_since() {
@@ -114,8 +118,9 @@ impl Engine {
         active_alerts.extend(self.sampling_alert());
     }
 
-    /// That streams cannot be listened to. While relay itself reports nothing, that is the story, and it is not known whether they can again;
-    /// after a restart neither, before the first sample is at its end.
+    /// That streams cannot be listened to. While relay itself reports nothing, that is the story,
+    /// and it is not known whether they can again; after a restart neither, before the first
+    /// sample is at its end.
     fn sampling_alert(&self) -> Option<ActiveAlert> {
         let experiments = &self.experiments;
         let broken = experiments.sampler.broken();
@@ -141,8 +146,8 @@ impl Engine {
         })
     }
 
-    /// What concerns components: parts of labwatch, and outside services. After a restart one that was notified goes on until it is known
-    /// how it is.
+    /// What concerns components: parts of labwatch, and outside services. After a restart one that
+    /// was notified goes on until it is known how it is.
     fn component_alerts(&self) -> Vec<ActiveAlert> {
         let components = &self.groups.components;
         let failing = components.values().filter_map(|known| {
@@ -183,8 +188,8 @@ impl Engine {
         }
     }
 
-    /// When an alert has held long enough to be told. A source that labwatch could not hear while it was cut off gets its time again: most
-    /// report soon after that.
+    /// When an alert has held long enough to be told. A source that labwatch could not hear while
+    /// it was cut off gets its time again: most report soon after that.
     fn told_at(&self, alert: &Alert, since: Moment) -> Moment {
         let again = self
             .sources
@@ -193,7 +198,8 @@ impl Engine {
         again.map_or(since, |again| since.max(again)) + self.told_after(alert)
     }
 
-    /// How long an alert must have held to be told. The canary has waited already for messages that do not come.
+    /// How long an alert must have held to be told. The canary has waited already for messages that
+    /// do not come.
     fn told_after(&self, alert: &Alert) -> Duration {
         let is_canary =
             *alert == Alert::Source(SourceName::Relay) && self.sources.relay.is_not_forwarding();

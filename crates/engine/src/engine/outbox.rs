@@ -1,5 +1,5 @@
-//! Which summaries are still owed. A later summary on the same route makes those before it needless as far as it tells the same, so there
-//! are never more of them than there are things to tell.
+//! Which summaries are still owed. A later summary on the same route makes those before it needless
+//! as far as it tells the same, so there are never more of them than there are things to tell.
 
 use std::sync::Arc;
 
@@ -13,8 +13,8 @@ use crate::protocol::state::{
     OutboxEntry, OutboxNews, StateKey, StateValue, Subject, UnconfirmedAlert,
 };
 
-/// The longest message that is kept as it is, in lines: an entry of the state has to fit, compressed, into a request to etcd (1.5 MiB).
-/// After a restart a longer one is put together anew.
+/// The longest message that is kept as it is, in lines: an entry of the state has to fit,
+/// compressed, into a request to etcd (1.5 MiB). After a restart a longer one is put together anew.
 const KEPT_LINES: usize = 5_000;
 
 /// What is told by something else, or is not to be told any more.
@@ -75,7 +75,8 @@ pub(super) fn send(
     superseded
 }
 
-/// Crosses out of the summaries of a route, or of all, what is told elsewhere. Returns those that have nothing left to tell.
+/// Crosses out of the summaries of a route, or of all, what is told elsewhere. Returns those that
+/// have nothing left to tell.
 pub(super) fn cross_out(
     state: &mut DurableState,
     route: Option<&RouteName>,

@@ -25,7 +25,8 @@ impl Engine {
         self.evaluate_pages(step);
     }
 
-    /// Ends a round of checks where it is done. Where most of the experiments would be unusable by it, a second look comes first.
+    /// Ends a round of checks where it is done. Where most of the experiments would be unusable by
+    /// it, a second look comes first.
     pub(super) fn end_round_of_pages(&mut self, step: &mut Step) {
         let is_cut_off = self.sources.blind.is_some();
         let Some(changes) = self.experiments.pages.end_round(is_cut_off, self.now) else {
@@ -47,8 +48,9 @@ impl Engine {
         self.evaluate_pages(step);
     }
 
-    /// Lets pages count as of no use. Where that is most of the experiments, a second look comes first; where no page is required nothing is
-    /// decided then, so that a reload which requires them does not withdraw by one look.
+    /// Lets pages count as of no use. Where that is most of the experiments, a second look comes
+    /// first; where no page is required nothing is decided then, so that a reload which
+    /// requires them does not withdraw by one look.
     fn decide_pages(&mut self, step: &mut Step) {
         let Tally { lost, of } = self.lost_by_pages();
         let is_mass = Tally { lost, of }.is_mass();
@@ -102,7 +104,8 @@ impl Engine {
     }
 }
 
-/// How a page failed when an experiment was last evaluated, and whether it then had none that worked.
+/// How a page failed when an experiment was last evaluated, and whether it then had none that
+/// worked.
 fn failed_before(experiment: &Experiment, page: &PageAddress) -> Option<(PageFault, bool)> {
     let failed = experiment
         .page_issues()

@@ -1,5 +1,5 @@
-//! What a command would do, worked out on a snapshot: before it is given, for the person who is about to give it, and when it is carried
-//! out, for the engine. Changes nothing.
+//! What a command would do, worked out on a snapshot: before it is given, for the person who is
+//! about to give it, and when it is carried out, for the engine. Changes nothing.
 
 mod resource;
 mod suppression;
@@ -141,7 +141,8 @@ impl Snapshot {
         }
     }
 
-    /// Which categories there are is known to the shell, which checks that before; here only those that were used are.
+    /// Which categories there are is known to the shell, which checks that before; here only those
+    /// that were used are.
     fn switching_category(
         &self,
         name: &str,

@@ -84,7 +84,8 @@ impl Engine {
 }
 
 impl Engine {
-    /// What is wrong with a source; of book that tells all but the availability of something, what that keeps us from.
+    /// What is wrong with a source; of book that tells all but the availability of something, what
+    /// that keeps us from.
     fn note_of(&self, source: &Source, reader: Visibility) -> String {
         let note = source.note(reader);
         if source.name == SourceName::Book && source.health == SourceHealth::Live {

@@ -1,4 +1,5 @@
-//! The views of experiments, pools, holds and causes for readers: what changed is made anew, the rest is shared.
+//! The views of experiments, pools, holds and causes for readers: what changed is made anew, the
+//! rest is shared.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -50,7 +51,8 @@ impl Views {
         for id in self.derived.take_due(context.now) {
             fleet.mark_dirty(id);
         }
-        // The advice for an experiment depends on its neighbours, which this may change, so some are made twice.
+        // The advice for an experiment depends on its neighbours, which this may change, so some
+        // are made twice.
         for _ in 0..2 {
             if fleet.is_touched() {
                 self.refresh_touched(fleet, context);

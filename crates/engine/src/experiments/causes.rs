@@ -65,7 +65,8 @@ impl Experiment {
         }
     }
 
-    /// When all that it lacks now was last reported; `None` where nothing is lacking or it never was.
+    /// When all that it lacks now was last reported; `None` where nothing is lacking or it never
+    /// was.
     pub(crate) fn last_complete(&self) -> Option<Moment> {
         let missing = |stream: &&Stream| stream.health == StreamHealth::Missing;
         let streams = self.streams.iter().filter(missing);

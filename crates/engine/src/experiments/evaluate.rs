@@ -1,4 +1,5 @@
-//! The rules of the evaluation as pure functions: what is observed goes in, a health comes out. Keeps nothing.
+//! The rules of the evaluation as pure functions: what is observed goes in, a health comes out.
+//! Keeps nothing.
 
 use std::time::Duration;
 
@@ -29,7 +30,8 @@ pub(crate) enum Transmission {
 }
 
 impl Transmission {
-    /// Whether this tells of something later than `other` does: of two connections to one topic, the better one counts.
+    /// Whether this tells of something later than `other` does: of two connections to one topic,
+    /// the better one counts.
     pub(crate) fn is_better_than(self, other: Self) -> bool {
         match (self, other) {
             (Self::Ago(a), Self::Ago(b)) => a < b,
@@ -99,7 +101,8 @@ pub(crate) struct StreamFacts {
     pub(crate) was: StreamHealth,
 }
 
-/// A stream's health: "Stream" in `docs/architecture.md`. It is evaluated at the newest report; only absence is evaluated by the passing of time.
+/// A stream's health: "Stream" in `docs/architecture.md`. It is evaluated at the newest report;
+/// only absence is evaluated by the passing of time.
 pub(crate) fn stream(
     facts: &StreamFacts,
     relay: Telling,
@@ -187,9 +190,10 @@ pub(crate) struct PageFacts {
 
 /// An experiment's health and what is wrong with it: the table in `docs/architecture.md`.
 ///
-/// `streams` gives each with whether it is required. `jump` is the remote login as it last was known, because the loss of the
-/// source is the source's story. `outage` says that relay has been silent beyond `HEALTH_OUTAGE_HOLD`. `pages.is_gone` makes it unusable,
-/// but not while nothing is known of its streams: then it may be labwatch that sees nothing.
+/// `streams` gives each with whether it is required. `jump` is the remote login as it last was
+/// known, because the loss of the source is the source's story. `outage` says that relay has been
+/// silent beyond `HEALTH_OUTAGE_HOLD`. `pages.is_gone` makes it unusable, but not while nothing is
+/// known of its streams: then it may be labwatch that sees nothing.
 pub(crate) fn experiment<'a>(
     streams: impl Iterator<Item = (&'a Topic, bool, StreamHealth)>,
     jump: JumpHealth,

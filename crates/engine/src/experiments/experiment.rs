@@ -19,7 +19,8 @@ use crate::protocol::page::PageView;
 use crate::protocol::policy::Policy;
 use crate::protocol::snapshot::LastConnection;
 
-/// How long after it was last seen an experiment (or a stream) that book does not list is forgotten.
+/// How long after it was last seen an experiment (or a stream) that book does not list is
+/// forgotten.
 pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// Everything that an evaluation looks at beside the experiment itself.
@@ -37,12 +38,13 @@ pub(crate) struct EvaluationContext {
     pub(crate) outage: bool,
     /// Streams whose connection reports nothing of transmission are being listened to.
     pub(crate) sampling: bool,
-    /// The number of relay's newest report where most of the fleet is lost in it for the first time: what it alone shows is not counted
-    /// before another report shows the same.
+    /// The number of relay's newest report where most of the fleet is lost in it for the first
+    /// time: what it alone shows is not counted before another report shows the same.
     pub(crate) unconfirmed_report: Option<u64>,
     /// Book's manifest has been read at least once.
     pub(crate) manifest_known: bool,
-    /// It is known what experiments must have, or it will not be known soon: before that nothing is evaluated.
+    /// It is known what experiments must have, or it will not be known soon: before that nothing
+    /// is evaluated.
     pub(crate) may_evaluate: bool,
 }
 
@@ -54,7 +56,8 @@ pub(crate) struct Experiment {
     /// The resources that it is in book, sorted.
     pub(crate) resources: Vec<ResourceName>,
     pub(crate) last_listed: Option<Moment>,
-    /// In the order in which they became known, so that their places stay; what is shown is sorted.
+    /// In the order in which they became known, so that their places stay; what is shown is
+    /// sorted.
     pub(crate) streams: Vec<Stream>,
     pub(crate) host: LastSeen,
     jump: JumpHealth,
@@ -169,7 +172,8 @@ impl Experiment {
     }
 
     /// Brings its streams up to date with relay's newest report.
-    /// Pushes the topics of required ones that have just connected, and returns whether any came or went.
+    /// Pushes the topics of required ones that have just connected, and returns whether any came or
+    /// went.
     pub(crate) fn refresh_streams(
         &mut self,
         newest: u64,
@@ -191,7 +195,8 @@ impl Experiment {
         changed
     }
 
-    /// Takes note of whether relay's newest report shows it lost: a required stream is not there, or its statistics say that it is silent.
+    /// Takes note of whether relay's newest report shows it lost: a required stream is not there,
+    /// or its statistics say that it is silent.
     pub(crate) fn note_loss(&mut self, newest: u64, last_active: Duration) {
         let mut required = self.streams.iter().filter(|stream| stream.required);
         let is_lost = required.any(|stream| stream.is_lost(last_active));
@@ -209,7 +214,8 @@ impl Experiment {
         self.host.refresh(newest, now, before, gone)
     }
 
-    /// Looks at it again. Returns whether anything that is shown changed; the deadline is brought up to date too.
+    /// Looks at it again. Returns whether anything that is shown changed; the deadline is brought
+    /// up to date too.
     pub(crate) fn evaluate(&mut self, context: &EvaluationContext) -> Evaluated {
         let mut again = self.grace_end(context).filter(|end| *end > context.now);
         let mut changed = false;
@@ -246,7 +252,8 @@ impl Experiment {
         }
     }
 
-    /// Book's experiments have a remote login; any other is evaluated by what it shows, and may have none.
+    /// Book's experiments have a remote login; any other is evaluated by what it shows, and may
+    /// have none.
     fn look_at_host(&self, context: &EvaluationContext) -> Evaluation<JumpHealth> {
         if !self.listed() && matches!(self.host.presence, Presence::Never { .. }) {
             return Evaluation {

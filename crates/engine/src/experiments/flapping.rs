@@ -1,18 +1,23 @@
-//! Flapping: whether a thing changes so often that each change by itself says nothing. Counts changes; knows neither health nor people.
+//! Flapping: whether a thing changes so often that each change by itself says nothing. Counts
+//! changes; knows neither health nor people.
 //!
-//! The rule is Icinga 2's, which has proved itself: the last 20 checks are looked at, a change between two of them weighs from 0.8 (the
-//! oldest) to 1.2 (the newest), and more than a threshold of weighted changes is flapping. Icinga counts checks; here a change is seen
-//! when it happens, so the slots become time. A change counts for 6 % (1.2 of 20) when it is new, falling evenly to 4 % (0.8 of 20) at the
-//! end of `HEALTH_FLAP_WINDOW`, and for nothing after.
+//! The rule is Icinga 2's, which has proved itself: the last 20 checks are looked at, a change
+//! between two of them weighs from 0.8 (the oldest) to 1.2 (the newest), and more than a threshold
+//! of weighted changes is flapping. Icinga counts checks; here a change is seen when it happens, so
+//! the slots become time. A change counts for 6 % (1.2 of 20) when it is new, falling evenly to 4 %
+//! (0.8 of 20) at the end of `HEALTH_FLAP_WINDOW`, and for nothing after.
 //!
-//! The upper threshold, `HEALTH_FLAP_HIGH`, is 40 % where Icinga has 30 %: a reconnect is two changes here (gone, back), and three quick
-//! ones, 36 %, are what a maintainer does who restarts a client until it works. So six changes within a window never are flapping, eleven
-//! always are, and those between are when they are recent. With a window of 1 h, what is lost every quarter of an hour or more often flaps.
+//! The upper threshold, `HEALTH_FLAP_HIGH`, is 40 % where Icinga has 30 %: a reconnect is two
+//! changes here (gone, back), and three quick ones, 36 %, are what a maintainer does who restarts a
+//! client until it works. So six changes within a window never are flapping, eleven always are, and
+//! those between are when they are recent. With a window of 1 h, what is lost every quarter of an
+//! hour or more often flaps.
 //!
-//! The end differs, on purpose. One change is worth 6 %, so a thing that keeps changing at the threshold's pace would start and end to
-//! flap with each change. Here flapping ends when it is at `HEALTH_FLAP_LOW` (25 %) or less *and* nothing has changed for half a window,
-//! and what was counted before is then forgotten. So flapping lasts for half a window at least, ends within one window after the last
-//! change, and starts again only with seven new changes.
+//! The end differs, on purpose. One change is worth 6 %, so a thing that keeps changing at the
+//! threshold's pace would start and end to flap with each change. Here flapping ends when it is at
+//! `HEALTH_FLAP_LOW` (25 %) or less *and* nothing has changed for half a window, and what was
+//! counted before is then forgotten. So flapping lasts for half a window at least, ends within one
+//! window after the last change, and starts again only with seven new changes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -22,10 +27,12 @@ use crate::model::Moment;
 /// A change that is new counts for this many percent: Icinga's weight 1.2 of 20 slots.
 const NEW_PERCENT: u128 = 6;
 
-/// How many percent a change loses on its way to the end of the window, where it counts 4: Icinga's weight 0.8 of 20 slots.
+/// How many percent a change loses on its way to the end of the window, where it counts 4: Icinga's
+/// weight 0.8 of 20 slots.
 const LOST_PERCENT: u128 = 2;
 
-/// So many of the newest changes are kept. It is enough: within the window, 26 count for more than 100 % at any age.
+/// So many of the newest changes are kept. It is enough: within the window, 26 count for more than
+/// 100 % at any age.
 const KEPT: usize = 26;
 
 /// When changes are too many.
@@ -73,8 +80,8 @@ pub struct Flapping {
 }
 
 impl Flapping {
-    /// A thing that has been flapping since then, as it is remembered. What it did meanwhile is not known: it counts as one
-    /// more change, now.
+    /// A thing that has been flapping since then, as it is remembered. What it did meanwhile is not
+    /// known: it counts as one more change, now.
     #[must_use]
     pub fn resumed(mut self, since: Moment, now: Moment) -> Self {
         self.push(now);
@@ -91,10 +98,11 @@ impl Flapping {
         self
     }
 
-    /// Takes note of a change that happened at `at`, which is not before what was noted or looked at last.
+    /// Takes note of a change that happened at `at`, which is not before what was noted or looked
+    /// at last.
     ///
-    /// Reports the start, or an end that came before this change and that was not looked for. Never both: a start needs new changes after
-    /// the end.
+    /// Reports the start, or an end that came before this change and that was not looked for. Never
+    /// both: a start needs new changes after the end.
     pub fn note(&mut self, at: Moment, rule: FlapRule) -> Option<FlapTurn> {
         let ended = self.evaluate(at, rule);
         self.push(at);
@@ -113,13 +121,15 @@ impl Flapping {
         Some(FlapTurn::Ended { since, at })
     }
 
-    /// Since when it flaps; `None` when it is steady. As it was when something was last noted or looked at.
+    /// Since when it flaps; `None` when it is steady. As it was when something was last noted or
+    /// looked at.
     #[must_use]
     pub fn since(&self) -> Option<Moment> {
         self.since
     }
 
-    /// When flapping ends if nothing more happens: look again then. `None` when it is not under way.
+    /// When flapping ends if nothing more happens: look again then. `None` when it is not under
+    /// way.
     #[must_use]
     pub fn ends_at(&self, rule: FlapRule) -> Option<Moment> {
         self.since?;
@@ -147,8 +157,9 @@ impl Flapping {
 
     /// How many nanoseconds after the last change the changes weigh `low` or less.
     ///
-    /// Tried for each number of newest changes that may be left in the window: the others must have left it, and these must have aged
-    /// enough. What weighs little enough stays so, therefore the first of these times is the answer.
+    /// Tried for each number of newest changes that may be left in the window: the others must have
+    /// left it, and these must have aged enough. What weighs little enough stays so, therefore
+    /// the first of these times is the answer.
     fn calm_after(&self, last: Moment, rule: FlapRule) -> u128 {
         let window = rule.window.as_nanos();
         let ages: Vec<u128> = self.ages(last).filter(|age| *age < window).collect();
@@ -427,7 +438,8 @@ mod tests {
         })
     }
 
-    /// Every turn that is reported, with how many changes had been noted and the second at which it was so.
+    /// Every turn that is reported, with how many changes had been noted and the second at which it
+    /// was so.
     fn turns(changes: &[u64]) -> Vec<(usize, u64, FlapTurn)> {
         let mut flapping = Flapping::default();
         let mut turns = Vec::new();

@@ -1,13 +1,16 @@
-//! Hold times between what is observed and what counts: a change counts once it has lasted. Judges nothing itself and keeps no history.
+//! Hold times between what is observed and what counts: a change counts once it has lasted. Judges
+//! nothing itself and keeps no history.
 //!
-//! Health has two boundaries: between ok and degraded, and between usable (ok, degraded) and down. Each is held on its own. To cross one
-//! for the worse, the observed health must have been beyond it for `HEALTH_HOLD_DOWN` without a break; to cross it for the better, back
-//! for `HEALTH_HOLD_UP`. So an experiment that wavers between degraded and down while it counts as ok becomes degraded in time, and down
-//! once it has been down for long enough.
+//! Health has two boundaries: between ok and degraded, and between usable (ok, degraded) and down.
+//! Each is held on its own. To cross one for the worse, the observed health must have been beyond
+//! it for `HEALTH_HOLD_DOWN` without a break; to cross it for the better, back
+//! for `HEALTH_HOLD_UP`. So an experiment that wavers between degraded and down while it counts as
+//! ok becomes degraded in time, and down once it has been down for long enough.
 //!
-//! *Unknown* is no side of a boundary. It counts at once, and what follows it counts at once too, except where a hold was running when
-//! the source fell silent: that hold goes on, its clock never stopped, from the health that counted before. A source that blinks neither
-//! delays a change nor lets one slip through early.
+//! *Unknown* is no side of a boundary. It counts at once, and what follows it counts at once too,
+//! except where a hold was running when the source fell silent: that hold goes on, its clock never
+//! stopped, from the health that counted before. A source that blinks neither delays a change nor
+//! lets one slip through early.
 
 use std::time::Duration;
 
@@ -60,7 +63,8 @@ impl Default for Hysteresis {
 impl Hysteresis {
     /// What counts, now that `raw` is observed and `settled` counted until now.
     ///
-    /// `settled` is what this returned last, or what was restored or decided elsewhere; a hold towards what already counts is dropped.
+    /// `settled` is what this returned last, or what was restored or decided elsewhere; a hold
+    /// towards what already counts is dropped.
     pub fn settle(
         &mut self,
         raw: Health,
@@ -131,7 +135,8 @@ impl Run {
     }
 }
 
-/// On which side of one boundary things count as being: still on `counts`, or on `is` once that has lasted.
+/// On which side of one boundary things count as being: still on `counts`, or on `is` once that has
+/// lasted.
 fn boundary(
     run: &mut Option<Run>,
     is: bool,

@@ -1,5 +1,6 @@
-//! Mass events: when most of the fleet is lost at once, the fault is more often in what was seen than in the experiments. So a second
-//! look comes before anything is withdrawn. Keeps nothing; see "Mass events" in `docs/sources.md`.
+//! Mass events: when most of the fleet is lost at once, the fault is more often in what was seen
+//! than in the experiments. So a second look comes before anything is withdrawn. Keeps nothing; see
+//! "Mass events" in `docs/sources.md`.
 
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ pub(crate) const FEWEST: usize = 10;
 /// How long the second look over samples takes at most: then what it has shown until then counts.
 pub(crate) const SECOND_LOOK_WITHIN: Duration = Duration::from_secs(15);
 
-/// How far back the samples go that show whether a mass silence goes on: the longest sample, and a second look.
+/// How far back the samples go that show whether a mass silence goes on: the longest sample, and a
+/// second look.
 const GOES_ON_WITHIN: Duration = Duration::from_secs(45);
 
 /// Experiments that were looked at, and those among them that are lost or silent.
@@ -54,14 +56,16 @@ pub(crate) enum Verdict {
     LookAgain(Tally),
     /// The second look goes on.
     Wait,
-    /// Others are heard: only those are silent that were quiet again in a sample that began then or later.
+    /// Others are heard: only those are silent that were quiet again in a sample that began then or
+    /// later.
     OnlyThoseSince(Moment),
 }
 
 impl MassSilence {
-    /// Takes the next step. `seen` counts the experiments whose samples began at or after a moment; `quiet_since` is when the first of
-    /// the streams in question became quiet; `connected` is how many experiments could be listened to, and `has_looked` whether all
-    /// streams in question have been listened to again since a moment.
+    /// Takes the next step. `seen` counts the experiments whose samples began at or after a moment;
+    /// `quiet_since` is when the first of the streams in question became quiet; `connected` is
+    /// how many experiments could be listened to, and `has_looked` whether all streams in
+    /// question have been listened to again since a moment.
     pub(crate) fn evaluate(
         &mut self,
         quiet_since: Option<Moment>,

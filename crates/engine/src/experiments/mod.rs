@@ -1,4 +1,5 @@
-//! Experiments and their streams: evaluated from reports and samples, with hysteresis and flap detection.
+//! Experiments and their streams: evaluated from reports and samples, with hysteresis and flap
+//! detection.
 
 mod causes;
 pub(crate) mod evaluate;

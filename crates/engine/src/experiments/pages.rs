@@ -1,8 +1,10 @@
-//! The pages that students open: which is checked when, and what the checks show. What that means for an experiment is not decided here.
+//! The pages that students open: which is checked when, and what the checks show. What that means
+//! for an experiment is not decided here.
 //!
-//! All pages are checked in a round, one shortly after the other, and what a round shows counts when it is done: so pages that fail
-//! together are told together, and it is known then whether any other host answered. A page fails when two checks in a row do; what keeps
-//! labwatch alone from it is no failure.
+//! All pages are checked in a round, one shortly after the other, and what a round shows counts
+//! when it is done: so pages that fail together are told together, and it is known then whether any
+//! other host answered. A page fails when two checks in a row do; what keeps labwatch alone from it
+//! is no failure.
 
 mod round;
 mod shown;
@@ -20,7 +22,8 @@ use shown::{Shown, refusal, shown};
 /// So many checks in a row must fail for a page to fail.
 const FAILURES_THAT_COUNT: u32 = 2;
 
-/// So many where most of the experiments would be withdrawn at once: the last of them is a second look.
+/// So many where most of the experiments would be withdrawn at once: the last of them is a second
+/// look.
 const FAILURES_OF_MOST: u32 = 3;
 
 /// A page, and what its latest checks showed.
@@ -74,7 +77,8 @@ impl Pages {
         }
     }
 
-    /// Takes in the pages of book's manifest. `remembered` says how a page failed before the start, and whether it was of no use.
+    /// Takes in the pages of book's manifest. `remembered` says how a page failed before the start,
+    /// and whether it was of no use.
     pub(crate) fn read(
         &mut self,
         uses: &[PageUse],
@@ -159,7 +163,8 @@ impl Pages {
         }
     }
 
-    /// Ends the round where it is done. Returns the pages that are other than before; with `is_cut_off` none is.
+    /// Ends the round where it is done. Returns the pages that are other than before; with
+    /// `is_cut_off` none is.
     pub(crate) fn end_round(&mut self, is_cut_off: bool, now: Moment) -> Option<Vec<Change>> {
         let round = self.round.take_if(|round| round.is_done(now))?;
         let outcomes = round.outcomes();
@@ -189,13 +194,15 @@ impl Pages {
         Some(changes)
     }
 
-    /// The pages that two checks in a row showed to fail for every visitor, and that do not count as of no use yet.
+    /// The pages that two checks in a row showed to fail for every visitor, and that do not count
+    /// as of no use yet.
     fn candidates(&self) -> impl Iterator<Item = (&PageAddress, &Page)> {
         let is_candidate = |page: &Page| !page.is_gone && page.certain >= FAILURES_THAT_COUNT;
         self.all.iter().filter(move |(_, page)| is_candidate(page))
     }
 
-    /// Whether these resources have no page left that may work, when those count too of which that is to be decided.
+    /// Whether these resources have no page left that may work, when those count too of which that
+    /// is to be decided.
     pub(crate) fn would_be_gone(&self, resources: &[ResourceName]) -> bool {
         self.are_all(resources, |page| {
             page.is_gone || page.certain >= FAILURES_THAT_COUNT
@@ -209,8 +216,8 @@ impl Pages {
         }
     }
 
-    /// Begins a second look at the pages of which it is to be decided whether they are of no use, where they have not had one. Returns
-    /// whether there are such.
+    /// Begins a second look at the pages of which it is to be decided whether they are of no use,
+    /// where they have not had one. Returns whether there are such.
     pub(crate) fn look_again(&mut self, now: Moment) -> bool {
         let fresh = |(address, page): (&PageAddress, &Page)| {
             (page.certain < FAILURES_OF_MOST).then(|| address.clone())
@@ -255,7 +262,8 @@ impl Pages {
             .filter_map(|address| self.all.get_key_value(address))
     }
 
-    /// Whether all pages of these resources are so; not where there is none, or one that cannot be checked.
+    /// Whether all pages of these resources are so; not where there is none, or one that cannot be
+    /// checked.
     fn are_all(&self, resources: &[ResourceName], is_so: impl Fn(&Page) -> bool) -> bool {
         let mut pages = self.of(resources).peekable();
         pages.peek().is_some()
@@ -292,7 +300,8 @@ impl Page {
         }
     }
 
-    /// A check showed nothing. Two checks in a row: what lies between ends the row. What is known of a page that fails stays.
+    /// A check showed nothing. Two checks in a row: what lies between ends the row. What is known
+    /// of a page that fails stays.
     fn end_row(&mut self) {
         self.certain = 0;
         if self.fault.is_none() {

@@ -1,9 +1,10 @@
-//! Which stream is listened to when: staggered, few at a time, each within `HEALTH_LAST_ACTIVE` where their number allows it.
+//! Which stream is listened to when: few at a time, each within `HEALTH_LAST_ACTIVE` if possible.
 //!
-//! A message proves that a stream is active. That none came proves silence only once the time listened adds up to what the rule
-//! asks, so a stream that was quiet for one sample is listened to again at once, for the rest of that time. And it proves it only
-//! when relay reports afterwards as it did before: a relay that is stuck hands on nothing of any stream. Where most of the streams that
-//! were listened to since then are quiet, a second round of samples must show the same.
+//! A message proves that a stream is active. That none came proves silence only once the time
+//! listened adds up to what the rule asks, so a stream that was quiet for one sample is listened to
+//! again at once, for the rest of that time. And it proves it only when relay reports afterwards as
+//! it did before: a relay that is stuck hands on nothing of any stream. Where most of the streams
+//! that were listened to since then are quiet, a second round of samples must show the same.
 
 mod second_look;
 
@@ -20,19 +21,19 @@ use crate::protocol::input::SampleOutcome;
 use crate::protocol::policy::Policy;
 use crate::protocol::snapshot::SamplingView;
 
-/// The longest that a stream has to be quiet in one go to count as silent, also where `HEALTH_LAST_ACTIVE` is longer.
+/// A stream that is quiet for this long is silent, also where `HEALTH_LAST_ACTIVE` is longer.
 const SILENCE_AT_MOST: Duration = Duration::from_secs(30);
 
 /// A sample whose outcome has not come this long after it should have ended counts as failed.
 const OUTCOME_WITHIN: Duration = Duration::from_secs(30);
 
-/// A round over all streams aims at this part of `HEALTH_LAST_ACTIVE`, in percent, so that each is sampled within it.
+/// A round over all streams aims at this part of `HEALTH_LAST_ACTIVE`, in percent.
 const ROUND_PERCENT: u32 = 80;
 
-/// After this many failures in a row listening counts as broken, which is told; connected then counts as active.
+/// After this many failures in a row listening is broken; connected then counts as active.
 const BROKEN_AFTER: u32 = 10;
 
-/// After this many failures in a row of one stream, what was heard of it before says nothing any more.
+/// After this many failures in a row of one stream, what was heard of it before is forgotten.
 const FORGOTTEN_AFTER: u32 = 3;
 
 /// The wait between samples while listening is broken.
@@ -71,12 +72,12 @@ pub(crate) struct Sampler {
     /// Streams that have just connected: they are listened to first.
     returned: VecDeque<Topic>,
     doubts: BTreeMap<Topic, Doubt>,
-    /// Streams that were quiet for as long as the rule asks, until the next report shows that it was not relay; with since when.
+    /// Quiet for as long as the rule asks, until the next report clears relay; with since when.
     unconfirmed: BTreeMap<Topic, Moment>,
     /// The latest sample of each stream that was not silent before.
     latest: BTreeMap<Topic, Latest>,
     mass: MassSilence,
-    /// Since when most of what is listened to seems to be silent, and how far the streams have been gone through since.
+    /// Since when most streams seem to be silent, and how far they were gone through since.
     mass_since: Option<Moment>,
     mass_cursor: usize,
     /// When the first sample of a second look began in which something was heard.
@@ -217,8 +218,8 @@ impl Sampler {
         topic.map(|topic| (topic, policy.sample_for, false))
     }
 
-    /// A stream that may be silent, and how long it is to be listened to. Such proofs take at most half of the places, so that the others
-    /// still get their turn; all while most are silent. In a second look at that, the streams in question are listened to again first.
+    /// A stream that may be silent, and how long to listen. Such proofs take half of the places, so
+    /// that others get their turn; all while most are silent, the streams in question first.
     fn next_doubt(&self, policy: &Policy) -> Option<(Topic, Duration)> {
         let proofs = self
             .under_way
@@ -367,8 +368,7 @@ impl Sampler {
             .min()
     }
 
-    /// Whether a round over all streams fits into `HEALTH_LAST_ACTIVE`. One long round says nothing: many streams that come back at
-    /// once are listened to first.
+    /// Whether a round fits into `HEALTH_LAST_ACTIVE`. One long round says nothing of that.
     pub(crate) fn keeps_up(&self, policy: &Policy) -> bool {
         self.round.min(self.round_before) <= policy.last_active
     }

@@ -1,4 +1,5 @@
-//! A stream of an experiment: where the reports have it, what it transmits, and what is shown of it.
+//! A stream of an experiment: where the reports have it, what it transmits, and what is shown of
+//! it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,8 +35,9 @@ impl LastSeen {
         }
     }
 
-    /// Brings the presence up to date with the newest report, number `newest`, which came at `now`; `gone` gives what the
-    /// report before it, which came at `before`, told of the connection. Returns whether that is news.
+    /// Brings the presence up to date with the newest report, number `newest`, which came at `now`;
+    /// `gone` gives what the report before it, which came at `before`, told of the connection.
+    /// Returns whether that is news.
     pub(crate) fn refresh(
         &mut self,
         newest: u64,
@@ -61,7 +63,8 @@ impl LastSeen {
         true
     }
 
-    /// Whether report number `newest` may have it in one of its `nameless` entries: it is not in it by name, and was when there were fewer.
+    /// Whether report number `newest` may have it in one of its `nameless` entries: it is not in it
+    /// by name, and was when there were fewer.
     pub(crate) fn may_be_nameless(&self, newest: u64, nameless: usize) -> bool {
         let was_there = matches!(self.presence, Presence::Newest { .. });
         was_there && self.report != newest && self.nameless < nameless
@@ -129,8 +132,9 @@ impl Stream {
         }
     }
 
-    /// A stream as it is remembered. Whether it is required is for book's manifest to say. One that was silent is silent until it is heard
-    /// or cannot be listened to: that labwatch was started again is no sign of life.
+    /// A stream as it is remembered. Whether it is required is for book's manifest to say. One that
+    /// was silent is silent until it is heard or cannot be listened to: that labwatch was
+    /// started again is no sign of life.
     pub(crate) fn recalled(topic: Topic, health: StreamHealth, now: Moment) -> Self {
         let was_silent = health == StreamHealth::Silent;
         Self {
@@ -144,7 +148,8 @@ impl Stream {
         }
     }
 
-    /// Takes note that report number `report` has a connection of it, at place `entry`. Of several, the best counts.
+    /// Takes note that report number `report` has a connection of it, at place `entry`. Of several,
+    /// the best counts.
     pub(crate) fn observe(&mut self, report: u64, entry: usize, tx: Option<Traffic>) {
         let transmission = match tx {
             None => Transmission::Unsaid,
@@ -165,7 +170,8 @@ impl Stream {
         matches!(self.sighting.presence, Presence::Newest { .. })
     }
 
-    /// Whether the newest report shows it lost: it is not there, or has not transmitted for longer than this.
+    /// Whether the newest report shows it lost: it is not there, or has not transmitted for longer
+    /// than this.
     pub(crate) fn is_lost(&self, last_active: Duration) -> bool {
         let is_silent = match self.transmission {
             Transmission::Ago(age) => age > last_active,
@@ -191,7 +197,8 @@ impl Stream {
         evaluate::stream(&facts, context.relay, &context.policy, context.now)
     }
 
-    /// When it may be forgotten: a day after it was last seen, unless it is required or all that an experiment has.
+    /// When it may be forgotten: a day after it was last seen, unless it is required or all that an
+    /// experiment has.
     pub(crate) fn forget_at(&self, listed: bool) -> Option<Moment> {
         (listed && !self.required)
             .then(|| self.sighting.absent_since())

@@ -1,4 +1,5 @@
-//! Which bookings the history keeps: compares what book tells with what is kept and says what has changed. Never knows whose they are.
+//! Which bookings the history keeps: compares what book tells with what is kept and says what has
+//! changed. Never knows whose they are.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +8,8 @@ use jiff::Timestamp;
 use crate::model::{ResourceName, Stub};
 use crate::protocol::timetable::Booking;
 
-/// A time for which a resource is booked. Bookings that are alike in resource, start and end are one of these.
+/// A time for which a resource is booked. Bookings that are alike in resource, start and end are
+/// one of these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Booked {
     /// The resource.
@@ -65,8 +67,9 @@ impl BookingHistory {
         }
     }
 
-    /// Takes in the bookings that book told at `read`, and says what has changed. Bookings that were taken in before change nothing.
-    /// A booking whose experiment `stub_of` does not know is none yet.
+    /// Takes in the bookings that book told at `read`, and says what has changed. Bookings that
+    /// were taken in before change nothing. A booking whose experiment `stub_of` does not know
+    /// is none yet.
     pub(crate) fn compare<'a>(
         &mut self,
         bookings: &[Booking],
@@ -158,7 +161,8 @@ mod tests {
     use super::*;
     use crate::groups::bookings::testing::{at, resource, timetable};
 
-    /// Compares the bookings (resource, start, end, started) that are told at `now`, and gives the changes in words.
+    /// Compares the bookings (resource, start, end, started) that are told at `now`, and gives the
+    /// changes in words.
     fn notified(
         booking_history: &mut BookingHistory,
         now: i64,

@@ -1,4 +1,5 @@
-//! Who needs an experiment, and when: the bookings of a timetable, found fast by resource. Counts bookings; never knows whose they are.
+//! Who needs an experiment, and when: the bookings of a timetable, found fast by resource. Counts
+//! bookings; never knows whose they are.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -28,7 +29,8 @@ struct Entry {
     start: Timestamp,
     end: Timestamp,
     started: bool,
-    /// The latest end of this booking and of those before it: what makes the ended ones findable by halving.
+    /// The latest end of this booking and of those before it: what makes the ended ones findable
+    /// by halving.
     all_end: Timestamp,
 }
 
@@ -39,7 +41,8 @@ pub struct Affected {
     pub next_day: usize,
     /// How many are under way or start within 7 d; those of the next day among them.
     pub next_week: usize,
-    /// When the first of all of them starts, however far ahead that is; in the past when it is under way.
+    /// When the first of all of them starts, however far ahead that is; in the past when it is
+    /// under way.
     pub first_start: Option<Timestamp>,
     /// Whether one is under way that its user has started.
     pub in_session: bool,
@@ -107,7 +110,8 @@ impl Calendar {
         affected
     }
 
-    /// The bookings on an experiment that are under way or start within 24 h, in the order of their starts.
+    /// The bookings on an experiment that are under way or start within 24 h, in the order of their
+    /// starts.
     #[must_use]
     pub fn next_day(&self, resources: &[ResourceName], now: Timestamp) -> Vec<Upcoming> {
         let day = ahead(now, DAY);
@@ -155,7 +159,8 @@ impl Calendar {
         resources.into_iter().filter_map(of_one).min()
     }
 
-    /// The stretches of time within `[from, until)` for which a resource is booked, in the order of their starts.
+    /// The stretches of time within `[from, until)` for which a resource is booked, in the order of
+    /// their starts.
     pub(crate) fn stretches(
         &self,
         resource: &ResourceName,
@@ -227,7 +232,8 @@ pub(crate) mod testing {
         ResourceName::try_new(name).expect("a name")
     }
 
-    /// A timetable of slots (resource, policy, UI set) and bookings (resource, start, end, started), in seconds.
+    /// A timetable of slots (resource, policy, UI set) and bookings (resource, start, end,
+    /// started), in seconds.
     pub(crate) fn timetable(
         slots: &[(&str, &str, &str)],
         bookings: &[(&str, i64, i64, bool)],

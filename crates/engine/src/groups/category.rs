@@ -1,5 +1,6 @@
-//! Sticky categories: a fault that lasts long enough closes one, and a maintainer opens it again. Experiments that fail in a closed one
-//! can be quarantined: they stay withdrawn, whatever their health, until then.
+//! Sticky categories: a fault that lasts long enough closes one, and a maintainer opens it again.
+//! Experiments that fail in a closed one can be quarantined: they stay withdrawn, whatever their
+//! health, until then.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -100,7 +101,8 @@ impl Categories {
         self.dirty = true;
     }
 
-    /// When an evaluation may count although nothing changed: a fault that lasts fails again after each pace.
+    /// When an evaluation may count although nothing changed: a fault that lasts fails again after
+    /// each pace.
     pub(crate) fn deadline(&self) -> Option<Moment> {
         self.failing
             .values()
@@ -114,8 +116,9 @@ impl Categories {
         is_sticky && (self.dirty || self.deadline().is_some_and(|at| at <= now))
     }
 
-    /// Evaluates every sticky category, and closes those that have failed often enough. An evaluation counts again only when the
-    /// category's pace has passed since the last that counted: many changes within one fault are one failure. A good one begins anew.
+    /// Evaluates every sticky category, and closes those that have failed often enough. An
+    /// evaluation counts again only when the category's pace has passed since the last that
+    /// counted: many changes within one fault are one failure. A good one begins anew.
     pub(crate) fn evaluate(&mut self, members: &[Member<'_>], now: Moment) -> Vec<Changed> {
         self.dirty = false;
         let rules = self.rules.clone();
@@ -265,8 +268,8 @@ impl Member<'_> {
     }
 }
 
-/// Whether a pattern takes in a member. One that fits every name means every experiment and every part of labwatch; an outside service
-/// counts only where it is meant.
+/// Whether a pattern takes in a member. One that fits every name means every experiment and every
+/// part of labwatch; an outside service counts only where it is meant.
 fn takes_in(pattern: &str, member: &Member<'_>) -> bool {
     let is_service = std::matches!(member.kind, Kind::Component([_, ..]));
     let is_meant = pattern.chars().any(|sign| !std::matches!(sign, '*' | '?'));
@@ -308,8 +311,9 @@ impl CategoryRules {
                 .any(|pattern| takes_in(pattern, member))
     }
 
-    /// The group of interchangeable members that one is in, apart from groups of the same name of another kind, and how many of it are
-    /// enough. The instances of a service are a group; any other component is one of its own.
+    /// The group of interchangeable members that one is in, apart from groups of the same name of
+    /// another kind, and how many of it are enough. The instances of a service are a group; any
+    /// other component is one of its own.
     fn pool<'a>(&'a self, member: &Member<'a>) -> (bool, &'a str, usize) {
         match member.kind {
             Kind::Component([]) => (true, member.name, 1),
@@ -325,7 +329,8 @@ impl CategoryRules {
         }
     }
 
-    /// What makes a category fail, by name: any member that fails, or of a resilient one the first of each group of which too few work.
+    /// What makes a category fail, by name: any member that fails, or of a resilient one the first
+    /// of each group of which too few work.
     fn failing<'a>(&self, rule: &CategoryRule, members: &[&Member<'a>]) -> Vec<&'a str> {
         let counting = members.iter().copied().filter(|member| member.counts);
         if !rule.resilient {
@@ -354,7 +359,8 @@ impl CategoryRules {
         short.collect()
     }
 
-    /// The shortest period of the categories of any of these, which is how often they are evaluated.
+    /// The shortest period of the categories of any of these, which is how often they are
+    /// evaluated.
     fn pace(&self, members: &[&Member<'_>]) -> Duration {
         let default = self.categories.iter().find(|rule| rule.name == DEFAULT);
         let of_members = self
@@ -561,7 +567,8 @@ pub(crate) mod tests {
         assert!(names(&closed).is_empty(), "a person closed it, not a fault");
     }
 
-    /// An outside service counts in its own categories and where a pattern means it; its instances stand in for each other.
+    /// An outside service counts in its own categories and where a pattern means it; its instances
+    /// stand in for each other.
     #[test]
     fn a_service_counts_in_its_own_categories_alone() {
         let own = ["exam".to_owned()];

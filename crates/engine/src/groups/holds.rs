@@ -1,4 +1,5 @@
-//! People's holds on resources: since when, why, what they block, and which of them look forgotten. Never ends one: only people do.
+//! People's holds on resources: since when, why, what they block, and which of them look forgotten.
+//! Never ends one: only people do.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::groups::bookings::{Affected, Calendar, ahead};
 use crate::model::ResourceName;
 
-/// A hold that was not touched for this long is taken for forgotten, where the settings say nothing else.
+/// A hold that was not touched for this long is taken for forgotten, where the settings say nothing
+/// else.
 pub const DEFAULT_OVERDUE_AFTER: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// All holds. Times are the wall clock's: a hold outlives many restarts of this program.
@@ -55,17 +57,20 @@ impl ManualHolds {
         }
     }
 
-    /// Sets after which time an untouched hold looks forgotten. Returns whether that is another one than before.
+    /// Sets after which time an untouched hold looks forgotten. Returns whether that is another one
+    /// than before.
     pub fn forgotten_after(&mut self, overdue_after: Duration) -> bool {
         std::mem::replace(&mut self.overdue_after, overdue_after) != overdue_after
     }
 
-    /// Takes back a hold that was remembered across a restart. It ends like any other when book is next heard to say so.
+    /// Takes back a hold that was remembered across a restart. It ends like any other when book is
+    /// next heard to say so.
     pub fn restore(&mut self, resource: ResourceName, hold: Hold) {
         self.held.insert(resource, hold);
     }
 
-    /// Takes in that a person holds a resource. Returns the hold where that is news, to be remembered.
+    /// Takes in that a person holds a resource. Returns the hold where that is news, to be
+    /// remembered.
     pub fn held(&mut self, resource: &ResourceName, reason: &str, now: Timestamp) -> Option<&Hold> {
         let is_news = self
             .held
@@ -99,8 +104,8 @@ impl ManualHolds {
         self.held.iter()
     }
 
-    /// Every hold: first those that block bookings, the earliest first; then the others, the oldest first.
-    /// `healthy_since` says since when the experiment of a resource has been well.
+    /// Every hold: first those that block bookings, the earliest first; then the others, the oldest
+    /// first. `healthy_since` says since when the experiment of a resource has been well.
     #[must_use]
     pub fn list(
         &self,

@@ -1,4 +1,5 @@
-//! Pools of interchangeable experiments, and whether enough of them work for what is booked. Counts; decides nothing.
+//! Pools of interchangeable experiments, and whether enough of them work for what is booked.
+//! Counts; decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -31,7 +32,8 @@ pub struct Pools(Vec<Pool>);
 pub struct Pool {
     /// Its name, which no other pool has.
     pub name: String,
-    /// Its experiments, each with the resources that it is in book as far as they are of this pool.
+    /// Its experiments, each with the resources that it is in book as far as they are of this
+    /// pool.
     members: BTreeMap<Stub, BTreeSet<ResourceName>>,
 }
 
@@ -70,9 +72,10 @@ pub enum Severity {
 type Ways<'a> = BTreeSet<(&'a str, &'a str)>;
 
 impl Pools {
-    /// The pools of a timetable. An experiment that a configured pool takes in is in that one, the first where there are several;
-    /// of the others, those form a pool whose resources can be booked in exactly the same ways (policy and UI set).
-    /// A resource of which `stub_of` knows no experiment is in none.
+    /// The pools of a timetable. An experiment that a configured pool takes in is in that one, the
+    /// first where there are several; of the others, those form a pool whose resources can be
+    /// booked in exactly the same ways (policy and UI set). A resource of which `stub_of` knows
+    /// no experiment is in none.
     #[must_use]
     pub fn of(
         timetable: &Timetable,
@@ -113,7 +116,8 @@ impl Pools {
             .and_then(|at| self.0.get(at))
     }
 
-    /// The names of the pools that each experiment is in: one, unless its resources can be booked in different ways.
+    /// The names of the pools that each experiment is in: one, unless its resources can be booked
+    /// in different ways.
     #[must_use]
     pub fn by_experiment(&self) -> BTreeMap<Stub, Vec<Arc<str>>> {
         let mut names: BTreeMap<Stub, Vec<Arc<str>>> = BTreeMap::new();
@@ -129,14 +133,16 @@ impl Pools {
         names
     }
 
-    /// The pools that an experiment is in: one, unless its resources can be booked in different ways.
+    /// The pools that an experiment is in: one, unless its resources can be booked in different
+    /// ways.
     pub fn of_experiment(&self, stub: &Stub) -> impl Iterator<Item = &Pool> {
         self.0
             .iter()
             .filter(move |pool| pool.members.contains_key(stub))
     }
 
-    /// Names the pools that have no configured name, in the order of their first members, so that a name does not wander.
+    /// Names the pools that have no configured name, in the order of their first members, so that a
+    /// name does not wander.
     fn with_names(mut named: BTreeMap<String, Pool>, mut nameless: Vec<Pool>) -> Self {
         nameless.sort_by(|a, b| {
             a.members
@@ -213,7 +219,8 @@ impl Pool {
         calendar.next_change(self.members.values().flatten(), now)
     }
 
-    /// How many of its experiments are booked, from each moment within the next 24 h at which that changes.
+    /// How many of its experiments are booked, from each moment within the next 24 h at which that
+    /// changes.
     fn demand(&self, calendar: &Calendar, now: Timestamp) -> Vec<(Timestamp, usize)> {
         let mut changes: BTreeMap<Timestamp, (usize, usize)> = BTreeMap::new();
         for resources in self.members.values() {
@@ -256,7 +263,8 @@ impl PoolRule {
 }
 
 impl Severity {
-    /// How many experiments are to spare, below zero where some are missing; `None` when nothing is booked.
+    /// How many experiments are to spare, below zero where some are missing; `None` when nothing is
+    /// booked.
     #[must_use]
     pub fn spare(self) -> Option<i64> {
         match self {
@@ -279,7 +287,8 @@ fn ways(timetable: &Timetable) -> BTreeMap<&ResourceName, Ways<'_>> {
     ways
 }
 
-/// When an experiment is booked within the next 24 h. Bookings that overlap, as those of many users at once do, need it only once.
+/// When an experiment is booked within the next 24 h. Bookings that overlap, as those of many users
+/// at once do, need it only once.
 fn needed(
     resources: &BTreeSet<ResourceName>,
     calendar: &Calendar,
@@ -312,7 +321,8 @@ mod tests {
         Stub::try_new(name).expect("a name")
     }
 
-    /// `r-pend00` and `r-pend00/second` are both `pend00`; what does not start with `r-` is no experiment.
+    /// `r-pend00` and `r-pend00/second` are both `pend00`; what does not start with `r-` is no
+    /// experiment.
     fn stub_of(resource: &ResourceName) -> Option<Stub> {
         let name = resource.as_str().strip_prefix("r-")?;
         Some(stub(name.split('/').next().unwrap_or(name)))

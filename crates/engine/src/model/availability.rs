@@ -4,10 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use std::fmt;
 
-/// What every reason that labwatch writes into book starts with. It is how our withdrawals are told from people's holds.
+/// What every reason that labwatch writes into book starts with. It is how our withdrawals are told
+/// from people's holds.
 pub const OUR_PREFIX: &str = "labwatch: ";
 
-/// Prefixes that mark a withdrawal as a monitor's: ours, and that of the program which labwatch replaces.
+/// Prefixes that mark a withdrawal as a monitor's: ours, and that of the program which labwatch
+/// replaces.
 const MONITOR_PREFIXES: [&str; 2] = [OUR_PREFIX, "status server:"];
 
 /// What book puts before the stored reason when it answers for an unavailable resource.

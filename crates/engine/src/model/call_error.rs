@@ -1,4 +1,5 @@
-//! What went wrong with a call to another server, told apart by what a person has to do about it, and whose fault it is.
+//! What went wrong with a call to another server, told apart by what a person has to do about it,
+//! and whose fault it is.
 
 use std::fmt;
 
@@ -11,16 +12,19 @@ pub enum CallError {
     NameLookup(String),
     /// The host is there and refuses the connection. Holds the system's words.
     Refused(String),
-    /// There is no way to the host: no route, no network, or this host's own firewall. Holds the system's words.
+    /// There is no way to the host: no route, no network, or this host's own firewall. Holds the
+    /// system's words.
     NoRoute(String),
-    /// No TLS connection that can be trusted: another CA, or no TLS at all. Holds the library's words.
+    /// No TLS connection that can be trusted: another CA, or no TLS at all. Holds the library's
+    /// words.
     Tls(String),
-    /// The server's certificate has ended, has not begun, or is for another name: its fault, or that of our clock or of the address that is
-    /// set. Says which.
+    /// The server's certificate has ended, has not begun, or is for another name: its fault, or
+    /// that of our clock or of the address that is set. Says which.
     Certificate(String),
     /// No connection for another reason. Holds the system's words.
     Unreachable(String),
-    /// Our own proxy cannot be reached, wants another password, or does not let us through. Holds its words, or the system's.
+    /// Our own proxy cannot be reached, wants another password, or does not let us through. Holds
+    /// its words, or the system's.
     Proxy(String),
     /// No answer within the time limit.
     TimedOut,
@@ -28,7 +32,8 @@ pub enum CallError {
     Dropped,
     /// No answer, for one of these two reasons; holds which, and on what way.
     NoAnswer(String),
-    /// The server does not accept our token: wrong secret, or the two clocks differ. Holds the server's words.
+    /// The server does not accept our token: wrong secret, or the two clocks differ. Holds the
+    /// server's words.
     Credentials(String),
     /// The server's own audience is another than the one we name. Holds the server's words.
     Audience(String),
@@ -56,7 +61,8 @@ pub enum CallError {
     Busy,
 }
 
-/// Whose fault it is that a source cannot be heard. Only what is *theirs* says anything about the experiments behind the source.
+/// Whose fault it is that a source cannot be heard. Only what is *theirs* says anything about the
+/// experiments behind the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FaultClass {
     /// Labwatch's own: its settings, its network, its proxy, or what it can read.
@@ -175,10 +181,11 @@ impl CallError {
         }
     }
 
-    /// Whose fault it is when a source cannot be heard because of it. `docs/sources.md` has the table.
+    /// Whose fault it is when a source cannot be heard because of it. `docs/sources.md` has the
+    /// table.
     ///
-    /// A websocket fails only after the access API has answered. Then the server runs and others hear it, so whatever keeps us alone from
-    /// the websocket is ours.
+    /// A websocket fails only after the access API has answered. Then the server runs and others
+    /// hear it, so whatever keeps us alone from the websocket is ours.
     #[must_use]
     pub fn class(&self, step: Step) -> FaultClass {
         use FaultClass::{Ours, Theirs, Undecided};
@@ -210,7 +217,8 @@ impl CallError {
         }
     }
 
-    /// Whether the server refuses us as we come, so that trying again cannot help until a person changes the settings.
+    /// Whether the server refuses us as we come, so that trying again cannot help until a person
+    /// changes the settings.
     #[must_use]
     pub fn refuses_us(&self) -> bool {
         matches!(
@@ -244,9 +252,10 @@ impl CallError {
     }
 }
 
-/// A 5xx is the server's own fault, unless it says that this is no server for our call: that it has no such method (501) or speaks another
-/// HTTP (505), or that the network wants a login (511). Too many calls (429) and a request that took too long (408) may be either's fault.
-/// Any other status comes from a wrong address or setting.
+/// A 5xx is the server's own fault, unless it says that this is no server for our call: that it has
+/// no such method (501) or speaks another HTTP (505), or that the network wants a login (511). Too
+/// many calls (429) and a request that took too long (408) may be either's fault. Any other status
+/// comes from a wrong address or setting.
 fn class_of_status(status: u16) -> FaultClass {
     match status {
         408 | 429 => FaultClass::Undecided,
@@ -255,7 +264,8 @@ fn class_of_status(status: u16) -> FaultClass {
     }
 }
 
-/// What went wrong in our own words alone, for logs and every reader. What the other side or the system said is private.
+/// What went wrong in our own words alone, for logs and every reader. What the other side or the
+/// system said is private.
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(f, "")

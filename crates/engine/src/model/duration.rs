@@ -1,4 +1,5 @@
-//! Durations in Go's notation, which book, jump, relay and the settings all use: `1h2m3.5s`, and also `d` (24 h) and `w` (7 d).
+//! Durations in Go's notation, which book, jump, relay and the settings all use: `1h2m3.5s`, and
+//! also `d` (24 h) and `w` (7 d).
 
 use std::time::Duration;
 
@@ -136,7 +137,8 @@ fn fraction_of(digits: &str, scale: u64) -> u64 {
     u64::try_from(value * u128::from(scale) / power).unwrap_or(u64::MAX)
 }
 
-/// Writes a duration as Go's `String()` does: `1m30s`, `1.5s`, `100ms`, `0s`. Beyond 292 years it stays there.
+/// Writes a duration as Go's `String()` does: `1m30s`, `1.5s`, `100ms`, `0s`. Beyond 292 years it
+/// stays there.
 #[must_use]
 pub fn format_duration(duration: Duration) -> String {
     let nanos = u64::try_from(duration.as_nanos())

@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How an experiment is, as people are told it. The order is from the least to the most bad; what is not evaluated stands before.
+/// How an experiment is, as people are told it. The order is from the least to the most bad; what
+/// is not evaluated stands before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
@@ -129,7 +130,8 @@ impl Health {
             .then(|| known.map_or(self, |known| known.max(self)))
     }
 
-    /// Since when an experiment is bad, and the worst of that time or of the last one, once it is so. What is not evaluated changes nothing.
+    /// Since when an experiment is bad, and the worst of that time or of the last one, once it is
+    /// so. What is not evaluated changes nothing.
     #[must_use]
     pub fn after<T: Copy>(
         self,
@@ -147,7 +149,8 @@ impl Health {
         }
     }
 
-    /// Whether students cannot use it, so that it is withdrawn. What is not evaluated stays as it is.
+    /// Whether students cannot use it, so that it is withdrawn. What is not evaluated stays as it
+    /// is.
     #[must_use]
     pub fn is_unusable(self) -> bool {
         match self {
@@ -167,7 +170,8 @@ mod tests {
 
     #[test]
     fn an_incident_lasts_from_the_first_bad_moment_and_knows_its_worst() {
-        // the healths, each a second after the other → since when it is bad, and the worst of this time or the last one
+        // the healths, each a second after the other → since when it is bad, and the worst of this
+        // time or the last one
         let rows: [(&[Health], _); 8] = [
             (&[Ok], (None, None)),
             (&[Unknown], (None, None)),

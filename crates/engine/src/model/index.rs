@@ -1,4 +1,5 @@
-//! Finding things by name, fast. Cannot be iterated, so that no order but a sorted one can leak out of the engine.
+//! Finding things by name, fast. Cannot be iterated, so that no order but a sorted one can leak out
+//! of the engine.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;

@@ -1,4 +1,5 @@
-//! The nouns of the domain. Everything may use this; this uses nothing of ours, does no IO and reads no clock.
+//! The nouns of the domain. Everything may use this; this uses nothing of ours, does no IO and
+//! reads no clock.
 
 mod availability;
 mod call_error;

@@ -6,10 +6,12 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
-/// A point in time: the wall clock's reading, to show, and a monotonic one, to compare and subtract.
+/// A point in time: the wall clock's reading, to show, and a monotonic one, to compare and
+/// subtract.
 ///
-/// Ages and deadlines use only the monotonic part, so a clock that is set while the program runs changes no evaluation;
-/// what is shown and recorded is the wall clock at that moment. The driver makes moments; the engine only derives them.
+/// Ages and deadlines use only the monotonic part, so a clock that is set while the program runs
+/// changes no evaluation; what is shown and recorded is the wall clock at that moment. The driver
+/// makes moments; the engine only derives them.
 #[derive(Debug, Clone, Copy)]
 pub struct Moment {
     wall: Timestamp,
@@ -17,7 +19,8 @@ pub struct Moment {
 }
 
 impl Moment {
-    /// The moment at which the wall clock shows `wall` and `mono` has passed since a start of the caller's choice.
+    /// The moment at which the wall clock shows `wall` and `mono` has passed since a start of the
+    /// caller's choice.
     #[must_use]
     pub fn new(wall: Timestamp, mono: Duration) -> Self {
         Self { wall, mono }
@@ -41,7 +44,8 @@ impl Moment {
         self.mono.saturating_sub(earlier.mono)
     }
 
-    /// The moment when the wall clock showed `wall`, as seen from this one; this one itself where that is not in the past.
+    /// The moment when the wall clock showed `wall`, as seen from this one; this one itself where
+    /// that is not in the past.
     #[must_use]
     pub fn back_at(self, wall: Timestamp) -> Self {
         self.before(Duration::try_from(self.wall.duration_since(wall)).unwrap_or_default())

@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// The longest name that is accepted, in bytes. Real names are under 30; the bound keeps a hostile feed from filling memory.
+/// The longest name that is accepted, in bytes. Real names are under 30; the bound keeps a hostile
+/// feed from filling memory.
 pub const MAX_NAME_BYTES: usize = 256;
 
 /// Why a text is not a name.
@@ -157,7 +158,8 @@ impl Topic {
 }
 
 impl Stub {
-    /// The experiment that a topic unknown to book's manifest belongs to: what stands before the last `-st-`.
+    /// The experiment that a topic unknown to book's manifest belongs to: what stands before the
+    /// last `-st-`.
     #[must_use]
     pub fn of_stray_topic(topic: &str) -> Option<&str> {
         topic

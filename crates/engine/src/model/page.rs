@@ -16,7 +16,8 @@ pub struct PageAddress {
 }
 
 impl PageAddress {
-    /// An address, with what of it every reader may see, and the host that it is on, as `host:port`.
+    /// An address, with what of it every reader may see, and the host that it is on, as
+    /// `host:port`.
     #[must_use]
     pub fn new(whole: &str, name: PageName, host: &str) -> Self {
         Self {

@@ -1,9 +1,11 @@
-//! Names that belong together: by a pattern that people write, or by the stem that they share. Knows nothing but text.
+//! Names that belong together: by a pattern that people write, or by the stem that they share.
+//! Knows nothing but text.
 
 /// The characters that part a name's stem from its number.
 const SEPARATORS: [char; 3] = ['-', '_', '.'];
 
-/// The stem of a numbered name: `pend` of `pend07` and of `pend-07`. A name that is all number is its own stem.
+/// The stem of a numbered name: `pend` of `pend07` and of `pend-07`. A name that is all number is
+/// its own stem.
 #[must_use]
 pub fn stem(name: &str) -> &str {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || SEPARATORS.contains(&c));

@@ -1,7 +1,8 @@
 //! Words that not every reader may see, and the proof that a reader may.
 //!
-//! Private is what a peer said, addresses of peers and of people, names of maintainers and of tokens, advice, and what programs say they are.
-//! A [`Private`] shows itself nowhere by mistake: not in logs, not in JSON, not on pages.
+//! Private is what a peer said, addresses of peers and of people, names of maintainers and of
+//! tokens, advice, and what programs say they are. A [`Private`] shows itself nowhere by mistake:
+//! not in logs, not in JSON, not on pages.
 
 use std::fmt;
 
@@ -21,10 +22,12 @@ impl Visibility {
     /// Of every reader: nothing private.
     pub const PUBLIC: Self = Self(Right::Public);
 
-    /// Of what goes to maintainers alone: mails, webhooks, the command line, and the store, from which private words come back as such.
+    /// Of what goes to maintainers alone: mails, webhooks, the command line, and the store, from
+    /// which private words come back as such.
     pub const MAINTAINER: Self = Self(Right::Full);
 
-    /// Of a reader whose token or session was verified, by whether it allows to read what is private.
+    /// Of a reader whose token or session was verified, by whether it allows to read what is
+    /// private.
     #[must_use]
     pub fn of_reader(may_see_private: bool) -> Self {
         if may_see_private {

@@ -1,4 +1,5 @@
-//! What a maintainer can do about an experiment, told by the pattern of its symptoms. Judges nothing: it is given what was evaluated.
+//! What a maintainer can do about an experiment, told by the pattern of its symptoms. Judges
+//! nothing: it is given what was evaluated.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -23,7 +24,8 @@ pub struct Facts {
     pub required: Tally,
     /// Its other streams.
     pub others: Tally,
-    /// The experiments near it: behind the same network, or else of the same name stem. It is not one of them.
+    /// The experiments near it: behind the same network, or else of the same name stem. It is not
+    /// one of them.
     pub neighbours: Neighbours,
     /// Whether a page on which students open it fails.
     pub page_fails: bool,
@@ -203,7 +205,8 @@ impl fmt::Display for Pattern {
 }
 
 impl Facts {
-    /// The same, when what is known of the remote login may be out of date: an `Up` counts as unknown. A loss is seen after the loss.
+    /// The same, when what is known of the remote login may be out of date: an `Up` counts as
+    /// unknown. A loss is seen after the loss.
     #[must_use]
     pub fn without_login_seen(self) -> Self {
         let jump = match self.jump {
@@ -263,7 +266,8 @@ pub struct Given<'a> {
 pub enum AdviceError {
     /// There is no pattern of this name.
     Unknown(String),
-    /// The text for this pattern is empty, longer than [`MAX_ADVICE_BYTES`], or of more than one line.
+    /// The text for this pattern is empty, longer than [`MAX_ADVICE_BYTES`], or of more than one
+    /// line.
     Text(Pattern),
 }
 

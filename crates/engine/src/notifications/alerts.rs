@@ -1,4 +1,5 @@
-//! What concerns the whole laboratory, on one route: what its people were told, what they may have been told, and when it ended.
+//! What concerns the whole laboratory, on one route: what its people were told, what they may have
+//! been told, and when it ended.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +22,8 @@ struct Heard {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Alerts {
     notified: BTreeMap<Alert, Heard>,
-    /// Those of summaries that failed, with since when they held: it is not known whether that was read, so they are notified although
-    /// they may be over by now.
+    /// Those of summaries that failed, with since when they held: it is not known whether that was
+    /// read, so they are notified although they may be over by now.
     unconfirmed: BTreeMap<Alert, Moment>,
     /// When those of both kinds ended of which people do not know that yet.
     ended: BTreeMap<Alert, Moment>,
@@ -91,7 +92,8 @@ impl Alerts {
         known.filter(|alert| !self.ended.contains_key(*alert))
     }
 
-    /// What holds now, as far as people are to hear of it, with since when. Takes note of what began and ended.
+    /// What holds now, as far as people are to hear of it, with since when. Takes note of what
+    /// began and ended.
     pub(super) fn evaluate(
         &mut self,
         context: &NotificationContext<'_>,
@@ -112,8 +114,9 @@ impl Alerts {
         holding
     }
 
-    /// Where it began anew before people could be told that it had ended, what they hear of is the later time, once that is worth telling.
-    /// Until then what people know of is not told as ended, and a short trouble does not hide the end of a long one.
+    /// Where it began anew before people could be told that it had ended, what they hear of is the
+    /// later time, once that is worth telling. Until then what people know of is not told as
+    /// ended, and a short trouble does not hide the end of a long one.
     fn begin_anew(&mut self, active_alert: &ActiveAlert) {
         let (alert, since) = (&active_alert.alert, active_alert.since);
         if active_alert.is_tellable && self.ended.remove(alert).is_some() {
@@ -208,7 +211,8 @@ impl Alerts {
         self.notified.values().filter_map(|heard| heard.thread)
     }
 
-    /// A summary arrived, with these: it told of all others that they have ended. Returns what changed of what people know.
+    /// A summary arrived, with these: it told of all others that they have ended. Returns what
+    /// changed of what people know.
     pub(super) fn learn(
         &mut self,
         holding: BTreeMap<Alert, Moment>,

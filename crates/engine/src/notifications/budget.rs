@@ -1,4 +1,5 @@
-//! How many messages a route may send: some at once, then one for each interval, so that a slow catastrophe is told in a few.
+//! How many messages a route may send: some at once, then one for each interval, so that a slow
+//! catastrophe is told in a few.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -32,7 +33,8 @@ impl Budget {
         self.ready_at(every, now) <= now
     }
 
-    /// Whether one that cannot wait may be sent now: there are never more than the budget gives within an hour.
+    /// Whether one that cannot wait may be sent now: there are never more than the budget gives
+    /// within an hour.
     pub(super) fn allows_urgent(&self, every: Duration, now: Moment) -> bool {
         let sent = self.last_hour.iter().filter(|at| now.since(**at) < HOUR);
         most_an_hour(every).is_none_or(|most| sent.count() < most)

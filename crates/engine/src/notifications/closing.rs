@@ -1,4 +1,5 @@
-//! The last word about an experiment that is not watched any more although recipients were told that it is bad.
+//! The last word about an experiment that is not watched any more although recipients were told
+//! that it is bad.
 
 use crate::model::{Moment, Stub};
 use crate::notifications::route_notifier::{Heard, RouteNotifier};
@@ -37,8 +38,9 @@ impl Closing {
 }
 
 impl RouteNotifier {
-    /// An experiment is watched again before it was told that it is not: that is of no use any more, and what was told of it before holds.
-    /// Where a message may have told it all the same, it is told anew how the experiment is. Returns what is to be kept of that.
+    /// An experiment is watched again before it was told that it is not: that is of no use any
+    /// more, and what was told of it before holds. Where a message may have told it all the
+    /// same, it is told anew how the experiment is. Returns what is to be kept of that.
     pub(super) fn reopen(&mut self, stub: &Stub, now: Moment) -> Vec<Notified> {
         let Some(closing) = self.closing.remove(stub) else {
             return Vec::new();

@@ -1,4 +1,5 @@
-//! Putting a summary together: what is new, what is open, what concerns the whole laboratory, and which messages it belongs to.
+//! Putting a summary together: what is new, what is open, what concerns the whole laboratory, and
+//! which messages it belongs to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,7 +18,8 @@ use crate::protocol::message_id::MessageId;
 use crate::protocol::state::{Known, MailThread};
 use crate::protocol::summary::{Line, Occasion, Steadiness, Summary, Thread};
 
-/// The most earlier messages that one refers to. A mail program needs one of an incident's to put a message beside them.
+/// The most earlier messages that one refers to. A mail program needs one of an incident's to put a
+/// message beside them.
 const MAX_REFERENCES: usize = 10;
 
 impl RouteNotifier {
@@ -79,8 +81,9 @@ impl RouteNotifier {
         }
     }
 
-    /// What is new of each experiment, problems first, with what people will know once they have read it. Of an experiment of which they
-    /// do not want to hear now, only that one is well again that they know as bad.
+    /// What is new of each experiment, problems first, with what people will know once they have
+    /// read it. Of an experiment of which they do not want to hear now, only that one is well
+    /// again that they know as bad.
     pub(super) fn news(&self, context: &NotificationContext<'_>) -> Vec<(Line, NotifiedState)> {
         let known = self
             .pending
@@ -151,7 +154,8 @@ impl RouteNotifier {
         lines.collect()
     }
 
-    /// Whether an experiment belongs among the open problems: it is bad, or it was told bad and is not evaluated now.
+    /// Whether an experiment belongs among the open problems: it is bad, or it was told bad and is
+    /// not evaluated now.
     fn is_problem(&self, experiment: &Experiment) -> bool {
         match experiment.health {
             Health::Degraded | Health::Flapping | Health::Down => true,

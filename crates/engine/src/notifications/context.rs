@@ -1,4 +1,5 @@
-//! What notifications are made from: what there is to know of an experiment, what concerns the whole laboratory, and what surrounds it.
+//! What notifications are made from: what there is to know of an experiment, what concerns the
+//! whole laboratory, and what surrounds it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,8 +27,8 @@ use crate::protocol::summary::{AlertLine, Background, Line, Summary};
 use crate::suppressions::SuppressionLookup;
 use crate::switching::Switching;
 
-/// An outage of a source, of book's manifest, or of a component that is shorter than this is not told: servers are restarted, and come
-/// back within seconds.
+/// An outage of a source, of book's manifest, or of a component that is shorter than this is not
+/// told: servers are restarted, and come back within seconds.
 const TELL_OUTAGE_AFTER: Duration = Duration::from_secs(60);
 
 /// What is said instead of an advice that rests on the remote login.
@@ -40,7 +41,8 @@ pub(crate) struct ActiveAlert {
     pub(crate) alert: Alert,
     pub(crate) text: String,
     pub(crate) since: Moment,
-    /// Whether those are to hear of it who have not: it has lasted, and is no part of a larger story. Who has, hears of it until it ends.
+    /// Whether those are to hear of it who have not: it has lasted, and is no part of a larger
+    /// story. Who has, hears of it until it ends.
     pub(crate) is_tellable: bool,
 }
 
@@ -54,7 +56,8 @@ pub(crate) struct NotificationContext<'a> {
     pub(crate) views: &'a Views,
     /// Whether a switch is decided or under way.
     pub(crate) is_switching: bool,
-    /// When that of relay and jump reported last which was heard of longest ago, as far as they report at all.
+    /// When that of relay and jump reported last which was heard of longest ago, as far as they
+    /// report at all.
     pub(crate) reported: Option<Moment>,
     /// Until when relay or jump settle.
     pub(crate) settles_until: Option<Moment>,
@@ -119,8 +122,8 @@ impl NotificationContext<'_> {
         }
     }
 
-    /// From when on something of an experiment may be told: it rests on no source that has not reported since, for as long as is waited
-    /// for that.
+    /// From when on something of an experiment may be told: it rests on no source that has not
+    /// reported since, for as long as is waited for that.
     pub(super) fn ready(&self, stub: &Stub, pending: &Pending) -> Moment {
         let is_leaving = self.experiment(stub).is_some_and(|experiment| {
             experiment.login() == JumpHealth::Up && !experiment.is_login_reported()
@@ -133,7 +136,8 @@ impl NotificationContext<'_> {
         pending.changed.is_some() && self.ready(stub, pending) > self.now
     }
 
-    /// Adds to a summary what surrounds its problems, and puts those first that students need first.
+    /// Adds to a summary what surrounds its problems, and puts those first that students need
+    /// first.
     pub(crate) fn add_context(&self, summary: &mut Summary) {
         let now = self.now.wall();
         for line in summary.news.iter_mut().chain(&mut summary.problems) {
@@ -173,7 +177,8 @@ impl NotificationContext<'_> {
         }
     }
 
-    /// What can be done about an experiment. What rests on a remote login of which jump has not reported since the loss is not known yet.
+    /// What can be done about an experiment. What rests on a remote login of which jump has not
+    /// reported since the loss is not known yet.
     fn advice(&self, experiment: &Experiment) -> Option<String> {
         let is_newer = |reported| reported >= experiment.decided;
         let is_login_old = experiment.last_complete().is_some()

@@ -1,4 +1,5 @@
-//! One story for many losses: what began within a moment and shares an address, a network or a name stem. Tells; evaluates nothing.
+//! One story for many losses: what began within a moment and shares an address, a network or a name
+//! stem. Tells; evaluates nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -15,8 +16,8 @@ const WITHIN: Duration = Duration::from_secs(30);
 /// Fewer losses than this are told one by one.
 pub(crate) const FEWEST_OF_A_CAUSE: usize = 3;
 
-/// A cause takes at least this part, in percent, of what shares its property and was neither lost before nor is explained already:
-/// two thirds are a clear majority.
+/// A cause takes at least this part, in percent, of what shares its property and was neither lost
+/// before nor is explained already: two thirds are a clear majority.
 const MAJORITY_PERCENT: usize = 66;
 
 /// The loss of an experiment.
@@ -33,8 +34,8 @@ pub struct Loss<'a> {
 pub struct Place<'a> {
     /// The experiment.
     pub stub: &'a Stub,
-    /// Where its connections come from, as relay or jump told it last: an address, or a list of them as proxies wrote it, of which
-    /// the first is the experiment's own. May be empty.
+    /// Where its connections come from, as relay or jump told it last: an address, or a list of
+    /// them as proxies wrote it, of which the first is the experiment's own. May be empty.
     pub remote: &'a str,
 }
 
@@ -69,13 +70,15 @@ impl fmt::Display for CauseKind {
 pub struct Cause {
     /// What they have in common.
     pub kind: CauseKind,
-    /// It, for everybody: of an address only what tells the network, as `one address in 129.215.x.x`.
+    /// It, for everybody: of an address only what tells the network, as `one address in
+    /// 129.215.x.x`.
     pub label_public: String,
     /// It, for maintainers: `129.215.4.7`, `129.215.4.0/24`, `pend*`.
     pub label_private: Private<String>,
     /// The experiments, sorted.
     pub stubs: Vec<Stub>,
-    /// How many experiments share it, without those that were lost before or are in a cause that says more.
+    /// How many experiments share it, without those that were lost before or are in a cause that
+    /// says more.
     pub of: usize,
     /// When the first of them was lost.
     pub began: Moment,
@@ -89,8 +92,9 @@ enum Key<'a> {
     Stem(&'a str),
 }
 
-/// Groups losses by their probable cause, given where all experiments are, those lost included. A loss is in at most one cause, the
-/// one that says most. Sorted by their beginning. A loss that is given twice counts once, as of its first time.
+/// Groups losses by their probable cause, given where all experiments are, those lost included. A
+/// loss is in at most one cause, the one that says most. Sorted by their beginning. A loss that is
+/// given twice counts once, as of its first time.
 #[must_use]
 pub fn group(losses: &[Loss<'_>], population: &[Place<'_>]) -> Vec<Cause> {
     let mut lost: BTreeMap<&Stub, Moment> = BTreeMap::new();
@@ -135,7 +139,8 @@ fn sharing<'a>(
     sharing
 }
 
-/// The causes among the losses that share one property: the largest burst first, then what remains, as long as there is one.
+/// The causes among the losses that share one property: the largest burst first, then what remains,
+/// as long as there is one.
 fn causes_of<'a>(
     key: Key<'_>,
     sharing: &[&'a Stub],
@@ -172,7 +177,8 @@ fn causes_of<'a>(
     causes
 }
 
-/// The most losses within [`WITHIN`], as a range of the list, which is sorted by time; `None` when they are too few.
+/// The most losses within [`WITHIN`], as a range of the list, which is sorted by time; `None` when
+/// they are too few.
 fn largest_burst(losses: &[(Moment, &Stub)]) -> Option<(usize, usize)> {
     let mut largest = (0, 0);
     let mut to = 0;
@@ -239,7 +245,8 @@ fn bits(network: IpAddr) -> u8 {
     if network.is_ipv4() { 24 } else { 64 }
 }
 
-/// What everybody may know of an address: the first half of an IPv4 one, the provider's 32 bits of an IPv6 one.
+/// What everybody may know of an address: the first half of an IPv4 one, the provider's 32 bits of
+/// an IPv6 one.
 fn masked(address: IpAddr) -> String {
     match address {
         IpAddr::V4(v4) => {
@@ -286,7 +293,8 @@ mod tests {
         group(&lost.collect::<Vec<_>>(), &places)
     }
 
-    /// `count` experiments of a stem at an address (with `N` for their number), lost at a time or not.
+    /// `count` experiments of a stem at an address (with `N` for their number), lost at a time or
+    /// not.
     fn some(
         stem: &str,
         numbers: std::ops::Range<usize>,

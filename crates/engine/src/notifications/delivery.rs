@@ -1,4 +1,5 @@
-//! Delivering a route's messages: one in flight at a time, when to try again after a failure, and which message that is.
+//! Delivering a route's messages: one in flight at a time, when to try again after a failure, and
+//! which message that is.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,23 +20,28 @@ const RETRY_AFTER: Duration = Duration::from_secs(10);
 /// The longest wait before a failed message is tried again.
 const RETRY_AT_MOST: Duration = Duration::from_secs(600);
 
-/// What was refused for good is tried again after this long, should nothing change before: a filter may be mended.
+/// What was refused for good is tried again after this long, should nothing change before: a filter
+/// may be mended.
 const RETRY_REFUSED_AFTER: Duration = Duration::from_secs(3600);
 
-/// What most likely arrived is tried again after this long: receivers that are slow stay slow for a while.
+/// What most likely arrived is tried again after this long: receivers that are slow stay slow for a
+/// while.
 const RETRY_UNKNOWN_AFTER: Duration = Duration::from_secs(30 * 60);
 
-/// A delivery whose outcome is not known this long after it began is given up. The part that delivers gives up before that.
+/// A delivery whose outcome is not known this long after it began is given up. The part that
+/// delivers gives up before that.
 const OUTCOME_WITHIN: Duration = Duration::from_secs(30 * 60);
 
 /// A delivery that has not begun after this long never will: what was to deliver it is gone.
 const BEGUN_WITHIN: Duration = Duration::from_secs(6 * 3600);
 
-/// A message whose outcome was lost with the process that sent it comes before anything newer for so long after it was put together: it may
-/// have arrived, and sent once more as it was it is the same one to its receiver. Later it is old news, and says less than another one would.
+/// A message whose outcome was lost with the process that sent it comes before anything newer for
+/// so long after it was put together: it may have arrived, and sent once more as it was it is the
+/// same one to its receiver. Later it is old news, and says less than another one would.
 const FINISHED_WITHIN: Duration = Duration::from_secs(15 * 60);
 
-/// What recipients will have been notified of about an experiment, with since when it is bad; `None`: that it is well.
+/// What recipients will have been notified of about an experiment, with since when it is bad;
+/// `None`: that it is well.
 pub(super) type NotifiedState = (Stub, Option<(Known, Option<Moment>)>);
 
 /// A message, with what its recipients will know when it arrives.
@@ -54,7 +60,8 @@ pub(super) struct InFlight {
     pub(super) digest: Option<Timestamp>,
     /// Which attempt it is, from 0 on.
     pub(super) attempt: u32,
-    /// Until when it is sent once more whatever is new: it is not known whether an earlier process has delivered it.
+    /// Until when it is sent once more whatever is new: it is not known whether an earlier process
+    /// has delivered it.
     pub(super) finish_by: Option<Moment>,
 }
 
@@ -324,7 +331,8 @@ impl Delivery {
             Outlook::Refused => (RETRY_REFUSED_AFTER, backoff),
             Outlook::Unknown => (RETRY_UNKNOWN_AFTER, RETRY_AFTER),
         };
-        // Where it is refused, or may have arrived again, waiting for it would keep silent about what is newer.
+        // Where it is refused, or may have arrived again, waiting for it would keep silent about
+        // what is newer.
         if fault.outlook != Outlook::Passing {
             attempt.finish_by = None;
         }
@@ -337,14 +345,16 @@ impl Delivery {
         self.retry_at = Some(now + wait);
     }
 
-    /// The message that failed is of no use any more: what is to be said is put together anew, as soon as the wait is over.
+    /// The message that failed is of no use any more: what is to be said is put together anew, as
+    /// soon as the wait is over.
     pub(super) fn put_together_anew(&mut self) {
         self.try_again();
         self.failed = None;
     }
 
-    /// Takes note of what there is to tell of an experiment. Where that is not what the last attempt told, it is worth another one: what
-    /// an attempt has told is on disk, and people hear of it one day although it is over by then.
+    /// Takes note of what there is to tell of an experiment. Where that is not what the last
+    /// attempt told, it is worth another one: what an attempt has told is on disk, and people
+    /// hear of it one day although it is over by then.
     pub(super) fn note_change(&mut self, stub: &Stub, known: &Known) {
         if self
             .failed

@@ -1,4 +1,5 @@
-//! When a digest is due: once on each day of a time zone, right where the clocks change, and not long after its time.
+//! When a digest is due: once on each day of a time zone, right where the clocks change, and not
+//! long after its time.
 
 use jiff::civil::{Date, Time};
 use jiff::tz::TimeZone;
@@ -7,16 +8,19 @@ use jiff::{SignedDuration, Span, Timestamp};
 /// A digest that could not be sent in time is sent if it is less than this late.
 const LATE_AT_MOST: SignedDuration = SignedDuration::from_hours(2);
 
-/// A next digest that is further away than this, or a last one that lies further ahead, comes from a clock that was wrong.
+/// A next digest that is further away than this, or a last one that lies further ahead, comes from
+/// a clock that was wrong.
 const FAR: SignedDuration = SignedDuration::from_hours(3 * 24);
 
-/// How many days are looked at for the next digest: some zones left out a day when they changed sides.
+/// How many days are looked at for the next digest: some zones left out a day when they changed
+/// sides.
 const DAYS: i64 = 5;
 
 /// When people get a digest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Digest {
-    /// At which time of the day. Where the clocks jump over it, it is as much later; where it comes twice, the first one counts.
+    /// At which time of the day. Where the clocks jump over it, it is as much later; where it
+    /// comes twice, the first one counts.
     pub at: Time,
     /// On whose clocks.
     pub zone: TimeZone,
@@ -59,7 +63,8 @@ pub(super) struct Digests {
 }
 
 impl Digests {
-    /// Digests for people who have just been put on the list: a time of today that is over was not meant for them.
+    /// Digests for people who have just been put on the list: a time of today that is over was not
+    /// meant for them.
     pub(super) fn new(digest: Digest, now: Timestamp) -> Self {
         let next = digest.next(None, now);
         let mut digests = Self {
@@ -71,7 +76,8 @@ impl Digests {
         digests
     }
 
-    /// Takes up when the last one was. Without any, one of today that is not too late is still to come.
+    /// Takes up when the last one was. Without any, one of today that is not too late is still to
+    /// come.
     pub(super) fn recall(&mut self, last: Option<Timestamp>, now: Timestamp) {
         self.last = last;
         self.plan(now);

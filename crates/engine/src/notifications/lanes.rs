@@ -1,5 +1,6 @@
-//! Recipients of a route who do not have a message that the others have. They are notified apart, in a lane of the route, until they know
-//! the same: so none of the others gets anything a second time because of them.
+//! Recipients of a route who do not have a message that the others have. They are notified apart,
+//! in a lane of the route, until they know the same: so none of the others gets anything a second
+//! time because of them.
 
 use std::collections::BTreeSet;
 
@@ -11,11 +12,13 @@ use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
 use crate::protocol::notified::Notified;
 use crate::protocol::record::Record;
 
-/// The most lanes of a route. With more, recipients of different lanes are put together, and may be told something twice.
+/// The most lanes of a route. With more, recipients of different lanes are put together, and may be
+/// told something twice.
 const MAX_LANES: u32 = 4;
 
 impl Notifications {
-    /// Takes in what a message came to. Returns its route, or the lane of it, and what is known there now; `None` when it is not waited for.
+    /// Takes in what a message came to. Returns its route, or the lane of it, and what is known
+    /// there now; `None` when it is not waited for.
     pub(in super::super) fn delivered(
         &mut self,
         id: u64,
@@ -103,7 +106,8 @@ impl Notifications {
         self.records.push(Record::Lane { name, lane });
     }
 
-    /// Closes the lanes whose recipients know what the others of their route know, or that have no recipients.
+    /// Closes the lanes whose recipients know what the others of their route know, or that have no
+    /// recipients.
     fn join_lanes(&mut self) {
         let mut at = 0;
         while let Some(lane) = self.notifiers.get(at) {
@@ -177,7 +181,8 @@ impl RouteNotifier {
     }
 }
 
-/// What the others' failure says about the next attempt: as long as one may have the message, all of them wait.
+/// What the others' failure says about the next attempt: as long as one may have the message, all
+/// of them wait.
 fn fault_of(pending: &[Unreached]) -> Option<DeliveryFault> {
     let unknown = pending.iter().find(|one| one.outlook == Outlook::Unknown);
     let one = unknown.or_else(|| pending.first())?;

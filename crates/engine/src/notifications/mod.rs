@@ -1,4 +1,5 @@
-//! Notifications people: on each route the difference between what they were last told and what is, until both are the same.
+//! Notifications people: on each route the difference between what they were last told and what is,
+//! until both are the same.
 
 pub(crate) mod advice;
 mod alerts;
@@ -35,7 +36,8 @@ use crate::protocol::record::Record;
 use crate::protocol::route_view::{RouteView, ToldView};
 use route_notifier::RouteNotifier;
 
-/// All routes, each with what its people were told. Nothing that happens on one of them touches another.
+/// All routes, each with what its people were told. Nothing that happens on one of them touches
+/// another.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Notifications {
     notifiers: Vec<RouteNotifier>,
@@ -59,7 +61,8 @@ impl Notifications {
         }
     }
 
-    /// Takes up what was told before a start. What concerns no route that there is now is forgotten.
+    /// Takes up what was told before a start. What concerns no route that there is now is
+    /// forgotten.
     pub(super) fn recall(
         &mut self,
         routes: &BTreeMap<RouteName, RouteMemory>,
@@ -100,7 +103,8 @@ impl Notifications {
         }
     }
 
-    /// Tells people on these routes from now on. What was told on a route stays with its name. Returns whether anything changes by that.
+    /// Tells people on these routes from now on. What was told on a route stays with its name.
+    /// Returns whether anything changes by that.
     pub(super) fn adopt(&mut self, routes: &[Route], now: Moment) -> bool {
         let mains = self.notifiers.iter().filter(|notifier| !notifier.is_lane());
         if mains.map(|notifier| &notifier.route).eq(routes) {
@@ -159,7 +163,8 @@ impl Notifications {
             .any(|notifier| notifier.goes_on(alert))
     }
 
-    /// The components of which it was notified, or may have been, that they do not work, and of which no end is known.
+    /// The components of which it was notified, or may have been, that they do not work, and of
+    /// which no end is known.
     pub(super) fn failing_components(&self) -> BTreeSet<&ComponentName> {
         self.notifiers
             .iter()
@@ -261,7 +266,8 @@ impl Notifications {
         view
     }
 
-    /// What people were told bad, sorted by experiment and route. It is put together anew only when it changed.
+    /// What people were told bad, sorted by experiment and route. It is put together anew only when
+    /// it changed.
     pub(super) fn notified(&mut self) -> Arc<Vec<ToldView>> {
         if std::mem::take(&mut self.told_changed) {
             let mut notified: Vec<ToldView> = self

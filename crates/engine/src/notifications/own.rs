@@ -1,4 +1,5 @@
-//! What is wrong with labwatch itself, in words: its components, and those whom its notifications do not reach.
+//! What is wrong with labwatch itself, in words: its components, and those whom its notifications
+//! do not reach.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,13 +14,15 @@ use crate::protocol::category::{ComponentHealth, Fitness};
 use crate::protocol::route_view::RouteView;
 use crate::protocol::summary::AlertLine;
 
-/// So many attempts in a row must fail before other routes are notified of it: a server that was busy once is no news.
+/// So many attempts in a row must fail before other routes are notified of it: a server that was
+/// busy once is no news.
 const FAILURES_WORTH_SAYING: u32 = 3;
 
 /// How many recipients are named.
 const MAX_NAMED: usize = 10;
 
-/// The sentences. Sources have alerts of their own, outside services are not labwatch, and what is an alert is not said twice.
+/// The sentences. Sources have alerts of their own, outside services are not labwatch, and what is
+/// an alert is not said twice.
 pub(super) fn problems(
     components: &BTreeMap<Arc<str>, KnownComponent>,
     routes: &[RouteView],

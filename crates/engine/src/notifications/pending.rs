@@ -1,11 +1,13 @@
-//! What there is to tell of an experiment, and from when on: what its other source has not said yet is waited for.
+//! What there is to tell of an experiment, and from when on: what its other source has not said yet
+//! is waited for.
 
 use std::time::Duration;
 
 use crate::model::Moment;
 
-/// Relay and jump, each asked every five seconds, see the same power cut that far apart, and one message is to tell it. What changes
-/// nothing for students waits for that time; what does, only for a source that has not reported since.
+/// Relay and jump, each asked every five seconds, see the same power cut that far apart, and one
+/// message is to tell it. What changes nothing for students waits for that time; what does, only
+/// for a source that has not reported since.
 pub(super) const PARTS_FOLLOW_WITHIN: Duration = Duration::from_secs(6);
 
 /// Something to tell of an experiment.
@@ -13,7 +15,8 @@ pub(super) const PARTS_FOLLOW_WITHIN: Duration = Duration::from_secs(6);
 pub(super) struct Pending {
     /// From when on it may be told.
     pub(super) from: Moment,
-    /// Where the experiment became usable or unusable: since when that is known. Its other source may have more to say of it.
+    /// Where the experiment became usable or unusable: since when that is known. Its other source
+    /// may have more to say of it.
     pub(super) changed: Option<Moment>,
 }
 
@@ -48,8 +51,8 @@ impl Pending {
         self.changed = self.changed.or(other.changed);
     }
 
-    /// From when on it is told, where the last source whose report counts has reported at `reported`. `is_leaving`: jump's newest report
-    /// lacks it, and does not count yet.
+    /// From when on it is told, where the last source whose report counts has reported at
+    /// `reported`. `is_leaving`: jump's newest report lacks it, and does not count yet.
     pub(super) fn ready(&self, reported: Option<Moment>, is_leaving: bool) -> Moment {
         match self.changed {
             Some(changed) if is_leaving || reported.is_some_and(|at| at < changed) => {

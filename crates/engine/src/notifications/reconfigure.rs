@@ -1,4 +1,5 @@
-//! How a route goes on across a restart of ours, and as another route of the same name: what was told stays, as far as it hears of it.
+//! How a route goes on across a restart of ours, and as another route of the same name: what was
+//! told stays, as far as it hears of it.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +12,8 @@ use crate::protocol::alert::Alert;
 use crate::protocol::notified::Notified;
 
 impl RouteNotifier {
-    /// Takes up what is remembered. Returns what is to be forgotten: what this route does not hear of any more.
+    /// Takes up what is remembered. Returns what is to be forgotten: what this route does not hear
+    /// of any more.
     pub(super) fn recall(&mut self, memory: &RouteMemory, now: Moment) -> Vec<Notified> {
         let mut gone = Vec::new();
         self.noted = None;

@@ -1,4 +1,5 @@
-//! Ways to people: who hears of what. Whom a route reaches, and by which address, is the effects' affair.
+//! Ways to people: who hears of what. Whom a route reaches, and by which address, is the effects'
+//! affair.
 
 use std::time::Duration;
 
@@ -20,7 +21,8 @@ const EVERYTHING: &str = "*";
 pub struct Route {
     /// Its name, which no other route has.
     pub name: RouteName,
-    /// Patterns of the experiments that it hears of: `*` stands for any text, `?` for one character.
+    /// Patterns of the experiments that it hears of: `*` stands for any text, `?` for one
+    /// character.
     pub patterns: Vec<String>,
     /// How it is told.
     pub channel: Channel,
@@ -28,10 +30,11 @@ pub struct Route {
     pub alerts: bool,
     /// `EMAIL_GATHER`: how long after the first news the summary waits for the rest of a burst.
     pub gather: Duration,
-    /// `EMAIL_INTERVAL`: three messages may go out at once, and one more for each time that passes. Zero: without a bound.
+    /// `EMAIL_INTERVAL`: three messages may go out at once, and one more for each time that
+    /// passes. Zero: without a bound.
     pub interval: Duration,
-    /// `EMAIL_REMIND`: how long after the last summary people are reminded of what is still bad; each further reminder waits twice as
-    /// long, up to a week. `None`: never.
+    /// `EMAIL_REMIND`: how long after the last summary people are reminded of what is still bad;
+    /// each further reminder waits twice as long, up to a week. `None`: never.
     pub remind: Option<Duration>,
     /// `TIME_ZONE`: by which clock people are told times.
     pub zone: TimeZone,

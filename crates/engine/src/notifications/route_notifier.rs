@@ -26,17 +26,21 @@ use crate::protocol::state::{Known, MailThread, ReminderState};
 
 pub(super) use outcome::not_reached;
 
-/// A summary waits at most this long for switches that are under way, so that it can say what came of them.
+/// A summary waits at most this long for switches that are under way, so that it can say what came
+/// of them.
 const WAIT_FOR_SWITCHES: Duration = Duration::from_secs(10);
 
-/// A summary waits at most this long for a source to settle after its restart or return, so that what comes back together is told together.
+/// A summary waits at most this long for a source to settle after its restart or return, so that
+/// what comes back together is told together.
 const WAIT_FOR_SETTLING: Duration = Duration::from_secs(60);
 
-/// Who was told that an experiment is down hears of another cause at the earliest after this time: when power goes, its remote login
-/// is often seen to be lost some seconds after its streams, and one message is enough for that.
+/// Who was told that an experiment is down hears of another cause at the earliest after this time:
+/// when power goes, its remote login is often seen to be lost some seconds after its streams, and
+/// one message is enough for that.
 const CAUSES_FOLLOW_AFTER: Duration = Duration::from_secs(60);
 
-/// What gets worse is told at once, whatever was told before, where it is booked now or within this time.
+/// What gets worse is told at once, whatever was told before, where it is booked now or within this
+/// time.
 const URGENT_WITHIN: Duration = Duration::from_secs(3600);
 
 /// The longest wait between two reminders, unless the first one waits longer.
@@ -79,7 +83,8 @@ pub(super) struct NotReached {
     pub(super) refused: bool,
 }
 
-/// A route, and what its recipients know; or recipients of a route who know less than the others, until they know the same.
+/// A route, and what its recipients know; or recipients of a route who know less than the others,
+/// until they know the same.
 #[derive(Debug, Clone)]
 pub(super) struct RouteNotifier {
     /// The name under which it is kept: that of the route, or of a lane of it.
@@ -91,10 +96,12 @@ pub(super) struct RouteNotifier {
     pub(super) alert_states: Alerts,
     /// Experiments of which people must be told something, with from when on.
     pub(super) pending: BTreeMap<Stub, Pending>,
-    /// Experiments of a summary that failed, with since when they were bad: it is not known whether it was read, so they are notified about
-    /// them although they may be again as they were told before.
+    /// Experiments of a summary that failed, with since when they were bad: it is not known
+    /// whether it was read, so they are notified about them although they may be again as they
+    /// were told before.
     pub(super) unconfirmed: BTreeMap<Stub, Moment>,
-    /// Since when experiments are well again of which people do not know that yet. A source may have told nothing since.
+    /// Since when experiments are well again of which people do not know that yet. A source may
+    /// have told nothing since.
     pub(super) well_since: BTreeMap<Stub, Moment>,
     /// The worst that experiments were since recipients knew them as well.
     pub(super) worst: BTreeMap<Stub, Health>,
@@ -103,9 +110,11 @@ pub(super) struct RouteNotifier {
     pub(super) delivery: Delivery,
     pub(super) budget: Budget,
     pub(super) unsteady: Unsteady,
-    /// The same for what students can use with a loss that comes and goes. It holds back nothing that concerns students, and is not kept.
+    /// The same for what students can use with a loss that comes and goes. It holds back nothing
+    /// that concerns students, and is not kept.
     pub(super) losses: Unsteady,
-    /// When the next of those that are still waited for may be told: its other source reports, or it has held for long enough.
+    /// When the next of those that are still waited for may be told: its other source reports, or
+    /// it has held for long enough.
     next_ready: Option<Moment>,
     /// Experiments that are not watched any more although recipients were told that they are bad.
     pub(super) closing: BTreeMap<Stub, Closing>,
@@ -115,7 +124,8 @@ pub(super) struct RouteNotifier {
     pub(super) digests: Option<Digests>,
     /// The time of the last digest, from before there were none any more.
     pub(super) last_digest: Option<Timestamp>,
-    /// What is to be kept of a digest that had nothing to say, or whose time was over when the route came to be.
+    /// What is to be kept of a digest that had nothing to say, or whose time was over when the
+    /// route came to be.
     pub(super) noted: Option<ReminderState>,
 }
 
@@ -249,8 +259,8 @@ impl RouteNotifier {
         kept
     }
 
-    /// Takes note that an experiment is forgotten. Who was told that it is bad hears that it is not watched any more. Returns what is to
-    /// be forgotten.
+    /// Takes note that an experiment is forgotten. Who was told that it is bad hears that it is not
+    /// watched any more. Returns what is to be forgotten.
     pub(super) fn forget(&mut self, stub: &Stub, now: Moment) -> Vec<Notified> {
         self.pending.remove(stub);
         self.unconfirmed.remove(stub);

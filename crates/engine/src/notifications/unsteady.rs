@@ -1,5 +1,6 @@
-//! Experiments that come and go: one that was told bad and well again some times within a day is told as unsteady once, and then not
-//! before it holds. A route counts apart what is unusable and what has a loss.
+//! Experiments that come and go: one that was told bad and well again some times within a day is
+//! told as unsteady once, and then not before it holds. A route counts apart what is unusable and
+//! what has a loss.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,7 +9,8 @@ use crate::model::{Moment, Stub};
 use crate::protocol::notified::Notified;
 use crate::protocol::summary::Steadiness;
 
-/// An experiment that recipients were told to be unusable for this many times within [`WITHIN`] is unsteady.
+/// An experiment that recipients were told to be unusable for this many times within [`WITHIN`] is
+/// unsteady.
 pub(super) const UNSTEADY_AFTER: usize = 4;
 
 const WITHIN: Duration = Duration::from_secs(24 * 3600);
@@ -19,7 +21,8 @@ const MAX_COUNTED: usize = 100;
 /// When recipients were told that an experiment is unusable, and how it has been since.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Swings {
-    /// When it became unusable, oldest first: as recipients were told, and once it is unsteady as it is.
+    /// When it became unusable, oldest first: as recipients were told, and once it is unsteady as
+    /// it is.
     down: Vec<Moment>,
     /// Whether it is unusable, and since when it is or is not.
     now: Option<(bool, Moment)>,
@@ -30,7 +33,8 @@ impl Swings {
         self.down.len() >= UNSTEADY_AFTER
     }
 
-    /// Takes note that it is unusable. What is long ago counts no more, but it stays unsteady by that.
+    /// Takes note that it is unusable. What is long ago counts no more, but it stays unsteady by
+    /// that.
     fn push(&mut self, now: Moment) {
         let old = self.down.iter().take_while(|at| now.since(**at) >= WITHIN);
         let old = old
@@ -52,7 +56,8 @@ impl Unsteady {
         self.0.insert(stub.clone(), Swings { down, now: None });
     }
 
-    /// Recipients were told that an experiment, which they knew as usable, is not. Returns when they were told so.
+    /// Recipients were told that an experiment, which they knew as usable, is not. Returns when
+    /// they were told so.
     pub(super) fn told(&mut self, stub: &Stub, now: Moment) -> &[Moment] {
         let swings = self.0.entry(stub.clone()).or_default();
         swings.down.retain(|at| now.since(*at) < WITHIN);
@@ -80,7 +85,8 @@ impl Unsteady {
         Some(swings.down.len().try_into().unwrap_or(u32::MAX))
     }
 
-    /// Takes note of how an unsteady experiment is. Returns when it has held for long enough, if it goes on so.
+    /// Takes note of how an unsteady experiment is. Returns when it has held for long enough, if it
+    /// goes on so.
     pub(super) fn note(&mut self, stub: &Stub, unusable: bool, now: Moment) -> Option<Moment> {
         let swings = self.0.get_mut(stub).filter(|swings| swings.is_unsteady())?;
         let since = match swings.now {

@@ -1,4 +1,5 @@
-//! What is told besides experiments: that something of the whole laboratory, or a component, is not as it should be.
+//! What is told besides experiments: that something of the whole laboratory, or a component, is not
+//! as it should be.
 
 use std::borrow::Cow;
 

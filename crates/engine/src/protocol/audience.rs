@@ -1,4 +1,5 @@
-//! Which recipients of a route a message is for: some may have had an earlier one that others have not.
+//! Which recipients of a route a message is for: some may have had an earlier one that others have
+//! not.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,7 +13,8 @@ use crate::model::{CallError, RouteName, Visibility};
 use crate::protocol::delivery_fault::Outlook;
 use crate::protocol::summary::Summary;
 
-/// A recipient of a route, by the address that its messages go to. It is private, and shows itself nowhere by mistake.
+/// A recipient of a route, by the address that its messages go to. It is private, and shows itself
+/// nowhere by mistake.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Recipient(String);
 
@@ -36,7 +38,8 @@ impl fmt::Debug for Recipient {
     }
 }
 
-/// Recipients of a route who were notified of less than the others, and are notified apart until they know the same.
+/// Recipients of a route who were notified of less than the others, and are notified apart until
+/// they know the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lane {
     /// The route.
@@ -100,7 +103,8 @@ impl Audience {
     }
 }
 
-/// A message to be delivered: what it says, and to whom. Each attempt at the same one has the same content and identity.
+/// A message to be delivered: what it says, and to whom. Each attempt at the same one has the same
+/// content and identity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notification {
     /// What it says.
@@ -122,7 +126,8 @@ impl Notification {
         }
     }
 
-    /// Under which name it is kept what its recipients were notified of: that of the route, or of a lane of it.
+    /// Under which name it is kept what its recipients were notified of: that of the route, or of a
+    /// lane of it.
     #[must_use]
     pub fn lane(&self) -> &RouteName {
         match &self.audience {

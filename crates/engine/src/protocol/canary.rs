@@ -61,12 +61,13 @@ pub struct CanaryView {
     pub median: Option<Duration>,
     /// What 99 of 100 messages of the last hour took at most.
     pub p99: Option<Duration>,
-    /// Which part of the messages of the last hour did not arrive, from 0 to 1; `None` when none was sent.
+    /// Which part of the messages of the last hour did not arrive, from 0 to 1; `None` when none
+    /// was sent.
     pub loss: Option<f64>,
     /// The minutes of the last hour, oldest first, at most [`CANARY_MINUTES`].
     pub minutes: Arc<[CanaryMinute]>,
-    /// How many messages took at most as long as each of [`CANARY_BOUNDS_MS`], and longer than the bound before; the last counts those that
-    /// took longer than all. Since the start.
+    /// How many messages took at most as long as each of [`CANARY_BOUNDS_MS`], and longer than the
+    /// bound before; the last counts those that took longer than all. Since the start.
     pub counts: [u64; CANARY_BOUNDS_MS.len() + 1],
     /// How long all of them took together.
     pub sum: Duration,

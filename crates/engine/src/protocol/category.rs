@@ -1,4 +1,5 @@
-//! Categories as the engine sees them: their rules, whether each is open, and the fitness of components that the engine cannot know.
+//! Categories as the engine sees them: their rules, whether each is open, and the fitness of
+//! components that the engine cannot know.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,8 +35,8 @@ pub struct CategoryRule {
     pub patterns: Vec<String>,
     /// Pools whose experiments are in it.
     pub pools: Vec<String>,
-    /// Whether it takes in what it would if it had no rule: experiments whose names have it as their stem, and that no other category
-    /// takes in.
+    /// Whether it takes in what it would if it had no rule: experiments whose names have it as
+    /// their stem, and that no other category takes in.
     pub by_stem: bool,
     /// Whether enough healthy experiments in each pool are enough.
     pub resilient: bool,
@@ -91,10 +92,11 @@ pub struct ComponentHealth {
     pub name: Arc<str>,
     /// How it is now.
     pub fitness: Fitness,
-    /// The categories that it is in by its own settings. One that names some is an outside service: it counts in those alone.
+    /// The categories that it is in by its own settings. One that names some is an outside
+    /// service: it counts in those alone.
     pub categories: Arc<[String]>,
-    /// What is to be told of it, in words that every reader may see: it fails, or it cannot be found out any more how it is. `None`: it
-    /// works, or it is not known yet.
+    /// What is to be told of it, in words that every reader may see: it fails, or it cannot be
+    /// found out any more how it is. `None`: it works, or it is not known yet.
     pub problem: Option<Arc<str>>,
 }
 
@@ -135,5 +137,6 @@ pub struct CategoryState {
 /// All categories that were ever closed or opened, by name. Others are open.
 pub type CategoryStates = BTreeMap<String, CategoryState>;
 
-/// Experiments that stay withdrawn, whatever their health, until a maintainer opens a category; with its name.
+/// Experiments that stay withdrawn, whatever their health, until a maintainer opens a category;
+/// with its name.
 pub type Quarantined = BTreeMap<Stub, String>;

@@ -1,4 +1,5 @@
-//! What maintainers can tell labwatch to do, in one closed list, and what they are answered. Decides nothing.
+//! What maintainers can tell labwatch to do, in one closed list, and what they are answered.
+//! Decides nothing.
 
 use std::fmt;
 
@@ -49,7 +50,8 @@ pub enum Command {
         /// Its number.
         id: SuppressionId,
     },
-    /// Holds a resource in book: it cannot be booked until a person lets it go. Students read the reason.
+    /// Holds a resource in book: it cannot be booked until a person lets it go. Students read the
+    /// reason.
     Hold {
         /// The resource.
         resource: ResourceName,
@@ -109,7 +111,8 @@ pub enum ManualOverride {
 pub struct Impact {
     /// The effect in plain words, for the person who is about to give the command.
     pub text: String,
-    /// The experiments that it is about now, sorted. Empty where it is about none, or about the whole laboratory.
+    /// The experiments that it is about now, sorted. Empty where it is about none, or about the
+    /// whole laboratory.
     pub stubs: Vec<Stub>,
     /// The bookings that cannot start because of it, or can again (hold and enable).
     pub affected: Option<Affected>,

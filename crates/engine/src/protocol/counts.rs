@@ -32,7 +32,8 @@ pub struct Counts {
 }
 
 impl fmt::Display for Counts {
-    /// How many are in which health. Those that flap are named only where there are some: most laboratories have none.
+    /// How many are in which health. Those that flap are named only where there are some: most
+    /// laboratories have none.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

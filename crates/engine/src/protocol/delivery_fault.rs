@@ -16,9 +16,11 @@ pub struct DeliveryFault {
 pub enum Outlook {
     /// It may get through: what failed concerns this attempt, or what lies between.
     Passing,
-    /// The other side will not take the same content later either (SMTP 5xx for it or for a recipient, HTTP 4xx).
+    /// The other side will not take the same content later either (SMTP 5xx for it or for a
+    /// recipient, HTTP 4xx).
     Refused,
-    /// The other side had all of it and did not say what became of it: most likely it has taken it over.
+    /// The other side had all of it and did not say what became of it: most likely it has taken it
+    /// over.
     Unknown,
 }
 
@@ -41,7 +43,8 @@ impl DeliveryFault {
         }
     }
 
-    /// Whether it is the content that was refused. A password or a token that is refused says nothing about it.
+    /// Whether it is the content that was refused. A password or a token that is refused says
+    /// nothing about it.
     #[must_use]
     pub fn refuses_content(&self) -> bool {
         self.outlook == Outlook::Refused && !self.fault.refuses_us()

@@ -10,10 +10,12 @@ use crate::protocol::audience::Notification;
 use crate::protocol::record::Record;
 use crate::protocol::state::StateChange;
 
-/// What a step comes to. The records are kept before the effects are carried out: a restart in between then knows what was decided.
+/// What a step comes to. The records are kept before the effects are carried out: a restart in
+/// between then knows what was decided.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Step {
-    /// The entries of the durable state that changed. They are kept together with the records, before the effects are carried out.
+    /// The entries of the durable state that changed. They are kept together with the records,
+    /// before the effects are carried out.
     pub changes: Vec<StateChange>,
     /// What happened and what was decided, in its order.
     pub records: Vec<Record>,
@@ -66,7 +68,8 @@ pub struct Switch {
     pub stub: Stub,
     /// What it should be.
     pub available: bool,
-    /// The reason that book stores and students read. Starts with [`crate::model::OUR_PREFIX`], unless it is a person's own.
+    /// The reason that book stores and students read. Starts with [`crate::model::OUR_PREFIX`],
+    /// unless it is a person's own.
     pub reason: String,
     /// Whether a person wants it, so that a person's hold may be written over.
     pub by_person: bool,

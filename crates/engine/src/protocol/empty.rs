@@ -11,7 +11,8 @@ use crate::protocol::role::Role;
 use crate::protocol::snapshot::{SamplingView, Snapshot, SourceView};
 
 impl Snapshot {
-    /// That of a laboratory of which nothing is known: the first one, and that of a program which watches none.
+    /// That of a laboratory of which nothing is known: the first one, and that of a program which
+    /// watches none.
     #[must_use]
     pub fn empty(at: Timestamp) -> Self {
         Self {

@@ -117,8 +117,9 @@ impl Issue {
         }
     }
 
-    /// The issue in the codes of the program that labwatch replaces: `missing jump`, `missing required <topic>`, `unhealthy <topic>`; what
-    /// that program did not know is written in the same way.
+    /// The issue in the codes of the program that labwatch replaces: `missing jump`, `missing
+    /// required <topic>`, `unhealthy <topic>`; what that program did not know is written in the
+    /// same way.
     #[must_use]
     pub fn code(&self) -> String {
         match self {

@@ -55,7 +55,8 @@ pub enum Input {
     Canary(Arc<CanaryView>),
     /// The delivery of a message begins: it has waited in a queue until now.
     DeliveryBegun(u64),
-    /// What failed on this channel, or on all of them, may work now: the settings changed, or the other side was seen to work.
+    /// What failed on this channel, or on all of them, may work now: the settings changed, or the
+    /// other side was seen to work.
     Retry(Option<Channel>),
     /// What delivering a message came to: the answer to `Effect::Notify`.
     Delivered {

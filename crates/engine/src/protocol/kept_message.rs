@@ -7,7 +7,8 @@ use serde::{Deserialize, Deserializer};
 
 use crate::protocol::summary::Summary;
 
-/// A message that another version of labwatch kept may be of another shape: then it is put together anew.
+/// A message that another version of labwatch kept may be of another shape: then it is put together
+/// anew.
 pub(super) fn as_far_as_known<'de, D: Deserializer<'de>>(
     from: D,
 ) -> Result<Option<Arc<Summary>>, D::Error> {

@@ -17,8 +17,10 @@ pub enum Link {
     Failed(ConnectError),
     /// An open connection ended; another attempt follows by itself.
     Closed(String),
-    /// An open connection ended because what came over it was no websocket traffic; another attempt follows by itself.
+    /// An open connection ended because what came over it was no websocket traffic; another attempt
+    /// follows by itself.
     Broken(String),
-    /// We gave an open connection up because nothing came over it; another attempt follows by itself.
+    /// We gave an open connection up because nothing came over it; another attempt follows by
+    /// itself.
     GivenUp,
 }

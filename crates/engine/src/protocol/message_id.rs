@@ -5,7 +5,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What tells a summary from every other. No two are put together in the same nanosecond with the same number.
+/// What tells a summary from every other. No two are put together in the same nanosecond with the
+/// same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MessageId {
     /// When the summary was put together.

@@ -14,15 +14,18 @@ pub enum Notified {
     Experiment(Stub, Option<Heard>),
     /// About the whole laboratory; `None`: that it has ended.
     Alert(Alert, Option<NotifiedAlert>),
-    /// When an experiment became unusable of late: as they were told, and while it is unsteady as it was. Empty: nothing is counted any more.
+    /// When an experiment became unusable of late: as they were told, and while it is unsteady as
+    /// it was. Empty: nothing is counted any more.
     Unsteady(Stub, Vec<Timestamp>),
-    /// What they are still to be told of an experiment that is not watched any more; `None`: nothing.
+    /// What they are still to be told of an experiment that is not watched any more; `None`:
+    /// nothing.
     Closing(Stub, Option<Closing>),
     /// When they last heard anything.
     ReminderState(ReminderState),
 }
 
-/// The last word about an experiment that is not watched any more although recipients were told that it is bad.
+/// The last word about an experiment that is not watched any more although recipients were told
+/// that it is bad.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closing {
     /// What they were told last; `None` where an older labwatch did not keep it.

@@ -1,11 +1,13 @@
-//! The check of the pages that students open: what is known of a page, and what a check of it came to.
+//! The check of the pages that students open: what is known of a page, and what a check of it came
+//! to.
 
 use crate::model::{CallError, PageAddress, PageFault, PageName, ResourceName, Visibility};
 
 /// A page of book's manifest, with the resources whose UI sets offer it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageUse {
-    /// Where it is; `None` for one that cannot be checked, because a part of its address is made for each session.
+    /// Where it is; `None` for one that cannot be checked, because a part of its address is made
+    /// for each session.
     pub page: Option<PageAddress>,
     /// The resources, sorted.
     pub resources: Vec<ResourceName>,

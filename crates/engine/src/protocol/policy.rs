@@ -8,7 +8,8 @@ use crate::experiments::hysteresis::HysteresisTimes;
 /// Thresholds and bounds of the evaluation. Settings are named without their `STATUS_` prefix.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
-    /// Whether there is a laboratory to be watched. Without one nothing is waited for and nothing is told of sources.
+    /// Whether there is a laboratory to be watched. Without one nothing is waited for and nothing
+    /// is told of sources.
     pub laboratory: bool,
     /// `HEALTH_LAST_ACTIVE`: a stream that has not transmitted for longer than this is silent.
     pub last_active: Duration,
@@ -22,11 +23,13 @@ pub struct Policy {
     pub outage_hold: Duration,
     /// `HEALTH_HOLD_DOWN` and `HEALTH_HOLD_UP`: how long a change must last before it counts.
     pub hold: HysteresisTimes,
-    /// `HEALTH_FLAP_WINDOW`, `HEALTH_FLAP_HIGH` and `HEALTH_FLAP_LOW`: when changes between usable and down are too many.
+    /// `HEALTH_FLAP_WINDOW`, `HEALTH_FLAP_HIGH` and `HEALTH_FLAP_LOW`: when changes between usable
+    /// and down are too many.
     pub flap: FlapRule,
     /// `HEALTH_EVENTS`: how many events are kept per experiment, at least 1.
     pub events: usize,
-    /// `ASK_EVERY`: when a source has reported nothing for this long, it is asked. `None`: never ask.
+    /// `ASK_EVERY`: when a source has reported nothing for this long, it is asked. `None`: never
+    /// ask.
     pub ask: Option<Asking>,
     /// `SAMPLE`: whether streams are listened to.
     pub sample: Sampling,
@@ -38,7 +41,8 @@ pub struct Policy {
     pub ui_check_every: Option<Duration>,
     /// `UI_CHECK=required`: an experiment of which no page works is unusable.
     pub ui_required: bool,
-    /// `QUERY_BOOK_EVERY`: how often book is polled, for evaluating how old its last answer may be.
+    /// `QUERY_BOOK_EVERY`: how often book is polled, for evaluating how old its last answer may
+    /// be.
     pub query_book_every: Duration,
 }
 

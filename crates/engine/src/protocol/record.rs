@@ -111,7 +111,8 @@ pub enum Record {
     Pools(BTreeMap<String, Vec<Stub>>),
     /// All sources are silent, which says that we are cut off, or it has ended.
     Blind(bool),
-    /// Most of the experiments that were usable are lost at once: a second look comes before any of them counts as down.
+    /// Most of the experiments that were usable are lost at once: a second look comes before any of
+    /// them counts as down.
     SecondLook {
         /// How many are lost.
         lost: usize,
@@ -142,8 +143,8 @@ pub enum Record {
         /// Which attempt it is, from 1 on.
         attempt: u32,
     },
-    /// Some recipients of a route do not have a message that the others have, and are notified apart from now on. `None`: they know the
-    /// same again.
+    /// Some recipients of a route do not have a message that the others have, and are notified
+    /// apart from now on. `None`: they know the same again.
     Lane {
         /// The name under which it is kept what they were notified of.
         name: RouteName,
@@ -158,10 +159,12 @@ pub enum Record {
         lane: RouteName,
         /// Until when, unless there is something else to tell before.
         until: Timestamp,
-        /// Whether it may have arrived all the same: then it waits that long also across a restart.
+        /// Whether it may have arrived all the same: then it waits that long also across a
+        /// restart.
         may_have_arrived: bool,
     },
-    /// A summary that is not known to have arrived has nothing left to tell: a later one tells it, or its route is not notified of it.
+    /// A summary that is not known to have arrived has nothing left to tell: a later one tells it,
+    /// or its route is not notified of it.
     Superseded(u64),
     /// A message was tried.
     Delivered {
@@ -213,7 +216,8 @@ pub enum Level {
 }
 
 impl Record {
-    /// How much it matters. What labwatch tries again by itself is a warning; what only a person can mend is an error.
+    /// How much it matters. What labwatch tries again by itself is a warning; what only a person
+    /// can mend is an error.
     #[must_use]
     pub fn level(&self) -> Level {
         match self {

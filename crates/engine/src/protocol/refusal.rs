@@ -12,7 +12,8 @@ pub enum Refusal {
     Suppression(Refused),
     /// This labwatch only watches.
     Follower,
-    /// It led when the command came, and leads no more. Unlike all others: whether the command was kept is not known.
+    /// It led when the command came, and leads no more. Unlike all others: whether the command was
+    /// kept is not known.
     LeadLost,
     /// No experiment has such a name.
     NoExperiment(String),

@@ -1,10 +1,13 @@
-//! A report of relay or jump in one compact piece: who is connected, and when they last transmitted.
+//! A report of relay or jump in one compact piece: who is connected, and when they last
+//! transmitted.
 //!
-//! A report of 20,000 connections is two allocations, not 100,000: all text lies in one string, and entries point into it.
+//! A report of 20,000 connections is two allocations, not 100,000: all text lies in one string, and
+//! entries point into it.
 
 use std::time::Duration;
 
-/// What a connection may do, and what it is, from its token's scopes. Scopes that nothing here depends on are not kept.
+/// What a connection may do, and what it is, from its token's scopes. Scopes that nothing here
+/// depends on are not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Scopes(u8);
 
@@ -92,7 +95,8 @@ pub struct Connection<'a> {
     pub remote: &'a str,
     /// What program it says it is. May be empty.
     pub user_agent: &'a str,
-    /// What it sent to the server; `None` when the report has no statistics (relay v0.8 and later).
+    /// What it sent to the server; `None` when the report has no statistics (relay v0.8 and
+    /// later).
     pub tx: Option<Traffic>,
     /// What the server sent to it.
     pub rx: Option<Traffic>,
@@ -116,7 +120,8 @@ struct Entry {
     rx: Option<Traffic>,
 }
 
-/// A whole report. What makes one is the parser of the feed; what reads one is the engine and, for details, the API.
+/// A whole report. What makes one is the parser of the feed; what reads one is the engine and, for
+/// details, the API.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     text: String,
@@ -141,7 +146,8 @@ impl Report {
         }
     }
 
-    /// Adds a connection. The server's own internal connection belongs in [`Report::set_started`] instead.
+    /// Adds a connection. The server's own internal connection belongs in [`Report::set_started`]
+    /// instead.
     pub fn push(&mut self, connection: Connection<'_>) {
         let entry = Entry {
             topic: self.keep(connection.topic),
@@ -162,7 +168,8 @@ impl Report {
         self.entries.shrink_to_fit();
     }
 
-    /// Notes when the server started, in its own words: every report carries it with the server's internal connection.
+    /// Notes when the server started, in its own words: every report carries it with the server's
+    /// internal connection.
     pub fn set_started(&mut self, started: &str) {
         self.started = Some(self.keep(started));
     }
@@ -178,7 +185,8 @@ impl Report {
         self.unreadable = Some((entries, why));
     }
 
-    /// In how many entries something could not be read, and why not in the first of them; `None` when all is well.
+    /// In how many entries something could not be read, and why not in the first of them; `None`
+    /// when all is well.
     #[must_use]
     pub fn unreadable(&self) -> Option<(usize, &str)> {
         self.unreadable

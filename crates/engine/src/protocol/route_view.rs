@@ -21,7 +21,8 @@ pub struct RouteView {
     pub fault: Option<CallError>,
     /// How many attempts failed in a row.
     pub failures: u32,
-    /// When what waits was refused for good. It is kept, and tried again when something changes, or after an hour.
+    /// When what waits was refused for good. It is kept, and tried again when something changes,
+    /// or after an hour.
     pub refused: Option<Timestamp>,
     /// The recipients who do not have what the others have, sorted.
     pub unreached: Vec<UnreachedView>,
@@ -51,6 +52,7 @@ pub struct ToldView {
     pub health: Health,
     /// When they were last told.
     pub at: Timestamp,
-    /// How often it was unusable within a day, where it comes and goes and they are told no more of it until it holds.
+    /// How often it was unusable within a day, where it comes and goes and they are told no more
+    /// of it until it holds.
     pub unsteady: Option<u32>,
 }

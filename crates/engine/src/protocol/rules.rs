@@ -1,4 +1,5 @@
-//! What the engine is told by the configuration: how to evaluate, whom to tell, what surrounds experiments. It can be told anew while it runs.
+//! What the engine is told by the configuration: how to evaluate, whom to tell, what surrounds
+//! experiments. It can be told anew while it runs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -32,11 +33,13 @@ pub struct Rules {
     pub hold_overdue: Duration,
 }
 
-/// Acknowledgements that stand in a policy outside of labwatch. Each holds for as long as it stands there, also over a recovery.
+/// Acknowledgements that stand in a policy outside of labwatch. Each holds for as long as it stands
+/// there, also over a recovery.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PolicyAcknowledgements {
-    /// The texts, by the names of components (outside services too) or experiments. A component goes before an experiment of the same
-    /// name, which is meant by `experiment:` in front of it.
+    /// The texts, by the names of components (outside services too) or experiments. A component
+    /// goes before an experiment of the same name, which is meant by `experiment:` in front of
+    /// it.
     pub by_name: BTreeMap<String, String>,
     /// The text for the whole laboratory.
     pub installation: Option<String>,

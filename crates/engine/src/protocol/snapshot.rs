@@ -26,7 +26,8 @@ use crate::protocol::role::Role;
 use crate::protocol::route_view::{RouteView, ToldView};
 use crate::suppressions::{ActiveSuppressions, NoteView, Suppression};
 
-/// A snapshot of everything at one moment. Parts that did not change are shared with earlier snapshots.
+/// A snapshot of everything at one moment. Parts that did not change are shared with earlier
+/// snapshots.
 #[derive(Debug, Clone)]
 pub struct Snapshot {
     /// Grows with every snapshot.
@@ -39,7 +40,8 @@ pub struct Snapshot {
     pub role: Role,
     /// Whether what it decides is recorded and not carried out, beside another monitor that acts.
     pub is_shadow: bool,
-    /// The version at which the experiments, the pools, the holds or the causes were last other than before.
+    /// The version at which the experiments, the pools, the holds or the causes were last other
+    /// than before.
     pub changed: u64,
     /// All experiments, sorted by stub.
     pub experiments: Arc<Vec<Arc<ExperimentView>>>,
@@ -49,7 +51,8 @@ pub struct Snapshot {
     pub sources: [SourceView; 3],
     /// How the pools of interchangeable experiments stand, sorted by name.
     pub standings: Arc<Vec<PoolView>>,
-    /// What people hold: first what blocks bookings, the earliest first; then the others, the oldest first.
+    /// What people hold: first what blocks bookings, the earliest first; then the others, the
+    /// oldest first.
     pub holds: Arc<Vec<HoldView>>,
     /// What the experiments that cannot be used now probably have in common, the earliest first.
     pub causes: Arc<Vec<Cause>>,
@@ -106,7 +109,8 @@ impl Snapshot {
         self.standings.get(at)
     }
 
-    /// What people were told bad about the experiment of this name, one for each route that heard of it.
+    /// What people were told bad about the experiment of this name, one for each route that heard
+    /// of it.
     #[must_use]
     pub fn notified(&self, stub: &str) -> &[ToldView] {
         let from = self
@@ -190,7 +194,8 @@ pub struct FlapView {
 }
 
 impl ExperimentView {
-    /// Whether it can be booked: the worst of its resources. `None` when it has none or book has not told yet.
+    /// Whether it can be booked: the worst of its resources. `None` when it has none or book has
+    /// not told yet.
     #[must_use]
     pub fn bookable(&self) -> Option<Bookable> {
         self.resources
@@ -310,7 +315,8 @@ pub struct SourceView {
     pub server_started: Option<String>,
     /// How many experiments are not evaluated because of it.
     pub hides: usize,
-    /// In how many entries of its reports something could not be read, since the start (relay and jump).
+    /// In how many entries of its reports something could not be read, since the start (relay and
+    /// jump).
     pub unreadable_entries: u64,
     /// What the canary shows (relay, where it is on).
     pub canary: Option<Arc<CanaryView>>,

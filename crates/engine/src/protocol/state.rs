@@ -1,5 +1,5 @@
-//! What the engine must still know after a restart: a map of small values. A step returns the entries that changed; the map is what an
-//! engine is resumed from.
+//! What the engine must still know after a restart: a map of small values. A step returns the
+//! entries that changed; the map is what an engine is resumed from.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -140,7 +140,8 @@ pub enum StateValue {
     Last(u64),
 }
 
-/// The most changes between usable and down that are kept of an experiment: as many as flap detection looks at.
+/// The most changes between usable and down that are kept of an experiment: as many as flap
+/// detection looks at.
 const MAX_FLIPS: usize = 26;
 
 /// What is kept of an experiment: how it was, and what of its past still matters.
@@ -226,7 +227,8 @@ pub struct OutboxEntry {
     pub news: Vec<OutboxNews>,
     /// The alerts that were new in it.
     pub alerts: Vec<UnconfirmedAlert>,
-    /// The message as each attempt sends it; `None` where an older labwatch kept none, or where it would say too much by now.
+    /// The message as each attempt sends it; `None` where an older labwatch kept none, or where it
+    /// would say too much by now.
     #[serde(default, deserialize_with = "kept_message::as_far_as_known")]
     pub message: Option<Arc<Summary>>,
     /// The time for which the digest was due, where it is one.
@@ -235,7 +237,8 @@ pub struct OutboxEntry {
     /// When it is tried again, where an attempt has failed.
     #[serde(default)]
     pub not_before: Option<Timestamp>,
-    /// Whether that attempt may have arrived all the same: then it waits until that time also across a restart.
+    /// Whether that attempt may have arrived all the same: then it waits until that time also
+    /// across a restart.
     #[serde(default)]
     pub may_have_arrived: bool,
 }
@@ -247,7 +250,8 @@ pub struct OutboxNews {
     pub stub: Stub,
     /// The health that was told.
     pub health: Health,
-    /// Since when it is as it is; of what was never told, since the first summary that was to tell it.
+    /// Since when it is as it is; of what was never told, since the first summary that was to tell
+    /// it.
     pub since: Timestamp,
 }
 
@@ -271,7 +275,8 @@ pub struct UnconfirmedAlert {
     pub ended: Option<Timestamp>,
 }
 
-/// The summaries that told of one incident: of an experiment's bad time, or of a concern of the laboratory.
+/// The summaries that told of one incident: of an experiment's bad time, or of a concern of the
+/// laboratory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailThread {
     /// The first one.
@@ -289,7 +294,8 @@ pub struct ReminderState {
     pub reminders: u32,
     /// The time for which the last digest was due.
     pub digest: Option<Timestamp>,
-    /// When messages of the last hour were sent, oldest first: what the budget of the route counts.
+    /// When messages of the last hour were sent, oldest first: what the budget of the route
+    /// counts.
     #[serde(default)]
     pub sent: Vec<Timestamp>,
 }

@@ -1,4 +1,5 @@
-//! The content of a notification, before its words: the difference between what the route was last notified of and what is.
+//! The content of a notification, before its words: the difference between what the route was last
+//! notified of and what is.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,7 +20,8 @@ use crate::protocol::alert::Alert;
 /// One message's content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// A number that grows by one with each message, whichever route it goes. All attempts at one message have the same.
+    /// A number that grows by one with each message, whichever route it goes. All attempts at one
+    /// message have the same.
     pub id: u64,
     /// The route that it goes.
     pub route: RouteName,
@@ -31,7 +33,8 @@ pub struct Summary {
     pub thread: Thread,
     /// When it was put together.
     pub at: Timestamp,
-    /// What is new since people were last told: problems first, the soonest booked before others; then what is well again.
+    /// What is new since people were last told: problems first, the soonest booked before others;
+    /// then what is well again.
     pub news: Vec<Line>,
     /// Every experiment that is not well, new ones included, in the same order.
     pub problems: Vec<Line>,
@@ -122,7 +125,8 @@ pub struct Line {
     /// The worst that it was while it was bad, where it is well again.
     #[serde(default)]
     pub worst: Option<Health>,
-    /// Whether it comes and goes, where that is said for the first time, or whether it has stopped to.
+    /// Whether it comes and goes, where that is said for the first time, or whether it has stopped
+    /// to.
     #[serde(default)]
     pub steadiness: Option<Steadiness>,
     /// Who has acknowledged it as bad.
@@ -185,7 +189,8 @@ impl Background {
 /// Something that concerns the whole laboratory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertLine {
-    /// What it is about; `None` for a trial, which is about nothing, and for an experiment that is not watched any more.
+    /// What it is about; `None` for a trial, which is about nothing, and for an experiment that is
+    /// not watched any more.
     pub alert: Option<Alert>,
     /// What is wrong and what to do, or that it has ended.
     pub text: String,
@@ -195,7 +200,8 @@ pub struct AlertLine {
     pub ended: Option<Duration>,
     /// Whether people have not been told this yet.
     pub new: bool,
-    /// The experiment that is not watched any more, and the health that was told last; `None` for all else.
+    /// The experiment that is not watched any more, and the health that was told last; `None` for
+    /// all else.
     #[serde(default)]
     pub experiment: Option<(Stub, Health)>,
 }

@@ -5,9 +5,11 @@ use jiff::Timestamp;
 use crate::model::ResourceName;
 use crate::protocol::page::PageUse;
 
-/// What can be booked and what is booked, as book last told it. It cannot hold a user's name: nothing here has room for one.
+/// What can be booked and what is booked, as book last told it. It cannot hold a user's name:
+/// nothing here has room for one.
 ///
-/// Each part stays as it was last read when a later reading of it fails; the times say how old it is.
+/// Each part stays as it was last read when a later reading of it fails; the times say how old it
+/// is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Timetable {
     /// What can be booked, sorted.

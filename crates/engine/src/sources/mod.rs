@@ -96,8 +96,8 @@ impl Sources {
         deadlines.into_iter().flatten().min()
     }
 
-    /// When that of relay and jump reported last which was heard of longest ago; one that has not yet since the start, before that. One that
-    /// does not report any more is not waited for.
+    /// When that of relay and jump reported last which was heard of longest ago; one that has not
+    /// yet since the start, before that. One that does not report any more is not waited for.
     pub(crate) fn reported(&self) -> Option<Moment> {
         let of = |source: &Source| match source.health {
             SourceHealth::Starting => Some(source.since.before(Duration::MAX)),
@@ -115,7 +115,8 @@ impl Sources {
     }
 }
 
-/// How long a source may report nothing before it is asked: half of what the rules need, so that the answer is there in time.
+/// How long a source may report nothing before it is asked: half of what the rules need, so that
+/// the answer is there in time.
 fn ask_every(policy: &Policy, name: SourceName) -> Option<Duration> {
     let auto = match name {
         SourceName::Relay => policy.last_active.min(policy.last_checked) / 2,

@@ -1,4 +1,5 @@
-//! A source's own health: evaluated by the age of what it last told against the pace it has kept, never by its socket.
+//! A source's own health: evaluated by the age of what it last told against the pace it has kept,
+//! never by its socket.
 
 mod canary;
 pub(crate) mod interruptions;
@@ -20,12 +21,12 @@ use interruptions::Interruptions;
 /// How long a source may take for its very first report before it counts as down.
 const FIRST_REPORT_WITHIN: Duration = Duration::from_secs(30);
 
-/// How many of the latest intervals between reports make the pace. The longest of them counts, so that a burst of reports
-/// that was asked for does not make the next regular one look late.
+/// How many of the latest intervals between reports make the pace. The longest of them counts, so
+/// that a burst of reports that was asked for does not make the next regular one look late.
 const PACE_OVER: usize = 8;
 
-/// How often relay and jump report by themselves in production. A quicker pace is only counted on while we ask for reports,
-/// because others ask too, and stop asking when they like.
+/// How often relay and jump report by themselves in production. A quicker pace is only counted on
+/// while we ask for reports, because others ask too, and stop asking when they like.
 const OWN_PACE: Duration = Duration::from_secs(60);
 
 /// A source is late when nothing came for twice its pace and this.
@@ -37,10 +38,12 @@ const DOWN_MARGIN: Duration = Duration::from_secs(2);
 /// Book is down when every poll has failed for this long.
 const BOOK_DOWN_AFTER: Duration = Duration::from_secs(30);
 
-/// How long the connection that follows a mute one may be mute before it is given up too, doubling up to [`RECONNECT_AT_MOST`].
+/// How long the connection that follows a mute one may be mute before it is given up too, doubling
+/// up to [`RECONNECT_AT_MOST`].
 const RECONNECT_AFTER: Duration = Duration::from_secs(30);
 
-/// How long a connection must have been mute to count as mute although it then ended by itself. An answer to a command takes a second.
+/// How long a connection must have been mute to count as mute although it then ended by itself. An
+/// answer to a command takes a second.
 const MUTE_AFTER: Duration = Duration::from_secs(10);
 
 /// The longest wait between two such attempts.
@@ -89,7 +92,8 @@ pub(crate) struct Source {
 }
 
 impl Source {
-    /// A source that has reported nothing yet, and that is asked when it reports nothing for `ask_every`.
+    /// A source that has reported nothing yet, and that is asked when it reports nothing for
+    /// `ask_every`.
     pub(crate) fn new(name: SourceName, ask_every: Option<Duration>, now: Moment) -> Self {
         Self {
             name,
@@ -138,7 +142,8 @@ impl Source {
         self.settle_until
     }
 
-    /// Takes note that it told something. `settle` is how long absence is excused after a restart or an outage.
+    /// Takes note that it told something. `settle` is how long absence is excused after a restart
+    /// or an outage.
     pub(crate) fn heard(&mut self, started: Option<&str>, settle: Duration, now: Moment) {
         let restarted =
             matches!((self.started.as_deref(), started), (Some(old), Some(new)) if old != new);
@@ -228,7 +233,8 @@ impl Source {
         }
     }
 
-    /// Whose fault the new state of the connection shows it to be that nothing comes; `None` when it shows nothing new.
+    /// Whose fault the new state of the connection shows it to be that nothing comes; `None` when
+    /// it shows nothing new.
     fn class_of(&self, link: &Link, now: Moment) -> Option<FaultClass> {
         match link {
             Link::Connecting | Link::GivenUp => None,
@@ -266,7 +272,8 @@ impl Source {
         }
     }
 
-    /// Whose fault it is that nothing comes. A source that has never reported shows nothing of itself: a wrong address looks the same.
+    /// Whose fault it is that nothing comes. A source that has never reported shows nothing of
+    /// itself: a wrong address looks the same.
     pub(crate) fn class(&self) -> FaultClass {
         match self.class {
             FaultClass::Theirs if !self.is_proven || self.is_not_forwarding() => {
@@ -630,7 +637,8 @@ mod tests {
     #[test]
     fn a_mute_connection_stays_mute_while_it_is_made_anew() {
         let dead = || Link::Closed("nothing came for 50 s".into());
-        // What happens after it is open and mute from second 101 on, and since when it is down by itself at second 200.
+        // What happens after it is open and mute from second 101 on, and since when it is down by
+        // itself at second 200.
         let rows: [Row<'_>; 5] = [
             (
                 &[

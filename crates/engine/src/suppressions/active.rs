@@ -1,9 +1,12 @@
-//! All that keeps mail quiet, in one place: whether an experiment is to be kept quiet now, and why. Sends and reports nothing.
+//! All that keeps mail quiet, in one place: whether an experiment is to be kept quiet now, and why.
+//! Sends and reports nothing.
 //!
-//! Quiet is a level, asked anew each time, and not an event. What is not told while it is quiet stays untold and is told when the quiet
-//! ends, if it still differs from what people know. So what happened inside a window need not be remembered.
+//! Quiet is a level, asked anew each time, and not an event. What is not told while it is quiet
+//! stays untold and is told when the quiet ends, if it still differs from what people know. So what
+//! happened inside a window need not be remembered.
 //!
-//! Times are the wall clock's, because people and calendars mean that one. The answer to [`ActiveSuppressions::quiet`] depends on the time alone, not on
+//! Times are the wall clock's, because people and calendars mean that one. The answer to
+//! [`ActiveSuppressions::quiet`] depends on the time alone, not on
 //! whether [`ActiveSuppressions::expire`] was called meanwhile.
 
 mod policy;
@@ -38,9 +41,11 @@ pub struct ActiveSuppressions {
 }
 
 impl ActiveSuppressions {
-    /// What was kept by a store. `last_id` is the highest number ever given, so that none is given twice; 0 when none was.
+    /// What was kept by a store. `last_id` is the highest number ever given, so that none is given
+    /// twice; 0 when none was.
     ///
-    /// All is taken, however much: bounds are for what is added. What has ended meanwhile is reported by [`ActiveSuppressions::expire`].
+    /// All is taken, however much: bounds are for what is added. What has ended meanwhile is
+    /// reported by [`ActiveSuppressions::expire`].
     #[must_use]
     pub fn restore(
         entries: impl IntoIterator<Item = (SuppressionId, SuppressionEntry)>,
@@ -70,7 +75,8 @@ impl ActiveSuppressions {
 
     /// Why `stub` is to be kept quiet at `at`; `None` when it is not.
     ///
-    /// Of several reasons the most personal one is given: an acknowledgement, else the silence or else the window that ends last.
+    /// Of several reasons the most personal one is given: an acknowledgement, else the silence or
+    /// else the window that ends last.
     #[must_use]
     pub fn quiet(&self, stub: &Stub, at: Timestamp) -> Option<Suppression> {
         let acknowledged = self.acknowledged(&Subject::Experiment(stub.clone()), at);
@@ -87,7 +93,8 @@ impl ActiveSuppressions {
             .map(|(id, entry)| (*id, entry))
     }
 
-    /// The patterns of all silences that hold and all windows that are open at `at`. They change only at [`ActiveSuppressions::next_change`].
+    /// The patterns of all silences that hold and all windows that are open at `at`. They change
+    /// only at [`ActiveSuppressions::next_change`].
     #[must_use]
     pub fn open_at(&self, at: Timestamp) -> Vec<NamePattern> {
         let silences = self
@@ -106,7 +113,8 @@ impl ActiveSuppressions {
 
     /// When something begins or ends to keep quiet next, strictly after `at`.
     ///
-    /// Looks at every entry: ask again only when that time has come, or something was added, removed or ended.
+    /// Looks at every entry: ask again only when that time has come, or something was added,
+    /// removed or ended.
     #[must_use]
     pub fn next_change(&self, at: Timestamp) -> Option<Timestamp> {
         let acknowledged = self
@@ -122,8 +130,8 @@ impl ActiveSuppressions {
         ends.chain(windows).min()
     }
 
-    /// A copy of everything that is kept, by kind and then by subject or number, for lists and digests. What stands in the configuration
-    /// has no number.
+    /// A copy of everything that is kept, by kind and then by subject or number, for lists and
+    /// digests. What stands in the configuration has no number.
     pub fn entries(&self) -> impl Iterator<Item = (Option<SuppressionId>, SuppressionEntry)> {
         let given = self.acknowledgements.values();
         let given = given.map(|(id, entry)| (Some(*id), entry));
@@ -156,8 +164,9 @@ impl ActiveSuppressions {
     /// Whether this can be added, made at its `since`.
     ///
     /// # Errors
-    /// [`Refused`] for what cannot be, and for an experiment that is not bad or anything that is acknowledged already. What is over counts
-    /// until [`ActiveSuppressions::expire`] lets go of it, so that its end is reported.
+    /// [`Refused`] for what cannot be, and for an experiment that is not bad or anything that is
+    /// acknowledged already. What is over counts until [`ActiveSuppressions::expire`] lets go
+    /// of it, so that its end is reported.
     pub fn check(&self, entry: &SuppressionEntry) -> Result<(), Refused> {
         check_text("who", entry.who())?;
         match entry {
@@ -230,7 +239,8 @@ impl ActiveSuppressions {
     /// Ends something because a person says so.
     ///
     /// # Errors
-    /// [`Refused::NotFound`] when there is nothing with this number; [`Refused::Text`] when no name is given.
+    /// [`Refused::NotFound`] when there is nothing with this number; [`Refused::Text`] when no name
+    /// is given.
     pub fn remove(
         &mut self,
         id: SuppressionId,
@@ -264,7 +274,8 @@ impl ActiveSuppressions {
         self.end_acknowledgement(subject, Ending::Gone, at)
     }
 
-    /// Lets go of everything that is over at `at`, in the order in which it ended. What returns every week is never over.
+    /// Lets go of everything that is over at `at`, in the order in which it ended. What returns
+    /// every week is never over.
     pub fn expire(&mut self, at: Timestamp) -> Vec<Ended> {
         let is_over = |end: Option<Timestamp>| end.is_some_and(|end| end <= at);
         let subjects: Vec<Subject> = self

@@ -1,4 +1,5 @@
-//! The suppressions as they are now: which begin and end, what they cover, and which of them a change of health ends.
+//! The suppressions as they are now: which begin and end, what they cover, and which of them a
+//! change of health ends.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -91,7 +92,8 @@ pub(crate) struct SuppressionLookup<'a> {
 }
 
 impl SuppressionLookup<'_> {
-    /// Whether notifications about an experiment wait: by its name, or because relay's outage, which is acknowledged, is what is wrong with it.
+    /// Whether notifications about an experiment wait: by its name, or because relay's outage,
+    /// which is acknowledged, is what is wrong with it.
     pub(crate) fn covers(self, stub: &Stub) -> bool {
         self.is_open(stub)
             || self.is_acknowledged(stub)
@@ -139,8 +141,8 @@ impl SuppressionLookup<'_> {
             .is_some_and(|experiment| experiment.issues.contains(&Issue::RelayOutage))
     }
 
-    /// The silences that a route might miss, in words: every silence, and acknowledgements that are so old that they look forgotten.
-    /// Maintenance is planned and shown elsewhere.
+    /// The silences that a route might miss, in words: every silence, and acknowledgements that are
+    /// so old that they look forgotten. Maintenance is planned and shown elsewhere.
     pub(crate) fn silences(self, route: &Route) -> Vec<String> {
         let notes = self.now.iter().flat_map(|now| now.notes.iter());
         let of_route = notes.filter(|note| note.active && self.is_of_route(&note.entry, route));
@@ -189,7 +191,8 @@ impl Suppressions {
         }
     }
 
-    /// Takes the acknowledgements that stand in a policy. One that stood there before is as old as it was.
+    /// Takes the acknowledgements that stand in a policy. One that stood there before is as old as
+    /// it was.
     pub(crate) fn acknowledge_by_policy(
         &mut self,
         subjects: Vec<(Subject, String)>,
@@ -269,7 +272,8 @@ impl Suppressions {
         Some(now + Duration::try_from(until.duration_since(now.wall())).unwrap_or_default())
     }
 
-    /// Whether notifications about an alert wait: what it is about is acknowledged, or it is a component that is silenced or in maintenance.
+    /// Whether notifications about an alert wait: what it is about is acknowledged, or it is a
+    /// component that is silenced or in maintenance.
     pub(crate) fn covers_alert(&self, alert: &Alert, at: Timestamp) -> bool {
         let component = match alert {
             Alert::Blind => return false,

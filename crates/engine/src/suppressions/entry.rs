@@ -20,7 +20,8 @@ impl fmt::Display for SuppressionId {
     }
 }
 
-/// A pattern of experiments' names: `*` stands for any text, `?` for one character, all else for itself.
+/// A pattern of experiments' names: `*` stands for any text, `?` for one character, all else for
+/// itself.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct NamePattern(String);
@@ -29,7 +30,8 @@ impl NamePattern {
     /// Checks the text and takes it as a pattern.
     ///
     /// # Errors
-    /// [`NameError`] when the text is empty, too long, or holds a control character, so that it could never match a name.
+    /// [`NameError`] when the text is empty, too long, or holds a control character, so that it
+    /// could never match a name.
     pub fn try_new(text: &str) -> Result<Self, NameError> {
         match text {
             "" => Err(NameError::Empty),
@@ -93,7 +95,8 @@ impl fmt::Display for Subject {
 pub struct Acknowledgement {
     /// What is bad.
     pub subject: Subject,
-    /// How bad it was then: what gets worse is not acknowledged by this. [`Health::Down`] for what is no experiment.
+    /// How bad it was then: what gets worse is not acknowledged by this. [`Health::Down`] for what
+    /// is no experiment.
     pub health: Health,
     /// Who knows.
     pub who: String,
@@ -120,7 +123,8 @@ pub struct Silence {
     pub until: Timestamp,
 }
 
-/// A silence that was made later than this after now was made by a clock that was ahead: it holds when that time comes.
+/// A silence that was made later than this after now was made by a clock that was ahead: it holds
+/// when that time comes.
 const FAR: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 impl Silence {

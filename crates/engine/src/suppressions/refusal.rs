@@ -1,4 +1,5 @@
-//! Why something cannot be acknowledged, silenced or planned, in words that say what to do. Decides nothing.
+//! Why something cannot be acknowledged, silenced or planned, in words that say what to do. Decides
+//! nothing.
 
 use jiff::Timestamp;
 

@@ -143,7 +143,8 @@ fn each_kind_keeps_quiet_what_it_is_about_and_while_it_holds() {
     );
 }
 
-/// A silence of four hours that was made by a clock six years ahead, and one by a clock that was then set back by two days.
+/// A silence of four hours that was made by a clock six years ahead, and one by a clock that was
+/// then set back by two days.
 #[test]
 fn a_silence_of_a_clock_that_was_ahead_does_not_last_until_that_time() {
     let (year, day) = (365 * 1_440, 1_440);
@@ -401,8 +402,8 @@ fn what_is_kept_and_restored_is_the_same_and_no_number_is_given_twice() {
 /// Health by the minute: as it is, or as it was told.
 type Story = &'static [(i64, Health)];
 
-/// What a teller says who compares what was told with what is, unless it is quiet, and who wakes when the health of `pend00` changes and
-/// when quiet begins or ends.
+/// What a teller says who compares what was told with what is, unless it is quiet, and who wakes
+/// when the health of `pend00` changes and when quiet begins or ends.
 fn notified(mut quiet: ActiveSuppressions, health: &[(i64, Health)]) -> Vec<(i64, Health)> {
     let (mut now, mut is, mut notified, mut said) = (at(0), Health::Ok, Health::Ok, Vec::new());
     let mut changes = health

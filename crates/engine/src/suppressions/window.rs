@@ -1,9 +1,12 @@
-//! When a maintenance window is open: once, or every week by the calendar of a time zone. Only arithmetic: the time comes in.
+//! When a maintenance window is open: once, or every week by the calendar of a time zone. Only
+//! arithmetic: the time comes in.
 //!
-//! A weekly window has a start by the clock on the wall and a length in elapsed time. A night's work of 4 h is 4 h long in every night;
-//! across a change of the clocks it ends an hour earlier or later by the clock. Where the clocks skip the start, it begins at the instant
-//! they jump; where they show it twice, it begins once, at the first. It belongs to the day on which it begins: a window of Monday 23:00
-//! for 4 h is open on Tuesday at 02:00 and not on Monday at 02:00, by the clock of its own zone.
+//! A weekly window has a start by the clock on the wall and a length in elapsed time. A night's
+//! work of 4 h is 4 h long in every night; across a change of the clocks it ends an hour earlier or
+//! later by the clock. Where the clocks skip the start, it begins at the instant they jump; where
+//! they show it twice, it begins once, at the first. It belongs to the day on which it begins: a
+//! window of Monday 23:00 for 4 h is open on Tuesday at 02:00 and not on Monday at 02:00, by the
+//! clock of its own zone.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -54,7 +57,8 @@ pub enum Schedule {
     Weekly(Weekly),
 }
 
-/// A window that opens every week on some days. See the top of this file for what happens when the clocks change.
+/// A window that opens every week on some days. See the top of this file for what happens when the
+/// clocks change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "WeeklyText", into = "WeeklyText")]
 pub struct Weekly {
@@ -81,7 +85,8 @@ pub enum ScheduleError {
     /// No day is named.
     #[error("a weekly window needs at least one day: mon, tue, wed, thu, fri, sat or sun")]
     NoDays,
-    /// The length is zero or more than [`MAX_WEEKLY`], or the text is not a duration; holds what is wrong.
+    /// The length is zero or more than [`MAX_WEEKLY`], or the text is not a duration; holds what is
+    /// wrong.
     #[error("the length of a weekly window is not right, {0}: write for example 2h, at most 7d")]
     Length(String),
     /// The system's time zone database does not know this zone.
@@ -101,7 +106,8 @@ pub struct Occurrence {
 }
 
 impl Schedule {
-    /// The window that is open at `at` or opens next; of windows that overlap, the first. `None` when it is over for good.
+    /// The window that is open at `at` or opens next; of windows that overlap, the first. `None`
+    /// when it is over for good.
     #[must_use]
     pub fn next_occurrence(&self, at: Timestamp) -> Option<Occurrence> {
         let occurrence = |(from, until)| Occurrence { from, until };
@@ -131,7 +137,8 @@ impl Schedule {
         }
     }
 
-    /// The end of the window that is open at `at`; `None` when none is. Of windows that overlap, the latest end.
+    /// The end of the window that is open at `at`; `None` when none is. Of windows that overlap,
+    /// the latest end.
     #[must_use]
     pub fn open_until(&self, at: Timestamp) -> Option<Timestamp> {
         match self {
@@ -209,10 +216,12 @@ impl Day {
 }
 
 impl Weekly {
-    /// A window that opens on `days` at `starts` by the clock of `zone` (an IANA name such as `Europe/London`) and closes `lasts` later.
+    /// A window that opens on `days` at `starts` by the clock of `zone` (an IANA name such as
+    /// `Europe/London`) and closes `lasts` later.
     ///
     /// # Errors
-    /// [`ScheduleError`] when no day is named, the length is zero or more than [`MAX_WEEKLY`], or the system does not know the zone.
+    /// [`ScheduleError`] when no day is named, the length is zero or more than [`MAX_WEEKLY`], or
+    /// the system does not know the zone.
     pub fn try_new(
         days: BTreeSet<Day>,
         starts: Time,
@@ -276,7 +285,8 @@ impl Weekly {
         at: Timestamp,
         more_days: i64,
     ) -> impl Iterator<Item = (Timestamp, Timestamp)> {
-        // one day more on both sides, because a change of the clocks may move a start to the next day
+        // one day more on both sides, because a change of the clocks may move a start to the next
+        // day
         let days_before = i64::try_from(self.lasts.as_secs() / 86_400)
             .unwrap_or(i64::MAX)
             .saturating_add(2 + more_days);
@@ -285,7 +295,8 @@ impl Weekly {
             .filter_map(move |days| self.window_of(today.checked_add(days.days()).ok()?))
     }
 
-    /// The window that belongs to a date, if that is one of its days: first instant, and first instant after it.
+    /// The window that belongs to a date, if that is one of its days: first instant, and first
+    /// instant after it.
     fn window_of(&self, date: Date) -> Option<(Timestamp, Timestamp)> {
         if !self.days.contains(&Day::from(date.weekday())) {
             return None;
@@ -296,8 +307,9 @@ impl Weekly {
         Some((begin, self.zone.to_timestamp(end).ok()?))
     }
 
-    /// When the clock shows the start on a date: the first time where it does so twice; where the clocks skip it, as much later as they
-    /// jump. So it is for the end, for single dates and for digests.
+    /// When the clock shows the start on a date: the first time where it does so twice; where the
+    /// clocks skip it, as much later as they jump. So it is for the end, for single dates and
+    /// for digests.
     fn begin_on(&self, date: Date) -> Option<Timestamp> {
         let starts = date.to_datetime(self.starts);
         self.zone.to_timestamp(starts).ok()
@@ -373,7 +385,8 @@ mod tests {
         serde_json::from_value(json).expect(text)
     }
 
-    /// The first windows that open or close after an instant, as a caller finds them who wakes at each change.
+    /// The first windows that open or close after an instant, as a caller finds them who wakes at
+    /// each change.
     fn check(schedule: &str, after: &str, expected: &[(&str, &str)]) {
         let schedule = weekly(schedule);
         let mut at = ts(after);
@@ -635,8 +648,9 @@ mod tests {
             .prop_map(|second| Timestamp::from_second(second).expect("in range"))
     }
 
-    /// The first minute at which the clock of the zone shows the start on that date, found by watching the clock; where it never does,
-    /// as long after the jump as the start is after the last minute before it.
+    /// The first minute at which the clock of the zone shows the start on that date, found by
+    /// watching the clock; where it never does, as long after the jump as the start is after
+    /// the last minute before it.
     fn begin_by_watching(weekly: &Weekly, date: Date) -> Timestamp {
         let start = date.to_datetime(weekly.starts);
         let first =

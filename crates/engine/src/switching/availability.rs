@@ -1,4 +1,5 @@
-//! What book should say of each resource, against what it last said: the difference becomes switches.
+//! What book should say of each resource, against what it last said: the difference becomes
+//! switches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -13,7 +14,8 @@ use crate::switching::resource::{HoldChange, Resource, Wanted};
 /// The most switches under way at once.
 pub(crate) const MAX_SWITCHES_AT_ONCE: usize = 16;
 
-/// The wait after the first failed switch; it doubles with each further one, up to [`RETRY_AT_MOST`].
+/// The wait after the first failed switch; it doubles with each further one, up to
+/// [`RETRY_AT_MOST`].
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
 /// The longest wait before a failed switch is tried again.
@@ -36,7 +38,8 @@ pub(crate) struct Resources {
     /// What is being written, also of resources that book's manifest has lost meanwhile.
     under_way: BTreeMap<ResourceName, UnderWay>,
     retries: BTreeSet<(Moment, ResourceName)>,
-    /// What people want, until book says so. It goes before what is wanted of the experiment's health.
+    /// What people want, until book says so. It goes before what is wanted of the experiment's
+    /// health.
     manual_overrides: BTreeMap<ResourceName, ManualOverride>,
     /// Resources of which nothing is wished any more, since this was last asked.
     fulfilled: Vec<ResourceName>,
@@ -97,7 +100,8 @@ impl Resources {
         experiments
     }
 
-    /// Takes in what book says of a resource. While a switch of it is under way, its own answer counts instead.
+    /// Takes in what book says of a resource. While a switch of it is under way, its own answer
+    /// counts instead.
     pub(crate) fn read(
         &mut self,
         name: &ResourceName,
@@ -173,7 +177,8 @@ impl Resources {
                     self.grant(name);
                 }
             }
-            // A book that has lost it has lost a person's hold too; a wish waits for its return, or for a manifest without it.
+            // A book that has lost it has lost a person's hold too; a wish waits for its return, or
+            // for a manifest without it.
             SwitchOutcome::Gone => {
                 hold = resource.held_for().map(|_| HoldChange {
                     resource: name.clone(),

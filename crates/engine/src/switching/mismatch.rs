@@ -38,7 +38,8 @@ impl Mismatch {
 }
 
 impl ExperimentView {
-    /// Whether its health and its bookability do not fit together; `None` also while either is not known.
+    /// Whether its health and its bookability do not fit together; `None` also while either is not
+    /// known.
     #[must_use]
     pub fn mismatch(&self) -> Option<Mismatch> {
         Mismatch::between(self.health, self.bookable()?)

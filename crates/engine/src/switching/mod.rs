@@ -67,7 +67,8 @@ impl Switching {
     }
 }
 
-/// What book should say of an experiment's resources: the last column of the table in `docs/architecture.md`.
+/// What book should say of an experiment's resources: the last column of the table in
+/// `docs/architecture.md`.
 fn wanted(experiment: Option<&Experiment>) -> Wanted {
     let Some(experiment) = experiment.filter(|experiment| experiment.is_evaluated()) else {
         return Wanted::AsItIs;

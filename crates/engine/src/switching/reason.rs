@@ -11,12 +11,14 @@ pub(crate) fn given_back() -> String {
     format!("{OUR_PREFIX}working again")
 }
 
-/// The reason for giving a resource free because a person let go of it, where nothing is known of how it works.
+/// The reason for giving a resource free because a person let go of it, where nothing is known of
+/// how it works.
 pub(crate) fn enabled() -> String {
     format!("{OUR_PREFIX}enabled by a maintainer")
 }
 
-/// The reason for keeping a resource withdrawn after a fault until a person has looked at it, however it is meanwhile.
+/// The reason for keeping a resource withdrawn after a fault until a person has looked at it,
+/// however it is meanwhile.
 pub(crate) fn to_be_inspected() -> String {
     format!(
         "{OUR_PREFIX}out of order after a fault; it can be booked again when a maintainer has inspected it"
@@ -43,7 +45,8 @@ pub(crate) fn comes_and_goes(stub: &Stub, issues: &[Issue]) -> String {
     )
 }
 
-/// The reason for withdrawing a resource. Says the same as long as the same is wrong, so that it is not written again and again.
+/// The reason for withdrawing a resource. Says the same as long as the same is wrong, so that it is
+/// not written again and again.
 pub(crate) fn withdrawn(stub: &Stub, issues: &[Issue]) -> String {
     let lost = streams(stub, issues, StreamHealth::Missing);
     let silent = streams(stub, issues, StreamHealth::Silent);

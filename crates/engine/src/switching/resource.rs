@@ -1,4 +1,5 @@
-//! One resource of book: what book last said of it, what should hold, and the difference between the two.
+//! One resource of book: what book last said of it, what should hold, and the difference between
+//! the two.
 
 use crate::model::{Availability, Bookable, CallError, Moment, ResourceName, Stub, Topic};
 use crate::protocol::command::ManualOverride;
@@ -69,7 +70,8 @@ impl Resource {
             .map(|(said, _)| said.reason.clone())
     }
 
-    /// What has to be written so that book says what is wanted; `None` when nothing has to or may be.
+    /// What has to be written so that book says what is wanted; `None` when nothing has to or may
+    /// be.
     pub(super) fn difference(
         &mut self,
         wanted: &Wanted,
@@ -100,8 +102,8 @@ impl Resource {
 }
 
 impl ManualOverride {
-    /// What has to be written into book. What a person lets go and is not usable goes over to us without a moment in which it can be
-    /// booked.
+    /// What has to be written into book. What a person lets go and is not usable goes over to us
+    /// without a moment in which it can be booked.
     fn to_write(&self, wanted: &Wanted) -> (bool, String) {
         match (self, wanted) {
             (Self::Hold(reason), _) | (Self::Enable, Wanted::Withdrawn { reason }) => {
@@ -119,7 +121,8 @@ impl ManualOverride {
         }
     }
 
-    /// Whether book's answer to our writing is what was wished in other words: it will not keep ours, however often it is told.
+    /// Whether book's answer to our writing is what was wished in other words: it will not keep
+    /// ours, however often it is told.
     pub(super) fn is_near(&self, said: &Availability) -> bool {
         match self {
             Self::Hold(_) => said.bookable() == Bookable::Held,

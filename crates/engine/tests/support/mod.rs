@@ -1,4 +1,5 @@
-//! A laboratory of one data stream each, a route with recipients, and mailboxes that take messages or do not.
+//! A laboratory of one data stream each, a route with recipients, and mailboxes that take messages
+//! or do not.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(
@@ -416,7 +417,8 @@ fn in_words(message: &Summary) -> String {
     lines.chain(alerts).collect::<Vec<_>>().join(", ")
 }
 
-/// As the mailer puts it: a failure as a whole where none of them has it, and all for the same reason.
+/// As the mailer puts it: a failure as a whole where none of them has it, and all for the same
+/// reason.
 fn outcome(asked: usize, unreached: Vec<Unreached>) -> Result<Delivered, DeliveryFault> {
     match unreached.first().cloned() {
         Some(first)

@@ -1,4 +1,5 @@
-//! Addresses as the envelope wants them: the domain always in ASCII (A-labels, RFC 5891), which every server takes.
+//! Addresses as the envelope wants them: the domain always in ASCII (A-labels, RFC 5891), which
+//! every server takes.
 
 use std::fmt;
 

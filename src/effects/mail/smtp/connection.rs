@@ -48,7 +48,8 @@ impl Connection {
             .unwrap_or(Err(SmtpError::new(step, Problem::TimedOut(limit))))
     }
 
-    /// The reply to a command. A reply that came before it answers nothing, unless it says that the server closes.
+    /// The reply to a command. A reply that came before it answers nothing, unless it says that the
+    /// server closes.
     pub async fn command(
         &mut self,
         step: Step,
@@ -89,7 +90,8 @@ impl Connection {
     /// What the connection goes over, for TLS on top of it.
     ///
     /// # Errors
-    /// [`Problem::Injected`] when anything came behind the last reply: it came in clear and must not count as protected (RFC 3207).
+    /// [`Problem::Injected`] when anything came behind the last reply: it came in clear and must
+    /// not count as protected (RFC 3207).
     pub fn into_clear_stream(self) -> Result<Box<dyn Transport>, SmtpError> {
         if self.parser.is_empty() {
             Ok(self.stream)

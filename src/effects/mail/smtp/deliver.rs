@@ -1,4 +1,5 @@
-//! The transactions that bring one mail to its recipients: as many recipients in each as the server takes.
+//! The transactions that bring one mail to its recipients: as many recipients in each as the server
+//! takes.
 
 use tokio::time::Instant;
 
@@ -46,7 +47,8 @@ pub async fn deliver(
     delivery.report(ended)
 }
 
-/// How many connections a delivery makes at most. Each that ends at the name of a recipient is followed by one for the others.
+/// How many connections a delivery makes at most. Each that ends at the name of a recipient is
+/// followed by one for the others.
 const MOST_CONNECTIONS: usize = 4;
 
 /// Where a recipient stands in the list.
@@ -62,7 +64,8 @@ struct Delivery<'a> {
 }
 
 impl Delivery<'_> {
-    /// All transactions. Those in ASCII go apart from those that need SMTPUTF8: servers behind this one may not have it.
+    /// All transactions. Those in ASCII go apart from those that need SMTPUTF8: servers behind this
+    /// one may not have it.
     ///
     /// # Errors
     /// When the connection is of no use any more; who has no outcome by then has that one.
@@ -85,7 +88,8 @@ impl Delivery<'_> {
         self.transactions(session, ascii, &known, false).await
     }
 
-    /// Those who are known to be taken go first, by themselves: at the name of another one the connection may end again.
+    /// Those who are known to be taken go first, by themselves: at the name of another one the
+    /// connection may end again.
     async fn transactions(
         &mut self,
         session: &mut Session,
@@ -156,7 +160,8 @@ impl Delivery<'_> {
         command
     }
 
-    /// RCPT for each. Who is put off for the server's limit of recipients (452) behind one that is taken waits for a further transaction.
+    /// RCPT for each. Who is put off for the server's limit of recipients (452) behind one that is
+    /// taken waits for a further transaction.
     async fn name_recipients(
         &mut self,
         session: &mut Session,
@@ -198,7 +203,8 @@ impl Delivery<'_> {
         Ok(named)
     }
 
-    /// The final dot. From here on, what fails without an answer leaves it open whether the mail was taken.
+    /// The final dot. From here on, what fails without an answer leaves it open whether the mail
+    /// was taken.
     async fn end(&mut self, session: &mut Session, taken: &[Index]) -> Result<(), SmtpError> {
         let (step, limit) = (Step::FinalDot, session.limits.final_dot);
         match session.connection.command(step, ".", limit).await {
@@ -254,15 +260,18 @@ struct Named {
     later: Vec<Index>,
 }
 
-/// After so many refusals in a row for its limit, the server takes no more recipients in this transaction. One may be a full mailbox.
+/// After so many refusals in a row for its limit, the server takes no more recipients in this
+/// transaction. One may be a full mailbox.
 const FULL_AFTER: usize = 2;
 
-/// Whether a server's limit may be reached (RFC 5321, section 4.5.3.1.10: 452, and 552 of old servers).
+/// Whether a server's limit may be reached (RFC 5321, section 4.5.3.1.10: 452, and 552 of old
+/// servers).
 fn is_limit(reply: &Reply) -> bool {
     matches!(reply.code, 452 | 552)
 }
 
-/// What a refusal at RCPT means for the recipient. What answers our syntax, our name or our login concerns us and not the recipient.
+/// What a refusal at RCPT means for the recipient. What answers our syntax, our name or our login
+/// concerns us and not the recipient.
 pub(super) fn refusal(error: SmtpError) -> Outcome {
     let is_ours = matches!(error.code(), Some(500..=504 | 530..=538 | 552 | 555));
     let concerns_recipient =
@@ -279,7 +288,8 @@ pub(super) fn mail_command(from: &EnvelopeAddress, utf8: bool) -> String {
     format!("MAIL FROM:<{from}>{parameter}")
 }
 
-/// A mail with CR LF at every line's end and dots doubled where a line begins with one (RFC 5321, section 4.5.2), without the final dot.
+/// A mail with CR LF at every line's end and dots doubled where a line begins with one (RFC 5321,
+/// section 4.5.2), without the final dot.
 fn on_the_wire(mail: &[u8]) -> Vec<u8> {
     let mut wire = Vec::with_capacity(mail.len() + mail.len() / 50 + 2);
     let mut rest = mail;

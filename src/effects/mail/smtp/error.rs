@@ -1,4 +1,5 @@
-//! What went wrong with a mail server, in words that say what to change. The server's own words are apart: they may name people and hosts.
+//! What went wrong with a mail server, in words that say what to change. The server's own words are
+//! apart: they may name people and hosts.
 
 use std::fmt;
 use std::path::PathBuf;

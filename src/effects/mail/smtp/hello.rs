@@ -1,4 +1,5 @@
-//! The name by which we greet a server (RFC 5321, section 4.1.4): as it is set, else this host's full name, else its address.
+//! The name by which we greet a server (RFC 5321, section 4.1.4): as it is set, else this host's
+//! full name, else its address.
 
 use std::net::IpAddr;
 

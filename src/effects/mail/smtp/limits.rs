@@ -2,19 +2,23 @@
 
 use std::time::Duration;
 
-/// The longest that a server may take to begin taking the content. It may look at the recipients now.
+/// The longest that a server may take to begin taking the content. It may look at the recipients
+/// now.
 const DATA: Duration = Duration::from_secs(120);
 
 /// The longest that one block of the content may take.
 const BLOCK: Duration = Duration::from_secs(180);
 
-/// The longest that a server may take to take the content over. It may search it for malware; giving up too early makes duplicates.
+/// The longest that a server may take to take the content over. It may search it for malware;
+/// giving up too early makes duplicates.
 const FINAL_DOT: Duration = Duration::from_secs(600);
 
-/// The longest that naming all recipients may take. Those that were not named by then are left for another delivery.
+/// The longest that naming all recipients may take. Those that were not named by then are left for
+/// another delivery.
 const RECIPIENTS: Duration = Duration::from_secs(600);
 
-/// The longest that connecting may take, and an answer where it is only looked whether the server can be used.
+/// The longest that connecting may take, and an answer where it is only looked whether the server
+/// can be used.
 const A_LOOK: Duration = Duration::from_secs(30);
 
 /// The longest that a server may take to answer QUIT. Its answer changes nothing.

@@ -58,7 +58,8 @@ pub async fn log_in(session: &mut Session, auth: &MailAuth) -> Result<(), SmtpEr
     outcome
 }
 
-/// Whether another mechanism may do better: this one is not known after all, or too weak (RFC 4954: 504, 534).
+/// Whether another mechanism may do better: this one is not known after all, or too weak (RFC 4954:
+/// 504, 534).
 fn is_about_mechanism(error: &SmtpError) -> bool {
     matches!(error.code(), Some(504 | 534))
 }

@@ -1,5 +1,6 @@
-//! What a server answers, read from bytes as they come: a code and lines of text. Takes all that RFC 5321 (section 4.2) allows, and what
-//! servers really send: no text at all, any charset, LF alone.
+//! What a server answers, read from bytes as they come: a code and lines of text. Takes all that
+//! RFC 5321 (section 4.2) allows, and what servers really send: no text at all, any charset, LF
+//! alone.
 
 use std::fmt;
 
@@ -128,7 +129,8 @@ impl Parser {
 /// What a TLS alert or handshake record begins with, by its kind: a reply begins with a digit.
 const TLS_RECORD: [u8; 2] = [0x15, 0x03];
 
-/// UTF-8 where it is, otherwise Latin-1, which gives a letter for each byte. Without control characters.
+/// UTF-8 where it is, otherwise Latin-1, which gives a letter for each byte. Without control
+/// characters.
 fn readable(bytes: &[u8]) -> String {
     let text = std::str::from_utf8(bytes).map_or_else(
         |_| bytes.iter().map(|byte| char::from(*byte)).collect(),

@@ -12,7 +12,8 @@ pub enum Outcome {
     Refused(SmtpError),
     /// It was not taken this time, and may be later.
     NotYet(SmtpError),
-    /// The server had the whole mail and did not say what became of it: most likely it has taken it over.
+    /// The server had the whole mail and did not say what became of it: most likely it has taken it
+    /// over.
     UnknownAfterDot(SmtpError),
 }
 
@@ -51,7 +52,8 @@ impl DeliveryReport {
         })
     }
 
-    /// Where every recipient is refused, the refusal hardly concerns them: the server does not know us, or is set up wrong. That passes.
+    /// Where every recipient is refused, the refusal hardly concerns them: the server does not know
+    /// us, or is set up wrong. That passes.
     #[must_use]
     pub fn spare_all(mut self) -> Self {
         let all = self.recipients.iter().all(|one| {

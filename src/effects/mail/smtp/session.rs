@@ -65,7 +65,8 @@ impl Session {
         let stream = clients::dial(&settings.host, settings.port, limits.connect)
             .await
             .map_err(|error| SmtpError::new(step, Problem::Unreachable(error)))?;
-        // Without it the final dot would wait for the server to acknowledge what came before. Where it cannot be set, it does.
+        // Without it the final dot would wait for the server to acknowledge what came before. Where
+        // it cannot be set, it does.
         let _ = stream.set_nodelay(true);
         let local = stream.local_addr().ok().map(|address| address.ip());
         let hello = hello::name(settings.hello.as_deref(), local).await;

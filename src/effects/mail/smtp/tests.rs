@@ -1,4 +1,5 @@
-//! Deliveries to an awkward server, and to good ones: who gets the mail, and what is said of the others.
+//! Deliveries to an awkward server, and to good ones: who gets the mail, and what is said of the
+//! others.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -175,7 +176,8 @@ async fn a_connection_that_ends_leaves_it_open_only_behind_the_final_dot() {
     }
 }
 
-/// A server that ends the connection at a second recipient, instead of 452, gets one after the other.
+/// A server that ends the connection at a second recipient, instead of 452, gets one after the
+/// other.
 #[tokio::test]
 async fn a_server_that_takes_one_recipient_only_gets_no_more_of_them() {
     let rules =
@@ -216,7 +218,8 @@ async fn the_final_dot_has_a_longer_limit_than_a_command() {
     assert!(Limits::of(Duration::from_secs(1)).data >= Duration::from_secs(120));
 }
 
-/// Each answer may take as long as `EMAIL_TIMEOUT`, which is longer than connecting may take: servers make those wait whom they do not know.
+/// Each answer may take as long as `EMAIL_TIMEOUT`, which is longer than connecting may take:
+/// servers make those wait whom they do not know.
 #[tokio::test]
 async fn every_answer_may_be_slow() {
     for (at, said) in [
@@ -551,7 +554,8 @@ async fn a_mechanism_that_is_too_weak_gives_way_to_the_next() {
 
 type Change = fn(&mut MailSettings);
 
-/// Faults of the set-up as operators meet them: the command, its answer, our settings, and the remedy.
+/// Faults of the set-up as operators meet them: the command, its answer, our settings, and the
+/// remedy.
 fn faults() -> Vec<(&'static str, &'static str, Change, &'static str)> {
     let no_change: Change = |_| {};
     let starttls: Change = |settings| settings.tls = MailTls::StartTls;

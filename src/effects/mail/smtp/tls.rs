@@ -1,4 +1,5 @@
-//! TLS to a mail server: the system's CAs, one of the operator's own beside them, or one certificate by its fingerprint.
+//! TLS to a mail server: the system's CAs, one of the operator's own beside them, or one
+//! certificate by its fingerprint.
 
 use std::io;
 use std::path::Path;
@@ -90,7 +91,8 @@ async fn own_roots(
         .map_err(|error| format!("it holds no certificate that can be used ({error})"))
 }
 
-/// Whom we trust: the certificate with the fingerprint, and what a CA of the operator or of the system vouches for.
+/// Whom we trust: the certificate with the fingerprint, and what a CA of the operator or of the
+/// system vouches for.
 #[derive(Debug)]
 struct Trust {
     provider: Arc<CryptoProvider>,

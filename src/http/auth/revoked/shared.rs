@@ -30,8 +30,9 @@ impl Revocations {
         self.hand_over(changes);
     }
 
-    /// What is to be written to what replicas share: what is known here and does not stand there, and the removal of what stands there and
-    /// counts no more. All of what stands there is taken in before.
+    /// What is to be written to what replicas share: what is known here and does not stand there,
+    /// and the removal of what stands there and counts no more. All of what stands there is
+    /// taken in before.
     #[must_use]
     pub fn news(
         &self,
@@ -79,7 +80,8 @@ impl Ended {
             changes.extend(self.forget_folded());
         }
         for Revoked { id, until } in revoked_in(shared) {
-            // The later one counts, here as there: otherwise replicas that both revoked it would write over each other for ever.
+            // The later one counts, here as there: otherwise replicas that both revoked it would
+            // write over each other for ever.
             let is_later = self.tokens.get(&id).is_none_or(|known| until > *known);
             if until > now && !self.has_folded(until) && is_later {
                 changes.extend(self.forget_sessions_of(&id));
@@ -102,7 +104,8 @@ impl Ended {
         changes
     }
 
-    /// Whether the time before which all tokens are revoked stands for a revocation that is remembered until then.
+    /// Whether the time before which all tokens are revoked stands for a revocation that is
+    /// remembered until then.
     fn has_folded(&self, until: Timestamp) -> bool {
         self.not_before.is_some_and(|at| revoked_at(until) <= at)
     }
@@ -123,7 +126,8 @@ impl Ended {
             .is_some_and(|own| own.contains_key(id))
     }
 
-    /// Whether what others shared, and is not over, was given up here for want of room or because its token is revoked.
+    /// Whether what others shared, and is not over, was given up here for want of room or because
+    /// its token is revoked.
     fn has_displaced(&self, key: &str, value: &Value) -> bool {
         if let Some(id) = key.strip_prefix(REVOKED) {
             let is_folded = time_in(value).is_some_and(|until| self.has_folded(until));

@@ -1,4 +1,5 @@
-//! The effect of an order in words, before it is given. The words are the engine's; what a person asks next stands beside them.
+//! The effect of an order in words, before it is given. The words are the engine's; what a person
+//! asks next stands beside them.
 
 use jiff::Timestamp;
 use maud::{Markup, html};

@@ -1,4 +1,5 @@
-//! That an order was carried out, on the page to which its giver is sent. The address says only which order; the words come from the picture.
+//! That an order was carried out, on the page to which its giver is sent. The address says only
+//! which order; the words come from the picture.
 
 use maud::{Markup, html};
 
@@ -66,7 +67,8 @@ impl Said {
         })
     }
 
-    /// The address of the page that says so: the experiment's where it is about one, or else the list of holds and silences.
+    /// The address of the page that says so: the experiment's where it is about one, or else the
+    /// list of holds and silences.
     pub(super) fn address(&self, receipt: &Receipt) -> String {
         let page = match receipt.effect.stubs.as_slice() {
             _ if matches!(self.about, About::Category { .. }) => "/categories".to_owned(),

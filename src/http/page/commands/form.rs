@@ -1,5 +1,5 @@
-//! The page of an order: the form that asks for it, and what it does with the button that confirms it. It works without a script; with one,
-//! the effect appears while the form is filled in.
+//! The page of an order: the form that asks for it, and what it does with the button that confirms
+//! it. It works without a script; with one, the effect appears while the form is filled in.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

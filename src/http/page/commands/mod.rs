@@ -1,5 +1,6 @@
-//! What maintainers tell labwatch to do from the page: a form, its effect in words, then the order itself. What an order does is the
-//! engine's word, and it goes the way that orders of the API go; here it is only asked for and said.
+//! What maintainers tell labwatch to do from the page: a form, its effect in words, then the order
+//! itself. What an order does is the engine's word, and it goes the way that orders of the API go;
+//! here it is only asked for and said.
 
 mod effect;
 mod fields;

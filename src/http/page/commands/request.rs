@@ -1,4 +1,5 @@
-//! What a form asks for: the command that its fields mean, and what to mend where they mean none. Whether it can be done is the engine's word.
+//! What a form asks for: the command that its fields mean, and what to mend where they mean none.
+//! Whether it can be done is the engine's word.
 
 use std::collections::BTreeSet;
 

@@ -1,5 +1,5 @@
-//! The addresses of orders: the form and its effect by GET, the order itself by POST. The gate lets in only who may change something, and
-//! only with the text that our own pages know.
+//! The addresses of orders: the form and its effect by GET, the order itself by POST. The gate lets
+//! in only who may change something, and only with the text that our own pages know.
 
 use std::time::Duration;
 
@@ -26,7 +26,8 @@ use crate::http::page::web_state::WebState;
 use crate::http::{OrderState, Routes};
 use engine::{Command, Impact, Receipt, Refusal, Refused};
 
-/// How long an answer waits at most for the picture that shows what was done. The order is carried out in any case.
+/// How long an answer waits at most for the picture that shows what was done. The order is carried
+/// out in any case.
 const SHOWN_WITHIN: Duration = Duration::from_secs(2);
 
 /// The routes of orders, where there is a way for them.
@@ -74,12 +75,14 @@ fn came_from(base: &str, headers: &HeaderMap) -> Option<String> {
     let referer = headers.get(REFERER)?.to_str().ok()?;
     let host = headers.get(HOST)?.to_str().ok()?;
     let (_, rest) = referer.split_once("://")?;
-    // Behind a proxy the name of the host may be another one: then the form leads to where its subject is listed.
+    // Behind a proxy the name of the host may be another one: then the form leads to where its
+    // subject is listed.
     let path = rest.strip_prefix(host)?.strip_prefix(base)?;
     path.starts_with('/').then(|| path.to_owned())
 }
 
-/// Gives the order, and sends its giver to where it is seen. What is refused comes back with all that was typed.
+/// Gives the order, and sends its giver to where it is seen. What is refused comes back with all
+/// that was typed.
 async fn order(
     State(state): State<WebState>,
     Extension(kind): Extension<Kind>,

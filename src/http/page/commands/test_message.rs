@@ -1,4 +1,5 @@
-//! The button that sends a test message: it goes the way of the API, and the answer says who has it.
+//! The button that sends a test message: it goes the way of the API, and the answer says who has
+//! it.
 
 use axum::Extension;
 use axum::body::Bytes;

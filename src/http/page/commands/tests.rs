@@ -1,4 +1,5 @@
-//! Orders of maintainers as their browser sends them: forms, effects, what is done and what is refused.
+//! Orders of maintainers as their browser sends them: forms, effects, what is done and what is
+//! refused.
 
 use std::future::ready;
 use std::sync::{Arc, Mutex};

@@ -108,8 +108,9 @@ impl Snapshot {
         )
     }
 
-    /// A component that is bad, as far as that is known here: the sources are. How others are is known where they are probed; there it is
-    /// checked before, and there the acknowledgement is ended once they are well.
+    /// A component that is bad, as far as that is known here: the sources are. How others are is
+    /// known where they are probed; there it is checked before, and there the acknowledgement
+    /// is ended once they are well.
     fn bad_component(&self, name: &str) -> Result<Subject, Refusal> {
         match SourceName::named(name) {
             Some(source) => match self.source(source).health {

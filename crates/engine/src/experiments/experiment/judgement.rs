@@ -1,4 +1,5 @@
-//! From what is observed of an experiment to the health that counts: second look, flapping, hysteresis, and the event of a change.
+//! From what is observed of an experiment to the health that counts: second look, flapping,
+//! hysteresis, and the event of a change.
 
 use std::sync::Arc;
 
@@ -69,8 +70,9 @@ impl Experiment {
         is_new && !self.health.is_unusable()
     }
 
-    /// Counts how often it comes and goes, before any hold. What relay's silence makes of it is relay's story and no change of its own,
-    /// and a loss that leaves it usable is none that needs a withdrawal.
+    /// Counts how often it comes and goes, before any hold. What relay's silence makes of it is
+    /// relay's story and no change of its own, and a loss that leaves it usable is none that
+    /// needs a withdrawal.
     fn count_changes(
         &mut self,
         observed: Health,
@@ -96,7 +98,8 @@ impl Experiment {
         }
     }
 
-    /// The health that counts: flapping while it flaps, else what has lasted for the hold times. After flapping, nothing is held.
+    /// The health that counts: flapping while it flaps, else what has lasted for the hold times.
+    /// After flapping, nothing is held.
     fn settle(&mut self, observed: Health, outage: bool, context: &EvaluationContext) -> Health {
         if self.flapping.since().is_some() {
             self.holding = Hysteresis::default();

@@ -30,7 +30,8 @@ impl Experiment {
         self.events = [Arc::clone(last)].into();
     }
 
-    /// What has happened before counts for flapping; what flapped goes on to flap until it has been calm.
+    /// What has happened before counts for flapping; what flapped goes on to flap until it has been
+    /// calm.
     fn recall_flapping(&mut self, known: &ExperimentState, rule: FlapRule, now: Moment) {
         for at in &known.flips {
             self.flapping.note(now.back_at(*at), rule);

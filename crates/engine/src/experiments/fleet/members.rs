@@ -9,7 +9,8 @@ use crate::experiments::stream::Stream;
 use crate::model::{Moment, ResourceName, Stub, Topic};
 use crate::protocol::state::ExperimentState;
 
-/// The most experiments that are kept. A feed that names more is not a laboratory's; the rest is passed over.
+/// The most experiments that are kept. A feed that names more is not a laboratory's; the rest is
+/// passed over.
 pub(crate) const MAX_EXPERIMENTS: usize = 50_000;
 
 /// The most streams of one experiment that are kept.
@@ -101,7 +102,8 @@ impl Fleet {
         Some(at)
     }
 
-    /// Sets what book's manifest says of an experiment: its resources and the streams that it must have. Returns whether that is new.
+    /// Sets what book's manifest says of an experiment: its resources and the streams that it must
+    /// have. Returns whether that is new.
     pub(crate) fn enlist(
         &mut self,
         id: Id,
@@ -138,7 +140,8 @@ impl Fleet {
         changed
     }
 
-    /// Gives an experiment a stream that it must have, also when the topic was taken for another experiment's until now.
+    /// Gives an experiment a stream that it must have, also when the topic was taken for another
+    /// experiment's until now.
     fn adopt(&mut self, id: Id, topic: &Topic, now: Moment) -> bool {
         if let Some(other) = self
             .topics

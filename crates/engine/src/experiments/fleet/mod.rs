@@ -75,12 +75,14 @@ pub(crate) struct Fleet {
     agenda: BTreeSet<(Moment, Id)>,
     relay: Newest,
     jump: Newest,
-    /// The number of relay's newest report where it is the first that most of the fleet is lost in.
+    /// The number of relay's newest report where it is the first that most of the fleet is lost
+    /// in.
     pub(crate) unconfirmed_report: Option<u64>,
     /// Experiments of which something that is shown changed since the last snapshot.
     touched: BTreeSet<Id>,
     gone: Vec<Stub>,
-    /// Experiments that have become known, and those that were forgotten, since this was last asked.
+    /// Experiments that have become known, and those that were forgotten, since this was last
+    /// asked.
     seen: Vec<Stub>,
     forgotten: Vec<Stub>,
     /// Grows whenever the set of streams changes.
@@ -162,7 +164,8 @@ impl Fleet {
         })
     }
 
-    /// Whether the newest report of relay tells of an experiment's stream without saying when it transmitted.
+    /// Whether the newest report of relay tells of an experiment's stream without saying when it
+    /// transmitted.
     pub(crate) fn lacks_statistics(&self) -> bool {
         self.relay
             .report
@@ -225,7 +228,8 @@ impl Fleet {
             .for_each(|experiment| experiment.stale = true);
     }
 
-    /// Takes note of what is observed of the pages of an experiment. Returns whether anything of that is new.
+    /// Takes note of what is observed of the pages of an experiment. Returns whether anything of
+    /// that is new.
     pub(crate) fn observe_pages(&mut self, id: Id, facts: PageFacts, views: Vec<PageView>) -> bool {
         let is_new = self
             .get_mut(id)

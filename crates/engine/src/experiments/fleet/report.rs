@@ -12,7 +12,8 @@ use crate::protocol::report::{Connection, Report, Scopes};
 use crate::protocol::snapshot::LastConnection;
 
 impl Fleet {
-    /// Takes in a report of relay. Returns the required streams that have just connected. Look at everything afterwards.
+    /// Takes in a report of relay. Returns the required streams that have just connected. Look at
+    /// everything afterwards.
     pub(crate) fn apply_relay_report(&mut self, report: &Arc<Report>, now: Moment) -> Vec<Topic> {
         let before = self.relay.replace(report, now);
         let number = self.relay.number;
@@ -52,8 +53,9 @@ impl Fleet {
         returned
     }
 
-    /// Leaves streams as they were that are missing from relay's newest report and may be in it nevertheless, in entries of which no topic
-    /// can be read. Where more are missing than there are such entries, it says what it says.
+    /// Leaves streams as they were that are missing from relay's newest report and may be in it
+    /// nevertheless, in entries of which no topic can be read. Where more are missing than
+    /// there are such entries, it says what it says.
     fn keep_nameless(&mut self, nameless: usize) {
         if nameless == 0 {
             return;
@@ -75,8 +77,9 @@ impl Fleet {
         }
     }
 
-    /// Takes note of which experiments relay's newest report is the first to show lost. Where that is a mass event they wait for a second
-    /// look; returns how many of those that were usable are lost, if that is to be looked into.
+    /// Takes note of which experiments relay's newest report is the first to show lost. Where that
+    /// is a mass event they wait for a second look; returns how many of those that were usable
+    /// are lost, if that is to be looked into.
     pub(crate) fn note_losses(&mut self, last_active: Duration) -> Option<Tally> {
         let number = self.relay.number;
         let (mut seen, mut is_news) = (Tally::default(), false);
@@ -123,8 +126,8 @@ impl Fleet {
 /// What the topics of canaries start with: relay's own, and labwatch's unless it is set to another.
 const CANARY: &str = "canary-";
 
-/// Whether a connection of relay is an experiment's. Servers before v0.6.5 do not say; there, every connection that transmits is taken for
-/// one, except those of canaries.
+/// Whether a connection of relay is an experiment's. Servers before v0.6.5 do not say; there, every
+/// connection that transmits is taken for one, except those of canaries.
 fn is_experiment(connection: &Connection<'_>) -> bool {
     let scopes = connection.scopes;
     scopes.has(Scopes::EXPT)

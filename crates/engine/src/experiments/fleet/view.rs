@@ -1,4 +1,5 @@
-//! Snapshots of experiments: made anew where something touched them, and kept where that changed nothing.
+//! Snapshots of experiments: made anew where something touched them, and kept where that changed
+//! nothing.
 
 use std::sync::Arc;
 
@@ -14,7 +15,8 @@ pub(crate) struct Repainted {
 }
 
 impl Fleet {
-    /// Brings a sorted list of snapshots up to date with what was touched, and says what is other than before.
+    /// Brings a sorted list of snapshots up to date with what was touched, and says what is other
+    /// than before.
     pub(crate) fn refresh_views(
         &self,
         views: &mut Arc<Vec<Arc<ExperimentView>>>,

@@ -27,8 +27,9 @@ pub(super) fn shown(outcome: &PageOutcome, is_network_well: bool) -> Shown {
     }
 }
 
-/// Our proxy (407), the network (511) and how often labwatch asks (429) are no fault of the page. What wants a password (401), blocks this
-/// host (403) or takes too long (408) may let students in, and what cannot do what is asked (501, 505) may do what browsers ask.
+/// Our proxy (407), the network (511) and how often labwatch asks (429) are no fault of the page.
+/// What wants a password (401), blocks this host (403) or takes too long (408) may let students in,
+/// and what cannot do what is asked (501, 505) may do what browsers ask.
 fn of_status(status: u16, by_proxy: bool) -> Shown {
     let fault = PageFault::Answers(status);
     match status {

@@ -325,7 +325,8 @@ fn what_failed_before_a_start_fails_until_a_check_shows_that_it_works() {
             (facts.is_gone, facts.issues.len()),
             (fails, usize::from(fails))
         );
-        // A manifest that is read again changes nothing, and a page that it has no more is forgotten.
+        // A manifest that is read again changes nothing, and a page that it has no more is
+        // forgotten.
         pages.read(&uses, |_, _| Some((Answers(503), true)));
         assert_eq!(pages.facts(&[resource("r-a")]), facts);
         pages.read(&[], |_, _| None);

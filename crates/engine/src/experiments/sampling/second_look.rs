@@ -1,4 +1,5 @@
-//! What confirms that streams are silent: relay's next report, and a second round of samples where most of them are.
+//! What confirms that streams are silent: relay's next report, and a second round of samples where
+//! most of them are.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -12,8 +13,8 @@ use crate::model::{Moment, Topic};
 use crate::protocol::input::SampleOutcome;
 use crate::protocol::policy::Policy;
 
-/// How many times more streams than otherwise are listened to at the same time while most of them seem to be silent: what is lost is to be
-/// known soon then, however many there are.
+/// How many times more streams than otherwise are listened to at the same time while most of them
+/// seem to be silent: what is lost is to be known soon then, however many there are.
 const TIMES_MORE_IN_MASS: usize = 8;
 
 /// The most streams that are listened to at the same time, whatever the settings say.
@@ -34,7 +35,8 @@ impl Sampler {
         }
     }
 
-    /// Takes note that relay reported as it should: it was not relay that was quiet. Returns the streams that are silent.
+    /// Takes note that relay reported as it should: it was not relay that was quiet. Returns the
+    /// streams that are silent.
     ///
     /// # Errors
     /// How many experiments are silent at once, where a second look at them begins.
@@ -78,8 +80,9 @@ impl Sampler {
         self.mass_since = since;
     }
 
-    /// While most are silent: a stream of an experiment that has not been listened to since, and how long it has to be quiet. What is lost
-    /// is known so within the time of one sample for each [`Sampler::at_once`] experiments; what is not is heard at once.
+    /// While most are silent: a stream of an experiment that has not been listened to since, and
+    /// how long it has to be quiet. What is lost is known so within the time of one sample for
+    /// each [`Sampler::at_once`] experiments; what is not is heard at once.
     pub(super) fn next_in_mass(
         &mut self,
         fleet: &Fleet,
@@ -115,14 +118,16 @@ impl Sampler {
         latest.filter(|latest| latest.began >= since)
     }
 
-    /// Streams that are to be listened to again in a second look that began then: since others are heard, where any are.
+    /// Streams that are to be listened to again in a second look that began then: since others are
+    /// heard, where any are.
     pub(super) fn to_look_at_again(&self, since: Moment) -> impl Iterator<Item = &Topic> {
         let since = self.heard_again.unwrap_or(since);
         let unconfirmed = self.unconfirmed.keys();
         unconfirmed.filter(move |topic| self.latest_since(topic, since).is_none())
     }
 
-    /// How many experiments were listened to in samples that began then or later, and how many of them have a stream that was quiet.
+    /// How many experiments were listened to in samples that began then or later, and how many of
+    /// them have a stream that was quiet.
     fn seen_since(&self, fleet: &Fleet, since: Moment) -> Tally {
         let mut experiments: BTreeMap<Id, bool> = BTreeMap::new();
         for (topic, latest) in self.latest.iter().filter(|(_, it)| it.began >= since) {
@@ -136,7 +141,8 @@ impl Sampler {
         }
     }
 
-    /// A stream that was silent before says nothing about how many fall silent at once, nor does a sample that failed.
+    /// A stream that was silent before says nothing about how many fall silent at once, nor does a
+    /// sample that failed.
     pub(super) fn note_latest(
         &mut self,
         topic: &Topic,

@@ -17,7 +17,8 @@ use crate::protocol::message_id::MessageId;
 use crate::protocol::summary::{Line, Occasion, Reminder};
 
 impl RouteNotifier {
-    /// The message that failed, as it was, if it still says what is to be said, or comes first whatever is new. Otherwise another one does.
+    /// The message that failed, as it was, if it still says what is to be said, or comes first
+    /// whatever is new. Otherwise another one does.
     pub(super) fn send_again(
         &mut self,
         context: &NotificationContext<'_>,
@@ -109,7 +110,8 @@ impl RouteNotifier {
         })
     }
 
-    /// Whether the budget allows a message. What gets worse although it is booked soon does not wait for it.
+    /// Whether the budget allows a message. What gets worse although it is booked soon does not
+    /// wait for it.
     pub(super) fn may_tell(
         &self,
         news: &[(Line, NotifiedState)],

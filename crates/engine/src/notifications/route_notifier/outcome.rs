@@ -66,7 +66,8 @@ impl RouteNotifier {
         }
     }
 
-    /// Until when the message that failed waits, and its number. Of one that comes first nothing is kept: so it does after one more restart.
+    /// Until when the message that failed waits, and its number. Of one that comes first nothing is
+    /// kept: so it does after one more restart.
     pub(in crate::notifications) fn waits(&self, now: Moment) -> Option<(u64, Moment)> {
         let failed = self.delivery.failed()?;
         let is_kept = self.is_lane() || !failed.comes_first(now);
@@ -208,7 +209,8 @@ impl RouteNotifier {
             .collect()
     }
 
-    /// Counts how often recipients were told that an experiment is unusable, or has a loss. What was unsteady and is told has held.
+    /// Counts how often recipients were told that an experiment is unusable, or has a loss. What
+    /// was unsteady and is told has held.
     pub(super) fn swings(
         &mut self,
         stub: &Stub,

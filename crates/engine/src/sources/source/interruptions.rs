@@ -1,5 +1,5 @@
-//! Connections to a source that end again and again. Each is made anew at once, so the source never counts as down; but when it is restarted
-//! each time, experiments and students lose theirs too.
+//! Connections to a source that end again and again. Each is made anew at once, so the source never
+//! counts as down; but when it is restarted each time, experiments and students lose theirs too.
 
 use std::collections::VecDeque;
 use std::time::Duration;
