@@ -302,7 +302,7 @@ async fn components_and_experiments_report_by_themselves() {
         (
             "component/wiki",
             json!({"state": "ok", "detail": long}),
-            413,
+            400,
         ),
     ] {
         let (status, notified) = report(path, body).await;
