@@ -82,11 +82,7 @@ impl Engine {
     /// off does not count.
     pub(super) fn outage_at(&self) -> Option<Moment> {
         let since = self.sources.relay.down_by_itself()?;
-        let since = self
-            .sources
-            .hears_since
-            .map_or(since, |again| since.max(again));
-        Some(since + self.policy.outage_hold)
+        Some(self.sources.counted_from(since) + self.policy.outage_hold)
     }
 
     pub(super) fn evaluate(&mut self, id: Id, why: Why, step: &mut Step) {

@@ -191,11 +191,12 @@ impl Engine {
     /// When an alert has held long enough to be told. A source that labwatch could not hear while
     /// it was cut off gets its time again: most report soon after that.
     fn told_at(&self, alert: &Alert, since: Moment) -> Moment {
-        let again = self
-            .sources
-            .hears_since
-            .filter(|_| matches!(alert, Alert::Source(_)));
-        again.map_or(since, |again| since.max(again)) + self.told_after(alert)
+        let from = if matches!(alert, Alert::Source(_)) {
+            self.sources.counted_from(since)
+        } else {
+            since
+        };
+        from + self.told_after(alert)
     }
 
     /// How long an alert must have held to be told. The canary has waited already for messages that
@@ -230,10 +231,8 @@ impl Engine {
                     experiments_are(hidden),
                     if hidden == 1 { "it is" } else { "they are" },
                     spell_duration(self.policy.outage_hold),
-                    if self
-                        .sources
-                        .hears_since
-                        .is_some_and(|at| at > self.sources.relay.since)
+                    if self.sources.counted_from(self.sources.relay.since)
+                        > self.sources.relay.since
                     {
                         ", without the time in which labwatch was cut off"
                     } else {

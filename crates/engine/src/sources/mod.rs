@@ -22,7 +22,7 @@ pub(crate) struct Sources {
     /// Since when all of them are down: then labwatch itself is cut off.
     pub(crate) blind: Option<Moment>,
     /// When labwatch last was cut off no longer. What a source showed before says little of it.
-    pub(crate) hears_since: Option<Moment>,
+    hears_since: Option<Moment>,
     /// Whether relay's silence makes its experiments unusable.
     pub(crate) outage: bool,
 }
@@ -74,6 +74,11 @@ impl Sources {
             self.hears_since = (!blind).then_some(now);
             step.record(Record::Blind(blind));
         }
+    }
+
+    /// From when on what a source shows since then counts: not while labwatch was cut off.
+    pub(crate) fn counted_from(&self, since: Moment) -> Moment {
+        self.hears_since.map_or(since, |again| since.max(again))
     }
 
     /// Asks sources that are silent for long, and reconnects those whose connection gives nothing.
