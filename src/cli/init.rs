@@ -8,6 +8,7 @@ use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use engine::model::Gather as _;
 use url::Url;
 
 use super::failure::Failure;
@@ -227,7 +228,7 @@ fn accepted(settings: &[(String, String)], secrets: &[(String, String)]) -> Resu
     let all = settings.iter().chain(secrets);
     let env: BTreeMap<String, String> = all
         .map(|(name, value)| (variable(name), value.clone()))
-        .collect();
+        .gather();
     load(&Sources {
         env,
         ..Sources::default()

@@ -7,6 +7,7 @@ use std::io::Read as _;
 
 use flate2::read::GzDecoder;
 
+use engine::model::Gather as _;
 use engine::{State, StateChange, StateKey, StateValue};
 
 /// The longest value, once it is unpacked.
@@ -42,7 +43,7 @@ impl StateMap {
         self.0
             .iter()
             .filter_map(|(key, value)| understood(key, value))
-            .collect()
+            .gather()
     }
 
     /// The entries that this version does not understand: those of a later one.

@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use engine::model::Gather as _;
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
@@ -139,7 +140,7 @@ fn open_without_need(settings: &ApiSettings) -> Vec<String> {
 
 /// Whether a secret has so few different characters that it was typed and not drawn.
 fn is_guessable(secret: &str) -> bool {
-    let different: BTreeSet<char> = secret.chars().collect();
+    let different: BTreeSet<char> = secret.chars().gather();
     different.len() < FEWEST_CHARACTERS
 }
 

@@ -7,6 +7,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use engine::model::Gather as _;
+
 use super::declared::{self, ENV_PREFIX, Kind, Setting, declared, secrets, settings};
 use super::document::{self, Entry, Raw, What};
 use super::problem::Problem;
@@ -76,7 +78,7 @@ impl Layers {
     pub(super) fn gather(sources: &Sources) -> Self {
         let defaults = settings()
             .filter_map(|setting| Some((setting.name, Found::default_of(setting)?)))
-            .collect();
+            .gather();
         let mut layers = Self {
             values: defaults,
             empty: BTreeMap::new(),

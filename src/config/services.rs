@@ -11,6 +11,7 @@ use super::mail::link;
 use super::nearest::nearest;
 use super::reader::Reader;
 use super::rows::{pattern, slug};
+use engine::model::Gather as _;
 use engine::{CategoryPool, CategoryRule};
 
 /// The components that labwatch can have by itself, by their names.
@@ -112,7 +113,7 @@ pub(super) fn groups(reader: &mut Reader<'_>) -> Groups {
         .iter()
         .flat_map(|service| &service.categories)
         .map(String::as_str)
-        .collect();
+        .gather();
     let categories = reader.named_rows("category", &[], |reader, name| {
         Some(category(reader, name, &used))
     });

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use engine::model::Gather as _;
+
 use super::declared::ENV_PREFIX;
 
 /// The variable that names the configuration file.
@@ -32,7 +34,7 @@ impl Sources {
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value))
             .filter(|(name, _)| behind_the_invisible(name).starts_with(ENV_PREFIX))
             .map(|(name, value)| (name, value.to_string_lossy().into_owned()))
-            .collect();
+            .gather();
         if let Some(folder) = std::env::var("STATE_DIRECTORY")
             .ok()
             .and_then(|folders| folders.split(':').next().map(str::to_owned))

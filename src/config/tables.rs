@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use engine::model::Gather as _;
+
 use super::declared::{Setting, Table, declared};
 use super::document::{Raw, Section, What};
 use super::layers::{Found, Layer};
@@ -99,7 +101,7 @@ fn row(table: &'static Table, number: usize, section: Section, problems: &mut Ve
     let defaults = table.keys.iter();
     let mut values: BTreeMap<String, Found> = defaults
         .filter_map(|key| Some((key.name.to_owned(), Found::default_of(key)?)))
-        .collect();
+        .gather();
     let mut strays = Vec::new();
     for (key, value, origin) in section.values {
         if !known.contains(&key.as_str()) {

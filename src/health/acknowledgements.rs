@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use engine::model::Gather as _;
 use engine::{Acknowledgement, Snapshot, Subject, SuppressionEntry, SuppressionKind};
 
 /// An acknowledgement.
@@ -68,7 +69,7 @@ impl Acks {
                 .as_ref()
                 .is_some_and(|quiet| quiet.kind == SuppressionKind::Maintenance)
         });
-        acks.away = away.map(|view| view.stub.as_str().to_owned()).collect();
+        acks.away = away.map(|view| view.stub.as_str().to_owned()).gather();
         acks
     }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use engine::model::Gather as _;
 use jiff::{SignedDuration, Timestamp};
 
 use super::registry::{RegisterError, Registry, Reporter, no_report_for};
@@ -65,7 +66,7 @@ impl PassiveChecks {
     #[must_use]
     pub fn knowing(own: &[&str]) -> Self {
         Self {
-            others: Mutex::new(own.iter().map(|name| (*name).to_owned()).collect()),
+            others: Mutex::new(own.iter().map(|name| (*name).to_owned()).gather()),
             ..Self::default()
         }
     }

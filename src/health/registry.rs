@@ -16,6 +16,7 @@ use tokio::sync::watch;
 pub use follow::FitnessChange;
 
 use super::state::{Component, Finding, PastResult, Results, State};
+use engine::model::Gather as _;
 use engine::model::{Moment, format_duration};
 
 /// The most components: each is shown in every answer.
@@ -205,7 +206,7 @@ impl Registry {
         let take = |(name, entry): (&Arc<str>, &mut Entry)| {
             (Arc::clone(name), std::mem::take(&mut entry.checks))
         };
-        entries.iter_mut().map(take).collect()
+        entries.iter_mut().map(take).gather()
     }
 
     /// Shows whenever a component comes, goes, or changes its state or detail.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use engine::model::Gather as _;
 use engine::model::Visibility;
 use jiff::Timestamp;
 
@@ -37,7 +38,7 @@ fn unnamed_acks(acks: &Acks) -> Acks {
     let all = |acks: &BTreeMap<String, Ack>| {
         let acks = acks.iter();
         acks.map(|(name, ack)| (name.clone(), unnamed(ack)))
-            .collect()
+            .gather()
     };
     Acks {
         installation: acks.installation.as_ref().map(unnamed),
@@ -58,7 +59,7 @@ fn unnamed_switches(switches: &Switched) -> Switched {
     let switches = switches.iter();
     switches
         .map(|(category, switch)| (category.clone(), unnamed(switch)))
-        .collect()
+        .gather()
 }
 
 /// A service's own words for a time, where they are one.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::recording::{Exchange, Recorded, Recording};
 use super::words::{Kind, Notified};
+use engine::model::Gather as _;
 use engine::model::{Availability, ResourceName, Stub};
 use engine::{Delivered, Effect, Input, Policy, Record, Route, Sampling, Switch};
 use lab::{Book, Manifest, Stage, Timeline, World};
@@ -231,7 +232,7 @@ fn manifest(body: &Value) -> Manifest {
         .filter_map(|(name, resource)| {
             Some((name.clone(), serde_json::from_value(resource.clone()).ok()?))
         })
-        .collect()
+        .gather()
 }
 
 impl World for Player {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::play::{Outcome, Switched};
 use super::words::Notified;
+use engine::model::Gather as _;
 use engine::model::{ResourceName, format_duration};
 
 /// Prints for people.
@@ -38,7 +39,7 @@ pub fn json(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
                 json!({ "withdrawn": count.withdrawn, "given_back": count.given_back }),
             )
         })
-        .collect();
+        .gather();
     let summary = json!({
         "from": outcome.from,
         "until": outcome.until,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use engine::model::Gather as _;
 use serde_json::Value;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -34,7 +35,7 @@ pub(super) fn recall(keep: &BTreeMap<String, Value>) -> Remembered {
             .ok()
             .map(|results| (name.to_owned(), results))
     };
-    kept.filter_map(read).collect()
+    kept.filter_map(read).gather()
 }
 
 /// Writes the results of each component whenever they change, until `stop`. Of a component that is
@@ -48,7 +49,7 @@ pub(super) async fn follow(
     let mut written: BTreeMap<String, Arc<Results>> = remembered
         .into_iter()
         .map(|(name, results)| (name, Arc::new(results)))
-        .collect();
+        .gather();
     let mut followed = registry.changes();
     loop {
         let entries = differences(&registry, &mut written);
@@ -72,7 +73,7 @@ fn differences(registry: &Registry, written: &mut BTreeMap<String, Arc<Results>>
             let results = registry.results(&component.name)?;
             (!results.is_empty()).then(|| (component.name.to_string(), results))
         })
-        .collect();
+        .gather();
     let keep = |name: &str, value: Option<Value>| Entry::Keep {
         key: format!("{KEY}{name}"),
         value,

@@ -16,6 +16,7 @@ use crate::health::{
     Asker, Check, LiveProbes, Pace, PassiveChecks, Registry, attempt, categories_of, pace,
 };
 use engine::model::CallError;
+use engine::model::Gather as _;
 
 /// The longest answer of an outside service that is read, in bytes.
 const MAX_DOCUMENT_BYTES: usize = 256 << 10;
@@ -80,7 +81,7 @@ impl Services {
             .services
             .iter()
             .map(|settings| (settings.name.as_str(), Known::new(settings, config)))
-            .collect();
+            .gather();
         let gone: Vec<String> = self
             .known
             .iter()

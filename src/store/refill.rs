@@ -14,6 +14,7 @@ use super::memory::Memory;
 use super::statement::{self, WriteFault};
 use super::text;
 use super::write;
+use engine::model::Gather as _;
 use engine::model::{ResourceName, Stub};
 use engine::{
     Booked, BookingChange, Event, OutboxEntry, Record, State, StateKey, StateValue,
@@ -44,7 +45,7 @@ impl Refill {
             keep: memory.keep.clone(),
             bookings: bookings
                 .map(|booked| (alike(booked), booked.clone()))
-                .collect(),
+                .gather(),
             events: events
                 .map(|(stub, events)| (stub.clone(), events.iter().cloned().collect()))
                 .collect(),

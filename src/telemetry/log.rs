@@ -8,6 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use engine::model::Gather as _;
 use jiff::Timestamp;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
@@ -84,7 +85,7 @@ impl LevelHandle {
                     .iter()
                     .map(|(target, level)| (target.to_owned(), level.to_string())),
             )
-            .collect()
+            .gather()
     }
 
     /// Goes by another `LOG_LEVEL`: what was set while the log went on gives way to it.

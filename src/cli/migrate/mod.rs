@@ -12,6 +12,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use engine::model::Gather as _;
 use old::Migrated;
 use unit::Found;
 
@@ -76,7 +77,7 @@ fn check(migrated: &Migrated) -> Result<Loaded, Problems> {
         .clone()
         .into_iter()
         .chain(secrets)
-        .collect();
+        .gather();
     load(&Sources {
         env,
         ..Sources::default()

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::unit::{Variable, is_secret};
 use crate::config::{ENV_PREFIX, Kind, declared};
+use engine::model::Gather as _;
 use engine::model::parse_duration;
 
 /// The settings that `status` reads; it ignores all others.
@@ -69,7 +70,7 @@ impl Migrated {
             .filter_map(|variable| {
                 Some((variable.name.strip_prefix(ENV_PREFIX)?, &*variable.value))
             })
-            .collect();
+            .gather();
         for variable in variables {
             all.take(variable, &by_key);
         }

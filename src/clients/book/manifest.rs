@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use engine::model::Gather as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -69,11 +70,11 @@ impl From<RawManifest> for Manifest {
         let names = |set: RawUiSet| set.uis.unwrap_or_default();
         Self {
             slots,
-            uis: uis.into_iter().map(|(name, ui)| (name, ui.url)).collect(),
+            uis: uis.into_iter().map(|(name, ui)| (name, ui.url)).gather(),
             ui_sets: ui_sets
                 .into_iter()
                 .map(|(name, set)| (name, names(set)))
-                .collect(),
+                .gather(),
             skipped,
         }
     }
@@ -93,7 +94,7 @@ fn kept<T: DeserializeOwned>(
     let readable = entries
         .into_iter()
         .filter_map(|(name, Readable(entry))| Some((name, entry?)));
-    let kept: BTreeMap<String, T> = readable.collect();
+    let kept: BTreeMap<String, T> = readable.gather();
     *skipped += all - kept.len();
     kept
 }

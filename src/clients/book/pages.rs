@@ -11,6 +11,7 @@ use url::Url;
 
 use super::manifest::Manifest;
 use engine::PageUse;
+use engine::model::Gather as _;
 use engine::model::{PageAddress, PageName, ResourceName};
 
 /// The most pages that are checked; experiments that are opened on further ones have a page that
@@ -33,7 +34,7 @@ pub(super) fn read_pages(manifest: &Manifest) -> (Vec<PageUse>, usize) {
         .uis
         .iter()
         .map(|(name, url)| (name.as_str(), address(url)))
-        .collect();
+        .gather();
     for slot in manifest.slots.values() {
         let Ok(resource) = ResourceName::try_new(&slot.resource) else {
             continue;

@@ -8,6 +8,7 @@ use tracing::{debug, info, warn};
 
 use crate::clients::book::pages::read_pages;
 use crate::clients::{self, BookClient};
+use engine::model::Gather as _;
 use engine::model::{CallError, MAX_NAME_BYTES, ResourceName};
 use engine::{Booking, PageUse, Slot, Timetable};
 
@@ -106,7 +107,7 @@ fn read_slots(slots: BTreeMap<String, clients::Slot>) -> (BTreeMap<String, Slot>
     let usable = slots
         .into_iter()
         .filter_map(|(name, slot)| Some((name, read_slot(slot)?)));
-    let kept: BTreeMap<String, Slot> = usable.take(MAX_SLOTS).collect();
+    let kept: BTreeMap<String, Slot> = usable.take(MAX_SLOTS).gather();
     let left_out = all - kept.len();
     (kept, left_out)
 }

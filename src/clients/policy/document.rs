@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use engine::model::Gather as _;
+
 use crate::config::{CategoryPolicy, PolicyOverlay, PolicySettings};
 
 /// The most bytes of a text.
@@ -65,7 +67,7 @@ impl Document {
 
     /// Takes in all that stands in etcd. What does not stand there any more is gone.
     pub(super) fn replace(&mut self, all: Vec<(String, Vec<u8>, i64)>) {
-        let there: BTreeSet<&str> = all.iter().map(|(key, ..)| key.as_str()).collect();
+        let there: BTreeSet<&str> = all.iter().map(|(key, ..)| key.as_str()).gather();
         self.known.retain(|key, _| there.contains(key.as_str()));
         self.wrong.clear();
         self.revisions.clear();
@@ -147,7 +149,7 @@ impl Document {
     /// The names of all categories, sorted.
     fn categories(&self) -> impl Iterator<Item = &str> {
         let places = self.known.keys().filter_map(|key| self.settings.place(key));
-        let names: BTreeSet<&str> = places.filter_map(|place| place.category()).collect();
+        let names: BTreeSet<&str> = places.filter_map(|place| place.category()).gather();
         names.into_iter()
     }
 
@@ -174,7 +176,7 @@ impl Document {
                 None => {}
             }
         }
-        let names: BTreeSet<&str> = self.categories().take(MAX_CATEGORIES).collect();
+        let names: BTreeSet<&str> = self.categories().take(MAX_CATEGORIES).gather();
         overlay
             .categories
             .retain(|name, _| names.contains(name.as_str()));
@@ -183,7 +185,7 @@ impl Document {
 
     /// Whether categories are open, as far as the policy says so, by name.
     pub(super) fn enabled(&self) -> BTreeMap<String, bool> {
-        let names: BTreeSet<&str> = self.categories().take(MAX_CATEGORIES).collect();
+        let names: BTreeSet<&str> = self.categories().take(MAX_CATEGORIES).gather();
         let all = self.known.iter();
         let open = all.filter_map(|(key, text)| match self.settings.place(key)? {
             Place::Enabled(name) => Some((name, yes_or_no(text)?)),
@@ -196,7 +198,7 @@ impl Document {
         });
         open.filter(|(name, _)| names.contains(name))
             .map(|(name, open)| (name.to_owned(), open))
-            .collect()
+            .gather()
     }
 }
 

@@ -27,6 +27,7 @@ use self::merge::{Action, Open, next_action};
 use self::watch::{Watches, list};
 use super::etcd::{ANSWER_WITHIN, FIRST_RETRY, Fault, connect, longer, within};
 use crate::config::{PolicyOverlay, PolicySettings};
+use engine::model::Gather as _;
 use engine::{Role, Snapshot};
 
 pub use document::Known;
@@ -297,12 +298,12 @@ fn open(snapshot: &Snapshot) -> Open {
     let states = snapshot.categories.iter();
     states
         .map(|(name, state)| (name.clone(), state.enabled))
-        .collect()
+        .gather()
 }
 
 /// What is agreed, as it is kept: the closed ones.
 fn words(base: &Open) -> Vec<u8> {
-    let closed: BTreeMap<&String, &bool> = base.iter().filter(|(_, open)| !**open).collect();
+    let closed: BTreeMap<&String, &bool> = base.iter().filter(|(_, open)| !**open).gather();
     // A map of texts can always be written.
     serde_json::to_vec(&closed).unwrap_or_default()
 }

@@ -8,6 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use crate::clients::etcd::{MAX_BYTES, packed};
+use engine::model::Gather as _;
 use engine::{StateChange, StateKey, StateValue};
 
 /// A longer value is compressed: a message of many lines has to fit into a request to etcd (1.5
@@ -36,7 +37,7 @@ pub(super) fn transactions(changes: Vec<StateChange>) -> Vec<Vec<Operation>> {
     let latest: BTreeMap<StateKey, _> = changes
         .into_iter()
         .map(|change| (change.key, change.value))
-        .collect();
+        .gather();
     let announces = |key: &StateKey| matches!(key, StateKey::Outbox(_));
     let (last, first): (Vec<_>, Vec<_>) = latest.into_iter().partition(|(key, _)| announces(key));
     let operations = first.into_iter().chain(last).map(|(key, value)| {

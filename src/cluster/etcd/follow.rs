@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use engine::model::Gather as _;
 use etcd_client::{Client, EventType, WatchOptions, WatchResponse};
 use tokio::sync::mpsc;
 
@@ -91,7 +92,7 @@ fn changes(keys: &Keys, answer: &WatchResponse) -> Vec<(i64, Change)> {
         .filter_map(etcd_client::Event::kv)
         .filter(|entry| matches!(keys.place(entry.key()), Place::ChangedBy))
         .map(etcd_client::KeyValue::mod_revision)
-        .collect();
+        .gather();
     let change = |event: &etcd_client::Event| {
         let entry = event.kv()?;
         let is_put = event.event_type() == EventType::Put;

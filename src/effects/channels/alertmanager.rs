@@ -18,6 +18,7 @@ use url::Url;
 use super::message::{Message, Request, Size, below};
 use crate::config::HttpTarget;
 use crate::effects::notification::{Presentation, one_line, page_of, words};
+use engine::model::Gather as _;
 use engine::model::{Health, RouteName, Stub};
 use engine::{AlertLine, Line, Occasion, Snapshot};
 
@@ -66,7 +67,7 @@ fn alerts(message: &Message<'_>, size: Size) -> Vec<Alert> {
     if summary.occasion == Occasion::Test {
         return vec![test(message)];
     }
-    let news: BTreeSet<&Stub> = summary.news.iter().map(|line| &line.stub).collect();
+    let news: BTreeSet<&Stub> = summary.news.iter().map(|line| &line.stub).gather();
     let over = summary
         .news
         .iter()
@@ -249,7 +250,7 @@ fn labels(
     let all = [("alertname", name), ("severity", severity), ("lab", lab)];
     let set = all.into_iter().filter(|(_, value)| !value.is_empty());
     set.map(|(label, value)| (label, words::clip(value, MAX_CHARS)))
-        .collect()
+        .gather()
 }
 
 /// What is said of an experiment, and apart from the words: the worst that it was, and how often it
@@ -270,5 +271,5 @@ fn texts(summary: &str, description: &str) -> BTreeMap<&'static str, String> {
     let all = [("summary", summary), ("description", description)];
     let set = all.into_iter().filter(|(_, text)| !text.is_empty());
     set.map(|(name, text)| (name, words::clip(text, MAX_CHARS)))
-        .collect()
+        .gather()
 }

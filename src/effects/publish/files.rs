@@ -13,6 +13,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::batch::{Batch, WRITE_WITHIN};
+use engine::model::Gather as _;
 use engine::model::format_duration;
 
 /// What the name of a file that is being written ends with: no escaped name does.
@@ -144,7 +145,7 @@ fn removed(path: &Path) -> io::Result<()> {
 
 /// The files of components and experiments that are not among these.
 fn strays(place: &Path, puts: &BTreeMap<String, Vec<u8>>) -> Vec<PathBuf> {
-    let wanted: BTreeSet<PathBuf> = puts.keys().map(|key| place.join(key)).collect();
+    let wanted: BTreeSet<PathBuf> = puts.keys().map(|key| place.join(key)).gather();
     let entries = KINDS
         .iter()
         .filter_map(|kind| fs::read_dir(place.join(kind)).ok());

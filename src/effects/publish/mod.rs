@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Window, while_open};
 use crate::config::{PublicationSettings, PublishTo};
 use engine::Snapshot;
+use engine::model::Gather as _;
 pub use key::{AGENT, key_of};
 
 /// Changes within this time are written together.
@@ -206,7 +207,7 @@ impl Publisher {
         };
         let entries = (self.links.entries)(&is_wanted);
         let marks = entries.iter().map(|entry| (entry.key.clone(), entry.mark));
-        let marks: BTreeMap<String, u64> = marks.collect();
+        let marks: BTreeMap<String, u64> = marks.gather();
         let Some(batch) = batch(entries, &marks, written, is_heartbeat) else {
             self.retry_at = None;
             return;
@@ -247,7 +248,7 @@ fn batch(
     let wanted = entries
         .into_iter()
         .filter_map(|entry| Some((entry.key, entry.value?)));
-    let puts: BTreeMap<String, Vec<u8>> = wanted.collect();
+    let puts: BTreeMap<String, Vec<u8>> = wanted.gather();
     let is_whole = written.is_none();
     (is_whole || is_heartbeat || !puts.is_empty() || !deletes.is_empty()).then_some(Batch {
         puts,

@@ -19,6 +19,7 @@ use crate::health::logger::{COMPONENTS, Levels};
 use crate::health::snapshot::{LIVENESS, Picture, worst};
 use crate::health::state::{Component, State, age};
 use engine::ExperimentView;
+use engine::model::Gather as _;
 
 /// The endpoints that are always there.
 pub const ENDPOINTS: [&str; 3] = ["health/liveness", "health/readiness", "info"];
@@ -107,7 +108,7 @@ pub fn health(picture: &Picture, kind: &str, query: &Query) -> Result<Answer, Re
         components: components
             .into_iter()
             .map(|one| (&*one.name, indicator(one, picture)))
-            .collect(),
+            .gather(),
         details,
     };
     Answer::json(is_up(state, kind), &body)
@@ -166,7 +167,7 @@ pub fn info(picture: &Picture, more: &[Contributor], reader: Reader) -> Result<A
         more: more
             .iter()
             .map(|(name, make)| (*name, notified(make)))
-            .collect(),
+            .gather(),
     };
     Answer::json(true, &info)
 }
@@ -185,7 +186,7 @@ fn services(picture: &Picture) -> BTreeMap<&str, ServiceInfo<'_>> {
             };
             Some((&*component.name, info))
         })
-        .collect()
+        .gather()
 }
 
 fn lab(picture: &Picture, reader: Reader) -> Lab<'_> {
@@ -219,7 +220,7 @@ pub fn logger(levels: &dyn Levels) -> Result<Answer, Refused> {
     let components = COMPONENTS
         .iter()
         .filter_map(|(name, targets)| targets.first().map(|target| (*name, of(target))))
-        .collect();
+        .gather();
     Answer::json(
         true,
         &Logger {

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use engine::model::Gather as _;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -166,7 +167,7 @@ impl<'a> Status<'a> {
                 .components
                 .iter()
                 .map(|one| (&*one.name, part(one, picture.at)))
-                .collect(),
+                .gather(),
             non_fatal: picture
                 .components
                 .iter()

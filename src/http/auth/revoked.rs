@@ -11,6 +11,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::{PoisonError, RwLock};
 
+use engine::model::Gather as _;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -97,7 +98,7 @@ impl Revocations {
     ) -> Self {
         let tokens = revoked_in(stored.clone()).map(|revoked| (revoked.id, revoked.until));
         let mut ended = Ended {
-            tokens: tokens.collect(),
+            tokens: tokens.gather(),
             ..Ended::default()
         };
         for (key, value) in stored {

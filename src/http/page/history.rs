@@ -14,6 +14,7 @@ use crate::store::{
     SourceRow, SwitchRow, uptime_of,
 };
 use engine::ExperimentView;
+use engine::model::Gather as _;
 use engine::model::Health;
 
 /// The most events and switches that the page of an experiment lists.
@@ -123,7 +124,7 @@ pub(super) async fn sketches<'a>(
             sketch(of.view, &gaps, now).booked(booked.remove(&of.view.stub).unwrap_or_default()),
         )
     };
-    rows.sketched().map(sketch).collect()
+    rows.sketched().map(sketch).gather()
 }
 
 /// Changes of sources and times without history.

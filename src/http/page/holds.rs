@@ -15,6 +15,7 @@ use super::view::{self, Experiment};
 use super::words::{self, clip};
 use crate::store::Hold;
 use engine::model::Bookable;
+use engine::model::Gather as _;
 use engine::{
     Affected, ExperimentView, Maintenance, NoteView, Schedule, Snapshot, SuppressionEntry,
     SuppressionKind,
@@ -95,7 +96,7 @@ fn owners(snapshot: &Snapshot) -> BTreeMap<&str, &ExperimentView> {
                 .iter()
                 .map(move |of| (of.name.as_str(), view.as_ref()))
         })
-        .collect()
+        .gather()
 }
 
 /// The bookings that cannot start.

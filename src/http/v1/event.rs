@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use engine::model::Gather as _;
 use engine::model::{Health, JumpHealth, StreamHealth};
 use engine::{self, Issue};
 
@@ -52,7 +53,7 @@ impl<'a> Event<'a> {
                 .streams
                 .iter()
                 .map(|(topic, health)| (topic.as_str(), *health == StreamHealth::Active))
-                .collect(),
+                .gather(),
             was: event.was.as_str(),
             when: event.when,
             why: event.why.to_string(),

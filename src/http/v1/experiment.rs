@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::connection::{ConnectionReport, NEVER};
 use crate::http::lookup::Lookup;
+use engine::model::Gather as _;
 use engine::model::{Bookable, Health, JumpHealth, SourceName, StreamHealth};
 use engine::{Evidence, ExperimentView, Issue, Scopes, Snapshot, StreamView};
 
@@ -232,7 +233,7 @@ fn by_topic<'a, T>(
     view.streams
         .iter()
         .filter_map(|stream| Some((stream.topic.as_str(), tell(stream)?)))
-        .collect()
+        .gather()
 }
 
 fn bookable_word(bookable: Option<Bookable>) -> &'static str {

@@ -24,6 +24,7 @@ use crate::http::json::answer;
 use crate::http::named::Named;
 use crate::http::served::Served;
 use crate::store::{Bucket, MAX_BUCKETS, Range, RowPage, Subject};
+use engine::model::Gather as _;
 use engine::model::Stub;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -69,7 +70,7 @@ impl<'a> Event<'a> {
                 .streams
                 .iter()
                 .map(|(topic, health)| (topic.as_str(), (*health).into()))
-                .collect(),
+                .gather(),
             why: event.why.to_string(),
         }
     }

@@ -24,6 +24,7 @@ use crate::http::json::answer;
 use crate::http::named::Named;
 use crate::http::routes::{Routes, routes};
 use crate::http::served::Served;
+use engine::model::Gather as _;
 use engine::model::ResourceName;
 use engine::{Affected, Command, HoldView, ManualOverride, Snapshot};
 
@@ -103,7 +104,7 @@ impl<'a> Hold<'a> {
                 Some((name, Self::asked_for(name, reason, view.affected)))
             })
         });
-        let mut all: BTreeMap<_, _> = asked_for.collect();
+        let mut all: BTreeMap<_, _> = asked_for.gather();
         let holds = snapshot.holds.iter();
         all.extend(holds.map(|view| (view.resource.as_str(), Self::confirmed(view))));
         all

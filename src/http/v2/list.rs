@@ -16,6 +16,7 @@ use crate::health::{CategoryIndex, HealthState};
 use crate::http::error::{ApiError, Reason};
 use crate::http::json::{json, rendered};
 use crate::http::served::Served;
+use engine::model::Gather as _;
 use engine::{ExperimentView, PoolView, Refusal, Snapshot};
 
 /// Which experiments are asked for: those that fit every filter.
@@ -128,7 +129,7 @@ fn members(health_state: Option<&HealthState>, name: &str) -> Result<BTreeSet<St
         .into_iter()
         .filter(|member| !member.is_component())
         .map(|member| member.name.to_owned())
-        .collect())
+        .gather())
 }
 
 fn names(view: &ExperimentView) -> impl Iterator<Item = &str> {

@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use engine::model::Gather as _;
 use jiff::civil::Time;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -66,7 +67,7 @@ impl Schedule {
         match self {
             Self::Once(Once { from, until }) => Ok(engine::Schedule::Once { from, until }),
             Self::Weekly(week) => {
-                let days: BTreeSet<_> = week.days.into_iter().map(engine::Day::from).collect();
+                let days: BTreeSet<_> = week.days.into_iter().map(engine::Day::from).gather();
                 let lasts = Duration::from_secs(week.lasts_seconds);
                 Weekly::try_new(days, week.starts, lasts, &week.zone)
                     .map(engine::Schedule::Weekly)

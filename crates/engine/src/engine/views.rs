@@ -12,6 +12,7 @@ use crate::experiments::experiment::{EvaluationContext, Experiment};
 use crate::experiments::fleet::{Fleet, Id};
 use crate::groups::Groups;
 use crate::groups::pool::Pool;
+use crate::model::Gather as _;
 use crate::model::pattern::stem;
 use crate::model::{Bookable, Health, ResourceName, Stub};
 use crate::notifications::route::Route;
@@ -110,7 +111,7 @@ impl Views {
         let stems: BTreeSet<&str> = changes
             .iter()
             .filter_map(|change| self.derived.note(change))
-            .collect();
+            .gather();
         for stem_of_changed in stems {
             let near = fleet
                 .starting_with(stem_of_changed)
@@ -157,7 +158,7 @@ impl Views {
             .pools
             .iter()
             .map(|pool| Arc::from(pool.name.as_str()))
-            .collect();
+            .gather();
         derived.stale_holds = true;
         let is_gone = |view: &PoolView| groups.pools.get(&view.name).is_none();
         if derived.pools.iter().any(is_gone) {

@@ -12,6 +12,7 @@ mod shown;
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::experiments::evaluate::PageFacts;
+use crate::model::Gather as _;
 use crate::model::{CallError, Moment, PageAddress, PageFault, ResourceName};
 use crate::protocol::event::Issue;
 use crate::protocol::page::{PageHealth, PageOutcome, PageUse, PageView};
@@ -172,7 +173,7 @@ impl Pages {
             .iter()
             .filter(|(_, outcome)| outcome.as_ref().is_some_and(is_by_the_page))
             .map(|(page, _)| page.host())
-            .collect();
+            .gather();
         let mut changes = Vec::new();
         for (address, outcome) in &outcomes {
             let Some(page) = self.all.get_mut(address).filter(|_| !is_cut_off) else {
@@ -235,7 +236,7 @@ impl Pages {
         let failing = self
             .of(resources)
             .filter_map(|(address, page)| Some(Issue::Page(address.name().clone(), page.fault?)));
-        let issues: BTreeSet<Issue> = failing.collect();
+        let issues: BTreeSet<Issue> = failing.gather();
         PageFacts {
             issues: issues.into_iter().collect(),
             is_gone: self.are_all(resources, |page| page.is_gone),
@@ -257,7 +258,7 @@ impl Pages {
 
     fn of(&self, resources: &[ResourceName]) -> impl Iterator<Item = (&PageAddress, &Page)> {
         let its = resources.iter().filter_map(|one| self.by_resource.get(one));
-        let its: BTreeSet<&PageAddress> = its.flatten().collect();
+        let its: BTreeSet<&PageAddress> = its.flatten().gather();
         its.into_iter()
             .filter_map(|address| self.all.get_key_value(address))
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use crate::model::Gather as _;
 use crate::model::{ResourceName, Stub};
 use crate::protocol::timetable::Booking;
 
@@ -62,7 +63,7 @@ impl BookingHistory {
             known: kept
                 .iter()
                 .map(|booked| (key(booked), booked.clone()))
-                .collect(),
+                .gather(),
             read: None,
         }
     }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::model::Gather as _;
 use crate::model::pattern::{matches, stem};
 use crate::model::{Moment, Stub};
 use crate::protocol::category::Quarantined;
@@ -209,11 +210,11 @@ impl Categories {
                 let stubs = state.quarantined.iter();
                 stubs.map(|stub| (stub.clone(), rule.name.clone()))
             })
-            .collect();
+            .gather();
         let was = std::mem::replace(&mut self.quarantined, Arc::new(quarantined));
         let is_other =
             |stub: &&Stub| was.contains_key(*stub) != self.quarantined.contains_key(*stub);
-        let all: BTreeSet<&Stub> = was.keys().chain(self.quarantined.keys()).collect();
+        let all: BTreeSet<&Stub> = was.keys().chain(self.quarantined.keys()).gather();
         all.into_iter().filter(is_other).cloned().collect()
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::groups::bookings::{Calendar, DAY, ahead};
+use crate::model::Gather as _;
 use crate::model::pattern::{matches, stem};
 use crate::model::{ResourceName, Stub};
 use crate::protocol::timetable::Timetable;
@@ -240,7 +241,7 @@ impl Pool {
 
     /// The stems of its experiments' names, joined.
     fn stem(&self) -> String {
-        let stems: BTreeSet<&str> = self.members().map(|stub| stem(stub.as_str())).collect();
+        let stems: BTreeSet<&str> = self.members().map(|stub| stem(stub.as_str())).gather();
         let mut name = stems
             .iter()
             .take(NAMED_STEMS)

@@ -6,7 +6,7 @@ mod call_error;
 mod clock;
 mod deceptive;
 mod duration;
-
+mod gather;
 mod health;
 pub(crate) mod index;
 mod moment;
@@ -20,6 +20,7 @@ pub use call_error::{CallError, ConnectError, FaultClass, Step};
 pub use clock::{spell_time, spell_time_in};
 pub use deceptive::{escape_deceptive, is_deceptive};
 pub use duration::{DurationError, format_duration, parse_duration, spell_duration};
+pub use gather::Gather;
 pub use health::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth};
 pub use moment::Moment;
 pub use name::{

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::model::Gather as _;
 use crate::model::{JumpHealth, StreamHealth};
 
 /// The longest text of an advice, in bytes: it is one paragraph of a mail.
@@ -297,7 +298,7 @@ impl Default for Advice {
             Pattern::ALL
                 .into_iter()
                 .map(|pattern| (pattern, pattern.default_text().to_owned()))
-                .collect(),
+                .gather(),
         )
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::context::{ActiveAlert, NotificationContext};
+use crate::model::Gather as _;
 use crate::model::Moment;
 use crate::protocol::alert::Alert;
 use crate::protocol::message_id::MessageId;
@@ -177,7 +178,7 @@ impl Alerts {
             .unconfirmed
             .iter()
             .map(|(alert, since)| (alert.clone(), *since));
-        let all: BTreeMap<Alert, Moment> = unconfirmed.chain(known).collect();
+        let all: BTreeMap<Alert, Moment> = unconfirmed.chain(known).gather();
         let over = all
             .into_iter()
             .filter(|(alert, _)| is_news && !holding.contains_key(alert))

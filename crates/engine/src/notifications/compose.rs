@@ -11,6 +11,7 @@ use super::delivery::{InFlight, NotifiedState};
 use super::route_notifier::RouteNotifier;
 use crate::experiments::experiment::Experiment;
 use crate::groups::bookings::Affected;
+use crate::model::Gather as _;
 use crate::model::{Health, Moment, Stub};
 use crate::protocol::alert::Alert;
 use crate::protocol::audience::Notification;
@@ -234,7 +235,7 @@ impl RouteNotifier {
         let all: BTreeSet<MessageId> = strands
             .iter()
             .flat_map(|strand| [strand.root, strand.last])
-            .collect();
+            .gather();
         let surplus = all.len().saturating_sub(MAX_REFERENCES);
         all.into_iter().skip(surplus).collect()
     }

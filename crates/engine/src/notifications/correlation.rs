@@ -7,6 +7,7 @@ use std::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
+use crate::model::Gather as _;
 use crate::model::pattern::stem;
 use crate::model::{Moment, Private, Stub};
 
@@ -103,7 +104,7 @@ pub fn group(losses: &[Loss<'_>], population: &[Place<'_>]) -> Vec<Cause> {
         *at = loss.at.min(*at);
     }
     let mut places: BTreeMap<&Stub, Option<IpAddr>> =
-        lost.keys().map(|stub| (*stub, None)).collect();
+        lost.keys().map(|stub| (*stub, None)).gather();
     places.extend(
         population
             .iter()

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use crate::model::Gather as _;
 use crate::model::{CallError, Health, Moment, Stub};
 use crate::protocol::alert::Alert;
 use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
@@ -79,7 +80,7 @@ impl InFlight {
             entries: summary.news.iter().map(|line| told(line, now)).collect(),
             alert_states: alerts
                 .filter_map(|line| Some((line.alert.clone()?, now.back_at(line.since))))
-                .collect(),
+                .gather(),
             closings: closings.collect(),
             digest: entry.digest,
             attempt: 0,

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 
 use super::route_notifier::{RouteNotifier, not_reached};
 use super::{Notifications, to_keep};
+use crate::model::Gather as _;
 use crate::model::{Moment, RouteName};
 use crate::protocol::audience::{Audience, Delivered, Lane, Recipient, Unreached};
 use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
@@ -49,7 +50,7 @@ impl Notifications {
         let pending = delivered.pending();
         let fault = fault_of(&pending);
         let before = fault.is_some().then(|| self.notifiers[at].clone());
-        let who: BTreeSet<Recipient> = pending.iter().map(|one| one.recipient.clone()).collect();
+        let who: BTreeSet<Recipient> = pending.iter().map(|one| one.recipient.clone()).gather();
         let route = &mut self.notifiers[at];
         route.audience.remove(&who);
         let notified = route.delivered(id, &delivered.unreached, now);
@@ -59,7 +60,7 @@ impl Notifications {
             behind.unreached = pending
                 .iter()
                 .map(|one| not_reached(one, &known, now))
-                .collect();
+                .gather();
             self.open_lane(behind, who, now);
         }
         notified

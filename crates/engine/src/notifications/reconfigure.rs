@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::digest::Digests;
 use super::route_notifier::{Heard, RouteNotifier};
 use crate::engine::memory::RouteMemory;
+use crate::model::Gather as _;
 use crate::model::Moment;
 use crate::notifications::route::Route;
 use crate::protocol::alert::Alert;
@@ -125,7 +126,7 @@ impl RouteNotifier {
         if !route.alerts {
             let known = std::mem::take(&mut self.alert_states).into_known();
             let all = known.chain(Alert::OF_LABORATORY);
-            let all: BTreeSet<Alert> = all.collect();
+            let all: BTreeSet<Alert> = all.gather();
             gone.extend(all.into_iter().map(|alert| Notified::Alert(alert, None)));
         }
         if (&route.patterns, route.alerts) != (&self.route.patterns, self.route.alerts) {

@@ -13,6 +13,7 @@ use super::{
     Subject, Suppression, SuppressionEntry, SuppressionId, SuppressionKind,
 };
 use crate::experiments::fleet::Fleet;
+use crate::model::Gather as _;
 use crate::model::{Health, Moment, SourceName, Stub, spell_time_in};
 use crate::notifications::route::Route;
 use crate::protocol::alert::Alert;
@@ -211,7 +212,7 @@ impl Suppressions {
             });
             (subject, entry)
         };
-        let all: BTreeMap<Subject, Acknowledgement> = subjects.into_iter().map(entry).collect();
+        let all: BTreeMap<Subject, Acknowledgement> = subjects.into_iter().map(entry).gather();
         if *known != all {
             self.change().acknowledge_by_policy(all);
         }

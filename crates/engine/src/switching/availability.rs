@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use crate::model::Gather as _;
 use crate::model::{Availability, Bookable, Moment, ResourceName, Stub, Topic};
 use crate::protocol::command::ManualOverride;
 use crate::protocol::effect::Switch;
@@ -55,8 +56,7 @@ impl Resources {
         &mut self,
         readings: &[ResourceReading],
     ) -> (Vec<ResourceName>, Vec<ResourceName>) {
-        let listed: BTreeSet<&ResourceName> =
-            readings.iter().map(|reading| &reading.name).collect();
+        let listed: BTreeSet<&ResourceName> = readings.iter().map(|reading| &reading.name).gather();
         let removed: Vec<ResourceName> = self
             .all
             .keys()

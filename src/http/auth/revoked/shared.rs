@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::PoisonError;
 use std::time::Duration;
 
+use engine::model::Gather as _;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -68,7 +69,7 @@ impl Ended {
                 (signed_out_key(id), json!(SignedOut { token, until }))
             })
         });
-        tokens.chain(not_before).chain(sessions).collect()
+        tokens.chain(not_before).chain(sessions).gather()
     }
 
     fn merge(&mut self, shared: &BTreeMap<String, Value>, now: Timestamp) -> Changes {

@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::fields::Fields;
 use super::kind::Kind;
+use engine::model::Gather as _;
 use engine::model::{ResourceName, parse_duration};
 use engine::{Command, Day, NamePattern, Schedule, Scope, SuppressionId, Weekly};
 
@@ -252,11 +253,7 @@ fn category(fields: &Fields, open: bool) -> Result<Asked, Problem> {
 
 fn weekly(fields: &Fields, clock: Clock<'_>) -> Result<Weekly, Problem> {
     let chosen = |day: &Day| fields.all("day").any(|as_str| as_str == day.as_str());
-    let days: BTreeSet<Day> = DAYS
-        .into_iter()
-        .map(|(day, _)| day)
-        .filter(chosen)
-        .collect();
+    let days: BTreeSet<Day> = DAYS.into_iter().map(|(day, _)| day).filter(chosen).gather();
     if days.is_empty() {
         return Err(Problem::of("day", "choose at least one day"));
     }

@@ -6,6 +6,7 @@ use super::{Fleet, Id, StreamId};
 use crate::experiments::experiment::Experiment;
 use crate::experiments::flapping::FlapRule;
 use crate::experiments::stream::Stream;
+use crate::model::Gather as _;
 use crate::model::{Moment, ResourceName, Stub, Topic};
 use crate::protocol::state::ExperimentState;
 
@@ -129,7 +130,7 @@ impl Fleet {
             .streams
             .iter()
             .map(|stream| stream.topic.clone())
-            .collect();
+            .gather();
         for topic in required.difference(&known) {
             changed |= self.adopt(id, topic, now);
         }

@@ -9,6 +9,7 @@ use crate::experiments::evaluate::Heard;
 use crate::experiments::fleet::{Fleet, Id};
 use crate::experiments::mass::{MassSilence, Tally, Verdict};
 use crate::experiments::stream::Stream;
+use crate::model::Gather as _;
 use crate::model::{Moment, Topic};
 use crate::protocol::input::SampleOutcome;
 use crate::protocol::policy::Policy;
@@ -56,7 +57,7 @@ impl Sampler {
             }
             Verdict::Wait => Ok(BTreeSet::new()),
             Verdict::OnlyThoseSince(since) => {
-                let dropped: BTreeSet<Topic> = self.to_look_at_again(since).cloned().collect();
+                let dropped: BTreeSet<Topic> = self.to_look_at_again(since).cloned().gather();
                 self.unconfirmed.retain(|topic, _| !dropped.contains(topic));
                 Ok(std::mem::take(&mut self.unconfirmed).into_keys().collect())
             }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::{Heard, NotReached, RouteNotifier};
+use crate::model::Gather as _;
 use crate::model::{Health, Moment, Stub};
 use crate::notifications::delivery::InFlight;
 use crate::notifications::pending::Pending;
@@ -41,7 +42,7 @@ impl RouteNotifier {
             .iter()
             .filter(|one| one.outlook == Outlook::Refused);
         let before = std::mem::take(&mut self.unreached);
-        self.unreached = refused.map(|one| not_reached(one, &before, now)).collect();
+        self.unreached = refused.map(|one| not_reached(one, &before, now)).gather();
         self.arrived(message, now)
     }
 
