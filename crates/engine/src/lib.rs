@@ -26,6 +26,7 @@ pub use groups::booking_history::{Booked, BookingChange};
 pub use groups::bookings::{Affected, Calendar, Upcoming};
 pub use groups::holds::{DEFAULT_OVERDUE_AFTER, Hold, HoldView, ManualHolds};
 pub use groups::pool::{Pool, PoolRule, PoolStatus, Pools, Severity};
+pub use model::NamePattern;
 pub use model::pattern::{matches, stem};
 pub use notifications::Digest;
 pub use notifications::advice::{
@@ -74,8 +75,8 @@ pub use protocol::summary::{
 pub use protocol::timetable::{Booking, Slot, Timetable};
 pub use suppressions::{
     Acknowledgement, ActiveSuppressions, Day, Ended, Ending, MAX_TEXT_BYTES, MAX_WEEKLY,
-    Maintenance, NamePattern, NoteView, Occurrence, Refused, Schedule, ScheduleError, Silence,
-    Subject, Suppression, SuppressionEntry, SuppressionId, SuppressionKind, SuppressionLimit,
-    Weekly, check_text,
+    Maintenance, NoteView, Occurrence, Refused, Schedule, ScheduleError, Silence, Subject,
+    Suppression, SuppressionEntry, SuppressionId, SuppressionKind, SuppressionLimit, Weekly,
+    check_text,
 };
 pub use switching::mismatch::Mismatch;

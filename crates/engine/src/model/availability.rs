@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use std::fmt;
+use super::words::words;
 
 /// What every reason that labwatch writes into book starts with. It is how our withdrawals are told
 /// from people's holds.
@@ -66,15 +66,7 @@ pub enum Bookable {
     Held,
 }
 
-impl fmt::Display for Bookable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Yes => "bookable",
-            Self::Withdrawn => "withdrawn",
-            Self::Held => "held",
-        })
-    }
-}
+words!(Bookable { Yes => "bookable", Withdrawn => "withdrawn", Held => "held" });
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::private::Visibility;
+use super::words::words;
 
 /// Why a call to book, jump, relay or a mail server failed. The text of each says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,17 +92,7 @@ pub struct ConnectError {
     pub error: CallError,
 }
 
-impl FaultClass {
-    /// One word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ours => "ours",
-            Self::Theirs => "theirs",
-            Self::Undecided => "undecided",
-        }
-    }
-}
+words!(FaultClass { Ours => "ours", Theirs => "theirs", Undecided => "undecided" });
 
 impl ConnectError {
     /// The access request failed.
@@ -127,9 +118,7 @@ impl ConnectError {
     pub fn class(&self) -> FaultClass {
         self.error.class(self.step)
     }
-}
 
-impl ConnectError {
     /// What failed, with what the other side or the system said where the reader may see that.
     #[must_use]
     pub fn words(&self, reader: Visibility) -> String {
@@ -144,14 +133,7 @@ impl ConnectError {
 /// In our own words alone, as of a [`CallError`].
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.step {
-            Step::Access => write!(f, "{}", self.error),
-            Step::Websocket => write!(
-                f,
-                "the access API answers, but the websocket fails: {}",
-                self.error
-            ),
-        }
+        f.write_str(&self.words(Visibility::PUBLIC))
     }
 }
 

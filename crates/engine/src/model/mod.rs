@@ -6,7 +6,6 @@ mod call_error;
 mod clock;
 mod deceptive;
 mod duration;
-
 mod health;
 pub(crate) mod index;
 mod moment;
@@ -14,6 +13,7 @@ mod name;
 mod page;
 pub(crate) mod pattern;
 mod private;
+pub(crate) mod words;
 
 pub use availability::{Availability, Bookable, OUR_PREFIX};
 pub use call_error::{CallError, ConnectError, FaultClass, Step};
@@ -23,7 +23,8 @@ pub use duration::{DurationError, format_duration, parse_duration, spell_duratio
 pub use health::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth};
 pub use moment::Moment;
 pub use name::{
-    ComponentName, MAX_NAME_BYTES, NameError, PageName, ResourceName, RouteName, Stub, Topic,
+    ComponentName, MAX_NAME_BYTES, NameError, NamePattern, PageName, ResourceName, RouteName, Stub,
+    Topic,
 };
 pub use page::{PageAddress, PageFault};
 pub use private::{Private, Visibility};

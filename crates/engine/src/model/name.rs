@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::pattern;
+
 /// The longest name that is accepted, in bytes. Real names are under 30; the bound keeps a hostile
 /// feed from filling memory.
 pub const MAX_NAME_BYTES: usize = 256;
@@ -114,6 +116,20 @@ name! {
 name! {
     /// The name of a route: a way to some people.
     RouteName
+}
+
+name! {
+    /// A pattern of experiments' names: `*` stands for any text, `?` for one character, all else for
+    /// itself.
+    NamePattern
+}
+
+impl NamePattern {
+    /// Whether it takes in this whole name.
+    #[must_use]
+    pub fn matches(&self, name: &str) -> bool {
+        pattern::matches(&self.0, name)
+    }
 }
 
 impl ComponentName {

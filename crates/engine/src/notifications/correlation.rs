@@ -2,12 +2,12 @@
 //! stem. Tells; evaluates nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 // addresses as values only: nothing here can open a connection
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::model::pattern::stem;
+use crate::model::words::words;
 use crate::model::{Moment, Private, Stub};
 
 /// Losses of one cause begin within this time.
@@ -50,20 +50,7 @@ pub enum CauseKind {
     Stem,
 }
 
-impl CauseKind {
-    /// All kinds, the one that says most first.
-    pub const ALL: [Self; 3] = [Self::Address, Self::Subnet, Self::Stem];
-}
-
-impl fmt::Display for CauseKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Address => "address",
-            Self::Subnet => "subnet",
-            Self::Stem => "stem",
-        })
-    }
-}
+words!(CauseKind { Address => "address", Subnet => "subnet", Stem => "stem" });
 
 /// Losses that probably have one cause.
 #[derive(Debug, Clone, PartialEq, Eq)]

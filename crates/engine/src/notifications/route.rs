@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::model::pattern::matches;
+use crate::model::words::words;
 use crate::model::{RouteName, Stub};
 use crate::notifications::Digest;
 
@@ -79,30 +80,10 @@ impl Channel {
     }
 }
 
-impl HttpChannel {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Webhook,
-        Self::Alertmanager,
-        Self::Slack,
-        Self::Teams,
-        Self::Matrix,
-        Self::Ntfy,
-    ];
-
-    /// The word for it, which is the setting of its address too.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Webhook => "webhook",
-            Self::Alertmanager => "alertmanager",
-            Self::Slack => "slack",
-            Self::Teams => "teams",
-            Self::Matrix => "matrix",
-            Self::Ntfy => "ntfy",
-        }
-    }
-}
+// The words are the settings of their addresses too.
+words!(HttpChannel {
+    Webhook => "webhook", Alertmanager => "alertmanager", Slack => "slack", Teams => "teams", Matrix => "matrix", Ntfy => "ntfy",
+});
 
 impl Route {
     /// The route to everybody in `EMAIL_TO`: it hears of everything, by mail.

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::groups::bookings::Affected;
+use crate::model::words::words;
 use crate::model::{Bookable, Health, RouteName, Stub};
 use crate::notifications::route::Channel;
 use crate::protocol::counts::Counts;
@@ -71,18 +72,7 @@ pub enum Occasion {
     Test,
 }
 
-impl Occasion {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::News => "news",
-            Self::Reminder => "reminder",
-            Self::Digest => "digest",
-            Self::Test => "test",
-        }
-    }
-}
+words!(Occasion { News => "news", Reminder => "reminder", Digest => "digest", Test => "test" });
 
 /// Which messages belong together, so that mail programs show them so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

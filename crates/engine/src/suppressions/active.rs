@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::entry::{
-    Acknowledgement, Ended, Ending, Maintenance, NamePattern, Silence, Subject, Suppression,
-    SuppressionEntry, SuppressionId, SuppressionKind,
+    Acknowledgement, Ended, Ending, Maintenance, Silence, Subject, Suppression, SuppressionEntry,
+    SuppressionId, SuppressionKind,
 };
 use super::limits::{
     MAX_ACKNOWLEDGEMENTS, MAX_MAINTENANCES, MAX_SILENCES, check_end, check_length, check_order,
@@ -25,7 +25,7 @@ use super::limits::{
 };
 use super::refusal::Refused;
 use super::window::Schedule;
-use crate::model::Stub;
+use crate::model::{NamePattern, Stub};
 
 /// All that keeps mail quiet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

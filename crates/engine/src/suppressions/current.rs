@@ -9,11 +9,11 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Acknowledgement, ActiveSuppressions, Ended, Maintenance, NamePattern, NoteView, Silence,
-    Subject, Suppression, SuppressionEntry, SuppressionId, SuppressionKind,
+    Acknowledgement, ActiveSuppressions, Ended, Maintenance, NoteView, Silence, Subject,
+    Suppression, SuppressionEntry, SuppressionId, SuppressionKind,
 };
 use crate::experiments::fleet::Fleet;
-use crate::model::{Health, Moment, SourceName, Stub, spell_time_in};
+use crate::model::{Health, Moment, NamePattern, SourceName, Stub, spell_time_in};
 use crate::notifications::route::Route;
 use crate::protocol::alert::Alert;
 use crate::protocol::effect::Step;

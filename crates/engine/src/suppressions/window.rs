@@ -17,6 +17,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
+use crate::model::words::words;
 use crate::model::{format_duration, parse_duration, spell_duration};
 
 /// The longest that a weekly window may be open.
@@ -199,21 +200,7 @@ impl fmt::Display for Weekly {
     }
 }
 
-impl Day {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Mon => "mon",
-            Self::Tue => "tue",
-            Self::Wed => "wed",
-            Self::Thu => "thu",
-            Self::Fri => "fri",
-            Self::Sat => "sat",
-            Self::Sun => "sun",
-        }
-    }
-}
+words!(Day { Mon => "mon", Tue => "tue", Wed => "wed", Thu => "thu", Fri => "fri", Sat => "sat", Sun => "sun" });
 
 impl Weekly {
     /// A window that opens on `days` at `starts` by the clock of `zone` (an IANA name such as
