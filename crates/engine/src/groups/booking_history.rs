@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::model::{ResourceName, Stub};
-use crate::protocol::timetable::Booking;
+use crate::protocol::Booking;
 
 /// A time for which a resource is booked. Bookings that are alike in resource, start and end are
 /// one of these.

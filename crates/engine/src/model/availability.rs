@@ -26,7 +26,6 @@ pub struct Availability {
 
 impl Availability {
     /// Takes book's answer, and takes book's wrapping off the reason.
-    #[must_use]
     pub fn from_book(available: bool, reason: &str) -> Self {
         let stored = if available || reason == BOOK_WRAPPING.trim_end() || reason == "unavailable" {
             if available { reason } else { "" }
@@ -40,7 +39,6 @@ impl Availability {
     }
 
     /// Whose word it is.
-    #[must_use]
     pub fn bookable(&self) -> Bookable {
         if self.available {
             Bookable::Yes

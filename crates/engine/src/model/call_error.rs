@@ -96,7 +96,6 @@ words!(FaultClass { Ours => "ours", Theirs => "theirs", Undecided => "undecided"
 
 impl ConnectError {
     /// The access request failed.
-    #[must_use]
     pub fn access(error: CallError) -> Self {
         Self {
             step: Step::Access,
@@ -105,7 +104,6 @@ impl ConnectError {
     }
 
     /// The access request was answered, and the websocket failed.
-    #[must_use]
     pub fn websocket(error: CallError) -> Self {
         Self {
             step: Step::Websocket,
@@ -114,13 +112,11 @@ impl ConnectError {
     }
 
     /// Whose fault it is.
-    #[must_use]
     pub fn class(&self) -> FaultClass {
         self.error.class(self.step)
     }
 
     /// What failed, with what the other side or the system said where the reader may see that.
-    #[must_use]
     pub fn words(&self, reader: Visibility) -> String {
         let error = self.error.words(reader);
         match self.step {
@@ -139,7 +135,6 @@ impl fmt::Display for ConnectError {
 
 impl CallError {
     /// One word for it, for fields of logs and metrics.
-    #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::NameLookup(_) => "name-lookup",
@@ -168,7 +163,6 @@ impl CallError {
     ///
     /// A websocket fails only after the access API has answered. Then the server runs and others
     /// hear it, so whatever keeps us alone from the websocket is ours.
-    #[must_use]
     pub fn class(&self, step: Step) -> FaultClass {
         use FaultClass::{Ours, Theirs, Undecided};
         match self {
@@ -201,7 +195,6 @@ impl CallError {
 
     /// Whether the server refuses us as we come, so that trying again cannot help until a person
     /// changes the settings.
-    #[must_use]
     pub fn refuses_us(&self) -> bool {
         matches!(
             self,
@@ -219,7 +212,6 @@ impl CallError {
     }
 
     /// Whether there was no connection to the server at all.
-    #[must_use]
     pub fn is_without_connection(&self) -> bool {
         matches!(
             self,
@@ -256,7 +248,6 @@ impl fmt::Display for CallError {
 
 impl CallError {
     /// What went wrong, with what the other side or the system said where the reader may see that.
-    #[must_use]
     pub fn words(&self, reader: Visibility) -> String {
         match self.quote().filter(|quote| !quote.is_empty()) {
             Some(said) if reader.is_full() => Quoting(self, said).to_string(),

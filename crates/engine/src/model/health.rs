@@ -77,7 +77,6 @@ words!(Health { Unknown => "unknown", Ok => "ok", Degraded => "degraded", Flappi
 
 impl Health {
     /// Whether something is wrong that people are told of. What is not evaluated is not.
-    #[must_use]
     pub fn is_bad(self) -> bool {
         match self {
             Self::Unknown | Self::Ok => false,
@@ -86,7 +85,6 @@ impl Health {
     }
 
     /// The worse of this and what is known, where this is bad.
-    #[must_use]
     pub fn worst_of(self, known: Option<Self>) -> Option<Self> {
         self.is_bad()
             .then(|| known.map_or(self, |known| known.max(self)))
@@ -94,7 +92,6 @@ impl Health {
 
     /// Since when an experiment is bad, and the worst of that time or of the last one, once it is
     /// so. What is not evaluated changes nothing.
-    #[must_use]
     pub fn after<T: Copy>(
         self,
         bad_since: Option<T>,
@@ -113,7 +110,6 @@ impl Health {
 
     /// Whether students cannot use it, so that it is withdrawn. What is not evaluated stays as it
     /// is.
-    #[must_use]
     pub fn is_unusable(self) -> bool {
         match self {
             Self::Unknown | Self::Ok | Self::Degraded => false,

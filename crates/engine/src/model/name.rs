@@ -52,7 +52,6 @@ macro_rules! name {
             }
 
             /// The name as text.
-            #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -126,7 +125,6 @@ name! {
 
 impl NamePattern {
     /// Whether it takes in this whole name.
-    #[must_use]
     pub fn matches(&self, name: &str) -> bool {
         pattern::matches(&self.0, name)
     }
@@ -139,13 +137,11 @@ impl ComponentName {
 
 impl RouteName {
     /// The route of `EMAIL_TO`, which hears of everything.
-    #[must_use]
     pub fn everybody() -> Self {
         Self(Arc::from("everybody"))
     }
 
     /// The route of `WEBHOOK_URL`, which hears of everything too.
-    #[must_use]
     pub fn webhook() -> Self {
         Self(Arc::from("webhook"))
     }
@@ -176,7 +172,6 @@ impl Topic {
 impl Stub {
     /// The experiment that a topic unknown to book's manifest belongs to: what stands before the
     /// last `-st-`.
-    #[must_use]
     pub fn of_stray_topic(topic: &str) -> Option<&str> {
         topic
             .rfind("-st-")

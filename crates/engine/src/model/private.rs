@@ -24,7 +24,6 @@ impl Visibility {
 
     /// Of a reader whose token or session was verified, by whether it allows to read what is
     /// private.
-    #[must_use]
     pub fn of_reader(may_see_private: bool) -> Self {
         Self {
             is_full: may_see_private,
@@ -32,7 +31,6 @@ impl Visibility {
     }
 
     /// Whether private words are shown.
-    #[must_use]
     pub fn is_full(self) -> bool {
         self.is_full
     }
@@ -49,7 +47,6 @@ impl<T> Private<T> {
     }
 
     /// What it is, for a reader who may see it.
-    #[must_use]
     pub fn show(&self, reader: Visibility) -> Option<&T> {
         reader.is_full().then_some(&self.0)
     }

@@ -91,7 +91,6 @@ words!(Pattern {
 
 impl Pattern {
     /// The pattern that the facts make; `None` when nothing is wrong or too little is known.
-    #[must_use]
     pub fn of(facts: &Facts) -> Option<Self> {
         let of_streams = match facts.jump {
             JumpHealth::Lost => Self::without_login(facts),
@@ -280,7 +279,6 @@ impl Advice {
     }
 
     /// The advice that fits; `None` when nothing is wrong or too little is known.
-    #[must_use]
     pub fn of(&self, facts: &Facts) -> Option<Given<'_>> {
         let pattern = Pattern::of(facts)?;
         self.0.get(&pattern).map(|text| Given { pattern, text })

@@ -82,7 +82,6 @@ enum Key<'a> {
 /// Groups losses by their probable cause, given where all experiments are, those lost included. A
 /// loss is in at most one cause, the one that says most. Sorted by their beginning. A loss that is
 /// given twice counts once, as of its first time.
-#[must_use]
 pub fn group(losses: &[Loss<'_>], population: &[Place<'_>]) -> Vec<Cause> {
     let mut lost: BTreeMap<&Stub, Moment> = BTreeMap::new();
     for loss in losses {

@@ -7,10 +7,9 @@ use std::collections::BTreeSet;
 use super::route_notifier::{RouteNotifier, not_reached};
 use super::{Notifications, to_keep};
 use crate::model::{Moment, RouteName};
-use crate::protocol::audience::{Audience, Delivered, Lane, Recipient, Unreached};
-use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
-use crate::protocol::notified::Notified;
-use crate::protocol::record::Record;
+use crate::protocol::{
+    Audience, Delivered, DeliveryFault, Lane, Notified, Outlook, Recipient, Record, Unreached,
+};
 
 /// The most lanes of a route. With more, recipients of different lanes are put together, and may be
 /// told something twice.

@@ -8,8 +8,7 @@ use super::route_notifier::{Heard, RouteNotifier};
 use crate::engine::memory::RouteMemory;
 use crate::model::Moment;
 use crate::notifications::route::Route;
-use crate::protocol::alert::Alert;
-use crate::protocol::notified::Notified;
+use crate::protocol::{Alert, Notified};
 
 impl RouteNotifier {
     /// Takes up what is remembered. Returns what is to be forgotten: what this route does not hear

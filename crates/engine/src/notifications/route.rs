@@ -71,7 +71,6 @@ pub enum HttpChannel {
 
 impl Channel {
     /// The word for it.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Mail => "mail",
@@ -87,7 +86,6 @@ words!(HttpChannel {
 
 impl Route {
     /// The route to everybody in `EMAIL_TO`: it hears of everything, by mail.
-    #[must_use]
     pub fn everybody() -> Self {
         Self {
             name: RouteName::everybody(),
@@ -103,7 +101,6 @@ impl Route {
     }
 
     /// Whether it hears of this experiment.
-    #[must_use]
     pub fn hears_of(&self, stub: &Stub) -> bool {
         self.patterns
             .iter()
@@ -111,7 +108,6 @@ impl Route {
     }
 
     /// Whether it hears of every experiment.
-    #[must_use]
     pub fn hears_of_all(&self) -> bool {
         self.patterns.iter().any(|pattern| pattern == EVERYTHING)
     }

@@ -56,7 +56,6 @@ pub struct PageView {
 
 impl PageView {
     /// How it is, in words for a reader.
-    #[must_use]
     pub fn words(&self, reader: Visibility) -> String {
         let unchecked = self.unchecked.as_ref().map(|error| error.words(reader));
         match (self.health, self.fault, unchecked) {

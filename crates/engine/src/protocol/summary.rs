@@ -12,11 +12,7 @@ use crate::groups::bookings::Affected;
 use crate::model::words::words;
 use crate::model::{Bookable, Health, RouteName, Stub};
 use crate::notifications::route::Channel;
-use crate::protocol::counts::Counts;
-use crate::protocol::event::Issue;
-use crate::protocol::message_id::MessageId;
-
-use crate::protocol::alert::Alert;
+use crate::protocol::{Alert, Counts, Issue, MessageId};
 
 /// One message's content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -166,7 +162,6 @@ pub struct Background {
 
 impl Background {
     /// Whether there is nothing in it.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.causes.is_empty()
             && self.short_pools.is_empty()

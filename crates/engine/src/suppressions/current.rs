@@ -15,11 +15,7 @@ use super::{
 use crate::experiments::fleet::Fleet;
 use crate::model::{Health, Moment, NamePattern, SourceName, Stub, spell_time_in};
 use crate::notifications::route::Route;
-use crate::protocol::alert::Alert;
-use crate::protocol::effect::Step;
-use crate::protocol::event::Issue;
-use crate::protocol::record::Record;
-use crate::protocol::summary::Acknowledged;
+use crate::protocol::{Acknowledged, Alert, Issue, Record, Step};
 
 /// An acknowledgement that is older than this looks forgotten.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);

@@ -81,7 +81,6 @@ const FAR: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 impl Silence {
     /// Whether it holds at this time.
-    #[must_use]
     pub fn holds(&self, at: Timestamp) -> bool {
         self.begins() <= at && at < self.until
     }
@@ -125,7 +124,6 @@ pub enum SuppressionEntry {
 
 impl SuppressionEntry {
     /// Which of them it is.
-    #[must_use]
     pub fn kind(&self) -> SuppressionKind {
         match self {
             Self::Acknowledgement(_) => SuppressionKind::Acknowledged,
@@ -135,7 +133,6 @@ impl SuppressionEntry {
     }
 
     /// What it is called: `acknowledgement`, `silence`, `maintenance`.
-    #[must_use]
     pub fn noun(&self) -> &'static str {
         match self {
             Self::Acknowledgement(_) => "acknowledgement",
@@ -145,7 +142,6 @@ impl SuppressionEntry {
     }
 
     /// What it is about: a name, a pattern of names, or all.
-    #[must_use]
     pub fn about(&self) -> String {
         match self {
             Self::Acknowledgement(acknowledgement) => acknowledgement.subject.to_string(),
@@ -155,7 +151,6 @@ impl SuppressionEntry {
     }
 
     /// Who made it.
-    #[must_use]
     pub fn who(&self) -> &str {
         match self {
             Self::Acknowledgement(acknowledgement) => &acknowledgement.who,
@@ -165,7 +160,6 @@ impl SuppressionEntry {
     }
 
     /// What they said.
-    #[must_use]
     pub fn text(&self) -> &str {
         match self {
             Self::Acknowledgement(acknowledgement) => &acknowledgement.text,
@@ -175,7 +169,6 @@ impl SuppressionEntry {
     }
 
     /// When it was made.
-    #[must_use]
     pub fn since(&self) -> Timestamp {
         match self {
             Self::Acknowledgement(acknowledgement) => acknowledgement.since,
@@ -185,7 +178,6 @@ impl SuppressionEntry {
     }
 
     /// When it is over for good by itself; `None` where time alone does not end it.
-    #[must_use]
     pub fn over_at(&self) -> Option<Timestamp> {
         match self {
             Self::Acknowledgement(acknowledgement) => acknowledgement.until,

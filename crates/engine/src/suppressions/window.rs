@@ -109,7 +109,6 @@ pub struct Occurrence {
 impl Schedule {
     /// The window that is open at `at` or opens next; of windows that overlap, the first. `None`
     /// when it is over for good.
-    #[must_use]
     pub fn next_occurrence(&self, at: Timestamp) -> Option<Occurrence> {
         let occurrence = |(from, until)| Occurrence { from, until };
         match self {
@@ -122,7 +121,6 @@ impl Schedule {
     }
 
     /// The last window that has closed before or at `at`; `None` when none has.
-    #[must_use]
     pub fn last_occurrence(&self, at: Timestamp) -> Option<Occurrence> {
         let occurrence = |(from, until)| Occurrence { from, until };
         match self {
@@ -140,7 +138,6 @@ impl Schedule {
 
     /// The end of the window that is open at `at`; `None` when none is. Of windows that overlap,
     /// the latest end.
-    #[must_use]
     pub fn open_until(&self, at: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Once { from, until } => (*from <= at && at < *until).then_some(*until),
@@ -153,7 +150,6 @@ impl Schedule {
     }
 
     /// When a window opens or closes next, strictly after `at`.
-    #[must_use]
     pub fn next_change(&self, at: Timestamp) -> Option<Timestamp> {
         let later = |instant: &Timestamp| *instant > at;
         match self {
@@ -167,7 +163,6 @@ impl Schedule {
     }
 
     /// When it is over for good; `None` for what returns every week.
-    #[must_use]
     pub fn over_at(&self) -> Option<Timestamp> {
         match self {
             Self::Once { until, .. } => Some(*until),
@@ -244,19 +239,16 @@ impl Weekly {
     }
 
     /// When it opens, by the clock of its zone.
-    #[must_use]
     pub fn starts(&self) -> Time {
         self.starts
     }
 
     /// How long it is open.
-    #[must_use]
     pub fn lasts(&self) -> Duration {
         self.lasts
     }
 
     /// The IANA name of its zone.
-    #[must_use]
     pub fn zone_name(&self) -> &str {
         &self.zone_name
     }

@@ -5,10 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::{Availability, Bookable, Moment, ResourceName, Stub, Topic};
-use crate::protocol::command::ManualOverride;
-use crate::protocol::effect::Switch;
-use crate::protocol::input::{ResourceReading, SwitchOutcome};
-use crate::protocol::snapshot::ResourceView;
+use crate::protocol::{ManualOverride, ResourceReading, ResourceView, Switch, SwitchOutcome};
 use crate::switching::resource::{HoldChange, Resource, Wanted};
 
 /// The most switches under way at once.
