@@ -92,7 +92,6 @@ pub struct Driver {
 
 impl Driver {
     /// A driver for this engine. Readers follow `snapshots`.
-    #[must_use]
     #[expect(
         clippy::too_many_arguments,
         reason = "each is another part, joined once"

@@ -16,8 +16,8 @@ pub(super) fn advice(reader: &mut Reader<'_>) -> Advice {
     reader.row = Some(row);
     let mut texts = BTreeMap::new();
     for pattern in Pattern::ALL {
-        if let Some(text) = reader.parsed(pattern.name(), |text| Ok(text.to_owned())) {
-            texts.insert(pattern.name().to_owned(), text);
+        if let Some(text) = reader.parsed(pattern.as_str(), |text| Ok(text.to_owned())) {
+            texts.insert(pattern.as_str().to_owned(), text);
         }
     }
     let advice = Advice::with_texts(texts).unwrap_or_else(|errors| {
@@ -32,7 +32,7 @@ pub(super) fn advice(reader: &mut Reader<'_>) -> Advice {
 
 fn refuse(reader: &mut Reader<'_>, error: &AdviceError) {
     match error {
-        AdviceError::Text(pattern) => reader.wrong(pattern.name(), "is not usable", ALLOWED),
+        AdviceError::Text(pattern) => reader.wrong(pattern.as_str(), "is not usable", ALLOWED),
         AdviceError::Unknown(name) => reader.wrong(name, "is not a pattern of symptoms", ""),
     }
 }

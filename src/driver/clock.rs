@@ -23,7 +23,6 @@ pub struct Clock {
 
 impl Clock {
     /// A clock that starts now.
-    #[must_use]
     pub fn start() -> Self {
         let offset = Timestamp::now()
             .duration_since(Timestamp::UNIX_EPOCH)
@@ -35,7 +34,6 @@ impl Clock {
     }
 
     /// This moment.
-    #[must_use]
     pub fn now(&self) -> Moment {
         Moment::new(Timestamp::now(), MONOTONIC_START + self.start.elapsed())
     }

@@ -19,7 +19,6 @@ pub struct Journal {
 
 impl Journal {
     /// A journal in this store.
-    #[must_use]
     pub fn new(store: Store) -> Self {
         let progress = store.progress();
         Self {
@@ -30,7 +29,6 @@ impl Journal {
     }
 
     /// The store, for health and questions.
-    #[must_use]
     pub fn store(&self) -> Store {
         self.store.clone()
     }

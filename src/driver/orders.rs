@@ -18,7 +18,6 @@ pub struct Asked {
 pub struct CommandSender(mpsc::Sender<Asked>);
 
 /// A way for orders, and the queue at its end for a driver.
-#[must_use]
 pub fn orders() -> (CommandSender, mpsc::Receiver<Asked>) {
     let (sender, queue) = mpsc::channel(ORDER_QUEUE);
     (CommandSender(sender), queue)

@@ -61,7 +61,6 @@ pub struct Switched {
 
 /// Runs a recording through an engine of its own. A recording can answer neither samples nor
 /// requests for reports, so sampling is off.
-#[must_use]
 pub fn replay(recording: &Recording, mut policy: Policy) -> Outcome {
     policy.sample = Sampling::Never;
     let last = recording

@@ -44,7 +44,6 @@ pub enum Kind {
 
 impl Kind {
     /// What a record is about. `None` for what another record says already, and for bookkeeping.
-    #[must_use]
     pub fn of(record: &Record) -> Option<Self> {
         Some(match record {
             Record::Event { .. } => Kind::Health,
@@ -81,7 +80,6 @@ impl Kind {
     }
 
     /// The word for it.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Did => "did",
@@ -117,7 +115,6 @@ pub struct Notified {
 impl Notified {
     /// A record as a line of a replay. `None` for what another line says already, and for
     /// bookkeeping.
-    #[must_use]
     pub fn of_record(record: &Record, at: Timestamp, clock: Clock<'_>) -> Option<Self> {
         let lines = if let Record::Notifying(summary) = record {
             mail_lines(summary, clock)
@@ -133,7 +130,6 @@ impl Notified {
     }
 
     /// An effect as a line of a replay. `None` for those that a record announces.
-    #[must_use]
     pub fn of_effect(effect: &Effect, at: Timestamp) -> Option<Self> {
         let kind = match effect {
             Effect::Switch(_) | Effect::Notify(_) | Effect::CheckPage(_) => return None,

@@ -204,7 +204,7 @@ fn advice_has_the_engine_s_patterns() {
         documented
             .iter()
             .map(|key| key.name)
-            .eq(Pattern::ALL.map(Pattern::name))
+            .eq(Pattern::ALL.map(Pattern::as_str))
     );
     assert_ne!(
         loaded("[advice]\nboth_down = \"Go there.\"\n")

@@ -48,7 +48,6 @@ pub struct Parsed {
 
 /// Reads one message of relay or jump, text or binary alike. Never fails: what is no report is
 /// counted as ignored.
-#[must_use]
 pub fn parse(source: SourceName, message: &[u8]) -> Parsed {
     let mut parsed = Parsed::default();
     let (mut broken, mut wasted) = (0, 0);

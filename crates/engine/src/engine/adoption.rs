@@ -6,17 +6,12 @@ use super::memory::Memory;
 use crate::groups::booking_history::BookingHistory;
 use crate::model::{ComponentName, Moment, SourceName, Stub};
 use crate::notifications::Notifications;
-use crate::protocol::effect::{Effect, Step};
-use crate::protocol::event::Why;
-use crate::protocol::policy::Policy;
-use crate::protocol::rules::{PolicyAcknowledgements, Rules};
-use crate::protocol::state::{History, State};
+use crate::protocol::{Effect, History, Policy, PolicyAcknowledgements, Rules, State, Step, Why};
 use crate::suppressions::Subject;
 
 impl Engine {
     /// An engine with these rules that goes on where the one with this state stopped. What a route
     /// is not notified of any more leaves the state with the first step.
-    #[must_use]
     pub fn resume(rules: Rules, state: &State, now: Moment) -> Self {
         let Rules {
             policy,
@@ -170,8 +165,7 @@ mod tests {
     use crate::groups::pool::PoolRule;
     use crate::model::{Availability, ResourceName, Stub};
     use crate::notifications::advice::Advice;
-    use crate::protocol::category::CategoryRules;
-    use crate::protocol::input::{BookReading, Input, ResourceReading};
+    use crate::protocol::{BookReading, CategoryRules, Input, ResourceReading};
 
     fn rules() -> Rules {
         let (routes, maintenance, pools, advice) =

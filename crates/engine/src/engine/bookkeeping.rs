@@ -1,8 +1,7 @@
 //! What the history keeps for reports: who had booked what, and which pools there are.
 
 use super::Engine;
-use crate::protocol::effect::Step;
-use crate::protocol::timetable::Timetable;
+use crate::protocol::{Step, Timetable};
 
 impl Engine {
     /// Takes in what book says about bookings and pools.
@@ -37,9 +36,7 @@ mod tests {
     use crate::groups::booking_history::BookingChange;
     use crate::groups::bookings::testing::{at, resource, timetable};
     use crate::model::{Moment, Stub};
-    use crate::protocol::input::{BookReading, Input, ResourceReading};
-    use crate::protocol::policy::Policy;
-    use crate::protocol::record::Record;
+    use crate::protocol::{BookReading, Input, Policy, Record, ResourceReading};
 
     fn moment(second: i64) -> Moment {
         Moment::new(

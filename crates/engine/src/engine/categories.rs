@@ -7,11 +7,7 @@ use super::Engine;
 use crate::experiments::experiment::Experiment;
 use crate::groups::category::{Kind, Member};
 use crate::model::{Bookable, ComponentName, Health, Moment, SourceHealth, SourceName, Stub};
-use crate::protocol::category::{CategoryState, ComponentHealth, Fitness};
-use crate::protocol::effect::Step;
-use crate::protocol::link::Link;
-use crate::protocol::record::Record;
-use crate::protocol::role::Role;
+use crate::protocol::{CategoryState, ComponentHealth, Fitness, Link, Record, Role, Step};
 use crate::sources::source::Source;
 use crate::suppressions::SuppressionLookup;
 
@@ -208,12 +204,10 @@ mod tests {
     use super::*;
     use crate::groups::category::tests::rule;
     use crate::model::{Availability, Moment, ResourceName, Topic};
-    use crate::protocol::category::{CategoryRule, CategoryRules, ComponentHealth};
-    use crate::protocol::effect::Effect;
-    use crate::protocol::input::{BookReading, Input, ResourceReading};
-    use crate::protocol::policy::Policy;
-    use crate::protocol::report::{Connection, Report, Scopes, Traffic};
-    use crate::protocol::rules::Rules;
+    use crate::protocol::{
+        BookReading, CategoryRule, CategoryRules, ComponentHealth, Connection, Effect, Input,
+        Policy, Report, ResourceReading, Rules, Scopes, Traffic,
+    };
     use crate::suppressions::{Subject, SuppressionEntry};
 
     fn at(second: u64) -> Moment {
@@ -280,7 +274,7 @@ mod tests {
         let mut effects = engine.step(report(false), at(2)).effects;
         effects.extend(engine.step(report(true), at(3)).effects);
         let after = engine.snapshot();
-        let health = |snapshot: &crate::protocol::snapshot::Snapshot| {
+        let health = |snapshot: &crate::protocol::Snapshot| {
             snapshot.experiment("pend00").map(|view| view.health)
         };
         assert_eq!(

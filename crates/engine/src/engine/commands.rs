@@ -3,10 +3,7 @@
 
 use super::Engine;
 use crate::model::{Moment, ResourceName};
-use crate::protocol::command::{ManualOverride, Order, Receipt};
-use crate::protocol::effect::Step;
-use crate::protocol::record::Record;
-use crate::protocol::refusal::Refusal;
+use crate::protocol::{ManualOverride, Order, Receipt, Record, Refusal, Step};
 use crate::suppressions::SuppressionId;
 
 impl Engine {

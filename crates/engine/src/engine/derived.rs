@@ -14,7 +14,7 @@ use crate::model::pattern::stem;
 use crate::model::{Bookable, Health, Stub};
 use crate::notifications::advice::{Advice, Neighbours};
 use crate::notifications::correlation::Cause;
-use crate::protocol::snapshot::{ExperimentView, PoolView, Seen};
+use crate::protocol::{ExperimentView, PoolView, Seen};
 
 /// From so many on, neighbours that are up or lost make no further difference to the advice for one
 /// of them.
@@ -185,11 +185,10 @@ mod tests {
     use crate::groups::pool::Severity;
     use crate::model::ResourceName;
     use crate::model::{Availability, Moment, SourceName, Topic};
-    use crate::protocol::input::{BookReading, Input, ResourceReading};
-    use crate::protocol::policy::Policy;
-    use crate::protocol::report::{Connection, Report, Scopes, Traffic};
-    use crate::protocol::snapshot::Snapshot;
-    use crate::protocol::timetable::{Booking, Slot, Timetable};
+    use crate::protocol::{
+        BookReading, Booking, Connection, Input, Policy, Report, ResourceReading, Scopes, Slot,
+        Snapshot, Timetable, Traffic,
+    };
 
     const HOUR: i64 = 3_600;
 

@@ -8,13 +8,9 @@ use jiff::Timestamp;
 use super::outbox;
 use crate::groups::holds::Hold;
 use crate::model::{ResourceName, RouteName, SourceHealth, Stub};
-use crate::protocol::audience::Lane;
-use crate::protocol::effect::Step;
-use crate::protocol::event::Event;
-use crate::protocol::notified::Notified;
-use crate::protocol::record::Record;
-use crate::protocol::state::{
-    Counter, ExperimentState, State, StateChange, StateKey, StateValue, Subject,
+use crate::protocol::{
+    Counter, Event, ExperimentState, Lane, NotificationSubject, Notified, Record, State,
+    StateChange, StateKey, StateValue, Step,
 };
 use crate::suppressions::{SuppressionEntry, SuppressionId};
 
@@ -142,11 +138,11 @@ impl DurableState {
     fn notified(&mut self, route: &RouteName, notified: &Notified) -> Vec<u64> {
         let (subject, value) = match notified {
             Notified::Experiment(stub, known) => (
-                Subject::Experiment(stub.clone()),
+                NotificationSubject::Experiment(stub.clone()),
                 known.clone().map(StateValue::NotifiedExperiment),
             ),
             Notified::Alert(alert, known) => (
-                Subject::Alert(alert.clone()),
+                NotificationSubject::Alert(alert.clone()),
                 known.map(StateValue::NotifiedAlert),
             ),
             Notified::Unsteady(stub, told) => {

@@ -7,9 +7,7 @@ use super::Engine;
 use crate::experiments::experiment::EvaluationContext;
 use crate::experiments::fleet::{Fleet, Id};
 use crate::model::{Moment, Private, SourceHealth, SourceName, Stub, Visibility};
-use crate::protocol::effect::{Effect, Step};
-use crate::protocol::event::{Event, Why};
-use crate::protocol::record::Record;
+use crate::protocol::{Effect, Event, Record, Step, Why};
 
 impl Engine {
     /// Brings a source's health up to date. Where that changes what its word is worth, looks at all

@@ -11,15 +11,10 @@ use crate::experiments::mass::Tally;
 use crate::model::{
     Bookable, Moment, ResourceName, RouteName, SourceHealth, SourceName, Stub, Topic,
 };
-use crate::protocol::audience::Delivered;
-use crate::protocol::delivery_fault::DeliveryFault;
-use crate::protocol::effect::{Effect, Step};
-use crate::protocol::event::Why;
-use crate::protocol::input::{BookReading, SampleOutcome, SwitchOutcome};
-use crate::protocol::notified::Notified;
-use crate::protocol::record::{ManifestChange, Record};
-use crate::protocol::report::Report;
-use crate::protocol::role::Role;
+use crate::protocol::{
+    BookReading, Delivered, DeliveryFault, Effect, ManifestChange, Notified, Record, Report, Role,
+    SampleOutcome, Step, SwitchOutcome, Why,
+};
 use crate::switching::resource::HoldChange;
 
 impl Engine {

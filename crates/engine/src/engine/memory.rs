@@ -6,12 +6,9 @@ use jiff::Timestamp;
 
 use crate::groups::holds::Hold;
 use crate::model::{ResourceName, RouteName, SourceName, Stub};
-use crate::protocol::audience::Lane;
-use crate::protocol::category::CategoryState;
-use crate::protocol::command::ManualOverride;
-use crate::protocol::notified::Notified;
-use crate::protocol::state::{
-    Counter, ExperimentState, OutboxEntry, State, StateKey, StateValue, Subject, UnconfirmedAlert,
+use crate::protocol::{
+    CategoryState, Counter, ExperimentState, Lane, ManualOverride, NotificationSubject, Notified,
+    OutboxEntry, State, StateKey, StateValue, UnconfirmedAlert,
 };
 use crate::suppressions::{SuppressionEntry, SuppressionId};
 
@@ -73,11 +70,11 @@ impl Memory {
                 self.experiments.push((stub, *state));
             }
             (
-                StateKey::Notified(route, Subject::Experiment(stub)),
+                StateKey::Notified(route, NotificationSubject::Experiment(stub)),
                 StateValue::NotifiedExperiment(known),
             ) => self.notified(route, Notified::Experiment(stub, Some(known))),
             (
-                StateKey::Notified(route, Subject::Alert(alert)),
+                StateKey::Notified(route, NotificationSubject::Alert(alert)),
                 StateValue::NotifiedAlert(known),
             ) => self.notified(route, Notified::Alert(alert, Some(known))),
             (StateKey::Unsteady(route, stub), StateValue::Unsteady(told)) => {

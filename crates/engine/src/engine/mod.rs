@@ -28,12 +28,7 @@ use crate::groups::pool::PoolRule;
 use crate::model::{Moment, SourceName};
 use crate::notifications::Notifications;
 use crate::notifications::advice::Advice;
-use crate::protocol::effect::Step;
-use crate::protocol::input::Input;
-use crate::protocol::policy::Policy;
-use crate::protocol::role::Role;
-use crate::protocol::rules::PolicyAcknowledgements;
-use crate::protocol::state::State;
+use crate::protocol::{Input, Policy, PolicyAcknowledgements, Role, State, Step};
 use crate::sources::Sources;
 use crate::suppressions::Suppressions;
 use crate::switching::Switching;
@@ -63,7 +58,6 @@ pub struct Engine {
 
 impl Engine {
     /// An engine that knows nothing yet and has no routes.
-    #[must_use]
     pub fn new(policy: Policy, now: Moment) -> Self {
         Self {
             policy,
@@ -147,14 +141,12 @@ impl Engine {
     }
 
     /// Everything that survives a restart. [`Engine::resume`] is its inverse.
-    #[must_use]
     pub fn state(&self) -> &State {
         self.durable.map()
     }
 
     /// When to call `step` with [`Input::Wake`] if no other input comes. Always after the last
     /// step.
-    #[must_use]
     pub fn next_deadline(&self) -> Option<Moment> {
         let (policy, now) = (&self.policy, self.now);
         let outage = self

@@ -5,10 +5,7 @@ use std::time::Duration;
 use super::Engine;
 use crate::model::{FaultClass, Moment, SourceHealth, SourceName, Visibility, spell_duration};
 use crate::notifications::{ActiveAlert, Due, NotificationContext, own};
-use crate::protocol::alert::Alert;
-use crate::protocol::category::Fitness;
-use crate::protocol::effect::{Effect, Step};
-use crate::protocol::record::Record;
+use crate::protocol::{Alert, Effect, Fitness, Record, Step};
 use crate::sources::source::interruptions::{OFTEN, WITHIN};
 
 /// How long relay must have forwarded nothing before that is notified: shorter than this is a

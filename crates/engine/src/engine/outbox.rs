@@ -7,10 +7,9 @@ use jiff::Timestamp;
 
 use super::durable::DurableState;
 use crate::model::{RouteName, Stub};
-use crate::protocol::alert::Alert;
-use crate::protocol::audience::Notification;
-use crate::protocol::state::{
-    OutboxEntry, OutboxNews, StateKey, StateValue, Subject, UnconfirmedAlert,
+use crate::protocol::{
+    Alert, Notification, NotificationSubject, OutboxEntry, OutboxNews, StateKey, StateValue,
+    UnconfirmedAlert,
 };
 
 /// The longest message that is kept as it is, in lines: an entry of the state has to fit,
@@ -33,10 +32,10 @@ pub(super) fn about(stub: &Stub) -> Told {
 }
 
 /// A subject that is over, or that a route is not notified of any more.
-pub(super) fn over(subject: &Subject) -> Told {
+pub(super) fn over(subject: &NotificationSubject) -> Told {
     match subject {
-        Subject::Experiment(stub) => about(stub),
-        Subject::Alert(alert) => Told {
+        NotificationSubject::Experiment(stub) => about(stub),
+        NotificationSubject::Alert(alert) => Told {
             stubs: Vec::new(),
             alerts: vec![alert.clone()],
         },

@@ -7,11 +7,7 @@ use crate::experiments::experiment::Experiment;
 use crate::experiments::fleet::Id;
 use crate::experiments::mass::Tally;
 use crate::model::{PageAddress, PageFault, Private, ResourceName, Visibility};
-use crate::protocol::effect::Step;
-use crate::protocol::event::{Issue, Why};
-use crate::protocol::page::PageView;
-use crate::protocol::record::Record;
-use crate::protocol::timetable::Timetable;
+use crate::protocol::{Issue, PageView, Record, Step, Timetable, Why};
 
 impl Engine {
     /// Takes in the pages of book's manifest.
@@ -122,8 +118,7 @@ mod tests {
 
     use super::*;
     use crate::model::{Moment, PageName};
-    use crate::protocol::page::PageUse;
-    use crate::protocol::policy::Policy;
+    use crate::protocol::{PageUse, Policy};
 
     #[test]
     fn while_labwatch_is_cut_off_no_check_is_due() {

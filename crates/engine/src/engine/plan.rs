@@ -5,11 +5,9 @@ mod resource;
 mod suppression;
 
 use crate::model::{ResourceName, Stub};
-use crate::protocol::category::CategoryState;
-use crate::protocol::command::{Command, Impact, ManualOverride, Scope};
-use crate::protocol::refusal::Refusal;
-use crate::protocol::role::Role;
-use crate::protocol::snapshot::{ExperimentView, Snapshot};
+use crate::protocol::{
+    CategoryState, Command, ExperimentView, Impact, ManualOverride, Refusal, Role, Scope, Snapshot,
+};
 use crate::suppressions::{
     Maintenance, Refused, Silence, SuppressionEntry, SuppressionId, check_text,
 };

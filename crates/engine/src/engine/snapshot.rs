@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::Engine;
 use super::views::ViewContext;
 use crate::model::{Health, Moment, Private, SourceHealth, SourceName, Visibility};
-use crate::protocol::snapshot::{SamplingView, Snapshot, SourceView};
+use crate::protocol::{SamplingView, Snapshot, SourceView};
 use crate::sources::source::Source;
 
 /// The most experiments that a note names.

@@ -16,9 +16,7 @@ use crate::model::Gather as _;
 use crate::model::pattern::stem;
 use crate::model::{Bookable, Health, ResourceName, Stub};
 use crate::notifications::route::Route;
-use crate::protocol::counts::Counts;
-use crate::protocol::page::PageView;
-use crate::protocol::snapshot::{ExperimentView, PoolView};
+use crate::protocol::{Counts, ExperimentView, PageView, PoolView};
 use crate::suppressions::{SuppressionKind, SuppressionLookup, Suppressions};
 use crate::switching::availability::Resources;
 

@@ -4,8 +4,7 @@
 use std::time::Duration;
 
 use crate::model::{Health, JumpHealth, Moment, StreamHealth, Topic};
-use crate::protocol::event::Issue;
-use crate::protocol::policy::Policy;
+use crate::protocol::{Issue, Policy};
 
 /// Whether something is in the newest report of its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,10 +14,7 @@ use crate::experiments::flapping::Flapping;
 use crate::experiments::hysteresis::Hysteresis;
 use crate::experiments::stream::{LastSeen, Stream};
 use crate::model::{Health, JumpHealth, Moment, ResourceName, Stub, Topic};
-use crate::protocol::event::{Event, Issue};
-use crate::protocol::page::PageView;
-use crate::protocol::policy::Policy;
-use crate::protocol::snapshot::LastConnection;
+use crate::protocol::{Event, Issue, LastConnection, PageView, Policy};
 
 /// How long after it was last seen an experiment (or a stream) that book does not list is
 /// forgotten.

@@ -123,14 +123,12 @@ impl Flapping {
 
     /// Since when it flaps; `None` when it is steady. As it was when something was last noted or
     /// looked at.
-    #[must_use]
     pub fn since(&self) -> Option<Moment> {
         self.since
     }
 
     /// When flapping ends if nothing more happens: look again then. `None` when it is not under
     /// way.
-    #[must_use]
     pub fn ends_at(&self, rule: FlapRule) -> Option<Moment> {
         self.since?;
         let last = *self.changes.back()?;

@@ -13,9 +13,7 @@ pub(crate) mod sampling;
 pub(crate) mod stream;
 
 use crate::model::Moment;
-use crate::protocol::effect::{Effect, Step};
-use crate::protocol::policy::{Policy, Sampling};
-use crate::protocol::record::Record;
+use crate::protocol::{Effect, Policy, Record, Sampling, Step};
 use crate::sources::Sources;
 use fleet::Fleet;
 use pages::Pages;

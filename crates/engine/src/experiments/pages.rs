@@ -14,9 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::experiments::evaluate::PageFacts;
 use crate::model::Gather as _;
 use crate::model::{CallError, Moment, PageAddress, PageFault, ResourceName};
-use crate::protocol::event::Issue;
-use crate::protocol::page::{PageHealth, PageOutcome, PageUse, PageView};
-use crate::protocol::policy::Policy;
+use crate::protocol::{Issue, PageHealth, PageOutcome, PageUse, PageView, Policy};
 use round::Round;
 use shown::{Shown, refusal, shown};
 

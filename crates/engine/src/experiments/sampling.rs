@@ -16,10 +16,7 @@ use crate::experiments::fleet::{Fleet, StreamId};
 use crate::experiments::mass::MassSilence;
 use crate::experiments::stream::Stream;
 use crate::model::{CallError, Moment, Topic};
-use crate::protocol::effect::Sample;
-use crate::protocol::input::SampleOutcome;
-use crate::protocol::policy::Policy;
-use crate::protocol::snapshot::SamplingView;
+use crate::protocol::{Policy, Sample, SampleOutcome, SamplingView};
 
 /// A stream that is quiet for this long is silent, also where `HEALTH_LAST_ACTIVE` is longer.
 const SILENCE_AT_MOST: Duration = Duration::from_secs(30);

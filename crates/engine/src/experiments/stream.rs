@@ -7,8 +7,7 @@ use std::time::Duration;
 use crate::experiments::evaluate::{self, Evaluation, Heard, Presence, StreamFacts, Transmission};
 use crate::experiments::experiment::{EvaluationContext, FORGET_AFTER};
 use crate::model::{Moment, StreamHealth, Topic};
-use crate::protocol::report::{Connection, Report, Traffic};
-use crate::protocol::snapshot::{Evidence, LastConnection, Seen, StreamView};
+use crate::protocol::{Connection, Evidence, LastConnection, Report, Seen, StreamView, Traffic};
 
 /// Whether something is in the reports of its source.
 #[derive(Debug, Clone)]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 
 use crate::model::Gather as _;
 use crate::model::{ResourceName, Stub};
-use crate::protocol::timetable::Booking;
+use crate::protocol::Booking;
 
 /// A time for which a resource is booked. Bookings that are alike in resource, start and end are
 /// one of these.

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::model::ResourceName;
-use crate::protocol::timetable::Timetable;
+use crate::protocol::Timetable;
 
 /// The time ahead that counts as the next day.
 pub(crate) const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -61,7 +61,6 @@ pub struct Upcoming {
 
 impl Calendar {
     /// The bookings of this timetable.
-    #[must_use]
     pub fn of(timetable: &Timetable) -> Self {
         let mut by_resource: BTreeMap<ResourceName, Vec<Entry>> = BTreeMap::new();
         for booking in timetable
@@ -87,7 +86,6 @@ impl Calendar {
     }
 
     /// The bookings on an experiment, given the resources that it is in book.
-    #[must_use]
     pub fn affected(&self, resources: &[ResourceName], now: Timestamp) -> Affected {
         let (day, week) = (ahead(now, DAY), ahead(now, WEEK));
         let mut affected = Affected::default();
@@ -112,7 +110,6 @@ impl Calendar {
 
     /// The bookings on an experiment that are under way or start within 24 h, in the order of their
     /// starts.
-    #[must_use]
     pub fn next_day(&self, resources: &[ResourceName], now: Timestamp) -> Vec<Upcoming> {
         let day = ahead(now, DAY);
         let of_one = |resource| {
@@ -132,7 +129,6 @@ impl Calendar {
     }
 
     /// When time alone changes next what [`Calendar::affected`] says; `None` when it does not.
-    #[must_use]
     pub fn next_change<'a>(
         &self,
         resources: impl IntoIterator<Item = &'a ResourceName>,
@@ -220,7 +216,7 @@ fn arrange(entries: &mut [Entry]) {
 #[cfg(test)]
 pub(crate) mod testing {
     use super::*;
-    use crate::protocol::timetable::{Booking, Slot};
+    use crate::protocol::{Booking, Slot};
 
     pub(crate) const HOUR: i64 = 3_600;
 

@@ -11,9 +11,8 @@ use jiff::Timestamp;
 use crate::model::Gather as _;
 use crate::model::pattern::{matches, stem};
 use crate::model::{Moment, Stub};
-use crate::protocol::category::Quarantined;
-use crate::protocol::category::{
-    CategoryRule, CategoryRules, CategoryState, CategoryStates, Cause, Fitness,
+use crate::protocol::{
+    CategoryCause, CategoryRule, CategoryRules, CategoryState, CategoryStates, Fitness, Quarantined,
 };
 
 /// The category of everything.
@@ -180,7 +179,7 @@ impl Categories {
             enabled: false,
             at: now.wall(),
             by: OURSELVES.to_owned(),
-            cause: Cause::Fault,
+            cause: CategoryCause::Fault,
             reason: format!("failing: {}", named.join(", ")),
             quarantined,
         })
@@ -226,7 +225,7 @@ impl CategoryState {
             enabled: open,
             at,
             by: by.to_owned(),
-            cause: Cause::Person,
+            cause: CategoryCause::Person,
             reason: reason.to_owned(),
             quarantined: BTreeSet::new(),
         }
@@ -234,7 +233,7 @@ impl CategoryState {
 
     /// Whether a fault closed it, and its experiments wait for an inspection.
     fn quarantines(&self, rule: &CategoryRule) -> bool {
-        rule.sticky_booking && !self.enabled && self.cause == Cause::Fault
+        rule.sticky_booking && !self.enabled && self.cause == CategoryCause::Fault
     }
 }
 
@@ -377,7 +376,7 @@ impl CategoryRules {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
-    use crate::protocol::category::CategoryPool;
+    use crate::protocol::CategoryPool;
 
     pub(crate) fn rule(name: &str) -> CategoryRule {
         CategoryRule {

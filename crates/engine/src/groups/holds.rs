@@ -49,7 +49,6 @@ pub struct HoldView {
 
 impl ManualHolds {
     /// No holds yet. One that is not touched for `overdue_after` looks forgotten.
-    #[must_use]
     pub fn new(overdue_after: Duration) -> Self {
         Self {
             overdue_after,
@@ -94,7 +93,6 @@ impl ManualHolds {
     }
 
     /// Whether a person holds a resource.
-    #[must_use]
     pub fn is_held(&self, resource: &ResourceName) -> bool {
         self.held.contains_key(resource)
     }
@@ -106,7 +104,6 @@ impl ManualHolds {
 
     /// Every hold: first those that block bookings, the earliest first; then the others, the oldest
     /// first. `healthy_since` says since when the experiment of a resource has been well.
-    #[must_use]
     pub fn list(
         &self,
         calendar: &Calendar,
@@ -131,7 +128,6 @@ impl ManualHolds {
     }
 
     /// The holds that look forgotten, in the order of [`ManualHolds::list`].
-    #[must_use]
     pub fn overdue(
         &self,
         calendar: &Calendar,
@@ -144,7 +140,6 @@ impl ManualHolds {
     }
 
     /// When the next hold begins to look forgotten; `None` when none will.
-    #[must_use]
     pub fn next_overdue(&self, now: Timestamp) -> Option<Timestamp> {
         self.held
             .values()

@@ -10,10 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::model::{Moment, Stub};
-use crate::protocol::category::ComponentHealth;
-use crate::protocol::effect::Step;
-use crate::protocol::record::Record;
-use crate::protocol::timetable::Timetable;
+use crate::protocol::{ComponentHealth, Record, Step, Timetable};
 use crate::switching::availability::Resources;
 use booking_history::BookingHistory;
 use bookings::Calendar;

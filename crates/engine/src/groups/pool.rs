@@ -10,7 +10,7 @@ use crate::groups::bookings::{Calendar, DAY, ahead};
 use crate::model::Gather as _;
 use crate::model::pattern::{matches, stem};
 use crate::model::{ResourceName, Stub};
-use crate::protocol::timetable::Timetable;
+use crate::protocol::Timetable;
 
 /// The most stems that a pool's name is made of.
 const NAMED_STEMS: usize = 3;
@@ -77,7 +77,6 @@ impl Pools {
     /// first where there are several; of the others, those form a pool whose resources can be
     /// booked in exactly the same ways (policy and UI set). A resource of which `stub_of` knows
     /// no experiment is in none.
-    #[must_use]
     pub fn of(
         timetable: &Timetable,
         configured: &[PoolRule],
@@ -109,7 +108,6 @@ impl Pools {
     }
 
     /// The pool of this name.
-    #[must_use]
     pub fn get(&self, name: &str) -> Option<&Pool> {
         self.0
             .binary_search_by(|pool| pool.name.as_str().cmp(name))
@@ -119,7 +117,6 @@ impl Pools {
 
     /// The names of the pools that each experiment is in: one, unless its resources can be booked
     /// in different ways.
-    #[must_use]
     pub fn by_experiment(&self) -> BTreeMap<Stub, Vec<Arc<str>>> {
         let mut names: BTreeMap<Stub, Vec<Arc<str>>> = BTreeMap::new();
         for pool in &self.0 {
@@ -180,7 +177,6 @@ impl Pool {
     }
 
     /// How it stands, given which experiments are usable now.
-    #[must_use]
     pub fn standing(
         &self,
         calendar: &Calendar,
@@ -215,7 +211,6 @@ impl Pool {
     }
 
     /// When time alone changes next how it stands; `None` when it does not.
-    #[must_use]
     pub fn next_change(&self, calendar: &Calendar, now: Timestamp) -> Option<Timestamp> {
         calendar.next_change(self.members.values().flatten(), now)
     }
@@ -257,7 +252,6 @@ impl Pool {
 
 impl PoolRule {
     /// Whether an experiment of this name is in the pool.
-    #[must_use]
     pub fn takes_in(&self, stub: &str) -> bool {
         self.patterns.iter().any(|pattern| matches(pattern, stub))
     }
@@ -266,7 +260,6 @@ impl PoolRule {
 impl Severity {
     /// How many experiments are to spare, below zero where some are missing; `None` when nothing is
     /// booked.
-    #[must_use]
     pub fn spare(self) -> Option<i64> {
         match self {
             Self::NoneAffected => None,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use std::fmt;
+use super::words::words;
 
 /// What every reason that labwatch writes into book starts with. It is how our withdrawals are told
 /// from people's holds.
@@ -26,7 +26,6 @@ pub struct Availability {
 
 impl Availability {
     /// Takes book's answer, and takes book's wrapping off the reason.
-    #[must_use]
     pub fn from_book(available: bool, reason: &str) -> Self {
         let stored = if available || reason == BOOK_WRAPPING.trim_end() || reason == "unavailable" {
             if available { reason } else { "" }
@@ -40,7 +39,6 @@ impl Availability {
     }
 
     /// Whose word it is.
-    #[must_use]
     pub fn bookable(&self) -> Bookable {
         if self.available {
             Bookable::Yes
@@ -66,15 +64,7 @@ pub enum Bookable {
     Held,
 }
 
-impl fmt::Display for Bookable {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Yes => "bookable",
-            Self::Withdrawn => "withdrawn",
-            Self::Held => "held",
-        })
-    }
-}
+words!(Bookable { Yes => "bookable", Withdrawn => "withdrawn", Held => "held" });
 
 #[cfg(test)]
 mod tests {

@@ -4,6 +4,7 @@
 use std::fmt;
 
 use super::private::Visibility;
+use super::words::words;
 
 /// Why a call to book, jump, relay or a mail server failed. The text of each says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,21 +92,10 @@ pub struct ConnectError {
     pub error: CallError,
 }
 
-impl FaultClass {
-    /// One word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Ours => "ours",
-            Self::Theirs => "theirs",
-            Self::Undecided => "undecided",
-        }
-    }
-}
+words!(FaultClass { Ours => "ours", Theirs => "theirs", Undecided => "undecided" });
 
 impl ConnectError {
     /// The access request failed.
-    #[must_use]
     pub fn access(error: CallError) -> Self {
         Self {
             step: Step::Access,
@@ -114,7 +104,6 @@ impl ConnectError {
     }
 
     /// The access request was answered, and the websocket failed.
-    #[must_use]
     pub fn websocket(error: CallError) -> Self {
         Self {
             step: Step::Websocket,
@@ -123,15 +112,11 @@ impl ConnectError {
     }
 
     /// Whose fault it is.
-    #[must_use]
     pub fn class(&self) -> FaultClass {
         self.error.class(self.step)
     }
-}
 
-impl ConnectError {
     /// What failed, with what the other side or the system said where the reader may see that.
-    #[must_use]
     pub fn words(&self, reader: Visibility) -> String {
         let error = self.error.words(reader);
         match self.step {
@@ -144,20 +129,12 @@ impl ConnectError {
 /// In our own words alone, as of a [`CallError`].
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.step {
-            Step::Access => write!(f, "{}", self.error),
-            Step::Websocket => write!(
-                f,
-                "the access API answers, but the websocket fails: {}",
-                self.error
-            ),
-        }
+        f.write_str(&self.words(Visibility::PUBLIC))
     }
 }
 
 impl CallError {
     /// One word for it, for fields of logs and metrics.
-    #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::NameLookup(_) => "name-lookup",
@@ -186,7 +163,6 @@ impl CallError {
     ///
     /// A websocket fails only after the access API has answered. Then the server runs and others
     /// hear it, so whatever keeps us alone from the websocket is ours.
-    #[must_use]
     pub fn class(&self, step: Step) -> FaultClass {
         use FaultClass::{Ours, Theirs, Undecided};
         match self {
@@ -219,7 +195,6 @@ impl CallError {
 
     /// Whether the server refuses us as we come, so that trying again cannot help until a person
     /// changes the settings.
-    #[must_use]
     pub fn refuses_us(&self) -> bool {
         matches!(
             self,
@@ -237,7 +212,6 @@ impl CallError {
     }
 
     /// Whether there was no connection to the server at all.
-    #[must_use]
     pub fn is_without_connection(&self) -> bool {
         matches!(
             self,
@@ -274,7 +248,6 @@ impl fmt::Display for CallError {
 
 impl CallError {
     /// What went wrong, with what the other side or the system said where the reader may see that.
-    #[must_use]
     pub fn words(&self, reader: Visibility) -> String {
         match self.quote().filter(|quote| !quote.is_empty()) {
             Some(said) if reader.is_full() => Quoting(self, said).to_string(),

@@ -4,14 +4,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
 /// A time of day in UTC, with the date where it is not today's: `00:41 UTC`, `21 Nov 00:41 UTC`.
-#[must_use]
 pub fn spell_time(time: Timestamp, now: Timestamp) -> String {
     spell_time_in(time, now, &TimeZone::UTC)
 }
 
 /// A time of day by the clocks of a zone, with its abbreviation, and with the date where it is not
 /// today's there: `21 Nov 00:41 GMT`.
-#[must_use]
 pub fn spell_time_in(time: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
     let (time, now) = (time.to_zoned(zone.clone()), now.to_zoned(zone.clone()));
     let (date, today) = (time.date(), now.date());

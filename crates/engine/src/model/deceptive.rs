@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 
 /// Whether this character is a control, invisible, or changes the direction of the text around it.
-#[must_use]
 pub fn is_deceptive(character: char) -> bool {
     character.is_control()
         || matches!(character,
@@ -15,7 +14,6 @@ pub fn is_deceptive(character: char) -> bool {
 
 /// The text with every deceptive character in a form that is seen, as `\u{202e}`. Line ends and
 /// tabs stay, because a text that has some is laid out by us.
-#[must_use]
 pub fn escape_deceptive(text: &str) -> Cow<'_, str> {
     let shown =
         |character: char| !is_deceptive(character) || matches!(character, '\n' | '\r' | '\t');

@@ -139,7 +139,6 @@ fn fraction_of(digits: &str, scale: u64) -> u64 {
 
 /// Writes a duration as Go's `String()` does: `1m30s`, `1.5s`, `100ms`, `0s`. Beyond 292 years it
 /// stays there.
-#[must_use]
 pub fn format_duration(duration: Duration) -> String {
     let nanos = u64::try_from(duration.as_nanos())
         .unwrap_or(u64::MAX)
@@ -161,7 +160,6 @@ pub fn format_duration(duration: Duration) -> String {
 }
 
 /// A length of time as people say it, to two units: `45 s`, `12 min`, `2 h 5 min`, `3 d 4 h`.
-#[must_use]
 pub fn spell_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);

@@ -1,8 +1,8 @@
 //! The words for how things are.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
+
+use super::words::words;
 
 /// How an experiment is, as people are told it. The order is from the least to the most bad; what
 /// is not evaluated stands before.
@@ -59,17 +59,6 @@ pub enum SourceName {
     Book,
 }
 
-impl SourceName {
-    /// All sources, in the order in which they are shown.
-    pub const ALL: [Self; 3] = [Self::Relay, Self::Jump, Self::Book];
-
-    /// The source of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|source| source.as_str() == name)
-    }
-}
-
 /// How a source is, evaluated by the age of what it last told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -84,38 +73,10 @@ pub enum SourceHealth {
     Down,
 }
 
-macro_rules! words {
-    ($type:ty { $($variant:ident => $as_str:literal),+ $(,)? }) => {
-        impl $type {
-            /// The word for it, the same in logs, mails and the API.
-            #[must_use]
-            pub fn as_str(self) -> &'static str {
-                match self { $(Self::$variant => $as_str),+ }
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.pad(self.as_str())
-            }
-        }
-    };
-}
-
 words!(Health { Unknown => "unknown", Ok => "ok", Degraded => "degraded", Flapping => "flapping", Down => "down" });
 
 impl Health {
-    /// All five words.
-    pub const ALL: [Self; 5] = [
-        Self::Unknown,
-        Self::Ok,
-        Self::Degraded,
-        Self::Flapping,
-        Self::Down,
-    ];
-
     /// Whether something is wrong that people are told of. What is not evaluated is not.
-    #[must_use]
     pub fn is_bad(self) -> bool {
         match self {
             Self::Unknown | Self::Ok => false,
@@ -124,7 +85,6 @@ impl Health {
     }
 
     /// The worse of this and what is known, where this is bad.
-    #[must_use]
     pub fn worst_of(self, known: Option<Self>) -> Option<Self> {
         self.is_bad()
             .then(|| known.map_or(self, |known| known.max(self)))
@@ -132,7 +92,6 @@ impl Health {
 
     /// Since when an experiment is bad, and the worst of that time or of the last one, once it is
     /// so. What is not evaluated changes nothing.
-    #[must_use]
     pub fn after<T: Copy>(
         self,
         bad_since: Option<T>,
@@ -151,7 +110,6 @@ impl Health {
 
     /// Whether students cannot use it, so that it is withdrawn. What is not evaluated stays as it
     /// is.
-    #[must_use]
     pub fn is_unusable(self) -> bool {
         match self {
             Self::Unknown | Self::Ok | Self::Degraded => false,

@@ -14,6 +14,7 @@ mod name;
 mod page;
 pub(crate) mod pattern;
 mod private;
+pub(crate) mod words;
 
 pub use availability::{Availability, Bookable, OUR_PREFIX};
 pub use call_error::{CallError, ConnectError, FaultClass, Step};
@@ -24,7 +25,8 @@ pub use gather::Gather;
 pub use health::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth};
 pub use moment::Moment;
 pub use name::{
-    ComponentName, MAX_NAME_BYTES, NameError, PageName, ResourceName, RouteName, Stub, Topic,
+    ComponentName, MAX_NAME_BYTES, NameError, NamePattern, PageName, ResourceName, RouteName, Stub,
+    Topic,
 };
 pub use page::{PageAddress, PageFault};
 pub use private::{Private, Visibility};

@@ -21,25 +21,21 @@ pub struct Moment {
 impl Moment {
     /// The moment at which the wall clock shows `wall` and `mono` has passed since a start of the
     /// caller's choice.
-    #[must_use]
     pub fn new(wall: Timestamp, mono: Duration) -> Self {
         Self { wall, mono }
     }
 
     /// What the wall clock showed.
-    #[must_use]
     pub fn wall(self) -> Timestamp {
         self.wall
     }
 
     /// The monotonic reading.
-    #[must_use]
     pub fn mono(self) -> Duration {
         self.mono
     }
 
     /// How long after `earlier` this moment is; zero when it is not after it.
-    #[must_use]
     pub fn since(self, earlier: Self) -> Duration {
         self.mono.saturating_sub(earlier.mono)
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::pattern;
+
 /// The longest name that is accepted, in bytes. Real names are under 30; the bound keeps a hostile
 /// feed from filling memory.
 pub const MAX_NAME_BYTES: usize = 256;
@@ -50,7 +52,6 @@ macro_rules! name {
             }
 
             /// The name as text.
-            #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
             }
@@ -116,6 +117,19 @@ name! {
     RouteName
 }
 
+name! {
+    /// A pattern of experiments' names: `*` stands for any text, `?` for one character, all else for
+    /// itself.
+    NamePattern
+}
+
+impl NamePattern {
+    /// Whether it takes in this whole name.
+    pub fn matches(&self, name: &str) -> bool {
+        pattern::matches(&self.0, name)
+    }
+}
+
 impl ComponentName {
     /// The routes and the mail server as one component.
     pub const MAIL: &str = "mail";
@@ -123,13 +137,11 @@ impl ComponentName {
 
 impl RouteName {
     /// The route of `EMAIL_TO`, which hears of everything.
-    #[must_use]
     pub fn everybody() -> Self {
         Self(Arc::from("everybody"))
     }
 
     /// The route of `WEBHOOK_URL`, which hears of everything too.
-    #[must_use]
     pub fn webhook() -> Self {
         Self(Arc::from("webhook"))
     }
@@ -160,7 +172,6 @@ impl Topic {
 impl Stub {
     /// The experiment that a topic unknown to book's manifest belongs to: what stands before the
     /// last `-st-`.
-    #[must_use]
     pub fn of_stray_topic(topic: &str) -> Option<&str> {
         topic
             .rfind("-st-")

@@ -18,7 +18,6 @@ pub struct PageAddress {
 impl PageAddress {
     /// An address, with what of it every reader may see, and the host that it is on, as
     /// `host:port`.
-    #[must_use]
     pub fn new(whole: &str, name: PageName, host: &str) -> Self {
         Self {
             whole: whole.into(),
@@ -28,19 +27,16 @@ impl PageAddress {
     }
 
     /// All of it, for the request alone.
-    #[must_use]
     pub fn expose(&self) -> &str {
         &self.whole
     }
 
     /// Its host and path.
-    #[must_use]
     pub fn name(&self) -> &PageName {
         &self.name
     }
 
     /// The host that it is on, with the port.
-    #[must_use]
     pub fn host(&self) -> &str {
         &self.host
     }

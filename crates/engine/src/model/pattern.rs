@@ -6,14 +6,12 @@ const SEPARATORS: [char; 3] = ['-', '_', '.'];
 
 /// The stem of a numbered name: `pend` of `pend07` and of `pend-07`. A name that is all number is
 /// its own stem.
-#[must_use]
 pub fn stem(name: &str) -> &str {
     let stem = name.trim_end_matches(|c: char| c.is_ascii_digit() || SEPARATORS.contains(&c));
     if stem.is_empty() { name } else { stem }
 }
 
 /// Whether a pattern takes in the whole name: `*` stands for any text, `?` for one character.
-#[must_use]
 pub fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), name.chars().collect());

@@ -10,37 +10,29 @@ use serde::{Serialize, Serializer};
 
 /// What a reader may see.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Visibility(Right);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Right {
-    Public,
-    Full,
+pub struct Visibility {
+    is_full: bool,
 }
 
 impl Visibility {
     /// Of every reader: nothing private.
-    pub const PUBLIC: Self = Self(Right::Public);
+    pub const PUBLIC: Self = Self { is_full: false };
 
     /// Of what goes to maintainers alone: mails, webhooks, the command line, and the store, from
     /// which private words come back as such.
-    pub const MAINTAINER: Self = Self(Right::Full);
+    pub const MAINTAINER: Self = Self { is_full: true };
 
     /// Of a reader whose token or session was verified, by whether it allows to read what is
     /// private.
-    #[must_use]
     pub fn of_reader(may_see_private: bool) -> Self {
-        if may_see_private {
-            Self(Right::Full)
-        } else {
-            Self::PUBLIC
+        Self {
+            is_full: may_see_private,
         }
     }
 
     /// Whether private words are shown.
-    #[must_use]
     pub fn is_full(self) -> bool {
-        self.0 == Right::Full
+        self.is_full
     }
 }
 
@@ -55,7 +47,6 @@ impl<T> Private<T> {
     }
 
     /// What it is, for a reader who may see it.
-    #[must_use]
     pub fn show(&self, reader: Visibility) -> Option<&T> {
         reader.is_full().then_some(&self.0)
     }

@@ -2,9 +2,9 @@
 //! nothing: it is given what was evaluated.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use crate::model::Gather as _;
+use crate::model::words::words;
 use crate::model::{JumpHealth, StreamHealth};
 
 /// The longest text of an advice, in bytes: it is one paragraph of a mail.
@@ -77,44 +77,21 @@ pub enum Pattern {
     PageFails,
 }
 
+// The words are the names in the settings, below `[advice]`.
+words!(Pattern {
+    WholeSiteLost => "whole_site_lost",
+    BothDownNeighboursUp => "both_down_neighbours_up",
+    BothDown => "both_down",
+    JumpDownStreamsPartly => "jump_down_streams_partly",
+    JumpDownStreamsUp => "jump_down_streams_up",
+    StreamsDownJumpUp => "streams_down_jump_up",
+    OneStreamDownJumpUp => "one_stream_down_jump_up",
+    SilentButConnected => "silent_but_connected",
+    PageFails => "page_fails",
+});
+
 impl Pattern {
-    /// All patterns.
-    pub const ALL: [Self; 9] = [
-        Self::WholeSiteLost,
-        Self::BothDownNeighboursUp,
-        Self::BothDown,
-        Self::JumpDownStreamsPartly,
-        Self::JumpDownStreamsUp,
-        Self::StreamsDownJumpUp,
-        Self::OneStreamDownJumpUp,
-        Self::SilentButConnected,
-        Self::PageFails,
-    ];
-
-    /// Its name in the settings, below `[advice]`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::WholeSiteLost => "whole_site_lost",
-            Self::BothDownNeighboursUp => "both_down_neighbours_up",
-            Self::BothDown => "both_down",
-            Self::JumpDownStreamsPartly => "jump_down_streams_partly",
-            Self::JumpDownStreamsUp => "jump_down_streams_up",
-            Self::StreamsDownJumpUp => "streams_down_jump_up",
-            Self::OneStreamDownJumpUp => "one_stream_down_jump_up",
-            Self::SilentButConnected => "silent_but_connected",
-            Self::PageFails => "page_fails",
-        }
-    }
-
-    /// The pattern of this name.
-    #[must_use]
-    pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|pattern| pattern.name() == name)
-    }
-
     /// The pattern that the facts make; `None` when nothing is wrong or too little is known.
-    #[must_use]
     pub fn of(facts: &Facts) -> Option<Self> {
         let of_streams = match facts.jump {
             JumpHealth::Lost => Self::without_login(facts),
@@ -199,12 +176,6 @@ impl Pattern {
     }
 }
 
-impl fmt::Display for Pattern {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
 impl Facts {
     /// The same, when what is known of the remote login may be out of date: an `Up` counts as
     /// unknown. A loss is seen after the loss.
@@ -263,33 +234,16 @@ pub struct Given<'a> {
 }
 
 /// Why a text of the settings is not taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AdviceError {
     /// There is no pattern of this name.
+    #[error("there is no advice called {0:?}: use one of {known}", known = Pattern::ALL.map(Pattern::as_str).join(", "))]
     Unknown(String),
     /// The text for this pattern is empty, longer than [`MAX_ADVICE_BYTES`], or of more than one
     /// line.
+    #[error("the advice {0} is not usable: write one line of at most {most} bytes, or leave it out", most = MAX_ADVICE_BYTES)]
     Text(Pattern),
 }
-
-impl fmt::Display for AdviceError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unknown(name) => {
-                let known = Pattern::ALL.map(Pattern::name).join(", ");
-                write!(f, "there is no advice called {name:?}: use one of {known}")
-            }
-            Self::Text(pattern) => {
-                write!(
-                    f,
-                    "the advice {pattern} is not usable: write one line of at most {MAX_ADVICE_BYTES} bytes, or leave it out"
-                )
-            }
-        }
-    }
-}
-
-impl std::error::Error for AdviceError {}
 
 impl Default for Advice {
     /// The documented texts.
@@ -326,7 +280,6 @@ impl Advice {
     }
 
     /// The advice that fits; `None` when nothing is wrong or too little is known.
-    #[must_use]
     pub fn of(&self, facts: &Facts) -> Option<Given<'_>> {
         let pattern = Pattern::of(facts)?;
         self.0.get(&pattern).map(|text| Given { pattern, text })
@@ -430,7 +383,7 @@ mod tests {
     #[test]
     fn every_pattern_has_a_name_and_a_usable_text() {
         for pattern in Pattern::ALL {
-            assert_eq!(Pattern::named(pattern.name()), Some(pattern));
+            assert_eq!(Pattern::named(pattern.as_str()), Some(pattern));
             assert!(is_usable(pattern.default_text()), "{pattern}");
         }
         assert_eq!(Advice::default().0.len(), Pattern::ALL.len());

@@ -6,11 +6,9 @@ use std::collections::BTreeMap;
 use super::context::{ActiveAlert, NotificationContext};
 use crate::model::Gather as _;
 use crate::model::Moment;
-use crate::protocol::alert::Alert;
-use crate::protocol::message_id::MessageId;
-use crate::protocol::notified::{Notified, NotifiedAlert};
-use crate::protocol::state::{MailThread, UnconfirmedAlert};
-use crate::protocol::summary::AlertLine;
+use crate::protocol::{
+    Alert, AlertLine, MailThread, MessageId, Notified, NotifiedAlert, UnconfirmedAlert,
+};
 
 /// What people were last told about something that concerns the whole laboratory.
 #[derive(Debug, Clone, Copy)]

@@ -3,14 +3,12 @@
 
 use crate::model::{Moment, Stub};
 use crate::notifications::route_notifier::{Heard, RouteNotifier};
-use crate::protocol::notified::{self, Closing, Notified};
-
-use crate::protocol::summary::AlertLine;
+use crate::protocol::{self, AlertLine, Closing, Notified};
 
 impl Closing {
     pub(super) fn of(heard: &Heard, now: Moment) -> Self {
         Self {
-            heard: Some(notified::Heard {
+            heard: Some(protocol::Heard {
                 known: heard.known.clone(),
                 thread: heard.thread,
             }),

@@ -13,11 +13,9 @@ use crate::experiments::experiment::Experiment;
 use crate::groups::bookings::Affected;
 use crate::model::Gather as _;
 use crate::model::{Health, Moment, Stub};
-use crate::protocol::alert::Alert;
-use crate::protocol::audience::Notification;
-use crate::protocol::message_id::MessageId;
-use crate::protocol::state::{Known, MailThread};
-use crate::protocol::summary::{Line, Occasion, Steadiness, Summary, Thread};
+use crate::protocol::{
+    Alert, Known, Line, MailThread, MessageId, Notification, Occasion, Steadiness, Summary, Thread,
+};
 
 /// The most earlier messages that one refers to. A mail program needs one of an incident's to put a
 /// message beside them.

@@ -18,12 +18,9 @@ use crate::notifications::correlation::{Cause, FEWEST_OF_A_CAUSE};
 use crate::notifications::own;
 use crate::notifications::pending::Pending;
 use crate::notifications::route::Route;
-use crate::protocol::alert::Alert;
-use crate::protocol::counts::Counts;
-use crate::protocol::event::Issue;
-use crate::protocol::route_view::RouteView;
-use crate::protocol::state::Known;
-use crate::protocol::summary::{AlertLine, Background, Line, Summary};
+use crate::protocol::{
+    Alert, AlertLine, Background, Counts, Issue, Known, Line, RouteView, Summary,
+};
 use crate::suppressions::SuppressionLookup;
 use crate::switching::Switching;
 

@@ -2,13 +2,13 @@
 //! stem. Tells; evaluates nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
 // addresses as values only: nothing here can open a connection
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::model::Gather as _;
 use crate::model::pattern::stem;
+use crate::model::words::words;
 use crate::model::{Moment, Private, Stub};
 
 /// Losses of one cause begin within this time.
@@ -51,20 +51,7 @@ pub enum CauseKind {
     Stem,
 }
 
-impl CauseKind {
-    /// All kinds, the one that says most first.
-    pub const ALL: [Self; 3] = [Self::Address, Self::Subnet, Self::Stem];
-}
-
-impl fmt::Display for CauseKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(match self {
-            Self::Address => "address",
-            Self::Subnet => "subnet",
-            Self::Stem => "stem",
-        })
-    }
-}
+words!(CauseKind { Address => "address", Subnet => "subnet", Stem => "stem" });
 
 /// Losses that probably have one cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +83,6 @@ enum Key<'a> {
 /// Groups losses by their probable cause, given where all experiments are, those lost included. A
 /// loss is in at most one cause, the one that says most. Sorted by their beginning. A loss that is
 /// given twice counts once, as of its first time.
-#[must_use]
 pub fn group(losses: &[Loss<'_>], population: &[Place<'_>]) -> Vec<Cause> {
     let mut lost: BTreeMap<&Stub, Moment> = BTreeMap::new();
     for loss in losses {

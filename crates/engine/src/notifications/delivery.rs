@@ -9,11 +9,9 @@ use jiff::Timestamp;
 
 use crate::model::Gather as _;
 use crate::model::{CallError, Health, Moment, Stub};
-use crate::protocol::alert::Alert;
-use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
-use crate::protocol::message_id::MessageId;
-use crate::protocol::state::{Known, OutboxEntry};
-use crate::protocol::summary::{Line, Occasion, Summary};
+use crate::protocol::{
+    Alert, DeliveryFault, Known, Line, MessageId, Occasion, OutboxEntry, Outlook, Summary,
+};
 
 /// The wait after the first failure; it doubles with each further one, up to [`RETRY_AT_MOST`].
 const RETRY_AFTER: Duration = Duration::from_secs(10);

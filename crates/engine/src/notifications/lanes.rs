@@ -8,10 +8,9 @@ use super::route_notifier::{RouteNotifier, not_reached};
 use super::{Notifications, to_keep};
 use crate::model::Gather as _;
 use crate::model::{Moment, RouteName};
-use crate::protocol::audience::{Audience, Delivered, Lane, Recipient, Unreached};
-use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
-use crate::protocol::notified::Notified;
-use crate::protocol::record::Record;
+use crate::protocol::{
+    Audience, Delivered, DeliveryFault, Lane, Notified, Outlook, Recipient, Record, Unreached,
+};
 
 /// The most lanes of a route. With more, recipients of different lanes are put together, and may be
 /// told something twice.

@@ -29,11 +29,7 @@ use crate::engine::memory::RouteMemory;
 use crate::experiments::experiment::Experiment;
 use crate::model::{ComponentName, Moment, RouteName, Stub};
 use crate::notifications::route::{Channel, Route};
-use crate::protocol::alert::Alert;
-use crate::protocol::audience::{Audience, Lane};
-use crate::protocol::notified::Notified;
-use crate::protocol::record::Record;
-use crate::protocol::route_view::{RouteView, ToldView};
+use crate::protocol::{Alert, Audience, Lane, Notified, Record, RouteView, ToldView};
 use route_notifier::RouteNotifier;
 
 /// All routes, each with what its people were told. Nothing that happens on one of them touches

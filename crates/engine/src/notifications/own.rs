@@ -9,10 +9,7 @@ use jiff::tz::TimeZone;
 
 use crate::groups::KnownComponent;
 use crate::model::{ComponentName, SourceName, Visibility, spell_time_in};
-use crate::protocol::alert::Alert;
-use crate::protocol::category::{ComponentHealth, Fitness};
-use crate::protocol::route_view::RouteView;
-use crate::protocol::summary::AlertLine;
+use crate::protocol::{Alert, AlertLine, ComponentHealth, Fitness, RouteView};
 
 /// So many attempts in a row must fail before other routes are notified of it: a server that was
 /// busy once is no news.
@@ -114,8 +111,7 @@ mod tests {
     use super::*;
     use crate::model::{CallError, Moment, RouteName};
     use crate::notifications::route::Channel;
-    use crate::protocol::audience::Recipient;
-    use crate::protocol::route_view::UnreachedView;
+    use crate::protocol::{Recipient, UnreachedView};
 
     #[test]
     fn what_fails_and_who_is_not_reached_is_said() {

@@ -9,8 +9,7 @@ use crate::engine::memory::RouteMemory;
 use crate::model::Gather as _;
 use crate::model::Moment;
 use crate::notifications::route::Route;
-use crate::protocol::alert::Alert;
-use crate::protocol::notified::Notified;
+use crate::protocol::{Alert, Notified};
 
 impl RouteNotifier {
     /// Takes up what is remembered. Returns what is to be forgotten: what this route does not hear

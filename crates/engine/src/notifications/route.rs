@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::model::pattern::matches;
+use crate::model::words::words;
 use crate::model::{RouteName, Stub};
 use crate::notifications::Digest;
 
@@ -70,7 +71,6 @@ pub enum HttpChannel {
 
 impl Channel {
     /// The word for it.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Mail => "mail",
@@ -79,34 +79,13 @@ impl Channel {
     }
 }
 
-impl HttpChannel {
-    /// All of them.
-    pub const ALL: [Self; 6] = [
-        Self::Webhook,
-        Self::Alertmanager,
-        Self::Slack,
-        Self::Teams,
-        Self::Matrix,
-        Self::Ntfy,
-    ];
-
-    /// The word for it, which is the setting of its address too.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Webhook => "webhook",
-            Self::Alertmanager => "alertmanager",
-            Self::Slack => "slack",
-            Self::Teams => "teams",
-            Self::Matrix => "matrix",
-            Self::Ntfy => "ntfy",
-        }
-    }
-}
+// The words are the settings of their addresses too.
+words!(HttpChannel {
+    Webhook => "webhook", Alertmanager => "alertmanager", Slack => "slack", Teams => "teams", Matrix => "matrix", Ntfy => "ntfy",
+});
 
 impl Route {
     /// The route to everybody in `EMAIL_TO`: it hears of everything, by mail.
-    #[must_use]
     pub fn everybody() -> Self {
         Self {
             name: RouteName::everybody(),
@@ -122,7 +101,6 @@ impl Route {
     }
 
     /// Whether it hears of this experiment.
-    #[must_use]
     pub fn hears_of(&self, stub: &Stub) -> bool {
         self.patterns
             .iter()
@@ -130,7 +108,6 @@ impl Route {
     }
 
     /// Whether it hears of every experiment.
-    #[must_use]
     pub fn hears_of_all(&self) -> bool {
         self.patterns.iter().any(|pattern| pattern == EVERYTHING)
     }

@@ -18,11 +18,10 @@ use crate::notifications::digest::Digests;
 use crate::notifications::pending::{PARTS_FOLLOW_WITHIN, Pending};
 use crate::notifications::route::Route;
 use crate::notifications::unsteady::Unsteady;
-use crate::protocol::alert::Alert;
-use crate::protocol::audience::{Audience, Notification, Recipient};
-use crate::protocol::message_id::MessageId;
-use crate::protocol::notified::{self, Closing, Notified};
-use crate::protocol::state::{Known, MailThread, ReminderState};
+use crate::protocol::{
+    self, Alert, Audience, Closing, Known, MailThread, MessageId, Notification, Notified,
+    Recipient, ReminderState,
+};
 
 pub(super) use outcome::not_reached;
 
@@ -57,7 +56,7 @@ pub(super) struct Heard {
 
 impl Heard {
     /// Takes up what is kept of it.
-    pub(super) fn recall(heard: &notified::Heard, now: Moment) -> Self {
+    pub(super) fn recall(heard: &protocol::Heard, now: Moment) -> Self {
         Self {
             known: heard.known.clone(),
             bad_since: heard.known.bad_since.map(|at| now.back_at(at)),

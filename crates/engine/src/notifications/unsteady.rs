@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::model::{Moment, Stub};
-use crate::protocol::notified::Notified;
-use crate::protocol::summary::Steadiness;
+use crate::protocol::{Notified, Steadiness};
 
 /// An experiment that recipients were told to be unusable for this many times within [`WITHIN`] is
 /// unsteady.

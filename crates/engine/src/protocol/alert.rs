@@ -38,7 +38,6 @@ impl Alert {
     ];
 
     /// A word for it that stays the same.
-    #[must_use]
     pub fn word(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Blind => "blind",

@@ -10,8 +10,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{CallError, RouteName, Visibility};
-use crate::protocol::delivery_fault::Outlook;
-use crate::protocol::summary::Summary;
+use crate::protocol::{Outlook, Summary};
 
 /// A recipient of a route, by the address that its messages go to. It is private, and shows itself
 /// nowhere by mistake.
@@ -20,13 +19,11 @@ pub struct Recipient(String);
 
 impl Recipient {
     /// The recipient with this address.
-    #[must_use]
     pub fn new(address: impl Into<String>) -> Self {
         Self(address.into())
     }
 
     /// The address, for a reader who may see it.
-    #[must_use]
     pub fn show(&self, reader: Visibility) -> Option<&str> {
         reader.is_full().then_some(self.0.as_str())
     }
@@ -62,7 +59,6 @@ pub enum Audience {
 
 impl Audience {
     /// Whether it is for this one.
-    #[must_use]
     pub fn includes(&self, recipient: &Recipient) -> bool {
         match self {
             Self::All => true,
@@ -117,7 +113,6 @@ pub struct Notification {
 
 impl Notification {
     /// A message for all recipients of its route.
-    #[must_use]
     pub fn to_all(summary: Arc<Summary>) -> Self {
         Self {
             summary,
@@ -128,7 +123,6 @@ impl Notification {
 
     /// Under which name it is kept what its recipients were notified of: that of the route, or of a
     /// lane of it.
-    #[must_use]
     pub fn lane(&self) -> &RouteName {
         match &self.audience {
             Audience::All | Audience::Except(_) => &self.summary.route,
@@ -165,7 +159,6 @@ pub struct Delivered {
 
 impl Delivered {
     /// Every recipient has it.
-    #[must_use]
     pub fn to_all() -> Self {
         Self::default()
     }
@@ -178,7 +171,6 @@ impl Delivered {
     }
 
     /// How many may still get it, and how many are refused.
-    #[must_use]
     pub fn counts(&self) -> (usize, usize) {
         let refused = self
             .unreached

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::model::words::words;
+
 /// The upper bounds of the histogram of times, in milliseconds.
 pub const CANARY_BOUNDS_MS: [u64; 11] = [5, 10, 25, 50, 100, 250, 500, 1_000, 2_500, 5_000, 10_000];
 
@@ -22,19 +24,7 @@ pub enum Forwarding {
     Stopped,
 }
 
-impl Forwarding {
-    /// Its word in the API and in metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Off => "off",
-            Self::Unknown => "unknown",
-            Self::Works => "works",
-            Self::Late => "late",
-            Self::Stopped => "stopped",
-        }
-    }
-}
+words!(Forwarding { Off => "off", Unknown => "unknown", Works => "works", Late => "late", Stopped => "stopped" });
 
 /// How many minutes of the last hour are told apart.
 pub const CANARY_MINUTES: usize = 60;

@@ -65,7 +65,6 @@ pub struct CategoryPool {
 
 impl CategoryPool {
     /// It as a pool that is looked for among the experiments of book.
-    #[must_use]
     pub fn rule(&self) -> PoolRule {
         PoolRule {
             name: self.name.clone(),
@@ -103,7 +102,7 @@ pub struct ComponentHealth {
 /// What closed or opened a category. A name does not tell: a token may be called `labwatch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Cause {
+pub enum CategoryCause {
     /// A maintainer.
     #[default]
     Person,
@@ -122,7 +121,7 @@ pub struct CategoryState {
     pub by: String,
     /// What has.
     #[serde(default)]
-    pub cause: Cause,
+    pub cause: CategoryCause,
     /// Why.
     pub reason: String,
     /// The experiments that are quarantined until a maintainer opens it.

@@ -7,8 +7,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::groups::bookings::Affected;
-use crate::model::{ResourceName, Stub};
-use crate::suppressions::{NamePattern, Schedule, SuppressionId};
+use crate::model::{NamePattern, ResourceName, Stub};
+use crate::suppressions::{Schedule, SuppressionId};
 
 /// What a maintainer can tell labwatch to do.
 #[derive(Debug, Clone, PartialEq, Eq)]

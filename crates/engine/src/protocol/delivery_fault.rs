@@ -26,7 +26,6 @@ pub enum Outlook {
 
 impl DeliveryFault {
     /// A failure that may pass.
-    #[must_use]
     pub fn passing(fault: CallError) -> Self {
         Self {
             fault,
@@ -35,7 +34,6 @@ impl DeliveryFault {
     }
 
     /// A refusal for good.
-    #[must_use]
     pub fn refused(fault: CallError) -> Self {
         Self {
             fault,
@@ -45,13 +43,11 @@ impl DeliveryFault {
 
     /// Whether it is the content that was refused. A password or a token that is refused says
     /// nothing about it.
-    #[must_use]
     pub fn refuses_content(&self) -> bool {
         self.outlook == Outlook::Refused && !self.fault.refuses_us()
     }
 
     /// Whether a person has to mend something: the content, a password or a token is refused.
-    #[must_use]
     pub fn needs_person(&self) -> bool {
         self.outlook == Outlook::Refused || self.fault.refuses_us()
     }

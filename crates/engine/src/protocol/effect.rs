@@ -6,9 +6,7 @@ use std::time::Duration;
 use crate::model::{
     Availability, Bookable, PageAddress, ResourceName, SourceName, Stub, Topic, format_duration,
 };
-use crate::protocol::audience::Notification;
-use crate::protocol::record::Record;
-use crate::protocol::state::StateChange;
+use crate::protocol::{Notification, Record, StateChange};
 
 /// What a step comes to. The records are kept before the effects are carried out: a restart in
 /// between then knows what was decided.

@@ -5,15 +5,11 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::model::{Private, SourceHealth, SourceName};
-use crate::protocol::counts::Counts;
-use crate::protocol::link::Link;
-use crate::protocol::role::Role;
-use crate::protocol::snapshot::{SamplingView, Snapshot, SourceView};
+use crate::protocol::{Counts, Link, Role, SamplingView, Snapshot, SourceView};
 
 impl Snapshot {
     /// That of a laboratory of which nothing is known: the first one, and that of a program which
     /// watches none.
-    #[must_use]
     pub fn empty(at: Timestamp) -> Self {
         Self {
             version: 0,

@@ -105,7 +105,6 @@ pub enum Issue {
 
 impl Issue {
     /// The page that fails, and how, where it is one.
-    #[must_use]
     pub fn page(&self) -> Option<(&PageName, PageFault)> {
         match self {
             Self::Page(page, fault) => Some((page, *fault)),
@@ -120,7 +119,6 @@ impl Issue {
     /// The issue in the codes of the program that labwatch replaces: `missing jump`, `missing
     /// required <topic>`, `unhealthy <topic>`; what that program did not know is written in the
     /// same way.
-    #[must_use]
     pub fn code(&self) -> String {
         match self {
             Self::Required(topic, StreamHealth::Missing) => format!("missing required {topic}"),

@@ -5,17 +5,10 @@ use std::time::Duration;
 
 use crate::model::{Availability, CallError, PageAddress, ResourceName, SourceName, Stub, Topic};
 use crate::notifications::route::Channel;
-use crate::protocol::audience::Delivered;
-use crate::protocol::canary::CanaryView;
-use crate::protocol::category::ComponentHealth;
-use crate::protocol::command::Order;
-use crate::protocol::delivery_fault::DeliveryFault;
-use crate::protocol::link::Link;
-use crate::protocol::page::PageOutcome;
-use crate::protocol::report::Report;
-use crate::protocol::role::Role;
-use crate::protocol::rules::Rules;
-use crate::protocol::timetable::Timetable;
+use crate::protocol::{
+    CanaryView, ComponentHealth, Delivered, DeliveryFault, Link, Order, PageOutcome, Report, Role,
+    Rules, Timetable,
+};
 
 /// What reaches the engine. A new kind of input is handled in `Engine::step`, and nowhere else.
 #[derive(Debug, Clone)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
-use crate::protocol::summary::Summary;
+use crate::protocol::Summary;
 
 /// A message that another version of labwatch kept may be of another shape: then it is put together
 /// anew.

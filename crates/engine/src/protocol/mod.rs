@@ -1,31 +1,38 @@
 //! What goes into the engine and what comes out of it: types without decisions.
 
-pub mod alert;
-pub mod audience;
-pub mod canary;
-pub mod category;
-pub mod command;
-pub mod counts;
-pub mod delivery_fault;
-pub mod effect;
+mod alert;
+mod audience;
+mod canary;
+mod category;
+mod command;
+mod counts;
+mod delivery_fault;
+mod effect;
 mod empty;
-pub mod event;
-pub mod input;
+mod event;
+mod input;
 mod kept_message;
-pub mod link;
-pub mod message_id;
-pub mod notified;
-pub mod page;
-pub mod policy;
-pub mod record;
-pub mod record_words;
-pub mod refusal;
-pub mod report;
-pub mod role;
-pub mod route_view;
-pub mod rules;
-pub mod snapshot;
-pub mod state;
+mod link;
+mod message_id;
+mod notified;
+mod page;
+mod policy;
+mod record;
+mod record_words;
+mod refusal;
+mod report;
+mod role;
+mod route_view;
+mod rules;
+mod snapshot;
+mod state;
 mod state_key;
-pub mod summary;
-pub mod timetable;
+mod summary;
+mod timetable;
+
+pub use self::{
+    alert::*, audience::*, canary::*, category::*, command::*, counts::*, delivery_fault::*,
+    effect::*, event::*, input::*, link::*, message_id::*, notified::*, page::*, policy::*,
+    record::*, record_words::*, refusal::*, report::*, role::*, route_view::*, rules::*,
+    snapshot::*, state::*, summary::*, timetable::*,
+};

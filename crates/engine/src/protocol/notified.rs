@@ -4,8 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::model::{Health, Stub};
-use crate::protocol::alert::Alert;
-use crate::protocol::state::{Known, MailThread, ReminderState};
+use crate::protocol::{Alert, Known, MailThread, ReminderState};
 
 /// What the people of a route were told about one thing.
 #[derive(Debug, Clone, PartialEq, Eq)]

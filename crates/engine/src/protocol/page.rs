@@ -1,6 +1,7 @@
 //! The check of the pages that students open: what is known of a page, and what a check of it came
 //! to.
 
+use crate::model::words::words;
 use crate::model::{CallError, PageAddress, PageFault, PageName, ResourceName, Visibility};
 
 /// A page of book's manifest, with the resources whose UI sets offer it.
@@ -38,20 +39,7 @@ pub enum PageHealth {
     Fails,
 }
 
-impl PageHealth {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Unknown, Self::Works, Self::Fails];
-
-    /// Its word in the API and in metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Unknown => "unknown",
-            Self::Works => "works",
-            Self::Fails => "fails",
-        }
-    }
-}
+words!(PageHealth { Unknown => "unknown", Works => "works", Fails => "fails" });
 
 /// A page, as it is shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +56,6 @@ pub struct PageView {
 
 impl PageView {
     /// How it is, in words for a reader.
-    #[must_use]
     pub fn words(&self, reader: Visibility) -> String {
         let unchecked = self.unchecked.as_ref().map(|error| error.words(reader));
         match (self.health, self.fault, unchecked) {

@@ -10,15 +10,10 @@ use crate::groups::booking_history::BookingChange;
 use crate::model::{
     Health, PageName, Private, ResourceName, RouteName, SourceHealth, SourceName, Stub,
 };
-use crate::protocol::audience::{Delivered, Lane, Notification};
-use crate::protocol::category::{CategoryState, Cause};
-use crate::protocol::command::{ManualOverride, Order, Receipt};
-use crate::protocol::delivery_fault::DeliveryFault;
-use crate::protocol::effect::Switch;
-use crate::protocol::event::Event;
-use crate::protocol::input::SwitchOutcome;
-use crate::protocol::notified::Notified;
-use crate::protocol::page::PageHealth;
+use crate::protocol::{
+    CategoryCause, CategoryState, Delivered, DeliveryFault, Event, Lane, ManualOverride,
+    Notification, Notified, Order, PageHealth, Receipt, Switch, SwitchOutcome,
+};
 use crate::suppressions::{Ended, SuppressionEntry, SuppressionId};
 
 /// Something that happened or was decided, for the history and the log.
@@ -218,7 +213,6 @@ pub enum Level {
 impl Record {
     /// How much it matters. What labwatch tries again by itself is a warning; what only a person
     /// can mend is an error.
-    #[must_use]
     pub fn level(&self) -> Level {
         match self {
             Self::Seen(_)
@@ -248,7 +242,9 @@ impl Record {
                 Err(fault) if fault.needs_person() => Level::Error,
                 Ok(_) | Err(_) => Level::Warn,
             },
-            Self::Category { state, .. } if !state.enabled && state.cause == Cause::Fault => {
+            Self::Category { state, .. }
+                if !state.enabled && state.cause == CategoryCause::Fault =>
+            {
                 Level::Warn
             }
             Self::Manifest(ManifestChange::Lost) | Self::Blind(true) => Level::Error,

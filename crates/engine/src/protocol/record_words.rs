@@ -7,12 +7,10 @@ use crate::model::{
     Availability, PageName, ResourceName, RouteName, SourceHealth, SourceName, Visibility,
     format_duration,
 };
-use crate::protocol::audience::{Delivered, Lane};
-use crate::protocol::category::CategoryState;
-use crate::protocol::command::ManualOverride;
-use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
-use crate::protocol::input::SwitchOutcome;
-use crate::protocol::record::{ManifestChange, Record};
+use crate::protocol::{
+    CategoryState, Delivered, DeliveryFault, Lane, ManifestChange, ManualOverride, Outlook, Record,
+    SwitchOutcome,
+};
 
 impl fmt::Display for Record {
     /// In the words that every reader may see.

@@ -1,25 +1,33 @@
 //! Why a command is not carried out, in plain words that say what to do. Decides nothing.
 
-use std::fmt;
-
 use crate::model::{Health, OUR_PREFIX, ResourceName, Stub};
 use crate::suppressions::Refused;
 
 /// Why a command was refused. Nothing was changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// It cannot be acknowledged, silenced, planned or ended.
-    Suppression(Refused),
+    #[error(transparent)]
+    Suppression(#[from] Refused),
     /// This labwatch only watches.
+    #[error("this labwatch only watches: give the command to the one that leads")]
     Follower,
     /// It led when the command came, and leads no more. Unlike all others: whether the command was
     /// kept is not known.
+    #[error(
+        "another replica is about to lead, and whether the command was kept is not known: look in a few seconds, and give it again where it was not"
+    )]
     LeadLost,
     /// No experiment has such a name.
+    #[error("no experiment is called {0}: check the name")]
     NoExperiment(String),
     /// There is no pool of this name.
+    #[error("there is no pool {0}: check the name")]
     NoPool(String),
     /// None of several experiments is bad.
+    #[error(
+        "none of the {count} experiments of {scope} is bad: only what is bad can be acknowledged; to keep them quiet beforehand, silence them"
+    )]
     NothingBad {
         /// Which experiments were meant.
         scope: String,
@@ -27,20 +35,30 @@ pub enum Refusal {
         count: usize,
     },
     /// The source tells as it should.
+    #[error("{0} tells as it should: only what is bad can be acknowledged")]
     ComponentIsWell(String),
     /// Nothing of this is acknowledged.
+    #[error("nothing of {0} is acknowledged: it has ended, or never was")]
     NotAcknowledged(String),
     /// Book lists no such resource.
+    #[error("book lists no resource {0}: check the name")]
     NoResource(ResourceName),
     /// Book has not said yet how the resource is.
+    #[error("book has not said yet whether {0} can be booked: try again in a minute")]
     NotRead(ResourceName),
     /// A reason that would be taken for labwatch's own.
+    #[error("a reason that starts with \"{}\" or \"status server:\" would be taken for labwatch's own: begin it otherwise", OUR_PREFIX.trim_end())]
     OurPrefix,
     /// The resource is held for this very reason.
+    #[error("{0} is held for this very reason already")]
     HeldAlready(ResourceName),
     /// The resource can be booked.
+    #[error("{0} can be booked already")]
     Bookable(ResourceName),
     /// Labwatch withdrew it itself, and gives it back itself.
+    #[error(
+        "no person holds {resource}: labwatch withdrew it because {stub} is {health}, and gives it back when {stub} works"
+    )]
     Ours {
         /// The resource.
         resource: ResourceName,
@@ -50,6 +68,9 @@ pub enum Refusal {
         health: Health,
     },
     /// A closed category keeps the resource's experiment back.
+    #[error(
+        "the category {category} is closed and keeps {resource} from being booked: inspect it, then open the category"
+    )]
     Quarantined {
         /// The resource.
         resource: ResourceName,
@@ -57,6 +78,7 @@ pub enum Refusal {
         category: String,
     },
     /// A category is open, or closed, already.
+    #[error("the category {category} is {} already", if *.open { "open" } else { "closed" })]
     CategoryAlready {
         /// The category.
         category: String,
@@ -64,130 +86,15 @@ pub enum Refusal {
         open: bool,
     },
     /// There is no category of this name.
+    #[error("there is no category {0}: /api/v2/categories lists them")]
     NoCategory(String),
     /// There is no component of this name.
+    #[error("there is no component {0}: /status lists them")]
     NoComponent(String),
     /// Too many commands are waiting.
+    #[error("too many commands are waiting: try again in a moment")]
     Busy,
     /// Labwatch is about to stop.
+    #[error("labwatch is about to stop: try again when it runs")]
     Stopping,
 }
-
-impl From<Refused> for Refusal {
-    fn from(refused: Refused) -> Self {
-        Self::Suppression(refused)
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Suppression(refused) => refused.fmt(f),
-            Self::Follower => write!(
-                f,
-                "this labwatch only watches: give the command to the one that leads"
-            ),
-            Self::LeadLost => write!(
-                f,
-                "another replica is about to lead, and whether the command was kept is not known: look in a few seconds, and give it again where it was not"
-            ),
-            Self::NoExperiment(name) => write!(f, "no experiment is called {name}: check the name"),
-            Self::NoPool(name) => write!(f, "there is no pool {name}: check the name"),
-            Self::NothingBad { scope, count } => {
-                write!(
-                    f,
-                    "none of the {count} experiments of {scope} is bad: only what is bad can be acknowledged; to keep them quiet beforehand, silence them"
-                )
-            }
-            Self::ComponentIsWell(name) => write!(
-                f,
-                "{name} tells as it should: only what is bad can be acknowledged"
-            ),
-            Self::NotAcknowledged(scope) => write!(
-                f,
-                "nothing of {scope} is acknowledged: it has ended, or never was"
-            ),
-            Self::NoResource(_)
-            | Self::NotRead(_)
-            | Self::OurPrefix
-            | Self::HeldAlready(_)
-            | Self::Bookable(_)
-            | Self::Ours { .. } => self.of_resource(f),
-            Self::Quarantined { resource, category } => {
-                write!(
-                    f,
-                    "the category {category} is closed and keeps {resource} from being booked: inspect it, then open the category"
-                )
-            }
-            Self::CategoryAlready {
-                category,
-                open: true,
-            } => write!(f, "the category {category} is open already"),
-            Self::CategoryAlready {
-                category,
-                open: false,
-            } => write!(f, "the category {category} is closed already"),
-            Self::NoCategory(name) => write!(
-                f,
-                "there is no category {name}: /api/v2/categories lists them"
-            ),
-            Self::NoComponent(name) => {
-                write!(f, "there is no component {name}: /status lists them")
-            }
-            Self::Busy => write!(f, "too many commands are waiting: try again in a moment"),
-            Self::Stopping => write!(f, "labwatch is about to stop: try again when it runs"),
-        }
-    }
-}
-
-impl Refusal {
-    /// What is said of a resource.
-    fn of_resource(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoResource(resource) => {
-                write!(f, "book lists no resource {resource}: check the name")
-            }
-            Self::NotRead(resource) => write!(
-                f,
-                "book has not said yet whether {resource} can be booked: try again in a minute"
-            ),
-            Self::OurPrefix => {
-                write!(
-                    f,
-                    "a reason that starts with \"{}\" or \"status server:\" would be taken for labwatch's own: begin it otherwise",
-                    OUR_PREFIX.trim_end()
-                )
-            }
-            Self::HeldAlready(resource) => {
-                write!(f, "{resource} is held for this very reason already")
-            }
-            Self::Bookable(resource) => write!(f, "{resource} can be booked already"),
-            Self::Ours {
-                resource,
-                stub,
-                health,
-            } => {
-                write!(
-                    f,
-                    "no person holds {resource}: labwatch withdrew it because {stub} is {health}, and gives it back when {stub} works"
-                )
-            }
-            Self::Suppression(_)
-            | Self::Follower
-            | Self::NoExperiment(_)
-            | Self::NoPool(_)
-            | Self::NothingBad { .. }
-            | Self::ComponentIsWell(_)
-            | Self::NotAcknowledged(_)
-            | Self::Quarantined { .. }
-            | Self::CategoryAlready { .. }
-            | Self::NoCategory(_)
-            | Self::NoComponent(_)
-            | Self::Busy
-            | Self::LeadLost
-            | Self::Stopping => Ok(()),
-        }
-    }
-}
-
-impl std::error::Error for Refusal {}

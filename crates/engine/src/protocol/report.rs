@@ -40,7 +40,6 @@ impl Scopes {
     ];
 
     /// The scope of this name, where it is one that is kept.
-    #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::NAMES
             .iter()
@@ -55,7 +54,6 @@ impl Scopes {
     }
 
     /// Whether all of `other` are among these.
-    #[must_use]
     pub fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
@@ -135,7 +133,6 @@ pub struct Report {
 
 impl Report {
     /// An empty report with room for about this many connections.
-    #[must_use]
     pub fn with_capacity(connections: usize) -> Self {
         Self {
             text: String::with_capacity(connections * 96),
@@ -175,7 +172,6 @@ impl Report {
     }
 
     /// When the server started, in its own words. Another text than before means that it restarted.
-    #[must_use]
     pub fn started(&self) -> Option<&str> {
         self.started.map(|span| self.text(span))
     }
@@ -187,7 +183,6 @@ impl Report {
 
     /// In how many entries something could not be read, and why not in the first of them; `None`
     /// when all is well.
-    #[must_use]
     pub fn unreadable(&self) -> Option<(usize, &str)> {
         self.unreadable
             .as_ref()
@@ -200,25 +195,21 @@ impl Report {
     }
 
     /// Of how many entries no topic can be read.
-    #[must_use]
     pub fn nameless(&self) -> usize {
         self.nameless
     }
 
     /// How many connections there are.
-    #[must_use]
     pub fn len(&self) -> usize {
         self.entries.len()
     }
 
     /// Whether there is none.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
     /// The connection at this place, counted from 0.
-    #[must_use]
     pub fn get(&self, index: usize) -> Option<Connection<'_>> {
         self.entries.get(index).map(|entry| self.view(entry))
     }

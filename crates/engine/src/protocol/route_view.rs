@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::model::{CallError, Health, RouteName, Stub};
 use crate::notifications::route::Channel;
-use crate::protocol::audience::Recipient;
+use crate::protocol::Recipient;
 
 /// A way to people, as it stands.
 #[derive(Debug, Clone, PartialEq, Eq)]

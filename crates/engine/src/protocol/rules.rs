@@ -8,8 +8,7 @@ use crate::groups::holds::DEFAULT_OVERDUE_AFTER;
 use crate::groups::pool::PoolRule;
 use crate::notifications::advice::Advice;
 use crate::notifications::route::Route;
-use crate::protocol::category::CategoryRules;
-use crate::protocol::policy::Policy;
+use crate::protocol::{CategoryRules, Policy};
 use crate::suppressions::Maintenance;
 
 /// All of it.
@@ -47,7 +46,6 @@ pub struct PolicyAcknowledgements {
 
 impl Rules {
     /// These numbers and routes, and nothing else configured.
-    #[must_use]
     pub fn new(policy: Policy, routes: Vec<Route>) -> Self {
         Self {
             policy,

@@ -13,17 +13,10 @@ use crate::model::{
     StreamHealth, Stub, Topic,
 };
 use crate::notifications::correlation::Cause;
-use crate::protocol::canary::CanaryView;
-use crate::protocol::category::CategoryStates;
-use crate::protocol::category::Quarantined;
-use crate::protocol::command::ManualOverride;
-use crate::protocol::counts::Counts;
-use crate::protocol::event::{Event, Issue};
-use crate::protocol::link::Link;
-use crate::protocol::page::PageView;
-use crate::protocol::report::{Report, Traffic};
-use crate::protocol::role::Role;
-use crate::protocol::route_view::{RouteView, ToldView};
+use crate::protocol::{
+    CanaryView, CategoryStates, Counts, Event, Issue, Link, ManualOverride, PageView, Quarantined,
+    Report, Role, RouteView, ToldView, Traffic,
+};
 use crate::suppressions::{ActiveSuppressions, NoteView, Suppression};
 
 /// A snapshot of everything at one moment. Parts that did not change are shared with earlier
@@ -84,13 +77,11 @@ pub struct Snapshot {
 
 impl Snapshot {
     /// The source of this name.
-    #[must_use]
     pub fn source(&self, name: SourceName) -> &SourceView {
         &self.sources[name as usize]
     }
 
     /// The experiment of this name.
-    #[must_use]
     pub fn experiment(&self, stub: &str) -> Option<&Arc<ExperimentView>> {
         let at = self
             .experiments
@@ -100,7 +91,6 @@ impl Snapshot {
     }
 
     /// How the pool of this name stands.
-    #[must_use]
     pub fn pool(&self, name: &str) -> Option<&PoolView> {
         let at = self
             .standings
@@ -111,7 +101,6 @@ impl Snapshot {
 
     /// What people were told bad about the experiment of this name, one for each route that heard
     /// of it.
-    #[must_use]
     pub fn notified(&self, stub: &str) -> &[ToldView] {
         let from = self
             .notified
@@ -196,7 +185,6 @@ pub struct FlapView {
 impl ExperimentView {
     /// Whether it can be booked: the worst of its resources. `None` when it has none or book has
     /// not told yet.
-    #[must_use]
     pub fn bookable(&self) -> Option<Bookable> {
         self.resources
             .iter()
@@ -263,7 +251,6 @@ pub enum Seen {
 
 impl Seen {
     /// The time, given when the newest report came.
-    #[must_use]
     pub fn time(self, newest: Option<Timestamp>) -> Option<Timestamp> {
         match self {
             Self::Never => None,
@@ -285,7 +272,7 @@ pub struct LastConnection {
     /// What program it said it was.
     pub user_agent: String,
     /// Its scopes.
-    pub scopes: crate::protocol::report::Scopes,
+    pub scopes: crate::protocol::Scopes,
     /// What it sent.
     pub tx: Option<Traffic>,
     /// What it received.

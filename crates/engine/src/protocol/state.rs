@@ -10,18 +10,11 @@ use serde::{Deserialize, Serialize};
 use crate::groups::booking_history::Booked;
 use crate::groups::holds::Hold;
 use crate::model::{Health, JumpHealth, ResourceName, RouteName, SourceName, Stub};
-use crate::protocol::alert::Alert;
-use crate::protocol::audience::Lane;
-use crate::protocol::category::CategoryState;
-use crate::protocol::command::ManualOverride;
-use crate::protocol::event::{Event, Issue};
-use crate::protocol::kept_message;
-use crate::protocol::message_id::MessageId;
-use crate::protocol::notified::{Closing, Heard, NotifiedAlert};
-use crate::protocol::summary::Summary;
-use crate::suppressions::{
-    Acknowledgement, Maintenance, Silence, Subject as Acknowledged, SuppressionId,
+use crate::protocol::{
+    Alert, CategoryState, Closing, Event, Heard, Issue, Lane, ManualOverride, MessageId,
+    NotifiedAlert, Summary, kept_message,
 };
+use crate::suppressions::{Acknowledgement, Maintenance, Silence, Subject, SuppressionId};
 
 /// Everything that survives a restart.
 pub type State = BTreeMap<StateKey, StateValue>;
@@ -51,7 +44,7 @@ pub enum StateKey {
     /// An experiment that is known, and not new.
     Experiment(Stub),
     /// What a route was last notified of about one subject, where that is other than "all is well".
-    Notified(RouteName, Subject),
+    Notified(RouteName, NotificationSubject),
     /// When an experiment became unusable of late, as a route counts it.
     Unsteady(RouteName, Stub),
     /// What is still to be said of an experiment that is not watched any more.
@@ -63,7 +56,7 @@ pub enum StateKey {
     /// A summary that is not known to have arrived, by its number.
     Outbox(u64),
     /// An acknowledgement.
-    Acknowledgement(Acknowledged),
+    Acknowledgement(Subject),
     /// A silence.
     Silence(SuppressionId),
     /// A maintenance window that a maintainer made.
@@ -84,7 +77,7 @@ pub enum StateKey {
 
 /// What a notification is about.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Subject {
+pub enum NotificationSubject {
     /// An experiment.
     Experiment(Stub),
     /// Something that concerns the whole laboratory.
@@ -170,7 +163,6 @@ pub struct ExperimentState {
 
 impl ExperimentState {
     /// An experiment that was never evaluated.
-    #[must_use]
     pub fn new(first_seen: Timestamp) -> Self {
         Self {
             first_seen,

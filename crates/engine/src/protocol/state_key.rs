@@ -4,9 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::model::{ResourceName, RouteName, SourceName, Stub};
-use crate::protocol::alert::Alert;
-use crate::protocol::state::{Counter, StateKey, Subject};
-use crate::suppressions::{Subject as Acknowledged, SuppressionId};
+use crate::protocol::{Alert, Counter, NotificationSubject, StateKey};
+use crate::suppressions::{Subject, SuppressionId};
 
 impl fmt::Display for StateKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -25,9 +24,9 @@ impl fmt::Display for StateKey {
             Self::Lane(name) => write!(f, "lane/{name}"),
             Self::Outbox(id) => write!(f, "outbox/{id}"),
             Self::Acknowledgement(subject) => match subject {
-                Acknowledged::Experiment(stub) => write!(f, "acknowledgement/experiment/{stub}"),
-                Acknowledged::Component(name) => write!(f, "acknowledgement/component/{name}"),
-                Acknowledged::Installation => f.write_str("acknowledgement/installation"),
+                Subject::Experiment(stub) => write!(f, "acknowledgement/experiment/{stub}"),
+                Subject::Component(name) => write!(f, "acknowledgement/component/{name}"),
+                Subject::Installation => f.write_str("acknowledgement/installation"),
             },
             Self::Silence(id) => write!(f, "silence/{id}"),
             Self::Maintenance(id) => write!(f, "maintenance/{id}"),
@@ -42,7 +41,7 @@ impl fmt::Display for StateKey {
     }
 }
 
-impl fmt::Display for Subject {
+impl fmt::Display for NotificationSubject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Experiment(stub) => write!(f, "experiment/{stub}"),
@@ -102,19 +101,23 @@ fn of_route(text: &str) -> Option<(RouteName, Stub)> {
     Some((route, Stub::try_new(stub).ok()?))
 }
 
-fn subject(text: &str) -> Option<Subject> {
+fn subject(text: &str) -> Option<NotificationSubject> {
     match text.split_once('/')? {
-        ("experiment", stub) => Stub::try_new(stub).ok().map(Subject::Experiment),
-        ("alert", alert) => Alert::try_from(alert.to_owned()).ok().map(Subject::Alert),
+        ("experiment", stub) => Stub::try_new(stub)
+            .ok()
+            .map(NotificationSubject::Experiment),
+        ("alert", alert) => Alert::try_from(alert.to_owned())
+            .ok()
+            .map(NotificationSubject::Alert),
         _ => None,
     }
 }
 
-fn acknowledged(text: &str) -> Option<Acknowledged> {
+fn acknowledged(text: &str) -> Option<Subject> {
     match text.split_once('/') {
-        None if text == "installation" => Some(Acknowledged::Installation),
-        Some(("experiment", stub)) => Stub::try_new(stub).ok().map(Acknowledged::Experiment),
-        Some(("component", name)) => Some(Acknowledged::Component(name.to_owned())),
+        None if text == "installation" => Some(Subject::Installation),
+        Some(("experiment", stub)) => Stub::try_new(stub).ok().map(Subject::Experiment),
+        Some(("component", name)) => Some(Subject::Component(name.to_owned())),
         None | Some(_) => None,
     }
 }
@@ -147,13 +150,16 @@ mod tests {
         let stub = Stub::try_new("pend/00").expect("a name");
         let resource = ResourceName::try_new("r pend/00").expect("a name");
         let wiki = ComponentName::try_new("wiki").expect("a name");
-        let about = [Alert::Blind, Alert::Sampling, Alert::Component(wiki)].map(Subject::Alert);
-        let about = about.into_iter().chain([Subject::Experiment(stub.clone())]);
+        let about =
+            [Alert::Blind, Alert::Sampling, Alert::Component(wiki)].map(NotificationSubject::Alert);
+        let about = about
+            .into_iter()
+            .chain([NotificationSubject::Experiment(stub.clone())]);
         let notified = about.map(|subject| StateKey::Notified(route.clone(), subject));
         let acknowledged = [
-            Acknowledged::Experiment(stub.clone()),
-            Acknowledged::Component("a/b".to_owned()),
-            Acknowledged::Installation,
+            Subject::Experiment(stub.clone()),
+            Subject::Component("a/b".to_owned()),
+            Subject::Installation,
         ];
         let others = [
             StateKey::Unsteady(route.clone(), stub.clone()),

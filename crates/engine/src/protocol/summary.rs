@@ -9,13 +9,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::groups::bookings::Affected;
+use crate::model::words::words;
 use crate::model::{Bookable, Health, RouteName, Stub};
 use crate::notifications::route::Channel;
-use crate::protocol::counts::Counts;
-use crate::protocol::event::Issue;
-use crate::protocol::message_id::MessageId;
-
-use crate::protocol::alert::Alert;
+use crate::protocol::{Alert, Counts, Issue, MessageId};
 
 /// One message's content.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -71,18 +68,7 @@ pub enum Occasion {
     Test,
 }
 
-impl Occasion {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::News => "news",
-            Self::Reminder => "reminder",
-            Self::Digest => "digest",
-            Self::Test => "test",
-        }
-    }
-}
+words!(Occasion { News => "news", Reminder => "reminder", Digest => "digest", Test => "test" });
 
 /// Which messages belong together, so that mail programs show them so.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -176,7 +162,6 @@ pub struct Background {
 
 impl Background {
     /// Whether there is nothing in it.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.causes.is_empty()
             && self.short_pools.is_empty()

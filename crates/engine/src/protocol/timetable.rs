@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use crate::model::ResourceName;
-use crate::protocol::page::PageUse;
+use crate::protocol::PageUse;
 
 /// What can be booked and what is booked, as book last told it. It cannot hold a user's name:
 /// nothing here has room for one.

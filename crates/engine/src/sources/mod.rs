@@ -5,9 +5,7 @@ pub(crate) mod source;
 use std::time::Duration;
 
 use crate::model::{Moment, SourceHealth, SourceName};
-use crate::protocol::effect::{Effect, Step};
-use crate::protocol::policy::{Asking, Policy};
-use crate::protocol::record::Record;
+use crate::protocol::{Asking, Effect, Policy, Record, Step};
 use source::Source;
 
 /// No source is asked for reports more often than this: relay answers at most once a second.

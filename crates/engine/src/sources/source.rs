@@ -14,8 +14,7 @@ use jiff::Timestamp;
 
 use crate::experiments::evaluate::Telling;
 use crate::model::{CallError, FaultClass, Moment, SourceHealth, SourceName};
-use crate::protocol::canary::{CanaryView, Forwarding};
-use crate::protocol::link::Link;
+use crate::protocol::{CanaryView, Forwarding, Link};
 use interruptions::Interruptions;
 
 /// How long a source may take for its very first report before it counts as down.

@@ -16,8 +16,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::entry::{
-    Acknowledgement, Ended, Ending, Maintenance, NamePattern, Silence, Subject, Suppression,
-    SuppressionEntry, SuppressionId, SuppressionKind,
+    Acknowledgement, Ended, Ending, Maintenance, Silence, Subject, Suppression, SuppressionEntry,
+    SuppressionId, SuppressionKind,
 };
 use super::limits::{
     MAX_ACKNOWLEDGEMENTS, MAX_MAINTENANCES, MAX_SILENCES, check_end, check_length, check_order,
@@ -25,7 +25,7 @@ use super::limits::{
 };
 use super::refusal::Refused;
 use super::window::Schedule;
-use crate::model::Stub;
+use crate::model::{NamePattern, Stub};
 
 /// All that keeps mail quiet.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,7 +46,6 @@ impl ActiveSuppressions {
     ///
     /// All is taken, however much: bounds are for what is added. What has ended meanwhile is
     /// reported by [`ActiveSuppressions::expire`].
-    #[must_use]
     pub fn restore(
         entries: impl IntoIterator<Item = (SuppressionId, SuppressionEntry)>,
         last_id: u64,
@@ -68,7 +67,6 @@ impl ActiveSuppressions {
     }
 
     /// The maintenance that stands in the configuration.
-    #[must_use]
     pub fn configured(&self) -> &[Maintenance] {
         &self.configured
     }
@@ -77,7 +75,6 @@ impl ActiveSuppressions {
     ///
     /// Of several reasons the most personal one is given: an acknowledgement, else the silence or
     /// else the window that ends last.
-    #[must_use]
     pub fn quiet(&self, stub: &Stub, at: Timestamp) -> Option<Suppression> {
         let acknowledged = self.acknowledged(&Subject::Experiment(stub.clone()), at);
         acknowledged
@@ -86,7 +83,6 @@ impl ActiveSuppressions {
     }
 
     /// The acknowledgement of `subject`, also one that is over and was not let go of yet.
-    #[must_use]
     pub fn acknowledgement(&self, subject: &Subject) -> Option<(SuppressionId, &Acknowledgement)> {
         self.acknowledgements
             .get(subject)
@@ -95,7 +91,6 @@ impl ActiveSuppressions {
 
     /// The patterns of all silences that hold and all windows that are open at `at`. They change
     /// only at [`ActiveSuppressions::next_change`].
-    #[must_use]
     pub fn open_at(&self, at: Timestamp) -> Vec<NamePattern> {
         let silences = self
             .silences
@@ -115,7 +110,6 @@ impl ActiveSuppressions {
     ///
     /// Looks at every entry: ask again only when that time has come, or something was added,
     /// removed or ended.
-    #[must_use]
     pub fn next_change(&self, at: Timestamp) -> Option<Timestamp> {
         let acknowledged = self
             .acknowledgements
@@ -151,7 +145,6 @@ impl ActiveSuppressions {
     }
 
     /// Whether something has this number.
-    #[must_use]
     pub fn has(&self, id: SuppressionId) -> bool {
         self.silences.contains_key(&id)
             || self.maintenances.contains_key(&id)

@@ -9,18 +9,14 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Acknowledgement, ActiveSuppressions, Ended, Maintenance, NamePattern, NoteView, Silence,
-    Subject, Suppression, SuppressionEntry, SuppressionId, SuppressionKind,
+    Acknowledgement, ActiveSuppressions, Ended, Maintenance, NoteView, Silence, Subject,
+    Suppression, SuppressionEntry, SuppressionId, SuppressionKind,
 };
 use crate::experiments::fleet::Fleet;
 use crate::model::Gather as _;
-use crate::model::{Health, Moment, SourceName, Stub, spell_time_in};
+use crate::model::{Health, Moment, NamePattern, SourceName, Stub, spell_time_in};
 use crate::notifications::route::Route;
-use crate::protocol::alert::Alert;
-use crate::protocol::effect::Step;
-use crate::protocol::event::Issue;
-use crate::protocol::record::Record;
-use crate::protocol::summary::Acknowledged;
+use crate::protocol::{Acknowledged, Alert, Issue, Record, Step};
 
 /// An acknowledgement that is older than this looks forgotten.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);

@@ -6,8 +6,8 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::window::{Occurrence, Schedule};
-use crate::model::pattern;
-use crate::model::{Health, MAX_NAME_BYTES, NameError, Stub};
+use crate::model::words::words;
+use crate::model::{Health, NamePattern, Stub};
 
 /// The number of an entry. None is given twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -17,54 +17,6 @@ pub struct SuppressionId(pub u64);
 impl fmt::Display for SuppressionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
-    }
-}
-
-/// A pattern of experiments' names: `*` stands for any text, `?` for one character, all else for
-/// itself.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct NamePattern(String);
-
-impl NamePattern {
-    /// Checks the text and takes it as a pattern.
-    ///
-    /// # Errors
-    /// [`NameError`] when the text is empty, too long, or holds a control character, so that it
-    /// could never match a name.
-    pub fn try_new(text: &str) -> Result<Self, NameError> {
-        match text {
-            "" => Err(NameError::Empty),
-            long if long.len() > MAX_NAME_BYTES => Err(NameError::TooLong(long.len())),
-            garbled if garbled.chars().any(char::is_control) => Err(NameError::Control),
-            fine => Ok(Self(fine.to_owned())),
-        }
-    }
-
-    /// The pattern as it was written.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Whether it takes in this whole name.
-    #[must_use]
-    pub fn matches(&self, stub: &str) -> bool {
-        pattern::matches(&self.0, stub)
-    }
-}
-
-impl TryFrom<String> for NamePattern {
-    type Error = NameError;
-
-    fn try_from(text: String) -> Result<Self, NameError> {
-        Self::try_new(&text)
-    }
-}
-
-impl From<NamePattern> for String {
-    fn from(pattern: NamePattern) -> Self {
-        pattern.0
     }
 }
 
@@ -129,7 +81,6 @@ const FAR: SignedDuration = SignedDuration::from_hours(3 * 24);
 
 impl Silence {
     /// Whether it holds at this time.
-    #[must_use]
     pub fn holds(&self, at: Timestamp) -> bool {
         self.begins() <= at && at < self.until
     }
@@ -173,7 +124,6 @@ pub enum SuppressionEntry {
 
 impl SuppressionEntry {
     /// Which of them it is.
-    #[must_use]
     pub fn kind(&self) -> SuppressionKind {
         match self {
             Self::Acknowledgement(_) => SuppressionKind::Acknowledged,
@@ -183,7 +133,6 @@ impl SuppressionEntry {
     }
 
     /// What it is called: `acknowledgement`, `silence`, `maintenance`.
-    #[must_use]
     pub fn noun(&self) -> &'static str {
         match self {
             Self::Acknowledgement(_) => "acknowledgement",
@@ -193,7 +142,6 @@ impl SuppressionEntry {
     }
 
     /// What it is about: a name, a pattern of names, or all.
-    #[must_use]
     pub fn about(&self) -> String {
         match self {
             Self::Acknowledgement(acknowledgement) => acknowledgement.subject.to_string(),
@@ -203,7 +151,6 @@ impl SuppressionEntry {
     }
 
     /// Who made it.
-    #[must_use]
     pub fn who(&self) -> &str {
         match self {
             Self::Acknowledgement(acknowledgement) => &acknowledgement.who,
@@ -213,7 +160,6 @@ impl SuppressionEntry {
     }
 
     /// What they said.
-    #[must_use]
     pub fn text(&self) -> &str {
         match self {
             Self::Acknowledgement(acknowledgement) => &acknowledgement.text,
@@ -223,7 +169,6 @@ impl SuppressionEntry {
     }
 
     /// When it was made.
-    #[must_use]
     pub fn since(&self) -> Timestamp {
         match self {
             Self::Acknowledgement(acknowledgement) => acknowledgement.since,
@@ -233,7 +178,6 @@ impl SuppressionEntry {
     }
 
     /// When it is over for good by itself; `None` where time alone does not end it.
-    #[must_use]
     pub fn over_at(&self) -> Option<Timestamp> {
         match self {
             Self::Acknowledgement(acknowledgement) => acknowledgement.until,
@@ -254,17 +198,7 @@ pub enum SuppressionKind {
     Maintenance,
 }
 
-impl SuppressionKind {
-    /// The word for it, the same in logs, mails and the API.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Acknowledged => "acknowledged",
-            Self::Silenced => "silenced",
-            Self::Maintenance => "maintenance",
-        }
-    }
-}
+words!(SuppressionKind { Acknowledged => "acknowledged", Silenced => "silenced", Maintenance => "maintenance" });
 
 /// Why something is kept quiet.
 #[derive(Debug, Clone, PartialEq, Eq)]

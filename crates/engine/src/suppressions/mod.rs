@@ -12,8 +12,8 @@ pub(crate) use current::{SuppressionLookup, Suppressions};
 
 pub use active::ActiveSuppressions;
 pub use entry::{
-    Acknowledgement, Ended, Ending, Maintenance, NamePattern, NoteView, Silence, Subject,
-    Suppression, SuppressionEntry, SuppressionId, SuppressionKind,
+    Acknowledgement, Ended, Ending, Maintenance, NoteView, Silence, Subject, Suppression,
+    SuppressionEntry, SuppressionId, SuppressionKind,
 };
 pub use limits::{MAX_TEXT_BYTES, check_text};
 pub use refusal::{Refused, SuppressionLimit};

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::limits::{MAX_SILENCES, MAX_TEXT_BYTES};
 use super::*;
-use crate::model::{Health, Stub};
+use crate::model::{Health, NamePattern, Stub};
 
 /// The instant so many minutes after the start of a Monday in November.
 fn at(minute: i64) -> Timestamp {

@@ -17,6 +17,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use serde::{Deserialize, Serialize};
 
+use crate::model::words::words;
 use crate::model::{format_duration, parse_duration, spell_duration};
 
 /// The longest that a weekly window may be open.
@@ -108,7 +109,6 @@ pub struct Occurrence {
 impl Schedule {
     /// The window that is open at `at` or opens next; of windows that overlap, the first. `None`
     /// when it is over for good.
-    #[must_use]
     pub fn next_occurrence(&self, at: Timestamp) -> Option<Occurrence> {
         let occurrence = |(from, until)| Occurrence { from, until };
         match self {
@@ -121,7 +121,6 @@ impl Schedule {
     }
 
     /// The last window that has closed before or at `at`; `None` when none has.
-    #[must_use]
     pub fn last_occurrence(&self, at: Timestamp) -> Option<Occurrence> {
         let occurrence = |(from, until)| Occurrence { from, until };
         match self {
@@ -139,7 +138,6 @@ impl Schedule {
 
     /// The end of the window that is open at `at`; `None` when none is. Of windows that overlap,
     /// the latest end.
-    #[must_use]
     pub fn open_until(&self, at: Timestamp) -> Option<Timestamp> {
         match self {
             Self::Once { from, until } => (*from <= at && at < *until).then_some(*until),
@@ -152,7 +150,6 @@ impl Schedule {
     }
 
     /// When a window opens or closes next, strictly after `at`.
-    #[must_use]
     pub fn next_change(&self, at: Timestamp) -> Option<Timestamp> {
         let later = |instant: &Timestamp| *instant > at;
         match self {
@@ -166,7 +163,6 @@ impl Schedule {
     }
 
     /// When it is over for good; `None` for what returns every week.
-    #[must_use]
     pub fn over_at(&self) -> Option<Timestamp> {
         match self {
             Self::Once { until, .. } => Some(*until),
@@ -199,21 +195,7 @@ impl fmt::Display for Weekly {
     }
 }
 
-impl Day {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Mon => "mon",
-            Self::Tue => "tue",
-            Self::Wed => "wed",
-            Self::Thu => "thu",
-            Self::Fri => "fri",
-            Self::Sat => "sat",
-            Self::Sun => "sun",
-        }
-    }
-}
+words!(Day { Mon => "mon", Tue => "tue", Wed => "wed", Thu => "thu", Fri => "fri", Sat => "sat", Sun => "sun" });
 
 impl Weekly {
     /// A window that opens on `days` at `starts` by the clock of `zone` (an IANA name such as
@@ -257,19 +239,16 @@ impl Weekly {
     }
 
     /// When it opens, by the clock of its zone.
-    #[must_use]
     pub fn starts(&self) -> Time {
         self.starts
     }
 
     /// How long it is open.
-    #[must_use]
     pub fn lasts(&self) -> Duration {
         self.lasts
     }
 
     /// The IANA name of its zone.
-    #[must_use]
     pub fn zone_name(&self) -> &str {
         &self.zone_name
     }

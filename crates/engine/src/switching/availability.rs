@@ -6,10 +6,7 @@ use std::time::Duration;
 
 use crate::model::Gather as _;
 use crate::model::{Availability, Bookable, Moment, ResourceName, Stub, Topic};
-use crate::protocol::command::ManualOverride;
-use crate::protocol::effect::Switch;
-use crate::protocol::input::{ResourceReading, SwitchOutcome};
-use crate::protocol::snapshot::ResourceView;
+use crate::protocol::{ManualOverride, ResourceReading, ResourceView, Switch, SwitchOutcome};
 use crate::switching::resource::{HoldChange, Resource, Wanted};
 
 /// The most switches under way at once.

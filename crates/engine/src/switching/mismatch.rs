@@ -1,7 +1,7 @@
 //! Whether health and bookability fit together: the one rule for pages, API and counts.
 
 use crate::model::{Bookable, Health};
-use crate::protocol::snapshot::ExperimentView;
+use crate::protocol::ExperimentView;
 
 /// Health and bookability that do not fit together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,7 +14,6 @@ pub enum Mismatch {
 
 impl Mismatch {
     /// The rule.
-    #[must_use]
     pub fn between(health: Health, bookable: Bookable) -> Option<Self> {
         match (health, bookable) {
             (Health::Ok | Health::Degraded, Bookable::Withdrawn | Bookable::Held) => {
@@ -28,7 +27,6 @@ impl Mismatch {
     }
 
     /// The word for it.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::WorksNotBookable => "works-not-bookable",
@@ -40,7 +38,6 @@ impl Mismatch {
 impl ExperimentView {
     /// Whether its health and its bookability do not fit together; `None` also while either is not
     /// known.
-    #[must_use]
     pub fn mismatch(&self) -> Option<Mismatch> {
         Mismatch::between(self.health, self.bookable()?)
     }

@@ -1,7 +1,7 @@
 //! The reasons that students read in book: what is wrong, in their words.
 
 use crate::model::{OUR_PREFIX, StreamHealth, Stub, Topic};
-use crate::protocol::event::Issue;
+use crate::protocol::Issue;
 
 /// The most streams that a reason names.
 const NAMED_STREAMS: usize = 3;

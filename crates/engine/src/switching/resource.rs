@@ -2,8 +2,7 @@
 //! the two.
 
 use crate::model::{Availability, Bookable, CallError, Moment, ResourceName, Stub, Topic};
-use crate::protocol::command::ManualOverride;
-use crate::protocol::input::ResourceReading;
+use crate::protocol::{ManualOverride, ResourceReading};
 use crate::switching::reason;
 
 /// What a resource should be, with the reason for students.

@@ -3,9 +3,7 @@
 use super::Plan;
 use crate::groups::bookings::Affected;
 use crate::model::{Availability, Bookable, ResourceName, SourceHealth, SourceName};
-use crate::protocol::command::{Impact, ManualOverride};
-use crate::protocol::refusal::Refusal;
-use crate::protocol::snapshot::{ExperimentView, ResourceView, Snapshot};
+use crate::protocol::{ExperimentView, Impact, ManualOverride, Refusal, ResourceView, Snapshot};
 use crate::suppressions::check_text;
 
 impl Snapshot {

@@ -4,9 +4,7 @@ use jiff::Timestamp;
 
 use super::{Plan, names};
 use crate::model::{Health, SourceHealth, SourceName, Stub};
-use crate::protocol::command::Scope;
-use crate::protocol::refusal::Refusal;
-use crate::protocol::snapshot::{ExperimentView, Snapshot};
+use crate::protocol::{ExperimentView, Refusal, Scope, Snapshot};
 use crate::suppressions::{
     Acknowledgement, MAX_TEXT_BYTES, Refused, Subject, SuppressionEntry, SuppressionId,
 };

@@ -8,7 +8,7 @@ use crate::experiments::evaluate;
 use crate::experiments::flapping::FlapTurn;
 use crate::experiments::hysteresis::Hysteresis;
 use crate::model::{Health, StreamHealth, Topic};
-use crate::protocol::event::{Event, Issue, Why};
+use crate::protocol::{Event, Issue, Why};
 
 impl Experiment {
     /// Judges it. Returns an event when its health, its issues or its remote login changed.

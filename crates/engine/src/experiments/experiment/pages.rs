@@ -3,9 +3,7 @@
 use super::Experiment;
 use crate::experiments::evaluate::PageFacts;
 use crate::model::{PageFault, PageName};
-use crate::protocol::event::Issue;
-use crate::protocol::page::PageView;
-use crate::protocol::policy::Policy;
+use crate::protocol::{Issue, PageView, Policy};
 
 impl Experiment {
     /// Takes note of what is observed of its pages. Returns whether anything of that is new.

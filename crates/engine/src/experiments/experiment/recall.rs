@@ -6,7 +6,7 @@ use super::Experiment;
 use crate::experiments::flapping::FlapRule;
 use crate::experiments::stream::Stream;
 use crate::model::Moment;
-use crate::protocol::state::ExperimentState;
+use crate::protocol::ExperimentState;
 
 impl Experiment {
     /// Takes up what is remembered of it: how it was stays until something else is observed.

@@ -6,7 +6,7 @@ use super::{EvaluationContext, Experiment};
 use crate::experiments::stream::Stream;
 use crate::groups::bookings::Affected;
 use crate::model::{JumpHealth, Moment, StreamHealth};
-use crate::protocol::snapshot::{ExperimentView, FlapView, ResourceView, StreamView};
+use crate::protocol::{ExperimentView, FlapView, ResourceView, StreamView};
 use crate::suppressions::Suppression;
 
 /// What surrounds an experiment when it is shown.

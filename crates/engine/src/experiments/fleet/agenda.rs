@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Fleet, Id};
 use crate::experiments::experiment::EvaluationContext;
 use crate::model::{Moment, Stub};
-use crate::protocol::event::{Event, Why};
+use crate::protocol::{Event, Why};
 
 impl Fleet {
     /// Looks at one experiment. What has to be recorded is pushed to `events`.

@@ -8,7 +8,7 @@ use crate::experiments::flapping::FlapRule;
 use crate::experiments::stream::Stream;
 use crate::model::Gather as _;
 use crate::model::{Moment, ResourceName, Stub, Topic};
-use crate::protocol::state::ExperimentState;
+use crate::protocol::ExperimentState;
 
 /// The most experiments that are kept. A feed that names more is not a laboratory's; the rest is
 /// passed over.

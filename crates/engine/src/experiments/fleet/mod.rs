@@ -15,9 +15,7 @@ use crate::experiments::experiment::Experiment;
 use crate::experiments::stream::Stream;
 use crate::model::index::Index;
 use crate::model::{Moment, Stub, Topic};
-use crate::protocol::event::Event;
-use crate::protocol::page::PageView;
-use crate::protocol::report::{Report, Scopes};
+use crate::protocol::{Event, PageView, Report, Scopes};
 
 /// An experiment's place. It stays the same as long as the experiment is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

@@ -8,8 +8,7 @@ use crate::experiments::experiment::Experiment;
 use crate::experiments::mass::Tally;
 use crate::experiments::stream::LastSeen;
 use crate::model::{Moment, Stub, Topic};
-use crate::protocol::report::{Connection, Report, Scopes};
-use crate::protocol::snapshot::LastConnection;
+use crate::protocol::{Connection, LastConnection, Report, Scopes};
 
 impl Fleet {
     /// Takes in a report of relay. Returns the required streams that have just connected. Look at

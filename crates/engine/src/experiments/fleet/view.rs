@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Fleet, Id, Touched};
 use crate::experiments::experiment::Experiment;
-use crate::protocol::snapshot::ExperimentView;
+use crate::protocol::ExperimentView;
 
 /// How the snapshot of an experiment changed: `None` where there was, or is, none.
 #[derive(Debug, Clone)]

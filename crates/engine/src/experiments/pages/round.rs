@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crate::model::{Moment, PageAddress};
-use crate::protocol::page::PageOutcome;
+use crate::protocol::PageOutcome;
 
 /// How many pages are checked at the same time.
 pub(super) const AT_ONCE: usize = 4;

@@ -1,7 +1,7 @@
 //! What a check of a page shows. Keeps nothing; the table is in `docs/sources.md`.
 
 use crate::model::{CallError, FaultClass, PageFault, Step};
-use crate::protocol::page::PageOutcome;
+use crate::protocol::PageOutcome;
 
 /// What a check shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -11,8 +11,7 @@ use crate::experiments::mass::{MassSilence, Tally, Verdict};
 use crate::experiments::stream::Stream;
 use crate::model::Gather as _;
 use crate::model::{Moment, Topic};
-use crate::protocol::input::SampleOutcome;
-use crate::protocol::policy::Policy;
+use crate::protocol::{Policy, SampleOutcome};
 
 /// How many times more streams than otherwise are listened to at the same time while most of them
 /// seem to be silent: what is lost is to be known soon then, however many there are.

@@ -11,10 +11,7 @@ use crate::model::Moment;
 use crate::notifications::context::NotificationContext;
 use crate::notifications::delivery::{InFlight, NotifiedState};
 use crate::notifications::digest::Digests;
-use crate::protocol::alert::Alert;
-use crate::protocol::audience::Notification;
-use crate::protocol::message_id::MessageId;
-use crate::protocol::summary::{Line, Occasion, Reminder};
+use crate::protocol::{Alert, Line, MessageId, Notification, Occasion, Reminder};
 
 impl RouteNotifier {
     /// The message that failed, as it was, if it still says what is to be said, or comes first

@@ -9,13 +9,10 @@ use crate::model::Gather as _;
 use crate::model::{Health, Moment, Stub};
 use crate::notifications::delivery::InFlight;
 use crate::notifications::pending::Pending;
-use crate::protocol::audience::{Recipient, Unreached};
-use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
-use crate::protocol::message_id::MessageId;
-use crate::protocol::notified::{self, Notified};
-use crate::protocol::route_view::{RouteView, ToldView, UnreachedView};
-use crate::protocol::state::{Known, MailThread, ReminderState};
-use crate::protocol::summary::Occasion;
+use crate::protocol::{
+    self, DeliveryFault, Known, MailThread, MessageId, Notified, Occasion, Outlook, Recipient,
+    ReminderState, RouteView, ToldView, Unreached, UnreachedView,
+};
 
 impl RouteNotifier {
     /// Whether this message is in flight here, or is waited for.
@@ -94,7 +91,7 @@ impl RouteNotifier {
     pub(in crate::notifications) fn all_notified(&self, now: Moment) -> Vec<Notified> {
         let experiments = self.notified.iter().map(|(stub, heard)| {
             let (known, thread) = (heard.known.clone(), heard.thread);
-            Notified::Experiment(stub.clone(), Some(notified::Heard { known, thread }))
+            Notified::Experiment(stub.clone(), Some(protocol::Heard { known, thread }))
         });
         let reminder_state = Notified::ReminderState(self.reminder_state(now));
         let unsteady = self.unsteady.all().map(|(stub, told)| {
@@ -190,7 +187,7 @@ impl RouteNotifier {
             root: before.map_or(message, |strand| strand.root),
             last: message,
         });
-        let notified = entry.as_ref().map(|(known, _)| notified::Heard {
+        let notified = entry.as_ref().map(|(known, _)| protocol::Heard {
             known: known.clone(),
             thread,
         });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Source;
 use crate::model::{Moment, SourceHealth};
-use crate::protocol::canary::{CanaryView, Forwarding};
+use crate::protocol::{CanaryView, Forwarding};
 
 impl Source {
     /// Takes note of what the canary shows. `settle` is how long absence is excused once relay

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use super::Source;
 use crate::model::{SourceHealth, SourceName, Step, Visibility, format_duration};
-use crate::protocol::canary::Forwarding;
-use crate::protocol::link::Link;
+use crate::protocol::{Forwarding, Link};
 
 /// What is wrong with a relay that reports and forwards nothing.
 const NOT_FORWARDING: &str = "relay reports but forwards no messages: those of the canary do not arrive; restart relay if this stays";

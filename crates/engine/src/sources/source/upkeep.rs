@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{RECONNECT_AFTER, RECONNECT_AT_MOST, Source};
 use crate::model::Moment;
-use crate::protocol::link::Link;
+use crate::protocol::Link;
 
 impl Source {
     /// Whether it is to be asked for a report now: nothing came for `every` on an open connection.

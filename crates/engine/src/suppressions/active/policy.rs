@@ -14,13 +14,11 @@ impl ActiveSuppressions {
     }
 
     /// The acknowledgements that stand in a policy.
-    #[must_use]
     pub fn policy(&self) -> &BTreeMap<Subject, Acknowledgement> {
         &self.policy
     }
 
     /// Who knows that `subject` is bad, at `at`; `None` when it is not acknowledged.
-    #[must_use]
     pub fn acknowledged(&self, subject: &Subject, at: Timestamp) -> Option<Suppression> {
         let given = self.acknowledgements.get(subject).into_iter();
         let mut all = given
