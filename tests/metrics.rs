@@ -22,8 +22,9 @@ use std::time::Duration;
 
 use engine::model::{Availability, Bookable, Health, ResourceName, Stub};
 use engine::{Record, Snapshot, SwitchOutcome};
+use labwatch::config::GraphiteSettings;
 use labwatch::http::{ApiState, Figures, router, serve};
-use labwatch::telemetry::graphite::{self, ComponentCheck, Graphite};
+use labwatch::telemetry::graphite::{self, ComponentCheck};
 use labwatch::telemetry::metrics::{
     CONTENT_TYPE, Component, Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreFigures,
 };
@@ -157,7 +158,7 @@ async fn a_real_carbon_keeps_them_and_what_it_missed() {
     let port = free_port();
     let (snapshots, pictures) = watch::channel(now(&busy()));
     let stop = CancellationToken::new();
-    let settings = Graphite {
+    let settings = GraphiteSettings {
         host: "127.0.0.1".to_owned(),
         port,
         prefix: "lab.health".to_owned(),

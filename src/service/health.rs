@@ -322,7 +322,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         categories: config.categories.clone(),
         pools: config.pools.clone(),
         startup: config.health.startup,
-        laboratory: config.laboratory,
+        laboratory: config.health.laboratory,
         link: config
             .mail
             .as_ref()
@@ -352,7 +352,7 @@ fn in_force(config: &Config) -> Value {
         "health_startup": every(health.startup),
         "health_settle": every(health.settle),
         "health_outage_hold": every(health.outage_hold),
-        "query_book_every": every(config.book.query_every),
+        "query_book_every": every(health.query_book_every),
         "timeout_book": every(config.book.timeout),
         "mail": config.mail.is_some(),
         "memory": config.memory.is_some(),
