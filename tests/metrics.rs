@@ -26,7 +26,7 @@ use labwatch::config::GraphiteSettings;
 use labwatch::http::{ApiState, Figures, router, serve};
 use labwatch::telemetry::graphite::{self, ComponentCheck};
 use labwatch::telemetry::metrics::{
-    CONTENT_TYPE, Component, Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreFigures,
+    CONTENT_TYPE, Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreFigures,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -262,10 +262,7 @@ impl Bench {
             label: "ed0".to_owned(),
             service: Box::new(|| Service {
                 state: 1,
-                components: vec![Component {
-                    name: "book".to_owned(),
-                    state: 2,
-                }],
+                components: vec![("book".to_owned(), 2)],
                 categories: vec![("pendulums".to_owned(), false)],
                 acknowledged: 1,
                 turns: true,

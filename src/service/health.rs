@@ -273,11 +273,7 @@ pub(super) fn figures(health_state: &HealthState) -> metrics::Service {
     let numbers = dialects::numbers(&health_state.picture());
     metrics::Service {
         state: numbers.state,
-        components: numbers
-            .components
-            .into_iter()
-            .map(|(name, state)| metrics::Component { name, state })
-            .collect(),
+        components: numbers.components,
         categories: numbers.categories,
         acknowledged: numbers.acknowledged,
         turns: numbers.turns,
