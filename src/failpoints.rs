@@ -11,104 +11,68 @@
 
 use engine::Record;
 
-/// The points, in the order in which a notification, a switch or a command passes them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Point {
+/// Points, each with its name in `LABWATCH_FAULT`.
+macro_rules! points {
+    ($($(#[$doc:meta])+ $point:ident = $name:literal,)+) => {
+        /// The points, in the order in which a notification, a switch or a command passes them.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Point { $($(#[$doc])+ $point,)+ }
+
+        impl Point {
+            pub const ALL: &[Self] = &[$(Self::$point),+];
+
+            #[must_use]
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$point => $name),+ }
+            }
+        }
+    };
+}
+
+points! {
     /// A message, by mail or webhook, is decided and nothing of that is written.
-    MailDecided,
+    MailDecided = "mail-decided",
     /// That it is to be sent is on disk; it is not sent.
-    MailRecorded,
+    MailRecorded = "mail-recorded",
     /// The other side has it; that is not known here yet.
-    MailHanded,
+    MailHanded = "mail-handed",
     /// The engine is about to hear how it went; nothing of that is written.
-    MailAnswered,
+    MailAnswered = "mail-answered",
     /// What was notified is on disk.
-    MailMarked,
+    MailMarked = "mail-marked",
     /// A switch is decided and nothing of that is written.
-    SwitchDecided,
+    SwitchDecided = "switch-decided",
     /// That it is to be made is on disk; book has heard nothing.
-    SwitchRecorded,
+    SwitchRecorded = "switch-recorded",
     /// It is written to book and not read back.
-    SwitchWritten,
+    SwitchWritten = "switch-written",
     /// It is read back; the engine does not know it.
-    SwitchReadBack,
+    SwitchReadBack = "switch-read-back",
     /// The engine has heard how it went; nothing of that is written.
-    SwitchAnswered,
+    SwitchAnswered = "switch-answered",
     /// What came of it is on disk.
-    SwitchMarked,
+    SwitchMarked = "switch-marked",
     /// A command is carried out and nothing of that is written.
-    CommandDecided,
+    CommandDecided = "command-decided",
     /// It is on disk; its sender has no answer.
-    CommandRecorded,
+    CommandRecorded = "command-recorded",
 }
 
 impl Point {
-    pub const ALL: [Self; 13] = [
-        Self::MailDecided,
-        Self::MailRecorded,
-        Self::MailHanded,
-        Self::MailAnswered,
-        Self::MailMarked,
-        Self::SwitchDecided,
-        Self::SwitchRecorded,
-        Self::SwitchWritten,
-        Self::SwitchReadBack,
-        Self::SwitchAnswered,
-        Self::SwitchMarked,
-        Self::CommandDecided,
-        Self::CommandRecorded,
-    ];
-
-    /// Its name in `LABWATCH_FAULT`.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MailDecided => "mail-decided",
-            Self::MailRecorded => "mail-recorded",
-            Self::MailHanded => "mail-handed",
-            Self::MailAnswered => "mail-answered",
-            Self::MailMarked => "mail-marked",
-            Self::SwitchDecided => "switch-decided",
-            Self::SwitchRecorded => "switch-recorded",
-            Self::SwitchWritten => "switch-written",
-            Self::SwitchReadBack => "switch-read-back",
-            Self::SwitchAnswered => "switch-answered",
-            Self::SwitchMarked => "switch-marked",
-            Self::CommandDecided => "command-decided",
-            Self::CommandRecorded => "command-recorded",
-        }
-    }
-
     /// The points before a record is written, and after.
     fn around(record: &Record) -> Option<[Self; 2]> {
-        match record {
-            Record::Notifying(_) => Some([Self::MailDecided, Self::MailRecorded]),
-            Record::Delivered { .. } => Some([Self::MailAnswered, Self::MailMarked]),
-            Record::Switching(_) => Some([Self::SwitchDecided, Self::SwitchRecorded]),
-            Record::Switched { .. } => Some([Self::SwitchAnswered, Self::SwitchMarked]),
-            Record::Commanded { .. } => Some([Self::CommandDecided, Self::CommandRecorded]),
-            Record::Event { .. }
-            | Record::Source { .. }
-            | Record::Hold { .. }
-            | Record::Seen(_)
-            | Record::Forgotten(_)
-            | Record::Notified { .. }
-            | Record::RouteGone(_)
-            | Record::Retrying { .. }
-            | Record::Lane { .. }
-            | Record::Waiting { .. }
-            | Record::Requested { .. }
-            | Record::Suppression { .. }
-            | Record::SuppressionEnded(_)
-            | Record::Manifest(_)
-            | Record::Bookings(_)
-            | Record::Pools(_)
-            | Record::Superseded(_)
-            | Record::Category { .. }
-            | Record::Blind(_)
-            | Record::Page { .. }
-            | Record::SecondLook { .. }
-            | Record::Sampling { .. } => None,
+        if matches!(record, Record::Notifying(_)) {
+            Some([Self::MailDecided, Self::MailRecorded])
+        } else if matches!(record, Record::Delivered { .. }) {
+            Some([Self::MailAnswered, Self::MailMarked])
+        } else if matches!(record, Record::Switching(_)) {
+            Some([Self::SwitchDecided, Self::SwitchRecorded])
+        } else if matches!(record, Record::Switched { .. }) {
+            Some([Self::SwitchAnswered, Self::SwitchMarked])
+        } else if matches!(record, Record::Commanded { .. }) {
+            Some([Self::CommandDecided, Self::CommandRecorded])
+        } else {
+            None
         }
     }
 }
@@ -166,9 +130,7 @@ mod armed {
     pub(super) fn parse(text: &str) -> Option<Plan> {
         let mut parts = text.split(':');
         let name = parts.next()?;
-        let point = Point::ALL
-            .into_iter()
-            .find(|point| point.as_str() == name)?;
+        let point = *Point::ALL.iter().find(|point| point.as_str() == name)?;
         let pass = parts.next()?.parse().ok()?;
         Some(Plan {
             point,
@@ -230,7 +192,7 @@ mod tests {
     #[test]
     fn names_are_unique() {
         let names: std::collections::BTreeSet<_> =
-            Point::ALL.map(Point::as_str).into_iter().collect();
+            Point::ALL.iter().map(|point| point.as_str()).collect();
         assert_eq!(names.len(), Point::ALL.len());
     }
 }

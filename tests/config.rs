@@ -73,10 +73,10 @@ fn problems(sources: &Sources) -> String {
 fn hosts_and_secrets_alone_make_the_documented_defaults() {
     let loaded = load(&env(&[])).expect("loads");
     let config = &loaded.config;
-    assert_eq!(config.policy(), Policy::default());
+    assert_eq!(config.health, Policy::default());
     assert_eq!(config.book.timeout, Duration::from_secs(5));
     assert_eq!(config.relay.reconnect_every, Duration::from_secs(86_400));
-    assert_eq!(config.health.log_every, Duration::from_secs(3_600));
+    assert_eq!(config.log_every, Duration::from_secs(3_600));
     assert_eq!(
         config
             .api
@@ -105,7 +105,7 @@ fn the_rules_alone_need_nothing_and_are_the_engine_s_own() {
         load_rules(&Sources::default())
             .expect("loads")
             .config
-            .policy(),
+            .health,
         Policy::default()
     );
     let strict = Sources {
@@ -116,7 +116,7 @@ fn the_rules_alone_need_nothing_and_are_the_engine_s_own() {
         load_rules(&strict)
             .expect("loads")
             .config
-            .policy()
+            .health
             .last_active,
         Duration::from_secs(3)
     );
@@ -447,8 +447,8 @@ fn a_later_layer_wins() {
         load(&sources)
             .expect("loads")
             .config
-            .book
-            .query_every
+            .health
+            .query_book_every
             .as_secs()
     };
     let file = "query_book_every = \"20s\"\n";
@@ -894,7 +894,7 @@ fn no_secret_is_ever_shown() {
 
 #[test]
 fn choices_reach_the_policy() {
-    let policy = |more: &[(&str, &str)]| load(&env(more)).expect("loads").config.policy();
+    let policy = |more: &[(&str, &str)]| load(&env(more)).expect("loads").config.health;
     assert_eq!(policy(&[("ASK_EVERY", "off")]).ask, None);
     assert_eq!(
         policy(&[("ASK_EVERY", "5s")]).ask,

@@ -22,10 +22,11 @@ use std::time::Duration;
 
 use engine::model::{Availability, Bookable, Health, ResourceName, Stub};
 use engine::{Record, Snapshot, SwitchOutcome};
+use labwatch::config::GraphiteSettings;
 use labwatch::http::{ApiState, Figures, router, serve};
-use labwatch::telemetry::graphite::{self, ComponentCheck, Graphite};
+use labwatch::telemetry::graphite::{self, ComponentCheck};
 use labwatch::telemetry::metrics::{
-    CONTENT_TYPE, Component, Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreFigures,
+    CONTENT_TYPE, Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreFigures,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -157,7 +158,7 @@ async fn a_real_carbon_keeps_them_and_what_it_missed() {
     let port = free_port();
     let (snapshots, pictures) = watch::channel(now(&busy()));
     let stop = CancellationToken::new();
-    let settings = Graphite {
+    let settings = GraphiteSettings {
         host: "127.0.0.1".to_owned(),
         port,
         prefix: "lab.health".to_owned(),
@@ -261,10 +262,7 @@ impl Bench {
             label: "ed0".to_owned(),
             service: Box::new(|| Service {
                 state: 1,
-                components: vec![Component {
-                    name: "book".to_owned(),
-                    state: 2,
-                }],
+                components: vec![("book".to_owned(), 2)],
                 categories: vec![("pendulums".to_owned(), false)],
                 acknowledged: 1,
                 turns: true,

@@ -182,28 +182,22 @@ fn words_of(found: &Found) -> String {
 
 /// What to do about a websocket, whose address the server itself hands out.
 fn advice_of_websocket(error: &CallError, server: SourceName) -> String {
-    match error {
+    let leads_nowhere = matches!(
+        error,
         CallError::NameLookup(_)
-        | CallError::Refused(_)
-        | CallError::NoRoute(_)
-        | CallError::Unreachable(_)
-        | CallError::TimedOut
-        | CallError::NoAnswer(_)
-        | CallError::Dropped => format!(
-            ": the address is the one that {server} hands out; correct it there, or set url_{server}_socket"
-        ),
-        CallError::Tls(_)
-        | CallError::Certificate(_)
-        | CallError::Proxy(_)
-        | CallError::Credentials(_)
-        | CallError::Audience(_)
-        | CallError::Forbidden(_)
-        | CallError::NotFound(_)
-        | CallError::Sick { .. }
-        | CallError::SickByProxy { .. }
-        | CallError::Protocol(_)
-        | CallError::Busy => String::new(),
+            | CallError::Refused(_)
+            | CallError::NoRoute(_)
+            | CallError::Unreachable(_)
+            | CallError::TimedOut
+            | CallError::NoAnswer(_)
+            | CallError::Dropped
+    );
+    if !leads_nowhere {
+        return String::new();
     }
+    format!(
+        ": the address is the one that {server} hands out; correct it there, or set url_{server}_socket"
+    )
 }
 
 /// As far as one can go without sending.
@@ -244,30 +238,31 @@ fn says_what_to_do(words: &str) -> bool {
 
 /// What to do, where the fault does not say it itself.
 fn advice(fault: &CallError, server: SourceName) -> String {
-    match fault {
+    let is_unreached = matches!(
+        fault,
         CallError::NameLookup(_)
-        | CallError::Refused(_)
-        | CallError::NoRoute(_)
-        | CallError::Unreachable(_)
-        | CallError::TimedOut
-        | CallError::NoAnswer(_) => {
-            format!(": check host_{server}, scheme_{server} and url_{server}, and that it runs")
-        }
-        CallError::Protocol(said) if says_what_to_do(said) => String::new(),
-        CallError::Dropped | CallError::Protocol(_) => {
-            format!(": check that the address is {server}'s own")
-        }
-        CallError::Sick { status, .. } if *status >= 500 => ": look into its log".to_owned(),
-        CallError::Sick { .. }
-        | CallError::Tls(_)
-        | CallError::Certificate(_)
-        | CallError::Proxy(_)
-        | CallError::SickByProxy { .. }
-        | CallError::Credentials(_)
-        | CallError::Audience(_)
-        | CallError::Forbidden(_)
-        | CallError::NotFound(_)
-        | CallError::Busy => String::new(),
+            | CallError::Refused(_)
+            | CallError::NoRoute(_)
+            | CallError::Unreachable(_)
+            | CallError::TimedOut
+            | CallError::NoAnswer(_)
+    );
+    if is_unreached {
+        return format!(
+            ": check host_{server}, scheme_{server} and url_{server}, and that it runs"
+        );
+    }
+    if let CallError::Sick { status: 500.., .. } = fault {
+        return ": look into its log".to_owned();
+    }
+    let is_other = match fault {
+        CallError::Protocol(said) => !says_what_to_do(said),
+        other => *other == CallError::Dropped,
+    };
+    if is_other {
+        format!(": check that the address is {server}'s own")
+    } else {
+        String::new()
     }
 }
 

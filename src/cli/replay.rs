@@ -38,7 +38,7 @@ pub fn run(args: &ReplayArgs, sources: &Sources) -> Result<(), Failure> {
     }
     replay::run(
         &args.dir,
-        loaded.config.policy(),
+        loaded.config.health,
         args.json,
         &mut io::stdout().lock(),
     )

@@ -3,8 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use engine::model::Gather as _;
@@ -15,6 +14,7 @@ use url::Url;
 use super::cors::{ApiCors, cors};
 use super::hidden::callable;
 use super::reader::Reader;
+use super::secret::open_file;
 use super::servers::base_path;
 
 /// The shortest secret that access tokens of the API are signed with, in bytes: as long as what
@@ -76,12 +76,11 @@ pub struct ApiTls {
 
 pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
     let mut listen = listen(reader).into_iter();
-    let words = [
-        ("open", ApiRead::Open),
-        ("token", ApiRead::Token),
-        ("students", ApiRead::Students),
-    ];
-    let read = reader.choice("api_read", &words).unwrap_or(ApiRead::Token);
+    let read = match reader.word("api_read") {
+        Some("open") => ApiRead::Open,
+        Some("students") => ApiRead::Students,
+        _ => ApiRead::Token,
+    };
     let (prefix, url) = (
         reader.parsed("api_prefix", prefix),
         reader.parsed("api_url", public_url),
@@ -118,7 +117,6 @@ fn open_without_need(settings: &ApiSettings) -> Vec<String> {
         .trusted_proxies
         .iter()
         .any(|net| net.prefix_len() < WIDEST_NETWORK);
-    let open_key = settings.tls.as_ref().filter(|tls| is_open(&tls.key));
     let warnings = [
         secret.filter(|secret| is_guessable(secret)).map(|_| {
             "secret_api repeats few characters, so that it could be guessed: make one with openssl rand -base64 48".to_owned()
@@ -130,10 +128,10 @@ fn open_without_need(settings: &ApiSettings) -> Vec<String> {
         every.then(|| {
             "api_trusted_proxy names so many addresses that clients could claim any address: name your proxies alone".to_owned()
         }),
-        open_key.map(|tls| {
-            let key = tls.key.display();
-            format!("api_tls_key: every user of this host can read {key}; take the right away with chmod o-r {key}")
-        }),
+        settings
+            .tls
+            .as_ref()
+            .and_then(|tls| open_file("api_tls_key", &tls.key)),
     ];
     warnings.into_iter().flatten().collect()
 }
@@ -142,11 +140,6 @@ fn open_without_need(settings: &ApiSettings) -> Vec<String> {
 fn is_guessable(secret: &str) -> bool {
     let different: BTreeSet<char> = secret.chars().gather();
     different.len() < FEWEST_CHARACTERS
-}
-
-fn is_open(path: &Path) -> bool {
-    path.metadata()
-        .is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
 }
 
 /// Every address to listen on; none without a port.
@@ -293,6 +286,8 @@ fn public_url(text: &str) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]

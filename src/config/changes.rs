@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use super::configuration::{Config, HealthSettings, LogSettings};
+use super::configuration::{Config, LogSettings};
 use super::declared::{Reload, TABLES, declared, settings};
 use super::graphite::SurfaceSettings;
 use super::layers::Layers;
@@ -13,7 +13,7 @@ use super::maintenance::MaintenanceSettings;
 use super::notifications::TellingSettings;
 use super::settings::Loaded;
 use super::tables::Row;
-use engine::{CategoryPool, CategoryRules, Maintenance, Rules};
+use engine::{CategoryPool, CategoryRules, Maintenance, Policy, Rules};
 
 /// A mark of each setting and table, as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -80,7 +80,7 @@ impl Config {
     #[must_use]
     pub fn rules(&self) -> Rules {
         Rules {
-            policy: self.policy(),
+            policy: self.health,
             routes: self.telling.routes(self.mail.is_some()),
             maintenance: self.planned(),
             pools: self.pools.iter().map(CategoryPool::rule).collect(),
@@ -125,10 +125,12 @@ impl Config {
             jump: now.jump,
             book: now.book,
             canary: now.canary,
-            health: HealthSettings {
-                log_every: now.health.log_every,
+            health: Policy {
+                query_book_every: now.health.query_book_every,
+                laboratory: now.health.laboratory,
                 ..later.health
             },
+            log_every: now.log_every,
             telling: TellingSettings {
                 dead_man: now.telling.dead_man,
                 report_monthly,
@@ -147,7 +149,6 @@ impl Config {
             publication: now.publication,
             policy: now.policy,
             acknowledged: now.acknowledged,
-            laboratory: now.laboratory,
             observe: now.observe,
             shadow: now.shadow,
             log: LogSettings {
@@ -186,15 +187,15 @@ mod tests {
         assert_eq!(
             config.rules(),
             Rules {
-                policy: config.policy(),
+                policy: config.health,
                 ..after.config.rules()
             }
         );
         assert_eq!(config.health.settle.as_secs(), 20);
         assert_eq!(config.rules().hold_overdue.as_secs(), 3 * 86_400);
         assert_eq!(
-            (config.book.timeout, config.health.log_every),
-            (before.config.book.timeout, before.config.health.log_every)
+            (config.book.timeout, config.log_every),
+            (before.config.book.timeout, before.config.log_every)
         );
     }
 }

@@ -67,12 +67,12 @@ pub(super) fn etcd(reader: &mut Reader<'_>, label: &str) -> EtcdSettings {
 /// The settings of the cluster; `None`: this labwatch is the only one, or there is a problem with
 /// them.
 pub(super) fn cluster(reader: &mut Reader<'_>, etcd: &EtcdSettings) -> Option<ClusterSettings> {
-    let is_on = reader.choice("cluster", &[("solo", false), ("etcd", true)]);
+    let is_on = reader.word("cluster") == Some("etcd");
     let lease = reader.duration("cluster_lease");
-    let acts_alone = reader.choice("cluster_alone", &[("stop", false), ("act", true)]);
+    let acts_alone = reader.word("cluster_alone") == Some("act");
     let name = reader.parsed("cluster_name", slug);
     let url = reader.parsed("cluster_url", http_url);
-    if is_on != Some(true) {
+    if !is_on {
         return None;
     }
     let etcd = with_etcd(reader, "cluster", etcd);
@@ -80,7 +80,7 @@ pub(super) fn cluster(reader: &mut Reader<'_>, etcd: &EtcdSettings) -> Option<Cl
     Some(ClusterSettings {
         etcd: etcd?,
         lease,
-        acts_alone: acts_alone == Some(true),
+        acts_alone,
         name: name.unwrap_or_else(host_name),
         url: url?,
     })

@@ -16,9 +16,7 @@ use super::services::{CategorySettings, ServiceSettings};
 use crate::clients::Address;
 use crate::clients::canary::Rule;
 use engine::model::Topic;
-use engine::{
-    Advice, Asking, CategoryPool, FlapRule, HysteresisTimes, PolicyAcknowledgements, Sampling,
-};
+use engine::{Advice, CategoryPool, Policy, PolicyAcknowledgements};
 
 /// Everything that can be set. Each part goes to the module that it is for; only the service reads
 /// the whole.
@@ -27,13 +25,13 @@ pub struct Config {
     pub relay: FeedSettings,
     pub jump: FeedSettings,
     pub book: BookSettings,
-    /// When relay and jump are asked for a report; `None`: never.
-    pub ask: Option<Asking>,
-    pub sample: SampleSettings,
-    pub ui: UiSettings,
     /// `CANARY`; `None` when it is off.
     pub canary: Option<CanarySettings>,
-    pub health: HealthSettings,
+    /// By which rules experiments are observed and evaluated. Without a laboratory relay, jump and
+    /// book are not connected to, whatever their addresses say.
+    pub health: Policy,
+    /// `HEALTH_LOG_EVERY`: how often the log gets a summary.
+    pub log_every: Duration,
     /// Mail; `None` when there are no recipients, which is a normal state.
     pub mail: Option<MailSettings>,
     /// Who is notified of what and when, beside plain mail.
@@ -53,9 +51,6 @@ pub struct Config {
     pub surfaces: SurfaceSettings,
     /// Sending to Graphite; `None`: off.
     pub graphite: Option<GraphiteSettings>,
-    /// Whether a laboratory is watched. Without one relay, jump and book are not connected to,
-    /// whatever their addresses say.
-    pub laboratory: bool,
     /// `OBSERVE`: nothing outward is done; mail, the dead-man's call, the monthly report and
     /// Graphite are off.
     pub observe: bool,
@@ -99,26 +94,6 @@ pub struct BookSettings {
     pub address: Address,
     /// `TIMEOUT_BOOK`: the longest that one call may take.
     pub timeout: Duration,
-    /// `QUERY_BOOK_EVERY`: how often it is polled.
-    pub query_every: Duration,
-}
-
-#[derive(Debug, Clone)]
-pub struct SampleSettings {
-    /// `SAMPLE`.
-    pub when: Sampling,
-    /// `SAMPLE_AT_ONCE`, at least 1.
-    pub at_once: usize,
-    /// `SAMPLE_FOR`.
-    pub listen: Duration,
-}
-
-#[derive(Debug, Clone)]
-pub struct UiSettings {
-    /// `UI_CHECK_EVERY`; `None`: pages are not checked.
-    pub every: Option<Duration>,
-    /// `UI_CHECK=required`.
-    pub is_required: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -127,28 +102,6 @@ pub struct CanarySettings {
     pub topic: Topic,
     /// `CANARY_EVERY`, `CANARY_LATE` and `CANARY_MISSES`.
     pub rule: Rule,
-}
-
-#[derive(Debug, Clone)]
-pub struct HealthSettings {
-    /// `HEALTH_LAST_ACTIVE` (or `HEALTH_LAST`, its documented old name).
-    pub last_active: Duration,
-    /// `HEALTH_LAST_CHECKED`.
-    pub last_checked: Duration,
-    /// `HEALTH_STARTUP`.
-    pub startup: Duration,
-    /// `HEALTH_SETTLE`.
-    pub settle: Duration,
-    /// `HEALTH_OUTAGE_HOLD`.
-    pub outage_hold: Duration,
-    /// `HEALTH_HOLD_DOWN` and `HEALTH_HOLD_UP`.
-    pub hold: HysteresisTimes,
-    /// `HEALTH_FLAP_WINDOW`, `HEALTH_FLAP_HIGH` and `HEALTH_FLAP_LOW`.
-    pub flapping: FlapRule,
-    /// `HEALTH_EVENTS`, at least 1.
-    pub events: usize,
-    /// `HEALTH_LOG_EVERY`: how often the log gets a summary.
-    pub log_every: Duration,
 }
 
 #[derive(Debug, Clone)]

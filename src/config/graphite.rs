@@ -30,6 +30,8 @@ pub struct SurfaceSettings {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GraphiteSettings {
+    /// `LABEL`: the next part of every metric's name.
+    pub label: String,
     /// `GRAPHITE_HOST`: a name or an address without brackets.
     pub host: String,
     /// `GRAPHITE_PORT`.
@@ -64,12 +66,13 @@ fn actuator(reader: &mut Reader<'_>) -> Option<SocketAddr> {
     address.zip(port).map(SocketAddr::from)
 }
 
-pub(super) fn graphite(reader: &mut Reader<'_>) -> Option<GraphiteSettings> {
+pub(super) fn graphite(reader: &mut Reader<'_>, label: &str) -> Option<GraphiteSettings> {
     let host = reader.parsed("graphite_host", |text| bare_host(text, "graphite_port"));
     let port = reader.number("graphite_port");
     let prefix = reader.parsed("graphite_prefix", prefix);
     let every = reader.duration("graphite_every");
     Some(GraphiteSettings {
+        label: label.to_owned(),
         host: host?,
         port,
         prefix: prefix?,

@@ -10,12 +10,12 @@ use super::configuration::{LogFile, LogFormat, LogSettings, LogTarget};
 use super::reader::Reader;
 
 pub(super) fn log(reader: &mut Reader<'_>) -> LogSettings {
-    let formats = [("text", LogFormat::Text), ("json", LogFormat::Json)];
     LogSettings {
         level: reader.parsed("log_level", level).unwrap_or_default(),
-        format: reader
-            .choice("log_format", &formats)
-            .unwrap_or(LogFormat::Json),
+        format: match reader.word("log_format") {
+            Some("text") => LogFormat::Text,
+            _ => LogFormat::Json,
+        },
         target: target(reader),
     }
 }

@@ -1,6 +1,5 @@
 //! The settings of mail: read whole, then put together if there are recipients. Sends nothing.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use lettre::message::Mailbox;
@@ -14,48 +13,104 @@ use super::mail_settings::{MailAuth, MailSettings, MailTls};
 use super::problem::quote;
 use super::reader::Reader;
 
-/// How to show who we are, before it is known whether what that needs is there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum AuthType {
-    /// By the password, if there is one and the connection is fit for it.
-    Auto,
-    None,
-    Plain,
-    Login,
-}
-
-/// Every setting of mail, each good by itself.
-struct Draft {
-    host: Option<String>,
-    port: u16,
-    tls: Option<MailTls>,
-    hello: Option<String>,
-    ca: Option<PathBuf>,
-    fingerprint: Option<Fingerprint>,
-    auth: AuthType,
+/// What is set of logging in.
+struct Login {
+    kind: Option<&'static str>,
     user: Option<String>,
     password: Option<SecretString>,
-    /// The address alone, and all of it as written.
-    from: Option<(String, String)>,
-    to: Vec<String>,
-    cc: Vec<String>,
-    subject: String,
-    link: String,
-    timeout: Duration,
 }
 
 /// The settings of mail. `None` when there are no recipients, or when there is a problem with them.
 pub(super) fn mail(reader: &mut Reader<'_>, gather: Duration) -> Option<MailSettings> {
     let before = reader.problems.len();
-    let draft = draft(reader);
+    let host = reader.parsed("email_host", |text| bare_host(text, "email_port"));
+    let local = host.as_deref().is_some_and(is_loopback);
+    let port = reader.number("email_port");
+    let tls = tls(reader, port, local);
+    let hello = reader.parsed("email_hello", hello);
+    let tls_ca = reader.parsed("email_tls_ca", absolute);
+    let tls_fingerprint = reader.parsed("email_tls_fingerprint", Fingerprint::parse);
+    let login = Login {
+        kind: reader.word("email_auth_type"),
+        user: reader.text("email_username"),
+        password: reader.secret("email_password"),
+    };
+    let (address, from) = reader.parsed("email_from", sender).unzip();
+    let settings = MailSettings {
+        host: host.clone().unwrap_or_default(),
+        port,
+        tls,
+        hello,
+        tls_ca,
+        tls_fingerprint,
+        auth: MailAuth::None,
+        from: from.clone().unwrap_or_default(),
+        to: recipients(reader, "email_to"),
+        cc: recipients(reader, "email_cc"),
+        subject: reader.text("email_subject").unwrap_or_default(),
+        link: email_link(reader),
+        timeout: reader.duration("email_timeout"),
+        gather,
+    };
     if reader.problems.len() > before {
         return None;
     }
-    if draft.host.is_none() && draft.to.is_empty() {
+    if host.is_none() && settings.to.is_empty() {
         warn_of_unused(reader);
         return None;
     }
-    complete(reader, draft, gather)
+    for (key, is_absent, why) in [
+        (
+            "email_host",
+            host.is_none(),
+            "email_to is set, so that mail is on: ",
+        ),
+        (
+            "email_to",
+            settings.to.is_empty(),
+            "email_host is set, so that mail is on: ",
+        ),
+        ("email_from", from.is_none(), "mail needs a sender: "),
+    ] {
+        if is_absent {
+            reader.missing(key, why);
+        }
+    }
+    let is_fit = tls != MailTls::None || local;
+    check_tls(reader, &settings, &login, is_fit);
+    let auth = auth(reader, login, address, is_fit);
+    (host.is_some() && from.is_some()).then_some(MailSettings {
+        auth: auth?,
+        ..settings
+    })
+}
+
+fn tls(reader: &mut Reader<'_>, port: u16, local: bool) -> MailTls {
+    match (reader.word("email_tls"), port) {
+        (Some("none"), _) => MailTls::None,
+        (Some("starttls"), _) => MailTls::StartTls,
+        (Some("implicit"), _) | (_, 465) => MailTls::Implicit,
+        _ if local => MailTls::None,
+        _ => MailTls::StartTls,
+    }
+}
+
+/// `is_fit`: the connection is fit for a password.
+fn check_tls(reader: &mut Reader<'_>, settings: &MailSettings, login: &Login, is_fit: bool) {
+    let asks = matches!(login.kind, Some("plain" | "login"));
+    if asks && !is_fit && !settings.host.is_empty() {
+        reader.wrong(
+            "email_tls",
+            "is none, which would send the password over the network where others can read it",
+            "starttls or implicit is allowed with email_auth_type, or a mail server on this host",
+        );
+    }
+    let is_pinned = settings.tls_ca.is_some() || settings.tls_fingerprint.is_some();
+    if settings.tls == MailTls::None && is_pinned {
+        reader.warnings.push(
+            "email_tls_ca and email_tls_fingerprint are not used: email_tls is none".to_owned(),
+        );
+    }
 }
 
 /// How long a notification waits for the rest of a burst, by mail or otherwise.
@@ -83,119 +138,34 @@ pub(super) fn rules_only(reader: &mut Reader<'_>, gather: Duration) -> MailSetti
     }
 }
 
-fn draft(reader: &mut Reader<'_>) -> Draft {
-    let tls = [
-        ("auto", None),
-        ("none", Some(MailTls::None)),
-        ("starttls", Some(MailTls::StartTls)),
-        ("implicit", Some(MailTls::Implicit)),
-    ];
-    let auth = [
-        ("auto", AuthType::Auto),
-        ("none", AuthType::None),
-        ("plain", AuthType::Plain),
-        ("login", AuthType::Login),
-    ];
-    Draft {
-        host: reader.parsed("email_host", |text| bare_host(text, "email_port")),
-        port: reader.number("email_port"),
-        tls: reader.choice("email_tls", &tls).flatten(),
-        hello: reader.parsed("email_hello", hello),
-        ca: reader.parsed("email_tls_ca", absolute),
-        fingerprint: reader.parsed("email_tls_fingerprint", Fingerprint::parse),
-        auth: reader
-            .choice("email_auth_type", &auth)
-            .unwrap_or(AuthType::Auto),
-        user: reader.text("email_username"),
-        password: reader.secret("email_password"),
-        from: reader.parsed("email_from", sender),
-        to: recipients(reader, "email_to"),
-        cc: recipients(reader, "email_cc"),
-        subject: reader.text("email_subject").unwrap_or_default(),
-        link: email_link(reader),
-        timeout: reader.duration("email_timeout"),
-    }
-}
-
-fn complete(reader: &mut Reader<'_>, draft: Draft, gather: Duration) -> Option<MailSettings> {
-    let local = draft.host.as_deref().is_some_and(is_loopback);
-    let tls = draft.tls.unwrap_or(match draft.port {
-        465 => MailTls::Implicit,
-        _ if local => MailTls::None,
-        _ => MailTls::StartTls,
-    });
-    if draft.host.is_none() {
-        reader.missing("email_host", "email_to is set, so that mail is on: ");
-    }
-    if draft.to.is_empty() {
-        reader.missing("email_to", "email_host is set, so that mail is on: ");
-    }
-    if draft.from.is_none() {
-        reader.missing("email_from", "mail needs a sender: ");
-    }
-    let is_fit = tls != MailTls::None || local;
-    let asks = matches!(draft.auth, AuthType::Plain | AuthType::Login);
-    if asks && !is_fit && draft.host.is_some() {
-        let wrong =
-            "is none, which would send the password over the network where others can read it";
-        reader.wrong(
-            "email_tls",
-            wrong,
-            "starttls or implicit is allowed with email_auth_type, or a mail server on this host",
-        );
-    }
-    if tls == MailTls::None && (draft.ca.is_some() || draft.fingerprint.is_some()) {
-        reader.warnings.push(
-            "email_tls_ca and email_tls_fingerprint are not used: email_tls is none".to_owned(),
-        );
-    }
-    let auth = auth(reader, &draft, is_fit);
-    Some(MailSettings {
-        host: draft.host?,
-        port: draft.port,
-        tls,
-        hello: draft.hello,
-        tls_ca: draft.ca,
-        tls_fingerprint: draft.fingerprint,
-        auth: auth?,
-        from: draft.from.map(|(_, whole)| whole)?,
-        to: draft.to,
-        cc: draft.cc,
-        subject: draft.subject,
-        link: draft.link,
-        timeout: draft.timeout,
-        gather,
-    })
-}
-
-fn auth(reader: &mut Reader<'_>, draft: &Draft, is_fit: bool) -> Option<MailAuth> {
-    let unused = match draft.auth {
-        AuthType::None => Some("email_auth_type is none"),
-        AuthType::Auto if !is_fit => Some("the connection is not protected (email_tls is none)"),
-        AuthType::Auto if draft.password.is_none() => return Some(MailAuth::None),
-        AuthType::Auto | AuthType::Plain | AuthType::Login => None,
+fn auth(
+    reader: &mut Reader<'_>,
+    login: Login,
+    address: Option<String>,
+    is_fit: bool,
+) -> Option<MailAuth> {
+    let asks = matches!(login.kind, Some("plain" | "login"));
+    let unused = match login.kind {
+        Some("none") => Some("email_auth_type is none"),
+        _ if !asks && !is_fit => Some("the connection is not protected (email_tls is none)"),
+        _ => None,
     };
-    if let Some(why) = unused {
-        if draft.password.is_some() {
-            let warning = format!("email_password is set but not used: {why}");
-            reader.warnings.push(warning);
-        }
+    if let Some(why) = unused.filter(|_| login.password.is_some()) {
+        let warning = format!("email_password is set but not used: {why}");
+        reader.warnings.push(warning);
+    }
+    if unused.is_some() || (!asks && login.password.is_none()) {
         return Some(MailAuth::None);
     }
-    if draft.password.is_none() {
+    if login.password.is_none() {
         let why = "email_auth_type needs it: name a file with it in email_password_file, give it as a systemd credential, or ";
         reader.missing("email_password", why);
     }
-    let password = draft.password.clone()?;
-    let user = draft
-        .user
-        .clone()
-        .or_else(|| draft.from.as_ref().map(|(address, _)| address.clone()))?;
-    Some(match draft.auth {
-        AuthType::None => MailAuth::None,
-        AuthType::Plain => MailAuth::Plain { user, password },
-        AuthType::Login => MailAuth::Login { user, password },
-        AuthType::Auto => MailAuth::Auto { user, password },
+    let (user, password) = (login.user.or(address)?, login.password?);
+    Some(match login.kind {
+        Some("plain") => MailAuth::Plain { user, password },
+        Some("login") => MailAuth::Login { user, password },
+        _ => MailAuth::Auto { user, password },
     })
 }
 

@@ -14,14 +14,15 @@ use engine::{Day, Maintenance, NamePattern, Schedule, Weekly};
 /// The longest that work once may last.
 const MAX_ONCE: Duration = Duration::from_secs(366 * 86_400);
 
-const WEEK: [(&str, Weekday); 7] = [
-    ("mon", Weekday::Monday),
-    ("tue", Weekday::Tuesday),
-    ("wed", Weekday::Wednesday),
-    ("thu", Weekday::Thursday),
-    ("fri", Weekday::Friday),
-    ("sat", Weekday::Saturday),
-    ("sun", Weekday::Sunday),
+/// The days by their short and their whole names, as the configuration and as the engine has them.
+const WEEK: [(&str, &str, Weekday, Day); 7] = [
+    ("mon", "monday", Weekday::Monday, Day::Mon),
+    ("tue", "tuesday", Weekday::Tuesday, Day::Tue),
+    ("wed", "wednesday", Weekday::Wednesday, Day::Wed),
+    ("thu", "thursday", Weekday::Thursday, Day::Thu),
+    ("fri", "friday", Weekday::Friday, Day::Fri),
+    ("sat", "saturday", Weekday::Saturday, Day::Sat),
+    ("sun", "sunday", Weekday::Sunday, Day::Sun),
 ];
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +97,10 @@ impl Planned {
                 lasts,
                 zone,
             } => Weekly::try_new(
-                days.iter().copied().map(weekday).collect(),
+                WEEK.iter()
+                    .filter(|(.., day, _)| days.contains(day))
+                    .map(|(.., day)| *day)
+                    .collect(),
                 *at,
                 *lasts,
                 &zone.name,
@@ -104,18 +108,6 @@ impl Planned {
             .ok()
             .map(Schedule::Weekly),
         }
-    }
-}
-
-fn weekday(day: Weekday) -> Day {
-    match day {
-        Weekday::Monday => Day::Mon,
-        Weekday::Tuesday => Day::Tue,
-        Weekday::Wednesday => Day::Wed,
-        Weekday::Thursday => Day::Thu,
-        Weekday::Friday => Day::Fri,
-        Weekday::Saturday => Day::Sat,
-        Weekday::Sunday => Day::Sun,
     }
 }
 
@@ -194,7 +186,7 @@ fn weekly(reader: &mut Reader<'_>, zone: Zone) -> Option<Planned> {
     let named = days?;
     let days = WEEK
         .iter()
-        .map(|(_, day)| *day)
+        .map(|(.., day, _)| *day)
         .filter(|day| named.contains(day))
         .collect();
     Some(Planned::Weekly {
@@ -230,25 +222,11 @@ fn instant(text: &str, zone: &Zone) -> Result<Timestamp, String> {
         .map_err(|error| format!("is not possible: {error}"))
 }
 
-/// The whole name of a day.
-fn whole_name(short: &str) -> String {
-    let rest = match short {
-        "tue" => "s",
-        "wed" => "nes",
-        "thu" => "rs",
-        "sat" => "ur",
-        _ => "",
-    };
-    format!("{short}{rest}day")
-}
-
 fn day(text: &str) -> Result<Weekday, String> {
     let lower = text.to_ascii_lowercase();
-    let found = WEEK
-        .iter()
-        .find(|(name, _)| lower == *name || lower == whole_name(name));
-    found
-        .map(|(_, day)| *day)
+    WEEK.iter()
+        .find(|(short, whole, ..)| [*short, *whole].contains(&lower.as_str()))
+        .map(|(.., day, _)| *day)
         .ok_or_else(|| "is not a day of the week".to_owned())
 }
 

@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use super::hidden::HiddenUrl;
 use super::mail::recipients;
 use super::mail_settings::MailSettings;
-use super::reader::{Reader, WordOr};
+use super::reader::Reader;
 use super::zone::{self, Zone};
 use engine::model::RouteName;
 use engine::{self, Channel, Digest, HttpChannel};
@@ -146,9 +146,7 @@ pub(super) fn telling(
     gather: Duration,
     mail: Option<&MailSettings>,
 ) -> TellingSettings {
-    let remind = reader
-        .word_or_duration("email_remind")
-        .and_then(WordOr::duration);
+    let remind = reader.word_or_duration("email_remind").and_then(Result::ok);
     let digest = reader.parsed("email_digest", digest_time).flatten();
     let url = reader.secret_address("webhook_url");
     let secret = reader.secret("secret_webhook");
@@ -207,9 +205,7 @@ fn route(
 ) -> Option<Route> {
     let patterns = reader.required_patterns("match");
     let alerts = reader.switch("alerts");
-    let remind = reader
-        .word_or_duration("remind")
-        .map_or(remind, WordOr::duration);
+    let remind = reader.word_or_duration("remind").map_or(remind, Result::ok);
     let gather = if reader.is_set("gather") {
         reader.duration("gather")
     } else {

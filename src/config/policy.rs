@@ -10,9 +10,6 @@ use super::reader::Reader;
 use super::services::{BUILT_IN_CATEGORIES, CategorySettings};
 use engine::{CategoryRule, PolicyAcknowledgements};
 
-/// How often a category is evaluated that the configuration file does not have.
-const PERIOD: Duration = Duration::from_secs(60);
-
 /// Where in etcd the policy stands.
 #[derive(Debug, Clone)]
 pub struct PolicySettings {
@@ -32,7 +29,7 @@ pub struct PolicySettings {
 /// The settings of the policy; `None`: it stands in the configuration file alone, or there is a
 /// problem with them.
 pub(super) fn policy(reader: &mut Reader<'_>, etcd: &EtcdSettings) -> Option<PolicySettings> {
-    let is_etcd = reader.choice("policy", &[("file", false), ("etcd", true)])?;
+    let is_etcd = reader.word("policy")? == "etcd";
     let [acks, categories, cluster_ack] =
         ["policy_acks", "policy_categories", "policy_cluster_ack"]
             .map(|key| reader.parsed(key, root));
@@ -113,16 +110,9 @@ impl Config {
 fn unconfigured(name: &str) -> CategorySettings {
     let by_stem = !BUILT_IN_CATEGORIES.contains(&name);
     CategorySettings::from(CategoryRule {
-        name: name.to_owned(),
-        patterns: Vec::new(),
-        pools: Vec::new(),
         by_stem,
         resilient: by_stem,
-        min_healthy: None,
-        period: PERIOD,
-        sticky: false,
-        failure_threshold: 1,
-        sticky_booking: false,
+        ..CategoryRule::strict(name)
     })
 }
 

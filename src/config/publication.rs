@@ -28,37 +28,25 @@ pub enum PublishTo {
     Files(PathBuf),
 }
 
-#[derive(Debug, Clone, Copy)]
-enum Word {
-    Nowhere,
-    Etcd,
-    Files,
-}
-
 /// The settings of publication; `None`: nothing is published, or there is a problem with them.
 pub(super) fn publication(
     reader: &mut Reader<'_>,
     label: &str,
     etcd: &EtcdSettings,
 ) -> Option<PublicationSettings> {
-    const WORDS: [(&str, Word); 3] = [
-        ("none", Word::Nowhere),
-        ("etcd", Word::Etcd),
-        ("files", Word::Files),
-    ];
-    let word = reader.choice("publish", &WORDS)?;
+    let word = reader.word("publish")?;
     let root = reader.parsed("publish_root", root);
     let folder = reader.parsed("publish_dir", absolute);
     let every = reader.duration("publish_every");
     let to = match word {
-        Word::Nowhere => return None,
-        Word::Etcd => PublishTo::Etcd(with_etcd(reader, "publish", etcd)?),
-        Word::Files => {
+        "etcd" => PublishTo::Etcd(with_etcd(reader, "publish", etcd)?),
+        "files" => {
             if folder.is_none() && !reader.is_set("publish_dir") {
                 reader.missing("publish_dir", "publish is files: ");
             }
             PublishTo::Files(folder?)
         }
+        _ => return None,
     };
     let prefix = format!("{}/{label}", root?);
     Some(PublicationSettings { to, prefix, every })

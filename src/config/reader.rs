@@ -24,22 +24,8 @@ pub(super) struct Reader<'a> {
     pub(super) warnings: Vec<String>,
 }
 
-/// A value that is either one of the words of [`Kind::WordOrDuration`] or a duration.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum WordOr {
-    Word(&'static str),
-    For(Duration),
-}
-
-impl WordOr {
-    /// The duration, unless it is a word.
-    pub(super) fn duration(self) -> Option<Duration> {
-        match self {
-            Self::Word(_) => None,
-            Self::For(duration) => Some(duration),
-        }
-    }
-}
+/// The value of a [`Kind::WordOrDuration`]: a duration, or else one of its words.
+pub(super) type WordOr = Result<Duration, &'static str>;
 
 impl<'a> Reader<'a> {
     pub(super) fn new(layers: &'a Layers, secrets: fn(&str) -> bool) -> Self {
@@ -75,17 +61,16 @@ impl<'a> Reader<'a> {
             .unwrap_or_default()
     }
 
-    /// One of the declared words, or a duration.
+    /// A duration, or one of the declared words.
     pub(super) fn word_or_duration(&mut self, key: &str) -> Option<WordOr> {
         let Kind::WordOrDuration(words, from, to) = self.kind(key) else {
             return misread(key);
         };
         self.parsed(key, |text| {
-            let word = words.iter().find(|word| word.eq_ignore_ascii_case(text));
-            word.map_or_else(
-                || duration_within(text, &(from..=to)).map(WordOr::For),
-                |word| Ok(WordOr::Word(word)),
-            )
+            match words.iter().find(|word| word.eq_ignore_ascii_case(text)) {
+                Some(word) => Ok(Err(*word)),
+                None => duration_within(text, &(from..=to)).map(Ok),
+            }
         })
     }
 
@@ -114,20 +99,14 @@ impl<'a> Reader<'a> {
             .unwrap_or_default()
     }
 
-    /// One of the declared words, in capitals or not, as what it stands for.
-    pub(super) fn choice<T: Copy>(&mut self, key: &str, words: &[(&str, T)]) -> Option<T> {
-        debug_assert!(
-            matches!(self.kind(key), Kind::Choice(declared)
-                if declared.iter().eq(words.iter().map(|(word, _)| word))),
-            "{key} has other words"
-        );
+    /// The declared word that is set, in capitals or not.
+    pub(super) fn word(&mut self, key: &str) -> Option<&'static str> {
+        let Kind::Choice(words) = self.kind(key) else {
+            return misread(key);
+        };
         self.parsed(key, |text| {
-            let found = words
-                .iter()
-                .find(|(word, _)| word.eq_ignore_ascii_case(text));
-            found
-                .map(|(_, value)| *value)
-                .ok_or_else(|| "is not one of them".to_owned())
+            let word = words.iter().find(|word| word.eq_ignore_ascii_case(text));
+            word.copied().ok_or_else(|| "is not one of them".to_owned())
         })
     }
 

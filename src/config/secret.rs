@@ -155,14 +155,17 @@ impl Reader<'_> {
     }
 
     fn warn_if_open(&mut self, key: &str, path: &Path) {
-        if path
-            .metadata()
-            .is_ok_and(|metadata| metadata.permissions().mode() & 0o004 != 0)
-        {
-            let (key, path) = (self.label(key), path.display());
-            self.warnings.push(format!("{key}: every user of this host can read {path}; take the right away with chmod o-r {path}"));
-        }
+        self.warnings.extend(open_file(&self.label(key), path));
     }
+}
+
+/// The warning of a file that every user can read.
+pub(super) fn open_file(key: &str, path: &Path) -> Option<String> {
+    let metadata = path.metadata().ok()?;
+    let path = path.display();
+    (metadata.permissions().mode() & 0o004 != 0).then(|| {
+        format!("{key}: every user of this host can read {path}; take the right away with chmod o-r {path}")
+    })
 }
 
 /// The text of a secret file without its last line break.

@@ -47,10 +47,7 @@ pub(super) fn nowhere(server: SourceName) -> Option<Address> {
 
 /// What the server calls itself: as set, or scheme, host and base path put together.
 fn audience(reader: &mut Reader<'_>, server: SourceName) -> Option<String> {
-    let scheme = reader.choice(
-        &format!("scheme_{server}"),
-        &[("http", "http"), ("https", "https")],
-    );
+    let scheme = reader.word(&format!("scheme_{server}"));
     let base = reader.parsed(&format!("basepath_{server}"), base_path);
     let host_key = format!("host_{server}");
     let before = reader.problems.len();

@@ -202,11 +202,6 @@ fn check_members(reader: &mut Reader<'_>, category: &CategoryRule, used: &BTreeS
 }
 
 fn service(reader: &mut Reader<'_>, name: String, known: &[String]) -> Option<ServiceSettings> {
-    const EXPECT: [(&str, Expect); 3] = [
-        ("200", Expect::Ok200),
-        ("2xx", Expect::Any2xx),
-        ("ft", Expect::FtStandard),
-    ];
     let asked = reader.find("url").is_some();
     let url = reader.parsed("url", callable);
     for key in ["timeout", "expect", "retries", "retry_after"] {
@@ -219,7 +214,7 @@ fn service(reader: &mut Reader<'_>, name: String, known: &[String]) -> Option<Se
         }
     }
     let (period, timeout) = (reader.duration("period"), reader.duration("timeout"));
-    let expect = reader.choice("expect", &EXPECT);
+    let expect = reader.word("expect");
     let categories = reader.list("categories", |text| category_name(text, known));
     let (retries, retry_after) = (reader.number("retries"), reader.duration("retry_after"));
     // A url that is wrong is said; it is not the same as none.
@@ -228,7 +223,11 @@ fn service(reader: &mut Reader<'_>, name: String, known: &[String]) -> Option<Se
         url,
         period,
         timeout,
-        expect: expect?,
+        expect: match expect? {
+            "200" => Expect::Ok200,
+            "ft" => Expect::FtStandard,
+            _ => Expect::Any2xx,
+        },
         categories,
         retries,
         retry_after,

@@ -8,10 +8,7 @@ use super::access::api;
 use super::advice::advice;
 use super::changes::Written;
 use super::cluster::{cluster, etcd};
-use super::configuration::{
-    BookSettings, CanarySettings, Config, FeedSettings, HealthSettings, MemorySettings,
-    SampleSettings, UiSettings,
-};
+use super::configuration::{BookSettings, CanarySettings, Config, FeedSettings, MemorySettings};
 use super::graphite::{graphite, profile, surfaces};
 use super::layers::Layers;
 use super::log::log;
@@ -21,7 +18,7 @@ use super::notifications::telling;
 use super::policy::policy;
 use super::problem::{Problem, Problems};
 use super::publication::publication;
-use super::reader::{Reader, WordOr};
+use super::reader::Reader;
 use super::role::{in_shadow, roles, silent};
 use super::services::{Groups, groups};
 use super::sources::Sources;
@@ -103,7 +100,7 @@ const RULES: Whole = Whole {
 pub fn load_without_laboratory(sources: &Sources) -> Result<Loaded, Problems> {
     let mut loaded = load_rules(sources)?;
     loaded.config.mail = None;
-    loaded.config.laboratory = false;
+    loaded.config.health.laboratory = false;
     Ok(loaded)
 }
 
@@ -165,12 +162,17 @@ fn old_names(layers: &Layers) -> Vec<String> {
 }
 
 fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
-    let book = book(reader, parts);
+    let (book, query_book_every) = book(reader, parts);
     let jump = feed(reader, parts, SourceName::Jump);
     let relay = feed(reader, parts, SourceName::Relay);
-    let ask = reader.word_or_duration("ask_every").map(asking);
-    let (sample, canary, health) = (sample(reader), canary(reader), health(reader));
-    let ui = ui(reader);
+    let observation = observation(reader, query_book_every);
+    let canary = canary(reader);
+    let mut health = health(reader, observation);
+    let log_every = reader.duration("health_log_every");
+    health.ui_check_every = reader
+        .word_or_duration("ui_check_every")
+        .and_then(Result::ok);
+    health.ui_required = reader.word("ui_check") == Some("required");
     let gather = mail::gather(reader);
     let mail = (parts.mail)(reader, gather);
     let telling = telling(reader, gather, mail.as_ref());
@@ -184,7 +186,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let advice = advice(reader);
     let surfaces = surfaces(reader, &services);
     let (api, memory, log) = (api(reader), memory(reader), log(reader));
-    let graphite = graphite(reader);
+    let graphite = graphite(reader, &surfaces.label);
     profile(reader);
     let (observe, shadow) = roles(reader, memory.is_some());
     let etcd = etcd(reader, &surfaces.label);
@@ -195,11 +197,9 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         relay: relay?,
         jump: jump?,
         book: book?,
-        ask: ask?,
-        sample,
-        ui,
         canary,
         health,
+        log_every,
         mail,
         telling,
         maintenance,
@@ -210,7 +210,6 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         advice,
         surfaces,
         graphite,
-        laboratory: true,
         observe,
         shadow,
         api,
@@ -228,15 +227,13 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     })
 }
 
-fn book(reader: &mut Reader<'_>, parts: &Whole) -> Option<BookSettings> {
+/// Book, and how often it is polled.
+fn book(reader: &mut Reader<'_>, parts: &Whole) -> (Option<BookSettings>, Duration) {
     let address = (parts.address)(reader, SourceName::Book);
     let query_every = reader.duration("query_book_every");
     let timeout = reader.duration("timeout_book");
-    Some(BookSettings {
-        address: address?,
-        timeout,
-        query_every,
-    })
+    let book = address.map(|address| BookSettings { address, timeout });
+    (book, query_every)
 }
 
 fn feed(reader: &mut Reader<'_>, parts: &Whole, server: SourceName) -> Option<FeedSettings> {
@@ -248,33 +245,23 @@ fn feed(reader: &mut Reader<'_>, parts: &Whole, server: SourceName) -> Option<Fe
     })
 }
 
-fn asking(value: WordOr) -> Option<Asking> {
-    match value {
-        WordOr::Word("auto") => Some(Asking::Auto),
-        WordOr::Word(_) => None,
-        WordOr::For(every) => Some(Asking::Every(every)),
-    }
-}
-
-fn sample(reader: &mut Reader<'_>) -> SampleSettings {
-    let words = [
-        ("auto", Sampling::Auto),
-        ("always", Sampling::Always),
-        ("never", Sampling::Never),
-    ];
-    SampleSettings {
-        when: reader.choice("sample", &words).unwrap_or(Sampling::Auto),
-        at_once: reader.number("sample_at_once"),
-        listen: reader.duration("sample_for"),
-    }
-}
-
-fn ui(reader: &mut Reader<'_>) -> UiSettings {
-    let every = reader.word_or_duration("ui_check_every");
-    let words = [("optional", false), ("required", true)];
-    UiSettings {
-        every: every.and_then(WordOr::duration),
-        is_required: reader.choice("ui_check", &words).unwrap_or_default(),
+/// The rules of what is observed; those of its evaluation by default.
+fn observation(reader: &mut Reader<'_>, query_book_every: Duration) -> Policy {
+    Policy {
+        query_book_every,
+        ask: match reader.word_or_duration("ask_every") {
+            Some(Ok(every)) => Some(Asking::Every(every)),
+            Some(Err("auto")) => Some(Asking::Auto),
+            Some(Err(_)) | None => None,
+        },
+        sample: match reader.word("sample") {
+            Some("always") => Sampling::Always,
+            Some("never") => Sampling::Never,
+            _ => Sampling::Auto,
+        },
+        sample_at_once: reader.number("sample_at_once"),
+        sample_for: reader.duration("sample_for"),
+        ..Policy::default()
     }
 }
 
@@ -287,14 +274,14 @@ fn canary(reader: &mut Reader<'_>) -> Option<CanarySettings> {
         late: reader.duration("canary_late"),
         misses: reader.number("canary_misses"),
     };
-    let is_on = reader.choice("canary", &[("auto", true), ("off", false)])?;
+    let is_on = reader.word("canary")? == "auto";
     topic
         .filter(|_| is_on)
         .map(|topic| CanarySettings { topic, rule })
 }
 
-fn health(reader: &mut Reader<'_>) -> HealthSettings {
-    HealthSettings {
+fn health(reader: &mut Reader<'_>, observation: Policy) -> Policy {
+    Policy {
         last_active: reader.duration("health_last_active"),
         last_checked: reader.duration("health_last_checked"),
         startup: reader.duration("health_startup"),
@@ -304,30 +291,27 @@ fn health(reader: &mut Reader<'_>) -> HealthSettings {
             down: reader.duration("health_hold_down"),
             up: reader.duration("health_hold_up"),
         },
-        flapping: flapping(reader),
+        flap: flapping(reader),
         events: reader.number("health_events"),
-        log_every: reader.duration("health_log_every"),
+        ..observation
     }
 }
 
 fn flapping(reader: &mut Reader<'_>) -> FlapRule {
     let window = reader.word_or_duration("health_flap_window");
-    let (high, low) = (
-        reader.number("health_flap_high"),
-        reader.number("health_flap_low"),
-    );
-    if low >= high && high > 0 {
+    let rule = FlapRule {
+        window: window.and_then(Result::ok).unwrap_or_default(),
+        high: reader.number("health_flap_high"),
+        low: reader.number("health_flap_low"),
+    };
+    if rule.low >= rule.high && rule.high > 0 {
         reader.wrong(
             "health_flap_low",
             "is not below health_flap_high",
             "flapping must weigh less at its end than at its start",
         );
     }
-    FlapRule {
-        window: window.and_then(WordOr::duration).unwrap_or_default(),
-        high,
-        low,
-    }
+    rule
 }
 
 fn memory(reader: &mut Reader<'_>) -> Option<MemorySettings> {
@@ -340,29 +324,4 @@ fn memory(reader: &mut Reader<'_>) -> Option<MemorySettings> {
     folder
         .flatten()
         .map(|folder| MemorySettings { folder, days })
-}
-
-impl Config {
-    /// The numbers that the engine judges by.
-    #[must_use]
-    pub fn policy(&self) -> Policy {
-        Policy {
-            laboratory: self.laboratory,
-            flap: self.health.flapping,
-            last_active: self.health.last_active,
-            last_checked: self.health.last_checked,
-            startup: self.health.startup,
-            settle: self.health.settle,
-            outage_hold: self.health.outage_hold,
-            hold: self.health.hold,
-            events: self.health.events,
-            ask: self.ask,
-            sample: self.sample.when,
-            sample_at_once: self.sample.at_once,
-            sample_for: self.sample.listen,
-            ui_check_every: self.ui.every,
-            ui_required: self.ui.is_required,
-            query_book_every: self.book.query_every,
-        }
-    }
 }

@@ -1,7 +1,5 @@
 //! The rules of the categories that are not configured.
 
-use std::time::Duration;
-
 use engine::CategoryRule;
 
 /// The category of everything.
@@ -10,24 +8,10 @@ pub const DEFAULT: &str = "default";
 /// The category of all components.
 pub const SYSTEM: &str = "system";
 
-/// How often a category is judged, unless set otherwise.
-pub const PERIOD: Duration = Duration::from_secs(60);
-
 /// A category in which any failure counts.
 #[must_use]
 pub fn strict(name: &str) -> CategoryRule {
-    CategoryRule {
-        name: name.to_owned(),
-        patterns: Vec::new(),
-        pools: Vec::new(),
-        by_stem: false,
-        resilient: false,
-        min_healthy: None,
-        period: PERIOD,
-        sticky: false,
-        failure_threshold: 1,
-        sticky_booking: false,
-    }
+    CategoryRule::strict(name)
 }
 
 /// The category that experiments of one stem form by themselves: it works while enough of them do.

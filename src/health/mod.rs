@@ -90,7 +90,7 @@ pub use acknowledgements::{Ack, Acks};
 pub use category::Verdict;
 pub use category_index::{CategoryIndex, Evaluated, Group};
 pub use category_member::{CategoryMember, What};
-pub use category_rules::{DEFAULT, PERIOD, SYSTEM, of_stem, strict};
+pub use category_rules::{DEFAULT, SYSTEM, of_stem, strict};
 pub use category_status::{CategoryStatus, standings};
 pub use components::Components;
 pub use handle::{HealthState, LOOP_WITHIN};

@@ -90,29 +90,14 @@ pub fn attempt(
 /// What to do about a fault that may be the service's or ours, where the service does not count as
 /// failing because of it.
 fn advice_in_doubt(fault: &CallError) -> Option<&'static str> {
-    match fault {
-        CallError::NoAnswer(_) | CallError::SickByProxy { .. } => Some(
+    if let CallError::NoAnswer(_) | CallError::SickByProxy { .. } = fault {
+        return Some(
             "labwatch reaches it through its own proxy; look whether it answers without, or name its host in NO_PROXY",
-        ),
-        CallError::Certificate(_) => Some(
-            "look at the service's certificate, at the clock of this host, and at the url of its [[service]]",
-        ),
-        CallError::NameLookup(_)
-        | CallError::Refused(_)
-        | CallError::NoRoute(_)
-        | CallError::Tls(_)
-        | CallError::Unreachable(_)
-        | CallError::Proxy(_)
-        | CallError::TimedOut
-        | CallError::Dropped
-        | CallError::Credentials(_)
-        | CallError::Audience(_)
-        | CallError::Forbidden(_)
-        | CallError::NotFound(_)
-        | CallError::Sick { .. }
-        | CallError::Protocol(_)
-        | CallError::Busy => None,
+        );
     }
+    matches!(fault, CallError::Certificate(_)).then_some(
+        "look at the service's certificate, at the clock of this host, and at the url of its [[service]]",
+    )
 }
 
 /// Whether a fault says nothing about the service, since a call ends like this before it gets

@@ -273,11 +273,7 @@ pub(super) fn figures(health_state: &HealthState) -> metrics::Service {
     let numbers = dialects::numbers(&health_state.picture());
     metrics::Service {
         state: numbers.state,
-        components: numbers
-            .components
-            .into_iter()
-            .map(|(name, state)| metrics::Component { name, state })
-            .collect(),
+        components: numbers.components,
         categories: numbers.categories,
         acknowledged: numbers.acknowledged,
         turns: numbers.turns,
@@ -322,7 +318,7 @@ pub(super) fn settings(config: &Config) -> Settings {
         categories: config.categories.clone(),
         pools: config.pools.clone(),
         startup: config.health.startup,
-        laboratory: config.laboratory,
+        laboratory: config.health.laboratory,
         link: config
             .mail
             .as_ref()
@@ -352,7 +348,7 @@ fn in_force(config: &Config) -> Value {
         "health_startup": every(health.startup),
         "health_settle": every(health.settle),
         "health_outage_hold": every(health.outage_hold),
-        "query_book_every": every(config.book.query_every),
+        "query_book_every": every(health.query_book_every),
         "timeout_book": every(config.book.timeout),
         "mail": config.mail.is_some(),
         "memory": config.memory.is_some(),

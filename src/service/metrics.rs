@@ -13,7 +13,6 @@ use crate::config::Config;
 use crate::driver::Outlets;
 use crate::health::HealthState;
 use crate::store::{Store, StoreHealth, StoreState};
-use crate::telemetry::graphite::Graphite;
 use crate::telemetry::metrics::{Counters, HttpCounts, Inside, Metrics, Queue, StoreFigures};
 use crate::{http, telemetry};
 use engine::{Input, Snapshot};
@@ -100,7 +99,7 @@ pub(super) fn start(
     stop: &CancellationToken,
 ) {
     start_graphite(config, parts, pictures.clone(), health_state, stop);
-    let every = config.health.log_every;
+    let every = config.log_every;
     let summary = telemetry::record_log::summarise(pictures, every, stop.clone());
     parts.spawn("summary in the log", summary);
 }
@@ -117,17 +116,10 @@ fn start_graphite(
     let Some(settings) = &config.graphite else {
         return;
     };
-    let graphite = Graphite {
-        host: settings.host.clone(),
-        port: settings.port,
-        prefix: settings.prefix.clone(),
-        label: config.surfaces.label.clone(),
-        every: settings.every,
-    };
     let health_state = health_state.clone();
     let components = Box::new(move || health::components(&health_state));
     parts.spawn(
         "figures for Graphite",
-        telemetry::graphite::run(graphite, pictures, components, stop.clone()),
+        telemetry::graphite::run(settings.clone(), pictures, components, stop.clone()),
     );
 }

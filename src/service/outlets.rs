@@ -68,7 +68,7 @@ pub(super) fn start(
         access: http.access.clone(),
         tls: Arc::clone(&http.tls),
     };
-    let feeds = if config.laboratory {
+    let feeds = if config.health.laboratory {
         sources::start(&config, parts, inputs, clients, stop)
     } else {
         sources::none(parts, stop)

@@ -95,7 +95,7 @@ pub(super) fn start(
     let (book, polls) = mpsc::channel(1);
     let poller = clients::book::Poller {
         client,
-        every: config.book.query_every,
+        every: config.health.query_book_every,
     };
     parts.spawn(
         "poll of book",

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
+use crate::config::GraphiteSettings;
 use engine::model::{Health, SourceName, Stub};
 use engine::{CANARY_BOUNDS_MS, CanaryView, Snapshot};
 
@@ -49,19 +50,6 @@ pub struct ComponentCheck {
     pub is_ok: bool,
 }
 
-/// Where the figures go, and under which names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Graphite {
-    pub host: String,
-    /// Its port for the plaintext protocol, by custom 2003.
-    pub port: u16,
-    /// What every name starts with, by custom `lab.health`.
-    pub prefix: String,
-    /// The label of this installation, the next part of every name.
-    pub label: String,
-    pub every: Duration,
-}
-
 /// One period's figures. Names are shared with the snapshot, so that 60 periods of 10,000
 /// experiments are some megabytes.
 #[derive(Debug, Clone)]
@@ -74,7 +62,7 @@ struct Period {
 
 /// Sends until `stop`. Never fails: what goes wrong is in the log, once for each change.
 pub async fn run(
-    graphite: Graphite,
+    graphite: GraphiteSettings,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     components: Components,
     stop: CancellationToken,
@@ -125,7 +113,7 @@ impl Period {
         }
     }
 
-    fn text(&self, graphite: &Graphite) -> String {
+    fn text(&self, graphite: &GraphiteSettings) -> String {
         let (at, root) = (
             self.at.as_second(),
             format!("{}.{}", graphite.prefix, node(&graphite.label)),
@@ -189,7 +177,7 @@ fn node(name: &str) -> String {
 }
 
 struct Sender {
-    graphite: Graphite,
+    graphite: GraphiteSettings,
     waiting: VecDeque<Period>,
     stream: Option<TcpStream>,
     failing: bool,
@@ -248,7 +236,7 @@ impl Sender {
 
     fn note_failure(&mut self, fault: &io::Error) {
         if !std::mem::replace(&mut self.failing, true) {
-            let Graphite { host, port, .. } = &self.graphite;
+            let GraphiteSettings { host, port, .. } = &self.graphite;
             tracing::warn!(
                 host,
                 port,
@@ -273,8 +261,8 @@ mod tests {
 
     use super::*;
 
-    fn graphite(port: u16) -> Graphite {
-        Graphite {
+    fn graphite(port: u16) -> GraphiteSettings {
+        GraphiteSettings {
             host: "127.0.0.1".to_owned(),
             port,
             prefix: "lab.health".to_owned(),

@@ -272,7 +272,7 @@ fn maintenance_is_once_or_weekly() {
 
 #[test]
 fn flapping_can_be_off() {
-    let flapping = |more: &[(&str, &str)]| load(&env(more)).expect("loads").config.health.flapping;
+    let flapping = |more: &[(&str, &str)]| load(&env(more)).expect("loads").config.health.flap;
     let hour = Duration::from_secs(3_600);
     assert_eq!(
         flapping(&[]),

@@ -191,7 +191,7 @@ fn configuration(
     let is_set = loaded.is_set("health_flap_window");
     let mut config = loaded.config;
     if !is_set {
-        config.health.flapping.window = FLAP_WINDOW;
+        config.health.flap.window = FLAP_WINDOW;
     }
     Ok(config)
 }
@@ -262,9 +262,9 @@ mod tests {
     #[tokio::test]
     async fn its_rules_are_quick_where_the_user_sets_nothing() {
         let config = configured(&[]).await;
-        assert_eq!(config.health.flapping.window, FLAP_WINDOW);
+        assert_eq!(config.health.flap.window, FLAP_WINDOW);
         let config = configured(&[("health_flap_window", "1h")]).await;
-        assert_eq!(config.health.flapping.window.as_secs(), 3_600);
+        assert_eq!(config.health.flap.window.as_secs(), 3_600);
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! The settings of notifications.
 
 use super::setting::{
-    ADDRESSES, CALLABLE_URL, FINGERPRINT, HOST, Kind, Section, URL, ZONE, secret, setting,
+    ADDRESSES, CALLABLE_URL, FINGERPRINT, HOST, Kind, Section, URL, ZONE, settings,
 };
 use crate::config::bounds::{days, hours, minutes, seconds};
 
@@ -10,189 +10,97 @@ const SENDER: &str = "a mail address, or a name with a mail address: Lab <lab@ex
 
 pub(super) const MAIL: Section = Section {
     title: "Mail: off unless email_host and email_to are set",
-    settings: &[
-        setting("email_host", Kind::Value(HOST))
-            .example("smtp.example.org")
-            .at_once()
-            .says("The mail server."),
-        setting("email_port", Kind::Number(1, 65_535))
-            .default("587")
-            .at_once()
-            .says("Port of the mail server."),
-        setting(
-            "email_tls",
-            Kind::Choice(&["auto", "none", "starttls", "implicit"]),
-        )
-        .default("auto")
-        .at_once()
-        .says(
-            "How the connection to the mail server is protected: not at all; by STARTTLS, \
-                   without which nothing is sent; from the first byte. auto is implicit on port \
-                   465, none for a mail server on this host, and otherwise starttls.",
-        ),
-        setting("email_tls_ca", Kind::Path)
-            .example("/etc/labwatch/mail-ca.pem")
-            .at_once()
-            .says(
-                "A file in PEM with certificates of CAs that the mail server's certificate may be \
-                 of, beside the system's.",
-            ),
-        setting("email_tls_fingerprint", Kind::Value(FINGERPRINT))
-            .example(
-                "3F:64:89:AE:D3:F8:1D:42:67:8C:B1:D6:FB:20:45:6A:\
-                 8F:B4:D9:FE:23:48:6D:92:B7:DC:01:26:4B:70:95:BA",
-            )
-            .at_once()
-            .says(
-                "The mail server's own certificate, which is then accepted with any signature, and \
-                 no other: as openssl x509 -noout -fingerprint -sha256 shows it.",
-            ),
-        setting("email_hello", Kind::Value(HELLO))
-            .example("lab.example.org")
-            .at_once()
-            .says(
-                "The name by which labwatch greets the mail server (EHLO). Without it: this host's \
-             full name, or else its address.",
-            ),
-        setting(
-            "email_auth_type",
-            Kind::Choice(&["auto", "none", "plain", "login"]),
-        )
-        .default("auto")
-        .at_once()
-        .says(
-            "How labwatch authenticates to the mail server. auto: with the password, if there is \
-                 one and the connection is protected or the server is on this host. plain and \
-                 login need a password and, unless the server is on this host, TLS.",
-        ),
-        setting("email_username", Kind::Text)
-            .example("labwatch@example.org")
-            .at_once()
-            .says("User name for the mail server. Without it: the address of email_from."),
-        secret("email_password").at_once().says(
-            "Password for the mail server. Required for plain and login: here, as \
-                   email_password_file or as a credential.",
-        ),
-        setting("email_password_file", Kind::Path)
-            .example("/etc/labwatch/secrets/email_password")
-            .at_once()
-            .says("A file with the password for the mail server."),
-        setting("email_from", Kind::Value(SENDER))
-            .example("labwatch@example.org")
-            .at_once()
-            .says("Sender. Required for mail."),
-        setting("email_to", Kind::Values(ADDRESSES))
-            .example("maintainer@example.org, lab@example.org")
-            .at_once()
-            .says("Recipients. Required for mail."),
-        setting("email_cc", Kind::Values(ADDRESSES))
-            .example("head@example.org")
-            .at_once()
-            .says("Recipients of copies."),
-        setting("email_subject", Kind::Text)
-            .example("app.example.org/ed0")
-            .at_once()
-            .says("What every subject starts with."),
-        setting("email_link", Kind::Value(URL))
-            .example("https://app.example.org/ed0/status")
-            .at_once()
-            .says("Where the page is; every mail names it."),
-        setting("email_timeout", Kind::Duration(seconds(1), minutes(5)))
-            .default("5m")
-            .at_once()
-            .says(
-                "How long the mail server may take for each of its answers, behind the whole mail \
-                   10 minutes; for connecting at most 30 s.",
-            ),
-        setting("email_gather", Kind::Duration(seconds(0), days(1)))
-            .default("0s")
-            .at_once()
-            .says("How long after the first event a notification waits for the rest of a burst."),
-        setting("email_interval", Kind::Duration(seconds(0), hours(1)))
-            .default("5m")
-            .at_once()
-            .says(
-                "Three notifications may be sent at once on a route, and one more for each time \
-                   that passes; what comes meanwhile is gathered, unless something gets worse that \
-                   is booked within the hour. 0s: no bound.",
-            ),
-        setting(
-            "email_remind",
-            Kind::WordOrDuration(&["off"], minutes(10), days(7)),
-        )
-        .default("off")
-        .at_once()
-        .says(
-            "When a reminder is sent of what is still bad. The wait doubles each time, up \
-                   to a week.",
-        ),
-        setting("email_digest", Kind::Value("off, or a time such as 07:30"))
-            .default("off")
-            .at_once()
-            .says(
-                "When a digest of open problems, forgotten holds and silences is mailed every \
-                   day, by the clock of time_zone. A time that the clocks skip is as much later; of \
-                   one that they show twice the first counts.",
-            ),
-        setting("report_monthly", Kind::Switch)
-            .default("false")
-            .at_once()
-            .says(
-                "Whether a report on the availability of the last month is mailed on its first \
-                   day.",
-            ),
-    ],
+    settings: settings! {
+        /// The mail server.
+        email_host: Kind::Value(HOST), example("smtp.example.org"), at_once;
+        /// Port of the mail server.
+        email_port: Kind::Number(1, 65_535), default("587"), at_once;
+        /// How the connection to the mail server is protected: not at all; by STARTTLS, without
+        /// which nothing is sent; from the first byte. auto is implicit on port 465, none for a
+        /// mail server on this host, and otherwise starttls.
+        email_tls: Kind::Choice(&["auto", "none", "starttls", "implicit"]),
+            default("auto"), at_once;
+        /// A file in PEM with certificates of CAs that the mail server's certificate may be of,
+        /// beside the system's.
+        email_tls_ca: Kind::Path, example("/etc/labwatch/mail-ca.pem"), at_once;
+        /// The mail server's own certificate, which is then accepted with any signature, and no
+        /// other: as openssl x509 -noout -fingerprint -sha256 shows it.
+        email_tls_fingerprint: Kind::Value(FINGERPRINT),
+            example("3F:64:89:AE:D3:F8:1D:42:67:8C:B1:D6:FB:20:45:6A:\
+                8F:B4:D9:FE:23:48:6D:92:B7:DC:01:26:4B:70:95:BA"), at_once;
+        /// The name by which labwatch greets the mail server (EHLO). Without it: this host's full
+        /// name, or else its address.
+        email_hello: Kind::Value(HELLO), example("lab.example.org"), at_once;
+        /// How labwatch authenticates to the mail server. auto: with the password, if there is one
+        /// and the connection is protected or the server is on this host. plain and login need a
+        /// password and, unless the server is on this host, TLS.
+        email_auth_type: Kind::Choice(&["auto", "none", "plain", "login"]),
+            default("auto"), at_once;
+        /// User name for the mail server. Without it: the address of email_from.
+        email_username: Kind::Text, example("labwatch@example.org"), at_once;
+        /// Password for the mail server. Required for plain and login: here, as email_password_file
+        /// or as a credential.
+        email_password: Kind::Secret, example("..."), at_once;
+        /// A file with the password for the mail server.
+        email_password_file: Kind::Path, example("/etc/labwatch/secrets/email_password"), at_once;
+        /// Sender. Required for mail.
+        email_from: Kind::Value(SENDER), example("labwatch@example.org"), at_once;
+        /// Recipients. Required for mail.
+        email_to: Kind::Values(ADDRESSES),
+            example("maintainer@example.org, lab@example.org"), at_once;
+        /// Recipients of copies.
+        email_cc: Kind::Values(ADDRESSES), example("head@example.org"), at_once;
+        /// What every subject starts with.
+        email_subject: Kind::Text, example("app.example.org/ed0"), at_once;
+        /// Where the page is; every mail names it.
+        email_link: Kind::Value(URL), example("https://app.example.org/ed0/status"), at_once;
+        /// How long the mail server may take for each of its answers, behind the whole mail 10
+        /// minutes; for connecting at most 30 s.
+        email_timeout: Kind::Duration(seconds(1), minutes(5)), default("5m"), at_once;
+        /// How long after the first event a notification waits for the rest of a burst.
+        email_gather: Kind::Duration(seconds(0), days(1)), default("0s"), at_once;
+        /// Three notifications may be sent at once on a route, and one more for each time that
+        /// passes; what comes meanwhile is gathered, unless something gets worse that is booked
+        /// within the hour. 0s: no bound.
+        email_interval: Kind::Duration(seconds(0), hours(1)), default("5m"), at_once;
+        /// When a reminder is sent of what is still bad. The wait doubles each time, up to a week.
+        email_remind: Kind::WordOrDuration(&["off"], minutes(10), days(7)), default("off"), at_once;
+        /// When a digest of open problems, forgotten holds and silences is mailed every day, by the
+        /// clock of time_zone. A time that the clocks skip is as much later; of one that they show
+        /// twice the first counts.
+        email_digest: Kind::Value("off, or a time such as 07:30"), default("off"), at_once;
+        /// Whether a report on the availability of the last month is mailed on its first day.
+        report_monthly: Kind::Switch, default("false"), at_once;
+    },
 };
 
 pub(super) const OTHERS: Section = Section {
     title: "Other notifications",
-    settings: &[
-        setting("time_zone", Kind::Value(ZONE))
-            .example("Europe/London")
-            .at_once()
-            .says(
-                "The time zone of the digest, of maintenance, of reports and of the page's \
-                   forms. Without it: the system's, or else UTC.",
-            ),
-        setting("webhook_url", Kind::Hidden(CALLABLE_URL))
-            .example("https://hooks.example.org/labwatch")
-            .at_once()
-            .says(
-                "A webhook that gets every notification. Such addresses often hold a secret: it is \
-                   never shown whole, and can be given as secrets are, in webhook_url_file or as a \
-                   credential.",
-            ),
-        setting("webhook_url_file", Kind::Path)
-            .example("/etc/labwatch/secrets/webhook_url")
-            .at_once()
-            .says("A file with the address of the webhook alone."),
-        setting("webhook_timeout", Kind::Duration(seconds(1), minutes(5)))
-            .default("10s")
-            .at_once()
-            .says("How long a call of a webhook may take, connecting included."),
-        secret("secret_webhook")
-            .at_once()
-            .says("The secret that signs calls of the webhook. Without it they are not signed."),
-        setting("secret_webhook_file", Kind::Path)
-            .example("/etc/labwatch/secrets/secret_webhook")
-            .at_once()
-            .says("A file with the secret of the webhook."),
-        setting("dead_man_url", Kind::Hidden(CALLABLE_URL))
-            .example("https://alive.example.org/labwatch")
-            .says(
-                "Heartbeat: this address is called as long as labwatch works, so that another \
-                   service alerts when the calls stop. It is never shown whole, and can be given as \
-                   secrets are, in dead_man_url_file or as a credential.",
-            ),
-        setting("dead_man_url_file", Kind::Path)
-            .example("/etc/labwatch/secrets/dead_man_url")
-            .says("A file with that address alone."),
-        setting("dead_man_every", Kind::Duration(seconds(10), hours(1)))
-            .default("1m")
-            .says("How often dead_man_url is called."),
-        setting("hold_overdue", Kind::Duration(hours(1), days(365)))
-            .default("14d")
-            .at_once()
-            .says("When a hold looks forgotten, unless its reason changes."),
-    ],
+    settings: settings! {
+        /// The time zone of the digest, of maintenance, of reports and of the page's forms. Without
+        /// it: the system's, or else UTC.
+        time_zone: Kind::Value(ZONE), example("Europe/London"), at_once;
+        /// A webhook that gets every notification. Such addresses often hold a secret: it is never
+        /// shown whole, and can be given as secrets are, in webhook_url_file or as a credential.
+        webhook_url: Kind::Hidden(CALLABLE_URL),
+            example("https://hooks.example.org/labwatch"), at_once;
+        /// A file with the address of the webhook alone.
+        webhook_url_file: Kind::Path, example("/etc/labwatch/secrets/webhook_url"), at_once;
+        /// How long a call of a webhook may take, connecting included.
+        webhook_timeout: Kind::Duration(seconds(1), minutes(5)), default("10s"), at_once;
+        /// The secret that signs calls of the webhook. Without it they are not signed.
+        secret_webhook: Kind::Secret, example("..."), at_once;
+        /// A file with the secret of the webhook.
+        secret_webhook_file: Kind::Path, example("/etc/labwatch/secrets/secret_webhook"), at_once;
+        /// Heartbeat: this address is called as long as labwatch works, so that another service
+        /// alerts when the calls stop. It is never shown whole, and can be given as secrets are, in
+        /// dead_man_url_file or as a credential.
+        dead_man_url: Kind::Hidden(CALLABLE_URL), example("https://alive.example.org/labwatch");
+        /// A file with that address alone.
+        dead_man_url_file: Kind::Path, example("/etc/labwatch/secrets/dead_man_url");
+        /// How often dead_man_url is called.
+        dead_man_every: Kind::Duration(seconds(10), hours(1)), default("1m");
+        /// When a hold looks forgotten, unless its reason changes.
+        hold_overdue: Kind::Duration(hours(1), days(365)), default("14d"), at_once;
+    },
 };

@@ -1,33 +1,26 @@
 //! The settings of a policy that stands in etcd.
 
-use super::setting::{Kind, Section, setting};
+use super::setting::{Kind, Section, settings};
 
 const ROOT: &str = "a path such as /ft/healthcheck of letters, digits, dots, dashes and underscores, \
     with a slash in front";
 
 pub(super) const POLICY: Section = Section {
     title: "Policy in etcd: acknowledgements and categories",
-    settings: &[
-        setting("policy", Kind::Choice(&["file", "etcd"]))
-            .default("file")
-            .says(
-                "Where acknowledgements and the rules of categories stand besides: in the \
-                 configuration file and the API alone, or also in etcd (reached by \
-                 cluster_endpoints, cluster_user and cluster_tls_ca, also where cluster is solo), \
-                 in the layout of FT's aggregate healthcheck. What stands in etcd goes over the \
-                 file, and is followed at once. See docs/health-endpoints.md.",
-            ),
-        setting("policy_acks", Kind::Value(ROOT))
-            .default("/ft/healthcheck")
-            .says("Below it NAME/ack acknowledges a component, a service or an experiment."),
-        setting("policy_categories", Kind::Value(ROOT))
-            .default("/ft/healthcheck-categories")
-            .says(
-                "Below it CATEGORY/period_seconds, CATEGORY/is_resilient, CATEGORY/sticky and \
-                 CATEGORY/enabled.",
-            ),
-        setting("policy_cluster_ack", Kind::Value(ROOT))
-            .default("/ft/config/aggregate-healthcheck/cluster-ack")
-            .says("The key that acknowledges all of the laboratory."),
-    ],
+    settings: settings! {
+        /// Where acknowledgements and the rules of categories stand besides: in the configuration
+        /// file and the API alone, or also in etcd (reached by cluster_endpoints, cluster_user and
+        /// cluster_tls_ca, also where cluster is solo), in the layout of FT's aggregate
+        /// healthcheck. What stands in etcd goes over the file, and is followed at once. See
+        /// docs/health-endpoints.md.
+        policy: Kind::Choice(&["file", "etcd"]), default("file");
+        /// Below it NAME/ack acknowledges a component, a service or an experiment.
+        policy_acks: Kind::Value(ROOT), default("/ft/healthcheck");
+        /// Below it CATEGORY/period_seconds, CATEGORY/is_resilient, CATEGORY/sticky and
+        /// CATEGORY/enabled.
+        policy_categories: Kind::Value(ROOT), default("/ft/healthcheck-categories");
+        /// The key that acknowledges all of the laboratory.
+        policy_cluster_ack: Kind::Value(ROOT),
+            default("/ft/config/aggregate-healthcheck/cluster-ack");
+    },
 };

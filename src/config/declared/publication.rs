@@ -1,6 +1,6 @@
 //! The settings of what is published in a store of keys.
 
-use super::setting::{Kind, Section, setting};
+use super::setting::{Kind, Section, settings};
 use crate::config::bounds::{minutes, seconds};
 
 const ROOT: &str = "a path such as /vnf-agent of letters, digits, dots, dashes and underscores, \
@@ -8,27 +8,18 @@ const ROOT: &str = "a path such as /vnf-agent of letters, digits, dots, dashes a
 
 pub(super) const PUBLICATION: Section = Section {
     title: "Publication of the health in etcd or as files",
-    settings: &[
-        setting("publish", Kind::Choice(&["none", "etcd", "files"]))
-            .default("none")
-            .says(
-                "Where the health of labwatch, of its components and of the experiments is \
-                 published as cn-infra's status check does: in etcd (reached by \
-                 cluster_endpoints, cluster_user and cluster_tls_ca, also where cluster is solo), \
-                 as files, or not. In a cluster the leader alone publishes. See \
-                 docs/health-endpoints.md.",
-            ),
-        setting("publish_root", Kind::Value(ROOT))
-            .default("/vnf-agent")
-            .says("What every key starts with; the label follows."),
-        setting("publish_dir", Kind::Path)
-            .example("/var/lib/labwatch/published")
-            .says("The folder below which the files are. Required with publish files."),
-        setting("publish_every", Kind::Duration(seconds(1), minutes(1)))
-            .default("10s")
-            .says(
-                "How often everything is written anew, besides what changes. In etcd the keys of \
-                 a labwatch that dies are gone after three times this.",
-            ),
-    ],
+    settings: settings! {
+        /// Where the health of labwatch, of its components and of the experiments is published as
+        /// cn-infra's status check does: in etcd (reached by cluster_endpoints, cluster_user and
+        /// cluster_tls_ca, also where cluster is solo), as files, or not. In a cluster the leader
+        /// alone publishes. See docs/health-endpoints.md.
+        publish: Kind::Choice(&["none", "etcd", "files"]), default("none");
+        /// What every key starts with; the label follows.
+        publish_root: Kind::Value(ROOT), default("/vnf-agent");
+        /// The folder below which the files are. Required with publish files.
+        publish_dir: Kind::Path, example("/var/lib/labwatch/published");
+        /// How often everything is written anew, besides what changes. In etcd the keys of a
+        /// labwatch that dies are gone after three times this.
+        publish_every: Kind::Duration(seconds(1), minutes(1)), default("10s");
+    },
 };

@@ -1,156 +1,92 @@
 //! The settings of book, jump and relay.
 
 use super::setting::{
-    AUDIENCE, BASE_PATH, HOST_AND_PORT, Kind, PLAIN_URL, SOCKET_URL, Section, secret, setting,
+    AUDIENCE, BASE_PATH, HOST_AND_PORT, Kind, PLAIN_URL, SOCKET_URL, Section, settings,
 };
 use crate::config::bounds::{days, millis, minutes, seconds};
 
 pub(super) const BOOK: Section = Section {
     title: "Book: bookings",
-    settings: &[
-        setting("host_book", Kind::Value(HOST_AND_PORT))
-            .example("app.example.org")
-            .says("Host of book, with its port where that is not the scheme's own. Required."),
-        setting("scheme_book", Kind::Choice(&["http", "https"]))
-            .default("https")
-            .says("Scheme of book's address."),
-        setting("basepath_book", Kind::Value(BASE_PATH))
-            .default("/")
-            .says(
-                "Path in front of book's API. / and an empty value both mean that there is \
-                   none.",
-            ),
-        setting("audience_book", Kind::Value(AUDIENCE))
-            .example("https://app.example.org/ed0/book")
-            .says(
-                "What book calls itself (its BOOK_AUDIENCE), to the byte. Without it: scheme, \
-                   host and base path put together.",
-            ),
-        setting("url_book", Kind::Value(PLAIN_URL))
-            .example("http://127.0.0.1:4000")
-            .says(
-                "Where book is reached when that is not its audience, for example past the \
-                   proxy on the same host. Without it: the audience.",
-            ),
-        secret("secret_book").says(
-            "The secret that book's access tokens are signed with (its BOOK_ADMIN_SECRET). \
-                   Required: so, as secret_book_file or as a credential.",
-        ),
-        setting("secret_book_file", Kind::Path)
-            .example("/etc/labwatch/secrets/secret_book")
-            .says("A file with the secret for book."),
-        setting("query_book_every", Kind::Duration(seconds(1), days(1)))
-            .default("15m")
-            .says("How often book is asked for its resources and their availability."),
-        setting("timeout_book", Kind::Duration(millis(100), minutes(5)))
-            .default("5s")
-            .says("The longest time that one call to book may take."),
-    ],
+    settings: settings! {
+        /// Host of book, with its port where that is not the scheme's own. Required.
+        host_book: Kind::Value(HOST_AND_PORT), example("app.example.org");
+        /// Scheme of book's address.
+        scheme_book: Kind::Choice(&["http", "https"]), default("https");
+        /// Path in front of book's API. / and an empty value both mean that there is none.
+        basepath_book: Kind::Value(BASE_PATH), default("/");
+        /// What book calls itself (its BOOK_AUDIENCE), to the byte. Without it: scheme, host and
+        /// base path put together.
+        audience_book: Kind::Value(AUDIENCE), example("https://app.example.org/ed0/book");
+        /// Where book is reached when that is not its audience, for example past the proxy on the
+        /// same host. Without it: the audience.
+        url_book: Kind::Value(PLAIN_URL), example("http://127.0.0.1:4000");
+        /// The secret that book's access tokens are signed with (its BOOK_ADMIN_SECRET). Required:
+        /// so, as secret_book_file or as a credential.
+        secret_book: Kind::Secret, example("...");
+        /// A file with the secret for book.
+        secret_book_file: Kind::Path, example("/etc/labwatch/secrets/secret_book");
+        /// How often book is asked for its resources and their availability.
+        query_book_every: Kind::Duration(seconds(1), days(1)), default("15m");
+        /// The longest time that one call to book may take.
+        timeout_book: Kind::Duration(millis(100), minutes(5)), default("5s");
+    },
 };
 
 pub(super) const JUMP: Section = Section {
     title: "Jump: remote login",
-    settings: &[
-        setting("host_jump", Kind::Value(HOST_AND_PORT))
-            .example("app.example.org")
-            .says("Host of jump, with its port where that is not the scheme's own. Required."),
-        setting("scheme_jump", Kind::Choice(&["http", "https"]))
-            .default("https")
-            .says("Scheme of jump's address."),
-        setting("basepath_jump", Kind::Value(BASE_PATH))
-            .default("/")
-            .says(
-                "Path in front of jump's API (without /api/v1). / and an empty value both mean \
-                   that there is none.",
-            ),
-        setting("audience_jump", Kind::Value(AUDIENCE))
-            .example("https://app.example.org/ed0/jump")
-            .says(
-                "What jump calls itself (its JUMP_AUDIENCE), to the byte. Without it: scheme, \
-                   host and base path put together.",
-            ),
-        setting("url_jump", Kind::Value(PLAIN_URL))
-            .example("http://127.0.0.1:3002")
-            .says(
-                "Where jump's API is reached when that is not its audience. Without it: the \
-                   audience.",
-            ),
-        setting("url_jump_socket", Kind::Value(SOCKET_URL))
-            .example("ws://127.0.0.1:3003")
-            .says(
-                "Scheme, host and port that replace those of the websocket addresses that jump \
-                   hands out. Without it they are used as they come.",
-            ),
-        secret("secret_jump").says(
-            "The secret that jump's access tokens are signed with. Required: so, as \
-                   secret_jump_file or as a credential.",
-        ),
-        setting("secret_jump_file", Kind::Path)
-            .example("/etc/labwatch/secrets/secret_jump")
-            .says("A file with the secret for jump."),
-        setting(
-            "reconnect_jump_every",
-            Kind::Duration(seconds(10), days(30)),
-        )
-        .default("1d")
-        .says(
-            "How often the connection to jump is made anew; the new one stands before the \
-                   old one is dropped.",
-        ),
-    ],
+    settings: settings! {
+        /// Host of jump, with its port where that is not the scheme's own. Required.
+        host_jump: Kind::Value(HOST_AND_PORT), example("app.example.org");
+        /// Scheme of jump's address.
+        scheme_jump: Kind::Choice(&["http", "https"]), default("https");
+        /// Path in front of jump's API (without /api/v1). / and an empty value both mean that there
+        /// is none.
+        basepath_jump: Kind::Value(BASE_PATH), default("/");
+        /// What jump calls itself (its JUMP_AUDIENCE), to the byte. Without it: scheme, host and
+        /// base path put together.
+        audience_jump: Kind::Value(AUDIENCE), example("https://app.example.org/ed0/jump");
+        /// Where jump's API is reached when that is not its audience. Without it: the audience.
+        url_jump: Kind::Value(PLAIN_URL), example("http://127.0.0.1:3002");
+        /// Scheme, host and port that replace those of the websocket addresses that jump hands out.
+        /// Without it they are used as they come.
+        url_jump_socket: Kind::Value(SOCKET_URL), example("ws://127.0.0.1:3003");
+        /// The secret that jump's access tokens are signed with. Required: so, as secret_jump_file
+        /// or as a credential.
+        secret_jump: Kind::Secret, example("...");
+        /// A file with the secret for jump.
+        secret_jump_file: Kind::Path, example("/etc/labwatch/secrets/secret_jump");
+        /// How often the connection to jump is made anew; the new one stands before the old one is
+        /// dropped.
+        reconnect_jump_every: Kind::Duration(seconds(10), days(30)), default("1d");
+    },
 };
 
 pub(super) const RELAY: Section = Section {
     title: "Relay: data and video streams",
-    settings: &[
-        setting("host_relay", Kind::Value(HOST_AND_PORT))
-            .example("app.example.org")
-            .says(
-                "Host of relay's access API, with its port where that is not the scheme's own. \
-                   Required.",
-            ),
-        setting("scheme_relay", Kind::Choice(&["http", "https"]))
-            .default("https")
-            .says("Scheme of relay's address."),
-        setting("basepath_relay", Kind::Value(BASE_PATH))
-            .default("/")
-            .says(
-                "Path in front of relay's access API, such as /ed0/access. / and an empty value \
-                   both mean that there is none.",
-            ),
-        setting("audience_relay", Kind::Value(AUDIENCE))
-            .example("https://app.example.org/ed0/access")
-            .says(
-                "What relay's access API calls itself (its RELAY_AUDIENCE), to the byte. \
-                   Without it: scheme, host and base path put together.",
-            ),
-        setting("url_relay", Kind::Value(PLAIN_URL))
-            .example("http://127.0.0.1:3000")
-            .says(
-                "Where relay's access API is reached when that is not its audience. Without it: \
-                   the audience.",
-            ),
-        setting("url_relay_socket", Kind::Value(SOCKET_URL))
-            .example("ws://127.0.0.1:3001")
-            .says(
-                "Scheme, host and port that replace those of the websocket addresses that relay \
-                   hands out. Without it they are used as they come.",
-            ),
-        secret("secret_relay").says(
-            "The secret that relay's access tokens are signed with. Required: so, as \
-                   secret_relay_file or as a credential.",
-        ),
-        setting("secret_relay_file", Kind::Path)
-            .example("/etc/labwatch/secrets/secret_relay")
-            .says("A file with the secret for relay."),
-        setting(
-            "reconnect_relay_every",
-            Kind::Duration(seconds(10), days(30)),
-        )
-        .default("1d")
-        .says(
-            "How often the connection to relay is made anew; the new one stands before the \
-                   old one is dropped.",
-        ),
-    ],
+    settings: settings! {
+        /// Host of relay's access API, with its port where that is not the scheme's own. Required.
+        host_relay: Kind::Value(HOST_AND_PORT), example("app.example.org");
+        /// Scheme of relay's address.
+        scheme_relay: Kind::Choice(&["http", "https"]), default("https");
+        /// Path in front of relay's access API, such as /ed0/access. / and an empty value both mean
+        /// that there is none.
+        basepath_relay: Kind::Value(BASE_PATH), default("/");
+        /// What relay's access API calls itself (its RELAY_AUDIENCE), to the byte. Without it:
+        /// scheme, host and base path put together.
+        audience_relay: Kind::Value(AUDIENCE), example("https://app.example.org/ed0/access");
+        /// Where relay's access API is reached when that is not its audience. Without it: the
+        /// audience.
+        url_relay: Kind::Value(PLAIN_URL), example("http://127.0.0.1:3000");
+        /// Scheme, host and port that replace those of the websocket addresses that relay hands
+        /// out. Without it they are used as they come.
+        url_relay_socket: Kind::Value(SOCKET_URL), example("ws://127.0.0.1:3001");
+        /// The secret that relay's access tokens are signed with. Required: so, as
+        /// secret_relay_file or as a credential.
+        secret_relay: Kind::Secret, example("...");
+        /// A file with the secret for relay.
+        secret_relay_file: Kind::Path, example("/etc/labwatch/secrets/secret_relay");
+        /// How often the connection to relay is made anew; the new one stands before the old one is
+        /// dropped.
+        reconnect_relay_every: Kind::Duration(seconds(10), days(30)), default("1d");
+    },
 };

@@ -118,23 +118,31 @@ impl Kind {
     }
 }
 
-/// Declares a setting. Without more it has an empty example and waits for a restart.
-pub(super) const fn setting(name: &'static str, kind: Kind) -> Setting {
-    Setting {
-        name,
-        kind,
-        value: "",
-        has_default: false,
-        reload: Reload::AtRestart,
-        text: "",
-    }
+/// Settings or keys of a table, each with what it means as its documentation: its name, its kind,
+/// its default or an example, and whether a change of it takes effect at once.
+macro_rules! settings {
+    ($($(#[doc = $text:literal])+ $name:ident: $kind:expr $(, $trait:ident $(($value:expr))?)*;)*) => {
+        &[$(
+            $crate::config::declared::Setting::new(stringify!($name), $kind, concat!($($text),+))
+                $(.$trait($($value)?))*,
+        )*]
+    };
 }
-
-pub(super) const fn secret(name: &'static str) -> Setting {
-    setting(name, Kind::Secret).example("...")
-}
+pub(super) use settings;
 
 impl Setting {
+    /// Without more it has an empty example and waits for a restart.
+    pub(super) const fn new(name: &'static str, kind: Kind, text: &'static str) -> Self {
+        Self {
+            name,
+            kind,
+            value: "",
+            has_default: false,
+            reload: Reload::AtRestart,
+            text: text.trim_ascii_start(),
+        }
+    }
+
     pub(super) const fn default(self, value: &'static str) -> Self {
         Self {
             value,
@@ -152,10 +160,6 @@ impl Setting {
             reload: Reload::AtOnce,
             ..self
         }
-    }
-
-    pub(super) const fn says(self, text: &'static str) -> Self {
-        Self { text, ..self }
     }
 
     #[must_use]

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::encoder::Encoder;
+use super::encoder::{Encoder, figures};
 use engine::model::SourceName;
 use engine::{CANARY_BOUNDS_MS, CanaryView, Forwarding, Snapshot};
 
@@ -12,11 +12,10 @@ pub(super) fn write(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Resu
     let Some(canary) = &snapshot.source(SourceName::Relay).canary else {
         return Ok(());
     };
-    encoder.gauge(
-        "labwatch_canary_forwarding",
-        "What the canary shows of relay: 0 not connected, 1 forwards, 2 forwards late, 3 does not forward",
-        code(canary.forwarding),
-    )?;
+    figures! { encoder;
+        /// What the canary shows of relay: 0 not connected, 1 forwards, 2 forwards late, 3 does not forward
+        gauge labwatch_canary_forwarding: code(canary.forwarding);
+    }
     encoder.histogram(
         "labwatch_canary_seconds",
         "How long messages of the canary took through relay, in seconds",
@@ -24,11 +23,10 @@ pub(super) fn write(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Resu
         &buckets(canary),
     )?;
     if let Some(last) = canary.last {
-        encoder.gauge(
-            "labwatch_canary_last_seconds",
-            "How long the last message of the canary took that arrived, in seconds",
-            last.as_secs_f64(),
-        )?;
+        figures! { encoder;
+            /// How long the last message of the canary took that arrived, in seconds
+            gauge labwatch_canary_last_seconds: last.as_secs_f64();
+        }
     }
     encoder.count(
         "labwatch_canary_lost",

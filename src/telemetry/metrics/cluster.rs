@@ -3,7 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::encoder::Encoder;
+use super::encoder::{Encoder, figures};
+use super::lab::count;
 
 /// What is asked of the cluster at the scrape.
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,51 +30,31 @@ pub struct ClusterFigures {
 }
 
 pub(super) fn write(encoder: &mut Encoder<'_>, cluster: &ClusterFigures) -> fmt::Result {
-    encoder.gauge(
-        "labwatch_cluster_leader",
-        "Whether this replica leads (1) or follows (0)",
-        u64::from(cluster.leads),
-    )?;
-    encoder.gauge(
-        "labwatch_cluster_has_leader",
-        "Whether any replica leads (1) or none (0), as this one knows",
-        u64::from(cluster.has_leader),
-    )?;
-    encoder.gauge(
-        "labwatch_cluster_replicas",
-        "How many replicas have a lease, as this one knows",
-        super::lab::count(cluster.replicas),
-    )?;
-    encoder.gauge(
-        "labwatch_cluster_lease_left_seconds",
-        "For how long this replica may still act unless its lease is renewed, in seconds; 0 where it does not lead",
-        cluster.left.as_secs_f64(),
-    )?;
-    encoder.gauge(
-        "labwatch_cluster_etcd_ok",
-        "Whether etcd does what is needed (1) or not (0)",
-        u64::from(cluster.etcd_ok),
-    )?;
-    if let Some(heard) = cluster.heard {
-        encoder.gauge(
-            "labwatch_cluster_etcd_heard_seconds",
-            "How long ago etcd last answered, in seconds",
-            heard.as_secs_f64(),
-        )?;
+    figures! { encoder;
+        /// Whether this replica leads (1) or follows (0)
+        gauge labwatch_cluster_leader: u64::from(cluster.leads);
+        /// Whether any replica leads (1) or none (0), as this one knows
+        gauge labwatch_cluster_has_leader: u64::from(cluster.has_leader);
+        /// How many replicas have a lease, as this one knows
+        gauge labwatch_cluster_replicas: count(cluster.replicas);
+        /// For how long this replica may still act unless its lease is renewed, in seconds; 0 where it does not lead
+        gauge labwatch_cluster_lease_left_seconds: cluster.left.as_secs_f64();
+        /// Whether etcd does what is needed (1) or not (0)
+        gauge labwatch_cluster_etcd_ok: u64::from(cluster.etcd_ok);
     }
-    encoder.count(
-        "labwatch_cluster_terms",
-        "How often this replica was elected",
-        cluster.terms,
-    )?;
-    encoder.count(
-        "labwatch_cluster_commits",
-        "How many commits this replica made in etcd",
-        cluster.commits,
-    )?;
-    encoder.count(
-        "labwatch_cluster_commits_failed",
-        "How many commits of this replica failed, after each of which it led no more",
-        cluster.failed_commits,
-    )
+    if let Some(heard) = cluster.heard {
+        figures! { encoder;
+            /// How long ago etcd last answered, in seconds
+            gauge labwatch_cluster_etcd_heard_seconds: heard.as_secs_f64();
+        }
+    }
+    figures! { encoder;
+        /// How often this replica was elected
+        count labwatch_cluster_terms: cluster.terms;
+        /// How many commits this replica made in etcd
+        count labwatch_cluster_commits: cluster.commits;
+        /// How many commits of this replica failed, after each of which it led no more
+        count labwatch_cluster_commits_failed: cluster.failed_commits;
+    }
+    Ok(())
 }

@@ -24,48 +24,25 @@ pub struct Counters {
 
 impl Counters {
     pub fn note(&self, record: &Record) {
-        let counter = match record {
-            Record::Event { event, .. } if event.health != event.was => self.became(event.health),
-            Record::Switched { outcome, .. } => Some(match outcome {
+        let counter = if let Record::Event { event, .. } = record {
+            Some(event.health)
+                .filter(|health| *health != event.was)
+                .and_then(|health| self.became(health))
+        } else if let Record::Switched { outcome, .. } = record {
+            Some(match outcome {
                 SwitchOutcome::Confirmed(_) => &self.confirmed,
                 SwitchOutcome::Held(_) => &self.held,
                 SwitchOutcome::Gone => &self.gone,
                 SwitchOutcome::Failed(_) => &self.failed,
-            }),
-            Record::Delivered { outcome: Ok(_), .. } => Some(&self.sent),
-            Record::Delivered {
-                outcome: Err(fault),
-                ..
-            } => Some(if fault.refuses_content() {
-                &self.refused
-            } else {
-                &self.unsent
-            }),
-            Record::Event { .. }
-            | Record::Switching(_)
-            | Record::Source { .. }
-            | Record::Hold { .. }
-            | Record::Seen(_)
-            | Record::Forgotten(_)
-            | Record::Notified { .. }
-            | Record::RouteGone(_)
-            | Record::Manifest(_)
-            | Record::Bookings(_)
-            | Record::Pools(_)
-            | Record::Superseded(_)
-            | Record::Blind(_)
-            | Record::SecondLook { .. }
-            | Record::Notifying(_)
-            | Record::Retrying { .. }
-            | Record::Lane { .. }
-            | Record::Waiting { .. }
-            | Record::Sampling { .. }
-            | Record::Page { .. }
-            | Record::Requested { .. }
-            | Record::Category { .. }
-            | Record::Commanded { .. }
-            | Record::Suppression { .. }
-            | Record::SuppressionEnded(_) => None,
+            })
+        } else if let Record::Delivered { outcome, .. } = record {
+            Some(match outcome {
+                Ok(_) => &self.sent,
+                Err(fault) if fault.refuses_content() => &self.refused,
+                Err(_) => &self.unsent,
+            })
+        } else {
+            None
         };
         if let Some(counter) = counter {
             counter.fetch_add(1, Ordering::Relaxed);
@@ -78,37 +55,36 @@ impl Counters {
     }
 
     pub(super) fn write(&self, encoder: &mut Encoder<'_>) -> fmt::Result {
-        let mut changes = encoder.counts(
+        encoder.counts(
             "labwatch_health_changes",
             "How often an experiment's health became this",
+            Health::ALL
+                .into_iter()
+                .zip(&self.became)
+                .map(|(health, counter)| ([("health", health.as_str())], read(counter))),
         )?;
-        for (health, counter) in Health::ALL.into_iter().zip(&self.became) {
-            changes.set([("health", health.as_str())], read(counter))?;
-        }
-        let mut switches = encoder.counts(
+        let by_outcome = |(outcome, counter)| ([("outcome", outcome)], read(counter));
+        encoder.counts(
             "labwatch_switches",
             "How often book was told of an availability, by what came of it",
+            [
+                ("confirmed", &self.confirmed),
+                ("held", &self.held),
+                ("gone", &self.gone),
+                ("failed", &self.failed),
+            ]
+            .map(by_outcome),
         )?;
-        for (outcome, counter) in [
-            ("confirmed", &self.confirmed),
-            ("held", &self.held),
-            ("gone", &self.gone),
-            ("failed", &self.failed),
-        ] {
-            switches.set([("outcome", outcome)], read(counter))?;
-        }
-        let mut summaries = encoder.counts(
+        encoder.counts(
             "labwatch_summaries",
             "How often people were told, by what came of it: sent, refused for good, or failed and tried again",
-        )?;
-        for (outcome, counter) in [
-            ("sent", &self.sent),
-            ("refused", &self.refused),
-            ("failed", &self.unsent),
-        ] {
-            summaries.set([("outcome", outcome)], read(counter))?;
-        }
-        Ok(())
+            [
+                ("sent", &self.sent),
+                ("refused", &self.refused),
+                ("failed", &self.unsent),
+            ]
+            .map(by_outcome),
+        )
     }
 }
 

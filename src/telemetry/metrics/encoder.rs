@@ -14,93 +14,84 @@ pub(super) type Label<'a> = (&'a str, &'a str);
 
 pub(super) struct Encoder<'a>(DescriptorEncoder<'a>);
 
-/// A family of gauges that is being written.
-pub(super) struct Gauges<'a>(MetricEncoder<'a>);
-
-/// A family of counters that is being written.
-pub(super) struct Counts<'a>(MetricEncoder<'a>);
+/// Writes figures without labels, each with its help as its documentation.
+macro_rules! figures {
+    ($encoder:expr; $(#[doc = $help:literal] $kind:ident $name:ident: $value:expr;)+) => {
+        $($encoder.$kind(stringify!($name), $help.trim_ascii_start(), $value)?;)+
+    };
+}
+pub(super) use figures;
 
 impl<'a> Encoder<'a> {
     pub(super) fn new(encoder: DescriptorEncoder<'a>) -> Self {
         Self(encoder)
     }
 
-    pub(super) fn gauges(
+    /// A family of gauges, each with its labels.
+    pub(super) fn gauges<'l, const N: usize, V: EncodeGaugeValue>(
         &mut self,
         name: &'static str,
         help: &str,
-    ) -> Result<Gauges<'_>, fmt::Error> {
-        self.0
-            .encode_descriptor(name, help, None, MetricType::Gauge)
-            .map(Gauges)
+        all: impl IntoIterator<Item = ([Label<'l>; N], V)>,
+    ) -> fmt::Result {
+        let mut family = self.begin(name, help, MetricType::Gauge)?;
+        let mut all = all.into_iter();
+        all.try_for_each(|(labels, value)| family.encode_family(&labels)?.encode_gauge(&value))
     }
 
-    /// Begins a family of counters; the format puts `_total` behind the name.
-    pub(super) fn counts(
+    /// A family of counters, each with its labels; the format puts `_total` behind the name.
+    pub(super) fn counts<'l, const N: usize, V: EncodeCounterValue>(
         &mut self,
         name: &'static str,
         help: &str,
-    ) -> Result<Counts<'_>, fmt::Error> {
-        self.0
-            .encode_descriptor(name, help, None, MetricType::Counter)
-            .map(Counts)
+        all: impl IntoIterator<Item = ([Label<'l>; N], V)>,
+    ) -> fmt::Result {
+        let mut family = self.begin(name, help, MetricType::Counter)?;
+        all.into_iter().try_for_each(|(labels, value)| {
+            let mut one = family.encode_family(&labels)?;
+            one.encode_counter::<[Label<'_>; 0], _, u64>(&value, None)
+        })
     }
 
     pub(super) fn gauge(
         &mut self,
-        name: &str,
+        name: &'static str,
         help: &str,
         value: impl EncodeGaugeValue,
     ) -> fmt::Result {
-        self.0
-            .encode_descriptor(name, help, None, MetricType::Gauge)?
+        self.begin(name, help, MetricType::Gauge)?
             .encode_gauge(&value)
     }
 
     /// A histogram: of each bucket the upper bound, and how many are in it and in none before.
     pub(super) fn histogram(
         &mut self,
-        name: &str,
+        name: &'static str,
         help: &str,
         sum: f64,
         buckets: &[(f64, u64)],
     ) -> fmt::Result {
         let count = buckets.iter().map(|(_, count)| count).sum();
-        self.0
-            .encode_descriptor(name, help, None, MetricType::Histogram)?
+        self.begin(name, help, MetricType::Histogram)?
             .encode_histogram::<[Label<'_>; 0]>(sum, count, buckets, None)
     }
 
     pub(super) fn count(
         &mut self,
-        name: &str,
+        name: &'static str,
         help: &str,
         value: impl EncodeCounterValue,
     ) -> fmt::Result {
-        self.0
-            .encode_descriptor(name, help, None, MetricType::Counter)?
+        self.begin(name, help, MetricType::Counter)?
             .encode_counter::<[Label<'_>; 0], _, u64>(&value, None)
     }
-}
 
-impl Gauges<'_> {
-    pub(super) fn set<const N: usize>(
+    fn begin(
         &mut self,
-        labels: [Label<'_>; N],
-        value: impl EncodeGaugeValue,
-    ) -> fmt::Result {
-        self.0.encode_family(&labels)?.encode_gauge(&value)
-    }
-}
-
-impl Counts<'_> {
-    pub(super) fn set<const N: usize>(
-        &mut self,
-        labels: [Label<'_>; N],
-        value: impl EncodeCounterValue,
-    ) -> fmt::Result {
-        self.0
-            .encode_family(&labels)?
-            .encode_counter::<[Label<'_>; 0], _, u64>(&value, None)
+        name: &'static str,
+        help: &str,
+        kind: MetricType,
+    ) -> Result<MetricEncoder<'_>, fmt::Error> {
+        self.0.encode_descriptor(name, help, None, kind)
     }
 }

@@ -52,27 +52,26 @@ impl HttpCounts {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone();
-        let mut answers = encoder.counts(
+        let answers = routes.iter().flat_map(|(route, counted)| {
+            let by_class = CLASSES.into_iter().zip(counted.by_class);
+            by_class
+                .filter(|(_, number)| *number > 0)
+                .map(move |(class, number)| {
+                    ([("route", route.as_str()), ("status", class)], number)
+                })
+        });
+        encoder.counts(
             "labwatch_http_answers",
             "How often the API answered, by route and kind of status",
+            answers,
         )?;
-        for (route, counted) in &routes {
-            for (class, number) in CLASSES
-                .iter()
-                .zip(counted.by_class)
-                .filter(|(_, number)| *number > 0)
-            {
-                answers.set([("route", route.as_str()), ("status", class)], number)?;
-            }
-        }
-        let mut spent = encoder.counts(
+        encoder.counts(
             "labwatch_http_answer_seconds",
             "The time from a request's head to its answer's head, summed up, in seconds",
-        )?;
-        for (route, counted) in &routes {
-            spent.set([("route", route.as_str())], counted.spent.as_secs_f64())?;
-        }
-        Ok(())
+            routes
+                .iter()
+                .map(|(route, counted)| ([("route", route.as_str())], counted.spent.as_secs_f64())),
+        )
     }
 }
 

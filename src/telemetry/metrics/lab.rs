@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::encoder::Encoder;
+use super::encoder::{Encoder, figures};
 use engine::model::{Bookable, Health, SourceHealth, SourceName};
 use engine::{ExperimentView, Role, Snapshot, stem};
 
@@ -13,85 +13,69 @@ pub(super) fn write(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Resu
     groups(encoder, snapshot)?;
     counts(encoder, snapshot)?;
     sources(encoder, snapshot)?;
-    sampling(encoder, snapshot)?;
-    encoder.gauge(
-        "labwatch_blind",
-        "Whether relay, jump and book are all silent, so that nothing is known (1) or not (0)",
-        u64::from(snapshot.blind.is_some()),
-    )?;
-    encoder.gauge(
-        "labwatch_leader",
-        "Whether this labwatch switches and tells (1) or only watches (0)",
-        u64::from(snapshot.role == Role::Leader),
-    )
+    figures! { encoder;
+        /// How many streams are listened to because relay tells nothing of their traffic
+        gauge labwatch_sampled_streams: count(snapshot.sampling.streams);
+        /// How long one round over all of them takes, in seconds
+        gauge labwatch_sampling_round_seconds: snapshot.sampling.round.as_secs_f64();
+        /// Whether relay, jump and book are all silent, so that nothing is known (1) or not (0)
+        gauge labwatch_blind: u64::from(snapshot.blind.is_some());
+        /// Whether this labwatch switches and tells (1) or only watches (0)
+        gauge labwatch_leader: u64::from(snapshot.role == Role::Leader);
+    }
+    Ok(())
 }
 
 fn experiments(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let mut available = encoder.gauges(
+    let views = || snapshot.experiments.iter();
+    encoder.gauges(
         "lab_experiment_available",
         "Whether students can use the experiment, that is whether it is ok or degraded (1) or not (0)",
+        views().map(|view| {
+            let name = view.stub.as_str();
+            let labels = [("experiment", name), ("group", stem(name))];
+            (labels, u64::from(is_usable(view)))
+        }),
     )?;
-    for view in snapshot.experiments.iter() {
-        available.set(
-            [
-                ("experiment", view.stub.as_str()),
-                ("group", stem(view.stub.as_str())),
-            ],
-            u64::from(is_usable(view)),
-        )?;
-    }
-    let mut bookable = encoder.gauges(
+    encoder.gauges(
         "labwatch_experiment_bookable",
         "Whether book offers the experiment (1) or not (0), where book has told",
+        views().filter_map(|view| {
+            let is_bookable = view.bookable()? == Bookable::Yes;
+            Some(([("experiment", view.stub.as_str())], u64::from(is_bookable)))
+        }),
     )?;
-    for view in snapshot.experiments.iter() {
-        if let Some(says) = view.bookable() {
-            bookable.set(
-                [("experiment", view.stub.as_str())],
-                u64::from(says == Bookable::Yes),
-            )?;
-        }
-    }
-    let mut since = encoder.gauges(
+    encoder.gauges(
         "labwatch_experiment_health_since_seconds",
         "Since when the experiment's health is as it is, in seconds of Unix time",
-    )?;
-    for view in snapshot.experiments.iter() {
-        since.set(
-            [
-                ("experiment", view.stub.as_str()),
-                ("health", view.health.as_str()),
-            ],
-            view.since.as_second(),
-        )?;
-    }
-    Ok(())
+        views().map(|view| {
+            let health = ("health", view.health.as_str());
+            let labels = [("experiment", view.stub.as_str()), health];
+            (labels, view.since.as_second())
+        }),
+    )
 }
 
 /// Groups by the names' stems, which are beside each other because experiments are sorted.
 fn groups(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let groups: Vec<&[_]> = snapshot
-        .experiments
-        .chunk_by(|a, b| stem(a.stub.as_str()) == stem(b.stub.as_str()))
-        .collect();
-    let mut size = encoder.gauges(
+    let groups = || {
+        snapshot
+            .experiments
+            .chunk_by(|a, b| stem(a.stub.as_str()) == stem(b.stub.as_str()))
+    };
+    encoder.gauges(
         "labwatch_group_experiments",
         "How many experiments share the name's stem",
+        groups().map(|group| ([("group", stem_of(group))], count(group.len()))),
     )?;
-    for group in &groups {
-        size.set([("group", stem_of(group))], count(group.len()))?;
-    }
-    let mut usable = encoder.gauges(
+    encoder.gauges(
         "labwatch_group_available",
         "How many of them students can use",
-    )?;
-    for group in &groups {
-        usable.set(
-            [("group", stem_of(group))],
-            count(group.iter().filter(|view| is_usable(view)).count()),
-        )?;
-    }
-    Ok(())
+        groups().map(|group| {
+            let usable = group.iter().filter(|view| is_usable(view));
+            ([("group", stem_of(group))], count(usable.count()))
+        }),
+    )
 }
 
 fn stem_of(group: &[Arc<ExperimentView>]) -> &str {
@@ -100,90 +84,58 @@ fn stem_of(group: &[Arc<ExperimentView>]) -> &str {
 
 fn counts(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
     let counts = &snapshot.counts;
-    let mut health = encoder.gauges(
+    encoder.gauges(
         "labwatch_experiments",
         "How many experiments have this health",
+        [
+            (Health::Ok, counts.ok),
+            (Health::Degraded, counts.degraded),
+            (Health::Flapping, counts.flapping),
+            (Health::Down, counts.down),
+            (Health::Unknown, counts.unknown),
+        ]
+        .map(|(health, number)| ([("health", health.as_str())], count(number))),
     )?;
-    for (as_str, number) in [
-        (Health::Ok.as_str(), counts.ok),
-        (Health::Degraded.as_str(), counts.degraded),
-        (Health::Flapping.as_str(), counts.flapping),
-        (Health::Down.as_str(), counts.down),
-        (Health::Unknown.as_str(), counts.unknown),
-    ] {
-        health.set([("health", as_str)], count(number))?;
-    }
-    let mut booking = encoder.gauges(
+    encoder.gauges(
         "labwatch_experiments_unbookable",
         "How many experiments cannot be booked because labwatch withdrew them, because a person holds them, or because book does not list them",
-    )?;
-    for (why, number) in [
-        ("withdrawn", counts.withdrawn),
-        ("held", counts.held),
-        ("unlisted", counts.unlisted),
-    ] {
-        booking.set([("why", why)], count(number))?;
-    }
-    Ok(())
+        [
+            ("withdrawn", counts.withdrawn),
+            ("held", counts.held),
+            ("unlisted", counts.unlisted),
+        ]
+        .map(|(why, number)| ([("why", why)], count(number))),
+    )
 }
 
 fn sources(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let mut health = encoder.gauges(
+    let sources =
+        || SourceName::ALL.map(|name| ([("source", name.as_str())], snapshot.source(name)));
+    encoder.gauges(
         "labwatch_source_health",
         "How the source is: 0 starting, 1 live, 2 late, 3 down",
+        sources().map(|(name, source)| (name, code(source.health))),
     )?;
-    for name in SourceName::ALL {
-        health.set(
-            [("source", name.as_str())],
-            code(snapshot.source(name).health),
-        )?;
-    }
-    let mut age = encoder.gauges(
+    encoder.gauges(
         "labwatch_source_report_age_seconds",
         "How long ago the source last told something, in seconds; absent before its first word",
+        sources().into_iter().filter_map(|(name, source)| {
+            let age = snapshot.at.duration_since(source.last_report?);
+            Some((name, age.as_secs_f64().max(0.0)))
+        }),
     )?;
-    for name in SourceName::ALL {
-        if let Some(at) = snapshot.source(name).last_report {
-            age.set(
-                [("source", name.as_str())],
-                snapshot.at.duration_since(at).as_secs_f64().max(0.0),
-            )?;
-        }
-    }
-    let mut hides = encoder.gauges(
+    encoder.gauges(
         "labwatch_source_hides",
         "How many experiments are not judged because of the source",
+        sources().map(|(name, source)| (name, count(source.hides))),
     )?;
-    for name in SourceName::ALL {
-        hides.set(
-            [("source", name.as_str())],
-            count(snapshot.source(name).hides),
-        )?;
-    }
-    let mut unreadable = encoder.counts(
+    encoder.counts(
         "labwatch_report_entries_unreadable",
         "In how many entries of the source's reports something could not be read",
-    )?;
-    for name in [SourceName::Relay, SourceName::Jump] {
-        unreadable.set(
-            [("source", name.as_str())],
-            snapshot.source(name).unreadable_entries,
-        )?;
-    }
-    Ok(())
-}
-
-fn sampling(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let sampling = &snapshot.sampling;
-    encoder.gauge(
-        "labwatch_sampled_streams",
-        "How many streams are listened to because relay tells nothing of their traffic",
-        count(sampling.streams),
-    )?;
-    encoder.gauge(
-        "labwatch_sampling_round_seconds",
-        "How long one round over all of them takes, in seconds",
-        sampling.round.as_secs_f64(),
+        [SourceName::Relay, SourceName::Jump].map(|name| {
+            let unreadable = snapshot.source(name).unreadable_entries;
+            ([("source", name.as_str())], unreadable)
+        }),
     )
 }
 

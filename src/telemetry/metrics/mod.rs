@@ -22,7 +22,7 @@ use tokio::sync::watch;
 pub use cluster::ClusterFigures;
 pub use counters::Counters;
 pub use http::HttpCounts;
-pub use service::{Component, Inside, Queue, Service, StoreFigures};
+pub use service::{Inside, Queue, Service, StoreFigures};
 
 use encoder::Encoder;
 use engine::Snapshot;

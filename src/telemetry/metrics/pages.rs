@@ -11,25 +11,23 @@ pub(super) fn write(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Resu
     if snapshot.pages_of_uis.is_empty() {
         return Ok(());
     }
-    let mut pages = encoder.gauges(
+    encoder.gauges(
         "labwatch_ui_pages",
         "How many of the pages that students open are in which state",
+        PageHealth::ALL.map(|health| {
+            let of_health = snapshot.pages_of_uis.iter();
+            let count = of_health.filter(|page| page.health == health).count();
+            ([("state", health.as_str())], count as u64)
+        }),
     )?;
-    for health in PageHealth::ALL {
-        let of_health = snapshot.pages_of_uis.iter();
-        let count = of_health.filter(|page| page.health == health).count();
-        pages.set([("state", health.as_str())], count as u64)?;
-    }
-    let mut up = encoder.gauges(
+    encoder.gauges(
         "labwatch_ui_page_up",
         "Whether the page answers as it should (1) or not (0), where it could be checked",
-    )?;
-    for (page, health) in worst(snapshot) {
-        if health != PageHealth::Unknown {
-            up.set([("page", page)], u64::from(health == PageHealth::Works))?;
-        }
-    }
-    Ok(())
+        worst(snapshot)
+            .into_iter()
+            .filter(|(_, health)| *health != PageHealth::Unknown)
+            .map(|(page, health)| ([("page", page)], u64::from(health == PageHealth::Works))),
+    )
 }
 
 /// Of the addresses that are shown alike the worst.

@@ -6,7 +6,7 @@ use std::fs;
 
 use jiff::Timestamp;
 
-use super::encoder::Encoder;
+use super::encoder::{Encoder, figures};
 
 /// What Linux counts memory in here; the same on all machines that Debian runs on with few
 /// exceptions.
@@ -16,17 +16,15 @@ const PAGE_BYTES: u64 = 4096;
 const TICKS_PER_SECOND: u64 = 100;
 
 pub(super) fn write(encoder: &mut Encoder<'_>, started: Timestamp) -> fmt::Result {
-    encoder.gauge(
-        "process_start_time_seconds",
-        "When labwatch started, in seconds of Unix time",
-        started.as_second(),
-    )?;
+    figures! { encoder;
+        /// When labwatch started, in seconds of Unix time
+        gauge process_start_time_seconds: started.as_second();
+    }
     if let Some(pages) = resident_pages() {
-        encoder.gauge(
-            "process_resident_memory_bytes",
-            "Memory in use, in bytes",
-            pages.saturating_mul(PAGE_BYTES),
-        )?;
+        figures! { encoder;
+            /// Memory in use, in bytes
+            gauge process_resident_memory_bytes: pages.saturating_mul(PAGE_BYTES);
+        }
     }
     if let Some(ticks) = processor_ticks() {
         #[expect(
@@ -34,18 +32,16 @@ pub(super) fn write(encoder: &mut Encoder<'_>, started: Timestamp) -> fmt::Resul
             reason = "exact for as long as any machine runs"
         )]
         let seconds = ticks as f64 / TICKS_PER_SECOND as f64;
-        encoder.count(
-            "process_cpu_seconds",
-            "Processor time spent, in seconds",
-            seconds,
-        )?;
+        figures! { encoder;
+            /// Processor time spent, in seconds
+            count process_cpu_seconds: seconds;
+        }
     }
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
-        encoder.gauge(
-            "process_open_fds",
-            "Open file descriptors",
-            super::lab::count(open.count()),
-        )?;
+        figures! { encoder;
+            /// Open file descriptors
+            gauge process_open_fds: super::lab::count(open.count());
+        }
     }
     Ok(())
 }

@@ -4,7 +4,8 @@
 use std::fmt;
 
 use super::cluster::ClusterFigures;
-use super::encoder::Encoder;
+use super::encoder::{Encoder, figures};
+use super::lab::count;
 use engine::Snapshot;
 
 /// What is asked at the scrape. None of the functions may block.
@@ -30,19 +31,13 @@ impl fmt::Debug for Inside {
 #[derive(Debug, Clone, Default)]
 pub struct Service {
     pub state: u8,
-    pub components: Vec<Component>,
+    /// Components, each with its state as a number.
+    pub components: Vec<(String, u8)>,
     /// Categories, with whether each is ok.
     pub categories: Vec<(String, bool)>,
     pub acknowledged: usize,
     /// Whether the laboratory is being judged.
     pub turns: bool,
-}
-
-#[derive(Debug, Clone)]
-pub struct Component {
-    pub name: String,
-    /// 0 not known yet, 1 ok, 2 not ok.
-    pub state: u8,
 }
 
 pub struct Queue {
@@ -67,59 +62,44 @@ pub(super) fn write(
     inside: &Inside,
 ) -> fmt::Result {
     let label = inside.label.as_str();
-    encoder
-        .gauges("service_info", "Which labwatch this is; always 1")?
-        .set(
-            [
-                ("service", label),
-                ("build_version", env!("CARGO_PKG_VERSION")),
-            ],
-            1_u64,
-        )?;
+    let build = ("build_version", env!("CARGO_PKG_VERSION"));
+    encoder.gauges(
+        "service_info",
+        "Which labwatch this is; always 1",
+        [([("service", label), build], 1_u64)],
+    )?;
     let service = (inside.service)();
-    encoder
-        .gauges(
-            "service_health",
-            "labwatch's own health: 0 not known yet, 1 ok, 2 not ok",
-        )?
-        .set([("service", label)], u64::from(service.state))?;
-    let mut parts = encoder.gauges(
+    encoder.gauges(
+        "service_health",
+        "labwatch's own health: 0 not known yet, 1 ok, 2 not ok",
+        [([("service", label)], u64::from(service.state))],
+    )?;
+    encoder.gauges(
         "service_dependency_health",
         "The health of what labwatch needs: 0 not known yet, 1 ok, 2 not ok",
+        service.components.iter().map(|(name, state)| {
+            let labels = [("service", label), ("dependency", name.as_str())];
+            (labels, u64::from(*state))
+        }),
     )?;
-    for component in &service.components {
-        parts.set(
-            [("service", label), ("dependency", component.name.as_str())],
-            u64::from(component.state),
-        )?;
-    }
-    let mut categories = encoder.gauges(
+    encoder.gauges(
         "lab_category_ok",
         "Whether the category is ok (1) or not (0)",
+        service
+            .categories
+            .iter()
+            .map(|(name, ok)| ([("category", name.as_str())], u64::from(*ok))),
     )?;
-    for (name, ok) in &service.categories {
-        categories.set([("category", name.as_str())], u64::from(*ok))?;
+    figures! { encoder;
+        /// How many acknowledgements hold
+        gauge lab_acks: count(service.acknowledged);
+        /// 1 while the laboratory is being judged, 0 when that stands still
+        gauge lab_pilot_light: u64::from(service.turns);
+        /// How often the laboratory was judged
+        count labwatch_checks: snapshot.version;
+        /// When the newest picture was taken, in seconds of Unix time
+        gauge labwatch_snapshot_time_seconds: snapshot.at.as_second();
     }
-    encoder.gauge(
-        "lab_acks",
-        "How many acknowledgements hold",
-        super::lab::count(service.acknowledged),
-    )?;
-    encoder.gauge(
-        "lab_pilot_light",
-        "1 while the laboratory is being judged, 0 when that stands still",
-        u64::from(service.turns),
-    )?;
-    encoder.count(
-        "labwatch_checks",
-        "How often the laboratory was judged",
-        snapshot.version,
-    )?;
-    encoder.gauge(
-        "labwatch_snapshot_time_seconds",
-        "When the newest picture was taken, in seconds of Unix time",
-        snapshot.at.as_second(),
-    )?;
     telling(encoder, snapshot)?;
     queues(encoder, &inside.queues)?;
     inside
@@ -129,52 +109,49 @@ pub(super) fn write(
 }
 
 fn telling(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
-    let mut failures = encoder.gauges(
+    let routes = || {
+        let routes = snapshot.routes.iter();
+        routes.map(|route| ([("route", route.name.as_str())], route))
+    };
+    encoder.gauges(
         "labwatch_mail_failures",
         "How many attempts to tell the people of the route failed in a row",
+        routes().map(|(name, route)| (name, u64::from(route.failures))),
     )?;
-    for route in &snapshot.routes {
-        failures.set([("route", route.name.as_str())], u64::from(route.failures))?;
-    }
-    let mut waiting = encoder.gauges(
+    encoder.gauges(
         "labwatch_mail_waiting_seconds",
         "How long there has been something to tell on the route that is not told, in seconds; 0 when all is told",
-    )?;
-    for route in &snapshot.routes {
-        let waits = route.waiting_since.map_or(0.0, |since| {
-            snapshot.at.duration_since(since).as_secs_f64().max(0.0)
-        });
-        waiting.set([("route", route.name.as_str())], waits)?;
-    }
-    Ok(())
+        routes().map(|(name, route)| {
+            let waits = route.waiting_since.map_or(0.0, |since| {
+                snapshot.at.duration_since(since).as_secs_f64().max(0.0)
+            });
+            (name, waits)
+        }),
+    )
 }
 
 fn queues(encoder: &mut Encoder<'_>, queues: &[Queue]) -> fmt::Result {
-    let mut depths = encoder.gauges("labwatch_queue_depth", "How much waits in the queue")?;
-    for queue in queues {
-        depths.set([("queue", queue.name)], super::lab::count((queue.depth)()))?;
-    }
-    let mut bounds = encoder.gauges("labwatch_queue_bound", "How much fits into the queue")?;
-    for queue in queues {
-        bounds.set([("queue", queue.name)], super::lab::count(queue.bound))?;
-    }
-    Ok(())
+    let queues = || queues.iter().map(|queue| ([("queue", queue.name)], queue));
+    encoder.gauges(
+        "labwatch_queue_depth",
+        "How much waits in the queue",
+        queues().map(|(name, queue)| (name, count((queue.depth)()))),
+    )?;
+    encoder.gauges(
+        "labwatch_queue_bound",
+        "How much fits into the queue",
+        queues().map(|(name, queue)| (name, count(queue.bound))),
+    )
 }
 
 fn kept(encoder: &mut Encoder<'_>, store: StoreFigures) -> fmt::Result {
-    encoder.gauge(
-        "labwatch_store_ok",
-        "Whether what happens is on disk within moments (1) or the disk takes nothing (0)",
-        u64::from(store.ok),
-    )?;
-    encoder.gauge(
-        "labwatch_store_waiting",
-        "How many entries wait for the disk",
-        super::lab::count(store.waiting),
-    )?;
-    encoder.count(
-        "labwatch_store_lost",
-        "How many entries were lost because the disk took nothing for too long",
-        store.lost,
-    )
+    figures! { encoder;
+        /// Whether what happens is on disk within moments (1) or the disk takes nothing (0)
+        gauge labwatch_store_ok: u64::from(store.ok);
+        /// How many entries wait for the disk
+        gauge labwatch_store_waiting: count(store.waiting);
+        /// How many entries were lost because the disk took nothing for too long
+        count labwatch_store_lost: store.lost;
+    }
+    Ok(())
 }

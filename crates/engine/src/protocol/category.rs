@@ -52,6 +52,28 @@ pub struct CategoryRule {
     pub sticky_booking: bool,
 }
 
+/// How often a category is evaluated, unless set otherwise.
+const PERIOD: Duration = Duration::from_secs(60);
+
+impl CategoryRule {
+    /// A category without members of its own, in which any failure counts.
+    #[must_use]
+    pub fn strict(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            patterns: Vec::new(),
+            pools: Vec::new(),
+            by_stem: false,
+            resilient: false,
+            min_healthy: None,
+            period: PERIOD,
+            sticky: false,
+            failure_threshold: 1,
+            sticky_booking: false,
+        }
+    }
+}
+
 /// A group of interchangeable experiments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CategoryPool {
