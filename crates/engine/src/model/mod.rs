@@ -22,6 +22,7 @@ pub use deceptive::{escape_deceptive, is_deceptive};
 pub use duration::{DurationError, format_duration, parse_duration, spell_duration};
 pub use health::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth};
 pub use moment::Moment;
+pub(crate) use moment::earliest;
 pub use name::{
     ComponentName, MAX_NAME_BYTES, NameError, NamePattern, PageName, ResourceName, RouteName, Stub,
     Topic,
