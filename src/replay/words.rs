@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use engine::model::{Bookable, Health, Visibility, format_duration};
-use engine::{AlertLine, Effect, Line, Record, RecordFor, Summary, SwitchOutcome};
+use engine::{AlertLine, Effect, Line, Record, Summary, SwitchOutcome};
 
 /// How the time of something is written.
 pub type Clock<'a> = &'a dyn Fn(Timestamp) -> String;
@@ -124,7 +124,7 @@ impl Notified {
         Some(Self {
             at,
             kind: Kind::of(record)?,
-            text: RecordFor(record, Visibility::MAINTAINER).to_string(),
+            text: record.words(Visibility::MAINTAINER),
             lines,
         })
     }

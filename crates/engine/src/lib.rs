@@ -21,24 +21,21 @@ mod switching;
 
 pub use engine::Engine;
 pub use experiments::flapping::FlapRule;
-pub use experiments::hysteresis::{Hysteresis, HysteresisTimes, Settled};
+pub use experiments::hysteresis::HysteresisTimes;
 pub use groups::booking_history::{Booked, BookingChange};
-pub use groups::bookings::{Affected, Calendar, Upcoming};
-pub use groups::holds::{DEFAULT_OVERDUE_AFTER, Hold, HoldView, ManualHolds};
-pub use groups::pool::{Pool, PoolRule, PoolStatus, Pools, Severity};
+pub use groups::bookings::Affected;
+pub use groups::holds::{DEFAULT_OVERDUE_AFTER, Hold, HoldView};
+pub use groups::pool::{Pool, PoolRule, PoolStatus, Severity};
 pub use model::NamePattern;
 pub use model::pattern::{matches, stem};
 pub use notifications::Digest;
-pub use notifications::advice::{
-    Advice, AdviceError, Facts, Given, MAX_ADVICE_BYTES, Neighbours, Pattern, Tally,
-};
-pub use notifications::correlation::{Cause, CauseKind, Loss, Place, group};
+pub use notifications::advice::{Advice, AdviceError, Pattern};
+pub use notifications::correlation::{Cause, CauseKind};
 pub use notifications::route::{Channel, HttpChannel, Route};
 pub use protocol::*;
 pub use suppressions::{
-    Acknowledgement, ActiveSuppressions, Day, Ended, Ending, MAX_TEXT_BYTES, MAX_WEEKLY,
-    Maintenance, NoteView, Occurrence, Refused, Schedule, ScheduleError, Silence, Subject,
-    Suppression, SuppressionEntry, SuppressionId, SuppressionKind, SuppressionLimit, Weekly,
+    Acknowledgement, ActiveSuppressions, Day, Maintenance, NoteView, Occurrence, Refused, Schedule,
+    Silence, Subject, Suppression, SuppressionEntry, SuppressionId, SuppressionKind, Weekly,
     check_text,
 };
 pub use switching::mismatch::Mismatch;

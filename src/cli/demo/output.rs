@@ -9,8 +9,8 @@ use tokio_util::sync::CancellationToken;
 use crate::cli::output::say;
 use crate::replay::Kind;
 use crate::service::ServiceOptions;
+use engine::Record;
 use engine::model::Visibility;
-use engine::{Record, RecordFor};
 
 /// Standard output, a line at a time, with the time since the start.
 #[derive(Debug, Clone)]
@@ -72,7 +72,7 @@ impl Output {
                 // What is sent is shown as it arrives.
                 let kind = Kind::of(record).filter(|_| !matches!(record, Record::Notifying(_)));
                 if let Some(kind) = kind {
-                    let words = RecordFor(record, Visibility::MAINTAINER).to_string();
+                    let words = record.words(Visibility::MAINTAINER);
                     records.line_of(kind.as_str(), &words);
                 }
             }),

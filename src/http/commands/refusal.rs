@@ -63,7 +63,7 @@ fn reason_of_suppression(refused: &Refused) -> Reason {
             Reason::InvalidTime
         }
         Refused::Text { .. } => Reason::InvalidText,
-        Refused::Full(_) => Reason::LimitReached,
+        Refused::Full { .. } => Reason::LimitReached,
         Refused::NotFound(_) => Reason::NotFound,
     }
 }

@@ -147,15 +147,15 @@ impl DerivedViews {
     /// tell. With `is_login_old` what is known of its remote login may be older than what is
     /// wrong.
     pub(crate) fn advice_for(&self, experiment: &Experiment, is_login_old: bool) -> Option<&str> {
-        let facts = || {
-            let facts = experiment.facts(self.neighbours(experiment));
-            if is_login_old {
-                facts.without_login_seen()
-            } else {
-                facts
-            }
-        };
-        is_bad(experiment).then(|| self.advice.of(&facts()).map(|given| given.text))?
+        if !is_bad(experiment) {
+            return None;
+        }
+        let facts = experiment.facts(self.neighbours(experiment));
+        self.advice.of(&if is_login_old {
+            facts.without_login_seen()
+        } else {
+            facts
+        })
     }
 
     /// The others of its name stem.

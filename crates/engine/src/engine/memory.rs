@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
-
 use crate::groups::holds::Hold;
 use crate::model::{ResourceName, RouteName, SourceName, Stub};
 use crate::protocol::{
     CategoryState, Counter, ExperimentState, Lane, ManualOverride, NotificationSubject, Notified,
-    OutboxEntry, State, StateKey, StateValue, UnconfirmedAlert,
+    OutboxEntry, State, StateKey, StateValue,
 };
 use crate::suppressions::{SuppressionEntry, SuppressionId};
 
@@ -43,12 +41,8 @@ pub(crate) struct Memory {
 pub(crate) struct RouteMemory {
     /// What it was last notified of, where that is other than "all is well".
     pub(crate) notified: Vec<Notified>,
-    /// Experiments of summaries that are not known to have arrived, with since when they were bad.
-    pub(crate) unconfirmed: Vec<(Stub, Timestamp)>,
-    /// Alerts of such summaries, oldest first.
-    pub(crate) unconfirmed_alerts: Vec<UnconfirmedAlert>,
-    /// The last of these messages.
-    pub(crate) outbox: Option<OutboxEntry>,
+    /// The messages that are not known to have arrived, oldest first.
+    pub(crate) outbox: Vec<OutboxEntry>,
     /// Whose it is, where it is a lane.
     pub(crate) lane: Option<Lane>,
 }
@@ -91,16 +85,7 @@ impl Memory {
             }
             (StateKey::Outbox(_), StateValue::Outbox(entry)) => {
                 let route = self.routes.entry(entry.route.clone()).or_default();
-                let news = entry
-                    .news
-                    .iter()
-                    .map(|news| (news.stub.clone(), news.since));
-                route.unconfirmed.extend(news);
-                route
-                    .unconfirmed_alerts
-                    .extend(entry.alerts.iter().cloned());
-                // Entries come in the order of their numbers: the last message says the most.
-                route.outbox = Some(entry);
+                route.outbox.push(entry);
             }
             (StateKey::Acknowledgement(_), StateValue::Acknowledgement(id, entry)) => {
                 let entry = SuppressionEntry::Acknowledgement(entry);

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use super::Engine;
-use crate::model::{FaultClass, Moment, SourceHealth, SourceName, Visibility, spell_duration};
-use crate::notifications::{ActiveAlert, Due, NotificationContext, own};
-use crate::protocol::{Alert, Effect, Fitness, Record, Step};
+use crate::model::{
+    FaultClass, Moment, SourceHealth, SourceName, Visibility, earliest, spell_duration,
+};
+use crate::notifications::{ActiveAlert, NotificationContext, TELL_OUTAGE_AFTER, own};
+use crate::protocol::{Alert, Effect, Fitness, Step};
 use crate::sources::source::interruptions::{OFTEN, WITHIN};
 
 /// How long relay must have forwarded nothing before that is notified: shorter than this is a
@@ -53,14 +55,7 @@ impl Engine {
             routes: self.notifications.views(),
             jump_reported: self.sources.get(SourceName::Jump).last,
         };
-        for due in self.notifications.due(&context) {
-            let (record, notification) = match due {
-                Due::New(new) => (Record::Notifying(new.clone()), new),
-                Due::Again(again, attempt) => {
-                    let (id, route) = (again.id, again.lane().clone());
-                    (Record::Retrying { id, route, attempt }, again)
-                }
-            };
+        for (record, notification) in self.notifications.due(&context) {
             step.record(record);
             step.effect(Effect::Notify(notification));
         }
@@ -204,7 +199,7 @@ impl Engine {
         if is_canary {
             NOT_FORWARDING_TOLD_AFTER
         } else {
-            alert.told_after()
+            TELL_OUTAGE_AFTER
         }
     }
 
@@ -276,10 +271,7 @@ impl Engine {
             .into_iter()
             .map(|active_alert| self.told_at(&active_alert.alert, active_alert.since));
         let alert = alert_states.filter(|at| *at > self.now).min();
-        [self.notifications.deadline(self.now), alert]
-            .into_iter()
-            .flatten()
-            .min()
+        earliest([self.notifications.deadline(self.now), alert])
     }
 }
 

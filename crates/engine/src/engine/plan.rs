@@ -170,12 +170,3 @@ impl Snapshot {
         })
     }
 }
-
-/// The first few names.
-fn names(stubs: &[Stub]) -> String {
-    let named: Vec<&str> = stubs.iter().take(NAMED).map(Stub::as_str).collect();
-    match stubs.len().saturating_sub(NAMED) {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
-    }
-}

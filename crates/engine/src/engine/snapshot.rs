@@ -75,8 +75,8 @@ impl Engine {
             unreadable_entries: source.unreadable_total,
             canary: source.canary.clone(),
             report: match name {
-                SourceName::Relay => self.experiments.fleet.relay_report(),
-                SourceName::Jump => self.experiments.fleet.jump_report(),
+                SourceName::Relay => self.experiments.fleet.relay_report().cloned(),
+                SourceName::Jump => self.experiments.fleet.jump_report().cloned(),
                 SourceName::Book => None,
             },
         }

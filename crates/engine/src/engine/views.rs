@@ -256,8 +256,7 @@ impl Views {
             return;
         }
         let lost: Vec<&Experiment> = fleet
-            .iter()
-            .map(|(_, experiment)| experiment)
+            .experiments()
             .filter(|it| it.health.is_unusable())
             .collect();
         let causes = fleet.causes(&lost);

@@ -1,12 +1,14 @@
 //! What several lost experiments have in common, and what is known of one for advice.
 
+use std::sync::Arc;
+
 use super::experiment::Experiment;
 use super::fleet::Fleet;
 use super::stream::Stream;
 use crate::experiments::evaluate::Presence;
 use crate::model::{Health, JumpHealth, Moment, StreamHealth, Stub};
 use crate::notifications::advice::{Facts, Neighbours};
-use crate::notifications::correlation::{Cause, FEWEST_OF_A_CAUSE, Loss, Place, group};
+use crate::notifications::correlation::{Cause, FEWEST_OF_A_CAUSE, group};
 
 impl Fleet {
     /// Whether students can use an experiment.
@@ -16,34 +18,20 @@ impl Fleet {
     }
 
     /// What these losses have in common.
-    pub(crate) fn causes(&self, lost: &[&Experiment]) -> Vec<Cause> {
+    pub(crate) fn causes<'a>(&'a self, lost: &[&'a Experiment]) -> Vec<Cause> {
         if lost.len() < FEWEST_OF_A_CAUSE {
             return Vec::new();
         }
-        let losses: Vec<Loss<'_>> = lost
-            .iter()
-            .map(|experiment| Loss {
-                stub: &experiment.stub,
-                at: experiment.since,
-            })
-            .collect();
-        let report = self.relay_report();
-        let remote = |experiment: &Experiment| {
-            let of_stream = experiment
-                .streams
-                .iter()
-                .find_map(|stream| stream.sighting.remote(report.as_deref()));
-            of_stream.unwrap_or_default().to_owned()
+        let losses = lost.iter().map(|one| (&one.stub, one.since));
+        let report = self.relay_report().map(Arc::as_ref);
+        let remote = |experiment: &'a Experiment| {
+            let mut streams = experiment.streams.iter();
+            streams.find_map(|stream| stream.sighting.remote(report))
         };
-        let population: Vec<(&Stub, String)> = self
-            .iter()
-            .map(|(_, experiment)| (&experiment.stub, remote(experiment)))
-            .collect();
-        let places: Vec<Place<'_>> = population
-            .iter()
-            .map(|(stub, remote)| Place { stub, remote })
-            .collect();
-        group(&losses, &places)
+        let places = self
+            .experiments()
+            .map(|one| (&one.stub, remote(one).unwrap_or_default()));
+        group(losses, places)
     }
 }
 

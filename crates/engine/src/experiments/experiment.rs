@@ -13,7 +13,7 @@ use crate::experiments::evaluate::{self, Evaluation, Heard, PageFacts, Presence,
 use crate::experiments::flapping::Flapping;
 use crate::experiments::hysteresis::Hysteresis;
 use crate::experiments::stream::{LastSeen, Stream};
-use crate::model::{Health, JumpHealth, Moment, ResourceName, Stub, Topic};
+use crate::model::{Health, JumpHealth, Moment, ResourceName, Stub, Topic, earliest};
 use crate::protocol::{Event, Issue, LastConnection, PageView, Policy};
 
 /// How long after it was last seen an experiment (or a stream) that book does not list is
@@ -220,7 +220,7 @@ impl Experiment {
             let evaluate = stream.evaluate(context);
             changed |= evaluate.health != stream.health;
             stream.health = evaluate.health;
-            again = earlier(again, evaluate.again);
+            again = earliest([again, evaluate.again]);
         }
         let evaluate = self.look_at_host(context);
         changed |= evaluate.health != self.jump;
@@ -299,8 +299,4 @@ pub(crate) struct Evaluated {
     pub(crate) forget: bool,
     /// One of its streams may be forgotten.
     pub(crate) prune: bool,
-}
-
-fn earlier(a: Option<Moment>, b: Option<Moment>) -> Option<Moment> {
-    [a, b].into_iter().flatten().min()
 }

@@ -14,7 +14,8 @@
 
 use std::time::Duration;
 
-use crate::model::{Health, Moment};
+use super::evaluate::{self, Evaluation};
+use crate::model::{Health, Moment, earliest};
 
 /// How long a change must last before it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,18 +26,9 @@ pub struct HysteresisTimes {
     pub up: Duration,
 }
 
-/// What counts now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settled {
-    /// The health that counts.
-    pub health: Health,
-    /// When to settle again although nothing may have been observed: a hold ends then.
-    pub again: Option<Moment>,
-}
-
 /// The holds that are running for one experiment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Hysteresis {
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Hysteresis {
     /// The health that last counted and was not unknown.
     counted: Health,
     not_ok: Option<Run>,
@@ -50,28 +42,18 @@ struct Run {
     since: Moment,
 }
 
-impl Default for Hysteresis {
-    fn default() -> Self {
-        Self {
-            counted: Health::Unknown,
-            not_ok: None,
-            down: None,
-        }
-    }
-}
-
 impl Hysteresis {
     /// What counts, now that `raw` is observed and `settled` counted until now.
     ///
     /// `settled` is what this returned last, or what was restored or decided elsewhere; a hold
     /// towards what already counts is dropped.
-    pub fn settle(
+    pub(crate) fn settle(
         &mut self,
         raw: Health,
         settled: Health,
         policy: HysteresisTimes,
         now: Moment,
-    ) -> Settled {
+    ) -> Evaluation<Health> {
         if settled != Health::Unknown {
             self.counted = settled;
         }
@@ -81,15 +63,8 @@ impl Hysteresis {
             Some(settled)
         };
         match base {
-            _ if raw == Health::Unknown => Settled {
-                health: Health::Unknown,
-                again: None,
-            },
-            Some(base) => self.cross(raw, base, policy, now),
-            None => Settled {
-                health: raw,
-                again: None,
-            },
+            Some(base) if raw != Health::Unknown => self.cross(raw, base, policy, now),
+            Some(_) | None => evaluate::settled(raw),
         }
     }
 
@@ -104,7 +79,7 @@ impl Hysteresis {
         base: Health,
         policy: HysteresisTimes,
         now: Moment,
-    ) -> Settled {
+    ) -> Evaluation<Health> {
         let not_ok = boundary(
             &mut self.not_ok,
             is_not_ok(raw),
@@ -118,13 +93,10 @@ impl Hysteresis {
             (true, false) => Health::Degraded,
             (false, false) => Health::Ok,
         };
-        let ends = [self.not_ok, self.down]
-            .into_iter()
-            .flatten()
-            .map(|run| run.end(policy));
-        Settled {
+        let ends = [self.not_ok, self.down].map(|run| Some(run?.end(policy)));
+        Evaluation {
             health,
-            again: ends.min(),
+            again: earliest(ends),
         }
     }
 }
@@ -260,7 +232,7 @@ mod tests {
                     let then = holding.settle(raw, settled, HOLDS, at(hold));
                     assert_eq!(
                         then,
-                        Settled {
+                        Evaluation {
                             health: raw,
                             again: None
                         },

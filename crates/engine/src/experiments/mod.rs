@@ -12,7 +12,7 @@ pub(crate) mod pages;
 pub(crate) mod sampling;
 pub(crate) mod stream;
 
-use crate::model::Moment;
+use crate::model::{Moment, earliest};
 use crate::protocol::{Effect, Policy, Record, Sampling, Step};
 use crate::sources::Sources;
 use fleet::Fleet;
@@ -114,9 +114,6 @@ impl Experiments {
             .pages
             .deadline(policy)
             .filter(|_| sources.blind.is_none() || self.pages.is_in_round());
-        [self.fleet.deadline(), sample, pages]
-            .into_iter()
-            .flatten()
-            .min()
+        earliest([self.fleet.deadline(), sample, pages])
     }
 }

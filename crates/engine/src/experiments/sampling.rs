@@ -15,7 +15,7 @@ use crate::experiments::evaluate::Heard;
 use crate::experiments::fleet::{Fleet, StreamId};
 use crate::experiments::mass::MassSilence;
 use crate::experiments::stream::Stream;
-use crate::model::{CallError, Moment, Topic};
+use crate::model::{CallError, Moment, Topic, earliest};
 use crate::protocol::{Policy, Sample, SampleOutcome, SamplingView};
 
 /// A stream that is quiet for this long is silent, also where `HEALTH_LAST_ACTIVE` is longer.
@@ -359,10 +359,7 @@ impl Sampler {
     pub(crate) fn deadline(&self, policy: &Policy) -> Option<Moment> {
         let give_up = self.under_way.values().map(|sample| sample.give_up).min();
         let has_room = self.under_way.len() < policy.sample_at_once && !self.order.is_empty();
-        [give_up, has_room.then_some(self.next_at)]
-            .into_iter()
-            .flatten()
-            .min()
+        earliest([give_up, has_room.then_some(self.next_at)])
     }
 
     /// Whether a round fits into `HEALTH_LAST_ACTIVE`. One long round says nothing of that.

@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use serde::{Deserialize, Serialize};
 
-use crate::model::ResourceName;
+use crate::model::{ResourceName, earliest};
 use crate::protocol::Timetable;
 
 /// The time ahead that counts as the next day.
@@ -26,9 +26,7 @@ pub struct Calendar {
 /// A booking on the list of its resource, which is sorted by start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
-    start: Timestamp,
-    end: Timestamp,
-    started: bool,
+    booking: Upcoming,
     /// The latest end of this booking and of those before it: what makes the ended ones findable
     /// by halving.
     all_end: Timestamp,
@@ -63,21 +61,19 @@ impl Calendar {
     /// The bookings of this timetable.
     pub fn of(timetable: &Timetable) -> Self {
         let mut by_resource: BTreeMap<ResourceName, Vec<Entry>> = BTreeMap::new();
-        for booking in timetable
-            .bookings
-            .iter()
-            .filter(|booking| booking.start < booking.end)
-        {
+        let bookings = timetable.bookings.iter();
+        for booking in bookings.filter(|booking| booking.start < booking.end) {
+            let (start, end, started) = (booking.start, booking.end, booking.started);
             let entry = Entry {
-                start: booking.start,
-                end: booking.end,
-                started: booking.started,
-                all_end: booking.end,
+                booking: Upcoming {
+                    start,
+                    end,
+                    started,
+                },
+                all_end: end,
             };
-            match by_resource.get_mut(&booking.resource) {
-                Some(entries) => entries.push(entry),
-                None => drop(by_resource.insert(booking.resource.clone(), vec![entry])),
-            }
+            let entries = by_resource.entry(booking.resource.clone()).or_default();
+            entries.push(entry);
         }
         for entries in by_resource.values_mut() {
             arrange(entries);
@@ -89,15 +85,9 @@ impl Calendar {
     pub fn affected(&self, resources: &[ResourceName], now: Timestamp) -> Affected {
         let (day, week) = (ahead(now, DAY), ahead(now, WEEK));
         let mut affected = Affected::default();
-        for entry in resources
-            .iter()
-            .flat_map(|resource| self.standing(resource, now))
-        {
-            affected.first_start = Some(
-                affected
-                    .first_start
-                    .map_or(entry.start, |first| first.min(entry.start)),
-            );
+        let standing = |resource| self.standing(resource, now);
+        for entry in resources.iter().flat_map(standing) {
+            affected.first_start = earliest([affected.first_start, Some(entry.start)]);
             if entry.start >= week {
                 continue;
             }
@@ -116,14 +106,7 @@ impl Calendar {
             self.standing(resource, now)
                 .take_while(move |entry| entry.start < day)
         };
-        let standing = resources.iter().flat_map(of_one);
-        let mut all: Vec<Upcoming> = standing
-            .map(|entry| Upcoming {
-                start: entry.start,
-                end: entry.end,
-                started: entry.started,
-            })
-            .collect();
+        let mut all: Vec<Upcoming> = resources.iter().flat_map(of_one).copied().collect();
         all.sort_unstable();
         all
     }
@@ -170,34 +153,25 @@ impl Calendar {
     }
 
     /// The bookings of a resource that have not ended, in the order of their starts.
-    fn standing(&self, resource: &ResourceName, now: Timestamp) -> impl Iterator<Item = &Entry> {
+    fn standing(&self, resource: &ResourceName, now: Timestamp) -> impl Iterator<Item = &Upcoming> {
         let entries = self
             .by_resource
             .get(resource)
-            .map(Vec::as_slice)
-            .unwrap_or_default();
+            .map_or(&[][..], Vec::as_slice);
         let first = entries.partition_point(|entry| entry.all_end <= now);
-        entries
-            .iter()
-            .skip(first)
-            .filter(move |entry| entry.end > now)
+        let bookings = entries.iter().skip(first).map(|entry| &entry.booking);
+        bookings.filter(move |booking| booking.end > now)
     }
 }
 
 /// The moment this far ahead; the calendar's end where there is none.
 pub(crate) fn ahead(now: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by)
-        .ok()
-        .and_then(|by| now.checked_add(by).ok())
-        .unwrap_or(Timestamp::MAX)
+    now.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
 /// The moment this long before; the calendar's beginning where there is none.
 fn before(at: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by)
-        .ok()
-        .and_then(|by| at.checked_sub(by).ok())
-        .unwrap_or(Timestamp::MIN)
+    at.checked_sub(by).unwrap_or(Timestamp::MIN)
 }
 
 fn just_after(at: Timestamp) -> Timestamp {
@@ -205,10 +179,10 @@ fn just_after(at: Timestamp) -> Timestamp {
 }
 
 fn arrange(entries: &mut [Entry]) {
-    entries.sort_by_key(|entry| (entry.start, entry.end));
+    entries.sort_by_key(|entry| (entry.booking.start, entry.booking.end));
     let mut latest = Timestamp::MIN;
     for entry in entries {
-        latest = latest.max(entry.end);
+        latest = latest.max(entry.booking.end);
         entry.all_end = latest;
     }
 }

@@ -242,16 +242,24 @@ fn class_of_status(status: u16) -> FaultClass {
 /// system said is private.
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.write(f, "")
+        f.write_str(&self.words(Visibility::PUBLIC))
     }
 }
 
 impl CallError {
     /// What went wrong, with what the other side or the system said where the reader may see that.
     pub fn words(&self, reader: Visibility) -> String {
-        match self.quote().filter(|quote| !quote.is_empty()) {
-            Some(said) if reader.is_full() => Quoting(self, said).to_string(),
-            Some(_) | None => self.to_string(),
+        let said = self.quote();
+        let said = said.filter(|quote| reader.is_full() && !quote.is_empty());
+        match (self, said) {
+            (Self::NoAnswer(_), Some(why)) => why.to_owned(),
+            (Self::Protocol(_), Some(said)) => format!("{}: {said}", self.own_words("")),
+            (
+                Self::Credentials(_) | Self::Audience(_) | Self::Forbidden(_) | Self::NotFound(_),
+                Some(said),
+            ) => format!("{} (it said: {said})", self.own_words("")),
+            (_, Some(said)) => self.own_words(&format!(" ({said})")),
+            (_, None) => self.own_words(""),
         }
     }
 
@@ -277,74 +285,35 @@ impl CallError {
         }
     }
 
-    /// Writes what went wrong, and `said`, in brackets where it is not empty.
-    fn write(&self, f: &mut fmt::Formatter<'_>, said: &str) -> fmt::Result {
-        let (before, after) = if said.is_empty() {
-            ("", "")
-        } else {
-            (" (", ")")
-        };
-        if let (Self::NoAnswer(why), false) = (self, said.is_empty()) {
-            return f.write_str(why);
-        }
-        let said = format_args!("{before}{said}{after}");
+    /// What went wrong, with `said` where it belongs.
+    fn own_words(&self, said: &str) -> String {
         match self {
-            Self::NameLookup(_) => write!(
-                f,
+            Self::NameLookup(_) => format!(
                 "the name of its host cannot be looked up{said}: check the name, and the name servers of this host"
             ),
-            Self::Refused(_) | Self::Unreachable(_) => write!(f, "cannot connect{said}"),
-            Self::NoRoute(_) => write!(
-                f,
+            Self::Refused(_) | Self::Unreachable(_) => format!("cannot connect{said}"),
+            Self::NoRoute(_) => format!(
                 "there is no way to it from here{said}: check the network and the firewall of this host"
             ),
-            Self::Tls(_) | Self::Certificate(_) => write!(f, "cannot connect by TLS{said}"),
-            Self::Proxy(_) => write!(
-                f,
+            Self::Tls(_) | Self::Certificate(_) => format!("cannot connect by TLS{said}"),
+            Self::Proxy(_) => format!(
                 "our proxy does not let us through{said}: check HTTP_PROXY, HTTPS_PROXY and ALL_PROXY, or name the host in NO_PROXY"
             ),
-            Self::TimedOut => write!(f, "no answer within the time limit"),
-            Self::Dropped => write!(f, "it closed the connection without an answer"),
-            Self::NoAnswer(_) => f.write_str("no answer"),
-            Self::Credentials(_) => write!(
-                f,
-                "it does not accept our token or password: check the secret and that the clocks agree{said}"
-            ),
-            Self::Audience(_) => write!(
-                f,
-                "our audience is not the server's own: check host and base path{said}"
-            ),
-            Self::Forbidden(_) => write!(f, "our token may not do this{said}"),
-            Self::NotFound(_) => write!(f, "nothing there: check the base path{said}"),
-            Self::Sick { status, .. } => write!(f, "it answered {status}{said}"),
-            Self::SickByProxy { status, .. } => {
-                write!(f, "our proxy answered {status} for it{said}")
+            Self::Sick { status, .. } => format!("it answered {status}{said}"),
+            Self::SickByProxy { status, .. } => format!("our proxy answered {status} for it{said}"),
+            Self::TimedOut => "no answer within the time limit".to_owned(),
+            Self::Dropped => "it closed the connection without an answer".to_owned(),
+            Self::NoAnswer(_) => "no answer".to_owned(),
+            Self::Credentials(_) => {
+                "it does not accept our token or password: check the secret and that the clocks agree".to_owned()
             }
-            Self::Protocol(_) => write!(f, "it does not speak as it should{said}"),
-            Self::Busy => write!(f, "too much is under way already"),
-        }
-    }
-}
-
-/// An error with what was said.
-struct Quoting<'a>(&'a CallError, &'a str);
-
-impl fmt::Display for Quoting<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self(error, said) = self;
-        let is_answer = matches!(
-            error,
-            CallError::Credentials(_)
-                | CallError::Audience(_)
-                | CallError::Forbidden(_)
-                | CallError::NotFound(_)
-        );
-        if matches!(error, CallError::Protocol(_)) {
-            write!(f, "{error}: {said}")
-        } else if is_answer {
-            write!(f, "{error} (it said: {said})")
-        } else {
-            error.write(f, said)
+            Self::Audience(_) => {
+                "our audience is not the server's own: check host and base path".to_owned()
+            }
+            Self::Forbidden(_) => "our token may not do this".to_owned(),
+            Self::NotFound(_) => "nothing there: check the base path".to_owned(),
+            Self::Protocol(_) => "it does not speak as it should".to_owned(),
+            Self::Busy => "too much is under way already".to_owned(),
         }
     }
 }

@@ -6,10 +6,13 @@ use super::words::words;
 
 /// How an experiment is, as people are told it. The order is from the least to the most bad; what
 /// is not evaluated stands before.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
     /// Not evaluated: within its start-up grace, or its source reports nothing.
+    #[default]
     Unknown,
     /// Everything that it should have is there.
     Ok,

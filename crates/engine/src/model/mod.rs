@@ -24,6 +24,7 @@ pub use duration::{DurationError, format_duration, parse_duration, spell_duratio
 pub use gather::Gather;
 pub use health::{Health, JumpHealth, SourceHealth, SourceName, StreamHealth};
 pub use moment::Moment;
+pub(crate) use moment::earliest;
 pub use name::{
     ComponentName, MAX_NAME_BYTES, NameError, NamePattern, PageName, ResourceName, RouteName, Stub,
     Topic,

@@ -4,7 +4,7 @@ use std::cmp::Ordering;
 use std::ops::Add;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
 /// A point in time: the wall clock's reading, to show, and a monotonic one, to compare and
 /// subtract.
@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 /// Ages and deadlines use only the monotonic part, so a clock that is set while the program runs
 /// changes no evaluation; what is shown and recorded is the wall clock at that moment. The driver
 /// makes moments; the engine only derives them.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Moment {
     wall: Timestamp,
     mono: Duration,
@@ -50,18 +50,16 @@ impl Moment {
     /// The moment `age` before this one; the monotonic part stops at its start.
     #[must_use]
     pub fn before(self, age: Duration) -> Self {
-        let wall = signed(age)
-            .and_then(|d| self.wall.checked_sub(d).ok())
-            .unwrap_or(Timestamp::MIN);
         Self {
-            wall,
+            wall: self.wall.checked_sub(age).unwrap_or(Timestamp::MIN),
             mono: self.mono.saturating_sub(age),
         }
     }
 }
 
-fn signed(duration: Duration) -> Option<SignedDuration> {
-    SignedDuration::try_from(duration).ok()
+/// The earliest of those that there are.
+pub(crate) fn earliest<T: Ord, const N: usize>(times: [Option<T>; N]) -> Option<T> {
+    times.into_iter().flatten().min()
 }
 
 impl Add<Duration> for Moment {
@@ -69,11 +67,8 @@ impl Add<Duration> for Moment {
 
     /// The moment `duration` later; far beyond any calendar it stays at the calendar's end.
     fn add(self, duration: Duration) -> Self {
-        let wall = signed(duration)
-            .and_then(|d| self.wall.checked_add(d).ok())
-            .unwrap_or(Timestamp::MAX);
         Self {
-            wall,
+            wall: self.wall.checked_add(duration).unwrap_or(Timestamp::MAX),
             mono: self.mono.saturating_add(duration),
         }
     }

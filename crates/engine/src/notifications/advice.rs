@@ -224,15 +224,6 @@ impl FromIterator<StreamHealth> for Tally {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice(BTreeMap<Pattern, String>);
 
-/// An advice that fits the facts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Given<'a> {
-    /// The pattern that was seen.
-    pub pattern: Pattern,
-    /// What to do.
-    pub text: &'a str,
-}
-
 /// Why a text of the settings is not taken.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AdviceError {
@@ -248,12 +239,8 @@ pub enum AdviceError {
 impl Default for Advice {
     /// The documented texts.
     fn default() -> Self {
-        Self(
-            Pattern::ALL
-                .into_iter()
-                .map(|pattern| (pattern, pattern.default_text().to_owned()))
-                .gather(),
-        )
+        let text = |pattern: Pattern| (pattern, pattern.default_text().to_owned());
+        Self(Pattern::ALL.map(text).into())
     }
 }
 
@@ -280,9 +267,8 @@ impl Advice {
     }
 
     /// The advice that fits; `None` when nothing is wrong or too little is known.
-    pub fn of(&self, facts: &Facts) -> Option<Given<'_>> {
-        let pattern = Pattern::of(facts)?;
-        self.0.get(&pattern).map(|text| Given { pattern, text })
+    pub fn of(&self, facts: &Facts) -> Option<&str> {
+        self.0.get(&Pattern::of(facts)?).map(String::as_str)
     }
 }
 
@@ -373,10 +359,7 @@ mod tests {
         for (jump, required, others, neighbours, expected) in rows {
             let facts = facts(jump, required, others, neighbours);
             assert_eq!(Pattern::of(&facts), expected, "{facts:?}");
-            assert_eq!(
-                Advice::default().of(&facts).map(|given| given.pattern),
-                expected
-            );
+            assert_eq!(Pattern::of(&facts), expected);
         }
     }
 
@@ -402,17 +385,9 @@ mod tests {
         let advice =
             texts(&[("streams_down_jump_up", "See https://wiki/restart")]).expect("is taken");
         let given = advice.of(&facts(Up, "mm", "", (0, 0))).expect("an advice");
+        assert_eq!(given, "See https://wiki/restart");
         assert_eq!(
-            given,
-            Given {
-                pattern: Pattern::StreamsDownJumpUp,
-                text: "See https://wiki/restart"
-            }
-        );
-        assert_eq!(
-            advice
-                .of(&facts(Up, "s", "", (0, 0)))
-                .map(|given| given.text),
+            advice.of(&facts(Up, "s", "", (0, 0))),
             Some(Pattern::SilentButConnected.default_text())
         );
         assert_eq!(texts(&[]), Ok(Advice::default()));

@@ -30,15 +30,20 @@ pub(super) struct Alerts {
     pub(super) untold_since: Option<Moment>,
 }
 
+impl Heard {
+    /// What is kept of it.
+    fn kept(self) -> NotifiedAlert {
+        NotifiedAlert {
+            since: self.since.wall(),
+            thread: self.thread,
+        }
+    }
+}
+
 impl Alerts {
     pub(super) fn recall(&mut self, alert: Alert, heard: &NotifiedAlert, now: Moment) {
-        self.notified.insert(
-            alert,
-            Heard {
-                since: now.back_at(heard.since),
-                thread: heard.thread,
-            },
-        );
+        let (since, thread) = (now.back_at(heard.since), heard.thread);
+        self.notified.insert(alert, Heard { since, thread });
     }
 
     pub(super) fn recall_owed(&mut self, unconfirmed: &UnconfirmedAlert, now: Moment) {
@@ -47,12 +52,11 @@ impl Alerts {
                 .insert(unconfirmed.alert.clone(), now.back_at(unconfirmed.since));
         }
         match unconfirmed.ended {
-            Some(at) => drop(
-                self.ended
-                    .insert(unconfirmed.alert.clone(), now.back_at(at)),
-            ),
-            None => drop(self.ended.remove(&unconfirmed.alert)),
-        }
+            Some(at) => self
+                .ended
+                .insert(unconfirmed.alert.clone(), now.back_at(at)),
+            None => self.ended.remove(&unconfirmed.alert),
+        };
     }
 
     /// Whether nothing is to be done, unless there is a trouble now.
@@ -103,10 +107,8 @@ impl Alerts {
             if active_alert.is_tellable || self.goes_on(alert) || self.notified.contains_key(alert)
             {
                 self.begin_anew(active_alert);
-                holding.insert(
-                    alert.clone(),
-                    self.since(alert).unwrap_or(active_alert.since),
-                );
+                let since = self.since(alert).unwrap_or(active_alert.since);
+                holding.insert(alert.clone(), since);
             }
         }
         self.note(&holding, context.now);
@@ -129,12 +131,8 @@ impl Alerts {
     }
 
     fn note(&mut self, holding: &BTreeMap<Alert, Moment>, now: Moment) {
-        for alert in self
-            .notified
-            .keys()
-            .chain(self.unconfirmed.keys())
-            .filter(|alert| !holding.contains_key(*alert))
-        {
+        let known = self.notified.keys().chain(self.unconfirmed.keys());
+        for alert in known.filter(|alert| !holding.contains_key(*alert)) {
             self.ended.entry(alert.clone()).or_insert(now);
         }
         let differs = !self.unconfirmed.is_empty() || !holding.keys().eq(self.notified.keys());
@@ -143,10 +141,8 @@ impl Alerts {
 
     /// Since when it holds, by what people know or may know of it.
     fn since(&self, alert: &Alert) -> Option<Moment> {
-        self.notified
-            .get(alert)
-            .map(|heard| heard.since)
-            .or_else(|| self.unconfirmed.get(alert).copied())
+        let notified = self.notified.get(alert).map(|heard| heard.since);
+        notified.or_else(|| self.unconfirmed.get(alert).copied())
     }
 
     /// What a summary says of them. Only news tell of an end.
@@ -168,15 +164,9 @@ impl Alerts {
             new: is_news && !self.notified.contains_key(&active_alert.alert),
             experiment: None,
         });
-        let known = self
-            .notified
-            .iter()
-            .map(|(alert, heard)| (alert.clone(), heard.since));
-        let unconfirmed = self
-            .unconfirmed
-            .iter()
-            .map(|(alert, since)| (alert.clone(), *since));
-        let all: BTreeMap<Alert, Moment> = unconfirmed.chain(known).gather();
+        let mut all = self.unconfirmed.clone();
+        let notified = self.notified.iter();
+        all.extend(notified.map(|(alert, heard)| (alert.clone(), heard.since)));
         let over = all
             .into_iter()
             .filter(|(alert, _)| is_news && !holding.contains_key(alert))
@@ -236,13 +226,7 @@ impl Alerts {
             };
             let heard = before.get(&alert).copied().unwrap_or(fresh);
             if !before.contains_key(&alert) {
-                notified.push(Notified::Alert(
-                    alert.clone(),
-                    Some(NotifiedAlert {
-                        since: since.wall(),
-                        thread: heard.thread,
-                    }),
-                ));
+                notified.push(Notified::Alert(alert.clone(), Some(heard.kept())));
             }
             self.notified.insert(alert, heard);
         }
@@ -258,10 +242,9 @@ impl Alerts {
 
     /// All that people know, to be kept.
     pub(super) fn all_notified(&self) -> impl Iterator<Item = Notified> {
-        self.notified.iter().map(|(alert, heard)| {
-            let (since, thread) = (heard.since.wall(), heard.thread);
-            Notified::Alert(alert.clone(), Some(NotifiedAlert { since, thread }))
-        })
+        self.notified
+            .iter()
+            .map(|(alert, heard)| Notified::Alert(alert.clone(), Some(heard.kept())))
     }
 
     /// What may not be known on another route of these people is not known here either.
@@ -276,11 +259,10 @@ impl Alerts {
 
     /// A summary with these failed: it is not known whether it was read.
     pub(super) fn owe(&mut self, holding: BTreeMap<Alert, Moment>) {
-        for (alert, since) in holding
-            .into_iter()
-            .filter(|(alert, _)| !self.notified.contains_key(alert))
-        {
-            self.unconfirmed.entry(alert).or_insert(since);
+        for (alert, since) in holding {
+            if !self.notified.contains_key(&alert) {
+                self.unconfirmed.entry(alert).or_insert(since);
+            }
         }
     }
 }

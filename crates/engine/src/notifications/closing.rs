@@ -3,16 +3,13 @@
 
 use crate::model::{Moment, Stub};
 use crate::notifications::route_notifier::{Heard, RouteNotifier};
-use crate::protocol::{self, AlertLine, Closing, Notified};
+use crate::protocol::{AlertLine, Closing, Notified};
 
 impl Closing {
     pub(super) fn of(heard: &Heard, now: Moment) -> Self {
         Self {
-            heard: Some(protocol::Heard {
-                known: heard.known.clone(),
-                thread: heard.thread,
-            }),
-            health: heard.known.health,
+            heard: Some(heard.said.clone()),
+            health: heard.said.known.health,
             since: heard.bad_since.unwrap_or(now).wall(),
             ended: now.wall(),
         }
@@ -53,8 +50,8 @@ impl RouteNotifier {
             self.unconfirmed.insert(stub.clone(), since);
             self.worst.insert(stub.clone(), closing.health);
         } else if let Some(heard) = closing.heard {
-            self.notified
-                .insert(stub.clone(), Heard::recall(&heard, now));
+            let known = Heard::recall(heard.clone(), now);
+            self.notified.insert(stub.clone(), known);
             kept.push(Notified::Experiment(stub.clone(), Some(heard)));
         }
         kept

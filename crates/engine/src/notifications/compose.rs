@@ -8,7 +8,7 @@ use jiff::Timestamp;
 
 use super::context::NotificationContext;
 use super::delivery::{InFlight, NotifiedState};
-use super::route_notifier::RouteNotifier;
+use super::route_notifier::{Round, RouteNotifier};
 use crate::experiments::experiment::Experiment;
 use crate::groups::bookings::Affected;
 use crate::model::Gather as _;
@@ -27,19 +27,19 @@ impl RouteNotifier {
         &mut self,
         occasion: Occasion,
         news: Vec<(Line, NotifiedState)>,
-        alert_states: BTreeMap<Alert, Moment>,
         digest: Option<Timestamp>,
-        message: MessageId,
-        context: &NotificationContext<'_>,
+        round: &Round<'_>,
     ) -> Notification {
+        let (context, message) = (round.context, round.message);
+        let alert_states = &round.alert_states;
         let (news, entries): (Vec<Line>, Vec<NotifiedState>) = news.into_iter().unzip();
         let problems = self.problems(context);
         let is_news = occasion == Occasion::News;
-        let mut alerts = self.alert_states.alerts(is_news, &alert_states, context);
+        let mut alerts = self.alert_states.alerts(is_news, alert_states, context);
         let closing = self.closing.iter().filter(|_| is_news);
         alerts.extend(closing.clone().map(|(stub, closing)| closing.line(stub)));
         let closings = closing.map(|(stub, _)| stub.clone()).collect();
-        let references = self.references(occasion, &news, &problems, &alert_states);
+        let references = self.references(occasion, &news, &problems, alert_states);
         let background = context.background(&self.route, &alerts);
         let mut summary = Summary {
             id: message.id,
@@ -54,7 +54,7 @@ impl RouteNotifier {
             news,
             problems,
             alerts,
-            counts: context.counts(&self.route),
+            counts: context.views.counts_of(&self.route),
             background,
             reminder: (occasion == Occasion::Reminder)
                 .then(|| self.reminder(context.now))
@@ -67,7 +67,7 @@ impl RouteNotifier {
             since: context.now,
             begun: None,
             entries,
-            alert_states,
+            alert_states: alert_states.clone(),
             closings,
             digest,
             attempt: 0,
@@ -92,9 +92,9 @@ impl RouteNotifier {
             .filter(|stub| !self.is_held(stub, context.now))
             .filter_map(|stub| context.experiment(stub))
             .filter_map(|experiment| {
-                let known = Known::of(experiment, context.manifest_known())?;
+                let known = Known::of(experiment, context.switching.manifest_known)?;
                 let is_recovery = known.health == Health::Ok && self.knows_bad(&experiment.stub);
-                (is_recovery || !context.is_suppressed(&experiment.stub))
+                (is_recovery || !context.suppressions.covers(&experiment.stub))
                     .then_some((experiment, known))
             });
         let mut news: Vec<_> = known
@@ -131,12 +131,13 @@ impl RouteNotifier {
 
     /// Every open problem that people may hear of.
     pub(super) fn problems(&self, context: &NotificationContext<'_>) -> Vec<Line> {
-        let all = context.experiments();
+        let all = context.fleet.experiments();
         let open = all.filter(|experiment| {
             self.is_problem(experiment) && self.route.hears_of(&experiment.stub)
         });
         let notified = open.filter(|experiment| {
-            self.notified.contains_key(&experiment.stub) || !context.is_suppressed(&experiment.stub)
+            self.notified.contains_key(&experiment.stub)
+                || !context.suppressions.covers(&experiment.stub)
         });
         let lines = notified.map(|experiment| {
             let stub = &experiment.stub;
@@ -161,7 +162,7 @@ impl RouteNotifier {
             Health::Unknown => self
                 .notified
                 .get(&experiment.stub)
-                .is_some_and(|notified| notified.known.health != Health::Ok),
+                .is_some_and(|notified| notified.said.known.health != Health::Ok),
             Health::Ok => false,
         }
     }
@@ -169,7 +170,7 @@ impl RouteNotifier {
     fn knows_bad(&self, stub: &Stub) -> bool {
         self.notified
             .get(stub)
-            .is_some_and(|notified| notified.known.health.is_bad())
+            .is_some_and(|notified| notified.said.known.health.is_bad())
     }
 
     fn line(&self, experiment: &Experiment, context: &NotificationContext<'_>) -> Line {
@@ -179,7 +180,7 @@ impl RouteNotifier {
             .and_then(|notified| notified.bad_since)
             .or(unconfirmed);
         let is_well = experiment.health == Health::Ok;
-        let known = notified.map(|notified| notified.known.health);
+        let known = notified.map(|notified| notified.said.known.health);
         let seen = self.worst.get(&experiment.stub).copied();
         let worst = [known, seen, experiment.worst].into_iter().flatten().max();
         let well_since = self
@@ -190,9 +191,9 @@ impl RouteNotifier {
         Line {
             stub: experiment.stub.clone(),
             health: experiment.health,
-            notified: notified.map_or(Health::Ok, |notified| notified.known.health),
+            notified: notified.map_or(Health::Ok, |notified| notified.said.known.health),
             bookable: context.bookable(experiment),
-            listed: experiment.listed() || !context.manifest_known(),
+            listed: experiment.listed() || !context.switching.manifest_known,
             issues: experiment.issues.clone(),
             since: experiment.bad_since.unwrap_or(experiment.since).wall(),
             lasted: bad_since
@@ -200,7 +201,8 @@ impl RouteNotifier {
                 .map(|since| well_since.since(since)),
             affected: Affected::default(),
             advice: None,
-            notified_issues: notified.map_or_else(Vec::new, |heard| heard.known.issues.clone()),
+            notified_issues: notified
+                .map_or_else(Vec::new, |heard| heard.said.known.issues.clone()),
             last_seen: None,
             worst: worst.filter(|worst| bad_since.is_some() && is_well && worst.is_bad()),
             steadiness: None,
@@ -216,7 +218,11 @@ impl RouteNotifier {
         problems: &[Line],
         alert_states: &BTreeMap<Alert, Moment>,
     ) -> Vec<MessageId> {
-        let of_line = |line: &Line| self.notified.get(&line.stub).and_then(|heard| heard.thread);
+        let of_line = |line: &Line| {
+            self.notified
+                .get(&line.stub)
+                .and_then(|heard| heard.said.thread)
+        };
         let strands: Vec<MailThread> = match occasion {
             Occasion::News => news
                 .iter()

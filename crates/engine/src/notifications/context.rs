@@ -18,15 +18,13 @@ use crate::notifications::correlation::{Cause, FEWEST_OF_A_CAUSE};
 use crate::notifications::own;
 use crate::notifications::pending::Pending;
 use crate::notifications::route::Route;
-use crate::protocol::{
-    Alert, AlertLine, Background, Counts, Issue, Known, Line, RouteView, Summary,
-};
+use crate::protocol::{Alert, AlertLine, Background, Issue, Known, Line, RouteView, Summary};
 use crate::suppressions::SuppressionLookup;
 use crate::switching::Switching;
 
 /// An outage of a source, of book's manifest, or of a component that is shorter than this is not
 /// told: servers are restarted, and come back within seconds.
-const TELL_OUTAGE_AFTER: Duration = Duration::from_secs(60);
+pub(crate) const TELL_OUTAGE_AFTER: Duration = Duration::from_secs(60);
 
 /// What is said instead of an advice that rests on the remote login.
 const LOGIN_UNKNOWN: &str =
@@ -66,20 +64,8 @@ pub(crate) struct NotificationContext<'a> {
 }
 
 impl NotificationContext<'_> {
-    pub(super) fn manifest_known(&self) -> bool {
-        self.switching.manifest_known
-    }
-
-    pub(super) fn counts(&self, route: &Route) -> Counts {
-        self.views.counts_of(route)
-    }
-
     pub(super) fn experiment(&self, stub: &Stub) -> Option<&Experiment> {
         self.fleet.named(stub.as_str())
-    }
-
-    pub(super) fn experiments(&self) -> impl Iterator<Item = &Experiment> {
-        self.fleet.iter().map(|(_, experiment)| experiment)
     }
 
     pub(super) fn bookable(&self, experiment: &Experiment) -> Option<Bookable> {
@@ -98,11 +84,6 @@ impl NotificationContext<'_> {
         let soon = (self.now + within).wall();
         let affected = self.groups.calendar.affected(&experiment.resources, now);
         affected.first_start.is_some_and(|start| start <= soon)
-    }
-
-    /// Whether an experiment's news waits now.
-    pub(super) fn is_suppressed(&self, stub: &Stub) -> bool {
-        self.suppressions.covers(stub)
     }
 
     /// What is said when an alert has ended.
@@ -338,18 +319,5 @@ impl Known {
         self.health != notified.health
             || self.issues != notified.issues
             || (!self.listed && notified.listed)
-    }
-}
-
-impl Alert {
-    /// Since when it must have held to be told.
-    pub(crate) fn told_after(&self) -> Duration {
-        match self {
-            Self::Blind
-            | Self::Source(_)
-            | Self::ManifestLost
-            | Self::Sampling
-            | Self::Component(_) => TELL_OUTAGE_AFTER,
-        }
     }
 }

@@ -21,25 +21,6 @@ pub(crate) const FEWEST_OF_A_CAUSE: usize = 3;
 /// before nor is explained already: two thirds are a clear majority.
 const MAJORITY_PERCENT: usize = 66;
 
-/// The loss of an experiment.
-#[derive(Debug, Clone, Copy)]
-pub struct Loss<'a> {
-    /// The experiment.
-    pub stub: &'a Stub,
-    /// When it was lost.
-    pub at: Moment,
-}
-
-/// Where an experiment is, lost or not.
-#[derive(Debug, Clone, Copy)]
-pub struct Place<'a> {
-    /// The experiment.
-    pub stub: &'a Stub,
-    /// Where its connections come from, as relay or jump told it last: an address, or a list of
-    /// them as proxies wrote it, of which the first is the experiment's own. May be empty.
-    pub remote: &'a str,
-}
-
 /// What losses have in common. The earlier, the more it says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CauseKind {
@@ -80,22 +61,23 @@ enum Key<'a> {
     Stem(&'a str),
 }
 
-/// Groups losses by their probable cause, given where all experiments are, those lost included. A
+/// Groups losses, each with when it was, by their probable cause, given where all experiments are,
+/// those lost included: where their connections come from, as relay or jump told it last, an address
+/// or a list of them as proxies wrote it, of which the first is the experiment's own; may be empty. A
 /// loss is in at most one cause, the one that says most. Sorted by their beginning. A loss that is
 /// given twice counts once, as of its first time.
-pub fn group(losses: &[Loss<'_>], population: &[Place<'_>]) -> Vec<Cause> {
+pub fn group<'a>(
+    losses: impl Iterator<Item = (&'a Stub, Moment)>,
+    population: impl Iterator<Item = (&'a Stub, &'a str)>,
+) -> Vec<Cause> {
     let mut lost: BTreeMap<&Stub, Moment> = BTreeMap::new();
-    for loss in losses {
-        let at = lost.entry(loss.stub).or_insert(loss.at);
-        *at = loss.at.min(*at);
+    for (stub, at) in losses {
+        let first = lost.entry(stub).or_insert(at);
+        *first = at.min(*first);
     }
     let mut places: BTreeMap<&Stub, Option<IpAddr>> =
-        lost.keys().map(|stub| (*stub, None)).gather();
-    places.extend(
-        population
-            .iter()
-            .map(|place| (place.stub, client_address(place.remote))),
-    );
+        lost.keys().map(|stub| (*stub, None)).collect();
+    places.extend(population.map(|(stub, remote)| (stub, client_address(remote))));
     let mut notified = BTreeSet::new();
     let mut causes = Vec::new();
     for kind in CauseKind::ALL {
@@ -266,18 +248,10 @@ mod tests {
     /// Experiments as name, address and, where it is lost, when; the causes in words.
     fn causes(rows: &[(String, String, Option<u64>)]) -> Vec<Cause> {
         let stubs: Vec<Stub> = rows.iter().map(|(name, ..)| stub(name)).collect();
-        let places: Vec<Place<'_>> = stubs
-            .iter()
-            .zip(rows)
-            .map(|(stub, (_, remote, _))| Place { stub, remote })
-            .collect();
-        let lost = stubs.iter().zip(rows).filter_map(|(stub, (.., lost))| {
-            lost.map(|second| Loss {
-                stub,
-                at: at(second),
-            })
-        });
-        group(&lost.collect::<Vec<_>>(), &places)
+        let all = || stubs.iter().zip(rows);
+        let lost = all().filter_map(|(stub, (.., lost))| Some((stub, at((*lost)?))));
+        let places = all().map(|(stub, (_, remote, _))| (stub, remote.as_str()));
+        group(lost, places)
     }
 
     /// `count` experiments of a stem at an address (with `N` for their number), lost at a time or

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::Gather as _;
-use crate::model::{CallError, Health, Moment, Stub};
+use crate::model::{CallError, Health, Moment, Stub, earliest};
 use crate::protocol::{
     Alert, DeliveryFault, Known, Line, MessageId, Occasion, OutboxEntry, Outlook, Summary,
 };
@@ -98,6 +97,10 @@ impl InFlight {
             .map_or(self.since + BEGUN_WITHIN, |begun| begun + OUTCOME_WITHIN)
     }
 
+    pub(super) fn is(&self, id: u64) -> bool {
+        self.summary.id == id
+    }
+
     pub(super) fn message(&self) -> MessageId {
         self.summary.thread.id
     }
@@ -128,11 +131,9 @@ impl InFlight {
 
     /// Whether it says of the laboratory what is to be said now.
     pub(super) fn tells_alerts(&self, alert_states: &BTreeMap<Alert, Moment>) -> bool {
-        let times = |states: &BTreeMap<Alert, Moment>| -> Vec<(Alert, Timestamp)> {
-            let times = states
-                .iter()
-                .map(|(alert, since)| (alert.clone(), since.wall()));
-            times.collect()
+        let times = |states: &BTreeMap<Alert, Moment>| -> Vec<_> {
+            let states = states.clone().into_iter();
+            states.map(|(alert, since)| (alert, since.wall())).collect()
         };
         times(&self.alert_states) == times(alert_states)
     }
@@ -178,11 +179,7 @@ pub(super) struct Delivery {
 impl Delivery {
     /// The delivery of a message has begun.
     pub(super) fn begun(&mut self, id: u64, now: Moment) {
-        if let Some(message) = self
-            .in_flight
-            .as_mut()
-            .filter(|message| message.summary.id == id)
-        {
+        if let Some(message) = self.in_flight.as_mut().filter(|message| message.is(id)) {
             message.begun = Some(now);
         }
     }
@@ -209,13 +206,12 @@ impl Delivery {
     pub(super) fn is_sending(&self, id: u64) -> bool {
         self.in_flight
             .as_ref()
-            .is_some_and(|message| message.summary.id == id)
+            .is_some_and(|message| message.is(id))
     }
 
     /// The messages that are in flight or wait to be tried again.
     pub(super) fn open(&self) -> impl Iterator<Item = &InFlight> {
-        let failed = self.failed.as_ref().map(|failed| &failed.attempt);
-        self.in_flight.iter().chain(failed)
+        self.in_flight.iter().chain(self.failed())
     }
 
     pub(super) fn send(&mut self, message: InFlight) {
@@ -294,13 +290,8 @@ impl Delivery {
 
     /// The message of this number, if it is in flight, or was given up and arrived all the same.
     pub(super) fn take(&mut self, id: u64) -> Option<InFlight> {
-        let in_flight = self.in_flight.take_if(|message| message.summary.id == id);
-        in_flight.or_else(|| {
-            let failed = self
-                .failed
-                .take_if(|failed| failed.attempt.summary.id == id)?;
-            Some(failed.attempt)
-        })
+        let in_flight = self.in_flight.take_if(|message| message.is(id));
+        in_flight.or_else(|| Some(self.failed.take_if(|failed| failed.attempt.is(id))?.attempt))
     }
 
     pub(super) fn arrived(&mut self, now: Moment) {
@@ -355,29 +346,23 @@ impl Delivery {
     /// attempt told, it is worth another one: what an attempt has told is on disk, and people
     /// hear of it one day although it is over by then.
     pub(super) fn note_change(&mut self, stub: &Stub, known: &Known) {
-        if self
-            .failed
-            .as_ref()
-            .is_some_and(|failed| !failed.attempt.says(stub, Some(known)))
-        {
+        let failed = self.failed();
+        if failed.is_some_and(|failed| !failed.says(stub, Some(known))) {
             self.try_again();
         }
     }
 
     /// The same for what concerns the whole laboratory.
     pub(super) fn consider_concerns(&mut self, alert_states: &BTreeMap<Alert, Moment>) {
-        if self
-            .failed
-            .as_ref()
-            .is_some_and(|failed| !failed.attempt.alert_states.keys().eq(alert_states.keys()))
-        {
+        let failed = self.failed();
+        if failed.is_some_and(|failed| !failed.alert_states.keys().eq(alert_states.keys())) {
             self.try_again();
         }
     }
 
     fn try_again(&mut self) {
         let not_before = self.failed.as_ref().map(|failed| failed.not_before);
-        self.retry_at = [self.retry_at, not_before].into_iter().flatten().min();
+        self.retry_at = earliest([self.retry_at, not_before]);
     }
 
     pub(super) fn refused_since(&self) -> Option<Moment> {

@@ -21,16 +21,15 @@ mod unsteady;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub(super) use context::{ActiveAlert, NotificationContext};
+pub(super) use context::{ActiveAlert, NotificationContext, TELL_OUTAGE_AFTER};
 pub use digest::Digest;
-pub(super) use route_notifier::Due;
 
 use crate::engine::memory::RouteMemory;
 use crate::experiments::experiment::Experiment;
 use crate::model::{ComponentName, Moment, RouteName, Stub};
 use crate::notifications::route::{Channel, Route};
 use crate::protocol::{Alert, Audience, Lane, Notified, Record, RouteView, ToldView};
-use route_notifier::RouteNotifier;
+use route_notifier::{Due, RouteNotifier};
 
 /// All routes, each with what its people were told. Nothing that happens on one of them touches
 /// another.
@@ -175,19 +174,20 @@ impl Notifications {
         manifest_known: bool,
         now: Moment,
     ) {
-        for notifier in &mut self.notifiers {
-            let noted = notifier.note_change(experiment, manifest_known, now);
-            self.told_changed |= !noted.is_empty();
-            self.records.extend(to_keep(&notifier.name, noted));
-        }
+        self.keep(|notifier| notifier.note_change(experiment, manifest_known, now));
     }
 
     /// Takes note that an experiment is forgotten.
     pub(super) fn forget(&mut self, stub: &Stub, now: Moment) {
+        self.keep(|notifier| notifier.forget(stub, now));
+    }
+
+    /// Keeps what a change says of each route.
+    fn keep(&mut self, change: impl Fn(&mut RouteNotifier) -> Vec<Notified>) {
         for notifier in &mut self.notifiers {
-            let gone = notifier.forget(stub, now);
-            self.told_changed |= !gone.is_empty();
-            self.records.extend(to_keep(&notifier.name, gone));
+            let noted = change(notifier);
+            self.told_changed |= !noted.is_empty();
+            self.records.extend(to_keep(&notifier.name, noted));
         }
     }
 
@@ -199,7 +199,7 @@ impl Notifications {
         let mut all = Vec::new();
         for notifier in &mut self.notifiers {
             let due = notifier.due(context, self.switching_since, self.next_id + 1);
-            if let Some(Due::New(new)) = &due {
+            if let Some((Record::Notifying(new), _)) = &due {
                 self.next_id = new.id;
             }
             all.extend(due);

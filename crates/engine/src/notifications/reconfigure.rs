@@ -9,7 +9,7 @@ use crate::engine::memory::RouteMemory;
 use crate::model::Gather as _;
 use crate::model::Moment;
 use crate::notifications::route::Route;
-use crate::protocol::{Alert, Notified};
+use crate::protocol::{Alert, Notified, OutboxNews};
 
 impl RouteNotifier {
     /// Takes up what is remembered. Returns what is to be forgotten: what this route does not hear
@@ -20,8 +20,8 @@ impl RouteNotifier {
         for notified in &memory.notified {
             match notified {
                 Notified::Experiment(stub, Some(heard)) if self.route.hears_of(stub) => {
-                    self.notified
-                        .insert(stub.clone(), Heard::recall(heard, now));
+                    let heard = Heard::recall(heard.clone(), now);
+                    self.notified.insert(stub.clone(), heard);
                 }
                 Notified::Alert(alert, Some(heard)) if self.route.alerts => {
                     self.alert_states.recall(alert.clone(), heard, now);
@@ -55,13 +55,14 @@ impl RouteNotifier {
             }
         }
         self.notified_at = self.notified_at.or(Some(now));
-        if let Some(entry) = &memory.outbox {
+        // Entries come in the order of their numbers: the last message says the most.
+        if let Some(entry) = memory.outbox.last() {
             self.delivery.recall(entry, now);
         }
         if let Some(digests) = &mut self.digests {
             digests.recall(self.last_digest, now.wall());
         }
-        for (stub, since) in &memory.unconfirmed {
+        for OutboxNews { stub, since, .. } in memory.outbox.iter().flat_map(|entry| &entry.news) {
             if !self.route.hears_of(stub) {
                 gone.push(Notified::Experiment(stub.clone(), None));
                 continue;
@@ -72,7 +73,7 @@ impl RouteNotifier {
                 .and_modify(|first| *first = since.min(*first))
                 .or_insert(since);
         }
-        for unconfirmed in &memory.unconfirmed_alerts {
+        for unconfirmed in memory.outbox.iter().flat_map(|entry| &entry.alerts) {
             if self.route.alerts {
                 self.alert_states.recall_owed(unconfirmed, now);
             } else {

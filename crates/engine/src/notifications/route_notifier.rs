@@ -19,8 +19,8 @@ use crate::notifications::pending::{PARTS_FOLLOW_WITHIN, Pending};
 use crate::notifications::route::Route;
 use crate::notifications::unsteady::Unsteady;
 use crate::protocol::{
-    self, Alert, Audience, Closing, Known, MailThread, MessageId, Notification, Notified,
-    Recipient, ReminderState,
+    self, Alert, Audience, Closing, Known, MessageId, Notification, Notified, Recipient, Record,
+    ReminderState,
 };
 
 pub(super) use outcome::not_reached;
@@ -48,30 +48,32 @@ const REMIND_AT_LEAST_EVERY: Duration = Duration::from_secs(7 * 24 * 3600);
 /// What people were last told about an experiment.
 #[derive(Debug, Clone)]
 pub(super) struct Heard {
-    pub(super) known: Known,
+    /// As it is kept.
+    pub(super) said: protocol::Heard,
     /// Since when it is bad, as they were told.
     pub(super) bad_since: Option<Moment>,
-    pub(super) thread: Option<MailThread>,
 }
 
 impl Heard {
     /// Takes up what is kept of it.
-    pub(super) fn recall(heard: &protocol::Heard, now: Moment) -> Self {
-        Self {
-            known: heard.known.clone(),
-            bad_since: heard.known.bad_since.map(|at| now.back_at(at)),
-            thread: heard.thread,
-        }
+    pub(super) fn recall(said: protocol::Heard, now: Moment) -> Self {
+        let bad_since = said.known.bad_since.map(|at| now.back_at(at));
+        Self { said, bad_since }
     }
 }
 
-/// A message that is due.
-#[derive(Debug, Clone)]
-pub(crate) enum Due {
-    /// One that was not sent before.
-    New(Notification),
-    /// One that was, and did not arrive; with which attempt this is.
-    Again(Notification, u32),
+/// A message that is due: what is recorded of it, and the message itself.
+pub(crate) type Due = (Record, Notification);
+
+/// What a message is put together from.
+pub(super) struct Round<'a> {
+    pub(super) context: &'a NotificationContext<'a>,
+    /// What concerns the whole laboratory now, as far as the route hears of it, with since when.
+    pub(super) alert_states: BTreeMap<Alert, Moment>,
+    /// Since when switches are under way.
+    pub(super) switching_since: Option<Moment>,
+    /// What tells the message from others.
+    pub(super) message: MessageId,
 }
 
 /// Why a recipient does not have what the others have.
@@ -215,7 +217,7 @@ impl RouteNotifier {
             return kept;
         }
         let heard = self.notified.get(stub);
-        let notified = heard.map_or_else(Known::assumed, |heard| heard.known.clone());
+        let notified = heard.map_or_else(Known::assumed, |heard| heard.said.known.clone());
         let for_students = unusable || notified.health.is_unusable();
         let holds_at = self.losses.note(stub, known.health.is_bad(), now);
         if let Some(holds_at) = holds_at.filter(|_| !for_students) {
@@ -233,7 +235,7 @@ impl RouteNotifier {
             return kept;
         }
         let heard_at = heard
-            .and_then(|heard| heard.thread)
+            .and_then(|heard| heard.said.thread)
             .map_or(now, |thread| now.back_at(thread.last.at));
         let pending = match (known.health.is_unusable(), notified.health.is_unusable()) {
             _ if unconfirmed => Pending::now(now),
@@ -272,7 +274,7 @@ impl RouteNotifier {
         }
         if let Some(heard) = self.notified.remove(stub) {
             gone.push(Notified::Experiment(stub.clone(), None));
-            if heard.known.health.is_bad() {
+            if heard.said.known.health.is_bad() {
                 let closing = Closing::of(&heard, now);
                 gone.push(Notified::Closing(stub.clone(), Some(closing.clone())));
                 self.closing.insert(stub.clone(), closing);
@@ -299,16 +301,15 @@ impl RouteNotifier {
         if let Some(lost) = self.delivery.expired(now) {
             self.owe(lost, now);
         }
-        let alert_states = if self.route.alerts {
-            self.alert_states.evaluate(context)
-        } else {
-            BTreeMap::new()
-        };
+        let mut alert_states = BTreeMap::new();
+        if self.route.alerts {
+            alert_states = self.alert_states.evaluate(context);
+        }
         self.delivery.consider_concerns(&alert_states);
         let first = self
             .pending
             .iter()
-            .filter(|(stub, _)| !context.is_suppressed(stub) && !self.is_held(stub, now))
+            .filter(|(stub, _)| !context.suppressions.covers(stub) && !self.is_held(stub, now))
             .map(|(stub, pending)| context.ready(stub, pending))
             .min();
         self.next_ready = self
@@ -317,14 +318,11 @@ impl RouteNotifier {
             .map(|(stub, pending)| context.ready(stub, pending))
             .filter(|at| *at > now)
             .min();
+        let closed = self.closing.values();
         self.waiting_since = first
             .into_iter()
             .chain(self.alert_states.untold_since)
-            .chain(
-                self.closing
-                    .values()
-                    .map(|closing| now.back_at(closing.ended)),
-            )
+            .chain(closed.map(|closing| now.back_at(closing.ended)))
             .min();
         // What is known by half says soon whether a message that failed still holds.
         let mut pending = self.pending.iter();
@@ -334,18 +332,23 @@ impl RouteNotifier {
         if is_in_doubt || !self.delivery.may_send(now) {
             return None;
         }
-        let message = MessageId {
-            at: now.wall(),
-            id: next_id,
+        let round = Round {
+            context,
+            alert_states,
+            switching_since,
+            message: MessageId {
+                at: now.wall(),
+                id: next_id,
+            },
         };
-        if let Some(again) = self.send_again(context, &alert_states) {
+        if let Some(again) = self.send_again(&round) {
             return Some(again);
         }
         let new = self
-            .notify_news(context, switching_since, &alert_states, message)
-            .or_else(|| self.tell_digest(context, &alert_states, message))
-            .or_else(|| self.remind(context, &alert_states, message))?;
+            .notify_news(&round)
+            .or_else(|| self.tell_digest(&round))
+            .or_else(|| self.remind(&round))?;
         self.budget.spend(self.route.interval, now);
-        Some(Due::New(new))
+        Some((Record::Notifying(new.clone()), new))
     }
 }

@@ -33,6 +33,7 @@ mod timetable;
 pub use self::{
     alert::*, audience::*, canary::*, category::*, command::*, counts::*, delivery_fault::*,
     effect::*, event::*, input::*, link::*, message_id::*, notified::*, page::*, policy::*,
-    record::*, record_words::*, refusal::*, report::*, role::*, route_view::*, rules::*,
-    snapshot::*, state::*, summary::*, timetable::*,
+    record::*, refusal::*, report::*, role::*, route_view::*, rules::*, snapshot::*, state::*,
+    summary::*, timetable::*,
 };
+pub(crate) use record_words::first_of;

@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::experiments::evaluate::Telling;
-use crate::model::{CallError, FaultClass, Moment, SourceHealth, SourceName};
+use crate::model::{CallError, FaultClass, Moment, SourceHealth, SourceName, earliest};
 use crate::protocol::{CanaryView, Forwarding, Link};
 use interruptions::Interruptions;
 
@@ -370,17 +370,14 @@ impl Source {
         let down = down.filter(|_| self.health != SourceHealth::Down);
         let ask = ask_every.and_then(|every| self.ask_at(every));
         let reconnect = self.reconnect_at.filter(|_| self.link == Link::Open);
-        [
+        earliest([
             late,
             down,
             ask,
             reconnect,
             self.settle_until,
             self.interruptions.end_at(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+        ])
     }
 
     /// When it last told something, for people.

@@ -242,29 +242,8 @@ impl ActiveSuppressions {
     ) -> Result<Ended, Refused> {
         check_text("who", who)?;
         let entry = self.take(id).ok_or(Refused::NotFound(id))?;
-        Ok(Ended::of(
-            id,
-            entry,
-            Ending::Removed {
-                who: who.to_owned(),
-            },
-            at,
-        ))
-    }
-
-    /// Ends the acknowledgement of something that is well again.
-    pub fn recovered(&mut self, subject: &Subject, at: Timestamp) -> Option<Ended> {
-        self.end_acknowledgement(subject, Ending::Recovered, at)
-    }
-
-    /// Ends the acknowledgement of something that got worse than it was then.
-    pub fn worsened(&mut self, subject: &Subject, at: Timestamp) -> Option<Ended> {
-        self.end_acknowledgement(subject, Ending::Worse, at)
-    }
-
-    /// Ends the acknowledgement of something that is forgotten.
-    pub fn gone(&mut self, subject: &Subject, at: Timestamp) -> Option<Ended> {
-        self.end_acknowledgement(subject, Ending::Gone, at)
+        let who = who.to_owned();
+        Ok(Ended::of(id, entry, Ending::Removed { who }, at))
     }
 
     /// Lets go of everything that is over at `at`, in the order in which it ended. What returns
@@ -290,7 +269,7 @@ impl ActiveSuppressions {
         let ids: Vec<SuppressionId> = silences.chain(windows).collect();
         let mut over: Vec<Ended> = subjects
             .iter()
-            .filter_map(|subject| self.end_acknowledgement(subject, Ending::Expired, at))
+            .filter_map(|subject| self.end(subject, Ending::Expired, at))
             .collect();
         over.extend(
             ids.into_iter()
@@ -305,18 +284,13 @@ impl ActiveSuppressions {
             .silences
             .iter()
             .filter(|(_, silence)| silence.holds(at) && silence.pattern.matches(stub));
-        let (
-            id,
-            Silence {
-                who, reason, until, ..
-            },
-        ) = holding.max_by_key(|(_, silence)| silence.until)?;
+        let (id, silence) = holding.max_by_key(|(_, silence)| silence.until)?;
         Some(Suppression {
             id: Some(*id),
             kind: SuppressionKind::Silenced,
-            by: who.clone(),
-            text: reason.clone(),
-            until: Some(*until),
+            by: silence.who.clone(),
+            text: silence.reason.clone(),
+            until: Some(silence.until),
         })
     }
 
@@ -364,28 +338,15 @@ impl ActiveSuppressions {
         if let Some(maintenance) = self.maintenances.remove(&id) {
             return Some(SuppressionEntry::Maintenance(maintenance));
         }
-        let subject = self
-            .acknowledgements
-            .iter()
-            .find(|(_, (other, _))| *other == id)
-            .map(|(subject, _)| subject.clone())?;
-        self.acknowledgements
-            .remove(&subject)
-            .map(|(_, entry)| SuppressionEntry::Acknowledgement(entry))
+        let of_id = |_: &Subject, entry: &mut (SuppressionId, _)| entry.0 == id;
+        let (_, (_, entry)) = self.acknowledgements.extract_if(.., of_id).next()?;
+        Some(SuppressionEntry::Acknowledgement(entry))
     }
 
-    fn end_acknowledgement(
-        &mut self,
-        subject: &Subject,
-        ending: Ending,
-        at: Timestamp,
-    ) -> Option<Ended> {
+    /// Ends an acknowledgement because of what became of its subject.
+    pub fn end(&mut self, subject: &Subject, ending: Ending, at: Timestamp) -> Option<Ended> {
         let (id, entry) = self.acknowledgements.remove(subject)?;
-        Some(Ended::of(
-            id,
-            SuppressionEntry::Acknowledgement(entry),
-            ending,
-            at,
-        ))
+        let entry = SuppressionEntry::Acknowledgement(entry);
+        Some(Ended::of(id, entry, ending, at))
     }
 }

@@ -9,7 +9,7 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
-    Acknowledgement, ActiveSuppressions, Ended, Maintenance, NoteView, Silence, Subject,
+    Acknowledgement, ActiveSuppressions, Ended, Ending, Maintenance, NoteView, Silence, Subject,
     Suppression, SuppressionEntry, SuppressionId, SuppressionKind,
 };
 use crate::experiments::fleet::Fleet;
@@ -150,7 +150,7 @@ impl SuppressionLookup<'_> {
 
     fn is_of_route(self, entry: &SuppressionEntry, route: &Route) -> bool {
         let any = |pattern: &NamePattern| {
-            let stubs = self.fleet.iter().map(|(_, experiment)| &experiment.stub);
+            let stubs = self.fleet.experiments().map(|experiment| &experiment.stub);
             stubs
                 .filter(|stub| route.hears_of(stub))
                 .any(|stub| pattern.matches(stub.as_str()))
@@ -312,40 +312,36 @@ impl Suppressions {
             return;
         };
         let is_worse = health.is_unusable() && !known.health.is_unusable();
-        let ended = match health {
-            Health::Ok => Arc::make_mut(&mut self.active).recovered(&subject, at),
+        match health {
+            Health::Ok => self.end(&subject, Ending::Recovered, at, step),
             Health::Degraded | Health::Flapping | Health::Down if is_worse => {
-                Arc::make_mut(&mut self.active).worsened(&subject, at)
+                self.end(&subject, Ending::Worse, at, step);
             }
-            Health::Unknown | Health::Degraded | Health::Flapping | Health::Down => None,
-        };
-        self.ended(ended, step);
+            Health::Unknown | Health::Degraded | Health::Flapping | Health::Down => {}
+        }
     }
 
     /// Ends the acknowledgement of a source that reports again.
     pub(crate) fn source_is_well(&mut self, name: SourceName, at: Timestamp, step: &mut Step) {
         let subject = Subject::Component(name.as_str().to_owned());
-        if self.active.acknowledgement(&subject).is_some() {
-            let ended = Arc::make_mut(&mut self.active).recovered(&subject, at);
-            self.ended(ended, step);
-        }
+        self.end(&subject, Ending::Recovered, at, step);
     }
 
     /// Ends the acknowledgements of experiments that are forgotten.
     pub(crate) fn forget(&mut self, stubs: &[Stub], at: Timestamp, step: &mut Step) {
         for subject in stubs.iter().map(|stub| Subject::Experiment(stub.clone())) {
-            if self.active.acknowledgement(&subject).is_some() {
-                let ended = Arc::make_mut(&mut self.active).gone(&subject, at);
-                self.ended(ended, step);
-            }
+            self.end(&subject, Ending::Gone, at, step);
         }
     }
 
-    fn ended(&mut self, ended: Option<Ended>, step: &mut Step) {
-        if let Some(ended) = ended {
-            self.now = None;
-            step.record(Record::SuppressionEnded(Box::new(ended)));
+    /// Ends an acknowledgement, where there is one.
+    fn end(&mut self, subject: &Subject, ending: Ending, at: Timestamp, step: &mut Step) {
+        if self.active.acknowledgement(subject).is_none() {
+            return;
         }
+        let ended = self.change().end(subject, ending, at);
+        let ended = ended.map(|ended| Record::SuppressionEnded(Box::new(ended)));
+        step.records.extend(ended);
     }
 }
 

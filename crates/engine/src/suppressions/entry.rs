@@ -251,19 +251,15 @@ impl Ended {
         ending: Ending,
         at: Timestamp,
     ) -> Self {
-        match entry.over_at().filter(|end| *end <= at) {
-            Some(end) => Self {
-                id,
-                entry,
-                at: end,
-                ending: Ending::Expired,
-            },
-            None => Self {
-                id,
-                entry,
-                at,
-                ending,
-            },
+        let (at, ending) = match entry.over_at().filter(|end| *end <= at) {
+            Some(end) => (end, Ending::Expired),
+            None => (at, ending),
+        };
+        Self {
+            id,
+            entry,
+            at,
+            ending,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::refusal::{Refused, SuppressionLimit};
+use super::refusal::Refused;
 
 /// The most acknowledgements: one each for as many experiments as a large laboratory has.
 pub const MAX_ACKNOWLEDGEMENTS: usize = 10_000;
@@ -27,47 +27,28 @@ pub fn check_text(field: &'static str, text: &str) -> Result<(), Refused> {
     let is_fine = !text.trim().is_empty()
         && text.len() <= MAX_TEXT_BYTES
         && !text.chars().any(char::is_control);
-    if is_fine {
-        Ok(())
-    } else {
-        Err(Refused::Text {
-            field,
-            most: MAX_TEXT_BYTES,
-        })
-    }
+    let most = MAX_TEXT_BYTES;
+    check(is_fine, || Refused::Text { field, most })
 }
 
 pub(super) fn check_order(from: Timestamp, until: Timestamp) -> Result<(), Refused> {
-    if from < until {
-        Ok(())
-    } else {
-        Err(Refused::EndsBeforeItBegins { from, until })
-    }
+    check(from < until, || Refused::EndsBeforeItBegins { from, until })
 }
 
 pub(super) fn check_end(until: Timestamp, now: Timestamp) -> Result<(), Refused> {
-    if now < until {
-        Ok(())
-    } else {
-        Err(Refused::Past { until })
-    }
+    check(now < until, || Refused::Past { until })
 }
 
 pub(super) fn check_length(from: Timestamp, until: Timestamp) -> Result<(), Refused> {
     let is_fine = until.duration_since(from) <= SignedDuration::from_hours(24 * MAX_DAYS);
-    if is_fine {
-        Ok(())
-    } else {
-        Err(Refused::TooLong {
-            most_days: MAX_DAYS,
-        })
-    }
+    let most_days = MAX_DAYS;
+    check(is_fine, || Refused::TooLong { most_days })
 }
 
 pub(super) fn check_room(what: &'static str, count: usize, most: usize) -> Result<(), Refused> {
-    if count < most {
-        Ok(())
-    } else {
-        Err(Refused::Full(SuppressionLimit { what, most }))
-    }
+    check(count < most, || Refused::Full { what, most })
+}
+
+fn check(is_fine: bool, refused: impl FnOnce() -> Refused) -> Result<(), Refused> {
+    is_fine.then_some(()).ok_or_else(refused)
 }

@@ -16,8 +16,8 @@ pub use entry::{
     SuppressionEntry, SuppressionId, SuppressionKind,
 };
 pub use limits::{MAX_TEXT_BYTES, check_text};
-pub use refusal::{Refused, SuppressionLimit};
-pub use window::{Day, MAX_WEEKLY, Occurrence, Schedule, ScheduleError, Weekly};
+pub use refusal::Refused;
+pub use window::{Day, Occurrence, Schedule, Weekly};
 
 #[cfg(test)]
 mod tests;

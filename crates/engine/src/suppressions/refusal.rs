@@ -6,15 +6,6 @@ use jiff::Timestamp;
 use super::entry::{Subject, SuppressionId};
 use crate::model::{Health, Stub};
 
-/// A bound that is reached.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SuppressionLimit {
-    /// What there is too much of: `acknowledgements`, `silences`, `maintenance windows`.
-    pub what: &'static str,
-    /// How many there may be.
-    pub most: usize,
-}
-
 /// Why a request was refused. Nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -67,8 +58,13 @@ pub enum Refused {
         most: usize,
     },
     /// There are too many already.
-    #[error("there are {} {} already, the most that are kept: end some first", .0.most, .0.what)]
-    Full(SuppressionLimit),
+    #[error("there are {most} {what} already, the most that are kept: end some first")]
+    Full {
+        /// What there is too much of: `acknowledgements`, `silences`, `maintenance windows`.
+        what: &'static str,
+        /// How many there may be.
+        most: usize,
+    },
     /// There is none with this number: it has ended, or never was.
     #[error("there is nothing with the number {0}: it has ended, or never was")]
     NotFound(SuppressionId),

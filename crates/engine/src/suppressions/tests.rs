@@ -251,7 +251,7 @@ fn an_acknowledgement_ends_by_recovery_by_its_time_or_by_a_person() {
         "without an end it lasts"
     );
     let ended = quiet
-        .recovered(&subject("pend00"), at(30))
+        .end(&subject("pend00"), Ending::Recovered, at(30))
         .expect("it ends");
     assert_eq!(
         (
@@ -262,10 +262,14 @@ fn an_acknowledgement_ends_by_recovery_by_its_time_or_by_a_person() {
         ),
         (id, at(30), Ending::Recovered, "-")
     );
-    assert_eq!(quiet.recovered(&subject("pend00"), at(31)), None, "once");
+    assert_eq!(
+        quiet.end(&subject("pend00"), Ending::Recovered, at(31)),
+        None,
+        "once"
+    );
     let (mut quiet, _) = acknowledged(Some(60));
     let late = quiet
-        .recovered(&subject("pend00"), at(61))
+        .end(&subject("pend00"), Ending::Recovered, at(61))
         .expect("it ends");
     assert_eq!(
         (late.at, late.ending),
@@ -281,7 +285,7 @@ fn an_acknowledgement_ends_by_recovery_by_its_time_or_by_a_person() {
     let (mut quiet, _) = acknowledged(None);
     assert_eq!(
         quiet
-            .gone(&subject("pend00"), at(5))
+            .end(&subject("pend00"), Ending::Gone, at(5))
             .map(|ended| ended.ending),
         Some(Ending::Gone)
     );
@@ -291,7 +295,10 @@ fn an_acknowledgement_ends_by_recovery_by_its_time_or_by_a_person() {
 fn recovery_ends_no_silence_and_no_window() {
     let mut quiet = ActiveSuppressions::default();
     quiet.add(silence("pend00", 0, 60)).expect("taken");
-    assert_eq!(quiet.recovered(&subject("pend00"), at(1)), None);
+    assert_eq!(
+        quiet.end(&subject("pend00"), Ending::Recovered, at(1)),
+        None
+    );
     assert_eq!(as_str(quiet.quiet(&stub("pend00"), at(1))), "silenced");
 }
 
@@ -414,7 +421,7 @@ fn notified(mut quiet: ActiveSuppressions, health: &[(i64, Health)]) -> Vec<(i64
         while let Some((_, health)) = changes.next_if(|(when, _)| *when <= now) {
             is = health;
             if is == Health::Ok {
-                quiet.recovered(&subject("pend00"), now);
+                quiet.end(&subject("pend00"), Ending::Recovered, now);
             }
         }
         quiet.expire(now);
@@ -648,7 +655,7 @@ proptest! {
     #[test]
     fn open_patterns_are_those_that_keep_quiet(quiet in any_quiet(), now in 0_i64..3_000) {
         let mut others = quiet.clone();
-        others.recovered(&subject("pend00"), at(0));
+        others.end(&subject("pend00"), Ending::Recovered, at(0));
         let open = others.open_at(at(now));
         for name in ["pend00", "pend01", "spin07", "other"] {
             prop_assert_eq!(open.iter().any(|pattern| pattern.matches(name)), others.quiet(&stub(name), at(now)).is_some(), "{}", name);

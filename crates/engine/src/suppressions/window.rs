@@ -110,55 +110,39 @@ impl Schedule {
     /// The window that is open at `at` or opens next; of windows that overlap, the first. `None`
     /// when it is over for good.
     pub fn next_occurrence(&self, at: Timestamp) -> Option<Occurrence> {
-        let occurrence = |(from, until)| Occurrence { from, until };
-        match self {
-            Self::Once { from, until } => (at < *until).then_some(Occurrence {
-                from: *from,
-                until: *until,
-            }),
-            Self::Weekly(weekly) => weekly.near(at).find(|(_, end)| at < *end).map(occurrence),
-        }
+        self.near(at).into_iter().find(|one| at < one.until)
     }
 
     /// The last window that has closed before or at `at`; `None` when none has.
     pub fn last_occurrence(&self, at: Timestamp) -> Option<Occurrence> {
-        let occurrence = |(from, until)| Occurrence { from, until };
-        match self {
-            Self::Once { from, until } => (*until <= at).then_some(Occurrence {
-                from: *from,
-                until: *until,
-            }),
-            Self::Weekly(weekly) => weekly
-                .derived(at, 7)
-                .filter(|(_, end)| *end <= at)
-                .last()
-                .map(occurrence),
-        }
+        let near = self.near(at).into_iter();
+        near.filter(|one| one.until <= at).next_back()
     }
 
     /// The end of the window that is open at `at`; `None` when none is. Of windows that overlap,
     /// the latest end.
     pub fn open_until(&self, at: Timestamp) -> Option<Timestamp> {
-        match self {
-            Self::Once { from, until } => (*from <= at && at < *until).then_some(*until),
-            Self::Weekly(weekly) => weekly
-                .near(at)
-                .filter(|(begin, end)| *begin <= at && at < *end)
-                .map(|(_, end)| end)
-                .max(),
-        }
+        let near = self.near(at).into_iter();
+        let open = near.filter(|one| one.from <= at && at < one.until);
+        open.map(|one| one.until).max()
     }
 
     /// When a window opens or closes next, strictly after `at`.
     pub fn next_change(&self, at: Timestamp) -> Option<Timestamp> {
-        let later = |instant: &Timestamp| *instant > at;
+        let near = self.near(at).into_iter();
+        let changes = near.flat_map(|one| [one.from, one.until]);
+        changes.filter(|instant| *instant > at).min()
+    }
+
+    /// The last window before `at`, those that may be open then, the next one, and others around
+    /// them, in order.
+    fn near(&self, at: Timestamp) -> Vec<Occurrence> {
         match self {
-            Self::Once { from, until } => [*from, *until].into_iter().find(later),
-            Self::Weekly(weekly) => weekly
-                .near(at)
-                .flat_map(|(begin, end)| [begin, end])
-                .filter(later)
-                .min(),
+            Self::Once { from, until } => vec![Occurrence {
+                from: *from,
+                until: *until,
+            }],
+            Self::Weekly(weekly) => weekly.near(at).collect(),
         }
     }
 
@@ -253,37 +237,29 @@ impl Weekly {
         &self.zone_name
     }
 
-    /// The windows that may be open at `at`, the next one, and others around them, in order.
-    fn near(&self, at: Timestamp) -> impl Iterator<Item = (Timestamp, Timestamp)> {
-        self.derived(at, 0)
-    }
-
-    /// The same, with the windows of so many days more before `at`.
-    fn derived(
-        &self,
-        at: Timestamp,
-        more_days: i64,
-    ) -> impl Iterator<Item = (Timestamp, Timestamp)> {
+    /// The windows of the last week, those that may be open at `at`, and those of the next, in
+    /// order.
+    fn near(&self, at: Timestamp) -> impl Iterator<Item = Occurrence> {
         // one day more on both sides, because a change of the clocks may move a start to the next
         // day
         let days_before = i64::try_from(self.lasts.as_secs() / 86_400)
             .unwrap_or(i64::MAX)
-            .saturating_add(2 + more_days);
+            .saturating_add(9);
         let today = self.zone.to_datetime(at).date();
         (-days_before..=8)
             .filter_map(move |days| self.window_of(today.checked_add(days.days()).ok()?))
     }
 
-    /// The window that belongs to a date, if that is one of its days: first instant, and first
-    /// instant after it.
-    fn window_of(&self, date: Date) -> Option<(Timestamp, Timestamp)> {
+    /// The window that belongs to a date, if that is one of its days.
+    fn window_of(&self, date: Date) -> Option<Occurrence> {
         if !self.days.contains(&Day::from(date.weekday())) {
             return None;
         }
-        let begin = self.begin_on(date)?;
+        let from = self.begin_on(date)?;
         let lasts = SignedDuration::try_from(self.lasts).ok()?;
-        let end = self.zone.to_datetime(begin).checked_add(lasts).ok()?;
-        Some((begin, self.zone.to_timestamp(end).ok()?))
+        let end = self.zone.to_datetime(from).checked_add(lasts).ok()?;
+        let until = self.zone.to_timestamp(end).ok()?;
+        Some(Occurrence { from, until })
     }
 
     /// When the clock shows the start on a date: the first time where it does so twice; where the
@@ -668,7 +644,7 @@ mod tests {
 
         #[test]
         fn every_day_has_its_window_once(weekly in any_weekly(), start in any_instant()) {
-            let begins: Vec<_> = weekly.near(start).map(|(begin, _)| begin).collect();
+            let begins: Vec<_> = weekly.near(start).map(|one| one.from).collect();
             prop_assert!(begins.is_sorted_by(|a, b| a < b));
             let week = start + SignedDuration::from_hours(24 * 7);
             let expected = weekly.days.len();

@@ -284,7 +284,7 @@ fn refused(refusal: &Refusal) -> Problem {
         Refusal::Suppression(
             Refused::NotBad { .. }
             | Refused::AlreadyAcknowledged { .. }
-            | Refused::Full(_)
+            | Refused::Full { .. }
             | Refused::NotFound(_),
         )
         | Refusal::Follower

@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 
-use super::{Plan, names};
+use super::{NAMED, Plan};
 use crate::model::{Health, SourceHealth, SourceName, Stub};
-use crate::protocol::{ExperimentView, Refusal, Scope, Snapshot};
+use crate::protocol::{ExperimentView, Refusal, Scope, Snapshot, first_of};
 use crate::suppressions::{
     Acknowledgement, MAX_TEXT_BYTES, Refused, Subject, SuppressionEntry, SuppressionId,
 };
@@ -40,7 +40,7 @@ impl Snapshot {
         let about = if stubs.is_empty() {
             scope.to_string()
         } else {
-            names(&stubs)
+            first_of(&stubs, NAMED)
         };
         let ends = match (scope, until) {
             (Scope::Experiments(_) | Scope::Pool(_), None) if stubs.len() > 1 => {
@@ -170,7 +170,7 @@ impl Snapshot {
         let stubs: Vec<Stub> = matching.collect();
         let about = match stubs.as_slice() {
             [] => format!("{}, which no experiment is called now", pattern.as_str()),
-            stubs => names(stubs),
+            stubs => first_of(stubs, NAMED),
         };
         Ok(Plan {
             adds: vec![entry],

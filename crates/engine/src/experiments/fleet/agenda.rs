@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Fleet, Id};
 use crate::experiments::experiment::EvaluationContext;
-use crate::model::{Moment, Stub};
+use crate::model::{Moment, Stub, earliest};
 use crate::protocol::{Event, Why};
 
 impl Fleet {
@@ -21,10 +21,7 @@ impl Fleet {
         };
         let looked = experiment.evaluate(context);
         let event = experiment.apply_rules(why, context);
-        let again = [looked.again, experiment.settles_at]
-            .into_iter()
-            .flatten()
-            .min();
+        let again = earliest([looked.again, experiment.settles_at]);
         let old = std::mem::replace(&mut experiment.deadline, again);
         if old != again {
             old.map(|old| self.agenda.remove(&(old, id)));

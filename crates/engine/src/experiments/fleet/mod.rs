@@ -145,7 +145,7 @@ impl Fleet {
         self.get(at.experiment)?.streams.get(at.stream as usize)
     }
 
-    /// All experiments, in the order of their names.
+    /// All experiments with their places, in the order of their names.
     pub(crate) fn iter(&self) -> impl Iterator<Item = (Id, &Experiment)> {
         self.by_stub
             .values()
@@ -171,12 +171,17 @@ impl Fleet {
             .any(|c| c.tx.is_none() && c.scopes.has(Scopes::EXPT))
     }
 
-    pub(crate) fn relay_report(&self) -> Option<Arc<Report>> {
-        self.relay.at.map(|_| Arc::clone(&self.relay.report))
+    /// All experiments, in the order of their names.
+    pub(crate) fn experiments(&self) -> impl Iterator<Item = &Experiment> {
+        self.iter().map(|(_, experiment)| experiment)
     }
 
-    pub(crate) fn jump_report(&self) -> Option<Arc<Report>> {
-        self.jump.at.map(|_| Arc::clone(&self.jump.report))
+    pub(crate) fn relay_report(&self) -> Option<&Arc<Report>> {
+        self.relay.at.map(|_| &self.relay.report)
+    }
+
+    pub(crate) fn jump_report(&self) -> Option<&Arc<Report>> {
+        self.jump.at.map(|_| &self.jump.report)
     }
 
     /// Shows these events of a known experiment, oldest first, as its latest.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::model::{Moment, PageAddress};
+use crate::model::{Moment, PageAddress, earliest};
 use crate::protocol::PageOutcome;
 
 /// How many pages are checked at the same time.
@@ -71,7 +71,7 @@ impl Round {
         let give_up = self.under_way.values().min().copied();
         let has_room = !self.queue.is_empty() && self.under_way.len() < AT_ONCE;
         let next = has_room.then_some(self.next_at);
-        [give_up, next].into_iter().flatten().min()
+        earliest([give_up, next])
     }
 
     pub(super) fn is_done(&self, now: Moment) -> bool {

@@ -1,110 +1,88 @@
 //! What a route is to be notified of now, and when something is due next.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{
-    Due, REMIND_AT_LEAST_EVERY, RouteNotifier, URGENT_WITHIN, WAIT_FOR_SETTLING, WAIT_FOR_SWITCHES,
+    Due, REMIND_AT_LEAST_EVERY, Round, RouteNotifier, URGENT_WITHIN, WAIT_FOR_SETTLING,
+    WAIT_FOR_SWITCHES,
 };
-use crate::model::Moment;
+use crate::model::{Moment, Stub};
 use crate::notifications::context::NotificationContext;
 use crate::notifications::delivery::{InFlight, NotifiedState};
 use crate::notifications::digest::Digests;
-use crate::protocol::{Alert, Line, MessageId, Notification, Occasion, Reminder};
+use crate::protocol::{Line, Notification, Occasion, Record, Reminder};
 
 impl RouteNotifier {
     /// The message that failed, as it was, if it still says what is to be said, or comes first
     /// whatever is new. Otherwise another one does.
-    pub(super) fn send_again(
-        &mut self,
-        context: &NotificationContext<'_>,
-        alert_states: &BTreeMap<Alert, Moment>,
-    ) -> Option<Due> {
-        let failed = self.delivery.failed()?;
-        if !failed.comes_first(context.now) && !self.still_holds(failed, context, alert_states) {
+    pub(super) fn send_again(&mut self, round: &Round<'_>) -> Option<Due> {
+        let (failed, now) = (self.delivery.failed()?, round.context.now);
+        if !failed.comes_first(now) && !self.still_holds(failed, round) {
             return None;
         }
-        let audience = self.audience.clone();
-        self.budget.spend(self.route.interval, context.now);
-        let message = self.delivery.send_again(context.now)?;
+        self.budget.spend(self.route.interval, now);
+        let message = self.delivery.send_again(now)?;
         let notification = Notification {
             summary: Arc::clone(&message.summary),
-            audience,
+            audience: self.audience.clone(),
             digest: message.digest,
         };
-        Some(Due::Again(notification, message.attempt))
+        let record = Record::Retrying {
+            id: notification.id,
+            route: notification.lane().clone(),
+            attempt: message.attempt,
+        };
+        Some((record, notification))
     }
 
     /// Whether a message says what is to be said now.
-    fn still_holds(
-        &self,
-        failed: &InFlight,
-        context: &NotificationContext<'_>,
-        alert_states: &BTreeMap<Alert, Moment>,
-    ) -> bool {
-        let news = self.news(context);
-        let entries: Vec<&NotifiedState> = news.iter().map(|(_, entry)| entry).collect();
+    fn still_holds(&self, failed: &InFlight, round: &Round<'_>) -> bool {
+        let Round {
+            context,
+            alert_states,
+            ..
+        } = round;
         match failed.occasion() {
             Occasion::News => {
+                let news = self.news(context);
+                let entries: Vec<&NotifiedState> = news.iter().map(|(_, entry)| entry).collect();
                 failed.tells(&entries)
                     && failed.tells_alerts(alert_states)
                     && failed.closings.iter().eq(self.closing.keys())
             }
-            Occasion::Reminder => {
-                self.waiting_since.is_none() && self.is_still_open(alert_states, context)
-            }
+            Occasion::Reminder => self.waiting_since.is_none() && self.is_still_open(round),
             Occasion::Digest => {
-                let due = self
-                    .digests
-                    .as_ref()
-                    .and_then(Digests::next)
-                    .filter(|at| *at <= context.now.wall());
+                let next = self.digests.as_ref().and_then(Digests::next);
+                let due = next.filter(|at| *at <= context.now.wall());
                 self.waiting_since.is_none() && due.is_some() && due == failed.digest
             }
             Occasion::Test => false,
         }
     }
 
-    pub(super) fn notify_news(
-        &mut self,
-        context: &NotificationContext<'_>,
-        switching_since: Option<Moment>,
-        alert_states: &BTreeMap<Alert, Moment>,
-        message: MessageId,
-    ) -> Option<Notification> {
-        let first = self.waiting_since?;
-        let switched = switching_since.map(|since| since + WAIT_FOR_SWITCHES);
-        let settled = context
-            .settles_until
-            .map(|until| until.min(first + WAIT_FOR_SETTLING));
-        if [Some(first + self.route.gather), switched, settled]
-            .into_iter()
-            .flatten()
-            .any(|at| at > context.now)
-        {
+    pub(super) fn notify_news(&mut self, round: &Round<'_>) -> Option<Notification> {
+        let (first, context) = (self.waiting_since?, round.context);
+        let gathered = Some(first + self.route.gather);
+        let switched = round.switching_since.map(|since| since + WAIT_FOR_SWITCHES);
+        let settles_until = context.settles_until;
+        let settled = settles_until.map(|until| until.min(first + WAIT_FOR_SETTLING));
+        if [gathered, switched, settled].into_iter().max().flatten() > Some(context.now) {
             return None;
         }
         let news = self.news(context);
-        let is_news = self.alert_states.untold_since.is_some()
-            || !self.closing.is_empty()
-            || news
-                .iter()
-                .any(|(line, _)| !context.is_suppressed(&line.stub));
+        let is_news = self.has_news(&news, context) || !self.closing.is_empty();
         if is_news && !self.may_tell(&news, context) {
             self.remember(&news, context);
             return None;
         }
-        is_news.then(|| {
-            self.send(
-                Occasion::News,
-                news,
-                alert_states.clone(),
-                None,
-                message,
-                context,
-            )
-        })
+        is_news.then(|| self.send(Occasion::News, news, None, round))
+    }
+
+    /// Whether something of this is to be told now, or there is news of the laboratory.
+    fn has_news(&self, news: &[(Line, NotifiedState)], context: &NotificationContext<'_>) -> bool {
+        let is_suppressed = |(line, _): &(Line, _)| context.suppressions.covers(&line.stub);
+        self.alert_states.untold_since.is_some() || !news.iter().all(is_suppressed)
     }
 
     /// Whether the budget allows a message. What gets worse although it is booked soon does not
@@ -141,80 +119,46 @@ impl RouteNotifier {
     }
 
     /// What is new is told as news first: a digest tells only what people know.
-    pub(super) fn tell_digest(
-        &mut self,
-        context: &NotificationContext<'_>,
-        alert_states: &BTreeMap<Alert, Moment>,
-        message: MessageId,
-    ) -> Option<Notification> {
+    pub(super) fn tell_digest(&mut self, round: &Round<'_>) -> Option<Notification> {
+        let context = round.context;
         let at = self.digests.as_mut()?.due(context.now.wall())?;
-        let has_news = self.alert_states.untold_since.is_some()
-            || self
-                .news(context)
-                .iter()
-                .any(|(line, _)| !context.is_suppressed(&line.stub));
-        if has_news {
+        if self.has_news(&self.news(context), context) {
             return None;
         }
         let when_well = self.digests.as_ref().is_some_and(Digests::when_well);
-        let has_something = !alert_states.is_empty()
+        let has_something = !round.alert_states.is_empty()
             || !self.problems(context).is_empty()
             || !context.background(&self.route, &[]).is_empty();
         if has_something || when_well {
-            return Some(self.send(
-                Occasion::Digest,
-                Vec::new(),
-                alert_states.clone(),
-                Some(at),
-                message,
-                context,
-            ));
+            return Some(self.send(Occasion::Digest, Vec::new(), Some(at), round));
         }
         self.digests.as_mut()?.done(at, context.now.wall());
         self.noted = Some(self.reminder_state(context.now));
         None
     }
 
-    pub(super) fn remind(
-        &mut self,
-        context: &NotificationContext<'_>,
-        alert_states: &BTreeMap<Alert, Moment>,
-        message: MessageId,
-    ) -> Option<Notification> {
-        let is_due =
-            self.waiting_since.is_none() && self.reminder_at().is_some_and(|at| at <= context.now);
-        let is_due = is_due && self.budget.allows(self.route.interval, context.now);
-        let is_open = is_due && self.is_still_open(alert_states, context);
-        is_open.then(|| {
-            self.send(
-                Occasion::Reminder,
-                Vec::new(),
-                alert_states.clone(),
-                None,
-                message,
-                context,
-            )
-        })
+    pub(super) fn remind(&mut self, round: &Round<'_>) -> Option<Notification> {
+        let now = round.context.now;
+        let is_due = self.waiting_since.is_none()
+            && self.reminder_at().is_some_and(|at| at <= now)
+            && self.budget.allows(self.route.interval, now)
+            && self.is_still_open(round);
+        is_due.then(|| self.send(Occasion::Reminder, Vec::new(), None, round))
     }
 
     /// Whether anything lasts that people were told.
-    fn is_still_open(
-        &self,
-        alert_states: &BTreeMap<Alert, Moment>,
-        context: &NotificationContext<'_>,
-    ) -> bool {
-        self.alert_states.is_told_any_of(alert_states) || self.is_still_bad(context)
-    }
-
-    fn is_still_bad(&self, context: &NotificationContext<'_>) -> bool {
-        let is_bad_now = |stub| {
-            context
-                .experiment(stub)
-                .is_some_and(|experiment| experiment.health.is_bad())
+    fn is_still_open(&self, round: &Round<'_>) -> bool {
+        let context = round.context;
+        let is_bad_now = |stub: &Stub| {
+            let experiment = context.experiment(stub);
+            experiment.is_some_and(|experiment| experiment.health.is_bad())
         };
-        self.notified.iter().any(|(stub, heard)| {
-            heard.known.health.is_bad() && is_bad_now(stub) && !context.is_suppressed(stub)
-        })
+        let mut notified = self.notified.iter();
+        self.alert_states.is_told_any_of(&round.alert_states)
+            || notified.any(|(stub, heard)| {
+                let is_open = heard.said.known.health.is_bad() && is_bad_now(stub);
+                is_open && !context.suppressions.covers(stub)
+            })
     }
 
     /// When to look again although nothing came.
@@ -258,7 +202,7 @@ impl RouteNotifier {
             || self
                 .notified
                 .values()
-                .any(|heard| heard.known.health.is_bad());
+                .any(|heard| heard.said.known.health.is_bad());
         let wait = self.wait_before_reminder(self.reminders)?;
         knows_bad.then(|| notified_at + wait)
     }

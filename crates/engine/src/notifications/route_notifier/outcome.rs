@@ -76,7 +76,7 @@ impl RouteNotifier {
     pub(in crate::notifications) fn is_level_with(&self, other: &Self) -> bool {
         let knows_the_same = self.notified.len() == other.notified.len()
             && self.notified.iter().all(|(stub, heard)| {
-                let same = |other: &Heard| heard.known.is_same(&other.known);
+                let same = |other: &Heard| heard.said.known.is_same(&other.said.known);
                 other.notified.get(stub).is_some_and(same)
             });
         let at_rest = |one: &Self| one.delivery.is_at_rest() && one.unconfirmed.is_empty();
@@ -89,10 +89,10 @@ impl RouteNotifier {
 
     /// All that its recipients know, to be kept.
     pub(in crate::notifications) fn all_notified(&self, now: Moment) -> Vec<Notified> {
-        let experiments = self.notified.iter().map(|(stub, heard)| {
-            let (known, thread) = (heard.known.clone(), heard.thread);
-            Notified::Experiment(stub.clone(), Some(protocol::Heard { known, thread }))
-        });
+        let experiments = self
+            .notified
+            .iter()
+            .map(|(stub, heard)| Notified::Experiment(stub.clone(), Some(heard.said.clone())));
         let reminder_state = Notified::ReminderState(self.reminder_state(now));
         let unsteady = self.unsteady.all().map(|(stub, told)| {
             let told = told.iter().map(|at| at.wall()).collect();
@@ -123,26 +123,18 @@ impl RouteNotifier {
         }
         let mut notified = Vec::new();
         if summary.occasion() == Occasion::News {
-            let alert_states = if self.route.alerts {
-                summary.alert_states
-            } else {
-                BTreeMap::new()
-            };
+            let mut alert_states = summary.alert_states;
+            alert_states.retain(|_, _| self.route.alerts);
             notified.extend(self.alert_states.learn(alert_states, message));
             for stub in &summary.closings {
                 self.closing.remove(stub);
                 notified.push(Notified::Closing(stub.clone(), None));
             }
-            let heard: Vec<_> = summary
-                .entries
-                .into_iter()
-                .filter(|(stub, _)| self.route.hears_of(stub))
-                .collect();
-            notified.extend(
-                heard
-                    .into_iter()
-                    .flat_map(|(stub, entry)| self.learn(stub, entry, message, now)),
-            );
+            let mut entries = summary.entries;
+            entries.retain(|(stub, _)| self.route.hears_of(stub));
+            for (stub, entry) in entries {
+                notified.extend(self.learn(stub, entry, message, now));
+            }
         }
         notified.push(Notified::ReminderState(self.reminder_state(now)));
         notified
@@ -182,25 +174,19 @@ impl RouteNotifier {
         if entry.is_none() {
             self.worst.remove(&stub);
         }
-        let before = self.notified.remove(&stub).and_then(|heard| heard.thread);
+        let before = self.notified.remove(&stub);
+        let before = before.and_then(|heard| heard.said.thread);
         let thread = Some(MailThread {
             root: before.map_or(message, |strand| strand.root),
             last: message,
         });
-        let notified = entry.as_ref().map(|(known, _)| protocol::Heard {
-            known: known.clone(),
-            thread,
+        let heard = entry.map(|(known, bad_since)| Heard {
+            said: protocol::Heard { known, thread },
+            bad_since,
         });
-        if let Some((known, bad_since)) = entry {
-            self.notified.insert(
-                stub.clone(),
-                Heard {
-                    known,
-                    bad_since,
-                    thread,
-                },
-            );
-        }
+        let notified = heard.as_ref().map(|heard| heard.said.clone());
+        self.notified
+            .extend(heard.map(|heard| (stub.clone(), heard)));
         unsteady
             .into_iter()
             .chain([Notified::Experiment(stub, notified)])
@@ -216,7 +202,7 @@ impl RouteNotifier {
         now: Moment,
     ) -> Option<Notified> {
         let was = self.notified.get(stub);
-        let was = was.map_or(Health::Ok, |heard| heard.known.health);
+        let was = was.map_or(Health::Ok, |heard| heard.said.known.health);
         let is = known.map_or(Health::Ok, |known| known.health);
         if !was.is_unusable() && !is.is_unusable() {
             if self.losses.is_unsteady(stub) {
@@ -241,11 +227,8 @@ impl RouteNotifier {
         if summary.occasion() == Occasion::News && self.route.alerts {
             self.alert_states.owe(summary.alert_states);
         }
-        for (stub, entry) in summary
-            .entries
-            .into_iter()
-            .filter(|(stub, _)| self.route.hears_of(stub))
-        {
+        let entries = summary.entries.into_iter();
+        for (stub, entry) in entries.filter(|(stub, _)| self.route.hears_of(stub)) {
             let bad_since = entry.and_then(|(_, since)| since).unwrap_or(now);
             self.unconfirmed.entry(stub.clone()).or_insert(bad_since);
             self.pending.entry(stub).or_insert(Pending::now(now));
@@ -254,6 +237,13 @@ impl RouteNotifier {
 
     pub(in crate::notifications) fn view(&self) -> RouteView {
         let waits = !self.pending.is_empty() || self.alert_states.untold_since.is_some();
+        let unreached = self.unreached.iter();
+        let unreached = unreached.map(|(recipient, why)| UnreachedView {
+            recipient: recipient.clone(),
+            since: why.since.wall(),
+            fault: why.fault.clone(),
+            refused: why.refused,
+        });
         RouteView {
             name: self.route.name.clone(),
             channel: self.route.channel,
@@ -262,19 +252,8 @@ impl RouteNotifier {
             fault: self.delivery.fault.clone(),
             failures: self.delivery.failures,
             refused: self.delivery.refused_since().map(Moment::wall),
-            unreached: self.unreached_views(),
+            unreached: unreached.collect(),
         }
-    }
-
-    /// The recipients who do not have what the others have.
-    pub(in crate::notifications) fn unreached_views(&self) -> Vec<UnreachedView> {
-        let views = self.unreached.iter().map(|(recipient, why)| UnreachedView {
-            recipient: recipient.clone(),
-            since: why.since.wall(),
-            fault: why.fault.clone(),
-            refused: why.refused,
-        });
-        views.collect()
     }
 
     /// What people were told bad.
@@ -282,13 +261,14 @@ impl RouteNotifier {
         let notified_at = self.notified_at.map(Moment::wall);
         self.notified
             .iter()
-            .filter(|(_, heard)| heard.known.health.is_bad())
+            .filter(|(_, heard)| heard.said.known.health.is_bad())
             .map(move |(stub, heard)| ToldView {
                 stub: stub.clone(),
                 route: self.route.name.clone(),
-                health: heard.known.health,
+                health: heard.said.known.health,
                 unsteady: self.unsteady.times(stub),
                 at: heard
+                    .said
                     .thread
                     .map(|strand| strand.last.at)
                     .or(notified_at)

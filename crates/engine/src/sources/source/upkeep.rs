@@ -22,14 +22,11 @@ impl Source {
     }
 
     pub(super) fn ask_at(&self, every: Duration) -> Option<Moment> {
-        (self.link == Link::Open).then(|| {
-            let latest = [self.last, self.asked]
-                .into_iter()
-                .flatten()
-                .max()
-                .map_or(self.link_since, |at| at.max(self.link_since));
-            latest + every
-        })
+        let latest = [self.last, self.asked, Some(self.link_since)];
+        let latest = latest.into_iter().max().flatten();
+        latest
+            .filter(|_| self.link == Link::Open)
+            .map(|at| at + every)
     }
 
     /// Whether a connection that is open but reports nothing is to be given up now.
