@@ -14,7 +14,7 @@ use engine::{Event, ExperimentState, Issue, Record, StateChange, StateKey, State
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use labwatch::reports::{self, Period};
-use labwatch::store::{DATABASE_FILE, Entry, Range, Store, StoreSettings, backup, verify};
+use labwatch::store::{DATABASE_FILE, Entry, Part, Range, Store, StoreSettings, backup, verify};
 
 const EVENTS: i64 = 1_000_000;
 const EXPERIMENTS: i64 = 130;
@@ -112,7 +112,13 @@ fn open_alone(dir: &Path) -> Outcome<()> {
     })?;
     timed("a page of 100 events", || {
         Ok(runtime
-            .block_on(reader.events(&stub, year, None, 100))
+            .block_on(reader.events(
+                &stub,
+                Part {
+                    limit: 100,
+                    ..Part::newest(year)
+                },
+            ))
             .map(drop)?)
     })?;
     timed("one batch on disk", || {

@@ -13,7 +13,7 @@ use crate::clients::{self, BookClient, Http, TOKEN_BACKDATE};
 #[cfg(feature = "etcd")]
 use crate::config::PublishTo;
 use crate::config::{BookSettings, Config, FeedSettings, MailSettings, TellingSettings};
-use crate::effects::mail::{Mailer, Recipients};
+use crate::effects::mail::Mailer;
 use engine::model::{CallError, SourceName, Visibility, format_duration};
 
 /// The longest time for one try of jump and relay. Book and mail have limits of their own in the
@@ -203,14 +203,14 @@ fn advice_of_websocket(error: &CallError, server: SourceName) -> String {
 /// As far as one can go without sending.
 async fn try_mail(mail: &MailSettings, telling: &TellingSettings) -> Result<String, String> {
     let server = format!("{}:{}", mail.host, mail.port);
-    let mailer = Mailer::new(mail.clone(), &Recipients::of(telling))
-        .map_err(|error| format!("{server}: {error}"))?;
+    let mailer =
+        Mailer::new(mail.clone(), &telling.routes).map_err(|error| format!("{server}: {error}"))?;
     let found = mailer
         .preflight()
         .await
         .map_err(|error| error.at(&server))?;
     let failures = || {
-        let answers = found.recipients.iter();
+        let answers = found.iter();
         answers.filter_map(|(recipient, answer)| Some((recipient, answer.as_ref().err()?)))
     };
     let (passing, lasting): (Vec<_>, Vec<_>) =

@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::output::{note, say};
 use crate::clients::{self, Http};
 use crate::config::{Config, Sources, load};
-use crate::effects::mail::{Mailer, Recipients};
+use crate::effects::mail::Mailer;
 use crate::effects::trial::{Target, Trial, Tried};
 use crate::effects::webhook::Webhook;
 use crate::service;
@@ -56,7 +56,7 @@ fn trial(config: &Config) -> Result<Trial, Failure> {
     let mailer = config
         .mail
         .clone()
-        .map(|mail| Mailer::new(mail, &Recipients::of(&config.telling)));
+        .map(|mail| Mailer::new(mail, &config.telling.routes));
     let mailer = mailer.transpose();
     let mailer = mailer.map_err(|error| Failure::Failed(format!("{error}.")))?;
     Ok(Trial::new(

@@ -160,7 +160,7 @@ impl Runner {
         self.next_send = now + self.canary.rule.every;
         let message = self.beats.send(now);
         let Some(pair) = &mut self.pair else { return };
-        if let Err(end) = pair.speaker.say(message).await {
+        if let Err(end) = pair.speaker.send(message).await {
             self.lost(&end);
         }
         self.check();

@@ -16,7 +16,7 @@ use tokio_tungstenite::tungstenite::http::{Response, header::LOCATION};
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Message};
-use tokio_tungstenite::tungstenite::{Bytes, Error, error::ProtocolError};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Utf8Bytes, error::ProtocolError};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async_with_config};
 
 use crate::clients;
@@ -186,15 +186,7 @@ impl Socket {
     ///
     /// # Errors
     /// [`End::Stuck`], or how the connection ended meanwhile.
-    pub async fn send(&mut self, text: &'static str) -> Result<(), End> {
-        self.put(Message::text(text)).await
-    }
-
-    /// Sends a text of its own.
-    ///
-    /// # Errors
-    /// As [`Socket::send`].
-    pub async fn say(&mut self, text: String) -> Result<(), End> {
+    pub async fn send(&mut self, text: impl Into<Utf8Bytes>) -> Result<(), End> {
         self.put(Message::text(text)).await
     }
 

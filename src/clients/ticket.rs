@@ -52,29 +52,18 @@ pub async fn to_reports(
     source: SourceName,
     life: Duration,
 ) -> Result<WebsocketTicket, CallError> {
-    match source {
-        SourceName::Relay => {
-            request(
-                http,
-                source,
-                address,
-                &["session", "stats"],
-                &relay_stats(address, Timestamp::now(), life),
-            )
-            .await
+    let now = Timestamp::now();
+    let (path, claims): (&[&str], Claims) = match source {
+        SourceName::Relay => (&["session", "stats"], relay_stats(address, now, life)),
+        SourceName::Jump => (
+            &["api", "v1", "connect", "stats"],
+            jump_stats(address, now, life),
+        ),
+        SourceName::Book => {
+            return Err(CallError::Protocol("book sends no reports".to_owned()));
         }
-        SourceName::Jump => {
-            request(
-                http,
-                source,
-                address,
-                &["api", "v1", "connect", "stats"],
-                &jump_stats(address, Timestamp::now(), life),
-            )
-            .await
-        }
-        SourceName::Book => Err(CallError::Protocol("book sends no reports".to_owned())),
-    }
+    };
+    request(http, source, address, path, &claims).await
 }
 
 /// Asks for a way to listen to one stream of relay, with a token that lives this long.

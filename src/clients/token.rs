@@ -78,38 +78,39 @@ impl Claims {
     }
 }
 
+/// To use a topic of relay.
+fn session(
+    address: &Address,
+    now: Timestamp,
+    life: Duration,
+    topic: &str,
+    scopes: Vec<&'static str>,
+) -> Claims {
+    Claims {
+        topic: Some(topic.to_owned()),
+        prefix: Some("session"),
+        booking_id: Some(BOOKING_ID),
+        ..Claims::new(address, now, life, scopes)
+    }
+}
+
 /// To receive relay's reports and to ask for them.
 #[must_use]
 pub fn relay_stats(address: &Address, now: Timestamp, life: Duration) -> Claims {
-    Claims {
-        topic: Some("stats".to_owned()),
-        prefix: Some("session"),
-        booking_id: Some(BOOKING_ID),
-        ..Claims::new(address, now, life, vec!["read", "write"])
-    }
+    session(address, now, life, "stats", vec!["read", "write"])
 }
 
 /// To listen to one stream of relay.
 #[must_use]
 pub fn relay_read(address: &Address, now: Timestamp, life: Duration, topic: &str) -> Claims {
-    Claims {
-        topic: Some(topic.to_owned()),
-        prefix: Some("session"),
-        booking_id: Some(BOOKING_ID),
-        ..Claims::new(address, now, life, vec!["read"])
-    }
+    session(address, now, life, topic, vec!["read"])
 }
 
 /// To send and receive on the canary's topic. Without the scope of experiments, so that the topic
 /// is none.
 #[must_use]
 pub fn relay_canary(address: &Address, now: Timestamp, life: Duration, topic: &str) -> Claims {
-    Claims {
-        topic: Some(topic.to_owned()),
-        prefix: Some("session"),
-        booking_id: Some(BOOKING_ID),
-        ..Claims::new(address, now, life, vec!["read", "write"])
-    }
+    session(address, now, life, topic, vec!["read", "write"])
 }
 
 /// To receive jump's reports and to ask for them.

@@ -15,6 +15,7 @@ mod window;
 
 use std::time::Duration;
 
+use window::deliver;
 pub use window::{Window, deliver_while_open, while_open};
 
 /// How long after the stop what is under way may still take. It is given up then.

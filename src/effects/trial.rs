@@ -8,7 +8,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use jiff::{SignedDuration, Timestamp};
 
-use super::mail::{Mailer, Outcome};
+use super::mail::{Mailer, SmtpError};
 use super::webhook::Webhook;
 use engine::model::{RouteName, Visibility};
 use engine::{Background, Channel, Counts, MessageId, Notification, Occasion, Summary, Thread};
@@ -127,12 +127,7 @@ async fn mailed(mailer: &Mailer, summary: Summary) -> Result<Vec<Tried>, String>
     let report = report.map_err(|fault| fault.fault.words(Visibility::MAINTAINER))?;
     let tried = report.recipients.iter().map(|one| Tried {
         recipient: one.recipient.to_string(),
-        problem: match &one.outcome {
-            Outcome::Delivered => None,
-            Outcome::Refused(error) | Outcome::NotYet(error) | Outcome::UnknownAfterDot(error) => {
-                Some(error.with_reply())
-            }
-        },
+        problem: one.outcome.error().map(SmtpError::with_reply),
     });
     Ok(tried.collect())
 }

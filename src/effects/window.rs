@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
+
 use engine::model::CallError;
-use engine::{Delivered, DeliveryFault};
+use engine::{Delivered, DeliveryFault, Input};
 
 /// For how long this replica may still act; zero: it may not.
 pub type Window = Arc<dyn Fn() -> Duration + Send + Sync>;
@@ -53,6 +55,28 @@ pub async fn deliver_while_open(
         );
         Err(DeliveryFault::passing(CallError::TimedOut))
     })
+}
+
+/// Brings a message to its recipients, and tells the driver when that begins and how it ended.
+pub(super) async fn deliver(
+    message: u64,
+    inputs: mpsc::Sender<Input>,
+    window: Option<Window>,
+    work: impl Future<Output = Result<Delivered, DeliveryFault>>,
+) {
+    // Where it is not taken, labwatch is about to stop.
+    let _ = inputs.send(Input::DeliveryBegun(message)).await;
+    let outcome = deliver_while_open(window.as_ref(), message, work).await;
+    let delivered = Input::Delivered {
+        id: message,
+        outcome,
+    };
+    if inputs.send(delivered).await.is_err() {
+        tracing::debug!(
+            message,
+            "the driver has ended before it heard how the message went"
+        );
+    }
 }
 
 #[cfg(test)]

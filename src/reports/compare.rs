@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use crate::store::{Gap, Range, ShadowPast, ShadowRow, ShadowSaid};
+use crate::store::{Gap, Range, ShadowPast, ShadowRow};
 use engine::model::{Availability, Bookable, OUR_PREFIX};
 
 /// How the two compare over a time.
@@ -53,9 +53,9 @@ pub struct Difference {
     /// How long, in seconds.
     pub seconds: f64,
     /// What book said.
-    pub book: ShadowSaid,
+    pub book: Availability,
     /// What it would have said.
-    pub labwatch: ShadowSaid,
+    pub labwatch: Availability,
     /// How labwatch had evaluated the experiment, where it had.
     pub evaluated: Option<String>,
     /// Why they differed, in words.
@@ -169,27 +169,19 @@ impl Compared {
 /// Whether both stay as they were, their words aside.
 fn are_alike(one: &ShadowRow, other: &ShadowRow) -> bool {
     (one.book.available, one.labwatch.available) == (other.book.available, other.labwatch.available)
-        && (one.book.available || bookable(&one.book) == bookable(&other.book))
+        && (one.book.available || one.book.bookable() == other.book.bookable())
 }
 
-fn bookable(said: &ShadowSaid) -> Bookable {
-    let said = Availability {
-        available: said.available,
-        reason: said.reason.clone(),
-    };
-    said.bookable()
-}
-
-fn why(book: &ShadowSaid, labwatch: &ShadowSaid, evaluated: Option<&str>) -> String {
+fn why(book: &Availability, labwatch: &Availability, evaluated: Option<&str>) -> String {
     let evaluated = evaluated.unwrap_or("not evaluated");
-    let reason = |said: &ShadowSaid| {
+    let reason = |said: &Availability| {
         said.reason
             .strip_prefix(OUR_PREFIX)
             .unwrap_or(&said.reason)
             .to_owned()
     };
     if book.available {
-        let by = match bookable(labwatch) {
+        let by = match labwatch.bookable() {
             Bookable::Held => "a person would have held it in labwatch",
             Bookable::Withdrawn | Bookable::Yes => "labwatch would have withdrawn it",
         };
@@ -217,8 +209,8 @@ mod tests {
         Timestamp::from_second(1_700_000_000 + second).expect("in range")
     }
 
-    fn said(available: bool, reason: &str) -> ShadowSaid {
-        ShadowSaid {
+    fn said(available: bool, reason: &str) -> Availability {
+        Availability {
             available,
             reason: reason.to_owned(),
         }

@@ -14,7 +14,7 @@ use crate::clients::Http;
 use crate::config::{Config, MailSettings};
 use crate::driver::TELL_QUEUE;
 use crate::effects::deadman::{self, DeadManView};
-use crate::effects::mail::{Mailer, MailerError, Recipients};
+use crate::effects::mail::{Mailer, MailerError};
 use crate::effects::webhook::{self, Webhook};
 use crate::effects::{self, Window, channels, while_open};
 use crate::health::{Finding, Reporter, State};
@@ -24,8 +24,7 @@ use engine::{HttpChannel, Input, Notification, Role, Snapshot};
 
 /// The mailer of a configuration; `None` where mail is off.
 pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
-    let of =
-        |settings: &MailSettings| Mailer::new(settings.clone(), &Recipients::of(&config.telling));
+    let of = |settings: &MailSettings| Mailer::new(settings.clone(), &config.telling.routes);
     config.mail.as_ref().map(of).transpose()
 }
 

@@ -10,8 +10,7 @@ use super::task_set::TaskSet;
 use crate::clients::{Comparison, ShadowBook};
 use crate::driver::TELL_QUEUE;
 use crate::effects;
-use crate::store::{Entry, ShadowRow, ShadowSaid, Store};
-use engine::model::Availability;
+use crate::store::{Entry, ShadowRow, Store};
 use engine::{ExperimentView, Input, Notification, Snapshot};
 
 /// The book that labwatch would have; what changes in it, or in the real one beside it, is kept in
@@ -40,16 +39,9 @@ fn row(comparison: Comparison, snapshot: &Snapshot) -> ShadowRow {
     ShadowRow {
         resource: comparison.resource.to_string(),
         experiment: stub.map(ToString::to_string),
-        book: said(comparison.book),
-        labwatch: said(comparison.ours),
+        book: comparison.book,
+        labwatch: comparison.ours,
         evaluated: view.map(|view| evaluated(view)),
-    }
-}
-
-fn said(availability: Availability) -> ShadowSaid {
-    ShadowSaid {
-        available: availability.available,
-        reason: availability.reason,
     }
 }
 

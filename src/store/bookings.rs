@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
 
-use super::rows::{Range, time};
+use super::rows::{self, Range, time, word};
 use super::statement::{WriteFault, run};
 use super::text;
-use engine::model::{ResourceName, Stub};
+use engine::model::Stub;
 use engine::{Booked, BookingChange};
 
 /// The bookings that have not ended by now, in the order in which they were kept.
@@ -32,19 +32,14 @@ pub(super) fn booked(
          WHERE until > ?2 AND start < ?3 AND stub IN (SELECT value FROM json_each(?1)) AND coalesce(ended, until) > max(start, ?2) \
          ORDER BY start, id LIMIT {MAX_BOOKINGS}"
     );
-    let mut statement = from.prepare_cached(&sql)?;
-    let mut found = statement.query(params![
-        stubs,
-        text::millis(range.from),
-        text::millis(range.until)
-    ])?;
+    let values = params![stubs, text::millis(range.from), text::millis(range.until)];
+    let read = |row: &Row<'_>| {
+        let (from, until) = (time(row, 1)?, time(row, 2)?);
+        Ok((word(row, 0)?, Range { from, until }))
+    };
     let mut all = BookedTimes::new();
-    while let Some(row) = found.next()? {
-        let stub = Stub::try_new(&row.get::<_, String>(0)?).ok();
-        let times = time(row, 1)?.zip(time(row, 2)?);
-        if let Some((stub, (from, until))) = stub.zip(times) {
-            all.entry(stub).or_default().push(Range { from, until });
-        }
+    for (stub, range) in rows::all(from, &sql, values, read, &mut 0)? {
+        all.entry(stub).or_default().push(range);
     }
     Ok(all)
 }
@@ -93,25 +88,15 @@ fn stands(to: &Connection, booked: &Booked) -> Result<(), WriteFault> {
 }
 
 /// A booking from the columns of [`STANDING`], and when it ended before its end.
-pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Option<(Booked, Option<Timestamp>)>> {
-    let names = ResourceName::try_new(row.get_ref(0)?.as_str()?)
-        .ok()
-        .zip(Stub::try_new(row.get_ref(1)?.as_str()?).ok());
-    let times = time(row, 2)?.zip(time(row, 3)?);
-    let (students, started, unfulfilled, ended): (_, _, _, Option<i64>) =
-        (row.get(4)?, row.get(5)?, row.get(6)?, row.get(7)?);
-    Ok(names.zip(times).map(|((resource, stub), (start, end))| {
-        (
-            Booked {
-                resource,
-                stub,
-                start,
-                end,
-                students,
-                started,
-                unfulfilled,
-            },
-            ended.and_then(text::time),
-        )
-    }))
+pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<(Booked, Option<Timestamp>)> {
+    let booked = Booked {
+        resource: word(row, 0)?,
+        stub: word(row, 1)?,
+        start: time(row, 2)?,
+        end: time(row, 3)?,
+        students: row.get(4)?,
+        started: row.get(5)?,
+        unfulfilled: row.get(6)?,
+    };
+    Ok((booked, rows::time_if_any(row, 7)?))
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use engine::model::Availability;
 use engine::{Record, StateChange};
 
 /// One thing to keep. A batch of them is kept as a whole or not at all.
@@ -44,7 +45,8 @@ pub enum Entry {
 }
 
 /// How a message of the outbox stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OutboxState {
     /// It will be tried, or tried again.
     Pending,
@@ -58,9 +60,6 @@ pub enum OutboxState {
 }
 
 impl OutboxState {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Pending, Self::Sent, Self::Refused, Self::Superseded];
-
     /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -89,7 +88,8 @@ pub struct Note {
 }
 
 /// The kinds of notes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum NoteKind {
     /// An acknowledgement.
     Acknowledgement,
@@ -100,9 +100,6 @@ pub enum NoteKind {
 }
 
 impl NoteKind {
-    /// All of them.
-    pub const ALL: [Self; 3] = [Self::Acknowledgement, Self::Silence, Self::Window];
-
     /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -117,15 +114,6 @@ impl NoteKind {
 /// The kind of the rows of a labwatch in shadow, among the notices.
 pub(super) const SHADOW_KIND: &str = "shadow";
 
-/// An availability and its reason.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ShadowSaid {
-    /// Whether it may be booked.
-    pub available: bool,
-    /// The reason that is stored with it.
-    pub reason: String,
-}
-
 /// A resource as book had it and as labwatch would have had it, from one moment on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShadowRow {
@@ -134,9 +122,9 @@ pub struct ShadowRow {
     /// The experiment that it is, where that was known.
     pub experiment: Option<String>,
     /// What book said.
-    pub book: ShadowSaid,
+    pub book: Availability,
     /// What it would have said.
-    pub labwatch: ShadowSaid,
+    pub labwatch: Availability,
     /// How labwatch had evaluated the experiment, in words; nothing where it had not.
     pub evaluated: Option<String>,
 }

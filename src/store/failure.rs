@@ -1,6 +1,7 @@
 //! Why an attempt to write came to nothing.
 
 use super::file::{self, OpenFault};
+use super::statement::WriteFault;
 
 /// Why an attempt to write came to nothing.
 pub(super) struct Failure {
@@ -17,9 +18,26 @@ impl From<rusqlite::Error> for Failure {
     }
 }
 
-pub(super) fn words(fault: OpenFault) -> String {
-    match fault {
-        OpenFault::Fatal(error) => error.to_string(),
-        OpenFault::Disk(why) => why,
+impl From<WriteFault> for Failure {
+    fn from(fault: WriteFault) -> Self {
+        match fault {
+            WriteFault::Disk(error) => error.into(),
+            WriteFault::Refused(_) => Self {
+                why: fault.to_string(),
+                broken: false,
+            },
+        }
+    }
+}
+
+impl From<OpenFault> for Failure {
+    fn from(fault: OpenFault) -> Self {
+        Self {
+            why: match fault {
+                OpenFault::Fatal(error) => error.to_string(),
+                OpenFault::Disk(why) => why,
+            },
+            broken: false,
+        }
     }
 }

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::Deserialize;
 
 /// How often it is noted that labwatch runs.
 pub const HEARTBEAT: Duration = Duration::from_secs(60);
@@ -33,7 +34,8 @@ impl Gap {
 }
 
 /// Why nothing was kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum GapCause {
     /// labwatch did not run, or its machine slept.
     Off,
@@ -42,9 +44,6 @@ pub enum GapCause {
 }
 
 impl GapCause {
-    /// Both of them.
-    pub const ALL: [Self; 2] = [Self::Off, Self::Lost];
-
     /// The word for it.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -13,7 +13,7 @@ use super::text::{self, Names};
 use engine::model::{Health, SourceHealth, SourceName, Stub};
 
 /// The most changes that one answer looks at.
-const MAX_CHANGES: usize = 100_000;
+const MAX_CHANGES: u32 = 100_000;
 
 /// Whose bad time it was.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -148,42 +148,37 @@ fn of_experiments(
          WHERE (?3 IS NULL OR names.stub = ?3) AND at >= coalesce((SELECT max(at) FROM events WHERE stub = names.stub AND at <= ?1 \
          AND health = 'ok'), -9e18) ORDER BY at, id LIMIT ?2"
     );
-    let mut statement = from.prepare_cached(&sql)?;
-    let limit = i64::try_from(MAX_CHANGES)
-        .unwrap_or(i64::MAX)
-        .saturating_add(1);
-    let mut found = statement.query(params![
+    let values = params![
         text::millis(range.from),
-        limit,
+        MAX_CHANGES + 1,
         stub.map(Stub::as_str)
-    ])?;
-    let (mut names, mut count) = (Names::default(), 0);
-    while let Some(row) = found.next()? {
-        count += 1;
-        let Some(event) = rows::event(row, &mut names)? else {
-            continue;
-        };
-        let Ok(stub) = Stub::try_new(row.get_ref(8)?.as_str()?) else {
-            continue;
-        };
+    ];
+    let (mut names, mut unreadable) = (Names::default(), 0);
+    let read = |row: &Row<'_>| {
+        let event = rows::event(row, &mut names)?;
         let turn = match event.health {
             Health::Ok => Turn::Well,
             Health::Unknown => Turn::Unknown,
             Health::Degraded => Turn::Degraded,
             Health::Flapping | Health::Down => Turn::Down,
         };
+        let change = Change {
+            at: event.when,
+            turn,
+            causes: event.issues.iter().map(engine::Issue::code).collect(),
+        };
+        Ok((rows::word(row, 8)?, change))
+    };
+    let found = rows::all(from, &sql, values, read, &mut unreadable)?;
+    let fits = found.len() as u64 + unreadable <= u64::from(MAX_CHANGES);
+    for (stub, change) in found {
         let known = changes.entry(Subject::Experiment(stub)).or_default();
         // That something stays well tells of no bad time, and a year has many such events.
-        if turn != Turn::Well || known.last().is_none_or(|last| last.turn != Turn::Well) {
-            let causes = event.issues.iter().map(engine::Issue::code).collect();
-            known.push(Change {
-                at: event.when,
-                turn,
-                causes,
-            });
+        if change.turn != Turn::Well || known.last().is_none_or(|last| last.turn != Turn::Well) {
+            known.push(change);
         }
     }
-    Ok(count <= MAX_CHANGES)
+    Ok(fits)
 }
 
 /// Of each source everything, as far as it matters. False when that is too much.
@@ -194,49 +189,33 @@ fn of_sources(
 ) -> rusqlite::Result<bool> {
     let sql = "SELECT at, source, health, note FROM sources WHERE at >= coalesce((SELECT max(at) FROM sources s \
                WHERE s.source = sources.source AND s.at <= ?1 AND s.health = 'live'), -9e18) ORDER BY at, id LIMIT ?2";
-    let mut statement = from.prepare_cached(sql)?;
-    let limit = i64::try_from(MAX_CHANGES)
-        .unwrap_or(i64::MAX)
-        .saturating_add(1);
-    let mut found = statement.query(params![text::millis(range.from), limit])?;
-    let mut count = 0;
-    while let Some(row) = found.next()? {
-        count += 1;
-        if let Some((source, change)) = of_source(row)? {
-            changes
-                .entry(Subject::Source(source))
-                .or_default()
-                .push(change);
-        }
+    let values = params![text::millis(range.from), MAX_CHANGES + 1];
+    let mut unreadable = 0;
+    let found = rows::all(from, sql, values, of_source, &mut unreadable)?;
+    let fits = found.len() as u64 + unreadable <= u64::from(MAX_CHANGES);
+    for (source, change) in found {
+        let known = changes.entry(Subject::Source(source)).or_default();
+        known.push(change);
     }
-    Ok(count <= MAX_CHANGES)
+    Ok(fits)
 }
 
-fn of_source(row: &Row<'_>) -> rusqlite::Result<Option<(SourceName, Change)>> {
-    let (source, health) = (
-        SourceName::named(row.get_ref(1)?.as_str()?),
-        text::source_health(row.get_ref(2)?.as_str()?),
-    );
+fn of_source(row: &Row<'_>) -> rusqlite::Result<(SourceName, Change)> {
+    let turn = match rows::word(row, 2)? {
+        SourceHealth::Down => Turn::Down,
+        SourceHealth::Live | SourceHealth::Late => Turn::Well,
+        SourceHealth::Starting => Turn::Unknown,
+    };
     let note: String = row.get(3)?;
-    let parts = rows::time(row, 0)?.zip(source).zip(health);
-    Ok(parts.map(|((at, source), health)| {
-        let turn = match health {
-            SourceHealth::Down => Turn::Down,
-            SourceHealth::Live | SourceHealth::Late => Turn::Well,
-            SourceHealth::Starting => Turn::Unknown,
-        };
-        (
-            source,
-            Change {
-                at,
-                turn,
-                causes: Some(note)
-                    .filter(|note| !note.is_empty())
-                    .into_iter()
-                    .collect(),
-            },
-        )
-    }))
+    let change = Change {
+        at: rows::time(row, 0)?,
+        turn,
+        causes: Some(note)
+            .filter(|note| !note.is_empty())
+            .into_iter()
+            .collect(),
+    };
+    Ok((rows::word(row, 1)?, change))
 }
 
 /// Puts changes, in the order of their times, together to bad times.

@@ -9,10 +9,10 @@ use rusqlite::{Connection, OptionalExtension};
 use serde_json::Value;
 
 use super::gap::{Gap, gap_between};
-use super::rows::latest_events;
+use super::rows::{self, latest_events};
 use super::{bookings, text};
 use engine::model::Stub;
-use engine::{Booked, History, State, StateKey, StateValue};
+use engine::{History, State, StateKey, StateValue};
 
 /// What is remembered at the start.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -73,7 +73,13 @@ pub(super) fn load(from: &Connection, ring: usize, now: Timestamp) -> rusqlite::
             memory.history.events.insert(stub, events);
         }
     }
-    memory.history.bookings = standing(from, now, &mut memory.unreadable)?;
+    memory.history.bookings = rows::all(
+        from,
+        bookings::STANDING,
+        [text::millis(now)],
+        |row| bookings::read(row).map(|(booked, _)| booked),
+        &mut memory.unreadable,
+    )?;
     let alive: Option<i64> = from
         .query_row("SELECT at FROM alive", [], |row| row.get(0))
         .optional()?;
@@ -113,21 +119,4 @@ fn stub_of(key: &StateKey) -> Option<&Stub> {
     } else {
         None
     }
-}
-
-fn standing(
-    from: &Connection,
-    now: Timestamp,
-    unreadable: &mut u64,
-) -> rusqlite::Result<Vec<Booked>> {
-    let mut statement = from.prepare(bookings::STANDING)?;
-    let mut found = statement.query([text::millis(now)])?;
-    let mut all = Vec::new();
-    while let Some(row) = found.next()? {
-        match bookings::read(row)? {
-            Some((booked, _)) => all.push(booked),
-            None => *unreadable += 1,
-        }
-    }
-    Ok(all)
 }

@@ -4,7 +4,6 @@
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{rows, text, write};
@@ -131,7 +130,7 @@ fn each(
     let mut rows = statement.query([])?;
     let mut unreadable = 0;
     while let Some(row) = rows.next()? {
-        match read(row)? {
+        match rows::readable(read(row))?.flatten() {
             Some((key, value)) => insert(database, &key, &value)?,
             None => unreadable += 1,
         }
@@ -150,8 +149,8 @@ fn experiments(database: &Connection) -> rusqlite::Result<()> {
     let mut statement = database.prepare("SELECT stub, first_seen FROM experiments")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
-        let stub = Stub::try_new(row.get_ref(0)?.as_str()?).ok();
-        let Some((stub, first_seen)) = stub.zip(rows::time(row, 1)?) else {
+        let read = || Ok((rows::word::<Stub>(row, 0)?, rows::time(row, 1)?));
+        let Some((stub, first_seen)) = rows::readable(read())? else {
             continue;
         };
         let mut state = ExperimentState::new(first_seen);
@@ -185,7 +184,7 @@ fn told(database: &Connection) -> rusqlite::Result<()> {
     })
 }
 
-fn notified(route: RouteName, subject: &str, value: &str) -> Option<(String, Value)> {
+fn notified(route: RouteName, subject: &str, value: &str) -> Option<Entry> {
     if subject == "rounds" {
         let row: RoundsRow = serde_json::from_str(value).ok()?;
         let state = ReminderState {
@@ -224,37 +223,31 @@ fn notified(route: RouteName, subject: &str, value: &str) -> Option<(String, Val
     entry(&StateKey::Notified(route, subject), &value)
 }
 
-fn outbox(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
-    let id = text::unsigned(row)?;
-    let route = RouteName::try_new(row.get_ref(1)?.as_str()?).ok();
-    let message: Option<KeptMessage> = json(row, 3)?;
-    let parts = route.zip(rows::time(row, 2)?).zip(message);
-    Ok(parts.and_then(|((route, created), message)| {
-        let alerts = message.concerns.into_iter().filter_map(|row| {
-            Some(UnconfirmedAlert {
-                alert: Alert::try_from(row.concern).ok()?,
-                since: row.since,
-                ended: row.ended,
-            })
-        });
-        let value = StateValue::Outbox(OutboxEntry {
-            route,
-            created,
-            news: message.news,
-            alerts: alerts.collect(),
-            message: None,
-            digest: None,
-            not_before: None,
-            may_have_arrived: false,
-        });
-        entry(&StateKey::Outbox(id), &value)
-    }))
+fn outbox(row: &Row<'_>) -> rusqlite::Result<Option<Entry>> {
+    let message: KeptMessage = rows::json(row, 3)?;
+    let alerts = message.concerns.into_iter().filter_map(|row| {
+        Some(UnconfirmedAlert {
+            alert: Alert::try_from(row.concern).ok()?,
+            since: row.since,
+            ended: row.ended,
+        })
+    });
+    let value = StateValue::Outbox(OutboxEntry {
+        route: rows::column(row, 1, |route| RouteName::try_new(route).ok())?,
+        created: rows::time(row, 2)?,
+        news: message.news,
+        alerts: alerts.collect(),
+        message: None,
+        digest: None,
+        not_before: None,
+        may_have_arrived: false,
+    });
+    Ok(entry(&StateKey::Outbox(text::unsigned(row)?), &value))
 }
 
-fn note(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
-    let id = row.get_ref(0)?.as_str()?.parse().ok().map(SuppressionId);
-    let content: Option<SuppressionEntry> = json(row, 1)?;
-    Ok(id.zip(content).and_then(|(id, content)| match content {
+fn note(row: &Row<'_>) -> rusqlite::Result<Option<Entry>> {
+    let id = rows::column(row, 0, |id| id.parse().ok().map(SuppressionId))?;
+    Ok(match rows::json(row, 1)? {
         SuppressionEntry::Acknowledgement(it) => entry(
             &StateKey::Acknowledgement(it.subject.clone()),
             &StateValue::Acknowledgement(id, it),
@@ -263,26 +256,23 @@ fn note(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
         SuppressionEntry::Maintenance(it) => {
             entry(&StateKey::Maintenance(id), &StateValue::Maintenance(it))
         }
-    }))
+    })
 }
 
-fn hold(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
-    Ok(rows::hold(row)?.and_then(|hold| {
-        let value = StateValue::Hold(Hold {
-            since: hold.since,
-            touched: hold.since,
-            reason: hold.reason,
-        });
-        entry(&StateKey::Hold(hold.resource), &value)
-    }))
+fn hold(row: &Row<'_>) -> rusqlite::Result<Option<Entry>> {
+    let hold = rows::hold(row)?;
+    let value = StateValue::Hold(Hold {
+        since: hold.since,
+        touched: hold.since,
+        reason: hold.reason,
+    });
+    Ok(entry(&StateKey::Hold(hold.resource), &value))
 }
 
 /// Small state: the engine's takes its new form, that of other parts stays as it is.
-fn kept(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
+fn kept(row: &Row<'_>) -> rusqlite::Result<Option<Entry>> {
     let key: String = row.get(0)?;
-    let Some(value) = json::<Value>(row, 1)? else {
-        return Ok(None);
-    };
+    let value: Value = rows::json(row, 1)?;
     Ok(if let Some(resource) = key.strip_prefix(WISH) {
         let asked = serde_json::from_value(value).ok();
         let parts = ResourceName::try_new(resource).ok().zip(asked);
@@ -303,11 +293,7 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
     })
 }
 
-fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<T>> {
-    Ok(serde_json::from_str(row.get_ref(column)?.as_str()?).ok())
-}
-
-fn entry(key: &StateKey, value: &StateValue) -> Option<(String, Value)> {
+fn entry(key: &StateKey, value: &StateValue) -> Option<Entry> {
     Some((key.to_string(), serde_json::to_value(value).ok()?))
 }
 

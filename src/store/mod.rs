@@ -48,7 +48,7 @@ use tokio::sync::watch;
 
 pub use backup::{BackupError, Report, VerifyError, backup, verify};
 pub use bookings::BookedTimes;
-pub use entry::{Entry, Note, NoteKind, OutboxState, ShadowRow, ShadowSaid};
+pub use entry::{Entry, Note, NoteKind, OutboxState, ShadowRow};
 pub use error::{ReadError, StoreError};
 pub use file::DATABASE_FILE;
 pub use gap::{Gap, GapCause, HEARTBEAT};
@@ -59,7 +59,7 @@ pub use outbox_query::{OutboxQuery, OutboxRow, Said, SaidNews};
 pub use pages::{Part, RowPage};
 pub use past::{Change, KeptBooking, Past, look_back};
 pub use read::{MAX_ROWS, Reader, WallClock};
-pub use rows::{Cursor, EventPage, Hold, Range, SourceRow, StoredEvent, SwitchRow};
+pub use rows::{Cursor, Hold, Range, SourceRow, StoredEvent, SwitchRow};
 pub use shadow::{ShadowPast, shadow_past};
 pub use statement::MAX_CONTENT_BYTES;
 pub use uptime::{Bucket, MAX_BUCKETS, uptime_of};

@@ -1,13 +1,14 @@
 //! Questions about what was to be sent: all of it, or what told of one experiment.
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row, params};
+use rusqlite::Row;
 use serde_json::Value;
 
 use super::entry::OutboxState;
 use super::error::ReadError;
-use super::read::{MAX_ROWS, Reader};
-use super::rows::{self, Range};
+use super::pages::{List, Part, RowPage};
+use super::read::Reader;
+use super::rows;
 use super::text;
 use engine::model::{Health, Private, Stub};
 
@@ -65,72 +66,54 @@ pub struct SaidNews {
 
 pub(super) const COLUMNS: &str = "outbox.id, route, created, state, attempts, tried, last_error";
 
-impl Reader {
-    /// What was put together to be sent, newest first, at most [`MAX_ROWS`].
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn outbox(&self, range: Range) -> Result<Vec<OutboxRow>, ReadError> {
-        let sql = format!(
-            "SELECT {COLUMNS} FROM outbox WHERE created >= ?1 AND created < ?2 ORDER BY outbox.id DESC"
-        );
-        self.list(range, sql, outgoing).await
-    }
-
-    /// Notifications with what they say, newest first, at most [`MAX_ROWS`].
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn said(&self, range: Range) -> Result<Vec<Said>, ReadError> {
-        // Its alerts and its occasion stand in a notice of the same moment.
-        let sql = format!(
-            "SELECT {COLUMNS}, outbox.content, (SELECT notices.content FROM notices WHERE notices.at = outbox.created \
-             AND kind = 'mailing' AND notices.content ->> 'id' = outbox.id) \
-             FROM outbox WHERE created >= ?1 AND created < ?2 ORDER BY outbox.id DESC"
-        );
-        self.list(range, sql, said).await
-    }
-
-    /// What was put together to be sent and told of this experiment, newest first, at most
-    /// [`MAX_ROWS`].
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn mentions(&self, stub: &Stub, range: Range) -> Result<Vec<OutboxQuery>, ReadError> {
-        let stub = stub.clone();
-        self.ask(move |from| mentions(from, &stub, range)).await
-    }
-}
+/// Its alerts and its occasion stand in a notice of the same moment.
+const SAID: List<Said> = List {
+    columns: "outbox.id, route, created, state, attempts, tried, last_error, outbox.content, \
+              (SELECT notices.content FROM notices WHERE notices.at = outbox.created \
+              AND kind = 'mailing' AND notices.content ->> 'id' = outbox.id)",
+    table: "outbox",
+    time: "created",
+    within: "created >= ?1 AND created < ?2",
+    read: said,
+};
 
 /// The news stand in the content as a message has them.
-fn mentions(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result<Vec<OutboxQuery>> {
-    let sql = format!(
-        "SELECT {COLUMNS}, news.value ->> 'health' FROM outbox, json_each(outbox.content, '$.news') AS news \
-         WHERE created >= ?1 AND created < ?2 AND news.value ->> 'stub' = ?3 ORDER BY outbox.id DESC LIMIT {MAX_ROWS}"
-    );
-    let mut statement = from.prepare_cached(&sql)?;
-    let mut found = statement.query(params![
-        text::millis(range.from),
-        text::millis(range.until),
-        stub.as_str()
-    ])?;
-    let mut all = Vec::new();
-    while let Some(row) = found.next()? {
-        let said = Health::ALL.into_iter().find(|health| {
-            row.get_ref(7)
-                .is_ok_and(|as_str| as_str.as_str() == Ok(health.as_str()))
-        });
-        all.extend(
-            outgoing(row)?
-                .zip(said)
-                .map(|(message, said)| OutboxQuery { message, said }),
-        );
+const MENTIONS: List<OutboxQuery> = List {
+    columns: "outbox.id, route, created, state, attempts, tried, last_error, \
+              (SELECT value ->> 'health' FROM json_each(content, '$.news') WHERE value ->> 'stub' = ?6)",
+    table: "outbox",
+    time: "created",
+    within: "created >= ?1 AND created < ?2 AND EXISTS (SELECT 1 FROM json_each(content, '$.news') WHERE value ->> 'stub' = ?6)",
+    read: |row| {
+        let (message, said) = (outgoing(row)?, rows::word(row, 7)?);
+        Ok(OutboxQuery { message, said })
+    },
+};
+
+impl Reader {
+    /// Notifications with what they say.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn said(&self, part: Part) -> Result<RowPage<Said>, ReadError> {
+        self.page(SAID, None, part).await
     }
-    Ok(all)
+
+    /// What was put together to be sent and told of this experiment.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn mentions(
+        &self,
+        stub: &Stub,
+        part: Part,
+    ) -> Result<RowPage<OutboxQuery>, ReadError> {
+        self.page(MENTIONS, Some(stub.clone()), part).await
+    }
 }
 
 /// What of a notification cannot be read is left out.
-fn said(row: &Row<'_>) -> rusqlite::Result<Option<Said>> {
+fn said(row: &Row<'_>) -> rusqlite::Result<Said> {
     let content = |column| -> rusqlite::Result<Value> {
         let text: Option<String> = row.get(column)?;
         let read = text.and_then(|text| serde_json::from_str(&text).ok());
@@ -143,39 +126,30 @@ fn said(row: &Row<'_>) -> rusqlite::Result<Option<Said>> {
         .iter()
         .filter_map(|alert| alert.as_str().map(str::to_owned))
         .collect();
-    Ok(outgoing(row)?.map(|message| Said {
-        message,
+    Ok(Said {
+        message: outgoing(row)?,
         news,
         occasion: notice["occasion"].as_str().map(str::to_owned),
         alerts: Private::new(alerts),
-    }))
+    })
 }
 
 fn news(of: &Value) -> Option<SaidNews> {
     Some(SaidNews {
         stub: Stub::try_new(of["stub"].as_str()?).ok()?,
-        health: text::health(of["health"].as_str()?)?,
+        health: text::word(of["health"].as_str()?)?,
         since: of["since"].as_str().and_then(|since| since.parse().ok()),
     })
 }
 
-pub(super) fn outgoing(row: &Row<'_>) -> rusqlite::Result<Option<OutboxRow>> {
-    let state = row.get_ref(3)?.as_str()?;
-    let state = OutboxState::ALL
-        .into_iter()
-        .find(|known| known.as_str() == state);
-    let tried: Option<i64> = row.get(5)?;
-    let (id, route, attempts) = (text::unsigned(row)?, row.get(1)?, row.get(4)?);
-    let last_error = row.get::<_, Option<String>>(6)?.map(Private::new);
-    let parts = rows::time(row, 2)?.zip(state);
-    let tried = tried.and_then(text::time);
-    Ok(parts.map(|(created, state)| OutboxRow {
-        id,
-        route,
-        created,
-        state,
-        attempts,
-        tried,
-        last_error,
-    }))
+pub(super) fn outgoing(row: &Row<'_>) -> rusqlite::Result<OutboxRow> {
+    Ok(OutboxRow {
+        id: text::unsigned(row)?,
+        route: row.get(1)?,
+        created: rows::time(row, 2)?,
+        state: rows::word(row, 3)?,
+        attempts: row.get(4)?,
+        tried: rows::time_if_any(row, 5)?,
+        last_error: row.get::<_, Option<String>>(6)?.map(Private::new),
+    })
 }

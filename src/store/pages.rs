@@ -8,8 +8,8 @@ use super::error::ReadError;
 use super::gap::Gap;
 use super::outbox_query::{self, OutboxRow};
 use super::read::{MAX_ROWS, Reader};
-use super::rows::{self, Cursor, Hold, Range, SourceRow, SwitchRow};
-use super::text;
+use super::rows::{self, Cursor, Hold, Range, SourceRow, StoredEvent, SwitchRow};
+use super::text::{self, Names};
 use engine::StateKey;
 use engine::model::Stub;
 
@@ -24,6 +24,18 @@ pub struct Part {
     pub limit: usize,
 }
 
+impl Part {
+    /// The newest of a range, as many as one answer has.
+    #[must_use]
+    pub fn newest(range: Range) -> Self {
+        Self {
+            range,
+            before: None,
+            limit: MAX_ROWS,
+        }
+    }
+}
+
 /// A part of a list, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowPage<T> {
@@ -33,17 +45,77 @@ pub struct RowPage<T> {
     pub next: Option<Cursor>,
 }
 
-/// A list: what is read, from where, and what of it lies in a range from `?1` to `?2`.
-struct List<T> {
-    columns: &'static str,
-    table: &'static str,
+/// A list: what is read, from where, and what of it lies in a range from `?1` to `?2`, of the
+/// experiment `?6` where that is asked for.
+pub(super) struct List<T> {
+    pub(super) columns: &'static str,
+    pub(super) table: &'static str,
     /// The column of time that the list is sorted by.
-    time: &'static str,
-    within: &'static str,
-    read: fn(&Row<'_>) -> rusqlite::Result<Option<T>>,
+    pub(super) time: &'static str,
+    pub(super) within: &'static str,
+    pub(super) read: fn(&Row<'_>) -> rusqlite::Result<T>,
 }
 
+const EVENTS: List<StoredEvent> = List {
+    columns: rows::EVENT_COLUMNS,
+    table: "events",
+    time: "at",
+    within: "stub = ?6 AND at >= ?1 AND at < ?2",
+    read: |row| {
+        let (id, event) = (row.get(7)?, rows::event(row, &mut Names::default())?);
+        Ok(StoredEvent { id, event })
+    },
+};
+
+const SWITCHES: List<SwitchRow> = List {
+    columns: "at, resource, stub, available, reason, outcome, note, took",
+    table: "switches",
+    time: "at",
+    within: "at >= ?1 AND at < ?2 AND (?6 IS NULL OR stub = ?6)",
+    read: rows::switch,
+};
+
+const SOURCES: List<SourceRow> = List {
+    columns: "at, source, health, note",
+    table: "sources",
+    time: "at",
+    within: "at >= ?1 AND at < ?2",
+    read: rows::source,
+};
+
+const GAPS: List<Gap> = List {
+    columns: "since, until, why",
+    table: "gaps",
+    time: "since",
+    within: "until > ?1 AND since < ?2",
+    read: rows::gap,
+};
+
+const HOLDS: List<Hold> = List {
+    columns: "resource, reason, since, until",
+    table: "holds",
+    time: "since",
+    within: "coalesce(until, 9e18) >= ?1 AND since < ?2",
+    read: rows::hold,
+};
+
+const OUTBOX: List<OutboxRow> = List {
+    columns: outbox_query::COLUMNS,
+    table: "outbox",
+    time: "created",
+    within: "created >= ?1 AND created < ?2",
+    read: outbox_query::outgoing,
+};
+
 impl Reader {
+    /// Events of an experiment.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub async fn events(&self, of: &Stub, part: Part) -> Result<RowPage<StoredEvent>, ReadError> {
+        self.page(EVENTS, Some(of.clone()), part).await
+    }
+
     /// Switches, of one experiment or of all.
     ///
     /// # Errors
@@ -53,15 +125,7 @@ impl Reader {
         of: Option<Stub>,
         part: Part,
     ) -> Result<RowPage<SwitchRow>, ReadError> {
-        let list = List {
-            columns: rows::SWITCH_COLUMNS,
-            table: "switches",
-            time: "at",
-            within: "at >= ?1 AND at < ?2 AND (?6 IS NULL OR stub = ?6)",
-            read: rows::switch,
-        };
-        self.ask(move |from| list.part(from, part, of.as_ref()))
-            .await
+        self.page(SWITCHES, of, part).await
     }
 
     /// Changes of sources.
@@ -69,14 +133,7 @@ impl Reader {
     /// # Errors
     /// [`ReadError`].
     pub async fn source_page(&self, part: Part) -> Result<RowPage<SourceRow>, ReadError> {
-        let list = List {
-            columns: "at, source, health, note",
-            table: "sources",
-            time: "at",
-            within: "at >= ?1 AND at < ?2",
-            read: rows::source,
-        };
-        self.ask(move |from| list.part(from, part, None)).await
+        self.page(SOURCES, None, part).await
     }
 
     /// Times without history that touch the range.
@@ -84,14 +141,7 @@ impl Reader {
     /// # Errors
     /// [`ReadError`].
     pub async fn gap_page(&self, part: Part) -> Result<RowPage<Gap>, ReadError> {
-        let list = List {
-            columns: "since, until, why",
-            table: "gaps",
-            time: "since",
-            within: "until > ?1 AND since < ?2",
-            read: rows::gap,
-        };
-        self.ask(move |from| list.part(from, part, None)).await
+        self.page(GAPS, None, part).await
     }
 
     /// Holds of people that touch the range.
@@ -99,14 +149,7 @@ impl Reader {
     /// # Errors
     /// [`ReadError`].
     pub async fn hold_page(&self, part: Part) -> Result<RowPage<Hold>, ReadError> {
-        let list = List {
-            columns: "resource, reason, since, until",
-            table: "holds",
-            time: "since",
-            within: "coalesce(until, 9e18) >= ?1 AND since < ?2",
-            read: rows::hold,
-        };
-        self.ask(move |from| list.part(from, part, None)).await
+        self.page(HOLDS, None, part).await
     }
 
     /// Notifications.
@@ -114,14 +157,17 @@ impl Reader {
     /// # Errors
     /// [`ReadError`].
     pub async fn outbox_page(&self, part: Part) -> Result<RowPage<OutboxRow>, ReadError> {
-        let list = List {
-            columns: outbox_query::COLUMNS,
-            table: "outbox",
-            time: "created",
-            within: "created >= ?1 AND created < ?2",
-            read: outbox_query::outgoing,
-        };
-        self.ask(move |from| list.part(from, part, None)).await
+        self.page(OUTBOX, None, part).await
+    }
+
+    pub(super) async fn page<T: Send + 'static>(
+        &self,
+        list: List<T>,
+        of: Option<Stub>,
+        part: Part,
+    ) -> Result<RowPage<T>, ReadError> {
+        self.ask(move |from| list.part(from, part, of.as_ref()))
+            .await
     }
 
     /// Whether the history knows an experiment of this name, also one that is forgotten meanwhile.
@@ -187,7 +233,7 @@ impl<T> List<T> {
             count += 1;
             let id = row.get("page_id")?;
             last = text::time(row.get("page_time")?).map(|at| Cursor { at, id });
-            page.rows.extend((self.read)(row)?);
+            page.rows.extend(rows::readable((self.read)(row))?);
         }
         Ok(page)
     }

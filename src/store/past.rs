@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
 use super::entry::Note;
 use super::error::ReadError;
@@ -77,19 +77,38 @@ pub fn look_back(
     now: Timestamp,
     latest: Instant,
 ) -> Result<Past, ReadError> {
-    let failed = |error: rusqlite::Error| ReadError::Failed(error.to_string());
+    within(dir, latest, |from, budget| past(from, range, now, budget))
+}
+
+/// What is read from the data file of a folder, as of one moment, until `latest`.
+pub(super) fn within<T>(
+    dir: &Path,
+    latest: Instant,
+    read: impl FnOnce(&Connection, &mut Budget) -> rusqlite::Result<T>,
+) -> Result<T, ReadError> {
     let from = open(dir)?;
-    let mut budget = Budget::until(latest);
-    let past = past(&from, range, now, &mut budget).map_err(failed)?;
+    let mut budget = Budget {
+        rows: 0,
+        late: false,
+        latest,
+    };
+    let found = from
+        .execute_batch("BEGIN")
+        .and_then(|()| read(&from, &mut budget))
+        .map_err(failed)?;
     if budget.is_spent() {
         Err(ReadError::TooMuch)
     } else {
-        Ok(past)
+        Ok(found)
     }
 }
 
+fn failed(error: rusqlite::Error) -> ReadError {
+    ReadError::Failed(error.to_string())
+}
+
 /// Opens the data file of a folder for reading, where its tables are as this labwatch knows them.
-pub(super) fn open(dir: &Path) -> Result<Connection, ReadError> {
+fn open(dir: &Path) -> Result<Connection, ReadError> {
     let path = dir.join(file::DATABASE_FILE);
     if !path.exists() {
         return Err(ReadError::Failed(format!(
@@ -97,7 +116,6 @@ pub(super) fn open(dir: &Path) -> Result<Connection, ReadError> {
             path.display()
         )));
     }
-    let failed = |error: rusqlite::Error| ReadError::Failed(error.to_string());
     let from = file::read_only(&path).map_err(failed)?;
     let (found, known) = (
         schema::version(&from).map_err(failed)?,
@@ -125,14 +143,6 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    pub(super) fn until(latest: Instant) -> Self {
-        Self {
-            rows: 0,
-            late: false,
-            latest,
-        }
-    }
-
     /// Counts a row. False when it was one too many, or it has become too late.
     fn allows_one_more(&mut self) -> bool {
         self.rows += 1;
@@ -140,19 +150,18 @@ impl Budget {
         !self.is_spent()
     }
 
-    pub(super) fn is_spent(&self) -> bool {
+    fn is_spent(&self) -> bool {
         self.late || self.rows > MAX_ROWS
     }
 }
 
-/// Everything, as of one moment. Where the budget is spent, something is missing.
+/// Everything. Where the budget is spent, something is missing.
 fn past(
     from: &Connection,
     range: Range,
     now: Timestamp,
     budget: &mut Budget,
 ) -> rusqlite::Result<Past> {
-    from.execute_batch("BEGIN")?;
     let pools: Option<String> = from
         .query_row(
             "SELECT value FROM state WHERE key = ?1",
@@ -165,7 +174,10 @@ fn past(
         changes: changes(from, range, budget)?,
         gaps: gaps(from, range, now, budget)?,
         bookings: rows(from, BOOKINGS, ends, booking, budget)?,
-        withdrawals: rows(from, WITHDRAWALS, ends, withdrawal, budget)?,
+        withdrawals: rows(from, WITHDRAWALS, ends, withdrawal, budget)?
+            .into_iter()
+            .filter_map(|(at, stub, is_ours)| is_ours.then_some((at, stub)))
+            .collect(),
         pools: pools
             .and_then(|text| serde_json::from_str(&text).ok())
             .and_then(pools_of)
@@ -226,50 +238,37 @@ fn changes_of(
         .prepare_cached(FOLLOWED_FROM)?
         .query_row(params![stub.as_str(), since], |row| row.get(0))
         .optional()?;
-    let (mut names, mut all) = (Names::default(), Vec::new());
-    let mut statement = from.prepare_cached(CHANGES)?;
-    let mut found = statement.query(params![stub.as_str(), followed.unwrap_or(i64::MIN), until])?;
-    while let Some(row) = found.next()? {
-        if !budget.allows_one_more() {
-            break;
-        }
-        all.extend(change(row, &mut names)?);
-    }
-    let mut statement =
-        from.prepare_cached("SELECT at FROM forgotten WHERE stub = ?1 AND at < ?2 ORDER BY id")?;
-    let mut found = statement.query(params![stub.as_str(), until])?;
-    while let Some(row) = found.next()? {
-        let forgotten = |at| Change {
-            at,
+    let values = params![stub.as_str(), followed.unwrap_or(i64::MIN), until];
+    let mut names = Names::default();
+    let mut all = rows(from, CHANGES, values, |row| change(row, &mut names), budget)?;
+    let sql = "SELECT at FROM forgotten WHERE stub = ?1 AND at < ?2 ORDER BY id";
+    let forgotten = |row: &Row<'_>| {
+        Ok(Change {
+            at: rows::time(row, 0)?,
             health: None,
             issues: Vec::new(),
             jump: JumpHealth::Unknown,
-        };
-        all.extend(rows::time(row, 0)?.map(forgotten));
-    }
+        })
+    };
+    let values = params![stub.as_str(), until];
+    all.extend(rows::all(from, sql, values, forgotten, &mut 0)?);
     all.sort_by_key(|change| change.at);
     Ok(all)
 }
 
-fn change(row: &Row<'_>, names: &mut Names) -> rusqlite::Result<Option<Change>> {
-    let health = text::health(row.get_ref(1)?.as_str()?);
-    let issues = row
-        .get_ref(2)?
-        .as_str_or_null()?
-        .and_then(|issues| text::issues(issues, names))
-        .unwrap_or_default();
-    let jump = row
-        .get_ref(3)?
-        .as_str_or_null()?
-        .and_then(text::jump)
-        .unwrap_or(JumpHealth::Unknown);
-    let parts = rows::time(row, 0)?.zip(health);
-    Ok(parts.map(|(at, health)| Change {
-        at,
-        health: Some(health),
-        issues,
-        jump,
-    }))
+fn change(row: &Row<'_>, names: &mut Names) -> rusqlite::Result<Change> {
+    let (issues, jump) = (
+        row.get_ref(2)?.as_str_or_null()?,
+        row.get_ref(3)?.as_str_or_null()?,
+    );
+    Ok(Change {
+        at: rows::time(row, 0)?,
+        health: Some(rows::word(row, 1)?),
+        issues: issues
+            .and_then(|issues| text::issues(issues, names))
+            .unwrap_or_default(),
+        jump: jump.and_then(text::word).unwrap_or(JumpHealth::Unknown),
+    })
 }
 
 /// Gaps that were noted, and the one that goes on: the last heartbeat is too old.
@@ -304,39 +303,37 @@ fn pools_of(value: StateValue) -> Option<BTreeMap<String, Vec<Stub>>> {
     }
 }
 
-fn booking(row: &Row<'_>) -> rusqlite::Result<Option<KeptBooking>> {
-    Ok(bookings::read(row)?.map(|(booked, ended)| KeptBooking { booked, ended }))
+fn booking(row: &Row<'_>) -> rusqlite::Result<KeptBooking> {
+    let (booked, ended) = bookings::read(row)?;
+    Ok(KeptBooking { booked, ended })
 }
 
-/// A withdrawal of ours: one that a person ordered has the person's reason.
-fn withdrawal(row: &Row<'_>) -> rusqlite::Result<Option<(Timestamp, Stub)>> {
+/// A withdrawal, and whether it is ours: one that a person ordered has the person's reason.
+fn withdrawal(row: &Row<'_>) -> rusqlite::Result<(Timestamp, Stub, bool)> {
     let is_ours = row.get_ref(2)?.as_str()?.starts_with(OUR_PREFIX);
-    Ok(rows::time(row, 0)?
-        .zip(Stub::try_new(row.get_ref(1)?.as_str()?).ok())
-        .filter(|_| is_ours))
+    Ok((rows::time(row, 0)?, rows::word(row, 1)?, is_ours))
 }
 
-fn window(row: &Row<'_>) -> rusqlite::Result<Option<(Note, Option<Timestamp>)>> {
-    let ended: Option<i64> = row.get(5)?;
-    Ok(rows::note(row)?.map(|note| (note, ended.and_then(text::time))))
+fn window(row: &Row<'_>) -> rusqlite::Result<(Note, Option<Timestamp>)> {
+    Ok((rows::note(row)?, rows::time_if_any(row, 5)?))
 }
 
 /// Every row that makes sense, as far as the budget goes.
 pub(super) fn rows<T>(
     from: &Connection,
     sql: &str,
-    ends: [i64; 2],
-    read: fn(&Row<'_>) -> rusqlite::Result<Option<T>>,
+    values: impl Params,
+    mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     budget: &mut Budget,
 ) -> rusqlite::Result<Vec<T>> {
-    let mut statement = from.prepare(sql)?;
-    let mut found = statement.query(ends)?;
+    let mut statement = from.prepare_cached(sql)?;
+    let mut found = statement.query(values)?;
     let mut all = Vec::new();
     while let Some(row) = found.next()? {
         if !budget.allows_one_more() {
             break;
         }
-        all.extend(read(row)?);
+        all.extend(rows::readable(read(row))?);
     }
     Ok(all)
 }

@@ -27,57 +27,39 @@ struct Past {
 }
 
 const PASTS: [Past; 10] = [
-    Past {
-        table: "events",
-        time: "at",
-        may_go: "EXISTS (SELECT 1 FROM events WHERE stub = old.stub AND id > old.id)",
-    },
-    Past {
-        table: "switches",
-        time: "at",
-        may_go: "TRUE",
-    },
-    Past {
-        table: "sources",
-        time: "at",
-        may_go: "TRUE",
-    },
-    Past {
-        table: "notices",
-        time: "at",
-        may_go: "TRUE",
-    },
-    Past {
-        table: "holds",
-        time: "since",
-        may_go: "old.until IS NOT NULL",
-    },
-    Past {
-        table: "outbox",
-        time: "created",
-        may_go: "old.state <> 'pending' AND old.id < (SELECT max(id) FROM outbox)",
-    },
-    Past {
-        table: "audit",
-        time: "at",
-        may_go: "TRUE",
-    },
-    Past {
-        table: "gaps",
-        time: "since",
-        may_go: "TRUE",
-    },
-    Past {
-        table: "bookings",
-        time: "until",
-        may_go: "TRUE",
-    },
-    Past {
-        table: "forgotten",
-        time: "at",
-        may_go: "EXISTS (SELECT 1 FROM forgotten WHERE stub = old.stub AND id > old.id)",
-    },
+    Past::new(
+        "events",
+        "at",
+        "EXISTS (SELECT 1 FROM events WHERE stub = old.stub AND id > old.id)",
+    ),
+    Past::new("switches", "at", "TRUE"),
+    Past::new("sources", "at", "TRUE"),
+    Past::new("notices", "at", "TRUE"),
+    Past::new("holds", "since", "old.until IS NOT NULL"),
+    Past::new(
+        "outbox",
+        "created",
+        "old.state <> 'pending' AND old.id < (SELECT max(id) FROM outbox)",
+    ),
+    Past::new("audit", "at", "TRUE"),
+    Past::new("gaps", "since", "TRUE"),
+    Past::new("bookings", "until", "TRUE"),
+    Past::new(
+        "forgotten",
+        "at",
+        "EXISTS (SELECT 1 FROM forgotten WHERE stub = old.stub AND id > old.id)",
+    ),
 ];
+
+impl Past {
+    const fn new(table: &'static str, time: &'static str, may_go: &'static str) -> Self {
+        Self {
+            table,
+            time,
+            may_go,
+        }
+    }
+}
 
 /// One walk through all tables, from their oldest rows up to the first that is young.
 #[derive(Debug, Default)]

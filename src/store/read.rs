@@ -7,20 +7,16 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
 use super::bookings::{self, BookedTimes};
 use super::error::ReadError;
 use super::file;
-use super::gap::Gap;
-use super::rows::{
-    self, Cursor, EVENT_COLUMNS, EventPage, Hold, Range, SWITCH_COLUMNS, SourceRow, StoredEvent,
-    SwitchRow, gap, source, switch,
-};
-use super::text::{self, Names};
-use super::uptime::{self, Bucket, Change, MAX_BUCKETS};
+use super::rows::{self, Range, gap};
+use super::text;
+use super::uptime::{self, Bucket, Change};
 use engine::model::Stub;
 
 /// Tells the time. The store takes it as a value so that tests can set the clock.
@@ -34,7 +30,7 @@ pub const MAX_ROWS: usize = 1_000;
 
 /// The most changes that one count of uptime looks at: some ten years of an experiment that changes
 /// every hour.
-const MAX_CHANGES: usize = 100_000;
+const MAX_CHANGES: u32 = 100_000;
 
 /// After so long without a question the file is closed, so that an idle service holds no old state
 /// of it.
@@ -75,63 +71,6 @@ impl Reader {
         Ok(Self { questions, clock })
     }
 
-    /// Events of an experiment, newest first, at most `limit` and [`MAX_ROWS`]; `before` is where
-    /// an earlier page ended.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn events(
-        &self,
-        stub: &Stub,
-        range: Range,
-        before: Option<Cursor>,
-        limit: usize,
-    ) -> Result<EventPage, ReadError> {
-        let stub = stub.clone();
-        self.ask(move |from| events(from, &stub, range, before, limit.clamp(1, MAX_ROWS)))
-            .await
-    }
-
-    /// Switches of an experiment, newest first, at most [`MAX_ROWS`].
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn switches_of(
-        &self,
-        stub: &Stub,
-        range: Range,
-    ) -> Result<Vec<SwitchRow>, ReadError> {
-        let stub = stub.clone();
-        self.ask(move |from| switches_of(from, &stub, range)).await
-    }
-
-    /// Changes of sources, newest first, at most [`MAX_ROWS`].
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn sources(&self, range: Range) -> Result<Vec<SourceRow>, ReadError> {
-        let sql = "SELECT at, source, health, note FROM sources WHERE at >= ?1 AND at < ?2 ORDER BY at DESC, id DESC";
-        self.list(range, sql.to_owned(), source).await
-    }
-
-    /// Times without history that touch the range, newest first, at most [`MAX_ROWS`].
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn gaps(&self, range: Range) -> Result<Vec<Gap>, ReadError> {
-        self.list(range, GAPS.to_owned(), gap).await
-    }
-
-    /// Holds of people that touch the range, newest first, at most [`MAX_ROWS`].
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn holds(&self, range: Range) -> Result<Vec<Hold>, ReadError> {
-        let sql = "SELECT resource, reason, since, until FROM holds \
-                   WHERE coalesce(until, 9e18) >= ?1 AND since < ?2 ORDER BY since DESC, id DESC";
-        self.list(range, sql.to_owned(), rows::hold).await
-    }
-
     /// How long an experiment was in which state, in buckets of `step`, at most [`MAX_BUCKETS`] of
     /// them.
     ///
@@ -143,16 +82,8 @@ impl Reader {
         range: Range,
         step: Duration,
     ) -> Result<Vec<Bucket>, ReadError> {
-        let (stub, now, step) = (
-            stub.clone(),
-            (self.clock)(),
-            i64::try_from(step.as_millis()).unwrap_or(i64::MAX),
-        );
-        let length = range.until.as_millisecond() - range.from.as_millisecond();
-        let whole = (length - 1).checked_div(step).ok_or(ReadError::TooMuch)?;
-        if usize::try_from(whole).is_ok_and(|whole| whole >= MAX_BUCKETS) {
-            return Err(ReadError::TooMuch);
-        }
+        let (stub, now) = (stub.clone(), (self.clock)());
+        let step = uptime::step(range, step).ok_or(ReadError::TooMuch)?;
         let changes = self
             .ask(move |from| changes(from, &stub, range))
             .await?
@@ -173,16 +104,6 @@ impl Reader {
             // Whether or not it came in time, closing goes on.
             let _ = gone.recv_timeout(patience);
         }
-    }
-
-    pub(super) async fn list<T: Send + 'static>(
-        &self,
-        range: Range,
-        sql: String,
-        read: fn(&Row<'_>) -> rusqlite::Result<Option<T>>,
-    ) -> Result<Vec<T>, ReadError> {
-        self.ask(move |from| rows(from, &format!("{sql} LIMIT {MAX_ROWS}"), range, read))
-            .await
     }
 
     pub(super) async fn ask<T: Send + 'static>(
@@ -274,63 +195,7 @@ fn answer(queue: &Receiver<Question>, mut thread: ReadThread) {
     }
 }
 
-fn switches_of(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result<Vec<SwitchRow>> {
-    let sql = format!(
-        "SELECT {SWITCH_COLUMNS} FROM switches WHERE at >= ?1 AND at < ?2 AND stub = ?3 ORDER BY at DESC, id DESC LIMIT {MAX_ROWS}"
-    );
-    let mut statement = from.prepare_cached(&sql)?;
-    let mut found = statement.query(params![
-        text::millis(range.from),
-        text::millis(range.until),
-        stub.as_str()
-    ])?;
-    let mut all = Vec::new();
-    while let Some(row) = found.next()? {
-        all.extend(switch(row)?);
-    }
-    Ok(all)
-}
-
-const GAPS: &str = "SELECT since, until, why FROM gaps WHERE until > ?1 AND since < ?2 ORDER BY since DESC, id DESC";
-
-fn events(
-    from: &Connection,
-    stub: &Stub,
-    range: Range,
-    before: Option<Cursor>,
-    limit: usize,
-) -> rusqlite::Result<EventPage> {
-    let sql = format!(
-        "SELECT {EVENT_COLUMNS} FROM events WHERE stub = ?1 AND at >= ?2 AND at < ?3 AND (at, id) < (?4, ?5) ORDER BY at DESC, id DESC LIMIT ?6"
-    );
-    let mut statement = from.prepare_cached(&sql)?;
-    let (at, id) = before.map_or((i64::MAX, i64::MAX), |before| {
-        (text::millis(before.at), before.id)
-    });
-    let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let mut found = statement.query(params![
-        stub.as_str(),
-        text::millis(range.from),
-        text::millis(range.until),
-        at,
-        id,
-        limit + 1
-    ])?;
-    let (mut page, mut names, mut last, mut count) =
-        (EventPage::default(), Names::default(), None, 0);
-    while let Some(row) = found.next()? {
-        if count == limit {
-            page.next = last;
-            break;
-        }
-        count += 1;
-        let id = row.get(7)?;
-        last = rows::time(row, 0)?.map(|at| Cursor { at, id });
-        page.events
-            .extend(rows::event(row, &mut names)?.map(|event| StoredEvent { id, event }));
-    }
-    Ok(page)
-}
+const GAPS: &str = "SELECT since, until, why FROM gaps WHERE until > ?1 AND since < ?2 ORDER BY since DESC, id DESC LIMIT ?3";
 
 /// What counts for uptime: the last event before the range, those in it, and gaps. `None` when they
 /// are too many.
@@ -340,42 +205,12 @@ fn changes(
     range: Range,
 ) -> rusqlite::Result<Option<Vec<(i64, Change)>>> {
     let (since, until) = (text::millis(range.from), text::millis(range.until));
-    let change = |row: &Row<'_>| {
-        Ok(text::health(row.get_ref(1)?.as_str()?)
-            .map(Change::Health)
-            .map(|change| (row.get(0), change)))
-    };
     let sql = "SELECT at, health FROM events WHERE stub = ?1 AND at >= \
                coalesce((SELECT max(at) FROM events WHERE stub = ?1 AND at <= ?2), ?2) AND at < ?3 ORDER BY at, id LIMIT ?4";
-    let mut statement = from.prepare_cached(sql)?;
-    let limit = i64::try_from(MAX_CHANGES)
-        .unwrap_or(i64::MAX)
-        .saturating_add(1);
-    let found = statement.query_map(params![stub.as_str(), since, until, limit], change)?;
-    let mut all = Vec::new();
-    for (at, change) in found.collect::<Result<Vec<_>, _>>()?.into_iter().flatten() {
-        all.push((at?, change));
-    }
-    for gap in rows(from, &format!("{GAPS} LIMIT {MAX_CHANGES}"), range, gap)? {
-        all.extend([
-            (text::millis(gap.since), Change::GapBegins),
-            (text::millis(gap.until), Change::GapEnds),
-        ]);
-    }
-    Ok((all.len() <= MAX_CHANGES).then_some(all))
-}
-
-fn rows<T>(
-    from: &Connection,
-    sql: &str,
-    range: Range,
-    read: fn(&Row<'_>) -> rusqlite::Result<Option<T>>,
-) -> rusqlite::Result<Vec<T>> {
-    let mut statement = from.prepare_cached(sql)?;
-    let mut found = statement.query([text::millis(range.from), text::millis(range.until)])?;
-    let mut all = Vec::new();
-    while let Some(row) = found.next()? {
-        all.extend(read(row)?);
-    }
-    Ok(all)
+    let values = params![stub.as_str(), since, until, MAX_CHANGES + 1];
+    let change = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, Change::Health(rows::word(row, 1)?)));
+    let mut all = rows::all(from, sql, values, change, &mut 0)?;
+    let gaps = rows::all(from, GAPS, params![since, until, MAX_CHANGES], gap, &mut 0)?;
+    all.extend(gaps.iter().flat_map(Change::of));
+    Ok((all.len() <= MAX_CHANGES as usize).then_some(all))
 }

@@ -169,12 +169,6 @@ fn alike(booked: &Booked) -> (ResourceName, Timestamp, Timestamp) {
 /// Tells a file that is begun anew what is true, all or nothing.
 pub(super) fn fill(file: &mut Connection, refill: &Refill) -> Result<(), Failure> {
     let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    match refill.write(&transaction) {
-        Ok(()) => transaction.commit().map_err(Failure::from),
-        Err(WriteFault::Disk(error)) => Err(error.into()),
-        Err(fault @ WriteFault::Refused(_)) => Err(Failure {
-            why: fault.to_string(),
-            broken: false,
-        }),
-    }
+    refill.write(&transaction)?;
+    Ok(transaction.commit()?)
 }

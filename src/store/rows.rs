@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row};
-use serde_json::Value;
+use rusqlite::types::Type;
+use rusqlite::{Connection, Error, Params, Row};
+use serde::de::DeserializeOwned;
 
-use super::entry::{Note, NoteKind};
-use super::gap::{Gap, GapCause};
-use super::text::{self, EventTexts, Names};
+use super::entry::Note;
+use super::gap::Gap;
+use super::text::{self, Names};
 use engine::Event;
 use engine::model::{Private, ResourceName, SourceHealth, SourceName, Stub};
 
@@ -29,15 +30,6 @@ pub struct Cursor {
     pub at: Timestamp,
     /// The number of the row.
     pub id: i64,
-}
-
-/// A part of a list of events, newest first.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct EventPage {
-    /// The events.
-    pub events: Vec<StoredEvent>,
-    /// Where the next page begins; `None` when this is the last.
-    pub next: Option<Cursor>,
 }
 
 /// An event of the history.
@@ -83,51 +75,37 @@ pub struct SourceRow {
     pub note: Private<String>,
 }
 
-pub(super) const SWITCH_COLUMNS: &str =
-    "at, resource, stub, available, reason, outcome, note, took";
-
-pub(super) fn switch(row: &Row<'_>) -> rusqlite::Result<Option<SwitchRow>> {
+pub(super) fn switch(row: &Row<'_>) -> rusqlite::Result<SwitchRow> {
     let took: Option<i64> = row.get(7)?;
-    let (available, reason, outcome) = (row.get(3)?, row.get(4)?, row.get(5)?);
-    let note = row.get::<_, Option<String>>(6)?.map(Private::new);
-    let took = took
-        .and_then(|millis| u64::try_from(millis).ok())
-        .map(Duration::from_millis);
-    let resource = ResourceName::try_new(row.get_ref(1)?.as_str()?).ok();
-    let stub = Stub::try_new(row.get_ref(2)?.as_str()?).ok();
-    let parts = time(row, 0)?.zip(resource).zip(stub);
-    Ok(parts.map(|((at, resource), stub)| SwitchRow {
-        at,
-        resource,
-        stub,
-        available,
-        reason,
-        outcome,
-        note,
-        took,
-    }))
+    Ok(SwitchRow {
+        at: time(row, 0)?,
+        resource: word(row, 1)?,
+        stub: word(row, 2)?,
+        available: row.get(3)?,
+        reason: row.get(4)?,
+        outcome: row.get(5)?,
+        note: row.get::<_, Option<String>>(6)?.map(Private::new),
+        took: took
+            .and_then(|millis| u64::try_from(millis).ok())
+            .map(Duration::from_millis),
+    })
 }
 
-pub(super) fn source(row: &Row<'_>) -> rusqlite::Result<Option<SourceRow>> {
-    let source = SourceName::named(row.get_ref(1)?.as_str()?);
-    let health = text::source_health(row.get_ref(2)?.as_str()?);
-    let note = Private::new(row.get(3)?);
-    let parts = time(row, 0)?.zip(source).zip(health);
-    Ok(parts.map(|((at, source), health)| SourceRow {
-        at,
-        source,
-        health,
-        note,
-    }))
+pub(super) fn source(row: &Row<'_>) -> rusqlite::Result<SourceRow> {
+    Ok(SourceRow {
+        at: time(row, 0)?,
+        source: word(row, 1)?,
+        health: word(row, 2)?,
+        note: Private::new(row.get(3)?),
+    })
 }
 
-pub(super) fn gap(row: &Row<'_>) -> rusqlite::Result<Option<Gap>> {
-    let why = row.get_ref(2)?.as_str()?;
-    let why = GapCause::ALL
-        .into_iter()
-        .find(|known| known.as_str() == why);
-    let parts = time(row, 0)?.zip(time(row, 1)?).zip(why);
-    Ok(parts.map(|((since, until), why)| Gap { since, until, why }))
+pub(super) fn gap(row: &Row<'_>) -> rusqlite::Result<Gap> {
+    Ok(Gap {
+        since: time(row, 0)?,
+        until: time(row, 1)?,
+        why: word(row, 2)?,
+    })
 }
 
 /// A resource that a person withdrew in book.
@@ -147,36 +125,90 @@ pub struct Hold {
 pub(super) const EVENT_COLUMNS: &str = "at, health, was, issues, jump, streams, why, id";
 
 /// Reads the columns [`EVENT_COLUMNS`].
-pub(super) fn event(row: &Row<'_>, names: &mut Names) -> rusqlite::Result<Option<Event>> {
-    let column = |at| row.get_ref(at).and_then(|value| Ok(value.as_str()?));
-    let texts = EventTexts {
-        at: row.get(0)?,
-        health: column(1)?,
-        was: column(2)?,
-        issues: column(3)?,
-        jump: column(4)?,
-        streams: column(5)?,
-        why: column(6)?,
-    };
-    Ok(text::event(texts, names))
+pub(super) fn event(row: &Row<'_>, names: &mut Names) -> rusqlite::Result<Event> {
+    Ok(Event {
+        when: time(row, 0)?,
+        health: word(row, 1)?,
+        was: word(row, 2)?,
+        issues: column(row, 3, |text| text::issues(text, names))?,
+        jump: word(row, 4)?,
+        streams: column(row, 5, |text| text::streams(text, names))?,
+        why: column(row, 6, text::why)?,
+    })
+}
+
+/// A text column, as `read` understands it.
+///
+/// # Errors
+/// Where it makes no sense, one that [`readable`] takes for that.
+pub(super) fn column<T>(
+    row: &Row<'_>,
+    column: usize,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> rusqlite::Result<T> {
+    read(row.get_ref(column)?.as_str()?).ok_or_else(|| odd(column))
+}
+
+/// A column with a name or a word.
+pub(super) fn word<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    self::column(row, column, text::word)
+}
+
+/// A column with JSON.
+pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlite::Result<T> {
+    self::column(row, column, |text| serde_json::from_str(text).ok())
 }
 
 /// A time column that must be there.
-pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
-    row.get(column).map(text::time)
+pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
+    text::time(row.get(column)?).ok_or_else(|| odd(column))
+}
+
+/// A time column that may be empty.
+pub(super) fn time_if_any(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    Ok(row.get::<_, Option<i64>>(column)?.and_then(text::time))
+}
+
+fn odd(column: usize) -> Error {
+    Error::FromSqlConversionFailure(column, Type::Text, "it makes no sense".into())
+}
+
+/// What was read of a row; `None` where the row makes no sense.
+pub(super) fn readable<T>(read: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
+    match read {
+        Err(Error::FromSqlConversionFailure(..)) => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+/// Every row that makes sense. The others are counted.
+pub(super) fn all<T>(
+    from: &Connection,
+    sql: &str,
+    values: impl Params,
+    mut read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    unreadable: &mut u64,
+) -> rusqlite::Result<Vec<T>> {
+    let mut statement = from.prepare_cached(sql)?;
+    let mut found = statement.query(values)?;
+    let mut all = Vec::new();
+    while let Some(row) = found.next()? {
+        match readable(read(row))? {
+            Some(row) => all.push(row),
+            None => *unreadable += 1,
+        }
+    }
+    Ok(all)
 }
 
 /// A hold, from resource, reason, since and until.
-pub(super) fn hold(row: &Row<'_>) -> rusqlite::Result<Option<Hold>> {
-    let until: Option<i64> = row.get(3)?;
-    let resource = ResourceName::try_new(row.get_ref(0)?.as_str()?).ok();
-    let (reason, until) = (row.get(1)?, until.and_then(text::time));
-    Ok(resource.zip(time(row, 2)?).map(|(resource, since)| Hold {
-        resource,
-        reason,
-        since,
-        until,
-    }))
+pub(super) fn hold(row: &Row<'_>) -> rusqlite::Result<Hold> {
+    Ok(Hold {
+        resource: word(row, 0)?,
+        reason: row.get(1)?,
+        since: time(row, 2)?,
+        until: time_if_any(row, 3)?,
+    })
 }
 
 /// The latest events of an experiment, oldest first.
@@ -188,36 +220,20 @@ pub(super) fn latest_events(
 ) -> rusqlite::Result<Vec<Arc<Event>>> {
     let sql =
         format!("SELECT {EVENT_COLUMNS} FROM events WHERE stub = ?1 ORDER BY id DESC LIMIT ?2");
-    let mut newest = from.prepare_cached(&sql)?;
-    let (mut names, mut events) = (Names::default(), Vec::new());
-    let mut found = newest.query((stub.as_str(), i64::try_from(most).unwrap_or(i64::MAX)))?;
-    while let Some(row) = found.next()? {
-        match event(row, &mut names)? {
-            Some(event) => events.push(Arc::new(event)),
-            None => *unreadable += 1,
-        }
-    }
+    let values = (stub.as_str(), i64::try_from(most).unwrap_or(i64::MAX));
+    let mut names = Names::default();
+    let read = |row: &Row<'_>| event(row, &mut names).map(Arc::new);
+    let mut events = all(from, &sql, values, read, unreadable)?;
     events.reverse();
     Ok(events)
 }
 
-pub(super) fn note(row: &Row<'_>) -> rusqlite::Result<Option<Note>> {
-    let kind = row.get_ref(1)?.as_str()?;
-    let kind = NoteKind::ALL
-        .into_iter()
-        .find(|known| known.as_str() == kind);
-    let until: Option<i64> = row.get(3)?;
-    let id = row.get(0)?;
-    let parts = kind.zip(time(row, 2)?).zip(value(row, 4)?);
-    Ok(parts.map(|((kind, created), content)| Note {
-        id,
-        kind,
-        created,
-        until: until.and_then(text::time),
-        content,
-    }))
-}
-
-fn value(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Value>> {
-    Ok(serde_json::from_str(row.get_ref(column)?.as_str()?).ok())
+pub(super) fn note(row: &Row<'_>) -> rusqlite::Result<Note> {
+    Ok(Note {
+        id: row.get(0)?,
+        kind: word(row, 1)?,
+        created: time(row, 2)?,
+        until: time_if_any(row, 3)?,
+        content: json(row, 4)?,
+    })
 }

@@ -5,12 +5,12 @@ use std::path::Path;
 use std::time::Instant;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, Row};
+use rusqlite::Row;
 
 use super::entry::ShadowRow;
 use super::error::ReadError;
 use super::gap::Gap;
-use super::past::{self, Budget};
+use super::past;
 use super::rows::{self, Range};
 use super::text;
 
@@ -37,29 +37,13 @@ pub fn shadow_past(
     now: Timestamp,
     latest: Instant,
 ) -> Result<ShadowPast, ReadError> {
-    let from = past::open(dir)?;
-    let mut budget = Budget::until(latest);
-    let read = read(&from, range, now, &mut budget);
-    let read = read.map_err(|error| ReadError::Failed(error.to_string()))?;
-    if budget.is_spent() {
-        return Err(ReadError::TooMuch);
-    }
-    Ok(read)
-}
-
-/// Everything, as of one moment. Where the budget is spent, something is missing.
-fn read(
-    from: &Connection,
-    range: Range,
-    now: Timestamp,
-    budget: &mut Budget,
-) -> rusqlite::Result<ShadowPast> {
-    from.execute_batch("BEGIN")?;
-    let ends = [text::millis(range.from), text::millis(range.until)];
-    Ok(ShadowPast {
-        gaps: past::gaps(from, range, now, budget)?,
-        rows: past::rows(from, ROWS, ends, row, budget)?,
-        notifications: notifications(from, ends)?,
+    past::within(dir, latest, |from, budget| {
+        let ends = [text::millis(range.from), text::millis(range.until)];
+        Ok(ShadowPast {
+            gaps: past::gaps(from, range, now, budget)?,
+            rows: past::rows(from, ROWS, ends, row, budget)?,
+            notifications: from.query_row(NOTIFICATIONS, ends, text::unsigned)?,
+        })
     })
 }
 
@@ -68,15 +52,9 @@ const ROWS: &str = "SELECT at, content FROM notices WHERE kind = 'shadow' AND at
                     (SELECT max(id) FROM notices WHERE kind = 'shadow' AND at < ?1 GROUP BY content ->> 'resource')) \
                     ORDER BY at, id";
 
-fn row(row: &Row<'_>) -> rusqlite::Result<Option<(Timestamp, ShadowRow)>> {
-    let kept = serde_json::from_str(row.get_ref(1)?.as_str()?).ok();
-    Ok(rows::time(row, 0)?.zip(kept))
-}
+const NOTIFICATIONS: &str =
+    "SELECT count(*) FROM notices WHERE kind = 'mailing' AND at >= ?1 AND at < ?2";
 
-fn notifications(from: &Connection, ends: [i64; 2]) -> rusqlite::Result<u64> {
-    from.query_row(
-        "SELECT count(*) FROM notices WHERE kind = 'mailing' AND at >= ?1 AND at < ?2",
-        ends,
-        text::unsigned,
-    )
+fn row(row: &Row<'_>) -> rusqlite::Result<(Timestamp, ShadowRow)> {
+    Ok((rows::time(row, 0)?, rows::json(row, 1)?))
 }

@@ -1,108 +1,54 @@
 //! How the words of the domain stand in the tables, and how they are read back. What cannot be read
 //! gives `None`: a table can be edited by hand.
 
-use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use serde::de::value::{Error, StrDeserializer};
+use serde::de::{DeserializeOwned, IntoDeserializer as _};
 use serde::{Deserialize, Serialize};
 
-use engine::model::{
-    Health, JumpHealth, PageFault, PageName, SourceHealth, SourceName, StreamHealth, Topic,
-};
-use engine::{Event, Issue, Why};
-
-const STREAM_HEALTHS: [StreamHealth; 4] = [
-    StreamHealth::Unknown,
-    StreamHealth::Active,
-    StreamHealth::Silent,
-    StreamHealth::Missing,
-];
-const JUMP_HEALTHS: [JumpHealth; 3] = [JumpHealth::Unknown, JumpHealth::Up, JumpHealth::Lost];
-const SOURCE_HEALTHS: [SourceHealth; 4] = [
-    SourceHealth::Starting,
-    SourceHealth::Live,
-    SourceHealth::Late,
-    SourceHealth::Down,
-];
+use engine::model::{PageFault, PageName, SourceName, StreamHealth, Topic};
+use engine::{Issue, Why};
 
 /// An issue as it stands in the table: `{"required":["pend00-st-data","missing"]}`, `"jump lost"`.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum IssueText<'a> {
-    #[serde(borrow)]
-    Required(Pair<'a>),
+#[derive(Serialize, Deserialize)]
+#[serde(remote = "Issue", rename_all = "lowercase")]
+enum IssueText {
+    Required(Topic, StreamHealth),
     #[serde(rename = "relay outage")]
     RelayOutage,
     #[serde(rename = "jump lost")]
     JumpLost,
-    #[serde(borrow)]
-    Other(Pair<'a>),
+    Other(Topic, StreamHealth),
     #[serde(rename = "no page")]
     NoPage,
     Page(PageName, PageFault),
 }
 
-/// A stream and its health: `["pend00-st-data","active"]`.
-#[derive(Debug, Serialize, Deserialize)]
-struct Pair<'a>(#[serde(borrow)] Cow<'a, str>, #[serde(borrow)] Cow<'a, str>);
+#[derive(Serialize)]
+struct WrittenIssue<'a>(#[serde(with = "IssueText")] &'a Issue);
 
-impl<'a> Pair<'a> {
-    fn new(topic: &'a Topic, health: StreamHealth) -> Self {
-        Self(
-            Cow::Borrowed(topic.as_str()),
-            Cow::Borrowed(health.as_str()),
-        )
-    }
-
-    fn read(&self, names: &mut Names) -> Option<(Topic, StreamHealth)> {
-        Some((
-            names.topic(&self.0)?,
-            STREAM_HEALTHS
-                .into_iter()
-                .find(|health| health.as_str() == self.1)?,
-        ))
-    }
-}
+#[derive(Deserialize)]
+struct ReadIssue(#[serde(with = "IssueText")] Issue);
 
 /// Names that were read already, so that a thousand events of one experiment share them.
 #[derive(Debug, Default)]
 pub(super) struct Names(BTreeSet<Topic>);
 
 impl Names {
-    fn topic(&mut self, text: &str) -> Option<Topic> {
-        if let Some(known) = self.0.get(text) {
-            return Some(known.clone());
+    fn share(&mut self, topic: &mut Topic) {
+        match self.0.get(topic) {
+            Some(known) => *topic = known.clone(),
+            None => drop(self.0.insert(topic.clone())),
         }
-        let topic = Topic::try_new(text).ok()?;
-        self.0.insert(topic.clone());
-        Some(topic)
     }
 }
 
-/// The columns of an event that are texts, borrowed from a row.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct EventTexts<'a> {
-    pub(super) at: i64,
-    pub(super) health: &'a str,
-    pub(super) was: &'a str,
-    pub(super) issues: &'a str,
-    pub(super) jump: &'a str,
-    pub(super) streams: &'a str,
-    pub(super) why: &'a str,
-}
-
-/// Reads an event back.
-pub(super) fn event(texts: EventTexts<'_>, names: &mut Names) -> Option<Event> {
-    Some(Event {
-        when: time(texts.at)?,
-        health: health(texts.health)?,
-        was: health(texts.was)?,
-        issues: issues(texts.issues, names)?,
-        jump: jump(texts.jump)?,
-        streams: streams(texts.streams, names)?,
-        why: why(texts.why)?,
-    })
+/// A name, or a value of an enum by its word.
+pub(super) fn word<T: DeserializeOwned>(text: &str) -> Option<T> {
+    let text: StrDeserializer<'_, Error> = text.into_deserializer();
+    T::deserialize(text).ok()
 }
 
 /// Milliseconds since 1970.
@@ -116,26 +62,7 @@ pub(super) fn time(millis: i64) -> Option<Timestamp> {
 }
 
 pub(super) fn issues_text(issues: &[Issue]) -> Result<String, serde_json::Error> {
-    let texts: Vec<_> = issues
-        .iter()
-        .map(|issue| match issue {
-            Issue::Required(topic, health) => IssueText::Required(Pair::new(topic, *health)),
-            Issue::RelayOutage => IssueText::RelayOutage,
-            Issue::JumpLost => IssueText::JumpLost,
-            Issue::NoPage => IssueText::NoPage,
-            Issue::Page(page, fault) => IssueText::Page(page.clone(), *fault),
-            Issue::Other(topic, health) => IssueText::Other(Pair::new(topic, *health)),
-        })
-        .collect();
-    serde_json::to_string(&texts)
-}
-
-pub(super) fn streams_text(streams: &[(Topic, StreamHealth)]) -> Result<String, serde_json::Error> {
-    let texts: Vec<_> = streams
-        .iter()
-        .map(|(topic, health)| Pair::new(topic, *health))
-        .collect();
-    serde_json::to_string(&texts)
+    serde_json::to_string(&issues.iter().map(WrittenIssue).collect::<Vec<_>>())
 }
 
 pub(super) fn why_text(why: Why) -> String {
@@ -153,47 +80,25 @@ pub(super) fn why_text(why: Why) -> String {
     }
 }
 
-pub(super) fn health(text: &str) -> Option<Health> {
-    Health::ALL
-        .into_iter()
-        .find(|health| health.as_str() == text)
-}
-
-pub(super) fn source_health(text: &str) -> Option<SourceHealth> {
-    SOURCE_HEALTHS
-        .into_iter()
-        .find(|health| health.as_str() == text)
-}
-
-pub(super) fn jump(text: &str) -> Option<JumpHealth> {
-    JUMP_HEALTHS
-        .into_iter()
-        .find(|health| health.as_str() == text)
-}
-
 pub(super) fn issues(text: &str, names: &mut Names) -> Option<Vec<Issue>> {
-    let texts: Vec<IssueText<'_>> = serde_json::from_str(text).ok()?;
-    let read = texts.into_iter().map(|text| match text {
-        IssueText::Required(pair) => pair
-            .read(names)
-            .map(|(topic, health)| Issue::Required(topic, health)),
-        IssueText::RelayOutage => Some(Issue::RelayOutage),
-        IssueText::JumpLost => Some(Issue::JumpLost),
-        IssueText::NoPage => Some(Issue::NoPage),
-        IssueText::Page(page, fault) => Some(Issue::Page(page, fault)),
-        IssueText::Other(pair) => pair
-            .read(names)
-            .map(|(topic, health)| Issue::Other(topic, health)),
-    });
-    read.collect()
+    let mut read: Vec<ReadIssue> = serde_json::from_str(text).ok()?;
+    for ReadIssue(issue) in &mut read {
+        if let Issue::Required(topic, _) | Issue::Other(topic, _) = issue {
+            names.share(topic);
+        }
+    }
+    Some(read.into_iter().map(|ReadIssue(issue)| issue).collect())
 }
 
-fn streams(text: &str, names: &mut Names) -> Option<Vec<(Topic, StreamHealth)>> {
-    let texts: Vec<Pair<'_>> = serde_json::from_str(text).ok()?;
-    texts.into_iter().map(|pair| pair.read(names)).collect()
+pub(super) fn streams(text: &str, names: &mut Names) -> Option<Vec<(Topic, StreamHealth)>> {
+    let mut read: Vec<(Topic, StreamHealth)> = serde_json::from_str(text).ok()?;
+    for (topic, _) in &mut read {
+        names.share(topic);
+    }
+    Some(read)
 }
 
-fn why(text: &str) -> Option<Why> {
+pub(super) fn why(text: &str) -> Option<Why> {
     let of = |prefix: &str| text.strip_prefix(prefix).and_then(SourceName::named);
     match text {
         "first judged" => Some(Why::FirstJudged),

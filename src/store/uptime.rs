@@ -63,6 +63,25 @@ pub(super) enum Change {
     GapEnds,
 }
 
+impl Change {
+    /// The two ends of a gap.
+    pub(super) fn of(gap: &Gap) -> [(i64, Self); 2] {
+        [
+            (gap.since.as_millisecond(), Self::GapBegins),
+            (gap.until.as_millisecond(), Self::GapEnds),
+        ]
+    }
+}
+
+/// A step in milliseconds; `None` where it is nothing, or makes more than [`MAX_BUCKETS`] of the
+/// range.
+pub(super) fn step(range: Range, step: Duration) -> Option<i64> {
+    let step = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
+    let length = range.until.as_millisecond() - range.from.as_millisecond();
+    let whole = usize::try_from((length - 1).checked_div(step)?);
+    (!whole.is_ok_and(|whole| whole >= MAX_BUCKETS)).then_some(step)
+}
+
 /// How long an experiment was in which state, counted from changes at hand instead of the file:
 /// each the health from then on, in any order. At most [`MAX_BUCKETS`] buckets; none for a step of
 /// nothing.
@@ -74,22 +93,11 @@ pub fn uptime_of(
     step: Duration,
     now: Timestamp,
 ) -> Vec<Bucket> {
-    let step = i64::try_from(step.as_millis()).unwrap_or(i64::MAX);
-    let length = range.until.as_millisecond() - range.from.as_millisecond();
-    if (length - 1)
-        .checked_div(step)
-        .and_then(|whole| usize::try_from(whole).ok())
-        .is_none_or(|whole| whole >= MAX_BUCKETS)
-    {
+    let Some(step) = self::step(range, step) else {
         return Vec::new();
-    }
+    };
     let changes = changes.map(|(at, health)| (at.as_millisecond(), Change::Health(health)));
-    let gaps = gaps.iter().flat_map(|gap| {
-        [
-            (gap.since.as_millisecond(), Change::GapBegins),
-            (gap.until.as_millisecond(), Change::GapEnds),
-        ]
-    });
+    let gaps = gaps.iter().flat_map(Change::of);
     buckets(changes.chain(gaps).collect(), range, step, now)
 }
 

@@ -183,7 +183,7 @@ fn write_event(to: &Connection, stub: &Stub, event: &Event) -> Written {
             event.was.as_str(),
             text::issues_text(&event.issues)?,
             event.jump.as_str(),
-            text::streams_text(&event.streams)?,
+            serde_json::to_string(&event.streams)?,
             text::why_text(event.why),
         ],
     )

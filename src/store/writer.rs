@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::agenda::{Agenda, FIRST_RETRY};
 use super::entry::Entry;
-use super::failure::{Failure, words};
+use super::failure::Failure;
 use super::file::{Database, Folder};
 use super::gap::{Gap, GapCause, HEARTBEAT, gap_between};
 use super::health::{Progress, StoreHealth, StoreState};
@@ -118,10 +118,7 @@ impl StoreWriter {
         if self.database.take().is_some() {
             tracing::error!(file = %self.folder.path().display(), "the data file was removed while labwatch ran");
         }
-        let mut opened = self.folder.open(|_| Ok(())).map_err(|fault| Failure {
-            why: words(fault),
-            broken: false,
-        })?;
+        let mut opened = self.folder.open(|_| Ok(()))?;
         if opened.new || opened.aside.is_some() {
             self.begun_anew(opened.aside);
             fill(&mut opened.database.connection, &self.refill)?;
@@ -161,7 +158,7 @@ impl StoreWriter {
                 .try_for_each(|entry| write::write(&savepoint, entry))
             {
                 Ok(()) => savepoint.commit()?,
-                Err(WriteFault::Disk(error)) => return Err(error.into()),
+                Err(fault @ WriteFault::Disk(_)) => return Err(fault.into()),
                 Err(fault @ WriteFault::Refused(_)) => {
                     tracing::error!(ticket = batch.ticket, entries = batch.entries.len(), %fault, "entries are lost");
                     refused += batch.entries.len();

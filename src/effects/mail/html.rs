@@ -3,8 +3,7 @@
 
 use std::fmt::Write;
 
-use crate::effects::notification::{Content, Entry, Section, colour, is_web};
-use engine::model::Health;
+use crate::effects::notification::{Content, Entry, Section, colour, is_web, words};
 
 const BODY: &str = "margin:0 auto;padding:12px;max-width:40em;font:16px/1.45 system-ui,-apple-system,'Segoe UI',sans-serif";
 const FIRST: &str = "margin:0 0 10px;font-size:17px;font-weight:600";
@@ -76,7 +75,7 @@ fn push_entry(out: &mut String, entry: &Entry) {
         let _ = write!(
             out,
             "<span style=\"{BADGE}{shade}\">{}</span> ",
-            word(health)
+            words::state(health)
         );
     }
     if !entry.name.is_empty() {
@@ -107,22 +106,11 @@ fn push_entry(out: &mut String, entry: &Entry) {
 
 /// What is said beside the badge, which says the state already.
 fn said(entry: &Entry) -> &str {
-    let state = entry.health.map(word).unwrap_or_default();
+    let state = entry.health.map(words::state).unwrap_or_default();
     let rest = entry.said.strip_prefix(state).filter(|_| !state.is_empty());
     rest.map_or(entry.said.as_str(), |rest| {
         rest.trim_start_matches([' ', ':', ';', ','])
     })
-}
-
-/// What the badge says.
-fn word(health: Health) -> &'static str {
-    match health {
-        Health::Ok => "ok",
-        Health::Degraded => "degraded",
-        Health::Flapping => "flapping",
-        Health::Down => "down",
-        Health::Unknown => "not evaluated",
-    }
 }
 
 /// Only an address of the web becomes a link; anything else is shown as it stands.
@@ -156,6 +144,7 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use engine::model::Health;
 
     #[test]
     fn nothing_from_outside_becomes_markup() {

@@ -16,5 +16,5 @@ use super::notification::{Presentation, words};
 
 pub use compose::{Composed, compose};
 pub use outcome::Circulated;
-pub use send::{Circular, Mailer, MailerError, Recipients, run};
+pub use send::{Circular, Mailer, MailerError, run};
 pub use smtp::{DeliveryReport, EnvelopeAddress, Outcome, Preflight, SmtpError};

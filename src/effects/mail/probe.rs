@@ -89,7 +89,7 @@ mod tests {
 
         let server = with_auth().await;
         let found = mailer(server.port).preflight().await.expect("comes so far");
-        assert!(found.recipients.iter().all(|(_, answer)| answer.is_ok()));
+        assert!(found.iter().all(|(_, answer)| answer.is_ok()));
         assert_eq!(
             server.lines()[2..],
             [

@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::pin::pin;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,15 +11,15 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use tokio_util::sync::CancellationToken;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::message::{Addresses, Head, message};
 use super::outcome::{Circulated, own_words, recipient, verdict};
-use super::smtp::{self, DeliveryReport, EnvelopeAddress, Limits, MAX_QUOTED_CHARS, Outcome};
+use super::smtp::{self, DeliveryReport, EnvelopeAddress, Limits, MAX_QUOTED_CHARS};
 use super::{Presentation, compose, words};
-use crate::config::{MailAuth, MailSettings, MailTls, Route, RouteTarget, TellingSettings};
+use crate::config::{MailAuth, MailSettings, MailTls, Route, RouteTarget};
 use crate::effects::side_by_side::side_by_side;
-use crate::effects::{Window, deliver_while_open};
+use crate::effects::{Window, deliver};
 use engine::model::{CallError, RouteName};
 use engine::{
     Audience, Delivered, DeliveryFault, Input, MessageId, Notification, Outlook, Recipient,
@@ -44,35 +43,6 @@ pub struct Mailer {
     from: Mailbox,
     recipients: BTreeMap<RouteName, Addresses>,
     presentation: Presentation,
-}
-
-/// Who is mailed on a route, as written in the settings.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Recipients {
-    /// The route.
-    pub route: RouteName,
-    /// To whom.
-    pub to: Vec<String>,
-    /// Who gets a copy.
-    pub cc: Vec<String>,
-}
-
-impl Recipients {
-    /// Those of the routes of the configuration that lead to people.
-    #[must_use]
-    pub fn of(telling: &TellingSettings) -> Vec<Self> {
-        let of = |route: &Route| {
-            let RouteTarget::Mail { to, cc } = &route.target else {
-                return None;
-            };
-            Some(Self {
-                route: RouteName::try_new(&route.name).ok()?,
-                to: to.clone(),
-                cc: cc.clone(),
-            })
-        };
-        telling.routes.iter().filter_map(of).collect()
-    }
 }
 
 /// A mail that is no summary and belongs to no thread.
@@ -121,7 +91,8 @@ impl Mailer {
     ///
     /// # Errors
     /// [`MailerError`], which names the setting.
-    pub fn new(settings: MailSettings, routes: &[Recipients]) -> Result<Self, MailerError> {
+    pub fn new(settings: MailSettings, routes: &[Route]) -> Result<Self, MailerError> {
+        let routes: Vec<_> = routes.iter().filter_map(recipients).collect();
         if settings.to.is_empty() && routes.is_empty() {
             return Err(MailerError::NoRecipient);
         }
@@ -136,12 +107,12 @@ impl Mailer {
             cc: mailboxes("EMAIL_CC", &settings.cc)?,
         };
         let mut recipients = BTreeMap::from([(RouteName::everybody(), everybody)]);
-        for route in routes {
+        for (route, to, cc) in routes {
             let addresses = Addresses {
-                to: mailboxes("to of a route", &route.to)?,
-                cc: mailboxes("cc of a route", &route.cc)?,
+                to: mailboxes("to of a route", to)?,
+                cc: mailboxes("cc of a route", cc)?,
             };
-            recipients.insert(route.route.clone(), addresses);
+            recipients.insert(route, addresses);
         }
         Ok(Self {
             from: mailbox("EMAIL_FROM", &settings.from)?,
@@ -292,10 +263,7 @@ impl Mailer {
         let from = self.sender();
         let report = smtp::deliver(&self.settings, self.limits, &from, &envelope, mail).await;
         for (number, one) in (1..).zip(&report.recipients) {
-            let (Outcome::Refused(error)
-            | Outcome::NotYet(error)
-            | Outcome::UnknownAfterDot(error)) = &one.outcome
-            else {
+            let Some(error) = one.outcome.error() else {
                 continue;
             };
             warn!(
@@ -321,32 +289,16 @@ pub async fn run(
     window: Option<Window>,
     stop: CancellationToken,
 ) {
-    let send = move |next: Notification| send_one(mailer(), next, inputs.clone(), window.clone());
+    let send = move |next: Notification| {
+        let (id, inputs, window) = (next.id, inputs.clone(), window.clone());
+        deliver(id, inputs, window, send_one(mailer(), next))
+    };
     side_by_side("mails", mails, AT_ONCE, send, stop).await;
 }
 
-async fn send_one(
-    mailer: Option<Mailer>,
-    next: Notification,
-    inputs: mpsc::Sender<Input>,
-    window: Option<Window>,
-) {
-    // Where it is not taken, labwatch is about to stop.
-    let _ = inputs.send(Input::DeliveryBegun(next.id)).await;
-    let outcome = match mailer {
-        Some(mailer) => {
-            let sending = pin!(within(DELIVERED_WITHIN, mailer.send(&next)));
-            deliver_while_open(window.as_ref(), next.id, sending).await
-        }
-        None => Err(no_recipients(&next.route)),
-    };
-    let delivered = Input::Delivered {
-        id: next.id,
-        outcome,
-    };
-    if inputs.send(delivered).await.is_err() {
-        debug!(mail = next.id, "stopping: the outcome of a mail is lost");
-    }
+async fn send_one(mailer: Option<Mailer>, next: Notification) -> Result<Delivered, DeliveryFault> {
+    let mailer = mailer.ok_or_else(|| no_recipients(&next.route))?;
+    within(DELIVERED_WITHIN, mailer.send(&next)).await
 }
 
 /// A delivery that takes too long is given up: it may have arrived.
@@ -367,6 +319,14 @@ fn no_recipients(route: &RouteName) -> DeliveryFault {
     DeliveryFault::refused(CallError::Protocol(format!(
         "the route {route} has no recipients"
     )))
+}
+
+/// To whom a route leads, and who gets a copy, where it leads to people.
+fn recipients(route: &Route) -> Option<(RouteName, &[String], &[String])> {
+    match &route.target {
+        RouteTarget::Mail { to, cc } => Some((RouteName::try_new(&route.name).ok()?, to, cc)),
+        RouteTarget::Http(_) => None,
+    }
 }
 
 fn mailboxes(setting: &'static str, texts: &[String]) -> Result<Vec<Mailbox>, MailerError> {
@@ -478,6 +438,21 @@ mod tests {
         (mailer.send(&summary()).await, server)
     }
 
+    /// A route to one recipient.
+    fn route(name: &RouteName, to: &str) -> Route {
+        Route {
+            name: name.as_str().to_owned(),
+            patterns: vec!["*".to_owned()],
+            target: RouteTarget::Mail {
+                to: vec![to.to_owned()],
+                cc: vec![],
+            },
+            alerts: false,
+            remind: None,
+            gather: Duration::ZERO,
+        }
+    }
+
     #[tokio::test]
     async fn the_mail_has_its_headers_and_both_parts() {
         let (outcome, server) = send(Manner::default(), |settings| {
@@ -536,11 +511,7 @@ mod tests {
     async fn a_route_has_its_own_recipients_and_its_mails_stand_together() {
         let server = FakeSmtp::start(Manner::default()).await;
         let pends = RouteName::try_new("pends").expect("a name");
-        let routes = [Recipients {
-            route: pends.clone(),
-            to: vec!["dan@example.org".into()],
-            cc: vec![],
-        }];
+        let routes = [route(&pends, "dan@example.org")];
         let mailer = Mailer::new(settings(server.port), &routes).expect("good settings");
         let message = |id| MessageId {
             at: summary().at,
@@ -1006,11 +977,7 @@ mod tests {
         })
         .await;
         let slow = RouteName::try_new("slow").expect("a name");
-        let routes = [Recipients {
-            route: slow.clone(),
-            to: vec!["slow@example.org".into()],
-            cc: vec![],
-        }];
+        let routes = [route(&slow, "slow@example.org")];
         let mailer = Mailer::new(settings(server.port), &routes).expect("good settings");
         let (mails, queue) = mpsc::channel(4);
         let (sender, mut inputs) = mpsc::channel(4);

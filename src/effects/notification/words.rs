@@ -15,7 +15,7 @@ const SECONDS_UP_TO: u64 = 120;
 const WORTH_SAYING: Duration = Duration::from_secs(60);
 
 /// A state as an adjective.
-pub(super) fn state(health: Health) -> &'static str {
+pub(in crate::effects) fn state(health: Health) -> &'static str {
     match health {
         Health::Unknown => "not evaluated",
         Health::Ok => "ok",

@@ -17,7 +17,6 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio::sync::mpsc;
 
 use tokio_util::sync::CancellationToken;
-use tracing::debug;
 
 use super::message;
 use crate::clients::Http;
@@ -25,7 +24,7 @@ use crate::config::{HttpTarget, RouteTarget, TellingSettings};
 use crate::effects::channels::{HEADER_ID, Size};
 use crate::effects::notification::Presentation;
 use crate::effects::side_by_side::side_by_side;
-use crate::effects::{Window, channels, deliver_while_open};
+use crate::effects::{Window, channels, deliver};
 use crate::failpoints::{self, Point};
 use engine::model::{CallError, RouteName};
 use engine::{Delivered, DeliveryFault, HttpChannel, Input, Notification, Outlook, Summary};
@@ -196,46 +195,20 @@ pub async fn run(
     window: Option<Window>,
     stop: CancellationToken,
 ) {
-    let deliver =
-        move |next: Notification| deliver(webhooks(), next, inputs.clone(), window.clone());
-    side_by_side("calls of webhooks", queue, AT_ONCE, deliver, stop).await;
+    let post = move |next: Notification| {
+        let (id, inputs, window) = (next.summary.id, inputs.clone(), window.clone());
+        deliver(id, inputs, window, post_one(webhooks(), next))
+    };
+    side_by_side("calls of webhooks", queue, AT_ONCE, post, stop).await;
 }
 
-async fn deliver(
-    webhooks: Vec<Webhook>,
-    next: Notification,
-    inputs: mpsc::Sender<Input>,
-    window: Option<Window>,
-) {
+async fn post_one(webhooks: Vec<Webhook>, next: Notification) -> Result<Delivered, DeliveryFault> {
     let summary = &next.summary;
-    // Where it is not taken, labwatch is about to stop.
-    let _ = inputs.send(Input::DeliveryBegun(summary.id)).await;
-    let outcome = match webhooks
-        .iter()
+    let mut webhooks = webhooks.iter();
+    let webhook = webhooks
         .find(|webhook| webhook.route == summary.route)
-    {
-        Some(webhook) => {
-            let sending = async { webhook.send(summary).await.map(|()| Delivered::to_all()) };
-            deliver_while_open(window.as_ref(), summary.id, sending).await
-        }
-        None => Err(unfit(&format!(
-            "the route {} has no webhook",
-            summary.route
-        ))),
-    };
-    if inputs
-        .send(Input::Delivered {
-            id: summary.id,
-            outcome,
-        })
-        .await
-        .is_err()
-    {
-        debug!(
-            message = summary.id,
-            "the driver has ended before it heard how the message went"
-        );
-    }
+        .ok_or_else(|| unfit(&format!("the route {} has no webhook", summary.route)))?;
+    webhook.send(summary).await.map(|()| Delivered::to_all())
 }
 
 #[cfg(test)]

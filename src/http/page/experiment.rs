@@ -320,7 +320,7 @@ fn rate(fps: f32, size: u32) -> String {
 
 fn events(experiment: &Experiment<'_>, past: &Past, now: Timestamp) -> Markup {
     let events: Vec<&Event> = match &past.events {
-        Some(page) => page.events.iter().map(|stored| &stored.event).collect(),
+        Some(page) => page.rows.iter().map(|stored| &stored.event).collect(),
         None => experiment
             .view
             .events

@@ -10,8 +10,8 @@ use super::scale::{DAY, LONGER, Scale};
 use super::timeline::{Kept, MAX_ENTRIES};
 use super::view::Experiment;
 use crate::store::{
-    BookedTimes, EventPage, Gap, Hold, OutboxQuery, Part, Range, ReadError, Reader, Said,
-    SourceRow, SwitchRow, uptime_of,
+    BookedTimes, Gap, Hold, OutboxQuery, Part, Range, ReadError, Reader, RowPage, Said, SourceRow,
+    StoredEvent, SwitchRow, uptime_of,
 };
 use engine::ExperimentView;
 use engine::model::Gather as _;
@@ -31,7 +31,7 @@ pub(super) struct Past {
     /// The last day and, where there is a store, longer times.
     pub(super) bars: Vec<Bar>,
     /// What happened, newest first, where there is a store.
-    pub(super) events: Option<EventPage>,
+    pub(super) events: Option<RowPage<StoredEvent>>,
     /// What was switched, newest first.
     pub(super) switches: Vec<SwitchRow>,
     /// The notifications about it, newest first.
@@ -67,11 +67,14 @@ pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Ti
             bars.push(bar(reader, view, scale, &booked, now).await?);
         }
         past.bars = bars;
-        past.events = Some(reader.events(&view.stub, long, None, MAX_EVENTS).await?);
-        past.switches = reader.switches_of(&view.stub, lately(now)).await?;
-        past.switches.truncate(MAX_EVENTS);
-        past.mentions = reader.mentions(&view.stub, lately(now)).await?;
-        past.mentions.truncate(MAX_EVENTS);
+        let newest = |range| Part {
+            limit: MAX_EVENTS,
+            ..Part::newest(range)
+        };
+        let (stub, recent) = (&view.stub, newest(lately(now)));
+        past.events = Some(reader.events(stub, newest(long)).await?);
+        past.switches = reader.switch_page(Some(stub.clone()), recent).await?.rows;
+        past.mentions = reader.mentions(stub, recent).await?.rows;
         Ok(())
     };
     past.trouble = found.await.err();
@@ -108,7 +111,10 @@ pub(super) async fn sketches<'a>(
     // Without the gaps the sketch shows what was known through them, and the page of the experiment
     // shows them.
     let gaps = match reader {
-        Some(reader) => reader.gaps(day).await.unwrap_or_default(),
+        Some(reader) => match reader.gap_page(Part::newest(day)).await {
+            Ok(page) => page.rows,
+            Err(_) => Vec::new(),
+        },
         None => Vec::new(),
     };
     let mut booked = match reader {
@@ -129,9 +135,10 @@ pub(super) async fn sketches<'a>(
 
 /// Changes of sources and times without history.
 pub(super) async fn sources(reader: &Reader, now: Timestamp) -> Answer<(Vec<SourceRow>, Vec<Gap>)> {
+    let part = Part::newest(lately(now));
     Ok((
-        reader.sources(lately(now)).await?,
-        reader.gaps(lately(now)).await?,
+        reader.source_page(part).await?.rows,
+        reader.gap_page(part).await?.rows,
     ))
 }
 
@@ -139,9 +146,8 @@ pub(super) async fn sources(reader: &Reader, now: Timestamp) -> Answer<(Vec<Sour
 pub(super) async fn laboratory(reader: &Reader, range: Range) -> Answer<Kept> {
     // One more than is shown tells that there are more.
     let part = Part {
-        range,
-        before: None,
         limit: MAX_ENTRIES + 1,
+        ..Part::newest(range)
     };
     Ok(Kept {
         switches: reader.switch_page(None, part).await?.rows,
@@ -152,12 +158,12 @@ pub(super) async fn laboratory(reader: &Reader, range: Range) -> Answer<Kept> {
 
 /// Holds of people, newest first.
 pub(super) async fn holds(reader: &Reader, now: Timestamp) -> Answer<Vec<Hold>> {
-    reader.holds(lately(now)).await
+    Ok(reader.hold_page(Part::newest(lately(now))).await?.rows)
 }
 
 /// What was to be sent, newest first.
 pub(super) async fn outbox(reader: &Reader, now: Timestamp) -> Answer<Vec<Said>> {
-    reader.said(lately(now)).await
+    Ok(reader.said(Part::newest(lately(now))).await?.rows)
 }
 
 /// The last day, from the events that the snapshot holds.

@@ -23,8 +23,7 @@ use crate::http::error::{self, ApiError, Reason};
 use crate::http::json::answer;
 use crate::http::named::Named;
 use crate::http::served::Served;
-use crate::store::{Bucket, MAX_BUCKETS, Range, RowPage, Subject};
-use engine::model::Gather as _;
+use crate::store::{Bucket, MAX_BUCKETS, Range, Subject};
 use engine::model::Stub;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -88,15 +87,8 @@ pub(super) async fn list_events(
     let stub = known(&served, &name).await?;
     let asked = Asked::of(&served, &uri)?;
     let part = asked.part;
-    let page = served
-        .past
-        .ask(|reader| reader.events(&stub, part.range, part.before, part.limit))
-        .await?;
-    let rows = RowPage {
-        rows: page.events,
-        next: page.next,
-    };
-    asked.answer(rows, &uri, OwnedEvent)
+    let page = served.past.ask(|reader| reader.events(&stub, part)).await?;
+    asked.answer(page, &uri, OwnedEvent)
 }
 
 /// An [`Event`] that owns what it is written from.

@@ -16,7 +16,7 @@ const MONITOR_PREFIXES: [&str; 2] = [OUR_PREFIX, "status server:"];
 const BOOK_WRAPPING: &str = "unavailable because ";
 
 /// What book says about a resource: `available`, and the reason that is stored with it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Availability {
     /// May it be booked and started.
     pub available: bool,

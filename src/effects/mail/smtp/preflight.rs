@@ -7,12 +7,9 @@ use super::session::Session;
 use super::{EnvelopeAddress, connection};
 use crate::config::MailSettings;
 
-/// What a server says to each recipient before a mail is sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Preflight {
-    /// Every recipient, in the order given, with why it is not taken.
-    pub recipients: Vec<(EnvelopeAddress, Result<(), SmtpError>)>,
-}
+/// What a server says to each recipient before a mail is sent, in the order given: why it is not
+/// taken.
+pub type Preflight = Vec<(EnvelopeAddress, Result<(), SmtpError>)>;
 
 /// Connects, protects the connection, hears one answer, says goodbye.
 ///
@@ -84,9 +81,7 @@ async fn ask_all(
         }
     }
     session.want(Step::Idle, "RSET").await?;
-    Ok(Preflight {
-        recipients: answers,
-    })
+    Ok(answers)
 }
 
 fn ends_session(error: &SmtpError) -> bool {

@@ -17,6 +17,19 @@ pub enum Outcome {
     UnknownAfterDot(SmtpError),
 }
 
+impl Outcome {
+    /// Why the recipient does not have the mail, or may not.
+    #[must_use]
+    pub fn error(&self) -> Option<&SmtpError> {
+        match self {
+            Self::Delivered => None,
+            Self::Refused(error) | Self::NotYet(error) | Self::UnknownAfterDot(error) => {
+                Some(error)
+            }
+        }
+    }
+}
+
 /// A recipient with what became of the mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecipientOutcome {
@@ -44,12 +57,9 @@ impl DeliveryReport {
 
     /// Those who do not have it or may not, each with why.
     pub fn failures(&self) -> impl Iterator<Item = (&EnvelopeAddress, &SmtpError)> {
-        self.recipients.iter().filter_map(|one| match &one.outcome {
-            Outcome::Delivered => None,
-            Outcome::Refused(error) | Outcome::NotYet(error) | Outcome::UnknownAfterDot(error) => {
-                Some((&one.recipient, error))
-            }
-        })
+        self.recipients
+            .iter()
+            .filter_map(|one| Some((&one.recipient, one.outcome.error()?)))
     }
 
     /// Where every recipient is refused, the refusal hardly concerns them: the server does not know

@@ -652,7 +652,7 @@ async fn errors_say_what_to_change() {
         let from = &addresses(&["lab@lab.example.org"])[0];
         let found = match preflight(&settings, limits, from, &numbered(1)).await {
             Err(error) => error,
-            Ok(found) => found.recipients[0].1.clone().expect_err("refused"),
+            Ok(found) => found[0].1.clone().expect_err("refused"),
         };
         assert_eq!(found.problem, error.problem, "{at} {said}");
         assert!(server.mails().is_empty());
@@ -672,7 +672,6 @@ async fn a_preflight_says_what_each_recipient_is_answered() {
     let found = preflight(&settings, limits(), from, &numbered(4)).await;
     let answers: Vec<_> = found
         .expect("comes so far")
-        .recipients
         .into_iter()
         .map(|(_, answer)| answer.err().and_then(|error| error.code()))
         .collect();
