@@ -21,7 +21,6 @@ macro_rules! points {
         impl Point {
             pub const ALL: &[Self] = &[$(Self::$point),+];
 
-            #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$point => $name),+ }
             }

@@ -1,6 +1,7 @@
 //! Asks a running labwatch how it is, within a time limit. Knows where it is from the settings,
 //! unless told.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use axum::body::Bytes;
@@ -9,6 +10,7 @@ use jiff::Timestamp;
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::Value;
+use tokio::runtime::Runtime;
 use url::Url;
 
 use super::failure::Failure;
@@ -17,7 +19,7 @@ use crate::clients::{self, Http};
 use crate::config::{ApiRead, ApiTls, Sources, load, load_rules};
 use crate::http::auth::{Authority, Grant, Reportable, Scope};
 use crate::service;
-use engine::model::CallError;
+use engine::model::{CallError, parse_duration};
 
 /// The longest that one answer may take.
 pub const WITHIN: Duration = Duration::from_secs(5);
@@ -98,10 +100,7 @@ impl Asked {
     /// # Errors
     /// [`Failure::Unreachable`]: there is no answer within [`WITHIN`], or it is not labwatch's.
     pub async fn get(&self, segments: &[&str], query: &[(&str, &str)]) -> Result<Answer, Failure> {
-        let mut url = self.base.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(segments);
-        }
+        let mut url = self.at(segments);
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
@@ -119,10 +118,6 @@ impl Asked {
     /// # Errors
     /// As [`Asked::get`], and [`Failure::Usage`] where there is nothing to make a token with.
     pub async fn post(&self, segments: &[&str]) -> Result<Answer, Failure> {
-        let mut url = self.base.clone();
-        if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().extend(segments);
-        }
         let token = self
             .authority
             .as_ref()
@@ -137,9 +132,17 @@ impl Asked {
         let content = (headers, Bytes::new());
         let answer = self
             .http
-            .pass_on(Method::POST, url, content, MAX_BYTES)
+            .pass_on(Method::POST, self.at(segments), content, MAX_BYTES)
             .await;
         self.understood(answer.map(|(status, _, body)| (status.as_u16(), body)))
+    }
+
+    fn at(&self, segments: &[&str]) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().extend(segments);
+        }
+        url
     }
 
     fn understood(&self, answer: Result<(u16, Vec<u8>), CallError>) -> Result<Answer, Failure> {
@@ -153,10 +156,7 @@ impl Asked {
             ))
         })?;
         if matches!(status, 401 | 403 | 429) {
-            let why = body
-                .get("detail")
-                .and_then(Value::as_str)
-                .unwrap_or("it does not say why");
+            let why = body["detail"].as_str().unwrap_or("it does not say why");
             return Err(Failure::Unreachable(format!(
                 "labwatch at {place} does not let us read: {why}."
             )));
@@ -173,6 +173,14 @@ pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failu
     let runtime = service::runtime()
         .map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}.")))?;
     runtime.block_on(work)
+}
+
+/// A runtime for what needs no threads; `cannot` says what it is for.
+pub(super) fn current_thread(cannot: &str) -> Result<Runtime, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    runtime.map_err(|error| Failure::Failed(format!("{cannot}: {error}.")))
 }
 
 /// The service of this configuration, from its own host. A user who may not read the secrets can
@@ -194,17 +202,34 @@ fn local(sources: &Sources, port: Option<u16>) -> Result<Asked, Failure> {
     })
 }
 
-fn own_token(authority: &Authority, scope: Scope) -> Option<String> {
-    let grant = Grant {
+/// What this command grants itself for one question.
+pub(super) fn own_grant(scope: Scope) -> Grant {
+    Grant {
         name: "command line".to_owned(),
         scopes: [scope].into_iter().collect(),
         reports: Reportable::default(),
         life: OWN_LIFE,
-    };
-    authority
-        .issue(&grant, Timestamp::now())
-        .ok()
-        .map(|issued| issued.token)
+    }
+}
+
+fn own_token(authority: &Authority, scope: Scope) -> Option<String> {
+    let issued = authority.issue(&own_grant(scope), Timestamp::now());
+    issued.ok().map(|issued| issued.token)
+}
+
+/// A duration of an argument, within these bounds.
+pub(super) fn duration_within(
+    text: &str,
+    bounds: RangeInclusive<Duration>,
+    allowed: &str,
+) -> Result<Duration, String> {
+    let duration = any_duration(text)?;
+    let fits = bounds.contains(&duration);
+    fits.then_some(duration).ok_or_else(|| allowed.to_owned())
+}
+
+pub(super) fn any_duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|error| error.to_string())
 }
 
 /// `is_ours` says whether it is the service of this host, to which no proxy leads.

@@ -9,6 +9,7 @@ use clap::Args;
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::ask::current_thread;
 use super::connect::{self, Finding};
 use super::coverage;
 use super::failure::Failure;
@@ -37,7 +38,7 @@ pub struct CheckArgs {
 }
 
 /// What a check found: printed at once for people, and all of it at the end for programs.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct Findings {
     #[serde(skip)]
     output: Output,
@@ -65,18 +66,6 @@ struct ServerFound {
 }
 
 impl Findings {
-    fn new(output: Output) -> Self {
-        Self {
-            output,
-            ok: true,
-            problems: Vec::new(),
-            warnings: Vec::new(),
-            summary: Vec::new(),
-            notes: Vec::new(),
-            servers: Vec::new(),
-        }
-    }
-
     fn note(&mut self, text: String) -> Result<(), Failure> {
         if self.output == Output::Text {
             return say(&text);
@@ -140,7 +129,10 @@ pub fn run(args: &CheckArgs, sources: &Sources) -> Result<(), Failure> {
     if args.quiet {
         return Ok(load(sources).map(drop)?);
     }
-    let mut findings = Findings::new(args.output);
+    let mut findings = Findings {
+        output: args.output,
+        ..Findings::default()
+    };
     let outcome = check(args, sources, &mut findings);
     findings.conclude(outcome)
 }
@@ -187,11 +179,8 @@ fn check_log(settings: &LogSettings, findings: &mut Findings) -> Result<(), Fail
 /// only the attempt tells it for root.
 fn can_be_made(path: &Path) -> Result<(), String> {
     let there = path.ancestors().skip(1).find(|folder| folder.exists());
-    let folder = match there {
-        Some(folder) if folder.as_os_str().is_empty() => Path::new("."),
-        Some(folder) => folder,
-        None => Path::new("."),
-    };
+    let folder = there.filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
     if !folder.is_dir() {
         return Err(format!("{} is no folder", folder.display()));
     }
@@ -255,11 +244,7 @@ fn unsound(file: &Path, why: &str) -> Failure {
 }
 
 fn try_servers(config: &Config, findings: &mut Findings) -> Result<(), Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    let runtime = runtime
-        .map_err(|error| Failure::Failed(format!("The servers cannot be tried: {error}.")))?;
+    let runtime = current_thread("The servers cannot be tried")?;
     let (servers, stubs) = runtime
         .block_on(async { tokio::join!(connect::try_all(config), coverage::experiments(config)) });
     let (all, bad) = (

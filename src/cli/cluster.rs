@@ -147,7 +147,8 @@ mod state {
     use crate::cli::Failure;
     use crate::cluster::{self, difference, unpacked};
     use crate::config::{ClusterSettings, Config, Sources, load};
-    use crate::store::{Entry, Memory, Store, StoreError, StoreSettings};
+    use crate::service::store_settings;
+    use crate::store::{Entry, Memory, Store, StoreError};
 
     /// Writes the state of the store into etcd.
     pub(super) fn import(sources: &Sources, is_replacing: bool) -> Result<(), Failure> {
@@ -215,15 +216,10 @@ mod state {
     }
 
     fn open(config: &Config) -> Result<(Store, Memory), Failure> {
-        let Some(memory) = &config.memory else {
+        let Some(settings) = store_settings(config) else {
             return Err(Failure::Usage(
                 "data_dir is none: there is no store.".to_owned(),
             ));
-        };
-        let settings = StoreSettings {
-            dir: memory.folder.clone(),
-            history_days: memory.days,
-            ring: config.health.events,
         };
         Store::open(&settings).map_err(|error| match error {
             StoreError::InUse { .. } => Failure::Occupied(format!("{error}. Stop it first.")),

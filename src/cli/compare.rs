@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use jiff::{SignedDuration, Timestamp};
 
+use super::ask::any_duration;
 use super::failure::Failure;
 use super::output::{Output, json, say};
 use crate::config::{Config, SHADOW_FOLDER, Sources, load_rules};
 use crate::reports::{self, Compared, Difference};
 use crate::store::{self, Range};
-use engine::model::{format_duration, parse_duration};
+use engine::model::format_duration;
 
 /// How long reading may take. The operator waits at a terminal and can end it at any time.
 const READ_WITHIN: Duration = Duration::from_secs(60);
@@ -22,7 +23,7 @@ const READ_WITHIN: Duration = Duration::from_secs(60);
 #[derive(Debug, Args)]
 pub struct CompareArgs {
     /// From when: as long ago as this, such as 1d or 12h.
-    #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = parse_since)]
+    #[arg(long, value_name = "DURATION", default_value = "1d", value_parser = any_duration)]
     since: Duration,
     /// The folder of the shadow's store, instead of the folder shadow of the data folder.
     #[arg(long, value_name = "FOLDER")]
@@ -30,10 +31,6 @@ pub struct CompareArgs {
     /// How it is written.
     #[arg(long, value_enum, default_value = "text")]
     output: Output,
-}
-
-fn parse_since(text: &str) -> Result<Duration, String> {
-    parse_duration(text).map_err(|error| error.to_string())
 }
 
 /// Compares and prints.

@@ -159,7 +159,6 @@ enum Command {
 }
 
 /// Does what the arguments say, and says on standard error why it could not.
-#[must_use]
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let hangups = Hangups::catch();
     let cli = match Cli::try_parse_from(args) {

@@ -148,12 +148,8 @@ async fn retry(sources: &Sources) -> Result<(), Failure> {
     let asked = async { Asked::local(sources)?.post(&path).await }.await;
     match asked {
         Ok(answer) if answer.is_ok() => {
-            let routes = answer.body.get("routes").and_then(Value::as_array);
-            let routes: Vec<&str> = routes
-                .into_iter()
-                .flatten()
-                .filter_map(Value::as_str)
-                .collect();
+            let routes = answer.body["routes"].as_array().into_iter().flatten();
+            let routes: Vec<&str> = routes.filter_map(Value::as_str).collect();
             if routes.is_empty() {
                 return Ok(());
             }

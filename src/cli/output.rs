@@ -10,9 +10,10 @@ use super::failure::Failure;
 use crate::telemetry::journal;
 
 /// How a command writes its result.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(super) enum Output {
     /// For people.
+    #[default]
     Text,
     /// For programs.
     Json,

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::ask::{self, Asked, Where};
 use super::failure::Failure;
 use crate::config::Sources;
-use engine::model::{format_duration, parse_duration};
+use engine::model::format_duration;
 
 /// How often it is asked.
 const TICK: Duration = Duration::from_millis(500);
@@ -58,32 +58,25 @@ async fn wait(asked: &Asked, timeout: Duration) -> Result<(), Failure> {
 
 /// What is not ready, each with the reason where there is one.
 fn missing(body: &Value) -> String {
-    let Some(parts) = body.get("PluginStatus").and_then(Value::as_object) else {
+    let Some(parts) = body["PluginStatus"].as_object() else {
         return "it does not say why".to_owned();
     };
-    let spared = body.get("NonFatalPlugins").and_then(Value::as_array);
+    let spared = body["NonFatalPlugins"].as_array();
     let counts =
         |name: &str| !spared.is_some_and(|names| names.iter().any(|spared| spared == name));
-    let bad = parts.iter().filter(|(name, part)| {
-        counts(name) && part.get("state").and_then(Value::as_u64) != Some(1)
+    let bad = parts
+        .iter()
+        .filter(|(name, part)| counts(name) && part["state"] != 1);
+    let words = bad.map(|(name, part)| match part["error"].as_str() {
+        Some(error) => format!("{name} failed ({error})"),
+        None => format!("{name} is starting"),
     });
-    let words = bad.map(
-        |(name, part)| match part.get("error").and_then(Value::as_str) {
-            Some(error) => format!("{name} failed ({error})"),
-            None => format!("{name} is starting"),
-        },
-    );
     words.collect::<Vec<_>>().join(", ")
 }
 
 fn parse_timeout(text: &str) -> Result<Duration, String> {
-    let timeout = parse_duration(text).map_err(|error| error.to_string())?;
-    let fits = (Duration::from_secs(1)..=AT_MOST).contains(&timeout);
-    if fits {
-        Ok(timeout)
-    } else {
-        Err("it is not from 1s to 5m".to_owned())
-    }
+    let bounds = Duration::from_secs(1)..=AT_MOST;
+    ask::duration_within(text, bounds, "it is not from 1s to 5m")
 }
 
 #[cfg(test)]

@@ -9,18 +9,19 @@ use reqwest::{Client, Method};
 use serde_json::Value;
 use tokio::time::timeout;
 
+use super::ask::{current_thread, own_grant};
 use super::failure::Failure;
 use super::output::say;
 use super::{local_instance, token};
 use crate::config::{ApiTls, Config};
-use crate::http::auth::{Grant, Reportable, Revoked, Scope, is_id, revocation, revoked_in};
-use crate::store::{Entry, Memory, Store, StoreError, StoreSettings};
+use crate::http::auth::{Revoked, Scope, is_id, revocation, revoked_in};
+use crate::service::store_settings;
+use crate::store::{Entry, Memory, Store, StoreError};
 
 /// How long the labwatch that runs may take to answer, and the disk to take what is revoked.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long the token lives that this command makes for itself.
-const OWN_LIFE: Duration = Duration::from_secs(60);
+const NO_RUNTIME: &str = "The runtime cannot be started";
 
 /// The longest answer that is read, in bytes.
 const MAX_ANSWER_BYTES: usize = 4 << 20;
@@ -40,7 +41,7 @@ pub(super) fn revoke(id: &str, config: &Config) -> Result<(), Failure> {
         revoke_at_rest(&store, id)?;
     } else {
         let answer = ask(config, Method::DELETE, &format!("/api/v2/tokens/{id}"))?;
-        if answer.get("kept") != Some(&Value::Bool(true)) {
+        if answer["kept"] != true {
             let why = "but the memory of the labwatch that runs takes nothing, so it is refused only until the next start; revoke it again later";
             return Err(Failure::Failed(format!("{id} is revoked, {why}.")));
         }
@@ -73,9 +74,9 @@ fn revoked_at(config: &Config) -> Result<Vec<Revoked>, Failure> {
     let (mut all, mut query) = (Vec::new(), "?limit=1000".to_owned());
     loop {
         let mut page = ask(config, Method::GET, &format!("/api/v2/tokens{query}"))?;
-        let items = page.get_mut("items").map(Value::take).unwrap_or_default();
+        let items = page["items"].take();
         all.extend(serde_json::from_value::<Vec<Revoked>>(items).unwrap_or_default());
-        match page.get("next").and_then(Value::as_str) {
+        match page["next"].as_str() {
             // A cursor needs no escaping.
             Some(next) => query = format!("?limit=1000&cursor={next}"),
             None => return Ok(all),
@@ -85,13 +86,8 @@ fn revoked_at(config: &Config) -> Result<Vec<Revoked>, Failure> {
 
 /// The store, if no other process has it. It is closed when the store is dropped.
 fn memory(config: &Config) -> Result<Option<(Store, Memory)>, Failure> {
-    let Some(memory) = &config.memory else {
+    let Some(settings) = store_settings(config) else {
         return Ok(None);
-    };
-    let settings = StoreSettings {
-        dir: memory.folder.clone(),
-        history_days: memory.days,
-        ring: config.health.events,
     };
     match Store::open(&settings) {
         Ok(opened) => Ok(Some(opened)),
@@ -115,8 +111,8 @@ fn revoke_at_rest(store: &Store, id: &str) -> Result<(), Failure> {
             what: format!("revoked the token {id}"),
         },
     ]);
-    let on_disk =
-        runtime()?.block_on(async { timeout(PATIENCE, store.durable(ticket)).await.is_ok() });
+    let on_disk = current_thread(NO_RUNTIME)?
+        .block_on(async { timeout(PATIENCE, store.durable(ticket)).await.is_ok() });
     if on_disk && ticket.is_taken() && store.health().lost == 0 {
         return Ok(());
     }
@@ -133,17 +129,11 @@ fn ask(config: &Config, method: Method, path: &str) -> Result<Value, Failure> {
             "The labwatch that runs at {base} cannot be asked: {why}."
         ))
     };
-    let grant = Grant {
-        name: "command line".to_owned(),
-        scopes: [Scope::Admin].into_iter().collect(),
-        reports: Reportable::default(),
-        life: OWN_LIFE,
-    };
     let issued = token::authority(config)?
-        .issue(&grant, Timestamp::now())
+        .issue(&own_grant(Scope::Admin), Timestamp::now())
         .map_err(|error| failed(&error.to_string()))?;
     let client = client(config.api.tls.as_ref()).map_err(|why| failed(&why))?;
-    runtime()?.block_on(async {
+    current_thread(NO_RUNTIME)?.block_on(async {
         let sent = client
             .request(method, format!("{base}{path}"))
             .bearer_auth(issued.token)
@@ -166,20 +156,8 @@ fn ask(config: &Config, method: Method, path: &str) -> Result<Value, Failure> {
         if status.is_success() {
             return Ok(answer);
         }
-        Err(failed(
-            answer
-                .get("detail")
-                .and_then(Value::as_str)
-                .unwrap_or_else(|| status.as_str()),
-        ))
+        Err(failed(answer["detail"].as_str().unwrap_or(status.as_str())))
     })
-}
-
-fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build();
-    runtime.map_err(|error| Failure::Failed(format!("The runtime cannot be started: {error}.")))
 }
 
 fn client(tls: Option<&ApiTls>) -> Result<Client, String> {

@@ -69,12 +69,7 @@ async fn answer(args: &StatusArgs, asked: &Asked) -> Result<(Answer, bool), Fail
         ));
     }
     // The health document is 200 whether good or bad.
-    let is_ok = answer.is_ok()
-        && answer
-            .body
-            .get("ok")
-            .and_then(Value::as_bool)
-            .unwrap_or(true);
+    let is_ok = answer.is_ok() && answer.body["ok"].as_bool().unwrap_or(true);
     Ok((answer, is_ok))
 }
 
@@ -85,23 +80,17 @@ fn pretty(body: &Value) -> String {
 /// The answer in lines: the whole first, then what it is made of. After a start nothing is
 /// evaluated for the time of `startup`, which is no fault of anything.
 fn table(body: &Value, startup: Option<Duration>) -> String {
-    let text = |value: &Value, key: &str| {
-        value
-            .get(key)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
-    if let Some(checks) = body.get("statusChecks").and_then(Value::as_object) {
-        let rows = checks.iter().map(|(name, check)| {
+    let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
+    if let Some(checks) = body["statusChecks"].as_object() {
+        let row = |(name, check): (&String, &Value)| {
+            let status = &check["status"];
             (
                 name.clone(),
-                check.get("status").cloned().unwrap_or_default(),
+                text(status, "result"),
+                text(status, "details"),
             )
-        });
-        let mut rows: Vec<_> = rows
-            .map(|(name, status)| (name, text(&status, "result"), text(&status, "details")))
-            .collect();
+        };
+        let mut rows: Vec<_> = checks.iter().map(row).collect();
         let is_waiting = |(_, result, details): &(String, String, String)| {
             // Those of an experiment name its streams first.
             result != "OK" && details.split("; ").any(|part| part.starts_with("starting"))
@@ -115,34 +104,27 @@ fn table(body: &Value, startup: Option<Duration>) -> String {
             None => text(body, "status"),
         };
         let head = format!("{} {}: {state}", text(body, "name"), text(body, "version"));
-        return lines(&head, rows.into_iter());
+        return lines(&head, &rows);
     }
-    if let Some(checks) = body.get("checks").and_then(Value::as_array) {
-        let as_str = |check: &Value| {
-            if check.get("ok").and_then(Value::as_bool) == Some(true) {
-                "OK"
-            } else {
-                "FAIL"
-            }
-            .to_owned()
-        };
-        let rows = checks.iter().map(|check| {
+    if let Some(checks) = body["checks"].as_array() {
+        let row = |check: &Value| {
+            let result = if check["ok"] == true { "OK" } else { "FAIL" };
             (
                 text(check, "name"),
-                as_str(check),
+                result.to_owned(),
                 text(check, "checkOutput"),
             )
-        });
-        return lines(&text(body, "description"), rows);
+        };
+        let rows: Vec<_> = checks.iter().map(row).collect();
+        return lines(&text(body, "description"), &rows);
     }
-    match body.get("detail").and_then(Value::as_str) {
+    match body["detail"].as_str() {
         Some(detail) => detail.to_owned(),
         None => format!("{}  {}", text(body, "result"), text(body, "details")),
     }
 }
 
-fn lines(head: &str, rows: impl Iterator<Item = (String, String, String)>) -> String {
-    let rows: Vec<_> = rows.collect();
+fn lines(head: &str, rows: &[(String, String, String)]) -> String {
     let width = rows
         .iter()
         .map(|(name, _, _)| name.chars().count())

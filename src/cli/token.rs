@@ -7,13 +7,14 @@ use clap::{Args, Subcommand, ValueEnum};
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::ask::{any_duration, duration_within};
 use super::failure::Failure;
 use super::output::{Output, json, note, say};
 use super::{local_instance, revoke};
 use crate::clients::{self, Address, Claims, MAX_TOKEN_LIFE};
 use crate::config::{Config, Sources, load, load_api};
 use crate::http::auth::{Authority, Grant, Issued, Reportable, Scope};
-use engine::model::{format_duration, parse_duration};
+use engine::model::{SourceName, format_duration};
 
 /// A new token for the API, or something else about tokens.
 #[derive(Debug, Args)]
@@ -32,7 +33,7 @@ struct NewToken {
     #[arg(long, value_enum, value_delimiter = ',', required = true)]
     scope: Vec<ScopeName>,
     /// How long it is valid, at most 366d.
-    #[arg(long = "for", value_name = "DURATION", default_value = "30d", value_parser = parse_any_life)]
+    #[arg(long = "for", value_name = "DURATION", default_value = "30d", value_parser = any_duration)]
     life: Duration,
     /// Whose it is. Stands in the record of what is changed with it.
     #[arg(long, required = true)]
@@ -105,14 +106,6 @@ struct ForServer {
     life: Duration,
 }
 
-/// A server that wants tokens.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Server {
-    Book,
-    Jump,
-    Relay,
-}
-
 /// Does what is asked about tokens.
 ///
 /// # Errors
@@ -121,9 +114,9 @@ pub fn run(args: &TokenArgs, sources: &Sources) -> Result<(), Failure> {
     // What is only about the API needs no other settings.
     let api = || load_api(sources).map(|loaded| loaded.config);
     match (&args.other, &args.new) {
-        (Some(TokenCommand::Book(asked)), _) => for_server(Server::Book, asked.life, sources),
-        (Some(TokenCommand::Jump(asked)), _) => for_server(Server::Jump, asked.life, sources),
-        (Some(TokenCommand::Relay(asked)), _) => for_server(Server::Relay, asked.life, sources),
+        (Some(TokenCommand::Book(asked)), _) => for_server(SourceName::Book, asked.life, sources),
+        (Some(TokenCommand::Jump(asked)), _) => for_server(SourceName::Jump, asked.life, sources),
+        (Some(TokenCommand::Relay(asked)), _) => for_server(SourceName::Relay, asked.life, sources),
         (Some(TokenCommand::Revoke { id }), _) => revoke::revoke(id, &api()?),
         (Some(TokenCommand::List), _) => revoke::list(&api()?),
         (None, Some(new)) => for_api(new, &api()?),
@@ -193,7 +186,7 @@ fn reported_on(reports: &Reportable) -> String {
 }
 
 /// Prints a token for a server, and on standard error how to use it.
-fn for_server(server: Server, life: Duration, sources: &Sources) -> Result<(), Failure> {
+fn for_server(server: SourceName, life: Duration, sources: &Sources) -> Result<(), Failure> {
     let config = load(sources)?.config;
     let (address, claims) = claims(server, life, &config, Timestamp::now());
     let token = clients::mint(address, &claims)
@@ -203,48 +196,36 @@ fn for_server(server: Server, life: Duration, sources: &Sources) -> Result<(), F
     Ok(())
 }
 
-fn claims(server: Server, life: Duration, config: &Config, now: Timestamp) -> (&Address, Claims) {
-    match server {
-        Server::Book => (
-            &config.book.address,
-            clients::booking_admin(&config.book.address, now, life),
-        ),
-        Server::Jump => (
-            &config.jump.address,
-            clients::jump_stats(&config.jump.address, now, life),
-        ),
-        Server::Relay => (
-            &config.relay.address,
-            clients::relay_stats(&config.relay.address, now, life),
-        ),
-    }
+fn claims(
+    server: SourceName,
+    life: Duration,
+    config: &Config,
+    now: Timestamp,
+) -> (&Address, Claims) {
+    let (address, claims): (_, fn(&Address, Timestamp, Duration) -> Claims) = match server {
+        SourceName::Book => (&config.book.address, clients::booking_admin),
+        SourceName::Jump => (&config.jump.address, clients::jump_stats),
+        SourceName::Relay => (&config.relay.address, clients::relay_stats),
+    };
+    (address, claims(address, now, life))
 }
 
-fn reminder(server: Server, life: Duration, address: &Address) -> String {
-    let (name, method, path): (_, _, &[&str]) = match server {
-        Server::Book => ("book", "", &["api", "v1", "admin", "status"]),
-        Server::Jump => ("jump", "-X POST ", &["api", "v1", "connect", "stats"]),
-        Server::Relay => ("relay", "-X POST ", &["session", "stats"]),
+fn reminder(server: SourceName, life: Duration, address: &Address) -> String {
+    let (method, path): (_, &[&str]) = match server {
+        SourceName::Book => ("", &["api", "v1", "admin", "status"]),
+        SourceName::Jump => ("-X POST ", &["api", "v1", "connect", "stats"]),
+        SourceName::Relay => ("-X POST ", &["session", "stats"]),
     };
     format!(
-        "Valid for {}. Use it bare, without Bearer, and keep it to yourself:\n  TOKEN=$(labwatch token {name})\n  curl {method}-H \"Authorization: $TOKEN\" '{}'",
+        "Valid for {}. Use it bare, without Bearer, and keep it to yourself:\n  TOKEN=$(labwatch token {server})\n  curl {method}-H \"Authorization: $TOKEN\" '{}'",
         format_duration(life),
         address.at(path),
     )
 }
 
 fn parse_life(text: &str) -> Result<Duration, String> {
-    let life = parse_duration(text).map_err(|error| error.to_string())?;
-    if life < Duration::from_secs(1) || life > MAX_TOKEN_LIFE {
-        Err("from 1s to 1h is allowed".to_owned())
-    } else {
-        Ok(life)
-    }
-}
-
-/// How long a token for the API lives. Its bounds are checked where it is made.
-fn parse_any_life(text: &str) -> Result<Duration, String> {
-    parse_duration(text).map_err(|error| error.to_string())
+    let bounds = Duration::from_secs(1)..=MAX_TOKEN_LIFE;
+    duration_within(text, bounds, "from 1s to 1h is allowed")
 }
 
 #[cfg(test)]

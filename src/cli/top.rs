@@ -14,7 +14,7 @@ use super::ask::{self, Asked, Where};
 use super::failure::Failure;
 use super::output::say;
 use crate::config::Sources;
-use engine::model::{format_duration, parse_duration};
+use engine::model::format_duration;
 
 /// How many experiments are asked for; those that do not fit on the screen are counted.
 const MAX_EXPERIMENTS: &str = "500";
@@ -95,7 +95,7 @@ async fn look(asked: &Asked) -> Result<(Value, Vec<Value>), Failure> {
     let lab = asked.get(&["api", "v2", "lab"], &[]).await?;
     let limit = [("limit", MAX_EXPERIMENTS)];
     let list = asked.get(&["api", "v2", "experiments"], &limit).await?;
-    let items = list.body.get("items").and_then(Value::as_array);
+    let items = list.body["items"].as_array();
     match items.filter(|_| lab.is_ok() && list.is_ok()) {
         Some(items) => Ok((lab.body, items.clone())),
         None => Err(Failure::Unreachable(
@@ -148,8 +148,7 @@ fn screen(lab: &Value, experiments: &[Value], now: Timestamp) -> Vec<String> {
 }
 
 fn counts(lab: &Value) -> String {
-    let counts = lab.get("experiments").cloned().unwrap_or_default();
-    let count = |key: &str| counts.get(key).and_then(Value::as_u64).unwrap_or_default();
+    let count = |key: &str| lab["experiments"][key].as_u64().unwrap_or_default();
     let mut line = counted(count("total"), "experiment");
     let known = [
         "ok",
@@ -170,7 +169,7 @@ fn counts(lab: &Value) -> String {
     if !shown.is_empty() {
         let _ = write!(line, ": {}", shown.join(", ")); // a String takes everything
     }
-    let short = lab.get("short_pools").and_then(Value::as_u64);
+    let short = lab["short_pools"].as_u64();
     if let Some(short) = short.filter(|short| *short > 0) {
         let _ = write!(line, "; short: {}", counted(short, "pool"));
     }
@@ -183,8 +182,7 @@ fn counted(count: u64, thing: &str) -> String {
 }
 
 fn sources(lab: &Value, now: Timestamp) -> String {
-    let list = lab.get("sources").and_then(Value::as_array);
-    let words = list.into_iter().flatten().map(|source| {
+    let words = array(lab, "sources").iter().map(|source| {
         let (name, health) = (text(source, "name"), text(source, "health"));
         format!(
             "{name} {health}, last report {}",
@@ -196,9 +194,9 @@ fn sources(lab: &Value, now: Timestamp) -> String {
 
 /// What is wrong with sources and routes: in their own words where those may be seen.
 fn faults(lab: &Value) -> Vec<String> {
-    let of = |key: &str| lab.get(key).and_then(Value::as_array).into_iter().flatten();
-    of("sources")
-        .chain(of("routes"))
+    array(lab, "sources")
+        .iter()
+        .chain(array(lab, "routes"))
         .filter_map(|part| {
             let why = ["note", "fault"].map(|key| text(part, key));
             let why = why.into_iter().find(|why| !why.is_empty())?;
@@ -208,12 +206,8 @@ fn faults(lab: &Value) -> Vec<String> {
 }
 
 fn experiment(row: &Value, width: usize, now: Timestamp) -> String {
-    let issues = row.get("issues").and_then(Value::as_array);
-    let why: Vec<String> = issues
-        .into_iter()
-        .flatten()
-        .map(|issue| text(issue, "text"))
-        .collect();
+    let issues = array(row, "issues").iter();
+    let why: Vec<String> = issues.map(|issue| text(issue, "text")).collect();
     format!(
         "{:<width$}  {:<9} {:<10} {:>8}  {}",
         text(row, "name"),
@@ -232,9 +226,13 @@ fn rank(row: &Value) -> usize {
     known.unwrap_or_default()
 }
 
+fn array<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value[key].as_array().map_or(&[], Vec::as_slice)
+}
+
 /// A text of the answer without what could steer the terminal.
 fn text(value: &Value, key: &str) -> String {
-    let text = value.get(key).and_then(Value::as_str).unwrap_or_default();
+    let text = value[key].as_str().unwrap_or_default();
     text.chars().filter(|c| !c.is_control()).collect()
 }
 
@@ -260,10 +258,8 @@ fn ago(value: &Value, key: &str, now: Timestamp) -> String {
 }
 
 fn parse_pace(text: &str) -> Result<Duration, String> {
-    let pace = parse_duration(text).map_err(|error| error.to_string())?;
-    let fits = (Duration::from_secs(1)..=Duration::from_secs(60)).contains(&pace);
-    fits.then_some(pace)
-        .ok_or_else(|| "it is not from 1s to 1m".to_owned())
+    let bounds = Duration::from_secs(1)..=Duration::from_secs(60);
+    ask::duration_within(text, bounds, "it is not from 1s to 1m")
 }
 
 #[cfg(test)]

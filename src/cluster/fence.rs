@@ -22,7 +22,6 @@ struct Shared {
 
 impl Fence {
     /// A fence that is closed.
-    #[must_use]
     pub fn closed() -> Self {
         Self(Arc::new(Shared {
             start: Instant::now(),
@@ -50,13 +49,11 @@ impl Fence {
     }
 
     /// Whether this replica may begin something at this moment.
-    #[must_use]
     pub fn lets_begin(&self) -> bool {
         !self.0.is_ending.load(Ordering::SeqCst) && !self.left().is_zero()
     }
 
     /// For how long this replica may still act; zero: it may not.
-    #[must_use]
     pub fn left(&self) -> Duration {
         let until = Duration::from_millis(self.0.until.load(Ordering::SeqCst));
         until.saturating_sub(self.0.start.elapsed())

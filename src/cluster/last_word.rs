@@ -38,7 +38,6 @@ pub struct LastWord {
 
 impl LastWord {
     /// For leases that last so long.
-    #[must_use]
     pub fn new(lease: Duration) -> Self {
         Self {
             lease,
@@ -48,7 +47,6 @@ impl LastWord {
     }
 
     /// How often to look.
-    #[must_use]
     pub fn look_every(&self) -> Duration {
         self.lease / 50
     }

@@ -32,13 +32,11 @@ impl StateMap {
     }
 
     /// Whether nothing is kept.
-    #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
     /// What this version understands.
-    #[must_use]
     pub fn state(&self) -> State {
         self.0
             .iter()
@@ -63,7 +61,6 @@ fn understood(key: &str, value: &[u8]) -> Option<(StateKey, StateValue)> {
 }
 
 /// A value as JSON: a long one stands compressed in etcd.
-#[must_use]
 pub fn unpacked(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     if !value.starts_with(&GZIP) {
         return Some(value.into());
@@ -75,7 +72,6 @@ pub fn unpacked(value: &[u8]) -> Option<Cow<'_, [u8]>> {
 }
 
 /// What makes one state of another.
-#[must_use]
 pub fn difference(from: &State, to: &State) -> Vec<StateChange> {
     let gone = from.keys().filter(|key| !to.contains_key(key));
     let gone = gone.map(|key| StateChange {

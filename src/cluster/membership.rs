@@ -126,7 +126,9 @@ pub struct Ends {
 
 /// What others have of a cluster beside the driver.
 #[derive(Debug, Clone)]
-pub struct Observing {
+pub struct Links {
+    /// Until when this replica may act.
+    pub fence: Fence,
     /// What readers see.
     pub view: watch::Receiver<Arc<View>>,
     /// Through which the lead is given up.
@@ -136,8 +138,7 @@ pub struct Observing {
 }
 
 /// The two ends, and what others have of it.
-#[must_use]
-pub fn membership(view: View) -> (Membership, Ends, Observing) {
+pub fn membership(view: View) -> (Membership, Ends, Links) {
     let (standing, standing_seen) = watch::channel(Standing {
         role: Role::Follower,
         term: 0,
@@ -161,6 +162,15 @@ pub fn membership(view: View) -> (Membership, Ends, Observing) {
         outstanding: Arc::clone(&outstanding),
         next: 0,
     };
+    let links = Links {
+        fence: fence.clone(),
+        view: view_seen,
+        resign: resign_sender,
+        sharing: Sharing {
+            shared: shared_seen,
+            share,
+        },
+    };
     let ends = Ends {
         standing,
         committed,
@@ -172,15 +182,7 @@ pub fn membership(view: View) -> (Membership, Ends, Observing) {
         shared,
         shares: share_queue,
     };
-    let observing = Observing {
-        view: view_seen,
-        resign: resign_sender,
-        sharing: Sharing {
-            shared: shared_seen,
-            share,
-        },
-    };
-    (driver, ends, observing)
+    (driver, ends, links)
 }
 
 impl Membership {
@@ -202,13 +204,11 @@ impl Membership {
     }
 
     /// The fence, for what carries out effects.
-    #[must_use]
     pub fn fence(&self) -> Fence {
         self.fence.clone()
     }
 
     /// Whether this replica may begin something at this moment.
-    #[must_use]
     pub fn may_act(&self) -> bool {
         self.fence.lets_begin()
     }
@@ -236,7 +236,6 @@ impl Membership {
     }
 
     /// Whether a commit is in etcd.
-    #[must_use]
     pub fn is_committed(&self, ticket: CommitTicket) -> bool {
         let done = *self.committed.borrow();
         done.term == ticket.0.term && done.number >= ticket.0.number

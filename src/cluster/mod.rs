@@ -21,7 +21,7 @@ pub use fence::Fence;
 pub use last_word::{LastWord, Look};
 pub use map::{StateMap, difference, unpacked};
 pub use membership::{
-    COMMIT_QUEUE, CommitTicket, Committed, Ends, Membership, OF_REPLICA, Observing, ResignAsked,
+    COMMIT_QUEUE, CommitTicket, Committed, Ends, Links, Membership, OF_REPLICA, ResignAsked,
     ResignSender, Share, Shared, Sharing, Standing, membership,
 };
 pub use view::{Etcd, Peer, View};

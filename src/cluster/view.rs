@@ -20,13 +20,11 @@ pub struct Peer {
 
 impl Peer {
     /// Whether this is another replica that has the same name or the same address, by mistake.
-    #[must_use]
     pub fn is_namesake_of(&self, other: &Self) -> bool {
         (self.name == other.name) != (self.url == other.url)
     }
 
     /// Whether it is the same replica, in this life or an earlier one.
-    #[must_use]
     pub fn is_same(&self, other: &Self) -> bool {
         self.name == other.name && self.url == other.url
     }
@@ -88,7 +86,6 @@ pub struct View {
 impl View {
     /// Who leads now, of the one that was listed first: what was heard longer ago than a lease
     /// lasts says nothing of now.
-    #[must_use]
     pub fn leading(&self, first: Option<&Peer>, now: Timestamp) -> Option<Peer> {
         if self.role == Role::Leader {
             return Some(self.this.clone());
@@ -100,14 +97,12 @@ impl View {
     }
 
     /// Whether another replica has this one's name or address.
-    #[must_use]
     pub fn has_namesake(&self) -> bool {
         let mut replicas = self.replicas.iter();
         self.has_twin || replicas.any(|peer| self.this.is_namesake_of(peer))
     }
 
     /// Before etcd was reached.
-    #[must_use]
     pub fn connecting(this: Peer, lease: Duration, now: Timestamp) -> Self {
         Self {
             this,

@@ -13,7 +13,7 @@ use url::Url;
 
 use super::cors::{ApiCors, cors};
 use super::hidden::callable;
-use super::reader::Reader;
+use super::reader::{Reader, none_or};
 use super::secret::open_file;
 use super::servers::base_path;
 
@@ -94,11 +94,7 @@ pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
         secret: secret(reader, read),
         read,
         tls: tls(reader),
-        trusted_proxies: reader
-            .list("api_trusted_proxy", network)
-            .into_iter()
-            .flatten()
-            .collect(),
+        trusted_proxies: reader.list_or_none("api_trusted_proxy", network),
         url,
         cors: cors(reader),
         session: reader.duration("api_session"),
@@ -148,12 +144,8 @@ fn listen(reader: &mut Reader<'_>) -> Vec<SocketAddr> {
     let port = reader.parsed("port_serve", port).flatten();
     let mut seen = BTreeSet::new();
     addresses.retain(|address| seen.insert(*address));
-    let addresses = port.map(|port| {
-        addresses
-            .into_iter()
-            .map(move |ip| SocketAddr::new(ip, port))
-    });
-    addresses.into_iter().flatten().collect()
+    let listen = |port| addresses.iter().map(move |ip| SocketAddr::new(*ip, port));
+    port.into_iter().flat_map(listen).collect()
 }
 
 pub(super) fn ip(text: &str) -> Result<IpAddr, String> {
@@ -164,12 +156,9 @@ pub(super) fn ip(text: &str) -> Result<IpAddr, String> {
 
 /// One port, or nothing where the word is none.
 pub(super) fn port(text: &str) -> Result<Option<u16>, String> {
-    if text.eq_ignore_ascii_case("none") {
-        return Ok(None);
-    }
-    text.parse::<u16>()
-        .map(Some)
-        .map_err(|_| "is not such a number".to_owned())
+    none_or(text, |text| {
+        text.parse().map_err(|_| "is not such a number".to_owned())
+    })
 }
 
 /// A path in its one form: what is asked for is compared with it to the byte.
@@ -256,17 +245,13 @@ pub(super) fn absolute(text: &str) -> Result<PathBuf, String> {
     }
 }
 
-/// One network, or nothing where the word is none.
-fn network(text: &str) -> Result<Option<IpNet>, String> {
-    if text.eq_ignore_ascii_case("none") {
-        return Ok(None);
-    }
+fn network(text: &str) -> Result<IpNet, String> {
     let network = text
         .parse::<IpNet>()
         .or_else(|_| text.parse::<IpAddr>().map(IpNet::from));
     let network = network.map_err(|_| "is neither an IP address nor a network".to_owned())?;
     if network.trunc() == network {
-        Ok(Some(network))
+        Ok(network)
     } else {
         Err(format!(
             "has bits beyond its prefix: write {}",
@@ -380,11 +365,11 @@ mod tests {
             ("10.0.0.0/8", "10.0.0.0/8"),
         ] {
             assert_eq!(
-                super::network(text).map(|found| found.map(|net| net.to_string())),
-                Ok(Some(network.to_owned()))
+                super::network(text).map(|net| net.to_string()),
+                Ok(network.to_owned())
             );
         }
-        assert_eq!(network("None"), Ok(None));
+        assert_eq!(none_or("None", network), Ok(None));
         assert_eq!(
             network("10.0.0.1/8"),
             Err("has bits beyond its prefix: write 10.0.0.0/8".to_owned())

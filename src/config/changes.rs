@@ -48,7 +48,6 @@ fn mark(written: &impl Debug) -> u64 {
 
 impl Loaded {
     /// What is written otherwise in a later reading.
-    #[must_use]
     pub fn changes(&self, later: &Self) -> Changes {
         let other = |(name, mark): (&&'static str, &u64)| {
             (later.written.0.get(name) != Some(mark)).then_some(*name)
@@ -77,7 +76,6 @@ fn takes_effect_at_once(name: &str) -> bool {
 }
 
 impl Config {
-    #[must_use]
     pub fn rules(&self) -> Rules {
         Rules {
             policy: self.health,
@@ -101,7 +99,6 @@ impl Config {
     }
 
     /// The windows of `[[maintenance]]`.
-    #[must_use]
     pub fn planned(&self) -> Vec<Maintenance> {
         self.maintenance
             .iter()

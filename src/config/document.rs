@@ -1,9 +1,11 @@
 //! A TOML text as values and tables, each with the line on which it stands. Knows no names and no
 //! meanings.
 
+use std::ops::Range;
 use std::path::Path;
 
 use super::declared::declared;
+use super::problem::Problem;
 use toml_edit::{ImDocument, Item, TableLike, Value as Toml};
 
 /// What stands in a TOML text at the top.
@@ -41,23 +43,16 @@ pub(super) enum Raw {
     Other,
 }
 
-/// Why a text is not TOML, and what to do. Holds nothing of the text, which may hold a secret.
-pub(super) struct Broken {
-    pub(super) why: String,
-    pub(super) remedy: String,
-    pub(super) origin: String,
-}
-
-/// Reads a TOML text. `path` is what the origins name.
-pub(super) fn read(text: &str, path: &Path) -> Result<Vec<Entry>, Broken> {
+/// Reads a TOML text. `path` is what the origins name. A problem holds nothing of the text, which
+/// may hold a secret.
+pub(super) fn read(text: &str, path: &Path) -> Result<Vec<Entry>, Problem> {
     let places = Places { text, path };
     let document = ImDocument::parse(text).map_err(|error| {
-        let at = error.span().map_or(0, |span| span.start);
-        Broken {
-            why: error.message().replace('\n', ", "),
-            remedy: remedy(text, at),
-            origin: places.at(Some(at)),
-        }
+        let span = error.span().unwrap_or_default();
+        let at = span.start;
+        let why = error.message().replace('\n', ", ");
+        let wrong = format!("the configuration file is not TOML: {why}");
+        Problem::new("", wrong, &remedy(text, at), places.at(Some(span)))
     })?;
     let table = document.as_table();
     Ok(table
@@ -83,25 +78,22 @@ fn remedy(text: &str, at: usize) -> String {
 }
 
 fn entry(key: &str, item: &Item, table: &toml_edit::Table, places: &Places<'_>) -> Entry {
-    let what = match item {
-        Item::Table(one) => What::One(section(one, one.span().map(|span| span.start), places)),
-        Item::ArrayOfTables(many) => What::Many(
-            many.iter()
-                .map(|one| section(one, one.span().map(|span| span.start), places))
+    let many = |tables: &mut dyn Iterator<Item = (&dyn TableLike, Span)>| {
+        What::Many(
+            tables
+                .map(|(one, span)| section(one, span, places))
                 .collect(),
-        ),
-        Item::Value(Toml::InlineTable(one)) => {
-            What::One(section(one, one.span().map(|span| span.start), places))
-        }
-        Item::Value(Toml::Array(many))
-            if !many.is_empty() && many.iter().all(Toml::is_inline_table) =>
+        )
+    };
+    let what = match item {
+        Item::Table(one) => What::One(section(one, one.span(), places)),
+        Item::ArrayOfTables(all) => many(&mut all.iter().map(|one| (one as _, one.span()))),
+        Item::Value(Toml::InlineTable(one)) => What::One(section(one, one.span(), places)),
+        Item::Value(Toml::Array(all))
+            if !all.is_empty() && all.iter().all(Toml::is_inline_table) =>
         {
-            let tables = many.iter().filter_map(Toml::as_inline_table);
-            What::Many(
-                tables
-                    .map(|one| section(one, one.span().map(|span| span.start), places))
-                    .collect(),
-            )
+            let tables = all.iter().filter_map(Toml::as_inline_table);
+            many(&mut tables.map(|one| (one as _, one.span())))
         }
         Item::Value(value) => What::Value(plain(value)),
         Item::None => What::Value(Raw::Other),
@@ -110,9 +102,7 @@ fn entry(key: &str, item: &Item, table: &toml_edit::Table, places: &Places<'_>) 
         Item::Table(_) | Item::ArrayOfTables(_) => item.span(),
         Item::Value(_) | Item::None => None,
     };
-    let starts = starts
-        .or_else(|| table.key(key).and_then(toml_edit::Key::span))
-        .map(|span| span.start);
+    let starts = starts.or_else(|| table.key(key).and_then(toml_edit::Key::span));
     Entry {
         key: key.to_owned(),
         what,
@@ -120,17 +110,11 @@ fn entry(key: &str, item: &Item, table: &toml_edit::Table, places: &Places<'_>) 
     }
 }
 
-fn section(table: &dyn TableLike, starts: Option<usize>, places: &Places<'_>) -> Section {
+fn section(table: &dyn TableLike, starts: Span, places: &Places<'_>) -> Section {
     let value = |(key, item): (&str, &Item)| {
-        let at = table
-            .key(key)
-            .and_then(toml_edit::Key::span)
-            .map(|span| span.start);
-        (
-            key.to_owned(),
-            item.as_value().map_or(Raw::Other, plain),
-            places.at(at),
-        )
+        let at = table.key(key).and_then(toml_edit::Key::span);
+        let value = item.as_value().map_or(Raw::Other, plain);
+        (key.to_owned(), value, places.at(at))
     };
     Section {
         origin: places.at(starts),
@@ -155,15 +139,18 @@ fn plain(value: &Toml) -> Raw {
     }
 }
 
+/// Where something stands in the text, as far as that is known.
+type Span = Option<Range<usize>>;
+
 struct Places<'a> {
     text: &'a str,
     path: &'a Path,
 }
 
 impl Places<'_> {
-    fn at(&self, byte: Option<usize>) -> String {
+    fn at(&self, span: Span) -> String {
         let path = self.path.display();
-        let Some(before) = byte.and_then(|byte| self.text.get(..byte)) else {
+        let Some(before) = span.and_then(|span| self.text.get(..span.start)) else {
             return path.to_string();
         };
         format!("{path}:{}", before.matches('\n').count() + 1)
@@ -177,7 +164,8 @@ mod tests {
     #[test]
     fn every_thing_has_its_line() {
         let text = "a = 1\n\n[b]\nc = \"\"\"\n[[x]]\n\"\"\"\nd = [1,\n 2]\n[[e]]\nf = 2026-01-02T03:04:05Z\n# g = 1\n[[e]]\n  \"g\" = { h = 1 }\n[[e]]\n";
-        let entries = read(text, Path::new("f")).unwrap_or_else(|broken| panic!("{}", broken.why));
+        let entries =
+            read(text, Path::new("f")).unwrap_or_else(|broken| panic!("{}", broken.wrong));
         let mut lines = Vec::new();
         for entry in &entries {
             lines.push(format!("{} {}", entry.key, entry.origin));
@@ -209,7 +197,7 @@ mod tests {
             "\nroute = [{ name = \"a\" }, { name = \"b\" }]\nadvice = { x = 1 }\nlist = []\n",
             Path::new("f"),
         );
-        let entries = entries.unwrap_or_else(|broken| panic!("{}", broken.why));
+        let entries = entries.unwrap_or_else(|broken| panic!("{}", broken.wrong));
         let kinds: Vec<_> = entries
             .iter()
             .map(|entry| match &entry.what {

@@ -11,7 +11,6 @@ pub struct Fingerprint([u8; BYTES]);
 
 impl Fingerprint {
     /// That of a certificate in DER.
-    #[must_use]
     pub fn of(certificate: &[u8]) -> Self {
         let mut bytes = [0; BYTES];
         bytes.copy_from_slice(digest::digest(&digest::SHA256, certificate).as_ref());

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::access::{ip, port};
 use super::mail::bare_host;
-use super::nearest::nearest;
+use super::nearest::one_of;
 use super::reader::Reader;
 use super::rows::{MAX_SLUG_BYTES, pattern, slug};
 use super::services::{COMPONENTS, ServiceSettings};
@@ -49,11 +49,7 @@ pub(super) fn surfaces(reader: &mut Reader<'_>, services: &[ServiceSettings]) ->
         .collect();
     SurfaceSettings {
         label: reader.parsed("label", label).unwrap_or_default(),
-        non_fatal: reader
-            .list("non_fatal", |text| component(text, &known))
-            .into_iter()
-            .flatten()
-            .collect(),
+        non_fatal: reader.list_or_none("non_fatal", |text| one_of(text, &known, "component")),
         severity_1: reader.list("severity_1", pattern),
         metrics: reader.switch("metrics"),
         actuator: actuator(reader),
@@ -103,18 +99,6 @@ fn label(text: &str) -> Result<String, String> {
     text.split('/')
         .try_for_each(|part| slug(part).map(drop))
         .map(|()| text.to_owned())
-}
-
-/// One component, or nothing where the word is none.
-fn component(text: &str, known: &[String]) -> Result<Option<String>, String> {
-    if text.eq_ignore_ascii_case("none") {
-        return Ok(None);
-    }
-    if known.iter().any(|name| name == text) {
-        return Ok(Some(text.to_owned()));
-    }
-    let meant = nearest(text, known).map(|name| format!(": did you mean {name}?"));
-    Err(format!("is not a component{}", meant.unwrap_or_default()))
 }
 
 fn prefix(text: &str) -> Result<String, String> {

@@ -16,7 +16,6 @@ impl HiddenUrl {
     }
 
     /// The whole address, for the call alone.
-    #[must_use]
     pub fn expose(&self) -> &Url {
         &self.0
     }

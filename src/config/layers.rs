@@ -7,9 +7,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use engine::model::Gather as _;
-
-use super::declared::{self, ENV_PREFIX, Kind, Setting, declared, secrets, settings};
+use super::declared::{self, ENV_PREFIX, Setting, declared, secrets, settings};
 use super::document::{self, Entry, Raw, What};
 use super::problem::Problem;
 use super::sources::{ENV_CONFIG, Sources, behind_the_invisible};
@@ -40,18 +38,10 @@ impl Found {
     /// The default of a setting or key, if it has one.
     pub(super) fn default_of(setting: &Setting) -> Option<Self> {
         let text = setting.value.to_owned();
-        let raw = match setting.kind {
-            Kind::Switch | Kind::Number(..) => Raw::Literal(text),
-            Kind::Text
-            | Kind::Secret
-            | Kind::Path
-            | Kind::Duration(..)
-            | Kind::WordOrDuration(..)
-            | Kind::Size(..)
-            | Kind::Choice(_)
-            | Kind::Value(_)
-            | Kind::Values(_)
-            | Kind::Hidden(_) => Raw::Text(text),
+        let raw = if setting.kind.is_bare_in_toml() {
+            Raw::Literal(text)
+        } else {
+            Raw::Text(text)
         };
         setting.has_default.then(|| Self {
             raw,
@@ -67,14 +57,13 @@ pub(super) struct Layers {
     empty: BTreeMap<&'static str, String>,
     /// The tables of the file, by their name.
     rows: BTreeMap<&'static str, Vec<Row>>,
-    unknown: Vec<Unknown>,
-    problems: Vec<Problem>,
-    warnings: Vec<String>,
+    pub(super) unknown: Vec<Unknown>,
+    pub(super) problems: Vec<Problem>,
+    pub(super) warnings: Vec<String>,
 }
 
 impl Layers {
-    /// Reads and merges all sources. What is wrong is kept for [`Layers::take_problems`] and
-    /// [`Layers::take_unknown`].
+    /// Reads and merges all sources. What is wrong is kept.
     pub(super) fn gather(sources: &Sources) -> Self {
         let defaults = settings()
             .filter_map(|setting| Some((setting.name, Found::default_of(setting)?)))
@@ -104,18 +93,6 @@ impl Layers {
             layers.add(key, Raw::Text(value.clone()), Layer::Arguments, origin);
         }
         layers
-    }
-
-    pub(super) fn take_problems(&mut self) -> Vec<Problem> {
-        std::mem::take(&mut self.problems)
-    }
-
-    pub(super) fn take_warnings(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.warnings)
-    }
-
-    pub(super) fn take_unknown(&mut self) -> Vec<Unknown> {
-        std::mem::take(&mut self.unknown)
     }
 
     /// The value in force, if there is one.
@@ -173,11 +150,7 @@ impl Layers {
         let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
         match document::read(text, path) {
             Ok(entries) => entries.into_iter().for_each(|entry| self.add_entry(entry)),
-            Err(broken) => {
-                let wrong = format!("the configuration file is not TOML: {}", broken.why);
-                let problem = Problem::new("", wrong, &broken.remedy, broken.origin);
-                self.problems.push(problem);
-            }
+            Err(problem) => self.problems.push(problem),
         }
     }
 

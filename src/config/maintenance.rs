@@ -57,7 +57,6 @@ pub enum Planned {
 
 impl MaintenanceSettings {
     /// The same for the engine: one window for each pattern.
-    #[must_use]
     pub fn windows(&self) -> Vec<Maintenance> {
         let Some(schedule) = self.when.schedule() else {
             return Vec::new();

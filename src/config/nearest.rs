@@ -16,6 +16,15 @@ pub(super) fn nearest<'a, S: AsRef<str>>(unlisted: &str, known: &'a [S]) -> Opti
     (distance <= within).then_some(name)
 }
 
+/// A name that is among those that are known; `kind` says of what it is one.
+pub(super) fn one_of(text: &str, known: &[String], kind: &str) -> Result<String, String> {
+    if known.iter().any(|name| name == text) {
+        return Ok(text.to_owned());
+    }
+    let meant = nearest(text, known).map(|name| format!(": did you mean {name}?"));
+    Err(format!("is not a {kind}{}", meant.unwrap_or_default()))
+}
+
 /// How many letters must be put in, taken out or changed to make `b` of `a` (Levenshtein).
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();

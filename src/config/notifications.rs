@@ -95,7 +95,6 @@ pub enum RouteTarget {
 impl TellingSettings {
     /// The routes, as the engine knows them: all recipients of `EMAIL_TO` where there is mail,
     /// `WEBHOOK_URL`, then `[[route]]`. The digest goes by mail.
-    #[must_use]
     pub fn routes(&self, has_mail: bool) -> Vec<engine::Route> {
         let zone = self.zone.rules.clone();
         let digest = self.digest.map(|at| Digest {

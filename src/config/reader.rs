@@ -154,33 +154,30 @@ impl<'a> Reader<'a> {
             return Vec::new();
         };
         let items: Vec<&str> = match &found.raw {
-            Raw::Text(text) | Raw::Literal(text) => {
-                if let Err(why) = self.check(key, text.trim(), found) {
+            Raw::Text(text) | Raw::Literal(text) => match self.check(key, text.trim(), found) {
+                Ok(()) => text.split([',', ' ', '\t', '\n', '\r']).collect(),
+                Err(why) => {
                     let wrong = format!("is {}, which {why}", quote(text.trim()));
-                    self.reject::<()>(key, &wrong, found);
-                    return Vec::new();
+                    return self.reject(key, &wrong, found).unwrap_or_default();
                 }
-                text.split([',', ' ', '\t', '\n', '\r']).collect()
-            }
+            },
             Raw::List(items) => items.iter().map(String::as_str).collect(),
             Raw::Other => {
-                self.reject::<()>(key, "is not a list of texts", found);
-                return Vec::new();
+                let wrong = "is not a list of texts";
+                return self.reject(key, wrong, found).unwrap_or_default();
             }
         };
         let mut values = Vec::new();
-        for item in items
-            .into_iter()
-            .map(str::trim)
-            .filter(|item| !item.is_empty())
-        {
+        let items = items.into_iter().map(str::trim);
+        for item in items.filter(|item| !item.is_empty()) {
             let printable = unprintable(item).map_or(Ok(()), |why| Err(why.to_owned()));
-            match printable.and_then(|()| parse(item)) {
-                Ok(value) => values.push(value),
+            values.extend(match printable.and_then(|()| parse(item)) {
+                Ok(value) => Some(value),
                 Err(why) => {
-                    self.reject::<()>(key, &format!("has {}, which {why}", quote(item)), found);
+                    let wrong = format!("has {}, which {why}", quote(item));
+                    self.reject(key, &wrong, found)
                 }
-            }
+            });
         }
         values
     }
@@ -233,6 +230,16 @@ impl<'a> Reader<'a> {
         });
     }
 
+    /// A list of which `none` stands for nothing.
+    pub(super) fn list_or_none<T>(
+        &mut self,
+        key: &str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<T> {
+        let all = self.list(key, |text| none_or(text, &parse));
+        all.into_iter().flatten().collect()
+    }
+
     /// Notes what is wrong with a setting whose value was read well.
     pub(super) fn wrong(&mut self, key: &str, wrong: &str, allowed: &str) {
         let set = self
@@ -283,6 +290,18 @@ impl<'a> Reader<'a> {
     /// Refuses a value because it is none of those that are allowed.
     pub(super) fn reject<T>(&mut self, key: &str, wrong: &str, found: &Found) -> Option<T> {
         self.refuse(key, wrong, &self.kind(key).allowed(), &found.origin)
+    }
+}
+
+/// What `parse` takes, or nothing where the word is none.
+pub(super) fn none_or<T>(
+    text: &str,
+    parse: impl Fn(&str) -> Result<T, String>,
+) -> Result<Option<T>, String> {
+    if text.eq_ignore_ascii_case("none") {
+        Ok(None)
+    } else {
+        parse(text).map(Some)
     }
 }
 

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::hidden::callable;
 use super::mail::link;
-use super::nearest::nearest;
+use super::nearest::one_of;
 use super::reader::Reader;
 use super::rows::{pattern, slug};
 use engine::model::Gather as _;
@@ -215,7 +215,7 @@ fn service(reader: &mut Reader<'_>, name: String, known: &[String]) -> Option<Se
     }
     let (period, timeout) = (reader.duration("period"), reader.duration("timeout"));
     let expect = reader.word("expect");
-    let categories = reader.list("categories", |text| category_name(text, known));
+    let categories = reader.list("categories", |text| one_of(text, known, "category"));
     let (retries, retry_after) = (reader.number("retries"), reader.duration("retry_after"));
     // A url that is wrong is said; it is not the same as none.
     Some(ServiceSettings {
@@ -232,12 +232,4 @@ fn service(reader: &mut Reader<'_>, name: String, known: &[String]) -> Option<Se
         retries,
         retry_after,
     })
-}
-
-fn category_name(text: &str, known: &[String]) -> Result<String, String> {
-    if known.iter().any(|name| name == text) {
-        return Ok(text.to_owned());
-    }
-    let meant = nearest(text, known).map(|name| format!(": did you mean {name}?"));
-    Err(format!("is not a category{}", meant.unwrap_or_default()))
 }

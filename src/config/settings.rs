@@ -1,6 +1,7 @@
 //! All settings read and put together, with every problem at once.
 
 use std::collections::BTreeSet;
+use std::mem;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -41,7 +42,6 @@ pub struct Loaded {
 impl Loaded {
     /// Whether the setting `key` (as in the file: `host_book`) was set by anything but the
     /// defaults.
-    #[must_use]
     pub fn is_set(&self, key: &str) -> bool {
         self.set.contains(key)
     }
@@ -114,7 +114,7 @@ struct Whole {
 
 fn assemble(sources: &Sources, parts: &Whole) -> Result<Loaded, Problems> {
     let mut layers = Layers::gather(sources);
-    let mut problems = layers.take_problems();
+    let mut problems = mem::take(&mut layers.problems);
     if problems.iter().any(|problem| problem.key.is_empty()) {
         return Err(Problems(problems)); // what a broken file holds is unknown: the rest would be called missing
     }
@@ -122,7 +122,7 @@ fn assemble(sources: &Sources, parts: &Whole) -> Result<Loaded, Problems> {
     let mut reader = Reader::new(&layers, parts.secrets);
     let config = config(&mut reader, parts);
     let (found, said) = (reader.problems, reader.warnings);
-    let mut warnings = layers.take_warnings();
+    let mut warnings = mem::take(&mut layers.warnings);
     warnings.extend(unknown(&mut layers, &mut problems, &found));
     problems.extend(found);
     warnings.extend(said);
@@ -143,7 +143,7 @@ fn assemble(sources: &Sources, parts: &Whole) -> Result<Loaded, Problems> {
 /// for then one of them was probably meant.
 fn unknown(layers: &mut Layers, problems: &mut Vec<Problem>, found: &[Problem]) -> Vec<String> {
     let is_complete = !found.iter().any(|problem| problem.is_missing);
-    let unknown = layers.take_unknown();
+    let unknown = mem::take(&mut layers.unknown);
     let (ignored, wrong): (Vec<_>, Vec<_>) = unknown
         .iter()
         .partition(|name| name.from_environment && is_complete);
@@ -153,12 +153,9 @@ fn unknown(layers: &mut Layers, problems: &mut Vec<Problem>, found: &[Problem]) 
 }
 
 /// What to say of the names that are accepted for the sake of the program that labwatch replaces.
-fn old_names(layers: &Layers) -> Vec<String> {
-    let mut warnings = Vec::new();
-    if layers.is_set("health_last") {
-        warnings.push("health_last is an old name: write health_last_active".to_owned());
-    }
-    warnings
+fn old_names(layers: &Layers) -> Option<String> {
+    let is_old = layers.is_set("health_last");
+    is_old.then(|| "health_last is an old name: write health_last_active".to_owned())
 }
 
 fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {

@@ -28,7 +28,6 @@ pub struct Sources {
 
 impl Sources {
     /// The sources of this process: its environment, with what its arguments say.
-    #[must_use]
     pub fn from_process(file: Option<PathBuf>, overrides: Vec<(String, String)>) -> Self {
         let mut env: BTreeMap<String, String> = std::env::vars_os()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value))

@@ -15,7 +15,6 @@ use engine::{CategoryPool, CategoryRule, HttpChannel};
 
 impl Config {
     /// What is watched, who is notified and by which rules, in a few lines for people.
-    #[must_use]
     pub fn summary(&self) -> String {
         let mut lines: Vec<String> = [
             ("book", &self.book.address),

@@ -24,7 +24,6 @@ pub struct Ack {
 impl Ack {
     /// What was said, as the views show it, with the name of who said it; for other readers, that
     /// it was.
-    #[must_use]
     pub fn words(&self, sees_private: bool) -> String {
         if !sees_private {
             "by a maintainer".to_owned()
@@ -56,7 +55,6 @@ pub struct Acks {
 
 impl Acks {
     /// Those that hold in this picture of the laboratory.
-    #[must_use]
     pub fn of(snapshot: &Snapshot) -> Self {
         let mut acks = Self::default();
         for note in snapshot.notes.iter().filter(|note| note.active) {
@@ -90,25 +88,21 @@ impl Acks {
     }
 
     /// That of the whole installation, while it holds.
-    #[must_use]
     pub fn installation(&self, now: Timestamp) -> Option<&Ack> {
         self.installation.as_ref().filter(|ack| ack.holds(now))
     }
 
     /// That of an experiment, while it holds.
-    #[must_use]
     pub fn experiment(&self, name: &str, now: Timestamp) -> Option<&Ack> {
         self.experiments.get(name).filter(|ack| ack.holds(now))
     }
 
     /// That of a component, while it holds.
-    #[must_use]
     pub fn component(&self, name: &str, now: Timestamp) -> Option<&Ack> {
         self.components.get(name).filter(|ack| ack.holds(now))
     }
 
     /// How many experiments and components are acknowledged.
-    #[must_use]
     pub fn count(&self, now: Timestamp) -> usize {
         self.experiments
             .values()

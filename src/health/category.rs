@@ -1,11 +1,13 @@
 //! Categories: named sets of experiments and components with a rule each for what makes the set
 //! fail.
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+
 use super::category_member::CategoryMember;
 use engine::{CategoryRule, matches};
 
 /// Whether a member is in a configured category by its patterns or its group.
-#[must_use]
 pub fn takes_in(category: &CategoryRule, member: &CategoryMember<'_>) -> bool {
     if member.is_service() {
         return takes_in_service(category, member.name);
@@ -20,7 +22,6 @@ pub fn takes_in(category: &CategoryRule, member: &CategoryMember<'_>) -> bool {
 
 /// Whether a configured category takes in an outside service by a pattern. One that fits every name
 /// means every experiment, and a service counts only where it is meant.
-#[must_use]
 pub fn takes_in_service(category: &CategoryRule, name: &str) -> bool {
     let is_meant = |pattern: &&String| pattern.chars().any(|sign| !matches!(sign, '*' | '?'));
     category
@@ -43,7 +44,6 @@ pub struct Verdict {
 
 impl Verdict {
     /// Of these members by the category's rule. No members: it fails.
-    #[must_use]
     pub fn of(category: &CategoryRule, members: &[&CategoryMember<'_>]) -> Self {
         if members.is_empty() {
             return Self {
@@ -68,11 +68,8 @@ impl Verdict {
     /// Of what fails; nothing is ok.
     pub(super) fn by(mut failing: Vec<&CategoryMember<'_>>) -> Self {
         failing.sort_by(|a, b| {
-            (a.severity, std::cmp::Reverse(a.state), a.name).cmp(&(
-                b.severity,
-                std::cmp::Reverse(b.state),
-                b.name,
-            ))
+            let rank = |it: &CategoryMember<'_>| (it.severity, Reverse(it.state));
+            (rank(a), a.name).cmp(&(rank(b), b.name))
         });
         let severity = failing.first().map_or(2, |worst| worst.severity);
         Self {
@@ -83,11 +80,6 @@ impl Verdict {
                 .map(|member| member.name.to_owned())
                 .collect(),
         }
-    }
-
-    /// That nothing fails.
-    pub(super) fn nothing_fails() -> Self {
-        Self::by(Vec::new())
     }
 
     /// Both; what fails in both is named once.
@@ -128,8 +120,7 @@ fn failing_groups<'a, 'b>(
     category: &CategoryRule,
     counting: &[&'a CategoryMember<'b>],
 ) -> Vec<&'a CategoryMember<'b>> {
-    let mut groups: std::collections::BTreeMap<(bool, &str), Vec<&'a CategoryMember<'b>>> =
-        std::collections::BTreeMap::new();
+    let mut groups: BTreeMap<(bool, &str), Vec<&'a CategoryMember<'b>>> = BTreeMap::new();
     for member in counting {
         let group = (member.is_component(), member.group);
         groups.entry(group).or_default().push(member);

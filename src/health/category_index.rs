@@ -1,15 +1,16 @@
 //! All that can be in a category, counted once for an answer: experiments with their groups,
 //! components, and outside services.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
 
+use super::Switched;
 use super::category::{Verdict, takes_in};
 use super::category_member::{CategoryMember, What, of_component, of_experiment};
+use super::category_rules::is_enabled;
 use super::category_rules::{DEFAULT, SYSTEM};
 use super::settings::Settings;
 use super::snapshot::Picture;
-use super::switches::{Switched, is_enabled};
 use crate::config::CategorySettings;
 use engine::{CategoryRule, matches, stem};
 
@@ -37,24 +38,13 @@ pub struct Group {
 
 impl<'a> CategoryIndex<'a> {
     /// Of everything in a picture.
-    #[must_use]
     pub fn of(picture: &'a Picture) -> Self {
         let settings = &*picture.settings;
-        let mut members: Vec<CategoryMember<'a>> =
-            Vec::with_capacity(picture.components.len() + picture.snapshot.experiments.len());
-        members.extend(
-            picture
-                .components
-                .iter()
-                .map(|component| of_component(component, picture)),
-        );
-        members.extend(
-            picture
-                .snapshot
-                .experiments
-                .iter()
-                .map(|view| of_experiment(view, picture)),
-        );
+        let components = picture.components.iter();
+        let components = components.map(|component| of_component(component, picture));
+        let experiments = picture.snapshot.experiments.iter();
+        let experiments = experiments.map(|view| of_experiment(view, picture));
+        let mut members: Vec<CategoryMember<'a>> = components.chain(experiments).collect();
         members.sort_by(|a, b| a.name.cmp(b.name));
         let mut groups: BTreeMap<(bool, &'a str), Group> = BTreeMap::new();
         for member in members
@@ -67,18 +57,17 @@ impl<'a> CategoryIndex<'a> {
             group.members += 1;
             group.usable += usize::from(member.state.is_ok());
         }
-        let mut category_index = Self {
+        let mut index = Self {
             settings,
             members,
             groups,
             unconfigured: OnceLock::new(),
         };
-        category_index.weigh();
-        category_index
+        index.weigh();
+        index
     }
 
     /// The group of an experiment or of an outside service.
-    #[must_use]
     pub fn group(&self, member: &CategoryMember<'_>) -> Group {
         self.groups
             .get(&member.group_key())
@@ -87,23 +76,13 @@ impl<'a> CategoryIndex<'a> {
     }
 
     /// The members of a category; `None` when there is no such category.
-    #[must_use]
     pub fn in_category(&self, name: &str) -> Option<Vec<&CategoryMember<'a>>> {
         if name == DEFAULT || name == SYSTEM || self.settings.configured(name).is_some() {
-            return Some(
-                self.members
-                    .iter()
-                    .filter(|member| self.is_in(member, name))
-                    .collect(),
-            );
+            let is_in = |member: &&CategoryMember<'a>| self.is_in(member, name);
+            return Some(self.members.iter().filter(is_in).collect());
         }
-        let places = self.unconfigured().get(name)?;
-        Some(
-            places
-                .iter()
-                .filter_map(|place| self.members.get(*place))
-                .collect(),
-        )
+        let places = self.unconfigured().get(name)?.iter();
+        Some(places.filter_map(|at| self.members.get(*at)).collect())
     }
 
     /// By the stem of an experiment that no configured category takes in, and by what a component
@@ -118,7 +97,7 @@ impl<'a> CategoryIndex<'a> {
                     }
                     What::Experiment(_) => {}
                     What::Component(component) => {
-                        let names: std::collections::BTreeSet<&'a str> =
+                        let names: BTreeSet<&'a str> =
                             component.categories.iter().map(String::as_str).collect();
                         for name in names {
                             places.entry(name).or_default().push(place);
@@ -132,7 +111,6 @@ impl<'a> CategoryIndex<'a> {
 
     /// How a category is by its own rule; `None` when there is no such category. One that is meant
     /// for experiments and has none fails.
-    #[must_use]
     pub fn verdict(&self, category: &CategoryRule) -> Option<Verdict> {
         let members = self.in_category(&category.name)?;
         let lacks = !members.iter().any(|member| !member.is_component())
@@ -143,10 +121,11 @@ impl<'a> CategoryIndex<'a> {
 
     /// Whether a category can be used, which is what every view says of it: it is open, its members
     /// are well by its rule, and so is labwatch itself. `None` when there is no such category.
-    #[must_use]
     pub fn evaluate(&self, name: &str, switched: &Switched) -> Option<Evaluated> {
         let rules = self.settings.category(name);
-        let verdict = self.verdict(&rules)?.and(self.labwatch(name));
+        let verdict = self
+            .verdict(&rules)?
+            .and(Verdict::by(self.failing_labwatch(name).collect()));
         let enabled = is_enabled(name, switched);
         Some(Evaluated {
             ok: enabled && verdict.ok,
@@ -154,20 +133,6 @@ impl<'a> CategoryIndex<'a> {
             verdict,
             rules,
         })
-    }
-
-    /// What fails a category besides its members: the parts of labwatch on which its evaluation
-    /// rests. A category that holds outside services alone rests on their own checks.
-    fn labwatch(&self, name: &str) -> Verdict {
-        let failing: Vec<&CategoryMember<'_>> = if self.is_of_services(name) {
-            Vec::new()
-        } else {
-            self.members
-                .iter()
-                .filter(|member| fails_all(member))
-                .collect()
-        };
-        Verdict::by(failing)
     }
 
     /// Whether there is nothing but outside services in a category.
@@ -182,8 +147,8 @@ impl<'a> CategoryIndex<'a> {
         self.members.iter().filter(|member| member.is_service())
     }
 
-    /// The parts of labwatch that fail a category without being in it, to be shown beside its
-    /// members.
+    /// The parts of labwatch that fail a category besides its members, because its evaluation rests
+    /// on them. A category that holds outside services alone rests on their own checks.
     pub(super) fn failing_labwatch(&self, name: &str) -> impl Iterator<Item = &CategoryMember<'a>> {
         let counts = !self.is_of_services(name);
         self.members
@@ -192,22 +157,17 @@ impl<'a> CategoryIndex<'a> {
     }
 
     /// Every category that there is, sorted.
-    #[must_use]
     pub fn categories(&self) -> Vec<String> {
-        let mut names: std::collections::BTreeSet<String> =
-            [DEFAULT, SYSTEM].map(str::to_owned).into();
-        names.extend(
-            self.settings
-                .categories
-                .iter()
-                .map(|category| category.rule.name.clone()),
-        );
-        names.extend(self.unconfigured().keys().map(|name| (*name).to_owned()));
-        names.into_iter().collect()
+        let configured = self.settings.categories.iter();
+        let names: BTreeSet<&str> = [DEFAULT, SYSTEM]
+            .into_iter()
+            .chain(configured.map(|category| category.rule.name.as_str()))
+            .chain(self.unconfigured().keys().copied())
+            .collect();
+        names.into_iter().map(str::to_owned).collect()
     }
 
     /// The guide of the first category of the experiment that has one.
-    #[must_use]
     pub fn panic_guide(&self, member: &CategoryMember<'_>) -> &'a str {
         self.categories_of(member)
             .find_map(|category| category.panic_guide.as_ref())
@@ -215,7 +175,6 @@ impl<'a> CategoryIndex<'a> {
     }
 
     /// What its failure means for people, in the words of its first category that has some.
-    #[must_use]
     pub fn business_impact(&self, member: &CategoryMember<'_>) -> &'a str {
         self.categories_of(member)
             .find(|category| !category.business_impact.is_empty())

@@ -45,13 +45,11 @@ pub enum What<'a> {
 
 impl CategoryMember<'_> {
     /// Whether it is a component.
-    #[must_use]
     pub fn is_component(&self) -> bool {
         matches!(self.what, What::Component(_))
     }
 
     /// Whether it is an outside service, which counts in its own categories alone.
-    #[must_use]
     pub fn is_service(&self) -> bool {
         matches!(self.what, What::Component(component) if component.is_service())
     }

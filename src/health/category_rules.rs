@@ -1,6 +1,6 @@
 //! The rules of the categories that are not configured.
 
-use engine::CategoryRule;
+use engine::{CategoryRule, CategoryStates};
 
 /// The category of everything.
 pub const DEFAULT: &str = "default";
@@ -9,16 +9,19 @@ pub const DEFAULT: &str = "default";
 pub const SYSTEM: &str = "system";
 
 /// A category in which any failure counts.
-#[must_use]
 pub fn strict(name: &str) -> CategoryRule {
     CategoryRule::strict(name)
 }
 
 /// The category that experiments of one stem form by themselves: it works while enough of them do.
-#[must_use]
 pub fn of_stem(stem: &str) -> CategoryRule {
     CategoryRule {
         resilient: true,
         ..strict(stem)
     }
+}
+
+/// Whether a category is open: it is unless it was closed.
+pub fn is_enabled(category: &str, switched: &CategoryStates) -> bool {
+    switched.get(category).is_none_or(|switch| switch.enabled)
 }

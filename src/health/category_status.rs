@@ -1,8 +1,8 @@
 //! How every category stands, in one list: what `/__gtg` says of each.
 
+use super::Switch;
 use super::category_index::{CategoryIndex, Evaluated};
 use super::snapshot::Picture;
-use super::switches::Switch;
 use engine::{CategoryRule, Snapshot};
 
 /// How a category stands.
@@ -28,7 +28,6 @@ pub struct CategoryStatus {
 }
 
 /// All categories that there are, sorted by name.
-#[must_use]
 pub fn standings(picture: &Picture) -> Vec<CategoryStatus> {
     let category_index = CategoryIndex::of(picture);
     category_index

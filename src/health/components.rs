@@ -72,13 +72,11 @@ impl Components {
     }
 
     /// All components, with their latest results.
-    #[must_use]
     pub fn registry(&self) -> &Registry {
         &self.registry
     }
 
     /// Both parts: the components, and the probes, which check nothing before [`Probes::run`].
-    #[must_use]
     pub fn into_parts(self) -> (Registry, Probes) {
         (self.registry, self.probes)
     }

@@ -12,7 +12,6 @@ use engine::{ExperimentView, Snapshot};
 ///
 /// What is not judged is *stale* when relay has told and fell silent, and *init* while there was
 /// not enough evidence yet.
-#[must_use]
 pub fn state(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> State {
     match view.health {
         Health::Ok => State::Ok,
@@ -27,7 +26,6 @@ pub fn state(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> Stat
 }
 
 /// What is wrong, in plain words; empty when nothing is.
-#[must_use]
 pub fn detail(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> String {
     match state(view, snapshot, now) {
         State::Init => "starting".to_owned(),
@@ -48,7 +46,6 @@ pub fn detail(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> Str
 }
 
 /// What is there of its streams: `2/3 streams active`.
-#[must_use]
 pub fn streams(view: &ExperimentView) -> String {
     let active = view
         .streams
@@ -59,7 +56,6 @@ pub fn streams(view: &ExperimentView) -> String {
 }
 
 /// Streams and what is wrong, together.
-#[must_use]
 pub fn output(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> String {
     let (streams, detail) = (streams(view), detail(view, snapshot, now));
     if detail.is_empty() {
@@ -70,7 +66,6 @@ pub fn output(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> Str
 }
 
 /// When a source last told something about it.
-#[must_use]
 pub fn last_update(view: &ExperimentView, snapshot: &Snapshot) -> Option<Timestamp> {
     let [relay, jump, _] = &snapshot.sources;
     let of_streams = view

@@ -3,13 +3,14 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::watch;
 
 use super::acknowledgements::Acks;
+use super::locked;
 use super::passive_checks::{self, NotTaken, SELF_TEST_FRESH, SelfTest, SelfTests, Taken};
 use super::registry::{Clock, RegisterError, Registry, Reporter, no_report_for};
 use super::settings::{Identity, Settings};
@@ -123,13 +124,11 @@ impl HealthState {
 
     /// What each component was found to be since this was last asked. See
     /// [`Registry::take_checks`].
-    #[must_use]
     pub fn take_checks(&self) -> BTreeMap<Arc<str>, VecDeque<(Timestamp, bool)>> {
         self.0.registry.take_checks()
     }
 
     /// What the installation is called.
-    #[must_use]
     pub fn label(&self) -> &str {
         &self.0.label
     }
@@ -182,7 +181,6 @@ impl HealthState {
     }
 
     /// The state of everything now.
-    #[must_use]
     pub fn picture(&self) -> Picture {
         let snapshot = Arc::clone(&self.0.snapshots.borrow());
         self.picture_of(snapshot)
@@ -266,7 +264,6 @@ impl HealthState {
     }
 
     /// Shows whenever a component comes, goes, or changes its state or detail.
-    #[must_use]
     pub fn component_changes(&self) -> watch::Receiver<u64> {
         self.0.registry.changes()
     }
@@ -274,8 +271,4 @@ impl HealthState {
     pub(super) fn snapshots(&self) -> watch::Receiver<Arc<Snapshot>> {
         self.0.snapshots.clone()
     }
-}
-
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -10,35 +10,27 @@ use serde::Deserialize;
 pub const COMPONENTS: [(&str, &[&str]); 12] = [
     ("all", &["labwatch"]),
     ("api", &["labwatch::http"]),
-    (
-        "book",
-        &[
-            "labwatch::clients::book::poll",
-            "labwatch::effects::book",
-            "labwatch::clients::book::client",
-        ],
-    ),
+    ("book", &BOOK),
     ("feeds", &["labwatch::clients"]),
     ("health", &["labwatch::health"]),
-    (
-        "jump",
-        &[
-            "labwatch::clients::subscription",
-            "labwatch::clients::socket",
-        ],
-    ),
+    ("jump", &FEEDS),
     ("journal", &["labwatch::telemetry::journal"]),
     ("mail", &["labwatch::effects::mail"]),
-    (
-        "relay",
-        &[
-            "labwatch::clients::subscription",
-            "labwatch::clients::socket",
-        ],
-    ),
+    ("relay", &FEEDS),
     ("sampling", &["labwatch::clients::sampling"]),
     ("self", &["labwatch::driver", "labwatch::service"]),
     ("store", &["labwatch::store"]),
+];
+
+const BOOK: [&str; 3] = [
+    "labwatch::clients::book::poll",
+    "labwatch::effects::book",
+    "labwatch::clients::book::client",
+];
+
+const FEEDS: [&str; 2] = [
+    "labwatch::clients::subscription",
+    "labwatch::clients::socket",
 ];
 
 /// The words for levels, from silent to talkative.
@@ -100,7 +92,6 @@ pub fn parse_set_level(body: &[u8]) -> Result<SetLevel, LevelRefused> {
 }
 
 /// The modules that speak for a component.
-#[must_use]
 pub fn targets_of(component: &str) -> Option<&'static [&'static str]> {
     COMPONENTS
         .iter()

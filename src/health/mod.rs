@@ -79,20 +79,22 @@ mod settings;
 mod snapshot;
 mod sources;
 mod state;
-mod switches;
 mod visible;
 mod waiting;
 
 #[cfg(test)]
 mod testing;
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 pub use acknowledgements::{Ack, Acks};
 pub use category::Verdict;
 pub use category_index::{CategoryIndex, Evaluated, Group};
 pub use category_member::{CategoryMember, What};
-pub use category_rules::{DEFAULT, SYSTEM, of_stem, strict};
+pub use category_rules::{DEFAULT, SYSTEM, is_enabled, of_stem, strict};
 pub use category_status::{CategoryStatus, standings};
 pub use components::Components;
+pub use engine::{CategoryState as Switch, CategoryStates as Switched};
 pub use handle::{HealthState, LOOP_WITHIN};
 pub use logger::{
     COMPONENTS as LOG_COMPONENTS, LevelRefused, Levels, SetLevel, parse_set_level, targets_of,
@@ -105,9 +107,14 @@ pub use probe::{Asker, Attempt, Check, LiveProbes, Pace, Probes};
 pub use refresh::{FRESH_WITHIN, NOT_AGAIN_WITHIN, PollBook, Refresher};
 pub use registry::{
     Clock, FitnessChange, MAX_COMPONENTS, MAX_RESULTS, RegisterError, Registry, Reporter,
+    is_path_part,
 };
 pub use services::{MAX_SINGLE_CHECKS, attempt, categories_of, pace};
 pub use settings::{Identity, NON_FATAL, Settings};
 pub use snapshot::{LIVENESS, Picture, SELF, STARTUP, STORE, worst};
 pub use state::{About, Component, Finding, PastResult, Results, SingleCheck, State};
-pub use switches::{Switch, Switched, is_enabled};
+
+/// What a lock guards. A thread that panicked with it has left it whole.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -4,9 +4,9 @@
 use super::category_index::CategoryIndex;
 use super::category_member::What;
 use super::category_rules::DEFAULT;
+use super::category_rules::is_enabled;
 use super::handle::HealthState;
 use super::snapshot::Picture;
-use super::switches::is_enabled;
 use engine::model::Stub;
 use engine::{Impact, Refusal, Role, check_text};
 

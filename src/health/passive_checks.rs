@@ -2,12 +2,13 @@
 //! experiments. The last report counts.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use engine::model::Gather as _;
 use jiff::{SignedDuration, Timestamp};
 
+use super::locked;
 use super::registry::{RegisterError, Registry, Reporter, no_report_for};
 use super::state::{Finding, State};
 
@@ -63,7 +64,6 @@ pub struct Taken {
 
 impl PassiveChecks {
     /// No component yet, besides those that labwatch has by itself.
-    #[must_use]
     pub fn knowing(own: &[&str]) -> Self {
         Self {
             others: Mutex::new(own.iter().map(|name| (*name).to_owned()).gather()),
@@ -108,7 +108,6 @@ impl PassiveChecks {
     }
 
     /// The components that report by themselves.
-    #[must_use]
     pub fn names(&self) -> BTreeSet<String> {
         locked(&self.components).keys().cloned().collect()
     }
@@ -136,10 +135,6 @@ impl PassiveChecks {
     }
 }
 
-fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// The result of an experiment's test of itself, as it reported it. It is shown as one more check,
 /// and changes no judgement.
 #[derive(Debug, Clone, PartialEq)]
@@ -155,7 +150,6 @@ pub type SelfTests = BTreeMap<String, SelfTest>;
 
 impl SelfTest {
     /// What is known now: an old result says nothing.
-    #[must_use]
     pub fn finding(&self, now: Timestamp) -> Finding {
         let age = now.duration_since(self.at);
         let limit = SignedDuration::try_from(SELF_TEST_FRESH).unwrap_or(SignedDuration::MAX);

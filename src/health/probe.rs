@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -13,6 +13,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::locked;
 use super::registry::{RegisterError, Registry, Reporter};
 use super::state::{Finding, State};
 
@@ -52,7 +53,6 @@ pub struct Pace {
 
 impl Pace {
     /// After how long without a report something is wrong with the probe itself.
-    #[must_use]
     pub fn stale_after(&self) -> Duration {
         let attempts = self
             .timeout
@@ -102,7 +102,6 @@ impl Probes {
     }
 
     /// Has all of them check at once, and those that are started later beside them.
-    #[must_use]
     pub fn asker(&self) -> Asker {
         self.asker.clone()
     }
@@ -128,7 +127,6 @@ pub struct LiveProbes {
 
 impl LiveProbes {
     /// None yet; `asker` reaches those that are started.
-    #[must_use]
     pub fn new(registry: Registry, asker: Asker) -> Self {
         Self {
             registry,
@@ -199,7 +197,7 @@ impl Asker {
     }
 
     fn probes(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, mpsc::Sender<Asked>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0)
     }
 }
 

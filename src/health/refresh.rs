@@ -32,7 +32,6 @@ pub struct Refresher {
 
 impl Refresher {
     /// A refresher of the pictures of `health_state`.
-    #[must_use]
     pub fn new(health_state: HealthState, probes: Asker, poll_book: PollBook) -> Self {
         Self {
             health_state,

@@ -7,7 +7,7 @@ mod follow;
 
 use std::collections::btree_map::Entry as Slot;
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 pub use follow::FitnessChange;
 
+use super::locked;
 use super::state::{Component, Finding, PastResult, Results, State};
 use engine::model::Gather as _;
 use engine::model::{Moment, format_duration};
@@ -83,7 +84,6 @@ pub struct Reporter {
 
 impl Registry {
     /// A registry without components.
-    #[must_use]
     pub fn new(clock: Clock) -> Self {
         Self(Arc::new(Inner {
             clock,
@@ -93,7 +93,6 @@ impl Registry {
     }
 
     /// A registry that goes by the clock of the system.
-    #[must_use]
     pub fn on_system_clock() -> Self {
         let begun = Instant::now();
         Self::new(Arc::new(move || {
@@ -115,11 +114,7 @@ impl Registry {
         stale_after: Option<Duration>,
         categories: &[String],
     ) -> Result<Reporter, RegisterError> {
-        let fits = !name.is_empty()
-            && name
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-'));
-        if !fits {
+        if !is_path_part(name) {
             return Err(RegisterError::Name(name.to_owned()));
         }
         let changed = (self.0.clock)();
@@ -191,7 +186,6 @@ impl Registry {
     }
 
     /// The latest results of a component; `None` when there is none of this name.
-    #[must_use]
     pub fn results(&self, name: &str) -> Option<Arc<Results>> {
         self.entries()
             .get(name)
@@ -200,7 +194,6 @@ impl Registry {
 
     /// What each component was found to be since this was last asked, well or not, and when: every
     /// report, also one that says the same again.
-    #[must_use]
     pub fn take_checks(&self) -> BTreeMap<Arc<str>, VecDeque<(Timestamp, bool)>> {
         let mut entries = self.entries();
         let take = |(name, entry): (&Arc<str>, &mut Entry)| {
@@ -210,7 +203,6 @@ impl Registry {
     }
 
     /// Shows whenever a component comes, goes, or changes its state or detail.
-    #[must_use]
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
     }
@@ -220,7 +212,6 @@ impl Registry {
     }
 
     /// All components as they are now, sorted by name.
-    #[must_use]
     pub fn components(&self) -> Vec<Component> {
         let now = (self.0.clock)();
         self.entries()
@@ -230,10 +221,7 @@ impl Registry {
     }
 
     fn entries(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Entry>> {
-        self.0
-            .entries
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        locked(&self.0.entries)
     }
 }
 
@@ -269,7 +257,6 @@ impl Entry {
 
 impl Reporter {
     /// The component's name.
-    #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -281,11 +268,8 @@ impl Reporter {
         let was = {
             let mut entries = self.registry.entries();
             // A component of this name may have come after this one went.
-            let is_this = |known: &Arc<str>| Arc::ptr_eq(known, &self.name);
-            if !entries
-                .get_key_value(&self.name)
-                .is_some_and(|(known, _)| is_this(known))
-            {
+            let known = entries.get_key_value(&self.name);
+            if !known.is_some_and(|(known, _)| Arc::ptr_eq(known, &self.name)) {
                 return false;
             }
             let Some(entry) = entries.get_mut(&self.name) else {
@@ -347,6 +331,12 @@ fn keep(results: &mut Arc<Results>, at: Timestamp, finding: &Finding) {
         state: finding.state,
         detail: finding.detail.chars().take(MAX_DETAIL_CHARS).collect(),
     });
+}
+
+/// Whether a name can be one part of a path.
+pub fn is_path_part(name: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
+    !name.is_empty() && name.bytes().all(fits)
 }
 
 /// In words how long nothing came.

@@ -24,7 +24,6 @@ const NAMED: usize = 5;
 
 /// The categories in which a service counts: without any it is in that of everything, as in the
 /// standard.
-#[must_use]
 pub fn categories_of(service: &ServiceSettings) -> Vec<String> {
     if service.categories.is_empty() {
         vec![DEFAULT.to_owned()]
@@ -35,7 +34,6 @@ pub fn categories_of(service: &ServiceSettings) -> Vec<String> {
 
 /// When and how often a service is checked: a category's period is the longest time between two
 /// checks of what is in it, so the shortest of its own period and those of its categories holds.
-#[must_use]
 pub fn pace(service: &ServiceSettings, categories: &[CategorySettings]) -> Pace {
     let own = categories_of(service);
     let period = categories
@@ -57,7 +55,6 @@ pub fn pace(service: &ServiceSettings, categories: &[CategorySettings]) -> Pace 
 /// What an attempt to ask came to: an answer's status and body, or what went wrong on the way.
 /// `by_proxy`: our own proxy gives the answers, and may make one up; a health document of the
 /// service it does not make up.
-#[must_use]
 pub fn attempt(
     expect: Expect,
     by_proxy: bool,

@@ -59,19 +59,16 @@ impl Default for Settings {
 
 impl Settings {
     /// Whether a component's failure makes the whole fail.
-    #[must_use]
     pub fn is_fatal(&self, component: &str) -> bool {
         !self.non_fatal.contains(component)
     }
 
     /// Whether a name is on the list of what is critical.
-    #[must_use]
     pub fn is_critical(&self, name: &str) -> bool {
         self.severity_1.iter().any(|pattern| matches(pattern, name))
     }
 
     /// The configured category of this name.
-    #[must_use]
     pub fn configured(&self, name: &str) -> Option<&CategorySettings> {
         self.categories
             .iter()
@@ -79,7 +76,6 @@ impl Settings {
     }
 
     /// The rules of a category: as configured, or the built-in ones.
-    #[must_use]
     pub fn category(&self, name: &str) -> CategoryRule {
         self.configured(name).map_or_else(
             || match name {
@@ -113,7 +109,6 @@ pub struct Identity {
 
 impl Identity {
     /// This program, which started at this time.
-    #[must_use]
     pub fn of_this_build(started: Timestamp) -> Self {
         Self {
             name: env!("CARGO_PKG_NAME"),
@@ -128,7 +123,6 @@ impl Identity {
 
     /// A program around labwatch, of this name and version, which started at this time. Of what it
     /// was built from nothing is said.
-    #[must_use]
     pub fn of_program(name: &'static str, version: &'static str, started: Timestamp) -> Self {
         Self {
             name,

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::Switched;
 use super::acknowledgements::Acks;
 use super::passive_checks::SelfTests;
 use super::settings::{Identity, Settings};
 use super::state::{Component, State};
-use super::switches::Switched;
 use engine::Snapshot;
 
 /// The component that says whether the loop turns.
@@ -50,7 +50,6 @@ pub struct Picture {
 
 impl Picture {
     /// The component of this name.
-    #[must_use]
     pub fn component(&self, name: &str) -> Option<&Component> {
         self.components
             .iter()
@@ -59,7 +58,6 @@ impl Picture {
 
     /// Whether a component's failure makes the whole fail: a part of labwatch that is not set to be
     /// without effect. Outside services count in their categories alone.
-    #[must_use]
     pub fn is_fatal(&self, component: &Component) -> bool {
         !component.is_service() && self.settings.is_fatal(&component.name)
     }
@@ -73,7 +71,6 @@ impl Picture {
 
     /// Whether liveness depends on a component as it is now: not on a fault that starting anew
     /// would not repair.
-    #[must_use]
     pub fn is_vital(&self, component: &Component) -> bool {
         LIVENESS.contains(&&*component.name)
             && self.is_fatal(component)
@@ -89,20 +86,17 @@ impl Picture {
 
     /// How the whole is: the worst of what is fatal, and which component that is, the first by name
     /// where there are several.
-    #[must_use]
     pub fn overall(&self) -> (State, String) {
         worst(self.fatal())
     }
 
     /// Whether the service has started, and does not end.
-    #[must_use]
     pub fn has_started(&self) -> bool {
         self.component(STARTUP)
             .is_none_or(|startup| startup.state().is_ok())
     }
 
     /// When any component last changed.
-    #[must_use]
     pub fn last_change(&self) -> Timestamp {
         self.components
             .iter()
@@ -112,7 +106,6 @@ impl Picture {
     }
 
     /// When there was last evidence of any component.
-    #[must_use]
     pub fn last_update(&self) -> Option<Timestamp> {
         self.components
             .iter()
@@ -122,7 +115,6 @@ impl Picture {
 }
 
 /// The worst state and the component that has it. Nothing at all is ok.
-#[must_use]
 pub fn worst<'a>(components: impl Iterator<Item = &'a Component>) -> (State, String) {
     let worst = components.min_by(|a, b| (b.state(), &a.name).cmp(&(a.state(), &b.name)));
     match worst {

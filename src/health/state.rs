@@ -30,13 +30,11 @@ impl State {
     pub const ALL: [Self; 5] = [Self::Ok, Self::Warn, Self::Init, Self::Stale, Self::Error];
 
     /// Whether it can be used.
-    #[must_use]
     pub fn is_ok(self) -> bool {
         matches!(self, Self::Ok | Self::Warn)
     }
 
     /// The word for it, for people and metrics.
-    #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -66,7 +64,6 @@ pub struct Finding {
 
 impl Finding {
     /// A finding without single checks.
-    #[must_use]
     pub fn new(state: State, detail: impl Into<String>) -> Self {
         Self {
             state,
@@ -87,13 +84,11 @@ impl Finding {
     }
 
     /// All is well.
-    #[must_use]
     pub fn ok() -> Self {
         Self::new(State::Ok, "")
     }
 
     /// It does not work.
-    #[must_use]
     pub fn error(detail: impl Into<String>) -> Self {
         Self::new(State::Error, detail)
     }
@@ -171,14 +166,16 @@ pub struct Component {
     pub results: Arc<Results>,
 }
 
-/// One result of a component, as it is remembered.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+/// A result of a component.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
+#[schema(as = ActuatorResult)]
 pub struct PastResult {
-    /// Since when it was so.
+    /// Since when.
     pub at: Timestamp,
-    /// How it was.
+    /// `ok`, `warn`, `init`, `stale` or `error`; the first two can be used.
+    #[schema(value_type = String, pattern = "^(ok|warn|init|stale|error)$", example = "ok")]
     pub state: State,
-    /// What was wrong; may be cut.
+    /// What was wrong.
     pub detail: String,
 }
 
@@ -188,32 +185,27 @@ pub type Results = VecDeque<PastResult>;
 impl Component {
     /// Whether it is an outside service: it names the categories in which it counts, and counts
     /// nowhere else.
-    #[must_use]
     pub fn is_service(&self) -> bool {
         !self.categories.is_empty()
     }
 
     /// Its state.
-    #[must_use]
     pub fn state(&self) -> State {
         self.finding.state
     }
 
     /// What is wrong with it; empty when nothing is.
-    #[must_use]
     pub fn detail(&self) -> &str {
         &self.finding.detail
     }
 
     /// For how many seconds there has been no evidence.
-    #[must_use]
     pub fn age(&self, now: Timestamp) -> Option<i64> {
         self.last_update.map(|at| age(at, now))
     }
 }
 
 /// The whole seconds from `then` to `now`, 0 when a clock was set back.
-#[must_use]
 pub(super) fn age(then: Timestamp, now: Timestamp) -> i64 {
     now.duration_since(then).as_secs().max(0)
 }

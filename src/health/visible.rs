@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use super::acknowledgements::{Ack, Acks};
 use super::snapshot::Picture;
 use super::state::{Component, SingleCheck};
-use super::switches::{Switch, Switched};
+use super::{Switch, Switched};
 use engine::CategoryCause;
 
 impl Picture {

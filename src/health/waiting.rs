@@ -17,13 +17,11 @@ const READY_TICK: Duration = Duration::from_millis(500);
 impl HealthState {
     /// How the whole is, and of which component that comes; the same as the overall health of a new
     /// snapshot.
-    #[must_use]
     pub fn overall(&self) -> (State, String) {
         self.picture().overall()
     }
 
     /// How a component is; `None` when there is none of this name.
-    #[must_use]
     pub fn status_of(&self, component: &str) -> Option<Component> {
         self.picture().component(component).cloned()
     }
@@ -55,7 +53,6 @@ impl HealthState {
 
     /// The components besides the sources that are acknowledged until they are well, and are well
     /// or gone.
-    #[must_use]
     pub fn acknowledged_and_well(&self, snapshot: &Arc<Snapshot>) -> Vec<String> {
         let is_source = |name: &str| SourceName::named(name).is_some();
         // What stands in a policy holds for as long as it stands there.

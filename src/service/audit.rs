@@ -2,13 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::http::auth::Audit;
 use crate::store::{Entry, Store};
-
-/// The record of who changed what over HTTP.
-pub(super) fn audit(store: Option<Store>) -> Audit {
-    Audit::new(audit_log(store))
-}
 
 /// Keeps who did what, in the log and the store.
 pub(super) fn audit_log(store: Option<Store>) -> impl Fn(&str, &str) + Send + Sync + 'static {

@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{mpsc, oneshot};
 
 use super::cluster_rules::{marks, other_rules, own_rules};
 use super::config_watch::ConfigWatch;
@@ -14,9 +13,7 @@ use super::error::ServiceError;
 use super::task_set::TaskSet;
 use crate::build;
 use crate::clients::Http;
-use crate::cluster::{
-    self, Ends, Etcd, Fence, Membership, Peer, ResignSender, Sharing, View, membership,
-};
+use crate::cluster::{self, Ends, Etcd, Membership, Peer, ResignSender, View, membership};
 use crate::config::{ClusterSettings, Config};
 use crate::effects::Window;
 use crate::health::{Finding, Reporter, State};
@@ -31,30 +28,7 @@ const PASS_ON_WITHIN: Duration = Duration::from_secs(10);
 /// The longest answer to one.
 const MAX_RETURNED_BYTES: usize = 4 << 20;
 
-/// What there is of a cluster.
-pub(super) struct Cluster {
-    membership: Membership,
-    links: Links,
-}
-
-impl Cluster {
-    /// The driver's end, and what others need.
-    pub(super) fn parts(self) -> (Membership, Links) {
-        (self.membership, self.links)
-    }
-}
-
-/// What others need of a cluster. A clone is the same.
-#[derive(Clone)]
-pub(super) struct Links {
-    fence: Fence,
-    /// Through which the lead is given up.
-    resign: ResignSender,
-    /// What readers see.
-    pub(super) view: watch::Receiver<Arc<View>>,
-    /// What all replicas share.
-    pub(super) sharing: Sharing,
-}
+pub(super) use cluster::Links;
 
 impl Links {
     /// For how long this replica may still act; zero: it may not.
@@ -90,7 +64,7 @@ impl Links {
 
     /// The cluster as HTTP needs it.
     pub(super) fn http(self, tls: &rustls::ClientConfig) -> Result<ClusterState, ServiceError> {
-        let http = Http::new(PASS_ON_WITHIN, tls.clone()).map_err(ServiceError::Wire)?;
+        let http = Http::new(PASS_ON_WITHIN, tls.clone())?;
         let pass_on = move |request: PassedOn| {
             let http = http.clone();
             Box::pin(async move { sent(&http, request).await }) as Later<_>
@@ -135,8 +109,7 @@ pub(super) fn start(
     config: &Config,
     inputs: &mpsc::Sender<Input>,
     parts: &mut TaskSet,
-    stop: &CancellationToken,
-) -> Result<Option<Cluster>, ServiceError> {
+) -> Result<Option<(Membership, Links)>, ServiceError> {
     let Some(settings) = &config.cluster else {
         return Ok(None);
     };
@@ -146,15 +119,9 @@ pub(super) fn start(
         version: build::VERSION.to_owned(),
     };
     let view = View::connecting(this, settings.lease, Timestamp::now());
-    let (membership, ends, observing) = membership(view);
-    let links = Links {
-        fence: membership.fence(),
-        resign: observing.resign,
-        view: observing.view,
-        sharing: observing.sharing,
-    };
-    take_part(settings.clone(), ends, inputs.clone(), parts, stop.clone())?;
-    Ok(Some(Cluster { membership, links }))
+    let (membership, ends, links) = membership(view);
+    take_part(settings.clone(), ends, inputs.clone(), parts)?;
+    Ok(Some((membership, links)))
 }
 
 /// The driver goes on for as long as this does, so that what is under way at the end is still
@@ -169,8 +136,8 @@ fn take_part(
     ends: Ends,
     inputs: mpsc::Sender<Input>,
     parts: &mut TaskSet,
-    stop: CancellationToken,
 ) -> Result<(), ServiceError> {
+    let stop = parts.stop();
     parts.spawn("cluster", async move {
         cluster::run(settings, ends, stop).await;
         drop(inputs);
@@ -184,7 +151,6 @@ fn take_part(
     _: Ends,
     _: mpsc::Sender<Input>,
     _: &mut TaskSet,
-    _: CancellationToken,
 ) -> Result<(), ServiceError> {
     Err(ServiceError::Cluster(cluster::NOT_BUILT_IN))
 }
@@ -196,16 +162,10 @@ pub(super) fn report(
     reporter: Option<Reporter>,
     configs: &ConfigWatch,
     parts: &mut TaskSet,
-    stop: &CancellationToken,
 ) {
     if let Some((links, reporter)) = links.zip(reporter) {
-        let (stop, reporting) = (
-            stop.clone(),
-            follow(links.clone(), reporter, configs.clone()),
-        );
-        parts.spawn("health of the cluster", async move {
-            let _ = stop.run_until_cancelled(reporting).await;
-        });
+        let reporting = follow(links.clone(), reporter, configs.clone());
+        parts.spawn_until_stop("health of the cluster", reporting);
     }
 }
 
@@ -275,6 +235,8 @@ fn finding(view: &View, differs: Option<Finding>) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use tokio::sync::watch;
+
     use super::super::last_word;
     use super::*;
     use crate::config::{Sources, load_rules};
@@ -283,12 +245,12 @@ mod tests {
     async fn without_a_cluster_nothing_of_it_runs() {
         let config = load_rules(&Sources::default()).expect("right").config;
         let (inputs, _queue) = mpsc::channel(1);
-        let (mut parts, stop) = (TaskSet::default(), CancellationToken::new());
-        let cluster = start(&config, &inputs, &mut parts, &stop).expect("starts");
+        let mut parts = TaskSet::default();
+        let cluster = start(&config, &inputs, &mut parts).expect("starts");
         assert!(cluster.is_none());
         let (_, configs) = watch::channel(Arc::new(config));
-        last_word::start(None, &configs, &mut parts, &stop);
-        report(None, None, &configs, &mut parts, &stop);
+        last_word::start(None, &configs, &mut parts);
+        report(None, None, &configs, &mut parts);
         assert!(parts.is_empty());
     }
 

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use tokio_util::sync::CancellationToken;
 
 use super::cluster::Links;
 use super::task_set::TaskSet;
@@ -23,14 +22,10 @@ pub(super) fn start(
     links: Option<&Links>,
     authenticator: &Arc<Authenticator>,
     parts: &mut TaskSet,
-    stop: &CancellationToken,
 ) {
     let Some(links) = links else { return };
     let sharing = share(links.sharing.clone(), Arc::clone(authenticator));
-    let stop = stop.clone();
-    parts.spawn("revocations of all replicas", async move {
-        let _ = stop.run_until_cancelled(sharing).await;
-    });
+    parts.spawn_until_stop("revocations of all replicas", sharing);
 }
 
 async fn share(mut sharing: Sharing, authenticator: Arc<Authenticator>) {

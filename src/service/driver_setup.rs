@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
 
 use super::error::ServiceError;
 use super::memory::{Remembered, remember};
@@ -78,7 +77,6 @@ impl DriverSetup {
         observers: Observers,
         membership: Option<Membership>,
         parts: &mut TaskSet,
-        stop: &CancellationToken,
     ) {
         let driver = Driver::new(
             self.engine,
@@ -90,7 +88,7 @@ impl DriverSetup {
             self.journal,
             observers,
         )
-        .stopping_with(stop.clone());
+        .stopping_with(parts.stop());
         let driver = match membership {
             Some(membership) => driver.in_cluster(membership, self.rules),
             None => driver,

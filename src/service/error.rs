@@ -22,15 +22,15 @@ pub enum ServiceError {
     )]
     Another(SocketAddr, String),
     #[error(transparent)]
-    Mail(effects::mail::MailerError),
+    Mail(#[from] effects::mail::MailerError),
     #[error("{0}. Check STATUS_API_TLS_CERT and STATUS_API_TLS_KEY")]
-    Certificate(http::CertificateError),
+    Certificate(#[from] http::CertificateError),
     #[error("cannot set up HTTP and TLS: {0}")]
-    Wire(CallError),
+    Wire(#[from] CallError),
     #[error(transparent)]
-    Health(HealthError),
+    Health(#[from] HealthError),
     #[error(transparent)]
-    Store(StoreError),
+    Store(#[from] StoreError),
     /// The cluster cannot be taken part in. Holds why, and what to do.
     #[error("{0}")]
     Cluster(&'static str),
@@ -43,10 +43,10 @@ pub enum ServiceError {
 #[derive(Debug, thiserror::Error)]
 pub enum HealthError {
     #[error("{0}")]
-    Register(RegisterError),
+    Register(#[from] RegisterError),
     /// The client for outside services cannot be made.
     #[error("cannot set up asking outside services: {0}")]
-    Client(CallError),
+    Client(#[from] CallError),
     /// What a program wants to add has a name that cannot be used.
     #[error(
         "the {kind} {name:?} cannot be added: give it a name that is not taken, of letters, digits, dots, underscores and dashes"
@@ -64,7 +64,6 @@ fn listen_reason(error: &io::Error) -> String {
 
 impl ServiceError {
     /// Whether another labwatch does the work already.
-    #[must_use]
     pub fn is_another_labwatch(&self) -> bool {
         matches!(
             self,

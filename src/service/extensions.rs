@@ -2,7 +2,7 @@
 
 use super::error::HealthError;
 use crate::health::dialects::{Contributor, ENDPOINTS, Endpoint, LOGGER};
-use crate::health::{Components, HealthState, Identity};
+use crate::health::{Components, HealthState, Identity, is_path_part};
 
 /// The members of `/actuator/info` that labwatch makes itself.
 const MEMBERS: [&str; 5] = ["app", "git", "lab", "services", "config"];
@@ -34,8 +34,7 @@ impl Extensions {
     pub(super) fn check(&self) -> Result<(), HealthError> {
         let members = self.contributors.iter().map(|(name, _)| *name);
         check_names("contributor", members, &MEMBERS)?;
-        let mut taken: Vec<&str> = ENDPOINTS.into_iter().chain([LOGGER, "health"]).collect();
-        taken.dedup();
+        let taken: Vec<&str> = ENDPOINTS.into_iter().chain([LOGGER, "health"]).collect();
         let endpoints = self.endpoints.iter().map(|endpoint| endpoint.name.as_str());
         check_names("endpoint", endpoints, &taken)
     }
@@ -46,10 +45,9 @@ fn check_names<'a>(
     names: impl Iterator<Item = &'a str>,
     taken: &[&str],
 ) -> Result<(), HealthError> {
-    let fits = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-');
     let mut seen: Vec<&str> = taken.to_vec();
     for name in names {
-        if name.is_empty() || !name.bytes().all(fits) || seen.contains(&name) {
+        if !is_path_part(name) || seen.contains(&name) {
             return Err(HealthError::Extension {
                 kind,
                 name: name.to_owned(),

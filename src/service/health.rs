@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
 
 use super::config_watch::ConfigWatch;
 use super::error::HealthError;
@@ -76,62 +75,11 @@ pub(super) struct Reporters {
     pub(super) policy: Option<Reporter>,
 }
 
-/// All of it, before it runs.
-struct Joined {
-    health_state: HealthState,
-    reporters: Reporters,
-    probes: Probes,
-    services: Services,
-    registry: Registry,
-    /// The results of components from before the start.
-    remembered: component_history::Remembered,
-    state: HealthRoutes,
-}
-
-/// Starts the probes, and tells the engine how components are.
+/// Registers every component, starts the probes, and tells the engine how components are.
 pub(super) fn start(
     needs: HealthDeps<'_>,
     parts: &mut TaskSet,
-    stop: &CancellationToken,
-) -> Result<(HealthState, HealthRoutes, Reporters), HealthError> {
-    let (inputs, keeper) = (needs.inputs.clone(), needs.store.cloned());
-    let followed = needs.config.clone();
-    let Joined {
-        health_state,
-        reporters,
-        probes,
-        services,
-        registry,
-        remembered,
-        state,
-    } = join(needs)?;
-    parts.spawn("probes", probes.run(stop.clone()));
-    parts.spawn("services", services.follow(followed, stop.clone()));
-    if let Some(store) = keeper {
-        parts.spawn(
-            "results of components",
-            component_history::follow(registry.clone(), store, remembered, stop.clone()),
-        );
-    }
-    let stop = stop.clone();
-    let follow = async move {
-        let tell = |change| async {
-            let input = match change {
-                FitnessChange::Is(component) => Input::Component(component),
-                FitnessChange::Gone(name) => Input::ComponentGone(name),
-            };
-            inputs.send(input).await.is_ok()
-        };
-        registry.follow(tell).await;
-    };
-    parts.spawn("components", async move {
-        stop.run_until_cancelled(follow).await.unwrap_or_default();
-    });
-    Ok((health_state, state, reporters))
-}
-
-/// Registers every component and joins the parts.
-fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
+) -> Result<(HealthRoutes, Reporters), HealthError> {
     needs.extensions.check()?;
     let Extensions {
         components,
@@ -148,19 +96,19 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
         Arc::new(move || clock.now()),
         registry.clone(),
         needs.snapshots.clone(),
-    )
-    .map_err(HealthError::Register)?;
+    )?;
     if let Some(observer) = observer {
         observer(health_state.clone());
     }
     let reporters = reporters(&config, &registry)?;
     add_store(needs.store, &config, &registry, &mut probes)?;
     if !config.observe && !config.shadow {
-        let (snapshots, inputs) = (needs.snapshots.clone(), needs.inputs.clone());
-        let check = mail_probe::check(needs.config.clone(), snapshots, inputs);
-        probes
-            .add(&registry, ComponentName::MAIL, &[], mail_probe::PACE, check)
-            .map_err(HealthError::Register)?;
+        let check = mail_probe::check(
+            needs.config.clone(),
+            needs.snapshots.clone(),
+            needs.inputs.clone(),
+        );
+        probes.add(&registry, ComponentName::MAIL, &[], mail_probe::PACE, check)?;
     }
     let remembered = component_history::recall(needs.keep);
     for (name, results) in &remembered {
@@ -175,13 +123,11 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
         remembered.clone(),
     );
     services.adopt(&config)?;
-    let poll_book = on_demand(needs.poll_book);
-    let levels = needs.levels;
-    let state = HealthRoutes {
+    let routes = HealthRoutes {
         refresher: Arc::new(Refresher::new(
             health_state.clone(),
             probes.asker(),
-            poll_book,
+            on_demand(needs.poll_book),
         )),
         pushed,
         contributors: std::iter::once(contributor(needs.config.clone()))
@@ -189,18 +135,32 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
             .collect(),
         endpoints: endpoints.into(),
         give: needs.give,
-        levels: levels.map(|levels| Arc::new(levels) as Arc<dyn Levels>),
-        health_state: health_state.clone(),
-    };
-    Ok(Joined {
+        levels: needs
+            .levels
+            .map(|levels| Arc::new(levels) as Arc<dyn Levels>),
         health_state,
-        reporters,
-        probes,
-        services,
-        registry,
-        remembered,
-        state,
-    })
+    };
+    parts.spawn("probes", probes.run(parts.stop()));
+    parts.spawn(
+        "services",
+        services.follow(needs.config.clone(), parts.stop()),
+    );
+    if let Some(store) = needs.store.cloned() {
+        let keeping = component_history::follow(registry.clone(), store, remembered, parts.stop());
+        parts.spawn("results of components", keeping);
+    }
+    let inputs = needs.inputs.clone();
+    parts.spawn_until_stop("components", async move {
+        let tell = |change| async {
+            let input = match change {
+                FitnessChange::Is(component) => Input::Component(component),
+                FitnessChange::Gone(name) => Input::ComponentGone(name),
+            };
+            inputs.send(input).await.is_ok()
+        };
+        registry.follow(tell).await;
+    });
+    Ok((routes, reporters))
 }
 
 /// Has book polled now. A poll that is asked for already is as good.
@@ -212,32 +172,18 @@ fn on_demand(poll_book: mpsc::Sender<()>) -> PollBook {
 
 /// The components that are reported by other parts of the service.
 fn reporters(config: &Config, registry: &Registry) -> Result<Reporters, HealthError> {
-    let register = |name| {
-        registry
-            .register(name, None, &[])
-            .map_err(HealthError::Register)
+    let register = |name, is_there: bool| {
+        let reporter = is_there.then(|| registry.register(name, None, &[]));
+        reporter.transpose()
     };
-    let configuration = register(CONFIGURATION)?;
+    let configuration = registry.register(CONFIGURATION, None, &[])?;
     configuration.report(Finding::ok());
-    let dead_man = config.telling.dead_man.as_ref();
     Ok(Reporters {
         configuration,
-        dead_man: dead_man.map(|_| register(DEAD_MAN)).transpose()?,
-        cluster: config
-            .cluster
-            .as_ref()
-            .map(|_| register(CLUSTER))
-            .transpose()?,
-        publish: config
-            .publication
-            .as_ref()
-            .map(|_| register(PUBLISH))
-            .transpose()?,
-        policy: config
-            .policy
-            .as_ref()
-            .map(|_| register(POLICY))
-            .transpose()?,
+        dead_man: register(DEAD_MAN, config.telling.dead_man.is_some())?,
+        cluster: register(CLUSTER, config.cluster.is_some())?,
+        publish: register(PUBLISH, config.publication.is_some())?,
+        policy: register(POLICY, config.policy.is_some())?,
     })
 }
 
@@ -251,21 +197,16 @@ fn add_store(
     match (store, &config.memory) {
         (Some(store), _) => {
             let check = store_probe::check(store.clone());
-            probes
-                .add(registry, STORE, &[], store_probe::PACE, check)
-                .map_err(HealthError::Register)
+            probes.add(registry, STORE, &[], store_probe::PACE, check)?;
         }
         (None, Some(_)) => {
-            let reporter = registry
-                .register(STORE, None, &[])
-                .map_err(HealthError::Register)?;
-            reporter.report(Finding::error(
+            registry.register(STORE, None, &[])?.report(Finding::error(
                 "its folder cannot be used: nothing is kept; the log says why",
             ));
-            Ok(())
         }
-        (None, None) => Ok(()),
+        (None, None) => {}
     }
+    Ok(())
 }
 
 /// The service's own health, as the figures tell it.

@@ -6,14 +6,14 @@ use std::future::ready;
 use std::sync::Arc;
 
 use axum::Router;
+use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio_util::sync::CancellationToken;
 
-use super::audit::{audit, audit_log};
+use super::audit::audit_log;
 use super::cluster::Links;
 use super::config_watch::ConfigWatch;
 use super::error::ServiceError;
@@ -25,10 +25,10 @@ use super::{cluster_sharing, component_acks, metrics, reports, test_messages};
 use crate::config::ApiSettings;
 use crate::driver::CommandSender;
 use crate::health::{HealthState, State};
-use crate::http::auth::{Keep, Revocations};
+use crate::http::auth::{Audit, Keep, Revocations};
 use crate::http::{
-    self, Answered, Authenticator, Certificate, CertificateError, Door, Give, HealthRoutes,
-    OrderState, TestMessages, TlsFiles, page,
+    self, Answered, Authenticator, Certificate, Door, Give, HealthRoutes, OrderState, TestMessages,
+    TlsFiles, page,
 };
 use crate::store::{Entry, Store};
 use crate::telemetry::metrics::{Counters, Queue};
@@ -42,7 +42,7 @@ fn authenticator(
     store: Option<Store>,
 ) -> Authenticator {
     let revocations = Revocations::recall(memory, Timestamp::now(), keep(store.clone()));
-    Authenticator::new(access(settings), revocations, audit(store))
+    Authenticator::new(access(settings), revocations, Audit::new(audit_log(store)))
 }
 
 /// Keeps small state in the memory, and says whether it is on disk.
@@ -60,13 +60,6 @@ pub(super) fn keep(store: Option<Store>) -> Keep {
     })
 }
 
-/// What ends the parts. The API ends last, so that a reader who asks meanwhile is told that the
-/// service is about to end.
-pub(super) struct Stops<'a> {
-    pub(super) all: &'a CancellationToken,
-    pub(super) api: &'a CancellationToken,
-}
-
 /// What the API and the page are made of.
 pub(super) struct HttpDeps<'a> {
     pub(super) config: ConfigWatch,
@@ -74,7 +67,6 @@ pub(super) struct HttpDeps<'a> {
     pub(super) store: Option<Store>,
     /// The small state that the store remembers.
     pub(super) keep: &'a BTreeMap<String, Value>,
-    pub(super) health_state: HealthState,
     pub(super) state: HealthRoutes,
     pub(super) commands: CommandSender,
     pub(super) counters: Arc<Counters>,
@@ -89,17 +81,16 @@ pub(super) fn open(
     deps: HttpDeps<'_>,
     listeners: Listeners,
     parts: &mut TaskSet,
-    stops: &Stops<'_>,
 ) -> Result<(), ServiceError> {
     let HttpDeps {
         config: followed,
         snapshots,
         store,
         keep,
-        health_state,
         state,
         ..
     } = deps;
+    let health_state = state.health_state.clone();
     let config = Arc::clone(&followed.borrow());
     let (kept, links) = ((store.as_ref(), keep), deps.cluster.as_ref());
     let wakes = test_messages::Wakes {
@@ -107,15 +98,20 @@ pub(super) fn open(
         reports: Arc::new(Notify::new()),
     };
     let retry = Arc::clone(&wakes.reports);
-    let reports = reports::start(&followed, kept, links, parts, retry, stops.all);
+    let reports = reports::start(&followed, kept, links, parts, retry);
     let authenticator = Arc::new(authenticator(&config.api, keep, store.clone()));
-    cluster_sharing::start(links, &authenticator, parts, stops.all);
+    cluster_sharing::start(links, &authenticator, parts);
     let figures = config.surfaces.metrics.then(|| {
         let shown = (snapshots.clone(), health_state.clone());
         metrics::figures(shown, &deps.counters, deps.queues, store.clone(), links)
     });
-    let acknowledging = (health_state.clone(), snapshots.clone());
-    start_component_acks(acknowledging, deps.commands.clone(), parts, stops);
+    let following = component_acks::follow(
+        health_state.clone(),
+        snapshots.clone(),
+        deps.commands.clone(),
+        parts.stop(),
+    );
+    parts.spawn("acknowledgements of components", following);
     let cluster_view = links.map(|links| links.view.clone());
     let cluster = deps
         .cluster
@@ -123,7 +119,7 @@ pub(super) fn open(
         .transpose()?;
     let http = deps.http.access.clone();
     let audit = Box::new(audit_log(store.clone()));
-    let tests = test_messages::start(followed.clone(), http, wakes, audit, parts, stops.all);
+    let tests = test_messages::start(followed.clone(), http, wakes, audit, parts);
     let orders = orders(give(deps.commands), health_state, snapshots.clone(), tests);
     let base = base(&config.api);
     let answers = http::ApiState {
@@ -148,24 +144,14 @@ pub(super) fn open(
         title: title_of(followed.clone()),
         zone: Arc::new(move || followed.borrow().telling.zone.rules.clone()),
     });
-    let changes = Arc::clone(&answers.live).follow(stops.api.clone());
+    let changes = Arc::clone(&answers.live).follow(parts.close());
     parts.spawn_last("stream of changes", changes);
     let endpoints = http::health_router(&state, &authenticator);
     let pages = pages.merge(http::report_routes(&reports));
     let router = page::with_lost_page(http::router(answers, &authenticator, pages), base);
-    start_actuator(&config.api, parts, listeners.actuator, endpoints, stops)
-        .and_then(|()| start(&config.api, parts, listeners.api, router, stops))
-        .map_err(ServiceError::Certificate)
-}
-
-fn start_component_acks(
-    (health_state, snapshots): (HealthState, watch::Receiver<Arc<Snapshot>>),
-    commands: CommandSender,
-    parts: &mut TaskSet,
-    stops: &Stops<'_>,
-) {
-    let following = component_acks::follow(health_state, snapshots, commands, stops.all.clone());
-    parts.spawn("acknowledgements of components", following);
+    let actuator = listeners.actuator.into_iter().collect();
+    serve("health endpoints", &config.api, parts, actuator, endpoints)?;
+    serve("API", &config.api, parts, listeners.api, router)
 }
 
 /// What students read instead of a pool's name.
@@ -202,46 +188,15 @@ fn orders(
     }
 }
 
-/// Starts the API below its path, where it listens, and the look-out for a new certificate where it
-/// has one.
-fn start(
-    settings: &ApiSettings,
-    parts: &mut TaskSet,
-    listeners: Vec<TcpListener>,
-    router: Router,
-    stops: &Stops<'_>,
-) -> Result<(), CertificateError> {
-    start_as("API", settings, parts, listeners, router, stops)
-}
-
-/// Starts the listener of the health endpoints, where they have one, with the path and the
-/// certificate of the API.
-fn start_actuator(
-    settings: &ApiSettings,
-    parts: &mut TaskSet,
-    listener: Option<TcpListener>,
-    router: Router,
-    stops: &Stops<'_>,
-) -> Result<(), CertificateError> {
-    let listeners = listener.into_iter().collect();
-    start_as(
-        "health endpoints",
-        settings,
-        parts,
-        listeners,
-        router,
-        stops,
-    )
-}
-
-fn start_as(
+/// Serves this below the API's path, where it listens, over TLS and with a look-out for a new
+/// certificate where it has one.
+fn serve(
     name: &'static str,
     settings: &ApiSettings,
     parts: &mut TaskSet,
     listeners: Vec<TcpListener>,
     router: Router,
-    stops: &Stops<'_>,
-) -> Result<(), CertificateError> {
+) -> Result<(), ServiceError> {
     if listeners.is_empty() {
         return Ok(());
     }
@@ -252,28 +207,22 @@ fn start_as(
     });
     let certificate = files.map(Certificate::load).transpose()?;
     if let Some(certificate) = &certificate {
-        parts.spawn(
-            "look-out for a new certificate",
-            Arc::clone(certificate).follow(http::RELOAD_EVERY, stops.all.clone()),
-        );
+        let following = Arc::clone(certificate).follow(http::RELOAD_EVERY, parts.stop());
+        parts.spawn("look-out for a new certificate", following);
     }
     let door = Door {
         certificate,
         trusted_proxies: settings.trusted_proxies.as_slice().into(),
     };
-    let serving = listeners
-        .into_iter()
-        .map(|listener| serve(door.clone(), listener, router.clone(), stops.api.clone()));
-    let serving = join_all(serving.collect::<Vec<_>>());
-    parts.spawn_last(name, async move {
-        serving.await;
+    let serving = listeners.into_iter().map(|listener| {
+        let serving = http::serve_through(door.clone(), listener, router.clone(), parts.close());
+        serving.map(|outcome| {
+            if let Err(error) = outcome {
+                tracing::error!(%error, "a listener for HTTP cannot go on");
+            }
+        })
     });
+    let serving = join_all(serving.collect::<Vec<_>>());
+    parts.spawn_last(name, serving.map(drop));
     Ok(())
-}
-
-/// Serves until `stop`, over TLS where there is a certificate.
-async fn serve(door: Door, listener: TcpListener, router: Router, stop: CancellationToken) {
-    if let Err(error) = http::serve_through(door, listener, router, stop).await {
-        tracing::error!(%error, "a listener for HTTP cannot go on");
-    }
 }

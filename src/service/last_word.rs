@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use maud::html;
 use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 use super::cluster::Links;
 use super::config_watch::ConfigWatch;
@@ -19,12 +18,7 @@ use crate::effects::while_open;
 use engine::DeliveryFault;
 
 /// Starts what watches for it, where there is a cluster that stops without etcd.
-pub(super) fn start(
-    links: Option<&Links>,
-    config: &ConfigWatch,
-    parts: &mut TaskSet,
-    stop: &CancellationToken,
-) {
+pub(super) fn start(links: Option<&Links>, config: &ConfigWatch, parts: &mut TaskSet) {
     let settings = config.borrow().cluster.clone();
     let Some((links, settings)) = links.cloned().zip(settings) else {
         return;
@@ -32,12 +26,8 @@ pub(super) fn start(
     if settings.acts_alone {
         return;
     }
-    let (config, stop) = (config.clone(), stop.clone());
-    let word = LastWord::new(settings.lease);
-    parts.spawn("the last mail before a lease ends", async move {
-        let watching = Box::pin(watch(word, links, config));
-        let _ = stop.run_until_cancelled(watching).await;
-    });
+    let watching = watch(LastWord::new(settings.lease), links, config.clone());
+    parts.spawn_until_stop("the last mail before a lease ends", Box::pin(watching));
 }
 
 async fn watch(mut word: LastWord, links: Links, config: ConfigWatch) {

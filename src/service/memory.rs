@@ -19,21 +19,25 @@ pub(super) struct Remembered {
     pub(super) keep: BTreeMap<String, Value>,
 }
 
+/// The settings of the store; `None` where nothing is to be kept.
+pub fn store_settings(config: &Config) -> Option<StoreSettings> {
+    config.memory.as_ref().map(|memory| StoreSettings {
+        dir: memory.folder.clone(),
+        history_days: memory.days,
+        ring: config.health.events,
+    })
+}
+
 /// Opens the store. A folder that cannot be made is said, and nothing is kept; a folder that is in
 /// use ends the start.
 pub(super) fn remember(config: &Config) -> Result<Remembered, ServiceError> {
-    let Some(settings) = &config.memory else {
+    let Some(settings) = store_settings(config) else {
         return Ok(Remembered::default());
-    };
-    let settings = StoreSettings {
-        dir: settings.folder.clone(),
-        history_days: settings.days,
-        ring: config.health.events,
     };
     let (store, memory) = match Store::open(&settings) {
         Ok(opened) => opened,
         Err(error @ (StoreError::InUse { .. } | StoreError::TooNew { .. })) => {
-            return Err(ServiceError::Store(error));
+            return Err(error.into());
         }
         Err(error @ (StoreError::Folder { .. } | StoreError::Thread(_))) => {
             tracing::error!(folder = %settings.dir.display(), "nothing is kept for a restart: {error}");

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
 
 use super::cluster::Links;
 use super::health;
@@ -96,11 +95,10 @@ pub(super) fn start(
     parts: &mut TaskSet,
     pictures: watch::Receiver<Arc<Snapshot>>,
     health_state: &HealthState,
-    stop: &CancellationToken,
 ) {
-    start_graphite(config, parts, pictures.clone(), health_state, stop);
+    start_graphite(config, parts, pictures.clone(), health_state);
     let every = config.log_every;
-    let summary = telemetry::record_log::summarise(pictures, every, stop.clone());
+    let summary = telemetry::record_log::summarise(pictures, every, parts.stop());
     parts.spawn("summary in the log", summary);
 }
 
@@ -111,15 +109,12 @@ fn start_graphite(
     parts: &mut TaskSet,
     pictures: watch::Receiver<Arc<Snapshot>>,
     health_state: &HealthState,
-    stop: &CancellationToken,
 ) {
     let Some(settings) = &config.graphite else {
         return;
     };
     let health_state = health_state.clone();
     let components = Box::new(move || health::components(&health_state));
-    parts.spawn(
-        "figures for Graphite",
-        telemetry::graphite::run(settings.clone(), pictures, components, stop.clone()),
-    );
+    let sending = telemetry::graphite::run(settings.clone(), pictures, components, parts.stop());
+    parts.spawn("figures for Graphite", sending);
 }

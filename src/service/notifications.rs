@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, watch};
 use tokio::time::MissedTickBehavior;
-use tokio_util::sync::CancellationToken;
 
 use super::config_watch::ConfigWatch;
 use super::error::ServiceError;
@@ -36,9 +35,8 @@ pub(super) fn start_mail(
     config: ConfigWatch,
     parts: &mut TaskSet,
     (inputs, window): Outward<'_>,
-    stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Notification>, ServiceError> {
-    mailer(&config.borrow()).map_err(ServiceError::Mail)?;
+    mailer(&config.borrow())?;
     let (mails, queue) = mpsc::channel(TELL_QUEUE);
     // A configuration whose settings make no mailer does not come into force.
     let current = move || {
@@ -46,10 +44,8 @@ pub(super) fn start_mail(
         let mailer = mailer(&config).ok().flatten()?;
         Some(mailer.with_presentation(presentation(&config)))
     };
-    parts.spawn(
-        "mail",
-        effects::mail::run(current, queue, inputs.clone(), window, stop.clone()),
-    );
+    let mailing = effects::mail::run(current, queue, inputs.clone(), window, parts.stop());
+    parts.spawn("mail", mailing);
     Ok(mails)
 }
 
@@ -59,7 +55,6 @@ pub(super) fn start_webhooks(
     http: Http,
     parts: &mut TaskSet,
     (inputs, window): Outward<'_>,
-    stop: &CancellationToken,
 ) -> mpsc::Sender<Notification> {
     let (summaries, queue) = mpsc::channel(TELL_QUEUE);
     let current = move || {
@@ -67,10 +62,8 @@ pub(super) fn start_webhooks(
         let http = http.with_timeout(config.telling.webhook_timeout);
         Webhook::all(&config.telling, &http, &presentation(&config))
     };
-    parts.spawn(
-        "webhooks",
-        webhook::run(current, queue, inputs.clone(), window, stop.clone()),
-    );
+    let calling = webhook::run(current, queue, inputs.clone(), window, parts.stop());
+    parts.spawn("webhooks", calling);
     summaries
 }
 
@@ -80,9 +73,7 @@ pub(super) fn start_repeats(
     (http, snapshots): (Http, watch::Receiver<Arc<Snapshot>>),
     window: Option<Window>,
     parts: &mut TaskSet,
-    stop: &CancellationToken,
 ) {
-    let stop = stop.clone();
     let repeating = async move {
         let mut ticks = tokio::time::interval(channels::REPEAT_EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -99,9 +90,7 @@ pub(super) fn start_repeats(
             }
         }
     };
-    parts.spawn("alerts that last", async move {
-        let _ = stop.run_until_cancelled(repeating).await;
-    });
+    parts.spawn_until_stop("alerts that last", repeating);
 }
 
 async fn repeat(webhook: &Webhook, snapshot: &Snapshot) {
@@ -121,28 +110,15 @@ async fn repeat(webhook: &Webhook, snapshot: &Snapshot) {
     }
 }
 
-/// What the heartbeat needs.
-pub(super) struct Heartbeat {
-    pub(super) http: Http,
-    pub(super) store: Option<Store>,
-    /// Reports how its calls go, where there is one.
-    pub(super) reporter: Option<Reporter>,
-}
-
 /// Starts the dead-man's call, where there is one. Without a store there is nothing that could fail
 /// to be written.
 pub(super) fn start_deadman(
     config: &Config,
-    heartbeat: Heartbeat,
+    http: Http,
+    (store, reporter): (Option<Store>, Option<Reporter>),
     pictures: watch::Receiver<Arc<Snapshot>>,
     parts: &mut TaskSet,
-    stop: &CancellationToken,
 ) {
-    let Heartbeat {
-        http,
-        store,
-        reporter,
-    } = heartbeat;
     let (Some(settings), Some(reporter)) = (config.telling.dead_man.clone(), reporter) else {
         return;
     };
@@ -155,10 +131,8 @@ pub(super) fn start_deadman(
             .is_none_or(|store| store.health().state == StoreState::Ok)
     });
     let caller = deadman::Caller { settings, http };
-    parts.spawn(
-        "dead-man's call",
-        deadman::run(caller, pictures, memory_is_well, notified, stop.clone()),
-    );
+    let calling = deadman::run(caller, pictures, memory_is_well, notified, parts.stop());
+    parts.spawn("dead-man's call", calling);
 }
 
 /// A call that is not taken does not make labwatch unhealthy: the service that waits for it alerts.

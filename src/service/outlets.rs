@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
 use super::config_watch::ConfigWatch;
 use super::error::ServiceError;
@@ -29,9 +28,9 @@ pub(super) struct Clients {
 
 impl Clients {
     pub(super) fn new(config: &Config) -> Result<Self, ServiceError> {
-        let tls = clients::client_config(needs_roots(config)).map_err(ServiceError::Wire)?;
+        let tls = clients::client_config(needs_roots(config))?;
         Ok(Self {
-            access: Http::new(ACCESS_TIMEOUT, tls.clone()).map_err(ServiceError::Wire)?,
+            access: Http::new(ACCESS_TIMEOUT, tls.clone())?,
             tls: Arc::new(tls),
         })
     }
@@ -52,7 +51,6 @@ pub(super) fn start(
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     gate: Gate,
-    stop: &CancellationToken,
 ) -> Result<Outlets, ServiceError> {
     let config = Arc::clone(&followed.borrow());
     let Gate { window, shadow } = gate;
@@ -63,42 +61,30 @@ pub(super) fn start(
         Some(shadow) => book.in_shadow(shadow),
         None => book,
     };
-    let clients = sources::Clients {
-        book: book.clone(),
-        access: http.access.clone(),
-        tls: Arc::clone(&http.tls),
-    };
     let feeds = if config.health.laboratory {
-        sources::start(&config, parts, inputs, clients, stop)
+        sources::start(&config, parts, inputs, book.clone(), http)
     } else {
-        sources::none(parts, stop)
+        sources::none(parts)
     };
     let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
-    parts.spawn(
-        "switching",
-        effects::book::run(
-            effects::book::Switcher {
-                client: book,
-                window: window.clone(),
-            },
-            switch_queue,
-            inputs.clone(),
-            stop.clone(),
-        ),
-    );
+    let switcher = effects::book::Switcher {
+        client: book,
+        window: window.clone(),
+    };
+    let switching = effects::book::run(switcher, switch_queue, inputs.clone(), parts.stop());
+    parts.spawn("switching", switching);
     let (mails, webhooks) = if is_shadow {
-        let records = |name, parts: &mut _| shadow::notifications(name, parts, inputs, stop);
         (
-            records("mail in shadow", parts),
-            records("webhooks in shadow", parts),
+            shadow::notifications("mail in shadow", parts, inputs),
+            shadow::notifications("webhooks in shadow", parts, inputs),
         )
     } else {
         let access = http.access.clone();
         let outward = (inputs, window);
-        let mails = notifications::start_mail(followed.clone(), parts, outward.clone(), stop)?;
-        let webhooks =
-            notifications::start_webhooks(followed.clone(), access, parts, outward, stop);
-        (mails, webhooks)
+        (
+            notifications::start_mail(followed.clone(), parts, outward.clone())?,
+            notifications::start_webhooks(followed.clone(), access, parts, outward),
+        )
     };
     Ok(Outlets {
         switches,

@@ -4,7 +4,6 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use super::driver_setup::DriverSetup;
 use super::task_set::TaskSet;
@@ -20,7 +19,6 @@ pub(super) fn start(
     _: Option<(&PolicySettings, Reporter)>,
     _: &DriverSetup,
     _: &mut TaskSet,
-    _: &CancellationToken,
 ) -> Option<Overlay> {
     None
 }
@@ -34,9 +32,7 @@ mod with_etcd {
 
     use serde_json::Value;
 
-    use super::{
-        Arc, CancellationToken, DriverSetup, Overlay, PolicySettings, Reporter, TaskSet, watch,
-    };
+    use super::{Arc, DriverSetup, Overlay, PolicySettings, Reporter, TaskSet, watch};
     use crate::clients::policy::{Known, Links, overlay_of, run};
     use crate::driver::CommandSender;
     use crate::health::{Finding, State};
@@ -54,7 +50,6 @@ mod with_etcd {
         policy: Option<(&PolicySettings, Reporter)>,
         driver: &DriverSetup,
         parts: &mut TaskSet,
-        stop: &CancellationToken,
     ) -> Option<Overlay> {
         let (settings, reporter) = policy?;
         let known = recall(&driver.keep);
@@ -74,7 +69,7 @@ mod with_etcd {
                 reporter.report(wrong.map_or_else(Finding::ok, warn));
             }),
         };
-        parts.spawn("policy", run(settings.clone(), links, stop.clone()));
+        parts.spawn("policy", run(settings.clone(), links, parts.stop()));
         Some(followed)
     }
 

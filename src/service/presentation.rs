@@ -5,7 +5,6 @@ use crate::config::Config;
 use crate::effects::notification::Presentation;
 
 /// What all notifications have in common.
-#[must_use]
 pub fn presentation(config: &Config) -> Presentation {
     let mail = config.mail.as_ref();
     Presentation {

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use tokio::sync::watch;
-use tokio_util::sync::CancellationToken;
 
 use super::task_set::TaskSet;
 use crate::config::PublicationSettings;
@@ -19,7 +18,6 @@ pub(super) fn start(
     (health_state, snapshots): (&HealthState, watch::Receiver<Arc<Snapshot>>),
     window: Option<Window>,
     parts: &mut TaskSet,
-    stop: &CancellationToken,
 ) {
     let Some((settings, reporter)) = publication else {
         return;
@@ -40,7 +38,7 @@ pub(super) fn start(
             components: health_state.component_changes(),
         },
     };
-    let publishing = publish::run(settings.clone(), links, stop.clone());
+    let publishing = publish::run(settings.clone(), links, parts.stop());
     parts.spawn("publication", publishing);
 }
 

@@ -48,15 +48,10 @@ pub(super) struct Hands {
 }
 
 /// Starts to follow the configuration, where it is read anew at all or something goes over it.
-pub(super) fn start(
-    reload: Option<Reload>,
-    hands: Hands,
-    parts: &mut TaskSet,
-    stop: &CancellationToken,
-) {
+pub(super) fn start(reload: Option<Reload>, hands: Hands, parts: &mut TaskSet) {
     if reload.is_some() || hands.overlay.is_some() {
         let reloader = Reloader::new(reload, hands);
-        parts.spawn("reading of the configuration", reloader.run(stop.clone()));
+        parts.spawn("reading of the configuration", reloader.run(parts.stop()));
     }
 }
 

@@ -11,7 +11,6 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
 
 use super::cluster::Links;
 use super::config_watch::ConfigWatch;
@@ -56,7 +55,6 @@ pub(super) fn start(
     cluster: Option<&Links>,
     parts: &mut TaskSet,
     retry: Arc<Notify>,
-    stop: &CancellationToken,
 ) -> Reports {
     let begun = Arc::clone(&config.borrow());
     let (Some(memory), Some(store)) = (&begun.memory, store) else {
@@ -74,13 +72,11 @@ pub(super) fn start(
         outgoing: outgoing_in(keep),
         retry,
     };
-    parts.spawn("monthly report", run(monthly, stop.clone()));
+    parts.spawn_until_stop("monthly report", Box::pin(run(monthly)));
     let (folder, config) = (memory.folder.clone(), config.clone());
     let reports = Reports::of(Some(Arc::new(move || source(&folder, &config))));
-    parts.spawn(
-        "usual time to restore",
-        reports.clone().follow(stop.clone()),
-    );
+    let following = reports.clone().follow(parts.stop());
+    parts.spawn("usual time to restore", following);
     reports
 }
 
@@ -174,25 +170,22 @@ impl Marks {
     }
 }
 
-/// Mails each report that is due until `stop`; one that is under way then after the next start.
-async fn run(mut monthly: Monthly, stop: CancellationToken) {
+/// Mails each report that is due; one that is under way when all stops after the next start.
+async fn run(mut monthly: Monthly) {
     let (mut config, retry) = (monthly.config.clone(), Arc::clone(&monthly.retry));
-    let looking = async {
-        loop {
-            let pause = monthly.look(Timestamp::now()).await;
-            let changed = async {
-                if config.changed().await.is_err() {
-                    std::future::pending::<()>().await; // it is never read anew
-                }
-            };
-            tokio::select! {
-                () = tokio::time::sleep(pause) => {}
-                () = changed => {}
-                () = retry.notified() => {}
+    loop {
+        let pause = monthly.look(Timestamp::now()).await;
+        let changed = async {
+            if config.changed().await.is_err() {
+                std::future::pending::<()>().await; // it is never read anew
             }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = changed => {}
+            () = retry.notified() => {}
         }
-    };
-    let _ = stop.run_until_cancelled(Box::pin(looking)).await;
+    }
 }
 
 impl Monthly {

@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::config_watch::ConfigWatch;
 use super::driver_setup::DriverSetup;
 use super::error::ServiceError;
-use super::http_server::{self, HttpDeps, Stops};
+use super::http_server::{self, HttpDeps};
 use super::listeners::Listeners;
 use super::options::ServiceOptions;
 use super::outlets::{self, Clients};
@@ -36,13 +36,8 @@ pub async fn serve(
     let listeners = Listeners::bind(&config).await?;
     let (listen, actuator) = (listeners.address(), listeners.actuator_address());
     let started = std::mem::replace(&mut options.started, Box::new(|_| {}));
-    let close = CancellationToken::new();
-    let stops = Stops {
-        all: &stop,
-        api: &close,
-    };
     let is_shadow = config.shadow;
-    let (mut parts, health_state) = start(config, listeners, &stops, options)?;
+    let (mut parts, health_state) = start(config, listeners, stop.clone(), options)?;
     tracing::info!(
         listen = listen.map(tracing::field::display),
         actuator = actuator.map(tracing::field::display),
@@ -68,8 +63,7 @@ pub async fn serve(
     };
     notify(&[sd_notify::NotifyState::Stopping]);
     health_state.stopping();
-    stop.cancel();
-    parts.wind_down(&close).await;
+    parts.wind_down().await;
     tracing::info!("stopped");
     outcome
 }
@@ -78,20 +72,19 @@ pub async fn serve(
 fn start(
     config: Config,
     listeners: Listeners,
-    stops: &Stops<'_>,
+    stop: CancellationToken,
     options: ServiceOptions,
 ) -> Result<(TaskSet, HealthState), ServiceError> {
     let (configs, followed) = watch::channel(Arc::new(config));
     let config = Arc::clone(&followed.borrow());
-    let (stop, mut parts) = (stops.all, TaskSet::default());
+    let mut parts = TaskSet::new(stop);
     let http = Clients::new(&config)?;
     let driver = DriverSetup::new(&config)?;
     let (inputs, pictures) = (driver.inputs.clone(), driver.pictures.clone());
 
-    let cluster = cluster::start(&config, &inputs, &mut parts, stop)?;
-    let (membership, links) = cluster.map(cluster::Cluster::parts).unzip();
+    let (membership, links) = cluster::start(&config, &inputs, &mut parts)?.unzip();
     let gate = gate(&config, &driver, links.as_ref());
-    let outlets = outlets::start(&followed, &http, &mut parts, &inputs, gate, stop)?;
+    let outlets = outlets::start(&followed, &http, &mut parts, &inputs, gate)?;
     let needs = health::HealthDeps {
         config: &followed,
         clock: driver.clock,
@@ -105,13 +98,13 @@ fn start(
         levels: options.levels.clone(),
         extensions: options.extensions,
     };
-    let (health_state, state, reporters) =
-        health::start(needs, &mut parts, stop).map_err(ServiceError::Health)?;
+    let (state, reporters) = health::start(needs, &mut parts)?;
+    let health_state = state.health_state.clone();
     let (shared, signs) = (
         (&followed, &driver, &health_state),
         (http.access.clone(), reporters),
     );
-    let (configuration, overlay) = start_signs(shared, signs, links.as_ref(), &mut parts, stop);
+    let (configuration, overlay) = start_signs(shared, signs, links.as_ref(), &mut parts);
     let hands = reload::Hands {
         inputs: inputs.clone(),
         configs,
@@ -120,14 +113,13 @@ fn start(
         reporter: configuration,
         overlay,
     };
-    reload::start(options.reload, hands, &mut parts, stop);
+    reload::start(options.reload, hands, &mut parts);
     let counters = Arc::new(Counters::default());
     let deps = HttpDeps {
         config: followed,
         snapshots: pictures.clone(),
         store: driver.store.clone(),
         keep: &driver.keep,
-        health_state: health_state.clone(),
         state,
         commands: driver.commands.clone(),
         counters: Arc::clone(&counters),
@@ -136,12 +128,12 @@ fn start(
         http: &http,
         inputs: inputs.downgrade(),
     };
-    http_server::open(deps, listeners, &mut parts, stops)?;
+    http_server::open(deps, listeners, &mut parts)?;
     let turned = Box::new(turned(health_state.clone()));
     let record = metrics::counted(options.record, &counters);
     let observers = Observers { record, turned };
-    driver.start(outlets, observers, membership, &mut parts, stop);
-    metrics::start(&config, &mut parts, pictures, &health_state, stop);
+    driver.start(outlets, observers, membership, &mut parts);
+    metrics::start(&config, &mut parts, pictures, &health_state);
     Ok((parts, health_state))
 }
 
@@ -162,27 +154,22 @@ fn start_signs(
     (http, reporters): (Http, health::Reporters),
     links: Option<&cluster::Links>,
     parts: &mut TaskSet,
-    stop: &CancellationToken,
 ) -> (Reporter, Option<policy::Overlay>) {
     let (config, pictures) = (Arc::clone(&followed.borrow()), driver.pictures.clone());
     let lasting = (http.clone(), pictures.clone());
     if !config.shadow {
         let window = links.map(cluster::Links::window);
-        notifications::start_repeats(followed.clone(), lasting, window, parts, stop);
+        notifications::start_repeats(followed.clone(), lasting, window, parts);
     }
-    let heartbeat = notifications::Heartbeat {
-        http,
-        store: driver.store.clone(),
-        reporter: reporters.dead_man,
-    };
-    notifications::start_deadman(&config, heartbeat, pictures.clone(), parts, stop);
-    last_word::start(links, followed, parts, stop);
-    cluster::report(links, reporters.cluster, followed, parts, stop);
+    let kept = (driver.store.clone(), reporters.dead_man);
+    notifications::start_deadman(&config, http, kept, pictures.clone(), parts);
+    last_word::start(links, followed, parts);
+    cluster::report(links, reporters.cluster, followed, parts);
     let publication = config.publication.as_ref().zip(reporters.publish);
     let shown = (health_state, pictures);
     let window = links.map(cluster::Links::window);
-    publication::start(publication, shown, window, parts, stop);
+    publication::start(publication, shown, window, parts);
     let policy = config.policy.as_ref().zip(reporters.policy);
-    let overlay = policy::start(policy, driver, parts, stop);
+    let overlay = policy::start(policy, driver, parts);
     (reporters.configuration, overlay)
 }

@@ -136,7 +136,7 @@ impl Services {
         let Known { settings, pace } = &known;
         match &settings.url {
             Some(url) => {
-                let check = check(settings, url, &self.tls).map_err(HealthError::Client)?;
+                let check = check(settings, url, &self.tls)?;
                 self.probes.start_again(name, *pace, check);
             }
             None => self.passive.repace(&self.registry, name, settings.period),
@@ -150,16 +150,13 @@ impl Services {
         let categories = categories_of(settings);
         match &settings.url {
             Some(url) => {
-                let check = check(settings, url, &self.tls).map_err(HealthError::Client)?;
-                self.probes
-                    .start(name, &categories, *pace, check)
-                    .map_err(HealthError::Register)?;
+                let check = check(settings, url, &self.tls)?;
+                self.probes.start(name, &categories, *pace, check)?;
                 self.passive.is_asked(name);
             }
             None => self
                 .passive
-                .add(&self.registry, name, &categories, settings.period)
-                .map_err(HealthError::Register)?,
+                .add(&self.registry, name, &categories, settings.period)?,
         }
         if let Some(results) = self.remembered.remove(name) {
             self.registry.remember(name, results);

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
 
 use super::task_set::TaskSet;
 use crate::clients::{Comparison, ShadowBook};
@@ -60,12 +59,9 @@ pub(super) fn notifications(
     name: &'static str,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
-    stop: &CancellationToken,
 ) -> mpsc::Sender<Notification> {
     let (notifications, queue) = mpsc::channel(TELL_QUEUE);
-    parts.spawn(
-        name,
-        effects::shadow::run(queue, inputs.clone(), stop.clone()),
-    );
+    let recording = effects::shadow::run(queue, inputs.clone(), parts.stop());
+    parts.spawn(name, recording);
     notifications
 }

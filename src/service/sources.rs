@@ -4,20 +4,14 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use tokio_util::sync::CancellationToken;
 
+use super::outlets::Clients;
 use super::task_set::TaskSet;
 use crate::clients::{self, BookClient, Http};
 use crate::config::{Config, FeedSettings};
 use crate::driver::{COMMAND_QUEUE, PAGE_QUEUE, SAMPLE_QUEUE};
 use engine::model::{PageAddress, SourceName};
 use engine::{FeedCommand, Input, Sample};
-
-pub(super) struct Clients {
-    pub(super) book: BookClient,
-    pub(super) access: Http,
-    pub(super) tls: Arc<rustls::ClientConfig>,
-}
 
 /// Where the feeds take their commands.
 pub(super) struct Feeds {
@@ -29,23 +23,21 @@ pub(super) struct Feeds {
 }
 
 /// Where no laboratory is watched: what the sources are told is taken and leads to nothing.
-pub(super) fn none(parts: &mut TaskSet, stop: &CancellationToken) -> Feeds {
+pub(super) fn none(parts: &mut TaskSet) -> Feeds {
     let (relay, mut relay_queue) = mpsc::channel(COMMAND_QUEUE);
     let (jump, mut jump_queue) = mpsc::channel(COMMAND_QUEUE);
     let (book, mut polls) = mpsc::channel(1);
     let (samples, mut sample_queue) = mpsc::channel(SAMPLE_QUEUE);
     let (pages, mut page_queue) = mpsc::channel(PAGE_QUEUE);
-    let stop = stop.clone();
-    parts.spawn("sources of no laboratory", async move {
+    parts.spawn_until_stop("sources of no laboratory", async move {
         loop {
             tokio::select! {
-                () = stop.cancelled() => return,
                 Some(_) = relay_queue.recv() => {}
                 Some(_) = jump_queue.recv() => {}
                 Some(()) = polls.recv() => {}
                 Some(_) = sample_queue.recv() => {}
                 Some(_) = page_queue.recv() => {}
-                else => return stop.cancelled().await,
+                else => std::future::pending().await,
             }
         }
     });
@@ -62,14 +54,11 @@ pub(super) fn start(
     config: &Config,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
-    clients: Clients,
-    stop: &CancellationToken,
+    client: BookClient,
+    http: &Clients,
 ) -> Feeds {
-    let Clients {
-        book: client,
-        access,
-        tls,
-    } = clients;
+    let (access, tls) = (http.access.clone(), Arc::clone(&http.tls));
+    let stop = parts.stop();
     let mut subscribe = |name, source, settings: &FeedSettings| {
         let (commands, queue) = mpsc::channel(COMMAND_QUEUE);
         let feed = clients::subscription::Feed {
@@ -78,10 +67,8 @@ pub(super) fn start(
             http: access.clone(),
             tls: Arc::clone(&tls),
         };
-        parts.spawn(
-            name,
-            clients::subscription::run(feed, inputs.clone(), queue, stop.clone()),
-        );
+        let following = clients::subscription::run(feed, inputs.clone(), queue, stop.clone());
+        parts.spawn(name, following);
         commands
     };
     let relay = subscribe("feed of relay", SourceName::Relay, &config.relay);
@@ -97,10 +84,8 @@ pub(super) fn start(
         client,
         every: config.health.query_book_every,
     };
-    parts.spawn(
-        "poll of book",
-        clients::book::run(poller, inputs.clone(), polls, stop.clone()),
-    );
+    let polling = clients::book::run(poller, inputs.clone(), polls, stop.clone());
+    parts.spawn("poll of book", polling);
 
     let (samples, queue) = mpsc::channel(SAMPLE_QUEUE);
     let listening = clients::sampling::Sampler {
@@ -108,16 +93,12 @@ pub(super) fn start(
         http: access.clone(),
         tls,
     };
-    parts.spawn(
-        "sampling of streams",
-        clients::sampling::run(listening, inputs.clone(), queue, stop.clone()),
-    );
+    let sampling = clients::sampling::run(listening, inputs.clone(), queue, stop.clone());
+    parts.spawn("sampling of streams", sampling);
 
     let (pages, queue) = mpsc::channel(PAGE_QUEUE);
-    parts.spawn(
-        "check of pages",
-        clients::ui::run(access, inputs.clone(), queue, stop.clone()),
-    );
+    let checking = clients::ui::run(access, inputs.clone(), queue, stop);
+    parts.spawn("check of pages", checking);
     Feeds {
         relay,
         jump,

@@ -13,6 +13,10 @@ const STOP_WITHIN: Duration = Duration::from_secs(4);
 /// All tasks, each with its name. None of them ends before the service is told to stop.
 #[derive(Default)]
 pub(super) struct TaskSet {
+    /// What ends the tasks.
+    stop: CancellationToken,
+    /// What ends those that end last.
+    close: CancellationToken,
     tasks: JoinSet<()>,
     names: HashMap<Id, &'static str>,
     /// How many of them end last.
@@ -20,6 +24,23 @@ pub(super) struct TaskSet {
 }
 
 impl TaskSet {
+    pub(super) fn new(stop: CancellationToken) -> Self {
+        Self {
+            stop,
+            ..Self::default()
+        }
+    }
+
+    /// What ends the tasks.
+    pub(super) fn stop(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// What ends those that end last: they still answer while the others end.
+    pub(super) fn close(&self) -> CancellationToken {
+        self.close.clone()
+    }
+
     pub(super) fn spawn(
         &mut self,
         name: &'static str,
@@ -29,7 +50,19 @@ impl TaskSet {
         self.names.insert(handle.id(), name);
     }
 
-    /// One that ends after all others: it still answers while they do.
+    /// One that goes on until all is told to stop.
+    pub(super) fn spawn_until_stop(
+        &mut self,
+        name: &'static str,
+        part: impl Future<Output = ()> + Send + 'static,
+    ) {
+        let stop = self.stop();
+        self.spawn(name, async move {
+            let _ = stop.run_until_cancelled(part).await;
+        });
+    }
+
+    /// One that ends after all others, by [`TaskSet::close`].
     pub(super) fn spawn_last(
         &mut self,
         name: &'static str,
@@ -55,13 +88,14 @@ impl TaskSet {
         name
     }
 
-    /// Waits for all to end, those that end last by `close`, and drops what has not ended in time.
-    pub(super) async fn wind_down(&mut self, close: &CancellationToken) {
+    /// Tells all to stop and waits for them, and drops what has not ended in time.
+    pub(super) async fn wind_down(&mut self) {
+        self.stop.cancel();
         let all = async {
             while self.tasks.len() > self.last {
                 self.next_to_end().await;
             }
-            close.cancel();
+            self.close.cancel();
             while !self.tasks.is_empty() {
                 self.next_to_end().await;
             }
@@ -97,9 +131,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn those_that_end_last_are_told_when_all_others_have_ended() {
         let (mut parts, ended) = (TaskSet::default(), Arc::new(AtomicUsize::new(0)));
-        let close = CancellationToken::new();
         for _ in 0..2 {
-            let (close, ended) = (close.clone(), Arc::clone(&ended));
+            let (close, ended) = (parts.close(), Arc::clone(&ended));
             parts.spawn_last("API", async move {
                 close.cancelled().await;
                 assert_eq!(ended.load(Ordering::SeqCst), 2);
@@ -113,7 +146,7 @@ mod tests {
             });
         }
         let begun = tokio::time::Instant::now();
-        parts.wind_down(&close).await;
+        parts.wind_down().await;
         assert_eq!(begun.elapsed(), Duration::from_secs(2));
         assert!(parts.is_empty());
     }

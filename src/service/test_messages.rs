@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, watch};
-use tokio_util::sync::CancellationToken;
 
 use super::config_watch::ConfigWatch;
 use super::task_set::TaskSet;
@@ -53,7 +52,6 @@ pub(super) fn start(
     wakes: Wakes,
     audit: Audit,
     parts: &mut TaskSet,
-    stop: &CancellationToken,
 ) -> TestMessages {
     let current = move || trial(&config.borrow(), &http);
     let current = Arc::new(current);
@@ -65,11 +63,10 @@ pub(super) fn start(
         wakes: wakes.clone(),
         audit,
     };
-    let stop = stop.clone();
-    parts.spawn("test messages", async move {
+    parts.spawn_until_stop("test messages", async move {
+        tester.run(queue).await;
         // Where there is no API no order can come, and this part ends with the others.
-        let _ = stop.run_until_cancelled(tester.run(queue)).await;
-        stop.cancelled().await;
+        std::future::pending().await
     });
     TestMessages {
         routes: Arc::new(move || current().targets().iter().map(pending).collect()),
@@ -207,7 +204,7 @@ mod tests {
         let http = Http::new(std::time::Duration::from_secs(5), tls).expect("a client");
         let (inputs, mut woken) = mpsc::channel(4);
         let (_, configs) = watch::channel(Arc::new(config));
-        let (mut parts, stop) = (TaskSet::default(), CancellationToken::new());
+        let mut parts = TaskSet::default();
         let audit = Box::new(|who: &str, what: &str| {
             assert_eq!((who, what), ("ADA", "sent a test message by everybody"));
         });
@@ -216,7 +213,7 @@ mod tests {
             inputs: inputs.downgrade(),
             reports: Arc::clone(&reports),
         };
-        let way = start(configs, http, wakes, audit, &mut parts, &stop);
+        let way = start(configs, http, wakes, audit, &mut parts);
         let leader = Snapshot::empty(Timestamp::UNIX_EPOCH);
         assert!(way.preview(&leader, Some("nothing")).is_err());
         assert_eq!(way.preview(&leader, None).expect("two").len(), 2);

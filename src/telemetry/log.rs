@@ -3,16 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::path::Path;
 use std::str::FromStr;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use engine::model::Gather as _;
 use jiff::Timestamp;
 use tracing::Subscriber;
 use tracing::level_filters::LevelFilter;
-use tracing_appender::non_blocking::{ErrorCounter, NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Format;
 use tracing_subscriber::layer::SubscriberExt as _;
@@ -21,7 +18,7 @@ use tracing_subscriber::{Layer as _, Registry, reload};
 
 use super::journal::{self, Journal};
 use super::line::{OneLine, remark};
-use super::rotate::{Bounds, RotatingFile, RotationDeps};
+use super::rotate::{RotatingFile, RotationDeps};
 use super::special;
 use crate::config::{LogFile, LogFormat, LogSettings, LogTarget};
 
@@ -45,19 +42,11 @@ pub enum LogError {
 #[must_use = "without it the last lines are lost"]
 pub struct Guard {
     _worker: WorkerGuard,
-    losses: Losses,
     levels: LevelHandle,
 }
 
 impl Guard {
-    /// The counts of lines that did not get into the log.
-    #[must_use]
-    pub fn losses(&self) -> Losses {
-        self.losses.clone()
-    }
-
     /// The levels, which can be set while the log goes on.
-    #[must_use]
     pub fn levels(&self) -> LevelHandle {
         self.levels.clone()
     }
@@ -70,7 +59,6 @@ pub struct LevelHandle(reload::Handle<Targets, Registry>);
 impl LevelHandle {
     /// The level of each target: the start of a module's path. The empty one stands for everything
     /// else.
-    #[must_use]
     pub fn levels(&self) -> BTreeMap<String, String> {
         let Some(targets) = self.0.clone_current() else {
             return BTreeMap::new();
@@ -125,27 +113,6 @@ fn is_within(module: &str, outer: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// Counts of lines that did not get into the log.
-#[derive(Debug, Clone)]
-pub struct Losses {
-    dropped: ErrorCounter,
-    unwritten: Arc<AtomicU64>,
-}
-
-impl Losses {
-    /// How many lines came faster than they could be written.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.dropped.dropped_lines() as u64
-    }
-
-    /// How many lines could not be written to the file.
-    #[must_use]
-    pub fn unwritten(&self) -> u64 {
-        self.unwritten.load(Ordering::Relaxed)
-    }
-}
-
 /// Starts the log of this process. A file that cannot be opened is replaced by standard error,
 /// which is said there.
 ///
@@ -156,8 +123,8 @@ pub fn start(settings: &LogSettings) -> Result<Guard, LogError> {
     let sink = Sink::open(settings);
     let refused = sink.refused;
     let (filter, handle) = reload::Layer::new(filter);
-    let (writer, guard) = queue(sink.writer, sink.unwritten, LevelHandle(handle));
-    subscriber(sink.look, filter, writer)
+    let (writer, guard) = queue(sink.writer, LevelHandle(handle));
+    subscriber(sink.format, filter, writer)
         .try_init()
         .map_err(|_| LogError::Started)?;
     if let (Some(error), LogTarget::File(file)) = (refused, &settings.target) {
@@ -168,66 +135,48 @@ pub fn start(settings: &LogSettings) -> Result<Guard, LogError> {
 
 struct Sink {
     writer: Box<dyn Write + Send>,
-    unwritten: Arc<AtomicU64>,
     /// Why the file that was asked for is not it.
     refused: Option<io::Error>,
-    look: Look,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Look {
-    As(LogFormat),
-    Journal,
+    /// How a line looks; `None`: as an entry of the journal.
+    format: Option<LogFormat>,
 }
 
 impl Sink {
     fn open(settings: &LogSettings) -> Self {
+        let format = Some(settings.format);
         let plain = |writer, refused| Self {
             writer,
-            unwritten: Arc::default(),
             refused,
-            look: Look::As(settings.format),
+            format,
         };
-        let file = match &settings.target {
-            LogTarget::Output => {
-                return Self::output().unwrap_or_else(|| plain(Box::new(io::stdout()), None));
-            }
-            LogTarget::Error => return plain(Box::new(io::stderr()), None),
-            LogTarget::File(file) => file,
-        };
-        match special::open(&file.path) {
-            Ok(Some(writer)) => return plain(writer, None),
-            Ok(None) => {}
-            Err(error) => return plain(Box::new(io::stderr()), Some(error)),
-        }
-        match open_file(file, settings.format) {
-            Ok(file) => Self {
-                unwritten: file.lost(),
-                writer: Box::new(file),
-                refused: None,
-                look: Look::As(settings.format),
+        match &settings.target {
+            LogTarget::Output => match journal() {
+                Some(journal) => Self {
+                    writer: Box::new(journal),
+                    refused: None,
+                    format: None,
+                },
+                None => plain(Box::new(io::stdout()), None),
             },
-            Err(error) => plain(Box::new(io::stderr()), Some(error)),
+            LogTarget::Error => plain(Box::new(io::stderr()), None),
+            LogTarget::File(file) => match open_file(file, settings.format) {
+                Ok(file) => plain(file, None),
+                Err(error) => plain(Box::new(io::stderr()), Some(error)),
+            },
         }
     }
 }
 
-impl Sink {
-    /// The journal in its own words, where standard output is the journal and takes them.
-    fn output() -> Option<Self> {
-        let journal = journal::is_standard_output()
-            .then(Journal::open)
-            .and_then(Result::ok)?;
-        Some(Self {
-            unwritten: journal.lost(),
-            writer: Box::new(journal),
-            refused: None,
-            look: Look::Journal,
-        })
-    }
+/// The journal, where standard output is the journal and takes its own words.
+fn journal() -> Option<Journal> {
+    let is_journal = journal::is_standard_output();
+    is_journal.then(Journal::open).and_then(Result::ok)
 }
 
-fn open_file(file: &LogFile, format: LogFormat) -> io::Result<RotatingFile> {
+fn open_file(file: &LogFile, format: LogFormat) -> io::Result<Box<dyn Write + Send>> {
+    if let Some(special) = special::open(&file.path)? {
+        return Ok(special);
+    }
     let around = RotationDeps {
         now: Box::new(Timestamp::now),
         remark: Box::new(move |now, text| remark(format, now, text)),
@@ -235,36 +184,20 @@ fn open_file(file: &LogFile, format: LogFormat) -> io::Result<RotatingFile> {
             let _ = writeln!(io::stderr(), "{text}"); // there is nowhere else to say that this failed too
         }),
     };
-    let bounds = Bounds {
-        max_size: file.max_size,
-        max_age: file.max_age,
-        max_total: file.max_total,
-    };
-    RotatingFile::open(Path::new(&file.path), bounds, around)
+    Ok(Box::new(RotatingFile::open(file.clone(), around)?))
 }
 
-fn queue(
-    writer: Box<dyn Write + Send>,
-    unwritten: Arc<AtomicU64>,
-    levels: LevelHandle,
-) -> (NonBlocking, Guard) {
+fn queue(writer: Box<dyn Write + Send>, levels: LevelHandle) -> (NonBlocking, Guard) {
     let builder = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(QUEUED_LINES)
         .thread_name("log");
     let (writer, worker) = builder.finish(writer);
-    let losses = Losses {
-        dropped: writer.error_counter(),
-        unwritten,
+    let guard = Guard {
+        _worker: worker,
+        levels,
     };
-    (
-        writer,
-        Guard {
-            _worker: worker,
-            losses,
-            levels,
-        },
-    )
+    (writer, guard)
 }
 
 /// A level is for labwatch alone; libraries stay at [`LIBRARIES`], or below where the level is.
@@ -279,19 +212,19 @@ fn filter(level: &str) -> Result<Targets, LogError> {
 }
 
 fn subscriber(
-    look: Look,
+    format: Option<LogFormat>,
     filter: reload::Layer<Targets, Registry>,
     writer: NonBlocking,
 ) -> impl Subscriber + Send + Sync {
     let layer = tracing_subscriber::fmt::layer()
         .with_ansi(false)
         .with_writer(writer);
-    let layer = match look {
-        Look::Journal => layer.event_format(journal::Entry).boxed(),
-        Look::As(LogFormat::Text) => layer
+    let layer = match format {
+        None => layer.event_format(journal::Entry).boxed(),
+        Some(LogFormat::Text) => layer
             .event_format(OneLine(Format::default().with_ansi(false)))
             .boxed(),
-        Look::As(LogFormat::Json) => layer
+        Some(LogFormat::Json) => layer
             .json()
             .flatten_event(true)
             .with_span_list(false)
@@ -324,8 +257,8 @@ mod tests {
         };
         let sink = Sink::open(&settings);
         let (filter, handle) = reload::Layer::new(filter(level).expect("a level"));
-        let (writer, guard) = queue(sink.writer, sink.unwritten, LevelHandle(handle));
-        tracing::subscriber::with_default(subscriber(sink.look, filter, writer), || {
+        let (writer, guard) = queue(sink.writer, LevelHandle(handle));
+        tracing::subscriber::with_default(subscriber(sink.format, filter, writer), || {
             events(&guard.levels());
         });
         drop(guard);
@@ -460,19 +393,13 @@ mod tests {
         }
         let (open, authenticator) = std::sync::mpsc::channel();
         let (_filter, handle) = reload::Layer::new(Targets::new());
-        let (mut writer, guard) = queue(
-            Box::new(Authenticator(authenticator)),
-            Arc::default(),
-            LevelHandle(handle),
-        );
+        let (mut writer, _guard) =
+            queue(Box::new(Authenticator(authenticator)), LevelHandle(handle));
         for _ in 0..QUEUED_LINES + 100 {
             writer.write_all(b"x\n").expect("never fails");
         }
-        assert!(
-            (98..=100).contains(&guard.losses().dropped()),
-            "{}",
-            guard.losses().dropped()
-        );
+        let dropped = writer.error_counter().dropped_lines();
+        assert!((98..=100).contains(&dropped), "{dropped}");
         drop(open);
     }
 }

@@ -9,5 +9,3 @@ pub mod metrics;
 pub mod record_log;
 mod rotate;
 mod special;
-
-pub use rotate::{Bounds, Remark, RotatingFile, RotationDeps};

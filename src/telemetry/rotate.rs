@@ -14,13 +14,13 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+
+use crate::config::LogFile;
 
 /// How the time of rotation stands in a name.
 const STAMP: &str = "%Y%m%dT%H%M%SZ";
@@ -30,17 +30,6 @@ const MAX_SAME_SECOND: u32 = 1_000;
 
 /// What the owner and the owner's group may do with a log file: no other user reads it.
 const MODE: u32 = 0o640;
-
-/// How much and how long is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Bounds {
-    /// The file is rotated before it grows beyond this, in bytes; a longer line is lost.
-    pub max_size: u64,
-    /// The file is rotated when it is older; rotated files are deleted when they are.
-    pub max_age: Duration,
-    /// All files together stay below this, in bytes.
-    pub max_total: u64,
-}
 
 /// Makes a line for the log, with its time and line break, of a text.
 pub type Remark = Box<dyn Fn(Timestamp, &str) -> String + Send>;
@@ -56,11 +45,10 @@ pub struct RotationDeps {
 
 /// A log file within bounds. Each call of `write` must be one whole line.
 pub struct RotatingFile {
-    path: PathBuf,
-    bounds: Bounds,
+    /// Where it is, and how much and how long is kept.
+    bounds: LogFile,
     around: RotationDeps,
     current: Option<Current>,
-    lost: Arc<AtomicU64>,
     /// Lines lost since the last one that was written.
     untold: u64,
 }
@@ -78,25 +66,16 @@ impl RotatingFile {
     ///
     /// # Errors
     /// When the file cannot be opened for writing.
-    pub fn open(path: &Path, bounds: Bounds, around: RotationDeps) -> io::Result<Self> {
-        let (path, lost) = (path.to_owned(), Arc::new(AtomicU64::new(0)));
+    pub fn open(bounds: LogFile, around: RotationDeps) -> io::Result<Self> {
         let mut file = Self {
-            path,
             bounds,
             around,
             current: None,
-            lost,
             untold: 0,
         };
         file.current = Some(file.open_current()?);
         file.prune();
         Ok(file)
-    }
-
-    /// How many lines could not be written so far; counts on while the file is in use.
-    #[must_use]
-    pub fn lost(&self) -> Arc<AtomicU64> {
-        Arc::clone(&self.lost)
     }
 
     fn try_write(&mut self, line: &[u8]) -> io::Result<()> {
@@ -127,7 +106,7 @@ impl RotatingFile {
 
     /// Opens the file anew when it is not open, or when another or none stands at its path by now.
     fn follow_path(&mut self) -> io::Result<()> {
-        let there = fs::metadata(&self.path)
+        let there = fs::metadata(&self.bounds.path)
             .ok()
             .map(|metadata| identity(&metadata));
         let open = self.current.as_ref().map(|current| current.identity);
@@ -140,6 +119,7 @@ impl RotatingFile {
 
     fn open_current(&self) -> io::Result<Current> {
         if let Some(folder) = self
+            .bounds
             .path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
@@ -150,7 +130,7 @@ impl RotatingFile {
             .append(true)
             .create(true)
             .mode(MODE)
-            .open(&self.path)?;
+            .open(&self.bounds.path)?;
         let metadata = file.metadata()?;
         let born = metadata
             .created()
@@ -185,7 +165,7 @@ impl RotatingFile {
     fn rotate(&mut self) -> io::Result<()> {
         let renamed = self
             .free_name()
-            .and_then(|name| fs::rename(&self.path, name));
+            .and_then(|name| fs::rename(&self.bounds.path, name));
         if let Err(error) = renamed {
             if let Some(current) = &mut self.current {
                 current.file.set_len(0)?;
@@ -205,7 +185,7 @@ impl RotatingFile {
     fn free_name(&self) -> io::Result<PathBuf> {
         let stamp = (self.around.now)().strftime(STAMP).to_string();
         let name = |n: u32| {
-            let mut name = self.path.clone().into_os_string();
+            let mut name = self.bounds.path.clone().into_os_string();
             name.push(if n == 0 {
                 format!(".{stamp}")
             } else {
@@ -241,11 +221,13 @@ impl RotatingFile {
     /// The rotated files, with the time of rotation, the number in that second, and the size.
     fn rotated_newest_first(&self) -> Vec<(Timestamp, u32, PathBuf, u64)> {
         let folder = self
+            .bounds
             .path
             .parent()
             .filter(|folder| !folder.as_os_str().is_empty())
             .unwrap_or(Path::new("."));
         let own = self
+            .bounds
             .path
             .file_name()
             .map(|name| format!("{}.", name.to_string_lossy()))
@@ -283,9 +265,8 @@ impl RotatingFile {
     }
 
     fn lose(&mut self, error: &io::Error) {
-        self.lost.fetch_add(1, Ordering::Relaxed);
         if self.untold == 0 {
-            let path = self.path.display();
+            let path = self.bounds.path.display();
             (self.around.complain)(&format!(
                 "the log file {path} cannot be written, its lines are lost until it can: {error}"
             ));
@@ -332,8 +313,8 @@ fn parse_stamp(text: &str) -> Option<(Timestamp, u32)> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
-    use std::sync::Mutex;
-    use std::sync::atomic::AtomicI64;
+    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::sync::{Arc, Mutex};
 
     use super::*;
 
@@ -370,16 +351,13 @@ mod tests {
                     complaints.lock().expect("no panic").push(text.to_owned());
                 }),
             };
-            RotatingFile::open(
-                path,
-                Bounds {
-                    max_size,
-                    max_age: HOUR,
-                    max_total,
-                },
-                around,
-            )
-            .expect("opens")
+            let bounds = LogFile {
+                path: path.to_owned(),
+                max_size,
+                max_age: HOUR,
+                max_total,
+            };
+            RotatingFile::open(bounds, around).expect("opens")
         }
 
         fn open(&self, max_size: u64, max_total: u64) -> RotatingFile {
@@ -434,7 +412,7 @@ mod tests {
         assert_eq!(rotated, 3, "{:?}", fixture.files());
         assert!(fixture.text().ends_with("0999\n"));
         assert!(fixture.folder.path().join("labwatch.log.old").exists());
-        assert_eq!(file.lost().load(Ordering::Relaxed), 0);
+        assert_eq!(file.untold, 0);
     }
 
     #[test]
@@ -509,7 +487,7 @@ mod tests {
         fs::remove_dir_all(&folder).expect("removes");
         write(&mut file, "three\n");
         assert_eq!(fs::read_to_string(&path).expect("reads"), "three\n");
-        assert_eq!(file.lost().load(Ordering::Relaxed), 0);
+        assert_eq!(file.untold, 0);
     }
 
     #[test]
@@ -520,7 +498,7 @@ mod tests {
         for line in ["one\n", "two\n", "three\n"] {
             write(&mut file, line);
         }
-        assert_eq!(file.lost().load(Ordering::Relaxed), 3);
+        assert_eq!(file.untold, 3);
         fs::remove_file(fixture.path()).expect("removes");
         write(&mut file, "four\n");
         assert_eq!(
@@ -544,7 +522,7 @@ mod tests {
         fs::remove_dir_all(&folder).expect("removes");
         fs::write(&folder, "in the way").expect("writes");
         write(&mut file, "one\n");
-        assert_eq!(file.lost().load(Ordering::Relaxed), 1);
+        assert_eq!(file.untold, 1);
         fs::remove_file(&folder).expect("removes");
         write(&mut file, "two\n");
         assert!(fs::read_to_string(&path).expect("reads").ends_with("two\n"));
@@ -572,9 +550,6 @@ mod tests {
         let fixture = Fixture::new();
         let mut file = fixture.open(100, 1_000);
         write(&mut file, &"x".repeat(101));
-        assert_eq!(
-            (file.lost().load(Ordering::Relaxed), fixture.text().as_str()),
-            (1, "")
-        );
+        assert_eq!((file.untold, fixture.text().as_str()), (1, ""));
     }
 }

@@ -232,7 +232,7 @@ impl Member {
                 let Some(session) = &mut self.session else {
                     return;
                 };
-                session.granted((*client, lease));
+                session.granted = Some((*client, lease));
                 if phase == Phase::Away {
                     // It came so late that it proves nothing: who is elected with it could never
                     // act.
@@ -254,7 +254,7 @@ impl Member {
                 let phase = self.leadership.take(leadership::Event::Elected, now);
                 if let (Some(session), Phase::Leader(_)) = (&mut self.session, phase) {
                     let own = key.key().to_vec();
-                    session.elected(key);
+                    session.key = Some(key);
                     self.compare(&listing);
                     self.marks = [Some(own), listing.changed_by.clone()];
                     self.adopt(*listing);

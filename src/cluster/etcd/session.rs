@@ -33,8 +33,8 @@ pub(super) struct Session {
     lease: Duration,
     events: mpsc::Sender<Event>,
     tasks: JoinSet<()>,
-    granted: Option<(Client, i64)>,
-    key: Option<LeaderKey>,
+    pub(super) granted: Option<(Client, i64)>,
+    pub(super) key: Option<LeaderKey>,
     /// Whether the own election key was seen in etcd.
     is_listed: bool,
     pub(super) is_committing: bool,
@@ -88,11 +88,6 @@ impl Session {
         self.lease().map(|lease| self.keys.candidate(lease))
     }
 
-    /// Takes note of the lease.
-    pub(super) fn granted(&mut self, granted: (Client, i64)) {
-        self.granted = Some(granted);
-    }
-
     /// Keeps the lease alive and stands for election, after this wait.
     pub(super) fn stand(&mut self, this: &Peer, latest: &Latest, wait: Duration) {
         let Some((client, lease)) = self.granted.clone() else {
@@ -119,11 +114,6 @@ impl Session {
         let is_there = listing.peers.iter().any(|(key, ..)| *key == own);
         self.is_listed |= is_there;
         self.is_listed && !is_there
-    }
-
-    /// Takes note of the election.
-    pub(super) fn elected(&mut self, key: LeaderKey) {
-        self.key = Some(key);
     }
 
     /// Commits changes, up to this number. One at a time.

@@ -39,7 +39,6 @@ pub fn settings() -> impl Iterator<Item = &'static Setting> {
     SECTIONS.iter().flat_map(|section| section.settings)
 }
 
-#[must_use]
 pub fn declared(name: &str) -> Option<&'static Setting> {
     settings().find(|setting| setting.name == name)
 }

@@ -30,7 +30,6 @@ pub struct Table {
 
 impl Table {
     /// Its name as it stands in the file.
-    #[must_use]
     pub fn heading(&self) -> String {
         if self.repeats {
             format!("[[{}]]", self.name)
@@ -90,7 +89,6 @@ pub enum Kind {
 
 impl Kind {
     /// What is allowed, in words for people.
-    #[must_use]
     pub fn allowed(&self) -> String {
         match self {
             Self::Text => "a text without control characters".to_owned(),
@@ -113,7 +111,7 @@ impl Kind {
         }
     }
 
-    fn is_bare_in_toml(&self) -> bool {
+    pub(in crate::config) fn is_bare_in_toml(&self) -> bool {
         matches!(self, Self::Switch | Self::Number(..))
     }
 }
@@ -162,13 +160,11 @@ impl Setting {
         }
     }
 
-    #[must_use]
     pub fn variable(&self) -> String {
         variable(self.name)
     }
 
     /// The default or the example as it stands in a TOML file.
-    #[must_use]
     pub fn toml(&self) -> String {
         let is_list = self.value.starts_with('[') && matches!(self.kind, Kind::Values(_));
         if self.kind.is_bare_in_toml() || is_list {
@@ -179,14 +175,12 @@ impl Setting {
     }
 
     /// What it means, its unit, and what is allowed.
-    #[must_use]
     pub fn doc(&self) -> String {
         format!("{} Allowed: {}.", self.text, self.kind.allowed())
     }
 }
 
 /// The environment's name of the setting `key`.
-#[must_use]
 pub fn variable(key: &str) -> String {
     format!("{ENV_PREFIX}{}", key.to_ascii_uppercase())
 }

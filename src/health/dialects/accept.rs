@@ -2,7 +2,6 @@
 //! and where nothing is said, which no browser does; otherwise the page.
 
 /// Reads an `Accept` header; an empty one stands for none.
-#[must_use]
 pub fn wants_json(accept: &str) -> bool {
     if accept.trim().is_empty() {
         return true;

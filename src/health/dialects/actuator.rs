@@ -1,6 +1,7 @@
 //! The actuator: health by kind, information about the program, and the levels of the log. Unlike
 //! Layotto's code, and like its document, not ok is 503; init is alive.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -9,17 +10,15 @@ use serde_json::{Value, json};
 use super::Query;
 use super::actuator_form::{
     Added, App, Details, Endpoints, Git, Health, Indicator, Info, Lab, Listed, Logger, Overview,
-    PastRow, ServiceInfo,
+    ServiceInfo,
 };
 use super::answer::{Answer, Reader, Refused};
 use super::listing::{self, Experiments, Tally};
+use super::shown::Shown;
 use crate::health::category_index::CategoryIndex;
-use crate::health::experiment;
 use crate::health::logger::{COMPONENTS, Levels};
 use crate::health::snapshot::{LIVENESS, Picture, worst};
-use crate::health::state::{Component, State, age};
-use engine::ExperimentView;
-use engine::model::Gather as _;
+use crate::health::state::{Component, State};
 
 /// The endpoints that are always there.
 pub const ENDPOINTS: [&str; 3] = ["health/liveness", "health/readiness", "info"];
@@ -107,8 +106,8 @@ pub fn health(picture: &Picture, kind: &str, query: &Query) -> Result<Answer, Re
         status: as_str(state),
         components: components
             .into_iter()
-            .map(|one| (&*one.name, indicator(one, picture)))
-            .gather(),
+            .map(|one| (&*one.name, of_component(one, picture)))
+            .collect(),
         details,
     };
     Answer::json(is_up(state, kind), &body)
@@ -123,8 +122,8 @@ pub fn health_of(picture: &Picture, kind: &str, name: &str) -> Result<Answer, Re
         .into_iter()
         .find(|component| &*component.name == name);
     if let Some(component) = component {
-        let mut answer = indicator(component, picture);
-        answer.details.results = Some(results(component));
+        let mut answer = of_component(component, picture);
+        answer.details.results = Some(&component.results);
         return Answer::json(is_up(component.state(), kind), &answer);
     }
     let view = picture
@@ -132,12 +131,11 @@ pub fn health_of(picture: &Picture, kind: &str, name: &str) -> Result<Answer, Re
         .experiment(name)
         .filter(|_| kind == "readiness");
     let view = view.ok_or_else(|| Refused::Unknown(format!("{name} was not found in {kind}")))?;
-    let state = experiment::state(view, &picture.snapshot, picture.at);
-    let output = experiment::output(view, &picture.snapshot, picture.at);
-    Answer::json(
-        is_up(state, kind),
-        &of_experiment(view, state, &output, picture),
-    )
+    let shown = Shown::experiment(view, picture);
+    let is_up = is_up(shown.state, kind);
+    let mut answer = indicator(shown);
+    answer.details.streams = Some(listing::streams(&picture.snapshot, &[view]));
+    Answer::json(is_up, &answer)
 }
 
 /// What runs here. A contributor that fails shows its error, and the rest stays.
@@ -248,60 +246,28 @@ fn components<'a>(picture: &'a Picture, kind: &str) -> Result<Vec<&'a Component>
     }
 }
 
-fn indicator<'a>(component: &'a Component, picture: &Picture) -> Indicator<'a> {
-    let is_warning = component.state() == State::Warn;
-    Indicator {
-        status: as_str(component.state()),
-        details: Details {
-            reason: if is_warning { "" } else { component.detail() },
-            warnings: if is_warning {
-                vec![component.detail()]
-            } else {
-                Vec::new()
-            },
-            fatal: Some(picture.is_fatal(component)),
-            last_change: component.last_change,
-            last_update: component.last_update,
-            age: component.age(picture.at),
-            streams: None,
-            results: None,
-        },
-    }
+fn of_component<'a>(component: &'a Component, picture: &Picture) -> Indicator<'a> {
+    let mut indicator = indicator(Shown::component(component, picture));
+    indicator.details.fatal = Some(picture.is_fatal(component));
+    indicator
 }
 
-fn results(component: &Component) -> Vec<PastRow<'_>> {
-    component
-        .results
-        .iter()
-        .map(|result| PastRow {
-            at: result.at,
-            state: result.state.as_str(),
-            detail: &result.detail,
-        })
-        .collect()
-}
-
-fn of_experiment<'a>(
-    view: &'a ExperimentView,
-    state: State,
-    output: &'a str,
-    picture: &'a Picture,
-) -> Indicator<'a> {
-    let last_update = experiment::last_update(view, &picture.snapshot);
+fn indicator(shown: Shown<'_>) -> Indicator<'_> {
+    let (reason, warnings) = if shown.state == State::Warn {
+        (Cow::default(), vec![shown.detail])
+    } else {
+        (shown.detail, Vec::new())
+    };
     Indicator {
-        status: as_str(state),
+        status: as_str(shown.state),
         details: Details {
-            reason: if state == State::Warn { "" } else { output },
-            warnings: if state == State::Warn {
-                vec![output]
-            } else {
-                Vec::new()
-            },
+            reason,
+            warnings,
             fatal: None,
-            last_change: view.since,
-            last_update,
-            age: last_update.map(|at| age(at, picture.at)),
-            streams: Some(listing::streams(&picture.snapshot, &[view])),
+            last_change: shown.last_change,
+            last_update: shown.last_update,
+            age: shown.age,
+            streams: None,
             results: None,
         },
     }

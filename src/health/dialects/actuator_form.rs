@@ -1,5 +1,6 @@
 //! The forms of the actuator's answers. What stands in them is decided elsewhere.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -8,6 +9,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::listing::{Experiments, Stream, Tally};
+use crate::health::state::{PastResult, Results};
 
 /// What an added endpoint answers: what the program around labwatch says, or `error` with why there
 /// is no answer.
@@ -75,11 +77,11 @@ pub(crate) struct Details<'a> {
     /// Why it is not up, where it is not.
     #[serde(skip_serializing_if = "str::is_empty")]
     #[schema(required = false)]
-    pub(super) reason: &'a str,
+    pub(super) reason: Cow<'a, str>,
     /// What is not as it should be while it can be used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
-    pub(super) warnings: Vec<&'a str>,
+    pub(super) warnings: Vec<Cow<'a, str>>,
     /// Whether its failure counts for the whole; of a component alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) fatal: Option<bool>,
@@ -96,20 +98,8 @@ pub(crate) struct Details<'a> {
     pub(super) streams: Option<Vec<Stream<'a>>>,
     /// The latest results, oldest first; of a component that is asked for alone.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) results: Option<Vec<PastRow<'a>>>,
-}
-
-/// A result of a component.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ActuatorResult)]
-pub(crate) struct PastRow<'a> {
-    /// Since when.
-    pub(super) at: Timestamp,
-    /// `ok`, `warn`, `init`, `stale` or `error`; the first two can be used.
-    #[schema(pattern = "^(ok|warn|init|stale|error)$", example = "ok")]
-    pub(super) state: &'static str,
-    /// What was wrong.
-    pub(super) detail: &'a str,
+    #[schema(value_type = Option<Vec<PastResult>>)]
+    pub(super) results: Option<&'a Results>,
 }
 
 /// What runs here. A member that cannot be made has `error` in its place.

@@ -23,7 +23,6 @@ pub enum Reader {
 
 impl Reader {
     /// Whether what people wrote is shown, and their names.
-    #[must_use]
     pub fn sees_private(self) -> bool {
         self != Self::Public
     }

@@ -46,7 +46,6 @@ pub fn health_json(picture: &Picture, query: &Query, reader: Reader) -> Result<A
 
 /// Whether the categories can be used now: 200 or 503, and 400 when none of them exists. Never has
 /// a body.
-#[must_use]
 pub fn gtg(picture: &Picture, query: &Query) -> Answer {
     let category_index = CategoryIndex::of(picture);
     match Judged::of(picture, &category_index, query) {

@@ -41,7 +41,7 @@ impl<'a> Judged<'a> {
             &query.categories
         };
         let (mut categories, mut unknown, mut members) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut verdict, mut closed) = (Verdict::nothing_fails(), Vec::new());
+        let (mut verdict, mut closed) = (Verdict::by(Vec::new()), Vec::new());
         for name in asked {
             let (Some(of_category), Some(evaluated)) = (
                 category_index.in_category(name),

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::Query;
 use super::answer::LISTED;
+use super::shown::Shown;
 use crate::health::experiment;
 use crate::health::snapshot::Picture;
 use engine::model::{SourceName, StreamHealth};
@@ -96,16 +97,18 @@ pub(super) fn listed<'a>(picture: &'a Picture, query: &Query) -> Vec<&'a Experim
 
 impl<'a> Experiments<'a> {
     pub(super) fn of(picture: &'a Picture, listed: &[&'a ExperimentView]) -> Self {
-        let (snapshot, now) = (&*picture.snapshot, picture.at);
-        let row = |view: &&'a ExperimentView| Experiment {
-            name: view.stub.as_str(),
-            state: experiment::state(view, snapshot, now).as_str(),
-            details: experiment::output(view, snapshot, now),
-            last_change: view.since,
-            last_update: experiment::last_update(view, snapshot),
+        let row = |view: &&'a ExperimentView| {
+            let shown = Shown::experiment(view, picture);
+            Experiment {
+                name: shown.name,
+                state: shown.state.as_str(),
+                details: shown.detail.into_owned(),
+                last_change: shown.last_change,
+                last_update: shown.last_update,
+            }
         };
         Self {
-            counts: Tally::of(snapshot),
+            counts: Tally::of(&picture.snapshot),
             listed: listed.iter().map(row).collect(),
         }
     }

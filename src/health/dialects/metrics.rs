@@ -22,7 +22,6 @@ pub struct Numbers {
 }
 
 /// The picture in numbers.
-#[must_use]
 pub fn numbers(picture: &Picture) -> Numbers {
     let (overall, _) = picture.overall();
     let category_index = CategoryIndex::of(picture);

@@ -15,6 +15,7 @@ mod page;
 mod probes;
 mod published;
 mod query;
+mod shown;
 mod status;
 
 pub use accept::wants_json;

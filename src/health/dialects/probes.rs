@@ -1,6 +1,7 @@
 //! `/liveness` and `/readiness`, as cn-infra's status check tells them. In each answer `state` is
 //! the worst of the parts in `PluginStatus` that are not in `NonFatalPlugins`.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use engine::model::Gather as _;
@@ -11,8 +12,9 @@ use utoipa::ToSchema;
 use super::Query;
 use super::answer::{Answer, Refused};
 use super::listing::{self, Experiments, Stream};
+use super::shown::Shown;
 use crate::health::snapshot::{Picture, worst};
-use crate::health::state::{Component, State, age};
+use crate::health::state::{Component, State};
 
 /// The status of labwatch, in cn-infra's form. Times are seconds since 1970.
 #[derive(Serialize, ToSchema)]
@@ -81,7 +83,7 @@ pub(crate) struct Plugin<'a> {
     state: u8,
     /// What is wrong, where it is in error.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a str>,
+    error: Option<Cow<'a, str>>,
 }
 
 /// How a part is.
@@ -102,7 +104,7 @@ pub(crate) struct PluginStatus<'a> {
     age: Option<i64>,
     /// What is wrong, where it is in error.
     #[serde(skip_serializing_if = "Option::is_none")]
-    error: Option<&'a str>,
+    error: Option<Cow<'a, str>>,
 }
 
 /// Whether the process must be started anew. It depends on the loop and the store, and on nothing
@@ -141,10 +143,10 @@ impl<'a> Status<'a> {
         counts: impl Fn(&Component) -> bool,
     ) -> Self {
         let identity = &*picture.identity;
-        let reported = picture
-            .components
-            .iter()
-            .filter(|component| component.last_update.is_some());
+        let shown = || {
+            let components = picture.components.iter();
+            components.map(|component| Shown::component(component, picture))
+        };
         Self {
             build_version: identity.version,
             build_date: identity.built,
@@ -156,18 +158,15 @@ impl<'a> Status<'a> {
             experiments: None,
             commit_hash: identity.commit,
             shadow: None,
-            plugins: reported
+            plugins: shown()
+                .filter(|one| one.last_update.is_some())
                 .map(|one| Plugin {
-                    name: &one.name,
-                    state: number(one.state()),
+                    name: one.name,
+                    state: number(one.state),
                     error: error(one),
                 })
                 .collect(),
-            plugin_status: picture
-                .components
-                .iter()
-                .map(|one| (&*one.name, part(one, picture.at)))
-                .gather(),
+            plugin_status: shown().map(|one| (one.name, one.into())).collect(),
             non_fatal: picture
                 .components
                 .iter()
@@ -178,45 +177,22 @@ impl<'a> Status<'a> {
     }
 }
 
-impl<'a> PluginStatus<'a> {
-    /// An experiment in the same form, with its times in seconds since 1970. Only what is in error
-    /// has one.
-    pub(super) fn of_experiment(
-        state: State,
-        last_change: Timestamp,
-        last_update: Option<Timestamp>,
-        now: Timestamp,
-        detail: Option<&'a str>,
-    ) -> Self {
+impl<'a> From<Shown<'a>> for PluginStatus<'a> {
+    fn from(shown: Shown<'a>) -> Self {
         Self {
-            state: number(state),
-            last_change: last_change.as_second(),
-            last_update: last_update.map(Timestamp::as_second),
-            age: last_update.map(|at| age(at, now)),
-            error: detail.filter(|_| is_wrong(state)),
+            state: number(shown.state),
+            last_change: shown.last_change.as_second(),
+            last_update: shown.last_update.map(Timestamp::as_second),
+            age: shown.age,
+            error: error(shown),
         }
     }
 }
 
-pub(super) fn part(component: &Component, now: Timestamp) -> PluginStatus<'_> {
-    PluginStatus {
-        state: number(component.state()),
-        last_change: component.last_change.as_second(),
-        last_update: component.last_update.map(Timestamp::as_second),
-        age: component.last_update.map(|at| age(at, now)),
-        error: error(component),
-    }
-}
-
 /// What is wrong; what can be used has no error.
-fn error(component: &Component) -> Option<&str> {
-    is_wrong(component.state())
-        .then_some(component.detail())
-        .filter(|detail| !detail.is_empty())
-}
-
-fn is_wrong(state: State) -> bool {
-    matches!(state, State::Stale | State::Error)
+fn error(shown: Shown<'_>) -> Option<Cow<'_, str>> {
+    let is_wrong = matches!(shown.state, State::Stale | State::Error);
+    Some(shown.detail).filter(|detail| is_wrong && !detail.is_empty())
 }
 
 /// 0 init, 1 ok, 2 error. It is always written, so that absent does not mean init.

@@ -4,7 +4,8 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use super::answer::Refused;
-use super::probes::{self, PluginStatus, Status};
+use super::probes::{PluginStatus, Status};
+use super::shown::Shown;
 use crate::health::experiment;
 use crate::health::snapshot::Picture;
 use engine::ExperimentView;
@@ -36,7 +37,7 @@ pub fn published(
     for component in &picture.components {
         let (state, about) = (component.state(), Published::Plugin(&component.name));
         let mark = mark(&(state.as_str(), component.last_change));
-        let form = || json(&probes::part(component, picture.at));
+        let form = || json(&PluginStatus::from(Shown::component(component, picture)));
         let value = is_wanted(about, mark).then(form).transpose()?;
         values.push((about, mark, value));
     }
@@ -77,16 +78,10 @@ fn of_experiment<'a>(
     let issues: Vec<String> = view.issues.iter().map(ToString::to_string).collect();
     let mark = mark(&(state.as_str(), view.since, issues));
     let form = || {
-        let detail = experiment::detail(view, snapshot, now);
-        let detail = Some(&*detail).filter(|detail| !detail.is_empty());
-        let last_update = experiment::last_update(view, snapshot);
-        json(&PluginStatus::of_experiment(
-            state,
-            view.since,
-            last_update,
-            now,
-            detail,
-        ))
+        json(&PluginStatus::from(Shown {
+            detail: experiment::detail(view, snapshot, now).into(),
+            ..Shown::experiment(view, picture)
+        }))
     };
     let value = is_wanted(about, mark).then(form).transpose()?;
     Ok((about, mark, value))

@@ -15,7 +15,6 @@ pub struct Query {
 
 impl Query {
     /// Reads what stands behind the question mark.
-    #[must_use]
     pub fn parse(text: &str) -> Self {
         let mut query = Self::default();
         for (key, value) in url::form_urlencoded::parse(text.as_bytes()) {

@@ -8,10 +8,9 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::{Answer, Refused};
-use crate::health::experiment;
+use super::shown::Shown;
 use crate::health::snapshot::Picture;
-use crate::health::state::{Component, State, age};
-use engine::ExperimentView;
+use crate::health::state::State;
 
 /// What `/status` is marked as.
 const JSON_UTF8: &str = "application/json; charset=utf-8";
@@ -52,6 +51,16 @@ pub(crate) struct Check<'a> {
     status: CheckStatus,
 }
 
+impl<'a> Check<'a> {
+    fn of(endpoint: String, shown: Shown<'a>) -> Self {
+        Self {
+            name: shown.name,
+            endpoint,
+            status: shown.into(),
+        }
+    }
+}
+
 /// The result of a check.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AxwayResult)]
@@ -79,41 +88,24 @@ pub(crate) struct CheckStatus {
 /// [`Refused::Unwritable`].
 pub fn status(picture: &Picture) -> Result<Answer, Refused> {
     let (state, details) = picture.overall();
-    let mut checks: BTreeMap<String, Check<'_>> = BTreeMap::new();
-    for view in picture.snapshot.experiments.iter() {
-        let name = view.stub.as_str();
-        let endpoint = if picture.component(name).is_some() {
-            format!("experiment:{name}")
-        } else {
-            name.to_owned()
-        };
-        checks.insert(
-            endpoint.clone(),
-            Check {
-                name,
-                endpoint,
-                status: of_experiment(view, picture),
-            },
-        );
-    }
-    for component in &picture.components {
-        let endpoint = component.name.to_string();
-        checks.insert(
-            endpoint.clone(),
-            Check {
-                name: &component.name,
-                endpoint,
-                status: of_component(component, picture),
-            },
-        );
-    }
+    let experiments = picture.snapshot.experiments.iter().map(|view| {
+        let shown = Shown::experiment(view, picture);
+        let is_taken = picture.component(shown.name).is_some();
+        let kind = if is_taken { "experiment:" } else { "" };
+        (format!("{kind}{}", shown.name), shown)
+    });
+    let components = picture.components.iter();
+    let components = components.map(|one| (one.name.to_string(), Shown::component(one, picture)));
     let identity = &*picture.identity;
     let whole = Whole {
         name: identity.name,
         version: identity.version,
         status: as_str(state),
         details,
-        checks,
+        checks: experiments
+            .chain(components)
+            .map(|(endpoint, shown)| (endpoint.clone(), Check::of(endpoint, shown)))
+            .collect(),
     };
     marked(Answer::json(state.is_ok(), &whole))
 }
@@ -123,20 +115,17 @@ pub fn status(picture: &Picture) -> Result<Answer, Refused> {
 /// # Errors
 /// [`Refused::Unknown`]: there is no such check. [`Refused::Unwritable`].
 pub fn status_of(picture: &Picture, endpoint: &str) -> Result<Answer, Refused> {
-    if let Some(component) = picture.component(endpoint) {
-        return marked(Answer::json(
-            component.state().is_ok(),
-            &of_component(component, picture),
-        ));
-    }
-    let name = endpoint.strip_prefix("experiment:").unwrap_or(endpoint);
-    let view = picture
-        .snapshot
-        .experiment(name)
-        .or_else(|| picture.snapshot.experiment(endpoint));
-    let view = view.ok_or_else(|| Refused::Unknown(format!("check {endpoint} was not found")))?;
-    let is_ok = experiment::state(view, &picture.snapshot, picture.at).is_ok();
-    marked(Answer::json(is_ok, &of_experiment(view, picture)))
+    let shown = match picture.component(endpoint) {
+        Some(component) => Some(Shown::component(component, picture)),
+        None => {
+            let name = endpoint.strip_prefix("experiment:").unwrap_or(endpoint);
+            let view = picture.snapshot.experiment(name);
+            let view = view.or_else(|| picture.snapshot.experiment(endpoint));
+            view.map(|view| Shown::experiment(view, picture))
+        }
+    };
+    let shown = shown.ok_or_else(|| Refused::Unknown(format!("check {endpoint} was not found")))?;
+    marked(Answer::json(shown.state.is_ok(), &CheckStatus::from(shown)))
 }
 
 fn marked(answer: Result<Answer, Refused>) -> Result<Answer, Refused> {
@@ -146,24 +135,15 @@ fn marked(answer: Result<Answer, Refused>) -> Result<Answer, Refused> {
     })
 }
 
-fn of_component(component: &Component, picture: &Picture) -> CheckStatus {
-    CheckStatus {
-        result: as_str(component.state()),
-        details: component.detail().to_owned(),
-        last_change: component.last_change,
-        last_update: component.last_update,
-        age: component.age(picture.at),
-    }
-}
-
-fn of_experiment(view: &ExperimentView, picture: &Picture) -> CheckStatus {
-    let last_update = experiment::last_update(view, &picture.snapshot);
-    CheckStatus {
-        result: as_str(experiment::state(view, &picture.snapshot, picture.at)),
-        details: experiment::output(view, &picture.snapshot, picture.at),
-        last_change: view.since,
-        last_update,
-        age: last_update.map(|at| age(at, picture.at)),
+impl From<Shown<'_>> for CheckStatus {
+    fn from(shown: Shown<'_>) -> Self {
+        Self {
+            result: as_str(shown.state),
+            details: shown.detail.into_owned(),
+            last_change: shown.last_change,
+            last_update: shown.last_update,
+            age: shown.age,
+        }
     }
 }
 

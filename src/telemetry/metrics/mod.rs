@@ -34,7 +34,6 @@ pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; cha
 pub struct Metrics(Arc<Registry>);
 
 impl Metrics {
-    #[must_use]
     pub fn new(
         snapshots: watch::Receiver<Arc<Snapshot>>,
         counters: Arc<Counters>,
