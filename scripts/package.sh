@@ -82,8 +82,8 @@ if [ "$mode" = check ]; then
     exit 0
 fi
 
-# The time of the commit stands in for the time of the build, and no path of this machine is in the program.
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
+# The time of the commit stands in for the time of the build, where there is one, and no path of this machine is in the program.
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 export SOURCE_DATE_EPOCH LC_ALL=C TZ=UTC
 umask 022
 

@@ -67,6 +67,11 @@ if ! { command -v debootstrap && command -v systemd-nspawn; } >/dev/null && ! in
     echo "test.sh: the tests under a real systemd are left out: debootstrap or systemd-nspawn is missing and cannot be installed from here" >&2
 fi
 
+# What starts the container. Docker is used where its daemon runs.
+if ! { docker info || command -v podman; } >/dev/null 2>&1 && ! install podman runc; then
+    echo "test.sh: the container is not started: podman is missing and cannot be installed from here, and there is no daemon of Docker" >&2
+fi
+
 if ! command -v chromium >/dev/null && ! install chromium; then
     missing chromium chromium "Every test of the page in a browser"
 fi

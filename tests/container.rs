@@ -1,12 +1,16 @@
-//! The container's recipe, as far as it can be looked at without building it: what it copies is
-//! there and is all that the program is made of, its commands and settings are labwatch's, and it
-//! does not run as root.
+//! The container's recipe: what it copies is there and is all that the program is made of, its
+//! commands and settings are labwatch's, it does not run as root, and what it makes runs.
 
 #![allow(
     clippy::too_many_lines,
     reason = "a test tells one story from beginning to end"
 )]
 #![expect(clippy::expect_used, reason = "the helpers of a test fail as tests do")]
+
+#[path = "support/debian.rs"]
+mod debian;
+#[path = "container/started.rs"]
+mod started;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -15,6 +15,8 @@
 mod ansible;
 #[path = "systemd/booted.rs"]
 mod booted;
+#[path = "support/debian.rs"]
+mod debian;
 #[path = "support/machine.rs"]
 mod machine;
 #[path = "systemd/packaged.rs"]

@@ -7,6 +7,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::debian;
+
 /// What boots it, and what makes its files.
 const TOOLS: [&str; 2] = ["systemd-nspawn", "debootstrap"];
 
@@ -36,20 +38,18 @@ impl Machine {
             eprintln!("not tested: {why}");
             return None;
         }
-        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts/debian-root.sh");
-        let made = Command::new(script).output().expect("bash runs");
-        if !made.status.success() {
-            let said = String::from_utf8_lossy(&made.stderr);
-            assert!(std::env::var_os("CI").is_none(), "{said}");
-            eprintln!("not tested: {said}");
-            return None;
-        }
-        let root = String::from_utf8(made.stdout).expect("a path");
+        let root = match debian::root() {
+            Ok(root) => root,
+            Err(why) => {
+                eprintln!("not tested: {why}");
+                return None;
+            }
+        };
         let console = folder.join("console");
         let output = std::fs::File::create(&console).expect("a file");
         let container = Command::new("systemd-nspawn")
             .args(["--register=no", "--keep-unit", "--boot"])
-            .args(["--volatile=overlay", "--console=pipe", "-D", root.trim()])
+            .args(["--volatile=overlay", "--console=pipe", "-D", &root])
             .stdin(Stdio::null())
             .stderr(output.try_clone().expect("a handle"))
             .stdout(output)
@@ -177,19 +177,17 @@ impl Drop for Machine {
 
 /// Why no machine can be booted here.
 fn obstacle() -> Option<String> {
-    let is_root = std::fs::metadata("/proc/self")
-        .is_ok_and(|own| std::os::unix::fs::MetadataExt::uid(&own) == 0);
-    if !is_root {
-        return Some("only the superuser can boot a container".to_owned());
-    }
     let is_there = |tool: &&&str| {
         let found = Command::new(tool).arg("--version").output();
         found.is_err()
     };
-    let missing = TOOLS.iter().find(is_there)?;
-    Some(format!(
-        "{missing} is missing (on Debian: systemd-container and debootstrap)"
-    ))
+    let missing = || {
+        let missing = TOOLS.iter().find(is_there)?;
+        Some(format!(
+            "{missing} is missing (on Debian: systemd-container and debootstrap)"
+        ))
+    };
+    debian::obstacle().or_else(missing)
 }
 
 pub fn text(bytes: &[u8]) -> String {
