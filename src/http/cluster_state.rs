@@ -50,9 +50,3 @@ pub struct ClusterState {
     /// Sends a request to another replica.
     pub pass_on: Arc<PassOn>,
 }
-
-impl std::fmt::Debug for ClusterState {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("ClusterState")
-    }
-}

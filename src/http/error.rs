@@ -41,6 +41,9 @@ pub(super) struct ApiError {
     headers: Box<HeaderMap>,
 }
 
+/// What a handler answers with, or why not.
+pub(super) type ApiResult<T = Response> = Result<T, ApiError>;
+
 /// Why a request was refused, as problem details (RFC 9457).
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Problem {
@@ -149,14 +152,6 @@ pub(super) fn scope_missing(scope: Scope) -> ApiError {
     )
 }
 
-/// 403: another site made the browser send it, or may have.
-pub(super) fn other_site() -> ApiError {
-    ApiError::new(
-        Reason::OtherSite,
-        "this came from another site or an outdated page: open the page again, and try again",
-    )
-}
-
 /// 429: there were too many failures.
 pub(super) fn too_many_failures(wait: Duration) -> ApiError {
     let seconds = wait.as_secs().saturating_add(1);
@@ -170,22 +165,6 @@ pub(super) fn too_many_failures(wait: Duration) -> ApiError {
 /// 400: the request makes no sense, and there is no closer reason.
 pub(super) fn malformed(why: impl Display) -> ApiError {
     ApiError::new(Reason::BadRequest, why)
-}
-
-/// 400: the request names no host, or several.
-pub(super) fn bad_host() -> ApiError {
-    ApiError::new(
-        Reason::InvalidHost,
-        "a request names one host in its header Host",
-    )
-}
-
-/// 421: the request is for another host.
-pub(super) fn other_host() -> ApiError {
-    ApiError::new(
-        Reason::OtherHost,
-        "this labwatch is not reached by that name: set STATUS_API_URL to the address that browsers use",
-    )
 }
 
 /// 403: the token names other things to report on.
@@ -208,14 +187,6 @@ pub(super) fn too_many_reports(wait: Duration) -> ApiError {
     .with(RETRY_AFTER, HeaderValue::from(seconds))
 }
 
-/// 503: too many long answers are being made.
-pub(super) fn too_many_long() -> ApiError {
-    ApiError::new(
-        Reason::Busy,
-        "too many long answers are being made: ask again in a moment, or for a page of it",
-    )
-}
-
 /// 413: the body is too long.
 pub(super) fn too_long() -> ApiError {
     ApiError::new(
@@ -224,38 +195,37 @@ pub(super) fn too_long() -> ApiError {
     )
 }
 
-/// 415: the body is not marked as JSON.
-pub(super) fn no_json() -> ApiError {
-    ApiError::new(
-        Reason::NotJson,
-        "write the body in JSON, and send it with the header Content-Type: application/json",
-    )
-}
-
-/// 503: it took too long.
-pub(super) fn too_slow() -> ApiError {
-    ApiError::new(Reason::TooSlow, "the answer took too long: try again later")
-}
-
-/// 404: labwatch keeps no history.
-pub(super) fn no_history() -> ApiError {
-    ApiError::new(
-        Reason::NoHistory,
-        "labwatch keeps no history: set STATUS_DATA_DIR to a folder that it may write into",
-    )
-}
-
 /// 503: there is an answer, but not now.
 pub(super) fn unavailable(why: impl Display) -> ApiError {
     ApiError::new(Reason::Unavailable, why)
 }
 
-/// 500: our own fault, which the log tells.
-pub(super) fn internal() -> ApiError {
-    ApiError::new(
-        Reason::Internal,
-        "labwatch made a mistake; its log says which",
-    )
+macro_rules! errors {
+    ($($(#[$doc:meta])* $name:ident = $reason:ident, $words:literal;)*) => {$(
+        $(#[$doc])*
+        pub(super) fn $name() -> ApiError {
+            ApiError::new(Reason::$reason, $words)
+        }
+    )*};
+}
+
+errors! {
+    /// 403: another site made the browser send it, or may have.
+    other_site = OtherSite, "this came from another site or an outdated page: open the page again, and try again";
+    /// 400: the request names no host, or several.
+    bad_host = InvalidHost, "a request names one host in its header Host";
+    /// 421: the request is for another host.
+    other_host = OtherHost, "this labwatch is not reached by that name: set STATUS_API_URL to the address that browsers use";
+    /// 503: too many long answers are being made.
+    too_many_long = Busy, "too many long answers are being made: ask again in a moment, or for a page of it";
+    /// 415: the body is not marked as JSON.
+    no_json = NotJson, "write the body in JSON, and send it with the header Content-Type: application/json";
+    /// 503: it took too long.
+    too_slow = TooSlow, "the answer took too long: try again later";
+    /// 404: labwatch keeps no history.
+    no_history = NoHistory, "labwatch keeps no history: set STATUS_DATA_DIR to a folder that it may write into";
+    /// 500: our own fault, which the log tells.
+    internal = Internal, "labwatch made a mistake; its log says which";
 }
 
 /// For an error that a library answers with: its status, in words that tell nothing else.

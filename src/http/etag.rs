@@ -3,8 +3,6 @@
 //!
 //! A tag is weak, because the same answer goes out compressed or not.
 
-use std::fmt::Write as _;
-
 use aws_lc_rs::digest::{Context, SHA256};
 use axum::body::{Body, HttpBody as _, to_bytes};
 use axum::extract::Request;
@@ -15,6 +13,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
+use super::auth::hex;
 use super::error;
 
 /// The longest body that gets a tag made from its bytes. A handler that sends longer ones gives
@@ -44,16 +43,8 @@ impl Digest {
 
     pub(super) fn tag(self) -> Tag {
         let digest = self.0.finish();
-        let text = digest
-            .as_ref()
-            .iter()
-            .take(TAG_BYTES)
-            .fold(String::new(), |mut text, byte| {
-                // Writing into a text cannot fail.
-                let _ = write!(text, "{byte:02x}");
-                text
-            });
-        Tag(format!("\"{text}\""))
+        let bytes = digest.as_ref().get(..TAG_BYTES).unwrap_or_default();
+        Tag(format!("\"{}\"", hex(bytes)))
     }
 }
 

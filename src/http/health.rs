@@ -1,16 +1,18 @@
 //! The health endpoints, in the dialects of four other systems. What an answer says is made by
 //! `health`; here it becomes HTTP.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{RawQuery, State};
+use axum::extract::{FromRequestParts, RawQuery, State};
 use axum::http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use url::form_urlencoded;
 
-use super::error::{self, ApiError, Reason};
+use super::error::{self, ApiError, ApiResult, Reason};
 use super::health_state::HealthRoutes;
 use super::middleware::OwnWords;
 use super::named::Named;
@@ -42,6 +44,21 @@ pub(super) struct SetLevelBody {
     /// `off`, `error`, `warn`, `info`, `debug` or `trace`.
     #[schema(example = "debug")]
     level: String,
+}
+
+/// The picture from the last results, as its reader may see it.
+pub(super) struct Seen(Picture);
+
+impl FromRequestParts<HealthRoutes> for Seen {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(
+        parts: &mut Parts,
+        state: &HealthRoutes,
+    ) -> Result<Self, Infallible> {
+        let Viewer(viewer) = Viewer::from_request_parts(parts, state).await?;
+        Ok(Self(state.health_state.picture().seen_by(viewer)))
+    }
 }
 
 /// All routes.
@@ -90,13 +107,8 @@ pub(super) fn changing() -> Routes<Arc<dyn Levels>> {
     (status = 200, description = "It is alive: `state` is 1 (ok), or 0 (init)", body = forms::Status),
     (status = 503, description = "It is not: `state` is 2, and `PluginStatus` says which part fails", body = forms::Status),
 ))]
-pub(super) async fn liveness(
-    State(state): State<HealthRoutes>,
-    Viewer(viewer): Viewer,
-) -> Result<Response, ApiError> {
-    answered(dialects::liveness(
-        &state.health_state.picture().seen_by(viewer),
-    ))
+pub(super) async fn liveness(Seen(picture): Seen) -> ApiResult {
+    answered(dialects::liveness(&picture))
 }
 
 /// Whether labwatch can do its work (cn-infra's form): every component whose failure counts is
@@ -105,22 +117,15 @@ pub(super) async fn liveness(
     (status = 200, description = "It is ready", body = forms::Status),
     (status = 503, description = "It is not, in the same form", body = forms::Status),
 ))]
-pub(super) async fn readiness(
-    State(state): State<HealthRoutes>,
-    Viewer(viewer): Viewer,
-    RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
-    answered(dialects::readiness(
-        &state.health_state.picture().seen_by(viewer),
-        &asked(query)?,
-    ))
+pub(super) async fn readiness(Seen(picture): Seen, RawQuery(query): RawQuery) -> ApiResult {
+    answered(dialects::readiness(&picture, &asked(query)?))
 }
 
 /// The endpoints of the actuator.
 #[utoipa::path(get, path = "/actuator", tag = "health", responses(
     (status = 200, description = "Each with its path", body = forms::Endpoints),
 ))]
-pub(super) async fn actuator(State(state): State<HealthRoutes>) -> Result<Response, ApiError> {
+pub(super) async fn actuator(State(state): State<HealthRoutes>) -> ApiResult {
     answered(dialects::actuator(state.levels.is_some(), &state.endpoints))
 }
 
@@ -133,7 +138,7 @@ pub(super) async fn added(
     State(state): State<HealthRoutes>,
     Named(name): Named<String>,
     uri: Uri,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let mut endpoints = state.endpoints.iter();
     let endpoint = endpoints
         .find(|endpoint| endpoint.name == name)
@@ -150,16 +155,11 @@ pub(super) async fn added(
     (status = 503, description = "DOWN; of readiness also INIT", body = forms::Health),
 ))]
 pub(super) async fn actuator_health(
-    State(state): State<HealthRoutes>,
-    Viewer(viewer): Viewer,
+    Seen(picture): Seen,
     Named(kind): Named<String>,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
-    answered(dialects::health(
-        &state.health_state.picture().seen_by(viewer),
-        &kind,
-        &asked(query)?,
-    ))
+) -> ApiResult {
+    answered(dialects::health(&picture, &kind, &asked(query)?))
 }
 
 /// The health of one component or, by readiness, of one experiment with its streams.
@@ -168,25 +168,17 @@ pub(super) async fn actuator_health(
     (status = 503, description = "DOWN; of readiness also INIT", body = forms::Indicator),
 ))]
 pub(super) async fn actuator_health_of(
-    State(state): State<HealthRoutes>,
-    Viewer(viewer): Viewer,
+    Seen(picture): Seen,
     Named((kind, name)): Named<(String, String)>,
-) -> Result<Response, ApiError> {
-    answered(dialects::health_of(
-        &state.health_state.picture().seen_by(viewer),
-        &kind,
-        &name,
-    ))
+) -> ApiResult {
+    answered(dialects::health_of(&picture, &kind, &name))
 }
 
 /// What runs here: the program, the laboratory in numbers, the rules in force.
 #[utoipa::path(get, path = "/actuator/info", tag = "health", responses(
     (status = 200, description = "A member that cannot be told shows its error", body = forms::Info),
 ))]
-pub(super) async fn info(
-    State(state): State<HealthRoutes>,
-    caller: Caller,
-) -> Result<Response, ApiError> {
+pub(super) async fn info(State(state): State<HealthRoutes>, caller: Caller) -> ApiResult {
     let picture = state.health_state.picture().seen_by(caller.visibility());
     answered(dialects::info(
         &picture,
@@ -199,10 +191,7 @@ pub(super) async fn info(
 #[utoipa::path(get, path = "/actuator/logger", tag = "health", responses(
     (status = 200, description = "By component, and by target where that is finer", body = forms::Logger),
 ))]
-pub(super) async fn logger(
-    State(state): State<HealthRoutes>,
-    uri: Uri,
-) -> Result<Response, ApiError> {
+pub(super) async fn logger(State(state): State<HealthRoutes>, uri: Uri) -> ApiResult {
     let levels = state.levels.ok_or_else(|| error::no_such_path(&uri))?;
     answered(dialects::logger(&*levels))
 }
@@ -211,10 +200,7 @@ pub(super) async fn logger(
 #[utoipa::path(post, path = "/actuator/logger", tag = "health", request_body = SetLevelBody, responses(
     (status = 200, description = "It is set: the levels as they are now", body = forms::Logger),
 ))]
-pub(super) async fn set_level(
-    State(levels): State<Arc<dyn Levels>>,
-    body: Bytes,
-) -> Result<Response, ApiError> {
+pub(super) async fn set_level(State(levels): State<Arc<dyn Levels>>, body: Bytes) -> ApiResult {
     let set = parse_set_level(&body).and_then(|asked| {
         let targets = targets_of(&asked.component).unwrap_or_default();
         levels
@@ -251,7 +237,7 @@ pub(super) async fn health(
     RawQuery(query): RawQuery,
     caller: Caller,
     headers: HeaderMap,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let query = asked(query)?;
     let picture = picture(&state, &query, &caller).await;
     let accepted: Vec<&str> = headers
@@ -288,7 +274,7 @@ pub(super) async fn gtg(
     State(state): State<HealthRoutes>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let query = asked(query)?;
     let picture = picture(&state, &query, &caller).await;
     answered(Ok(dialects::gtg(&picture, &query)))
@@ -303,7 +289,7 @@ pub(super) async fn agg_health(
     State(state): State<HealthRoutes>,
     caller: Caller,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let query = asked(query)?;
     let picture = picture(&state, &query, &caller).await;
     answered(dialects::agg_health(&picture, &query))
@@ -314,28 +300,16 @@ pub(super) async fn agg_health(
     (status = 200, description = "OK", body = forms::Whole),
     (status = 503, description = "FAIL, in the same form", body = forms::Whole),
 ))]
-pub(super) async fn status(
-    State(state): State<HealthRoutes>,
-    Viewer(viewer): Viewer,
-) -> Result<Response, ApiError> {
-    answered(dialects::status(
-        &state.health_state.picture().seen_by(viewer),
-    ))
+pub(super) async fn status(Seen(picture): Seen) -> ApiResult {
+    answered(dialects::status(&picture))
 }
 
 /// OK or FAIL of one component or experiment.
 #[utoipa::path(get, path = "/status/{name}", tag = "health", params(("name" = String, Path, description = "Its endpoint, as `/status` tells it", example = "book")), responses(
     (status = 200, description = "OK", body = forms::CheckStatus), (status = 503, description = "FAIL", body = forms::CheckStatus),
 ))]
-pub(super) async fn status_of(
-    State(state): State<HealthRoutes>,
-    Viewer(viewer): Viewer,
-    Named(name): Named<String>,
-) -> Result<Response, ApiError> {
-    answered(dialects::status_of(
-        &state.health_state.picture().seen_by(viewer),
-        &name,
-    ))
+pub(super) async fn status_of(Seen(picture): Seen, Named(name): Named<String>) -> ApiResult {
+    answered(dialects::status_of(&picture, &name))
 }
 
 /// The picture from the last results; or, for readers with a token who ask for it, after everything
@@ -351,7 +325,7 @@ async fn picture(state: &HealthRoutes, query: &Query, caller: &Caller) -> Pictur
 
 /// What is asked for. Parameters that are not known are passed over, as probes add some of their
 /// own.
-fn asked(query: Option<String>) -> Result<Query, ApiError> {
+fn asked(query: Option<String>) -> ApiResult<Query> {
     let text = query.unwrap_or_default();
     for (name, value) in form_urlencoded::parse(text.as_bytes()) {
         if ["cache", "full"].contains(&&*name) && !["true", "false"].contains(&&*value) {
@@ -364,7 +338,7 @@ fn asked(query: Option<String>) -> Result<Query, ApiError> {
     Ok(Query::parse(&text))
 }
 
-fn answered(answer: Result<Answer, Refused>) -> Result<Response, ApiError> {
+fn answered(answer: Result<Answer, Refused>) -> ApiResult {
     match answer {
         Ok(answer) => Ok(response(answer)),
         Err(Refused::Unknown(what)) => Err(ApiError::new(Reason::NotFound, what)),

@@ -24,9 +24,3 @@ pub struct HealthRoutes {
     /// The levels of the log; without them there is no `/actuator/logger`.
     pub levels: Option<Arc<dyn Levels>>,
 }
-
-impl std::fmt::Debug for HealthRoutes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("HealthRoutes")
-    }
-}

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tracing::Instrument as _;
 
-use super::error::{self, ApiError, Reason};
+use super::error::{self, ApiError, ApiResult, Reason};
 use super::middleware::MAX_BODY_BYTES;
 use crate::http::auth::{Caller, Noted};
 
@@ -257,7 +257,7 @@ impl Idempotency {
 }
 
 /// The key of a request, with whose it is: two tokens may use the same.
-fn key(request: &Request) -> Result<Option<(String, String)>, ApiError> {
+fn key(request: &Request) -> ApiResult<Option<(String, String)>> {
     if request.method() != Method::POST {
         return Ok(None);
     }

@@ -6,14 +6,14 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
-use super::error::{self, ApiError};
+use super::error::{self, ApiResult};
 
 /// An answer in JSON.
-pub(super) fn answer(answer: &impl Serialize) -> Result<Response, ApiError> {
+pub(super) fn answer(answer: &impl Serialize) -> ApiResult {
     rendered(answer).map(|body| json(body.into()))
 }
 
-pub(super) fn rendered(answer: &impl Serialize) -> Result<Vec<u8>, ApiError> {
+pub(super) fn rendered(answer: &impl Serialize) -> ApiResult<Vec<u8>> {
     serde_json::to_vec(answer).map_err(|fault| {
         tracing::error!(%fault, "cannot write an answer of the API as JSON");
         error::internal()

@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::time::Duration;
 
-use engine::{Connection, Report, Scopes, SourceView};
+use engine::{Connection, LastConnection, Report, Scopes, SourceView};
 
 /// The best connection of each topic. Looked up only, never iterated.
 pub(super) struct Lookup<'a> {
@@ -52,6 +52,20 @@ pub(super) fn best<'a>(
     let of_topic = connections
         .filter(|connection| connection.topic == topic && plays(role, connection.scopes));
     of_topic.max_by(|a, b| rank(role, a).cmp(&rank(role, b)))
+}
+
+/// A connection that is gone, as it was in the last report that had it.
+pub(super) fn gone<'a>(topic: &'a str, last: &'a LastConnection) -> Connection<'a> {
+    Connection {
+        topic,
+        scopes: last.scopes,
+        connected: &last.connected,
+        expires: &last.expires,
+        remote: &last.remote,
+        user_agent: &last.user_agent,
+        tx: last.tx,
+        rx: last.rx,
+    }
 }
 
 fn plays(role: Scopes, scopes: Scopes) -> bool {

@@ -28,12 +28,6 @@ pub struct Figures {
     pub count: Arc<Count>,
 }
 
-impl std::fmt::Debug for Figures {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Figures")
-    }
-}
-
 /// The paths of the metrics: Prometheus' usual one, and cn-infra's.
 pub(super) fn routes() -> Routes<Figures> {
     Routes::needing(Need::Always)

@@ -219,7 +219,8 @@ fn protect(headers: &mut HeaderMap, asked: &Asked) {
     }
 }
 
-fn is_page(headers: &HeaderMap) -> bool {
+/// Whether an answer is a page.
+pub(super) fn is_page(headers: &HeaderMap) -> bool {
     headers
         .get(CONTENT_TYPE)
         .and_then(|kind| kind.to_str().ok())

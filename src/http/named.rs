@@ -4,7 +4,7 @@ use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
 use serde::de::DeserializeOwned;
 
-use super::error::{self, ApiError};
+use super::error::{self, ApiError, ApiResult};
 
 /// What stands in a path for its placeholders. Where that is none of what they can be, as a name
 /// that is not UTF-8, there is no such path.
@@ -13,7 +13,7 @@ pub(super) struct Named<T>(pub(super) T);
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {
     type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> ApiResult<Self> {
         let path = Path::from_request_parts(parts, state).await;
         let Path(named) = path.map_err(|_| error::no_such_path(&parts.uri))?;
         Ok(Self(named))

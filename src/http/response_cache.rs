@@ -5,10 +5,9 @@ use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, Weak};
 
 use axum::http::HeaderMap;
-use axum::response::Response;
 use tokio::sync::Mutex;
 
-use super::error::{self, ApiError};
+use super::error::{self, ApiResult};
 use super::etag::Tag;
 use super::packed::{PIECE_BYTES, Packed, Packer};
 
@@ -57,7 +56,7 @@ impl<T: Send + Sync + 'static> Shared<T> {
         asked: &HeaderMap,
         thing: &Arc<T>,
         render: impl FnOnce(&T, &mut dyn Write) -> io::Result<()> + Send + 'static,
-    ) -> Result<Response, ApiError> {
+    ) -> ApiResult {
         let mut latest = self.latest.lock().await;
         let of = Arc::downgrade(thing);
         latest.alive.retain(|life| life.strong_count() > 0);
@@ -111,7 +110,7 @@ mod tests {
     use super::super::packed::PACKED_FROM;
     use super::*;
 
-    async fn bytes(answer: Result<Response, ApiError>) -> Bytes {
+    async fn bytes(answer: ApiResult) -> Bytes {
         to_bytes(answer.expect("renders").into_body(), 2 * PACKED_FROM)
             .await
             .expect("a body")

@@ -28,7 +28,7 @@ use crate::store::Reader;
 use engine::Snapshot;
 
 /// What the API answers from.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ApiState {
     /// The newest snapshot. There is always one; before the first report it is empty.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,

@@ -25,7 +25,7 @@ use super::{
     AccessToken, Audit, Authority, Caller, Need, Noted, RateLimit, Reading, Refusal, RefusalLog,
     Revocations, Scope, Session, Throttle, has_form,
 };
-use crate::http::error::{self, ApiError};
+use crate::http::error::{self, ApiError, ApiResult};
 
 /// What is set about access.
 #[derive(Debug, Clone)]
@@ -172,7 +172,7 @@ impl Authenticator {
         method: &Method,
         headers: &HeaderMap,
         client: Client,
-    ) -> Result<Identified, ApiError> {
+    ) -> ApiResult<Identified> {
         let now = Timestamp::now();
         if let Some(token) = shown(method, headers) {
             return match self.token(&token, now) {
@@ -199,7 +199,7 @@ impl Authenticator {
         request: Request,
         caller: &Caller,
         need: Need,
-    ) -> Result<Request, ApiError> {
+    ) -> ApiResult<Request> {
         if let Some(scope) = need.scope(self.settings.reading) {
             allowed(caller, scope)?;
         }
@@ -289,7 +289,7 @@ impl Identified {
     }
 }
 
-fn allowed(caller: &Caller, scope: Scope) -> Result<(), ApiError> {
+fn allowed(caller: &Caller, scope: Scope) -> ApiResult<()> {
     match caller {
         Caller::Anonymous => Err(error::token_needed(scope)),
         known if known.may(scope) => Ok(()),

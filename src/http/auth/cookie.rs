@@ -1,12 +1,13 @@
 //! The cookie of a browser's session: how it is set, found and removed.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use aws_lc_rs::hmac;
 use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
+
+use super::random::hex;
 
 /// What its name over TLS begins with. Browsers take such a name only over TLS, for the whole host,
 /// and from no other host; so its path is always the whole host, and what tells one labwatch from
@@ -95,12 +96,8 @@ impl SessionCookie {
 fn short_hash(secret: &SecretString) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
     let tag = hmac::sign(&key, b"name of the cookie");
-    let bytes = tag.as_ref().iter().take(HASH_BYTES);
-    bytes.fold("-".to_owned(), |mut text, byte| {
-        // Writing into a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    let bytes = tag.as_ref().get(..HASH_BYTES).unwrap_or_default();
+    format!("-{}", hex(bytes))
 }
 
 #[cfg(test)]

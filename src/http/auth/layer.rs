@@ -9,11 +9,10 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use url::form_urlencoded;
 
 use super::authenticator::{Authenticator, Validity};
 use super::client::Client;
-use super::{Caller, Need, Noted, is_place};
+use super::{Caller, Need, Noted, below, is_place};
 use crate::http::error::{self, ApiError};
 
 /// Passes a request to the handler of a route that needs this, or answers why not.
@@ -130,15 +129,12 @@ fn keep_private(headers: &mut HeaderMap) {
 /// The address of the form by which people sign in: where they go then, and why their last token
 /// was refused.
 pub(in crate::http) fn way_in(next: &str, refused: Option<&str>) -> String {
-    let path = "/login?";
-    let mut query = form_urlencoded::Serializer::for_suffix(path.to_owned(), path.len());
     let next = Some(next).filter(|next| is_place(next) && *next != "/");
-    query.extend_pairs(
-        next.map(|next| ("next", next))
-            .into_iter()
-            .chain(refused.map(|why| ("refused", why))),
-    );
-    query.finish().trim_end_matches('?').to_owned()
+    let next = next.map(|next| ("next", next));
+    below(
+        "/login",
+        next.into_iter().chain(refused.map(|why| ("refused", why))),
+    )
 }
 
 /// Whether it is a browser that wants a page.

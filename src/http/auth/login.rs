@@ -17,7 +17,7 @@ use super::client::Client;
 use super::layer;
 use super::origin;
 use super::{AccessToken, Caller, Noted, Refusal, Scope, SignError, is_place};
-use crate::http::error::{self, ApiError};
+use crate::http::error::{self, ApiError, ApiResult};
 
 /// The field of the form that holds the token.
 const TOKEN_FIELD: &str = "token";
@@ -44,7 +44,7 @@ pub(in crate::http) async fn sign_in(
     Extension(client): Extension<Client>,
     headers: HeaderMap,
     body: Bytes,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let next = origin::field(&body, NEXT_FIELD).unwrap_or_default();
     let back = |why: &str| {
         (
@@ -113,7 +113,7 @@ pub(in crate::http) async fn sign_out(
     Extension(client): Extension<Client>,
     caller: Caller,
     headers: HeaderMap,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let noted = match caller {
         Caller::Session(session) => {
             authenticator

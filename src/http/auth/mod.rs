@@ -25,7 +25,9 @@ mod token;
 
 pub use audit::{Audit, MAX_NOTE_BYTES, Noted};
 pub use caller::{Caller, Viewer};
+pub(in crate::http) use place::below;
 pub use place::{MAX_PLACE_BYTES, is_place};
+pub(in crate::http) use random::hex;
 pub use random::{ID_LETTERS, id, same};
 pub use refusal::{Refusal, SignError};
 pub use refusal_log::RefusalLog;

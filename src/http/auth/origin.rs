@@ -8,7 +8,7 @@ use axum::http::header::{CONTENT_TYPE, HOST, ORIGIN};
 use url::{Host, Url, form_urlencoded};
 
 use super::{client, same};
-use crate::http::error::{self, ApiError};
+use crate::http::error::{self, ApiResult};
 use crate::http::middleware::MAX_BODY_BYTES;
 
 /// The header in which a script repeats the session's text.
@@ -68,7 +68,7 @@ pub(in crate::http) fn is_own_host(host: &str, public: Option<&Url>) -> bool {
 }
 
 /// The request, if it repeats the session's text in its header or in the field of its form.
-pub(in crate::http) async fn confirmed(request: Request, csrf: &str) -> Result<Request, ApiError> {
+pub(in crate::http) async fn confirmed(request: Request, csrf: &str) -> ApiResult<Request> {
     if let Some(said) = request.headers().get(CSRF_HEADER) {
         let right = said.to_str().is_ok_and(|said| same(said, csrf));
         return if right {

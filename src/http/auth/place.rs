@@ -1,7 +1,21 @@
 //! Where a user goes after signing in: one of our own pages, never another site.
 
+use url::form_urlencoded;
+
 /// The longest place that is remembered, in bytes.
 pub const MAX_PLACE_BYTES: usize = 1_000;
+
+/// The address of this path with this query; without any, the path alone.
+pub(in crate::http) fn below<'a>(
+    path: &str,
+    query: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> String {
+    let start = format!("{path}?");
+    let length = start.len();
+    let mut address = form_urlencoded::Serializer::for_suffix(start, length);
+    let address = address.extend_pairs(query).finish();
+    address.trim_end_matches('?').to_owned()
+}
 
 /// Whether a text is the path, with or without a query, of a page of ours. What browsers take for
 /// another site is none.

@@ -16,15 +16,16 @@ pub const ID_LETTERS: usize = 2 * ID_BYTES;
 pub fn id() -> Option<String> {
     let mut bytes = [0; ID_BYTES];
     rand::fill(&mut bytes).ok()?;
-    Some(
-        bytes
-            .iter()
-            .fold(String::with_capacity(ID_LETTERS), |mut text, byte| {
-                // Writing into a text cannot fail.
-                let _ = write!(text, "{byte:02x}");
-                text
-            }),
-    )
+    Some(hex(&bytes))
+}
+
+/// Bytes in lower-case hexadecimal.
+pub(in crate::http) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        // Writing into a text cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 /// Whether two texts are the same. How long it takes tells nothing but whether their lengths are.

@@ -1,27 +1,33 @@
 //! Why a token or a session is refused, and why one cannot be made.
 
-use std::fmt;
-
 use super::token::{MAX_LIFE, MAX_NAME_BYTES};
 
 /// Why a token or a session is refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
     /// It is no token, or not signed with our secret.
+    #[error("this is not a token of this labwatch")]
     Forged,
     /// It is for something else.
+    #[error("this token is for something else")]
     Audience,
     /// Its time is over.
+    #[error("this token has expired")]
     Expired,
     /// It says that it was issued in the future, or that its time has not begun.
+    #[error("the time of this token has not begun: the clocks differ")]
     Future,
     /// It would live longer than [`MAX_LIFE`].
+    #[error("this token lives longer than a token may")]
     TooLong,
     /// It was revoked.
+    #[error("this token was revoked")]
     Revoked,
     /// It can only report, and a session is for reading.
+    #[error("this token can only report: sign in with one that has the scope read")]
     ReportOnly,
     /// There is no secret, so there are no tokens.
+    #[error("this labwatch takes no tokens: it has no secret_api")]
     NoSecret,
 }
 
@@ -51,23 +57,6 @@ impl Refusal {
             Self::ReportOnly => "report-only",
             Self::NoSecret => "no-secret",
         }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Forged => "this is not a token of this labwatch",
-            Self::Audience => "this token is for something else",
-            Self::Expired => "this token has expired",
-            Self::Future => "the time of this token has not begun: the clocks differ",
-            Self::TooLong => "this token lives longer than a token may",
-            Self::Revoked => "this token was revoked",
-            Self::ReportOnly => {
-                "this token can only report: sign in with one that has the scope read"
-            }
-            Self::NoSecret => "this labwatch takes no tokens: it has no secret_api",
-        })
     }
 }
 

@@ -33,12 +33,6 @@ pub struct OrderState {
     pub tests: TestMessages,
 }
 
-impl std::fmt::Debug for OrderState {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("OrderState")
-    }
-}
-
 impl OrderState {
     /// What a command would do if `by` gave it now, without doing it.
     ///

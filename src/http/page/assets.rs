@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use super::bars;
 use super::palette;
 use super::shapes;
-use super::state::State;
+use super::state::{STATES, State};
 
 /// The folder of all assets.
 pub(super) const FOLDER: &str = "/assets";
@@ -58,7 +58,7 @@ static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
 });
 
 static ICONS: LazyLock<[Asset; 5]> = LazyLock::new(|| {
-    State::ALL.map(|state| Asset::new(state.as_str(), "svg", "image/svg+xml", shapes::icon(state)))
+    STATES.map(|state| Asset::new(state.as_str(), "svg", "image/svg+xml", shapes::icon(state)))
 });
 
 /// The address of the style sheet.
@@ -73,7 +73,7 @@ pub(super) fn script() -> &'static str {
 
 /// The address of the icon in the shape of a state.
 pub(super) fn icon(state: State) -> &'static str {
-    let found = State::ALL
+    let found = STATES
         .into_iter()
         .zip(ICONS.iter())
         .find(|(known, _)| *known == state);

@@ -28,9 +28,8 @@ pub(super) fn page(frame: &Frame<'_>) -> Markup {
         h1 { "Categories" }
         p.soft { "Sets of experiments and components that other programs ask about by name. A category can be used while it is open and works by its rule. Book is not changed by it. For experiments that can stand in for each other see " a href="/pools" { "Pools" } "." }
         @if !frame.acts { (components::sign_in(frame, "/categories", "open or close one")) }
-        @if standings.is_empty() { (components::none("There are no categories.")) }
-        @else { (components::table("Categories", ["Category", "Can be used", "Failing", "Open or closed", "Rule", "Do"], rows)) }
-        @if standings.len() > MAX_ROWS { p.soft { (standings.len() - MAX_ROWS) " more." } }
+        (components::rows_or_none("There are no categories.", "Categories", ["Category", "Can be used", "Failing", "Open or closed", "Rule", "Do"], rows))
+        (components::more(standings.len()))
     }
 }
 

@@ -4,12 +4,14 @@
 use jiff::Timestamp;
 use maud::{Markup, Render, html};
 
-use super::filter::address_of;
+use super::answer::Answer;
+use super::filter::{MAX_ROWS, address_of};
 use super::layout::Frame;
 use super::shapes::shape;
 use super::state::{Booking, State};
 use super::view::{Experiment, Notified};
 use super::words::{self, clip};
+use crate::http::auth::below;
 use engine::Suppression;
 
 /// How many rows of a long table a phone shows at first; the style sheet has the same number.
@@ -47,7 +49,7 @@ pub(super) fn notified(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
                 @for (at, notified) in routes.iter().enumerate() {
                     @if at > 0 { ", " }
                     (clip(notified.route.as_str())) " " (words::ago(notified.at, now))
-                    @if State::from(notified.health) != experiment.state { " as " (notified.health) }
+                    @if notified.health != experiment.state { " as " (notified.health) }
                 }
             },
             Notified::Waiting(since) => { "not yet: a notification waits " (words::since(since, now)) },
@@ -94,10 +96,7 @@ pub(super) fn actions(orders: &[(String, String)]) -> Markup {
 
 /// How a reader without the scope admin gets to do something. Nothing where commands are off.
 pub(super) fn sign_in(frame: &Frame<'_>, next: &str, what: &str) -> Markup {
-    let path = "/login?";
-    let query = url::form_urlencoded::Serializer::for_suffix(path.to_owned(), path.len())
-        .append_pair("next", next)
-        .finish();
+    let query = below("/login", [("next", next)]);
     html! {
         @if frame.takes_orders { p.soft { "To " (what) ", " a.sign-in href=(query) { "sign in" } " with a token of the scope admin." } }
     }
@@ -131,6 +130,39 @@ pub(super) fn table<const N: usize>(
                 }
             }
         }
+    }
+}
+
+/// The same; where there is no row, these words.
+pub(super) fn rows_or_none<const N: usize>(
+    nothing: &str,
+    caption: &str,
+    heads: [&str; N],
+    rows: impl Iterator<Item = [Markup; N]>,
+) -> Markup {
+    let mut rows = rows.peekable();
+    if rows.peek().is_none() {
+        return none(nothing);
+    }
+    table(caption, heads, rows)
+}
+
+/// That a list has more than it shows.
+pub(super) fn more(length: usize) -> Markup {
+    html! { @if length > MAX_ROWS { p.soft { (length - MAX_ROWS) " more." } } }
+}
+
+/// A part of a page with its heading; the script finds it by its id.
+pub(super) fn section(id: &str, title: &str, content: &Markup) -> Markup {
+    html! { section id={ "part-" (id) } aria-labelledby=(id) { h2 id=(id) { (title) } (content) } }
+}
+
+/// What the history holds, or why it shows nothing.
+pub(super) fn kept<T>(answer: Option<&Answer<T>>, show: impl FnOnce(&T) -> Markup) -> Markup {
+    match answer {
+        None => none("No history is kept (data_dir is none)."),
+        Some(Err(error)) => none(&format!("The history cannot be shown now: {error}.")),
+        Some(Ok(found)) => show(found),
     }
 }
 

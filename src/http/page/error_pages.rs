@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::to_bytes;
 use axum::extract::{Request, State};
-use axum::http::header::{ACCEPT, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::header::CONTENT_SECURITY_POLICY;
+use axum::http::{Method, StatusCode};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use maud::{Markup, html};
@@ -15,6 +15,8 @@ use serde::Deserialize;
 
 use super::layout;
 use super::response::{framed, theme};
+use crate::http::auth::layer::accepts_pages;
+use crate::http::middleware;
 
 /// The longest error that is read for its words, in bytes.
 const MAX_ERROR_BYTES: usize = 4 << 10;
@@ -42,7 +44,7 @@ pub(super) fn page(theme: Option<&'static str>, title: &str, words: &str) -> Mar
 }
 
 async fn explain(State(base): State<Arc<str>>, request: Request, next: Next) -> Response {
-    let person = !request.uri().path().starts_with("/api/") && wants_page(request.headers());
+    let person = !request.uri().path().starts_with("/api/") && accepts_pages(request.headers());
     let (theme, reads) = (
         theme(request.headers()),
         [Method::GET, Method::HEAD].contains(request.method()),
@@ -88,18 +90,7 @@ fn refusal(theme: Option<&'static str>, status: StatusCode, why: &str, reads: bo
     layout::bare(theme, title, &content)
 }
 
-fn wants_page(headers: &HeaderMap) -> bool {
-    headers
-        .get(ACCEPT)
-        .and_then(|accept| accept.to_str().ok())
-        .is_some_and(|accept| accept.contains("text/html"))
-}
-
 fn is_page(response: &Response) -> bool {
-    let kind = response
-        .headers()
-        .get(CONTENT_TYPE)
-        .and_then(|kind| kind.to_str().ok());
-    response.headers().contains_key(CONTENT_SECURITY_POLICY)
-        && kind.is_some_and(|kind| kind.starts_with("text/html"))
+    let headers = response.headers();
+    headers.contains_key(CONTENT_SECURITY_POLICY) && middleware::is_page(headers)
 }

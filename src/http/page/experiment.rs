@@ -12,7 +12,7 @@ use super::filter::{MAX_ROWS, address, address_of};
 use super::history::Past;
 use super::layout::Frame;
 use super::outbox;
-use super::state::State;
+
 use super::view::Experiment;
 use super::words::{self, clip};
 use crate::reports::{self, Restore};
@@ -41,32 +41,14 @@ pub(super) fn page(
             @if past.bars.len() < 2 && past.trouble.is_none() { (components::none("No history is kept (data_dir is none): this is what was seen since the start.")) }
             @if let Some(trouble) = &past.trouble { (components::none(&format!("The history cannot be shown now: {trouble}."))) }
         }
-        section #part-bookings aria-labelledby="bookings" {
-            h2 #bookings { "Booked in the next 24 h" }
-            (bookings(frame, experiment))
-        }
-        section #part-streams aria-labelledby="streams" {
-            h2 #streams { "Streams and jump connection" }
-            (streams(frame, experiment))
-        }
+        (components::section("bookings", "Booked in the next 24 h", &bookings(frame, experiment)))
+        (components::section("streams", "Streams and jump connection", &streams(frame, experiment)))
         @if !experiment.view.pages.is_empty() {
-            section #part-pages aria-labelledby="pages" {
-                h2 #pages { "Pages that students open" }
-                (pages(frame, experiment))
-            }
+            (components::section("pages", "Pages that students open", &pages(frame, experiment)))
         }
-        section #part-events aria-labelledby="events" {
-            h2 #events { "Health changes" }
-            (events(experiment, past, frame.now))
-        }
-        section #part-switches aria-labelledby="switches" {
-            h2 #switches { "Switches by labwatch" }
-            (switches(&past.switches, frame.visibility, frame.now))
-        }
-        section #part-mentions aria-labelledby="mentions" {
-            h2 #mentions { "Notifications" }
-            (mentions(&past.mentions, frame.now))
-        }
+        (components::section("events", "Health changes", &events(experiment, past, frame.now)))
+        (components::section("switches", "Switches by labwatch", &switches(&past.switches, frame.visibility, frame.now)))
+        (components::section("mentions", "Notifications", &mentions(&past.mentions, frame.now)))
     }
 }
 
@@ -333,8 +315,8 @@ fn events(experiment: &Experiment<'_>, past: &Past, now: Timestamp) -> Markup {
         let issues: Vec<_> = event.issues.iter().map(Issue::to_string).collect();
         [
             words::stamp(event.when, now),
-            components::state(State::from(event.was)),
-            components::state(State::from(event.health)),
+            components::state(event.was),
+            components::state(event.health),
             html! { (clip(&issues.join("; "))) @if !issues.is_empty() { " " } span.soft { (event.why) } },
         ]
     });
@@ -359,10 +341,7 @@ fn switches(switches: &[SwitchRow], reader: Visibility, now: Timestamp) -> Marku
             html! { (clip(&switch.reason)) },
         ]
     });
-    html! {
-        @if switches.is_empty() { (components::none("Nothing in the last 30 days, as far as is kept.")) }
-        @else { (components::table("Switches, newest first", ["When", "What", "Outcome", "What students read"], rows)) }
-    }
+    html! { (components::rows_or_none("Nothing in the last 30 days, as far as is kept.", "Switches, newest first", ["When", "What", "Outcome", "What students read"], rows)) }
 }
 
 /// The notifications about it. They carry the names of routes and no address.
@@ -371,12 +350,9 @@ fn mentions(mentions: &[OutboxQuery], now: Timestamp) -> Markup {
         [
             words::stamp(message.created, now),
             html! { (clip(&message.route)) },
-            components::state(State::from(*said)),
+            components::state(*said),
             components::marked(outbox::shape_of(message.state), message.state.as_str()),
         ]
     });
-    html! {
-        @if mentions.is_empty() { (components::none("Nothing in the last 30 days, as far as is kept.")) }
-        @else { (components::table("Notifications, newest first", ["Created", "Route", "Health", "State"], rows)) }
-    }
+    html! { (components::rows_or_none("Nothing in the last 30 days, as far as is kept.", "Notifications, newest first", ["Created", "Route", "Health", "State"], rows)) }
 }

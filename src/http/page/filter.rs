@@ -3,8 +3,9 @@
 
 use serde::Deserialize;
 
-use super::state::{Booking, State};
+use super::state::{Booking, STATES, State};
 use super::view::Experiment;
+use crate::http::auth::below;
 
 /// The most experiments that a page lists unless it is asked for all.
 pub(super) const MAX_ROWS: usize = 100;
@@ -14,27 +15,21 @@ const MAX_SEARCH: usize = 100;
 
 /// The query of the overview's address. What it does not understand it leaves out.
 #[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Filter {
     /// A part of the name of an experiment or a resource.
-    #[serde(default)]
     q: String,
     /// A state.
-    #[serde(default)]
     state: String,
     /// Whether it can be booked.
-    #[serde(default)]
     booking: String,
     /// A pool.
-    #[serde(default)]
     pool: String,
     /// What the list of experiments is sorted by.
-    #[serde(default)]
     sort: String,
     /// Whether all rows are wanted, however many.
-    #[serde(default)]
     all: Option<String>,
     /// Whether the page hangs on a wall.
-    #[serde(default)]
     wall: Option<String>,
 }
 
@@ -46,7 +41,9 @@ impl Filter {
 
     /// The state that is asked for.
     pub(super) fn state(&self) -> Option<State> {
-        State::named(&self.state)
+        STATES
+            .into_iter()
+            .find(|state| state.as_str() == self.state)
     }
 
     /// The bookability that is asked for.
@@ -110,22 +107,15 @@ impl Filter {
 
     /// The address of the same with all rows, on the page of this path.
     pub(super) fn address_of_all(&self, path: &str) -> String {
-        self.query(path, &self.sort)
-            .append_pair("all", "1")
-            .finish()
+        self.address(path, &self.sort, true)
     }
 
     /// The address of the same in another order, on the page of this path.
     pub(super) fn address_sorted(&self, path: &str, sort: &str) -> String {
-        let mut query = self.query(path, sort);
-        if self.all.is_some() {
-            query.append_pair("all", "1");
-        }
-        query.finish()
+        self.address(path, sort, self.all.is_some())
     }
 
-    fn query(&self, path: &str, sort: &str) -> url::form_urlencoded::Serializer<'static, String> {
-        let mut query = query(path);
+    fn address(&self, path: &str, sort: &str, all: bool) -> String {
         let search = self.search();
         let parts = [
             ("q", search.as_str()),
@@ -133,22 +123,18 @@ impl Filter {
             ("booking", self.booking().map_or("", Booking::as_str)),
             ("pool", self.pool().unwrap_or_default()),
             ("sort", sort),
+            ("all", if all { "1" } else { "" }),
         ];
-        query.extend_pairs(parts.into_iter().filter(|(_, value)| !value.is_empty()));
-        query
+        below(
+            path,
+            parts.into_iter().filter(|(_, value)| !value.is_empty()),
+        )
     }
 }
 
 /// The address of the overview with one thing asked for.
 pub(super) fn address(key: &str, value: &str) -> String {
-    query("/").append_pair(key, value).finish()
-}
-
-/// The query of an address of this path, to be written.
-fn query(path: &str) -> url::form_urlencoded::Serializer<'static, String> {
-    let start = format!("{path}?");
-    let length = start.len();
-    url::form_urlencoded::Serializer::for_suffix(start, length)
+    below("/", [(key, value)])
 }
 
 /// The address below `folder` of something with this name, whatever is in it.

@@ -44,11 +44,7 @@ pub(super) fn page(frame: &Frame<'_>, past: Option<&Answer<Vec<Hold>>>) -> Marku
         }
         section #part-past aria-labelledby="past" {
             h2 #past { "Ended holds" }
-            @match past {
-                None => (components::none("No history is kept (data_dir is none).")),
-                Some(Err(error)) => (components::none(&format!("The history cannot be shown now: {error}."))),
-                Some(Ok(holds)) => (ended(holds, frame.now)),
-            }
+            (components::kept(past, |holds| ended(holds, frame.now)))
         }
     }
 }
@@ -81,7 +77,7 @@ fn held(frame: &Frame<'_>) -> Markup {
         @if holds.is_empty() { (components::none("None.")) }
         @else {
             (components::table("Held by a person", ["Resource", "Health", "Held since", "What students read", "Blocks", "Do"], rows))
-            @if holds.len() > MAX_ROWS { p.soft { (holds.len() - MAX_ROWS) " more." } }
+            (components::more(holds.len()))
         }
     }
 }
@@ -137,7 +133,7 @@ fn ours(frame: &Frame<'_>) -> Markup {
         @if all.is_empty() { (components::none("None.")) }
         @else {
             (components::table("Withdrawn by labwatch", ["Resource", "Health", "What students read", "Needed"], rows))
-            @if all.len() > MAX_ROWS { p.soft { (all.len() - MAX_ROWS) " more." } }
+            (components::more(all.len()))
         }
     }
 }
@@ -163,10 +159,7 @@ fn notes(frame: &Frame<'_>) -> Markup {
             html! { @if let Some(id) = note.id { (order(frame, Kind::End, "id", &id.to_string())) } @else { span.soft { (place(note)) } } },
         ]
     });
-    html! {
-        @if frame.snapshot.notes.is_empty() { (components::none("None.")) }
-        @else { (components::table("Acknowledgements, silences and maintenance windows", ["What", "How", "From", "Until", "Why", "Do"], rows)) }
-    }
+    html! { (components::rows_or_none("None.", "Acknowledgements, silences and maintenance windows", ["What", "How", "From", "Until", "Why", "Do"], rows)) }
 }
 
 /// What ends something that has no time of its own.
@@ -215,8 +208,5 @@ fn ended(holds: &[Hold], now: Timestamp) -> Markup {
             html! { (clip(&hold.reason)) },
         ]
     });
-    html! {
-        @if ended.is_empty() { (components::none("None in the last 30 days.")) }
-        @else { (components::table("Ended holds, newest first", ["Resource", "From", "Until", "For", "Reason"], rows)) }
-    }
+    html! { (components::rows_or_none("None in the last 30 days.", "Ended holds, newest first", ["Resource", "From", "Until", "For", "Reason"], rows)) }
 }

@@ -6,7 +6,7 @@ use maud::{DOCTYPE, Markup, html};
 
 use super::assets;
 use super::shapes::{shape, sprite};
-use super::state::State;
+use super::state::{STATES, State, meaning};
 use super::view;
 use super::words;
 use crate::cluster::View;
@@ -53,7 +53,7 @@ const STILL: &str = "still";
 const PLAIN: &str = "plain";
 
 /// What a page knows about the moment in which it is made.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub(super) struct Frame<'a> {
     /// The newest snapshot.
     pub(super) snapshot: &'a Snapshot,
@@ -348,9 +348,9 @@ fn footer(frame: &Frame<'_>) -> Markup {
             details #help data-keep {
                 summary { "Words, shapes and keys" }
                 dl {
-                    @for state in State::ALL.into_iter().rev() {
+                    @for state in STATES.into_iter().rev() {
                         dt { (super::components::state(state)) }
-                        dd { (state.meaning()) }
+                        dd { (meaning(state)) }
                     }
                     dt { span.clash { (shape("clash")) "mismatch" } }
                     dd { "Health and availability do not fit together: it works and cannot be booked, or it is down and can be." }

@@ -9,6 +9,7 @@ use super::components;
 use super::filter::{Filter, address};
 use super::layout::Frame;
 use super::overview;
+use super::state::{is_usable, rank};
 use super::view::{self, Experiment, PoolCard};
 use super::words::{self, clip};
 
@@ -69,7 +70,7 @@ impl Column {
     fn compare(self, one: &Experiment<'_>, other: &Experiment<'_>) -> Ordering {
         match self {
             Self::Name => one.name().cmp(other.name()),
-            Self::State => one.state.cmp(&other.state),
+            Self::State => rank(one.state).cmp(&rank(other.state)),
             Self::Since => one.view.since.cmp(&other.view.since),
             Self::Pool => one.pools().cmp(other.pools()),
             Self::Booking => one.booking.as_str().cmp(other.booking.as_str()),
@@ -227,7 +228,7 @@ fn row(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
         (
             "Why",
             html! {
-                @if experiment.is_problem() || !experiment.state.is_usable() { (clip(&experiment.why())) }
+                @if experiment.is_problem() || !is_usable(experiment.state) { (clip(&experiment.why())) }
                 @if let Some(quieted) = &experiment.view.quiet { span.small { (components::quiet(quieted, frame.private, now)) } }
             },
         ),

@@ -17,12 +17,11 @@ use crate::http::auth::{Caller, Refusal, is_place};
 
 /// What the address of the form says.
 #[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Asked {
     /// Where to go afterwards.
-    #[serde(default)]
     next: String,
     /// Why the last token was refused, in one word.
-    #[serde(default)]
     refused: String,
 }
 
@@ -49,7 +48,7 @@ fn form(caller: &Caller, asked: &Asked) -> Markup {
         "wait" => Some("Too many tokens were refused. Wait for some minutes.".to_owned()),
         _ => Some(refused.map_or_else(
             || "This is not a token.".to_owned(),
-            |why| words::sentence(&capital(&why.to_string())),
+            |why| words::sentence(&words::capital(&why.to_string())),
         )),
     };
     html! {
@@ -74,11 +73,4 @@ fn form(caller: &Caller, asked: &Asked) -> Markup {
             p.confirm { button.main type="submit" { "Sign in" } }
         }
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
 }

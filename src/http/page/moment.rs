@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
-use axum::http::HeaderMap;
 use axum::http::request::Parts;
 use axum::response::Response;
 use jiff::Timestamp;
@@ -36,6 +35,7 @@ pub(super) struct Moment {
     pub(super) stream: Option<&'static str>,
     pub(super) base: Arc<str>,
     pub(super) label: Arc<str>,
+    said: Option<Said>,
 }
 
 /// The moment of a request: a handler takes it as an argument.
@@ -44,12 +44,12 @@ impl FromRequestParts<WebState> for Moment {
 
     async fn from_request_parts(parts: &mut Parts, state: &WebState) -> Result<Self, Infallible> {
         let caller = Caller::from_request_parts(parts, state).await?;
-        Ok(Self::of(state, caller, &parts.headers))
+        Ok(Self::of(state, caller, parts))
     }
 }
 
 impl Moment {
-    pub(super) fn of(state: &WebState, caller: Caller, headers: &HeaderMap) -> Self {
+    fn of(state: &WebState, caller: Caller, parts: &Parts) -> Self {
         let snapshot = Arc::clone(&state.snapshots.borrow());
         Self {
             problems: view::experiments(&snapshot)
@@ -62,11 +62,12 @@ impl Moment {
             memory: state.store.as_ref().map(Store::health),
             cluster: state.cluster.as_ref().map(|view| view.borrow().clone()),
             reader: state.store.as_ref().map(Store::reader),
-            theme: theme(headers),
+            theme: theme(&parts.headers),
             stream: state.stream,
             base: Arc::clone(&state.base),
             label: Arc::clone(&state.label),
             now: Timestamp::now(),
+            said: Said::of(parts.uri.query()),
         }
     }
 
@@ -81,15 +82,9 @@ impl Moment {
     }
 
     /// The same, and above it the result of the command that led here.
-    pub(super) fn page_after(
-        &self,
-        query: Option<&str>,
-        place: &str,
-        title: &str,
-        content: &Markup,
-    ) -> Response {
+    pub(super) fn page_after(&self, place: &str, title: &str, content: &Markup) -> Response {
         let frame = self.frame();
-        let said = Said::of(query).filter(|_| frame.acts);
+        let said = self.said.as_ref().filter(|_| frame.acts);
         let noted = html! { @if let Some(said) = said { (said.note(&frame)) } (content) };
         self.page(place, title, &noted)
     }

@@ -8,7 +8,6 @@ use super::answer::Answer;
 use super::components;
 use super::filter::MAX_ROWS;
 use super::layout::Frame;
-use super::state::State;
 use super::web_state::WebState;
 use super::words::{self, clip};
 use crate::http::{TestMessages, TestOutcome, TestReport, TestedRoute};
@@ -30,15 +29,7 @@ pub(super) fn page(frame: &Frame<'_>, rows: Option<&Answer<Vec<Said>>>, tests: &
         (routes(frame))
         @if frame.acts { (tests.form(frame)) }
         @if let Some(last) = tests.last.as_deref().filter(|_| frame.private) { (tested(frame, last)) }
-        section #part-sent aria-labelledby="sent" {
-            h2 #sent { "The last 30 days" }
-            @match rows {
-                None => (components::none("No history is kept (data_dir is none).")),
-                Some(Err(error)) => (components::none(&format!("The history cannot be shown now: {error}."))),
-                Some(Ok(rows)) if rows.is_empty() => (components::none("No notifications.")),
-                Some(Ok(rows)) => (list(frame, rows)),
-            }
-        }
+        (components::section("sent", "The last 30 days", &components::kept(rows, |rows| list(frame, rows))))
     }
 }
 
@@ -128,10 +119,7 @@ fn routes(frame: &Frame<'_>) -> Markup {
             html! { @if let Some(fault) = &route.fault { (private(Some(&fault.words(frame.visibility)).filter(|_| frame.private))) } @else { "–" } },
         ]
     });
-    html! {
-        @if frame.snapshot.routes.is_empty() { (components::none("No route is configured (email_to, or [[route]]): labwatch sends no notifications.")) }
-        @else { (components::table("Routes", ["Route", "Channel", "State", "Last sent", "Waiting", "Not reached", "Last failure"], rows)) }
-    }
+    html! { (components::rows_or_none("No route is configured (email_to, or [[route]]): labwatch sends no notifications.", "Routes", ["Route", "Channel", "State", "Last sent", "Waiting", "Not reached", "Last failure"], rows)) }
 }
 
 /// The recipients of a route who do not have what the others have. Names are for readers who may
@@ -173,7 +161,7 @@ fn list(frame: &Frame<'_>, outgoing: &[Said]) -> Markup {
         ]
     });
     html! {
-        (components::table("Notifications, newest first", ["Created", "Subject", "Route", "State", "Who does not have it"], rows))
+        (components::rows_or_none("No notifications.", "Notifications, newest first", ["Created", "Subject", "Route", "State", "Who does not have it"], rows))
         @if outgoing.iter().any(|said| said.message.state == OutboxState::Superseded) {
             p.soft { "superseded: not sent, because a newer notification says it, or because its route was changed." }
         }
@@ -195,7 +183,7 @@ fn says(frame: &Frame<'_>, said: &Said) -> Markup {
                     @for alert in alerts { li { "Alert: " (words::timed(&words::sentence(alert), frame.now)) } }
                     @for news in &said.news {
                         li {
-                            (components::link(news.stub.as_str())) ": " (components::state(State::from(news.health)))
+                            (components::link(news.stub.as_str())) ": " (components::state(news.health))
                             @if let Some(since) = news.since { " since " (words::stamp(since, frame.now)) }
                         }
                     }

@@ -13,7 +13,7 @@ use super::layout::Frame;
 use super::pools;
 use super::services;
 use super::shapes::shape;
-use super::state::{Booking, State};
+use super::state::{Booking, STATES, State};
 use super::view::{self, Experiment, PoolCard};
 use super::words::{self, clip};
 use engine::model::{SourceHealth, SourceName};
@@ -104,10 +104,7 @@ pub(super) fn page(
                 }
             }
             @if rows.known_total > 0 {
-                section #part-known aria-labelledby="known" {
-                    h2 #known { "Acknowledged or in maintenance" }
-                    (table(frame, (&rows.known, rows.known_total), days, filter))
-                }
+                (components::section("known", "Acknowledged or in maintenance", &table(frame, (&rows.known, rows.known_total), days, filter)))
             }
             (unevaluated(frame.snapshot))
             (services::section(frame))
@@ -249,7 +246,7 @@ pub(super) fn search(pools: &[PoolCard<'_>], filter: &Filter, path: &str, more: 
             label.unseen for="state" { "State" }
             select #state name="state" {
                 option value="" { "any state" }
-                @for state in State::ALL.into_iter().rev() { option value=(state.as_str()) selected[selected == Some(state)] { (state.as_str()) } }
+                @for state in STATES.into_iter().rev() { option value=(state.as_str()) selected[selected == Some(state)] { (state.as_str()) } }
             }
             label.unseen for="booking" { "Bookability" }
             select #booking name="booking" {

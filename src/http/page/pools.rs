@@ -83,7 +83,7 @@ pub(super) fn page(frame: &Frame<'_>) -> Markup {
             html! { span.tally { @for (state, count) in pool.tally() { (components::marked(state.as_str(), format!("{count} {}", state.as_str()))) } } },
             html! {
                 a href=(address_of("/lab", pool.name)) { "As students see it" }
-                @if frame.acts && pool.tally().any(|(state, _)| state.is_problem()) {
+                @if frame.acts && pool.tally().any(|(state, _)| state.is_bad()) {
                     " " a.action href=(Kind::Acknowledge.address(&[("what", "pool"), ("name", pool.name)])) { "Acknowledge" span.unseen { " " (clip(pool.name)) } }
                 }
             },
@@ -92,8 +92,7 @@ pub(super) fn page(frame: &Frame<'_>) -> Markup {
     html! {
         h1 { "Pools" }
         p.soft { "Experiments of one kind can stand in for each other: what counts is how many of them work." }
-        @if pools.is_empty() { (components::none(NONE)) }
-        @else { (components::table("Pools", ["Pool", "Usable", "Of them bookable", "Next 24 h", "States", "Page"], rows)) }
+        (components::rows_or_none(NONE, "Pools", ["Pool", "Usable", "Of them bookable", "Next 24 h", "States", "Page"], rows))
         @if frame.categories.is_some() { p.after { "Other programs ask about " a href="/categories" { "categories" } ": sets of experiments and parts of the service, by name." } }
     }
 }
@@ -136,11 +135,10 @@ pub(super) fn title(name: &str, given: &PoolTitle) -> String {
         .filter(|word| !word.is_empty())
         .collect();
     let text = clip(&words.join(" "));
-    let mut letters = text.chars();
-    letters.next().map_or_else(
-        || clip(name),
-        |first| first.to_uppercase().chain(letters).collect(),
-    )
+    if text.is_empty() {
+        return clip(name);
+    }
+    words::capital(&text)
 }
 
 /// How one pool is; with its title above where it stands among others.

@@ -25,8 +25,7 @@ pub(super) fn section(view: &View, now: Timestamp) -> Markup {
                 @if view.replicas.len() > 1 { "When the leader dies, another one takes over after " (format_duration(view.lease)) "." }
                 @else { "No other replica would take over." }
             }
-            @if view.replicas.is_empty() { (components::none("No replica leads.")) }
-            @else { (components::table("Replicas, the leader first", ["Replica", "Does", "Version"], rows(view))) }
+            (components::rows_or_none("No replica leads.", "Replicas, the leader first", ["Replica", "Does", "Version"], rows(view)))
         }
     }
 }

@@ -77,14 +77,8 @@ fn whole(snapshot: &Snapshot, report: &Report) -> Markup {
             @if report.restore.is_empty() { (components::none("Nothing was seen to fail and to come back.")) }
             @else { ul.does { @for restore in &report.restore { li { (said::restore(restore)) } } } }
         }
-        section #part-pools aria-labelledby="pools" {
-            h2 #pools { "By pool" }
-            (list("By pool", report.rows(By::Pool), |row| html! { a.name href=(address("pool", &row.name)) { (clip(&row.name)) } }))
-        }
-        section #part-experiments aria-labelledby="experiments" {
-            h2 #experiments { "By experiment" }
-            (list("By experiment", report.rows(By::Experiment), |row| experiment(snapshot, row)))
-        }
+        (components::section("pools", "By pool", &list("By pool", report.rows(By::Pool), |row| html! { a.name href=(address("pool", &row.name)) { (clip(&row.name)) } })))
+        (components::section("experiments", "By experiment", &list("By experiment", report.rows(By::Experiment), |row| experiment(snapshot, row))))
         details {
             summary { "How this is counted" }
             ul.does #rule { @for line in report.rule.lines() { li { (line) } } }

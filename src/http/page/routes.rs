@@ -95,7 +95,6 @@ async fn experiment(
     State(state): State<WebState>,
     moment: Moment,
     stub: Result<Path<String>, PathRejection>,
-    RawQuery(query): RawQuery,
 ) -> Response {
     let stub = stub.map(|Path(stub)| stub).unwrap_or_default();
     let Some(view) = moment.snapshot.experiment(&stub) else {
@@ -118,22 +117,17 @@ async fn experiment(
         &past,
         &usual,
     );
-    moment.page_after(query.as_deref(), "", &stub, &content)
+    moment.page_after("", &stub, &content)
 }
 
-async fn pools(moment: Moment, RawQuery(query): RawQuery) -> Response {
+async fn pools(moment: Moment) -> Response {
     let frame = moment.frame();
-    moment.page_after(query.as_deref(), "/pools", "Pools", &pools::page(&frame))
+    moment.page_after("/pools", "Pools", &pools::page(&frame))
 }
 
-async fn categories(moment: Moment, RawQuery(query): RawQuery) -> Response {
+async fn categories(moment: Moment) -> Response {
     let frame = moment.frame();
-    moment.page_after(
-        query.as_deref(),
-        "/pools",
-        "Categories",
-        &categories::page(&frame),
-    )
+    moment.page_after("/pools", "Categories", &categories::page(&frame))
 }
 
 async fn sources(moment: Moment) -> Response {
@@ -148,17 +142,12 @@ async fn sources(moment: Moment) -> Response {
     )
 }
 
-async fn holds(moment: Moment, RawQuery(query): RawQuery) -> Response {
+async fn holds(moment: Moment) -> Response {
     let past = moment
         .kept(|reader| history::holds(reader, moment.now))
         .await;
     let frame = moment.frame();
-    moment.page_after(
-        query.as_deref(),
-        "/holds",
-        "Holds",
-        &holds::page(&frame, past.as_ref()),
-    )
+    moment.page_after("/holds", "Holds", &holds::page(&frame, past.as_ref()))
 }
 
 async fn outbox(State(state): State<WebState>, moment: Moment) -> Response {

@@ -30,7 +30,7 @@ pub(super) fn section(frame: &Frame<'_>) -> Markup {
             section #part-services aria-labelledby="services" {
                 h2 #services { "Services" }
                 (components::table("Services, those that fail first", ["Service", "State", "What is wrong", "Before", "Counts in"], rows))
-                @if services.len() > MAX_ROWS { p.soft { (services.len() - MAX_ROWS) " more." } }
+                (components::more(services.len()))
             }
         }
     }

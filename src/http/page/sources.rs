@@ -32,19 +32,9 @@ pub(super) fn page(frame: &Frame<'_>, changes: Option<&Changes>) -> Markup {
         p.soft { "Where labwatch gets its reports. Without reports of a source, labwatch does not evaluate what depends on it." }
         (components::table("Sources", ["Source", "State", "Last report", "Connection", "Not evaluated without it", "What is wrong and what to do"], rows))
         p { (sampling(&snapshot.sampling)) }
-        section #part-store aria-labelledby="store" {
-            h2 #store { "Store" }
-            (memory(frame))
-        }
+        (components::section("store", "Store", &memory(frame)))
         @if let Some(cluster) = frame.cluster { (replicas::section(cluster, now)) }
-        section #part-changes aria-labelledby="changes" {
-            h2 #changes { "What happened" }
-            @match changes {
-                None => (components::none("No history is kept (data_dir is none).")),
-                Some(Err(error)) => (components::none(&format!("The history cannot be shown now: {error}."))),
-                Some(Ok((changes, gaps))) => { (list(changes, frame)) (missing(gaps, now)) },
-            }
-        }
+        (components::section("changes", "What happened", &components::kept(changes, |(changes, gaps)| html! { (list(changes, frame)) (missing(gaps, now)) })))
     }
 }
 
@@ -195,10 +185,7 @@ fn list(changes: &[SourceRow], frame: &Frame<'_>) -> Markup {
             html! { (wrong(change, frame)) },
         ]
     });
-    html! {
-        @if changes.is_empty() { (components::none("Nothing in the last 30 days.")) }
-        @else { (components::table("Changes of sources, newest first", ["When", "Source", "State", "What was wrong"], rows)) }
-    }
+    html! { (components::rows_or_none("Nothing in the last 30 days.", "Changes of sources, newest first", ["When", "Source", "State", "What was wrong"], rows)) }
 }
 
 /// Why there is no history of a time.

@@ -1,97 +1,43 @@
 //! The five words for how an experiment is, and the words for whether it can be booked. Vocabulary
 //! only.
 
-use engine::model::{Bookable, Health};
+use engine::model::Bookable;
+/// How an experiment is: the engine's words, which are also the names of shapes and colours.
+pub(super) use engine::model::Health as State;
 use engine::{ExperimentView, Mismatch};
 
-/// How an experiment is, as the page says it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum State {
-    /// Everything that it should have is there.
-    Ok,
-    /// It is not evaluated.
-    Unknown,
-    /// Usable, with a loss.
-    Degraded,
-    /// It changes too often to rely on.
-    Flapping,
-    /// Students cannot use it.
-    Down,
+/// All states, from good to bad; what is not evaluated is no problem.
+pub(super) const STATES: [State; 5] = [
+    State::Ok,
+    State::Unknown,
+    State::Degraded,
+    State::Flapping,
+    State::Down,
+];
+
+/// The place of a state among all, from good to bad.
+pub(super) fn rank(state: State) -> usize {
+    STATES.iter().take_while(|known| **known != state).count()
 }
 
-impl State {
-    /// All of them, from good to bad.
-    pub(super) const ALL: [Self; 5] = [
-        Self::Ok,
-        Self::Unknown,
-        Self::Degraded,
-        Self::Flapping,
-        Self::Down,
-    ];
-
-    /// How an experiment is.
-    pub(super) fn of(view: &ExperimentView) -> Self {
-        Self::from(view.health)
-    }
-
-    /// The word for it, which is also the name of its shape and its colours.
-    pub(super) fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Unknown => "unknown",
-            Self::Degraded => "degraded",
-            Self::Flapping => "flapping",
-            Self::Down => "down",
+/// What a state means, for people who see the word for the first time.
+pub(super) fn meaning(state: State) -> &'static str {
+    match state {
+        State::Ok => "Everything that it should have is there.",
+        State::Unknown => {
+            "Not evaluated: it is new, or its source sends no reports. Whether it can be booked stays as it was."
         }
-    }
-
-    /// The state of this word.
-    pub(super) fn named(as_str: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|state| state.as_str() == as_str)
-    }
-
-    /// What it means, for people who see the word for the first time.
-    pub(super) fn meaning(self) -> &'static str {
-        match self {
-            Self::Ok => "Everything that it should have is there.",
-            Self::Unknown => {
-                "Not evaluated: it is new, or its source sends no reports. Whether it can be booked stays as it was."
-            }
-            Self::Degraded => {
-                "Students can use it, with a loss: no remote login, or a stream that is not required is off."
-            }
-            Self::Flapping => "It comes and goes too often to rely on.",
-            Self::Down => "Students cannot use it: a required stream is silent or missing.",
+        State::Degraded => {
+            "Students can use it, with a loss: no remote login, or a stream that is not required is off."
         }
-    }
-
-    /// Whether a maintainer should look at it.
-    pub(super) fn is_problem(self) -> bool {
-        match self {
-            Self::Degraded | Self::Flapping | Self::Down => true,
-            Self::Ok | Self::Unknown => false,
-        }
-    }
-
-    /// Whether students can use it, as far as is known.
-    pub(super) fn is_usable(self) -> bool {
-        match self {
-            Self::Ok | Self::Degraded => true,
-            Self::Unknown | Self::Flapping | Self::Down => false,
-        }
+        State::Flapping => "It comes and goes too often to rely on.",
+        State::Down => "Students cannot use it: a required stream is silent or missing.",
     }
 }
 
-impl From<Health> for State {
-    fn from(health: Health) -> Self {
-        match health {
-            Health::Ok => Self::Ok,
-            Health::Degraded => Self::Degraded,
-            Health::Flapping => Self::Flapping,
-            Health::Down => Self::Down,
-            Health::Unknown => Self::Unknown,
-        }
-    }
+/// Whether students can use what is in this state, as far as is known.
+pub(super) fn is_usable(state: State) -> bool {
+    matches!(state, State::Ok | State::Degraded)
 }
 
 /// Whether an experiment can be booked, as the page says it.

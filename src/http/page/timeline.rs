@@ -8,7 +8,7 @@ use maud::{Markup, html};
 
 use super::answer::Answer;
 use super::layout::Frame;
-use super::state::State;
+
 use super::words::{self, clip};
 use super::{components, sources};
 use crate::store::{Gap, Range, SourceRow, SwitchRow};
@@ -155,7 +155,7 @@ fn changes(snapshot: &Snapshot, range: Range) -> Vec<Entry> {
 fn change(event: &Event) -> Markup {
     let issues: Vec<_> = event.issues.iter().map(Issue::to_string).collect();
     html! {
-        (components::state(State::from(event.was))) " to " (components::state(State::from(event.health)))
+        (components::state(event.was)) " to " (components::state(event.health))
         @if !issues.is_empty() { span.soft.small { (clip(&issues.join("; "))) } }
     }
 }

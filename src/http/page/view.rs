@@ -5,7 +5,7 @@ use std::cmp::Reverse;
 
 use jiff::Timestamp;
 
-use super::state::{Booking, State, mismatch_words};
+use super::state::{Booking, STATES, State, is_usable, mismatch_words, rank};
 use engine::model::{CallError, JumpHealth, SourceHealth, SourceName, StreamHealth};
 use engine::{
     Affected, ExperimentView, Issue, PageHealth, PoolView, Role, Severity, Snapshot,
@@ -29,7 +29,7 @@ pub(super) struct Experiment<'a> {
 impl<'a> Experiment<'a> {
     /// An experiment of a snapshot.
     pub(super) fn of(snapshot: &'a Snapshot, view: &'a ExperimentView) -> Self {
-        let (state, booking) = (State::of(view), Booking::of(view));
+        let (state, booking) = (view.health, Booking::of(view));
         Self {
             snapshot,
             view,
@@ -86,7 +86,7 @@ impl<'a> Experiment<'a> {
 
     /// Whether it is not as it should be, acknowledged or not.
     pub(super) fn is_problem(&self) -> bool {
-        self.state.is_problem() || self.mismatch.is_some()
+        self.state.is_bad() || self.mismatch.is_some()
     }
 
     /// Whether maintainers know of its problem: it is acknowledged, or maintenance was planned. A
@@ -254,8 +254,8 @@ pub(super) struct PoolCard<'a> {
     /// How many are booked at the same time within 24 h at the busiest, and when that is so first;
     /// nothing where nothing is booked.
     pub(super) busiest: Option<(usize, Timestamp)>,
-    /// How many are in each state, in the order of [`State::ALL`].
-    counts: [usize; State::ALL.len()],
+    /// How many are in each state, in the order of [`STATES`].
+    counts: [usize; STATES.len()],
 }
 
 impl<'a> PoolCard<'a> {
@@ -269,7 +269,7 @@ impl<'a> PoolCard<'a> {
     }
 
     fn of(snapshot: &'a Snapshot, pool: &'a PoolView) -> Self {
-        let (severity, counts) = (pool.standing.severity, [0; State::ALL.len()]);
+        let (severity, counts) = (pool.standing.severity, [0; STATES.len()]);
         let busiest = pool.standing.peak_at.map(|at| (pool.standing.peak, at));
         let mut card = Self {
             name: &pool.name,
@@ -292,12 +292,12 @@ impl<'a> PoolCard<'a> {
     }
 
     fn take_in(&mut self, experiment: &Experiment<'a>) {
-        let usable = experiment.state.is_usable();
+        let usable = is_usable(experiment.state);
         self.names.push(experiment.name());
         self.states.push(experiment.state);
         self.usable += usize::from(usable);
         self.bookable += usize::from(usable && experiment.booking == Booking::Bookable);
-        for (state, count) in State::ALL.into_iter().zip(&mut self.counts) {
+        for (state, count) in STATES.into_iter().zip(&mut self.counts) {
             *count += usize::from(state == experiment.state);
         }
     }
@@ -316,7 +316,7 @@ impl<'a> PoolCard<'a> {
 
     /// The states that there are in it, from bad to good, each with how many.
     pub(super) fn tally(&self) -> impl Iterator<Item = (State, usize)> {
-        State::ALL
+        STATES
             .into_iter()
             .zip(self.counts)
             .rev()
@@ -357,7 +357,7 @@ fn by_urgency<'a>(problems: impl Iterator<Item = Experiment<'a>>) -> Vec<Experim
     problems.sort_by_key(|problem| {
         (
             problem.affected().first_start.unwrap_or(Timestamp::MAX),
-            Reverse(problem.state),
+            Reverse(rank(problem.state)),
             Reverse(problem.view.since),
         )
     });

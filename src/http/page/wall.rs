@@ -13,6 +13,7 @@ use super::overview::{self, Rows};
 use super::pools;
 use super::services;
 use super::shapes::shape;
+use super::state::rank;
 use super::view::{Experiment, PoolCard};
 use super::words::{self, clip};
 
@@ -51,7 +52,7 @@ fn problems<'a>(rows: &Rows<'a>) -> Vec<Experiment<'a>> {
     let mut problems: Vec<_> = all.filter(Experiment::needs_attention).collect();
     problems.sort_by_key(|problem| {
         (
-            Reverse(problem.state),
+            Reverse(rank(problem.state)),
             problem.affected().first_start.unwrap_or(Timestamp::MAX),
             Reverse(problem.view.since),
         )

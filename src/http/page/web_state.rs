@@ -1,6 +1,5 @@
 //! What the pages are made from.
 
-use std::fmt;
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
@@ -39,10 +38,4 @@ pub struct WebState {
     pub zone: Arc<dyn Fn() -> TimeZone + Send + Sync>,
     /// What students read instead of a pool's name, where it has a title.
     pub title: Arc<pools::PoolTitle>,
-}
-
-impl fmt::Debug for WebState {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("WebState")
-    }
 }

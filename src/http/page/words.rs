@@ -108,6 +108,13 @@ pub(super) fn sentence(text: &str) -> String {
     sentence
 }
 
+/// A text with a capital at its start.
+pub(super) fn capital(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().into_iter().flat_map(char::to_uppercase);
+    first.chain(letters).collect()
+}
+
 /// A text of ours, in which moments are written as the API writes them, with moments as people read
 /// them.
 pub(super) fn timed(text: &str, now: Timestamp) -> Markup {

@@ -6,7 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use engine::model::format_duration;
-use engine::{Connection, LastConnection, Scopes, Traffic};
+use engine::{Connection, Traffic};
 
 /// What stands for a time that never was, as in the program that labwatch replaces:
 /// `0001-01-01T00:00:00Z`.
@@ -63,35 +63,15 @@ struct Direction {
 }
 
 impl<'a> ConnectionReport<'a> {
-    /// Of a connection in the newest report.
-    pub(super) fn now(connection: &Connection<'a>) -> Self {
+    /// Of a connection, as this reader may see it.
+    pub(super) fn new(connection: &Connection<'a>, private: bool) -> Self {
         Self {
             connected: time(connection.connected),
             expires_at: time(connection.expires),
-            scopes: names(connection.scopes),
+            scopes: connection.scopes.names().collect(),
             stats: Statistics::new(connection.rx, connection.tx),
             topic: connection.topic,
-            user_agent: connection.user_agent,
-        }
-    }
-
-    /// Of a connection that is gone.
-    pub(super) fn last(topic: &'a str, connection: &'a LastConnection) -> Self {
-        Self {
-            connected: time(&connection.connected),
-            expires_at: time(&connection.expires),
-            scopes: names(connection.scopes),
-            stats: Statistics::new(connection.rx, connection.tx),
-            topic,
-            user_agent: &connection.user_agent,
-        }
-    }
-
-    /// The same, as this reader may see it.
-    pub(super) fn for_reader(self, private: bool) -> Self {
-        Self {
-            user_agent: if private { self.user_agent } else { "" },
-            ..self
+            user_agent: if private { connection.user_agent } else { "" },
         }
     }
 
@@ -145,10 +125,6 @@ impl Direction {
 )]
 fn whole(number: f32) -> u32 {
     number as u32
-}
-
-fn names(scopes: Scopes) -> Vec<&'static str> {
-    scopes.names().collect()
 }
 
 /// A server's own words for a time, made uniform. What is no time becomes "never", so that readers

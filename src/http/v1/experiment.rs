@@ -8,10 +8,9 @@ use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 
 use super::connection::{ConnectionReport, NEVER};
-use crate::http::lookup::Lookup;
-use engine::model::Gather as _;
+use crate::http::lookup::{Lookup, gone};
 use engine::model::{Bookable, Health, JumpHealth, SourceName, StreamHealth};
-use engine::{Evidence, ExperimentView, Issue, Scopes, Snapshot, StreamView};
+use engine::{Evidence, ExperimentView, Issue, LastConnection, Scopes, Snapshot, StreamView};
 
 /// An experiment.
 #[derive(Debug, Serialize, ToSchema)]
@@ -176,34 +175,23 @@ impl<'a> View<'a> {
     }
 
     fn host(&self, view: &'a ExperimentView) -> ConnectionReport<'a> {
-        let stub = view.stub.as_str();
-        let now = self
-            .hosts
-            .get(stub)
-            .map(|connection| ConnectionReport::now(&connection));
-        let known = now.or_else(|| {
-            view.jump_last
-                .as_deref()
-                .map(|last| ConnectionReport::last(stub, last))
-        });
-        known.map_or_else(ConnectionReport::never, |connection| {
-            connection.for_reader(self.private)
-        })
+        self.report(&self.hosts, view.stub.as_str(), view.jump_last.as_deref())
+            .unwrap_or_else(ConnectionReport::never)
     }
 
     fn connection(&self, stream: &'a StreamView) -> Option<ConnectionReport<'a>> {
-        let topic = stream.topic.as_str();
-        let now = self
-            .streams
-            .get(topic)
-            .map(|connection| ConnectionReport::now(&connection));
-        let known = now.or_else(|| {
-            stream
-                .last
-                .as_deref()
-                .map(|last| ConnectionReport::last(topic, last))
-        });
-        known.map(|connection| connection.for_reader(self.private))
+        self.report(&self.streams, stream.topic.as_str(), stream.last.as_deref())
+    }
+
+    /// The connection of this topic in the newest report or, while there is none, the last one.
+    fn report(
+        &self,
+        newest: &Lookup<'a>,
+        topic: &'a str,
+        last: Option<&'a LastConnection>,
+    ) -> Option<ConnectionReport<'a>> {
+        let known = newest.get(topic).or(last.map(|last| gone(topic, last)));
+        known.map(|connection| ConnectionReport::new(&connection, self.private))
     }
 
     fn stream(&self, stream: &StreamView) -> Stream {

@@ -16,7 +16,7 @@ use axum::response::{IntoResponse, Response};
 use event::Event;
 use experiment::Experiment;
 
-use super::error::{self, ApiError};
+use super::error::{self, ApiResult};
 use super::json::{answer, json};
 use super::named::Named;
 use super::routes::{Routes, routes};
@@ -55,7 +55,7 @@ async fn experiments(
     State(served): State<Arc<Served>>,
     caller: Caller,
     asked: HeaderMap,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let (snapshot, private) = (served.snapshot(), caller.may_see_private());
     let shared = if private { &served.whole } else { &served.open };
     shared
@@ -76,10 +76,7 @@ async fn experiments(
         (status = 200, description = "Its latest events, oldest first", body = Vec<Event<'static>>),
     )
 )]
-async fn events(
-    State(served): State<Arc<Served>>,
-    Named(name): Named<String>,
-) -> Result<Response, ApiError> {
+async fn events(State(served): State<Arc<Served>>, Named(name): Named<String>) -> ApiResult {
     let snapshot = served.snapshot();
     let experiment = snapshot
         .experiment(&name)

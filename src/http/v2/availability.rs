@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use axum::extract::{RawQuery, State};
 use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Span, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 
 use super::params::Params;
 use crate::http::auth::Need;
-use crate::http::error::{self, ApiError, Reason};
+use crate::http::error::{self, ApiError, ApiResult, Reason};
 use crate::http::json::answer;
 use crate::http::routes::{Routes, routes};
 use crate::reports::{self, By, Period, PeriodError, Report, Restore};
@@ -67,12 +67,6 @@ pub struct Reports {
 
 /// When it was counted how long failures usually last, and what came of it.
 type Usual = (Instant, Arc<Vec<Restore>>);
-
-impl std::fmt::Debug for Reports {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Reports")
-    }
-}
 
 /// The form of a report: `html` is a page that prints well.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
@@ -248,7 +242,7 @@ impl Reports {
             .map(|report| report.restore)
     }
 
-    fn source(&self) -> Result<ReportSource, ApiError> {
+    fn source(&self) -> ApiResult<ReportSource> {
         self.source
             .as_ref()
             .map(|source| source())
@@ -261,10 +255,7 @@ impl Reports {
 #[utoipa::path(get, path = "/api/v2/availability", tag = "history", params(AvailabilityParams), responses(
     (status = 200, description = "The report", content((Report = "application/json"), (String = "text/csv"), (String = "text/html"))),
 ))]
-async fn availability(
-    State(reports): State<Reports>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+async fn availability(State(reports): State<Reports>, RawQuery(query): RawQuery) -> ApiResult {
     let params = Params::parse(
         query.as_deref(),
         &["period", "from", "until", "by", "format"],
@@ -282,7 +273,7 @@ async fn availability(
     written(&report, format, by.unwrap_or(By::Experiment))
 }
 
-fn period(params: &Params, zone: &TimeZone, now: Timestamp) -> Result<Period, ApiError> {
+fn period(params: &Params, zone: &TimeZone, now: Timestamp) -> ApiResult<Period> {
     let period = match (
         params.text("period"),
         params.text("from"),
@@ -306,7 +297,7 @@ async fn made(
     source: ReportSource,
     period: Period,
     now: Timestamp,
-) -> Result<Report, ApiError> {
+) -> ApiResult<Report> {
     let turn = tokio::time::timeout(MAKE_WITHIN, Arc::clone(turn).acquire_owned()).await;
     let turn = turn
         .map_err(|_| error::too_slow())?
@@ -339,7 +330,7 @@ async fn made(
     })
 }
 
-fn written(report: &Report, format: Format, by: By) -> Result<Response, ApiError> {
+fn written(report: &Report, format: Format, by: By) -> ApiResult {
     let kind = |kind| [(CONTENT_TYPE, HeaderValue::from_static(kind))];
     match format {
         Format::Json => answer(report),

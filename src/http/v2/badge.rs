@@ -4,15 +4,15 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use axum::http::{HeaderName, HeaderValue, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::params::Params;
-use crate::http::error::{self, ApiError, Reason};
+use super::params::NoParams;
+use crate::http::error::{self, ApiError, ApiResult, Reason};
 use crate::http::json::answer;
 use crate::http::named::Named;
 use crate::http::served::Served;
@@ -57,10 +57,9 @@ struct Badge {
 pub(super) async fn badge(
     State(served): State<Arc<Served>>,
     Named(file): Named<String>,
-    RawQuery(query): RawQuery,
+    _: NoParams,
     uri: Uri,
-) -> Result<Response, ApiError> {
-    Params::parse(query.as_deref(), &[])?;
+) -> ApiResult {
     let (name, kind) = file
         .rsplit_once('.')
         .ok_or_else(|| error::no_such_path(&uri))?;

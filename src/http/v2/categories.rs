@@ -3,7 +3,6 @@
 
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Uri};
-use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -13,11 +12,11 @@ use super::outcome::{
     self, Done, DryRun, IdempotencyKey, IfMatch, Made, Outcome, Would, is_dry_run,
 };
 use super::page::{Page, PageParams, Paging};
-use super::params::Params;
+use super::params::{NoParams, Params};
 use super::time::Timestamp;
 use crate::health::{CategoryOrder, CategoryStatus};
-use crate::http::auth::{Caller, Need, Noted, Scope, Viewer};
-use crate::http::error::{ApiError, Reason};
+use crate::http::auth::{Caller, Need, Scope, Viewer};
+use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::http::json::answer;
 use crate::http::named::Named;
 use crate::http::routes::{Routes, routes};
@@ -132,31 +131,23 @@ struct OpenReason {
 
 impl Category {
     fn new(standing: CategoryStatus, sight: Visibility) -> Self {
-        let CategoryStatus {
-            rules,
-            ok,
-            enabled,
-            severity,
-            members,
-            mut failing,
-            switch,
-            quarantined,
-        } = standing;
+        let rules = standing.rules;
+        let mut failing = standing.failing;
         failing.truncate(MAX_FAILING);
         Self {
             name: rules.name,
-            ok,
-            enabled,
-            severity,
-            members,
+            ok: standing.ok,
+            enabled: standing.enabled,
+            severity: standing.severity,
+            members: standing.members,
             failing,
             resilient: rules.resilient,
             period_seconds: rules.period.as_secs(),
             sticky: rules.sticky,
             failure_threshold: rules.failure_threshold,
             sticky_booking: rules.sticky_booking,
-            quarantined,
-            switched: switch.map(|switch| Switched {
+            quarantined: standing.quarantined,
+            switched: standing.switch.map(|switch| Switched {
                 at: switch.at.into(),
                 by: sight.is_full().then_some(switch.by),
                 reason: sight.is_full().then_some(switch.reason),
@@ -187,7 +178,7 @@ async fn list_categories(
     State(state): State<Categories>,
     Viewer(sight): Viewer,
     uri: Uri,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let all = state.standings().into_iter();
     let all = all.map(|it| (it.rules.name.clone(), Category::new(it, sight)));
     Paging::asked(&uri)?.pick(&uri, all).answer(&uri)
@@ -201,10 +192,9 @@ async fn list_categories(
 async fn category(
     State(state): State<Categories>,
     Named(name): Named<String>,
-    RawQuery(query): RawQuery,
+    _: NoParams,
     Viewer(sight): Viewer,
-) -> Result<Response, ApiError> {
-    Params::parse(query.as_deref(), &[])?;
+) -> ApiResult {
     answer(&Category::new(find(&state, name)?, sight))
 }
 
@@ -216,10 +206,9 @@ async fn category(
 async fn closure(
     State(state): State<Categories>,
     Named(name): Named<String>,
-    RawQuery(query): RawQuery,
+    _: NoParams,
     Viewer(sight): Viewer,
-) -> Result<Response, ApiError> {
-    Params::parse(query.as_deref(), &[])?;
+) -> ApiResult {
     let closure = Closure::of(find(&state, name)?, sight);
     answer(&closure.ok_or_else(|| ApiError::new(Reason::NotFound, "the category is open"))?)
 }
@@ -238,7 +227,7 @@ async fn close_category(
     RawQuery(query): RawQuery,
     uri: Uri,
     Json(body): Json<CloseCategory>,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let dry_run = is_dry_run(query.as_deref())?;
     let category = find(&state, name)?.rules.name;
     let order = CategoryOrder {
@@ -247,8 +236,9 @@ async fn close_category(
         by: caller.name().to_owned(),
         reason: body.reason,
     };
-    let (noted, outcome) = carry_out(&state, &order, dry_run).await?;
-    Ok((noted, outcome.made_at(uri.path())?).into_response())
+    carry_out(&state, &order, dry_run)
+        .await?
+        .made_at(uri.path())
 }
 
 /// Opens a category that a fault or a person has closed.
@@ -262,7 +252,7 @@ async fn open_category(
     Named(name): Named<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let params = Params::parse(query.as_deref(), &["reason", "dry_run"])?;
     let (dry_run, reason) = (params.flag("dry_run")?, params.text("reason"));
     let reason = reason.ok_or_else(|| {
@@ -282,24 +272,18 @@ async fn open_category(
         by: caller.name().to_owned(),
         reason: reason.to_owned(),
     };
-    let (noted, outcome) = carry_out(&state, &order, dry_run).await?;
-    Ok((noted, outcome.ended()?).into_response())
+    carry_out(&state, &order, dry_run).await?.ended()
 }
 
-async fn carry_out(
-    state: &Categories,
-    order: &CategoryOrder,
-    dry_run: bool,
-) -> Result<(Noted, Outcome), ApiError> {
+async fn carry_out(state: &Categories, order: &CategoryOrder, dry_run: bool) -> ApiResult<Outcome> {
     if dry_run {
-        return Ok((Noted::elsewhere(), Outcome::would(state.preview(order)?)));
+        return Ok(Outcome::would(state.preview(order)?));
     }
-    let (noted, receipt) = state.order(order).await?;
-    Ok((noted, Outcome::did(receipt)))
+    Ok(Outcome::did(state.order(order).await?))
 }
 
 /// The category that a path names.
-fn find(state: &Categories, name: String) -> Result<CategoryStatus, ApiError> {
+fn find(state: &Categories, name: String) -> ApiResult<CategoryStatus> {
     let standing = state.standing(&name);
     standing.ok_or_else(|| Refusal::NoCategory(name).into())
 }

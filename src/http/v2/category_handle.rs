@@ -5,7 +5,6 @@ use std::sync::Arc;
 use crate::health::{
     Ack, CategoryOrder, CategoryStatus, Component, HealthState, Picture, standings,
 };
-use crate::http::auth::Noted;
 use crate::http::commands::Give;
 use crate::http::health_state::HealthRoutes;
 use engine::model::Visibility;
@@ -17,12 +16,6 @@ use engine::{Command, Impact, Receipt, Refusal};
 pub struct Categories {
     health_state: HealthState,
     give: Arc<Give>,
-}
-
-impl std::fmt::Debug for Categories {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Categories")
-    }
 }
 
 impl Categories {
@@ -76,7 +69,7 @@ impl Categories {
     ///
     /// # Errors
     /// As [`HealthState::preview`], and the engine's own: then nothing was changed.
-    pub async fn order(&self, order: &CategoryOrder) -> Result<(Noted, Receipt), Refusal> {
+    pub async fn order(&self, order: &CategoryOrder) -> Result<Receipt, Refusal> {
         let mut effect = self.health_state.preview(order)?;
         let command = Command::Category {
             name: order.category.clone(),
@@ -87,7 +80,7 @@ impl Categories {
         if !receipt.kept {
             effect.text += "; it is not on disk, so it holds only until the next start";
         }
-        Ok((Noted::elsewhere(), Receipt { effect, ..receipt }))
+        Ok(Receipt { effect, ..receipt })
     }
 }
 

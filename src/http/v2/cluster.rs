@@ -1,18 +1,17 @@
 //! The replicas of this laboratory's labwatch: who leads, and giving the lead up.
 
-use axum::extract::{RawQuery, State};
-use axum::response::Response;
+use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::outcome::IdempotencyKey;
-use super::params::Params;
+use super::params::NoParams;
 use super::time::Timestamp;
 use super::words::Role;
 use crate::cluster::{Etcd, Peer, View};
 use crate::http::auth::{Caller, Need, Scope};
 use crate::http::cluster_state::ClusterState;
-use crate::http::error::{ApiError, Reason};
+use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::http::json::answer;
 use crate::http::routes::{Routes, routes};
 
@@ -168,16 +167,11 @@ impl<'a> Cluster<'a> {
 #[utoipa::path(get, path = "/api/v2/cluster", tag = "cluster", responses(
     (status = 200, description = "As the replica that answers sees it", body = Cluster<'static>),
 ))]
-async fn cluster(
-    State(cluster): State<MaybeCluster>,
-    caller: Caller,
-    RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
-    Params::parse(query.as_deref(), &[])?;
+async fn cluster(State(cluster): State<MaybeCluster>, caller: Caller, _: NoParams) -> ApiResult {
     shown(cluster.as_ref(), &caller)
 }
 
-fn shown(cluster: Option<&ClusterState>, caller: &Caller) -> Result<Response, ApiError> {
+fn shown(cluster: Option<&ClusterState>, caller: &Caller) -> ApiResult {
     let Some(cluster) = cluster else {
         return answer(&Cluster::solo());
     };
@@ -191,12 +185,7 @@ fn shown(cluster: Option<&ClusterState>, caller: &Caller) -> Result<Response, Ap
 #[utoipa::path(post, path = "/api/v2/cluster/resign", tag = "cluster", params(IdempotencyKey), responses(
     (status = 200, description = "It leads no more", body = Cluster<'static>),
 ))]
-async fn resign(
-    State(cluster): State<MaybeCluster>,
-    caller: Caller,
-    RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
-    Params::parse(query.as_deref(), &[])?;
+async fn resign(State(cluster): State<MaybeCluster>, caller: Caller, _: NoParams) -> ApiResult {
     let Some(state) = &cluster else {
         let why = "this labwatch is the only one: cluster is solo";
         return Err(ApiError::new(Reason::NotLeader, why));

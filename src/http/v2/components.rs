@@ -2,21 +2,20 @@
 
 use std::cmp::Reverse;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::Uri;
-use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::category_handle::Categories;
 use super::page::{Page, PageParams, Paging};
-use super::params::Params;
+use super::params::NoParams;
 use super::records::{RangeParams, ranged};
 use super::time::Timestamp;
 use super::words::ComponentState;
 use crate::health::{self, PastResult, Picture};
 use crate::http::auth::{Need, Viewer};
-use crate::http::error::{ApiError, Reason};
+use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::http::json::answer;
 use crate::http::named::Named;
 use crate::http::routes::{Routes, routes};
@@ -109,7 +108,7 @@ async fn list_components(
     State(state): State<Categories>,
     Viewer(sight): Viewer,
     uri: Uri,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let picture = state.picture(sight);
     let all = picture.components.iter();
     let all = all.map(|one| (one.name.to_string(), Component::new(one, &picture)));
@@ -124,10 +123,9 @@ async fn list_components(
 async fn component(
     State(state): State<Categories>,
     Named(name): Named<String>,
-    RawQuery(query): RawQuery,
+    _: NoParams,
     Viewer(sight): Viewer,
-) -> Result<Response, ApiError> {
-    Params::parse(query.as_deref(), &[])?;
+) -> ApiResult {
     let picture = state.picture(sight);
     let found = picture.component(&name).ok_or_else(|| {
         ApiError::new(
@@ -146,7 +144,7 @@ async fn list_component_results(
     State(state): State<Categories>,
     Viewer(sight): Viewer,
     uri: Uri,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let picture = state.picture(sight);
     let (Range { from, until }, paging) = ranged::<Key>(picture.at, &uri)?;
     let all = picture.components.iter().flat_map(|component| {

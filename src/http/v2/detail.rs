@@ -4,26 +4,25 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{RawQuery, State};
-use axum::response::Response;
+use axum::extract::State;
 use jiff::SignedDuration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::history;
-use super::params::Params;
+use super::params::NoParams;
 use super::summary::Line;
 use super::time::Timestamp;
 use super::words::{Bookable, Fault, Health, PageHealth};
 use crate::http::auth::Viewer;
-use crate::http::error::{self, ApiError};
+use crate::http::error::{self, ApiResult};
 use crate::http::json::answer;
 use crate::http::lookup;
 use crate::http::named::Named;
 use crate::http::served::Served;
 use engine::model::{SourceName, Visibility};
 use engine::{
-    Connection, Evidence, ExperimentView, LastConnection, PageView, ResourceView, Scopes, Snapshot,
+    Evidence, ExperimentView, LastConnection, PageView, ResourceView, Scopes, Seen, Snapshot,
     SourceView, StreamView, ToldView, Traffic,
 };
 
@@ -185,10 +184,9 @@ pub(super) struct Contact<'a> {
 pub(super) async fn experiment(
     State(served): State<Arc<Served>>,
     Named(name): Named<String>,
-    RawQuery(query): RawQuery,
+    _: NoParams,
     Viewer(sight): Viewer,
-) -> Result<Response, ApiError> {
-    Params::parse(query.as_deref(), &[])?;
+) -> ApiResult {
     let snapshot = served.snapshot();
     let view = snapshot
         .experiment(&name)
@@ -270,68 +268,54 @@ impl<'a> Resource<'a> {
 impl<'a> Contact<'a> {
     fn stream(stream: &'a StreamView, relay: &'a SourceView, sight: Visibility) -> Self {
         let topic = stream.topic.as_str();
-        let seen = stream.seen.time(relay.last_report);
-        let notified = match lookup::best(relay, Scopes::EXPT, topic) {
-            Some(connection) => Self::now(&connection, relay.last_report),
-            None => stream
-                .last
-                .as_deref()
-                .map(|last| Self::last(last, seen))
-                .unwrap_or_default(),
-        };
+        let last = stream.last.as_deref();
+        let known = Self::known((relay, Scopes::EXPT), topic, (stream.seen, last), sight);
         let heard = match stream.evidence {
             Evidence::Sampled(heard) => heard,
             Evidence::Statistics | Evidence::Unverified => None,
         };
         Self {
-            topic,
-            seen: seen.map(Timestamp::from),
-            transmitted: heard.map(Timestamp::from).or(notified.transmitted),
-            ..notified
+            transmitted: heard.map(Timestamp::from).or(known.transmitted),
+            ..known
         }
-        .for_eyes_of(sight)
     }
 
     fn login(view: &'a ExperimentView, jump: &'a SourceView, sight: Visibility) -> Self {
-        let topic = view.stub.as_str();
-        let seen = view.jump_seen.time(jump.last_report);
-        let notified = match lookup::best(jump, Scopes::HOST, topic) {
-            Some(connection) => Self::now(&connection, jump.last_report),
-            None => view
-                .jump_last
-                .as_deref()
-                .map(|last| Self::last(last, seen))
-                .unwrap_or_default(),
+        let last = (view.jump_seen, view.jump_last.as_deref());
+        Self::known((jump, Scopes::HOST), view.stub.as_str(), last, sight)
+    }
+
+    /// The connection of this topic in the source's newest report or, while there is none, the last
+    /// one, as this reader may see it.
+    fn known(
+        (source, role): (&'a SourceView, Scopes),
+        topic: &'a str,
+        (seen, last): (Seen, Option<&'a LastConnection>),
+        sight: Visibility,
+    ) -> Self {
+        let seen = seen.time(source.last_report);
+        let now = lookup::best(source, role, topic);
+        let unknown = Self {
+            topic,
+            connected: now.is_some(),
+            seen: seen.map(Timestamp::from),
+            ..Self::default()
+        };
+        let reported = if now.is_some() {
+            source.last_report
+        } else {
+            seen
+        };
+        let Some(connection) = now.or(last.map(|last| lookup::gone(topic, last))) else {
+            return unknown;
         };
         Self {
-            topic,
-            seen: seen.map(Timestamp::from),
-            ..notified
-        }
-        .for_eyes_of(sight)
-    }
-
-    fn now(connection: &Connection<'a>, reported: Option<jiff::Timestamp>) -> Self {
-        Self {
-            connected: true,
             since: time(connection.connected),
             expires: time(connection.expires),
-            remote: Some(connection.remote),
-            user_agent: Some(connection.user_agent),
-            ..Self::default()
+            remote: sight.is_full().then_some(connection.remote),
+            user_agent: sight.is_full().then_some(connection.user_agent),
+            ..unknown.with_traffic(connection.tx, reported)
         }
-        .with_traffic(connection.tx, reported)
-    }
-
-    fn last(last: &'a LastConnection, reported: Option<jiff::Timestamp>) -> Self {
-        Self {
-            since: time(&last.connected),
-            expires: time(&last.expires),
-            remote: Some(&last.remote),
-            user_agent: Some(&last.user_agent),
-            ..Self::default()
-        }
-        .with_traffic(last.tx, reported)
     }
 
     fn with_traffic(self, tx: Option<Traffic>, reported: Option<jiff::Timestamp>) -> Self {
@@ -346,18 +330,6 @@ impl<'a> Contact<'a> {
             rate: tx.map(|tx| tx.fps).filter(|rate| rate.is_finite()),
             size: tx.map(|tx| tx.size),
             ..self
-        }
-    }
-
-    fn for_eyes_of(self, sight: Visibility) -> Self {
-        if sight.is_full() {
-            self
-        } else {
-            Self {
-                remote: None,
-                user_agent: None,
-                ..self
-            }
         }
     }
 }

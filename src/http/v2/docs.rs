@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use axum::body::Bytes;
 use axum::http::Method;
-use axum::response::Response;
 use flate2::bufread::GzDecoder;
 
 use crate::http::auth::Need;
-use crate::http::error::{ApiError, Reason};
+use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::http::json::json;
 use crate::http::routes::Routes;
 use crate::http::served::Served;
@@ -30,7 +29,7 @@ pub(in crate::http) fn routes() -> Routes<Arc<Served>> {
 /// The document, packed by `build.rs`: it is seldom asked for.
 static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/labwatch-v2.json.gz"));
 
-async fn document() -> Result<Response, ApiError> {
+async fn document() -> ApiResult {
     let mut text = Vec::new();
     GzDecoder::new(PACKED)
         .read_to_end(&mut text)
@@ -50,7 +49,7 @@ mod viewer {
     use axum::response::{IntoResponse, Response};
     use utoipa_swagger_ui::{Config, SwaggerFile, Url};
 
-    use crate::http::error::{self, ApiError};
+    use crate::http::error::{self, ApiResult};
     use crate::http::named::Named;
 
     /// What Swagger UI may do: run what comes from here, ask the API, and set styles of its own.
@@ -65,15 +64,15 @@ mod viewer {
         (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, there)]).into_response()
     }
 
-    pub(super) async fn page(uri: Uri) -> Result<Response, ApiError> {
+    pub(super) async fn page(uri: Uri) -> ApiResult {
         served("index.html", &uri)
     }
 
-    pub(super) async fn file(Named(name): Named<String>, uri: Uri) -> Result<Response, ApiError> {
+    pub(super) async fn file(Named(name): Named<String>, uri: Uri) -> ApiResult {
         served(&name, &uri)
     }
 
-    fn served(name: &str, uri: &Uri) -> Result<Response, ApiError> {
+    fn served(name: &str, uri: &Uri) -> ApiResult {
         let config = Config::new([
             Url::new("version 2", "../openapi.json"),
             Url::new("version 1", "../../v1/openapi.json"),

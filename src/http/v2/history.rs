@@ -7,23 +7,22 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::incidents::{Incident, incidents_of};
 use super::page::{Page, PageParams};
 use super::params::Params;
-use super::records::{self, Asked, RangeParams, Switch};
+use super::records::{self, RangeParams, Switch};
 use super::summary::{self, Issue};
 use super::time::{DAY, Timestamp};
 use super::words::{Health, JumpHealth, StreamHealth};
 use crate::http::auth::Viewer;
-use crate::http::error::{self, ApiError, Reason};
+use crate::http::error::{self, ApiError, ApiResult, Reason};
 use crate::http::json::answer;
 use crate::http::named::Named;
 use crate::http::served::Served;
-use crate::store::{Bucket, MAX_BUCKETS, Range, Subject};
+use crate::store::{Bucket, MAX_BUCKETS, Part, Range, Reader, RowPage, Subject};
 use engine::model::Stub;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -83,12 +82,18 @@ pub(super) async fn list_events(
     State(served): State<Arc<Served>>,
     Named(name): Named<String>,
     uri: Uri,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let stub = known(&served, &name).await?;
-    let asked = Asked::of(&served, &uri)?;
-    let part = asked.part;
-    let page = served.past.ask(|reader| reader.events(&stub, part)).await?;
-    asked.answer(page, &uri, OwnedEvent)
+    let question = async |reader: &Reader, part: Part| {
+        let page = reader
+            .events(&stub, part.range, part.before, part.limit)
+            .await?;
+        Ok(RowPage {
+            rows: page.events,
+            next: page.next,
+        })
+    };
+    records::page_of(&served, &uri, question, OwnedEvent).await
 }
 
 /// An [`Event`] that owns what it is written from.
@@ -166,7 +171,7 @@ pub(super) async fn uptime(
     State(served): State<Arc<Served>>,
     Named(name): Named<String>,
     uri: Uri,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let stub = known(&served, &name).await?;
     let params = Params::parse(uri.query(), &["step", "from", "until"])?;
     let (step, span) = match params.word("step")?.unwrap_or(Step::Day) {
@@ -215,23 +220,14 @@ fn aligned(range: Range, step: Duration) -> Range {
 
 impl Share {
     fn new(bucket: &Bucket) -> Self {
-        let Bucket {
-            ok,
-            degraded,
-            flapping,
-            down,
-            unknown,
-            gap,
-        } = *bucket;
-        let [ok, degraded, flapping, down, unknown, gap] =
-            [ok, degraded, flapping, down, unknown, gap].map(|millis| millis / 1_000);
+        let seconds = |millis: i64| millis / 1_000;
         Self {
-            ok,
-            degraded,
-            flapping,
-            down,
-            unknown,
-            gap,
+            ok: seconds(bucket.ok),
+            degraded: seconds(bucket.degraded),
+            flapping: seconds(bucket.flapping),
+            down: seconds(bucket.down),
+            unknown: seconds(bucket.unknown),
+            gap: seconds(bucket.gap),
             usable: bucket.usable(),
         }
     }
@@ -247,7 +243,7 @@ pub(super) async fn list_incidents(
     Named(name): Named<String>,
     uri: Uri,
     Viewer(sight): Viewer,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let subject = Subject::Experiment(known(&served, &name).await?);
     incidents_of(&served, Some(subject), &uri, sight).await
 }
@@ -261,13 +257,13 @@ pub(super) async fn list_switches(
     Named(name): Named<String>,
     uri: Uri,
     Viewer(sight): Viewer,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let stub = known(&served, &name).await?;
     records::switches_of(&served, Some(stub), &uri, sight).await
 }
 
 /// The experiment that a path names, which the snapshot or the history must know.
-async fn known(served: &Served, name: &str) -> Result<Stub, ApiError> {
+async fn known(served: &Served, name: &str) -> ApiResult<Stub> {
     let nothing = || error::no_such_experiment(name);
     let stub = Stub::try_new(name).map_err(|_| nothing())?;
     let is_known = served.snapshot().experiment(name).is_some();

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Uri};
-use axum::response::Response;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -14,12 +13,12 @@ use super::outcome::{
     self, Done, DryRun, IdempotencyKey, IfMatch, Made, Would, carry_out, is_dry_run,
 };
 use super::page::{Page, PageParams, Paging};
-use super::params::Params;
+use super::params::NoParams;
 use super::summary::Bookings;
 use super::time::Timestamp;
 use crate::http::auth::{Caller, Need, Scope};
 use crate::http::commands::OrderState;
-use crate::http::error::{ApiError, Reason};
+use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::http::json::answer;
 use crate::http::named::Named;
 use crate::http::routes::{Routes, routes};
@@ -119,7 +118,7 @@ impl<'a> Hold<'a> {
 #[utoipa::path(get, path = "/api/v2/holds", tag = "holds", params(PageParams), responses(
     (status = 200, description = "A page, by resource", body = Page<Hold<'static>>),
 ))]
-async fn list_holds(State(served): State<Arc<Served>>, uri: Uri) -> Result<Response, ApiError> {
+async fn list_holds(State(served): State<Arc<Served>>, uri: Uri) -> ApiResult {
     let snapshot = served.snapshot();
     let all = Hold::all(&snapshot).into_iter();
     let all = all.map(|(name, hold)| (name.to_owned(), hold));
@@ -134,9 +133,8 @@ async fn list_holds(State(served): State<Arc<Served>>, uri: Uri) -> Result<Respo
 async fn hold(
     State(served): State<Arc<Served>>,
     Named(resource): Named<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
-    Params::parse(query.as_deref(), &[])?;
+    _: NoParams,
+) -> ApiResult {
     let snapshot = served.snapshot();
     let nothing = || {
         let words = format!("no person holds {resource}: /api/v2/holds lists what is held");
@@ -172,7 +170,7 @@ async fn make_hold(
     caller: Caller,
     RawQuery(query): RawQuery,
     Json(body): Json<MakeHold>,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let dry_run = is_dry_run(query.as_deref())?;
     let resource = name(&body.resource)?;
     let place = format!("{LIST}/{}", escaped(resource.as_str()));
@@ -194,7 +192,7 @@ async fn end_hold(
     Named(resource): Named<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let dry_run = is_dry_run(query.as_deref())?;
     let resource = name(&resource)?;
     let snapshot = Arc::clone(&state.snapshots.borrow());
@@ -206,7 +204,7 @@ async fn end_hold(
         .ended()
 }
 
-fn name(text: &str) -> Result<ResourceName, ApiError> {
+fn name(text: &str) -> ApiResult<ResourceName> {
     ResourceName::try_new(text)
         .map_err(|why| ApiError::new(Reason::InvalidName, format!("resource: {why}")))
 }

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -13,7 +12,7 @@ use super::records::{self, RangeParams};
 use super::time::Timestamp;
 use super::words::IncidentKind;
 use crate::http::auth::Viewer;
-use crate::http::error::ApiError;
+use crate::http::error::ApiResult;
 use crate::http::served::Served;
 use crate::store::{self, Range, Subject};
 use engine::model::{SourceName, Stub, Visibility};
@@ -55,7 +54,7 @@ pub(super) async fn list_incidents(
     State(served): State<Arc<Served>>,
     uri: Uri,
     Viewer(sight): Viewer,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     incidents_of(&served, None, &uri, sight).await
 }
 
@@ -68,7 +67,7 @@ pub(super) async fn incidents_of(
     of: Option<Subject>,
     uri: &Uri,
     sight: Visibility,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let (range, paging) = records::ranged::<Key>(served.snapshot().at, uri)?;
     let after = paging
         .after
@@ -109,29 +108,19 @@ fn subject(kind: &str, name: &str) -> Option<Subject> {
 
 impl Incident {
     fn new(incident: store::Incident, sight: Visibility) -> Self {
-        let store::Incident {
-            subject,
-            begin,
-            end,
-            was_down,
-            causes,
-        } = incident;
-        let is_open = matches!(subject, Subject::Experiment(_));
-        let causes = causes
-            .into_iter()
-            .filter(|_| is_open || sight.is_full())
-            .collect();
+        let is_open = matches!(incident.subject, Subject::Experiment(_));
+        let causes = incident.causes.into_iter();
         Self {
-            kind: (&subject).into(),
-            name: key(&subject).1,
-            begin: begin.into(),
-            end: end.map(Timestamp::from),
-            worst: if was_down {
+            kind: (&incident.subject).into(),
+            name: key(&incident.subject).1,
+            begin: incident.begin.into(),
+            end: incident.end.map(Timestamp::from),
+            worst: if incident.was_down {
                 Worst::Down
             } else {
                 Worst::Degraded
             },
-            causes,
+            causes: causes.filter(|_| is_open || sight.is_full()).collect(),
         }
     }
 }

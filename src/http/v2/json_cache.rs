@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use axum::body::Bytes;
 
 use super::summary::Line;
-use crate::http::error::ApiError;
+use crate::http::error::ApiResult;
 use crate::http::json::rendered;
 use engine::ExperimentView;
 
@@ -25,7 +25,7 @@ pub(in crate::http) struct Sheets {
 impl Sheets {
     /// The JSON of every experiment of this list. What is in the list before it, unchanged, is not
     /// written again.
-    pub(super) fn of(&self, list: &List) -> Result<Items, ApiError> {
+    pub(super) fn of(&self, list: &List) -> ApiResult<Items> {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(&latest.0, list) {
             let items = Arc::new(write(list, &latest.0, &latest.1)?);
@@ -35,7 +35,7 @@ impl Sheets {
     }
 }
 
-fn write(list: &List, before: &List, items: &Items) -> Result<Vec<Bytes>, ApiError> {
+fn write(list: &List, before: &List, items: &Items) -> ApiResult<Vec<Bytes>> {
     let mut known = before.iter().zip(items.iter()).peekable();
     let item = |view: &Arc<ExperimentView>| {
         while known.next_if(|(was, _)| was.stub < view.stub).is_some() {}

@@ -2,19 +2,18 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::Uri;
-use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::lab_forms::{Counts, Source};
 use super::page::{Page, PageParams, Paging};
-use super::params::Params;
+use super::params::NoParams;
 use super::time::Timestamp;
 use super::words::{CauseKind, Channel, Fault, Role};
 use crate::http::auth::Viewer;
-use crate::http::error::ApiError;
+use crate::http::error::ApiResult;
 use crate::http::json::answer;
 use crate::http::served::Served;
 use engine::model::Visibility;
@@ -168,10 +167,9 @@ struct Sampling {
 )]
 pub(super) async fn lab(
     State(served): State<Arc<Served>>,
-    RawQuery(query): RawQuery,
+    _: NoParams,
     Viewer(sight): Viewer,
-) -> Result<Response, ApiError> {
-    Params::parse(query.as_deref(), &[])?;
+) -> ApiResult {
     let snapshot = served.snapshot();
     let short = |pool: &&PoolView| matches!(pool.standing.severity, Severity::Short { .. });
     answer(&Lab {
@@ -231,7 +229,7 @@ pub(super) async fn list_sources(
     State(served): State<Arc<Served>>,
     Viewer(sight): Viewer,
     uri: Uri,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let all = Source::all(&served.snapshot(), sight);
     let all = all.into_iter().enumerate();
     Paging::asked(&uri)?.pick(&uri, all).answer(&uri)

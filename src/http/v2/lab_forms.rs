@@ -40,36 +40,24 @@ pub(super) struct Counts {
 
 impl Counts {
     pub(super) fn of(snapshot: &Snapshot) -> Self {
-        let engine::Counts {
-            total,
-            ok,
-            degraded,
-            flapping,
-            down,
-            unknown,
-            withdrawn,
-            held,
-            unlisted,
-            acknowledged,
-            silenced,
-        } = snapshot.counts;
+        let counts = snapshot.counts;
         let mismatched = snapshot
             .experiments
             .iter()
             .filter(|view| view.mismatch().is_some())
             .count();
         Self {
-            total,
-            ok,
-            degraded,
-            flapping,
-            down,
-            unknown,
-            withdrawn,
-            held,
-            unlisted,
-            acknowledged,
-            silenced,
+            total: counts.total,
+            ok: counts.ok,
+            degraded: counts.degraded,
+            flapping: counts.flapping,
+            down: counts.down,
+            unknown: counts.unknown,
+            withdrawn: counts.withdrawn,
+            held: counts.held,
+            unlisted: counts.unlisted,
+            acknowledged: counts.acknowledged,
+            silenced: counts.silenced,
             mismatched,
         }
     }

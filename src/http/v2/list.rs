@@ -6,14 +6,13 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::Response;
 
 use super::page::{self, Page, PageParams, Paging};
 use super::params::Params;
 use super::summary::Line;
 use super::words::{Bookable, Health};
 use crate::health::{CategoryIndex, HealthState};
-use crate::http::error::{ApiError, Reason};
+use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::http::json::{json, rendered};
 use crate::http::served::Served;
 use engine::model::Gather as _;
@@ -46,10 +45,7 @@ pub(super) struct FilterParams {
 #[utoipa::path(get, path = "/api/v2/experiments", tag = "experiments", params(FilterParams, PageParams), responses(
     (status = 200, description = "A page, by name", body = Page<Line<'static>>),
 ))]
-pub(super) async fn list_experiments(
-    State(served): State<Arc<Served>>,
-    uri: Uri,
-) -> Result<Response, ApiError> {
+pub(super) async fn list_experiments(State(served): State<Arc<Served>>, uri: Uri) -> ApiResult {
     let snapshot = served.snapshot();
     let allowed = [
         "state", "bookable", "pool", "category", "search", "limit", "cursor",
@@ -75,7 +71,7 @@ impl<'a> Filter<'a> {
         params: &'a Params,
         snapshot: &'a Snapshot,
         health_state: Option<&HealthState>,
-    ) -> Result<Self, ApiError> {
+    ) -> ApiResult<Self> {
         let no_such = |name: &str| {
             ApiError::new(
                 Reason::UnknownPool,
@@ -120,7 +116,7 @@ impl<'a> Filter<'a> {
 }
 
 /// The names of the experiments of a category.
-fn members(health_state: Option<&HealthState>, name: &str) -> Result<BTreeSet<String>, ApiError> {
+fn members(health_state: Option<&HealthState>, name: &str) -> ApiResult<BTreeSet<String>> {
     let unknown = || ApiError::from(Refusal::NoCategory(name.to_owned()));
     let picture = health_state.ok_or_else(unknown)?.picture();
     let index = CategoryIndex::of(&picture);
@@ -145,7 +141,7 @@ fn page(
     snapshot: &Snapshot,
     filter: &Filter<'_>,
     (uri, paging): (&Uri, &Paging<String>),
-) -> Result<(Vec<u8>, Option<String>), ApiError> {
+) -> ApiResult<(Vec<u8>, Option<String>)> {
     let items = served.sheets.of(&snapshot.experiments)?;
     let after = paging.after.as_deref();
     let from = after.map_or(0, |after| {
@@ -166,7 +162,7 @@ fn page(
     Ok((joined(&items, next.as_deref())?, next))
 }
 
-fn joined(items: &[&Bytes], next: Option<&str>) -> Result<Vec<u8>, ApiError> {
+fn joined(items: &[&Bytes], next: Option<&str>) -> ApiResult<Vec<u8>> {
     let next = rendered(&next)?;
     let length = items.iter().map(|item| item.len() + 1).sum::<usize>();
     let mut body = Vec::with_capacity(length + next.len() + 20);

@@ -4,17 +4,17 @@
 use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::Json;
 use super::outcome::{DryRun, IdempotencyKey, is_dry_run};
-use super::params::Params;
+use super::params::NoParams;
 use super::time::Timestamp;
 use crate::http::auth::{Caller, Need, Noted, Scope};
 use crate::http::commands::{OrderState, TestOutcome, TestedRecipient, TestedRoute};
-use crate::http::error::ApiError;
+use crate::http::error::ApiResult;
 use crate::http::json::answer;
 use crate::http::routes::{Routes, routes};
 
@@ -131,7 +131,7 @@ async fn send_test(
     caller: Caller,
     RawQuery(query): RawQuery,
     Json(body): Json<SendTest>,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let dry_run = is_dry_run(query.as_deref())?;
     let snapshot = Arc::clone(&state.snapshots.borrow());
     let route = body.route.as_deref();
@@ -158,11 +158,7 @@ async fn send_test(
 #[utoipa::path(post, path = "/api/v2/notifications/retry", tag = "notifications", params(IdempotencyKey), responses(
     (status = 200, description = "They are", body = Retrying),
 ))]
-async fn retry_notifications(
-    State(state): State<OrderState>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
-    Params::parse(query.as_deref(), &[])?;
+async fn retry_notifications(State(state): State<OrderState>, _: NoParams) -> ApiResult {
     let snapshot = Arc::clone(&state.snapshots.borrow());
     let routes = state.tests.retry(&snapshot).await?;
     let retrying = Retrying {

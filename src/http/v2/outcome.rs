@@ -2,7 +2,7 @@
 
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::{ToResponse, ToSchema};
 
@@ -10,7 +10,7 @@ use super::params::Params;
 use super::summary::Bookings;
 use crate::http::auth::{Caller, Noted};
 use crate::http::commands::OrderState;
-use crate::http::error::{ApiError, Reason};
+use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::http::etag::Tag;
 use crate::http::json::{answer, rendered};
 use engine::{Command, Impact, Receipt};
@@ -126,13 +126,13 @@ impl Outcome {
     }
 
     /// The answer to what ended something, or would.
-    pub(super) fn ended(self) -> Result<Response, ApiError> {
+    pub(super) fn ended(self) -> ApiResult {
         Ok((Noted::elsewhere(), answer(&self)?).into_response())
     }
 
     /// The answer to what made something below `list`, or would. One thing has a place of its own;
     /// several are found in the list.
-    pub(super) fn made(self, list: &str) -> Result<Response, ApiError> {
+    pub(super) fn made(self, list: &str) -> ApiResult {
         let place = match self.ids.as_slice() {
             [one] => format!("{list}/{one}"),
             _ => list.to_owned(),
@@ -141,7 +141,7 @@ impl Outcome {
     }
 
     /// The answer to what made something at `place`, or would.
-    pub(super) fn made_at(self, place: &str) -> Result<Response, ApiError> {
+    pub(super) fn made_at(self, place: &str) -> ApiResult {
         if !self.done {
             return self.ended();
         }
@@ -154,7 +154,7 @@ impl Outcome {
 }
 
 /// Whether a request asks for nothing but the words. Knows no other parameter.
-pub(super) fn is_dry_run(query: Option<&str>) -> Result<bool, ApiError> {
+pub(super) fn is_dry_run(query: Option<&str>) -> ApiResult<bool> {
     Params::parse(query, &["dry_run"])?.flag("dry_run")
 }
 
@@ -164,7 +164,7 @@ pub(super) async fn carry_out(
     caller: &Caller,
     command: Command,
     dry_run: bool,
-) -> Result<Outcome, ApiError> {
+) -> ApiResult<Outcome> {
     let by = caller.name().to_owned();
     if dry_run {
         return Ok(Outcome::would(state.preview(&command, &by)?));
@@ -174,7 +174,7 @@ pub(super) async fn carry_out(
 
 /// Whether what is to be changed is as the request believes, where it says so. `shown` is what
 /// `GET` answers.
-pub(super) fn check(asked: &HeaderMap, shown: &impl Serialize) -> Result<(), ApiError> {
+pub(super) fn check(asked: &HeaderMap, shown: &impl Serialize) -> ApiResult<()> {
     let tag = Tag::of(&rendered(shown)?);
     if tag.is_wanted(asked) {
         return Ok(());

@@ -11,7 +11,7 @@ use url::form_urlencoded;
 use utoipa::ToSchema;
 
 use super::params::Params;
-use crate::http::error::{ApiError, Reason};
+use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::http::json::answer;
 
 /// The most items of a page where nothing is said.
@@ -55,13 +55,13 @@ pub(super) struct Paging<K> {
 
 impl<K: DeserializeOwned> Paging<K> {
     /// The page of a list that takes no other parameters.
-    pub(super) fn asked(uri: &Uri) -> Result<Self, ApiError> {
+    pub(super) fn asked(uri: &Uri) -> ApiResult<Self> {
         Self::of(&Params::parse(uri.query(), &["limit", "cursor"])?, uri)
     }
 
     /// What `limit` and `cursor` say. A cursor of another list is refused, so that none is taken
     /// for what it is not.
-    pub(super) fn of(params: &Params, uri: &Uri) -> Result<Self, ApiError> {
+    pub(super) fn of(params: &Params, uri: &Uri) -> ApiResult<Self> {
         let after = params
             .text("cursor")
             .map(|text| {
@@ -110,7 +110,7 @@ impl<K: DeserializeOwned + Serialize + Ord> Paging<K> {
 
 impl<T: Serialize> Page<T> {
     /// The page as an answer, with a link to the next one.
-    pub(super) fn answer(self, uri: &Uri) -> Result<Response, ApiError> {
+    pub(super) fn answer(self, uri: &Uri) -> ApiResult {
         let response = answer(&self)?;
         Ok(linked(response, uri, self.next.as_deref()))
     }

@@ -4,15 +4,28 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use jiff::{SignedDuration, Timestamp};
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 
-use crate::http::error::{ApiError, Reason};
+use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::store::Range;
 
 /// The most values of one parameter.
 const MAX_VALUES: usize = 16;
+
+/// A request without parameters: its route knows none.
+pub(super) struct NoParams;
+
+impl<S: Sync> FromRequestParts<S> for NoParams {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> ApiResult<Self> {
+        Params::parse(parts.uri.query(), &[]).map(|_| Self)
+    }
+}
 
 /// The parameters of a request, each known to its route and given once.
 #[derive(Debug)]
@@ -20,7 +33,7 @@ pub(super) struct Params(Vec<(String, String)>);
 
 impl Params {
     /// Takes a query apart. Whatever is not among `allowed` is an error that says what is.
-    pub(super) fn parse(query: Option<&str>, allowed: &[&str]) -> Result<Self, ApiError> {
+    pub(super) fn parse(query: Option<&str>, allowed: &[&str]) -> ApiResult<Self> {
         Self::parse_lists(query, allowed, &[])
     }
 
@@ -30,7 +43,7 @@ impl Params {
         query: Option<&str>,
         allowed: &[&str],
         lists: &[&str],
-    ) -> Result<Self, ApiError> {
+    ) -> ApiResult<Self> {
         let mut given: Vec<(String, String)> = Vec::new();
         for (name, value) in url::form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
             if !allowed.contains(&&*name) {
@@ -67,10 +80,7 @@ impl Params {
     }
 
     /// Words joined by commas, each of a closed set.
-    pub(super) fn words<T: DeserializeOwned>(
-        &self,
-        name: &str,
-    ) -> Result<Option<Vec<T>>, ApiError> {
+    pub(super) fn words<T: DeserializeOwned>(&self, name: &str) -> ApiResult<Option<Vec<T>>> {
         let Some(text) = self.text(name) else {
             return Ok(None);
         };
@@ -91,7 +101,7 @@ impl Params {
     }
 
     /// One word of a closed set.
-    pub(super) fn word<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ApiError> {
+    pub(super) fn word<T: DeserializeOwned>(&self, name: &str) -> ApiResult<Option<T>> {
         let words = self.words(name)?.unwrap_or_default();
         let mut words = words.into_iter();
         match (words.next(), words.next()) {
@@ -101,7 +111,7 @@ impl Params {
     }
 
     /// `true` or `false`, which it is where nothing is said.
-    pub(super) fn flag(&self, name: &str) -> Result<bool, ApiError> {
+    pub(super) fn flag(&self, name: &str) -> ApiResult<bool> {
         match self.text(name) {
             None | Some("false") => Ok(false),
             Some("true") => Ok(true),
@@ -112,7 +122,7 @@ impl Params {
     }
 
     /// A whole number from 1 to `most`.
-    pub(super) fn limit(&self, most: usize) -> Result<Option<usize>, ApiError> {
+    pub(super) fn limit(&self, most: usize) -> ApiResult<Option<usize>> {
         let Some(text) = self.text("limit") else {
             return Ok(None);
         };
@@ -126,7 +136,7 @@ impl Params {
 
     /// The time between `from` and `until`: until now where nothing is said, and from `span` before
     /// that.
-    pub(super) fn range(&self, now: Timestamp, span: Duration) -> Result<Range, ApiError> {
+    pub(super) fn range(&self, now: Timestamp, span: Duration) -> ApiResult<Range> {
         let until = self.time("until")?.unwrap_or(now);
         let start = || {
             SignedDuration::try_from(span)
@@ -141,7 +151,7 @@ impl Params {
         Err(invalid(format!("from={from} is not before until={until}")))
     }
 
-    fn time(&self, name: &str) -> Result<Option<Timestamp>, ApiError> {
+    fn time(&self, name: &str) -> ApiResult<Option<Timestamp>> {
         let Some(text) = self.text(name) else {
             return Ok(None);
         };

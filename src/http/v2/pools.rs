@@ -2,17 +2,16 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::Uri;
-use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::page::{Page, PageParams, Paging};
-use super::params::Params;
+use super::params::NoParams;
 use super::time::Timestamp;
 use super::words::PoolSeverity;
-use crate::http::error::{ApiError, Reason};
+use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::http::json::answer;
 use crate::http::named::Named;
 use crate::http::served::Served;
@@ -75,10 +74,7 @@ impl<'a> Pool<'a> {
 #[utoipa::path(get, path = "/api/v2/pools", tag = "now", params(PageParams), responses(
     (status = 200, description = "A page, by name", body = Page<Pool<'static>>),
 ))]
-pub(super) async fn list_pools(
-    State(served): State<Arc<Served>>,
-    uri: Uri,
-) -> Result<Response, ApiError> {
+pub(super) async fn list_pools(State(served): State<Arc<Served>>, uri: Uri) -> ApiResult {
     let snapshot = served.snapshot();
     let all = snapshot.standings.iter();
     let all = all.map(|pool| (pool.name.to_string(), Pool::new(pool)));
@@ -93,9 +89,8 @@ pub(super) async fn list_pools(
 pub(super) async fn pool(
     State(served): State<Arc<Served>>,
     Named(name): Named<String>,
-    RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
-    Params::parse(query.as_deref(), &[])?;
+    _: NoParams,
+) -> ApiResult {
     let snapshot = served.snapshot();
     let nothing = || ApiError::new(Reason::UnknownPool, format!("pool {name} was not found"));
     answer(&Pool::new(snapshot.pool(&name).ok_or_else(nothing)?))

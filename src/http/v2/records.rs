@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use axum::extract::State;
 use axum::http::Uri;
-use axum::response::Response;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
@@ -16,9 +15,11 @@ use super::params::Params;
 use super::time::Timestamp;
 use super::words::{GapCause, OutboxState, SourceHealth, SourceName, SwitchOutcome};
 use crate::http::auth::Viewer;
-use crate::http::error::ApiError;
+use crate::http::error::ApiResult;
 use crate::http::served::Served;
-use crate::store::{self, Cursor, OutboxRow, Part, Range, RowPage, SourceRow, SwitchRow};
+use crate::store::{
+    self, Cursor, OutboxRow, Part, Range, ReadError, Reader, RowPage, SourceRow, SwitchRow,
+};
 use engine::model::{Stub, Visibility};
 
 /// How much of the past is told where nothing else is asked for.
@@ -43,7 +44,7 @@ pub(super) type Ranged<K> = (jiff::Timestamp, jiff::Timestamp, K);
 pub(super) fn ranged<K: DeserializeOwned>(
     now: jiff::Timestamp,
     uri: &Uri,
-) -> Result<(Range, Paging<Ranged<K>>), ApiError> {
+) -> ApiResult<(Range, Paging<Ranged<K>>)> {
     let params = Params::parse(uri.query(), &["from", "until", "limit", "cursor"])?;
     let paging: Paging<Ranged<K>> = Paging::of(&params, uri)?;
     let range = match paging.after {
@@ -53,36 +54,28 @@ pub(super) fn ranged<K: DeserializeOwned>(
     Ok((range, paging))
 }
 
-/// A part of the history that is asked for.
-pub(super) struct Asked {
-    pub(super) part: Part,
-}
-
-impl Asked {
-    pub(super) fn of(served: &Served, uri: &Uri) -> Result<Self, ApiError> {
-        let now = served.snapshot().at;
-        let (range, paging) = ranged::<(jiff::Timestamp, i64)>(now, uri)?;
-        let part = Part {
-            range,
-            before: paging.after.map(|(_, _, (at, id))| Cursor { at, id }),
-            limit: paging.limit,
-        };
-        Ok(Self { part })
-    }
-
-    /// The page of these rows.
-    pub(super) fn answer<T, U: Serialize>(
-        &self,
-        found: RowPage<T>,
-        uri: &Uri,
-        make: impl Fn(T) -> U,
-    ) -> Result<Response, ApiError> {
-        let Range { from, until } = self.part.range;
-        let next = found.next;
-        let next = next.map(|Cursor { at, id }| page::encoded(uri, &(from, until, (at, id))));
-        let items = found.rows.into_iter().map(make).collect();
-        Page { items, next }.answer(uri)
-    }
+/// A page of the history: what is asked of its reader, and what is made of each row.
+pub(super) async fn page_of<'a, T, U: Serialize, F>(
+    served: &'a Served,
+    uri: &Uri,
+    question: impl FnOnce(&'a Reader, Part) -> F,
+    make: impl Fn(T) -> U,
+) -> ApiResult
+where
+    F: Future<Output = Result<RowPage<T>, ReadError>>,
+{
+    let (range, paging) = ranged::<(jiff::Timestamp, i64)>(served.snapshot().at, uri)?;
+    let part = Part {
+        range,
+        before: paging.after.map(|(_, _, (at, id))| Cursor { at, id }),
+        limit: paging.limit,
+    };
+    let found = served.past.ask(|reader| question(reader, part)).await?;
+    let next = found
+        .next
+        .map(|Cursor { at, id }| page::encoded(uri, &(range.from, range.until, (at, id))));
+    let items = found.rows.into_iter().map(make).collect();
+    Page { items, next }.answer(uri)
 }
 
 /// What labwatch did to the availability of a resource in book.
@@ -120,7 +113,7 @@ pub(super) async fn list_switches(
     State(served): State<Arc<Served>>,
     uri: Uri,
     Viewer(sight): Viewer,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     switches_of(&served, None, &uri, sight).await
 }
 
@@ -129,14 +122,8 @@ pub(super) async fn switches_of(
     of: Option<Stub>,
     uri: &Uri,
     sight: Visibility,
-) -> Result<Response, ApiError> {
-    let asked = Asked::of(served, uri)?;
-    let part = asked.part;
-    let found = served
-        .past
-        .ask(|reader| reader.switch_page(of, part))
-        .await?;
-    asked.answer(found, uri, |row: SwitchRow| Switch {
+) -> ApiResult {
+    let made = |row: SwitchRow| Switch {
         at: row.at.into(),
         resource: row.resource.to_string(),
         experiment: row.stub.to_string(),
@@ -145,7 +132,14 @@ pub(super) async fn switches_of(
         outcome: row.outcome.as_deref().and_then(SwitchOutcome::of_word),
         note: row.note.and_then(|note| note.show(sight).cloned()),
         took_seconds: row.took.map(|took| took.as_secs_f64()),
-    })
+    };
+    page_of(
+        served,
+        uri,
+        |reader, part| reader.switch_page(of, part),
+        made,
+    )
+    .await
 }
 
 /// A change of a source.
@@ -170,16 +164,14 @@ pub(super) async fn list_source_changes(
     State(served): State<Arc<Served>>,
     uri: Uri,
     Viewer(sight): Viewer,
-) -> Result<Response, ApiError> {
-    let asked = Asked::of(&served, &uri)?;
-    let part = asked.part;
-    let found = served.past.ask(|reader| reader.source_page(part)).await?;
-    asked.answer(found, &uri, |row: SourceRow| SourceChange {
+) -> ApiResult {
+    let made = |row: SourceRow| SourceChange {
         at: row.at.into(),
         source: row.source.into(),
         health: row.health.into(),
         note: row.note.show(sight).cloned(),
-    })
+    };
+    page_of(&served, &uri, Reader::source_page, made).await
 }
 
 /// A hold that there is or was.
@@ -201,19 +193,14 @@ struct PastHold {
 #[utoipa::path(get, path = "/api/v2/history/holds", tag = "history", params(RangeParams, PageParams), responses(
     (status = 200, description = "A page of those that touch the range, newest first", body = Page<PastHold>),
 ))]
-pub(super) async fn list_past_holds(
-    State(served): State<Arc<Served>>,
-    uri: Uri,
-) -> Result<Response, ApiError> {
-    let asked = Asked::of(&served, &uri)?;
-    let part = asked.part;
-    let found = served.past.ask(|reader| reader.hold_page(part)).await?;
-    asked.answer(found, &uri, |row: store::Hold| PastHold {
+pub(super) async fn list_past_holds(State(served): State<Arc<Served>>, uri: Uri) -> ApiResult {
+    let made = |row: store::Hold| PastHold {
         resource: row.resource.to_string(),
         reason: row.reason,
         since: row.since.into(),
         until: row.until.map(Timestamp::from),
-    })
+    };
+    page_of(&served, &uri, Reader::hold_page, made).await
 }
 
 /// A time of which there is no history.
@@ -231,18 +218,13 @@ struct Gap {
 #[utoipa::path(get, path = "/api/v2/history/gaps", tag = "history", params(RangeParams, PageParams), responses(
     (status = 200, description = "A page of those that touch the range, newest first", body = Page<Gap>),
 ))]
-pub(super) async fn list_gaps(
-    State(served): State<Arc<Served>>,
-    uri: Uri,
-) -> Result<Response, ApiError> {
-    let asked = Asked::of(&served, &uri)?;
-    let part = asked.part;
-    let found = served.past.ask(|reader| reader.gap_page(part)).await?;
-    asked.answer(found, &uri, |row: store::Gap| Gap {
+pub(super) async fn list_gaps(State(served): State<Arc<Served>>, uri: Uri) -> ApiResult {
+    let made = |row: store::Gap| Gap {
         since: row.since.into(),
         until: row.until.into(),
         why: row.why.into(),
-    })
+    };
+    page_of(&served, &uri, Reader::gap_page, made).await
 }
 
 /// A notification, without what it says and to whom.
@@ -275,11 +257,8 @@ pub(super) async fn list_notifications(
     State(served): State<Arc<Served>>,
     uri: Uri,
     Viewer(sight): Viewer,
-) -> Result<Response, ApiError> {
-    let asked = Asked::of(&served, &uri)?;
-    let part = asked.part;
-    let found = served.past.ask(|reader| reader.outbox_page(part)).await?;
-    asked.answer(found, &uri, |row: OutboxRow| Notification {
+) -> ApiResult {
+    let made = |row: OutboxRow| Notification {
         id: row.id,
         route: row.route,
         created: row.created.into(),
@@ -287,5 +266,6 @@ pub(super) async fn list_notifications(
         attempts: row.attempts,
         tried: row.tried.map(Timestamp::from),
         last_error: row.last_error.and_then(|error| error.show(sight).cloned()),
-    })
+    };
+    page_of(&served, &uri, Reader::outbox_page, made).await
 }

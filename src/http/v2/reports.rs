@@ -4,21 +4,21 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::Json;
 use super::outcome::{self, IdempotencyKey, IfMatch};
 use super::page::{Page, PageParams, Paging};
-use super::params::Params;
+use super::params::NoParams;
 use super::time::Timestamp;
 use crate::health::{self, Finding, HealthState, NotTaken, PassiveChecks};
 use crate::http::auth::{Caller, Need, Noted, RateLimit, Scope, Viewer};
-use crate::http::error::{self, ApiError, Reason};
+use crate::http::error::{self, ApiError, ApiResult, Reason};
 use crate::http::health_state::HealthRoutes;
 use crate::http::json::answer;
 use crate::http::named::Named;
@@ -164,7 +164,7 @@ impl ReportState {
         components.chain(experiments).collect()
     }
 
-    fn find(&self, kind: ReportKind, name: &str, sight: Visibility) -> Result<Report, ApiError> {
+    fn find(&self, kind: ReportKind, name: &str, sight: Visibility) -> ApiResult<Report> {
         let all = self.all(sight).into_iter();
         let mut all = all.filter(|report| report.kind == kind && report.name == name);
         all.next().ok_or_else(|| {
@@ -182,7 +182,7 @@ async fn list_reports(
     State(state): State<ReportState>,
     Viewer(sight): Viewer,
     uri: Uri,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let all = state.all(sight).into_iter();
     let key = |report: &Report| (report.kind == ReportKind::Experiment, report.name.clone());
     let all = all.map(|report| (key(&report), report));
@@ -197,10 +197,9 @@ async fn list_reports(
 async fn report(
     State(state): State<ReportState>,
     Named((kind, name)): Named<(ReportKind, String)>,
-    RawQuery(query): RawQuery,
+    _: NoParams,
     Viewer(sight): Viewer,
-) -> Result<Response, ApiError> {
-    Params::parse(query.as_deref(), &[])?;
+) -> ApiResult {
     answer(&state.find(kind, &name, sight)?)
 }
 
@@ -219,12 +218,11 @@ async fn make_report(
     State(state): State<ReportState>,
     caller: Caller,
     Named((kind, name)): Named<(ReportKind, String)>,
-    RawQuery(query): RawQuery,
+    _: NoParams,
     uri: Uri,
     Json(body): Json<MakeReport>,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     may_report(&state.rate, &caller, &name)?;
-    Params::parse(query.as_deref(), &[])?;
     let finding = finding(body)?;
     let condition = finding.state.as_str();
     let taken = match kind {
@@ -260,12 +258,11 @@ async fn make_report(
 async fn withdraw_report(
     State(state): State<ReportState>,
     Named((kind, name)): Named<(ReportKind, String)>,
-    RawQuery(query): RawQuery,
+    _: NoParams,
     caller: Caller,
     headers: HeaderMap,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     may_report(&state.rate, &caller, &name)?;
-    Params::parse(query.as_deref(), &[])?;
     let shown = state.find(kind, &name, caller.visibility())?;
     outcome::check(&headers, &shown)?;
     match kind {
@@ -276,7 +273,7 @@ async fn withdraw_report(
 }
 
 /// Whether this caller may report on this name, and has not done so too often.
-fn may_report(rate: &RateLimit<String>, caller: &Caller, name: &str) -> Result<(), ApiError> {
+fn may_report(rate: &RateLimit<String>, caller: &Caller, name: &str) -> ApiResult<()> {
     let Some(token) = caller.pass().filter(|token| token.may_report_on(name)) else {
         return Err(error::not_named(name));
     };
@@ -284,7 +281,7 @@ fn may_report(rate: &RateLimit<String>, caller: &Caller, name: &str) -> Result<(
         .map_err(error::too_many_reports)
 }
 
-fn finding(report: MakeReport) -> Result<Finding, ApiError> {
+fn finding(report: MakeReport) -> ApiResult<Finding> {
     if report.detail.len() > MAX_DETAIL_BYTES || report.detail.chars().any(char::is_control) {
         return Err(ApiError::new(
             Reason::InvalidText,

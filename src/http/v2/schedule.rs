@@ -11,7 +11,7 @@ use utoipa::ToSchema;
 
 use super::body::object;
 use super::words::Day;
-use crate::http::error::{ApiError, Reason};
+use crate::http::error::{ApiError, ApiResult, Reason};
 use engine::Weekly;
 
 /// When maintenance is done: once, or every week.
@@ -63,7 +63,7 @@ fn with_millis<S: serde::Serializer>(
 
 impl Schedule {
     /// The engine's form.
-    pub(super) fn checked(self) -> Result<engine::Schedule, ApiError> {
+    pub(super) fn checked(self) -> ApiResult<engine::Schedule> {
         match self {
             Self::Once(Once { from, until }) => Ok(engine::Schedule::Once { from, until }),
             Self::Weekly(week) => {

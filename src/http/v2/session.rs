@@ -2,17 +2,15 @@
 
 use std::sync::Arc;
 
-use axum::extract::RawQuery;
-use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::params::Params;
+use super::params::NoParams;
 use super::time::Timestamp;
 use crate::http::auth::authenticator::Authenticator;
 use crate::http::auth::login::never_kept;
 use crate::http::auth::{Caller, Need, Scope};
-use crate::http::error::ApiError;
+use crate::http::error::ApiResult;
 use crate::http::json::answer;
 use crate::http::routes::{Routes, routes};
 
@@ -35,35 +33,14 @@ struct Who<'a> {
     #[schema(example = "anonymous")]
     name: &'a str,
     /// What the token allows; `admin` holds the others.
-    scopes: Vec<ScopeWord>,
-}
-
-/// A scope of a token.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-#[schema(as = Scope)]
-enum ScopeWord {
-    Read,
-    Report,
-    Admin,
-}
-
-impl From<Scope> for ScopeWord {
-    fn from(scope: Scope) -> Self {
-        match scope {
-            Scope::Read => Self::Read,
-            Scope::Report => Self::Report,
-            Scope::Admin => Self::Admin,
-        }
-    }
+    scopes: Vec<Scope>,
 }
 
 /// Who asks, and what they may.
 #[utoipa::path(get, path = "/api/v2/session", tag = "access", responses(
     (status = 200, description = "What the token or the session says", body = Who<'static>),
 ))]
-async fn session(caller: Caller, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
-    Params::parse(query.as_deref(), &[])?;
+async fn session(caller: Caller, _: NoParams) -> ApiResult {
     let holds = |scope: &Scope| {
         let pass = caller.pass();
         pass.is_some_and(|pass| pass.scopes.words().any(|word| word == scope.as_str()))
@@ -73,7 +50,7 @@ async fn session(caller: Caller, RawQuery(query): RawQuery) -> Result<Response, 
         csrf: caller.csrf().unwrap_or_default(),
         expires: caller.expires().map(Timestamp::from),
         name: caller.name(),
-        scopes: scopes.map(ScopeWord::from).collect(),
+        scopes: scopes.collect(),
     })?;
     Ok(never_kept(shown))
 }

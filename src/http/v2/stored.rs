@@ -4,7 +4,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use crate::http::error::{self, ApiError, Reason};
+use crate::http::error::{self, ApiError, ApiResult, Reason};
 use crate::store::{ReadError, Reader};
 
 /// How long a question to the history may take. It waits beside the runtime's threads, so a disk
@@ -29,7 +29,7 @@ impl Past {
     pub(super) async fn ask<'a, T, F>(
         &'a self,
         question: impl FnOnce(&'a Reader) -> F,
-    ) -> Result<T, ApiError>
+    ) -> ApiResult<T>
     where
         F: Future<Output = Result<T, ReadError>>,
     {

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use axum::Extension;
 use axum::body::{Body, Bytes};
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::header::{CACHE_CONTROL, CONNECTION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use futures_util::stream::{self, Stream};
 use serde::Serialize;
 use tokio::time::{Instant, Interval, MissedTickBehavior, interval_at, sleep};
@@ -20,12 +20,12 @@ use utoipa::ToSchema;
 use super::diff::Gone;
 use super::lab_forms::{Counts, Source};
 use super::live::{Listener, Next, Reset, json};
-use super::params::Params;
+use super::params::NoParams;
 use super::summary::Line;
 use super::time::Timestamp;
 use crate::http::auth::authenticator::Validity;
 use crate::http::auth::client::Client;
-use crate::http::error::{ApiError, Reason};
+use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::http::seat::Seat;
 use crate::http::served::Served;
 
@@ -70,13 +70,12 @@ pub(super) struct Ping {
     responses((status = 200, description = "The events, as they come, for at most an hour, and no longer than the token or session that asked", content_type = "text/event-stream", body = StreamEvent)))]
 pub(super) async fn stream(
     State(served): State<Arc<Served>>,
-    RawQuery(query): RawQuery,
+    _: NoParams,
     seat: Option<Extension<Seat>>,
     client: Option<Extension<Client>>,
     validity: Option<Extension<Validity>>,
     headers: HeaderMap,
-) -> Result<Response, ApiError> {
-    Params::parse(query.as_deref(), &[])?;
+) -> ApiResult {
     let full = || {
         ApiError::new(
             Reason::Busy,

@@ -149,17 +149,11 @@ impl<'a> Line<'a> {
 
 impl Bookings {
     pub(super) fn new(affected: Affected) -> Self {
-        let Affected {
-            next_day,
-            next_week,
-            first_start,
-            in_session,
-        } = affected;
         Self {
-            next_day,
-            next_week,
-            first_start: first_start.map(Timestamp::from),
-            in_session,
+            next_day: affected.next_day,
+            next_week: affected.next_week,
+            first_start: affected.first_start.map(Timestamp::from),
+            in_session: affected.in_session,
         }
     }
 }

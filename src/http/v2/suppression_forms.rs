@@ -5,7 +5,7 @@ use utoipa::ToSchema;
 
 use super::schedule::Schedule;
 use super::time::Timestamp;
-use crate::http::error::{ApiError, Reason};
+use crate::http::error::{ApiError, ApiResult, Reason};
 use engine::model::NameError;
 use engine::{Command, NamePattern};
 
@@ -82,7 +82,7 @@ acknowledge_forms! {
 
 impl Acknowledge {
     /// The order it is.
-    pub(super) fn command(self) -> Result<Command, ApiError> {
+    pub(super) fn command(self) -> ApiResult<Command> {
         let experiments = self.experiments.as_deref().map(pattern).transpose()?;
         let mut named = [
             experiments.map(engine::Scope::Experiments),
@@ -123,7 +123,7 @@ pub(super) struct MakeSilence {
 
 impl MakeSilence {
     /// The order it is.
-    pub(super) fn command(self) -> Result<Command, ApiError> {
+    pub(super) fn command(self) -> ApiResult<Command> {
         Ok(Command::Silence {
             pattern: pattern(&self.experiments)?,
             until: self.until,
@@ -148,7 +148,7 @@ pub(super) struct PlanMaintenance {
 
 impl PlanMaintenance {
     /// The order it is.
-    pub(super) fn command(self) -> Result<Command, ApiError> {
+    pub(super) fn command(self) -> ApiResult<Command> {
         Ok(Command::Maintain {
             pattern: pattern(&self.experiments)?,
             schedule: self.schedule.checked()?,
@@ -157,7 +157,7 @@ impl PlanMaintenance {
     }
 }
 
-fn pattern(text: &str) -> Result<NamePattern, ApiError> {
+fn pattern(text: &str) -> ApiResult<NamePattern> {
     NamePattern::try_new(text)
         .map_err(|why: NameError| ApiError::new(Reason::InvalidName, format!("experiments: {why}")))
 }

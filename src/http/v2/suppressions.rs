@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, Uri};
-use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -14,14 +13,14 @@ use super::outcome::{
     self, Done, DryRun, IdempotencyKey, IfMatch, Made, Would, carry_out, is_dry_run,
 };
 use super::page::{Page, PageParams, Paging};
-use super::params::Params;
+use super::params::NoParams;
 use super::schedule::Schedule;
 use super::suppression_forms::{Acknowledge, AcknowledgeForm, MakeSilence, PlanMaintenance};
 use super::time::Timestamp;
 use super::words::{Health, SubjectKind};
 use crate::http::auth::{Caller, Need, Scope, Viewer};
 use crate::http::commands::OrderState;
-use crate::http::error::{ApiError, Reason};
+use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::http::json::answer;
 use crate::http::named::Named;
 use crate::http::routes::{Routes, routes};
@@ -212,7 +211,7 @@ fn list<T: Serialize>(
     state: &OrderState,
     uri: &Uri,
     make: impl Fn(&NoteView) -> Option<T>,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let snapshot = newest(state);
     let notes = snapshot.notes.iter().enumerate();
     let items = notes.filter_map(|(place, note)| {
@@ -228,7 +227,7 @@ fn find<T>(
     snapshot: &Snapshot,
     id: &str,
     make: impl Fn(&NoteView) -> Option<T>,
-) -> Result<(SuppressionId, T), ApiError> {
+) -> ApiResult<(SuppressionId, T)> {
     let nothing = |words: String| ApiError::new(Reason::NotFound, words);
     // A number has one form, so that what is noted by its path is found again: neither `+7` nor
     // `07`.
@@ -254,7 +253,7 @@ async fn end<T: Serialize>(
     id: &str,
     (query, headers): (Option<&str>, &HeaderMap),
     make: impl Fn(&NoteView) -> Option<T>,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let dry_run = is_dry_run(query)?;
     let (id, entry) = find(&newest(state), id, make)?;
     outcome::check(headers, &entry)?;
@@ -270,7 +269,7 @@ async fn make(
     query: Option<&str>,
     command: Command,
     list: &str,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let dry_run = is_dry_run(query)?;
     carry_out(state, caller, command, dry_run).await?.made(list)
 }
@@ -285,7 +284,7 @@ macro_rules! nouns {
         #[utoipa::path(get, path = $path, tag = "suppressions", params(PageParams), responses(
             (status = 200, description = "A page, by number", body = Page<$view>),
         ))]
-        async fn $list(State(state): State<OrderState>, Viewer(sight): Viewer, uri: Uri) -> Result<Response, ApiError> {
+        async fn $list(State(state): State<OrderState>, Viewer(sight): Viewer, uri: Uri) -> ApiResult {
             list(&state, &uri, |note| <$view>::of(note, sight))
         }
 
@@ -296,11 +295,10 @@ macro_rules! nouns {
         async fn $read(
             State(state): State<OrderState>,
             Named(id): Named<String>,
-            RawQuery(query): RawQuery,
+            _: NoParams,
             Viewer(sight): Viewer,
-        ) -> Result<Response, ApiError> {
-            Params::parse(query.as_deref(), &[])?;
-            answer(&find(&newest(&state), &id, |note| <$view>::of(note, sight))?.1)
+        ) -> ApiResult {
+                answer(&find(&newest(&state), &id, |note| <$view>::of(note, sight))?.1)
         }
 
         #[doc = $ended]
@@ -313,7 +311,7 @@ macro_rules! nouns {
             Named(id): Named<String>,
             RawQuery(query): RawQuery,
             headers: HeaderMap,
-        ) -> Result<Response, ApiError> {
+        ) -> ApiResult {
             end(&state, &caller, &id, (query.as_deref(), &headers), |note| <$view>::of(note, caller.visibility())).await
         }
     )*};
@@ -345,7 +343,7 @@ async fn acknowledge(
     caller: Caller,
     RawQuery(query): RawQuery,
     Json(body): Json<Acknowledge>,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let list = "/api/v2/acknowledgements";
     make(&state, &caller, query.as_deref(), body.command()?, list).await
 }
@@ -360,7 +358,7 @@ async fn make_silence(
     caller: Caller,
     RawQuery(query): RawQuery,
     Json(body): Json<MakeSilence>,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let list = "/api/v2/silences";
     make(&state, &caller, query.as_deref(), body.command()?, list).await
 }
@@ -376,7 +374,7 @@ async fn plan_maintenance(
     caller: Caller,
     RawQuery(query): RawQuery,
     Json(body): Json<PlanMaintenance>,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let list = "/api/v2/maintenance-windows";
     make(&state, &caller, query.as_deref(), body.command()?, list).await
 }

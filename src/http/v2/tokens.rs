@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::http::Uri;
-use axum::response::{IntoResponse, Response};
+use axum::response::IntoResponse;
 use serde::Serialize;
 use tokio::time::timeout;
 use utoipa::ToSchema;
@@ -17,7 +17,7 @@ use super::time::Timestamp;
 use crate::http::auth::authenticator::Authenticator;
 use crate::http::auth::login::never_kept;
 use crate::http::auth::{Caller, Need, Scope, is_id};
-use crate::http::error::{ApiError, Reason};
+use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::http::json::answer;
 use crate::http::named::Named;
 use crate::http::routes::{Routes, routes};
@@ -60,10 +60,7 @@ struct Revocation {
 #[utoipa::path(get, path = "/api/v2/tokens", tag = "access", params(PageParams), responses(
     (status = 200, description = "A page, by id", body = Page<RevokedToken>),
 ))]
-async fn list_tokens(
-    State(authenticator): State<Arc<Authenticator>>,
-    uri: Uri,
-) -> Result<Response, ApiError> {
+async fn list_tokens(State(authenticator): State<Arc<Authenticator>>, uri: Uri) -> ApiResult {
     let all = authenticator.revocations.all().into_iter();
     let all = all.map(|revoked| {
         let token = RevokedToken {
@@ -84,7 +81,7 @@ async fn token(
     State(authenticator): State<Arc<Authenticator>>,
     Named(id): Named<String>,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let id = checked(id, query.as_deref())?;
     let mut all = authenticator.revocations.all().into_iter();
     let revoked = all.find(|revoked| revoked.id == id);
@@ -107,7 +104,7 @@ async fn revoke_token(
     caller: Caller,
     Named(id): Named<String>,
     RawQuery(query): RawQuery,
-) -> Result<Response, ApiError> {
+) -> ApiResult {
     let id = checked(id, query.as_deref())?;
     let now = jiff::Timestamp::now();
     let (revoked, kept) = authenticator.revocations.revoke(&id, now);
@@ -130,7 +127,7 @@ async fn revoke_token(
 }
 
 /// The id that a path names.
-fn checked(id: String, query: Option<&str>) -> Result<String, ApiError> {
+fn checked(id: String, query: Option<&str>) -> ApiResult<String> {
     Params::parse(query, &[])?;
     if is_id(&id) {
         Ok(id)

@@ -10,43 +10,97 @@ use crate::{health, store};
 use engine::model::{self, CallError};
 use engine::{self, Severity};
 
+/// Enums whose words are told for what the rest of labwatch has under other names: of each variant
+/// the pattern that it stands for. One without a pattern is told by hand.
 macro_rules! words {
-    ($($(#[$doc:meta])* $name:ident of $from:ty { $($(#[$about:meta])* $variant:ident = $pattern:pat,)* })*) => {$(
+    ($($(#[$doc:meta])* $name:ident of $from:ty { $($variant:ident $(= $pattern:pat)?,)* })*) => {$(
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
         #[serde(rename_all = "kebab-case")]
         #[allow(clippy::enum_variant_names, reason = "the variants are the words of the API")]
         pub(in crate::http) enum $name {
-            $($(#[$about])* $variant,)*
+            $($variant,)*
         }
 
         impl From<$from> for $name {
             fn from(from: $from) -> Self {
-                match from { $($pattern => Self::$variant,)* }
+                match from { $($($pattern => Self::$variant,)?)* }
             }
         }
     )*};
 }
 
-words! {
+/// Enums that have the same variants in the rest of labwatch.
+macro_rules! same_words {
+    ($($(#[$doc:meta])* $name:ident like $type:ty { $($variant:ident),* })*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "kebab-case")]
+        pub(in crate::http) enum $name {
+            $($variant,)*
+        }
+
+        impl From<$type> for $name {
+            fn from(from: $type) -> Self {
+                type Told = $type;
+                match from { $(Told::$variant => Self::$variant,)* }
+            }
+        }
+
+        impl From<$name> for $type {
+            fn from(word: $name) -> Self {
+                match word { $($name::$variant => Self::$variant,)* }
+            }
+        }
+    )*};
+}
+
+same_words! {
     /// How a component is: `warn` can be used with a loss, `init` has not shown how it is yet, of one that is `stale` that is not known any more.
-    ComponentState of health::State {
-        Ok = health::State::Ok,
-        Warn = health::State::Warn,
-        Init = health::State::Init,
-        Stale = health::State::Stale,
-        Error = health::State::Error,
-    }
+    ComponentState like health::State { Ok, Warn, Init, Stale, Error }
 
     /// How an experiment is: `degraded` is usable with a loss, `flapping` comes and goes too often, `unknown` is not evaluated.
-    Health of model::Health {
-        Ok = model::Health::Ok,
-        Degraded = model::Health::Degraded,
-        Flapping = model::Health::Flapping,
-        Down = model::Health::Down,
-        Unknown = model::Health::Unknown,
-    }
+    Health like model::Health { Ok, Degraded, Flapping, Down, Unknown }
 
+    /// How a jump connection is.
+    JumpHealth like model::JumpHealth { Up, Lost, Unknown }
+
+    /// How a stream is: `silent` is connected and sends nothing.
+    StreamHealth like model::StreamHealth { Active, Silent, Missing, Unknown }
+
+    /// Where health and bookability do not fit.
+    Mismatch like engine::Mismatch { WorksNotBookable, DownBookable }
+
+    /// What suppresses notifications about an experiment.
+    SuppressionKind like engine::SuppressionKind { Acknowledged, Silenced, Maintenance }
+
+    /// How a page that students open is: `unknown` has not been checked, or labwatch itself kept it from being checked; `fails` did so twice
+    /// in a row.
+    PageHealth like engine::PageHealth { Unknown, Works, Fails }
+
+    /// A server that labwatch learns from.
+    SourceName like model::SourceName { Relay, Jump, Book }
+
+    /// How a source is: `late` is slower than its pace explains, and what a source reported that is `down` is void.
+    SourceHealth like model::SourceHealth { Starting, Live, Late, Down }
+
+    /// Whether this replica acts, or only watches.
+    Role like engine::Role { Leader, Follower }
+
+    /// What experiments that were lost have in common: an address, a subnet, or the stem of their names.
+    CauseKind like engine::CauseKind { Address, Subnet, Stem }
+
+    /// How a notification stands: `superseded` is not sent, because something newer says it.
+    OutboxState like store::OutboxState { Pending, Sent, Refused, Superseded }
+
+    /// Why there is no history: labwatch did not run or its machine slept, or its disk took nothing.
+    GapCause like store::GapCause { Off, Lost }
+
+    /// A day of the week.
+    Day like engine::Day { Mon, Tue, Wed, Thu, Fri, Sat, Sun }
+}
+
+words! {
     /// Whether something can be booked and, where not, by whose word: `withdrawn` by a monitor, `held` by a person.
     Bookable of Option<model::Bookable> {
         Bookable = Some(model::Bookable::Yes),
@@ -55,62 +109,11 @@ words! {
         Unknown = None,
     }
 
-    /// How a jump connection is.
-    JumpHealth of model::JumpHealth {
-        Up = model::JumpHealth::Up,
-        Lost = model::JumpHealth::Lost,
-        Unknown = model::JumpHealth::Unknown,
-    }
-
-    /// How a stream is: `silent` is connected and sends nothing.
-    StreamHealth of model::StreamHealth {
-        Active = model::StreamHealth::Active,
-        Silent = model::StreamHealth::Silent,
-        Missing = model::StreamHealth::Missing,
-        Unknown = model::StreamHealth::Unknown,
-    }
-
     /// How it is known whether a stream transmits: by relay's statistics, by a sample, or not at all: connected counts as active.
     Evidence of engine::Evidence {
         Statistics = engine::Evidence::Statistics,
         Sampled = engine::Evidence::Sampled(_),
         Unverified = engine::Evidence::Unverified,
-    }
-
-    /// Where health and bookability do not fit.
-    Mismatch of engine::Mismatch {
-        WorksNotBookable = engine::Mismatch::WorksNotBookable,
-        DownBookable = engine::Mismatch::DownBookable,
-    }
-
-    /// What suppresses notifications about an experiment.
-    SuppressionKind of engine::SuppressionKind {
-        Acknowledged = engine::SuppressionKind::Acknowledged,
-        Silenced = engine::SuppressionKind::Silenced,
-        Maintenance = engine::SuppressionKind::Maintenance,
-    }
-
-    /// How a page that students open is: `unknown` has not been checked, or labwatch itself kept it from being checked; `fails` did so twice
-    /// in a row.
-    PageHealth of engine::PageHealth {
-        Unknown = engine::PageHealth::Unknown,
-        Works = engine::PageHealth::Works,
-        Fails = engine::PageHealth::Fails,
-    }
-
-    /// A server that labwatch learns from.
-    SourceName of model::SourceName {
-        Relay = model::SourceName::Relay,
-        Jump = model::SourceName::Jump,
-        Book = model::SourceName::Book,
-    }
-
-    /// How a source is: `late` is slower than its pace explains, and what a source reported that is `down` is void.
-    SourceHealth of model::SourceHealth {
-        Starting = model::SourceHealth::Starting,
-        Live = model::SourceHealth::Live,
-        Late = model::SourceHealth::Late,
-        Down = model::SourceHealth::Down,
     }
 
     /// How the connection to a source is. Book is polled, and its connection is not told.
@@ -140,38 +143,11 @@ words! {
         Ntfy = engine::Channel::Http(engine::HttpChannel::Ntfy),
     }
 
-    /// Whether this replica acts, or only watches.
-    Role of engine::Role {
-        Leader = engine::Role::Leader,
-        Follower = engine::Role::Follower,
-    }
-
-    /// What experiments that were lost have in common: an address, a subnet, or the stem of their names.
-    CauseKind of engine::CauseKind {
-        Address = engine::CauseKind::Address,
-        Subnet = engine::CauseKind::Subnet,
-        Stem = engine::CauseKind::Stem,
-    }
-
     /// Whether the usable experiments of a pool are enough for what is booked within 24 h.
     PoolSeverity of Severity {
         NoneAffected = Severity::NoneAffected,
         Spare = Severity::Spare(_),
         Short = Severity::Short { .. },
-    }
-
-    /// How a notification stands: `superseded` is not sent, because something newer says it.
-    OutboxState of store::OutboxState {
-        Pending = store::OutboxState::Pending,
-        Sent = store::OutboxState::Sent,
-        Refused = store::OutboxState::Refused,
-        Superseded = store::OutboxState::Superseded,
-    }
-
-    /// Why there is no history: labwatch did not run or its machine slept, or its disk took nothing.
-    GapCause of store::GapCause {
-        Off = store::GapCause::Off,
-        Lost = store::GapCause::Lost,
     }
 
     /// What an acknowledgement is about.
@@ -187,79 +163,27 @@ words! {
         Source = store::Subject::Source(_),
     }
 
-    /// A day of the week.
-    Day of engine::Day {
-        Mon = engine::Day::Mon,
-        Tue = engine::Day::Tue,
-        Wed = engine::Day::Wed,
-        Thu = engine::Day::Thu,
-        Fri = engine::Day::Fri,
-        Sat = engine::Day::Sat,
-        Sun = engine::Day::Sun,
-    }
-}
-
-impl From<Day> for engine::Day {
-    fn from(day: Day) -> Self {
-        match day {
-            Day::Mon => Self::Mon,
-            Day::Tue => Self::Tue,
-            Day::Wed => Self::Wed,
-            Day::Thu => Self::Thu,
-            Day::Fri => Self::Fri,
-            Day::Sat => Self::Sat,
-            Day::Sun => Self::Sun,
-        }
-    }
-}
-
-/// Why a call of another server failed, or why nothing can be learnt from it (`unreadable`).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "kebab-case")]
-pub(in crate::http) enum Fault {
-    NameLookup,
-    Refused,
-    NoRoute,
-    Tls,
-    Certificate,
-    Unreachable,
-    Proxy,
-    Timeout,
-    Dropped,
-    NoAnswer,
-    Credentials,
-    Audience,
-    Forbidden,
-    NotFound,
-    Sick,
-    SickByProxy,
-    Protocol,
-    Busy,
-    Unreadable,
-}
-
-impl From<&CallError> for Fault {
-    fn from(error: &CallError) -> Self {
-        match error {
-            CallError::NameLookup(_) => Self::NameLookup,
-            CallError::Refused(_) => Self::Refused,
-            CallError::NoRoute(_) => Self::NoRoute,
-            CallError::Tls(_) => Self::Tls,
-            CallError::Certificate(_) => Self::Certificate,
-            CallError::Unreachable(_) => Self::Unreachable,
-            CallError::Proxy(_) => Self::Proxy,
-            CallError::TimedOut => Self::Timeout,
-            CallError::Dropped => Self::Dropped,
-            CallError::NoAnswer(_) => Self::NoAnswer,
-            CallError::Credentials(_) => Self::Credentials,
-            CallError::Audience(_) => Self::Audience,
-            CallError::Forbidden(_) => Self::Forbidden,
-            CallError::NotFound(_) => Self::NotFound,
-            CallError::Sick { .. } => Self::Sick,
-            CallError::SickByProxy { .. } => Self::SickByProxy,
-            CallError::Protocol(_) => Self::Protocol,
-            CallError::Busy => Self::Busy,
-        }
+    /// Why a call of another server failed, or why nothing can be learnt from it (`unreadable`).
+    Fault of &CallError {
+        NameLookup = CallError::NameLookup(_),
+        Refused = CallError::Refused(_),
+        NoRoute = CallError::NoRoute(_),
+        Tls = CallError::Tls(_),
+        Certificate = CallError::Certificate(_),
+        Unreachable = CallError::Unreachable(_),
+        Proxy = CallError::Proxy(_),
+        Timeout = CallError::TimedOut,
+        Dropped = CallError::Dropped,
+        NoAnswer = CallError::NoAnswer(_),
+        Credentials = CallError::Credentials(_),
+        Audience = CallError::Audience(_),
+        Forbidden = CallError::Forbidden(_),
+        NotFound = CallError::NotFound(_),
+        Sick = CallError::Sick { .. },
+        SickByProxy = CallError::SickByProxy { .. },
+        Protocol = CallError::Protocol(_),
+        Busy = CallError::Busy,
+        Unreadable,
     }
 }
 

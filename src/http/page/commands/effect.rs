@@ -4,7 +4,6 @@
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::request::{Asked, Order};
 use crate::http::page::components;
 use crate::http::page::layout::Frame;
 use crate::http::page::words::{self, clip};
@@ -18,37 +17,26 @@ const MAX_LISTED: usize = 200;
 const NAMED: usize = 5;
 
 /// What an order does, as a list of sentences.
-pub(super) fn sentences(frame: &Frame<'_>, asked: &Asked, effect: &Impact) -> Markup {
-    let now = frame.now;
+pub(super) fn sentences(frame: &Frame<'_>, command: &Command, effect: &Impact) -> Markup {
+    let (now, text) = (frame.now, words::sentence(&effect.text));
     html! {
         ul.does {
-            @match &asked.order {
-                Order::Engine(command) => (of_engine(frame, command, effect)),
-                Order::Category { reason, .. } => {
-                    li { "The category " (words::timed(&words::sentence(&effect.text), now)) }
-                    li { "Others read: “" (clip(reason)) "”" }
+            @if let Command::Remove { id } = command { li { (ended(frame, *id)) } }
+            @if let Command::Category { .. } = command { li { "The category " (words::timed(&text, now)) } }
+            @else { li { (words::timed(&capital(&text), now)) } }
+            @if let Some(affected) = &effect.affected { (bookings(affected, now)) }
+            @match command {
+                Command::Hold { reason, .. } => li { "Students read: “" (clip(reason)) "”" },
+                Command::Enable { .. } => {},
+                Command::Category { reason, .. } => li { "Others read: “" (clip(reason)) "”" },
+                Command::Acknowledge { text: said, .. } | Command::Silence { reason: said, .. } | Command::Maintain { reason: said, .. } => {
+                    li { "Book is not changed: what can be booked stays as it is." }
+                    li { "Others read: “" (clip(said)) "”" }
                 },
+                Command::Unacknowledge { .. } | Command::Remove { .. } => li { "Book is not changed: what can be booked stays as it is." },
             }
         }
         @if effect.stubs.len() > NAMED { (names(&effect.stubs)) }
-    }
-}
-
-fn of_engine(frame: &Frame<'_>, command: &Command, effect: &Impact) -> Markup {
-    let now = frame.now;
-    html! {
-        @if let Command::Remove { id } = command { li { (ended(frame, *id)) } }
-        li { (words::timed(&capital(&words::sentence(&effect.text)), now)) }
-        @if let Some(affected) = &effect.affected { (bookings(affected, now)) }
-        @match command {
-            Command::Hold { reason, .. } => li { "Students read: “" (clip(reason)) "”" },
-            Command::Enable { .. } | Command::Category { .. } => {},
-            Command::Acknowledge { text: said, .. } | Command::Silence { reason: said, .. } | Command::Maintain { reason: said, .. } => {
-                li { "Book is not changed: what can be booked stays as it is." }
-                li { "Others read: “" (clip(said)) "”" }
-            },
-            Command::Unacknowledge { .. } | Command::Remove { .. } => li { "Book is not changed: what can be booked stays as it is." },
-        }
     }
 }
 
@@ -91,8 +79,5 @@ fn capital(sentence: &str) -> String {
     if !as_str.chars().all(|letter| letter.is_ascii_lowercase()) {
         return sentence.to_owned();
     }
-    let mut letters = sentence.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_uppercase().chain(letters).collect()
-    })
+    words::capital(sentence)
 }

@@ -4,6 +4,7 @@
 use maud::{Markup, html};
 
 use super::fields::Fields;
+use crate::http::auth::below;
 use crate::http::page::filter::address_of;
 use crate::http::page::layout::Frame;
 use crate::http::page::shapes::shape;
@@ -91,10 +92,7 @@ impl Said {
             }
         };
         let kept = (!self.kept).then_some(("kept", "no"));
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs([("did", did), ("of", &of)].into_iter().chain(kept))
-            .finish();
-        format!("{page}?{query}")
+        below(&page, [("did", did), ("of", &of)].into_iter().chain(kept))
     }
 
     /// The words for it.

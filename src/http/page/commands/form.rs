@@ -88,7 +88,7 @@ fn below(frame: &Frame<'_>, form: &Form<'_>) -> Markup {
             Outcome::Would(would) => {
                 @let (asked, effect) = &**would;
                 h2 { "What it does" }
-                (effect::sentences(frame, asked, effect))
+                (effect::sentences(frame, &asked.command, effect))
                 (confirmation(frame, form, asked))
             },
         }

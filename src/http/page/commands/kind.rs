@@ -1,5 +1,6 @@
 //! The kinds of orders, and what can be ordered about an experiment as it is.
 
+use crate::http::auth::below;
 use engine::model::Bookable;
 use engine::{ExperimentView, Snapshot, SuppressionKind};
 
@@ -108,10 +109,7 @@ impl Kind {
 
     /// The address of its form with these fields filled in.
     pub(in crate::http::page) fn address(self, fields: &[(&str, &str)]) -> String {
-        let path = format!("{}?", self.path());
-        let mut query = url::form_urlencoded::Serializer::for_suffix(path.clone(), path.len());
-        query.extend_pairs(fields);
-        query.finish().trim_end_matches('?').to_owned()
+        below(self.path(), fields.iter().copied())
     }
 }
 

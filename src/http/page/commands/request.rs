@@ -56,27 +56,11 @@ pub(super) struct Clock<'a> {
     pub(super) now: Timestamp,
 }
 
-/// What is to be done, and by whom it is carried out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Order {
-    /// By the engine.
-    Engine(Command),
-    /// By the health room: a category opens or closes.
-    Category {
-        /// Its name.
-        name: String,
-        /// To open or to close it.
-        open: bool,
-        /// Why.
-        reason: String,
-    },
-}
-
 /// An order, and the fields that mean it whenever they are sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Asked {
-    /// The order.
-    pub(super) order: Order,
+    /// The command that the fields mean.
+    pub(super) command: Command,
     /// The fields, with times that do not depend on the present.
     pub(super) fields: Vec<(&'static str, String)>,
 }
@@ -104,10 +88,7 @@ impl Problem {
 
 impl Asked {
     fn of(command: Command, fields: Vec<(&'static str, String)>) -> Self {
-        Self {
-            order: Order::Engine(command),
-            fields,
-        }
+        Self { command, fields }
     }
 
     /// What the fields of a form mean.
@@ -245,10 +226,7 @@ fn category(fields: &Fields, open: bool) -> Result<Asked, Problem> {
     )?;
     let reason = text(fields, "reason", "say why, so that others know")?;
     let said = vec![("category", name.clone()), ("reason", reason.clone())];
-    Ok(Asked {
-        order: Order::Category { name, open, reason },
-        fields: said,
-    })
+    Ok(Asked::of(Command::Category { name, open, reason }, said))
 }
 
 fn weekly(fields: &Fields, clock: Clock<'_>) -> Result<Weekly, Problem> {
@@ -408,9 +386,7 @@ mod tests {
             (Kind::End, "id=7", "end number 7"),
         ] {
             let asked = read(kind, form).expect(form);
-            let Order::Engine(given) = &asked.order else {
-                panic!("{form} is for the engine")
-            };
+            let given = &asked.command;
             assert_eq!(given.to_string(), command, "{form}");
             let again = url::form_urlencoded::Serializer::new(String::new())
                 .extend_pairs(&asked.fields)

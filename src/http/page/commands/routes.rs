@@ -14,7 +14,7 @@ use super::fields::Fields;
 use super::flash::{About, Said};
 use super::form::{self, Form, Outcome};
 use super::kind::Kind;
-use super::request::{Asked, Clock, Order, Problem};
+use super::request::{Asked, Clock, Problem};
 use super::test_message;
 use crate::health::CategoryOrder;
 use crate::http::auth::{Need, Noted, Scope};
@@ -23,7 +23,7 @@ use crate::http::page::layout;
 use crate::http::page::moment::Moment;
 use crate::http::page::outbox::TEST_PATH;
 use crate::http::page::web_state::WebState;
-use crate::http::{OrderState, Routes};
+use crate::http::{Categories, OrderState, Routes};
 use engine::{Command, Impact, Receipt, Refusal, Refused};
 
 /// How long an answer waits at most for the picture that shows what was done. The order is carried
@@ -91,17 +91,9 @@ async fn order(
     body: Bytes,
 ) -> Response {
     let fields = Fields::of(&body);
-    let asked = Asked::read(
-        kind,
-        &fields,
-        Clock {
-            zone: &(state.zone)(),
-            now: moment.now,
-        },
-    );
-    let (status, problem) = match asked {
+    let (status, problem) = match read(&state, &moment, kind, &fields) {
         Err(problem) => (StatusCode::BAD_REQUEST, problem),
-        Ok(asked) => match carry_out(&state, &moment, &orders, asked.order).await {
+        Ok(asked) => match carry_out(&state, &moment, &orders, asked.command).await {
             Ok(done) => return done,
             Err(refusal) => (Reason::from(&refusal).status(), refused(&refusal)),
         },
@@ -118,42 +110,42 @@ async fn order(
         .into_response()
 }
 
+/// What opens or closes a category, where a command does: the part that knows the categories does
+/// it.
+fn order_of(command: &Command, by: &str) -> Option<CategoryOrder> {
+    let Command::Category { name, open, reason } = command else {
+        return None;
+    };
+    Some(CategoryOrder {
+        category: name.clone(),
+        open: *open,
+        by: by.to_owned(),
+        reason: reason.clone(),
+    })
+}
+
+fn categories<'a>(state: &'a WebState, order: &CategoryOrder) -> Result<&'a Categories, Refusal> {
+    let known = state.categories.as_ref();
+    known.ok_or_else(|| Refusal::NoCategory(order.category.clone()))
+}
+
 /// Hands a command to the part that carries it out.
 async fn carry_out(
     state: &WebState,
     moment: &Moment,
     orders: &OrderState,
-    order: Order,
+    command: Command,
 ) -> Result<Response, Refusal> {
-    match order {
-        Order::Engine(command) => {
-            let receipt = orders
-                .give(command.clone(), moment.caller.name().to_owned())
-                .await?;
-            Ok(done(state, moment, &command, &receipt).await)
+    let by = moment.caller.name();
+    let receipt = match order_of(&command, by) {
+        Some(order) => categories(state, &order)?.order(&order).await?,
+        None => {
+            let receipt = orders.give(command.clone(), by.to_owned()).await?;
+            until_shown(state, moment).await;
+            receipt
         }
-        Order::Category { name, open, reason } => {
-            let order = CategoryOrder {
-                category: name,
-                open,
-                by: moment.caller.name().to_owned(),
-                reason,
-            };
-            let categories = state
-                .categories
-                .as_ref()
-                .ok_or_else(|| Refusal::NoCategory(order.category.clone()))?;
-            let (noted, receipt) = categories.order(&order).await?;
-            let said = Said {
-                about: About::Category {
-                    name: order.category,
-                    open,
-                },
-                kept: receipt.kept,
-            };
-            Ok(sent_to(state, noted, &said.address(&receipt)))
-        }
-    }
+    };
+    Ok(done(state, &command, &receipt))
 }
 
 /// What an order would do. Nothing is changed.
@@ -163,44 +155,34 @@ fn look(
     orders: &OrderState,
     (kind, fields): (Kind, &Fields),
 ) -> Outcome {
-    let read = Asked::read(
-        kind,
-        fields,
-        Clock {
-            zone: &(state.zone)(),
-            now: moment.now,
-        },
-    );
-    let seen = read.and_then(|asked| {
-        let effect =
-            effect_of(state, moment, orders, &asked.order).map_err(|refusal| refused(&refusal))?;
-        Ok(Outcome::Would(Box::new((asked, effect))))
+    let seen = read(state, moment, kind, fields).and_then(|asked| {
+        let effect = effect_of(state, moment, orders, &asked.command);
+        Ok(Outcome::Would(Box::new((
+            asked,
+            effect.map_err(|refusal| refused(&refusal))?,
+        ))))
     });
     seen.unwrap_or_else(Outcome::Wrong)
+}
+
+fn read(state: &WebState, moment: &Moment, kind: Kind, fields: &Fields) -> Result<Asked, Problem> {
+    let clock = Clock {
+        zone: &(state.zone)(),
+        now: moment.now,
+    };
+    Asked::read(kind, fields, clock)
 }
 
 fn effect_of(
     state: &WebState,
     moment: &Moment,
     orders: &OrderState,
-    order: &Order,
+    command: &Command,
 ) -> Result<Impact, Refusal> {
     let by = moment.caller.name();
-    match order {
-        Order::Engine(command) => orders.preview(command, by),
-        Order::Category { name, open, reason } => {
-            let order = CategoryOrder {
-                category: name.clone(),
-                open: *open,
-                by: by.to_owned(),
-                reason: reason.clone(),
-            };
-            state
-                .categories
-                .as_ref()
-                .ok_or_else(|| Refusal::NoCategory(name.clone()))?
-                .preview(&order)
-        }
+    match order_of(command, by) {
+        Some(order) => categories(state, &order)?.preview(&order),
+        None => orders.preview(command, by),
     }
 }
 
@@ -226,8 +208,8 @@ fn shown(
     ))
 }
 
-/// Sends the giver to where it is seen, when it is.
-async fn done(state: &WebState, moment: &Moment, command: &Command, receipt: &Receipt) -> Response {
+/// Waits until what was done is seen.
+async fn until_shown(state: &WebState, moment: &Moment) {
     let mut snapshots = state.snapshots.clone();
     // Where no picture comes in time the page shows the next one by itself.
     let _ = tokio::time::timeout(
@@ -235,6 +217,10 @@ async fn done(state: &WebState, moment: &Moment, command: &Command, receipt: &Re
         snapshots.wait_for(|picture| picture.version > moment.snapshot.version),
     )
     .await;
+}
+
+/// Sends the giver to where it is seen.
+fn done(state: &WebState, command: &Command, receipt: &Receipt) -> Response {
     let about = match (command, receipt.ids.as_slice()) {
         (Command::Hold { resource, .. } | Command::Enable { resource }, _) => {
             About::Wished(resource.as_str().to_owned())
@@ -256,14 +242,15 @@ async fn done(state: &WebState, moment: &Moment, command: &Command, receipt: &Re
         about,
         kept: receipt.kept,
     };
+    let address = format!("{}{}", state.base, said.address(receipt));
+    let there = HeaderValue::from_str(&address).unwrap_or(HeaderValue::from_static("/holds"));
     // The engine's own record of the command says who gave it.
-    sent_to(state, Noted::elsewhere(), &said.address(receipt))
-}
-
-fn sent_to(state: &WebState, noted: Noted, address: &str) -> Response {
-    let there = HeaderValue::from_str(&format!("{}{address}", state.base))
-        .unwrap_or(HeaderValue::from_static("/holds"));
-    (StatusCode::SEE_OTHER, noted, [(LOCATION, there)]).into_response()
+    (
+        StatusCode::SEE_OTHER,
+        Noted::elsewhere(),
+        [(LOCATION, there)],
+    )
+        .into_response()
 }
 
 /// A refusal at the field that it is about.
