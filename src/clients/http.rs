@@ -176,8 +176,7 @@ impl Http {
                     .header(reqwest::header::AUTHORIZATION, token)
             })
             .await?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = read_bounded(response, MAX_ANSWER_BYTES, &sent).await?;
+        let (status, headers, body) = read_bounded(response, MAX_ANSWER_BYTES, &sent).await?;
         if status.is_success() {
             Ok(body)
         } else {
@@ -288,8 +287,7 @@ impl Http {
                 token.into_iter().fold(request, RequestBuilder::bearer_auth)
             })
             .await?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = read_bounded(response, at_most, &sent).await?;
+        let (status, headers, body) = read_bounded(response, at_most, &sent).await?;
         if status == StatusCode::PROXY_AUTHENTICATION_REQUIRED && sent.way.proxy().is_some() {
             return Err(error_of_answer(status, &headers, &body, &sent));
         }
@@ -317,9 +315,7 @@ impl Http {
                     .body(body.clone())
             })
             .await?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = read_bounded(response, at_most, &sent).await?;
-        Ok((status, headers, body))
+        read_bounded(response, at_most, &sent).await
     }
 
     /// Sends a request. One that may be repeated and whose connection ends without an answer is
@@ -368,7 +364,7 @@ async fn read_bounded(
     mut response: Response,
     at_most: usize,
     sent: &Sent,
-) -> Result<Vec<u8>, CallError> {
+) -> Result<(StatusCode, HeaderMap, Vec<u8>), CallError> {
     let mut body = Vec::new();
     while let Some(chunk) = response
         .chunk()
@@ -382,7 +378,7 @@ async fn read_bounded(
         }
         body.extend_from_slice(&chunk);
     }
-    Ok(body)
+    Ok((response.status(), response.headers().clone(), body))
 }
 
 #[cfg(test)]

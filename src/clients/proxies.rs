@@ -112,13 +112,8 @@ fn bare(host: &str) -> &str {
 }
 
 fn is_loopback(host: &str) -> bool {
-    let is_name = |name: &str| {
-        host.len() >= name.len()
-            && host
-                .get(host.len() - name.len()..)
-                .is_some_and(|end| end.eq_ignore_ascii_case(name))
-    };
-    let is_localhost = host.eq_ignore_ascii_case("localhost") || is_name(".localhost");
+    let name = host.to_ascii_lowercase();
+    let is_localhost = name == "localhost" || name.ends_with(".localhost");
     is_localhost
         || host
             .parse::<IpAddr>()

@@ -28,12 +28,6 @@ pub struct Switcher {
     pub window: Option<Window>,
 }
 
-impl std::fmt::Debug for Switcher {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Switcher")
-    }
-}
-
 /// Carries out switches until `stop`, or until no more can come. Each ends in one
 /// `Input::Switched`. What is under way then is finished, or given up after
 /// [`STOP_GRACE`](super::STOP_GRACE).

@@ -20,3 +20,8 @@ pub use window::{Window, deliver_while_open, while_open};
 
 /// How long after the stop what is under way may still take. It is given up then.
 pub const STOP_GRACE: Duration = Duration::from_secs(2);
+
+/// Bytes in hexadecimal digits, in lower case.
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

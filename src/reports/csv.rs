@@ -1,38 +1,9 @@
 //! A report as CSV (RFC 4180), for spreadsheets: one line for each row, and one for everything.
 //! Every text is quoted, and one that a spreadsheet would take for a formula gets an apostrophe.
 
-use super::sheet::{By, Report, Row};
+use std::iter::once;
 
-/// The names of the columns.
-const COLUMNS: [&str; 27] = [
-    "experiments",
-    "availability_percent",
-    "booked_availability_percent",
-    "ok_minutes",
-    "degraded_minutes",
-    "flapping_minutes",
-    "down_minutes",
-    "unknown_minutes",
-    "maintenance_minutes",
-    "own_downtime_minutes",
-    "booked_ok_minutes",
-    "booked_degraded_minutes",
-    "booked_flapping_minutes",
-    "booked_down_minutes",
-    "booked_unknown_minutes",
-    "booked_maintenance_minutes",
-    "booked_own_downtime_minutes",
-    "failures",
-    "hours_between_failures",
-    "minutes_to_restore",
-    "failures_per_100_booked_hours",
-    "sessions",
-    "sessions_spoiled",
-    "student_minutes_lost",
-    "withdrawals",
-    "withdrawals_regretted",
-    "bookings_missed",
-];
+use super::sheet::{By, Report, Row};
 
 /// What a spreadsheet takes for the beginning of a formula, or skips before one; the last four are
 /// wide forms of the others.
@@ -48,15 +19,11 @@ const ENDS_CELL: [char; 6] = [',', ';', '\t', '|', '\r', '\n'];
 #[must_use]
 pub fn csv(report: &Report, by: By) -> String {
     let mut text = String::new();
-    line(
-        &mut text,
-        std::iter::once(by.as_str().to_owned()).chain(COLUMNS.map(str::to_owned)),
-    );
+    let names = columns(&Row::default()).map(|(name, _)| name.to_owned());
+    line(&mut text, once(by.as_str().to_owned()).chain(names));
     for row in report.rows(by).iter().chain([&report.total]) {
-        line(
-            &mut text,
-            std::iter::once(cell(&row.name)).chain(numbers(row)),
-        );
+        let values = columns(row).map(|(_, value)| value);
+        line(&mut text, once(cell(&row.name)).chain(values));
     }
     text
 }
@@ -91,38 +58,49 @@ fn cell(text: &str) -> String {
     cell
 }
 
-fn numbers(row: &Row) -> [String; 27] {
+/// The columns behind the name: what each is called, and what stands in it.
+fn columns(row: &Row) -> [(&'static str, String); 27] {
     let (all, booked) = (&row.minutes, &row.booked_minutes);
     let percent = |share: Option<f64>| number(share.map(|share| share * 100.0), 4);
     let minutes = |minutes: f64| number(Some(minutes), 2);
+    let per_100_booked_hours = number(row.failures_per_100_booked_hours, 3);
     [
-        row.experiments.to_string(),
-        percent(row.availability),
-        percent(row.booked_availability),
-        minutes(all.ok),
-        minutes(all.degraded),
-        minutes(all.flapping),
-        minutes(all.down),
-        minutes(all.unknown),
-        minutes(all.maintenance),
-        minutes(all.own_downtime),
-        minutes(booked.ok),
-        minutes(booked.degraded),
-        minutes(booked.flapping),
-        minutes(booked.down),
-        minutes(booked.unknown),
-        minutes(booked.maintenance),
-        minutes(booked.own_downtime),
-        row.failures.to_string(),
-        number(row.hours_between_failures, 2),
-        number(row.minutes_to_restore, 2),
-        number(row.failures_per_100_booked_hours, 3),
-        row.sessions.to_string(),
-        row.sessions_spoiled.to_string(),
-        minutes(row.student_minutes_lost),
-        row.withdrawals.to_string(),
-        row.withdrawals_regretted.to_string(),
-        row.bookings_missed.to_string(),
+        ("experiments", row.experiments.to_string()),
+        ("availability_percent", percent(row.availability)),
+        (
+            "booked_availability_percent",
+            percent(row.booked_availability),
+        ),
+        ("ok_minutes", minutes(all.ok)),
+        ("degraded_minutes", minutes(all.degraded)),
+        ("flapping_minutes", minutes(all.flapping)),
+        ("down_minutes", minutes(all.down)),
+        ("unknown_minutes", minutes(all.unknown)),
+        ("maintenance_minutes", minutes(all.maintenance)),
+        ("own_downtime_minutes", minutes(all.own_downtime)),
+        ("booked_ok_minutes", minutes(booked.ok)),
+        ("booked_degraded_minutes", minutes(booked.degraded)),
+        ("booked_flapping_minutes", minutes(booked.flapping)),
+        ("booked_down_minutes", minutes(booked.down)),
+        ("booked_unknown_minutes", minutes(booked.unknown)),
+        ("booked_maintenance_minutes", minutes(booked.maintenance)),
+        ("booked_own_downtime_minutes", minutes(booked.own_downtime)),
+        ("failures", row.failures.to_string()),
+        (
+            "hours_between_failures",
+            number(row.hours_between_failures, 2),
+        ),
+        ("minutes_to_restore", number(row.minutes_to_restore, 2)),
+        ("failures_per_100_booked_hours", per_100_booked_hours),
+        ("sessions", row.sessions.to_string()),
+        ("sessions_spoiled", row.sessions_spoiled.to_string()),
+        ("student_minutes_lost", minutes(row.student_minutes_lost)),
+        ("withdrawals", row.withdrawals.to_string()),
+        (
+            "withdrawals_regretted",
+            row.withdrawals_regretted.to_string(),
+        ),
+        ("bookings_missed", row.bookings_missed.to_string()),
     ]
 }
 

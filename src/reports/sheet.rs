@@ -157,20 +157,12 @@ impl Report {
     /// The report with rows of one kind only.
     #[must_use]
     pub fn only(self, by: By) -> Self {
-        let (experiments, pools, months) = (self.experiments, self.pools, self.months);
-        let none = Self {
-            experiments: None,
-            pools: None,
-            months: None,
+        let kept = |rows: Option<Vec<Row>>, of: By| rows.filter(|_| of == by);
+        Self {
+            experiments: kept(self.experiments, By::Experiment),
+            pools: kept(self.pools, By::Pool),
+            months: kept(self.months, By::Month),
             ..self
-        };
-        match by {
-            By::Experiment => Self {
-                experiments,
-                ..none
-            },
-            By::Pool => Self { pools, ..none },
-            By::Month => Self { months, ..none },
         }
     }
 }

@@ -64,21 +64,14 @@ impl Symptom {
 /// is usable or not judged.
 #[must_use]
 pub fn cause(view: &ExperimentView) -> Option<&'static str> {
-    let (at, health, issues, jump) = (
-        view.since,
-        Some(view.health),
-        view.issues.clone(),
-        view.jump,
-    );
-    view.health.is_unusable().then(|| {
-        Symptom::of(&Change {
-            at,
-            health,
-            issues,
-            jump,
-        })
-        .words()
-    })
+    let change = Change {
+        at: view.since,
+        health: Some(view.health),
+        issues: view.issues.clone(),
+        jump: view.jump,
+    };
+    let is_unusable = view.health.is_unusable();
+    is_unusable.then(|| Symptom::of(&change).words())
 }
 
 #[cfg(test)]

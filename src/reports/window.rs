@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::timeline::{Span, joined};
 use crate::store::Past;
 use engine::model::Stub;
-use engine::{Maintenance, NamePattern, SuppressionEntry};
+use engine::{Maintenance, NamePattern};
 
 /// Windows, each with the times at which it was open.
 #[derive(Debug, Default)]
@@ -19,21 +19,13 @@ impl Windows {
         let configured = configured
             .iter()
             .map(|window| (window.pattern.clone(), openings(window, over)));
-        let kept = past.windows.iter().filter_map(|(note, ended)| {
-            let SuppressionEntry::Maintenance(window) =
-                serde_json::from_value(note.content.clone()).ok()?
-            else {
-                return None;
-            };
+        let kept = past.windows.iter().map(|(window, ended)| {
             let until = ended.map_or(over.until, Timestamp::as_millisecond);
             let lasts = Span {
                 from: window.since.as_millisecond(),
                 until,
             };
-            Some((
-                window.pattern.clone(),
-                openings(&window, over.within(lasts)),
-            ))
+            (window.pattern.clone(), openings(window, over.within(lasts)))
         });
         Self(configured.chain(kept).collect())
     }

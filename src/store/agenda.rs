@@ -45,6 +45,11 @@ impl Agenda {
             .map_or(self.next_beat.min(self.next_step), |(at, _)| at)
     }
 
+    /// How many entries wait.
+    pub(super) fn entries(&self) -> usize {
+        self.waiting.iter().map(|batch| batch.entries.len()).sum()
+    }
+
     pub(super) fn may_try(&self) -> bool {
         self.retry.is_none_or(|(at, _)| at <= Instant::now())
     }

@@ -72,45 +72,6 @@ impl OutboxState {
     }
 }
 
-/// An acknowledgement, a silence or a maintenance window of the history.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Note {
-    /// Its id, unique among all notes.
-    pub id: String,
-    /// Which of the three.
-    pub kind: NoteKind,
-    /// When it was made.
-    pub created: Timestamp,
-    /// Until when it holds; `None` without end.
-    pub until: Option<Timestamp>,
-    /// What it says: who, whom it concerns, why.
-    pub content: Value,
-}
-
-/// The kinds of notes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum NoteKind {
-    /// An acknowledgement.
-    Acknowledgement,
-    /// A silence.
-    Silence,
-    /// A maintenance window.
-    Window,
-}
-
-impl NoteKind {
-    /// The word for it.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Acknowledgement => "acknowledgement",
-            Self::Silence => "silence",
-            Self::Window => "window",
-        }
-    }
-}
-
 /// The kind of the rows of a labwatch in shadow, among the notices.
 pub(super) const SHADOW_KIND: &str = "shadow";
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, ErrorCode, OpenFlags};
+use rusqlite::{Connection, ErrorCode, OpenFlags, Transaction, TransactionBehavior};
 
 use super::error::StoreError;
 use super::lock::{Lock, LockError};
@@ -189,6 +189,12 @@ impl Database {
             identity,
             path: path.to_owned(),
         })
+    }
+
+    /// Begins a transaction that writes.
+    pub(super) fn begin(&mut self) -> rusqlite::Result<Transaction<'_>> {
+        let behavior = TransactionBehavior::Immediate;
+        self.connection.transaction_with_behavior(behavior)
     }
 
     /// Whether the open file is the one that others find. What is written into a removed file is

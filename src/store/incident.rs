@@ -87,18 +87,9 @@ impl Reader {
 /// A change of an experiment or a source, as far as it matters here.
 struct Change {
     at: Timestamp,
-    turn: Turn,
+    /// From then on. What is not evaluated goes on as before.
+    health: Health,
     causes: Vec<String>,
-}
-
-/// What a change means for the bad time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
-    Well,
-    /// Not evaluated: what was before goes on.
-    Unknown,
-    Degraded,
-    Down,
 }
 
 /// The bad times that touch the range, newest first; of experiments, sources or both. `None` when
@@ -156,15 +147,9 @@ fn of_experiments(
     let (mut names, mut unreadable) = (Names::default(), 0);
     let read = |row: &Row<'_>| {
         let event = rows::event(row, &mut names)?;
-        let turn = match event.health {
-            Health::Ok => Turn::Well,
-            Health::Unknown => Turn::Unknown,
-            Health::Degraded => Turn::Degraded,
-            Health::Flapping | Health::Down => Turn::Down,
-        };
         let change = Change {
             at: event.when,
-            turn,
+            health: event.health,
             causes: event.issues.iter().map(engine::Issue::code).collect(),
         };
         Ok((rows::word(row, 8)?, change))
@@ -174,7 +159,8 @@ fn of_experiments(
     for (stub, change) in found {
         let known = changes.entry(Subject::Experiment(stub)).or_default();
         // That something stays well tells of no bad time, and a year has many such events.
-        if change.turn != Turn::Well || known.last().is_none_or(|last| last.turn != Turn::Well) {
+        let is_known = known.last().is_some_and(|last| last.health == Health::Ok);
+        if change.health != Health::Ok || !is_known {
             known.push(change);
         }
     }
@@ -201,15 +187,15 @@ fn of_sources(
 }
 
 fn of_source(row: &Row<'_>) -> rusqlite::Result<(SourceName, Change)> {
-    let turn = match rows::word(row, 2)? {
-        SourceHealth::Down => Turn::Down,
-        SourceHealth::Live | SourceHealth::Late => Turn::Well,
-        SourceHealth::Starting => Turn::Unknown,
+    let health = match rows::word(row, 2)? {
+        SourceHealth::Down => Health::Down,
+        SourceHealth::Live | SourceHealth::Late => Health::Ok,
+        SourceHealth::Starting => Health::Unknown,
     };
     let note: String = row.get(3)?;
     let change = Change {
         at: rows::time(row, 0)?,
-        turn,
+        health,
         causes: Some(note)
             .filter(|note| !note.is_empty())
             .into_iter()
@@ -223,13 +209,13 @@ fn bad_times(subject: &Subject, changes: Vec<Change>) -> Vec<Incident> {
     let mut all: Vec<Incident> = Vec::new();
     let mut open: Option<Incident> = None;
     for change in changes {
-        match change.turn {
-            Turn::Unknown => {}
-            Turn::Well => all.extend(open.take().map(|it| Incident {
+        match change.health {
+            Health::Unknown => {}
+            Health::Ok => all.extend(open.take().map(|it| Incident {
                 end: Some(change.at),
                 ..it
             })),
-            Turn::Degraded | Turn::Down => {
+            Health::Degraded | Health::Flapping | Health::Down => {
                 let begun = || Incident {
                     subject: subject.clone(),
                     begin: change.at,
@@ -238,7 +224,7 @@ fn bad_times(subject: &Subject, changes: Vec<Change>) -> Vec<Incident> {
                     causes: BTreeSet::new(),
                 };
                 let incident = open.get_or_insert_with(begun);
-                incident.was_down |= change.turn == Turn::Down;
+                incident.was_down |= change.health.is_unusable();
                 incident.causes.extend(change.causes);
             }
         }
@@ -258,17 +244,17 @@ mod tests {
     /// Changes as letters (`o`k, de`g`raded, `d`own, `u`nknown), one a second; what comes of them
     /// as `begin-end` with `!` for down.
     fn check(changes: &str, expect: &[&str]) {
-        let turn = |letter| match letter {
-            'o' => Turn::Well,
-            'g' => Turn::Degraded,
-            'd' => Turn::Down,
-            _ => Turn::Unknown,
+        let health = |letter| match letter {
+            'o' => Health::Ok,
+            'g' => Health::Degraded,
+            'd' => Health::Down,
+            _ => Health::Unknown,
         };
         let changes = (0..)
             .zip(changes.chars())
             .map(|(at_second, letter)| Change {
                 at: at(at_second),
-                turn: turn(letter),
+                health: health(letter),
                 causes: vec![letter.to_string()],
             });
         let found = bad_times(&Subject::Source(SourceName::Relay), changes.collect());

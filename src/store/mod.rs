@@ -40,7 +40,7 @@ mod tests;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
 use jiff::{SignedDuration, Timestamp};
@@ -48,7 +48,7 @@ use tokio::sync::watch;
 
 pub use backup::{BackupError, Report, VerifyError, backup, verify};
 pub use bookings::BookedTimes;
-pub use entry::{Entry, Note, NoteKind, OutboxState, ShadowRow};
+pub use entry::{Entry, OutboxState, ShadowRow};
 pub use error::{ReadError, StoreError};
 pub use file::DATABASE_FILE;
 pub use gap::{Gap, GapCause, HEARTBEAT};
@@ -176,7 +176,7 @@ impl Store {
     /// that was handed over before it.
     #[must_use = "the ticket says whether the batch was taken"]
     pub fn write(&self, entries: Vec<Entry>) -> Ticket {
-        let mut queue = self.0.queue.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut queue = locked(&self.0.queue);
         let (ticket, count) = (queue.last + 1, entries.len() as u64);
         let taken = queue
             .batches
@@ -211,13 +211,8 @@ impl Store {
     pub fn health(&self) -> StoreHealth {
         let mut health = self.0.health.borrow().clone();
         health.lost += self.0.overflow.load(Ordering::Relaxed);
-        let ended = self
-            .0
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .as_ref()
-            .is_none_or(JoinHandle::is_finished);
+        let writer = locked(&self.0.writer);
+        let ended = writer.as_ref().is_none_or(JoinHandle::is_finished);
         if ended {
             health.state = StoreState::Degraded;
             health
@@ -262,16 +257,9 @@ impl Ticket {
 
 impl Shared {
     fn close(&self) {
-        self.queue
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .batches = None;
+        locked(&self.queue).batches = None;
         self.reader.let_go(read::PATIENCE);
-        let writer = self
-            .writer
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
+        let writer = locked(&self.writer).take();
         if writer.is_some_and(|thread| thread.join().is_err()) {
             tracing::error!("the store's thread ended in a panic");
         }
@@ -282,6 +270,10 @@ impl Drop for Shared {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn remembered(opened: Opened<Memory>) -> (Option<file::Database>, Memory, Option<String>) {

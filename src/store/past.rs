@@ -8,14 +8,13 @@ use std::time::Instant;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, Params, Row, params};
 
-use super::entry::Note;
 use super::error::ReadError;
 use super::gap::{Gap, gap_between};
 use super::rows::{self, Range, gap};
 use super::text::{self, Names};
 use super::{bookings, file, schema};
 use engine::model::{Health, JumpHealth, OUR_PREFIX, Stub};
-use engine::{Booked, Issue, StateKey, StateValue};
+use engine::{Booked, Issue, Maintenance, StateKey, StateValue, SuppressionEntry};
 
 /// The most rows that are read: a year in which each of 130 experiments changes every quarter of an
 /// hour.
@@ -40,7 +39,7 @@ pub struct Past {
     /// The experiments of each pool, as they were last.
     pub pools: BTreeMap<String, Vec<Stub>>,
     /// Maintenance windows that may touch the time, each with when it was ended before its end.
-    pub windows: Vec<(Note, Option<Timestamp>)>,
+    pub windows: Vec<(Maintenance, Option<Timestamp>)>,
 }
 
 /// A change of an experiment.
@@ -191,7 +190,7 @@ const BOOKINGS: &str = "SELECT resource, stub, start, until, students, started, 
 
 const WITHDRAWALS: &str = "SELECT at, stub, reason FROM switches WHERE at >= ?1 AND at < ?2 AND available = 0 AND outcome = 'confirmed' ORDER BY at, id";
 
-const WINDOWS: &str = "SELECT id, kind, created, until, content, ended FROM notes \
+const WINDOWS: &str = "SELECT content, ended FROM notes \
                        WHERE kind = 'window' AND coalesce(ended, until, 9e18) > ?1 AND created < ?2 ORDER BY created, id";
 
 const GAPS: &str =
@@ -314,8 +313,12 @@ fn withdrawal(row: &Row<'_>) -> rusqlite::Result<(Timestamp, Stub, bool)> {
     Ok((rows::time(row, 0)?, rows::word(row, 1)?, is_ours))
 }
 
-fn window(row: &Row<'_>) -> rusqlite::Result<(Note, Option<Timestamp>)> {
-    Ok((rows::note(row)?, rows::time_if_any(row, 5)?))
+fn window(row: &Row<'_>) -> rusqlite::Result<(Maintenance, Option<Timestamp>)> {
+    let window = rows::column(row, 0, |text| match serde_json::from_str(text) {
+        Ok(SuppressionEntry::Maintenance(window)) => Some(window),
+        _ => None,
+    });
+    Ok((window?, rows::time_if_any(row, 1)?))
 }
 
 /// Every row that makes sense, as far as the budget goes.

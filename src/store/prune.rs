@@ -7,6 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::statement::{WriteFault, Written, run};
 use super::text;
 
 /// How many rows one step looks at.
@@ -59,6 +60,18 @@ impl Past {
             may_go,
         }
     }
+
+    /// What forgets the old rows of some.
+    fn delete(&self) -> String {
+        let Self {
+            table,
+            time,
+            may_go,
+        } = self;
+        format!(
+            "DELETE FROM {table} AS old WHERE id > ?1 AND id <= ?2 AND {time} < ?3 AND {may_go}"
+        )
+    }
 }
 
 /// One walk through all tables, from their oldest rows up to the first that is young.
@@ -70,14 +83,18 @@ pub(super) struct Walk {
 
 impl Walk {
     /// One step. Says whether the walk is over.
-    pub(super) fn step(&mut self, from: &Connection, before: Timestamp) -> rusqlite::Result<bool> {
+    pub(super) fn step(
+        &mut self,
+        from: &Connection,
+        before: Timestamp,
+    ) -> Result<bool, WriteFault> {
         let Some(past) = PASTS.get(self.table) else {
             return Ok(true);
         };
         let before = text::millis(before);
         match window(from, past, self.after, before)? {
             Some(last) => {
-                delete(from, past, self.after, last, before)?;
+                run(from, &past.delete(), params![self.after, last, before])?;
                 self.after = last;
             }
             None => {
@@ -92,10 +109,9 @@ impl Walk {
 }
 
 /// Forgets the notes that ended before; they are few.
-pub(super) fn ended_notes(from: &Connection, before: Timestamp) -> rusqlite::Result<()> {
-    from.prepare_cached("DELETE FROM notes WHERE ended < ?1")?
-        .execute([text::millis(before)])
-        .map(|_| ())
+pub(super) fn ended_notes(from: &Connection, before: Timestamp) -> Written {
+    let sql = "DELETE FROM notes WHERE ended < ?1";
+    run(from, sql, [text::millis(before)])
 }
 
 /// The last row of the next few; `None` when the first of them is young already, or there is none.
@@ -113,24 +129,4 @@ fn window(
     from.prepare_cached(&sql)?
         .query_row(params![after, before], |row| row.get(0))
         .optional()
-}
-
-fn delete(
-    from: &Connection,
-    past: &Past,
-    after: i64,
-    last: i64,
-    before: i64,
-) -> rusqlite::Result<()> {
-    let Past {
-        table,
-        time,
-        may_go,
-    } = past;
-    let sql = format!(
-        "DELETE FROM {table} AS old WHERE id > ?1 AND id <= ?2 AND {time} < ?3 AND {may_go}"
-    );
-    from.prepare_cached(&sql)?
-        .execute(params![after, last, before])
-        .map(|_| ())
 }

@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::{Connection, TransactionBehavior, params};
+use rusqlite::{Connection, params};
 use serde_json::Value;
 
 use super::entry::{Entry, OutboxState};
 use super::failure::Failure;
+use super::file::Database;
 use super::memory::Memory;
 use super::statement::{self, WriteFault};
 use super::text;
@@ -167,8 +168,8 @@ fn alike(booked: &Booked) -> (ResourceName, Timestamp, Timestamp) {
 }
 
 /// Tells a file that is begun anew what is true, all or nothing.
-pub(super) fn fill(file: &mut Connection, refill: &Refill) -> Result<(), Failure> {
-    let transaction = file.transaction_with_behavior(TransactionBehavior::Immediate)?;
+pub(super) fn fill(file: &mut Database, refill: &Refill) -> Result<(), Failure> {
+    let transaction = file.begin()?;
     refill.write(&transaction)?;
     Ok(transaction.commit()?)
 }

@@ -8,7 +8,6 @@ use rusqlite::types::Type;
 use rusqlite::{Connection, Error, Params, Row};
 use serde::de::DeserializeOwned;
 
-use super::entry::Note;
 use super::gap::Gap;
 use super::text::{self, Names};
 use engine::Event;
@@ -226,14 +225,4 @@ pub(super) fn latest_events(
     let mut events = all(from, &sql, values, read, unreadable)?;
     events.reverse();
     Ok(events)
-}
-
-pub(super) fn note(row: &Row<'_>) -> rusqlite::Result<Note> {
-    Ok(Note {
-        id: row.get(0)?,
-        kind: word(row, 1)?,
-        created: time(row, 2)?,
-        until: time_if_any(row, 3)?,
-        content: json(row, 4)?,
-    })
 }

@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::{Value, json};
 
-use super::entry::{self, Entry, NoteKind, OutboxState};
+use super::entry::{self, Entry, OutboxState};
+use super::gap::Gap;
 use super::notices::{notice, write_page, write_sampling};
 use super::statement::{Written, content, number, run};
 use super::{bookings, text};
@@ -50,17 +51,13 @@ fn audit(to: &Connection, at: Timestamp, who: &str, what: &str) -> Written {
 }
 
 /// Notes a time in which nothing was kept.
-pub(super) fn write_gap(
-    to: &Connection,
-    since: Timestamp,
-    until: Timestamp,
-    why: &str,
-) -> rusqlite::Result<()> {
-    let mut statement =
-        to.prepare_cached("INSERT INTO gaps (since, until, why) VALUES (?1, ?2, ?3)")?;
-    statement
-        .execute(params![text::millis(since), text::millis(until), why])
-        .map(|_| ())
+pub(super) fn write_gap(to: &Connection, gap: &Gap) -> Written {
+    let (since, until) = (text::millis(gap.since), text::millis(gap.until));
+    run(
+        to,
+        "INSERT INTO gaps (since, until, why) VALUES (?1, ?2, ?3)",
+        params![since, until, gap.why.as_str()],
+    )
 }
 
 /// Cuts what gaps say of the time after `now`, which a clock that was wrong has noted. Returns how
@@ -77,10 +74,9 @@ pub(super) fn cut_gaps(to: &Connection, now: Timestamp) -> rusqlite::Result<usiz
 }
 
 /// Notes that labwatch runs.
-pub(super) fn write_alive(to: &Connection, at: Timestamp) -> rusqlite::Result<()> {
-    to.prepare_cached("REPLACE INTO alive (one, at) VALUES (1, ?1)")?
-        .execute([text::millis(at)])
-        .map(|_| ())
+pub(super) fn write_alive(to: &Connection, at: Timestamp) -> Written {
+    let sql = "REPLACE INTO alive (one, at) VALUES (1, ?1)";
+    run(to, sql, [text::millis(at)])
 }
 
 /// Writes the rows of the history that a record makes.
@@ -104,7 +100,11 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
             )
         }
         Record::Hold { resource, reason } => write_hold(to, at, resource, reason.as_deref()),
-        Record::Forgotten(stub) => write_forgotten(to, at, stub),
+        Record::Forgotten(stub) => run(
+            to,
+            "INSERT INTO forgotten (at, stub) VALUES (?1, ?2)",
+            params![text::millis(at), stub.as_str()],
+        ),
         Record::Bookings(changes) => bookings::write(to, changes),
         Record::Commanded { order, .. } => audit(to, at, &order.by, &order.command.to_string()),
         Record::Category { name, state } if state.cause == CategoryCause::Fault => {
@@ -123,13 +123,16 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
         }
         Record::Superseded(id) => write_delivery(to, at, *id, OutboxState::Superseded, None),
         Record::Delivered { id, outcome } => {
-            write_outcome(to, at, *id, outcome)?;
-            let what = json!({ "id": id, "error": why_not(outcome) });
+            let error = why_not(outcome);
+            write_delivery(to, at, *id, state_after(outcome), error.as_deref())?;
+            let what = json!({ "id": id, "error": error });
             notice(to, at, "mailed", &what)
         }
         Record::Manifest(change) => notice(to, at, "manifest", &manifest(change)),
         Record::Blind(blind) => notice(to, at, "blind", &json!(blind)),
-        Record::SecondLook { lost, of } => notice(to, at, "second_look", &look(*lost, *of)),
+        Record::SecondLook { lost, of } => {
+            notice(to, at, "second_look", &json!({ "lost": lost, "of": of }))
+        }
         Record::Page {
             page, health, note, ..
         } => write_page(to, at, page.as_str(), health.as_str(), note),
@@ -150,18 +153,6 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
         | Record::Category { .. }
         | Record::Pools(_) => Ok(()),
     }
-}
-
-fn write_forgotten(to: &Connection, at: Timestamp, stub: &Stub) -> Written {
-    run(
-        to,
-        "INSERT INTO forgotten (at, stub) VALUES (?1, ?2)",
-        params![text::millis(at), stub.as_str()],
-    )
-}
-
-fn look(lost: usize, of: usize) -> Value {
-    json!({ "lost": lost, "of": of })
 }
 
 /// Why some or all recipients do not have a message.
@@ -284,30 +275,12 @@ fn write_outgoing(to: &Connection, at: Timestamp, summary: &Summary) -> Written 
     )
 }
 
-fn write_outcome(
-    to: &Connection,
-    at: Timestamp,
-    id: u64,
-    outcome: &Result<Delivered, DeliveryFault>,
-) -> Written {
+/// How a message stands after an attempt.
+fn state_after(outcome: &Result<Delivered, DeliveryFault>) -> OutboxState {
     match outcome {
-        Ok(delivered) => {
-            let state = match delivered.counts() {
-                (0, _) => OutboxState::Sent,
-                _ => OutboxState::Pending,
-            };
-            let words = unreached(delivered);
-            write_delivery(to, at, id, state, words.as_deref())
-        }
-        Err(failed) => {
-            let state = if failed.refuses_content() {
-                OutboxState::Refused
-            } else {
-                OutboxState::Pending
-            };
-            let words = failed.fault.words(Visibility::MAINTAINER);
-            write_delivery(to, at, id, state, Some(&words))
-        }
+        Ok(delivered) if delivered.counts().0 == 0 => OutboxState::Sent,
+        Err(failed) if failed.refuses_content() => OutboxState::Refused,
+        Ok(_) | Err(_) => OutboxState::Pending,
     }
 }
 
@@ -338,16 +311,16 @@ fn write_delivery(
 /// Keeps a suppression in the history, where it stays after its end.
 pub(super) fn note(to: &Connection, id: SuppressionId, entry: &SuppressionEntry) -> Written {
     let kind = match entry.kind() {
-        SuppressionKind::Acknowledged => NoteKind::Acknowledgement,
-        SuppressionKind::Silenced => NoteKind::Silence,
-        SuppressionKind::Maintenance => NoteKind::Window,
+        SuppressionKind::Acknowledged => "acknowledgement",
+        SuppressionKind::Silenced => "silence",
+        SuppressionKind::Maintenance => "window",
     };
     run(
         to,
         "REPLACE INTO notes (id, kind, created, until, content) VALUES (?1, ?2, ?3, ?4, ?5)",
         params![
             id.to_string(),
-            kind.as_str(),
+            kind,
             text::millis(entry.since()),
             entry.over_at().map(text::millis),
             content(&serde_json::to_value(entry)?)?

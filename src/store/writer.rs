@@ -7,7 +7,6 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use jiff::SignedDuration;
-use rusqlite::TransactionBehavior;
 use tokio::sync::watch;
 
 use super::agenda::{Agenda, FIRST_RETRY};
@@ -121,7 +120,7 @@ impl StoreWriter {
         let mut opened = self.folder.open(|_| Ok(()))?;
         if opened.new || opened.aside.is_some() {
             self.begun_anew(opened.aside);
-            fill(&mut opened.database.connection, &self.refill)?;
+            fill(&mut opened.database, &self.refill)?;
         }
         self.database = Some(opened.database);
         Ok(())
@@ -146,9 +145,7 @@ impl StoreWriter {
             return Ok(());
         };
         let group = self.agenda.waiting.len().min(GROUP);
-        let mut transaction = database
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut transaction = database.begin()?;
         let mut refused = 0;
         for batch in self.agenda.waiting.iter().take(group) {
             let savepoint = transaction.savepoint()?;
@@ -166,12 +163,8 @@ impl StoreWriter {
             }
         }
         transaction.commit()?;
-        for entry in self
-            .agenda
-            .waiting
-            .drain(..group)
-            .flat_map(|batch| batch.entries)
-        {
+        let written = self.agenda.waiting.drain(..group);
+        for entry in written.flat_map(|batch| batch.entries) {
             passed(&entry);
             self.refill.note(entry);
         }
@@ -193,11 +186,9 @@ impl StoreWriter {
         else {
             return Ok(());
         };
-        let transaction = database
-            .connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let transaction = database.begin()?;
         for gap in &self.gaps {
-            write::write_gap(&transaction, gap.since, gap.until, gap.why.as_str())?;
+            write::write_gap(&transaction, gap)?;
         }
         let mut cut = 0;
         if beat_due {
@@ -316,12 +307,7 @@ impl StoreWriter {
 
     /// Keeps the backlog within its bound.
     fn drop_oldest(&mut self) {
-        let mut entries: usize = self
-            .agenda
-            .waiting
-            .iter()
-            .map(|batch| batch.entries.len())
-            .sum();
+        let mut entries = self.agenda.entries();
         let mut lost = 0;
         while entries > BACKLOG {
             let Some(batch) = self.agenda.waiting.pop_front() else {
@@ -349,12 +335,7 @@ impl StoreWriter {
     }
 
     fn report(&self, last: Option<u64>) {
-        let waiting = self
-            .agenda
-            .waiting
-            .iter()
-            .map(|batch| batch.entries.len())
-            .sum();
+        let waiting = self.agenda.entries();
         self.health
             .send_if_modified(|health| std::mem::replace(&mut health.waiting, waiting) != waiting);
         self.progress.send_if_modified(|progress| {
@@ -371,12 +352,8 @@ impl StoreWriter {
 
     /// What still waits at the end is lost, and it is said.
     fn give_up(mut self) {
-        let lost: usize = self
-            .agenda
-            .waiting
-            .drain(..)
-            .map(|batch| batch.entries.len())
-            .sum();
+        let lost = self.agenda.entries();
+        self.agenda.waiting.clear();
         if lost > 0 {
             tracing::error!(
                 lost,

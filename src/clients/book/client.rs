@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::Timestamp;
 use reqwest::Method;
+use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
@@ -34,17 +35,10 @@ pub struct BookClient {
 }
 
 /// A token that was signed, kept for the calls that follow.
+#[derive(Debug)]
 struct Token {
-    text: String,
+    text: SecretString,
     minted: Timestamp,
-}
-
-impl std::fmt::Debug for Token {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Token")
-            .field("minted", &self.minted)
-            .finish_non_exhaustive()
-    }
 }
 
 /// book's word about itself. Numbers that it does not give are 0.
@@ -261,13 +255,13 @@ impl BookClient {
         let now = Timestamp::now();
         let mut kept = self.kept();
         if let Some(token) = kept.as_ref().filter(|token| is_fresh(token.minted, now)) {
-            return Ok(token.text.clone());
+            return Ok(token.text.expose_secret().to_owned());
         }
         let claims = booking_admin(&self.address, now, MAX_TOKEN_LIFE);
         let text = mint(&self.address, &claims)
             .map_err(|error| CallError::Credentials(error.to_string()))?;
         *kept = Some(Token {
-            text: text.clone(),
+            text: text.clone().into(),
             minted: now,
         });
         Ok(text)

@@ -111,23 +111,20 @@ impl Outcome {
         match polled {
             Err(_) => Self::Failed,
             Ok(reading) if reading.resources.is_empty() => Self::Empty,
-            Ok(reading)
-                if reading
-                    .resources
-                    .iter()
-                    .any(|resource| resource.availability.is_none()) =>
-            {
-                Self::Partial
+            Ok(reading) => {
+                let mut resources = reading.resources.iter();
+                let is_whole = resources.all(|resource| resource.availability.is_some());
+                if is_whole { Self::Whole } else { Self::Partial }
             }
-            Ok(_) => Self::Whole,
         }
     }
 
     /// What is a passing failure otherwise is a lasting gap.
     fn lasting(self, gap_lasts: bool) -> Self {
-        match self {
-            Self::Partial if gap_lasts => Self::Gap,
-            Self::Whole | Self::Empty | Self::Partial | Self::Gap | Self::Failed => self,
+        if self == Self::Partial && gap_lasts {
+            Self::Gap
+        } else {
+            self
         }
     }
 

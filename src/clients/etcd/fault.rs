@@ -53,17 +53,7 @@ impl Fault {
     /// Whether it is etcd that is away, and not we that are refused or late.
     #[must_use]
     pub fn is_away(&self) -> bool {
-        match self {
-            Self::Unreachable(_) | Self::Slow(_) | Self::NoQuorum => true,
-            Self::Behind
-            | Self::Full
-            | Self::Refused(_)
-            | Self::Lost
-            | Self::WentBack
-            | Self::Several(..)
-            | Self::Other(_)
-            | Self::Settings(_) => false,
-        }
+        matches!(self, Self::Unreachable(_) | Self::Slow(_) | Self::NoQuorum)
     }
 
     /// What is wrong, for every reader.

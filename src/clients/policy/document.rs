@@ -26,15 +26,15 @@ const SHOWN_CHARS: usize = 60;
 const NAMED: usize = 3;
 
 /// What a key is about.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Place<'a> {
-    Ack(&'a str),
-    Path(&'a str),
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Field {
+    Ack,
+    Path,
     ClusterAck,
-    Period(&'a str),
-    IsResilient(&'a str),
-    Sticky(&'a str),
-    Enabled(&'a str),
+    Period,
+    IsResilient,
+    Sticky,
+    Enabled,
 }
 
 /// What is right: as it was written.
@@ -83,7 +83,7 @@ impl Document {
             .revisions
             .get(key)
             .is_some_and(|known| *known >= revision);
-        let Some(place) = self.settings.place(key).filter(|_| !is_late) else {
+        let Some((field, _)) = self.settings.place(key).filter(|_| !is_late) else {
             return;
         };
         self.wrong.remove(key);
@@ -96,27 +96,21 @@ impl Document {
         let text = String::from_utf8_lossy(value).trim().to_owned();
         // What is no text is wrong as nothing is.
         let checked = std::str::from_utf8(value).map_or("", |_| &text);
-        match place.check(checked) {
+        match field.check(checked) {
             Ok(()) => {
                 self.known.insert(key.to_owned(), text);
             }
             Err(expected) => {
                 let former = self.known.get(key);
-                let (is, stays) = match place {
-                    // What a person writes there is not for every reader.
-                    Place::Ack(_) | Place::ClusterAck => {
-                        let stays = former.map(|_| "the former one stays in force".to_owned());
-                        ("wrong".to_owned(), stays)
-                    }
-                    Place::Path(_)
-                    | Place::Period(_)
-                    | Place::IsResilient(_)
-                    | Place::Sticky(_)
-                    | Place::Enabled(_) => {
-                        let shown: String = text.chars().take(SHOWN_CHARS).collect();
-                        let stays = former.map(|former| format!("{former:?} stays in force"));
-                        (format!("{shown:?}"), stays)
-                    }
+                // What a person writes there is not for every reader.
+                let is_private = matches!(field, Field::Ack | Field::ClusterAck);
+                let (is, stays) = if is_private {
+                    let stays = former.map(|_| "the former one stays in force".to_owned());
+                    ("wrong".to_owned(), stays)
+                } else {
+                    let shown: String = text.chars().take(SHOWN_CHARS).collect();
+                    let stays = former.map(|former| format!("{former:?} stays in force"));
+                    (format!("{shown:?}"), stays)
                 };
                 let stays = stays.unwrap_or_else(|| "the default is in force".to_owned());
                 let words = format!("{key} is {is}, expected is {expected}; {stays}");
@@ -149,7 +143,8 @@ impl Document {
     /// The names of all categories, sorted.
     fn categories(&self) -> impl Iterator<Item = &str> {
         let places = self.known.keys().filter_map(|key| self.settings.place(key));
-        let names: BTreeSet<&str> = places.filter_map(|place| place.category()).gather();
+        let of_category = places.filter(|(field, _)| field.is_of_category());
+        let names: BTreeSet<&str> = of_category.map(|(_, name)| name).collect();
         names.into_iter()
     }
 
@@ -157,23 +152,19 @@ impl Document {
     pub(super) fn overlay(&self) -> PolicyOverlay {
         let mut overlay = PolicyOverlay::default();
         for (key, text) in &self.known {
-            match self.settings.place(key) {
-                Some(Place::Ack(name)) => {
-                    let acks = &mut overlay.acknowledged.by_name;
-                    acks.insert(name.to_owned(), text.clone());
-                }
-                Some(Place::Path(name)) => {
-                    drop(overlay.paths.insert(name.to_owned(), text.clone()));
-                }
-                Some(Place::ClusterAck) => overlay.acknowledged.installation = Some(text.clone()),
-                Some(Place::Period(name)) => of(&mut overlay, name).period = period(text),
-                Some(Place::IsResilient(name)) => {
-                    of(&mut overlay, name).resilient = yes_or_no(text);
-                }
-                Some(Place::Sticky(name)) => of(&mut overlay, name).sticky = yes_or_no(text),
+            let Some((field, name)) = self.settings.place(key) else {
+                continue;
+            };
+            let acks = &mut overlay.acknowledged;
+            match field {
+                Field::Ack => drop(acks.by_name.insert(name.to_owned(), text.clone())),
+                Field::Path => drop(overlay.paths.insert(name.to_owned(), text.clone())),
+                Field::ClusterAck => acks.installation = Some(text.clone()),
+                Field::Period => of(&mut overlay, name).period = period(text),
+                Field::IsResilient => of(&mut overlay, name).resilient = yes_or_no(text),
+                Field::Sticky => of(&mut overlay, name).sticky = yes_or_no(text),
                 // A category that is closed here exists.
-                Some(Place::Enabled(name)) => drop(of(&mut overlay, name)),
-                None => {}
+                Field::Enabled => drop(of(&mut overlay, name)),
             }
         }
         let names: BTreeSet<&str> = self.categories().take(MAX_CATEGORIES).gather();
@@ -187,14 +178,10 @@ impl Document {
     pub(super) fn enabled(&self) -> BTreeMap<String, bool> {
         let names: BTreeSet<&str> = self.categories().take(MAX_CATEGORIES).gather();
         let all = self.known.iter();
-        let open = all.filter_map(|(key, text)| match self.settings.place(key)? {
-            Place::Enabled(name) => Some((name, yes_or_no(text)?)),
-            Place::Ack(_)
-            | Place::Path(_)
-            | Place::ClusterAck
-            | Place::Period(_)
-            | Place::IsResilient(_)
-            | Place::Sticky(_) => None,
+        let open = all.filter_map(|(key, text)| {
+            let (field, name) = self.settings.place(key)?;
+            let open = yes_or_no(text).filter(|_| field == Field::Enabled)?;
+            Some((name, open))
         });
         open.filter(|(name, _)| names.contains(name))
             .map(|(name, open)| (name.to_owned(), open))
@@ -212,53 +199,48 @@ impl PolicySettings {
         format!("{}/{category}/enabled", self.categories)
     }
 
-    fn place<'a>(&self, key: &'a str) -> Option<Place<'a>> {
+    /// What a key is about, and the name that stands in it.
+    fn place<'a>(&self, key: &'a str) -> Option<(Field, &'a str)> {
         if key == self.cluster_ack {
-            return Some(Place::ClusterAck);
+            return Some((Field::ClusterAck, ""));
         }
         let below = |root: &str| key.strip_prefix(root)?.strip_prefix('/');
         let split = |path: &'a str| path.rsplit_once('/').filter(|(name, _)| is_name(name));
         if let Some((name, field)) = below(&self.categories).and_then(split) {
-            return match field {
-                "period_seconds" => Some(Place::Period(name)),
-                "is_resilient" => Some(Place::IsResilient(name)),
-                "sticky" => Some(Place::Sticky(name)),
-                "enabled" => Some(Place::Enabled(name)),
-                _ => None,
+            let field = match field {
+                "period_seconds" => Field::Period,
+                "is_resilient" => Field::IsResilient,
+                "sticky" => Field::Sticky,
+                "enabled" => Field::Enabled,
+                _ => return None,
             };
+            return Some((field, name));
         }
         // The categories of a service stand there too; those are taken from the configuration file,
         // as services are.
         match below(&self.acks).and_then(split)? {
-            (name, "ack") => Some(Place::Ack(name)),
-            (name, "path") => Some(Place::Path(name)),
+            (name, "ack") => Some((Field::Ack, name)),
+            (name, "path") => Some((Field::Path, name)),
             (_, _) => None,
         }
     }
 }
 
-impl<'a> Place<'a> {
-    /// The category that it is about, if it is about one.
-    fn category(&self) -> Option<&'a str> {
-        match self {
-            Self::Period(name)
-            | Self::IsResilient(name)
-            | Self::Sticky(name)
-            | Self::Enabled(name) => Some(name),
-            Self::Ack(_) | Self::Path(_) | Self::ClusterAck => None,
-        }
+impl Field {
+    fn is_of_category(self) -> bool {
+        !matches!(self, Self::Ack | Self::Path | Self::ClusterAck)
     }
 
     /// Whether a value is right; if not, what is expected.
-    fn check(&self, text: &str) -> Result<(), &'static str> {
+    fn check(self, text: &str) -> Result<(), &'static str> {
         let (is_right, expected) = match self {
-            Place::Ack(_) | Place::ClusterAck => (is_text(text), "one line of at most 500 bytes"),
-            Place::Path(_) => (
+            Self::Ack | Self::ClusterAck => (is_text(text), "one line of at most 500 bytes"),
+            Self::Path => (
                 is_path(text),
                 "a path of at most 500 bytes, from its slash on",
             ),
-            Place::Period(_) => (period(text).is_some(), "a number of seconds from 1 to 300"),
-            Place::IsResilient(_) | Place::Sticky(_) | Place::Enabled(_) => {
+            Self::Period => (period(text).is_some(), "a number of seconds from 1 to 300"),
+            Self::IsResilient | Self::Sticky | Self::Enabled => {
                 (yes_or_no(text).is_some(), "true or false")
             }
         };

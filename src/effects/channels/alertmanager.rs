@@ -82,15 +82,9 @@ fn alerts(message: &Message<'_>, size: Size) -> Vec<Alert> {
     });
     let gone = summary.alerts.iter().filter_map(|alert| {
         let (stub, health) = alert.experiment.as_ref()?;
-        let annotations = texts(&alert.text, "");
+        let (name, texts) = (stub.as_str(), texts(&alert.text, ""));
         let times = (alert.since.min(now), now);
-        Some(of_experiment(
-            stub.as_str(),
-            *health,
-            annotations,
-            times,
-            presentation,
-        ))
+        Some(of_experiment(name, *health, texts, times, presentation))
     });
     let concerns = summary
         .alerts
@@ -110,10 +104,9 @@ fn alerts(message: &Message<'_>, size: Size) -> Vec<Alert> {
 /// An alert that is over at once: it shows that they arrive.
 fn test(message: &Message<'_>) -> Alert {
     let now = message.summary.at;
-    let annotations = texts(&message.content.title, &message.content.lead.join(" "));
     Alert {
         labels: labels("LabwatchTest", "info", message.presentation),
-        annotations,
+        annotations: texts(&message.content.title, &message.content.lead.join(" ")),
         starts_at: now,
         ends_at: now + SignedDuration::from_secs(60),
         generator_url: None,
@@ -247,10 +240,7 @@ fn labels(
     presentation: &Presentation,
 ) -> BTreeMap<&'static str, String> {
     let lab = presentation.subject.trim().trim_matches(['[', ']']);
-    let all = [("alertname", name), ("severity", severity), ("lab", lab)];
-    let set = all.into_iter().filter(|(_, value)| !value.is_empty());
-    set.map(|(label, value)| (label, words::clip(value, MAX_CHARS)))
-        .gather()
+    set([("alertname", name), ("severity", severity), ("lab", lab)])
 }
 
 /// What is said of an experiment, and apart from the words: the worst that it was, and how often it
@@ -268,8 +258,12 @@ fn annotations(
 }
 
 fn texts(summary: &str, description: &str) -> BTreeMap<&'static str, String> {
-    let all = [("summary", summary), ("description", description)];
-    let set = all.into_iter().filter(|(_, text)| !text.is_empty());
-    set.map(|(name, text)| (name, words::clip(text, MAX_CHARS)))
-        .gather()
+    set([("summary", summary), ("description", description)])
+}
+
+/// Those of which there is something, each cut.
+fn set<const N: usize>(all: [(&'static str, &str); N]) -> BTreeMap<&'static str, String> {
+    let set = all.into_iter().filter(|(_, value)| !value.is_empty());
+    set.map(|(name, value)| (name, words::clip(value, MAX_CHARS)))
+        .collect()
 }

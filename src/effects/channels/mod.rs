@@ -72,10 +72,10 @@ pub fn request(
 
 /// Whether the secret of a route is a token of the receiver's.
 fn wants_token(channel: HttpChannel) -> bool {
-    match channel {
-        HttpChannel::Alertmanager | HttpChannel::Matrix | HttpChannel::Ntfy => true,
-        HttpChannel::Webhook | HttpChannel::Slack | HttpChannel::Teams => false,
-    }
+    matches!(
+        channel,
+        HttpChannel::Alertmanager | HttpChannel::Matrix | HttpChannel::Ntfy
+    )
 }
 
 /// Brings a summary to its receiver. What is refused as too large is sent again at once, shorter;

@@ -1,14 +1,13 @@
 //! A whole mail: its headers, and its text in both forms. Always in ASCII, and no line longer than
 //! the protocol allows.
 
-use std::fmt::Write;
-
 use aws_lc_rs::digest;
 use jiff::Timestamp;
 use lettre::message::{Mailbox, MultiPart, SinglePart};
 
 use super::headers::Headers;
 use super::smtp::EnvelopeAddress;
+use crate::effects::hex;
 
 /// How much of a hash a boundary has: as many characters as a random one of the library.
 const BOUNDARY_BYTES: usize = 20;
@@ -94,12 +93,7 @@ fn boundary(id: &str, text: &str, html: &str) -> String {
         context.update(part.as_bytes());
         context.update(&[0]);
     }
-    let hash = context.finish();
-    let digits = hash.as_ref().iter().take(BOUNDARY_BYTES);
-    digits.fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}"); // a String takes everything
-        hex
-    })
+    hex(&context.finish().as_ref()[..BOUNDARY_BYTES])
 }
 
 #[cfg(test)]

@@ -154,17 +154,9 @@ fn section<T>(title: &str, all: &[T], max: usize, show: impl Fn(&T) -> Entry) ->
 
 /// Sentences that come from elsewhere.
 fn texts(title: &str, all: &[String]) -> Option<Section> {
-    (!all.is_empty()).then(|| Section {
-        title: title.to_owned(),
-        entries: all
-            .iter()
-            .take(MAX_BACKGROUND)
-            .map(|text| Entry {
-                said: clip(text, MAX_TEXT_CHARS),
-                ..Entry::default()
-            })
-            .collect(),
-        more: all.len().saturating_sub(MAX_BACKGROUND),
+    section(title, all, MAX_BACKGROUND, |text| Entry {
+        said: clip(text, MAX_TEXT_CHARS),
+        ..Entry::default()
     })
 }
 

@@ -60,13 +60,9 @@ impl Writer<'_> {
     /// A group with all that helps to mend it.
     pub(super) fn full(&self, group: &Group<'_>) -> Entry {
         let story = &group.story;
-        let seen = self.last_seen(group);
-        let why = [story.why.clone(), seen.unwrap_or_default()];
-        let why: Vec<&str> = why
-            .iter()
-            .map(String::as_str)
-            .filter(|text| !text.is_empty())
-            .collect();
+        let mut why = vec![story.why.clone()];
+        why.extend(self.last_seen(group));
+        why.retain(|text| !text.is_empty());
         let advice = story
             .advice
             .as_deref()
@@ -295,14 +291,13 @@ pub fn one_line(line: &Line, presentation: &Presentation, now: Timestamp) -> (St
         presentation,
         open: &[],
     };
-    let mut said = groups([line], true)
-        .into_iter()
-        .map(|group| match line.health {
-            Health::Ok => writer.back(&group),
-            Health::Unknown | Health::Degraded | Health::Flapping | Health::Down => {
-                writer.full(&group)
-            }
-        });
+    let mut said = groups([line], true).into_iter().map(|group| {
+        if line.health == Health::Ok {
+            writer.back(&group)
+        } else {
+            writer.full(&group)
+        }
+    });
     let entry = said.next_back().unwrap_or_default();
     let facts = entry
         .facts

@@ -66,20 +66,13 @@ impl Turn {
 
     /// The state in the text.
     fn state(self, health: Health) -> &'static str {
-        match self {
-            Self::Still(_) => self.as_str(),
-            Self::PartlyBack => "partly back: degraded",
-            Self::Unsteady => match health {
-                Health::Flapping => "unsteady: flapping",
-                Health::Degraded => "unsteady: degraded",
-                Health::Down | Health::Ok | Health::Unknown => "unsteady: down",
-            },
-            Self::Down
-            | Self::Flapping
-            | Self::Degraded
-            | Self::Unknown
-            | Self::Back
-            | Self::Unlisted => words::state(health),
+        match (self, health) {
+            (Self::Still(_), _) => self.as_str(),
+            (Self::PartlyBack, _) => "partly back: degraded",
+            (Self::Unsteady, Health::Flapping) => "unsteady: flapping",
+            (Self::Unsteady, Health::Degraded) => "unsteady: degraded",
+            (Self::Unsteady, _) => "unsteady: down",
+            _ => words::state(health),
         }
     }
 }

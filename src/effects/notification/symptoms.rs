@@ -12,18 +12,8 @@ const MAX_NAMED: usize = 6;
 /// How much is shown of one name, in characters.
 const MAX_NAME_CHARS: usize = 60;
 
-/// What a stream does or does not do.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fault {
-    Silent,
-    Other(StreamHealth, IsRequired),
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum IsRequired {
-    Yes,
-    No,
-}
+/// What a stream does or does not do, and whether it is required.
+type Fault = (StreamHealth, bool);
 
 /// The issues of an experiment, those of streams in the same state together.
 pub(super) fn symptoms(issues: &[Issue], stub: &Stub) -> String {
@@ -31,9 +21,8 @@ pub(super) fn symptoms(issues: &[Issue], stub: &Stub) -> String {
     let mut others: Vec<String> = Vec::new();
     for issue in issues.iter().take(MAX_NAMED) {
         let (topic, fault) = match issue {
-            Issue::Required(topic, StreamHealth::Silent) => (topic, Fault::Silent),
-            Issue::Required(topic, health) => (topic, Fault::Other(*health, IsRequired::Yes)),
-            Issue::Other(topic, health) => (topic, Fault::Other(*health, IsRequired::No)),
+            Issue::Required(topic, health) => (topic, (*health, true)),
+            Issue::Other(topic, health) => (topic, (*health, false)),
             Issue::RelayOutage => {
                 others.push("relay has been silent for too long".to_owned());
                 continue;
@@ -69,10 +58,10 @@ fn of_streams(fault: Fault, names: &[String]) -> String {
     let names = list(names);
     let is = if is_one { "is" } else { "are" };
     match fault {
-        Fault::Silent if is_one => format!("{names} is connected but sends nothing"),
-        Fault::Silent => format!("{names} are connected but send nothing"),
-        Fault::Other(health, IsRequired::Yes) => format!("{names} {is} {health}"),
-        Fault::Other(health, IsRequired::No) => format!("{names} (not required) {is} {health}"),
+        (StreamHealth::Silent, true) if is_one => format!("{names} is connected but sends nothing"),
+        (StreamHealth::Silent, true) => format!("{names} are connected but send nothing"),
+        (health, true) => format!("{names} {is} {health}"),
+        (health, false) => format!("{names} (not required) {is} {health}"),
     }
 }
 

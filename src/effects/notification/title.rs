@@ -1,7 +1,7 @@
 //! The title of a notification: what happened to which experiments. Pure.
 
 use engine::model::Health;
-use engine::{AlertLine, Line, Occasion, Steadiness, Summary};
+use engine::{Line, Occasion, Steadiness, Summary};
 
 use super::groups::{Turn, changed};
 use super::names::names;
@@ -50,20 +50,19 @@ fn happened(summary: &Summary) -> String {
 
 /// The first new alert, and how many more there are.
 fn new_alerts(summary: &Summary) -> Option<String> {
-    let mut new = summary.alerts.iter().filter(|alert| alert.new);
-    let first = of_alert(new.next()?);
-    Some(match new.count() {
+    let new = summary.alerts.iter().filter(|alert| alert.new);
+    first_of(new.map(|alert| match alert.ended {
+        Some(lasted) => format!("{} after {}", gist(&alert.text), words::spell(lasted)),
+        None => gist(&alert.text),
+    }))
+}
+
+fn first_of(mut alerts: impl Iterator<Item = String>) -> Option<String> {
+    let first = alerts.next()?;
+    Some(match alerts.count() {
         0 => first,
         more => format!("{first} (and {} more)", words::count(more, "alert")),
     })
-}
-
-fn of_alert(alert: &AlertLine) -> String {
-    let gist = gist(&alert.text);
-    match alert.ended {
-        Some(lasted) => format!("{gist} after {}", words::spell(lasted)),
-        None => gist,
-    }
 }
 
 /// What an alert says before it goes into detail: its words up to a colon or full stop, unless
@@ -84,7 +83,7 @@ fn turns(news: &[Line]) -> Vec<String> {
     turns.dedup();
     let said = turns.into_iter().map(|turn| {
         let taken: Vec<&Line> = news.iter().filter(|line| Turn::of(line) == turn).collect();
-        let said = group(turn.as_str(), taken.iter().copied());
+        let said = group(turn.as_str(), taken.iter().copied()).unwrap_or_default();
         match taken.as_slice() {
             [one] => how(one).map_or(said.clone(), |how| {
                 format!("{said} ({})", clip(&how, MAX_CHANGE_CHARS))
@@ -106,32 +105,23 @@ fn how(line: &Line) -> Option<String> {
     }
 }
 
-fn group<'a>(what: &str, lines: impl Iterator<Item = &'a Line>) -> String {
-    let names = names(lines.map(|line| line.stub.as_str()), MAX_NAMES);
-    format!("{what}: {names}")
+/// What some are; `None` where there are none.
+fn group<'a>(what: &str, lines: impl Iterator<Item = &'a Line>) -> Option<String> {
+    let stubs: Vec<&str> = lines.map(|line| line.stub.as_str()).collect();
+    (!stubs.is_empty()).then(|| format!("{what}: {}", names(stubs, MAX_NAMES)))
 }
 
 /// How things are, whatever is new. What is acknowledged comes last.
 fn standing(summary: &Summary) -> String {
     let alerts = summary.alerts.iter().filter(|alert| alert.ended.is_none());
-    let alerts: Vec<String> = alerts.map(|alert| gist(&alert.text)).collect();
-    let alerts = match alerts.as_slice() {
-        [] => None,
-        [one] => Some(one.clone()),
-        [first, more @ ..] => Some(format!(
-            "{first} (and {} more)",
-            words::count(more.len(), "alert")
-        )),
-    };
+    let alerts = first_of(alerts.map(|alert| gist(&alert.text)));
+    let (known, open): (Vec<&Line>, Vec<&Line>) = summary
+        .problems
+        .iter()
+        .partition(|line| line.acknowledged.is_some());
     let open = |health: Health| {
-        let lines = || {
-            let all = summary.problems.iter();
-            all.filter(move |line| line.health == health && line.acknowledged.is_none())
-        };
-        lines()
-            .next()
-            .is_some()
-            .then(|| group(words::state(health), lines()))
+        let those = open.iter().filter(|line| line.health == health);
+        group(words::state(health), those.copied())
     };
     let health = [
         Health::Down,
@@ -139,18 +129,10 @@ fn standing(summary: &Summary) -> String {
         Health::Degraded,
         Health::Unknown,
     ];
-    let acknowledged = || {
-        summary
-            .problems
-            .iter()
-            .filter(|line| line.acknowledged.is_some())
-    };
-    let known = acknowledged().next().is_some();
-    let known = known.then(|| group("acknowledged", acknowledged()));
     let parts: Vec<String> = alerts
         .into_iter()
         .chain(health.into_iter().filter_map(open))
-        .chain(known)
+        .chain(group("acknowledged", known.into_iter()))
         .collect();
     match (parts.is_empty(), summary.background.is_empty()) {
         (false, _) => parts.join(BETWEEN),

@@ -52,7 +52,7 @@ struct Message<'a> {
     /// How many experiments are in which state.
     counts: &'a Counts,
     /// What is worth knowing beside it, in words.
-    background: Beside<'a>,
+    background: Background,
     /// Which reminder it is: 1 for the first since there was news; null when it is none.
     reminder: Option<u32>,
     /// When the next reminder comes if nothing changes.
@@ -126,15 +126,6 @@ struct Alert<'a> {
     lasted_seconds: Option<u64>,
     /// Whether it was not told before.
     new: bool,
-}
-
-#[derive(Debug, Serialize)]
-struct Beside<'a> {
-    causes: &'a [String],
-    short_pools: &'a [String],
-    forgotten_holds: &'a [String],
-    silences: &'a [String],
-    own: &'a [String],
 }
 
 /// A summary as JSON, at most [`MAX_BYTES`] long.
@@ -238,20 +229,17 @@ fn concern(alert: &AlertLine) -> Alert<'_> {
     }
 }
 
-fn beside(background: &Background) -> Beside<'_> {
-    let Background {
-        causes,
-        short_pools,
-        forgotten_holds,
-        silences,
-        own,
-    } = background;
-    let first = |texts: &'_ [String]| -> usize { texts.len().min(MAX_TEXTS) };
-    Beside {
-        causes: &causes[..first(causes)],
-        short_pools: &short_pools[..first(short_pools)],
-        forgotten_holds: &forgotten_holds[..first(forgotten_holds)],
-        silences: &silences[..first(silences)],
-        own: &own[..first(own)],
+/// The first texts of each kind.
+fn beside(background: &Background) -> Background {
+    let mut first = background.clone();
+    for texts in [
+        &mut first.causes,
+        &mut first.short_pools,
+        &mut first.forgotten_holds,
+        &mut first.silences,
+        &mut first.own,
+    ] {
+        texts.truncate(MAX_TEXTS);
     }
+    first
 }

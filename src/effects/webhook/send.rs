@@ -6,7 +6,6 @@
 //! digits, of the timestamp, a dot and the body. Who receives it makes the same HMAC, compares the
 //! two in constant time, and refuses what is older than a few minutes.
 
-use std::fmt::Write;
 use std::sync::Arc;
 
 use aws_lc_rs::hmac;
@@ -24,7 +23,7 @@ use crate::config::{HttpTarget, RouteTarget, TellingSettings};
 use crate::effects::channels::{HEADER_ID, Size};
 use crate::effects::notification::Presentation;
 use crate::effects::side_by_side::side_by_side;
-use crate::effects::{Window, channels, deliver};
+use crate::effects::{Window, channels, deliver, hex};
 use crate::failpoints::{self, Point};
 use engine::model::{CallError, RouteName};
 use engine::{Delivered, DeliveryFault, HttpChannel, Input, Notification, Outlook, Summary};
@@ -83,15 +82,10 @@ impl Webhook {
     /// [`DeliveryFault`] when it was not taken; permanent when the other side will not take the
     /// same content later either.
     pub async fn send(&self, summary: &Summary) -> Result<(), DeliveryFault> {
-        let answer = match self.target.channel {
-            HttpChannel::Webhook => self.post(summary).await?,
-            HttpChannel::Alertmanager
-            | HttpChannel::Slack
-            | HttpChannel::Teams
-            | HttpChannel::Matrix
-            | HttpChannel::Ntfy => {
-                channels::deliver(&self.http, &self.target, summary, &self.presentation).await
-            }
+        let answer = if self.target.channel == HttpChannel::Webhook {
+            self.post(summary).await?
+        } else {
+            channels::deliver(&self.http, &self.target, summary, &self.presentation).await
         };
         answer.map_err(|fault| DeliveryFault {
             outlook: outlook(&fault),
@@ -151,14 +145,7 @@ pub fn signature(secret: &SecretString, timestamp: &str, body: &[u8]) -> String 
     for part in [timestamp.as_bytes(), b".", body] {
         context.update(part);
     }
-    context
-        .sign()
-        .as_ref()
-        .iter()
-        .fold(String::new(), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}"); // a String takes everything
-            hex
-        })
+    hex(context.sign().as_ref())
 }
 
 /// What the other side says about the content stays so; what it says about the moment (408, 429,

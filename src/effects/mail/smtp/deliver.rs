@@ -127,12 +127,8 @@ impl Delivery<'_> {
         waiting: Vec<Index>,
         utf8: bool,
     ) -> Result<Vec<Index>, SmtpError> {
-        let reply = session
-            .ask(Step::Sender, &self.mail_command(session, utf8))
-            .await?;
-        if !reply.is_yes() {
-            return Err(session.refused(Step::Sender, reply));
-        }
+        let command = self.mail_command(session, utf8);
+        session.want(Step::Sender, &command).await?;
         let Named { taken, later } = self.name_recipients(session, waiting).await?;
         if taken.is_empty() {
             session.want(Step::Idle, "RSET").await?;

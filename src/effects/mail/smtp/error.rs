@@ -280,16 +280,15 @@ impl fmt::Display for SmtpError {
 }
 
 fn at(step: Step) -> String {
-    match step {
-        Step::Connect | Step::Tls | Step::Content | Step::FinalDot => step.to_string(),
-        Step::Greeting => "without a greeting".to_owned(),
-        Step::Hello
-        | Step::StartTls
-        | Step::Login
-        | Step::Sender
-        | Step::Recipient
-        | Step::Data
-        | Step::Idle => format!("without an answer {step}"),
+    if step == Step::Greeting {
+        "without a greeting".to_owned()
+    } else if matches!(
+        step,
+        Step::Connect | Step::Tls | Step::Content | Step::FinalDot
+    ) {
+        step.to_string()
+    } else {
+        format!("without an answer {step}")
     }
 }
 

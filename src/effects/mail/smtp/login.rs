@@ -88,9 +88,5 @@ async fn try_one(
             reply
         }
     };
-    if reply.is_yes() {
-        Ok(())
-    } else {
-        Err(session.refused(step, reply))
-    }
+    session.yes(step, reply).map(drop)
 }

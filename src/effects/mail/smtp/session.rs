@@ -114,6 +114,11 @@ impl Session {
     /// The reply to a command, where it says yes.
     pub(super) async fn want(&mut self, step: Step, command: &str) -> Result<Reply, SmtpError> {
         let reply = self.ask(step, command).await?;
+        self.yes(step, reply)
+    }
+
+    /// A reply that must say yes.
+    pub(super) fn yes(&self, step: Step, reply: Reply) -> Result<Reply, SmtpError> {
         if reply.is_yes() {
             Ok(reply)
         } else {
@@ -129,11 +134,7 @@ impl Session {
     async fn hear_greeting(&mut self) -> Result<(), SmtpError> {
         let step = Step::Greeting;
         let greeting = self.connection.reply(step, self.limits.command).await?;
-        if greeting.is_yes() {
-            Ok(())
-        } else {
-            Err(self.refused(step, greeting))
-        }
+        self.yes(step, greeting).map(drop)
     }
 
     /// EHLO, or HELO where the server does not know that.
