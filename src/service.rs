@@ -41,6 +41,7 @@ mod test_messages;
 pub use error::{HealthError, ServiceError};
 pub use extensions::{Extensions, Observer};
 pub use memory::store_settings;
+pub use notifications::mailer;
 pub use options::ServiceOptions;
 pub use presentation::presentation;
 pub use process::{run, runtime, serve_with, stop_on_signals};

@@ -39,8 +39,7 @@ pub struct CompareArgs {
 /// [`Failure`] when the store of the shadow cannot be read.
 pub fn run(args: &CompareArgs, sources: &Sources) -> Result<(), Failure> {
     let config = load_rules(sources)?.config;
-    let folder = args.data_dir.clone().or_else(|| folder(&config));
-    let Some(folder) = folder else {
+    let Some(folder) = args.data_dir.clone().or_else(|| folder(&config)) else {
         return Err(Failure::Usage(
             "data_dir is none, so nothing is compared: name a folder with --data-dir.".to_owned(),
         ));
@@ -80,11 +79,8 @@ fn text(compared: &Compared) -> String {
         compared.resources, compared.from, compared.until, compared.notifications,
     );
     for gap in &compared.gaps {
-        let _ = writeln!(
-            text,
-            "Not compared from {:.0} to {:.0}.",
-            gap.from, gap.until
-        );
+        let (from, until) = (gap.from, gap.until);
+        let _ = writeln!(text, "Not compared from {from:.0} to {until:.0}.");
     }
     text.push('\n');
     for difference in &compared.differences {
@@ -99,18 +95,12 @@ fn line(difference: &Difference) -> String {
     let until = difference
         .until
         .map_or_else(|| "now".to_owned(), |until| format!("{until:.0}"));
-    let name = difference
-        .experiment
-        .as_ref()
-        .filter(|name| **name != difference.resource)
-        .map_or_else(
-            || difference.resource.clone(),
-            |name| format!("{name} ({})", difference.resource),
-        );
-    format!(
-        "{name}  {:.0} to {until}, {lasted}\n  {}",
-        difference.from, difference.why
-    )
+    let (resource, why, from) = (&difference.resource, &difference.why, difference.from);
+    let experiment = difference.experiment.as_ref();
+    let name = experiment
+        .filter(|name| *name != resource)
+        .map_or_else(|| resource.clone(), |name| format!("{name} ({resource})"));
+    format!("{name}  {from:.0} to {until}, {lasted}\n  {why}")
 }
 
 fn sum(compared: &Compared) -> String {

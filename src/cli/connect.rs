@@ -255,10 +255,9 @@ fn advice(fault: &CallError, server: SourceName) -> String {
     if let CallError::Sick { status: 500.., .. } = fault {
         return ": look into its log".to_owned();
     }
-    let is_other = match fault {
-        CallError::Protocol(said) => !says_what_to_do(said),
-        other => *other == CallError::Dropped,
-    };
+    let is_vague = |said: &str| !says_what_to_do(said);
+    let is_other = *fault == CallError::Dropped
+        || matches!(fault, CallError::Protocol(said) if is_vague(said));
     if is_other {
         format!(": check that the address is {server}'s own")
     } else {

@@ -1,6 +1,8 @@
 //! How many of book's experiments each table of the configuration takes in, and when a maintenance
 //! window next begins: a pattern with a typing error takes in none, which nothing else would show.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -27,14 +29,12 @@ pub(super) async fn experiments(config: &Config) -> Option<Vec<String>> {
     let http = Http::new(config.book.timeout, tls).ok()?;
     let client = BookClient::new(config.book.address.clone(), http);
     let found = client.resources().await.ok()?;
-    let mut stubs: Vec<String> = found
+    let stubs: BTreeSet<String> = found
         .listed
         .values()
         .map(|listed| listed.stub.to_string())
         .collect();
-    stubs.sort();
-    stubs.dedup();
-    Some(stubs)
+    Some(stubs.into_iter().collect())
 }
 
 /// One for each route, window, pool and category, in the order of the configuration.
@@ -57,13 +57,8 @@ pub(super) fn all(config: &Config, stubs: &[String], now: Timestamp) -> Vec<Cove
             .iter()
             .filter(|pool| category.rule.pools.contains(&pool.name));
         let of_pools = of_pools.flat_map(|pool| &pool.members);
-        let patterns: Vec<String> = category
-            .rule
-            .patterns
-            .iter()
-            .chain(of_pools)
-            .cloned()
-            .collect();
+        let patterns = category.rule.patterns.iter().chain(of_pools);
+        let patterns: Vec<String> = patterns.cloned().collect();
         // The two that are always there have none, and pools may be those that book has.
         if !patterns.is_empty() {
             all.push(taken("category", &category.rule.name, &patterns, stubs));
@@ -73,25 +68,22 @@ pub(super) fn all(config: &Config, stubs: &[String], now: Timestamp) -> Vec<Cove
 }
 
 fn taken(kind: &str, name: &str, patterns: &[String], stubs: &[String]) -> Coverage {
+    let patterns = patterns.iter();
     let patterns: Vec<NamePattern> = patterns
-        .iter()
         .filter_map(|pattern| NamePattern::try_new(pattern).ok())
         .collect();
     let is_taken = |stub: &&String| patterns.iter().any(|pattern| pattern.matches(stub));
     let taken: Vec<&str> = stubs.iter().filter(is_taken).map(|stub| &**stub).collect();
-    let shown = taken.iter().take(MAX_NAMES).copied().collect::<Vec<_>>();
+    let shown = taken.get(..MAX_NAMES).unwrap_or(&taken);
     let more = if taken.len() > MAX_NAMES { ", …" } else { "" };
     let names = if shown.is_empty() {
         String::new()
     } else {
         format!(" ({}{more})", shown.join(", "))
     };
+    let (count, all) = (taken.len(), stubs.len());
     Coverage {
-        text: format!(
-            "{kind} {name}: {} of {} experiments{names}",
-            taken.len(),
-            stubs.len()
-        ),
+        text: format!("{kind} {name}: {count} of {all} experiments{names}"),
         is_empty: taken.is_empty(),
     }
 }

@@ -29,17 +29,11 @@ pub(super) enum Mode {
 }
 
 impl Mode {
-    const fn of_file(self) -> u32 {
+    /// The rights of a file, and of the folder that is made for it.
+    const fn rights(self) -> (u32, u32) {
         match self {
-            Self::Open => 0o644,
-            Self::Private => 0o600,
-        }
-    }
-
-    const fn of_folder(self) -> u32 {
-        match self {
-            Self::Open => 0o755,
-            Self::Private => 0o700,
+            Self::Open => (0o644, 0o755),
+            Self::Private => (0o600, 0o700),
         }
     }
 }
@@ -61,9 +55,7 @@ pub(super) fn write_all(all: &[(PathBuf, String, Mode)], replace: bool) -> Resul
         )));
     }
     for (path, text, mode) in all {
-        write(path, text, *mode).map_err(|error| {
-            Failure::Failed(format!("{} cannot be written: {error}.", path.display()))
-        })?;
+        write(path, text, *mode)?;
     }
     Ok(())
 }
@@ -93,7 +85,6 @@ pub(super) fn append_line(path: &Path, beginning: &str, line: &str) -> Result<()
         "\n"
     };
     write(path, &format!("{text}{gap}{line}\n"), Mode::Open)
-        .map_err(|error| Failure::Failed(format!("{} cannot be written: {error}.", path.display())))
 }
 
 /// A secret that cannot be guessed.
@@ -107,13 +98,19 @@ pub(super) fn random_secret() -> Result<String, Failure> {
     Ok(STANDARD.encode(bytes))
 }
 
+fn write(path: &Path, text: &str, mode: Mode) -> Result<(), Failure> {
+    put(path, text, mode)
+        .map_err(|error| Failure::Failed(format!("{} cannot be written: {error}.", path.display())))
+}
+
 /// Puts a file in place at once, with its rights from the beginning.
-fn write(path: &Path, text: &str, mode: Mode) -> io::Result<()> {
+fn put(path: &Path, text: &str, mode: Mode) -> io::Result<()> {
+    let (of_file, of_folder) = mode.rights();
     let folder = path.parent().unwrap_or(Path::new("."));
     if !folder.exists() {
         DirBuilder::new()
             .recursive(true)
-            .mode(mode.of_folder())
+            .mode(of_folder)
             .create(folder)?;
     }
     let mut name = path.file_name().unwrap_or_default().to_owned();
@@ -123,7 +120,7 @@ fn write(path: &Path, text: &str, mode: Mode) -> io::Result<()> {
         fs::remove_file(&new)?;
     }
     let mut options = OpenOptions::new();
-    options.write(true).create_new(true).mode(mode.of_file());
+    options.write(true).create_new(true).mode(of_file);
     let mut file = options.open(&new)?;
     file.write_all(text.as_bytes())?;
     file.sync_all()?;

@@ -75,11 +75,11 @@ pub(super) fn run(args: InitArgs) -> Result<(), Failure> {
     let folder = std::path::absolute(&args.out).map_err(|error| {
         Failure::Usage(format!("{} is no folder: {error}.", args.out.display()))
     })?;
+    let force = args.force;
     let answers = Answers::gather(args, &folder)?;
     let settings = answers.settings()?;
     let secrets = answers.secrets()?;
     accepted(&settings, &secrets)?;
-    let force = answers.force;
     let next = write(&folder, &settings, &secrets, force)?;
     say(&next)
 }
@@ -90,7 +90,6 @@ struct Answers {
     mail_to: String,
     time_zone: String,
     secrets: PathBuf,
-    force: bool,
 }
 
 impl Answers {
@@ -102,44 +101,31 @@ impl Answers {
             ("--mail-to", args.mail_to.is_some()),
             ("--time-zone", args.time_zone.is_some()),
         ];
-        let missing: Vec<&str> = given
-            .iter()
-            .filter(|(_, is_given)| !is_given)
-            .map(|(name, _)| *name)
-            .collect();
+        let missing = given.iter().filter(|(_, is_given)| !is_given);
+        let missing: Vec<&str> = missing.map(|(name, _)| *name).collect();
         if !missing.is_empty() && !io::stdin().is_terminal() {
             return Err(Failure::Usage(format!(
                 "There is no terminal to ask at: give {}.",
                 missing.join(", ")
             )));
         }
+        let or_ask = |given: Option<String>, question, proposal: &str| {
+            given.map_or_else(|| ask(question, proposal), Ok)
+        };
         let secrets = match args.secrets {
-            None if missing.is_empty() => place,
-            None => {
-                let place = place.display().to_string();
-                ask(
-                    "Folder with secret_book, secret_jump and secret_relay",
-                    &place,
-                )?
-                .into()
+            None if !missing.is_empty() => {
+                let question = "Folder with secret_book, secret_jump and secret_relay";
+                ask(question, &place.display().to_string())?.into()
             }
-            Some(folder) => folder,
+            given => given.unwrap_or(place),
         };
-        let or_ask = |given: Option<String>, question, proposal| match given {
-            Some(given) => Ok(given),
-            None => ask(question, proposal),
-        };
+        let example = "https://app.example.org/ed0";
         Ok(Self {
-            address: or_ask(
-                args.address,
-                "Address of the laboratory",
-                "https://app.example.org/ed0",
-            )?,
+            address: or_ask(args.address, "Address of the laboratory", example)?,
             mail_server: or_ask(args.mail_server, "Mail server, HOST or HOST:PORT", "none")?,
             mail_to: or_ask(args.mail_to, "Who is mailed", "none")?,
             time_zone: or_ask(args.time_zone, "Time zone", "UTC")?,
             secrets,
-            force: args.force,
         })
     }
 
@@ -169,10 +155,7 @@ impl Answers {
                 set(&format!("scheme_{server}"), url.scheme());
             }
         }
-        if ![&self.mail_server, &self.mail_to]
-            .iter()
-            .any(|text| *text == "none")
-        {
+        if self.mail_server != "none" && self.mail_to != "none" {
             let (server, port) = self.mail_server.rsplit_once(':').unzip();
             set("email_host", server.unwrap_or(&self.mail_server));
             if let Some(port) = port {
@@ -181,10 +164,8 @@ impl Answers {
             set("email_from", &format!("labwatch@{host}"));
             set("email_to", &self.mail_to);
             set("email_subject", &format!("{place}{path}"));
-            set(
-                "email_link",
-                &format!("{}://{place}{path}/status", url.scheme()),
-            );
+            let scheme = url.scheme();
+            set("email_link", &format!("{scheme}://{place}{path}/status"));
         }
         set("time_zone", &self.time_zone);
         Ok(all)
@@ -319,7 +300,6 @@ mod tests {
             mail_to: "ada@example.org, bob@example.org".to_owned(),
             time_zone: "Europe/London".to_owned(),
             secrets: secrets.to_owned(),
-            force: false,
         }
     }
 

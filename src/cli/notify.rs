@@ -11,7 +11,6 @@ use super::failure::Failure;
 use super::output::{note, say};
 use crate::clients::{self, Http};
 use crate::config::{Config, Sources, load};
-use crate::effects::mail::Mailer;
 use crate::effects::trial::{Target, Trial, Tried};
 use crate::effects::webhook::Webhook;
 use crate::service;
@@ -39,11 +38,11 @@ pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
     }
     match command {
         NotifyCommand::Test => ask::run(async {
-            let outcome = send_test(&trial, server(&config).as_deref()).await;
-            if outcome.taken {
+            let (is_taken, result) = send_test(&trial, &server(&config)).await;
+            if is_taken {
                 retry(sources).await?;
             }
-            outcome.result
+            result
         }),
     }
 }
@@ -53,11 +52,7 @@ fn trial(config: &Config) -> Result<Trial, Failure> {
         .and_then(|tls| Http::new(config.telling.webhook_timeout, tls));
     let http = http.map_err(|fault| Failure::Failed(format!("calls cannot be made: {fault}.")))?;
     let presentation = service::presentation(config);
-    let mailer = config
-        .mail
-        .clone()
-        .map(|mail| Mailer::new(mail, &config.telling.routes));
-    let mailer = mailer.transpose();
+    let mailer = service::mailer(config);
     let mailer = mailer.map_err(|error| Failure::Failed(format!("{error}.")))?;
     Ok(Trial::new(
         mailer.map(|mailer| mailer.with_presentation(presentation.clone())),
@@ -66,21 +61,14 @@ fn trial(config: &Config) -> Result<Trial, Failure> {
 }
 
 /// The mail server, by its address.
-fn server(config: &Config) -> Option<String> {
-    let mail = config.mail.as_ref()?;
-    Some(format!("{}:{}", mail.host, mail.port))
+fn server(config: &Config) -> String {
+    let mail = config.mail.as_ref();
+    mail.map_or_else(String::new, |mail| format!("{}:{}", mail.host, mail.port))
 }
 
-/// What became of a test.
-struct Outcome {
-    /// Whether any recipient has it.
-    taken: bool,
-    /// A failure where one has not.
-    result: Result<(), Failure>,
-}
-
-/// Tries all, says who has it, and then fails where one has not.
-async fn send_test(trial: &Trial, server: Option<&str>) -> Outcome {
+/// Tries all, says who has it, and then fails where one has not. The first of the two says whether
+/// any recipient has it.
+async fn send_test(trial: &Trial, server: &str) -> (bool, Result<(), Failure>) {
     let (mut taken, mut said, mut failed) = (false, Ok(()), Vec::new());
     let known = |target: &Target, tried: Vec<Tried>| {
         let has = tried.iter().filter(|one| one.problem.is_none());
@@ -89,11 +77,8 @@ async fn send_test(trial: &Trial, server: Option<&str>) -> Outcome {
             taken = true;
             said = std::mem::replace(&mut said, Ok(())).and(say(&took(target, server, &has)));
         }
-        failed.extend(
-            failures(&tried)
-                .iter()
-                .map(|why| refuses(target, server, why)),
-        );
+        let why = failures(&tried);
+        failed.extend(why.iter().map(|why| refuses(target, server, why)));
     };
     trial.send(&trial.targets(), Timestamp::now(), known).await;
     failed.sort();
@@ -102,27 +87,23 @@ async fn send_test(trial: &Trial, server: Option<&str>) -> Outcome {
     } else {
         Err(Failure::Failed(failed.join("\n")))
     };
-    Outcome { taken, result }
+    (taken, result)
 }
 
-fn took(target: &Target, server: Option<&str>, has: &[&str]) -> String {
+fn took(target: &Target, server: &str, has: &[&str]) -> String {
     let (route, has) = (&target.route, has.join(", "));
     match target.channel {
-        Channel::Mail => format!(
-            "{} took a test mail for {has} (route {route}); look whether it arrives",
-            server.unwrap_or_default()
-        ),
+        Channel::Mail => {
+            format!("{server} took a test mail for {has} (route {route}); look whether it arrives")
+        }
         Channel::Http(_) => format!("{has} (route {route}) took a test message"),
     }
 }
 
-fn refuses(target: &Target, server: Option<&str>, why: &str) -> String {
+fn refuses(target: &Target, server: &str, why: &str) -> String {
     let route = &target.route;
     match target.channel {
-        Channel::Mail => format!(
-            "{} (route {route}) does not take the mail for {why}.",
-            server.unwrap_or_default()
-        ),
+        Channel::Mail => format!("{server} (route {route}) does not take the mail for {why}."),
         Channel::Http(_) => format!("The test message of route {route} is not taken by {why}."),
     }
 }
@@ -194,11 +175,11 @@ mod tests {
         let sources = Sources::of_laboratory("127.0.0.1:1", &settings);
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let trial = trial(&load(&sources).expect("loads").config).expect("can be tried");
-        let outcome = send_test(&trial, Some("the server")).await;
-        let Err(Failure::Failed(said)) = outcome.result else {
-            panic!("{:?}", outcome.result)
+        let (is_taken, result) = send_test(&trial, "the server").await;
+        let Err(Failure::Failed(said)) = &result else {
+            panic!("{result:?}")
         };
-        assert!(outcome.taken);
+        assert!(is_taken);
         let lines: Vec<&str> = said.lines().collect();
         assert!(
             lines.len() == 2

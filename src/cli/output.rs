@@ -60,28 +60,21 @@ pub(super) fn note(text: &str) {
 
 /// Prints on standard error why a command failed.
 pub(super) fn failed(failure: &Failure) {
-    match failure {
-        Failure::Configuration(problems) => {
-            if let [problem] = &problems.0[..] {
-                complain(&problem.to_string());
-                complain("The configuration has a problem.");
-            } else {
-                problems
-                    .0
-                    .iter()
-                    .zip(1..)
-                    .for_each(|(problem, number)| complain(&format!("{number}. {problem}")));
-                complain(&format!(
-                    "The configuration has {} problems.",
-                    problems.0.len()
-                ));
-            }
+    let problems = failure.problems();
+    match problems.as_slice() {
+        all if !matches!(failure, Failure::Configuration(_)) => {
+            all.iter().for_each(|text| complain(text));
         }
-        Failure::Usage(text)
-        | Failure::Failed(text)
-        | Failure::Occupied(text)
-        | Failure::Unreachable(text) => complain(text),
-        Failure::NotOk => {}
+        [problem] => {
+            complain(problem);
+            complain("The configuration has a problem.");
+        }
+        all => {
+            for (number, problem) in (1..).zip(all) {
+                complain(&format!("{number}. {problem}"));
+            }
+            complain(&format!("The configuration has {} problems.", all.len()));
+        }
     }
 }
 

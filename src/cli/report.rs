@@ -9,7 +9,7 @@ use jiff::Timestamp;
 
 use super::failure::Failure;
 use super::output::say;
-use crate::config::{Config, MaintenanceSettings, Sources, load_rules};
+use crate::config::{Config, Sources, load_rules};
 use crate::reports::{self, By, Period, Report};
 
 /// How long reading may take. The operator waits at a terminal and can end it at any time.
@@ -87,11 +87,7 @@ fn read(
     config: &Config,
     now: Timestamp,
 ) -> Result<Report, Failure> {
-    let planned: Vec<_> = config
-        .maintenance
-        .iter()
-        .flat_map(MaintenanceSettings::windows)
-        .collect();
+    let planned = config.planned();
     let report = reports::of_folder(folder, period, &planned, now, Instant::now() + READ_WITHIN);
     report.map_err(|error| Failure::Failed(format!("There is no report: {error}.")))
 }
@@ -108,10 +104,10 @@ fn write(args: &ReportArgs, report: Report) -> Result<(), Failure> {
         Format::Csv => say(&reports::csv(&report, csv_by)),
         Format::Html => say(&reports::html(&report)),
         Format::Json => {
-            let json = serde_json::to_string_pretty(&report);
-            say(&json.map_err(|error| {
+            let json = serde_json::to_string_pretty(&report).map_err(|error| {
                 Failure::Failed(format!("The report cannot be written as JSON: {error}."))
-            })?)
+            });
+            say(&json?)
         }
     }
 }

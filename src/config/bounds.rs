@@ -50,12 +50,9 @@ pub(super) fn duration_within(
 /// The text without its blanks, of which none stands between two digits: `1 h 30 m`.
 fn without_blanks(text: &str) -> Cow<'_, str> {
     let parts: Vec<&str> = text.split_whitespace().collect();
-    let splits_a_number = parts.windows(2).any(|pair| match pair {
-        [before, after] => {
-            before.ends_with(|c: char| c.is_ascii_digit())
-                && after.starts_with(|c: char| c.is_ascii_digit())
-        }
-        _ => false,
+    let is_digit = |c: char| c.is_ascii_digit();
+    let splits_a_number = parts.windows(2).any(|pair| {
+        matches!(pair, [before, after] if before.ends_with(is_digit) && after.starts_with(is_digit))
     });
     if splits_a_number {
         text.into()

@@ -43,6 +43,15 @@ pub(super) enum Raw {
     Other,
 }
 
+impl Raw {
+    pub(super) fn text(&self) -> Option<&str> {
+        match self {
+            Self::Text(text) => Some(text),
+            Self::Literal(_) | Self::List(_) | Self::Other => None,
+        }
+    }
+}
+
 /// Reads a TOML text. `path` is what the origins name. A problem holds nothing of the text, which
 /// may hold a secret.
 pub(super) fn read(text: &str, path: &Path) -> Result<Vec<Entry>, Problem> {

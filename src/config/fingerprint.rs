@@ -19,25 +19,15 @@ impl Fingerprint {
 
     /// Reads 64 hexadecimal digits, with or without colons between the pairs.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
-        let wrong = || "is none".to_owned();
-        let digits: Vec<u8> = text
-            .chars()
-            .filter(|letter| *letter != ':')
-            .map(|letter| {
-                letter
-                    .to_digit(16)
-                    .and_then(|digit| u8::try_from(digit).ok())
-            })
-            .collect::<Option<_>>()
-            .ok_or_else(wrong)?;
-        let bytes: Vec<u8> = digits
-            .chunks(2)
-            .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))
-            .collect();
-        if digits.len() % 2 == 1 {
-            return Err(wrong());
-        }
-        bytes.try_into().map(Self).map_err(|_| wrong())
+        let digits = text.chars().filter(|letter| *letter != ':');
+        let digits = digits.map(|letter| u8::try_from(letter.to_digit(16)?).ok());
+        let digits: Vec<u8> = digits.collect::<Option<_>>().unwrap_or_default();
+        let pairs = digits.chunks_exact(2);
+        let is_even = pairs.remainder().is_empty();
+        let bytes = pairs.map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit));
+        let bytes: Option<[u8; BYTES]> = bytes.collect::<Vec<u8>>().try_into().ok();
+        let bytes = bytes.filter(|_| is_even);
+        bytes.map(Self).ok_or_else(|| "is none".to_owned())
     }
 }
 

@@ -7,7 +7,6 @@ use secrecy::SecretString;
 use url::{Host, Url};
 
 use super::access::absolute;
-use super::document::Raw;
 use super::fingerprint::Fingerprint;
 use super::mail_settings::{MailAuth, MailSettings, MailTls};
 use super::problem::quote;
@@ -245,11 +244,9 @@ fn sender(text: &str) -> Result<(String, String), String> {
 /// The addresses of a list. In a text they are separated by white space, so that a name has no
 /// place there.
 pub(super) fn recipients(reader: &mut Reader<'_>, key: &str) -> Vec<String> {
-    let named = reader.find(key).and_then(|found| match &found.raw {
-        Raw::Text(text) => Some((text, sender(text).ok()?)),
-        Raw::Literal(_) | Raw::List(_) | Raw::Other => None,
-    });
-    if let Some((text, (address, _))) = named.filter(|(text, _)| text.contains('<')) {
+    let text = reader.find(key).and_then(|found| found.raw.text());
+    let named = text.filter(|text| text.contains('<'));
+    if let Some((text, (address, _))) = named.and_then(|text| Some((text, sender(text).ok()?))) {
         let wrong = format!(
             "has {}, which has a name: names are not taken here: {address} alone",
             quote(text)

@@ -130,21 +130,13 @@ pub(super) fn maintenance(reader: &mut Reader<'_>, zone: &Zone) -> Vec<Maintenan
 }
 
 fn planned(reader: &mut Reader<'_>, zone: Zone) -> Option<Planned> {
-    let set = |reader: &Reader<'_>, keys: &[&'static str]| {
-        keys.iter().find(|key| reader.is_set(key)).copied()
-    };
-    let (once, weekly) = (
-        set(reader, &["from", "until"]),
-        set(reader, &["days", "at", "for"]),
-    );
-    match (once, weekly) {
-        (Some(_), None) => self::once(reader, &zone),
-        (None, Some(_)) => self::weekly(reader, zone),
+    let set = |keys: &[&'static str]| keys.iter().find(|key| reader.is_set(key)).copied();
+    match (set(&["from", "until"]), set(&["days", "at", "for"])) {
+        (Some(_), None) => once(reader, &zone),
+        (None, Some(_)) => weekly(reader, zone),
         (None, None) => {
-            reader.missing(
-                "from",
-                "say when: write days, at and for, or from and until: ",
-            );
+            let why = "say when: write days, at and for, or from and until: ";
+            reader.missing("from", why);
             None
         }
         (Some(once), Some(weekly)) => {
@@ -159,12 +151,12 @@ fn planned(reader: &mut Reader<'_>, zone: Zone) -> Option<Planned> {
 }
 
 fn once(reader: &mut Reader<'_>, zone: &Zone) -> Option<Planned> {
-    let from = required(reader, "from", |reader, key| {
-        reader.parsed(key, |text| instant(text, zone))
-    });
-    let until = required(reader, "until", |reader, key| {
-        reader.parsed(key, |text| instant(text, zone))
-    });
+    let mut read = |key| {
+        required(reader, key, |reader, key| {
+            reader.parsed(key, |text| instant(text, zone))
+        })
+    };
+    let (from, until) = (read("from"), read("until"));
     let (from, until) = (from?, until?);
     if until <= from {
         reader.wrong("until", "is not after from", "nothing happens in between");

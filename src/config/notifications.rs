@@ -181,9 +181,8 @@ pub(super) fn telling(
 fn report(reader: &mut Reader<'_>, mail: Option<&MailSettings>) -> bool {
     let report = reader.switch("report_monthly");
     if report && mail.is_none() {
-        reader
-            .warnings
-            .push("report_monthly is on, but mail is off".to_owned());
+        let warning = "report_monthly is on, but mail is off";
+        reader.warnings.push(warning.to_owned());
     }
     report
 }
@@ -230,11 +229,8 @@ fn target(reader: &mut Reader<'_>, mail: Option<&MailSettings>) -> Option<RouteT
     }
     match (to.is_empty(), http) {
         (true, None) => {
-            let others: Vec<&str> = HttpChannel::ALL.iter().map(|kind| kind.as_str()).collect();
-            let why = format!(
-                "a route leads somewhere: write one of {} or ",
-                others.join(", ")
-            );
+            let others = HttpChannel::ALL.map(HttpChannel::as_str).join(", ");
+            let why = format!("a route leads somewhere: write one of {others} or ");
             reader.missing("to", &why);
         }
         (false, Some(http)) => reader.wrong(
@@ -279,41 +275,29 @@ fn http_target(reader: &mut Reader<'_>) -> Option<HttpTarget> {
         }
         return None;
     };
-    match channel {
-        HttpChannel::Matrix => {
-            if room.is_empty() {
-                reader.missing("room", "a message of Matrix goes to a room: ");
-            }
-            if secret.is_none() && (reader.secrets)("secret") {
-                reader.missing("secret", "Matrix wants the access token of a user: ");
-            }
-        }
-        HttpChannel::Slack | HttpChannel::Teams if secret.is_some() => {
-            let (secret, what) = (reader.label("secret"), channel.as_str());
-            reader.warnings.push(format!(
-                "{secret} is set but not used: the address is all that {what} needs"
-            ));
-        }
-        HttpChannel::Webhook
-        | HttpChannel::Alertmanager
-        | HttpChannel::Slack
-        | HttpChannel::Teams
-        | HttpChannel::Ntfy => {}
+    let is_matrix = channel == HttpChannel::Matrix;
+    if is_matrix && room.is_empty() {
+        reader.missing("room", "a message of Matrix goes to a room: ");
     }
-    if !room.is_empty() && channel != HttpChannel::Matrix {
+    if is_matrix && secret.is_none() && (reader.secrets)("secret") {
+        reader.missing("secret", "Matrix wants the access token of a user: ");
+    }
+    if secret.is_some() && matches!(channel, HttpChannel::Slack | HttpChannel::Teams) {
+        let (secret, what) = (reader.label("secret"), channel.as_str());
+        reader.warnings.push(format!(
+            "{secret} is set but not used: the address is all that {what} needs"
+        ));
+    }
+    if !room.is_empty() && !is_matrix {
         reader.wrong("room", "is set without matrix", "only Matrix has rooms");
     }
-    if channel == HttpChannel::Ntfy
-        && url
-            .expose()
-            .path_segments()
-            .is_none_or(|mut path| path.next_back().is_none_or(str::is_empty))
-    {
-        reader.wrong(
-            "ntfy",
-            "has no topic",
-            "an address such as https://ntfy.example.org/labwatch",
-        );
+    let topic = url
+        .expose()
+        .path_segments()
+        .and_then(|mut path| path.next_back());
+    if channel == HttpChannel::Ntfy && topic.is_none_or(str::is_empty) {
+        let allowed = "an address such as https://ntfy.example.org/labwatch";
+        reader.wrong("ntfy", "has no topic", allowed);
     }
     Some(HttpTarget {
         channel,

@@ -9,7 +9,6 @@ use std::path::Path;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::declared::Kind;
-use super::document::Raw;
 use super::hidden::{HiddenUrl, hidden_url};
 use super::layers::{Found, Layer};
 use super::problem::quote;
@@ -24,12 +23,9 @@ impl Reader<'_> {
     pub(super) fn secret_address(&mut self, key: &str) -> Option<HiddenUrl> {
         let (value, file) = (self.find(key), self.find(&format!("{key}_file")));
         if !(self.secrets)(key) {
-            return match value {
-                Some(Found {
-                    raw: Raw::Text(text),
-                    ..
-                }) => self.address_in(key, text, value),
-                Some(found) => self.reject(key, "is not a text", found),
+            return match value.map(|found| (found, found.raw.text())) {
+                Some((_, Some(text))) => self.address_in(key, text, value),
+                Some((found, None)) => self.reject(key, "is not a text", found),
                 None => file.and_then(|_| HiddenUrl::unread()),
             };
         }
@@ -57,43 +53,34 @@ impl Reader<'_> {
             return None;
         }
         let file_key = format!("{key}_file");
-        match (self.find(key), self.find(&file_key)) {
-            (None, None) => None,
-            (Some(value), None) => self.secret_value(key, value),
-            (None, Some(file)) => self.secret_file(&file_key, file),
-            (Some(value), Some(file)) if value.layer == file.layer => {
+        let (value, file) = (self.find(key), self.find(&file_key));
+        if let Some((value, file)) = value.zip(file) {
+            if value.layer == file.layer {
                 let wrong = format!("and {file_key} are both set");
-                self.refuse(
-                    key,
-                    &wrong,
-                    "leave one out",
-                    &format!("{} and {}", value.origin, file.origin),
-                )
+                let origin = format!("{} and {}", value.origin, file.origin);
+                return self.refuse(key, &wrong, "leave one out", &origin);
             }
-            (Some(value), Some(file)) => {
-                let value_wins = value.layer > file.layer;
-                let (used, other) = if value_wins {
-                    (value, file)
-                } else {
-                    (file, value)
-                };
-                self.warnings.push(format!(
-                    "{} is given twice: {} is used, {} is not",
-                    self.label(key),
-                    used.origin,
-                    other.origin
-                ));
-                if value_wins {
-                    self.secret_value(key, value)
-                } else {
-                    self.secret_file(&file_key, file)
-                }
-            }
+            let (used, other) = if value.layer > file.layer {
+                (value, file)
+            } else {
+                (file, value)
+            };
+            self.warnings.push(format!(
+                "{} is given twice: {} is used, {} is not",
+                self.label(key),
+                used.origin,
+                other.origin
+            ));
+        }
+        let is_later = |value: &&Found| file.is_none_or(|file| value.layer > file.layer);
+        match value.filter(is_later) {
+            Some(value) => self.secret_value(key, value),
+            None => self.secret_file(&file_key, file?),
         }
     }
 
     fn secret_value(&mut self, key: &str, found: &Found) -> Option<SecretString> {
-        let Raw::Text(text) = &found.raw else {
+        let Some(text) = found.raw.text() else {
             return self.refuse(key, "is not a text", &Kind::Secret.allowed(), &found.origin);
         };
         if text.contains('\u{fffd}') {
@@ -114,13 +101,12 @@ impl Reader<'_> {
     /// itself.
     fn secret_file(&mut self, key: &str, found: &Found) -> Option<SecretString> {
         const PATH: &str = "an absolute path";
-        let path = match &found.raw {
-            Raw::Text(text) if text.starts_with('/') && unprintable(text).is_none() => {
-                Path::new(text)
-            }
-            Raw::Text(_) | Raw::Literal(_) | Raw::List(_) | Raw::Other => {
-                return self.refuse(key, "is not an absolute path", PATH, &found.origin);
-            }
+        let path = found
+            .raw
+            .text()
+            .filter(|text| text.starts_with('/') && unprintable(text).is_none());
+        let Some(path) = path.map(Path::new) else {
+            return self.refuse(key, "is not an absolute path", PATH, &found.origin);
         };
         match read_secret(path) {
             Ok(text) => {

@@ -3,79 +3,57 @@
 
 use std::time::Duration;
 
+use url::Url;
+
 use super::bounds::short;
 use super::configuration::{Config, LogTarget};
 use super::mail_settings::MailSettings;
 use super::maintenance::{MaintenanceSettings, Planned};
 use super::notifications::{HttpTarget, Route, RouteTarget, TellingSettings};
 use super::services::{Expect, ServiceSettings};
-use super::{ApiRead, ApiSettings, PublishTo};
+use super::{ApiRead, ApiSettings, ClusterSettings, PublicationSettings, PublishTo};
+
 use crate::clients::Address;
 use engine::{CategoryPool, CategoryRule, HttpChannel};
 
 impl Config {
     /// What is watched, who is notified and by which rules, in a few lines for people.
     pub fn summary(&self) -> String {
-        let mut lines: Vec<String> = [
-            ("book", &self.book.address),
-            ("jump", &self.jump.address),
-            ("relay", &self.relay.address),
-        ]
-        .into_iter()
-        .map(|(name, address)| watched(name, address))
-        .collect();
-        lines.push(self.mail.as_ref().map_or_else(
-            || "mail     off".to_owned(),
-            |mail| mail_line(mail, &self.telling),
-        ));
+        let health = &self.health;
+        let mut lines = vec![
+            watched("book", &self.book.address),
+            watched("jump", &self.jump.address),
+            watched("relay", &self.relay.address),
+            mail_line(self.mail.as_ref(), &self.telling),
+        ];
         lines.extend(telling_lines(&self.telling));
         lines.push(format!(
             "rules    silent after {}, missing after {}, not evaluated for {} after first sight, down after {} of relay's outage",
-            short(self.health.last_active),
-            short(self.health.last_checked),
-            short(self.health.startup),
-            short(self.health.outage_hold),
+            short(health.last_active),
+            short(health.last_checked),
+            short(health.startup),
+            short(health.outage_hold),
         ));
         lines.extend(self.maintenance.iter().map(maintenance_line));
         lines.extend(self.pools.iter().map(pool_line));
         lines.extend(self.categories.iter().map(|it| category_line(&it.rule)));
         lines.extend(self.services.iter().map(service_line));
         lines.push(api_line(&self.api));
-        lines.extend(
-            self.observe
-                .then(|| "acts     never: it only observes".to_owned()),
-        );
-        lines.extend(
-            self.shadow.then(|| {
-                "acts     never: it runs in shadow and records what it would do".to_owned()
-            }),
-        );
-        lines.extend(self.graphite.as_ref().map(|to| {
-            format!(
-                "graphite {}:{} as {}, every {}",
-                to.host,
-                to.port,
-                to.prefix,
-                short(to.every)
-            )
-        }));
-        let folder = self
-            .memory
-            .as_ref()
-            .map_or("none: nothing is kept".into(), |memory| {
-                memory.folder.to_string_lossy()
-            });
+        if self.observe {
+            lines.push("acts     never: it only observes".to_owned());
+        }
+        if self.shadow {
+            let what = "acts     never: it runs in shadow and records what it would do";
+            lines.push(what.to_owned());
+        }
+        if let Some(to) = &self.graphite {
+            let (host, port, prefix) = (&to.host, to.port, &to.prefix);
+            let every = short(to.every);
+            lines.push(format!("graphite {host}:{port} as {prefix}, every {every}"));
+        }
+        let folder = self.memory.as_ref().map(|it| it.folder.to_string_lossy());
+        let folder = folder.unwrap_or("none: nothing is kept".into());
         lines.push(format!("store    {folder}"));
-        lines.extend(self.cluster.as_ref().map(|cluster| {
-            format!(
-                "cluster  {} by etcd at {} below {}, lease {}, reached at {}",
-                cluster.name,
-                cluster.etcd.endpoints.join(", "),
-                cluster.etcd.prefix,
-                short(cluster.lease),
-                cluster.url
-            )
-        }));
         lines.extend(self.shared());
         let log = match &self.log.target {
             LogTarget::Output => "standard output".into(),
@@ -86,75 +64,77 @@ impl Config {
         lines.join("\n")
     }
 
-    /// What is published, and where the policy stands besides.
+    /// The cluster, what is published, and where the policy stands besides.
     fn shared(&self) -> Vec<String> {
-        let publication = self.publication.as_ref().map(|publication| {
-            let to = match &publication.to {
+        let mut lines = Vec::new();
+        if let Some(ClusterSettings {
+            etcd,
+            name,
+            url,
+            lease,
+            ..
+        }) = &self.cluster
+        {
+            let (at, lease) = (etcd.endpoints.join(", "), short(*lease));
+            let below = &etcd.prefix;
+            lines.push(format!(
+                "cluster  {name} by etcd at {at} below {below}, lease {lease}, reached at {url}"
+            ));
+        }
+        if let Some(PublicationSettings { to, prefix, .. }) = &self.publication {
+            let to = match to {
                 PublishTo::Etcd(etcd) => format!("in etcd at {}", etcd.endpoints.join(", ")),
                 PublishTo::Files(folder) => format!("as files in {}", folder.display()),
             };
-            format!("publish  {to} below {}", publication.prefix)
-        });
-        let policy = self.policy.as_ref().map(|policy| {
-            format!(
-                "policy   in etcd at {} below {} and {}",
-                policy.etcd.endpoints.join(", "),
-                policy.acks,
-                policy.categories
-            )
-        });
-        publication.into_iter().chain(policy).collect()
+            lines.push(format!("publish  {to} below {prefix}"));
+        }
+        if let Some(policy) = &self.policy {
+            let (at, acks) = (policy.etcd.endpoints.join(", "), &policy.acks);
+            let categories = &policy.categories;
+            lines.push(format!(
+                "policy   in etcd at {at} below {acks} and {categories}"
+            ));
+        }
+        lines
     }
 }
 
 fn watched(name: &str, address: &Address) -> String {
-    let connect = address.connect.as_str().trim_end_matches('/');
-    let past = if connect == address.audience {
+    let bare = |url: &Url| url.as_str().trim_end_matches('/').to_owned();
+    let (audience, connect) = (&address.audience, bare(&address.connect));
+    let past = if connect == *audience {
         String::new()
     } else {
         format!(", reached at {connect}")
     };
-    let socket = address
-        .websocket
-        .as_ref()
-        .map(|url| format!(", websockets at {}", url.as_str().trim_end_matches('/')));
-    format!(
-        "{name:8} {}{past}{}",
-        address.audience,
-        socket.unwrap_or_default()
-    )
+    let socket = address.websocket.as_ref();
+    let socket = socket.map(|url| format!(", websockets at {}", bare(url)));
+    format!("{name:8} {audience}{past}{}", socket.unwrap_or_default())
 }
 
-fn mail_line(mail: &MailSettings, telling: &TellingSettings) -> String {
+fn mail_line(mail: Option<&MailSettings>, telling: &TellingSettings) -> String {
+    let Some(mail) = mail else {
+        return "mail     off".to_owned();
+    };
     let digest = telling.digest.map(|at| {
-        format!(
-            ", every day at {:02}:{:02} {}",
-            at.hour(),
-            at.minute(),
-            telling.zone
-        )
+        let zone = &telling.zone;
+        format!(", every day at {} {zone}", at.strftime("%H:%M"))
     });
-    let remind = reminded(telling.remind);
-    let to = people(&mail.to, &mail.cc);
+    let (host, port, tls) = (&mail.host, mail.port, mail.tls);
     format!(
-        "mail     all notifications to {to} by {}:{}, {}{remind}{}",
-        mail.host,
-        mail.port,
-        mail.tls,
+        "mail     all notifications to {} by {host}:{port}, {tls}{}{}",
+        people(&mail.to, &mail.cc),
+        reminded(telling.remind),
         digest.unwrap_or_default()
     )
 }
 
 fn telling_lines(telling: &TellingSettings) -> Vec<String> {
-    let everything = telling
-        .webhook
-        .iter()
-        .map(|webhook| format!("webhook  all notifications to {}", program(webhook)));
+    let webhook = telling.webhook.iter();
+    let everything = webhook.map(|to| format!("webhook  all notifications to {}", program(to)));
+    let dead_man = telling.dead_man.iter();
+    let dead_man = dead_man.map(|to| format!("heartbeat {} every {}", to.url, short(to.every)));
     let routes = telling.routes.iter().map(route_line);
-    let dead_man = telling
-        .dead_man
-        .iter()
-        .map(|to| format!("heartbeat {} every {}", to.url, short(to.every)));
     everything.chain(routes).chain(dead_man).collect()
 }
 
@@ -164,12 +144,9 @@ fn route_line(route: &Route) -> String {
         RouteTarget::Mail { to, cc } => people(to, cc),
         RouteTarget::Http(target) => program(target),
     };
-    format!(
-        "route    {}: {}{alerts} to {target}{}",
-        route.name,
-        route.patterns.join(", "),
-        reminded(route.remind)
-    )
+    let (name, patterns) = (&route.name, route.patterns.join(", "));
+    let reminded = reminded(route.remind);
+    format!("route    {name}: {patterns}{alerts} to {target}{reminded}")
 }
 
 fn people(to: &[String], cc: &[String]) -> String {
@@ -178,22 +155,18 @@ fn people(to: &[String], cc: &[String]) -> String {
 }
 
 fn program(target: &HttpTarget) -> String {
-    let (url, is_secret) = (&target.url, target.secret.is_some());
-    match target.channel {
-        HttpChannel::Webhook if is_secret => format!("{url}, signed"),
-        HttpChannel::Webhook => format!("{url}, not signed"),
-        HttpChannel::Alertmanager
-        | HttpChannel::Slack
-        | HttpChannel::Teams
-        | HttpChannel::Matrix
-        | HttpChannel::Ntfy => format!("{} at {url}", target.channel.as_str()),
+    let url = &target.url;
+    match (target.channel, target.secret.is_some()) {
+        (HttpChannel::Webhook, true) => format!("{url}, signed"),
+        (HttpChannel::Webhook, false) => format!("{url}, not signed"),
+        (other, _) => format!("{} at {url}", other.as_str()),
     }
 }
 
 fn reminded(after: Option<Duration>) -> String {
-    after
-        .map(|after| format!(", reminded after {}", short(after)))
-        .unwrap_or_default()
+    after.map_or_else(String::new, |after| {
+        format!(", reminded after {}", short(after))
+    })
 }
 
 fn maintenance_line(planned: &MaintenanceSettings) -> String {
@@ -206,29 +179,18 @@ fn maintenance_line(planned: &MaintenanceSettings) -> String {
             zone,
         } => {
             let days: Vec<String> = days.iter().map(|day| format!("{day:?}")).collect();
-            format!(
-                "{} at {:02}:{:02} {zone} for {}",
-                days.join(", "),
-                at.hour(),
-                at.minute(),
-                short(*lasts)
-            )
+            let (days, at, lasts) = (days.join(", "), at.strftime("%H:%M"), short(*lasts));
+            format!("{days} at {at} {zone} for {lasts}")
         }
     };
-    format!(
-        "window   {}: {} {when}",
-        planned.name,
-        planned.patterns.join(", ")
-    )
+    let (name, patterns) = (&planned.name, planned.patterns.join(", "));
+    format!("window   {name}: {patterns} {when}")
 }
 
 fn pool_line(pool: &CategoryPool) -> String {
-    format!(
-        "pool     {}: {}, failing with fewer than {} healthy",
-        pool.name,
-        pool.members.join(", "),
-        pool.min_healthy
-    )
+    let (name, members) = (&pool.name, pool.members.join(", "));
+    let enough = pool.min_healthy;
+    format!("pool     {name}: {members}, failing with fewer than {enough} healthy")
 }
 
 fn category_line(category: &CategoryRule) -> String {
@@ -238,47 +200,36 @@ fn category_line(category: &CategoryRule) -> String {
         .chain(&category.pools)
         .map(String::as_str)
         .collect();
-    let resilient = if category.resilient {
-        ", resilient"
-    } else {
-        ""
-    };
-    let sticky = if category.sticky { ", sticky" } else { "" };
     let members = if members.is_empty() {
         String::new()
     } else {
         format!(": {}", members.join(", "))
     };
-    format!(
-        "category {}{members}{resilient}{sticky}, checked every {}",
-        category.name,
-        short(category.period)
-    )
+    let said = |is_so: bool, words| if is_so { words } else { "" };
+    let resilient = said(category.resilient, ", resilient");
+    let sticky = said(category.sticky, ", sticky");
+    let (name, period) = (&category.name, short(category.period));
+    format!("category {name}{members}{resilient}{sticky}, checked every {period}")
 }
 
 fn service_line(service: &ServiceSettings) -> String {
+    let (name, period) = (&service.name, short(service.period));
     let Some(url) = &service.url else {
-        return format!(
-            "service  {}: reports by itself, every {} at the latest",
-            service.name,
-            short(service.period)
-        );
+        return format!("service  {name}: reports by itself, every {period} at the latest");
     };
     let expect = match service.expect {
         Expect::Ok200 => "status 200",
         Expect::Any2xx => "status 200 to 299",
         Expect::FtStandard => "an FT health document",
     };
-    let place = url.origin().ascii_serialization();
-    format!(
-        "service  {}: {place}{}, {expect}, every {}",
-        service.name,
-        url.path(),
-        short(service.period)
-    )
+    let (place, path) = (url.origin().ascii_serialization(), url.path());
+    format!("service  {name}: {place}{path}, {expect}, every {period}")
 }
 
 fn api_line(api: &ApiSettings) -> String {
+    let Some(listen) = api.listen else {
+        return "API      none, and no page".to_owned();
+    };
     let scheme = if api.tls.is_some() { "https" } else { "http" };
     let read = match api.read {
         ApiRead::Open => "reading needs no token",
@@ -290,11 +241,6 @@ fn api_line(api: &ApiSettings) -> String {
     } else {
         "nothing can be changed without secret_api"
     };
-    let Some(listen) = api.listen else {
-        return "API      none, and no page".to_owned();
-    };
-    format!(
-        "API      {scheme}://{listen}{}, {read}, {change}",
-        api.prefix
-    )
+    let prefix = &api.prefix;
+    format!("API      {scheme}://{listen}{prefix}, {read}, {change}")
 }

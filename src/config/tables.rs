@@ -50,10 +50,7 @@ impl Row {
 
     /// The text of a key, as it was written.
     pub(super) fn text(&self, key: &str) -> Option<String> {
-        match &self.find(key)?.raw {
-            Raw::Text(text) => Some(text.clone()),
-            Raw::Literal(_) | Raw::List(_) | Raw::Other => None,
-        }
+        self.find(key)?.raw.text().map(str::to_owned)
     }
 }
 

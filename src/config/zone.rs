@@ -23,14 +23,13 @@ impl Zone {
     /// The system's; where that has no name, UTC.
     pub(super) fn of_system() -> Self {
         let rules = TimeZone::system();
-        let name = rules.iana_name().map(str::to_owned);
-        name.map_or_else(
-            || Self {
+        match rules.iana_name().map(str::to_owned) {
+            Some(name) => Self { name, rules },
+            None => Self {
                 name: "UTC".to_owned(),
                 rules: TimeZone::UTC,
             },
-            |name| Self { name, rules },
-        )
+        }
     }
 }
 

@@ -223,14 +223,8 @@ impl HealthState {
             }
             Some(_) => (Finding::ok(), self.0.begun),
         };
-        Component {
-            name: Arc::from(SELF),
-            finding,
-            last_change: changed.wall(),
-            last_update: last.map(Moment::wall),
-            categories: Arc::default(),
-            results: Arc::default(),
-        }
+        let last_update = last.map(Moment::wall);
+        Component::known(SELF, finding, changed.wall(), last_update)
     }
 
     /// The acknowledgements of a snapshot, collected once for each.

@@ -69,10 +69,9 @@ fn effect(order: &CategoryOrder, picture: &Picture) -> Result<Impact, Refusal> {
 }
 
 fn closing(name: &str) -> String {
-    let everything = if name == DEFAULT {
-        ", also where no category is asked for"
-    } else {
-        ""
+    let everything = match name {
+        DEFAULT => ", also where no category is asked for",
+        _ => "",
     };
     format!(
         "{name} is closed until a person opens it: /__gtg answers 503 and /__health is not ok for it{everything}; book is not changed"
@@ -81,27 +80,21 @@ fn closing(name: &str) -> String {
 
 fn opening(name: &str, category_index: &CategoryIndex<'_>, picture: &Picture) -> String {
     let category = picture.settings.category(name);
-    let kept: Vec<&Stub> = picture
-        .switched
-        .get(name)
-        .map(|switch| switch.quarantined.iter().collect())
-        .unwrap_or_default();
-    let given_back = match kept.as_slice() {
-        [] => String::new(),
-        kept => format!(
-            "; {} can be booked again when it works",
-            listed(kept.iter().map(|stub| stub.as_str()))
-        ),
+    let kept = picture.switched.get(name).map(|switch| &switch.quarantined);
+    let kept = kept.into_iter().flatten().map(Stub::as_str);
+    let given_back = match listed(kept) {
+        none if none.is_empty() => none,
+        kept => format!("; {kept} can be booked again when it works"),
     };
     let fails = match category_index
         .verdict(&category)
         .filter(|verdict| !verdict.ok)
     {
         None => String::new(),
-        Some(verdict) => format!(
-            "; it fails now because of {}",
-            listed(verdict.failing.iter().map(String::as_str))
-        ),
+        Some(verdict) => {
+            let failing = listed(verdict.failing.iter().map(String::as_str));
+            format!("; it fails now because of {failing}")
+        }
     };
     let again = match (fails.is_empty(), category.sticky) {
         (false, true) => format!(

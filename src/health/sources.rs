@@ -1,8 +1,6 @@
 //! Relay, jump, book and the routes of notifications as components: read from the engine's
 //! snapshot. The mail server is probed besides.
 
-use std::sync::Arc;
-
 use jiff::Timestamp;
 
 use super::registry::no_report_for;
@@ -27,7 +25,10 @@ pub(super) fn join(
             .sources
             .iter()
             .filter(|_| laboratory)
-            .map(|source| component(source, snapshot, now)),
+            .map(|source| {
+                let (name, finding) = (source.name.as_str(), finding(source, snapshot, now));
+                Component::known(name, finding, source.since, source.last_report)
+            }),
     );
     components.extend(mail(snapshot).map(|used| worse(used, probed)));
 }
@@ -48,17 +49,6 @@ fn worse(used: Component, probed: Option<Component>) -> Component {
     Component {
         last_update,
         ..worse
-    }
-}
-
-fn component(source: &SourceView, snapshot: &Snapshot, now: Timestamp) -> Component {
-    Component {
-        name: Arc::from(source.name.as_str()),
-        finding: finding(source, snapshot, now),
-        last_change: source.since,
-        last_update: source.last_report,
-        categories: Arc::default(),
-        results: Arc::default(),
     }
 }
 
@@ -101,14 +91,10 @@ fn mail(snapshot: &Snapshot) -> Option<Component> {
     );
     let last_sent = routes.iter().filter_map(|route| route.last_sent).max();
     let waiting = failing.and_then(|(route, _)| route.waiting_since);
-    (!routes.is_empty()).then(|| Component {
-        name: Arc::from(ComponentName::MAIL),
-        finding,
-        last_change: waiting.or(last_sent).unwrap_or(snapshot.started),
-        last_update: last_sent.max(waiting),
-        categories: Arc::default(),
-        results: Arc::default(),
-    })
+    let last_change = waiting.or(last_sent).unwrap_or(snapshot.started);
+    let last_update = last_sent.max(waiting);
+    (!routes.is_empty())
+        .then(|| Component::known(ComponentName::MAIL, finding, last_change, last_update))
 }
 
 /// A route that works, but not for all of its recipients, is a warning. Who they are is for
@@ -139,6 +125,8 @@ fn unreached(snapshot: &Snapshot) -> Finding {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
 
     fn mail(state: State, detail: &str, second: i64) -> Component {

@@ -183,6 +183,23 @@ pub struct PastResult {
 pub type Results = VecDeque<PastResult>;
 
 impl Component {
+    /// A part of labwatch of which no results are kept.
+    pub(super) fn known(
+        name: &str,
+        finding: Finding,
+        last_change: Timestamp,
+        last_update: Option<Timestamp>,
+    ) -> Self {
+        Self {
+            name: Arc::from(name),
+            finding,
+            last_change,
+            last_update,
+            categories: Arc::default(),
+            results: Arc::default(),
+        }
+    }
+
     /// Whether it is an outside service: it names the categories in which it counts, and counts
     /// nowhere else.
     pub fn is_service(&self) -> bool {

@@ -66,14 +66,12 @@ pub(super) async fn follow(
 }
 
 fn differences(registry: &Registry, written: &mut BTreeMap<String, Arc<Results>>) -> Vec<Entry> {
-    let now: BTreeMap<String, Arc<Results>> = registry
-        .components()
+    let components = registry.components();
+    let now: BTreeMap<String, Arc<Results>> = components
         .iter()
-        .filter_map(|component| {
-            let results = registry.results(&component.name)?;
-            (!results.is_empty()).then(|| (component.name.to_string(), results))
-        })
-        .gather();
+        .filter(|component| !component.results.is_empty())
+        .map(|component| (component.name.to_string(), Arc::clone(&component.results)))
+        .collect();
     let keep = |name: &str, value: Option<Value>| Entry::Keep {
         key: format!("{KEY}{name}"),
         value,
@@ -84,12 +82,7 @@ fn differences(registry: &Registry, written: &mut BTreeMap<String, Arc<Results>>
         .filter_map(|(name, results)| {
             Some(keep(name, Some(serde_json::to_value(&**results).ok()?)))
         });
-    let known: Vec<Arc<str>> = registry
-        .components()
-        .iter()
-        .map(|component| Arc::clone(&component.name))
-        .collect();
-    let is_gone = |name: &&String| !known.iter().any(|known| **known == ***name);
+    let is_gone = |name: &&String| !components.iter().any(|known| *known.name == ***name);
     let gone = written.keys().filter(is_gone).map(|name| keep(name, None));
     let entries = changed.chain(gone).collect();
     *written = now;

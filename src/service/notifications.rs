@@ -22,8 +22,11 @@ use engine::model::Visibility;
 use engine::{HttpChannel, Input, Notification, Role, Snapshot};
 
 /// The mailer of a configuration; `None` where mail is off.
-pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
-    let of = |settings: &MailSettings| Mailer::new(settings.clone(), &config.telling.routes);
+/// # Errors
+/// [`MailerError`]: an address is none, or the password would be readable on the way.
+pub fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
+    let of =
+        |settings: &MailSettings| Mailer::new(settings.clone(), &Recipients::of(&config.telling));
     config.mail.as_ref().map(of).transpose()
 }
 

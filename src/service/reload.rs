@@ -1,7 +1,6 @@
 //! The configuration while labwatch runs: read anew at SIGHUP, and handed to what goes by it. What
 //! is wrong changes nothing.
 
-use std::fmt;
 use std::sync::Arc;
 
 use tokio::signal::unix::Signal;
@@ -30,12 +29,6 @@ pub struct Reload {
 
 /// Takes what is to be known of a reading, or why it was refused.
 pub type ReloadAnswer = Box<dyn Fn(Result<&str, &str>) + Send>;
-
-impl fmt::Debug for Reload {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Reload")
-    }
-}
 
 pub(super) struct Hands {
     pub(super) inputs: mpsc::Sender<Input>,

@@ -139,41 +139,27 @@ impl Period {
 /// The canary's figures: times in milliseconds, and how many messages took at most as long as each
 /// bound, since the start.
 fn canary_lines(canary: &CanaryView) -> Vec<(String, String)> {
-    let last = canary.last.map(|last| {
-        (
-            "last-ms".to_owned(),
-            (last.as_secs_f64() * 1_000.0).to_string(),
-        )
-    });
+    let mut lines = Vec::new();
+    if let Some(last) = canary.last {
+        let millis = last.as_secs_f64() * 1_000.0;
+        lines.push(("last-ms".to_owned(), millis.to_string()));
+    }
     let mut within = 0;
-    let bounds = CANARY_BOUNDS_MS
-        .iter()
-        .zip(canary.counts)
-        .map(|(bound, count)| {
-            within += count;
-            (format!("within-{bound}-ms"), within.to_string())
-        });
-    let bounds: Vec<_> = bounds.collect();
+    for (bound, count) in CANARY_BOUNDS_MS.iter().zip(canary.counts) {
+        within += count;
+        lines.push((format!("within-{bound}-ms"), within.to_string()));
+    }
     let all = canary.counts.iter().sum::<u64>();
-    let rest = [
-        ("arrived".to_owned(), all.to_string()),
-        ("lost".to_owned(), canary.lost.to_string()),
-    ];
-    last.into_iter().chain(bounds).chain(rest).collect()
+    lines.push(("arrived".to_owned(), all.to_string()));
+    lines.push(("lost".to_owned(), canary.lost.to_string()));
+    lines
 }
 
 /// A name as one node of Graphite's tree: what would part nodes, lines or fields, or is outside of
 /// ASCII, becomes a dash.
 fn node(name: &str) -> String {
-    name.chars()
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_') {
-                c
-            } else {
-                '-'
-            }
-        })
-        .collect()
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    name.replace(|c| !is_plain(c), "-")
 }
 
 struct Sender {

@@ -7,7 +7,7 @@ use super::Query;
 use super::answer::{Answer, Reader, Refused, code};
 use super::ft_form::{Check, Document};
 use super::judged::Judged;
-use crate::health::category_index::CategoryIndex;
+use crate::health::category_index::{CategoryIndex, Group};
 use crate::health::category_member::{CategoryMember, What, is_away, last_update};
 use crate::health::experiment;
 use crate::health::snapshot::Picture;
@@ -125,18 +125,13 @@ pub(super) fn impact(
         What::Component(_) => "labwatch works, with a loss".to_owned(),
         What::Experiment(view) if is_away(view, picture) => "withdrawn by a person".to_owned(),
         What::Experiment(_) => {
-            let group = category_index.group(member);
-            let left = format!(
-                "{} of {} {} left",
-                group.usable, group.members, member.group
-            );
             let what = match member.state {
                 State::Ok => "can be used",
                 State::Warn => "can be used, with a loss",
                 State::Init | State::Stale => "not judged",
                 State::Error => "cannot be used",
             };
-            format!("{what}; {left}")
+            format!("{what}; {}", left(member, category_index))
         }
     }
 }
@@ -153,16 +148,15 @@ fn service_impact(
     {
         return own.clone();
     }
-    let what = if member.state.is_ok() {
-        "works"
-    } else {
-        "does not work"
-    };
-    let group = category_index.group(member);
-    format!(
-        "{what}; {} of {} {} left",
-        group.usable, group.members, member.group
-    )
+    let is_ok = member.state.is_ok();
+    let what = if is_ok { "works" } else { "does not work" };
+    format!("{what}; {}", left(member, category_index))
+}
+
+/// How many of the member's group can be used.
+fn left(member: &CategoryMember<'_>, category_index: &CategoryIndex<'_>) -> String {
+    let Group { members, usable } = category_index.group(member);
+    format!("{usable} of {members} {} left", member.group)
 }
 
 /// The failing check of an outside service that is the most severe, the first of several.
@@ -194,26 +188,11 @@ pub(super) fn summary(member: &CategoryMember<'_>, picture: &Picture) -> String 
         return own.clone();
     }
     let (kind, path) = match member.what {
-        What::Component(component) => (
-            if component.is_service() {
-                "service"
-            } else {
-                "component"
-            },
-            format!("/status/{}", member.name),
-        ),
-        What::Experiment(_) => (
-            "experiment",
-            format!("/actuator/health/readiness/{}", member.name),
-        ),
+        What::Component(component) if component.is_service() => ("service", "/status/"),
+        What::Component(_) => ("component", "/status/"),
+        What::Experiment(_) => ("experiment", "/actuator/health/readiness/"),
     };
-    let (place, link) = (&picture.settings.place, &picture.settings.link);
-    if link.is_empty() {
-        format!("{kind} {}; details at {place}{path}", member.name)
-    } else {
-        format!(
-            "{kind} {}; details at {place}{path}, status at {link}",
-            member.name
-        )
-    }
+    let (name, place, link) = (member.name, &picture.settings.place, &picture.settings.link);
+    let status = if link.is_empty() { "" } else { ", status at " };
+    format!("{kind} {name}; details at {place}{path}{name}{status}{link}")
 }

@@ -157,49 +157,30 @@ pub(super) fn streams<'a>(
     let all = experiments
         .iter()
         .flat_map(|view| view.streams.iter().map(move |stream| (view, stream)));
-    all.zip(1..)
-        .map(|((view, stream), index)| {
-            row(
-                view,
-                stream,
-                index,
-                relay.last_report,
-                sending.get(stream.topic.as_str()),
-            )
-        })
-        .collect()
-}
-
-fn row<'a>(
-    view: &'a ExperimentView,
-    stream: &'a StreamView,
-    index: usize,
-    newest: Option<Timestamp>,
-    connection: Option<&Connection<'_>>,
-) -> Stream<'a> {
-    let idle = connection
-        .and_then(|connection| connection.tx)
-        .and_then(|tx| tx.last)
-        .and_then(|idle| SignedDuration::try_from(idle).ok());
-    let heard = match stream.evidence {
-        Evidence::Sampled(heard) => heard,
-        Evidence::Statistics | Evidence::Unverified => None,
+    let row = |((view, stream), index): ((&&'a ExperimentView, &'a StreamView), usize)| {
+        let tx = sending
+            .get(stream.topic.as_str())
+            .and_then(|found| found.tx);
+        let heard = match stream.evidence {
+            Evidence::Sampled(heard) => heard,
+            Evidence::Statistics | Evidence::Unverified => None,
+        };
+        let told = || {
+            let idle = SignedDuration::try_from(tx?.last?).ok()?;
+            relay.last_report?.checked_sub(idle).ok()
+        };
+        Stream {
+            internal_name: stream.topic.as_str(),
+            index,
+            status: as_str(stream),
+            experiment: view.stub.as_str(),
+            required: stream.required,
+            last_seen: stream.seen.time(relay.last_report),
+            last_transmit: heard.or_else(told),
+            rate: tx.map(|tx| tx.fps),
+        }
     };
-    Stream {
-        internal_name: stream.topic.as_str(),
-        index,
-        status: as_str(stream),
-        experiment: view.stub.as_str(),
-        required: stream.required,
-        last_seen: stream.seen.time(newest),
-        last_transmit: heard.or_else(|| {
-            idle.zip(newest)
-                .and_then(|(idle, newest)| newest.checked_sub(idle).ok())
-        }),
-        rate: connection
-            .and_then(|connection| connection.tx)
-            .map(|tx| tx.fps),
-    }
+    all.zip(1..).map(row).collect()
 }
 
 fn as_str(stream: &StreamView) -> &'static str {

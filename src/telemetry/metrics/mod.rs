@@ -61,12 +61,6 @@ impl Metrics {
     }
 }
 
-impl fmt::Debug for Metrics {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Metrics")
-    }
-}
-
 /// The only collector. One scrape sees one snapshot.
 #[derive(Debug)]
 struct Everything {
