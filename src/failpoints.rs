@@ -1,42 +1,42 @@
-//! Named points on the way from a decision to its mark, at which a test can kill the process or
-//! make a step stand still. Does nothing else.
+//! Failpoints: named points between a decision and its record, at which a test can kill the process
+//! or make a step hang. Does nothing else.
 //!
-//! They act only in builds with debug assertions. A cargo feature would be switched on by
-//! `--all-features`, or by a package that wants none of this; debug assertions are off in every
+//! They act only in builds with debug assertions. A cargo feature would be enabled by
+//! `--all-features`, or by a package that does not want it; debug assertions are off in every
 //! release build unless its profile says otherwise.
 //!
 //! `LABWATCH_FAULT=mail-recorded:2` kills the process, as `kill -9` would, when it passes
-//! `mail-recorded` for the second time; `mail-recorded:2:hang` lets the thread that passes stand
-//! still from then on.
+//! `mail-recorded` for the second time; `mail-recorded:2:hang` makes the thread that passes hang
+//! from then on.
 
 use engine::Record;
 
 /// The points, in the order in which a notification, a switch or a command passes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Point {
-    /// A message, by mail or webhook, is decided and nothing of that is written.
+    /// A message, by mail or webhook, is decided, but not written.
     MailDecided,
-    /// That it is to be sent is on disk; it is not sent.
+    /// It is on disk that it is to be sent; it is not sent.
     MailRecorded,
     /// The other side has it; that is not known here yet.
     MailHanded,
-    /// The engine is about to hear how it went; nothing of that is written.
+    /// The engine is about to receive the outcome, which is not written.
     MailAnswered,
     /// What was notified is on disk.
     MailMarked,
-    /// A switch is decided and nothing of that is written.
+    /// A switch is decided, but not written.
     SwitchDecided,
-    /// That it is to be made is on disk; book has heard nothing.
+    /// It is on disk that it is to be made; book has not received it.
     SwitchRecorded,
     /// It is written to book and not read back.
     SwitchWritten,
     /// It is read back; the engine does not know it.
     SwitchReadBack,
-    /// The engine has heard how it went; nothing of that is written.
+    /// The engine has received the outcome, which is not written.
     SwitchAnswered,
-    /// What came of it is on disk.
+    /// The outcome is on disk.
     SwitchMarked,
-    /// A command is carried out and nothing of that is written.
+    /// A command is carried out, but not written.
     CommandDecided,
     /// It is on disk; its sender has no answer.
     CommandRecorded,
@@ -162,7 +162,7 @@ mod armed {
         }
     }
 
-    /// `point:pass` or `point:pass:hang`. What names no point changes nothing.
+    /// `point:pass` or `point:pass:hang`. A text that names no point changes nothing.
     pub(super) fn parse(text: &str) -> Option<Plan> {
         let mut parts = text.split(':');
         let name = parts.next()?;
@@ -183,7 +183,7 @@ mod armed {
         }
     }
 
-    /// Ends the process as a stranger's `kill -9` would: nothing is flushed, closed or said.
+    /// Ends the process as `kill -9` from outside would: nothing is flushed, closed or logged.
     #[cfg(unix)]
     #[allow(
         unsafe_code,

@@ -909,13 +909,18 @@ fn choices_reach_the_policy() {
     ];
     let routes = |more: &[(&str, &str)]| {
         let config = load(&env(more)).expect("loads").config;
-        config.telling.routes(config.mail.is_some())
+        config.notifications.routes(config.mail.is_some())
     };
     assert_eq!(
         routes(&mail),
         [Route {
             gather: Duration::from_secs(60),
-            zone: load(&env(&mail)).expect("loads").config.telling.zone.rules,
+            zone: load(&env(&mail))
+                .expect("loads")
+                .config
+                .notifications
+                .zone
+                .rules,
             ..Route::everybody()
         }]
     );

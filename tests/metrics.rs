@@ -25,7 +25,7 @@ use engine::{Record, Snapshot, SwitchOutcome};
 use labwatch::http::{ApiState, Figures, router, serve};
 use labwatch::telemetry::graphite::{self, ComponentCheck, Graphite};
 use labwatch::telemetry::metrics::{
-    CONTENT_TYPE, Component, Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreFigures,
+    CONTENT_TYPE, Component, Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreMetrics,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -274,7 +274,7 @@ impl Bench {
                 depth: Box::new(|| 3),
                 bound: 256,
             }],
-            store: Some(Box::new(|| StoreFigures {
+            store: Some(Box::new(|| StoreMetrics {
                 ok: true,
                 lost: 7,
                 waiting: 0,

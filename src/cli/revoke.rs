@@ -1,6 +1,7 @@
-//! `labwatch token revoke` and `labwatch token list`: through the API of the labwatch that runs on
-//! this configuration, or in its memory when none runs. Which of the two it is, the lock on the
-//! memory tells.
+//! `labwatch token revoke` and `labwatch token list`: through the API of the labwatch that runs
+//! with
+//! this configuration, or in its store when none runs. The lock of the store shows which of the two
+//! it is.
 
 use std::time::Duration;
 
@@ -16,10 +17,10 @@ use crate::config::{ApiTls, Config};
 use crate::http::auth::{Grant, Reportable, Revoked, Scope, is_id, revocation, revoked_in};
 use crate::store::{Entry, Memory, Store, StoreError, StoreSettings};
 
-/// How long the labwatch that runs may take to answer, and the disk to take what is revoked.
+/// How long the running labwatch may take to answer, and the disk to write a revocation.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long the token lives that this command makes for itself.
+/// Lifetime of the token that this command makes for itself.
 const OWN_LIFE: Duration = Duration::from_secs(60);
 
 /// The longest answer that is read, in bytes.
@@ -28,33 +29,33 @@ const MAX_ANSWER_BYTES: usize = 4 << 20;
 /// Revokes a token.
 ///
 /// # Errors
-/// [`Failure`] when this is no id, or when it is not revoked for good.
+/// [`Failure`] when this is not an id, or when it is not revoked for good.
 pub(super) fn revoke(id: &str, config: &Config) -> Result<(), Failure> {
     if !is_id(id) {
         return Err(Failure::Usage(
-            "That is not the id of a token: it is told on standard error when the token is made."
+            "That is not the id of a token: it is printed on standard error when the token is made."
                 .to_owned(),
         ));
     }
-    if let Some((store, _)) = memory(config)? {
+    if let Some((store, _)) = open_store(config)? {
         revoke_at_rest(&store, id)?;
     } else {
         let answer = ask(config, Method::DELETE, &format!("/api/v2/tokens/{id}"))?;
         if answer.get("kept") != Some(&Value::Bool(true)) {
-            let why = "but the memory of the labwatch that runs takes nothing, so it is refused only until the next start; revoke it again later";
+            let why = "but the store of the running labwatch cannot be written, so it is refused only until the next start; revoke it again later";
             return Err(Failure::Failed(format!("{id} is revoked, {why}.")));
         }
     }
     say(&format!("{id} is revoked."))
 }
 
-/// Prints what is revoked.
+/// Prints the revoked tokens.
 ///
 /// # Errors
-/// [`Failure`] when it cannot be found out.
+/// [`Failure`] when they cannot be read.
 pub(super) fn list(config: &Config) -> Result<(), Failure> {
-    let all: Vec<Revoked> = match memory(config)? {
-        Some((_, memory)) => revoked_in(&memory.keep).collect(),
+    let all: Vec<Revoked> = match open_store(config)? {
+        Some((_, stored)) => revoked_in(&stored.keep).collect(),
         None => revoked_at(config)?,
     };
     let lines: Vec<_> = all
@@ -68,7 +69,7 @@ pub(super) fn list(config: &Config) -> Result<(), Failure> {
     }
 }
 
-/// What the labwatch that runs says is revoked, page by page.
+/// The revoked tokens of the running labwatch, page by page.
 fn revoked_at(config: &Config) -> Result<Vec<Revoked>, Failure> {
     let (mut all, mut query) = (Vec::new(), "?limit=1000".to_owned());
     loop {
@@ -83,21 +84,21 @@ fn revoked_at(config: &Config) -> Result<Vec<Revoked>, Failure> {
     }
 }
 
-/// The store, if no other process has it. It is closed when the store is dropped.
-fn memory(config: &Config) -> Result<Option<(Store, Memory)>, Failure> {
-    let Some(memory) = &config.memory else {
+/// The store, unless another process has it. It is closed when the value is dropped.
+fn open_store(config: &Config) -> Result<Option<(Store, Memory)>, Failure> {
+    let Some(database) = &config.database else {
         return Ok(None);
     };
     let settings = StoreSettings {
-        dir: memory.folder.clone(),
-        history_days: memory.days,
+        dir: database.folder.clone(),
+        history_days: database.days,
         ring: config.health.events,
     };
     match Store::open(&settings) {
         Ok(opened) => Ok(Some(opened)),
         Err(StoreError::InUse { .. }) => Ok(None),
         Err(error) => Err(Failure::Failed(format!(
-            "The memory cannot be opened: {error}."
+            "The store cannot be opened: {error}."
         ))),
     }
 }
@@ -121,11 +122,11 @@ fn revoke_at_rest(store: &Store, id: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Failed(format!(
-        "{id} is not revoked: the memory takes nothing."
+        "{id} is not revoked: the store cannot be written."
     )))
 }
 
-/// Asks the labwatch that runs, with a token that lives for a moment.
+/// Sends a request to the running labwatch, with a short-lived token.
 fn ask(config: &Config, method: Method, path: &str) -> Result<Value, Failure> {
     let base = local_instance::base(&config.api)?;
     let failed = |why: &str| {

@@ -23,9 +23,9 @@ impl Fingerprint {
         let wrong = || "is none".to_owned();
         let digits: Vec<u8> = text
             .chars()
-            .filter(|letter| *letter != ':')
-            .map(|letter| {
-                letter
+            .filter(|character| *character != ':')
+            .map(|character| {
+                character
                     .to_digit(16)
                     .and_then(|digit| u8::try_from(digit).ok())
             })

@@ -1,5 +1,5 @@
-//! The configuration in a few lines for people: what is watched, who is notified of what, by which
-//! rules. Shows no secret.
+//! Summary of the configuration in a few lines of text: what is watched, who is notified of what,
+//! by which rules. Shows no secret.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use super::bounds::short;
 use super::configuration::{Config, LogTarget};
 use super::mail_settings::MailSettings;
 use super::maintenance::{MaintenanceSettings, Planned};
-use super::notifications::{HttpTarget, Route, RouteTarget, TellingSettings};
+use super::notifications::{HttpTarget, NotificationSettings, Route, RouteTarget};
 use super::services::{Expect, ServiceSettings};
 use super::{ApiRead, ApiSettings, PublishTo};
 use crate::clients::Address;
 use engine::{CategoryPool, CategoryRule, HttpChannel};
 
 impl Config {
-    /// What is watched, who is notified and by which rules, in a few lines for people.
+    /// What is watched, who is notified and by which rules, in a few lines of text.
     #[must_use]
     pub fn summary(&self) -> String {
         let mut lines: Vec<String> = [
@@ -27,9 +27,9 @@ impl Config {
         .collect();
         lines.push(self.mail.as_ref().map_or_else(
             || "mail     off".to_owned(),
-            |mail| mail_line(mail, &self.telling),
+            |mail| mail_line(mail, &self.notifications),
         ));
-        lines.extend(telling_lines(&self.telling));
+        lines.extend(notification_lines(&self.notifications));
         lines.push(format!(
             "rules    silent after {}, missing after {}, not evaluated for {} after first sight, down after {} of relay's outage",
             short(self.health.last_active),
@@ -61,10 +61,10 @@ impl Config {
             )
         }));
         let folder = self
-            .memory
+            .database
             .as_ref()
-            .map_or("none: nothing is kept".into(), |memory| {
-                memory.folder.to_string_lossy()
+            .map_or("none: nothing is kept".into(), |database| {
+                database.folder.to_string_lossy()
             });
         lines.push(format!("store    {folder}"));
         lines.extend(self.cluster.as_ref().map(|cluster| {
@@ -87,7 +87,7 @@ impl Config {
         lines.join("\n")
     }
 
-    /// What is published, and where the policy stands besides.
+    /// Publication and policy.
     fn shared(&self) -> Vec<String> {
         let publication = self.publication.as_ref().map(|publication| {
             let to = match &publication.to {
@@ -126,17 +126,17 @@ fn watched(name: &str, address: &Address) -> String {
     )
 }
 
-fn mail_line(mail: &MailSettings, telling: &TellingSettings) -> String {
-    let digest = telling.digest.map(|at| {
+fn mail_line(mail: &MailSettings, notifications: &NotificationSettings) -> String {
+    let digest = notifications.digest.map(|at| {
         format!(
             ", every day at {:02}:{:02} {}",
             at.hour(),
             at.minute(),
-            telling.zone
+            notifications.zone
         )
     });
-    let remind = reminded(telling.remind);
-    let to = people(&mail.to, &mail.cc);
+    let remind = reminded(notifications.remind);
+    let to = recipients(&mail.to, &mail.cc);
     format!(
         "mail     all notifications to {to} by {}:{}, {}{remind}{}",
         mail.host,
@@ -146,23 +146,23 @@ fn mail_line(mail: &MailSettings, telling: &TellingSettings) -> String {
     )
 }
 
-fn telling_lines(telling: &TellingSettings) -> Vec<String> {
-    let everything = telling
+fn notification_lines(notifications: &NotificationSettings) -> Vec<String> {
+    let webhooks = notifications
         .webhook
         .iter()
         .map(|webhook| format!("webhook  all notifications to {}", program(webhook)));
-    let routes = telling.routes.iter().map(route_line);
-    let dead_man = telling
+    let routes = notifications.routes.iter().map(route_line);
+    let dead_man = notifications
         .dead_man
         .iter()
         .map(|to| format!("heartbeat {} every {}", to.url, short(to.every)));
-    everything.chain(routes).chain(dead_man).collect()
+    webhooks.chain(routes).chain(dead_man).collect()
 }
 
 fn route_line(route: &Route) -> String {
     let alerts = if route.alerts { " and alerts" } else { "" };
     let target = match &route.target {
-        RouteTarget::Mail { to, cc } => people(to, cc),
+        RouteTarget::Mail { to, cc } => recipients(to, cc),
         RouteTarget::Http(target) => program(target),
     };
     format!(
@@ -173,7 +173,7 @@ fn route_line(route: &Route) -> String {
     )
 }
 
-fn people(to: &[String], cc: &[String]) -> String {
+fn recipients(to: &[String], cc: &[String]) -> String {
     let all: Vec<&str> = to.iter().chain(cc).map(String::as_str).collect();
     all.join(", ")
 }

@@ -1,16 +1,16 @@
-//! The record of who changed what, in the log and the store.
+//! The audit log: who changed what, in the log and the store.
 
 use jiff::Timestamp;
 
 use crate::http::auth::Audit;
 use crate::store::{Entry, Store};
 
-/// The record of who changed what over HTTP.
+/// The audit log of changes over HTTP.
 pub(super) fn audit(store: Option<Store>) -> Audit {
     Audit::new(audit_log(store))
 }
 
-/// Keeps who did what, in the log and the store.
+/// Writes an entry of the audit log to the log and the store.
 pub(super) fn audit_log(store: Option<Store>) -> impl Fn(&str, &str) + Send + Sync + 'static {
     move |who, what| {
         tracing::info!(who, what, "a change was made over the API");

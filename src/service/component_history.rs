@@ -1,4 +1,4 @@
-//! The latest results of each component, kept over a restart.
+//! Stores the latest results of each component over a restart.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,16 +11,16 @@ use tokio_util::sync::CancellationToken;
 use crate::health::{Registry, Results};
 use crate::store::{Entry, Store};
 
-/// What the key of a component's results in the store starts with; its name follows.
+/// The prefix of the keys of components' results in the store; the component's name follows.
 const KEY: &str = "component.";
 
 /// Changes within this time are written together.
 const GATHER: Duration = Duration::from_secs(1);
 
-/// Results by component, as they were before the start.
+/// Results by component from before the start.
 pub(super) type Remembered = BTreeMap<String, Results>;
 
-/// Reads what the store has kept. What makes no sense is left out, and said.
+/// Reads the stored results. Invalid ones are left out and logged.
 pub(super) fn recall(keep: &BTreeMap<String, Value>) -> Remembered {
     let kept = keep
         .iter()
@@ -37,8 +37,9 @@ pub(super) fn recall(keep: &BTreeMap<String, Value>) -> Remembered {
     kept.filter_map(read).collect()
 }
 
-/// Writes the results of each component whenever they change, until `stop`. Of a component that is
-/// gone nothing is kept.
+/// Writes the results of each component whenever they change, until `stop`. The results of a
+/// removed
+/// component are deleted.
 pub(super) async fn follow(
     registry: Registry,
     store: Store,

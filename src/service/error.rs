@@ -1,4 +1,4 @@
-//! Why the service could not start, or ended by itself, in words that say what to do.
+//! Errors of the service, with texts that say what to do.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,14 +8,14 @@ use crate::store::StoreError;
 use crate::{effects, http};
 use engine::model::CallError;
 
-/// Why the service could not start, or ended by itself.
+/// Why the service could not start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     #[error("cannot start the runtime or its signal handlers: {0}")]
     Runtime(io::Error),
     #[error("cannot listen on {0}: {reason}", reason = listen_reason(.1))]
     Listen(SocketAddr, io::Error),
-    /// Another labwatch, of this version, has the API's address.
+    /// Another labwatch, of this version, uses the API's address.
     #[error(
         "another labwatch, version {1}, answers on {0} already: two would switch and mail the same. \
          Stop that one; where both are meant, set STATUS_PORT_SERVE and STATUS_DATA_DIR for this one"
@@ -31,10 +31,10 @@ pub enum ServiceError {
     Health(HealthError),
     #[error(transparent)]
     Store(StoreError),
-    /// The cluster cannot be taken part in. Holds why, and what to do.
+    /// The cluster cannot be joined. Holds the reason, and what to do.
     #[error("{0}")]
     Cluster(&'static str),
-    /// A part that runs for ever ended.
+    /// A task that should run forever ended.
     #[error("the {0} has ended by itself, which it never should; the log says why")]
     Ended(&'static str),
 }
@@ -44,10 +44,10 @@ pub enum ServiceError {
 pub enum HealthError {
     #[error("{0}")]
     Register(RegisterError),
-    /// The client for outside services cannot be made.
+    /// The client for outside services cannot be created.
     #[error("cannot set up asking outside services: {0}")]
     Client(CallError),
-    /// What a program wants to add has a name that cannot be used.
+    /// An extension has a name that cannot be used.
     #[error(
         "the {kind} {name:?} cannot be added: give it a name that is not taken, of letters, digits, dots, underscores and dashes"
     )]
@@ -63,7 +63,7 @@ fn listen_reason(error: &io::Error) -> String {
 }
 
 impl ServiceError {
-    /// Whether another labwatch does the work already.
+    /// Whether another labwatch runs already.
     #[must_use]
     pub fn is_another_labwatch(&self) -> bool {
         matches!(

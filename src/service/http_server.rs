@@ -1,5 +1,5 @@
-//! Starts what answers over HTTP: joins access, page and API to the settings, the store and the
-//! log, and serves with the certificate that is set.
+//! Starts the HTTP servers: connects access, page and API to the settings, the store and the log,
+//! and serves with the configured certificate.
 
 use std::collections::BTreeMap;
 use std::future::ready;
@@ -34,18 +34,18 @@ use crate::store::{Entry, Store};
 use crate::telemetry::metrics::{Counters, Queue};
 use engine::{Input, Snapshot};
 
-/// The gate, with what the memory holds of revoked tokens. What it writes goes into the memory, if
-/// there is one.
+/// The authenticator, with the revoked tokens in the store. New revocations are written to the
+/// store, if there is one.
 fn authenticator(
     settings: &ApiSettings,
-    memory: &BTreeMap<String, Value>,
+    keep: &BTreeMap<String, Value>,
     store: Option<Store>,
 ) -> Authenticator {
-    let revocations = Revocations::recall(memory, Timestamp::now(), keep(store.clone()));
+    let revocations = Revocations::recall(keep, Timestamp::now(), self::keep(store.clone()));
     Authenticator::new(access(settings), revocations, audit(store))
 }
 
-/// Keeps small state in the memory, and says whether it is on disk.
+/// Writes small values to the store, and reports whether they are on disk.
 pub(super) fn keep(store: Option<Store>) -> Keep {
     Box::new(move |key, value| {
         let Some(store) = store.clone() else {
@@ -60,19 +60,19 @@ pub(super) fn keep(store: Option<Store>) -> Keep {
     })
 }
 
-/// What ends the parts. The API ends last, so that a reader who asks meanwhile is told that the
+/// Tokens that stop the parts. The API stops last, so that its readers see meanwhile that the
 /// service is about to end.
 pub(super) struct Stops<'a> {
     pub(super) all: &'a CancellationToken,
     pub(super) api: &'a CancellationToken,
 }
 
-/// What the API and the page are made of.
+/// Dependencies of the API and the page.
 pub(super) struct HttpDeps<'a> {
     pub(super) config: ConfigWatch,
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
     pub(super) store: Option<Store>,
-    /// The small state that the store remembers.
+    /// Small values from the store, by key.
     pub(super) keep: &'a BTreeMap<String, Value>,
     pub(super) health_state: HealthState,
     pub(super) state: HealthRoutes,
@@ -84,7 +84,7 @@ pub(super) struct HttpDeps<'a> {
     pub(super) inputs: mpsc::WeakSender<Input>,
 }
 
-/// Starts everything that answers over HTTP, and the reports that are made for it.
+/// Starts all HTTP servers, and the reports that are made for them.
 pub(super) fn open(
     deps: HttpDeps<'_>,
     listeners: Listeners,
@@ -110,9 +110,9 @@ pub(super) fn open(
     let reports = reports::start(&followed, kept, links, parts, retry, stops.all);
     let authenticator = Arc::new(authenticator(&config.api, keep, store.clone()));
     cluster_sharing::start(links, &authenticator, parts, stops.all);
-    let figures = config.surfaces.metrics.then(|| {
+    let metrics = config.surfaces.metrics.then(|| {
         let shown = (snapshots.clone(), health_state.clone());
-        metrics::figures(shown, &deps.counters, deps.queues, store.clone(), links)
+        metrics::endpoint(shown, &deps.counters, deps.queues, store.clone(), links)
     });
     let acknowledging = (health_state.clone(), snapshots.clone());
     start_component_acks(acknowledging, deps.commands.clone(), parts, stops);
@@ -128,7 +128,7 @@ pub(super) fn open(
     let base = base(&config.api);
     let answers = http::ApiState {
         history: store.as_ref().map(Store::reader),
-        figures,
+        figures: metrics,
         health: Some(state.clone()),
         orders: Some(orders.clone()),
         cors: cors(&config.api),
@@ -146,7 +146,7 @@ pub(super) fn open(
         base: Arc::clone(&base),
         label: config.surfaces.label.as_str().into(),
         title: title_of(followed.clone()),
-        zone: Arc::new(move || followed.borrow().telling.zone.rules.clone()),
+        zone: Arc::new(move || followed.borrow().notifications.zone.rules.clone()),
     });
     let changes = Arc::clone(&answers.live).follow(stops.api.clone());
     parts.spawn_last("stream of changes", changes);
@@ -168,12 +168,12 @@ fn start_component_acks(
     parts.spawn("acknowledgements of components", following);
 }
 
-/// What students read instead of a pool's name.
+/// The titles of pools for students.
 fn title_of(config: ConfigWatch) -> Arc<page::PoolTitle> {
     Arc::new(move |name| config.borrow().pool_titles.get(name).cloned())
 }
 
-/// The way of commands to the engine.
+/// Where commands to the engine are sent.
 pub(super) fn give(orders: CommandSender) -> Arc<Give> {
     Arc::new(move |command, by| {
         let orders = orders.clone();
@@ -181,7 +181,7 @@ pub(super) fn give(orders: CommandSender) -> Arc<Give> {
     })
 }
 
-/// The same, with what says before what a command would do.
+/// The same, with the preview of a command's effect.
 fn orders(
     give: Arc<Give>,
     health_state: HealthState,
@@ -202,8 +202,7 @@ fn orders(
     }
 }
 
-/// Starts the API below its path, where it listens, and the look-out for a new certificate where it
-/// has one.
+/// Starts the API below its path, if it listens, and the reload of its certificate, if it has one.
 fn start(
     settings: &ApiSettings,
     parts: &mut TaskSet,
@@ -214,8 +213,8 @@ fn start(
     start_as("API", settings, parts, listeners, router, stops)
 }
 
-/// Starts the listener of the health endpoints, where they have one, with the path and the
-/// certificate of the API.
+/// Starts the listener of the health endpoints, if they have one, with the path and the certificate
+/// of the API.
 fn start_actuator(
     settings: &ApiSettings,
     parts: &mut TaskSet,

@@ -1,4 +1,4 @@
-//! The one mail of a leader that etcd is away for, sent before its lease ends: see
+//! The one mail of a leader that has lost etcd, sent before its lease ends: see
 //! `cluster::LastWord`.
 
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use crate::effects::mail::{Circular, Circulated};
 use crate::effects::while_open;
 use engine::DeliveryFault;
 
-/// Starts what watches for it, where there is a cluster that stops without etcd.
+/// Starts the task that waits for this case, in a cluster that stops without etcd.
 pub(super) fn start(
     links: Option<&Links>,
     config: &ConfigWatch,
@@ -54,7 +54,7 @@ async fn watch(mut word: LastWord, links: Links, config: ConfigWatch) {
     }
 }
 
-/// Sends it, as far as it gets before the lease ends.
+/// Sends the mail, as far as it gets before the lease ends.
 async fn say(links: &Links, view: &View, config: &ConfigWatch) {
     let config = config.borrow().clone();
     let Ok(Some(mailer)) = notifications::mailer(&config) else {
@@ -75,7 +75,7 @@ async fn say(links: &Links, view: &View, config: &ConfigWatch) {
                 ..
             })
             | Err(DeliveryFault { fault, .. }),
-        ) => tracing::warn!("cannot mail that etcd is away to all: {fault}"),
+        ) => tracing::warn!("cannot mail the loss of etcd to all recipients: {fault}"),
         None => tracing::warn!("the lease ended before it was mailed that etcd is away"),
     }
 }

@@ -1,4 +1,4 @@
-//! Starts what carries notifications: mail, webhooks and the heartbeat, as they are set.
+//! Starts the senders of notifications: mail, webhooks and the heartbeat, as configured.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::presentation::presentation;
 use super::task_set::TaskSet;
 use crate::clients::Http;
 use crate::config::{Config, MailSettings};
-use crate::driver::TELL_QUEUE;
+use crate::driver::NOTIFICATION_QUEUE;
 use crate::effects::deadman::{self, DeadManView};
 use crate::effects::mail::{Mailer, MailerError, Recipients};
 use crate::effects::webhook::{self, Webhook};
@@ -24,15 +24,16 @@ use engine::{HttpChannel, Input, Notification, Role, Snapshot};
 
 /// The mailer of a configuration; `None` where mail is off.
 pub(super) fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
-    let of =
-        |settings: &MailSettings| Mailer::new(settings.clone(), &Recipients::of(&config.telling));
+    let of = |settings: &MailSettings| {
+        Mailer::new(settings.clone(), &Recipients::of(&config.notifications))
+    };
     config.mail.as_ref().map(of).transpose()
 }
 
-/// Where outcomes go, and for how long this replica may notify.
+/// Where outcomes are reported, and how long this replica may notify.
 type Outward<'a> = (&'a mpsc::Sender<Input>, Option<Window>);
 
-/// Starts mail. Whether it is on may change with the configuration.
+/// Starts mail. A reload may turn it on or off.
 pub(super) fn start_mail(
     config: ConfigWatch,
     parts: &mut TaskSet,
@@ -40,8 +41,8 @@ pub(super) fn start_mail(
     stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Notification>, ServiceError> {
     mailer(&config.borrow()).map_err(ServiceError::Mail)?;
-    let (mails, queue) = mpsc::channel(TELL_QUEUE);
-    // A configuration whose settings make no mailer does not come into force.
+    let (mails, queue) = mpsc::channel(NOTIFICATION_QUEUE);
+    // A configuration whose mail settings are wrong does not come into force.
     let current = move || {
         let config = Arc::clone(&config.borrow());
         let mailer = mailer(&config).ok().flatten()?;
@@ -54,7 +55,7 @@ pub(super) fn start_mail(
     Ok(mails)
 }
 
-/// Starts the webhooks. Which there are, and their time limit, may change with the configuration.
+/// Starts the webhooks. A reload may change them and their time limit.
 pub(super) fn start_webhooks(
     config: ConfigWatch,
     http: Http,
@@ -62,11 +63,11 @@ pub(super) fn start_webhooks(
     (inputs, window): Outward<'_>,
     stop: &CancellationToken,
 ) -> mpsc::Sender<Notification> {
-    let (summaries, queue) = mpsc::channel(TELL_QUEUE);
+    let (summaries, queue) = mpsc::channel(NOTIFICATION_QUEUE);
     let current = move || {
         let config = Arc::clone(&config.borrow());
-        let http = http.with_timeout(config.telling.webhook_timeout);
-        Webhook::all(&config.telling, &http, &presentation(&config))
+        let http = http.with_timeout(config.notifications.webhook_timeout);
+        Webhook::all(&config.notifications, &http, &presentation(&config))
     };
     parts.spawn(
         "webhooks",
@@ -75,7 +76,7 @@ pub(super) fn start_webhooks(
     summaries
 }
 
-/// Starts what sends alerts of Alertmanager again that last. It forgets them when it is restarted.
+/// Starts the repetition of firing alerts to Alertmanager, which forgets them when it is restarted.
 pub(super) fn start_repeats(
     config: ConfigWatch,
     (http, snapshots): (Http, watch::Receiver<Arc<Snapshot>>),
@@ -94,8 +95,8 @@ pub(super) fn start_repeats(
                 Arc::clone(&snapshots.borrow()),
             );
             let presentation = presentation(&config);
-            for webhook in Webhook::all(&config.telling, &http, &presentation) {
-                // Where this replica leads no more, the next leader repeats them.
+            for webhook in Webhook::all(&config.notifications, &http, &presentation) {
+                // If this replica no longer leads, the next leader repeats them.
                 while_open(window.as_ref(), repeat(&webhook, &snapshot)).await;
             }
         }
@@ -122,20 +123,20 @@ async fn repeat(webhook: &Webhook, snapshot: &Snapshot) {
     }
 }
 
-/// What the heartbeat needs.
+/// Dependencies of the heartbeat.
 pub(super) struct Heartbeat {
     pub(super) http: Http,
     pub(super) store: Option<Store>,
-    /// Reports how its calls go, where there is one.
+    /// Reports the outcome of its requests, where there is one.
     pub(super) reporter: Option<Reporter>,
 }
 
-/// Starts the dead-man's call, where there is one. Without a store there is nothing that could fail
-/// to be written.
+/// Starts the heartbeat, where there is one. Without a store there is nothing that could fail to be
+/// written.
 pub(super) fn start_deadman(
     config: &Config,
     heartbeat: Heartbeat,
-    pictures: watch::Receiver<Arc<Snapshot>>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
     parts: &mut TaskSet,
     stop: &CancellationToken,
 ) {
@@ -144,25 +145,25 @@ pub(super) fn start_deadman(
         store,
         reporter,
     } = heartbeat;
-    let (Some(settings), Some(reporter)) = (config.telling.dead_man.clone(), reporter) else {
+    let (Some(settings), Some(reporter)) = (config.notifications.dead_man.clone(), reporter) else {
         return;
     };
     let notified = Box::new(move |view: &DeadManView| {
         reporter.report(how_calling_goes(view));
     });
-    let memory_is_well = Box::new(move || {
+    let store_is_writable = Box::new(move || {
         store
             .as_ref()
             .is_none_or(|store| store.health().state == StoreState::Ok)
     });
     let caller = deadman::Caller { settings, http };
     parts.spawn(
-        "dead-man's call",
-        deadman::run(caller, pictures, memory_is_well, notified, stop.clone()),
+        "heartbeat",
+        deadman::run(caller, snapshots, store_is_writable, notified, stop.clone()),
     );
 }
 
-/// A call that is not taken does not make labwatch unhealthy: the service that waits for it alerts.
+/// A failed request does not make labwatch unhealthy: the service that waits for it alerts.
 fn how_calling_goes(view: &DeadManView) -> Finding {
     let Some(fault) = &view.fault else {
         return Finding::ok();

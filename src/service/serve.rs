@@ -1,4 +1,4 @@
-//! Starts every part, joins them, and ends them together.
+//! Starts every part, connects them, and stops them together.
 
 use std::sync::Arc;
 
@@ -59,8 +59,7 @@ pub async fn serve(
         started(listen);
     }
 
-    // When all is told to stop, parts end too: that is not by themselves, so the stop is looked at
-    // first.
+    // On a stop parts end too, which is not by themselves, so the stop is checked first.
     let outcome = tokio::select! {
         biased;
         () = stop.cancelled() => Ok(()),
@@ -74,7 +73,7 @@ pub async fn serve(
     outcome
 }
 
-/// Makes every part and joins them.
+/// Creates every part and connects them.
 fn start(
     config: Config,
     listeners: Listeners,
@@ -86,7 +85,7 @@ fn start(
     let (stop, mut parts) = (stops.all, TaskSet::default());
     let http = Clients::new(&config)?;
     let driver = DriverSetup::new(&config)?;
-    let (inputs, pictures) = (driver.inputs.clone(), driver.pictures.clone());
+    let (inputs, snapshots) = (driver.inputs.clone(), driver.snapshots.clone());
 
     let cluster = cluster::start(&config, &inputs, &mut parts, stop)?;
     let (membership, links) = cluster.map(cluster::Cluster::parts).unzip();
@@ -98,7 +97,7 @@ fn start(
         tls: &http.tls,
         store: driver.store.as_ref(),
         keep: &driver.keep,
-        snapshots: pictures.clone(),
+        snapshots: snapshots.clone(),
         poll_book: outlets.book.clone(),
         inputs: &inputs,
         give: http_server::give(driver.commands.clone()),
@@ -124,7 +123,7 @@ fn start(
     let counters = Arc::new(Counters::default());
     let deps = HttpDeps {
         config: followed,
-        snapshots: pictures.clone(),
+        snapshots: snapshots.clone(),
         store: driver.store.clone(),
         keep: &driver.keep,
         health_state: health_state.clone(),
@@ -141,22 +140,20 @@ fn start(
     let record = metrics::counted(options.record, &counters);
     let observers = Observers { record, turned };
     driver.start(outlets, observers, membership, &mut parts, stop);
-    metrics::start(&config, &mut parts, pictures, &health_state, stop);
+    metrics::start(&config, &mut parts, snapshots, &health_state, stop);
     Ok((parts, health_state))
 }
 
-/// What stands between an effect and the rest of the world: the window of the lease in a cluster, a
-/// book of its own in shadow.
+/// Limits on outward effects: the window of the lease in a cluster, a simulated book in shadow.
 fn gate(config: &Config, driver: &DriverSetup, links: Option<&cluster::Links>) -> outlets::Gate {
     let window = links.map(cluster::Links::window);
-    let own_book = || shadow::book(driver.store.clone(), driver.pictures.clone());
+    let own_book = || shadow::book(driver.store.clone(), driver.snapshots.clone());
     let shadow = config.shadow.then(own_book);
     outlets::Gate { window, shadow }
 }
 
-/// Starts what shows others how labwatch is, besides its answers (alerts that last, the heartbeat,
-/// the cluster, the publication), and what follows the policy. Gives back the reporter of the
-/// configuration, and what goes over it.
+/// Starts outward signs of labwatch's state (repeated alerts, the heartbeat, the cluster, the
+/// publication), and the policy. Returns the reporter of the configuration, and the policy over it.
 fn start_signs(
     (followed, driver, health_state): (&ConfigWatch, &DriverSetup, &HealthState),
     (http, reporters): (Http, health::Reporters),
@@ -164,8 +161,8 @@ fn start_signs(
     parts: &mut TaskSet,
     stop: &CancellationToken,
 ) -> (Reporter, Option<policy::Overlay>) {
-    let (config, pictures) = (Arc::clone(&followed.borrow()), driver.pictures.clone());
-    let lasting = (http.clone(), pictures.clone());
+    let (config, snapshots) = (Arc::clone(&followed.borrow()), driver.snapshots.clone());
+    let lasting = (http.clone(), snapshots.clone());
     if !config.shadow {
         let window = links.map(cluster::Links::window);
         notifications::start_repeats(followed.clone(), lasting, window, parts, stop);
@@ -175,11 +172,11 @@ fn start_signs(
         store: driver.store.clone(),
         reporter: reporters.dead_man,
     };
-    notifications::start_deadman(&config, heartbeat, pictures.clone(), parts, stop);
+    notifications::start_deadman(&config, heartbeat, snapshots.clone(), parts, stop);
     last_word::start(links, followed, parts, stop);
     cluster::report(links, reporters.cluster, followed, parts, stop);
     let publication = config.publication.as_ref().zip(reporters.publish);
-    let shown = (health_state, pictures);
+    let shown = (health_state, snapshots);
     let window = links.map(cluster::Links::window);
     publication::start(publication, shown, window, parts, stop);
     let policy = config.policy.as_ref().zip(reporters.policy);

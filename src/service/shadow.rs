@@ -1,4 +1,4 @@
-//! What stands in for book and for what carries notifications when labwatch runs in shadow.
+//! Shadow mode: a simulated book, and a sink for notifications.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use tokio_util::sync::CancellationToken;
 
 use super::task_set::TaskSet;
 use crate::clients::{Comparison, ShadowBook};
-use crate::driver::TELL_QUEUE;
+use crate::driver::NOTIFICATION_QUEUE;
 use crate::effects;
 use crate::store::{Entry, ShadowRow, ShadowSaid, Store};
 use engine::model::Availability;
 use engine::{ExperimentView, Input, Notification, Snapshot};
 
-/// The book that labwatch would have; what changes in it, or in the real one beside it, is kept in
-/// the store.
+/// The book as labwatch would have written it; changes in it, and in the real one beside it, are
+/// stored.
 pub(super) fn book(store: Option<Store>, snapshots: watch::Receiver<Arc<Snapshot>>) -> ShadowBook {
     ShadowBook::new(Arc::new(move |comparison| {
         let Some(store) = &store else {
@@ -63,14 +63,14 @@ fn evaluated(view: &ExperimentView) -> String {
     }
 }
 
-/// Where notifications go that are not sent.
+/// The queue of notifications that are not sent.
 pub(super) fn notifications(
     name: &'static str,
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> mpsc::Sender<Notification> {
-    let (notifications, queue) = mpsc::channel(TELL_QUEUE);
+    let (notifications, queue) = mpsc::channel(NOTIFICATION_QUEUE);
     parts.spawn(
         name,
         effects::shadow::run(queue, inputs.clone(), stop.clone()),

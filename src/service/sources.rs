@@ -1,5 +1,4 @@
-//! Starts the sources: relay, jump, book, samples of streams and checks of pages, each a task of
-//! its own.
+//! Starts the sources: relay, jump, book, samples of streams and checks of pages, each as a task.
 
 use std::sync::Arc;
 
@@ -19,7 +18,7 @@ pub(super) struct Clients {
     pub(super) tls: Arc<rustls::ClientConfig>,
 }
 
-/// Where the feeds take their commands.
+/// The command queues of the feeds.
 pub(super) struct Feeds {
     pub(super) relay: mpsc::Sender<FeedCommand>,
     pub(super) jump: mpsc::Sender<FeedCommand>,
@@ -28,7 +27,7 @@ pub(super) struct Feeds {
     pub(super) pages: mpsc::Sender<PageAddress>,
 }
 
-/// Where no laboratory is watched: what the sources are told is taken and leads to nothing.
+/// The queues without a laboratory: commands to the sources are taken and dropped.
 pub(super) fn none(parts: &mut TaskSet, stop: &CancellationToken) -> Feeds {
     let (relay, mut relay_queue) = mpsc::channel(COMMAND_QUEUE);
     let (jump, mut jump_queue) = mpsc::channel(COMMAND_QUEUE);

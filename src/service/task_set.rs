@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// How long everything has to end after it was told to stop. What has not ended by then is dropped.
+/// How long all tasks have to end after the stop. Tasks that have not ended by then are aborted.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
 
-/// All tasks, each with its name. None of them ends before the service is told to stop.
+/// All tasks, each with its name. None of them ends before the service is stopped.
 #[derive(Default)]
 pub(super) struct TaskSet {
     tasks: JoinSet<()>,
@@ -29,7 +29,7 @@ impl TaskSet {
         self.names.insert(handle.id(), name);
     }
 
-    /// One that ends after all others: it still answers while they do.
+    /// Spawns a task that ends after all others: it still answers while they end.
     pub(super) fn spawn_last(
         &mut self,
         name: &'static str,
@@ -55,7 +55,7 @@ impl TaskSet {
         name
     }
 
-    /// Waits for all to end, those that end last by `close`, and drops what has not ended in time.
+    /// Waits for all to end, those that end last by `close`, and aborts what has not ended in time.
     pub(super) async fn wind_down(&mut self, close: &CancellationToken) {
         let all = async {
             while self.tasks.len() > self.last {
@@ -95,7 +95,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn those_that_end_last_are_told_when_all_others_have_ended() {
+    async fn the_last_tasks_are_stopped_when_all_others_have_ended() {
         let (mut parts, ended) = (TaskSet::default(), Arc::new(AtomicUsize::new(0)));
         let close = CancellationToken::new();
         for _ in 0..2 {

@@ -49,7 +49,7 @@ fn the_example_is_right() {
     }
     assert_eq!(
         (
-            config.telling.routes.len(),
+            config.notifications.routes.len(),
             config.maintenance.len(),
             config.categories.len()
         ),
@@ -64,7 +64,7 @@ fn the_example_is_right() {
         load_rules(&bare)
             .expect("rules need no secrets")
             .config
-            .telling
+            .notifications
             .routes
             .len(),
         2

@@ -22,19 +22,23 @@ fn refusal_of(text: &str) -> String {
 
 #[test]
 fn telling_has_the_documented_defaults() {
-    let telling = load(&env(&[("TIME_ZONE", "UTC")]))
+    let notifications = load(&env(&[("TIME_ZONE", "UTC")]))
         .expect("loads")
         .config
-        .telling;
+        .notifications;
     assert!(
-        telling.remind.is_none()
-            && telling.digest.is_none()
-            && telling.webhook.is_none()
-            && telling.dead_man.is_none()
+        notifications.remind.is_none()
+            && notifications.digest.is_none()
+            && notifications.webhook.is_none()
+            && notifications.dead_man.is_none()
     );
-    assert!(!telling.report_monthly && telling.routes.is_empty() && telling.gather.is_zero());
+    assert!(
+        !notifications.report_monthly
+            && notifications.routes.is_empty()
+            && notifications.gather.is_zero()
+    );
     assert_eq!(
-        (telling.hold_overdue, telling.zone.name.as_str()),
+        (notifications.hold_overdue, notifications.zone.name.as_str()),
         (Duration::from_secs(14 * 86_400), "UTC")
     );
     let set = [
@@ -43,12 +47,12 @@ fn telling_has_the_documented_defaults() {
         ("TIME_ZONE", "Europe/London"),
         ("DEAD_MAN_URL", "https://x.org/a"),
     ];
-    let telling = load(&env(&set)).expect("loads").config.telling;
-    assert_eq!(telling.remind, Some(Duration::from_secs(86_400)));
-    assert_eq!(telling.digest, Time::new(7, 30, 0, 0).ok());
-    assert_eq!(telling.zone.rules.iana_name(), Some("Europe/London"));
+    let notifications = load(&env(&set)).expect("loads").config.notifications;
+    assert_eq!(notifications.remind, Some(Duration::from_secs(86_400)));
+    assert_eq!(notifications.digest, Time::new(7, 30, 0, 0).ok());
+    assert_eq!(notifications.zone.rules.iana_name(), Some("Europe/London"));
     assert_eq!(
-        telling
+        notifications
             .dead_man
             .map(|to| (to.url.expose().to_string(), to.every.as_secs())),
         Some(("https://x.org/a".to_owned(), 60))
@@ -73,8 +77,8 @@ fn routes_take_what_they_do_not_say_from_the_settings() {
          [[route]]\nname = \"b\"\nmatch = \"*\"\nwebhook = \"https://x.org/{SECRET}\"\nsecret = \"{SECRET}\"\nalerts = true\nremind = \"off\"\ngather = \"0s\"\n"
     );
     let config = loaded(&text).config;
-    let [people, program] = &config.telling.routes[..] else {
-        panic!("{:?}", config.telling.routes)
+    let [people, program] = &config.notifications.routes[..] else {
+        panic!("{:?}", config.notifications.routes)
     };
     assert_eq!(
         (

@@ -47,13 +47,13 @@ pub(super) const CLUSTER: Section = Section {
         setting("cluster_root", Kind::Value(ROOT))
             .default("/labwatch")
             .says(
-                "Where in etcd everything stands: below it and the label. Replicas of one \
+                "The path in etcd below which all keys are: the label follows. Replicas of one \
                  laboratory have the same root and label.",
             ),
         setting("cluster_lease", Kind::Duration(seconds(3), minutes(1)))
             .default("10s")
             .says(
-                "For how long a leader leads that etcd does not hear of. When it dies, another \
+                "For how long a leader leads while etcd does not hear from it. When it dies, another \
                  takes over after this time.",
             ),
         setting("cluster_alone", Kind::Choice(&["stop", "act"]))

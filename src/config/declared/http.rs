@@ -44,7 +44,7 @@ pub(super) const API: Section = Section {
         setting("api_read", Kind::Choice(&["open", "token", "students"]))
             .default("open")
             .says(
-                "Who may read. open: no token is needed, and names of people and addresses are \
+                "Who may read. open: no token is needed, and names of persons and addresses are \
                    left out. token: a token is needed. students: the page of students (/lab) \
                    needs none, the rest does.",
             ),

@@ -1,4 +1,4 @@
-//! The settings of what is published in a store of keys.
+//! The settings of publication, as keys in etcd or as files.
 
 use super::setting::{Kind, Section, setting};
 use crate::config::bounds::{minutes, seconds};
@@ -27,7 +27,7 @@ pub(super) const PUBLICATION: Section = Section {
         setting("publish_every", Kind::Duration(seconds(1), minutes(1)))
             .default("10s")
             .says(
-                "How often everything is written anew, besides what changes. In etcd the keys of \
+                "How often everything is written again, besides what changes. In etcd the keys of \
                  a labwatch that dies are gone after three times this.",
             ),
     ],

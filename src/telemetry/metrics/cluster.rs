@@ -7,7 +7,7 @@ use super::encoder::Encoder;
 
 /// What is asked of the cluster at the scrape.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct ClusterFigures {
+pub struct ClusterMetrics {
     /// Whether this replica leads.
     pub leads: bool,
     /// Whether any replica does.
@@ -28,7 +28,7 @@ pub struct ClusterFigures {
     pub failed_commits: u64,
 }
 
-pub(super) fn write(encoder: &mut Encoder<'_>, cluster: &ClusterFigures) -> fmt::Result {
+pub(super) fn write(encoder: &mut Encoder<'_>, cluster: &ClusterMetrics) -> fmt::Result {
     encoder.gauge(
         "labwatch_cluster_leader",
         "Whether this replica leads (1) or follows (0)",

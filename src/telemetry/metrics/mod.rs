@@ -19,10 +19,10 @@ use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
-pub use cluster::ClusterFigures;
+pub use cluster::ClusterMetrics;
 pub use counters::Counters;
 pub use http::HttpCounts;
-pub use service::{Component, Inside, Queue, Service, StoreFigures};
+pub use service::{Component, Inside, Queue, Service, StoreMetrics};
 
 use encoder::Encoder;
 use engine::Snapshot;

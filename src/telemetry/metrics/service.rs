@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::cluster::ClusterFigures;
+use super::cluster::ClusterMetrics;
 use super::encoder::Encoder;
 use engine::Snapshot;
 
@@ -13,9 +13,9 @@ pub struct Inside {
     pub service: Box<dyn Fn() -> Service + Send + Sync>,
     pub queues: Vec<Queue>,
     /// The store; `None` when nothing is kept.
-    pub store: Option<Box<dyn Fn() -> StoreFigures + Send + Sync>>,
+    pub store: Option<Box<dyn Fn() -> StoreMetrics + Send + Sync>>,
     /// The cluster; `None` when this labwatch is the only one.
-    pub cluster: Option<Box<dyn Fn() -> ClusterFigures + Send + Sync>>,
+    pub cluster: Option<Box<dyn Fn() -> ClusterMetrics + Send + Sync>>,
 }
 
 impl fmt::Debug for Inside {
@@ -52,7 +52,7 @@ pub struct Queue {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-pub struct StoreFigures {
+pub struct StoreMetrics {
     /// Whether what it is given is on disk within moments.
     pub ok: bool,
     /// How many entries were lost since the start.
@@ -161,7 +161,7 @@ fn queues(encoder: &mut Encoder<'_>, queues: &[Queue]) -> fmt::Result {
     Ok(())
 }
 
-fn kept(encoder: &mut Encoder<'_>, store: StoreFigures) -> fmt::Result {
+fn kept(encoder: &mut Encoder<'_>, store: StoreMetrics) -> fmt::Result {
     encoder.gauge(
         "labwatch_store_ok",
         "Whether what happens is on disk within moments (1) or the disk takes nothing (0)",

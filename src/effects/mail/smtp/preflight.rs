@@ -1,4 +1,4 @@
-//! Tries a mail server without sending: as far as a greeting, a login, or all recipients.
+//! Probes a mail server without sending: up to the greeting, the login, or all recipients.
 
 use super::deliver::mail_command;
 use super::error::{Problem, SmtpError, Step};
@@ -7,22 +7,22 @@ use super::session::Session;
 use super::{EnvelopeAddress, connection};
 use crate::config::MailSettings;
 
-/// What a server says to each recipient before a mail is sent.
+/// The server's reply to each recipient before a mail is sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Preflight {
     /// Every recipient, in the order given, with why it is not taken.
     pub recipients: Vec<(EnvelopeAddress, Result<(), SmtpError>)>,
 }
 
-/// Connects, protects the connection, hears one answer, says goodbye.
+/// Connects, protects the connection, reads one reply, quits.
 ///
 /// # Errors
 /// [`SmtpError`] that says what to change.
 pub async fn greet(settings: &MailSettings, limits: Limits) -> Result<(), SmtpError> {
     let mut session = Session::reach(settings, limits).await?;
-    let heard = session.want(Step::Idle, "NOOP").await;
+    let reply = session.want(Step::Idle, "NOOP").await;
     session.quit().await;
-    heard.map(|_| ())
+    reply.map(|_| ())
 }
 
 /// As [`greet`], with a login, and up to the sender of a mail.
@@ -40,7 +40,7 @@ pub async fn log_in(
 /// As [`log_in`], and up to the recipients of a mail.
 ///
 /// # Errors
-/// [`SmtpError`] where it does not come as far as the recipients.
+/// [`SmtpError`] when it fails before the recipients.
 pub async fn preflight(
     settings: &MailSettings,
     limits: Limits,
