@@ -1,7 +1,6 @@
 //! The loop around the engine: inputs and time in, effects and snapshots for readers out.
 //!
-//! It owns the timer and the clock. An effect that cannot be handed on counts as failed: the engine
-//! retries.
+//! Owns the timer and the clock. An effect that cannot be handed on has failed; the engine retries.
 
 mod clock;
 mod journal;
@@ -25,9 +24,7 @@ pub use clock::Clock;
 pub use journal::Journal;
 use orders::receipt;
 pub use orders::{Asked, CommandSender, orders};
-pub use outlets::{
-    COMMAND_QUEUE, NOTIFICATION_QUEUE, Outlets, PAGE_QUEUE, SAMPLE_QUEUE, SWITCH_QUEUE,
-};
+pub use outlets::{COMMAND_QUEUE, NOTIFY_QUEUE, Outlets, PAGE_QUEUE, SAMPLE_QUEUE, SWITCH_QUEUE};
 use replica::{ASKS_FIRST, Replica};
 
 /// How many inputs may wait for the engine. When it is full, feeds keep only the newest report.
@@ -39,8 +36,7 @@ const INPUTS_PER_SNAPSHOT: usize = 64;
 /// The loop turns at least this often, so that the watchdog sees that it runs.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
-/// The longest that effects wait for their records to be on disk: without a disk the monitor still
-/// acts.
+/// The longest that effects wait for their records to be on disk; after that they are carried out.
 const WAIT_FOR_RECORDS: Duration = Duration::from_secs(1);
 
 /// Observers of the loop; they must not block.
@@ -341,8 +337,7 @@ impl Driver {
         self.act(Input::Role(Role::Leader), None);
     }
 
-    /// Drops effects that wait for a commit, because another replica may lead, and answers their
-    /// callers.
+    /// Drops uncommitted effects, as another replica may lead, and answers their callers.
     fn drop_uncommitted(&mut self) {
         for held in self.held.drain(..) {
             if let Some((waiting, _)) = held.answer {

@@ -391,7 +391,7 @@ mod tests {
         };
         let serving = async {
             let mut peer = server.accept().await;
-            peer.hear().await;
+            peer.receive().await;
             peer.say(r#"[{"topic":"pend00-st-data","scopes":["read","write","expt"]}]"#)
                 .await;
             server.accept().await.say("x").await;

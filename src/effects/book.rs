@@ -110,7 +110,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::clients::book::fake_book::{FakeBook, Trouble};
+    use crate::clients::book::fake_book::{BookFault, FakeBook};
     use crate::effects::STOP_GRACE;
     use engine::model::{Availability, Stub};
     use tokio::task::JoinSet;
@@ -256,13 +256,13 @@ mod tests {
             (
                 "a write that does not last",
                 (true, "new"),
-                Some(Trouble::Deaf),
+                Some(BookFault::Deaf),
                 SwitchOutcome::Confirmed(says(true, "new")),
             ),
             (
                 "a sick book",
                 (true, "new"),
-                Some(Trouble::Status(500)),
+                Some(BookFault::Status(500)),
                 SwitchOutcome::Failed(CallError::Sick {
                     status: 500,
                     body: "oops".into(),
@@ -271,15 +271,15 @@ mod tests {
             (
                 "a slow book",
                 (true, "new"),
-                Some(Trouble::Silent),
+                Some(BookFault::Silent),
                 SwitchOutcome::Failed(CallError::TimedOut),
             ),
         ];
-        for (what, (available, reason), trouble, expected) in rows {
+        for (what, (available, reason), broken, expected) in rows {
             let book = FakeBook::start().await;
             book.put("r-a", "pend00", available, reason);
-            if let Some(trouble) = trouble {
-                book.set_trouble_of("r-a", trouble);
+            if let Some(broken) = broken {
+                book.set_fault_of("r-a", broken);
             }
             assert_eq!(
                 set(
@@ -330,7 +330,7 @@ mod tests {
     async fn a_slow_resource_does_not_hold_up_the_others() {
         let book = FakeBook::start().await;
         book.put("r-slow", "pend00", true, "new");
-        book.set_trouble_of("r-slow", Trouble::Silent);
+        book.set_fault_of("r-slow", BookFault::Silent);
         let mut bench = Bench::new(book.client(SOON), 64);
         bench
             .switches
@@ -373,7 +373,7 @@ mod tests {
         let mut bench = Bench::new(book.client(Duration::from_millis(400)), 64);
         for n in 0..(2 * AT_ONCE) {
             book.put(&format!("r-{n}"), "pend00", true, "new");
-            book.set_trouble_of(&format!("r-{n}"), Trouble::Silent);
+            book.set_fault_of(&format!("r-{n}"), BookFault::Silent);
             bench
                 .switches
                 .send(withdraw(&format!("r-{n}")))

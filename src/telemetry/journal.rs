@@ -2,7 +2,7 @@
 //! journal: each line has its priority, so that `journalctl -p warning` finds it, and its values as
 //! fields (`LABWATCH_EXPERIMENT=pend00`) beside the text.
 //!
-//! Written here, and not by a library, because those put the values of an event into fields alone,
+//! Written here, and not by a library, because those put the values of an event into fields only,
 //! where `journalctl` does not show them: `withdrew resource` would not say which. The lines go
 //! through the same bounded queue as in every other log.
 
@@ -28,7 +28,7 @@ const SOCKET: &str = "/run/systemd/journal/socket";
 /// helps no reader.
 const MAX_TEXT_BYTES: usize = 32 << 10;
 
-/// How many values of an event become fields; all of them stand in the text.
+/// How many values of an event become fields; all of them are in the text.
 const MAX_FIELDS: usize = 32;
 
 /// Whether standard output is the journal.
@@ -50,17 +50,17 @@ fn is_stream(descriptor: &str) -> bool {
         .is_some_and(|(named, output)| named == format!("{}:{}", output.dev(), output.ino()))
 }
 
-/// The journal as something that lines are written to: each write is one entry.
+/// A writer to the journal: each write is one entry.
 pub(super) struct Journal {
     socket: UnixDatagram,
     lost: Arc<AtomicU64>,
 }
 
 impl Journal {
-    /// Opens the way to the journal.
+    /// Connects to the journal.
     ///
     /// # Errors
-    /// When it takes nothing here.
+    /// When that is not possible here.
     pub(super) fn open() -> io::Result<Self> {
         fs::metadata(SOCKET)?;
         Ok(Self {
@@ -69,14 +69,14 @@ impl Journal {
         })
     }
 
-    /// How many entries it did not take; counts on while it is in use.
+    /// How many entries it did not accept; goes on counting while it is in use.
     pub(super) fn lost(&self) -> Arc<AtomicU64> {
         Arc::clone(&self.lost)
     }
 }
 
 impl io::Write for Journal {
-    /// The path is looked up each time, so that a journal that was started anew is found.
+    /// The path is looked up each time, so that a restarted journal is found.
     fn write(&mut self, entry: &[u8]) -> io::Result<usize> {
         if self.socket.send_to(entry, SOCKET).is_err() {
             self.lost.fetch_add(1, Ordering::Relaxed);
@@ -130,9 +130,9 @@ fn priority(level: Level) -> u8 {
 #[derive(Default)]
 struct Values {
     message: String,
-    /// As they stand in the text.
+    /// The values as text.
     shown: String,
-    /// By the names that the journal takes.
+    /// The values by field names that the journal accepts.
     fields: Vec<(String, String)>,
 }
 
@@ -180,7 +180,7 @@ mod tests {
 
     use super::*;
 
-    /// What is written for these events.
+    /// The entries of these events.
     fn written(events: impl FnOnce()) -> String {
         let buffer = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&buffer);

@@ -1,5 +1,5 @@
-//! Starts the log: where it goes, how it looks, what is in it. Nothing waits for it: lines that
-//! come faster than they can be written are dropped and counted.
+//! Starts the log: target, format, levels. Nothing waits for it: lines that come faster than they
+//! can be written are dropped and counted.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -27,8 +27,8 @@ use crate::config::{LogFile, LogFormat, LogSettings, LogTarget};
 /// How many lines wait to be written; more are dropped and counted. Some MB at most.
 pub const QUEUED_LINES: usize = 4_096;
 
-/// What the libraries may say unless a filter says otherwise. What the verifier of certificates
-/// says as an error at every attempt stands in labwatch's own line, once.
+/// The level of libraries unless a filter sets it. The verifier of certificates logs an error at
+/// every attempt, which labwatch itself logs once.
 const LIBRARIES: &str = "warn,rustls_platform_verifier=off";
 
 /// Why the log could not be started.
@@ -40,7 +40,7 @@ pub enum LogError {
     Started,
 }
 
-/// Keeps the log going; when it is dropped, what is queued is written.
+/// Keeps the log running; when it is dropped, queued lines are written.
 #[must_use = "without it the last lines are lost"]
 pub struct Guard {
     _worker: WorkerGuard,
@@ -49,26 +49,25 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// The counts of lines that did not get into the log.
+    /// The counts of lost lines.
     #[must_use]
     pub fn losses(&self) -> Losses {
         self.losses.clone()
     }
 
-    /// The levels, which can be set while the log goes on.
+    /// The levels, which can be set at runtime.
     #[must_use]
     pub fn levels(&self) -> LevelHandle {
         self.levels.clone()
     }
 }
 
-/// The levels of the log. A clone is the same log.
+/// The levels of the log. Clones share them.
 #[derive(Debug, Clone)]
 pub struct LevelHandle(reload::Handle<Targets, Registry>);
 
 impl LevelHandle {
-    /// The level of each target: the start of a module's path. The empty one stands for everything
-    /// else.
+    /// The level of each target: the start of a module's path. The empty one is for all others.
     #[must_use]
     pub fn levels(&self) -> BTreeMap<String, String> {
         let Some(targets) = self.0.clone_current() else {
@@ -87,7 +86,7 @@ impl LevelHandle {
             .collect()
     }
 
-    /// Goes by another `LOG_LEVEL`: what was set while the log went on gives way to it.
+    /// Applies another `LOG_LEVEL`, which replaces the levels that were set at runtime.
     ///
     /// # Errors
     /// A sentence: it is neither a level nor a filter, or the log has ended.
@@ -96,11 +95,11 @@ impl LevelHandle {
         self.0.reload(filter).map_err(|error| error.to_string())
     }
 
-    /// Sets the level of these targets, and leaves all others as they are. What was set for a
-    /// module within one of them gives way.
+    /// Sets the level of these targets, and leaves all others as they are. Levels of modules within
+    /// one of them are dropped.
     ///
     /// # Errors
-    /// A sentence: the level is none, or the log has ended.
+    /// A sentence: the level is not one, or the log has ended.
     pub fn set(&self, targets: &[&str], level: &str) -> Result<(), String> {
         let level = LevelFilter::from_str(level).map_err(|error| error.to_string())?;
         let set = |now: &mut Targets| {
@@ -124,7 +123,7 @@ fn is_within(module: &str, outer: &str) -> bool {
         .is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
-/// Counts of lines that did not get into the log.
+/// Counts of lost lines.
 #[derive(Debug, Clone)]
 pub struct Losses {
     dropped: ErrorCounter,
@@ -146,7 +145,7 @@ impl Losses {
 }
 
 /// Starts the log of this process. A file that cannot be opened is replaced by standard error,
-/// which is said there.
+/// which is logged there.
 ///
 /// # Errors
 /// [`LogError`]: the level is wrong, or there is a log already.
@@ -168,7 +167,7 @@ pub fn start(settings: &LogSettings) -> Result<Guard, LogError> {
 struct Sink {
     writer: Box<dyn Write + Send>,
     unwritten: Arc<AtomicU64>,
-    /// Why the file that was asked for is not it.
+    /// Why the configured file cannot be used.
     refused: Option<io::Error>,
     look: Look,
 }
@@ -212,7 +211,7 @@ impl Sink {
 }
 
 impl Sink {
-    /// The journal in its own words, where standard output is the journal and takes them.
+    /// The journal in its own protocol, where standard output is the journal and accepts it.
     fn output() -> Option<Self> {
         let journal = journal::is_standard_output()
             .then(Journal::open)
@@ -306,7 +305,7 @@ mod tests {
 
     use super::*;
 
-    /// What is in the file after `events` were logged with these settings.
+    /// The content of the file after `events` were logged with these settings.
     fn logged(level: &str, format: LogFormat, events: impl FnOnce(&LevelHandle)) -> String {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("labwatch.log");
@@ -340,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_is_for_labwatch_and_libraries_are_quiet() {
+    fn a_level_is_for_labwatch_and_libraries_stay_at_warn() {
         for (level, lines) in [
             ("off", &[][..]),
             ("warn", &["foreign warn"]),
@@ -446,7 +445,7 @@ mod tests {
 
     #[test]
     fn what_comes_too_fast_is_dropped_and_counted() {
-        /// Writes nothing until it is let go.
+        /// Writes nothing until it is released.
         struct Authenticator(std::sync::mpsc::Receiver<()>);
         impl Write for Authenticator {
             fn write(&mut self, line: &[u8]) -> io::Result<usize> {

@@ -1,4 +1,4 @@
-//! What the keys of the policy say. A value that makes no sense is named, and the former one stays.
+//! Parser of the policy's keys. An invalid value is reported, and the former one stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -35,7 +35,7 @@ enum Place<'a> {
     Enabled(&'a str),
 }
 
-/// What is right: as it was written.
+/// Valid values, as they were written.
 pub type Known = BTreeMap<String, String>;
 
 /// The policy, key by key.
@@ -44,12 +44,12 @@ pub(super) struct Document {
     known: Known,
     /// The revision of etcd at which each was last changed.
     revisions: BTreeMap<String, i64>,
-    /// What is wrong with a value, by key.
+    /// The error of a value, by key.
     wrong: BTreeMap<String, String>,
 }
 
 impl Document {
-    /// As it was known when it was last read.
+    /// The policy as it was last read.
     pub(super) fn new(settings: PolicySettings, known: Known) -> Self {
         Self {
             settings,
@@ -63,7 +63,7 @@ impl Document {
         &self.known
     }
 
-    /// Takes in all that stands in etcd. What does not stand there any more is gone.
+    /// Takes over all keys in etcd. Keys that are not there any more are gone.
     pub(super) fn replace(&mut self, all: Vec<(String, Vec<u8>, i64)>) {
         let there: BTreeSet<&str> = all.iter().map(|(key, ..)| key.as_str()).collect();
         self.known.retain(|key, _| there.contains(key.as_str()));
@@ -74,8 +74,9 @@ impl Document {
         }
     }
 
-    /// Takes in that a key was changed at this revision; without a value it was deleted. What is
-    /// known since a later revision stays.
+    /// Applies a change of a key at this revision; without a value it was deleted. Values of a
+    /// later
+    /// revision stay.
     pub(super) fn take(&mut self, key: &str, value: Option<&[u8]>, revision: i64) {
         let is_late = self
             .revisions
@@ -92,7 +93,7 @@ impl Document {
         };
         self.revisions.insert(key.to_owned(), revision);
         let text = String::from_utf8_lossy(value).trim().to_owned();
-        // What is no text is wrong as nothing is.
+        // A value that is not text is as wrong as an empty one.
         let checked = std::str::from_utf8(value).map_or("", |_| &text);
         match place.check(checked) {
             Ok(()) => {
@@ -101,7 +102,7 @@ impl Document {
             Err(expected) => {
                 let former = self.known.get(key);
                 let (is, stays) = match place {
-                    // What a person writes there is not for every reader.
+                    // A person's text is not for every reader.
                     Place::Ack(_) | Place::ClusterAck => {
                         let stays = former.map(|_| "the former one stays in force".to_owned());
                         ("wrong".to_owned(), stays)
@@ -129,7 +130,7 @@ impl Document {
         self.revisions.get(key).copied().unwrap_or_default()
     }
 
-    /// What is wrong, in words.
+    /// The errors, as text.
     pub(super) fn problems(&self) -> Option<String> {
         let mut words: Vec<String> = self.wrong.values().take(NAMED).cloned().collect();
         let more = self.wrong.len().saturating_sub(NAMED);
@@ -151,7 +152,7 @@ impl Document {
         names.into_iter()
     }
 
-    /// What goes over the configuration file.
+    /// The policy over the configuration file.
     pub(super) fn overlay(&self) -> PolicyOverlay {
         let mut overlay = PolicyOverlay::default();
         for (key, text) in &self.known {
@@ -181,7 +182,7 @@ impl Document {
         overlay
     }
 
-    /// Whether categories are open, as far as the policy says so, by name.
+    /// Whether categories are open, as far as the policy has it, by name.
     pub(super) fn enabled(&self) -> BTreeMap<String, bool> {
         let names: BTreeSet<&str> = self.categories().take(MAX_CATEGORIES).collect();
         let all = self.known.iter();
@@ -205,7 +206,7 @@ fn of<'a>(overlay: &'a mut PolicyOverlay, name: &str) -> &'a mut CategoryPolicy 
 }
 
 impl PolicySettings {
-    /// The key that says whether a category is open.
+    /// The key for whether a category is open.
     pub(super) fn enabled_key(&self, category: &str) -> String {
         format!("{}/{category}/enabled", self.categories)
     }
@@ -225,8 +226,8 @@ impl PolicySettings {
                 _ => None,
             };
         }
-        // The categories of a service stand there too; those are taken from the configuration file,
-        // as services are.
+        // The categories of a service are keys too; those are taken from the configuration file, as
+        // services are.
         match below(&self.acks).and_then(split)? {
             (name, "ack") => Some(Place::Ack(name)),
             (name, "path") => Some(Place::Path(name)),
@@ -247,7 +248,7 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Whether a value is right; if not, what is expected.
+    /// Whether a value is valid; if not, what is expected.
     fn check(&self, text: &str) -> Result<(), &'static str> {
         let (is_right, expected) = match self {
             Place::Ack(_) | Place::ClusterAck => (is_text(text), "one line of at most 500 bytes"),
@@ -284,7 +285,7 @@ fn period(text: &str) -> Option<Duration> {
     seconds.map(Duration::from_secs)
 }
 
-/// The words that the programs take which read the same keys.
+/// Booleans, in the words of the other programs that read the same keys.
 fn yes_or_no(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),

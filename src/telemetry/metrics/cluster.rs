@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::encoder::Encoder;
 
-/// What is asked of the cluster at the scrape.
+/// The state of the cluster at the scrape.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct ClusterMetrics {
     /// Whether this replica leads.
@@ -14,12 +14,12 @@ pub struct ClusterMetrics {
     pub has_leader: bool,
     /// How many replicas have a lease.
     pub replicas: usize,
-    /// For how long this replica may still act.
+    /// How long this replica may still act.
     pub left: Duration,
-    /// Whether etcd does what is needed.
+    /// Whether etcd works.
     pub etcd_ok: bool,
     /// How long ago etcd last answered; `None`: never.
-    pub heard: Option<Duration>,
+    pub last_answer: Option<Duration>,
     /// How often this replica was elected since its start.
     pub terms: u64,
     /// How many commits it made since its start.
@@ -54,11 +54,11 @@ pub(super) fn write(encoder: &mut Encoder<'_>, cluster: &ClusterMetrics) -> fmt:
         "Whether etcd does what is needed (1) or not (0)",
         u64::from(cluster.etcd_ok),
     )?;
-    if let Some(heard) = cluster.heard {
+    if let Some(ago) = cluster.last_answer {
         encoder.gauge(
             "labwatch_cluster_etcd_heard_seconds",
             "How long ago etcd last answered, in seconds",
-            heard.as_secs_f64(),
+            ago.as_secs_f64(),
         )?;
     }
     encoder.count(

@@ -1,5 +1,5 @@
-//! A sheet that figures are written on: one family after the other, each with its help, its labels
-//! and its values. Knows no figure.
+//! Helpers of the Prometheus encoder: one family after the other, each with its help, its labels
+//! and its values. Knows no metric.
 
 #![expect(clippy::needless_pass_by_value, reason = "the values are numbers")]
 
@@ -14,10 +14,10 @@ pub(super) type Label<'a> = (&'a str, &'a str);
 
 pub(super) struct Encoder<'a>(DescriptorEncoder<'a>);
 
-/// A family of gauges that is being written.
+/// A family of gauges in progress.
 pub(super) struct Gauges<'a>(MetricEncoder<'a>);
 
-/// A family of counters that is being written.
+/// A family of counters in progress.
 pub(super) struct Counts<'a>(MetricEncoder<'a>);
 
 impl<'a> Encoder<'a> {
@@ -35,7 +35,7 @@ impl<'a> Encoder<'a> {
             .map(Gauges)
     }
 
-    /// Begins a family of counters; the format puts `_total` behind the name.
+    /// Begins a family of counters; the format appends `_total` to the name.
     pub(super) fn counts(
         &mut self,
         name: &'static str,

@@ -1,5 +1,5 @@
-//! The laboratory's figures: experiments, pools, sources, mail, sampling. The labels are names that
-//! book or the feeds gave, so there are as many series as there are experiments, and no more.
+//! The laboratory's metrics: experiments, pools, sources, mail, sampling. The labels are names from
+//! book or the feeds, so there are as many series as there are experiments, and no more.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(super) fn write(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Resu
     )?;
     encoder.gauge(
         "labwatch_leader",
-        "Whether this labwatch switches and tells (1) or only watches (0)",
+        "Whether this labwatch switches and notifies (1) or only watches (0)",
         u64::from(snapshot.role == Role::Leader),
     )
 }
@@ -42,7 +42,7 @@ fn experiments(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
     }
     let mut bookable = encoder.gauges(
         "labwatch_experiment_bookable",
-        "Whether book offers the experiment (1) or not (0), where book has told",
+        "Whether book offers the experiment (1) or not (0), where book has reported it",
     )?;
     for view in snapshot.experiments.iter() {
         if let Some(says) = view.bookable() {
@@ -68,7 +68,7 @@ fn experiments(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
     Ok(())
 }
 
-/// Groups by the names' stems, which are beside each other because experiments are sorted.
+/// Groups by the names' stems, which are adjacent because experiments are sorted.
 fn groups(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
     let groups: Vec<&[_]> = snapshot
         .experiments
@@ -140,7 +140,7 @@ fn sources(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
     }
     let mut age = encoder.gauges(
         "labwatch_source_report_age_seconds",
-        "How long ago the source last told something, in seconds; absent before its first word",
+        "How long ago the source last reported, in seconds; absent before its first report",
     )?;
     for name in SourceName::ALL {
         if let Some(at) = snapshot.source(name).last_report {
@@ -152,7 +152,7 @@ fn sources(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
     }
     let mut hides = encoder.gauges(
         "labwatch_source_hides",
-        "How many experiments are not judged because of the source",
+        "How many experiments are not evaluated because of the source",
     )?;
     for name in SourceName::ALL {
         hides.set(
@@ -177,7 +177,7 @@ fn sampling(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
     let sampling = &snapshot.sampling;
     encoder.gauge(
         "labwatch_sampled_streams",
-        "How many streams are listened to because relay tells nothing of their traffic",
+        "How many streams are sampled because relay reports nothing of their traffic",
         count(sampling.streams),
     )?;
     encoder.gauge(
@@ -200,7 +200,7 @@ fn code(health: SourceHealth) -> u64 {
     }
 }
 
-/// A number of things as Prometheus counts them.
+/// A count as Prometheus has it.
 pub(super) fn count(things: usize) -> u64 {
     u64::try_from(things).unwrap_or(u64::MAX)
 }

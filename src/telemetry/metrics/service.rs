@@ -1,5 +1,5 @@
-//! labwatch's own metrics: its components, categories, queues, store and routes. What other rooms
-//! know is asked of them at the scrape, through functions that the service gives.
+//! labwatch's own metrics: its components, categories, queues, store and routes. Values of other
+//! modules are read at the scrape, through functions that the service gives.
 
 use std::fmt;
 
@@ -7,12 +7,12 @@ use super::cluster::ClusterMetrics;
 use super::encoder::Encoder;
 use engine::Snapshot;
 
-/// What is asked at the scrape. None of the functions may block.
+/// Functions that are called at the scrape. None may block.
 pub struct Inside {
     pub label: String,
     pub service: Box<dyn Fn() -> Service + Send + Sync>,
     pub queues: Vec<Queue>,
-    /// The store; `None` when nothing is kept.
+    /// The store; `None` when there is none.
     pub store: Option<Box<dyn Fn() -> StoreMetrics + Send + Sync>>,
     /// The cluster; `None` when this labwatch is the only one.
     pub cluster: Option<Box<dyn Fn() -> ClusterMetrics + Send + Sync>>,
@@ -26,7 +26,7 @@ impl fmt::Debug for Inside {
     }
 }
 
-/// labwatch's own health, by cn-infra's numbers: 0 not known yet, 1 ok, 2 not ok.
+/// labwatch's own health, in cn-infra's numbers: 0 not known yet, 1 ok, 2 not ok.
 #[derive(Debug, Clone, Default)]
 pub struct Service {
     pub state: u8,
@@ -34,7 +34,7 @@ pub struct Service {
     /// Categories, with whether each is ok.
     pub categories: Vec<(String, bool)>,
     pub acknowledged: usize,
-    /// Whether the laboratory is being judged.
+    /// Whether the laboratory is being evaluated.
     pub turns: bool,
 }
 
@@ -53,7 +53,7 @@ pub struct Queue {
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct StoreMetrics {
-    /// Whether what it is given is on disk within moments.
+    /// Whether entries are on disk within moments.
     pub ok: bool,
     /// How many entries were lost since the start.
     pub lost: u64,
@@ -107,20 +107,20 @@ pub(super) fn write(
     )?;
     encoder.gauge(
         "lab_pilot_light",
-        "1 while the laboratory is being judged, 0 when that stands still",
+        "1 while the laboratory is being evaluated, 0 when the evaluation has stopped",
         u64::from(service.turns),
     )?;
     encoder.count(
         "labwatch_checks",
-        "How often the laboratory was judged",
+        "How often the laboratory was evaluated",
         snapshot.version,
     )?;
     encoder.gauge(
         "labwatch_snapshot_time_seconds",
-        "When the newest picture was taken, in seconds of Unix time",
+        "When the newest snapshot was taken, in seconds of Unix time",
         snapshot.at.as_second(),
     )?;
-    telling(encoder, snapshot)?;
+    deliveries(encoder, snapshot)?;
     queues(encoder, &inside.queues)?;
     inside
         .store
@@ -128,17 +128,17 @@ pub(super) fn write(
         .map_or(Ok(()), |store| kept(encoder, store()))
 }
 
-fn telling(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
+fn deliveries(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
     let mut failures = encoder.gauges(
         "labwatch_mail_failures",
-        "How many attempts to tell the people of the route failed in a row",
+        "How many attempts to notify the recipients of the route failed in a row",
     )?;
     for route in &snapshot.routes {
         failures.set([("route", route.name.as_str())], u64::from(route.failures))?;
     }
     let mut waiting = encoder.gauges(
         "labwatch_mail_waiting_seconds",
-        "How long there has been something to tell on the route that is not told, in seconds; 0 when all is told",
+        "How long the oldest pending notification of the route has been waiting, in seconds; 0 when none is pending",
     )?;
     for route in &snapshot.routes {
         let waits = route.waiting_since.map_or(0.0, |since| {
