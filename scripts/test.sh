@@ -143,7 +143,7 @@ export PROPTEST_RNG_SEED="${PROPTEST_RNG_SEED:-1}"
 # Most of the tests that take long wait for the laboratory rather than for a processor.
 export RUST_TEST_THREADS="${RUST_TEST_THREADS:-6}"
 
-# What stands before `--` is cargo's; measurements and pictures stay out, for they compare nothing, and so does what another test starts.
+# What stands before `--` is cargo's; measurements and screenshots stay out, for they compare nothing, and so does what another test starts.
 of_cargo=()
 while [ $# -gt 0 ]; do
     if [ "$1" = -- ]; then
@@ -153,5 +153,5 @@ while [ $# -gt 0 ]; do
     of_cargo+=("$1")
     shift
 done
-exec cargo test --locked "${features[@]}" "${of_cargo[@]}" -- --include-ignored --skip measure --skip at_full_size --skip pictures_of_the_main_pages \
+exec cargo test --locked "${features[@]}" "${of_cargo[@]}" -- --include-ignored --skip measure --skip at_full_size --skip screenshots_of_the_main_pages \
     --skip a_page_is_checked_through_a_proxy "$@"

@@ -349,7 +349,7 @@ impl Driver {
     fn carry_out(&mut self, effect: Effect) {
         let admits = |replica: &mut Replica| replica.admits(&effect);
         if !self.replica.as_mut().is_none_or(admits) {
-            tracing::warn!(%effect, "not carried out: this replica cannot prove any more that it leads");
+            tracing::warn!(%effect, "not carried out: this replica can no longer prove that it leads");
             return;
         }
         let outlets = self.outlets.as_ref();

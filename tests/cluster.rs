@@ -9,7 +9,7 @@
     clippy::panic,
     clippy::print_stdout,
     clippy::too_many_lines,
-    reason = "helpers of tests may fail a test and say why; a test tells one story from beginning to end"
+    reason = "helpers of tests may fail a test and say why; a test is one scenario from beginning to end"
 )]
 #![allow(
     dead_code,

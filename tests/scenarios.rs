@@ -8,7 +8,7 @@
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![allow(
     clippy::panic,
@@ -275,7 +275,7 @@ impl Scenario {
         Some(())
     }
 
-    /// A setting of the policy, or of the route to everybody.
+    /// A setting of the policy, or of the default route.
     fn set(&mut self, setting: &str) -> Option<()> {
         if setting == "mail=off" {
             self.routes.clear();
@@ -300,7 +300,7 @@ impl Scenario {
         let (mut out, mut seen) = (String::new(), 0);
         for (at, pause) in &self.pauses {
             stage.run_until(*at);
-            seen = self.tell(&stage, seen, &mut out);
+            seen = self.print(&stage, seen, &mut out);
             match pause {
                 Pause::Look => out.push_str(&look(&mut stage, self.origin)),
                 Pause::Restart(off, routes) => {
@@ -322,13 +322,13 @@ impl Scenario {
             }
         }
         stage.run_until(self.end);
-        self.tell(&stage, seen, &mut out);
+        self.print(&stage, seen, &mut out);
         out.push_str(&ending(&mut stage));
         out
     }
 
     /// Writes what the engine asked for since it was last written. Returns how much that is in all.
-    fn tell(&self, stage: &Stage<Lab>, seen: usize, out: &mut String) -> usize {
+    fn print(&self, stage: &Stage<Lab>, seen: usize, out: &mut String) -> usize {
         let clock = |at: Timestamp| seconds(at.duration_since(self.origin).as_secs_f64());
         for (at, action) in stage.world.log.iter().skip(seen) {
             let notified = match action {
@@ -373,7 +373,7 @@ fn subject(action: &Output) -> Vec<String> {
     .collect()
 }
 
-/// How it stands with each route, and what people know.
+/// The state of each route, and what its recipients know.
 fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
     let snapshot = stage.engine.snapshot();
     let clock = |at: Timestamp| seconds(at.duration_since(origin).as_secs_f64());
@@ -439,7 +439,7 @@ fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
     out
 }
 
-/// Shortens what is told of many experiments. Returns whether anything is left.
+/// Shortens lines about many experiments. Returns whether anything is left.
 fn abridge(notified: &mut Notified) -> bool {
     let more = notified.lines.len().saturating_sub(BRIEF_LINES);
     notified.lines.truncate(BRIEF_LINES);
@@ -675,7 +675,7 @@ fn command(words: &[&str]) -> Option<Wanted> {
     })
 }
 
-/// A source that cannot be heard: `relay fails websocket refused`.
+/// A source that cannot be reached: `relay fails websocket refused`.
 fn failing(words: &[&str]) -> Option<Deed> {
     let (name, link) = match words {
         [name, "fails", step, error] => {

@@ -117,7 +117,7 @@ fn ask(pid: Pid, answer: &Path) -> Result<(), Failure> {
 fn heed(answer: &str) -> Result<(), Failure> {
     if let Some(why) = answer.strip_prefix(REFUSED) {
         return Err(Failure::Failed(format!(
-            "The configuration is wrong and the one before stays in force: {why}"
+            "The configuration is wrong and the previous one stays in force: {why}"
         )));
     }
     match answer.strip_prefix(TAKEN).filter(|note| !note.is_empty()) {

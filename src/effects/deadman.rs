@@ -130,18 +130,18 @@ fn note(outcome: Result<(), CallError>, before: &DeadManView) -> DeadManView {
     match (&before.fault, &after.fault) {
         (Some(_), None) => info!(
             failed = before.failures,
-            "the dead-man's URL is reached again"
+            "the heartbeat URL is reached again"
         ),
-        (None, None) if before.last_taken.is_none() => info!("the dead-man's URL is reached"),
+        (None, None) if before.last_taken.is_none() => info!("the heartbeat URL is reached"),
         (None, Some(fault)) => {
             warn!(
                 fault = fault.as_str(),
-                "the dead-man's URL is not reached, it is tried again; check DEAD_MAN_URL: {fault}"
+                "the heartbeat URL is not reached, retrying; check DEAD_MAN_URL: {fault}"
             );
         }
         (Some(was), Some(is)) if was != is => warn!(
             fault = is.as_str(),
-            "the dead-man's URL is still not reached: {is}"
+            "the heartbeat URL is still not reached: {is}"
         ),
         (Some(_), Some(_)) | (None, None) => {}
     }

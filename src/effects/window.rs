@@ -49,7 +49,7 @@ pub async fn deliver_while_open(
     while_open(window, work).await.unwrap_or_else(|| {
         tracing::info!(
             message,
-            "a message is given up, because this replica leads no more; the next leader sends it"
+            "a delivery is aborted: this replica no longer leads; the next leader sends the message"
         );
         Err(DeliveryFault::passing(CallError::TimedOut))
     })

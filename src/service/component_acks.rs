@@ -27,7 +27,7 @@ pub(super) async fn follow(
                 scope: Scope::Component(name.clone()),
             };
             if let Err(refusal) = orders.give(command, OURSELVES.to_owned()).await {
-                tracing::warn!(component = name, %refusal, "the acknowledgement of a component that is well does not end yet");
+                tracing::warn!(component = name, %refusal, "cannot end the acknowledgement of a component that is ok yet, retrying");
             }
         }
         tokio::select! {

@@ -29,7 +29,7 @@ pub(super) fn recall(keep: &BTreeMap<String, Value>) -> Remembered {
         let results = serde_json::from_value(value.clone());
         results
             .inspect_err(|error| {
-                tracing::warn!(component = name, %error, "the kept results of a component cannot be read");
+                tracing::warn!(component = name, %error, "cannot read the stored results of a component");
             })
             .ok()
             .map(|results| (name.to_owned(), results))
@@ -54,7 +54,7 @@ pub(super) async fn follow(
     loop {
         let entries = differences(&registry, &mut written);
         if !entries.is_empty() && !store.write(entries).is_taken() {
-            tracing::error!("the results of components are not kept: the store takes nothing");
+            tracing::error!("cannot store the results of components: the store cannot be written");
             written.clear(); // at the next change they are all written
         }
         tokio::select! {

@@ -67,7 +67,7 @@ async fn say(links: &Links, view: &View, config: &ConfigWatch) {
     let mailing = mailer.circulate(&circular, &reached);
     match while_open(Some(&links.window()), mailing).await {
         Some(Ok(Circulated { pending: None, .. })) => {
-            tracing::info!("mailed that etcd is away, before the lease ends");
+            tracing::info!("mailed the loss of etcd, before the lease ends");
         }
         Some(
             Ok(Circulated {
@@ -76,7 +76,7 @@ async fn say(links: &Links, view: &View, config: &ConfigWatch) {
             })
             | Err(DeliveryFault { fault, .. }),
         ) => tracing::warn!("cannot mail the loss of etcd to all recipients: {fault}"),
-        None => tracing::warn!("the lease ended before it was mailed that etcd is away"),
+        None => tracing::warn!("the lease ended before the loss of etcd was mailed"),
     }
 }
 

@@ -90,7 +90,7 @@ mod with_etcd {
     fn recall(keep: &BTreeMap<String, Value>) -> Known {
         let kept = keep.get(KEY).cloned().map(serde_json::from_value);
         let read = kept.transpose().inspect_err(|error| {
-            tracing::warn!(%error, "the kept policy cannot be read");
+            tracing::warn!(%error, "cannot read the stored policy");
         });
         read.ok().flatten().unwrap_or_default()
     }
@@ -108,7 +108,9 @@ mod with_etcd {
             if store.write(vec![entry]).is_taken() {
                 last.clone_from(known);
             } else {
-                tracing::error!("the policy is not kept for a restart: the store takes nothing");
+                tracing::error!(
+                    "cannot store the policy for a restart: the store cannot be written"
+                );
             }
         })
     }

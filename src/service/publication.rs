@@ -53,7 +53,7 @@ fn entries(health_state: &HealthState, is_wanted: IsWanted<'_>) -> Vec<Entry> {
     };
     let values = published(&picture, |about, mark| is_wanted(&key(about), mark));
     let values = values.inspect_err(|error| {
-        tracing::error!(%error, "cannot make what is to be published");
+        tracing::error!(%error, "cannot build the published values");
     });
     let entry = |(about, mark, value)| Entry {
         key: key(about),

@@ -114,12 +114,12 @@ impl Reloader {
             ),
             Err(why) => {
                 tracing::error!(
-                    "the configuration is wrong and the one before stays in force: {why}"
+                    "the configuration is wrong and the previous one stays in force: {why}"
                 );
                 Finding::new(
                     State::Warn,
                     format!(
-                        "the new configuration is wrong and the one before stays in force: {why}"
+                        "the new configuration is wrong and the previous one stays in force: {why}"
                     ),
                 )
             }

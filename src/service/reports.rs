@@ -225,7 +225,7 @@ impl Monthly {
                     tracing::error!(month, "{what}: {why}");
                     return RETRY_AFTER;
                 }
-                tracing::info!(month, "the monthly report is mailed");
+                tracing::info!(month, "mailed the monthly report");
                 self.note(&month);
             }
             // On the first start, reports begin with the months that are still to end.
@@ -291,7 +291,7 @@ impl Monthly {
         if !self.store.write(entries).is_taken() {
             tracing::error!(
                 month,
-                "the store does not take which report was mailed; after a restart it is mailed again"
+                "cannot store which report was mailed; after a restart it is mailed again"
             );
         }
     }
@@ -381,7 +381,7 @@ impl Monthly {
         if !self.store.write(vec![entry]).is_taken() {
             tracing::warn!(
                 month = outgoing.month,
-                "the store does not take who has the monthly report; after a restart they get it again"
+                "cannot store which recipients have the monthly report; after a restart they get it again"
             );
         }
     }

@@ -113,7 +113,7 @@ impl Services {
             }
             let now = Arc::clone(&config.borrow_and_update());
             if let Err(error) = self.adopt(&now) {
-                tracing::error!(%error, "a service is not taken in");
+                tracing::error!(%error, "cannot register a service");
             }
         }
     }

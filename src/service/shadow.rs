@@ -27,9 +27,7 @@ pub(super) fn book(store: Option<Store>, snapshots: watch::Receiver<Arc<Snapshot
             row,
         }]);
         if !ticket.is_taken() {
-            tracing::error!(
-                "the store does not take what shadow compares; the comparison has a gap"
-            );
+            tracing::error!("cannot store a comparison of shadow; it has a gap");
         }
     }))
 }

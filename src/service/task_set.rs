@@ -50,7 +50,7 @@ impl TaskSet {
         tracing::error!(
             part = name,
             error,
-            "a part has failed; the service stops, to be started anew"
+            "a task has failed; the service stops, to be restarted"
         );
         name
     }

@@ -1,4 +1,4 @@
-//! Snapshots made by hand: a picture of a laboratory without an engine. Only for the tests of the
+//! Snapshots made by hand: a laboratory without an engine. Only for the tests of the
 //! API.
 
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub fn open_gate() -> Arc<Authenticator> {
     ))
 }
 
-/// Where every connection comes from, which no answer may tell.
+/// The address of every connection, which no answer may contain.
 pub const REMOTE: &str = "10.99.88.77";
 
 /// The time this many seconds after the laboratory's start.
@@ -113,7 +113,7 @@ impl Lab {
         self
     }
 
-    /// The picture, a minute after the start.
+    /// The snapshot, a minute after the start.
     pub fn snapshot(self) -> Arc<Snapshot> {
         let empty = self.experiments.is_empty();
         let notified = (!empty).then(|| at(60));

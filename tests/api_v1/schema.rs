@@ -91,8 +91,7 @@ fn object(schemas: &Value, schema: &Value, value: &Value, at: &str) {
     }
     for (key, item) in value {
         let known = form.fields.get(key).or(form.others.as_ref());
-        let known =
-            known.unwrap_or_else(|| panic!("{at} has {key}, of which the document does not tell"));
+        let known = known.unwrap_or_else(|| panic!("{at} has {key}, which is not in the document"));
         fits(schemas, known, item, &format!("{at}.{key}"));
     }
 }
@@ -100,7 +99,7 @@ fn object(schemas: &Value, schema: &Value, value: &Value, at: &str) {
 /// What an object may hold.
 #[derive(Default)]
 struct Form {
-    /// The fields that are told by name.
+    /// The documented fields, by name.
     fields: Map<String, Value>,
     /// Which of them are always there.
     required: Vec<String>,

@@ -71,7 +71,7 @@ impl Server {
         }
     }
 
-    /// Changes the picture that is shown.
+    /// Changes the snapshot that is shown.
     pub fn change(&self, change: impl FnOnce(&mut Snapshot)) {
         self.snapshots
             .send_modify(|snapshot| change(Arc::make_mut(snapshot)));

@@ -1,4 +1,4 @@
-//! axe-core looks for what hinders people: contrast, names, roles, order, landmarks. It finds
+//! axe-core finds barriers to accessibility: contrast, names, roles, order, landmarks. It finds
 //! nothing on any page, in either theme, on a phone, and nothing that it cannot decide by itself.
 
 use std::fmt::Write as _;
@@ -94,7 +94,7 @@ async fn axe_finds_nothing_while_all_is_well() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// One is down, one degraded, one held, one a stranger; no mail can be sent, and jump is away.
+/// One is down, one degraded, one held, one unlisted; no mail can be sent, and jump is away.
 async fn much_goes_wrong(lab: &Lab, monitor: &Monitor) {
     lab.power_off("pend00").expect("known");
     lab.jump_lost("pend01").expect("known");

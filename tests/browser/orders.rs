@@ -194,7 +194,7 @@ async fn axe_finds_nothing_on_the_forms() {
         "/experiments/pend00",
         "/do/acknowledge?name=pend00",
         "/do/acknowledge?name=pend00&text=motor+ordered&check=1",
-        "/do/acknowledge?name=nobody&text=motor+ordered&check=1",
+        "/do/acknowledge?name=nothere&text=motor+ordered&check=1",
         "/pools",
         "/do/close-category?category=pend",
         "/do/close-category?category=pend&reason=exam+room+locked&check=1",

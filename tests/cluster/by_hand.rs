@@ -97,7 +97,7 @@ async fn members_that_were_started_alone_are_named_and_none_leads() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs etcd"]
-async fn a_user_that_may_lead_and_not_commit_is_told_of_while_it_leads() {
+async fn a_user_that_may_lead_and_not_commit_is_reported_while_it_leads() {
     let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
     let etcd = Etcd::start(&[]).await;
     let below = "/labwatch/lab/";
@@ -201,7 +201,7 @@ async fn an_import_takes_nothing_away_unless_that_is_said() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs etcd"]
-async fn a_replica_that_is_gone_leaves_nothing_and_another_laboratory_is_told_of() {
+async fn a_replica_that_is_gone_leaves_nothing_and_another_laboratory_is_reported() {
     let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
     let other_lab = laboratory(RelayVersion::V07, &["spin00"]).await;
     let etcd = Etcd::start(&[]).await;
@@ -223,7 +223,7 @@ async fn a_replica_that_is_gone_leaves_nothing_and_another_laboratory_is_told_of
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs etcd"]
-async fn a_configuration_that_was_copied_whole_is_told_of() {
+async fn a_configuration_that_was_copied_whole_is_reported() {
     let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
     let etcd = Etcd::start(&[]).await;
     let url = [("CLUSTER_URL", "http://127.0.0.1:9")];

@@ -15,13 +15,13 @@ use super::monitor::{free_port, kill};
 pub struct Etcd {
     child: Option<Child>,
     name: &'static str,
-    /// All members, as each is told.
+    /// All members, as configured in each.
     members: String,
     folder: TempDir,
     port: u16,
     peers: u16,
     more: Vec<String>,
-    /// What etcdctl is told beside, where etcd shows certificates.
+    /// Further arguments of etcdctl, where etcd has certificates.
     of_client: Vec<String>,
 }
 

@@ -67,7 +67,7 @@ async fn gtg_is(monitor: &Monitor, category: &str, status: u16) -> Duration {
 }
 
 /// The check of this name in `/__health`, and the whole, as one with a token reads it: texts of
-/// acknowledgements are not for strangers.
+/// acknowledgements are not public.
 async fn health(monitor: &Monitor, name: &str) -> (Value, Value) {
     let (status, whole) = order(monitor, Method::GET, "/__health", None).await;
     assert_eq!(status, 200, "{whole}");
@@ -132,7 +132,7 @@ async fn an_acknowledgement_holds_while_its_key_is_there() {
     )
     .await;
 
-    // It fails: that counts for nothing, book is told all the same, and there is no mail about it.
+    // It fails: that counts for nothing, book is switched all the same, and there is no mail about it.
     lab.power_off("pend00").expect("known");
     switched(&lab, "r-pend00", 1).await;
     healthy(

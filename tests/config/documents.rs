@@ -50,7 +50,7 @@ const ENVIRONMENT: &str = "\
 #STATUS_EMAIL_FROM=labwatch@example.org
 #STATUS_EMAIL_TO=lab@example.org
 
-# Text for people in the journal and in files; json is for programs.
+# Text for reading in the journal and in files; json is for programs.
 STATUS_LOG_FORMAT=text
 
 # ---- Everything that can be set ----

@@ -9,7 +9,7 @@ use labwatch::config::{self, EXAMPLE, Loaded, Problems, Sources, TABLES, load, l
 
 use super::{SECRET, env, secret_file, with_file};
 
-/// What a configuration file makes, with a mail server, so that people can be told.
+/// The result of a configuration file, with a mail server, so that there are notifications.
 pub(super) fn from_file(folder: &Path, text: &str) -> Result<Loaded, Problems> {
     let mail = [
         ("EMAIL_HOST", "localhost"),

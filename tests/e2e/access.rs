@@ -117,7 +117,7 @@ async fn servers_that_are_not_there_are_waited_for() {
     lab.start_again(Server::Book).await.expect("starts");
     lab.upload_manifest();
     monitor
-        .sees("pend00", "is listed but not judged", |it| {
+        .sees("pend00", "is listed but not evaluated", |it| {
             it["listed"] == true && it["health"] == "unknown"
         })
         .await;
@@ -156,7 +156,7 @@ async fn refused_access_and_a_denied_booking() {
         ])
         .await;
     monitor
-        .sees("pend00", "is not judged", |it| it["health"] == "unknown")
+        .sees("pend00", "is not evaluated", |it| it["health"] == "unknown")
         .await;
     assert_eq!(lab.switched(), []);
     lab.kill(Server::Relay).await;

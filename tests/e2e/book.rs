@@ -111,7 +111,7 @@ async fn what_book_lists_no_more_is_let_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_book_that_hangs_or_fails_holds_nobody_up() {
+async fn a_book_that_hangs_or_fails_blocks_no_reader() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
     let monitor = Monitor::start(&lab, &[("TIMEOUT_BOOK", "5s")]).await;
     monitor.sees_well(&ALL).await;

@@ -1,4 +1,4 @@
-//! What people and other programs tell about health: categories opened and closed, reports that
+//! Health from operators and other programs: categories opened and closed, reports that
 //! come in, a second labwatch that only watches.
 
 use lab::RelayVersion;
@@ -166,7 +166,7 @@ async fn what_failed_cannot_be_booked_until_it_was_inspected() {
         })
     };
     eventually(
-        "spin00 is kept back",
+        "spin00 is withdrawn",
         || format!("{:#?}", lab.switched()),
         kept,
     )
@@ -285,7 +285,7 @@ async fn components_and_experiments_report_by_themselves() {
     let lines = monitor
         .lines(&["took a report", "\"name\":\"wiki\"", "\"state\":\"ok\""])
         .len();
-    assert_eq!(lines, 1, "what is no change is not told");
+    assert_eq!(lines, 1, "what is no change is not reported");
 
     let long = "x".repeat(5_000);
     for (path, body, expect) in [

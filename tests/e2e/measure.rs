@@ -253,7 +253,7 @@ async fn measure_a_start_with_a_long_history() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     first.stop("TERM", &lab).await;
     let file = rusqlite::Connection::open(folder.path().join(labwatch::store::DATABASE_FILE))
-        .expect("the memory");
+        .expect("the memory size");
     let rows: i64 = file
         .query_row("SELECT count(*) FROM events", [], |row| row.get(0))
         .expect("a count");

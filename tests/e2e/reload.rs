@@ -107,11 +107,11 @@ async fn a_right_file_takes_effect_at_sighup_and_a_wrong_one_changes_nothing() {
     );
 
     lab.power_off("spin00").expect("known");
-    mail(&lab, "the new route hears of it", |mail| {
+    mail(&lab, "the new route is notified", |mail| {
         mail.to == ["spin@lab.example"] && mail.subject.contains("down: spin00")
     })
     .await;
-    mail(&lab, "and everybody", |mail| {
+    mail(&lab, "and all recipients", |mail| {
         mail.to != ["spin@lab.example"] && mail.subject.contains("down: spin00")
     })
     .await;
@@ -120,10 +120,10 @@ async fn a_right_file_takes_effect_at_sighup_and_a_wrong_one_changes_nothing() {
 
     reloads(&monitor, &file, WRONG).await;
     let line = monitor
-        .logs(&["\"level\":\"ERROR\"", "the one before stays in force"])
+        .logs(&["\"level\":\"ERROR\"", "the previous one stays in force"])
         .await;
     assert!(line.contains("health_last_active"), "{line}");
-    status(&monitor, "the one before stays in force").await;
+    status(&monitor, "the previous one stays in force").await;
     monitor
         .logs_times(
             &["experiments are ok"],
@@ -143,7 +143,7 @@ async fn a_right_file_takes_effect_at_sighup_and_a_wrong_one_changes_nothing() {
         mail.subject.contains("trus00")
     })
     .await;
-    let is_quiet = async || {
+    let is_suppressed = async || {
         get(monitor.port(), "/status")
             .await
             .filter(|(_, body)| !body.contains("stays in force") && !body.contains("wait for"))
@@ -151,7 +151,7 @@ async fn a_right_file_takes_effect_at_sighup_and_a_wrong_one_changes_nothing() {
     eventually(
         "the status has forgotten the wrong file",
         || monitor.tail(),
-        is_quiet,
+        is_suppressed,
     )
     .await;
     monitor.stop("TERM", &lab).await;

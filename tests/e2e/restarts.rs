@@ -72,7 +72,7 @@ async fn restarts(relay: RelayVersion, long: Server, short: Server) {
     monitor.stop("TERM", &lab).await;
 }
 
-/// The server is away until everybody can see it.
+/// The server is away until that is seen.
 async fn killed_for_long(monitor: &Monitor, lab: &Lab, server: Server) {
     let (source, begun) = (format!("\"source\":\"{server}\""), Timestamp::now());
     lab.kill(server).await;
@@ -87,7 +87,7 @@ async fn killed_for_long(monitor: &Monitor, lab: &Lab, server: Server) {
     };
     for stub in ALL {
         monitor
-            .sees(stub, "is not judged while the source is down", seen)
+            .sees(stub, "is not evaluated while the source is down", seen)
             .await;
     }
     println!(

@@ -161,7 +161,7 @@ impl Server {
             .unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// One answer in words: its status, its headers as far as they are ours, and its body.
+    /// One answer as text: its status, its headers as far as they are ours, and its body.
     pub async fn notified(&self, path: &str, accept: &str) -> String {
         let answer = self.ask(Method::GET, path, accept).await;
         let mut text = format!("{}", answer.status().as_u16());

@@ -92,7 +92,7 @@ fn finding(kind: u8) -> Finding {
     }
 }
 
-/// The picture of a case, and the bench that it is of.
+/// The snapshot of a case, and the bench that it is of.
 fn picture(case: &Case) -> Picture {
     let bench = Bench::well_with(rules(case.critical));
     for ((name, categories), kind) in SERVICES.iter().zip(&case.services) {

@@ -162,7 +162,7 @@ impl Machine {
 }
 
 impl Drop for Machine {
-    /// The end of the first process is the end of all others; the container's keeper then tidies up
+    /// The end of the first process is the end of all others; the container's supervisor then tidies up
     /// and ends by itself.
     fn drop(&mut self) {
         if self.leader == 0 {

@@ -157,7 +157,7 @@ impl Follower {
             tokio::select! {
                 changes = watches.next() => {
                     let Some(changes) = changes? else {
-                        tracing::info!("the history of the policy that was missed is gone; it is read anew");
+                        tracing::info!("missed changes of the policy are gone from etcd's history: reading it again");
                         return Ok(());
                     };
                     for (key, value, revision) in changes {
@@ -228,7 +228,7 @@ impl Follower {
                 category = name,
                 open,
                 why,
-                "what the policy says of a category is not done yet"
+                "a change of a category by the policy is not carried out yet, retrying"
             );
             return false;
         }

@@ -122,7 +122,7 @@ pub(super) const LOG: Section = Section {
         setting("log_format", Kind::Choice(&["text", "json"]))
             .default("json")
             .says(
-                "The format of log lines: text for terminals, json for programs. Standard \
+                "The format of log lines: text for reading, json for programs. Standard \
                    output that is systemd's journal gets the journal's own fields instead.",
             ),
         setting("log_max_size", Kind::Size(64 * KIB, 4 * GIB))

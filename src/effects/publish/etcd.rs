@@ -53,7 +53,7 @@ impl Lease {
         written.map_err(|fault| {
             self.session = None;
             if self.fault.replace(fault.what()) != Some(fault.what()) {
-                tracing::warn!(%fault, "the status is not published, it is tried again");
+                tracing::warn!(%fault, "the status is not published, retrying");
             }
             fault.what().to_owned()
         })
@@ -85,7 +85,7 @@ impl Lease {
         };
         let revoked = within(WRITE_WITHIN, session.client.lease_revoke(session.id)).await;
         if let Err(fault) = revoked {
-            tracing::info!(%fault, "the lease of what is published is not given back; it ends by itself");
+            tracing::info!(%fault, "cannot revoke the lease of the published keys; it expires by itself");
         }
     }
 }

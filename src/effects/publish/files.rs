@@ -71,7 +71,7 @@ impl Files {
             ..Batch::default()
         };
         if let Err(why) = self.write(nothing).await {
-            tracing::warn!(why, "the published files are not removed");
+            tracing::warn!(why, "cannot remove the published files");
         }
     }
 }

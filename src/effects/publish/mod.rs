@@ -124,7 +124,7 @@ impl Target {
             }
         };
         if tokio::time::timeout(END_WITHIN, ending).await.is_err() {
-            tracing::warn!("what is published is not removed: its store does not answer in time");
+            tracing::warn!("cannot remove what was published: the target does not answer in time");
         }
     }
 }
@@ -217,7 +217,7 @@ impl Publisher {
         };
         let now = Instant::now();
         if let Err(why) = &outcome {
-            tracing::debug!(why, "the status is not published, it is tried again");
+            tracing::debug!(why, "the status is not published, retrying");
             self.written = None;
             self.retry_at = Some(now + self.pause);
             self.pause = (self.pause * 2).min(self.every.max(FIRST_RETRY));

@@ -128,9 +128,9 @@ impl Chaos {
             if available.as_ref().map(|(available, _)| *available) != Some(is_well) {
                 return Some(format!("book says of {stub}: {available:?}"));
             }
-            let told = last.get(&stub).map_or("ok", String::as_str);
-            if (told == "ok") != is_well {
-                return Some(format!("the last mail about {stub} says {told}"));
+            let notified = last.get(&stub).map_or("ok", String::as_str);
+            if (notified == "ok") != is_well {
+                return Some(format!("the last mail about {stub} says {notified}"));
             }
         }
         None
@@ -143,7 +143,11 @@ impl Chaos {
             .map(|node| (node.calls_book.as_str(), node.name.as_str()))
             .collect();
         let writes: Vec<Switched> = self.lab.switched();
-        let by = |write: &Switched| *names.get(write.called.as_str()).unwrap_or(&"a stranger");
+        let by = |write: &Switched| {
+            *names
+                .get(write.called.as_str())
+                .unwrap_or(&"another client")
+        };
         let pairs = writes.iter().map(|write| (write, by(write)));
         let terms = self.terms.all();
         self.faults.extend(foreign_write(&terms, pairs));

@@ -55,27 +55,28 @@ fn news(mail: &CaughtMail) -> News {
     let Some(rest) = state.strip_prefix("news ") else {
         return News::new();
     };
-    let told = rest.split_whitespace().filter_map(|word| {
+    let states = rest.split_whitespace().filter_map(|word| {
         let (stub, state) = word.split_once('=')?;
         let (health, _) = state.split_once('/')?;
         Some((stub.to_owned(), health.to_owned()))
     });
-    told.map(|(stub, health)| {
-        // Several of which the same is said share a line.
-        let is_about = |line: &&str| {
-            let names = line.split_once(": ").map_or("", |(names, _)| names);
-            is_among(&stub, names)
-        };
-        let mut lines = mail.text.lines().skip_while(|line| !is_about(line));
-        let first = lines.next().unwrap_or_default();
-        let why = lines
-            .next()
-            .filter(|line| line.starts_with(' '))
-            .unwrap_or_default();
-        let line = format!("{first}{why}");
-        (stub, (health, line))
-    })
-    .collect()
+    states
+        .map(|(stub, health)| {
+            // Several of which the same is said share a line.
+            let is_about = |line: &&str| {
+                let names = line.split_once(": ").map_or("", |(names, _)| names);
+                is_among(&stub, names)
+            };
+            let mut lines = mail.text.lines().skip_while(|line| !is_about(line));
+            let first = lines.next().unwrap_or_default();
+            let why = lines
+                .next()
+                .filter(|line| line.starts_with(' '))
+                .unwrap_or_default();
+            let line = format!("{first}{why}");
+            (stub, (health, line))
+        })
+        .collect()
 }
 
 /// Whether it is one of them, as in `pend01, pend03 to pend05 and spin00 (5)`.

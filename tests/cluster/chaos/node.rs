@@ -23,9 +23,9 @@ pub struct Node {
     pub port: u16,
     /// Host and port by which it calls book, which nothing else does.
     pub calls_book: String,
-    /// Its way to etcd.
+    /// Its proxy to etcd.
     pub network: Network,
-    /// Its way to book, which is always open.
+    /// Its proxy to book, which is always open.
     _book: Network,
     folder: TempDir,
     lives: usize,
