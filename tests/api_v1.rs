@@ -304,8 +304,9 @@ async fn other_sites_read_nothing_unless_it_is_set() {
     assert_eq!(nowhere.status(), StatusCode::NOT_FOUND);
 }
 
-/// Each snapshot says its number in two places of every experiment; an answer that mixes two would
-/// show.
+/// Each snapshot contains its number in two places of every experiment, so that an answer that
+/// mixes
+/// two is detected.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn many_readers_get_whole_snapshots_in_order_while_they_change() {
     const READERS: usize = 16;
@@ -427,7 +428,7 @@ async fn check(name: &str, rest: &str, snapshot: Arc<Snapshot>) {
     );
 }
 
-/// What every answer carries.
+/// The common headers of all answers.
 fn careful(response: &Response) {
     assert_eq!(header(response, "x-content-type-options"), "nosniff");
     assert_eq!(header(response, "access-control-allow-credentials"), "");
@@ -443,7 +444,7 @@ fn header(response: &Response, name: &str) -> String {
         .unwrap_or_default()
 }
 
-/// The API on a port of its own, until it is dropped.
+/// The API on a port of its own; it stops when it is dropped.
 struct Server {
     base: String,
     client: reqwest::Client,

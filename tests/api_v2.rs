@@ -43,7 +43,7 @@ use serde_json::Value;
 use lab::{BUSY, Lab, REMOTE, at, event, gone, healthy, resource};
 use server::Server;
 
-/// A laboratory with something of everything.
+/// A laboratory with an example of everything.
 fn everything() -> Arc<Snapshot> {
     let topic = |n: usize| healthy("pend01").streams[n].topic.clone();
     let mut down = healthy("pend01");

@@ -1,4 +1,4 @@
-//! The program as a person meets it: what it prints where, and how it ends.
+//! The command line: output, streams and exit codes.
 
 #![allow(
     clippy::too_many_lines,
@@ -367,7 +367,7 @@ fn a_reload_is_refused_where_the_configuration_is_wrong_or_no_process_is_named()
     assert!(code == 2 && err.contains("--pid"), "{err}");
     let (code, _, err) = ran(&["reload", "--pid", "999999999"], &GOOD);
     assert!(code == 1 && err.contains("cannot be signalled"), "{err}");
-    // Also what systemd names; this process group leader of its own only sleeps.
+    // Also the one that systemd names; this process group leader of its own only sleeps.
     let mut other = Command::new("sleep").arg("60").spawn().expect("starts");
     let pid = other.id().to_string();
     let named = [&GOOD[..], &[("MAINPID", pid.as_str())]].concat();

@@ -1,5 +1,5 @@
-//! What clients without a token can see of the running program, and what they can do to it: nothing private in
-//! any open answer or in the log, and no attack that hinders others.
+//! What clients without a token can see of the running program, and what they can do to it: nothing
+//! private in any open answer or in the log, and no attack that hinders others.
 //!
 //! The attacks run scaled down; at full size, against the program that packages hold:
 //! `scripts/attacks.sh`

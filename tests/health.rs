@@ -46,12 +46,12 @@ use labwatch::health::{Acks, Finding, State};
 use serde_json::Value;
 
 use lab::{
-    Bench, ack, ailing_service, at, closed, degraded, down, held, live, put, quiet, settings,
-    source, unknown,
+    Bench, ack, ailing_service, at, closed, degraded, down, held, live, put, settings, source,
+    unknown, without_reports,
 };
 use server::Server;
 
-/// What is asked in every state. `html` is what a browser accepts.
+/// The requests in every state. `html` is what a browser accepts.
 const ASKED: [(&str, &str); 17] = [
     ("/liveness", "*/*"),
     ("/readiness", "*/*"),
@@ -72,10 +72,10 @@ const ASKED: [(&str, &str); 17] = [
     ("/status/pend00", "*/*"),
 ];
 
-/// The states whose answers are kept whole.
+/// The states whose answers are stored whole.
 const WHOLE: [&str; 2] = ["ok", "error"];
 
-/// Compares the answers with what is kept.
+/// Compares the answers with the goldens.
 async fn check(name: &str, bench: &Bench, asked: &[(&str, &str)]) {
     let mut got = answers(bench, asked).await;
     if !WHOLE.contains(&name) {
@@ -100,7 +100,7 @@ async fn answers(bench: &Bench, asked: &[(&str, &str)]) -> String {
     answers
 }
 
-/// An answer in JSON is as the document says: its fields, all of them and no other.
+/// An answer in JSON conforms to the document: its fields, all of them and no other.
 fn fits_its_schema(document: &Value, path: &str, answer: &str) {
     let Some(body) = answer.find("\n{").map(|start| &answer[start..]) else {
         return;
@@ -153,7 +153,7 @@ async fn init() {
     let bench = Bench::new(settings());
     let new = ["pend00", "pend01", "spin00"].map(|stub| unknown(stub, Some(at(61))));
     let mut starting = live(new.into());
-    starting.sources = quiet().sources;
+    starting.sources = without_reports().sources;
     bench.show(5, |lab| *lab = starting);
     check("init", &bench, &ASKED).await;
 }

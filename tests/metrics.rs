@@ -1,5 +1,5 @@
-//! The metrics, read by the systems they are made for: a real Prometheus and a real carbon from Debian.
-//! `scripts/test.sh` installs both.
+//! The metrics, read by the systems they are made for: a real Prometheus and a real carbon from
+//! Debian. `scripts/test.sh` installs both.
 
 #![allow(
     clippy::too_many_lines,

@@ -278,7 +278,7 @@ fn the_effect_is_said_before_it_is_done() {
     }
 }
 
-/// A stage whose engine can be tried out without changing the first one.
+/// A stage whose engine can be tried without changing the first one.
 trait CloneEngine {
     fn clone_engine(&self) -> Stage<Lab>;
 }
@@ -291,7 +291,7 @@ impl CloneEngine for Stage<Lab> {
     }
 }
 
-/// Gives an order to the engine. Returns the receipt.
+/// Gives a command to the engine. Returns the receipt.
 fn give(stage: &mut Stage<Lab>, command: Command) -> Receipt {
     let step = stage
         .engine
@@ -403,7 +403,7 @@ fn the_one_that_is_killed() {
     });
 }
 
-/// A driver on this store, with nothing around it.
+/// A driver on this store, without any tasks around it.
 fn start(store: Store, stored: &labwatch::store::Memory) -> (CommandSender, impl Sized) {
     let clock = Clock::start();
     let mut engine = Engine::resume(

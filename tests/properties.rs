@@ -1,5 +1,5 @@
-//! What must hold whatever happens: random laboratories with random faults, in virtual time,
-//! against a book that really keeps state.
+//! Invariants that hold for every sequence of faults: random laboratories with random faults, in
+//! virtual time, against a book that keeps state.
 
 #![allow(
     clippy::too_many_lines,
@@ -62,7 +62,7 @@ const PACE: Duration = Duration::from_secs(5);
 const MOST_NOTES: u64 = 240;
 
 /// Where mail must change nothing, all else happens at whole multiples of this, and what concerns
-/// mail alone beside them. Whatever is told to the engine at the moment when it wants a report lets
+/// mail alone beside them. Any input of the engine at the moment when it wants a report lets
 /// it ask for one, even if one comes at that very moment: who is mailed then may see an experiment
 /// some milliseconds later.
 const GRID: u64 = 10;
@@ -94,7 +94,7 @@ fn feed() -> impl Strategy<Value = SourceName> {
     prop_oneof![Just(SourceName::Relay), Just(SourceName::Jump)]
 }
 
-/// What is refused for good waits for a day, which is longer than these laboratories live.
+/// A permanent refusal lasts a day, which is longer than these laboratories live.
 fn mood() -> impl Strategy<Value = Mood> {
     prop_oneof![1 => Just(Mood::Works), 1 => Just(Mood::Fails)]
 }
@@ -159,7 +159,7 @@ fn suppressing() -> impl Strategy<Value = Deed> {
     ]
 }
 
-/// Orders to hold and to enable.
+/// Commands to hold and to enable.
 fn ordering() -> impl Strategy<Value = Deed> {
     prop_oneof![
         resource_name()
@@ -180,7 +180,7 @@ fn timeline() -> impl Strategy<Value = Vec<(u64, Deed)>> {
     proptest::collection::vec((0..FAULTS_FOR * 1_000, deed()), 0..60)
 }
 
-/// What makes everything but the experiments themselves work again.
+/// Ends all faults but those of the experiments themselves.
 fn peace() -> Vec<Deed> {
     let feeds = [SourceName::Relay, SourceName::Jump].into_iter();
     let mut deeds = vec![
@@ -250,7 +250,7 @@ fn quick() -> Policy {
     }
 }
 
-/// Looks over the engine's shoulder after each step.
+/// Checks the engine after each step.
 #[derive(Default)]
 struct Watch {
     seen: usize,
@@ -504,7 +504,7 @@ fn moment(millis: u64) -> Moment {
     Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO) + Duration::from_millis(millis)
 }
 
-/// Any input, whether it makes sense or not.
+/// Any input, whether valid or not.
 fn input() -> impl Strategy<Value = Input> {
     let fault = || Just(CallError::Dropped);
     prop_oneof![

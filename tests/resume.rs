@@ -1,4 +1,4 @@
-//! A restart: what the engine knew is taken up again, and no reader notices.
+//! A restart: the engine resumes its state, and no reader notices.
 
 #![allow(
     clippy::too_many_lines,
@@ -71,7 +71,7 @@ impl World {
         }
     }
 
-    /// The program is off for a while and starts again, with what was kept.
+    /// The program is off for a while and starts again, with its stored state.
     fn restart(&mut self, off: Duration) {
         self.now = self.now + off;
         self.engine =

@@ -1,5 +1,5 @@
-//! Golden scenarios: a timeline of what is done to a laboratory goes in, everything that labwatch
-//! does comes out, compared whole.
+//! Golden scenarios: a timeline of actions on a laboratory goes in, everything that labwatch does
+//! comes out, compared as a whole.
 //!
 //! A file of `tests/scenarios` has comments (`#`), deeds (or the name of a recording), a line
 //! `---`, and what is expected. A deed is a time in seconds (none: the start) and words that
@@ -155,11 +155,11 @@ struct Scenario {
     brief: bool,
 }
 
-/// What happens to labwatch itself.
+/// An action on labwatch itself.
 enum Pause {
     /// It is killed, and started again after this time, with the routes that were read before.
     Restart(Duration, Vec<Route>),
-    /// A look at how it stands with the routes.
+    /// Prints the state of the routes.
     Look,
 }
 
@@ -327,7 +327,7 @@ impl Scenario {
         out
     }
 
-    /// Writes what the engine asked for since it was last written. Returns how much that is in all.
+    /// Writes the engine's outputs since the last call. Returns how many there are in all.
     fn print(&self, stage: &Stage<Lab>, seen: usize, out: &mut String) -> usize {
         let clock = |at: Timestamp| seconds(at.duration_since(self.origin).as_secs_f64());
         for (at, action) in stage.world.log.iter().skip(seen) {
@@ -462,7 +462,7 @@ fn write(out: &mut String, at: &str, notified: &Notified) {
     }
 }
 
-/// How things stand when the scenario ends.
+/// The state at the end of the scenario.
 fn ending(stage: &mut Stage<Lab>) -> String {
     let count = |is_meant: fn(&Output) -> bool| {
         stage
@@ -584,7 +584,7 @@ fn set(policy: &mut Policy, setting: &str) -> Option<()> {
     Some(())
 }
 
-/// Reads what is done: a fault by its own text, or what the rest of this function knows.
+/// Parses an action: a fault by its own text, or one of those that this function knows.
 fn deeds(words: &[&str]) -> Option<Vec<Deed>> {
     let text = |as_str: &&str| (*as_str).to_owned();
     if let [
@@ -636,7 +636,7 @@ fn fault(text: &str) -> Option<Deed> {
     Lab::can(&fault).then_some(Deed::Fault(fault))
 }
 
-/// Reads what a maintainer commands.
+/// Parses a maintainer's command.
 fn command(words: &[&str]) -> Option<Wanted> {
     let text = |as_str: &&str| (*as_str).to_owned();
     Some(match words {

@@ -1,5 +1,5 @@
-//! Every fault of a source and whose it is: the table of `docs/sources.md`, and what comes of each
-//! row for a healthy laboratory.
+//! Every fault of a source and its class: the table of `docs/sources.md`, and the effect of each
+//! row on a healthy laboratory.
 
 #![allow(
     clippy::too_many_lines,
@@ -83,7 +83,7 @@ fn rows() -> Vec<(&'static str, Vec<CallError>, FaultClass, FaultClass)> {
     ]
 }
 
-/// Which variant it is. One that is added must be counted here, and then needs a row.
+/// The variant. A new one must be counted here, and then needs a row.
 fn variant(error: &CallError) -> usize {
     match error {
         CallError::NameLookup(_) => 0,
@@ -158,7 +158,7 @@ fn laboratory(state: &State) -> Stage<Lab> {
     stage
 }
 
-/// What came of a fault.
+/// The effect of a fault.
 struct Outcome {
     withdrawn: BTreeSet<String>,
     alerts: Vec<String>,
@@ -189,7 +189,7 @@ fn outcome(stage: &mut Stage<Lab>) -> Outcome {
     }
 }
 
-/// What comes of it when this happens to a healthy laboratory and lasts.
+/// The effect when this happens to a healthy laboratory and lasts.
 fn after(deed: Deed) -> Outcome {
     let mut stage = laboratory(&State::new());
     stage.plan.at(BEGINS, Event::Do(deed));
@@ -374,7 +374,8 @@ fn an_outage_that_turns_into_another_fault_stays_as_it_is() {
     }
 }
 
-/// What comes of it when relay is so from the first moment, with this durable state from before.
+/// The effect when relay is in this state from the first moment, with this durable state from
+/// before.
 fn from_the_start(deed: Deed, state: &State) -> Outcome {
     let mut stage = laboratory(state);
     stage.plan.at(Duration::ZERO, Event::Do(deed));
@@ -382,7 +383,7 @@ fn from_the_start(deed: Deed, state: &State) -> Outcome {
     outcome(&mut stage)
 }
 
-/// What labwatch remembers of a healthy laboratory.
+/// The durable state of a healthy laboratory.
 fn remembered() -> State {
     let mut stage = laboratory(&State::new());
     stage.run_until(BEGINS);

@@ -1,4 +1,4 @@
-//! The store under the worst: a process that is killed while it writes, a disk that is really full,
+//! Crash tests of the store: a process that is killed while it writes, a disk that is really full,
 //! a disk that takes no writes, a second process.
 
 #![allow(

@@ -97,7 +97,7 @@ fn deed() -> impl Strategy<Value = Deed> {
     ]
 }
 
-/// What is done before each round.
+/// The action before each round.
 fn timeline() -> impl Strategy<Value = Vec<Vec<Deed>>> {
     proptest::collection::vec(proptest::collection::vec(deed(), 0..3), 0..25)
 }
@@ -269,7 +269,7 @@ impl World {
         });
     }
 
-    /// Reports come, and then every deadline within the round is met.
+    /// Applies reports, then every deadline within the round.
     fn round(&mut self) {
         let end = self.now + ROUND;
         if self.relay {
@@ -396,7 +396,7 @@ impl World {
     }
 }
 
-/// What is new in a summary.
+/// The news of a summary.
 fn things(summary: &Summary) -> impl Iterator<Item = (RouteName, String)> {
     let experiments = summary.news.iter().map(|line| line.stub.to_string());
     let alerts = summary
@@ -409,7 +409,7 @@ fn things(summary: &Summary) -> impl Iterator<Item = (RouteName, String)> {
         .map(|thing| (summary.route.clone(), thing))
 }
 
-/// A state as a store keeps it, read back.
+/// A state as a store would return it.
 fn written_and_read(state: &State) -> State {
     let texts = state.iter().map(|(key, value)| {
         let value = serde_json::to_string(value).expect("it is written");

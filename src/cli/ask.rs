@@ -159,7 +159,7 @@ impl Asked {
                 .and_then(Value::as_str)
                 .unwrap_or("it does not say why");
             return Err(Failure::Unreachable(format!(
-                "labwatch at {place} does not let us read: {why}."
+                "labwatch at {place} does not allow reading: {why}."
             )));
         }
         Ok(Answer { status, body })

@@ -249,7 +249,7 @@ fn check_new_store(folder: &Path, findings: &mut Findings) -> Result<(), Failure
 fn unsound(file: &Path, why: &str) -> Failure {
     Failure::Failed(format!(
         "The store {} is damaged or cannot be read: {why}. Check it as the user that labwatch runs as; where it is damaged, stop labwatch \
-         and put a backup in its place. Without one, labwatch moves it aside and begins anew.",
+         and put a backup in its place. Without one, labwatch moves it aside and begins a new one.",
         file.display()
     ))
 }

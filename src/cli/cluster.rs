@@ -82,7 +82,9 @@ fn resign(place: &Where, sources: &Sources) -> Result<(), Failure> {
     let why = answer.body["detail"]
         .as_str()
         .unwrap_or("it does not say why");
-    Err(Failure::Failed(format!("The lead is not given up: {why}.")))
+    Err(Failure::Failed(format!(
+        "The leader does not resign: {why}."
+    )))
 }
 
 /// The answer as lines of text.
@@ -119,7 +121,7 @@ fn words(body: &Value) -> String {
     };
     let _ = write!(
         lines,
-        "\netcd: {how}, since {}, heard {}",
+        "\netcd: {how}, since {}, last answer {}",
         text(&etcd["since"]),
         text(&etcd["heard"])
     );
@@ -257,7 +259,7 @@ mod tests {
             "watch1 is leader since 2026-11-30T08:00:00.000Z, its lease is proven for another 7.2 s\n\
              leads  watch1  0.1.0  http://watch1:3007/\n\
              waits  watch2  0.1.0  \n\
-             etcd: ok, since 2026-11-30T07:00:00.000Z, heard 2026-11-30T08:10:00.000Z"
+             etcd: ok, since 2026-11-30T07:00:00.000Z, last answer 2026-11-30T08:10:00.000Z"
         );
         body["leader"] = Value::Null;
         let without = words(&body);

@@ -135,7 +135,7 @@ impl Answers {
                 "https://app.example.org/ed0",
             )?,
             mail_server: or_ask(args.mail_server, "Mail server, HOST or HOST:PORT", "none")?,
-            mail_to: or_ask(args.mail_to, "Who is mailed", "none")?,
+            mail_to: or_ask(args.mail_to, "Mail recipients", "none")?,
             time_zone: or_ask(args.time_zone, "Time zone", "UTC")?,
             secrets,
             force: args.force,

@@ -158,15 +158,13 @@ async fn retry(sources: &Sources) -> Result<(), Failure> {
                 return Ok(());
             }
             say(&format!(
-                "The labwatch that runs tries again what waits on: {}.",
+                "The running labwatch retries what is pending on: {}.",
                 routes.join(", ")
             ))
         }
         Err(Failure::Unreachable(_)) => Ok(()),
         Ok(_) | Err(_) => {
-            note(
-                "Notifications that wait in a labwatch that runs are tried again by it within ten minutes.",
-            );
+            note("A running labwatch retries its pending notifications within ten minutes.");
             Ok(())
         }
     }

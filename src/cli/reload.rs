@@ -63,7 +63,7 @@ fn check_and_signal(args: &ReloadArgs, sources: &Sources) -> Result<(), Failure>
         warn(&format!("warning: {warning}"));
     }
     hang_up(main_process(args)?)?;
-    say("The configuration is right and is read anew; the log says what takes effect at once.")
+    say("The configuration is valid and is being reloaded; the log says what takes effect at once.")
 }
 
 fn main_process(args: &ReloadArgs) -> Result<Pid, Failure> {
@@ -109,7 +109,7 @@ fn ask(pid: Pid, answer: &Path) -> Result<(), Failure> {
         }
     }
     Err(Failure::Failed(
-        "The service has not said in time whether it took the configuration over; its log says so."
+        "The service has not reported in time whether it applied the configuration; see its log."
             .to_owned(),
     ))
 }
@@ -121,8 +121,8 @@ fn heed(answer: &str) -> Result<(), Failure> {
         )));
     }
     match answer.strip_prefix(TAKEN).filter(|note| !note.is_empty()) {
-        Some(note) => say(&format!("The configuration is taken over; {note}")),
-        None => say("The configuration is taken over."),
+        Some(note) => say(&format!("The configuration is applied; {note}")),
+        None => say("The configuration is applied."),
     }
 }
 

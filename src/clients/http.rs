@@ -74,7 +74,7 @@ impl HiddenAnswer {
     pub fn into_error(self) -> CallError {
         CallError::Sick {
             status: self.status,
-            body: "what it said is not kept, because it may repeat the address".to_owned(),
+            body: "its text is not kept, because it may repeat the address".to_owned(),
         }
     }
 }

@@ -307,7 +307,7 @@ impl Subscription {
             let (bytes, reports, ignored) = (message.len(), parsed.arrays, parsed.ignored);
             tracing::debug!(
                 source = %self.feed.source, bytes, reports, ignored, why = parsed.unreadable,
-                "a message holds other things than a report"
+                "a message contains more than a report"
             );
         }
         parsed.report.ok_or(parsed.unreadable)
@@ -867,12 +867,12 @@ mod tests {
         for line_reported in [false, true] {
             let mut subscription = subscription();
             let (line, mut line_peer) = pair(PACE).await;
-            let (replacement, mut heir_peer) = pair(PACE).await;
+            let (replacement, mut replacement_peer) = pair(PACE).await;
             subscription.line = Some(line);
             let (dropped, kept) = if line_reported {
-                (&mut heir_peer, &mut line_peer)
+                (&mut replacement_peer, &mut line_peer)
             } else {
-                (&mut line_peer, &mut heir_peer)
+                (&mut line_peer, &mut replacement_peer)
             };
             let (received, ()) = join(
                 dropped.receive(),

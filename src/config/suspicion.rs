@@ -24,7 +24,7 @@ pub(super) fn unprintable(text: &str) -> Option<&'static str> {
     if text.starts_with('\u{feff}') {
         Some("starts with a byte order mark: save the file that it comes from without one")
     } else if text.contains('\u{feff}') || text.contains(invisible) {
-        Some("holds an invisible character: type it anew")
+        Some("holds an invisible character: type it again")
     } else if text.chars().any(char::is_control) {
         Some("holds a control character")
     } else if text.contains('\u{fffd}') {

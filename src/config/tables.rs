@@ -78,7 +78,7 @@ fn sections(table: &Table, what: What) -> Result<Vec<Section>, (String, String)>
         (What::One(section), false) => Ok(vec![section]),
         (What::Many(sections), true) if sections.len() <= MAX_ROWS => Ok(sections),
         (What::Many(sections), true) => Err((
-            format!("stands there {} times", sections.len()),
+            format!("occurs {} times", sections.len()),
             format!("at most {MAX_ROWS} times"),
         )),
         (What::One(_), true) => Err((

@@ -44,7 +44,7 @@ pub(super) async fn side_by_side<T, F>(
         tracing::warn!(
             what,
             count = tasks.len(),
-            "stopping: what is under way is given up"
+            "stopping: work in flight is aborted"
         );
         tasks.shutdown().await;
     }

@@ -125,7 +125,7 @@ async fn resigned(resign: ResignSender) -> Result<(), String> {
     let (answer, answered) = oneshot::channel();
     resign
         .try_send(answer)
-        .map_err(|_| "it is being given up already".to_owned())?;
+        .map_err(|_| "it is resigning already".to_owned())?;
     let answered = answered.await;
     answered.unwrap_or_else(|_| Err("labwatch is about to stop".to_owned()))
 }

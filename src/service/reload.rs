@@ -183,7 +183,7 @@ impl Reloader {
         tracing::info!(
             changed = names(&at_once),
             waiting = names(&at_restart),
-            "the configuration was read anew; what waits needs a restart"
+            "the configuration was reloaded; the waiting settings need a restart"
         );
         self.adopt().await;
         if !at_once.is_empty() {

@@ -221,7 +221,7 @@ impl Monthly {
             Some(mailed) if *mailed >= month => {}
             Some(_) => {
                 if let Err(why) = self.mail(&month, now).await {
-                    let what = "the monthly report is not mailed, it is tried again";
+                    let what = "the monthly report is not mailed, retrying";
                     tracing::error!(month, "{what}: {why}");
                     return RETRY_AFTER;
                 }

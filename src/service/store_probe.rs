@@ -49,7 +49,7 @@ async fn try_store(store: &Store) -> Finding {
         value: Some(written.clone()),
     }]);
     if !ticket.is_taken() {
-        return Finding::error("it is so far behind that it takes nothing");
+        return Finding::error("it is so far behind that it accepts no entries");
     }
     if timeout(WRITE_WITHIN, store.durable(ticket)).await.is_err() {
         return takes_long(&store.health());

@@ -96,19 +96,19 @@ fn object(schemas: &Value, schema: &Value, value: &Value, at: &str) {
     }
 }
 
-/// What an object may hold.
+/// The schema of an object.
 #[derive(Default)]
 struct Form {
     /// The documented fields, by name.
     fields: Map<String, Value>,
-    /// Which of them are always there.
+    /// Which of them are required.
     required: Vec<String>,
-    /// The form of others.
+    /// The schema of further fields.
     others: Option<Value>,
 }
 
 impl Form {
-    /// Also of one that is put together of several; `None` where it may hold anything.
+    /// Also of a combined schema; `None` where it may hold anything.
     fn of(schemas: &Value, schema: &Value) -> Option<Self> {
         if let Some(name) = schema["$ref"]
             .as_str()

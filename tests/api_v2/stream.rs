@@ -14,7 +14,7 @@ use super::everything;
 use super::lab::healthy;
 use super::server::Server;
 
-/// Longer than any of this takes; who waits so long has failed.
+/// Longer than any step takes; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A listener.

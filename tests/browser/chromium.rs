@@ -13,8 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-/// An answer that takes longer never comes. Far above what it takes, because the machine may have
-/// other things to do.
+/// The time limit of an answer. Far above what it takes, because the machine may be busy.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
 
 /// Runs the browser with its pipes where it wants them, as descriptors 3 and 4, and with a profile

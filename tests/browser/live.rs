@@ -137,14 +137,14 @@ async fn one_goes_from_page_to_page_for_as_long_as_one_likes() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// That the row of an experiment has this in it.
+/// Checks that the row of an experiment contains this.
 fn row(stub: &str, words: &str) -> String {
     format!(
         "document.querySelector('[data-row]:has(a[href=\"/experiments/{stub}\"])')?.innerText.includes('{words}')"
     )
 }
 
-/// Leaves something in the page that a reload would take away.
+/// Leaves a mark in the page that a reload would remove.
 async fn mark(page: &Page) {
     page.value::<bool>("window.marked = true").await;
 }

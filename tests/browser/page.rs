@@ -38,7 +38,7 @@ pub struct Page {
     ended: bool,
 }
 
-/// How a page is looked at.
+/// The presentation of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
     Light,
@@ -139,7 +139,7 @@ impl Page {
         .await;
     }
 
-    /// What an expression is in the page.
+    /// The value of an expression in the page.
     pub async fn value<T: DeserializeOwned>(&self, expression: &str) -> T {
         let value = self
             .evaluate(expression)
@@ -187,7 +187,7 @@ impl Page {
         .await;
     }
 
-    /// What the page says.
+    /// The text of the page.
     pub async fn text(&self) -> String {
         self.value("document.body.innerText").await
     }
@@ -222,7 +222,7 @@ impl Page {
         }
     }
 
-    /// Clicks on a link, a button or the like that says just this.
+    /// Clicks on a link, a button or the like with exactly this text.
     pub async fn click_on(&self, words: &str) {
         let all = "[...document.querySelectorAll('a, button, summary, label')]";
         self.click(&format!(
@@ -275,8 +275,8 @@ impl Page {
         panic!("Tab never comes to {wanted}, only to {passed:?}");
     }
 
-    /// A screenshot of the whole page, as PNG, when all that it waits for is there; of a very long one
-    /// only the beginning.
+    /// A screenshot of the whole page, as PNG, when all that it waits for is there; of a very long
+    /// one only the beginning.
     pub async fn screenshot(&self) -> Vec<u8> {
         self.value::<()>("Promise.all([document.fonts.ready, ...document.getAnimations().map((it) => it.finished.catch(() => undefined))]).then(() => undefined)")
             .await;
@@ -296,7 +296,7 @@ impl Page {
             .expect("base64")
     }
 
-    /// Takes scripts away from the pages that it opens.
+    /// Disables scripts on the pages that it opens.
     pub async fn without_script(&self) {
         self.ask(
             "Emulation.setScriptExecutionDisabled",
@@ -305,7 +305,7 @@ impl Page {
         .await;
     }
 
-    /// Looks at it so from now on.
+    /// Sets the presentation from now on.
     pub async fn look(&self, look: Look) {
         let (width, height) = if look == Look::Phone {
             (360, 740)

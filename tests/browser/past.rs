@@ -1,5 +1,5 @@
-//! A history for the screenshots: ninety days in which some experiments were down at times, as labwatch
-//! would have kept it.
+//! A history for the screenshots: ninety days in which some experiments were down at times, as
+//! labwatch would have kept it.
 
 use std::path::Path;
 use std::sync::Arc;

@@ -113,7 +113,7 @@ async fn much_goes_wrong(lab: &Lab, monitor: &Monitor) {
         .sees("spin03", "is held", |it| it["bookable"] == "held")
         .await;
     monitor
-        .sees("newx00", "is judged", |it| it["health"] == "ok")
+        .sees("newx00", "is evaluated", |it| it["health"] == "ok")
         .await;
 }
 

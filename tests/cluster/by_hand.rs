@@ -17,7 +17,7 @@ const WITH_TOKENS: [(&str, &str); 2] = [("SECRET_API", SECRET), ("API_READ", "op
 
 const STATE: &str = "/labwatch/lab/state/";
 
-/// What this one says of its cluster, whatever the status of the answer.
+/// The state of the cluster as this replica reports it, whatever the status of the response.
 async fn details(monitor: &Monitor) -> String {
     let (_, body) = get(monitor.port(), "/status/cluster")
         .await
@@ -26,7 +26,7 @@ async fn details(monitor: &Monitor) -> String {
     status["details"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Waits until what this one says of its cluster is as `is` wants it.
+/// Waits until the state of the cluster, as this replica reports it, satisfies `is`.
 async fn says(monitor: &Monitor, what: &str, is: impl Fn(&str) -> bool) {
     let look = async || is(&details(monitor).await).then_some(());
     eventually(what, || monitor.tail(), look).await;

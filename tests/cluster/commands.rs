@@ -1,4 +1,4 @@
-//! Commands to a replica that follows, what it says of the cluster, and giving the lead up.
+//! Commands to a follower, the state of the cluster that it reports, and resignation of the leader.
 
 use lab::RelayVersion;
 use reqwest::Method;
@@ -60,7 +60,7 @@ async fn a_follower_has_the_leader_carry_commands_out_and_shows_what_came_of_the
     );
     assert_eq!(seen["lease_left_seconds"], Value::Null);
 
-    // The lead is given up and what was commanded stands.
+    // The leader has resigned and the commands stay in force.
     let (status, body) = order(&second, Method::POST, "/api/v2/cluster/resign", None).await;
     assert_eq!(
         (status, &body["reason"]),

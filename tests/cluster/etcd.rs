@@ -116,7 +116,7 @@ impl Etcd {
         saved.to_str().expect("a name").to_owned()
     }
 
-    /// Sets it back to what was saved. It does not run.
+    /// Restores the saved state. It does not run.
     pub async fn restore(&self, saved: &str) {
         self.forget();
         copy(Path::new(saved), &self.folder.path().join("data")).await;
@@ -174,12 +174,12 @@ impl Etcd {
         child.kill().await.expect("killed");
     }
 
-    /// Lets it stand still, or go on.
+    /// Freezes it, or lets it go on.
     pub async fn freeze(&self, frozen: bool) {
         kill(if frozen { "STOP" } else { "CONT" }, self.pid()).await;
     }
 
-    /// Asks it by etcdctl. What it answers, or what is wrong.
+    /// Runs etcdctl. Returns its output, or the error.
     pub async fn ctl(&self, arguments: &[&str]) -> Result<String, String> {
         let output = Command::new("etcdctl")
             .env("ETCDCTL_API", "3")

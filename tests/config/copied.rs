@@ -11,7 +11,7 @@ use labwatch::config::{Sources, load};
 
 use super::{env, problems, secret_file, with_file, without};
 
-/// One wrong value each, with the words about it before what is allowed.
+/// One wrong value each, with the text about it before the allowed values.
 const REFUSED: &[(&str, &str, &str)] = &[
     (
         "HOST_BOOK",

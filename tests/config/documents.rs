@@ -73,7 +73,7 @@ fn default_of(setting: &Setting) -> String {
     }
 }
 
-/// The meaning with what is allowed, as it fits into a cell of a table.
+/// The meaning with the allowed values, as a cell of a table.
 fn meaning(setting: &Setting) -> String {
     setting.doc().replace('|', "\\|").replace('<', "\\<")
 }

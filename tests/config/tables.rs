@@ -1,5 +1,5 @@
 //! The tables of the configuration file: every key documented, read and bounded, and every mistake
-//! told with its line.
+//! reported with its line.
 
 use std::fs;
 use std::path::Path;
@@ -304,7 +304,7 @@ fn a_wrong_table_is_refused_in_plain_words_with_its_line() {
     let many = "[[pool]]\nname = \"a\"\nmembers = \"*\"\n".repeat(201);
     assert_eq!(
         refusal_of(&many),
-        "pool stands there 201 times; at most 200 times (labwatch.toml:1)"
+        "pool occurs 201 times; at most 200 times (labwatch.toml:1)"
     );
 }
 

@@ -96,7 +96,7 @@ async fn wrong_audiences_are_named_and_the_right_ones_work() {
     right.stop("TERM", &lab).await;
 }
 
-/// No server is there when the program starts; the servers come one after another.
+/// No server is running when the program starts; the servers come one after another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_that_are_not_there_are_waited_for() {
     let lab = laboratory(RelayVersion::V08, &ALL).await;

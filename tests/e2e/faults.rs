@@ -20,14 +20,14 @@ const ALL: [&str; 3] = ["pend00", "spin00", "trus00"];
 /// How many processes are killed at the same time.
 const AT_ONCE: usize = 4;
 
-/// Which of the two things that happen is cut off, and whether it is over before the next start.
+/// Which of the two events is cut off, and whether it is over before the next start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cut {
-    /// pend00 breaks, and what that leads to is cut off.
+    /// pend00 breaks, and the handling of that is cut off.
     Bad,
     /// The same, and pend00 is mended while labwatch is off.
     BadAndOver,
-    /// pend00 is mended, and what that leads to is cut off.
+    /// pend00 is repaired, and the handling of that is cut off.
     Good,
 }
 
@@ -409,8 +409,8 @@ async fn hold_cut_off(point: Point) {
     second.stop("TERM", &lab).await;
 }
 
-/// A disk that stands still in the middle of a command: it holds from now on, and its caller is
-/// told that a restart would forget it.
+/// A disk that hangs in the middle of a command: the command is in force, and its caller is
+/// warned that a restart would forget it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_the_disk_does_not_take_is_carried_out_and_says_so() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
@@ -434,7 +434,7 @@ async fn a_command_that_the_disk_does_not_take_is_carried_out_and_says_so() {
     monitor.kill(&lab).await;
 }
 
-/// A disk that stands still in the middle of a write: what is decided is done all the same.
+/// A disk that hangs in the middle of a write: decisions are carried out all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_stands_still_stops_nothing_else() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;

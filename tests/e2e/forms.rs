@@ -91,7 +91,7 @@ impl Browser {
         request.body(body).send().await.expect("answers")
     }
 
-    /// Confirms what a page asks to be confirmed: sends its hidden fields as they are.
+    /// Confirms a preview: sends its hidden fields as they are.
     async fn confirm(&self, page: &str) -> Response {
         let form = page
             .split("<form class=\"confirm\"")

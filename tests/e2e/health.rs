@@ -87,7 +87,7 @@ async fn it_gets_ready_and_says_what_fails() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// Book is gone: readiness says so, liveness does not mind, and a caller who waits is told the name
+/// Book is gone: readiness says so, liveness does not mind, and a caller who waits gets the name
 /// and ends with an error.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trap_18_who_waits_in_vain_ends_with_an_error_that_names_the_part() {

@@ -212,7 +212,7 @@ async fn hanging_for_a_while() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// No mail is a normal state: nothing is sent, and nothing is said about it but once.
+/// No mail is a normal state: nothing is sent, and it is logged only once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_mail_all_else_works() {
     let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
@@ -228,7 +228,7 @@ async fn without_mail_all_else_works() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// The deployments of the replaced program: file, instance, and who gets its mails.
+/// The deployments of the replaced program: file, instance, and mail recipients.
 const DEPLOYMENTS: [(&str, &str, &[&str]); 7] = [
     ("old.env", "ed0", &["a@example.org", "b@example.org"]),
     (

@@ -114,7 +114,7 @@ pub struct Usage {
     /// Resident memory now and at most, in kB.
     resident: u64,
     most: u64,
-    /// What of it is the process's own, and what is of files, in kB.
+    /// The anonymous and the file-backed part of it, in kB.
     own: u64,
     of_files: u64,
 }

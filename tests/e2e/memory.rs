@@ -1,5 +1,5 @@
-//! What survives a restart: nothing that is known is notified again, nothing that was notified is left
-//! without its end, and one folder has one master.
+//! What survives a restart: nothing that is known is notified again, nothing that was notified is
+//! left without its end, and one folder has one master.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use super::monitor::{Monitor, get, run};
 
 const ALL: [&str; 3] = ["pend00", "spin00", "trus00"];
 
-/// Killed without a warning while one is down and notified, off for a while, and started anew on the
-/// same folder.
+/// Killed without a warning while one is down and notified, off for a while, and started anew on
+/// the same folder.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn after_a_kill_nothing_is_notified_again() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
@@ -41,7 +41,7 @@ async fn after_a_kill_nothing_is_notified_again() {
     first.kill(&lab).await;
 
     let notified = lab.mail().mails().len();
-    // A start-up grace of an hour shows that what is known has none.
+    // A start-up grace of an hour shows that known experiments have none.
     let second = Monitor::start(&lab, &settings).await;
     let remembered = second.experiment("pend00").await;
     assert_eq!(
@@ -135,7 +135,7 @@ async fn a_folder_has_one_master() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// Without a folder it watches all the same, and says that nothing is kept.
+/// Without a folder it watches all the same, and logs that nothing is stored.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_folder_it_watches_all_the_same() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;

@@ -160,7 +160,7 @@ impl Monitor {
             .collect()
     }
 
-    /// An answer of the API, which must come and be good.
+    /// An answer of the API, which must be a success.
     /// Acknowledgements, silences and maintenance windows.
     #[allow(dead_code, reason = "not every test has any")]
     pub async fn suppressions(&self) -> Vec<Value> {

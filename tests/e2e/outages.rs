@@ -23,7 +23,7 @@ async fn a_stuck_hub_is_distinguished_from_lost_experiments() {
 /// experiments.
 async fn stuck(relay: RelayVersion, server: Server) {
     let lab = laboratory(relay, &ALL).await;
-    // The canary notices a stuck relay too, and says so in its own words.
+    // The canary notices a stuck relay too, and reports it.
     let monitor = Monitor::start(&lab, &[("CANARY", "off")]).await;
     monitor.sees_well(&ALL).await;
     let source = format!("\"source\":\"{server}\"");
@@ -39,7 +39,7 @@ async fn stuck(relay: RelayVersion, server: Server) {
             "the connection is open but sends no report: reconnecting",
         ])
         .await;
-    // An operator reads what is said, and does it.
+    // An operator follows the advice in the text.
     let said = monitor.lines(&[&source, "reports are coming"]).len();
     lab.kill(server).await;
     lab.mute(server, false).expect("can");

@@ -1,5 +1,5 @@
-//! The pages that students open: one that fails is notified once, withdrawn where that is asked for,
-//! and back as soon as it works.
+//! The pages that students open: one that fails is notified once, withdrawn where that is asked
+//! for, and back as soon as it works.
 
 use lab::RelayVersion;
 use serde_json::Value;

@@ -411,7 +411,7 @@ async fn found_by_commands(lab: &Lab, settings: &[(&str, &str)]) {
     .concat();
     let notified = run(&["status"], lab, &unreachable).await;
     assert!(
-        notified.status.code() == Some(2) && notified.said.contains("does not let us read"),
+        notified.status.code() == Some(2) && notified.said.contains("does not allow reading"),
         "{}",
         notified.said
     );

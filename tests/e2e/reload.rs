@@ -1,5 +1,5 @@
-//! The configuration read anew while it runs: what is right takes effect and nothing is forgotten,
-//! what is wrong changes nothing.
+//! Reload of the configuration at runtime: a valid one takes effect and no state is lost, an
+//! invalid one changes nothing.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ reason = "painted"
 
 const WRONG: &str = "health_last_active = \"soon\"\n";
 
-/// The environment of a laboratory whose rules for streams stand in a file.
+/// The environment of a laboratory whose rules for streams are in a file.
 fn with_file(lab: &Lab, file: &Path) -> Vec<Variable> {
     let mut variables = environment(lab, &[("CONFIG", file.to_str().expect("a name"))]);
     variables.retain(|(name, _)| {
@@ -48,7 +48,7 @@ async fn reloads(monitor: &Monitor, file: &Path, text: &str) {
     kill("HUP", monitor.pid()).await;
 }
 
-/// Waits until the status says this of the configuration.
+/// Waits until the status contains this about the configuration.
 async fn status(monitor: &Monitor, words: &str) {
     let look = async || {
         get(monitor.port(), "/status")
@@ -75,7 +75,7 @@ async fn a_right_file_takes_effect_at_sighup_and_a_wrong_one_changes_nothing() {
     let history = monitor.history("pend00").await;
 
     reloads(&monitor, &file, SECOND).await;
-    let line = monitor.logs(&["the configuration was read anew"]).await;
+    let line = monitor.logs(&["the configuration was reloaded"]).await;
     for part in [
         "health_last_active",
         "maintenance",

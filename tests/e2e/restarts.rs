@@ -157,8 +157,8 @@ async fn held(monitor: &Monitor) {
     }
 }
 
-/// The connection is made anew on schedule, the new one before the old one is dropped: no report is
-/// missed, no event comes of it.
+/// The connection is renewed on schedule, the new one before the old one is closed: no report is
+/// missed, and there is no event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_are_renewed_unnoticed() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;

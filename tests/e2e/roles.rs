@@ -114,7 +114,7 @@ impl Asker {
     }
 }
 
-/// What a caller gets: let in, or the status that refuses.
+/// What a caller gets: access, or the status of the refusal.
 fn expected(rule: &Rule, role: &Role, open: bool) -> Option<u16> {
     let asked = match rule.need {
         Need::Always => return None,

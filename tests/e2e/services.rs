@@ -158,7 +158,7 @@ async fn services_count_where_they_belong_and_come_with_a_reload() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// Mails that are said to be about this service, by what they say of it.
+/// The texts of mails about this service.
 fn notified(lab: &lab::Lab, service: &str) -> Vec<String> {
     let mails = lab.mail().mails();
     let lines = mails.iter().flat_map(|mail| mail.text.lines());

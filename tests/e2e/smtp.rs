@@ -156,7 +156,7 @@ async fn a_wrong_password_is_found_out_before_anything_is_sent() {
 
     std::fs::write(&file, PASSWORD).expect("written");
     kill("HUP", monitor.pid()).await;
-    monitor.logs(&["the configuration was read anew"]).await;
+    monitor.logs(&["the configuration was reloaded"]).await;
     let look = async || {
         get(monitor.port(), FRESH)
             .await
@@ -168,7 +168,7 @@ async fn a_wrong_password_is_found_out_before_anything_is_sent() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// The health of every component, asked anew.
+/// The health of every component, checked again.
 const FRESH: &str = "/__health?cache=false";
 
 async fn says(monitor: &Monitor, words: &str) {

@@ -29,7 +29,7 @@ const ADDRESS: &str = "m4rked-address";
 /// The recipients of mail.
 const RECIPIENT: &str = "m4rked-recipient@lab.example";
 
-/// A part of everything that a maintainer writes, but for what is written into book for students.
+/// A part of everything that a maintainer writes, except reasons in book for students.
 const TEXT: &str = "m4rked-text";
 
 const MARKS: [&str; 5] = [SAID, NAME, ADDRESS, RECIPIENT, TEXT];

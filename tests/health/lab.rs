@@ -93,7 +93,7 @@ impl Bench {
     pub fn new(settings: Settings) -> Self {
         let hands = Hands::default();
         let registry = Registry::new(hands.clock());
-        let first = quiet();
+        let first = without_reports();
         let (snapshots, seen) = watch::channel(Arc::new(first.clone()));
         let store = registry
             .register(STORE, Some(Duration::from_secs(30)), &[])
@@ -273,7 +273,7 @@ pub fn put(lab: &mut Snapshot, view: ExperimentView) {
 }
 
 /// Nothing was received, nothing is known.
-pub fn quiet() -> Snapshot {
+pub fn without_reports() -> Snapshot {
     Snapshot {
         version: 1,
         at: at(0),
@@ -338,7 +338,7 @@ pub fn live(experiments: Vec<ExperimentView>) -> Snapshot {
     Snapshot {
         experiments: Arc::new(experiments.into_iter().map(Arc::new).collect()),
         sources,
-        ..quiet()
+        ..without_reports()
     }
 }
 
@@ -423,7 +423,7 @@ pub fn degraded(stub: &str) -> ExperimentView {
     }
 }
 
-/// It is not evaluated: it was seen for the first time a moment ago, or (without grace) relay tells
+/// It is not evaluated: it was seen for the first time a moment ago, or (without grace) relay reports
 /// nothing.
 pub fn unknown(stub: &str, grace_until: Option<Timestamp>) -> ExperimentView {
     let mut view = ExperimentView {
@@ -439,7 +439,7 @@ pub fn unknown(stub: &str, grace_until: Option<Timestamp>) -> ExperimentView {
     view
 }
 
-/// A person has taken it away.
+/// A person has withdrawn it.
 pub fn held(mut view: ExperimentView) -> ExperimentView {
     view.resources = vec![resource(&view.stub, Bookable::Held)];
     view

@@ -1,4 +1,4 @@
-//! What all paths of health have in common, and what `cache=false` does.
+//! Common properties of all paths of health, and the effect of `cache=false`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};

@@ -54,7 +54,7 @@ fn reader() -> String {
     issued.expect("a token").token
 }
 
-/// A gate that lets every caller read.
+/// An authenticator that lets every caller read.
 fn open_gate() -> Arc<Authenticator> {
     let session = Duration::from_secs(3_600);
     let settings = AccessSettings {

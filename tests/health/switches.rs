@@ -1,5 +1,5 @@
-//! Categories that are closed: what the views say, and the preview for a maintainer before opening or
-//! closing one. When one closes is the engine's affair.
+//! Categories that are closed: what the views say, and the preview for a maintainer before opening
+//! or closing one. When one closes is the engine's affair.
 
 use labwatch::health::CategoryOrder;
 use serde_json::json;

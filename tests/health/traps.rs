@@ -280,7 +280,7 @@ async fn what_is_listed_is_critical_and_so_is_the_last_of_a_group() {
 }
 
 /// One experiment changes: the state of all others, and the texts of operators, stay to the
-/// letter.
+/// character.
 #[tokio::test]
 async fn trap_10_one_change_touches_nothing_else() {
     let bench = Bench::well();
@@ -399,7 +399,7 @@ async fn trap_16_of_two_that_fail_the_same_speaks_and_nothing_is_said_twice() {
     }
 }
 
-/// A check that looks at all others while they are looked at.
+/// A check that reads all others while they are read.
 #[tokio::test(start_paused = true)]
 async fn trap_17_a_check_may_read_the_status_of_others() {
     let bench = Bench::well();

@@ -47,7 +47,7 @@ fn write_all(folder: &Path, variables: &[(String, String)]) -> io::Result<std::p
         ));
     }
     let mut text = format!(
-        "{MARK} At each start the simulated laboratory has other ports, and the API another secret.\n\n"
+        "{MARK} At each start the simulated laboratory has new ports, and the API a new secret.\n\n"
     );
     for (name, value) in variables {
         let line = match name.strip_prefix(SECRET) {

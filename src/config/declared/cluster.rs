@@ -22,9 +22,12 @@ pub(super) const CLUSTER: Section = Section {
         setting("cluster_endpoints", Kind::Values(ENDPOINTS))
             .example("https://etcd1.example.org:2379, https://etcd2.example.org:2379")
             .says("The members of etcd. Required where cluster, publish or policy is etcd."),
-        setting("cluster_user", Kind::Value("a text without control characters"))
-            .example("labwatch")
-            .says("The user of etcd, where it asks for one."),
+        setting(
+            "cluster_user",
+            Kind::Value("a text without control characters"),
+        )
+        .example("labwatch")
+        .says("The user for etcd, where it requires one."),
         secret("cluster_password").says(
             "The password of that user. Required with cluster_user: so, as \
                  cluster_password_file or as a credential.",
@@ -40,7 +43,7 @@ pub(super) const CLUSTER: Section = Section {
             ),
         setting("cluster_tls_cert", Kind::Path)
             .example("/etc/labwatch/etcd-client.pem")
-            .says("A file with the certificate, in PEM, that etcd is shown."),
+            .says("A file with the client certificate for etcd, in PEM."),
         setting("cluster_tls_key", Kind::Path)
             .example("/etc/labwatch/etcd-client.key")
             .says("A file with the key of cluster_tls_cert, in PEM."),
@@ -53,17 +56,17 @@ pub(super) const CLUSTER: Section = Section {
         setting("cluster_lease", Kind::Duration(seconds(3), minutes(1)))
             .default("10s")
             .says(
-                "For how long a leader leads while etcd does not hear from it. When it dies, another \
-                 takes over after this time.",
+                "How long the lease of the leader lasts without renewal. When the leader crashes, \
+                 another replica takes over after this time.",
             ),
         setting("cluster_alone", Kind::Choice(&["stop", "act"]))
             .default("stop")
             .says(
-                "What the leader does when etcd cannot be reached for longer than its lease. stop: \
-                 it mails once that etcd is away, follows, and no replica switches or notifies \
-                 until etcd is back. act: it goes \
-                 on alone. Where it alone is cut off, another replica leads too, and both switch \
-                 and notify: only for an etcd that all replicas lose together.",
+                "What the leader does when etcd cannot be reached for longer than its lease. \
+                 stop: it mails once that etcd is unavailable, becomes a follower, and no replica \
+                 switches or notifies until etcd is back. act: it goes on alone. If only the \
+                 leader is cut off, another replica leads too, and both switch and notify: use it \
+                 only for an etcd that all replicas lose together.",
             ),
         setting("cluster_name", Kind::Value(SLUG))
             .example("watch1")
@@ -71,8 +74,9 @@ pub(super) const CLUSTER: Section = Section {
         setting("cluster_url", Kind::Value(PLAIN_URL))
             .example("https://watch1.example.org:3007")
             .says(
-                "Where other replicas reach the API of this one, with its api_prefix. Commands that \
-                 they get are forwarded there while this one leads. Required with cluster etcd.",
+                "The address at which other replicas reach the API of this one, with its \
+                 api_prefix. They forward commands to it while this one leads. Required with \
+                 cluster etcd.",
             ),
     ],
 };

@@ -19,14 +19,14 @@ pub(super) const API: Section = Section {
             .default("127.0.0.1, ::1")
             .says(
                 "Addresses that the API listens on. 127.0.0.1 and ::1 are this host only, which \
-                   is right behind a proxy; 0.0.0.0 is everywhere. An address that this host has \
-                   not is left out, unless it is the only one.",
+                   is right behind a proxy; 0.0.0.0 is all addresses. An address that this host \
+                   does not have is left out, unless it is the only one.",
             ),
         setting("port_serve", Kind::Value(PORT_OR_NONE))
             .default("3007")
             .says(
-                "Port that the API listens on; 0 takes any free one; none: there is no API and \
-                   no page.",
+                "Port that the API listens on; 0: any free port; none: there is no API and no \
+                   page.",
             ),
         setting("api_prefix", Kind::Value(PREFIX))
             .default("/")
@@ -38,8 +38,8 @@ pub(super) const API: Section = Section {
         setting("api_url", Kind::Value(URL))
             .example("https://app.example.org/ed0/status")
             .says(
-                "Where browsers reach the API and the page, for links. Without it: below \
-                   api_prefix.",
+                "The address at which browsers reach the API and the page, for links. Without it: \
+                   below api_prefix.",
             ),
         setting("api_read", Kind::Choice(&["open", "token", "students"]))
             .default("open")
@@ -51,8 +51,8 @@ pub(super) const API: Section = Section {
         setting("api_cors", Kind::Values(ORIGINS))
             .default("none")
             .says(
-                "Which other sites' pages may use the API: with a token or where reading is open, \
-                   never with the session of a browser.",
+                "The other sites whose pages may use the API: with a token or where reading is \
+                   open, never with the session of a browser.",
             ),
         secret("secret_api").says(
             "The secret that labwatch signs access tokens of its API with. Without it there \
@@ -67,14 +67,14 @@ pub(super) const API: Section = Section {
         setting("api_tls_cert", Kind::Path)
             .example("/etc/labwatch/tls/cert.pem")
             .says(
-                "The file with the certificate that the API shows, and its chain, in PEM. With \
-                   it and api_tls_key there is only https.",
+                "The file with the certificate of the API, and its chain, in PEM. With it and \
+                   api_tls_key there is only https.",
             ),
         setting("api_tls_key", Kind::Path)
             .example("/etc/labwatch/tls/key.pem")
             .says("The file with the private key of that certificate, in PEM."),
         setting("api_trusted_proxy", Kind::Values(NETWORKS))
             .default("127.0.0.1, ::1")
-            .says("The proxies whose X-Forwarded-For is believed. none: no proxy's."),
+            .says("The proxies whose X-Forwarded-For is trusted. none: no proxy's."),
     ],
 };

@@ -34,8 +34,8 @@ pub(super) const MAIL: Section = Section {
             .example("/etc/labwatch/mail-ca.pem")
             .at_once()
             .says(
-                "A file in PEM with certificates of CAs that the mail server's certificate may be \
-                 of, beside the system's.",
+                "A file with certificates of CAs, in PEM, that are trusted for the mail server \
+                 besides the system's.",
             ),
         setting("email_tls_fingerprint", Kind::Value(FINGERPRINT))
             .example(
@@ -92,17 +92,17 @@ pub(super) const MAIL: Section = Section {
         setting("email_subject", Kind::Text)
             .example("app.example.org/ed0")
             .at_once()
-            .says("What every subject starts with."),
+            .says("The prefix of every subject."),
         setting("email_link", Kind::Value(URL))
             .example("https://app.example.org/ed0/status")
             .at_once()
-            .says("Where the page is; every mail names it."),
+            .says("The address of the page; every mail contains it."),
         setting("email_timeout", Kind::Duration(seconds(1), minutes(5)))
             .default("5m")
             .at_once()
             .says(
-                "How long the mail server may take for each of its answers, behind the whole mail \
-                   10 minutes; for connecting at most 30 s.",
+                "The time limit for each reply of the mail server; after the whole mail it is 10 \
+                   minutes, for connecting at most 30 s.",
             ),
         setting("email_gather", Kind::Duration(seconds(0), days(1)))
             .default("0s")
@@ -112,9 +112,9 @@ pub(super) const MAIL: Section = Section {
             .default("5m")
             .at_once()
             .says(
-                "Three notifications may be sent at once on a route, and one more for each time \
-                   that passes; what comes meanwhile is gathered, unless something gets worse that \
-                   is booked within the hour. 0s: no bound.",
+                "Rate limit of a route: three notifications may be sent at once, and one more per \
+                   interval; news meanwhile is gathered, unless something gets worse that is \
+                   booked within the hour. 0s: no limit.",
             ),
         setting(
             "email_remind",
@@ -123,16 +123,16 @@ pub(super) const MAIL: Section = Section {
         .default("off")
         .at_once()
         .says(
-            "When a reminder is sent of what is still bad. The wait doubles each time, up \
+            "The time until a reminder of problems that last. It doubles with each reminder, up \
                    to a week.",
         ),
         setting("email_digest", Kind::Value("off, or a time such as 07:30"))
             .default("off")
             .at_once()
             .says(
-                "When a digest of open problems, forgotten holds and silences is mailed every \
-                   day, by the clock of time_zone. A time that the clocks skip is as much later; of \
-                   one that they show twice the first counts.",
+                "The time of the daily digest of open problems, forgotten holds and silences, in \
+                   time_zone. A time that the clocks skip is as much later; of one that they show \
+                   twice the first counts.",
             ),
         setting("report_monthly", Kind::Switch)
             .default("false")
@@ -169,7 +169,7 @@ pub(super) const OTHERS: Section = Section {
         setting("webhook_timeout", Kind::Duration(seconds(1), minutes(5)))
             .default("10s")
             .at_once()
-            .says("How long a call of a webhook may take, connecting included."),
+            .says("The time limit of a call of a webhook, connecting included."),
         secret("secret_webhook")
             .at_once()
             .says("The secret that signs calls of the webhook. Without it they are not signed."),
@@ -193,6 +193,6 @@ pub(super) const OTHERS: Section = Section {
         setting("hold_overdue", Kind::Duration(hours(1), days(365)))
             .default("14d")
             .at_once()
-            .says("When a hold looks forgotten, unless its reason changes."),
+            .says("After which time a manual hold counts as forgotten, unless its reason changes."),
     ],
 };

@@ -13,8 +13,9 @@ pub(super) const OBSERVATION: Section = Section {
         .default("auto")
         .at_once()
         .says(
-            "When relay and jump are asked for a report: auto, when their own pace is too \
-                   slow for the rules below; off, never; or when nothing came for this long.",
+            "When labwatch requests reports from relay and jump: auto, when their own interval is \
+                   too long for the rules below; off, never; or when no report came for this \
+                   long.",
         ),
         setting("sample", Kind::Choice(&["auto", "always", "never"]))
             .default("auto")
@@ -50,7 +51,7 @@ pub(super) const OBSERVATION: Section = Section {
             .default("optional")
             .at_once()
             .says(
-                "What it means that no page of an experiment works: optional, it is degraded; \
+                "The health of an experiment of which no page works: optional, it is degraded; \
                    required, it is down and withdrawn, where the fault is the pages' own.",
             ),
         setting("canary", Kind::Choice(&["auto", "off"]))
@@ -71,8 +72,8 @@ pub(super) const OBSERVATION: Section = Section {
         setting("canary_misses", Kind::Number(1, 100))
             .default("3")
             .says(
-                "With so many messages in a row that do not arrive relay forwards nothing, and is \
-                   down; with so many that are late it is late.",
+                "How many messages of the canary in a row must be lost for relay to count as \
+                   down, or be late for it to count as late.",
             ),
     ],
 };
@@ -91,11 +92,14 @@ pub(super) const EVALUATION: Section = Section {
         setting("health_last_checked", Kind::Duration(seconds(1), days(1)))
             .default("10s")
             .at_once()
-            .says("What has not been in a report for this long is missing."),
+            .says(
+                "A stream or jump connection that has not been in a report for this long is \
+               missing.",
+            ),
         setting("health_startup", Kind::Duration(seconds(0), days(1)))
             .default("1m")
             .at_once()
-            .says("How long after its first sight an experiment is not evaluated (grace)."),
+            .says("How long after its first report an experiment is not evaluated (grace)."),
         setting("health_settle", Kind::Duration(seconds(0), hours(1)))
             .default("30s")
             .at_once()
@@ -107,7 +111,7 @@ pub(super) const EVALUATION: Section = Section {
             .default("15m")
             .at_once()
             .says(
-                "How long relay must be dead by its own fault, without a break, before its \
+                "How long relay must be down by its own fault, without interruption, before its \
                    experiments count as down.",
             ),
         setting("health_hold_down", Kind::Duration(seconds(0), hours(1)))

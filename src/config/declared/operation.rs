@@ -34,10 +34,10 @@ pub(super) const HEALTH: Section = Section {
             .default("mail, jump")
             .at_once()
             .says(
-                "The components whose failure does not make labwatch as a whole unhealthy: \
-                   self, store, configuration, dead_man, book, relay, jump, mail, cluster, publish or policy. A \
-                   [[service]] may stand here too; it counts in its own categories alone in any \
-                   case.",
+                "The components whose failure does not make labwatch as a whole unhealthy: self, \
+                   store, configuration, dead_man, book, relay, jump, mail, cluster, publish or \
+                   policy. A [[service]] may be listed too; it always counts in its own \
+                   categories only.",
             ),
         setting("severity_1", Kind::Values(PATTERNS))
             .example("exam*, pendulums")
@@ -51,13 +51,13 @@ pub(super) const HEALTH: Section = Section {
             .says("Whether metrics for Prometheus are served at /metrics."),
         setting("graphite_host", Kind::Value(HOST))
             .example("graphite.example.org")
-            .says("The Graphite server. Without it nothing is sent there."),
+            .says("The Graphite server. Without it nothing is sent."),
         setting("graphite_port", Kind::Number(1, 65_535))
             .default("2003")
-            .says("Its port for lines of text."),
+            .says("Its port for the plaintext protocol."),
         setting("graphite_prefix", Kind::Value(DOTTED))
             .default("lab.health")
-            .says("What the name of every metric there starts with."),
+            .says("The prefix of every metric's name there."),
         setting("graphite_every", Kind::Duration(seconds(10), hours(1)))
             .default("1m")
             .says("How often metrics are sent there."),
@@ -72,8 +72,8 @@ pub(super) const HEALTH: Section = Section {
         setting("port_actuator", Kind::Value(PORT_OR_NONE))
             .default("none")
             .says(
-                "Port of that listener; 0 takes any free one; none: they are served with the \
-                   API alone.",
+                "Port of that listener; 0: any free port; none: they are served with the API \
+                   only.",
             ),
         setting("profile", Kind::Switch)
             .default("false")

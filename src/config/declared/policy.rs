@@ -11,11 +11,11 @@ pub(super) const POLICY: Section = Section {
         setting("policy", Kind::Choice(&["file", "etcd"]))
             .default("file")
             .says(
-                "Where acknowledgements and the rules of categories stand besides: in the \
-                 configuration file and the API alone, or also in etcd (reached by \
-                 cluster_endpoints, cluster_user and cluster_tls_ca, also where cluster is solo), \
-                 in the layout of FT's aggregate healthcheck. What stands in etcd goes over the \
-                 file, and is followed at once. See docs/health-endpoints.md.",
+                "Where acknowledgements and the rules of categories are: in the configuration \
+                 file and the API only, or also in etcd (reached by cluster_endpoints, \
+                 cluster_user and cluster_tls_ca, also where cluster is solo), in the layout of \
+                 FT's aggregate healthcheck. Values in etcd override the file, and take effect at \
+                 once. See docs/health-endpoints.md.",
             ),
         setting("policy_acks", Kind::Value(ROOT))
             .default("/ft/healthcheck")
@@ -28,6 +28,6 @@ pub(super) const POLICY: Section = Section {
             ),
         setting("policy_cluster_ack", Kind::Value(ROOT))
             .default("/ft/config/aggregate-healthcheck/cluster-ack")
-            .says("The key that acknowledges all of the laboratory."),
+            .says("The key that acknowledges the whole laboratory."),
     ],
 };

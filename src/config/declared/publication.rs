@@ -20,15 +20,15 @@ pub(super) const PUBLICATION: Section = Section {
             ),
         setting("publish_root", Kind::Value(ROOT))
             .default("/vnf-agent")
-            .says("What every key starts with; the label follows."),
+            .says("The prefix of every key; the label follows."),
         setting("publish_dir", Kind::Path)
             .example("/var/lib/labwatch/published")
-            .says("The folder below which the files are. Required with publish files."),
+            .says("The folder of the files. Required with publish files."),
         setting("publish_every", Kind::Duration(seconds(1), minutes(1)))
             .default("10s")
             .says(
-                "How often everything is written again, besides what changes. In etcd the keys of \
-                 a labwatch that dies are gone after three times this.",
+                "How often everything is written again, besides changes. In etcd the keys of a \
+                 labwatch that crashes expire after three times this.",
             ),
     ],
 };

@@ -23,13 +23,13 @@ pub(super) const BOOK: Section = Section {
         setting("audience_book", Kind::Value(AUDIENCE))
             .example("https://app.example.org/ed0/book")
             .says(
-                "What book calls itself (its BOOK_AUDIENCE), to the byte. Without it: scheme, \
-                   host and base path put together.",
+                "The exact audience of book (its BOOK_AUDIENCE). Without it: scheme, host and \
+                   base path combined.",
             ),
         setting("url_book", Kind::Value(PLAIN_URL))
             .example("http://127.0.0.1:4000")
             .says(
-                "Where book is reached when that is not its audience, for example past the \
+                "The address of book where it differs from its audience, for example past the \
                    proxy on the same host. Without it: the audience.",
             ),
         secret("secret_book").says(
@@ -41,10 +41,10 @@ pub(super) const BOOK: Section = Section {
             .says("A file with the secret for book."),
         setting("query_book_every", Kind::Duration(seconds(1), days(1)))
             .default("15m")
-            .says("How often book is asked for its resources and their availability."),
+            .says("How often book is polled for its resources and their availability."),
         setting("timeout_book", Kind::Duration(millis(100), minutes(5)))
             .default("5s")
-            .says("The longest time that one call to book may take."),
+            .says("The time limit of one call to book."),
     ],
 };
 
@@ -66,13 +66,13 @@ pub(super) const JUMP: Section = Section {
         setting("audience_jump", Kind::Value(AUDIENCE))
             .example("https://app.example.org/ed0/jump")
             .says(
-                "What jump calls itself (its JUMP_AUDIENCE), to the byte. Without it: scheme, \
-                   host and base path put together.",
+                "The exact audience of jump (its JUMP_AUDIENCE). Without it: scheme, host and \
+                   base path combined.",
             ),
         setting("url_jump", Kind::Value(PLAIN_URL))
             .example("http://127.0.0.1:3002")
             .says(
-                "Where jump's API is reached when that is not its audience. Without it: the \
+                "The address of jump's API where it differs from its audience. Without it: the \
                    audience.",
             ),
         setting("url_jump_socket", Kind::Value(SOCKET_URL))
@@ -94,8 +94,8 @@ pub(super) const JUMP: Section = Section {
         )
         .default("1d")
         .says(
-            "How often the connection to jump is made anew; the new one stands before the \
-                   old one is dropped.",
+            "How often the connection to jump is renewed; the new one is open before the old one \
+                   is closed.",
         ),
     ],
 };
@@ -121,14 +121,14 @@ pub(super) const RELAY: Section = Section {
         setting("audience_relay", Kind::Value(AUDIENCE))
             .example("https://app.example.org/ed0/access")
             .says(
-                "What relay's access API calls itself (its RELAY_AUDIENCE), to the byte. \
-                   Without it: scheme, host and base path put together.",
+                "The exact audience of relay's access API (its RELAY_AUDIENCE). Without it: \
+                   scheme, host and base path combined.",
             ),
         setting("url_relay", Kind::Value(PLAIN_URL))
             .example("http://127.0.0.1:3000")
             .says(
-                "Where relay's access API is reached when that is not its audience. Without it: \
-                   the audience.",
+                "The address of relay's access API where it differs from its audience. Without \
+                   it: the audience.",
             ),
         setting("url_relay_socket", Kind::Value(SOCKET_URL))
             .example("ws://127.0.0.1:3001")
@@ -149,8 +149,8 @@ pub(super) const RELAY: Section = Section {
         )
         .default("1d")
         .says(
-            "How often the connection to relay is made anew; the new one stands before the \
-                   old one is dropped.",
+            "How often the connection to relay is renewed; the new one is open before the old one \
+                   is closed.",
         ),
     ],
 };

@@ -39,8 +39,8 @@ pub const TABLES: &[Table] = &[
                 .says("Recipients of copies."),
             setting("webhook", Kind::Hidden(CALLABLE_URL))
                 .example("https://hooks.example.org/labwatch")
-                .says("The address of a program that takes labwatch's own JSON. No address is ever shown \
-                       whole, because such addresses often hold a secret."),
+                .says("The address of a program that accepts labwatch's own JSON. No address is \
+                       ever shown whole, because such addresses often hold a secret."),
             setting("webhook_file", Kind::Path)
                 .example("/etc/labwatch/secrets/webhook_url")
                 .says("A file with that address alone."),
@@ -79,23 +79,22 @@ pub const TABLES: &[Table] = &[
                 .example("/etc/labwatch/secrets/ntfy_url")
                 .says("A file with that address alone."),
             secret("secret")
-                .says("What requests to a webhook are signed with; without it they are not. For \
-                       matrix the access token of the user, for ntfy and alertmanager a token \
-                       where they want one."),
+                .says("The secret that signs requests to a webhook; without it they are not \
+                       signed. For matrix the access token of the user, for ntfy and alertmanager \
+                       a token where they require one."),
             setting("secret_file", Kind::Path)
                 .example("/etc/labwatch/secrets/pendulums")
                 .says("A file with that secret."),
             setting("alerts", Kind::Switch)
                 .default("false")
-                .says("Whether it also gets alerts, which concern the whole laboratory: book, \
-                       jump, relay, labwatch itself."),
+                .says("Whether it also gets alerts about the whole laboratory: book, jump, relay, \
+                       labwatch itself."),
             setting("remind", Kind::WordOrDuration(&["off"], minutes(10), days(7)))
                 .example("24h")
-                .says("When a reminder is sent. Without it: as email_remind says."),
+                .says("The time until the first reminder. Without it: email_remind."),
             setting("gather", Kind::Duration(seconds(0), days(1)))
                 .example("1m")
-                .says("How long it waits for the rest of a burst. Without it: as email_gather \
-                       says."),
+                .says("How long it waits for the rest of a burst. Without it: email_gather."),
         ],
     },
     Table {
@@ -134,22 +133,22 @@ pub const TABLES: &[Table] = &[
                 .says("How long it lasts then, by the clock."),
             setting("zone", Kind::Value(ZONE))
                 .example("Europe/London")
-                .says("The time zone that is meant. Without it: time_zone."),
+                .says("The time zone of these times. Without it: time_zone."),
         ],
     },
     Table {
         name: "pool",
         repeats: true,
         reload: Reload::AtOnce,
-        text: "Experiments that can stand in for each other. What is in no [[pool]] is in one with \
-           all that are booked in the same ways (policy and UI set).",
+        text: "Experiments that can replace each other. An experiment in no [[pool]] is in one \
+           with all that are booked in the same ways (policy and UI set).",
         keys: &[
             setting("name", Kind::Value(SLUG))
                 .example("pendulums")
                 .says("Its name, which no other pool has."),
             setting("members", Kind::Values(PATTERNS))
                 .example("[\"pend*\"]")
-                .says("The experiments in it. One that several pools take in is in the first of \
+                .says("The experiments in it. One that several pools match is in the first of \
                        them. Required."),
             setting("title", Kind::Value(SENTENCES))
                 .example("Pendulums")
@@ -157,17 +156,17 @@ pub const TABLES: &[Table] = &[
                        capital letter."),
             setting("min_healthy", Kind::Number(1, 10_000))
                 .default("1")
-                .says("With fewer of them healthy the pool is bad."),
+                .says("The fewest healthy experiments with which the pool is ok."),
         ],
     },
     Table {
         name: "category",
         repeats: true,
         reload: Reload::AtOnce,
-        text: "A named set of experiments and components whose health is asked for as one, with \
-           rules of its own. What is in no [[category]] is in one named after its stem: pend00 \
-           in pend. default, all experiments, and system, all components of labwatch, are \
-           always there; to change their rules name them here without match and pools.",
+        text: "A named set of experiments and components whose health is requested as one, with \
+           rules of its own. An experiment in no [[category]] is in one named after its stem: \
+           pend00 in pend. default, all experiments, and system, all components of labwatch, are \
+           built in; to change their rules name them here without match and pools.",
         keys: &[
             setting("name", Kind::Value(SLUG))
                 .example("teaching")
@@ -185,8 +184,8 @@ pub const TABLES: &[Table] = &[
                        counts."),
             setting("min_healthy", Kind::Number(1, 10_000))
                 .example("2")
-                .says("How many are enough in a resilient category, in each pool. Without it: as \
-                       [[pool]] says, else 1."),
+                .says("How many are enough in a resilient category, in each pool. Without it: \
+                       that of [[pool]], else 1."),
             setting("period", Kind::Duration(seconds(1), minutes(5)))
                 .default("1m")
                 .says("How often it is checked; of an experiment's categories the shortest \
@@ -204,7 +203,7 @@ pub const TABLES: &[Table] = &[
                        sticky category is switched on."),
             setting("panic_guide", Kind::Value(URL))
                 .example("https://wiki.example.org/pendulums")
-                .says("Where it is written what to do."),
+                .says("The address of instructions for a failure."),
             setting("business_impact", Kind::Value(SENTENCES))
                 .example("Second-year practicals cannot be done.")
                 .says("What a failure means for teaching or research."),
@@ -214,25 +213,26 @@ pub const TABLES: &[Table] = &[
         name: "service",
         repeats: true,
         reload: Reload::AtOnce,
-        text: "A service outside of labwatch whose health is asked for, or reported by itself, and \
-           shown as a component. It counts in its own categories and only there; a resilient \
-           category works while one of its instances does, whose names differ by a number: \
-           wiki-1 and wiki-2.",
+        text: "A service outside of labwatch that is polled for its health, or reports it \
+           (passive check), and is shown as a component. It counts in its own categories and only \
+           there; a resilient category works while one of its instances does, whose names differ \
+           by a number: wiki-1 and wiki-2.",
         keys: &[
             setting("name", Kind::Value(SERVICE_NAME))
                 .example("wiki")
                 .says("Its name, which neither another service nor a part of labwatch has."),
             setting("url", Kind::Value(CALLABLE_URL))
                 .example("https://wiki.example.org/health")
-                .says("What is asked. Without it the service is not asked but reports by itself, \
-                       to /api/v2/reports/component/NAME with a token of the scope report."),
+                .says("The address that is polled. Without it the service is not polled but \
+                       reports its health, to /api/v2/reports/component/NAME with a token of the \
+                       scope report."),
             setting("period", Kind::Duration(seconds(1), hours(1)))
                 .default("30s")
-                .says("The longest time between two checks, where none of its categories has a shorter \
-                       period; of one that reports by itself, how long a report counts."),
+                .says("The longest time between two checks, where none of its categories has a \
+                       shorter period; for a passive check, how long a report is valid."),
             setting("timeout", Kind::Duration(millis(100), minutes(1)))
                 .default("5s")
-                .says("The longest that an answer may take."),
+                .says("The time limit of a check."),
             setting("expect", Kind::Choice(&["200", "2xx", "ft"]))
                 .default("2xx")
                 .says("Which answer is healthy: status 200, any status from 200 to 299, or a \
@@ -243,10 +243,10 @@ pub const TABLES: &[Table] = &[
                        without any it counts in default."),
             setting("retries", Kind::Number(0, 10))
                 .default("2")
-                .says("How often it is asked again before it counts as failed."),
+                .says("How many retries it has before it counts as failed."),
             setting("retry_after", Kind::Duration(millis(100), minutes(1)))
                 .default("5s")
-                .says("How long to wait before it is asked again."),
+                .says("The pause before a retry."),
         ],
     },
     Table {

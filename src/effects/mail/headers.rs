@@ -9,7 +9,7 @@ use lettre::message::Mailbox;
 
 use super::smtp::EnvelopeAddress;
 
-/// How long a line is wished to be, in bytes.
+/// The preferred length of a line, in bytes.
 const PREFERRED_LINE_BYTES: usize = 78;
 
 /// How much text one encoded word carries, in bytes: it may have 75 with what is around it, and
@@ -131,10 +131,12 @@ fn phrase(text: &str, is_plain: impl Fn(&str) -> bool) -> Vec<String> {
 /// Text as encoded words, each of whole characters. The blanks between them are none of the text.
 fn encoded(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
-    for letter in text.chars() {
+    for character in text.chars() {
         match parts.last_mut() {
-            Some(part) if part.len() + letter.len_utf8() <= ENCODED_BYTES => part.push(letter),
-            _ => parts.push(letter.to_string()),
+            Some(part) if part.len() + character.len_utf8() <= ENCODED_BYTES => {
+                part.push(character)
+            }
+            _ => parts.push(character.to_string()),
         }
     }
     parts

@@ -164,7 +164,7 @@ fn queues(encoder: &mut Encoder<'_>, queues: &[Queue]) -> fmt::Result {
 fn kept(encoder: &mut Encoder<'_>, store: StoreMetrics) -> fmt::Result {
     encoder.gauge(
         "labwatch_store_ok",
-        "Whether what happens is on disk within moments (1) or the disk takes nothing (0)",
+        "Whether entries are on disk within moments (1) or the disk cannot be written (0)",
         u64::from(store.ok),
     )?;
     encoder.gauge(

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use lab::CaughtMail;
 
-/// What a mail says that is new, by experiment: its health, and the line about it.
+/// The news of a mail, by experiment: its health, and the line about it.
 type News = BTreeMap<String, (String, String)>;
 
 /// What all mails say.
 #[derive(Debug, Default)]
 pub struct Read {
-    /// What each experiment was last said to be.
+    /// The last notified health of each experiment.
     pub last: BTreeMap<String, String>,
     /// Mails that came again with the same Message-ID.
     pub repeated: usize,
@@ -62,7 +62,7 @@ fn news(mail: &CaughtMail) -> News {
     });
     states
         .map(|(stub, health)| {
-            // Several of which the same is said share a line.
+            // Several experiments with the same news share a line.
             let is_about = |line: &&str| {
                 let names = line.split_once(": ").map_or("", |(names, _)| names);
                 is_among(&stub, names)

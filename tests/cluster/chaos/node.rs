@@ -98,7 +98,7 @@ impl Node {
         }
     }
 
-    /// Waits for its end after a signal. What is wrong with how it ended.
+    /// Waits for its end after a signal. Returns what was wrong with it.
     pub async fn ended(&mut self) -> Option<String> {
         let mut child = self.child.take()?;
         match timeout(STOPS_WITHIN, child.wait()).await {

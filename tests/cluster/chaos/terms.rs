@@ -53,7 +53,7 @@ fn locked(seen: &Mutex<Vec<Candidate>>) -> std::sync::MutexGuard<'_, Vec<Candida
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One member after another: one that stands still answers nothing.
+/// One member after another: one that hangs answers nothing.
 async fn watch(endpoints: Vec<String>, seen: Arc<Mutex<Vec<Candidate>>>) {
     for endpoint in endpoints.iter().cycle() {
         // What ends it is etcd's fault of the moment.

@@ -317,7 +317,7 @@ fn certificate(
         ),
         CertificateProblem::WrongName(names) if names.is_empty() => {
             f.write_str(
-                "its certificate has no host names (subjectAltName): make it anew with them, or set email_tls_fingerprint",
+                "its certificate has no host names (subjectAltName): renew it with them, or set email_tls_fingerprint",
             )
         }
         CertificateProblem::WrongName(names) => write!(

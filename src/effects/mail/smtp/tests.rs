@@ -449,7 +449,7 @@ async fn certificates_are_accepted_or_refused_with_what_to_do() {
             "only a common name",
             only_a_common_name,
             Trusted::AsCa,
-            "its certificate has no host names (subjectAltName): make it anew",
+            "its certificate has no host names (subjectAltName): renew it",
         ),
         (
             "self-signed",
