@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Attacks the program that packages hold, at full size. See --help.
+# Attacks the packaged program, at full size. See --help.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Breaks a cluster in every way at once, from a seed, and checks what must hold. See --help.
+# Chaos test of a cluster: faults of all kinds at once, from a seed, and checks of the invariants. See --help.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

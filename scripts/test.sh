@@ -53,7 +53,7 @@ missing() {
     echo "test.sh: $1 is missing and cannot be installed from here (on Debian: $2). $3 fails." >&2
 }
 
-# A C compiler builds the cryptography. Nothing goes without it.
+# A C compiler builds the cryptography. It is required.
 if ! command -v cc >/dev/null && ! install gcc libc6-dev; then
     echo "test.sh: a C compiler is missing and cannot be installed from here. Install one (on Debian: gcc libc6-dev) and run this again." >&2
     exit 1
@@ -99,7 +99,7 @@ if ! command -v prometheus-alertmanager >/dev/null; then
     fi
 fi
 
-# What the cluster is built with, and the etcd that its tests run.
+# The build dependencies of the cluster, and the etcd of its tests.
 features=()
 if { command -v protoc && [ -e /usr/include/google/protobuf/empty.proto ]; } >/dev/null ||
     install protobuf-compiler libprotobuf-dev; then
