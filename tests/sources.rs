@@ -136,7 +136,7 @@ fn failures() -> impl Iterator<Item = (ConnectError, FaultClass)> {
 }
 
 /// A laboratory of some healthy experiments, and an engine that begins with this durable state.
-fn laboratory(state: &State) -> Stage<Lab> {
+fn laboratory(durable: &State) -> Stage<Lab> {
     let policy = Policy {
         startup: Duration::from_secs(5),
         ..Policy::default()
@@ -148,7 +148,7 @@ fn laboratory(state: &State) -> Stage<Lab> {
         Timestamp::UNIX_EPOCH,
         Lab::default(),
     );
-    stage.engine = Engine::resume(Rules::new(policy, routes), state, stage.plan.now());
+    stage.engine = Engine::resume(Rules::new(policy, routes), durable, stage.plan.now());
     for stub in STUBS {
         let streams = vec!["st-data".to_owned(), "st-video".to_owned()];
         let deed = Deed::Experiment(stub.to_owned(), streams);
@@ -376,8 +376,8 @@ fn an_outage_that_turns_into_another_fault_stays_as_it_is() {
 
 /// The effect when relay is in this state from the first moment, with this durable state from
 /// before.
-fn from_the_start(deed: Deed, state: &State) -> Outcome {
-    let mut stage = laboratory(state);
+fn from_the_start(deed: Deed, durable: &State) -> Outcome {
+    let mut stage = laboratory(durable);
     stage.plan.at(Duration::ZERO, Event::Do(deed));
     stage.run_until(LASTS);
     outcome(&mut stage)

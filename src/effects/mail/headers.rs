@@ -131,12 +131,10 @@ fn phrase(text: &str, is_plain: impl Fn(&str) -> bool) -> Vec<String> {
 /// Text as encoded words, each of whole characters. The blanks between them are none of the text.
 fn encoded(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
-    for character in text.chars() {
+    for char in text.chars() {
         match parts.last_mut() {
-            Some(part) if part.len() + character.len_utf8() <= ENCODED_BYTES => {
-                part.push(character)
-            }
-            _ => parts.push(character.to_string()),
+            Some(part) if part.len() + char.len_utf8() <= ENCODED_BYTES => part.push(char),
+            _ => parts.push(char.to_string()),
         }
     }
     parts
