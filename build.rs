@@ -1,12 +1,12 @@
-//! Tells the program from which commit it is built, and when, and packs a document for it. Works
-//! without git and outside of a checkout: then it says less.
+//! Passes the commit and time of the build to the program, and packs a document for it. Works
+//! without git and outside of a checkout: then it passes less.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// What changes the answers. The folder of git is added where there is one.
+/// What changes the output. Git's folder is added where there is one.
 const WATCHED: [&str; 6] = [
     "build.rs",
     "Cargo.toml",
@@ -47,7 +47,7 @@ fn main() -> std::io::Result<()> {
     Ok(())
 }
 
-/// Packs the largest document that is served: a seventh of its room in the program.
+/// Compresses the largest document that is served to a seventh of its size.
 fn pack_document() -> std::io::Result<()> {
     let folder = PathBuf::from(std::env::var_os("OUT_DIR").unwrap_or_default());
     let file = File::create(folder.join("labwatch-v2.json.gz"))?;
@@ -56,8 +56,8 @@ fn pack_document() -> std::io::Result<()> {
     packer.finish().map(drop)
 }
 
-/// What the environment says wins, as where a container is built from sources without their
-/// history.
+/// Sets a variable. The environment wins, as for a container that is built from sources without
+/// their history.
 fn set(name: &str, found: Option<String>) {
     println!("cargo:rerun-if-env-changed={name}");
     let given = std::env::var(name).ok().filter(|value| !value.is_empty());
@@ -66,8 +66,8 @@ fn set(name: &str, found: Option<String>) {
     }
 }
 
-/// Whether this folder itself is a checkout: sources that lie inside of another repository are not
-/// of its commit.
+/// Whether this folder itself is a checkout: sources inside of another repository are not of its
+/// commit.
 fn is_checkout() -> bool {
     let here = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
     let here = Path::new(&here).canonicalize().ok();
@@ -81,13 +81,13 @@ fn state() -> Option<String> {
     Some(if changed.is_empty() { "clean" } else { "dirty" }.to_owned())
 }
 
-/// What git answers, unless it is nothing.
+/// The output of git, unless it is empty.
 fn git(arguments: &[&str]) -> Option<String> {
     run(arguments).filter(|answer| !answer.is_empty())
 }
 
 fn run(arguments: &[&str]) -> Option<String> {
-    // Git writes its index anew when it is asked for the state: a build changes nothing but its own
+    // Git rewrites its index when it is asked for the state: a build changes nothing but its own
     // files.
     let git = &mut Command::new("git");
     let output = git.arg("--no-optional-locks").args(arguments).output();
@@ -96,7 +96,7 @@ fn run(arguments: &[&str]) -> Option<String> {
     output.status.success().then(|| text.trim().to_owned())
 }
 
-/// When it is built, in RFC 3339; for builds that are to be the same again, `SOURCE_DATE_EPOCH`.
+/// When it is built, in RFC 3339; for reproducible builds, `SOURCE_DATE_EPOCH`.
 fn built() -> Option<String> {
     let given = std::env::var("SOURCE_DATE_EPOCH").ok();
     let seconds = match given.and_then(|text| text.parse().ok()) {

@@ -1,4 +1,4 @@
-//! What readers of the largest laboratory cost: the whole list, the list when one experiment
+//! Cost of readers of the largest laboratory: the whole list, the list when one experiment
 //! changed, the list to a reader who has it, and a part of it.
 
 #![allow(
@@ -94,8 +94,8 @@ impl Front {
             now,
         );
         engine.step(Input::Book(reading()), now);
-        let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
-        let routes = router(ApiState::new(pictures), &gate(), Routes::default());
+        let (snapshots, receiver) = watch::channel(Arc::new(engine.snapshot()));
+        let routes = router(ApiState::new(receiver), &gate(), Routes::default());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -155,7 +155,7 @@ impl Front {
     }
 }
 
-/// A gate that stands open.
+/// An authenticator that lets all readers in.
 fn gate() -> Arc<Authenticator> {
     let session = Duration::from_secs(3_600);
     let settings = AccessSettings {

@@ -1,4 +1,4 @@
-//! How long a report takes to parse, beside the yardstick: `serde_json` reading the same bytes into
+//! Cost of parsing a report, compared with the yardstick: `serde_json` reading the same bytes into
 //! a borrowed `Vec` of the fields that are kept.
 
 use std::fmt::Write;

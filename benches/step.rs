@@ -1,4 +1,4 @@
-//! What a steady pair of reports costs the engine, and what one experiment that changed adds.
+//! Cost of a steady pair of reports in the engine, and of one experiment that changed.
 //! Making the reports is not measured.
 
 #![allow(
@@ -57,7 +57,7 @@ fn steps(criterion: &mut Criterion) {
     }
 }
 
-/// An engine that knows everything and has nothing left to do.
+/// An engine with a steady state and no pending work.
 fn settled(experiments: usize, relay: &Arc<Report>, jump: &Arc<Report>) -> (Engine, Moment) {
     let mut now = Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO);
     let mut engine = Engine::new(

@@ -1,4 +1,4 @@
-//! What a year of history costs: opening the store and reading what a restart needs, and memory,
+//! Cost of a year of history: opening the store and reading what a restart needs, and memory,
 //! with a million events of 130 experiments.
 //!
 //! `cargo bench --bench store` makes the file once, in the folder that `LABWATCH_BENCH_DIR` names
@@ -92,9 +92,9 @@ fn report(dir: &Path) -> Outcome<()> {
 fn open_alone(dir: &Path) -> Outcome<()> {
     let before = resident();
     let begun = Instant::now();
-    let (store, memory) = Store::open(&settings(dir))?;
+    let (store, stored) = Store::open(&settings(dir))?;
     let took = begun.elapsed();
-    let events: usize = memory.history.events.values().map(Vec::len).sum();
+    let events: usize = stored.history.events.values().map(Vec::len).sum();
     say(&format!(
         "open and load: {took:?}, {events} events in rings, {before} kB resident before, {} kB after",
         resident()

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Attacks the program that packages hold, at full size. See --help.
+# Attacks the packaged program, at full size. See --help.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -10,7 +10,7 @@ case "${1:-}" in
         cat <<'HELP'
 usage: scripts/attacks.sh [--program FILE]
 
-Attacks the program that packages hold, or FILE, as strangers and holders of one token would, and says what it measured:
+Attacks the program that packages hold, or FILE, as clients without a token and holders of one token would, and says what it measured:
   strangers     20,000 sign-outs without a session, then 10,010 sign-ins and sign-outs with one token, which is revoked in the end
   credentials   10,000 tokens that are none and as many cookies of another time, beside a token and a session that are good
   connections   512 connections that ask nothing or never end asking, beside /liveness

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Breaks a cluster in every way at once, from a seed, and checks what must hold. See --help.
+# Chaos test of a cluster: faults of all kinds at once, from a seed, and checks of the invariants. See --help.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,7 +18,7 @@ mended, and it checks:
   - nothing was mailed twice, but with the same Message-ID and the same text;
   - no process ended by itself.
 
-It prints what it does, and the numbers. Exit code 1: what is VIOLATED was printed; with --logs everything that the replicas wrote is there.
+It prints what it does, and the numbers. Exit code 1: what is VIOLATED was printed; with --logs all logs of the replicas are there.
 It needs protobuf-compiler, libprotobuf-dev, etcd-server and etcd-client (scripts/test.sh installs them).
 HELP
 }

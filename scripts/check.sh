@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that must hold before a change goes in: format, lints, tests, documentation, and what the dependencies are.
+# All checks before a change is merged: format, lints, tests, documentation, dependencies.
 # With --no-tests: all but the tests.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -20,7 +20,7 @@ step() {
 }
 
 step cargo fmt --check
-# With the cluster, where what it needs at build is there.
+# With the cluster, where its build dependencies are installed.
 features=()
 if command -v protoc >/dev/null; then
     features=(--features etcd)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes the folder of a small Debian that can be booted, for tests, and prints where it is. As root, with debootstrap. What is there is
-# used again; one that was left half done is made anew.
+# Makes the folder of a small bootable Debian, for tests, and prints its path. As root, with debootstrap. An existing one is
+# reused; an incomplete one is made again.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds labwatch and shows it at work: a simulated laboratory in which things break and are mended, the monitor, and a mail catcher.
-# Needs no network but the package registry for the build. Stop with Ctrl-C. Arguments are handed on, see `labwatch demo --help`.
+# Builds labwatch and shows it at work: a simulated laboratory in which things break and are repaired, the monitor, and a mail catcher.
+# Needs no network but the package registry for the build. Stop with Ctrl-C. Arguments are passed on, see `labwatch demo --help`.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

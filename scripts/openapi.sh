@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Writes openapi/labwatch-v1.json and openapi/labwatch-v2.json anew from the code. Run it after a change of the API, and look at the difference before you commit it.
+# Writes openapi/labwatch-v1.json and openapi/labwatch-v2.json from the code. Run it after a change of the API, and look at the difference before you commit it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds what is installed on a laboratory's host, without the simulated laboratory of `labwatch demo`. See --help.
+# Builds the packages for a laboratory's host, without the simulated laboratory of `labwatch demo`. See --help.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -23,7 +23,7 @@ twice, which is too slow for CI.
 HELP
 }
 
-# The most that the program may have, in bytes.
+# The largest allowed program, in bytes.
 max_bytes=14000000
 
 program=
@@ -103,11 +103,11 @@ if [ -z "$program" ]; then
     export RUSTFLAGS="${RUSTFLAGS:-} --remap-path-prefix=$PWD=. --remap-path-prefix=$home=/cargo --remap-path-prefix=$sysroot=/rust"
     # Addresses that are put right at the start take an eighth of the room. glibc 2.36 reads them so, which Debian 12 has.
     RUSTFLAGS="$RUSTFLAGS -C link-arg=-Wl,-z,pack-relative-relocs"
-    # What SQLite has for searching texts and maps, and for counting its own pages, is used nowhere here.
+    # SQLite's full-text search, R-tree and page statistics are not used here.
     export LIBSQLITE3_FLAGS="-USQLITE_ENABLE_FTS3 -USQLITE_ENABLE_FTS3_PARENTHESIS -USQLITE_ENABLE_FTS5 -USQLITE_ENABLE_RTREE -USQLITE_ENABLE_DBSTAT_VTAB"
     # A panic never goes through C, which therefore needs no tables for unwinding.
     export CFLAGS="${CFLAGS:-} -ffile-prefix-map=$PWD=. -ffile-prefix-map=$home=/cargo -fno-asynchronous-unwind-tables -fno-unwind-tables"
-    # A folder of its own: other flags than those of a plain build would have everything built anew each time.
+    # A folder of its own: other flags than those of a plain build would cause a full rebuild each time.
     CARGO_TARGET_DIR=target/package-build cargo build --profile dist --locked --no-default-features --features "$features" --bin labwatch
     program=target/package-build/dist/labwatch
 fi
@@ -116,7 +116,7 @@ if [ "$mode" = build ]; then
     exit 0
 fi
 
-# A tool of its own version, so that all packages are made alike.
+# A pinned version of the tool, so that all packages are made alike.
 deb_version=3.8.0
 tools=target/tools
 if [ "$("$tools/bin/cargo-deb" --version 2>/dev/null)" != "cargo-deb $deb_version" ]; then
@@ -125,7 +125,7 @@ fi
 
 version=$(sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml | head -n 1)
 
-# What is installed, as it lies in the tarball; cargo-deb takes it from here too.
+# The installed files, as in the tarball; cargo-deb takes them from here too.
 stage=target/package-stage
 rm -rf "$stage"
 mkdir -p "$out"

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes pictures of the main pages, in light, dark, on a phone and on a wall, from a simulated laboratory while things break in it. Takes a minute.
+# Makes screenshots of the main pages, in light, dark, on a phone and on a wall, from a simulated laboratory while things break in it. Takes a minute.
 # Look at them after a change of the page. Needs chromium. Usage: scripts/screenshots.sh [FOLDER, default target/screenshots]
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -14,5 +14,5 @@ fi
 
 into=$(realpath --canonicalize-missing "${1:-target/screenshots}")
 mkdir -p "$into"
-LABWATCH_PICTURES="$into" cargo test --quiet --locked --test browser pictures_of_the_main_pages -- --ignored
-echo "screenshots.sh: $(find "$into" -name '*.png' | wc -l) pictures in $into"
+LABWATCH_PICTURES="$into" cargo test --quiet --locked --test browser screenshots_of_the_main_pages -- --ignored
+echo "screenshots.sh: $(find "$into" -name '*.png' | wc -l) screenshots in $into"

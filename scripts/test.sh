@@ -53,7 +53,7 @@ missing() {
     echo "test.sh: $1 is missing and cannot be installed from here (on Debian: $2). $3 fails." >&2
 }
 
-# A C compiler builds the cryptography. Nothing goes without it.
+# A C compiler builds the cryptography. It is required.
 if ! command -v cc >/dev/null && ! install gcc libc6-dev; then
     echo "test.sh: a C compiler is missing and cannot be installed from here. Install one (on Debian: gcc libc6-dev) and run this again." >&2
     exit 1
@@ -104,7 +104,7 @@ if ! command -v prometheus-alertmanager >/dev/null; then
     fi
 fi
 
-# What the cluster is built with, and the etcd that its tests run.
+# The build dependencies of the cluster, and the etcd of its tests.
 features=()
 if { command -v protoc && [ -e /usr/include/google/protobuf/empty.proto ]; } >/dev/null ||
     install protobuf-compiler libprotobuf-dev; then
@@ -148,7 +148,7 @@ export PROPTEST_RNG_SEED="${PROPTEST_RNG_SEED:-1}"
 # Most of the tests that take long wait for the laboratory rather than for a processor.
 export RUST_TEST_THREADS="${RUST_TEST_THREADS:-6}"
 
-# What stands before `--` is cargo's; measurements and pictures stay out, for they compare nothing, and so does what another test starts.
+# What stands before `--` is cargo's; measurements and screenshots stay out, for they compare nothing, and so does what another test starts.
 of_cargo=()
 while [ $# -gt 0 ]; do
     if [ "$1" = -- ]; then
@@ -158,5 +158,5 @@ while [ $# -gt 0 ]; do
     of_cargo+=("$1")
     shift
 done
-exec cargo test --locked "${features[@]}" "${of_cargo[@]}" -- --include-ignored --skip measure --skip at_full_size --skip pictures_of_the_main_pages \
+exec cargo test --locked "${features[@]}" "${of_cargo[@]}" -- --include-ignored --skip measure --skip at_full_size --skip screenshots_of_the_main_pages \
     --skip a_page_is_checked_through_a_proxy "$@"

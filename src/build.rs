@@ -1,4 +1,4 @@
-//! What this program was built from, as the build script found out.
+//! The build that this program comes from, as the build script determined it.
 
 use std::sync::LazyLock;
 
@@ -27,7 +27,7 @@ static DESCRIPTION: LazyLock<String> = LazyLock::new(|| {
     }
 });
 
-/// All of it in one line, for people: `0.1.0 (0123456789ab, dirty, 2026-12-01T08:00:00Z)`.
+/// All of it in one line: `0.1.0 (0123456789ab, dirty, 2026-12-01T08:00:00Z)`.
 #[must_use]
 pub fn description() -> &'static str {
     &DESCRIPTION

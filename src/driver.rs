@@ -1,6 +1,6 @@
 //! The loop around the engine: inputs and time in, effects and snapshots for readers out.
 //!
-//! It owns the timer and the clock. What cannot be handed on has failed: the engine tries again.
+//! Owns the timer and the clock. An effect that cannot be handed on has failed; the engine retries.
 
 mod clock;
 mod journal;
@@ -24,26 +24,26 @@ pub use clock::Clock;
 pub use journal::Journal;
 use orders::receipt;
 pub use orders::{Asked, CommandSender, orders};
-pub use outlets::{COMMAND_QUEUE, Outlets, PAGE_QUEUE, SAMPLE_QUEUE, SWITCH_QUEUE, TELL_QUEUE};
+pub use outlets::{COMMAND_QUEUE, NOTIFY_QUEUE, Outlets, PAGE_QUEUE, SAMPLE_QUEUE, SWITCH_QUEUE};
 use replica::{ASKS_FIRST, Replica};
 
-/// How many inputs may wait for the engine. Feeds hand over only the newest report when it is full.
+/// How many inputs may wait for the engine. When it is full, feeds keep only the newest report.
 pub const INPUT_QUEUE: usize = 256;
 
 /// How many inputs are taken before readers get a new snapshot.
-const INPUTS_PER_PICTURE: usize = 64;
+const INPUTS_PER_SNAPSHOT: usize = 64;
 
-/// The loop turns at least this often, so that the watchdog sees that it does.
+/// The loop turns at least this often, so that the watchdog sees that it runs.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
-/// The longest that effects wait for their records to be on disk: a monitor without one still acts.
+/// The longest that effects wait for their records to be on disk; after that they are carried out.
 const WAIT_FOR_RECORDS: Duration = Duration::from_secs(1);
 
-/// What looks on: neither may block.
+/// Observers of the loop; they must not block.
 pub struct Observers {
-    /// Gets every record before the effect that it explains.
+    /// Receives every record before the effect that it explains.
     pub record: Box<dyn FnMut(&Record) + Send>,
-    /// Is called at every turn of the loop.
+    /// Called at every turn of the loop.
     pub turned: Box<dyn FnMut() + Send>,
 }
 
@@ -57,14 +57,14 @@ impl std::fmt::Debug for Observers {
 #[derive(Debug)]
 struct Held {
     ticket: Option<Ticket>,
-    /// What must be in etcd before, in a cluster. Nothing but the lease limits the time for that.
+    /// What must be committed to etcd first, in a cluster. Only the lease limits the time for that.
     commit: Option<CommitTicket>,
     until: Instant,
     effects: Vec<Effect>,
     answer: Option<Answer>,
 }
 
-/// Who waits for a receipt, and the receipt.
+/// A caller that waits for a receipt, and the receipt.
 type Answer = (oneshot::Sender<Result<Receipt, Refusal>>, Receipt);
 
 /// The loop and all that it owns.
@@ -74,19 +74,19 @@ pub struct Driver {
     clock: Clock,
     inputs: mpsc::Receiver<Input>,
     orders: mpsc::Receiver<Asked>,
-    /// Where effects go; nowhere once it stops.
+    /// Where effects are sent; `None` once it stops.
     outlets: Option<Outlets>,
     stop: CancellationToken,
     is_stopping: bool,
     snapshots: watch::Sender<Arc<Snapshot>>,
     hooks: Observers,
-    /// Where records are kept, if anywhere.
+    /// The journal, if there is a store.
     journal: Option<Journal>,
     /// The cluster, where there is one.
     replica: Option<Replica>,
     /// Effects in their order, each behind its records.
     held: VecDeque<Held>,
-    /// Answers that the driver itself gives to actions which could not be handed on.
+    /// Outcomes that the driver itself gives for effects that could not be handed on.
     refused: VecDeque<Input>,
 }
 
@@ -123,7 +123,7 @@ impl Driver {
         }
     }
 
-    /// The same driver as a replica, which goes by these rules and follows until it is elected.
+    /// The same driver as a replica: it applies these rules and follows until it is elected.
     #[must_use]
     pub fn in_cluster(self, membership: Membership, rules: Rules) -> Self {
         Self {
@@ -187,10 +187,10 @@ impl Driver {
         }
     }
 
-    /// Takes an input and some that wait behind it, so that a burst makes few snapshots.
+    /// Takes an input and some of those that wait behind it, so that a burst makes few snapshots.
     fn take(&mut self, first: Input) {
         self.step(first);
-        for _ in 1..INPUTS_PER_PICTURE {
+        for _ in 1..INPUTS_PER_SNAPSHOT {
             match self.inputs.try_recv() {
                 Ok(input) => self.step(input),
                 Err(_) => break,
@@ -203,7 +203,7 @@ impl Driver {
         self.answer_refused();
     }
 
-    /// Carries an order out, or says why not.
+    /// Carries out a command, or refuses it with the reason.
     fn obey(&mut self, asked: Asked) {
         let Asked { order, answer } = asked;
         let stops = self.is_stopping.then_some(Refusal::Stopping);
@@ -263,7 +263,7 @@ impl Driver {
         }
     }
 
-    /// Carries out what need not wait any longer, in its order.
+    /// Carries out effects that need not wait any longer, in their order.
     fn release(&mut self) {
         while let Some(held) = self.held.front() {
             let progress = self
@@ -291,13 +291,13 @@ impl Driver {
         }
     }
 
-    /// Whether all that must be in etcd before is there.
+    /// Whether everything that must be committed first is in etcd.
     fn is_committed(&self, held: &Held) -> bool {
         let waits_for = held.commit.zip(self.replica.as_ref());
         waits_for.is_none_or(|(ticket, replica)| replica.is_committed(ticket))
     }
 
-    /// Takes up where this replica stands: goes on from the state that is committed.
+    /// Adopts this replica's new role: goes on from the committed state.
     fn stand(&mut self) {
         let Some((replica, standing)) = self
             .replica
@@ -326,7 +326,7 @@ impl Driver {
         self.answer_refused();
     }
 
-    /// Commits what this replica knows beside the state that it goes on from, and acts.
+    /// Commits what this replica knows beside the committed state, and acts.
     fn lead(&mut self, standing: &Standing) {
         if let Some(replica) = &mut self.replica {
             // What follows waits behind it.
@@ -336,7 +336,7 @@ impl Driver {
         self.act(Input::Role(Role::Leader), None);
     }
 
-    /// Drops what waits for a commit, as another replica may lead, and tells who waits for it.
+    /// Drops uncommitted effects, as another replica may lead, and answers their callers.
     fn drop_uncommitted(&mut self) {
         for held in self.held.drain(..) {
             if let Some((waiting, _)) = held.answer {
@@ -348,7 +348,7 @@ impl Driver {
     fn carry_out(&mut self, effect: Effect) {
         let admits = |replica: &mut Replica| replica.admits(&effect);
         if !self.replica.as_mut().is_none_or(admits) {
-            tracing::warn!(%effect, "not carried out: this replica cannot prove any more that it leads");
+            tracing::warn!(%effect, "not carried out: this replica can no longer prove that it leads");
             return;
         }
         let outlets = self.outlets.as_ref();
@@ -356,7 +356,7 @@ impl Driver {
         self.refused.extend(refused);
     }
 
-    /// Hands nothing on once it stops and no decision waits; in a cluster they are the next
+    /// Closes the outlets once it stops and no decision waits; in a cluster those are the next
     /// leader's.
     fn close(&mut self) {
         if self.is_stopping && (self.held.is_empty() || self.replica.is_some()) {
@@ -380,7 +380,7 @@ impl Driver {
     }
 }
 
-/// Waits until the store has written more; without a store that is never.
+/// Waits until the store has written more; forever without a store.
 async fn written(journal: Option<&mut Journal>) {
     match journal {
         Some(journal) => journal.written().await,
@@ -388,7 +388,7 @@ async fn written(journal: Option<&mut Journal>) {
     }
 }
 
-/// Waits until this replica stands otherwise, or more is committed; never without a cluster.
+/// Waits until this replica's role changes, or more is committed; forever without a cluster.
 async fn changed(replica: Option<&mut Replica>) {
     match replica {
         Some(replica) => replica.changed().await,
@@ -411,7 +411,7 @@ mod tests {
     };
     use jiff::Timestamp;
 
-    /// What no test here reads.
+    /// Receivers that no test here reads.
     type Others = (
         (mpsc::Receiver<Sample>, mpsc::Receiver<PageAddress>),
         mpsc::Receiver<FeedCommand>,
@@ -437,7 +437,7 @@ mod tests {
         let (relay, relay_commands) = mpsc::channel(COMMAND_QUEUE);
         let (jump, jump_commands) = mpsc::channel(COMMAND_QUEUE);
         let (book, polls) = mpsc::channel(1);
-        let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
+        let (sender, snapshots) = watch::channel(Arc::new(engine.snapshot()));
         let (orders, order_queue) = orders();
         let outlets = Outlets {
             switches,
@@ -459,7 +459,7 @@ mod tests {
             input_queue,
             order_queue,
             outlets,
-            snapshots,
+            sender,
             None,
             hooks,
         );
@@ -469,7 +469,7 @@ mod tests {
             Bench {
                 inputs,
                 switches: switch_queue,
-                snapshots: pictures,
+                snapshots,
                 relay: relay_commands,
                 orders,
                 _others: others,
@@ -648,7 +648,7 @@ mod tests {
         Rules::new(policy(), Vec::new())
     }
 
-    /// A driver in a cluster, and the end of what would speak with etcd.
+    /// A driver in a cluster, and the ends that a connection to etcd would have.
     fn in_cluster() -> (Driver, Bench, Ends) {
         let (driver, bench) = bench(policy(), SWITCH_QUEUE);
         let this = Peer {
@@ -719,7 +719,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_not_committed_is_dropped_and_its_caller_told() {
+    async fn what_is_not_committed_is_dropped_and_its_caller_answered() {
         let (driver, mut bench, mut ends) = in_cluster();
         let mut running = tokio::task::JoinSet::new();
         running.spawn(driver.run());
@@ -738,7 +738,7 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(10)).await;
         let (keys, number) = committed(&mut ends);
         assert!(keys.contains(&"request/r-pend00".to_owned()), "{keys:?}");
-        // The lead is lost, and a commit of then is confirmed too late.
+        // It lost the lead, and an earlier commit is confirmed too late.
         stands(&ends, Role::Follower, 1, engine::State::new());
         tokio::time::sleep(Duration::from_millis(10)).await;
         ends.committed.send_replace(Committed { term: 1, number });

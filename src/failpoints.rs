@@ -1,13 +1,13 @@
-//! Named points on the way from a decision to its mark, at which a test can kill the process or
-//! make a step stand still. Does nothing else.
+//! Failpoints: named points between a decision and its record, at which a test can kill the process
+//! or make a step hang. Does nothing else.
 //!
-//! They act only in builds with debug assertions. A cargo feature would be switched on by
-//! `--all-features`, or by a package that wants none of this; debug assertions are off in every
+//! They act only in builds with debug assertions. A cargo feature would be enabled by
+//! `--all-features`, or by a package that does not want it; debug assertions are off in every
 //! release build unless its profile says otherwise.
 //!
 //! `LABWATCH_FAULT=mail-recorded:2` kills the process, as `kill -9` would, when it passes
-//! `mail-recorded` for the second time; `mail-recorded:2:hang` lets the thread that passes stand
-//! still from then on.
+//! `mail-recorded` for the second time; `mail-recorded:2:hang` makes the thread that passes hang
+//! from then on.
 
 use engine::Record;
 
@@ -125,7 +125,7 @@ mod armed {
         }
     }
 
-    /// `point:pass` or `point:pass:hang`. What names no point changes nothing.
+    /// `point:pass` or `point:pass:hang`. A text that names no point changes nothing.
     pub(super) fn parse(text: &str) -> Option<Plan> {
         let mut parts = text.split(':');
         let name = parts.next()?;
@@ -144,7 +144,7 @@ mod armed {
         }
     }
 
-    /// Ends the process as a stranger's `kill -9` would: nothing is flushed, closed or said.
+    /// Ends the process as `kill -9` from outside would: nothing is flushed, closed or logged.
     #[cfg(unix)]
     #[allow(
         unsafe_code,

@@ -1,6 +1,6 @@
 //! labwatch watches the experiments of a remote laboratory: it subscribes to relay and jump, polls
-//! book, judges each experiment, switches its availability in book, mails its maintainers, and
-//! answers admins over HTTP.
+//! book, evaluates each experiment, switches its availability in book, mails its maintainers, and
+//! answers operators over HTTP.
 //!
 //! A program of its own can use it in two ways: [`health`] alone, for the health of its components
 //! in the dialects of other systems, or [`service::serve_with`], which runs the whole service

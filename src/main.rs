@@ -8,8 +8,8 @@ fn main() -> ExitCode {
     labwatch::cli::main(std::env::args_os())
 }
 
-/// Reports of megabytes come and go every second. Left alone, glibc keeps what they took: each
-/// freed block raises the size from which on blocks go back to the system. A fixed size, and one
+/// Reports of megabytes come and go every second. By default glibc keeps their memory: each freed
+/// block raises the size from which on blocks are returned to the system. A fixed size, and one
 /// arena, keep the process as small as what it holds.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[allow(

@@ -1,4 +1,4 @@
-//! The start of the service, top to bottom: what is made, how it is joined, how it is stopped. This
+//! Starts the service, top to bottom: what is created, how it is connected, how it is stopped. This
 //! module and its parts are the only ones that know all others, and the only ones that read the
 //! whole configuration.
 

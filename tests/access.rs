@@ -1,10 +1,10 @@
 //! Who may use the API, over real sockets: tokens and sessions, what each may see and change, what
 //! is refused and for how long, the record of changes, TLS with a certificate that is replaced, and
-//! the manners of every answer.
+//! the common headers of every response.
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![expect(clippy::expect_used, reason = "the helpers of a test fail as tests do")]
 
@@ -210,7 +210,7 @@ async fn an_unchanged_answer_is_not_sent_again_and_not_to_who_may_see_more() {
         .send()
         .await
         .expect("answers");
-    assert_eq!(changed.status(), StatusCode::OK, "a new picture is sent");
+    assert_eq!(changed.status(), StatusCode::OK, "a new snapshot is sent");
 }
 
 #[tokio::test]
@@ -253,7 +253,7 @@ async fn long_answers_are_compressed_and_short_ones_are_not() {
 }
 
 #[tokio::test]
-async fn errors_have_one_form_whoever_makes_them() {
+async fn errors_have_one_form_whatever_makes_them() {
     let server = Server::start(Reading::Token, one()).await;
     let long = "x".repeat(MAX_BODY_BYTES + 1);
     for (request, code) in [
@@ -354,7 +354,7 @@ async fn bad_tokens_wait_and_good_ones_do_not() {
     assert_eq!(
         try_with("junk", "192.0.2.2").await.0,
         401,
-        "others are not concerned"
+        "others are not affected"
     );
     for same in [
         "192.0.2.1:4711",
@@ -375,11 +375,7 @@ async fn bad_tokens_wait_and_good_ones_do_not() {
         .send()
         .await
         .expect("answers");
-    assert_eq!(
-        health.status(),
-        StatusCode::OK,
-        "what is for everybody stays so"
-    );
+    assert_eq!(health.status(), StatusCode::OK, "what is public stays so");
     let form = server
         .sign_in("junk")
         .header("x-forwarded-for", "192.0.2.1")
@@ -454,7 +450,7 @@ async fn a_revoked_token_is_refused_and_that_is_recorded() {
 }
 
 #[tokio::test]
-async fn pages_and_answers_tell_browsers_to_be_careful() {
+async fn pages_and_answers_have_security_headers() {
     let server = Server::start(Reading::Open, one()).await;
     let page = server.get("/login").send().await.expect("answers");
     for (name, part) in [

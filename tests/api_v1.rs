@@ -4,7 +4,7 @@
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![expect(
     clippy::expect_used,
@@ -304,10 +304,11 @@ async fn other_sites_read_nothing_unless_it_is_set() {
     assert_eq!(nowhere.status(), StatusCode::NOT_FOUND);
 }
 
-/// Each snapshot says its number in two places of every experiment; an answer that mixes two would
-/// show.
+/// Each snapshot contains its number in two places of every experiment, so that an answer that
+/// mixes
+/// two is detected.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn many_readers_get_whole_pictures_in_order_while_they_change() {
+async fn many_readers_get_whole_snapshots_in_order_while_they_change() {
     const READERS: usize = 16;
     const READS: usize = 15;
     const EXPERIMENTS: usize = 50;
@@ -353,7 +354,7 @@ async fn many_readers_get_whole_pictures_in_order_while_they_change() {
     assert_eq!(
         number_of(&last, EXPERIMENTS),
         number,
-        "the newest picture is what is told"
+        "the newest snapshot is served"
     );
 }
 
@@ -400,7 +401,7 @@ async fn check(name: &str, rest: &str, snapshot: Arc<Snapshot>) {
         (StatusCode::OK, "application/json")
     );
     let text = response.text().await.expect("a body");
-    assert!(!text.contains(REMOTE), "no address is told: {text}");
+    assert!(!text.contains(REMOTE), "no address is shown: {text}");
     let answer: Value = serde_json::from_str(&text).expect("is JSON");
     schema::check(
         &labwatch::http::document(),
@@ -427,7 +428,7 @@ async fn check(name: &str, rest: &str, snapshot: Arc<Snapshot>) {
     );
 }
 
-/// What every answer carries.
+/// The common headers of all answers.
 fn careful(response: &Response) {
     assert_eq!(header(response, "x-content-type-options"), "nosniff");
     assert_eq!(header(response, "access-control-allow-credentials"), "");
@@ -443,7 +444,7 @@ fn header(response: &Response, name: &str) -> String {
         .unwrap_or_default()
 }
 
-/// The API on a port of its own, until it is dropped.
+/// The API on a port of its own; it stops when it is dropped.
 struct Server {
     base: String,
     client: reqwest::Client,

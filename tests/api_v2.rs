@@ -4,7 +4,7 @@
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![expect(
     clippy::expect_used,
@@ -43,7 +43,7 @@ use serde_json::Value;
 use lab::{BUSY, Lab, REMOTE, at, event, gone, healthy, resource};
 use server::Server;
 
-/// A laboratory with something of everything.
+/// A laboratory with an example of everything.
 fn everything() -> Arc<Snapshot> {
     let topic = |n: usize| healthy("pend01").streams[n].topic.clone();
     let mut down = healthy("pend01");
@@ -113,9 +113,9 @@ fn everything() -> Arc<Snapshot> {
         at: at(41),
         unsteady: None,
     };
-    let picture = Arc::make_mut(&mut snapshot);
-    (picture.routes, picture.notified) = (vec![way], Arc::new(vec![notified]));
-    let jump = &mut picture.sources[1];
+    let shown = Arc::make_mut(&mut snapshot);
+    (shown.routes, shown.notified) = (vec![way], Arc::new(vec![notified]));
+    let jump = &mut shown.sources[1];
     (jump.health, jump.link, jump.hides) = (
         SourceHealth::Down,
         Link::Failed(ConnectError::access(CallError::Unreachable(format!(
@@ -269,7 +269,7 @@ async fn what_was() {
     assert_eq!(server.pages("/api/v2/history/incidents").await.len(), 3);
 }
 
-/// What only some may see is nowhere in what everybody sees, and is there for those.
+/// Private values are in no public answer, and are there for those who may see them.
 #[tokio::test]
 async fn addresses_and_others_words_are_for_those_who_may_see_them() {
     let secrets = [REMOTE, "relay/expt", "10.1.2.3", "students@example.org"];
@@ -289,7 +289,7 @@ async fn addresses_and_others_words_are_for_those_who_may_see_them() {
             .await
             .expect("a body");
         for secret in secrets {
-            assert!(!open.contains(secret), "{path} tells {secret}: {open}");
+            assert!(!open.contains(secret), "{path} shows {secret}: {open}");
             seen.extend(whole.contains(secret).then_some(secret));
         }
     }
@@ -464,7 +464,7 @@ async fn what_is_wrong_is_said_with_what_would_be_right() {
     }
 }
 
-/// Every path of the document is there, answers with a status that the document tells, takes no
+/// Every path of the document is there, answers with a documented status, takes no
 /// parameter that it does not, and is only read.
 #[tokio::test]
 async fn the_document_and_the_paths_agree() {
@@ -476,8 +476,8 @@ async fn the_document_and_the_paths_agree() {
         let documented = &document["paths"][server::template(&document, &path)]["get"]["responses"];
         assert_eq!(with.get(&path).await.status(), StatusCode::OK, "{path}");
         let status = without.get(&path).await.status();
-        let is_told = status == StatusCode::OK || documented["default"].is_object();
-        assert!(is_told, "{path}: {status}");
+        let is_documented = status == StatusCode::OK || documented["default"].is_object();
+        assert!(is_documented, "{path}: {status}");
         assert_eq!(
             without.get(&format!("{path}?nonsense=1")).await.status(),
             StatusCode::BAD_REQUEST,
@@ -527,12 +527,12 @@ async fn who_has_the_newest_list_is_not_sent_it_again() {
     assert_eq!(
         wrong.status(),
         StatusCode::BAD_REQUEST,
-        "an error is told in any case"
+        "an error is documented in any case"
     );
 }
 
 #[tokio::test]
-async fn badges_tell_how_a_pool_or_an_experiment_is() {
+async fn badges_show_the_health_of_a_pool_or_an_experiment() {
     let server = Server::start(everything()).await;
     for (file, label, message) in [
         ("pend", "pend", "1 of 2 work, 1 too few"),
@@ -551,15 +551,12 @@ async fn badges_tell_how_a_pool_or_an_experiment_is() {
             (Some(1), Some(label))
         );
         assert_eq!(badge["message"], message);
-        let picture = server.get(&format!("/badge/{file}.svg")).await;
-        assert_eq!(server::header(&picture, "content-type"), "image/svg+xml");
+        let image = server.get(&format!("/badge/{file}.svg")).await;
+        assert_eq!(server::header(&image, "content-type"), "image/svg+xml");
         assert_eq!(
-            server::header(&picture, "cache-control"),
+            server::header(&image, "cache-control"),
             "public, max-age=60"
         );
-        golden(
-            &format!("{file}.svg"),
-            &picture.text().await.expect("a body"),
-        );
+        golden(&format!("{file}.svg"), &image.text().await.expect("a body"));
     }
 }

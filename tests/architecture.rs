@@ -4,7 +4,7 @@
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![allow(clippy::expect_used, reason = "a test stops at what it cannot read")]
 
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What a module may use besides itself and `config`. `service` and `cli` stand above all of them.
+/// The modules that a module may use besides itself and `config`. `service` and `cli` may use all.
 const MAY_USE: [(&str, &[&str]); 12] = [
     ("clients", &[]),
     ("cluster", &["clients"]),
@@ -31,7 +31,7 @@ const MAY_USE: [(&str, &[&str]); 12] = [
 /// The most lines before a file's tests.
 const MAX_LINES: usize = 400;
 
-/// What stands before the module of a file's tests, which may have attributes of its own.
+/// The start of a file's test module, which may have attributes of its own.
 fn before_tests(text: &str) -> String {
     let lines: Vec<&str> = text.lines().collect();
     let begins_tests = |at: &usize| {

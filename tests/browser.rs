@@ -1,13 +1,13 @@
-//! A real Chromium looks at the page of the real program, which watches the simulated laboratory:
-//! what a person sees and can do.
+//! A real Chromium on the page of the real program, which watches the simulated laboratory: what a
+//! person sees and can do.
 //!
-//! Each test ends with nothing complained: no error on the console, no exception, nothing that the
+//! Each test ends without complaints: no error on the console, no exception, nothing that the
 //! page's policy forbids. How long a change took to reach the page is printed (`cargo test --test
 //! browser -- --nocapture`).
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![allow(
     clippy::expect_used,

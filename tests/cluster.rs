@@ -1,5 +1,5 @@
-//! Replicas of the real program with a real etcd, against the simulated laboratory: who leads, what
-//! a takeover costs, what etcd's faults do.
+//! Replicas of the real program with a real etcd, against the simulated laboratory: leadership, the
+//! cost of a takeover, faults of etcd.
 //!
 //! They need the feature `etcd` and Debian's etcd-server: `scripts/test.sh` builds and runs them.
 
@@ -9,7 +9,7 @@
     clippy::panic,
     clippy::print_stdout,
     clippy::too_many_lines,
-    reason = "helpers of tests may fail a test and say why; a test tells one story from beginning to end"
+    reason = "helpers of tests may fail a test and say why; a test is one scenario from beginning to end"
 )]
 #![allow(
     dead_code,

@@ -1,8 +1,8 @@
-//! The program as a person meets it: what it prints where, and how it ends.
+//! The command line: output, streams and exit codes.
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![allow(clippy::expect_used, reason = "helpers of tests may fail a test")]
 
@@ -202,7 +202,7 @@ fn a_token_stands_alone_on_standard_output() {
 }
 
 #[test]
-fn wrong_arguments_are_told_from_help() {
+fn wrong_arguments_are_distinguished_from_help() {
     for (args, code) in [
         (&["--help"][..], 0),
         (&["--version"], 0),
@@ -274,7 +274,7 @@ fn a_token_for_the_api_needs_its_secret_alone() {
 }
 
 #[test]
-fn a_quiet_check_says_only_what_is_wrong() {
+fn a_check_with_quiet_prints_only_errors() {
     let mail = ("STATUS_EMAIL_FROM", "b@x.org");
     let good = [&GOOD[..], &[mail]].concat();
     assert_eq!(
@@ -289,7 +289,7 @@ fn a_quiet_check_says_only_what_is_wrong() {
 }
 
 #[test]
-fn a_check_tells_where_nothing_can_be_made() {
+fn a_check_reports_where_nothing_can_be_created() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("file");
     fs::write(&file, "").expect("writes");
@@ -366,8 +366,8 @@ fn a_reload_is_refused_where_the_configuration_is_wrong_or_no_process_is_named()
     let (code, _, err) = ran(&["reload"], &GOOD);
     assert!(code == 2 && err.contains("--pid"), "{err}");
     let (code, _, err) = ran(&["reload", "--pid", "999999999"], &GOOD);
-    assert!(code == 1 && err.contains("cannot be told"), "{err}");
-    // Also what systemd names; this process group leader of its own only sleeps.
+    assert!(code == 1 && err.contains("cannot be signalled"), "{err}");
+    // Also the one that systemd names; this process group leader of its own only sleeps.
     let mut other = Command::new("sleep").arg("60").spawn().expect("starts");
     let pid = other.id().to_string();
     let named = [&GOOD[..], &[("MAINPID", pid.as_str())]].concat();

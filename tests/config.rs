@@ -3,7 +3,7 @@
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![allow(clippy::expect_used, reason = "helpers of tests may fail a test")]
 
@@ -338,7 +338,7 @@ fn a_wrong_value_is_refused_in_plain_words_with_its_origin() {
 }
 
 #[test]
-fn every_problem_is_told_at_once() {
+fn every_problem_is_reported_at_once() {
     let sources = env(&[
         ("SAMPLE", "x"),
         ("HOST_BOOKJUMP", "x"),
@@ -529,7 +529,7 @@ email_to is not a list of texts; mail addresses, separated by commas or white sp
 }
 
 #[test]
-fn a_broken_file_is_told_by_line_and_without_its_text() {
+fn a_broken_file_is_reported_by_line_and_without_its_text() {
     let folder = tempfile::tempdir().expect("a folder");
     for (text, words) in [
         (
@@ -623,7 +623,7 @@ fn the_old_name_of_last_active_counts_unless_the_new_one_is_set() {
 }
 
 #[test]
-fn mail_is_off_on_or_told_what_it_lacks() {
+fn mail_is_off_on_or_its_missing_settings_are_reported() {
     let base = [
         ("EMAIL_HOST", "smtp.example.org"),
         ("EMAIL_TO", "a@x.org b@x.org,c@x.org"),
@@ -682,8 +682,8 @@ fn mail_is_off_on_or_told_what_it_lacks() {
         ("EMAIL_TLS_CA", "ca.pem"),
         ("EMAIL_TLS_FINGERPRINT", "0A:0B"),
     ] {
-        let told = mail(&[(key, value)]).expect_err("wrong").to_string();
-        assert!(told.contains(value), "{told}");
+        let error = mail(&[(key, value)]).expect_err("wrong").to_string();
+        assert!(error.contains(value), "{error}");
     }
 
     let notified = mail(&[plain[0]]).expect_err("no password").to_string();
@@ -909,13 +909,18 @@ fn choices_reach_the_policy() {
     ];
     let routes = |more: &[(&str, &str)]| {
         let config = load(&env(more)).expect("loads").config;
-        config.telling.routes(config.mail.is_some())
+        config.notifications.routes(config.mail.is_some())
     };
     assert_eq!(
         routes(&mail),
         [Route {
             gather: Duration::from_secs(60),
-            zone: load(&env(&mail)).expect("loads").config.telling.zone.rules,
+            zone: load(&env(&mail))
+                .expect("loads")
+                .config
+                .notifications
+                .zone
+                .rules,
             ..Route::everybody()
         }]
     );

@@ -3,7 +3,7 @@
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![expect(clippy::expect_used, reason = "the helpers of a test fail as tests do")]
 
@@ -193,7 +193,7 @@ fn its_commands_and_settings_are_labwatchs() {
 }
 
 #[test]
-fn it_is_not_root_and_keeps_its_memory_in_a_volume() {
+fn it_is_not_root_and_keeps_its_store_in_a_volume() {
     let all = instructions();
     let stages = all.iter().filter(|(as_str, _)| as_str == "FROM").count();
     let last = all
@@ -211,8 +211,8 @@ fn it_is_not_root_and_keeps_its_memory_in_a_volume() {
         user.parse::<u32>().is_ok_and(|id| id >= 10_000),
         "{user}: a number, for those who check that it is not root"
     );
-    let memory = of("ENV")
+    let folder = of("ENV")
         .into_iter()
         .find_map(|setting| setting.strip_prefix("STATUS_DATA_DIR=").map(str::to_owned));
-    assert_eq!(of("VOLUME"), [memory.expect("a folder")]);
+    assert_eq!(of("VOLUME"), [folder.expect("a folder")]);
 }

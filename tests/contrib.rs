@@ -3,7 +3,7 @@
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![allow(
     clippy::expect_used,
@@ -85,7 +85,8 @@ fn every_alert_has_a_runbook() {
     }
 }
 
-/// The dashboard has what Grafana needs to load it: a schema version, panels with a place, a type,
+/// The dashboard has everything that Grafana needs to load it: a schema version, panels with a
+/// place, a type,
 /// a query and an id of their own.
 #[test]
 fn the_dashboard_is_well_formed() {

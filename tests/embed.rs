@@ -2,7 +2,7 @@
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![allow(clippy::expect_used, reason = "tests may fail")]
 
@@ -50,10 +50,10 @@ struct Running {
 
 impl Running {
     async fn start(config: Config, extensions: Extensions) -> Self {
-        let (told, started) = oneshot::channel();
+        let (sender, started) = oneshot::channel();
         let options = ServiceOptions {
             started: Box::new(move |address| {
-                let _ = told.send(address);
+                let _ = sender.send(address);
             }),
             extensions,
             ..ServiceOptions::default()
@@ -127,10 +127,10 @@ async fn a_program_adds_its_own_to_a_service_without_a_laboratory() {
     extensions.contributors.push(("fleet", fleet));
     extensions.endpoints.push(Endpoint {
         name: "motd".to_owned(),
-        answer: Arc::new(|picture| Ok(json!({ "label": picture.settings.label }))),
+        answer: Arc::new(|snapshot| Ok(json!({ "label": snapshot.settings.label }))),
     });
-    let (told, health) = oneshot::channel();
-    extensions.health = Some(Box::new(move |health| drop(told.send(health))));
+    let (sender, health) = oneshot::channel();
+    extensions.health = Some(Box::new(move |health| drop(sender.send(health))));
     let running = Running::start(config(&[]), extensions).await;
     let health = health.await.expect("it is handed over");
 

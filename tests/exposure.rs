@@ -1,12 +1,12 @@
-//! What strangers can see of the running program, and what they can do to it: nothing private in
-//! any open answer or in the log, and no attack that hinders others.
+//! What clients without a token can see of the running program, and what they can do to it: nothing
+//! private in any open answer or in the log, and no attack that hinders others.
 //!
 //! The attacks run scaled down; at full size, against the program that packages hold:
 //! `scripts/attacks.sh`
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![allow(
     clippy::expect_used,

@@ -3,7 +3,7 @@
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![allow(
     clippy::expect_used,
@@ -46,12 +46,12 @@ use labwatch::health::{Acks, Finding, State};
 use serde_json::Value;
 
 use lab::{
-    Bench, ack, ailing_service, at, closed, degraded, down, held, live, put, quiet, settings,
-    source, unknown,
+    Bench, ack, ailing_service, at, closed, degraded, down, held, live, put, settings, source,
+    unknown, without_reports,
 };
 use server::Server;
 
-/// What is asked in every state. `html` is what a browser accepts.
+/// The requests in every state. `html` is what a browser accepts.
 const ASKED: [(&str, &str); 17] = [
     ("/liveness", "*/*"),
     ("/readiness", "*/*"),
@@ -72,10 +72,10 @@ const ASKED: [(&str, &str); 17] = [
     ("/status/pend00", "*/*"),
 ];
 
-/// The states whose answers are kept whole.
+/// The states whose answers are stored whole.
 const WHOLE: [&str; 2] = ["ok", "error"];
 
-/// Compares the answers with what is kept.
+/// Compares the answers with the goldens.
 async fn check(name: &str, bench: &Bench, asked: &[(&str, &str)]) {
     let mut got = answers(bench, asked).await;
     if !WHOLE.contains(&name) {
@@ -100,7 +100,7 @@ async fn answers(bench: &Bench, asked: &[(&str, &str)]) -> String {
     answers
 }
 
-/// An answer in JSON is as the document says: its fields, all of them and no other.
+/// An answer in JSON conforms to the document: its fields, all of them and no other.
 fn fits_its_schema(document: &Value, path: &str, answer: &str) {
     let Some(body) = answer.find("\n{").map(|start| &answer[start..]) else {
         return;
@@ -153,7 +153,7 @@ async fn init() {
     let bench = Bench::new(settings());
     let new = ["pend00", "pend01", "spin00"].map(|stub| unknown(stub, Some(at(61))));
     let mut starting = live(new.into());
-    starting.sources = quiet().sources;
+    starting.sources = without_reports().sources;
     bench.show(5, |lab| *lab = starting);
     check("init", &bench, &ASKED).await;
 }
@@ -324,9 +324,9 @@ async fn without_a_component_that_fails_nothing_is_wrong() {
     );
 }
 
-/// What people wrote, and their names, are for readers who may see them.
+/// Texts of operators, and their names, are for readers who may see them.
 #[tokio::test]
-async fn what_people_wrote_is_for_those_who_may_see_it() {
+async fn texts_of_operators_are_for_those_who_may_see_them() {
     let bench = Bench::well();
     bench.show(121, |lab| put(lab, down("pend00")));
     bench.show(121, |lab| {
@@ -340,7 +340,7 @@ async fn what_people_wrote_is_for_those_who_may_see_it() {
         installation: Some(ack("lab move")),
         ..Acks::default()
     });
-    let picture = bench.health_state.picture();
+    let snapshot = bench.health_state.picture();
     let query = Query::parse("categories=exam,default");
     for (reader, is_private_shown) in [
         (Reader::Public, false),
@@ -348,9 +348,9 @@ async fn what_people_wrote_is_for_those_who_may_see_it() {
         (Reader::Maintainer, true),
     ] {
         let answers = [
-            health_json(&picture, &query, reader),
-            health_page(&picture, &query, reader),
-            info(&picture, &[], reader),
+            health_json(&snapshot, &query, reader),
+            health_page(&snapshot, &query, reader),
+            info(&snapshot, &[], reader),
         ];
         let answers = answers.map(|answer| String::from_utf8(answer.expect("an answer").body));
         let text = answers.map(|text| text.expect("text")).concat();
@@ -391,7 +391,7 @@ async fn the_actuator_lists_what_it_has() {
     };
     let added = [labwatch::health::dialects::Endpoint {
         name: "motd".to_owned(),
-        answer: Arc::new(|picture| Ok(Value::from(picture.settings.label.clone()))),
+        answer: Arc::new(|snapshot| Ok(Value::from(snapshot.settings.label.clone()))),
     }];
     let base = "health/liveness health/readiness info";
     assert_eq!(names(actuator(false, &[]).expect("a list")), base);
@@ -472,21 +472,28 @@ async fn the_page_leads_maintainers_to_the_forms() {
 #[tokio::test]
 #[ignore = "a measure"]
 async fn measure_ten_thousand_categories() {
-    let letter = |n: usize| char::from(b'a' + u8::try_from(n % 26).expect("a letter"));
-    let name = |n: usize| format!("x{}{}{}00", letter(n / 676), letter(n / 26), letter(n));
+    let character = |n: usize| char::from(b'a' + u8::try_from(n % 26).expect("a character"));
+    let name = |n: usize| {
+        format!(
+            "x{}{}{}00",
+            character(n / 676),
+            character(n / 26),
+            character(n)
+        )
+    };
     let bench = Bench::well();
     bench.show(121, |shown| {
         *shown = live((0..10_000).map(|n| lab::healthy(&name(n))).collect());
     });
-    let picture = bench.health_state.picture();
+    let snapshot = bench.health_state.picture();
     let begun = std::time::Instant::now();
-    let numbers = labwatch::health::dialects::numbers(&picture);
-    let figures = begun.elapsed();
-    let listed = labwatch::health::standings(&picture);
+    let numbers = labwatch::health::dialects::numbers(&snapshot);
+    let numbers_took = begun.elapsed();
+    let listed = labwatch::health::standings(&snapshot);
     println!(
-        "figures of {} categories: {figures:?}; their list: {:?}",
+        "numbers of {} categories: {numbers_took:?}; their list: {:?}",
         numbers.categories.len(),
-        begun.elapsed().saturating_sub(figures)
+        begun.elapsed().saturating_sub(numbers_took)
     );
     assert_eq!(
         (numbers.categories.len(), listed.len()),

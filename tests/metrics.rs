@@ -1,9 +1,9 @@
-//! The figures, read by those they are made for: a real Prometheus and a real carbon from Debian.
-//! `scripts/test.sh` installs both.
+//! The metrics, read by the systems they are made for: a real Prometheus and a real carbon from
+//! Debian. `scripts/test.sh` installs both.
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![expect(
     clippy::expect_used,
@@ -132,7 +132,7 @@ async fn a_real_prometheus_reads_them() {
         )
         .filter(|found| !found.is_empty())
     };
-    let up = eventually("Prometheus has read the figures", &prometheus, async || {
+    let up = eventually("Prometheus has read the metrics", &prometheus, async || {
         ask("up==1").await
     })
     .await;
@@ -156,7 +156,7 @@ async fn a_real_prometheus_reads_them() {
 #[ignore = "needs carbon; scripts/test.sh runs it"]
 async fn a_real_carbon_keeps_them_and_what_it_missed() {
     let port = free_port();
-    let (snapshots, pictures) = watch::channel(now(&busy()));
+    let (snapshots, receiver) = watch::channel(now(&busy()));
     let stop = CancellationToken::new();
     let settings = GraphiteSettings {
         host: "127.0.0.1".to_owned(),
@@ -172,7 +172,7 @@ async fn a_real_carbon_keeps_them_and_what_it_missed() {
         is_ok: true,
     };
     let components = Box::new(move || vec![book()]);
-    sending.spawn(graphite::run(settings, pictures, components, stop.clone()));
+    sending.spawn(graphite::run(settings, receiver, components, stop.clone()));
     let mut ticking = JoinSet::new();
     ticking.spawn(async move {
         loop {
@@ -189,7 +189,7 @@ async fn a_real_carbon_keeps_them_and_what_it_missed() {
         let values = daemon::whisper(folder.path(), metric);
         (values.len() >= 3).then_some(values)
     };
-    let lit = eventually("carbon has the pilot light", &carbon, async || {
+    let lit = eventually("carbon has the heartbeat", &carbon, async || {
         read("lab/health/ed0/pilot-light").await
     })
     .await;
@@ -227,7 +227,7 @@ fn busy() -> Arc<Snapshot> {
     Lab::new().with(healthy("pend00")).with(broken).snapshot()
 }
 
-/// The same picture, taken now.
+/// The same snapshot, taken now.
 fn now(snapshot: &Snapshot) -> Arc<Snapshot> {
     Arc::new(Snapshot {
         at: jiff::Timestamp::now(),
@@ -235,7 +235,7 @@ fn now(snapshot: &Snapshot) -> Arc<Snapshot> {
     })
 }
 
-/// Figures of a laboratory, with something in each.
+/// Metrics of a laboratory, with something in each.
 struct Bench {
     snapshots: watch::Sender<Arc<Snapshot>>,
     metrics: Metrics,
@@ -244,7 +244,7 @@ struct Bench {
 
 impl Bench {
     fn new(snapshot: Arc<Snapshot>) -> Self {
-        let (snapshots, pictures) = watch::channel(snapshot);
+        let (snapshots, receiver) = watch::channel(snapshot);
         let (counters, http) = (
             Arc::new(Counters::default()),
             Arc::new(HttpCounts::default()),
@@ -272,14 +272,14 @@ impl Bench {
                 depth: Box::new(|| 3),
                 bound: 256,
             }],
-            store: Some(Box::new(|| StoreFigures {
+            store: Some(Box::new(|| StoreMetrics {
                 ok: true,
                 lost: 7,
                 waiting: 0,
             })),
             cluster: None,
         };
-        let metrics = Metrics::new(pictures, counters, Arc::clone(&http), inside);
+        let metrics = Metrics::new(receiver, counters, Arc::clone(&http), inside);
         Self {
             snapshots,
             metrics,

@@ -128,7 +128,7 @@ fn without_a_folder_it_only_shows() {
 }
 
 #[test]
-fn what_is_there_is_kept_unless_told_otherwise() {
+fn existing_files_are_kept_by_default() {
     let folder = tempfile::tempdir().expect("a folder");
     let mine = folder.path().join("labwatch.env");
     fs::write(&mine, "mine\n").expect("writes");

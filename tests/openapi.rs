@@ -3,7 +3,7 @@
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![expect(clippy::expect_used, reason = "the helpers of a test fail as tests do")]
 
@@ -70,7 +70,7 @@ fn documents() -> [Value; 2] {
         .map(|document| serde_json::to_value(document).expect("serialises"))
 }
 
-/// The forms of other systems leave fields out where there is nothing to tell. Their names begin
+/// The forms of other systems leave fields out where they have no value. Their names begin
 /// so.
 const DIALECTS: [&str; 4] = ["Agent", "Actuator", "Axway", "Ft"];
 

@@ -3,7 +3,7 @@
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![expect(clippy::expect_used, reason = "a test may stop where it stands")]
 
@@ -27,7 +27,7 @@ use labwatch::store::{Store, StoreSettings};
 use support::lab::{Deed, Event, Lab, fault, resource};
 use tokio::sync::{mpsc, watch};
 
-/// Tells the test's own program that it is the one that will be killed, and in which folder it
+/// Makes the test's own program know that it is the one that will be killed, and in which folder it
 /// writes.
 const CHILD: &str = "LABWATCH_TEST_ORDERS_DIR";
 
@@ -278,7 +278,7 @@ fn the_effect_is_said_before_it_is_done() {
     }
 }
 
-/// A stage whose engine can be tried out without changing the first one.
+/// A stage whose engine can be tried without changing the first one.
 trait CloneEngine {
     fn clone_engine(&self) -> Stage<Lab>;
 }
@@ -291,7 +291,7 @@ impl CloneEngine for Stage<Lab> {
     }
 }
 
-/// Gives an order to the engine. Returns the receipt.
+/// Gives a command to the engine. Returns the receipt.
 fn give(stage: &mut Stage<Lab>, command: Command) -> Receipt {
     let step = stage
         .engine
@@ -330,9 +330,9 @@ fn a_receipt_outlives_kill_9() {
     assert!(given > KILLS, "orders were given: {given}");
 }
 
-/// Every order whose receipt came is there: what keeps quiet, and the audit.
+/// Every order whose receipt came is there: the suppressions, and the audit.
 fn check(dir: &Path, given: u64) {
-    let (store, memory) = Store::open(&settings(dir)).expect("it opens");
+    let (store, stored) = Store::open(&settings(dir)).expect("it opens");
     drop(store);
     let number = |key: &StateKey| {
         if let StateKey::Silence(id) = key {
@@ -341,7 +341,7 @@ fn check(dir: &Path, given: u64) {
             None
         }
     };
-    let numbers: Vec<u64> = memory.state.keys().filter_map(number).collect();
+    let numbers: Vec<u64> = stored.state.keys().filter_map(number).collect();
     assert!(
         (1..=given).all(|number| numbers.contains(&number)),
         "{given} receipts, kept: {numbers:?}"
@@ -385,8 +385,8 @@ fn the_one_that_is_killed() {
         .build()
         .expect("a runtime");
     runtime.block_on(async {
-        let (store, memory) = Store::open(&settings(&dir)).expect("it opens");
-        let (orders, running) = start(store, &memory);
+        let (store, stored) = Store::open(&settings(&dir)).expect("it opens");
+        let (orders, running) = start(store, &stored);
         let until = Timestamp::now() + jiff::SignedDuration::from_hours(1);
         for _ in 0..1_000 {
             let silence = Command::Silence {
@@ -403,17 +403,17 @@ fn the_one_that_is_killed() {
     });
 }
 
-/// A driver on this store, with nothing around it.
-fn start(store: Store, memory: &labwatch::store::Memory) -> (CommandSender, impl Sized) {
+/// A driver on this store, without any tasks around it.
+fn start(store: Store, stored: &labwatch::store::Memory) -> (CommandSender, impl Sized) {
     let clock = Clock::start();
     let mut engine = Engine::resume(
         Rules::new(Policy::default(), Vec::new()),
-        &memory.state,
+        &stored.state,
         clock.now(),
     );
     let (inputs, input_queue) = mpsc::channel(4);
     let (orders, order_queue) = driver::orders();
-    let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
+    let (snapshots, receiver) = watch::channel(Arc::new(engine.snapshot()));
     let (switches, switch_queue) = mpsc::channel(4);
     let (samples, sample_queue) = mpsc::channel(4);
     let (pages, page_queue) = mpsc::channel(4);
@@ -434,7 +434,7 @@ fn start(store: Store, memory: &labwatch::store::Memory) -> (CommandSender, impl
         record: Box::new(|_| {}),
         turned: Box::new(|| {}),
     };
-    let ledger = Journal::new(store);
+    let journal = Journal::new(store);
     let driver = Driver::new(
         engine,
         clock,
@@ -442,7 +442,7 @@ fn start(store: Store, memory: &labwatch::store::Memory) -> (CommandSender, impl
         order_queue,
         outlets,
         snapshots,
-        Some(ledger),
+        Some(journal),
         hooks,
     );
     let mut running = tokio::task::JoinSet::new();
@@ -452,7 +452,7 @@ fn start(store: Store, memory: &labwatch::store::Memory) -> (CommandSender, impl
         (
             running,
             inputs,
-            pictures,
+            receiver,
             switch_queue,
             (sample_queue, page_queue),
             relay_commands,

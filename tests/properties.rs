@@ -1,9 +1,9 @@
-//! What must hold whatever happens: random laboratories with random faults, in virtual time,
-//! against a book that really keeps state.
+//! Invariants that hold for every sequence of faults: random laboratories with random faults, in
+//! virtual time, against a book that keeps state.
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![allow(
     clippy::panic,
@@ -57,12 +57,12 @@ const REST_FOR: u64 = 1_500;
 /// How often relay and jump report.
 const PACE: Duration = Duration::from_secs(5);
 
-/// The most numbers that quiet deeds of a timeline are given: each of 60 may acknowledge four
+/// The most numbers that suppressions of a timeline are given: each of 60 may acknowledge four
 /// experiments.
 const MOST_NOTES: u64 = 240;
 
 /// Where mail must change nothing, all else happens at whole multiples of this, and what concerns
-/// mail alone beside them. Whatever is told to the engine at the moment when it wants a report lets
+/// mail alone beside them. Any input of the engine at the moment when it wants a report lets
 /// it ask for one, even if one comes at that very moment: who is mailed then may see an experiment
 /// some milliseconds later.
 const GRID: u64 = 10;
@@ -94,7 +94,7 @@ fn feed() -> impl Strategy<Value = SourceName> {
     prop_oneof![Just(SourceName::Relay), Just(SourceName::Jump)]
 }
 
-/// What is refused for good waits for a day, which is longer than these laboratories live.
+/// A permanent refusal lasts a day, which is longer than these laboratories live.
 fn mood() -> impl Strategy<Value = Mood> {
     prop_oneof![1 => Just(Mood::Works), 1 => Just(Mood::Fails)]
 }
@@ -133,14 +133,14 @@ fn deed() -> impl Strategy<Value = Deed> {
         2 => mood().prop_map(Deed::Mail),
         1 => mood().prop_map(Deed::Samples),
         1 => (-100_000_i64..100_000).prop_map(Deed::Clock),
-        2 => quieting(),
+        2 => suppressing(),
         2 => ordering(),
         1 => any::<bool>().prop_map(|leads| Deed::Role(if leads { Role::Leader } else { Role::Follower })),
     ]
 }
 
-/// What keeps mail quiet, or lets it be heard again.
-fn quieting() -> impl Strategy<Value = Deed> {
+/// Suppresses mail, or ends a suppression.
+fn suppressing() -> impl Strategy<Value = Deed> {
     let names = || {
         proptest::sample::select(&["a0", "a*", "*", "relay/source", "jump/source", "all"][..])
             .prop_map(str::to_owned)
@@ -159,7 +159,7 @@ fn quieting() -> impl Strategy<Value = Deed> {
     ]
 }
 
-/// Orders to hold and to enable.
+/// Commands to hold and to enable.
 fn ordering() -> impl Strategy<Value = Deed> {
     prop_oneof![
         resource_name()
@@ -180,7 +180,7 @@ fn timeline() -> impl Strategy<Value = Vec<(u64, Deed)>> {
     proptest::collection::vec((0..FAULTS_FOR * 1_000, deed()), 0..60)
 }
 
-/// What makes everything but the experiments themselves work again.
+/// Ends all faults but those of the experiments themselves.
 fn peace() -> Vec<Deed> {
     let feeds = [SourceName::Relay, SourceName::Jump].into_iter();
     let mut deeds = vec![
@@ -196,7 +196,7 @@ fn peace() -> Vec<Deed> {
     ];
     deeds.extend(STUBS.map(listed));
     // A clock that was set back makes a silence longer than the rest: a person ends what still
-    // keeps quiet.
+    // suppresses mail.
     deeds.extend((1..=MOST_NOTES).map(|what| Deed::Command(Wanted::Remove(what))));
     deeds.extend(feeds.flat_map(|name| {
         [
@@ -250,7 +250,7 @@ fn quick() -> Policy {
     }
 }
 
-/// Looks over the engine's shoulder after each step.
+/// Checks the engine after each step.
 #[derive(Default)]
 struct Watch {
     seen: usize,
@@ -352,7 +352,7 @@ fn run(stage: &mut Stage<Lab>, until: u64) -> usize {
     wakes
 }
 
-/// What people know, from the mails that arrived.
+/// The last notified states, from the mails that arrived.
 fn notified(stage: &Stage<Lab>) -> BTreeMap<Stub, Health> {
     let mut notified = BTreeMap::new();
     let mut sent = BTreeMap::new();
@@ -388,16 +388,16 @@ proptest! {
         let rest = FAULTS_FOR + REST_FOR;
         let wakes = run(&mut stage, rest);
         prop_assert!(wakes < MOST_WAKES, "{wakes} wakes");
-        let quiet_from = stage.world.log.len();
+        let steady_from = stage.world.log.len();
         run(&mut stage, rest + 400);
-        for (at, action) in &stage.world.log[quiet_from..] {
+        for (at, action) in &stage.world.log[steady_from..] {
             prop_assert!(!matches!(action, Output::Effect(Effect::Switch(_) | Effect::Notify(_))), "no rest: {at:?} {action:?}");
         }
         let known = notified(&stage);
         for view in stage.engine.snapshot().experiments.iter() {
-            prop_assert!(view.health != Health::Unknown, "{} is not judged", view.stub);
+            prop_assert!(view.health != Health::Unknown, "{} is not evaluated", view.stub);
             let said = known.get(&view.stub).copied().unwrap_or(Health::Ok);
-            prop_assert_eq!(said, view.health, "what people know of {}", view.stub);
+            prop_assert_eq!(said, view.health, "what recipients know of {}", view.stub);
             for shown in &view.resources {
                 let is = stage.world.book.stored(shown.name.as_str()).map(Availability::bookable);
                 prop_assert_eq!(is, shown.bookable, "what is shown of {}", shown.name);
@@ -412,14 +412,14 @@ proptest! {
         }
     }
 
-    /// What is acknowledged, silenced or maintained is judged and switched as if it were not.
+    /// What is acknowledged, silenced or maintained is evaluated and switched as if it were not.
     #[test]
-    fn quiet_changes_no_judgement_and_no_switch(timeline in timeline(), quiet in proptest::collection::vec((0..FAULTS_FOR * 1_000, quieting()), 1..20)) {
+    fn a_suppression_changes_no_evaluation_and_no_switch(timeline in timeline(), suppressions in proptest::collection::vec((0..FAULTS_FOR * 1_000, suppressing()), 1..20)) {
         let mail = (0, Deed::MailTakes(Duration::from_millis(100)));
         let timeline: Vec<_> = [mail].into_iter().chain(timeline).map(mailed_beside).collect();
-        let done = |quiet: Vec<(u64, Deed)>| {
+        let done = |suppressions: Vec<(u64, Deed)>| {
             let mut stage = stage(&timeline, quick());
-            for (at, deed) in quiet {
+            for (at, deed) in suppressions {
                 stage.plan.at(Duration::from_millis(on_grid(at)) + BESIDE, Event::Do(deed));
             }
             run(&mut stage, FAULTS_FOR + 100);
@@ -428,7 +428,7 @@ proptest! {
             });
             kept.map(|(at, action)| (at.mono(), action)).collect::<Vec<_>>()
         };
-        prop_assert_eq!(done(quiet), done(Vec::new()));
+        prop_assert_eq!(done(suppressions), done(Vec::new()));
     }
 
     #[test]
@@ -504,7 +504,7 @@ fn moment(millis: u64) -> Moment {
     Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO) + Duration::from_millis(millis)
 }
 
-/// Any input, whether it makes sense or not.
+/// Any input, whether valid or not.
 fn input() -> impl Strategy<Value = Input> {
     let fault = || Just(CallError::Dropped);
     prop_oneof![
@@ -513,7 +513,7 @@ fn input() -> impl Strategy<Value = Input> {
         2 => proptest::collection::vec(reading(), 0..4).prop_map(|resources| Input::Book(BookReading { resources })),
         1 => fault().prop_map(Input::BookFailed),
         2 => (resource_name(), outcome()).prop_map(|(name, outcome)| Input::Switched { resource: resource(&name), outcome }),
-        2 => (topic(), heard()).prop_map(|(topic, outcome)| Input::Sampled { topic: Topic::try_new(&topic).expect("a topic"), outcome }),
+        2 => (topic(), sample_outcome()).prop_map(|(topic, outcome)| Input::Sampled { topic: Topic::try_new(&topic).expect("a topic"), outcome }),
         2 => (0_u64..5, any::<Option<bool>>()).prop_map(|(id, failed)| {
             let outlook = |refused| if refused { Outlook::Refused } else { Outlook::Passing };
             let outcome = failed.map_or(Ok(Delivered::to_all()), |refused| Err(DeliveryFault { fault: CallError::TimedOut, outlook: outlook(refused) }));
@@ -610,7 +610,7 @@ fn outcome() -> impl Strategy<Value = SwitchOutcome> {
     ]
 }
 
-fn heard() -> impl Strategy<Value = SampleOutcome> {
+fn sample_outcome() -> impl Strategy<Value = SampleOutcome> {
     prop_oneof![
         Just(SampleOutcome::Heard),
         (0_u64..20).prop_map(|seconds| SampleOutcome::Silent(Duration::from_secs(seconds))),

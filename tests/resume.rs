@@ -1,8 +1,8 @@
-//! A restart: what the engine knew is taken up again, and no reader notices.
+//! A restart: the engine resumes its state, and no reader notices.
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![allow(
     clippy::expect_used,
@@ -71,7 +71,7 @@ impl World {
         }
     }
 
-    /// The program is off for a while and starts again, with what was kept.
+    /// The program is off for a while and starts again, with its stored state.
     fn restart(&mut self, off: Duration) {
         self.now = self.now + off;
         self.engine =
@@ -215,7 +215,7 @@ impl World {
     }
 }
 
-/// A world in which pend00 is down, withdrawn and told.
+/// A world in which pend00 is down, withdrawn and notified.
 fn one_down() -> World {
     let mut world = World::new();
     world.poll_book();
@@ -265,7 +265,7 @@ fn the_order_in_which_the_sources_are_heard_again_does_not_matter() {
 }
 
 #[test]
-fn what_recovered_while_we_were_off_is_given_back_and_told() {
+fn what_recovered_while_we_were_off_is_given_back_and_notified() {
     let mut world = one_down();
     world.silent.clear();
     world.restart(Duration::from_secs(5 * 3600));
@@ -308,14 +308,14 @@ fn a_withdrawal_that_book_forgot_while_we_were_off_is_made_again() {
     world.poll_book();
     assert_eq!(
         world.log, [""; 0],
-        "not before relay has told how things are now"
+        "not before relay has reported the current state"
     );
     world.run(30);
     assert_eq!(world.log, ["switch r-pend00 false"]);
 }
 
 #[test]
-fn a_mail_that_nobody_knows_of_is_sent_again() {
+fn a_mail_of_unknown_fate_is_sent_again() {
     let mut world = World::new();
     world.poll_book();
     world.run(10);
@@ -338,7 +338,7 @@ fn a_mail_that_nobody_knows_of_is_sent_again() {
 }
 
 #[test]
-fn an_outage_that_was_told_ends_in_a_mail_after_a_restart_too() {
+fn a_notified_outage_ends_in_a_mail_after_a_restart_too() {
     let mut world = World::new();
     world.poll_book();
     world.run(10);

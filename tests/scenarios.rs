@@ -1,5 +1,5 @@
-//! Golden scenarios: a timeline of what is done to a laboratory goes in, everything that labwatch
-//! does comes out, compared whole.
+//! Golden scenarios: a timeline of actions on a laboratory goes in, everything that labwatch does
+//! comes out, compared as a whole.
 //!
 //! A file of `tests/scenarios` has comments (`#`), deeds (or the name of a recording), a line
 //! `---`, and what is expected. A deed is a time in seconds (none: the start) and words that
@@ -8,7 +8,7 @@
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![allow(
     clippy::panic,
@@ -155,11 +155,11 @@ struct Scenario {
     brief: bool,
 }
 
-/// What happens to labwatch itself.
+/// An action on labwatch itself.
 enum Pause {
     /// It is killed, and started again after this time, with the routes that were read before.
     Restart(Duration, Vec<Route>),
-    /// A look at how it stands with the routes.
+    /// Prints the state of the routes.
     Look,
 }
 
@@ -275,7 +275,7 @@ impl Scenario {
         Some(())
     }
 
-    /// A setting of the policy, or of the route to everybody.
+    /// A setting of the policy, or of the default route.
     fn set(&mut self, setting: &str) -> Option<()> {
         if setting == "mail=off" {
             self.routes.clear();
@@ -300,7 +300,7 @@ impl Scenario {
         let (mut out, mut seen) = (String::new(), 0);
         for (at, pause) in &self.pauses {
             stage.run_until(*at);
-            seen = self.tell(&stage, seen, &mut out);
+            seen = self.print(&stage, seen, &mut out);
             match pause {
                 Pause::Look => out.push_str(&look(&mut stage, self.origin)),
                 Pause::Restart(off, routes) => {
@@ -322,13 +322,13 @@ impl Scenario {
             }
         }
         stage.run_until(self.end);
-        self.tell(&stage, seen, &mut out);
+        self.print(&stage, seen, &mut out);
         out.push_str(&ending(&mut stage));
         out
     }
 
-    /// Writes what the engine asked for since it was last written. Returns how much that is in all.
-    fn tell(&self, stage: &Stage<Lab>, seen: usize, out: &mut String) -> usize {
+    /// Writes the engine's outputs since the last call. Returns how many there are in all.
+    fn print(&self, stage: &Stage<Lab>, seen: usize, out: &mut String) -> usize {
         let clock = |at: Timestamp| seconds(at.duration_since(self.origin).as_secs_f64());
         for (at, action) in stage.world.log.iter().skip(seen) {
             let notified = match action {
@@ -373,7 +373,7 @@ fn subject(action: &Output) -> Vec<String> {
     .collect()
 }
 
-/// How it stands with each route, and what people know.
+/// The state of each route, and what its recipients know.
 fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
     let snapshot = stage.engine.snapshot();
     let clock = |at: Timestamp| seconds(at.duration_since(origin).as_secs_f64());
@@ -439,7 +439,7 @@ fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
     out
 }
 
-/// Shortens what is told of many experiments. Returns whether anything is left.
+/// Shortens lines about many experiments. Returns whether anything is left.
 fn abridge(notified: &mut Notified) -> bool {
     let more = notified.lines.len().saturating_sub(BRIEF_LINES);
     notified.lines.truncate(BRIEF_LINES);
@@ -462,7 +462,7 @@ fn write(out: &mut String, at: &str, notified: &Notified) {
     }
 }
 
-/// How things stand when the scenario ends.
+/// The state at the end of the scenario.
 fn ending(stage: &mut Stage<Lab>) -> String {
     let count = |is_meant: fn(&Output) -> bool| {
         stage
@@ -584,7 +584,7 @@ fn set(policy: &mut Policy, setting: &str) -> Option<()> {
     Some(())
 }
 
-/// Reads what is done: a fault by its own text, or what the rest of this function knows.
+/// Parses an action: a fault by its own text, or one of those that this function knows.
 fn deeds(words: &[&str]) -> Option<Vec<Deed>> {
     let text = |as_str: &&str| (*as_str).to_owned();
     if let [
@@ -636,7 +636,7 @@ fn fault(text: &str) -> Option<Deed> {
     Lab::can(&fault).then_some(Deed::Fault(fault))
 }
 
-/// Reads what a maintainer commands.
+/// Parses a maintainer's command.
 fn command(words: &[&str]) -> Option<Wanted> {
     let text = |as_str: &&str| (*as_str).to_owned();
     Some(match words {
@@ -675,7 +675,7 @@ fn command(words: &[&str]) -> Option<Wanted> {
     })
 }
 
-/// A source that cannot be heard: `relay fails websocket refused`.
+/// A source that cannot be reached: `relay fails websocket refused`.
 fn failing(words: &[&str]) -> Option<Deed> {
     let (name, link) = match words {
         [name, "fails", step, error] => {

@@ -1,9 +1,9 @@
-//! Every fault of a source and whose it is: the table of `docs/sources.md`, and what comes of each
-//! row for a healthy laboratory.
+//! Every fault of a source and its class: the table of `docs/sources.md`, and the effect of each
+//! row on a healthy laboratory.
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![allow(
     clippy::panic,
@@ -40,7 +40,7 @@ const LASTS: Duration = Duration::from_secs(40 * 60);
 const STUBS: [&str; 3] = ["pend00", "pend01", "spin30"];
 
 fn words() -> String {
-    "its words".to_owned()
+    "its text".to_owned()
 }
 
 fn sick(status: u16) -> CallError {
@@ -83,7 +83,7 @@ fn rows() -> Vec<(&'static str, Vec<CallError>, FaultClass, FaultClass)> {
     ]
 }
 
-/// Which variant it is. One that is added must be counted here, and then needs a row.
+/// The variant. A new one must be counted here, and then needs a row.
 fn variant(error: &CallError) -> usize {
     match error {
         CallError::NameLookup(_) => 0,
@@ -135,8 +135,8 @@ fn failures() -> impl Iterator<Item = (ConnectError, FaultClass)> {
         })
 }
 
-/// A laboratory of some healthy experiments, and an engine that begins with this memory.
-fn laboratory(memory: &State) -> Stage<Lab> {
+/// A laboratory of some healthy experiments, and an engine that begins with this durable state.
+fn laboratory(durable: &State) -> Stage<Lab> {
     let policy = Policy {
         startup: Duration::from_secs(5),
         ..Policy::default()
@@ -148,7 +148,7 @@ fn laboratory(memory: &State) -> Stage<Lab> {
         Timestamp::UNIX_EPOCH,
         Lab::default(),
     );
-    stage.engine = Engine::resume(Rules::new(policy, routes), memory, stage.plan.now());
+    stage.engine = Engine::resume(Rules::new(policy, routes), durable, stage.plan.now());
     for stub in STUBS {
         let streams = vec!["st-data".to_owned(), "st-video".to_owned()];
         let deed = Deed::Experiment(stub.to_owned(), streams);
@@ -158,7 +158,7 @@ fn laboratory(memory: &State) -> Stage<Lab> {
     stage
 }
 
-/// What came of a fault.
+/// The effect of a fault.
 struct Outcome {
     withdrawn: BTreeSet<String>,
     alerts: Vec<String>,
@@ -189,7 +189,7 @@ fn outcome(stage: &mut Stage<Lab>) -> Outcome {
     }
 }
 
-/// What comes of it when this happens to a healthy laboratory and lasts.
+/// The effect when this happens to a healthy laboratory and lasts.
 fn after(deed: Deed) -> Outcome {
     let mut stage = laboratory(&State::new());
     stage.plan.at(BEGINS, Event::Do(deed));
@@ -197,8 +197,8 @@ fn after(deed: Deed) -> Outcome {
     outcome(&mut stage)
 }
 
-/// Checks that experiments are withdrawn exactly where the fault is theirs, and what people are
-/// told where it is not.
+/// Checks that experiments are withdrawn exactly where the fault is theirs, and what recipients are
+/// notified where it is not.
 fn check(outcome: &Outcome, class: FaultClass, what: &str) {
     let withdrawn = if class == Theirs { STUBS.len() } else { 0 };
     assert_eq!(outcome.withdrawn.len(), withdrawn, "{what}");
@@ -266,7 +266,7 @@ fn the_table_of_pages_names_every_fault_of_a_call() {
         .take_while(|line| !line.starts_with("## "))
         .filter(|line| line.starts_with('|'))
         .collect();
-    // What answers a page is told by its status alone.
+    // The answer of a page is known by its status alone.
     let of_answers = [
         "credentials",
         "audience",
@@ -277,8 +277,8 @@ fn the_table_of_pages_names_every_fault_of_a_call() {
     ];
     for error in rows().into_iter().flat_map(|(_, errors, ..)| errors) {
         let name = error.as_str();
-        let is_told = table.contains(&format!("`{name}`"));
-        assert!(is_told != of_answers.contains(&name), "{name}");
+        let is_listed = table.contains(&format!("`{name}`"));
+        assert!(is_listed != of_answers.contains(&name), "{name}");
     }
 }
 
@@ -374,15 +374,16 @@ fn an_outage_that_turns_into_another_fault_stays_as_it_is() {
     }
 }
 
-/// What comes of it when relay is so from the first moment, with this memory of the time before.
-fn from_the_start(deed: Deed, memory: &State) -> Outcome {
-    let mut stage = laboratory(memory);
+/// The effect when relay is in this state from the first moment, with this durable state from
+/// before.
+fn from_the_start(deed: Deed, durable: &State) -> Outcome {
+    let mut stage = laboratory(durable);
     stage.plan.at(Duration::ZERO, Event::Do(deed));
     stage.run_until(LASTS);
     outcome(&mut stage)
 }
 
-/// What labwatch remembers of a healthy laboratory.
+/// The durable state of a healthy laboratory.
 fn remembered() -> State {
     let mut stage = laboratory(&State::new());
     stage.run_until(BEGINS);
@@ -415,7 +416,7 @@ fn a_relay_that_has_never_reported_is_no_evidence() {
     }
 }
 
-/// Book lists a resource and never tells whether it is available: what is down because of its
+/// Book lists a resource and never reports whether it is available: what is down because of its
 /// missing stream cannot be withdrawn, and that is said.
 #[test]
 fn what_cannot_be_withdrawn_is_said() {

@@ -1,9 +1,9 @@
-//! The store under the worst: a process that is killed while it writes, a disk that is really full,
+//! Crash tests of the store: a process that is killed while it writes, a disk that is really full,
 //! a disk that takes no writes, a second process.
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![expect(clippy::expect_used, reason = "a test may stop where it stands")]
 
@@ -25,7 +25,7 @@ use labwatch::store::{
 };
 use serde_json::json;
 
-/// Tells the test's own program that it is the one that will be killed, and in which folder it
+/// Makes the test's own program know that it is the one that will be killed, and in which folder it
 /// writes.
 const CHILD: &str = "LABWATCH_TEST_STORE_DIR";
 
@@ -61,9 +61,9 @@ fn what_was_acknowledged_survives_kill_9() {
 
 /// Everything up to the acknowledged number is there, and every batch is there as a whole.
 fn check(dir: &Path, acknowledged: u64) {
-    let (store, memory) = open_again(dir);
-    assert_eq!(memory.origin, Origin::Found);
-    let last = memory
+    let (store, stored) = open_again(dir);
+    assert_eq!(stored.origin, Origin::Found);
+    let last = stored
         .keep
         .get("last")
         .and_then(serde_json::Value::as_u64)
@@ -72,7 +72,7 @@ fn check(dir: &Path, acknowledged: u64) {
         last >= acknowledged,
         "{acknowledged} was acknowledged, {last} is there"
     );
-    let counted = memory.state.get(&StateKey::Last(Counter::Summary));
+    let counted = stored.state.get(&StateKey::Last(Counter::Summary));
     assert_eq!(
         counted.cloned().unwrap_or(StateValue::Last(0)),
         StateValue::Last(last)
@@ -110,11 +110,11 @@ fn the_one_that_is_killed() {
     let Some(dir) = std::env::var_os(CHILD).map(PathBuf::from) else {
         return;
     };
-    let (store, memory) = Store::open(&settings(&dir)).expect("it opens");
+    let (store, stored) = Store::open(&settings(&dir)).expect("it opens");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
-    for number in last(&memory) + 1.. {
+    for number in last(&stored) + 1.. {
         let ticket = store.write(batch(number));
         // Some wait for the disk one by one, some do not: groups of all sizes are cut off.
         if number % 3 == 0 {
@@ -198,14 +198,14 @@ fn a_disk_that_takes_no_writes_is_read_and_used_again_when_it_does() {
     wait(|| ticket.is_durable(*store.progress().borrow()));
     drop(store);
     disk.remount("ro");
-    let (store, memory) = open_again(dir.path());
+    let (store, stored) = open_again(dir.path());
     assert!(
-        matches!(memory.origin, Origin::ReadOnly { .. }),
+        matches!(stored.origin, Origin::ReadOnly { .. }),
         "{:?}",
-        memory.origin
+        stored.origin
     );
     assert_eq!(
-        (last(&memory), store.health().state),
+        (last(&stored), store.health().state),
         (1, StoreState::Degraded)
     );
     let ticket = store.write(batch(2));
@@ -278,8 +278,8 @@ fn batch(number: u64) -> Vec<Entry> {
 }
 
 /// The highest number that was kept.
-fn last(memory: &labwatch::store::Memory) -> u64 {
-    match memory.state.get(&StateKey::Last(Counter::Summary)) {
+fn last(stored: &labwatch::store::Memory) -> u64 {
+    match stored.state.get(&StateKey::Last(Counter::Summary)) {
         Some(StateValue::Last(number)) => *number,
         _ => 0,
     }

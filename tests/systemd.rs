@@ -1,9 +1,9 @@
-//! What systemd is given: that it accepts the units, that they are as closed as they claim, that
-//! the environment file is right, and what a real systemd makes of them.
+//! The systemd units: systemd accepts them, they are as restricted as they claim, the environment
+//! file is right, and they work under a real systemd.
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![allow(
     clippy::expect_used,

@@ -1,11 +1,11 @@
-//! What people know, on several routes: whatever fails on the way, each route hears in the end of
-//! what is, nothing that was to be told is lost, and no recipient notices a restart.
+//! Notifications on several routes: whatever fails on the way, each route is finally notified of
+//! the current state, nothing pending is lost, and no recipient notices a restart.
 //!
 //! `PROPTEST_CASES` sets how many cases are tried.
 
 #![allow(
     clippy::too_many_lines,
-    reason = "a test tells one story from beginning to end"
+    reason = "a test is one scenario from beginning to end"
 )]
 #![allow(
     clippy::expect_used,
@@ -38,10 +38,10 @@ const ROUND: Duration = Duration::from_secs(60);
 /// may have arrived waits, but not than a refusal.
 const CALM: usize = 75;
 
-/// What people know, by the summaries that arrived.
+/// The last notified states, by the summaries that arrived.
 type Known = BTreeMap<RouteName, BTreeMap<Stub, Health>>;
 
-/// Things that the people of a route are to be told about.
+/// Subjects of notifications to a route.
 type Things = BTreeSet<(RouteName, String)>;
 
 #[derive(Debug, Clone)]
@@ -69,9 +69,9 @@ enum Sending {
     Works,
     Fails,
     Refused,
-    /// It arrives, but labwatch does not hear of that.
+    /// It arrives, but labwatch gets no confirmation.
     Unanswered,
-    /// It is lost on the way, and labwatch does not hear of that either.
+    /// It is lost on the way, and labwatch gets no answer either.
     Lost,
 }
 
@@ -97,7 +97,7 @@ fn deed() -> impl Strategy<Value = Deed> {
     ]
 }
 
-/// What is done before each round.
+/// The action before each round.
 fn timeline() -> impl Strategy<Value = Vec<Vec<Deed>>> {
     proptest::collection::vec(proptest::collection::vec(deed(), 0..3), 0..25)
 }
@@ -112,7 +112,7 @@ fn routes() -> Vec<Route> {
         zone: TimeZone::UTC,
         when_well: false,
     };
-    let everybody = Route {
+    let default = Route {
         digest: Some(digest),
         ..Route::everybody()
     };
@@ -129,7 +129,7 @@ fn routes() -> Vec<Route> {
         ..Route::everybody()
     };
     vec![
-        everybody,
+        default,
         hook,
         Route {
             remind: Some(Duration::from_secs(300)),
@@ -138,7 +138,7 @@ fn routes() -> Vec<Route> {
     ]
 }
 
-/// The routes that a configuration may have: all; fewer; all, but they hear of something else.
+/// The routes that a configuration may have: all; fewer; all, but with other subjects.
 fn some_routes(which: usize) -> Vec<Route> {
     let all = routes();
     match which {
@@ -182,11 +182,11 @@ struct World {
     book: bool,
     sending: [Sending; 3],
     known: Known,
-    /// What concerns the whole laboratory, as far as people heard of it and not of its end.
+    /// Alerts of the whole laboratory that were notified and whose end was not.
     alarmed: BTreeSet<(RouteName, Alert)>,
-    /// What a summary was to tell that did not arrive, and none after it has told.
+    /// News of a summary that did not arrive, and that no later one has delivered.
     unconfirmed: Things,
-    /// What arrived, and whether labwatch heard that it did.
+    /// What arrived, and whether labwatch got the confirmation.
     notified: Vec<(Arc<Summary>, bool)>,
 }
 
@@ -238,7 +238,7 @@ impl World {
         self.poll();
     }
 
-    /// A route that is not to hear of something any more is not told of its end either.
+    /// A route that no longer covers something is not notified of its end either.
     fn adopt(&mut self, routes: Vec<Route>) {
         let route = |name: &RouteName| routes.iter().find(|route| route.name == *name);
         let hears_of =
@@ -269,7 +269,7 @@ impl World {
         });
     }
 
-    /// Reports come, and then every deadline within the round is met.
+    /// Applies reports, then every deadline within the round.
     fn round(&mut self) {
         let end = self.now + ROUND;
         if self.relay {
@@ -292,7 +292,7 @@ impl World {
         self.now = end;
     }
 
-    /// A step is done whole, records and all, before the engine hears what came of it.
+    /// A step is done whole, records and all, before the engine receives the outcome.
     fn give(&mut self, input: Input) {
         let mut inputs = VecDeque::from([input]);
         while let Some(input) = inputs.pop_front() {
@@ -311,7 +311,7 @@ impl World {
         }
     }
 
-    /// Does what the engine asks for. Returns what it hears of that.
+    /// Does what the engine asks for. Returns the resulting inputs.
     fn carry_out(&mut self, effect: Effect) -> Option<Input> {
         match effect {
             Effect::Notify(notification) => Some(self.send(&notification)),
@@ -367,7 +367,7 @@ impl World {
         for alert in summary.alerts.iter().filter(|alert| alert.new) {
             let about = (
                 summary.route.clone(),
-                alert.alert.clone().expect("a concern"),
+                alert.alert.clone().expect("an alert"),
             );
             match alert.ended {
                 None => drop(self.alarmed.insert(about)),
@@ -396,20 +396,20 @@ impl World {
     }
 }
 
-/// What is new in a summary.
+/// The news of a summary.
 fn things(summary: &Summary) -> impl Iterator<Item = (RouteName, String)> {
     let experiments = summary.news.iter().map(|line| line.stub.to_string());
-    let concerns = summary
+    let alerts = summary
         .alerts
         .iter()
         .filter(|alert| alert.new)
         .filter_map(|alert| Some(alert.alert.as_ref()?.word().into_owned()));
     experiments
-        .chain(concerns)
+        .chain(alerts)
         .map(|thing| (summary.route.clone(), thing))
 }
 
-/// A state as a store keeps it, read back.
+/// A state as a store would return it.
 fn written_and_read(state: &State) -> State {
     let texts = state.iter().map(|(key, value)| {
         let value = serde_json::to_string(value).expect("it is written");
@@ -504,8 +504,8 @@ proptest! {
             }
         }
         prop_assert!(snapshot.routes.iter().all(|route| route.waiting_since.is_none()), "{:?}", snapshot.routes);
-        prop_assert!(world.alarmed.is_empty(), "who was told of an outage is told of its end: {:?}", world.alarmed);
-        prop_assert!(world.unconfirmed.is_empty(), "what was to be told is told one day: {:?}", world.unconfirmed);
+        prop_assert!(world.alarmed.is_empty(), "who was notified of an outage is notified of its end: {:?}", world.alarmed);
+        prop_assert!(world.unconfirmed.is_empty(), "what is pending is delivered in the end: {:?}", world.unconfirmed);
 
         let notified = world.notified.len();
         world.restart();
@@ -513,7 +513,7 @@ proptest! {
             world.round();
         }
         let news = world.notified[notified..].iter().find(|(summary, _)| summary.occasion == Occasion::News);
-        prop_assert!(news.is_none(), "a restart tells nothing: {news:?}");
+        prop_assert!(news.is_none(), "a restart notifies nothing: {news:?}");
     }
 
     #[test]

@@ -1,5 +1,5 @@
-//! Asks a running labwatch how it is, within a time limit. Knows where it is from the settings,
-//! unless told.
+//! Requests to a running labwatch, with a time limit. Takes its address from the settings, unless
+//! given.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -21,13 +21,13 @@ use crate::http::auth::{Authority, Grant, Reportable, Scope};
 use crate::service;
 use engine::model::{CallError, parse_duration};
 
-/// The longest that one answer may take.
+/// The time limit of one request.
 pub const WITHIN: Duration = Duration::from_secs(5);
 
 /// The longest answer that is read, in bytes: the status of 10,000 experiments is about 3 MB.
 const MAX_BYTES: usize = 32 << 20;
 
-/// Where labwatch is asked.
+/// Address of the labwatch.
 #[derive(Debug, Args)]
 pub struct Where {
     /// The address of the running labwatch, for example `http://127.0.0.1:3007`. Without it the one that the configuration gives.
@@ -39,14 +39,14 @@ pub struct Where {
     port: Option<u16>,
 }
 
-/// How long the token lives that is shown where reading needs one: it is made for one question.
+/// Lifetime of the token that is sent where reading needs one: it is made for one request.
 const OWN_LIFE: Duration = Duration::from_secs(60);
 
-/// A labwatch that can be asked.
+/// A labwatch to which requests can be sent.
 pub struct Asked {
     base: Url,
     http: Http,
-    /// What makes a token, where the configuration holds what it is signed with.
+    /// Makes tokens, where the configuration holds the secret.
     authority: Option<Authority>,
     /// Whether reading needs a token.
     must_show: bool,
@@ -59,17 +59,18 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Whether it says that all is well.
+    /// Whether the status is a success.
     pub fn is_ok(&self) -> bool {
         self.status == 200
     }
 }
 
 impl Where {
-    /// Finds it.
+    /// The labwatch of these arguments.
     ///
     /// # Errors
-    /// [`Failure`]: there is no `--url` and the configuration is wrong, or no client can be made.
+    /// [`Failure`]: there is no `--url` and the configuration is wrong, or no client can be
+    /// created.
     pub fn find(&self, sources: &Sources) -> Result<Asked, Failure> {
         match &self.url {
             Some(url) if url.cannot_be_a_base() => Err(Failure::Usage(
@@ -87,7 +88,7 @@ impl Where {
 }
 
 impl Asked {
-    /// The one that runs by this configuration on this host.
+    /// The one that runs with this configuration on this host.
     ///
     /// # Errors
     /// [`Failure`]: the configuration is wrong, or it has no API.
@@ -95,7 +96,7 @@ impl Asked {
         local(sources, None)
     }
 
-    /// Asks for a path of these segments.
+    /// GET of the path of these segments.
     ///
     /// # Errors
     /// [`Failure::Unreachable`]: there is no answer within [`WITHIN`], or it is not labwatch's.
@@ -113,10 +114,10 @@ impl Asked {
         self.understood(answer)
     }
 
-    /// Has it do what stands under a path of these segments, as an admin of its configuration may.
+    /// POST to the path of these segments, with an admin token of its configuration.
     ///
     /// # Errors
-    /// As [`Asked::get`], and [`Failure::Usage`] where there is nothing to make a token with.
+    /// As [`Asked::get`], and [`Failure::Usage`] without a secret for the token.
     pub async fn post(&self, segments: &[&str]) -> Result<Answer, Failure> {
         let token = self
             .authority
@@ -158,17 +159,17 @@ impl Asked {
         if matches!(status, 401 | 403 | 429) {
             let why = body["detail"].as_str().unwrap_or("it does not say why");
             return Err(Failure::Unreachable(format!(
-                "labwatch at {place} does not let us read: {why}."
+                "labwatch at {place} does not allow reading: {why}."
             )));
         }
         Ok(Answer { status, body })
     }
 }
 
-/// Runs something that asks.
+/// Runs requests on a runtime.
 ///
 /// # Errors
-/// What `work` says, or [`Failure::Failed`] when there is no runtime.
+/// That of `work`, or [`Failure::Failed`] when there is no runtime.
 pub fn run<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     let runtime = service::runtime()
         .map_err(|error| Failure::Failed(format!("the runtime cannot be started: {error}.")))?;
@@ -232,7 +233,7 @@ pub(super) fn any_duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|error| error.to_string())
 }
 
-/// `is_ours` says whether it is the service of this host, to which no proxy leads.
+/// An HTTP client. `is_ours`: it is the service of this host, which is reached without a proxy.
 fn http(tls: Option<&ApiTls>, is_ours: bool) -> Result<Http, Failure> {
     let cannot = |why: &dyn std::fmt::Display| {
         Failure::Unreachable(format!("labwatch cannot be asked: {why}."))

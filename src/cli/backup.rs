@@ -1,4 +1,4 @@
-//! `labwatch backup`: a copy of the memory, made and checked while the service runs or not.
+//! `labwatch backup`: a copy of the store, made and checked while the service runs or not.
 
 use std::path::PathBuf;
 
@@ -9,25 +9,25 @@ use super::output::say;
 use crate::config::{Sources, load_rules};
 use crate::store;
 
-/// Where the copy goes.
+/// Target of the copy.
 #[derive(Debug, Args)]
 pub struct BackupArgs {
     /// The file to write; it must not be there yet.
     pub file: PathBuf,
 }
 
-/// Copies the memory into a file of its own, and says what is in the copy.
+/// Copies the store into a file, and prints what is in the copy.
 ///
 /// # Errors
-/// [`Failure`] when there is no memory, when the copy cannot be made, or when it is not sound.
+/// [`Failure`] when there is no store, when the copy cannot be made, or when it is damaged.
 pub fn run(args: &BackupArgs, sources: &Sources) -> Result<(), Failure> {
     let config = load_rules(sources)?.config;
-    let Some(memory) = config.memory else {
+    let Some(database) = config.database else {
         return Err(Failure::Usage(
             "data_dir is none, so there is nothing to copy.".to_owned(),
         ));
     };
-    let report = store::backup(&memory.folder, &args.file)
+    let report = store::backup(&database.folder, &args.file)
         .map_err(|error| Failure::Failed(format!("There is no copy: {error}.")))?;
     if !report.problems.is_empty() {
         return Err(Failure::Failed(format!(
@@ -42,6 +42,6 @@ pub fn run(args: &BackupArgs, sources: &Sources) -> Result<(), Failure> {
     say(&format!(
         "{} is a sound copy of {}: {events} events{newest}",
         args.file.display(),
-        memory.folder.display()
+        database.folder.display()
     ))
 }

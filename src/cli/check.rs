@@ -1,6 +1,6 @@
-//! `labwatch check`: says whether the configuration is right, whether the store is sound and, when
-//! asked to, whether what the configuration leads to works. Changes nothing anywhere, and does not
-//! disturb a labwatch that runs.
+//! `labwatch check`: whether the configuration is valid, the store is sound and, on request, the
+//! servers of the configuration work. Changes nothing anywhere, and does not disturb a running
+//! labwatch.
 
 use std::io::ErrorKind;
 use std::path::Path;
@@ -14,10 +14,10 @@ use super::connect::{self, Finding};
 use super::coverage;
 use super::failure::Failure;
 use super::output::{Output, json, say, warn};
-use crate::config::{Config, LogSettings, LogTarget, MemorySettings, Sources, load};
+use crate::config::{Config, DatabaseSettings, LogSettings, LogTarget, Sources, load};
 use crate::store::{self, DATABASE_FILE, VerifyError};
 
-/// How far the check goes.
+/// Extent of the check.
 #[derive(Debug, Args)]
 pub struct CheckArgs {
     /// Also try book, jump, relay, the mail server and etcd. Nothing is switched and nothing is
@@ -42,26 +42,26 @@ pub struct CheckArgs {
 struct Findings {
     #[serde(skip)]
     output: Output,
-    /// Whether all is well, warnings aside.
+    /// Whether there are no problems; warnings do not count.
     ok: bool,
-    /// What is wrong.
+    /// Errors.
     problems: Vec<String>,
     /// What is allowed and looks like a mistake.
     warnings: Vec<String>,
-    /// What the configuration amounts to.
+    /// The summary of the configuration.
     summary: Vec<String>,
-    /// How the log, the store and the tables are.
+    /// Notes on the log, the store and the tables.
     notes: Vec<String>,
-    /// How each server is.
+    /// The state of each server.
     servers: Vec<ServerFound>,
 }
 
-/// How a server is.
+/// The state of a server.
 #[derive(Debug, Serialize)]
 struct ServerFound {
     name: &'static str,
     ok: bool,
-    /// What is good about it, or what is wrong and what to do.
+    /// Its state, or what is wrong and what to do.
     detail: String,
 }
 
@@ -105,7 +105,7 @@ impl Findings {
         Ok(())
     }
 
-    /// Writes what was found for a program. What is wrong also goes to standard error, as always.
+    /// Prints the result as JSON. Errors also go to standard error, as always.
     fn conclude(mut self, outcome: Result<(), Failure>) -> Result<(), Failure> {
         if self.output == Output::Json {
             self.ok = outcome.is_ok();
@@ -120,11 +120,11 @@ impl Findings {
     }
 }
 
-/// Checks the configuration and prints what it amounts to.
+/// Checks the configuration and prints its summary.
 ///
 /// # Errors
-/// [`Failure`] with every problem of the configuration, with what is wrong with the log or the
-/// store, or with the number of servers that do not work.
+/// [`Failure`] with every problem of the configuration, with the fault of the log or the store, or
+/// with the number of servers that do not work.
 pub fn run(args: &CheckArgs, sources: &Sources) -> Result<(), Failure> {
     if args.quiet {
         return Ok(load(sources).map(drop)?);
@@ -146,7 +146,7 @@ fn check(args: &CheckArgs, sources: &Sources, findings: &mut Findings) -> Result
     let log = check_log(&loaded.config.log, findings);
     let store = loaded
         .config
-        .memory
+        .database
         .as_ref()
         .filter(|_| !args.no_store)
         .map_or(Ok(()), |settings| check_store(settings, findings));
@@ -156,7 +156,7 @@ fn check(args: &CheckArgs, sources: &Sources, findings: &mut Findings) -> Result
     log.and(store)
 }
 
-/// Whether the log can be written where it is to go. Nothing is left behind.
+/// Whether the log can be written to its target. Leaves nothing behind.
 fn check_log(settings: &LogSettings, findings: &mut Findings) -> Result<(), Failure> {
     let LogTarget::File(file) = &settings.target else {
         return Ok(());
@@ -175,8 +175,8 @@ fn check_log(settings: &LogSettings, findings: &mut Findings) -> Result<(), Fail
     }
 }
 
-/// Whether something can be made at this path: tried in the innermost folder that is there, because
-/// only the attempt tells it for root.
+/// Whether a file can be created at this path: tried in the innermost existing folder, because for
+/// root only the attempt shows it.
 fn can_be_made(path: &Path) -> Result<(), String> {
     let there = path.ancestors().skip(1).find(|folder| folder.exists());
     let folder = there.filter(|folder| !folder.as_os_str().is_empty());
@@ -189,8 +189,8 @@ fn can_be_made(path: &Path) -> Result<(), String> {
         .map_err(|error| format!("nothing can be made in {}: {error}", folder.display()))
 }
 
-/// Looks through the whole file, which takes about a second for each 200 MB.
-fn check_store(settings: &MemorySettings, findings: &mut Findings) -> Result<(), Failure> {
+/// Checks the whole file, which takes about a second for each 200 MB.
+fn check_store(settings: &DatabaseSettings, findings: &mut Findings) -> Result<(), Failure> {
     let file = settings.folder.join(DATABASE_FILE);
     let is_new = std::fs::metadata(&file)
         .is_err_and(|error| matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory));
@@ -214,7 +214,7 @@ fn check_store(settings: &MemorySettings, findings: &mut Findings) -> Result<(),
     findings.note(format!("store ok: {} with {events} events", file.display()))
 }
 
-/// A store that is made at the first start.
+/// Checks a store that is created at the first start.
 fn check_new_store(folder: &Path, findings: &mut Findings) -> Result<(), Failure> {
     if folder.exists() && !folder.is_dir() {
         let folder = folder.display();
@@ -238,7 +238,7 @@ fn check_new_store(folder: &Path, findings: &mut Findings) -> Result<(), Failure
 fn unsound(file: &Path, why: &str) -> Failure {
     Failure::Failed(format!(
         "The store {} is damaged or cannot be read: {why}. Check it as the user that labwatch runs as; where it is damaged, stop labwatch \
-         and put a backup in its place. Without one, labwatch moves it aside and begins anew.",
+         and put a backup in its place. Without one, labwatch moves it aside and begins a new one.",
         file.display()
     ))
 }
@@ -265,7 +265,7 @@ fn try_servers(config: &Config, findings: &mut Findings) -> Result<(), Failure> 
     )))
 }
 
-/// Says what each table takes in. One that takes in nothing is a warning: its experiments may come
+/// Prints what each table matches. One that matches nothing is a warning: its experiments may come
 /// with the next manifest.
 fn show_coverage(
     config: &Config,

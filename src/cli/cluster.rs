@@ -1,5 +1,5 @@
-//! `labwatch cluster`: who leads, giving the lead up, and taking the state of this host into the
-//! cluster and out of it.
+//! `labwatch cluster`: shows the replicas, resigns as leader, and moves the state of this host into
+//! the cluster and out of it.
 
 use std::fmt::Write as _;
 
@@ -11,7 +11,7 @@ use super::failure::Failure;
 use super::output::{Output, say};
 use crate::config::Sources;
 
-/// What is to be done.
+/// The subcommands.
 #[derive(Debug, Subcommand)]
 pub enum ClusterCommand {
     /// Print which replica leads, which there are, and how etcd is, as the running labwatch sees
@@ -44,10 +44,10 @@ pub enum ClusterCommand {
     Leave,
 }
 
-/// Does it.
+/// Carries it out.
 ///
 /// # Errors
-/// [`Failure`] when it cannot be done.
+/// [`Failure`] when that fails.
 pub fn run(command: &ClusterCommand, sources: &Sources) -> Result<(), Failure> {
     match command {
         ClusterCommand::Status {
@@ -82,10 +82,12 @@ fn resign(place: &Where, sources: &Sources) -> Result<(), Failure> {
     let why = answer.body["detail"]
         .as_str()
         .unwrap_or("it does not say why");
-    Err(Failure::Failed(format!("The lead is not given up: {why}.")))
+    Err(Failure::Failed(format!(
+        "The leader does not resign: {why}."
+    )))
 }
 
-/// The answer in lines.
+/// The answer as lines of text.
 fn words(body: &Value) -> String {
     let text = |value: &Value| value.as_str().unwrap_or("?").to_owned();
     if body["mode"] == "solo" {
@@ -119,7 +121,7 @@ fn words(body: &Value) -> String {
     };
     let _ = write!(
         lines,
-        "\netcd: {how}, since {}, heard {}",
+        "\netcd: {how}, since {}, last answer {}",
         text(&etcd["since"]),
         text(&etcd["heard"])
     );
@@ -150,28 +152,28 @@ mod state {
     use crate::service::store_settings;
     use crate::store::{Entry, Memory, Store, StoreError};
 
-    /// Writes the state of the store into etcd.
+    /// Writes the state in the store into etcd.
     pub(super) fn import(sources: &Sources, is_replacing: bool) -> Result<(), Failure> {
         let config = load(sources)?.config;
-        let (settings, (store, memory)) = (settings(&config)?, open(&config)?);
+        let (settings, (store, stored)) = (settings(&config)?, open(&config)?);
         let written = ask::run(async {
-            Box::pin(cluster::write_state(settings, &memory.state, is_replacing))
+            Box::pin(cluster::write_state(settings, &stored.state, is_replacing))
                 .await
                 .map_err(|why| Failure::Failed(format!("It is not imported: {why}.")))
         });
         store.close();
-        let (count, known) = (written?, memory.state.len());
+        let (count, known) = (written?, stored.state.len());
         say(&format!(
             "etcd has the {known} entries of this host below {}; {count} of them were others or missing there.",
             settings.etcd.prefix
         ))
     }
 
-    /// Writes the state in etcd into the store. What this version does not understand is kept there
-    /// too.
+    /// Writes the state in etcd into the store. Entries that this version does not understand are
+    /// kept too.
     pub(super) fn leave(sources: &Sources) -> Result<(), Failure> {
         let config = load(sources)?.config;
-        let (settings, (store, memory)) = (settings(&config)?, open(&config)?);
+        let (settings, (store, stored)) = (settings(&config)?, open(&config)?);
         let read = ask::run(async {
             Box::pin(cluster::read_state(settings))
                 .await
@@ -183,7 +185,7 @@ mod state {
             let why = format!("etcd has no state below {}.", settings.etcd.prefix);
             return Err(Failure::Failed(format!("Nothing is changed here: {why}")));
         }
-        let changes = difference(&memory.state, &map.state());
+        let changes = difference(&stored.state, &map.state());
         let unknown = map.unknown().filter_map(|(key, value)| {
             let value = serde_json::from_slice(&unpacked(value)?).ok()?;
             let key = key.to_owned();
@@ -253,7 +255,7 @@ mod tests {
             "watch1 is leader since 2026-11-30T08:00:00.000Z, its lease is proven for another 7.2 s\n\
              leads  watch1  0.1.0  http://watch1:3007/\n\
              waits  watch2  0.1.0  \n\
-             etcd: ok, since 2026-11-30T07:00:00.000Z, heard 2026-11-30T08:10:00.000Z"
+             etcd: ok, since 2026-11-30T07:00:00.000Z, last answer 2026-11-30T08:10:00.000Z"
         );
         body["leader"] = Value::Null;
         let without = words(&body);

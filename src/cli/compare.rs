@@ -1,5 +1,5 @@
-//! `labwatch compare`: where the monitor that acts and a labwatch in shadow differ, from the store
-//! of the shadow.
+//! `labwatch compare`: differences between the active monitor and a labwatch in shadow, from the
+//! store of the shadow.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -16,10 +16,10 @@ use crate::reports::{self, Compared, Difference};
 use crate::store::{self, Range};
 use engine::model::format_duration;
 
-/// How long reading may take. The operator waits at a terminal and can end it at any time.
+/// The time limit for reading. The operator waits at a terminal and can end it at any time.
 const READ_WITHIN: Duration = Duration::from_secs(60);
 
-/// What is compared, and how it is written.
+/// Period and output of the comparison.
 #[derive(Debug, Args)]
 pub struct CompareArgs {
     /// From when: as long ago as this, such as 1d or 12h.
@@ -63,9 +63,9 @@ pub fn run(args: &CompareArgs, sources: &Sources) -> Result<(), Failure> {
     }
 }
 
-/// Where a labwatch in shadow keeps its store.
+/// The folder of the store of a labwatch in shadow.
 fn folder(config: &Config) -> Option<PathBuf> {
-    let folder = config.memory.as_ref()?.folder.clone();
+    let folder = config.database.as_ref()?.folder.clone();
     Some(if config.shadow {
         folder
     } else {
@@ -119,7 +119,7 @@ fn sum(compared: &Compared) -> String {
     )
 }
 
-/// A time to the second.
+/// A duration to the second.
 fn rounded(seconds: f64) -> String {
     format_duration(Duration::try_from_secs_f64(seconds.round()).unwrap_or_default())
 }

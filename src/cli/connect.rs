@@ -1,6 +1,7 @@
-//! Tries the servers of a configuration, each once and within a time limit, and says of each in one
-//! line what is wrong and what to do. Reads only: asks book for its counts, jump and relay for a
-//! report and relay for a sample of one stream, the mail server whether it would take a mail.
+//! Tries the servers of a configuration, each once and within a time limit, and reports for each in
+//! one line what is wrong and what to do. Reads only: asks book for its counts, jump and relay for
+//! a
+//! report and relay for a sample of one stream, the mail server whether it would accept a mail.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,19 +17,19 @@ use crate::config::{BookSettings, Config, FeedSettings, MailSettings, TellingSet
 use crate::effects::mail::Mailer;
 use engine::model::{CallError, SourceName, Visibility, format_duration};
 
-/// The longest time for one try of jump and relay. Book and mail have limits of their own in the
+/// The time limit for jump and for relay. Book and mail have limits of their own in the
 /// configuration.
 const TRY_FOR: Duration = Duration::from_secs(10);
 
 /// Clocks that differ by less than this agree: a slow answer looks the same.
 const CLOCKS_AGREE: Duration = Duration::from_secs(2);
 
-/// What became of trying a server.
+/// Outcome for one server.
 #[derive(Debug)]
 pub struct Finding {
     /// The server's name.
     pub server: &'static str,
-    /// What is good about it, or what is wrong and what to do.
+    /// Its state, or what is wrong and what to do.
     pub outcome: Result<String, String>,
 }
 
@@ -57,15 +58,16 @@ pub async fn try_all(config: &Config) -> Vec<Finding> {
     if let Some(mail) = &config.mail {
         findings.push(Finding {
             server: "mail",
-            outcome: try_mail(mail, &config.telling).await,
+            outcome: try_mail(mail, &config.notifications).await,
         });
     }
     findings.extend(try_etcd(config).await);
     findings
 }
 
-/// Whether etcd lets us in, where it is used, and shows us what is kept there by replicas, by
-/// publication and as the policy.
+/// Whether etcd accepts us, where it is used, and lets us read the keys of replicas, publication
+/// and
+/// policy.
 #[cfg(feature = "etcd")]
 async fn try_etcd(config: &Config) -> Option<Finding> {
     let publication = config.publication.as_ref();
@@ -77,7 +79,7 @@ async fn try_etcd(config: &Config) -> Option<Finding> {
     let policy = policy.map(|policy| (&policy.etcd, policy.keys().to_vec()));
     let cluster = config.cluster.as_ref();
     let uses = || published.iter().chain(&policy);
-    // All of them reach it by the same settings.
+    // All of them use the same access.
     let etcd = cluster.map(|cluster| &cluster.etcd);
     let etcd = etcd.or_else(|| uses().next().map(|(etcd, _)| *etcd))?;
     let keys: Vec<String> = uses().flat_map(|(_, keys)| keys.clone()).collect();
@@ -95,7 +97,7 @@ async fn try_etcd(config: &Config) -> Option<Finding> {
     })
 }
 
-/// The configuration asks for none without this.
+/// Without this feature the configuration cannot ask for etcd.
 #[cfg(not(feature = "etcd"))]
 fn try_etcd(_: &Config) -> std::future::Ready<Option<Finding>> {
     std::future::ready(None)
@@ -118,13 +120,13 @@ async fn try_book(book: &BookSettings) -> Result<String, CallError> {
     let locked = match (status.locked, status.message.as_str()) {
         (false, _) => String::new(),
         (true, "") => "; it is locked to users".to_owned(),
-        (true, message) => format!("; it is locked to users, who are told: {message}"),
+        (true, message) => format!("; it is locked to users, who see: {message}"),
     };
     Ok(format!("{resources}; {}{locked}", clocks(skew)))
 }
 
-/// What a server's clock, so far ahead of ours, means for tokens: it refuses what is not valid yet
-/// or no more, to the second.
+/// What it means for tokens that a server's clock is so far ahead: it rejects tokens that are not
+/// valid yet or not any more, to the second.
 fn clocks(ahead: SignedDuration) -> String {
     let apart = ahead.unsigned_abs();
     let (shown, which) = (
@@ -146,7 +148,7 @@ fn clocks(ahead: SignedDuration) -> String {
     }
 }
 
-/// Does what serving does: access, a websocket, a report, and a sample of a stream.
+/// Does what the service does: access, a websocket, a report, and a sample of a stream.
 async fn try_feed(feed: &FeedSettings, server: SourceName) -> Result<String, String> {
     let tls = clients::client_config(false).map_err(|error| error.to_string())?;
     let http = Http::new(TRY_FOR, tls.clone()).map_err(|error| error.to_string())?;
@@ -174,13 +176,13 @@ fn words_of(found: &Found) -> String {
     } = found;
     let sample = match sample {
         Some((topic, true)) => format!("; {topic} sends"),
-        Some((topic, false)) => format!("; {topic} can be listened to and sends nothing"),
+        Some((topic, false)) => format!("; {topic} can be subscribed to and sends nothing"),
         None => String::new(),
     };
     format!("it lets us in and reports {connections} connections at {websocket}{sample}")
 }
 
-/// What to do about a websocket, whose address the server itself hands out.
+/// Advice about a websocket, whose address the server itself gives.
 fn advice_of_websocket(error: &CallError, server: SourceName) -> String {
     let leads_nowhere = matches!(
         error,
@@ -200,8 +202,11 @@ fn advice_of_websocket(error: &CallError, server: SourceName) -> String {
     )
 }
 
-/// As far as one can go without sending.
-async fn try_mail(mail: &MailSettings, telling: &TellingSettings) -> Result<String, String> {
+/// As far as possible without sending.
+async fn try_mail(
+    mail: &MailSettings,
+    notifications: &NotificationSettings,
+) -> Result<String, String> {
     let server = format!("{}:{}", mail.host, mail.port);
     let mailer =
         Mailer::new(mail.clone(), &telling.routes).map_err(|error| format!("{server}: {error}"))?;
@@ -229,14 +234,14 @@ async fn try_mail(mail: &MailSettings, telling: &TellingSettings) -> Result<Stri
     ))
 }
 
-/// Whether words about a fault end with what to do.
+/// Whether the text of a fault ends with advice.
 fn says_what_to_do(words: &str) -> bool {
     [": check ", ": set ", "? set ", "? Set "]
         .iter()
         .any(|advice| words.contains(advice))
 }
 
-/// What to do, where the fault does not say it itself.
+/// Advice, where the fault's text has none.
 fn advice(fault: &CallError, server: SourceName) -> String {
     let is_unreached = matches!(
         fault,
@@ -285,7 +290,7 @@ mod tests {
         load(&sources).expect("loads").config
     }
 
-    /// The outcomes of trying `servers`, one word or the other in front.
+    /// The outcomes of trying `servers`, each after its name.
     async fn outcomes(servers: Router, more: &[(&str, &str)]) -> Vec<String> {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
@@ -345,7 +350,7 @@ mod tests {
         for (answer, words) in [
             (
                 get(locked),
-                "Ok(\"it has 2 resources; the clocks agree; it is locked to users, who are told: maintenance\")",
+                "Ok(\"it has 2 resources; the clocks agree; it is locked to users, who see: maintenance\")",
             ),
             (
                 get(moved),
@@ -380,7 +385,7 @@ mod tests {
         };
         let serving = async {
             let mut peer = server.accept().await;
-            peer.hear().await;
+            peer.receive().await;
             peer.say(r#"[{"topic":"pend00-st-data","scopes":["read","write","expt"]}]"#)
                 .await;
             server.accept().await.say("x").await;
@@ -427,8 +432,8 @@ mod tests {
         assert_eq!(outcomes.len(), expected.len());
     }
 
-    /// Who is answered what is said before anything is sent, those who are put off apart from those
-    /// who are refused.
+    /// The reply to each recipient is reported before anything is sent, deferred ones apart from
+    /// refused ones.
     #[tokio::test]
     async fn a_mail_server_is_asked_about_each_recipient() {
         let bob = Rule::on("RCPT TO:<bob@", Answer::line("550 5.1.1 no such user"));
@@ -464,7 +469,7 @@ mod tests {
                 ("email_from", "lab@x.org"),
             ];
             let config = config_at(1, &mail);
-            let found = try_mail(config.mail.as_ref().expect("mail"), &config.telling).await;
+            let found = try_mail(config.mail.as_ref().expect("mail"), &config.notifications).await;
             let found = format!("{found:?}");
             assert!(found.starts_with(start) && found.ends_with(end), "{found}");
             assert!(server.mails().is_empty());

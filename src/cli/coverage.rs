@@ -1,5 +1,5 @@
-//! How many of book's experiments each table of the configuration takes in, and when a maintenance
-//! window next begins: a pattern with a typing error takes in none, which nothing else would show.
+//! How many of book's experiments each table of the configuration matches, and when a maintenance
+//! window next begins: a pattern with a typing error matches none, which nothing else would show.
 
 use std::collections::BTreeSet;
 
@@ -10,20 +10,19 @@ use crate::clients::{self, BookClient, Http};
 use crate::config::{Config, MaintenanceSettings, Planned};
 use engine::NamePattern;
 
-/// How many names are shown.
+/// The most names that are shown.
 const MAX_NAMES: usize = 4;
 
-/// What a table takes in.
+/// The experiments that a table matches.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Coverage {
-    /// Of one line.
+    /// One line of text.
     pub(super) text: String,
-    /// Whether it takes in no experiment.
+    /// Whether it matches no experiment.
     pub(super) is_empty: bool,
 }
 
-/// The experiments that book has, by their stubs; `None` when it does not answer, which is said
-/// elsewhere.
+/// The stubs of book's experiments; `None` when it does not answer, which is reported elsewhere.
 pub(super) async fn experiments(config: &Config) -> Option<Vec<String>> {
     let tls = clients::client_config(false).ok()?;
     let http = Http::new(config.book.timeout, tls).ok()?;
@@ -40,12 +39,12 @@ pub(super) async fn experiments(config: &Config) -> Option<Vec<String>> {
 /// One for each route, window, pool and category, in the order of the configuration.
 pub(super) fn all(config: &Config, stubs: &[String], now: Timestamp) -> Vec<Coverage> {
     let mut all = Vec::new();
-    for route in &config.telling.routes {
+    for route in &config.notifications.routes {
         all.push(taken("route", &route.name, &route.patterns, stubs));
     }
     for window in &config.maintenance {
         let mut found = taken("maintenance", &window.name, &window.patterns, stubs);
-        found.text += &next(window, &config.telling.zone.rules, now);
+        found.text += &next(window, &config.notifications.zone.rules, now);
         all.push(found);
     }
     for pool in &config.pools {
@@ -88,7 +87,7 @@ fn taken(kind: &str, name: &str, patterns: &[String], stubs: &[String]) -> Cover
     }
 }
 
-/// When the window is next open, by its own clock.
+/// When the window is next open, in its own time zone.
 fn next(window: &MaintenanceSettings, zone: &TimeZone, now: Timestamp) -> String {
     let zone = match &window.when {
         Planned::Weekly { zone, .. } => &zone.rules,

@@ -1,23 +1,23 @@
-//! Why a command did not end well, and the exit code that says so.
+//! Failure of a command, and its exit code.
 
 use std::process::ExitCode;
 
 use crate::config::Problems;
 
-/// Why a command did not end well.
+/// Failure of a command.
 #[derive(Debug)]
 pub enum Failure {
     /// The configuration is wrong.
     Configuration(Problems),
-    /// The arguments do not go together. Holds a sentence.
+    /// The arguments are wrong. Holds a sentence.
     Usage(String),
-    /// It was tried and failed. Holds a sentence.
+    /// It failed. Holds a sentence.
     Failed(String),
-    /// Another labwatch does it already. Holds a sentence.
+    /// Another labwatch is running already. Holds a sentence.
     Occupied(String),
-    /// What was asked is not ok, and that is said already.
+    /// The queried labwatch is not ok, which is printed already.
     NotOk,
-    /// What was to be asked does not answer. Holds a sentence.
+    /// The queried labwatch does not answer. Holds a sentence.
     Unreachable(String),
 }
 
@@ -36,7 +36,7 @@ impl Failure {
         }
     }
 
-    /// What is wrong, each in a sentence.
+    /// The errors, each in a sentence.
     pub(super) fn problems(&self) -> Vec<String> {
         match self {
             Self::Configuration(problems) => problems.0.iter().map(ToString::to_string).collect(),

@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::failure::Failure;
 
-/// The name of the drop-in that hands the secrets to the unit.
+/// The name of the drop-in that passes the secrets to the unit.
 pub(super) const CREDENTIALS: &str = "credentials.conf";
 
 /// The folder of the secrets within that of the configuration.
@@ -60,7 +60,7 @@ pub(super) fn write_all(all: &[(PathBuf, String, Mode)], replace: bool) -> Resul
     Ok(())
 }
 
-/// The drop-in that hands these secrets to the unit.
+/// The drop-in that passes these secrets to the unit.
 pub(super) fn credentials(folder: &Path, names: &[&str]) -> String {
     let start =
         "# Which secrets systemd hands to labwatch.\n[Service]\nLoadCredential=\n".to_owned();
@@ -70,7 +70,8 @@ pub(super) fn credentials(folder: &Path, names: &[&str]) -> String {
     })
 }
 
-/// Adds the line to a file that may be missing, unless one that begins so is in force there.
+/// Adds the line to a file that may be missing, unless a line with the same beginning is in force
+/// there.
 ///
 /// # Errors
 /// [`Failure::Failed`] when it cannot be written.

@@ -1,5 +1,5 @@
-//! SIGHUP from the first moment on: the one command that follows it finds it kept, and it ends none
-//! of the others.
+//! SIGHUP from the first moment on: the one command that follows it gets it, and it ends none of
+//! the others.
 
 use std::io;
 
@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::service;
 
-/// SIGHUP as it comes in, with the runtime that hears it.
+/// Received SIGHUPs, with the runtime that receives them.
 pub(super) struct Hangups {
     pub(super) runtime: Runtime,
     pub(super) signal: Signal,

@@ -1,4 +1,4 @@
-//! `labwatch init`: a first configuration from five answers, given as arguments or asked for at a
+//! `labwatch init`: a first configuration from five answers, given as arguments or entered at a
 //! terminal.
 
 use std::collections::BTreeMap;
@@ -67,7 +67,7 @@ pub struct InitArgs {
     force: bool,
 }
 
-/// Asks what is not given, and writes the configuration when `labwatch check` would accept it.
+/// Asks for missing answers, and writes the configuration if `labwatch check` would accept it.
 ///
 /// # Errors
 /// [`Failure`] when an answer is missing or wrong, or a file cannot be written.
@@ -123,7 +123,7 @@ impl Answers {
         Ok(Self {
             address: or_ask(args.address, "Address of the laboratory", example)?,
             mail_server: or_ask(args.mail_server, "Mail server, HOST or HOST:PORT", "none")?,
-            mail_to: or_ask(args.mail_to, "Who is mailed", "none")?,
+            mail_to: or_ask(args.mail_to, "Mail recipients", "none")?,
             time_zone: or_ask(args.time_zone, "Time zone", "UTC")?,
             secrets,
         })
@@ -194,7 +194,7 @@ impl Answers {
     }
 }
 
-/// Asks at the terminal; an empty answer is the proposal.
+/// Asks at the terminal; an empty answer selects the default.
 fn ask(question: &str, proposal: &str) -> Result<String, Failure> {
     let failed = |error| Failure::Failed(format!("The terminal cannot be read: {error}."));
     write!(io::stderr(), "{question} [{proposal}]: ").map_err(failed)?;
@@ -217,7 +217,7 @@ fn accepted(settings: &[(String, String)], secrets: &[(String, String)]) -> Resu
     Ok(())
 }
 
-/// A value as TOML has it: a number bare, a text in quotation marks.
+/// A value in TOML: a number bare, a text in quotation marks.
 fn toml(value: &str) -> String {
     if !value.is_empty() && value.chars().all(|c| c.is_ascii_digit()) {
         return value.to_owned();
@@ -235,7 +235,7 @@ fn toml(value: &str) -> String {
     text + "\""
 }
 
-/// The configuration file. Under systemd the credentials win over the files that it names.
+/// The configuration file. Under systemd the credentials override the files that it names.
 fn file(folder: &Path, settings: &[(String, String)], secrets: &[(String, String)]) -> String {
     let mut text = "# Made by labwatch init. docs/configuration.md has every setting.\n".to_owned();
     for (name, value) in settings {
@@ -249,7 +249,7 @@ fn file(folder: &Path, settings: &[(String, String)], secrets: &[(String, String
     text + EXAMPLES
 }
 
-/// Writes all, or nothing where one of the files is there. Returns what to do next.
+/// Writes all files, or none if one exists. Returns what to do next.
 fn write(
     folder: &Path,
     settings: &[(String, String)],

@@ -1,5 +1,4 @@
-//! The labwatch that runs by this configuration on this host: where it answers, and by what
-//! certificate it is known.
+//! The labwatch that runs with this configuration on this host: its address, and its certificate.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::Path;
@@ -13,7 +12,7 @@ use super::failure::Failure;
 use crate::clients::{CertificateRule, Shown, client_by_rule, provider};
 use crate::config::ApiSettings;
 
-/// Where it answers, without a slash at the end.
+/// Its address, without a slash at the end.
 ///
 /// # Errors
 /// [`Failure::Usage`] when it has no API.
@@ -35,8 +34,8 @@ pub(super) fn base(api: &ApiSettings) -> Result<String, Failure> {
     ))
 }
 
-/// Trusts the certificate in this file and no other, whatever name it is for: the address is this
-/// host's.
+/// A client that trusts the certificate in this file and no other, whatever name it is for: the
+/// address is this host's.
 pub(super) fn trusting(file: &Path) -> Result<rustls::ClientConfig, Box<dyn std::error::Error>> {
     let certificate = CertificateDer::from_pem_file(file)?;
     Ok(client_by_rule(Pinned(certificate), provider())?)

@@ -1,4 +1,4 @@
-//! `labwatch man` and `labwatch completions`: what an installation puts beside the program.
+//! `labwatch man` and `labwatch completions`: files that an installation adds to the program.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,7 @@ use super::Cli;
 use super::failure::Failure;
 use super::output::say;
 
-/// Where the manual page goes.
+/// Target of the manual page.
 #[derive(Debug, Args)]
 pub struct ManArgs {
     /// Write it to man1/labwatch.1 below this folder, and a page for each command beside it; for

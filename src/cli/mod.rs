@@ -1,5 +1,4 @@
-//! The command line: what can be asked for, and how it ends. Does no work of its own beyond words
-//! and exit codes.
+//! The command line: subcommands, arguments and exit codes. Does no work of its own.
 
 mod ask;
 mod backup;
@@ -43,18 +42,18 @@ pub use failure::Failure;
 
 use hangup::Hangups;
 
-/// What goes below the help of every command.
+/// The text below the help of every command.
 const EXIT_CODES: &str = "Exit codes: 0 all is well; 1 it failed; 2 the arguments or the configuration are wrong; 3 another labwatch \
                           is at work, on the same port or data folder.";
 
-/// The first command to begin with: packages are built without the demonstration.
+/// The first command in the help: packages are built without the demonstration.
 #[cfg(feature = "demo")]
 const FIRST_STEP: &str =
     "labwatch demo              try it with a simulated laboratory, without any network";
 #[cfg(not(feature = "demo"))]
 const FIRST_STEP: &str = "labwatch init              write a first configuration from five answers";
 
-/// What is said below that where no command is given.
+/// The text below that, where no command is given.
 const NEXT_STEPS: &str = "\
   labwatch check --connect   check the configuration and all that it leads to
   labwatch serve             watch; this is what systemd runs
@@ -78,7 +77,7 @@ pub struct Cli {
     command: Option<Command>,
 }
 
-/// Where settings come from, besides the environment.
+/// Sources of settings, besides the environment.
 #[derive(Debug, Args)]
 struct Settings {
     /// Configuration file (TOML); without it the one that `STATUS_CONFIG` names, if any.
@@ -92,7 +91,7 @@ struct Settings {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Watch, until told to stop by SIGTERM or SIGINT.
+    /// Watch, until stopped by SIGTERM or SIGINT.
     Serve {
         /// Observe only: evaluate and show, but never switch in book, notify or send metrics.
         #[arg(long)]
@@ -115,7 +114,7 @@ enum Command {
     /// Take over the settings of the program status from its systemd unit; without -o only show
     /// what would come out.
     Migrate(migrate::MigrateArgs),
-    /// Have the running labwatch read its configuration anew, if that is right.
+    /// Have the running labwatch reload its configuration, if it is valid.
     Reload(reload::ReloadArgs),
     /// Run recorded traffic through the rules and print what would have happened.
     Replay(replay::ReplayArgs),
@@ -183,7 +182,7 @@ fn run(cli: Cli, hangups: io::Result<Hangups>) -> Result<(), Failure> {
             "labwatch watches the experiments of a remote laboratory. Three commands to begin with:\n\n  {FIRST_STEP}\n  {NEXT_STEPS}"
         )));
     };
-    // refused only when one is in force already, which is as good
+    // Fails only if one is installed already, which is fine.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let mut set = cli.settings.set;
     if let Command::Serve {

@@ -1,6 +1,6 @@
 //! `labwatch notify test`: a message that says it is a test to every recipient of every route, to
-//! see that they arrive. Where they do, the labwatch that runs on this configuration tries again
-//! what waits there.
+//! see that they arrive. Where they do, the labwatch that runs with this configuration retries what
+//! is pending.
 
 use clap::Subcommand;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use crate::effects::webhook::Webhook;
 use crate::service;
 use engine::Channel;
 
-/// What is sent.
+/// The subcommand.
 #[derive(Debug, Clone, Copy, Subcommand)]
 pub enum NotifyCommand {
     /// A message that says it is a test, to every recipient of every route.
@@ -26,7 +26,7 @@ pub enum NotifyCommand {
 /// Sends it.
 ///
 /// # Errors
-/// [`Failure`] when there are no recipients, or when one does not take it.
+/// [`Failure`] when there are no recipients, or when one does not accept it.
 pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
     let config = load(sources)?.config;
     let trial = trial(&config)?;
@@ -49,14 +49,14 @@ pub fn run(command: NotifyCommand, sources: &Sources) -> Result<(), Failure> {
 
 fn trial(config: &Config) -> Result<Trial, Failure> {
     let http = clients::client_config(false)
-        .and_then(|tls| Http::new(config.telling.webhook_timeout, tls));
+        .and_then(|tls| Http::new(config.notifications.webhook_timeout, tls));
     let http = http.map_err(|fault| Failure::Failed(format!("calls cannot be made: {fault}.")))?;
     let presentation = service::presentation(config);
     let mailer = service::mailer(config);
     let mailer = mailer.map_err(|error| Failure::Failed(format!("{error}.")))?;
     Ok(Trial::new(
         mailer.map(|mailer| mailer.with_presentation(presentation.clone())),
-        Webhook::all(&config.telling, &http, &presentation),
+        Webhook::all(&config.notifications, &http, &presentation),
     ))
 }
 
@@ -108,22 +108,22 @@ fn refuses(target: &Target, server: &str, why: &str) -> String {
     }
 }
 
-/// What is wrong, each thing once, with those whom it concerns before it.
+/// The errors, each once, after the recipients that it affects.
 fn failures(tried: &[Tried]) -> Vec<String> {
     let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
     for one in tried {
         let Some(why) = &one.problem else { continue };
         match groups.iter_mut().find(|(known, _)| known == why) {
-            Some((_, concerned)) => concerned.push(&one.recipient),
+            Some((_, affected)) => affected.push(&one.recipient),
             None => groups.push((why, vec![&one.recipient])),
         }
     }
     let lines = groups.into_iter();
-    let lines = lines.map(|(why, concerned)| format!("{}: {why}", concerned.join(", ")));
+    let lines = lines.map(|(why, affected)| format!("{}: {why}", affected.join(", ")));
     lines.collect()
 }
 
-/// Has the labwatch that runs try what waits. Without one there is nothing to do.
+/// Has the running labwatch retry what is pending. Without one there is nothing to do.
 async fn retry(sources: &Sources) -> Result<(), Failure> {
     let path = ["api", "v2", "notifications", "retry"];
     let asked = async { Asked::local(sources)?.post(&path).await }.await;
@@ -135,15 +135,13 @@ async fn retry(sources: &Sources) -> Result<(), Failure> {
                 return Ok(());
             }
             say(&format!(
-                "The labwatch that runs tries again what waits on: {}.",
+                "The running labwatch retries what is pending on: {}.",
                 routes.join(", ")
             ))
         }
         Err(Failure::Unreachable(_)) => Ok(()),
         Ok(_) | Err(_) => {
-            note(
-                "Notifications that wait in a labwatch that runs are tried again by it within ten minutes.",
-            );
+            note("A running labwatch retries its pending notifications within ten minutes.");
             Ok(())
         }
     }

@@ -1,4 +1,4 @@
-//! What commands print. On standard error in systemd's journal each line has its priority, so that
+//! Output of commands. On standard error in systemd's journal each line has its priority, so that
 //! `journalctl -p err` finds what stops a start or a reload.
 
 use std::io::{self, Write};
@@ -15,17 +15,17 @@ pub(super) enum Output {
     /// For people.
     #[default]
     Text,
-    /// For programs.
+    /// JSON.
     Json,
 }
 
-/// A result for programs.
+/// A result as JSON.
 pub(super) fn json(result: &impl Serialize) -> Result<String, Failure> {
     serde_json::to_string_pretty(result)
         .map_err(|error| Failure::Failed(format!("The result cannot be written as JSON: {error}.")))
 }
 
-/// How urgent a line is, as the journal counts.
+/// The priority of a line in the journal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Priority {
     Error = 3,
@@ -33,7 +33,7 @@ enum Priority {
     Note = 6,
 }
 
-/// Prints on standard output. A reader that has gone away has read enough.
+/// Prints on standard output. A reader that has closed the pipe has read enough.
 pub(super) fn say(text: &str) -> Result<(), Failure> {
     match writeln!(io::stdout(), "{}", text.trim_end()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Failed(format!(
@@ -53,7 +53,7 @@ pub(super) fn warn(text: &str) {
     print(text, Priority::Warning);
 }
 
-/// Prints on standard error what goes with a result on standard output, and is no part of it.
+/// Prints on standard error a note about a result on standard output.
 pub(super) fn note(text: &str) {
     print(text, Priority::Note);
 }

@@ -1,5 +1,5 @@
-//! `labwatch wait-for-ready`: waits until the running labwatch can do its work, for scripts that
-//! start something after it.
+//! `labwatch wait-for-ready`: waits until the running labwatch is ready, for scripts that start
+//! something after it.
 
 use std::time::Duration;
 
@@ -12,13 +12,13 @@ use super::failure::Failure;
 use crate::config::Sources;
 use engine::model::format_duration;
 
-/// How often it is asked.
+/// How often it is polled.
 const TICK: Duration = Duration::from_millis(500);
 
-/// The longest that can be waited.
+/// The longest time that can be waited.
 const AT_MOST: Duration = Duration::from_secs(300);
 
-/// How long to wait, and for which labwatch.
+/// Time limit, and address of the labwatch.
 #[derive(Debug, Args)]
 pub struct ReadyArgs {
     #[command(flatten)]
@@ -31,7 +31,7 @@ pub struct ReadyArgs {
 /// Waits.
 ///
 /// # Errors
-/// [`Failure::Failed`] with the names of what is not ready when the time is over.
+/// [`Failure::Failed`] with the names of what is not ready when the time limit is reached.
 pub fn run(args: &ReadyArgs, sources: &Sources) -> Result<(), Failure> {
     let asked = args.place.find(sources)?;
     ask::run(wait(&asked, args.timeout))

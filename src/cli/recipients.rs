@@ -1,4 +1,4 @@
-//! Recipients of mail, and what a mail server says to each, in a line.
+//! Mail recipients, and a mail server's replies to them, as lines of text.
 
 use crate::effects::mail::{EnvelopeAddress, SmtpError};
 
@@ -8,7 +8,7 @@ fn list<'a>(recipients: impl Iterator<Item = &'a EnvelopeAddress>) -> String {
     all.join(", ")
 }
 
-/// What is wrong, each thing once, with those whom it concerns before it.
+/// The errors, each once, after the recipients that it affects.
 pub fn refusals<'a>(
     failures: impl Iterator<Item = (&'a EnvelopeAddress, &'a SmtpError)>,
 ) -> Vec<String> {
@@ -16,12 +16,12 @@ pub fn refusals<'a>(
     for (recipient, error) in failures {
         let why = error.with_reply();
         match groups.iter_mut().find(|(known, _)| *known == why) {
-            Some((_, concerned)) => concerned.push(recipient),
+            Some((_, affected)) => affected.push(recipient),
             None => groups.push((why, vec![recipient])),
         }
     }
     groups
         .into_iter()
-        .map(|(why, concerned)| format!("{}: {why}", list(concerned.into_iter())))
+        .map(|(why, affected)| format!("{}: {why}", list(affected.into_iter())))
         .collect()
 }

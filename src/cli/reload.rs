@@ -1,9 +1,9 @@
-//! `labwatch reload`: has the labwatch that runs read its configuration anew. For `ExecReload=`,
-//! where a minimal system has no kill, and where a wrong file is to be a failed reload.
+//! `labwatch reload`: has the running labwatch reload its configuration. For `ExecReload=`, where a
+//! minimal system has no kill, and where an invalid file is to be a failed reload.
 //!
-//! Under systemd the service itself says how it went, in a file of its runtime folder: it alone has
-//! the secrets, because systemd shows them to no command of a reload. Elsewhere the configuration
-//! is checked here, with the settings of this command, before the signal.
+//! Under systemd the service itself writes the outcome into a file of its runtime folder: only it
+//! has the secrets, because systemd gives them to no reload command. Elsewhere the configuration is
+//! checked here, with the settings of this command, before the signal.
 
 use std::fs;
 use std::io::{self, ErrorKind, Write as _};
@@ -24,21 +24,21 @@ const MAIN_PID: &str = "MAINPID";
 /// The variable in which systemd names the runtime folder.
 const RUNTIME_FOLDER: &str = "RUNTIME_DIRECTORY";
 
-/// The file in it that says how the latest reading went.
+/// The file in it with the outcome of the latest reload.
 const ANSWER: &str = "reload";
 
-/// What stands in front of the text there.
+/// The prefix of the text of a success.
 const TAKEN: &str = "taken ";
 const REFUSED: &str = "refused ";
 
-/// The service reads within milliseconds; a busy host gets some patience, below the 60 s that the
+/// The service reads within milliseconds; a busy host gets some more time, below the 60 s that the
 /// unit allows.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(20);
 
-/// How often it is looked for the answer.
+/// How often the file is checked.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
-/// Which labwatch.
+/// The labwatch to signal.
 #[derive(Debug, Args)]
 pub struct ReloadArgs {
     /// The process id of the labwatch that runs; without it the one that systemd names in MAINPID.
@@ -46,7 +46,7 @@ pub struct ReloadArgs {
     pid: Option<i32>,
 }
 
-/// Has the configuration checked and read anew.
+/// Has the configuration checked and reloaded.
 ///
 /// # Errors
 /// [`Failure`] with every problem of the configuration, or when there is no such process.
@@ -63,7 +63,7 @@ fn check_and_signal(args: &ReloadArgs, sources: &Sources) -> Result<(), Failure>
         warn(&format!("warning: {warning}"));
     }
     hang_up(main_process(args)?)?;
-    say("The configuration is right and is read anew; the log says what takes effect at once.")
+    say("The configuration is valid and is being reloaded; the log says what takes effect at once.")
 }
 
 fn main_process(args: &ReloadArgs) -> Result<Pid, Failure> {
@@ -82,12 +82,12 @@ fn hang_up(pid: Pid) -> Result<(), Failure> {
     kill_process(pid, Signal::HUP).map_err(|error| {
         let pid = pid.as_raw_nonzero();
         Failure::Failed(format!(
-            "The process {pid} cannot be told to read its configuration anew: {error}."
+            "The process {pid} cannot be signalled to reload its configuration: {error}."
         ))
     })
 }
 
-/// Sends the signal and waits for what the service says.
+/// Sends the signal and waits for the outcome.
 fn ask(pid: Pid, answer: &Path) -> Result<(), Failure> {
     let unreadable = |error: io::Error| {
         Failure::Failed(format!(
@@ -109,7 +109,7 @@ fn ask(pid: Pid, answer: &Path) -> Result<(), Failure> {
         }
     }
     Err(Failure::Failed(
-        "The service has not said in time whether it took the configuration over; its log says so."
+        "The service has not reported in time whether it applied the configuration; see its log."
             .to_owned(),
     ))
 }
@@ -117,16 +117,16 @@ fn ask(pid: Pid, answer: &Path) -> Result<(), Failure> {
 fn heed(answer: &str) -> Result<(), Failure> {
     if let Some(why) = answer.strip_prefix(REFUSED) {
         return Err(Failure::Failed(format!(
-            "The configuration is wrong and the one before stays in force: {why}"
+            "The configuration is wrong and the previous one stays in force: {why}"
         )));
     }
     match answer.strip_prefix(TAKEN).filter(|note| !note.is_empty()) {
-        Some(note) => say(&format!("The configuration is taken over; {note}")),
-        None => say("The configuration is taken over."),
+        Some(note) => say(&format!("The configuration is applied; {note}")),
+        None => say("The configuration is applied."),
     }
 }
 
-/// What writes down how each reading went, for [`ask`]; nothing where systemd gives no runtime
+/// Writes the outcome of each reload, for [`ask`]; does nothing where systemd gives no runtime
 /// folder.
 pub(super) fn answer() -> impl Fn(Result<&str, &str>) + Send {
     let file = runtime_folder().map(|folder| folder.join(ANSWER));
@@ -142,7 +142,7 @@ pub(super) fn answer() -> impl Fn(Result<&str, &str>) + Send {
     }
 }
 
-/// Puts the file there at once, so that half of it is never read.
+/// Writes the file atomically, so that half of it is never read.
 fn write_whole(file: &Path, text: &str) -> io::Result<()> {
     let folder = file.parent().unwrap_or(Path::new("."));
     let mut new = tempfile::NamedTempFile::new_in(folder)?;

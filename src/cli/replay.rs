@@ -1,4 +1,4 @@
-//! `labwatch replay`: its arguments, and the way to what does it.
+//! `labwatch replay`: its arguments, and the call of the replay.
 
 use std::io;
 use std::path::PathBuf;
@@ -9,18 +9,18 @@ use super::failure::Failure;
 use crate::config::{Sources, load_rules};
 use crate::replay;
 
-/// What is replayed and how it is told.
+/// Recordings and output of a replay.
 #[derive(Debug, Args)]
 pub struct ReplayArgs {
     /// Folder with the recordings: relay.jsonl, jump.jsonl and book.jsonl.
     pub dir: PathBuf,
-    /// One JSON object a line instead of words for people.
+    /// One JSON object per line instead of text.
     #[arg(long)]
     pub json: bool,
 }
 
-/// How long after its first sight an experiment is not judged in a replay: a recording begins in
-/// the middle of a laboratory's life.
+/// How long after its first report an experiment is not evaluated in a replay: a recording begins
+/// in the middle of a laboratory's life.
 const STARTUP: &str = "5s";
 
 /// Runs the recordings through the engine, with the rules of the configuration.

@@ -1,4 +1,4 @@
-//! `labwatch report`: how available the laboratory was, from the data folder, whether or not
+//! `labwatch report`: the availability of the laboratory, from the data folder, whether or not
 //! labwatch runs on it.
 
 use std::path::{Path, PathBuf};
@@ -12,10 +12,10 @@ use super::output::say;
 use crate::config::{Config, Sources, load_rules};
 use crate::reports::{self, By, Period, Report};
 
-/// How long reading may take. The operator waits at a terminal and can end it at any time.
+/// The time limit for reading. The operator waits at a terminal and can end it at any time.
 const READ_WITHIN: Duration = Duration::from_secs(600);
 
-/// Which report, and how it is written.
+/// Period and output of the report.
 #[derive(Debug, Args)]
 pub struct ReportArgs {
     /// The month, as 2026-10; without it and --from, the last one that is over.
@@ -27,7 +27,7 @@ pub struct ReportArgs {
     /// Until when, itself not included.
     #[arg(long, value_name = "TIME", requires = "from")]
     until: Option<String>,
-    /// Rows of this kind only; CSV has those of experiments unless told otherwise.
+    /// Rows of this kind only; CSV has those of experiments by default.
     #[arg(long, value_enum)]
     by: Option<Rows>,
     /// How it is written.
@@ -56,10 +56,13 @@ enum Format {
 /// Makes the report and prints it.
 ///
 /// # Errors
-/// [`Failure`] when the time makes no sense, or the data folder cannot be read.
+/// [`Failure`] when the period is invalid, or the data folder cannot be read.
 pub fn run(args: &ReportArgs, sources: &Sources) -> Result<(), Failure> {
     let config = load_rules(sources)?.config;
-    let configured = config.memory.as_ref().map(|memory| memory.folder.as_path());
+    let configured = config
+        .database
+        .as_ref()
+        .map(|database| database.folder.as_path());
     let Some(folder) = args.data_dir.as_deref().or(configured) else {
         return Err(Failure::Usage(
             "data_dir is none, so there is no history: name a folder with --data-dir.".to_owned(),
@@ -72,7 +75,7 @@ pub fn run(args: &ReportArgs, sources: &Sources) -> Result<(), Failure> {
 }
 
 fn period(args: &ReportArgs, config: &Config, now: Timestamp) -> Result<Period, Failure> {
-    let zone = &config.telling.zone.rules;
+    let zone = &config.notifications.zone.rules;
     let period = match (&args.month, args.from.as_deref().zip(args.until.as_deref())) {
         (Some(month), _) => Period::month(month, zone, now),
         (None, Some((from, until))) => Period::between(from, until, zone, now),

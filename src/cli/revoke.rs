@@ -1,6 +1,7 @@
-//! `labwatch token revoke` and `labwatch token list`: through the API of the labwatch that runs on
-//! this configuration, or in its memory when none runs. Which of the two it is, the lock on the
-//! memory tells.
+//! `labwatch token revoke` and `labwatch token list`: through the API of the labwatch that runs
+//! with
+//! this configuration, or in its store when none runs. The lock of the store shows which of the two
+//! it is.
 
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::http::auth::{Revoked, Scope, is_id, revocation, revoked_in};
 use crate::service::store_settings;
 use crate::store::{Entry, Memory, Store, StoreError};
 
-/// How long the labwatch that runs may take to answer, and the disk to take what is revoked.
+/// How long the running labwatch may take to answer, and the disk to write a revocation.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 const NO_RUNTIME: &str = "The runtime cannot be started";
@@ -29,15 +30,15 @@ const MAX_ANSWER_BYTES: usize = 4 << 20;
 /// Revokes a token.
 ///
 /// # Errors
-/// [`Failure`] when this is no id, or when it is not revoked for good.
+/// [`Failure`] when this is not an id, or when it is not revoked for good.
 pub(super) fn revoke(id: &str, config: &Config) -> Result<(), Failure> {
     if !is_id(id) {
         return Err(Failure::Usage(
-            "That is not the id of a token: it is told on standard error when the token is made."
+            "That is not the id of a token: it is printed on standard error when the token is made."
                 .to_owned(),
         ));
     }
-    if let Some((store, _)) = memory(config)? {
+    if let Some((store, _)) = open_store(config)? {
         revoke_at_rest(&store, id)?;
     } else {
         let answer = ask(config, Method::DELETE, &format!("/api/v2/tokens/{id}"))?;
@@ -49,13 +50,13 @@ pub(super) fn revoke(id: &str, config: &Config) -> Result<(), Failure> {
     say(&format!("{id} is revoked."))
 }
 
-/// Prints what is revoked.
+/// Prints the revoked tokens.
 ///
 /// # Errors
-/// [`Failure`] when it cannot be found out.
+/// [`Failure`] when they cannot be read.
 pub(super) fn list(config: &Config) -> Result<(), Failure> {
-    let all: Vec<Revoked> = match memory(config)? {
-        Some((_, memory)) => revoked_in(&memory.keep).collect(),
+    let all: Vec<Revoked> = match open_store(config)? {
+        Some((_, stored)) => revoked_in(&stored.keep).collect(),
         None => revoked_at(config)?,
     };
     let lines: Vec<_> = all
@@ -69,7 +70,7 @@ pub(super) fn list(config: &Config) -> Result<(), Failure> {
     }
 }
 
-/// What the labwatch that runs says is revoked, page by page.
+/// The revoked tokens of the running labwatch, page by page.
 fn revoked_at(config: &Config) -> Result<Vec<Revoked>, Failure> {
     let (mut all, mut query) = (Vec::new(), "?limit=1000".to_owned());
     loop {
@@ -93,7 +94,7 @@ fn memory(config: &Config) -> Result<Option<(Store, Memory)>, Failure> {
         Ok(opened) => Ok(Some(opened)),
         Err(StoreError::InUse { .. }) => Ok(None),
         Err(error) => Err(Failure::Failed(format!(
-            "The memory cannot be opened: {error}."
+            "The store cannot be opened: {error}."
         ))),
     }
 }
@@ -117,11 +118,11 @@ fn revoke_at_rest(store: &Store, id: &str) -> Result<(), Failure> {
         return Ok(());
     }
     Err(Failure::Failed(format!(
-        "{id} is not revoked: the memory takes nothing."
+        "{id} is not revoked: the store cannot be written."
     )))
 }
 
-/// Asks the labwatch that runs, with a token that lives for a moment.
+/// Sends a request to the running labwatch, with a short-lived token.
 fn ask(config: &Config, method: Method, path: &str) -> Result<Value, Failure> {
     let base = local_instance::base(&config.api)?;
     let failed = |why: &str| {

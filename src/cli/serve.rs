@@ -13,7 +13,7 @@ use crate::telemetry::log;
 /// How long threads have to end after the service has stopped.
 const END_WITHIN: Duration = Duration::from_millis(100);
 
-/// Serves until told to stop.
+/// Serves until stopped.
 ///
 /// # Errors
 /// [`Failure`] when the configuration is wrong or the service cannot start.

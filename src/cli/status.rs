@@ -1,5 +1,5 @@
-//! `labwatch status`: how the running labwatch is, as a table or JSON. The exit code tells it to
-//! scripts and containers.
+//! `labwatch status`: the state of the running labwatch, as a table or JSON. Scripts and containers
+//! use its exit code.
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -13,11 +13,11 @@ use super::output::{Output, say};
 use crate::config::{Sources, load_rules};
 use crate::health::STARTUP;
 
-/// What goes below the help.
+/// The text below the help.
 pub const EXIT_CODES: &str =
     "Exit codes: 0 it is ok; 1 it is not ok; 2 it is not reachable, or the arguments are wrong.";
 
-/// What is asked.
+/// Arguments.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     #[command(flatten)]
@@ -36,7 +36,7 @@ pub struct StatusArgs {
     categories: Option<String>,
 }
 
-/// Asks and prints.
+/// Sends the request and prints the answer.
 ///
 /// # Errors
 /// [`Failure::NotOk`] when it answers that it is not ok, [`Failure::Unreachable`] when it does not
@@ -47,7 +47,7 @@ pub fn run(args: &StatusArgs, sources: &Sources) -> Result<(), Failure> {
     say(&if args.json || args.output == Output::Json {
         pretty(&answer.body)
     } else {
-        // The labwatch that answers has started by these settings, unless it runs elsewhere.
+        // The labwatch that answers has started with these settings, unless it runs elsewhere.
         let startup = load_rules(sources)
             .ok()
             .map(|loaded| loaded.config.health.startup);
@@ -77,8 +77,8 @@ fn pretty(body: &Value) -> String {
     serde_json::to_string_pretty(body).unwrap_or_else(|_| body.to_string())
 }
 
-/// The answer in lines: the whole first, then what it is made of. After a start nothing is
-/// evaluated for the time of `startup`, which is no fault of anything.
+/// The answer as lines: the whole first, then its components. After a start nothing is evaluated
+/// for the time of `startup`, which is not a fault.
 fn table(body: &Value, startup: Option<Duration>) -> String {
     let text = |value: &Value, key: &str| value[key].as_str().unwrap_or_default().to_owned();
     if let Some(checks) = body["statusChecks"].as_object() {
@@ -92,7 +92,7 @@ fn table(body: &Value, startup: Option<Duration>) -> String {
         };
         let mut rows: Vec<_> = checks.iter().map(row).collect();
         let is_waiting = |(_, result, details): &(String, String, String)| {
-            // Those of an experiment name its streams first.
+            // The details of an experiment begin with its streams.
             result != "OK" && details.split("; ").any(|part| part.starts_with("starting"))
         };
         let starts = rows.iter().any(|row| row.0 == STARTUP && is_waiting(row));

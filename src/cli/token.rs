@@ -1,5 +1,5 @@
-//! `labwatch token`: an access token, for labwatch's own API or for a person with curl at one of
-//! the servers. Prints the token alone on standard output; sends it nowhere.
+//! `labwatch token`: an access token, for labwatch's own API or for calling one of the servers with
+//! curl. Prints the token alone on standard output; sends it nowhere.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::config::{Config, Sources, load, load_api};
 use crate::http::auth::{Authority, Grant, Issued, Reportable, Scope};
 use engine::model::{SourceName, format_duration};
 
-/// A new token for the API, or something else about tokens.
+/// A new token for the API, or another operation on tokens.
 #[derive(Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct TokenArgs {
@@ -35,7 +35,7 @@ struct NewToken {
     /// How long it is valid, at most 366d.
     #[arg(long = "for", value_name = "DURATION", default_value = "30d", value_parser = any_duration)]
     life: Duration,
-    /// Whose it is. Stands in the record of what is changed with it.
+    /// The owner's name, for the audit log of what is changed with it.
     #[arg(long, required = true)]
     name: String,
     /// What it may report on, for the scope report: components and experiments, separated by
@@ -47,14 +47,14 @@ struct NewToken {
     output: Output,
 }
 
-/// A token for programs.
+/// A token as JSON.
 #[derive(Debug, Serialize)]
 struct TokenFound<'a> {
     token: &'a str,
     id: &'a str,
     name: &'a str,
     scopes: Vec<&'static str>,
-    /// What it may report on.
+    /// The names of its scope report.
     of: Vec<&'a str>,
     expires: Timestamp,
 }
@@ -80,7 +80,7 @@ impl From<ScopeName> for Scope {
     }
 }
 
-/// Something else about tokens.
+/// Other operations on tokens.
 #[derive(Debug, Subcommand)]
 enum TokenCommand {
     /// Print a short-lived token for book, which may read and change everything that an admin can.
@@ -91,10 +91,10 @@ enum TokenCommand {
     Relay(ForServer),
     /// Revoke a token of the API: it is refused from now on, and so are the sessions made from it.
     Revoke {
-        /// Its id, as it was told when the token was made.
+        /// Its id, as printed on standard error when the token was made.
         id: String,
     },
-    /// List the ids of the API's tokens that are revoked. Who has which token is not kept anywhere.
+    /// List the ids of the API's tokens that are revoked. The owners of tokens are not stored.
     List,
 }
 
@@ -109,9 +109,9 @@ struct ForServer {
 /// Does what is asked about tokens.
 ///
 /// # Errors
-/// [`Failure`] when the configuration is wrong, or when what is asked fails.
+/// [`Failure`] when the configuration is wrong, or when the operation fails.
 pub fn run(args: &TokenArgs, sources: &Sources) -> Result<(), Failure> {
-    // What is only about the API needs no other settings.
+    // Tokens of the API need no other settings.
     let api = || load_api(sources).map(|loaded| loaded.config);
     match (&args.other, &args.new) {
         (Some(TokenCommand::Book(asked)), _) => for_server(SourceName::Book, asked.life, sources),
@@ -126,7 +126,7 @@ pub fn run(args: &TokenArgs, sources: &Sources) -> Result<(), Failure> {
     }
 }
 
-/// The authority over the API's tokens.
+/// The authority that signs the API's tokens.
 pub(super) fn authority(config: &Config) -> Result<Authority, Failure> {
     let secret = config.api.secret.as_ref();
     secret.map(Authority::new).ok_or_else(|| {

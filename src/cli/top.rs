@@ -1,5 +1,5 @@
 //! `labwatch top`: the state of the laboratory in a terminal, live, for a host that is reached over
-//! ssh. Reads what the page reads.
+//! ssh. Reads the same API as the page.
 
 use std::cmp::Reverse;
 use std::fmt::Write as _;
@@ -16,24 +16,24 @@ use super::output::say;
 use crate::config::Sources;
 use engine::model::format_duration;
 
-/// How many experiments are asked for; those that do not fit on the screen are counted.
+/// How many experiments are requested; those that do not fit on the screen are counted.
 const MAX_EXPERIMENTS: &str = "500";
 
-/// The screen where nothing says how large it is.
+/// The height of the screen if the terminal does not report it.
 const LINES: usize = 24;
 const COLUMNS: usize = 100;
 
-/// A screen of its own while it runs; the one before comes back at the end.
+/// Switches to the alternate screen while it runs; the previous screen comes back at the end.
 const ENTER: &str = "\x1b[?1049h\x1b[?25l";
 const LEAVE: &str = "\x1b[?25h\x1b[?1049l";
 
-/// Back to the first line, with what was there wiped out.
+/// To the first line, and erases the screen.
 const WIPE: &str = "\x1b[H\x1b[J";
 
-/// What needs attention first.
+/// The order of healths.
 const WORST_FIRST: [&str; 5] = ["down", "flapping", "degraded", "unknown", "ok"];
 
-/// Which labwatch, and how often.
+/// Address of the labwatch, and the interval.
 #[derive(Debug, Args)]
 pub struct TopArgs {
     #[command(flatten)]
@@ -49,7 +49,7 @@ pub struct TopArgs {
 /// Shows it until Ctrl-C.
 ///
 /// # Errors
-/// [`Failure::Unreachable`] when it does not answer the first time; later it is asked on.
+/// [`Failure::Unreachable`] when it does not answer the first time; later it is polled on.
 pub(super) fn run(args: &TopArgs, sources: &Sources) -> Result<(), Failure> {
     let asked = args.place.find(sources)?;
     if args.once || !io::stdout().is_terminal() {
@@ -61,12 +61,12 @@ pub(super) fn run(args: &TopArgs, sources: &Sources) -> Result<(), Failure> {
 
 async fn watch(asked: &Asked, every: Duration) -> Result<(), Failure> {
     let mut seen = Some(look(asked).await?);
-    let mut trouble = None;
+    let mut problem = None;
     show(ENTER)?;
     let outcome = loop {
         if let Some((lab, experiments)) = &seen {
             let mut lines = screen(lab, experiments, Timestamp::now());
-            lines.extend(trouble.take());
+            lines.extend(problem.take());
             if let Err(failure) = show(&fitted(&lines)) {
                 break Err(failure);
             }
@@ -77,7 +77,7 @@ async fn watch(asked: &Asked, every: Duration) -> Result<(), Failure> {
         }
         match look(asked).await {
             Ok(new) => seen = Some(new),
-            Err(Failure::Unreachable(why)) => trouble = Some(format!("NOT CURRENT: {why}")),
+            Err(Failure::Unreachable(why)) => problem = Some(format!("NOT CURRENT: {why}")),
             Err(other) => break Err(other),
         }
     };
@@ -105,8 +105,8 @@ async fn look(asked: &Asked) -> Result<(Value, Vec<Value>), Failure> {
     }
 }
 
-/// The lines that fit, each cut at the edge; the last one, which may say that nothing is current,
-/// always.
+/// The lines that fit, each cut at the edge; the last one, which may say that the data are out of
+/// date, always.
 fn fitted(lines: &[String]) -> String {
     let size = terminal_size::terminal_size();
     let (columns, rows) = size.map_or((COLUMNS, LINES), |(width, height)| {
@@ -192,7 +192,7 @@ fn sources(lab: &Value, now: Timestamp) -> String {
     words.collect::<Vec<_>>().join("; ")
 }
 
-/// What is wrong with sources and routes: in their own words where those may be seen.
+/// The faults of sources and routes: in their own text where that may be seen.
 fn faults(lab: &Value) -> Vec<String> {
     array(lab, "sources")
         .iter()

@@ -1,4 +1,4 @@
-//! What an answer with a bad status means, by its status, its headers and what it says.
+//! Meaning of an error response, by its status, its headers and its body.
 
 use std::time::Duration;
 
@@ -15,8 +15,8 @@ use engine::model::{CallError, format_duration};
 /// answer takes its time.
 const CLOCKS_AGREE: u64 = 2;
 
-/// Tells an answer with a bad status by its body: these servers answer 500 to a token that they do
-/// not accept.
+/// The error for a response with an error status, by its body: these servers answer 500 to a token
+/// that they do not accept.
 pub(super) fn error_of_answer(
     status: StatusCode,
     headers: &HeaderMap,
@@ -34,7 +34,7 @@ pub(super) fn error_of_answer(
             body: words_of_redirect(headers, sent),
         },
         (500, _) if said.contains("does not match this host") => CallError::Audience(said),
-        (500, _) if TOKEN_TROUBLE.iter().any(|words| said.contains(words)) => {
+        (500, _) if TOKEN_ERRORS.iter().any(|words| said.contains(words)) => {
             CallError::Credentials(with_clocks(said, headers, Timestamp::now()))
         }
         (400, _) if SPEAKS_HTTPS.iter().any(|words| said.contains(words)) => CallError::Protocol(
@@ -51,13 +51,13 @@ pub(super) fn error_of_answer(
     sent.by_proxy(found)
 }
 
-/// What servers say in a 400 to plain HTTP where they speak https: nginx, and servers in Go.
+/// Texts of a 400 to plain HTTP where the server speaks https: nginx, and servers in Go.
 const SPEAKS_HTTPS: [&str; 2] = [
     "HTTP request was sent to HTTPS port",
     "sent an HTTP request to an HTTPS server",
 ];
 
-/// Where an answer redirects to, without the query, which may hold a code.
+/// The target of a redirect, without the query, which may hold a code.
 fn words_of_redirect(headers: &HeaderMap, sent: &Sent) -> String {
     let location = text_of(headers, &LOCATION);
     let bare = location.split(['?', '#']).next().unwrap_or_default();
@@ -71,7 +71,7 @@ fn words_of_redirect(headers: &HeaderMap, sent: &Sent) -> String {
     format!("it redirects to {}: {advice}", said(bare.as_bytes()))
 }
 
-/// A web page that refuses us does not come from any of the three servers.
+/// The text for a web page that refuses access: it does not come from any of the three servers.
 fn words_of_gate(status: u16, headers: &HeaderMap) -> String {
     let server = text_of(headers, &SERVER);
     let name = server.split(['/', ' ']).next().unwrap_or_default();
@@ -87,8 +87,8 @@ fn words_of_gate(status: u16, headers: &HeaderMap) -> String {
     format!("a proxy in front{name} {does}")
 }
 
-/// What a server says of a token, and whether the clocks may be why. It writes its own into each
-/// answer.
+/// A server's text about a token, with the skew of the clocks if that may be the reason. The server
+/// writes its time into each response.
 fn with_clocks(said: String, headers: &HeaderMap, now: Timestamp) -> String {
     let Ok(theirs) = rfc2822::DateTimeParser::new().parse_timestamp(text_of(headers, &DATE)) else {
         return said;
@@ -113,7 +113,7 @@ fn text_of<'a>(headers: &'a HeaderMap, name: &HeaderName) -> &'a str {
     value.unwrap_or_default()
 }
 
-/// Whether this is a web page and not an answer of a program.
+/// Whether this is a web page and not a response of a program.
 pub(crate) fn is_web_page(body: &[u8]) -> bool {
     let start = body.trim_ascii_start();
     let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start);
@@ -125,7 +125,7 @@ pub(crate) fn is_web_page(body: &[u8]) -> bool {
     starts(b"<!doctype") || starts(b"<html") || starts(b"<head")
 }
 
-/// What an answer with a bad status means, by the status alone.
+/// The error for a response, by the status alone.
 pub fn error_of_status(status: u16, said: String) -> CallError {
     match status {
         401 | 403 => CallError::Forbidden(said),
@@ -135,9 +135,8 @@ pub fn error_of_status(status: u16, said: String) -> CallError {
     }
 }
 
-/// What the servers say in a 500 when the token is at fault: relay; book; jump, and its library for
-/// tokens.
-const TOKEN_TROUBLE: [&str; 6] = [
+/// Texts in a 500 when the token is at fault: relay; book; jump, and its library for tokens.
+const TOKEN_ERRORS: [&str; 6] = [
     "token invalid",
     "error parsing claims",
     "error reading token",
@@ -152,7 +151,7 @@ fn title_of(text: &str) -> Option<&str> {
     rest.split_once("</title>").map(|(title, _)| title)
 }
 
-/// What an error body says: the message of a JSON object, a bare JSON string, or the text itself;
+/// The text of an error body: the message of a JSON object, a bare JSON string, or the body itself;
 /// cut and without control characters.
 pub(super) fn said(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(&body[..body.len().min(4 * MAX_QUOTED_BYTES)]);

@@ -1,4 +1,4 @@
-//! How long to wait before the next attempt after a failure. Pure: the time comes in.
+//! Retry backoff: how long to wait before the next attempt. Pure: the time is an argument.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ pub const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait, before jitter.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
-/// The longest wait where a person must change settings first, before jitter.
+/// The longest wait where an operator must change settings first, before jitter.
 pub const LONGEST_WAIT_WHEN_OURS: Duration = Duration::from_secs(60);
 
 /// The longest wait while a server that cannot be reached is likely to be restarting, before
@@ -37,7 +37,7 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// All is well: the next failure is a first one.
+    /// Resets the backoff: the next failure counts as a first one.
     pub fn reset(&mut self) {
         *self = Self::default();
     }
@@ -61,7 +61,7 @@ impl Backoff {
     }
 }
 
-/// Between half of the wait and all of it, so that those who lost the same server do not return in
+/// Between half of the wait and all of it, so that clients of the same server do not return in
 /// step.
 pub fn jittered(wait: Duration) -> Duration {
     wait.mul_f64(0.5 + fastrand::f64() / 2.0)
@@ -71,7 +71,7 @@ pub fn jittered(wait: Duration) -> Duration {
 mod tests {
     use super::*;
 
-    /// The waits of a row of failures before jitter, in milliseconds. Each failure comes right
+    /// The waits of consecutive failures before jitter, in milliseconds. Each failure comes right
     /// after the wait of the one before.
     fn waits(fault: Option<&CallError>, count: usize) -> Vec<u128> {
         let mut backoff = Backoff::default();

@@ -1,8 +1,8 @@
 //! The canary: labwatch's own messages through relay, sent over one connection and awaited at
-//! another. Says whether they arrive, and when; what follows from that is not decided here.
+//! another. Reports whether they arrive, and when; decides nothing.
 //!
-//! Connections that bring nothing may be at fault themselves: relay leaves one with a bad code open
-//! and mute. So new ones are made before it is said that relay does not forward.
+//! Connections without messages may be at fault themselves: relay leaves one with a bad code open
+//! and mute. So they are replaced before a fault of relay is reported.
 
 mod beats;
 
@@ -27,22 +27,22 @@ use super::{Address, Http, ticket};
 use engine::model::{CallError, ConnectError, Topic};
 use engine::{Forwarding, Input};
 
-/// How long after relay has refused the canary it is tried again.
+/// The pause after relay has refused the canary.
 const REFUSED_RETRY: Duration = Duration::from_secs(60 * 60);
 
-/// How often the figures are handed over although what they show is the same.
-const FIGURES_EVERY: Duration = Duration::from_secs(10);
+/// How often the metrics are handed over while the state stays the same.
+const METRICS_EVERY: Duration = Duration::from_secs(10);
 
-/// What a canary needs.
+/// Dependencies of a canary.
 #[derive(Debug)]
 pub struct Canary {
-    /// Where relay is.
+    /// The address of relay.
     pub address: Address,
-    /// The topic of its own (`CANARY_TOPIC`).
+    /// Its own topic (`CANARY_TOPIC`).
     pub topic: Topic,
-    /// How often, when, and how patiently.
+    /// Interval, time limit and number of misses.
     pub rule: Rule,
-    /// How often the connections are made anew (`RECONNECT_RELAY_EVERY`).
+    /// How often the connections are renewed (`RECONNECT_RELAY_EVERY`).
     pub reconnect_every: Duration,
     /// For the access requests.
     pub http: Http,
@@ -50,7 +50,7 @@ pub struct Canary {
     pub tls: Arc<ClientConfig>,
 }
 
-/// Sends and awaits messages until `stop`, or until the engine takes no `inputs` any more.
+/// Sends and awaits messages until `stop`, or until `inputs` is closed.
 pub async fn run(canary: Canary, inputs: mpsc::Sender<Input>, stop: CancellationToken) {
     let mut runner = Runner::new(canary);
     loop {
@@ -64,7 +64,7 @@ pub async fn run(canary: Canary, inputs: mpsc::Sender<Input>, stop: Cancellation
                     place.send(input);
                 }
             }
-            heard = hear(runner.pair.as_mut()) => runner.heard(heard),
+            received = next_message(runner.pair.as_mut()) => runner.on_message(received),
             () = until(send_at) => runner.send().await,
             () = until(check_at) => runner.check(),
             turn = runner.plan.turn() => runner.turn(turn).await,
@@ -86,7 +86,7 @@ enum Plan {
     Dial(BoxFuture<'static, Result<Pair, ConnectError>>),
 }
 
-/// What came of a plan.
+/// Result of a plan.
 enum Turn {
     Due,
     Dialled(Result<Pair, ConnectError>),
@@ -97,7 +97,7 @@ impl Plan {
         Self::Wait(Instant::now() + time)
     }
 
-    /// Waits for what comes of it. Loses nothing when it is dropped before it is done.
+    /// Waits for the result. Loses nothing when it is dropped before it is done.
     async fn turn(&mut self) -> Turn {
         match self {
             Self::Wait(when) => {
@@ -118,9 +118,9 @@ struct Runner {
     beats: Beats,
     next_send: Instant,
     shown: Forwarding,
-    /// Whether connections are made anew, or were, because nothing arrives.
+    /// Whether connections are or were renewed because nothing arrives.
     verifying: bool,
-    /// Whether the connections that serve are those that were made for that.
+    /// Whether the current connections are those renewed ones.
     is_fresh: bool,
     handed_over: Instant,
     news: Option<Input>,
@@ -166,10 +166,10 @@ impl Runner {
         self.check();
     }
 
-    fn heard(&mut self, heard: Result<Bytes, End>) {
-        match heard {
+    fn on_message(&mut self, received: Result<Bytes, End>) {
+        match received {
             Ok(bytes) => {
-                if !self.beats.hear(&bytes, Instant::now()) {
+                if !self.beats.receive(&bytes, Instant::now()) {
                     return;
                 }
                 self.verifying = false;
@@ -182,7 +182,7 @@ impl Runner {
         }
     }
 
-    /// Looks whether messages are missing.
+    /// Checks whether messages are missing.
     fn check(&mut self) {
         let (now, misses) = (Instant::now(), self.canary.rule.misses);
         if self.pair.is_none() || self.shown == Forwarding::Stopped {
@@ -208,7 +208,7 @@ impl Runner {
                 let old = self.pair.replace(pair);
                 self.pair_since = now;
                 self.is_fresh = self.verifying;
-                // Where all is well, what is on its way arrives at the new listener: it was on the
+                // Where all is well, messages in flight arrive at the new listener: it was on the
                 // topic before the old speaker left.
                 if old.is_none() || self.verifying {
                     self.beats.start_over(now);
@@ -245,7 +245,7 @@ impl Runner {
         });
     }
 
-    /// The connections have ended, which says nothing new of whether relay forwards.
+    /// The connections have ended, which shows nothing new about whether relay forwards.
     fn lost(&mut self, end: &End) {
         tracing::debug!(%end, "a connection of the canary ended");
         self.pair = None;
@@ -259,13 +259,13 @@ impl Runner {
         }
     }
 
-    /// Hands over what is shown where it is another than before, and now and then for the figures.
+    /// Hands over the state when it differs from the last one, and at intervals the metrics.
     fn show(&mut self, forwarding: Forwarding) {
         let now = Instant::now();
         let was = replace(&mut self.shown, forwarding);
         if was != forwarding {
             log(was, forwarding);
-        } else if now.duration_since(self.handed_over) < FIGURES_EVERY {
+        } else if now.duration_since(self.handed_over) < METRICS_EVERY {
             return;
         }
         self.handed_over = now;
@@ -286,14 +286,14 @@ fn log(was: Forwarding, now: Forwarding) {
     }
 }
 
-/// The next message at the listener. What others say at the speaker is passed over.
-async fn hear(pair: Option<&mut Pair>) -> Result<Bytes, End> {
+/// The next message at the listener. Messages of others at the speaker are ignored.
+async fn next_message(pair: Option<&mut Pair>) -> Result<Bytes, End> {
     let Some(Pair { speaker, listener }) = pair else {
         return pending().await;
     };
     loop {
         tokio::select! {
-            heard = listener.next() => return heard,
+            message = listener.next() => return message,
             spoken = speaker.next() => drop(spoken?),
         }
     }

@@ -1,4 +1,4 @@
-//! What is wrong with TLS to a server, in words that say what to do.
+//! TLS errors of a server, with texts that say what to do.
 
 use std::error::Error;
 
@@ -9,9 +9,8 @@ use rustls::pki_types::UnixTime;
 use super::classify::{MAX_QUOTED_BYTES, find, root_cause};
 use engine::model::CallError;
 
-/// What a failure of TLS is: whether it is about what this host trusts, or about the server's
-/// certificate. `whole` puts its words into others; `no_tls` is for the case that it does not speak
-/// TLS there.
+/// The error for a failure of TLS: it concerns what this host trusts, or the server's certificate.
+/// `whole` wraps its text; `no_tls` is the text where the server does not speak TLS.
 pub(super) fn tls_error(
     error: &(dyn Error + 'static),
     no_tls: &str,
@@ -26,8 +25,8 @@ pub(super) fn tls_error(
     }
 }
 
-/// Whether a certificate is refused for a reason that holds for every client whose clock is right:
-/// every browser refuses it too.
+/// Whether a certificate is rejected for a reason that holds for every client with a correct clock:
+/// every browser rejects it too.
 fn is_of_its_date_or_name(error: &Certificate) -> bool {
     use Certificate::{
         Expired, ExpiredContext, NotValidForName, NotValidForNameContext, NotValidYet,
@@ -44,7 +43,7 @@ fn is_of_its_date_or_name(error: &Certificate) -> bool {
     )
 }
 
-/// What is wrong with TLS to a server and what to do.
+/// The TLS error and what to do.
 #[expect(
     clippy::wildcard_enum_match_arm,
     reason = "the library adds causes; its own words do"

@@ -1,5 +1,5 @@
-//! What a failed call means: its error or its answer becomes a [`CallError`], by what a person has
-//! to do about it.
+//! Classification of failed calls: an error or a response becomes a [`CallError`], by what an
+//! operator has to do about it.
 
 use std::error::Error;
 use std::io;
@@ -14,21 +14,21 @@ use engine::model::{CallError, SourceName};
 /// How much of a server's error text is kept, in bytes.
 pub const MAX_QUOTED_BYTES: usize = 200;
 
-/// The way that a call takes.
+/// The route of a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Way {
-    /// To the server itself.
+    /// Directly to the server.
     Straight,
-    /// Through our own proxy, which hears and answers the request itself: so it is without TLS.
-    /// Holds the proxy's host and port.
+    /// Through the configured proxy, which receives and answers the request itself: so it is
+    /// without TLS. Holds the proxy's host and port.
     Proxy(String),
-    /// Through a tunnel that our own proxy makes; what it carries is the server's own. Holds the
-    /// proxy's host and port.
+    /// Through a tunnel of the configured proxy; its content is the server's own. Holds the proxy's
+    /// host and port.
     Tunnel(String),
 }
 
 impl Way {
-    /// The way to an address by these proxies.
+    /// The route to an address with these proxies.
     pub(super) fn to(proxies: &Proxies, url: &Url) -> Self {
         let proxy = url
             .as_str()
@@ -60,7 +60,7 @@ impl Way {
     }
 }
 
-/// A call, as far as its failures depend on it.
+/// The properties of a call on which its failures depend.
 #[derive(Debug)]
 pub(super) struct Sent {
     pub(super) way: Way,
@@ -82,7 +82,7 @@ impl Sent {
         }
     }
 
-    /// Whether no answer came because the connection ended.
+    /// Whether there is no response because the connection ended.
     pub(super) fn is_lost(&self, error: &CallError) -> bool {
         *error == CallError::Dropped || *error == self.by_proxy(CallError::Dropped)
     }
@@ -139,7 +139,7 @@ fn is_http(proxy: &Intercept) -> bool {
     matches!(proxy.uri().scheme_str(), Some("http" | "https"))
 }
 
-/// Where a proxy is, without its user and password.
+/// The address of a proxy, without its user and password.
 pub(super) fn place_of(proxy: &Intercept) -> String {
     let host = proxy.uri().host().unwrap_or_default();
     match proxy.uri().port_u16() {
@@ -148,7 +148,7 @@ pub(super) fn place_of(proxy: &Intercept) -> String {
     }
 }
 
-/// Why an HTTP call has no answer.
+/// Why an HTTP call has no response.
 pub(super) fn error_of(error: &reqwest::Error, sent: &Sent) -> CallError {
     let found = if error.is_timeout() {
         CallError::TimedOut
@@ -195,7 +195,7 @@ pub(super) fn wants_a_password(sent: &Sent) -> String {
     format!("wants another user or password ({})", sent.way.variable())
 }
 
-/// Why the rest of an answer did not come.
+/// Why the rest of a response did not come.
 fn words_of_body(error: &reqwest::Error) -> String {
     let words = root_cause(error);
     let cut = [
@@ -212,8 +212,8 @@ fn words_of_body(error: &reqwest::Error) -> String {
     }
 }
 
-/// The first error of a kind, from the outermost to the innermost. An error of the system hides
-/// what it was made of from `source`, so that is asked too.
+/// The first error of a kind, from the outermost to the innermost. An error of the system hides its
+/// cause from `source`, so its inner error is searched too.
 pub(super) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a T> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -231,8 +231,8 @@ pub(super) fn find<'a, T: Error + 'static>(error: &'a (dyn Error + 'static)) -> 
     None
 }
 
-/// Why there is no connection; `what` tells it in words. What goes wrong on the way to our own
-/// proxy is the proxy's fault, not the server's.
+/// Why there is no connection; `what` is the text. A failure on the way to the configured proxy is
+/// the proxy's fault, not the server's.
 pub(super) fn not_connected(
     error: &(dyn Error + 'static),
     what: String,
@@ -249,7 +249,7 @@ pub(super) fn not_connected(
     }
 }
 
-/// What there is no connection for.
+/// Why there is no connection.
 enum Cause {
     NameLookup,
     Refused,
@@ -258,8 +258,8 @@ enum Cause {
     TimedOut,
 }
 
-/// The first cause that is known, from the outermost error to the innermost. An error of the system
-/// hides what it was made of from `source`, so that is asked too.
+/// The first known cause, from the outermost error to the innermost. An error of the system hides
+/// its cause from `source`, so its inner error is searched too.
 fn cause_of(error: &(dyn Error + 'static)) -> Option<Cause> {
     let mut next = Some(error);
     while let Some(error) = next {
@@ -303,7 +303,7 @@ fn cause_of_kind(kind: io::ErrorKind) -> Option<Cause> {
     }
 }
 
-/// Whether what came is no HTTP at all.
+/// Whether the response is no HTTP at all.
 fn is_no_http(error: &(dyn Error + 'static)) -> bool {
     find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse)
 }
@@ -328,7 +328,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// A call to book by this way.
+    /// A call to book by this route.
     pub(in crate::clients) fn by(way: &Way) -> Sent {
         let url = Url::parse("http://app.example.org/book/").expect("a URL");
         Sent {
@@ -403,7 +403,7 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn what_keeps_us_from_connecting_is_told_apart() {
+    fn connection_failures_are_distinguished() {
         use io::ErrorKind::{HostUnreachable, NetworkUnreachable, Other, PermissionDenied};
         let tls = rustls::Error::General("x".to_owned());
         for (error, as_str) in [

@@ -1,5 +1,6 @@
-//! TCP connections to a host by name: every address that it has gets its chance, IPv6 and IPv4 in
-//! turn (RFC 8305). Knows nothing of what is spoken afterwards.
+//! TCP connections to a host by name: all its addresses are tried, IPv6 and IPv4 in turn (RFC
+//! 8305).
+//! Knows nothing of the protocol above.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -13,24 +14,24 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use tokio::net::{TcpStream, lookup_host};
 use tokio::time::{sleep, timeout};
 
-/// The longest that looking a name up may take. One nameserver that does not answer costs 5 s
-/// before the next is asked.
+/// The longest for looking a name up. A nameserver that does not answer costs 5 s before the next
+/// is asked.
 const LOOKUP_WAIT: Duration = Duration::from_secs(6);
 
-/// The longest that one address may take: the first packet and two repetitions of it.
+/// The longest for one address: the first packet and two repetitions of it.
 const ADDRESS_WAIT: Duration = Duration::from_secs(5);
 
-/// How long the latest address is waited for before the next one is tried beside it (RFC 8305,
+/// How long the latest address is waited for before the next one is tried in parallel (RFC 8305,
 /// section 5).
 const NEXT_AFTER: Duration = Duration::from_millis(250);
 
 /// The most addresses of a host that are tried.
 const MAX_ADDRESSES: usize = 16;
 
-/// Why there is no connection. Names host and port, which are the operator's own words.
+/// Why there is no connection. Names host and port, which the operator has configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectError {
-    /// The host, as it is set.
+    /// The host, as configured.
     pub host: String,
     /// The port.
     pub port: u16,
@@ -38,12 +39,11 @@ pub struct ConnectError {
     pub failure: ConnectFailure,
 }
 
-/// What failed on the way to a host. Where its addresses fail in different ways, the last of these
-/// that one of them failed in is told: a host that refuses is nearer than one that cannot be
-/// reached at all.
+/// Reason of a failure. Where the addresses of a host fail in different ways, the last of these
+/// variants is reported: a host that refuses is nearer than one that cannot be reached at all.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ConnectFailure {
-    /// The name cannot be looked up. Holds the system's words.
+    /// The name cannot be looked up. Holds the system's text.
     Lookup(String),
     /// The name was not looked up within this time.
     LookupTimedOut(Duration),
@@ -51,7 +51,7 @@ pub enum ConnectFailure {
     NoAddress,
     /// There is no route to it from this host.
     NoRoute,
-    /// The system says something else. Holds its words.
+    /// Another error of the system. Holds its text.
     Other(String),
     /// No answer within this time.
     TimedOut(Duration),
@@ -94,7 +94,7 @@ impl fmt::Display for ConnectError {
 impl std::error::Error for ConnectError {}
 
 /// Looks names up for HTTP calls, within less time than a call has: so a name server that does not
-/// answer is told apart from a server that does not.
+/// answer is distinguished from a server that does not.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Lookup {
     within: Duration,
@@ -116,7 +116,7 @@ impl Resolve for Lookup {
     }
 }
 
-/// What a look-up finds within this time.
+/// The result of a look-up within this time.
 pub(super) async fn addresses<I>(
     lookup: impl Future<Output = io::Result<I>>,
     within: Duration,
@@ -134,10 +134,10 @@ where
 }
 
 /// A connection to a host, given by its name or address (an IPv6 address with or without brackets),
-/// within a time for all of it.
+/// within a time limit for all of it.
 ///
 /// # Errors
-/// [`ConnectError`], which tells a failed look-up, a refusal, a missing route and silence apart.
+/// [`ConnectError`], which distinguishes a failed look-up, a refusal, a missing route and silence.
 pub async fn dial(host: &str, port: u16, within: Duration) -> Result<TcpStream, ConnectError> {
     let host = host.trim_start_matches('[').trim_end_matches(']');
     let work = async {
@@ -162,7 +162,7 @@ async fn look_up(host: &str, port: u16) -> Result<Vec<SocketAddr>, ConnectFailur
     }
 }
 
-/// The resolver's own words, without those that say again that it is about a look-up.
+/// The resolver's text, without the words that repeat that it is about a look-up.
 fn words_of_lookup(said: &str) -> String {
     let own = said.rsplit_once("address information: ");
     own.map_or(said, |(_, own)| own).to_owned()
@@ -184,8 +184,8 @@ fn interleave(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
     mixed
 }
 
-/// The first connection that comes about. An address that fails makes room for the next at once,
-/// one that is slow after [`NEXT_AFTER`].
+/// The first successful connection. When an address fails, the next is tried at once; when it is
+/// slow, after [`NEXT_AFTER`].
 async fn race<S, F>(
     addresses: Vec<SocketAddr>,
     connect: impl Fn(SocketAddr) -> F,
@@ -232,8 +232,8 @@ mod tests {
 
     use super::*;
 
-    /// What an address does in a test, by its last number: how long it takes, and what becomes of
-    /// it.
+    /// The behaviour of an address in a test, by its last number: how long it takes, and the
+    /// result.
     type Manner = fn(u16) -> (u64, Result<(), io::ErrorKind>);
 
     fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
@@ -243,7 +243,7 @@ mod tests {
             .collect()
     }
 
-    /// Which port won or what failed, and after how many milliseconds.
+    /// The port that won or the failure, and after how many milliseconds.
     async fn raced(ports: &[u16], manner: Manner) -> (Result<u16, ConnectFailure>, u128) {
         let begin = Instant::now();
         let addresses = ports
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn the_nearest_failure_is_told_and_silence_ends() {
+    async fn the_nearest_failure_is_reported_and_silence_ends() {
         let (outcome, _) = raced(&[1, 2, 3], |port| match port {
             2 => (5, Err(io::ErrorKind::ConnectionRefused)),
             _ => (5, Err(io::ErrorKind::NetworkUnreachable)),
@@ -317,15 +317,15 @@ mod tests {
 
     #[tokio::test]
     async fn errors_name_what_failed_with_host_and_port() {
-        let told = async |host: &str, port| {
+        let failure = async |host: &str, port| {
             let error = dial(host, port, Duration::from_secs(10)).await;
             error.expect_err("no connection").to_string()
         };
         assert_eq!(
-            told("127.0.0.1", 1).await,
+            failure("127.0.0.1", 1).await,
             "127.0.0.1:1 refused the connection"
         );
-        let unknown = told("no-such-host.invalid", 25).await;
+        let unknown = failure("no-such-host.invalid", 25).await;
         assert!(
             unknown.starts_with("the name no-such-host.invalid ")
                 && !unknown.contains("address information"),

@@ -1,4 +1,4 @@
-//! HTTP calls with a bound on everything, and failures told apart by what to do about them.
+//! HTTP calls with limits on everything, and failures classified by what to do about them.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -17,15 +17,15 @@ use engine::model::{CallError, SourceName};
 /// The largest answer that is read, in bytes. Book's list of 10,000 resources is about 2 MB.
 pub const MAX_ANSWER_BYTES: usize = 32 << 20;
 
-/// A client with a limit on the time of each call.
+/// A client with a time limit for each call.
 #[derive(Debug, Clone)]
 pub struct Http {
     ways: Arc<Ways>,
     timeout: Duration,
 }
 
-/// The ways out: by which the way to an address leads is decided here, and not by the library,
-/// which would send calls to this very host through a proxy too.
+/// Direct and proxied connections: the choice is made here, and not by the library, which would use
+/// a proxy for calls to this very host too.
 #[derive(Debug)]
 struct Ways {
     proxies: Proxies,
@@ -34,7 +34,7 @@ struct Ways {
     proxied: Option<Connections>,
 }
 
-/// Connections that are kept for the next call, and the means for one that is not.
+/// Connections that are kept for the next call, and the means to make a fresh one.
 #[derive(Debug)]
 struct Connections {
     kept: Client,
@@ -49,32 +49,32 @@ struct Settings {
     is_proxied: bool,
 }
 
-/// What is kept of an answer from an address that may hold a secret.
+/// The response from an address that may hold a secret, without its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct HiddenAnswer {
     /// Its status.
     pub status: u16,
-    /// How long it asks to wait, where it says so in seconds.
+    /// The pause that it asks for (Retry-After in seconds).
     pub retry_after: Option<Duration>,
 }
 
-/// What is kept of the answer of a page.
+/// The response of a page, without its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct BareAnswer {
     pub(super) status: u16,
     /// Where it redirects to.
     pub(super) location: Option<String>,
-    /// Whether our own proxy gave it, and may have made it up.
+    /// Whether the configured proxy answered, and may have made the response up.
     pub(super) by_proxy: bool,
 }
 
 impl HiddenAnswer {
-    /// An answer that is no success.
+    /// An error response.
     #[must_use]
     pub fn into_error(self) -> CallError {
         CallError::Sick {
             status: self.status,
-            body: "what it said is not kept, because it may repeat the address".to_owned(),
+            body: "its text is not kept, because it may repeat the address".to_owned(),
         }
     }
 }
@@ -116,7 +116,7 @@ impl Http {
         Self::by(Proxies::from_env(), timeout, tls)
     }
 
-    /// A client that goes through no proxy, for what is our own.
+    /// A client without proxy, for labwatch's own servers.
     ///
     /// # Errors
     /// As [`Http::new`].
@@ -155,8 +155,8 @@ impl Http {
         }
     }
 
-    /// Sends a request to a server with a bare token and takes the answer's body, where the status
-    /// is a good one.
+    /// Sends a request to a server with a bare token and returns the response's body, if the status
+    /// is a success.
     ///
     /// # Errors
     /// A [`CallError`] that says what to do about it.
@@ -184,8 +184,8 @@ impl Http {
         }
     }
 
-    /// Sends a request to an address that may hold a secret, and takes the status alone: what the
-    /// other side says may repeat the address.
+    /// Sends a request to an address that may hold a secret, and returns only the status: the body
+    /// may repeat the address.
     ///
     /// # Errors
     /// A [`CallError`] when there is no good answer within the time limit. It quotes nothing.
@@ -205,7 +205,7 @@ impl Http {
         }
     }
 
-    /// The same, and takes the status whatever it is.
+    /// The same, and returns the status whatever it is.
     ///
     /// # Errors
     /// A [`CallError`] when there is no answer within the time limit.
@@ -233,7 +233,7 @@ impl Http {
         })
     }
 
-    /// Asks for an address, or for its first byte, and takes the status whatever it is. No body is
+    /// Requests an address, or its first byte, and returns the status whatever it is. No body is
     /// read.
     ///
     /// # Errors
@@ -260,14 +260,14 @@ impl Http {
         })
     }
 
-    /// Whether our own proxy itself answers what is asked of this address, so that it may have made
-    /// the answer up.
+    /// Whether the configured proxy itself answers requests to this address, so that it may have
+    /// made the response up.
     #[must_use]
     pub fn is_answered_by_proxy(&self, url: &Url) -> bool {
         matches!(Way::to(&self.ways.proxies, url), Way::Proxy(_))
     }
 
-    /// Sends a request, with a bearer's token or without, and takes the answer's status and body,
+    /// Sends a request, with a bearer token or without, and returns the response's status and body,
     /// whatever the status.
     ///
     /// # Errors
@@ -294,8 +294,8 @@ impl Http {
         Ok((status.as_u16(), body))
     }
 
-    /// Sends a request as it is to another labwatch, and takes its whole answer, whatever the
-    /// status.
+    /// Forwards a request unchanged to another labwatch, and returns its whole response, whatever
+    /// the status.
     ///
     /// # Errors
     /// A [`CallError`] when there is no answer, or one of more than `at_most` bytes.
@@ -318,9 +318,9 @@ impl Http {
         read_bounded(response, at_most, &sent).await
     }
 
-    /// Sends a request. One that may be repeated and whose connection ends without an answer is
-    /// repeated once, over a connection of its own: what stands in front of a server may close
-    /// a kept connection only when it is used again.
+    /// Sends a request. One that may be repeated and whose connection ends without a response is
+    /// repeated once, over a connection of its own: a proxy in front of a server may close a kept
+    /// connection only when it is used again.
     async fn send(
         &self,
         sent: &Sent,
@@ -353,7 +353,7 @@ impl Ways {
 }
 
 impl Connections {
-    /// A client that keeps no connections; made when it is first needed.
+    /// A client that keeps no connections; created when it is first needed.
     fn fresh(&self) -> Option<&Client> {
         let fresh = self.fresh.get_or_init(|| self.settings.client(false).ok());
         fresh.as_ref()
@@ -401,7 +401,7 @@ mod tests {
     use crate::clients::connect::addresses;
     use crate::clients::testing::{PATIENCE, listener};
 
-    /// What a server does with a connection; it is given the number of the connection, counted from
+    /// The server's handler of a connection; it receives the number of the connection, counted from
     /// 0.
     async fn serve<F>(
         tasks: &mut JoinSet<()>,
@@ -475,7 +475,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_wrong_with_a_certificate_is_told_apart_from_what_we_trust() {
+    async fn certificate_faults_are_distinguished_from_trust() {
         let mut tasks = JoinSet::new();
         for (name, ends, is_trusted, outcome) in [
             ("localhost", 2090, true, "fine"),
@@ -591,8 +591,9 @@ mod tests {
             let near = format!("http://localhost:{server}/");
             assert_eq!(call(&http, Method::GET, &near).await, Ok(b"{}".to_vec()));
             assert_eq!(taken.load(Ordering::SeqCst), 0);
-            // The library reads the environment itself, which names no proxy here; so the words are
-            // asked for alone.
+            // The library reads the environment itself, which names no proxy here; so only the
+            // texts
+            // are checked.
             let url = Url::parse("http://book.example/").expect("a URL");
             let sent = Sent::new(&http.ways.proxies, Some(SourceName::Book), &url);
             let direct = Url::parse(&format!("http://127.0.0.1:{port}/")).expect("a URL");

@@ -1,8 +1,8 @@
 //! Clients of relay, jump, book and the pages that students open: subscriptions, samples, polls and
-//! checks, with the addresses, tokens and HTTP calls that they share.
+//! checks, and the addresses, tokens and HTTP calls that they share.
 //!
 //! A client reads, decodes and hands over; it evaluates nothing and never waits for the engine:
-//! what the engine has not taken yet is replaced by what is newer.
+//! inputs that the engine has not taken yet are replaced by newer ones.
 
 mod answer;
 mod backoff;
@@ -56,13 +56,14 @@ pub use verify::{CertificateRule, Shown, client_by_rule, provider};
 use secrecy::SecretString;
 use url::Url;
 
-/// Where a server is and how it wants to be spoken to.
+/// Address and credentials of a server.
 #[derive(Debug, Clone)]
 pub struct Address {
-    /// What the server calls itself: the `aud` of every token, to the byte. Has no trailing slash.
+    /// The server's audience: the `aud` of every token, compared byte by byte. Has no trailing
+    /// slash.
     pub audience: String,
-    /// Where its HTTP API is reached. Differs from the audience when the monitor is on the same
-    /// host and the proxy is not in between.
+    /// The address of its HTTP API. Differs from the audience when the monitor is on the same host
+    /// and the proxy is not in between.
     pub connect: Url,
     /// Scheme, host and port that replace those of the websocket addresses it hands out; `None` to
     /// use them as they come.

@@ -1,12 +1,11 @@
-//! What a feed has for the engine while the engine is busy: never more than the newest of each
-//! kind.
+//! A feed's buffer while the engine is busy: only the newest input of each kind.
 
 use std::collections::VecDeque;
 use std::mem::discriminant;
 
 use engine::Input;
 
-/// What the engine has not taken yet: at most the newest report and the newest state of the
+/// Inputs that the engine has not taken yet: at most the newest report and the newest state of the
 /// connection, in the order in which they came.
 #[derive(Debug, Default)]
 pub struct Outbox(VecDeque<Input>);

@@ -1,5 +1,6 @@
-//! One try of all that subscribing to relay or jump needs: access, a websocket, a report, and of
-//! relay a sample of one stream. Keeps nothing open, and tells which step failed and where.
+//! A single probe of everything that a subscription to relay or jump needs: access, a websocket, a
+//! report, and for relay a sample of one stream. Keeps nothing open, and reports which step failed
+//! and where.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,36 +17,36 @@ use ::parse::parse;
 use engine::model::{CallError, SourceName, Topic};
 use engine::{Report, Sample, SampleOutcome, Scopes};
 
-/// How long the token of a try lives.
+/// The lifetime of the token of a probe.
 const TOKEN_LIFE: Duration = Duration::from_secs(60);
 
 /// How long a report is waited for. An answer to a command takes a second.
 const REPORT_WAIT: Duration = Duration::from_secs(10);
 
-/// How long a stream is listened to.
+/// How long a stream is sampled.
 const LISTEN: Duration = Duration::from_secs(2);
 
-/// What a try found.
+/// Result of a probe.
 #[derive(Debug)]
 pub struct Found {
     /// Scheme, host and port of the websocket.
     pub websocket: String,
     /// How many connections the report has.
     pub connections: usize,
-    /// The stream that was listened to, and whether it sent; `None` where there is none.
+    /// The stream that was sampled, and whether it sent data; `None` where there is none.
     pub sample: Option<(Topic, bool)>,
 }
 
-/// What a try did when it failed, with the place.
+/// The step at which a probe failed, with the place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Doing {
-    /// Asking the access API, at this address.
+    /// The request to the access API, at this address.
     Access(String),
-    /// Opening the websocket that it names.
+    /// Opening the websocket that it returned.
     Websocket(String),
     /// Waiting for a report over it.
     Report(String),
-    /// Listening to this stream.
+    /// Sampling this stream.
     Sample(Topic),
 }
 
@@ -60,7 +61,7 @@ impl fmt::Display for Doing {
     }
 }
 
-/// Tries relay or jump.
+/// Probes relay or jump.
 ///
 /// # Errors
 /// The step that failed, and how.
@@ -179,16 +180,16 @@ mod tests {
             let there = server.address();
             let serving = async {
                 let mut peer = server.accept().await;
-                assert_eq!(peer.hear().await, UPDATE);
+                assert_eq!(peer.receive().await, UPDATE);
                 peer.say("not a report").await;
                 peer.say(REPORT).await;
-                assert_eq!(peer.hear().await, "close 1000");
+                assert_eq!(peer.receive().await, "close 1000");
                 if source == SourceName::Relay {
                     let mut stream = server.accept().await;
                     if sends {
                         stream.say("x").await;
                     }
-                    assert_eq!(stream.hear().await, "close 1000");
+                    assert_eq!(stream.receive().await, "close 1000");
                 }
             };
             let (found, ()) = tokio::join!(tried(&there, source), serving);

@@ -1,5 +1,5 @@
-//! Which hosts are reached through a proxy: as the environment says (`HTTP_PROXY`, `HTTPS_PROXY`,
-//! `ALL_PROXY`, `NO_PROXY`), but this host itself never is. Opens no connection.
+//! Choice of the proxy for a host, by the environment (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`,
+//! `NO_PROXY`), but never for this host itself. Opens no connection.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ pub struct Proxies {
     exempt: Vec<Exempt>,
 }
 
-/// Hosts that `NO_PROXY` names in a way that the matcher does not read.
+/// Hosts in a form of `NO_PROXY` that the matcher does not read.
 #[derive(Debug, PartialEq, Eq)]
 struct Exempt {
     host: String,
@@ -31,7 +31,7 @@ impl Proxies {
         Self::new(Matcher::from_env(), no.as_deref().unwrap_or_default())
     }
 
-    /// None: everything is reached straight.
+    /// No proxies: everything is reached directly.
     pub fn none() -> Self {
         Self::new(Matcher::builder().build(), "")
     }
@@ -45,7 +45,7 @@ impl Proxies {
         }
     }
 
-    /// The proxy that the way to an address leads through; `None` for the straight way.
+    /// The proxy for an address; `None` for a direct connection.
     pub fn intercept(&self, there: &Uri) -> Option<Intercept> {
         let host = bare(there.host()?);
         if is_loopback(host) {
@@ -62,7 +62,7 @@ impl Proxies {
             .flatten()
     }
 
-    /// Whether any way leads through a proxy.
+    /// Whether there is any proxy.
     pub fn are_set(&self) -> bool {
         ["http", "https"].into_iter().any(|scheme| {
             let elsewhere = format!("{scheme}://elsewhere.invalid").parse();
@@ -174,7 +174,7 @@ mod tests {
             ("10.0.0.1:80", "http://10.0.0.1/", false),
             ("[2001:db8::1]:80", "http://[2001:db8::1]/", false),
             ("[2001:db8::1]:80", "http://[2001:db8::1]:81/", true),
-            // What was read before still is.
+            // The matcher's own forms still work.
             ("lab.test", "http://app.lab.test/", false),
             (".lab.test", "http://app.lab.test/", false),
             ("*", "http://app.lab.test/", false),

@@ -1,5 +1,5 @@
-//! The way out for what is no HTTP call: straight, or through the proxy that the environment names
-//! (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`), as HTTP calls go by themselves.
+//! Outgoing connections other than HTTP calls: direct, or through the proxy of the environment
+//! (`HTTP_PROXY`, `HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`), as HTTP calls do.
 
 use std::error::Error;
 use std::io;
@@ -32,8 +32,8 @@ const DIAL_WAIT: Duration = Duration::from_secs(10);
 /// The longest answer to the request for a tunnel that is read, in bytes.
 const MAX_HEAD_BYTES: usize = 8 << 10;
 
-/// A connection to a host, for a websocket, and whether it goes through our own proxy. `secure`
-/// says whether TLS will go over it, which decides whose proxy it is.
+/// A connection to a host, for a websocket, and whether it goes through the configured proxy.
+/// `secure` is whether TLS will be used over it, which selects the proxy.
 ///
 /// # Errors
 /// When neither the host nor its proxy can be reached, or the proxy refuses. The text names no
@@ -42,7 +42,7 @@ pub async fn connect(secure: bool, host: &str, port: u16) -> Result<(TcpStream, 
     connect_by(&Proxies::from_env(), secure, host, port).await
 }
 
-/// Why there is no connection for a websocket at this place.
+/// The error for a websocket that could not be opened.
 pub fn no_websocket(error: &(dyn Error + 'static), host: &str, port: u16) -> CallError {
     let what = format!("websocket at {host}:{port}: {error}");
     #[expect(
@@ -60,7 +60,7 @@ pub fn no_websocket(error: &(dyn Error + 'static), host: &str, port: u16) -> Cal
     }
 }
 
-/// The websocket is not there within the time.
+/// The error for a websocket that was not opened in time.
 pub fn silent(host: &str, port: u16) -> CallError {
     CallError::NoAnswer(format!(
         "the websocket at {host}:{port} cannot be reached: no answer within the time limit"
@@ -110,7 +110,7 @@ async fn connect_by(
 /// A connection through a proxy.
 ///
 /// # Errors
-/// Why there is none, in words, without the proxy's password.
+/// The error as text, without the proxy's password.
 async fn through(proxy: &Intercept, there: Uri) -> Result<TcpStream, String> {
     match proxy.uri().scheme_str() {
         Some("http") => tunnel(proxy, &there).await,
@@ -165,7 +165,7 @@ async fn tunnel(proxy: &Intercept, there: &Uri) -> Result<TcpStream, String> {
     }
 }
 
-/// The head of an answer, byte for byte: what follows belongs to the tunnel.
+/// The head of a response, byte by byte: what follows belongs to the tunnel.
 async fn read_head(stream: &mut TcpStream) -> io::Result<String> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
@@ -195,8 +195,8 @@ mod tests {
 
     use super::*;
 
-    /// A proxy that answers a request for a tunnel so, and sends back what comes through it; what
-    /// it was asked is given back.
+    /// A proxy that answers a tunnel request so, and sends back what comes through it; returns the
+    /// request.
     async fn proxy(answer: &'static str) -> (u16, JoinSet<String>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let port = listener.local_addr().expect("bound").port();
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_keeps_us_from_a_host_is_told_apart() {
+    async fn failures_to_reach_a_host_are_distinguished() {
         let straight = Proxies::none();
         let refused = connect_by(&straight, false, "127.0.0.1", 1).await;
         assert_eq!(refused.expect_err("nothing there").as_str(), "refused");

@@ -1,5 +1,5 @@
-//! The loop of a client that answers requests of the engine: a bounded number of them at the same
-//! time, and each once.
+//! The loop of a client that answers requests of the engine: a bounded number of them concurrently,
+//! and each once.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use engine::Input;
 
-/// How much may be under way.
+/// Limits of the loop.
 pub(super) struct Bounds {
     /// The most requests that are answered at the same time. One more is refused.
     pub(super) at_once: usize,

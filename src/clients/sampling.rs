@@ -1,5 +1,5 @@
-//! Listens to single streams of relay for a moment, to learn whether they transmit. Decides
-//! nothing: the engine says which and when.
+//! Samples single streams of relay: short subscriptions that show whether they transmit. Decides
+//! nothing: the engine selects which and when.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,8 +16,9 @@ use crate::clients::{Address, Http};
 use engine::model::CallError;
 use engine::{Input, Sample, SampleOutcome};
 
-/// The most streams that are listened to at the same time; the engine keeps well below it. Beyond
-/// it the answer is [`CallError::Busy`].
+/// The most streams that are sampled at the same time; the engine keeps well below it. Beyond it
+/// the
+/// answer is [`CallError::Busy`].
 pub const MAX_AT_ONCE: usize = 256;
 
 /// How many answers may wait for the engine before requests have to wait too.
@@ -28,14 +29,14 @@ const BOUNDS: Bounds = Bounds {
     answers: MAX_ANSWERS,
 };
 
-/// How much longer than the listening a token lives, for the access request and the opening of the
+/// How much longer than the sample a token lives, for the access request and the opening of the
 /// websocket.
 const TOKEN_SPARE: Duration = Duration::from_secs(60);
 
-/// What sampling needs.
+/// Dependencies of sampling.
 #[derive(Debug)]
 pub struct Sampler {
-    /// Where relay is.
+    /// The address of relay.
     pub address: Address,
     /// For the access request.
     pub http: Http,
@@ -68,10 +69,10 @@ async fn answer(sampler: &Sampler, request: Sample) -> Input {
     }
 }
 
-/// Listens to one stream.
+/// Samples one stream.
 ///
 /// # Errors
-/// What keeps from listening.
+/// Why it could not be sampled.
 pub(super) async fn listen(
     sampler: &Sampler,
     request: &Sample,
@@ -95,7 +96,7 @@ async fn first_message(socket: &mut Socket) -> Result<(), End> {
     Ok(())
 }
 
-/// A stream that ends while it is listened to says nothing about whether it transmits.
+/// A stream that ends during the sample shows nothing about whether it transmits.
 fn fault_of(end: End) -> CallError {
     match end {
         End::Closed { .. } | End::Cut => CallError::Dropped,
@@ -157,7 +158,7 @@ mod tests {
                 .expect("it runs");
         }
 
-        /// The next answer, in words.
+        /// The next answer, as text.
         async fn answer(&mut self) -> String {
             let input = timeout(PATIENCE, self.inputs.recv())
                 .await
@@ -167,9 +168,9 @@ mod tests {
                 panic!("not from sampling: {input:?}")
             };
             match outcome {
-                SampleOutcome::Heard => format!("{topic} heard"),
+                SampleOutcome::Heard => format!("{topic} sends"),
                 SampleOutcome::Silent(time) => {
-                    format!("{topic} quiet {}", time.as_millis())
+                    format!("{topic} silent {}", time.as_millis())
                 }
                 SampleOutcome::Failed(fault) => format!("{topic} failed {}", fault.as_str()),
             }
@@ -198,8 +199,8 @@ mod tests {
             assert_eq!(server.request().await, "/session/pend00-st-data *");
             let mut peer = server.accept().await;
             peer.send(message).await;
-            assert_eq!(sampler.answer().await, "pend00-st-data heard");
-            assert_eq!(peer.hear().await, "close 1000");
+            assert_eq!(sampler.answer().await, "pend00-st-data sends");
+            assert_eq!(peer.receive().await, "close 1000");
         }
     }
 
@@ -211,17 +212,17 @@ mod tests {
         let begun = Frame::message(&b"\xb0"[..], OpCode::Data(Data::Text), false);
         let mut peer = server.accept().await;
         peer.send(Message::Frame(begun)).await;
-        assert_eq!(sampler.answer().await, "a heard");
+        assert_eq!(sampler.answer().await, "a sends");
         sampler.ask("b", LONG).await;
         let begun = Frame::message(&b"\xb0"[..], OpCode::Data(Data::Text), false);
         let mut peer = server.accept().await;
         peer.send(Message::Frame(begun)).await;
         drop(peer);
-        assert_eq!(sampler.answer().await, "b heard");
+        assert_eq!(sampler.answer().await, "b sends");
     }
 
     #[tokio::test]
-    async fn a_stream_that_sends_nothing_is_quiet() {
+    async fn a_stream_that_sends_nothing_is_silent() {
         let mut server = FakeServer::start().await;
         let mut sampler = Running::start(server.address());
         sampler
@@ -230,9 +231,9 @@ mod tests {
         let mut peer = server.accept().await;
         peer.say("").await;
         peer.send(Message::Ping(vec![].into())).await;
-        assert_eq!(sampler.answer().await, "pend00-st-data quiet 100");
+        assert_eq!(sampler.answer().await, "pend00-st-data silent 100");
         assert_eq!(
-            [peer.hear().await, peer.hear().await],
+            [peer.receive().await, peer.receive().await],
             ["pong", "close 1000"]
         );
     }
@@ -254,7 +255,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_keeps_from_listening_is_told_apart() {
+    async fn sampling_failures_are_distinguished() {
         let mut server = FakeServer::start().await;
         let mut sampler = Running::start(server.address());
         server.refuse(500, r#"{"code":500,"message":"token invalid"}"#);
@@ -273,7 +274,7 @@ mod tests {
         let _slow = server.accept().await;
         sampler.ask("fast", LONG).await;
         server.accept().await.say("x").await;
-        assert_eq!(sampler.answer().await, "fast heard");
+        assert_eq!(sampler.answer().await, "fast sends");
     }
 
     #[tokio::test]

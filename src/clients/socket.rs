@@ -1,5 +1,5 @@
-//! One websocket, with a bound on everything: opening it, keeping it alive, noticing that it is
-//! dead, closing it. Knows nothing of what its messages mean, and never dials again by itself.
+//! One websocket, with limits on everything: opening it, keeping it alive, noticing that it is
+//! dead, closing it. Does not interpret its messages, and never reconnects by itself.
 
 use std::fmt;
 use std::io;
@@ -30,13 +30,14 @@ pub const MAX_MESSAGE_BYTES: usize = 64 << 20;
 /// The largest frame, in bytes: relay sends a message of more than 8 KiB as one frame.
 const MAX_FRAME_BYTES: usize = MAX_MESSAGE_BYTES;
 
-/// How much is read at once from a connection that carries reports, in bytes.
+/// The read buffer of a connection with reports, in bytes.
 const REPORT_BUFFER_BYTES: usize = 16 << 10;
 
-/// How much is read at once from a stream that is sampled, in bytes: its first message is enough.
+/// The read buffer of a stream that is sampled, in bytes: its first message is enough.
 const SAMPLE_BUFFER_BYTES: usize = 4 << 10;
 
-/// What may wait to be sent, in bytes. We send only commands of a few bytes, pings and pongs.
+/// The most that may wait to be sent, in bytes. We send only commands of a few bytes, pings and
+/// pongs.
 const MAX_WRITE_BUFFER_BYTES: usize = 16 << 10;
 
 /// The longest that connecting may take, TLS and upgrade included.
@@ -48,10 +49,10 @@ const SEND_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait for the other side to close too. Two of these fit into the second of a stop.
 const CLOSE_WAIT: Duration = Duration::from_millis(300);
 
-/// How much is kept of where an answer redirects to.
+/// The longest target of a redirect that is kept, in characters.
 const MAX_LOCATION_CHARS: usize = 200;
 
-/// What a connection is for, which decides how much memory it gets.
+/// The purpose of a connection, which decides how much memory it gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Use {
     /// Reports of some megabytes, over hours.
@@ -60,12 +61,12 @@ pub enum Use {
     Sample,
 }
 
-/// How a connection is kept alive, and when it counts as dead.
+/// Keep-alive of a connection.
 #[derive(Debug, Clone, Copy)]
 pub struct Pace {
-    /// How often we ping.
+    /// The interval of our pings.
     pub ping_every: Duration,
-    /// After this long without any whole message, ping or pong it is dead.
+    /// After this long without any whole message, ping or pong it counts as dead.
     pub dead_after: Duration,
 }
 
@@ -87,11 +88,11 @@ pub enum End {
     },
     /// Cut without a close frame: the server died, our token ended, or the network broke.
     Cut,
-    /// Nothing came for this long, not even an answer to our pings.
+    /// Nothing was received for this long, not even an answer to our pings.
     Dead(Duration),
-    /// The other side does not take what we send.
+    /// The other side does not read what we send.
     Stuck,
-    /// What came is no websocket traffic, or is larger than it may be.
+    /// The received bytes are no websocket traffic, or a message is larger than allowed.
     Broken(String),
 }
 
@@ -116,7 +117,7 @@ impl fmt::Display for End {
     }
 }
 
-/// What a websocket goes over.
+/// The byte stream of a websocket.
 type Wire = AsBinary<MaybeTlsStream<TcpStream>>;
 
 /// An open websocket.
@@ -125,16 +126,17 @@ pub struct Socket {
     stream: Box<WebSocketStream<Wire>>,
     is_by_proxy: bool,
     pace: Pace,
-    heard: Instant,
+    last_received: Instant,
     next_ping: Instant,
 }
 
 impl Socket {
-    /// Opens the websocket that the invitation is for.
+    /// Opens the websocket of the ticket.
     ///
     /// # Errors
-    /// [`CallError::TimedOut`], by its cause what keeps us from a connection or from TLS,
-    /// [`CallError::Dropped`] when the upgrade gets no answer, by its status a plain answer.
+    /// [`CallError::TimedOut`], the fault of the connection or of TLS by its cause,
+    /// [`CallError::Dropped`] when the upgrade gets no response, a plain HTTP response by its
+    /// status.
     pub async fn open(
         ticket: &WebsocketTicket,
         tls: &Arc<ClientConfig>,
@@ -148,7 +150,7 @@ impl Socket {
             stream: Box::new(stream),
             is_by_proxy,
             pace,
-            heard: now,
+            last_received: now,
             next_ping: now + pace.ping_every,
         })
     }
@@ -157,12 +159,12 @@ impl Socket {
     /// meanwhile. Loses nothing when it is dropped before it is done.
     ///
     /// # Errors
-    /// The connection's [`End`]; it is of no more use then.
+    /// The connection's [`End`]; it cannot be used any more then.
     pub async fn next(&mut self) -> Result<Bytes, End> {
         loop {
             tokio::select! {
                 message = self.stream.next() => {
-                    self.heard = Instant::now();
+                    self.last_received = Instant::now();
                     if let Some(data) = data_of(message)? {
                         return Ok(data);
                     }
@@ -177,7 +179,7 @@ impl Socket {
         self.is_by_proxy
     }
 
-    /// Whether any data has come, also of a message that is not whole yet, or is too long.
+    /// Whether any data has been received, also of a message that is not whole yet, or is too long.
     pub fn has_carried(&self) -> bool {
         self.stream.get_ref().has_carried()
     }
@@ -190,7 +192,7 @@ impl Socket {
         self.put(Message::text(text)).await
     }
 
-    /// Says goodbye (1000), and waits a moment for the other side to close too.
+    /// Closes it (1000), and waits a moment for the other side to close too.
     pub async fn close(mut self) {
         let goodbye = async {
             if self.say_goodbye().await.is_ok() {
@@ -205,7 +207,7 @@ impl Socket {
         let _ = timeout(CLOSE_WAIT, goodbye).await;
     }
 
-    /// Says goodbye (1000) and waits for nothing.
+    /// Closes it (1000) without waiting.
     pub async fn leave(mut self) {
         let _ = self.say_goodbye().await;
     }
@@ -218,9 +220,9 @@ impl Socket {
         .await
     }
 
-    /// Pings, unless the other side has been silent for too long.
+    /// Sends a ping, unless the other side has been silent for too long.
     async fn ping(&mut self) -> Result<(), End> {
-        let silence = self.heard.elapsed();
+        let silence = self.last_received.elapsed();
         if silence >= self.pace.dead_after {
             return Err(End::Dead(silence));
         }
@@ -312,7 +314,7 @@ fn refusal(error: &Error, host: &str, port: u16) -> CallError {
     }
 }
 
-/// The address of a websocket was answered in plain HTTP.
+/// The error where the address of a websocket was answered in plain HTTP.
 fn refused_by(status: u16, location: Option<String>, host: &str, port: u16) -> CallError {
     let place = format!("at {host}:{port} to the opening of a websocket");
     let words = match location {
@@ -322,7 +324,7 @@ fn refused_by(status: u16, location: Option<String>, host: &str, port: u16) -> C
     clients::error_of_status(status, words)
 }
 
-/// Where an answer redirects to, without the query, which may hold a code.
+/// The target of a redirect, without the query, which may hold a code.
 fn location_of<B>(answer: &Response<B>) -> Option<String> {
     let location = answer.headers().get(LOCATION)?.to_str().ok()?;
     let bare = location.split(['?', '#']).next()?;
@@ -360,14 +362,14 @@ fn end_of(error: &Error) -> End {
     } else if matches!(error, Error::WriteBufferFull(_)) {
         End::Stuck
     } else if matches!(error, Error::Utf8(_)) {
-        // Data is read as bytes, so that it is the reason of a close frame.
+        // Data is read as bytes, so that the error is the reason of a close frame.
         closed(None)
     } else {
         End::Broken(error.to_string())
     }
 }
 
-/// Whether the other side is gone, without a word.
+/// Whether the other side is gone without a close frame.
 fn was_cut(error: &Error) -> bool {
     use ProtocolError::{HandshakeIncomplete, ResetWithoutClosingHandshake, SendAfterClosing};
     use std::io::ErrorKind::{
@@ -415,16 +417,16 @@ mod tests {
         peer.send(Message::Ping(Bytes::from_static(b"x"))).await;
         peer.say("hello").await;
         assert_eq!(socket.next().await, Ok(Bytes::from_static(b"hello")));
-        let (_, heard) = tokio::join!(
+        let (_, received) = tokio::join!(
             timeout(Duration::from_millis(50), socket.next()),
-            peer.hear()
+            peer.receive()
         );
-        assert_eq!(heard, "pong");
+        assert_eq!(received, "pong");
         socket.send("text").await.expect("sent");
-        assert_eq!(peer.hear().await, "text");
+        assert_eq!(peer.receive().await, "text");
     }
 
-    /// A data frame with these bytes, whatever its opcode promises of them.
+    /// A data frame with these bytes, whatever its opcode says about them.
     fn frame(opcode: Data, is_final: bool, bytes: &'static [u8]) -> Message {
         Message::Frame(Frame::message(bytes, OpCode::Data(opcode), is_final))
     }
@@ -453,14 +455,14 @@ mod tests {
         let (mut socket, mut peer) = pair(QUICK).await;
         let alive = timeout(3 * QUICK.dead_after, async {
             tokio::join!(socket.next(), async {
-                while peer.hear().await == "ping" {}
+                while peer.receive().await == "ping" {}
             })
         });
         assert!(alive.await.is_err());
     }
 
     #[tokio::test]
-    async fn every_end_is_told_apart() {
+    async fn every_end_is_distinguished() {
         let (mut socket, peer) = pair(PACE).await;
         drop(peer);
         assert_eq!(socket.next().await, Err(End::Cut));
@@ -492,11 +494,11 @@ mod tests {
     #[tokio::test]
     async fn both_sides_close_properly() {
         let (socket, mut peer) = pair(PACE).await;
-        let (heard, ()) = tokio::join!(peer.hear(), socket.close());
-        assert_eq!(heard, "close 1000");
+        let (received, ()) = tokio::join!(peer.receive(), socket.close());
+        assert_eq!(received, "close 1000");
     }
 
-    /// The fault of an opening that is answered with these bytes, or with nothing.
+    /// The fault of an opening that is answered with these bytes, or not at all.
     async fn refused_with(answer: &'static [u8]) -> CallError {
         let (listener, address) = listener().await;
         let server = async {
@@ -510,7 +512,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_no_websocket_is_told_apart_without_the_code() {
+    async fn answers_without_websocket_are_distinguished_and_hide_the_code() {
         let rows: [(&[u8], &str); 5] = [
             (b"", "dropped"),
             (
@@ -539,8 +541,8 @@ mod tests {
         );
     }
 
-    /// A server for one websocket over TLS, which says hello. Gives its address and the certificate
-    /// to trust.
+    /// A server for one websocket over TLS, which sends hello. Returns its address and the
+    /// certificate to trust.
     fn tls_server() -> (SocketAddr, rustls::pki_types::CertificateDer<'static>) {
         let signed = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()])
             .expect("a certificate");

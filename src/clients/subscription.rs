@@ -1,8 +1,8 @@
-//! The subscription to the reports of relay or of jump: kept up for as long as the program runs.
+//! The subscription to the reports of relay or of jump, kept up for as long as the program runs.
 //!
-//! It dials, asks for a report, hands reports over, and dials again when the connection ends,
-//! before its token does, or when it is told to. Whether a source is late or down is not judged
-//! here. It never waits for the engine: of what the engine has not taken yet, only the newest
+//! It connects, requests a report, hands reports over, and reconnects when the connection ends,
+//! before its token does, or on a command. Whether a source is late or down is not evaluated here.
+//! It never waits for the engine: of the inputs that the engine has not taken yet, only the newest
 //! report and the newest state of the connection are kept.
 
 mod plan;
@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Bytes;
 use tokio_util::sync::CancellationToken;
 
-use self::plan::{Plan, Turn, hear};
+use self::plan::{Plan, Turn, next_message};
 use super::newest::Outbox;
 use crate::clients::Http;
 use crate::clients::backoff::{Backoff, LASTING, RENEWAL_RETRY, jittered};
@@ -31,22 +31,22 @@ use ::parse::parse;
 use engine::model::{CallError, ConnectError, SourceName};
 use engine::{FeedCommand, Input, Link, Report};
 
-/// What asks relay or jump for a report now.
+/// The command by which relay or jump sends a report now.
 pub(super) const UPDATE: &str = r#"{"cmd":"update"}"#;
 
-/// How often it is said at most that entries of reports cannot be read.
+/// The shortest interval between two log lines about unreadable entries of reports.
 const UNREADABLE_SAID_EVERY: Duration = Duration::from_secs(60 * 60);
 
-/// How long a new connection may take to its first report before the old one is given up, or it. An
+/// How long a new connection may take to its first report before it, or the old one, is closed. An
 /// answer to a command takes a second.
 const PROOF_WAIT: Duration = Duration::from_secs(10);
 
-/// What a subscription needs.
+/// Dependencies of a subscription.
 #[derive(Debug)]
 pub struct Feed {
     /// Relay or jump.
     pub source: SourceName,
-    /// Where it is, and how often the connection is made anew.
+    /// Its address, and how often the connection is renewed.
     pub settings: FeedSettings,
     /// For the access request.
     pub http: Http,
@@ -73,7 +73,7 @@ pub async fn run(
                 }
             }
             Some(command) = commands.recv() => subscription.obey(command).await,
-            heard = hear(subscription.line.as_mut()) => subscription.heard(heard),
+            received = next_message(subscription.line.as_mut()) => subscription.on_message(received),
             turn = subscription.plan.turn() => subscription.turn(turn).await,
         }
     }
@@ -82,19 +82,19 @@ pub async fn run(
 
 struct Subscription {
     feed: Arc<Feed>,
-    /// The connection that serves.
+    /// The current connection.
     line: Option<Socket>,
-    /// Whether a report has come over the line.
+    /// Whether a report was received over the line.
     proven: bool,
-    /// Since when the line serves.
+    /// Since when the line is the current one.
     line_since: Instant,
     /// How many lines have ended in a row before they had lasted.
     ends: u32,
     plan: Plan,
     backoff: Backoff,
-    /// The kind of the failure that was logged last: a failure that goes on is logged once.
+    /// The kind of the last logged failure: a failure that goes on is logged once.
     logged: Option<&'static str>,
-    /// When it was last said that entries of reports cannot be read.
+    /// When unreadable entries of reports were last logged.
     unreadable_said: Option<Instant>,
     outbox: Outbox,
 }
@@ -125,23 +125,23 @@ impl Subscription {
             (FeedCommand::Reconnect, Some(_)) => {
                 self.plan = Plan::wait(Duration::ZERO);
                 self.line = None;
-                tracing::info!(source = %self.feed.source, "the connection is open but tells nothing: dialling anew");
+                tracing::info!(source = %self.feed.source, "the connection is open but sends no report: reconnecting");
                 self.outbox.put(self.link(Link::GivenUp));
             }
             (FeedCommand::Ask | FeedCommand::Reconnect, None) => {}
         }
     }
 
-    fn heard(&mut self, heard: Result<Bytes, End>) {
-        match heard {
+    fn on_message(&mut self, received: Result<Bytes, End>) {
+        match received {
             Ok(message) => match self.read(&message) {
                 Ok(report) => {
-                    self.tell(report);
-                    if let Plan::Verifying { line_told, .. } = &mut self.plan {
-                        *line_told = true;
+                    self.hand_over(report);
+                    if let Plan::Verifying { line_reported, .. } = &mut self.plan {
+                        *line_reported = true;
                     }
                 }
-                // That something comes at all shows that the other side is not mute.
+                // Receiving anything shows that the other side is not mute.
                 Err(Some(why)) => self.outbox.put(self.link(Link::Unreadable(why))),
                 Err(None) => {}
             },
@@ -154,16 +154,16 @@ impl Subscription {
             Turn::Due => match self.take_plan() {
                 Plan::Verifying {
                     replacement,
-                    line_told,
+                    line_reported,
                     ..
-                } => self.not_proven(replacement, line_told).await,
+                } => self.not_proven(replacement, line_reported).await,
                 Plan::Wait(_) | Plan::Dial(_) => self.dial(),
             },
             Turn::Dialled(Ok(replacement)) if self.line.is_some() => {
                 self.plan = Plan::Verifying {
                     replacement,
                     until: Instant::now() + PROOF_WAIT,
-                    line_told: false,
+                    line_reported: false,
                 };
             }
             Turn::Dialled(Ok(socket)) => {
@@ -172,17 +172,17 @@ impl Subscription {
                 self.outbox.put(self.link(opened));
             }
             Turn::Dialled(Err(fault)) => self.not_dialled(fault),
-            Turn::HeirHeard(Ok(message)) => {
+            Turn::ReplacementMessage(Ok(message)) => {
                 let Ok(report) = self.read(&message) else {
                     return;
                 };
                 if let Plan::Verifying { replacement, .. } = self.take_plan() {
                     let old = self.succeed(replacement);
-                    self.tell(report);
+                    self.hand_over(report);
                     close(old).await;
                 }
             }
-            Turn::HeirHeard(Err(end)) => self.not_renewed("ended", &end),
+            Turn::ReplacementMessage(Err(end)) => self.not_renewed("ended", &end),
         }
     }
 
@@ -200,18 +200,18 @@ impl Subscription {
         self.plan = Plan::wait(renew_after(self.feed.settings.reconnect_every));
     }
 
-    /// The successor takes the line's place. Gives the old line, to be closed only now.
+    /// The replacement becomes the line. Returns the old line, which is to be closed only now.
     fn succeed(&mut self, replacement: Socket) -> Option<Socket> {
         let old = self.line.take();
         self.take_line(replacement);
         old
     }
 
-    /// The successor has told nothing. Where the line has, it is the successor that is mute; else
-    /// they are alike, and the newer one has the token that lives longer.
-    async fn not_proven(&mut self, replacement: Socket, line_told: bool) {
-        let dropped = if line_told {
-            self.not_renewed("mute", &"the new connection told nothing");
+    /// The replacement has sent no report. If the line has, the replacement is mute; otherwise they
+    /// are alike, and the newer one has the token that lives longer.
+    async fn not_proven(&mut self, replacement: Socket, line_reported: bool) {
+        let dropped = if line_reported {
+            self.not_renewed("mute", &"the new connection sent no report");
             Some(replacement)
         } else {
             self.succeed(replacement)
@@ -219,8 +219,7 @@ impl Subscription {
         close(dropped).await;
     }
 
-    /// The line has ended. A successor that is open takes its place; one that is being dialled
-    /// will.
+    /// The line has ended. An open replacement takes its place; one that is being connected will.
     fn lost(&mut self, end: &End) {
         self.line = None;
         self.take_note_of_lasting();
@@ -231,7 +230,7 @@ impl Subscription {
         };
         match self.ends {
             1 => tracing::warn!(source = %self.feed.source, "connection lost: {end}"),
-            // Seldom, and ever more seldom.
+            // Less and less often.
             ends if ends.is_power_of_two() && ends > 2 => {
                 tracing::warn!(source = %self.feed.source, ends, "connections are lost again and again: {end}");
             }
@@ -255,8 +254,9 @@ impl Subscription {
         }
     }
 
-    /// Only a line that has lasted shows that the next failure is a first one. One report does not:
-    /// a server may end each connection after it.
+    /// Resets the backoff once the line has lasted: only that shows that the next failure is a
+    /// first
+    /// one. One report does not: a server may end each connection after it.
     fn take_note_of_lasting(&mut self) {
         if self.line_since.elapsed() < LASTING {
             return;
@@ -292,7 +292,7 @@ impl Subscription {
         }
     }
 
-    /// Whether this kind of failure is another than the one before.
+    /// Whether this kind of failure differs from the last one.
     fn is_news(&mut self, as_str: &'static str) -> bool {
         self.logged.replace(as_str) != Some(as_str)
     }
@@ -307,15 +307,15 @@ impl Subscription {
             let (bytes, reports, ignored) = (message.len(), parsed.arrays, parsed.ignored);
             tracing::debug!(
                 source = %self.feed.source, bytes, reports, ignored, why = parsed.unreadable,
-                "a message holds other things than a report"
+                "a message contains more than a report"
             );
         }
         parsed.report.ok_or(parsed.unreadable)
     }
 
     /// Hands a report over. The first one of a connection proves it good: an open websocket alone
-    /// does not, for one with a bad code is open too.
-    fn tell(&mut self, report: Report) {
+    /// does not, because one with a bad code is open too.
+    fn hand_over(&mut self, report: Report) {
         let is_first = !replace(&mut self.proven, true);
         if is_first && self.ends <= 1 {
             tracing::info!(source = %self.feed.source, connections = report.len(), "reports are coming");
@@ -371,7 +371,7 @@ async fn close(socket: Option<Socket>) {
     }
 }
 
-/// A new connection that has been asked for a report.
+/// A new connection over which a report was requested.
 async fn dial(feed: Arc<Feed>) -> Result<Socket, ConnectError> {
     let life = renew_after(feed.settings.reconnect_every) + TOKEN_SPARE;
     let ticket = ticket::to_reports(&feed.http, &feed.settings.address, feed.source, life)
@@ -407,7 +407,7 @@ mod tests {
     const A: &str = r#"[{"topic":"a"}]"#;
     const B: &str = r#"[{"topic":"b"},{"topic":"c"}]"#;
 
-    /// A subscription under way.
+    /// A running subscription.
     struct Running {
         inputs: mpsc::Receiver<Input>,
         commands: mpsc::Sender<FeedCommand>,
@@ -449,7 +449,7 @@ mod tests {
             Self::start(SourceName::Relay, server.address(), HOUR, 16)
         }
 
-        /// The next inputs, each in words.
+        /// Expects these inputs, as text.
         async fn expect(&mut self, inputs: &[&str]) {
             for expected in inputs {
                 let input = timeout(PATIENCE, self.inputs.recv())
@@ -498,7 +498,7 @@ mod tests {
         }
     }
 
-    /// One that is not under way.
+    /// A subscription that does not run.
     fn subscription() -> Subscription {
         Subscription::new(Feed {
             source: SourceName::Relay,
@@ -513,7 +513,7 @@ mod tests {
 
     async fn accept(server: &mut FakeServer) -> Peer {
         let mut peer = server.accept().await;
-        assert_eq!(peer.hear().await, UPDATE);
+        assert_eq!(peer.receive().await, UPDATE);
         peer
     }
 
@@ -531,7 +531,7 @@ mod tests {
             feed.expect(&["connecting", "open", &format!("{source} reports a")])
                 .await;
             feed.commands.send(FeedCommand::Ask).await.expect("it runs");
-            assert_eq!(peer.hear().await, UPDATE);
+            assert_eq!(peer.receive().await, UPDATE);
         }
     }
 
@@ -574,7 +574,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_refuses_access_is_told_apart() {
+    async fn access_refusals_are_distinguished() {
         for (status, body, as_str) in [
             (
                 500,
@@ -615,7 +615,7 @@ mod tests {
         }
     }
 
-    /// A server that answers every connection with these bytes, once it has been asked something.
+    /// A server that answers every connection with these bytes, once it has received something.
     async fn answering(answer: &'static str, tasks: &mut JoinSet<()>) -> SocketAddr {
         let (listener, there) = listener().await;
         tasks.spawn(async move {
@@ -727,7 +727,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn access_that_hangs_up_or_is_not_there_is_told_apart() {
+    async fn lost_and_missing_access_are_distinguished() {
         let (listener, there) = listener().await;
         let mut tasks = JoinSet::new();
         tasks.spawn(async move { while listener.accept().await.is_ok() {} });
@@ -756,7 +756,7 @@ mod tests {
             .await
             .expect("it runs");
         feed.expect(&["given up", "connecting", "open"]).await;
-        assert_eq!(mute.hear().await, "gone");
+        assert_eq!(mute.receive().await, "gone");
         accept(&mut server).await.say(A).await;
         feed.expect(&["relay reports a"]).await;
     }
@@ -792,7 +792,7 @@ mod tests {
             let (line, _peer) = pair(PACE).await;
             subscription.take_line(line);
             subscription.line_since = Instant::now().checked_sub(lasted).expect("in range");
-            subscription.tell(parse(SourceName::Relay, A.as_bytes()).report.expect("one"));
+            subscription.hand_over(parse(SourceName::Relay, A.as_bytes()).report.expect("one"));
             subscription.lost(&End::Cut);
             while let Some(input) = subscription.outbox.take() {
                 inputs.push(words(&input));
@@ -832,7 +832,7 @@ mod tests {
         feed.expect(&["relay reports a"]).await;
         new.say(B).await;
         feed.expect(&["relay reports b c"]).await;
-        assert_eq!(old.hear().await, "close 1000");
+        assert_eq!(old.receive().await, "close 1000");
         new.say(A).await;
         feed.expect(&["relay reports a"]).await;
     }
@@ -863,25 +863,25 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn of_two_that_tell_nothing_the_newer_stays_and_of_two_the_one_that_tells() {
-        for line_told in [false, true] {
+    async fn of_two_without_reports_the_newer_stays_and_of_two_the_one_that_reports() {
+        for line_reported in [false, true] {
             let mut subscription = subscription();
             let (line, mut line_peer) = pair(PACE).await;
-            let (replacement, mut heir_peer) = pair(PACE).await;
+            let (replacement, mut replacement_peer) = pair(PACE).await;
             subscription.line = Some(line);
-            let (dropped, kept) = if line_told {
-                (&mut heir_peer, &mut line_peer)
+            let (dropped, kept) = if line_reported {
+                (&mut replacement_peer, &mut line_peer)
             } else {
-                (&mut line_peer, &mut heir_peer)
+                (&mut line_peer, &mut replacement_peer)
             };
-            let (heard, ()) = join(
-                dropped.hear(),
-                subscription.not_proven(replacement, line_told),
+            let (received, ()) = join(
+                dropped.receive(),
+                subscription.not_proven(replacement, line_reported),
             )
             .await;
-            assert_eq!(heard, "close 1000", "{line_told}");
+            assert_eq!(received, "close 1000", "{line_reported}");
             subscription.obey(FeedCommand::Ask).await;
-            assert_eq!(kept.hear().await, UPDATE, "{line_told}");
+            assert_eq!(kept.receive().await, UPDATE, "{line_reported}");
         }
     }
 
@@ -892,12 +892,12 @@ mod tests {
         let mut peer = accept(&mut server).await;
         feed.expect(&["connecting", "open"]).await;
         let stopping = feed.stopped_within(Duration::from_secs(1));
-        let (heard, ()) = join(peer.hear(), stopping).await;
-        assert_eq!(heard, "close 1000");
+        let (received, ()) = join(peer.receive(), stopping).await;
+        assert_eq!(received, "close 1000");
     }
 
     #[tokio::test]
-    async fn it_stops_within_a_second_even_when_nobody_answers() {
+    async fn it_stops_within_a_second_even_without_any_answer() {
         let mut server = FakeServer::start().await;
         let mut feed = Running::relay(&server);
         let _never_read_again = accept(&mut server).await;
@@ -918,7 +918,7 @@ mod tests {
             peer.say(&format!(r#"[{{"topic":"report-{n}"}}]"#)).await;
         }
         peer.send(Message::Ping(vec![].into())).await;
-        assert_eq!(peer.hear().await, "pong");
+        assert_eq!(peer.receive().await, "pong");
         feed.expect(&["connecting", "open", "relay reports report-49"])
             .await;
         assert!(feed.inputs.is_empty());

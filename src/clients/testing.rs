@@ -1,5 +1,5 @@
-//! A small server for the tests of this room: its access side answers as it is told, and the test
-//! itself plays the websocket side.
+//! A small server for the tests of this module: its access side answers as set, and the test itself
+//! acts as the websocket side.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ use engine::model::CallError;
 /// Longer than anything in these tests takes.
 pub const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How many connections and requests may wait for the test to look at them.
+/// How many connections and requests may wait for the test.
 const QUEUE: usize = 512;
 
 /// An access server, and a websocket server that hands its connections to the test.
@@ -53,12 +53,12 @@ impl FakeServer {
         }
     }
 
-    /// Where its access side is.
+    /// The address of its access side.
     pub fn address(&self) -> Address {
         address(self.access)
     }
 
-    /// Has the next access request answered with this.
+    /// Sets the answer to the next access request.
     pub fn refuse(&self, status: u16, body: &str) {
         self.refusals
             .lock()
@@ -84,7 +84,7 @@ impl FakeServer {
         )
     }
 
-    /// Whether a websocket connection has come that was not accepted yet.
+    /// Whether a websocket connection is waiting to be accepted.
     pub fn has_visitor(&self) -> bool {
         !self.sockets.is_empty()
     }
@@ -104,8 +104,8 @@ impl Peer {
         self.send(Message::text(text)).await;
     }
 
-    /// What comes next, in words: the text, `ping`, `pong`, `close 1000`, or `gone`.
-    pub async fn hear(&mut self) -> String {
+    /// The next event as text: the text, `ping`, `pong`, `close 1000`, or `gone`.
+    pub async fn receive(&mut self) -> String {
         match timeout(PATIENCE, self.0.next())
             .await
             .expect("a message in time")
@@ -121,7 +121,7 @@ impl Peer {
     }
 }
 
-/// The address of an access server there.
+/// The address of an access server at this socket address.
 pub fn address(access: SocketAddr) -> Address {
     Address {
         audience: "http://relay.example.org/access".to_owned(),
@@ -147,7 +147,7 @@ pub async fn listener() -> (TcpListener, SocketAddr) {
     (listener, address)
 }
 
-/// An invitation to a websocket there.
+/// A ticket for a websocket there.
 pub fn ticket(scheme: &str, address: SocketAddr) -> WebsocketTicket {
     WebsocketTicket::new(
         Url::parse(&format!(

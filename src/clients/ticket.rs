@@ -1,5 +1,5 @@
-//! The way into a websocket of relay or jump: an access request with a fresh token, answered with
-//! an address that lets in once. Opens no websocket.
+//! Tickets for websockets of relay or jump: an access request with a fresh token, answered with an
+//! address that can be used once. Opens no websocket.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,12 +14,12 @@ use crate::clients::{
 };
 use engine::model::{CallError, SourceName, Topic};
 
-/// The address of a websocket with a code that lets in once, within half a minute. The code is a
+/// The address of a websocket with a code that is valid once, within half a minute. The code is a
 /// secret: `Debug` does not show it.
 pub struct WebsocketTicket(Url);
 
 impl WebsocketTicket {
-    /// For an address with its code.
+    /// A ticket for an address with its code.
     pub fn new(url: Url) -> Self {
         Self(url)
     }
@@ -41,7 +41,7 @@ impl fmt::Debug for WebsocketTicket {
     }
 }
 
-/// Asks for a way to the reports of relay or jump, with a token that lives this long.
+/// Requests access to the reports of relay or jump, with a token that lives this long.
 ///
 /// # Errors
 /// The [`CallError`] of the call, or [`CallError::Protocol`] when the answer holds no usable
@@ -66,7 +66,7 @@ pub async fn to_reports(
     request(http, source, address, path, &claims).await
 }
 
-/// Asks for a way to listen to one stream of relay, with a token that lives this long.
+/// Requests access to one stream of relay, with a token that lives this long.
 ///
 /// # Errors
 /// As [`to_reports`].
@@ -81,7 +81,8 @@ pub async fn to_stream(
     request(http, SourceName::Relay, address, &path, &claims).await
 }
 
-/// Asks for a way to send and receive on the canary's topic, with a token that lives this long.
+/// Requests access to the canary's topic for sending and receiving, with a token that lives this
+/// long.
 ///
 /// # Errors
 /// As [`to_reports`].
@@ -120,8 +121,7 @@ struct Answer<'a> {
     uri: std::borrow::Cow<'a, str>,
 }
 
-/// Takes the address from the answer. What is wrong is told without the answer's words: they may
-/// hold a code.
+/// The address in the response. Errors quote nothing of the response, which may hold a code.
 fn read_answer(body: &[u8]) -> Result<Url, CallError> {
     let answer: Answer<'_> = serde_json::from_slice(body).map_err(|_| {
         CallError::Protocol(

@@ -1,5 +1,5 @@
-//! One TLS set-up for every outgoing connection: aws-lc-rs, and the platform's certificates, loaded
-//! when first needed.
+//! The TLS configuration of every outgoing connection: aws-lc-rs, and the platform's certificates,
+//! loaded when first needed.
 
 use std::sync::{Arc, OnceLock};
 
@@ -11,10 +11,10 @@ use rustls_platform_verifier::Verifier;
 use super::verify::{CertificateRule, Shown, client_by_rule, provider};
 use engine::model::CallError;
 
-/// The set-up for outgoing TLS connections. With `needs_roots` the platform's certificates are
-/// loaded now, so that their absence shows at the start; without, they are loaded when a server
-/// first shows a certificate. Where all servers are spoken to without TLS, that never happens,
-/// which saves some megabytes; but relay may hand out a `wss` address even then.
+/// The configuration of outgoing TLS connections. With `needs_roots` the platform's certificates
+/// are loaded now, so that their absence shows at the start; without, they are loaded when a server
+/// first presents a certificate. Where no server uses TLS, that never happens, which saves some
+/// megabytes; but relay may hand out a `wss` address even then.
 ///
 /// # Errors
 /// [`CallError::Unreachable`] when `needs_roots` and the platform has no usable certificates.

@@ -1,4 +1,4 @@
-//! Access tokens: what each server wants to find in one, and the signing.
+//! Access tokens: the claims that each server expects, and the signing.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::Address;
 
-/// Tokens start to be valid this long before now: the servers allow no leeway at all, and clocks
+/// Tokens are valid from this long before now: the servers allow no leeway at all, and clocks
 /// differ.
 pub const TOKEN_BACKDATE: Duration = Duration::from_secs(30);
 
@@ -32,13 +32,13 @@ pub(super) fn renew_after(every: Duration) -> Duration {
 /// The booking id of our own connections: relay wants one, and denying it must hit no other user.
 const BOOKING_ID: &str = "labwatch";
 
-/// What a token says. relay and jump refuse one without `iat`, `nbf` and `exp` by dropping the
+/// The claims of a token. relay and jump refuse one without `iat`, `nbf` and `exp` by dropping the
 /// connection.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Claims {
     /// The server's audience.
     pub aud: String,
-    /// Who we are; for the server's log.
+    /// The client's name; for the server's log.
     pub sub: &'static str,
     /// Valid from, in Unix seconds.
     pub iat: i64,
@@ -46,7 +46,7 @@ pub struct Claims {
     pub nbf: i64,
     /// Valid until, in Unix seconds.
     pub exp: i64,
-    /// What the bearer may do.
+    /// The permissions of the bearer.
     pub scopes: Vec<&'static str>,
     /// The topic (relay and jump).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -100,14 +100,14 @@ pub fn relay_stats(address: &Address, now: Timestamp, life: Duration) -> Claims 
     session(address, now, life, "stats", vec!["read", "write"])
 }
 
-/// To listen to one stream of relay.
+/// To receive one stream of relay.
 #[must_use]
 pub fn relay_read(address: &Address, now: Timestamp, life: Duration, topic: &str) -> Claims {
     session(address, now, life, topic, vec!["read"])
 }
 
-/// To send and receive on the canary's topic. Without the scope of experiments, so that the topic
-/// is none.
+/// To send and receive on the canary's topic. Without the scope of experiments, so that relay does
+/// not take the topic for one.
 #[must_use]
 pub fn relay_canary(address: &Address, now: Timestamp, life: Duration, topic: &str) -> Claims {
     session(address, now, life, topic, vec!["read", "write"])

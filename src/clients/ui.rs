@@ -1,9 +1,9 @@
 //! Checks pages that students open: whether they answer, and with which status. Decides nothing:
-//! the engine says which and when.
+//! the engine selects which and when.
 //!
-//! A check is a HEAD, and a GET of one byte where that is answered badly or not at all: not every
-//! server, and not every proxy on the way, answers a HEAD as it does a GET. It keeps no cookies,
-//! reads no body and leaves the host for no redirect.
+//! A check is a HEAD, and a GET of one byte where that fails: not every server, and not every proxy
+//! on the way, answers a HEAD as it does a GET. It keeps no cookies, reads no body and follows no
+//! redirect to another host.
 
 use std::time::Duration;
 
@@ -83,13 +83,13 @@ async fn check(http: &Http, page: &PageAddress) -> PageOutcome {
     })
 }
 
-/// A page that is empty has no first byte, which is no fault of it.
+/// The status for a range request: an empty page has no first byte, which is no fault of it.
 fn of_a_byte(status: u16) -> u16 {
     if status == 416 { 200 } else { status }
 }
 
-/// The answer at the end of the redirects that stay on the host; one that leads to another is an
-/// answer.
+/// The response at the end of the redirects on the same host; a redirect to another host counts as
+/// the response.
 async fn follow(http: &Http, method: &Method, mut url: Url) -> Result<BareAnswer, CallError> {
     for _ in 0..=MAX_REDIRECTS {
         let answer = http.ask_bare(method.clone(), url.clone()).await?;

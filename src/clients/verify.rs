@@ -1,4 +1,4 @@
-//! A TLS verifier with a rule of its own for certificates. Signatures are verified as everywhere.
+//! A TLS verifier with a custom rule for certificates. Signatures are verified as usual.
 
 use std::fmt::Debug;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_t
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
-/// What a server showed of itself, and when.
+/// The certificates that a server presented, and when.
 #[derive(Debug)]
 pub struct Shown<'a> {
     pub certificate: &'a CertificateDer<'a>,
@@ -19,7 +19,7 @@ pub struct Shown<'a> {
 }
 
 impl Shown<'_> {
-    /// What another verifier says of it.
+    /// The result of another verifier.
     ///
     /// # Errors
     /// That verifier's.
@@ -37,15 +37,15 @@ impl Shown<'_> {
     }
 }
 
-/// Which certificates are taken.
+/// The rule for accepting certificates.
 pub trait CertificateRule: Debug + Send + Sync {
     /// # Errors
-    /// Why this one is not.
+    /// Why this one is rejected.
     fn verify(&self, shown: &Shown<'_>) -> Result<ServerCertVerified, Error>;
 }
 
-/// A set-up for TLS as a client that takes the certificates of this rule, with the versions of TLS
-/// that are safe.
+/// A TLS client configuration that accepts the certificates of this rule, with the safe versions of
+/// TLS.
 ///
 /// # Errors
 /// The library's, where it has no such version.

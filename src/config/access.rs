@@ -1,4 +1,4 @@
-//! The HTTP API: where it listens, who may read and change, and what is believed of a proxy. Opens
+//! The HTTP API: where it listens, who may read and change, and which proxies are trusted. Opens
 //! nothing.
 
 use std::collections::BTreeSet;
@@ -17,15 +17,15 @@ use super::reader::{Reader, none_or};
 use super::secret::open_file;
 use super::servers::base_path;
 
-/// The shortest secret that access tokens of the API are signed with, in bytes: as long as what
-/// HS256 makes of it (RFC 7518, 3.2).
+/// The shortest secret for signing access tokens of the API, in bytes: as long as the output of
+/// HS256 (RFC 7518, 3.2).
 pub const MIN_API_SECRET_BYTES: usize = 32;
 
-/// The fewest different characters of a secret that was drawn: of 32 hexadecimal digits, all but
-/// one in a million have more.
+/// The fewest different characters of a random secret: of 32 hexadecimal digits, all but one in a
+/// million have more.
 const FEWEST_CHARACTERS: usize = 8;
 
-/// A network of proxies with fewer fixed bits is more than a laboratory's own.
+/// A network of proxies with fewer fixed bits is larger than a laboratory's own.
 const WIDEST_NETWORK: u8 = 8;
 
 /// The HTTP API.
@@ -35,10 +35,10 @@ pub struct ApiSettings {
     pub listen: Option<SocketAddr>,
     /// The further addresses of `ADDRESS_SERVE`, which this host need not have.
     pub listen_also: Vec<SocketAddr>,
-    /// `API_PREFIX`: the path below which requests come in: empty, or with a slash in front and
-    /// none behind.
+    /// `API_PREFIX`: the path below which requests come in: empty, or with a leading and no
+    /// trailing slash.
     pub prefix: String,
-    /// `SECRET_API`: what access tokens are signed with; `None`: there are no tokens, so nothing
+    /// `SECRET_API`: the secret that signs access tokens; `None`: there are no tokens, so nothing
     /// can be changed.
     pub secret: Option<SecretString>,
     /// `API_READ`: who may read. Unless it is [`ApiRead::Open`] there is a secret, unless only the
@@ -46,12 +46,12 @@ pub struct ApiSettings {
     pub read: ApiRead,
     /// `API_TLS_CERT` and `API_TLS_KEY`; `None`: no TLS.
     pub tls: Option<ApiTls>,
-    /// `API_TRUSTED_PROXY`: whose `X-Forwarded-For` is believed.
+    /// `API_TRUSTED_PROXY`: the proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<IpNet>,
-    /// `API_URL`: where people reach the API and the page, without a slash at its end; `None`: not
-    /// known.
+    /// `API_URL`: the address at which readers reach the API and the page, without a slash at its
+    /// end; `None`: not known.
     pub url: Option<String>,
-    /// `API_CORS`: which other sites' pages may use the API.
+    /// `API_CORS`: the other sites whose pages may use the API.
     pub cors: ApiCors,
     /// `API_SESSION`: how long a session of a browser lasts.
     pub session: Duration,
@@ -59,7 +59,7 @@ pub struct ApiSettings {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ApiRead {
-    /// No token is needed; names of people are left out.
+    /// No token is needed; names of persons are left out.
     Open,
     Token,
     /// The page of students needs no token, the rest does.
@@ -103,7 +103,7 @@ pub(super) fn api(reader: &mut Reader<'_>) -> ApiSettings {
     settings
 }
 
-/// What of the settings lets in more than they need to.
+/// Warnings about settings that give more access than they need to.
 fn open_without_need(settings: &ApiSettings) -> Vec<String> {
     let secret = settings.secret.as_ref().map(ExposeSecret::expose_secret);
     let mut listens = settings.listen.iter().chain(&settings.listen_also);
@@ -132,7 +132,7 @@ fn open_without_need(settings: &ApiSettings) -> Vec<String> {
     warnings.into_iter().flatten().collect()
 }
 
-/// Whether a secret has so few different characters that it was typed and not drawn.
+/// Whether a secret has so few different characters that it was typed and not random.
 fn is_guessable(secret: &str) -> bool {
     let different: BTreeSet<char> = secret.chars().gather();
     different.len() < FEWEST_CHARACTERS
@@ -154,14 +154,14 @@ pub(super) fn ip(text: &str) -> Result<IpAddr, String> {
         .map_err(|_| "is not an IP address".to_owned())
 }
 
-/// One port, or nothing where the word is none.
+/// One port, or `None` where the word is none.
 pub(super) fn port(text: &str) -> Result<Option<u16>, String> {
     none_or(text, |text| {
         text.parse().map_err(|_| "is not such a number".to_owned())
     })
 }
 
-/// A path in its one form: what is asked for is compared with it to the byte.
+/// A path in canonical form: requests are compared with it byte by byte.
 fn prefix(text: &str) -> Result<String, String> {
     let path = base_path(text)?;
     let plain = |b: u8| b.is_ascii_alphanumeric() || b"-._~/".contains(&b);
@@ -172,7 +172,7 @@ fn prefix(text: &str) -> Result<String, String> {
     }
 }
 
-/// A proxy can put something in front of the path, but seldom means to replace it.
+/// Warns of a different path in `API_URL`: a proxy can add a prefix, but seldom replaces the path.
 fn warn_of_path(reader: &mut Reader<'_>, prefix: &str, url: Option<&str>) {
     let path = url
         .and_then(|url| Url::parse(url).ok())

@@ -1,4 +1,4 @@
-//! `[advice]`: what maintainers are told to do. The patterns and what a text may be are the
+//! `[advice]`: the advice in notifications to maintainers. Patterns and text bounds are the
 //! engine's.
 
 use std::collections::BTreeMap;

@@ -47,7 +47,7 @@ pub(super) fn duration_within(
     }
 }
 
-/// The text without its blanks, of which none stands between two digits: `1 h 30 m`.
+/// The text without its blanks, except one between two digits: `1 h 30 m`.
 fn without_blanks(text: &str) -> Cow<'_, str> {
     let parts: Vec<&str> = text.split_whitespace().collect();
     let is_digit = |c: char| c.is_ascii_digit();
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn bounds_are_written_as_people_write_them() {
+    fn bounds_are_written_in_large_units() {
         for (millis, text) in [
             (0, "0s"),
             (100, "100ms"),
@@ -171,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_read_as_people_write_them() {
+    fn durations_are_read_in_common_notations() {
         for (text, expected) in [
             ("2h", hours(2)),
             ("2 hours", hours(2)),

@@ -1,5 +1,5 @@
-//! What differs between two readings of the configuration, and which of it waits for a restart.
-//! Keeps marks of what is written, never the values themselves.
+//! Differences between two readings of the configuration, and which of them wait for a restart.
+//! Keeps hashes of the values, never the values themselves.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -10,12 +10,12 @@ use super::declared::{Reload, TABLES, declared, settings};
 use super::graphite::SurfaceSettings;
 use super::layers::Layers;
 use super::maintenance::MaintenanceSettings;
-use super::notifications::TellingSettings;
+use super::notifications::NotificationSettings;
 use super::settings::Loaded;
 use super::tables::Row;
 use engine::{CategoryPool, CategoryRules, Maintenance, Policy, Rules};
 
-/// A mark of each setting and table, as it is written.
+/// A hash of each setting and table, as it is written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(super) struct Written(BTreeMap<&'static str, u64>);
 
@@ -85,11 +85,11 @@ impl Config {
             advice: self.advice.clone(),
             categories: self.category_rules(),
             acknowledged: self.acknowledged.clone(),
-            hold_overdue: self.telling.hold_overdue,
+            hold_overdue: self.notifications.hold_overdue,
         }
     }
 
-    /// What the engine needs of the categories.
+    /// The rules of the categories for the engine.
     fn category_rules(&self) -> CategoryRules {
         CategoryRules {
             categories: self.categories.iter().map(|it| it.rule.clone()).collect(),
@@ -106,16 +106,16 @@ impl Config {
             .collect()
     }
 
-    /// This configuration with all of a later one that takes effect at once.
+    /// This configuration with all settings of a later one that take effect at once.
     #[must_use]
     pub fn followed_by(&self, later: Self) -> Self {
         let now = self.clone();
-        // Observing and shadow turn off what goes out, and wait for a restart themselves.
+        // Observing and shadow turn off outward effects, and wait for a restart themselves.
         let is_as_before = (now.observe, now.shadow) == (later.observe, later.shadow);
         let (mail, report_monthly) = if is_as_before {
-            (later.mail, later.telling.report_monthly)
+            (later.mail, later.notifications.report_monthly)
         } else {
-            (now.mail, now.telling.report_monthly)
+            (now.mail, now.notifications.report_monthly)
         };
         Self {
             relay: now.relay,
@@ -131,7 +131,7 @@ impl Config {
             telling: TellingSettings {
                 dead_man: now.telling.dead_man,
                 report_monthly,
-                ..later.telling
+                ..later.notifications
             },
             mail,
             surfaces: SurfaceSettings {
@@ -141,7 +141,7 @@ impl Config {
             },
             graphite: now.graphite,
             api: now.api,
-            memory: now.memory,
+            database: now.database,
             cluster: now.cluster,
             publication: now.publication,
             policy: now.policy,

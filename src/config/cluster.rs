@@ -1,4 +1,4 @@
-//! The settings of more than one host. Connects to nothing.
+//! The settings of a cluster. Connects to nothing.
 
 use std::fs;
 use std::path::PathBuf;
@@ -12,16 +12,16 @@ use super::reader::Reader;
 use super::rows::slug;
 use super::servers::http_url;
 
-/// What this replica is called where neither `CLUSTER_NAME` nor the host says it.
+/// The name of this replica where neither `CLUSTER_NAME` nor the host gives one.
 const UNNAMED: &str = "labwatch";
 
-/// Where Linux tells the name of the host.
+/// Where Linux keeps the name of the host.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 
-/// What is said where etcd is asked for and this labwatch is built without it.
+/// The advice where etcd is configured and this labwatch is built without it.
 const NOT_BUILT_IN: &str = "take one of the packages, or build it with --features etcd";
 
-/// How etcd is reached: by replicas, and for what is published there and read from there.
+/// Access to etcd: for the replicas, for publication and for the policy.
 #[derive(Debug, Clone)]
 pub struct EtcdSettings {
     /// `CLUSTER_ENDPOINTS`: the members of etcd, at least one, all of one scheme.
@@ -32,15 +32,15 @@ pub struct EtcdSettings {
     pub ca: Option<PathBuf>,
     /// `CLUSTER_TLS_CERT` and `CLUSTER_TLS_KEY`: the files of the client certificate, in PEM.
     pub identity: Option<(PathBuf, PathBuf)>,
-    /// `CLUSTER_ROOT` and `LABEL`: what every key of labwatch's own starts with, with a slash in
-    /// front and none behind.
+    /// `CLUSTER_ROOT` and `LABEL`: the prefix of every key of labwatch's own, with a leading and no
+    /// trailing slash.
     pub prefix: String,
 }
 
 /// One of several replicas that agree by etcd on which of them leads.
 #[derive(Debug, Clone)]
 pub struct ClusterSettings {
-    /// How etcd is reached.
+    /// Access to etcd.
     pub etcd: EtcdSettings,
     /// `CLUSTER_LEASE`.
     pub lease: Duration,
@@ -48,11 +48,11 @@ pub struct ClusterSettings {
     pub acts_alone: bool,
     /// `CLUSTER_NAME`.
     pub name: String,
-    /// `CLUSTER_URL`: where other replicas reach this one.
+    /// `CLUSTER_URL`: the address at which other replicas reach this one.
     pub url: Url,
 }
 
-/// How etcd is reached; without endpoints where none are set.
+/// Access to etcd; without endpoints where none are set.
 pub(super) fn etcd(reader: &mut Reader<'_>, label: &str) -> EtcdSettings {
     let root = reader.parsed("cluster_root", root).unwrap_or_default();
     EtcdSettings {
@@ -64,8 +64,7 @@ pub(super) fn etcd(reader: &mut Reader<'_>, label: &str) -> EtcdSettings {
     }
 }
 
-/// The settings of the cluster; `None`: this labwatch is the only one, or there is a problem with
-/// them.
+/// The settings of the cluster; `None`: this labwatch is the only one, or its settings are wrong.
 pub(super) fn cluster(reader: &mut Reader<'_>, etcd: &EtcdSettings) -> Option<ClusterSettings> {
     let is_on = reader.word("cluster") == Some("etcd");
     let lease = reader.duration("cluster_lease");
@@ -86,8 +85,8 @@ pub(super) fn cluster(reader: &mut Reader<'_>, etcd: &EtcdSettings) -> Option<Cl
     })
 }
 
-/// How etcd is reached for a setting that is etcd; `None`: that is not known, or this labwatch
-/// cannot.
+/// Access to etcd for a setting whose value is etcd; `None`: the access is not known, or this
+/// labwatch is built without etcd.
 pub(super) fn with_etcd(
     reader: &mut Reader<'_>,
     setting: &str,
@@ -107,8 +106,8 @@ pub(super) fn with_etcd(
     (!etcd.endpoints.is_empty()).then(|| etcd.clone())
 }
 
-/// Notes that a setting is missing that `by` needs, unless it is there and wrong, which is said
-/// already.
+/// Reports that a setting is missing that `by` needs, unless it is there and wrong, which is
+/// reported already.
 fn require(reader: &mut Reader<'_>, by: &str, key: &str, is_absent: bool) {
     if is_absent && !reader.is_set(key) {
         reader.missing(key, &format!("{by} is etcd: "));
@@ -167,7 +166,7 @@ fn identity(reader: &mut Reader<'_>) -> Option<(PathBuf, PathBuf)> {
     Some((cert?, key?))
 }
 
-/// A path of keys in its one form: with a slash in front and none behind.
+/// A path of keys in canonical form: with a leading and no trailing slash.
 pub(super) fn root(text: &str) -> Result<String, String> {
     let path = text.trim_end_matches('/');
     let plain = |part: &str| {

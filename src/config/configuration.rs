@@ -1,4 +1,4 @@
-//! Everything that can be set, as the parts of the service take it.
+//! The complete configuration, grouped by the modules of the service.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use super::cluster::ClusterSettings;
 use super::graphite::{GraphiteSettings, SurfaceSettings};
 use super::mail_settings::MailSettings;
 use super::maintenance::MaintenanceSettings;
-use super::notifications::TellingSettings;
+use super::notifications::NotificationSettings;
 use super::policy::PolicySettings;
 use super::publication::PublicationSettings;
 use super::services::{CategorySettings, ServiceSettings};
@@ -18,8 +18,8 @@ use crate::clients::canary::Rule;
 use engine::model::Topic;
 use engine::{Advice, CategoryPool, Policy, PolicyAcknowledgements};
 
-/// Everything that can be set. Each part goes to the module that it is for; only the service reads
-/// the whole.
+/// The complete configuration. Each part goes to the module that it is for; only the service reads
+/// all of it.
 #[derive(Debug, Clone)]
 pub struct Config {
     pub relay: FeedSettings,
@@ -34,19 +34,19 @@ pub struct Config {
     pub log_every: Duration,
     /// Mail; `None` when there are no recipients, which is a normal state.
     pub mail: Option<MailSettings>,
-    /// Who is notified of what and when, beside plain mail.
-    pub telling: TellingSettings,
-    /// `[[maintenance]]`: when experiments are worked on.
+    /// Routes, reminders, digest and heartbeat, beside plain mail.
+    pub notifications: NotificationSettings,
+    /// `[[maintenance]]`: planned maintenance windows.
     pub maintenance: Vec<MaintenanceSettings>,
-    /// `[[pool]]`: experiments that can stand in for each other.
+    /// `[[pool]]`: experiments that can replace each other.
     pub pools: Vec<CategoryPool>,
-    /// What students read instead of a pool's name, where it has a title.
+    /// The titles of pools for students, where set.
     pub pool_titles: BTreeMap<String, String>,
-    /// `[[category]]`: what is asked for as one.
+    /// `[[category]]`: groups whose health is requested as one.
     pub categories: Vec<CategorySettings>,
     /// `[[service]]`: services outside of labwatch.
     pub services: Vec<ServiceSettings>,
-    /// `[advice]`: what maintainers are told to do.
+    /// `[advice]`: the advice in notifications to maintainers.
     pub advice: Advice,
     pub surfaces: SurfaceSettings,
     /// Sending to Graphite; `None`: off.
@@ -54,19 +54,19 @@ pub struct Config {
     /// `OBSERVE`: nothing outward is done; mail, the dead-man's call, the monthly report and
     /// Graphite are off.
     pub observe: bool,
-    /// `SHADOW`: what would be done outward is recorded; the heartbeat, the monthly report and
+    /// `SHADOW`: outward effects are recorded instead; the heartbeat, the monthly report and
     /// Graphite are off.
     pub shadow: bool,
     pub api: ApiSettings,
-    /// What survives a restart; `None` when nothing is to be kept.
-    pub memory: Option<MemorySettings>,
+    /// The store; `None` when nothing is kept over a restart.
+    pub database: Option<DatabaseSettings>,
     /// The other replicas; `None`: this labwatch is the only one.
     pub cluster: Option<ClusterSettings>,
-    /// What is published in a store of keys; `None`: nothing.
+    /// Publication as keys in etcd or files; `None`: nothing is published.
     pub publication: Option<PublicationSettings>,
-    /// The policy that stands in etcd; `None`: it stands in the configuration file alone.
+    /// The policy in etcd; `None`: only the configuration file has one.
     pub policy: Option<PolicySettings>,
-    /// What that policy acknowledges.
+    /// The acknowledgements of that policy.
     pub acknowledged: PolicyAcknowledgements,
     pub log: LogSettings,
 }
@@ -75,7 +75,7 @@ pub struct Config {
 pub const SHADOW_FOLDER: &str = "shadow";
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MemorySettings {
+pub struct DatabaseSettings {
     /// `DATA_DIR`: the folder.
     pub folder: PathBuf,
     /// `HISTORY_DAYS`: for how many days the history is kept.
@@ -85,14 +85,14 @@ pub struct MemorySettings {
 #[derive(Debug, Clone)]
 pub struct FeedSettings {
     pub address: Address,
-    /// `RECONNECT_*_EVERY`: how often the connection is made anew.
+    /// `RECONNECT_*_EVERY`: how often the connection is renewed.
     pub reconnect_every: Duration,
 }
 
 #[derive(Debug, Clone)]
 pub struct BookSettings {
     pub address: Address,
-    /// `TIMEOUT_BOOK`: the longest that one call may take.
+    /// `TIMEOUT_BOOK`: the time limit of one call.
     pub timeout: Duration,
 }
 
@@ -122,11 +122,11 @@ pub enum LogTarget {
     File(LogFile),
 }
 
-/// How a line of the log is written.
+/// The format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {
     Text,
-    /// For programs: a JSON object a line.
+    /// For programs: one JSON object per line.
     Json,
 }
 

@@ -1,10 +1,10 @@
-//! Which other sites' pages may use the API. Opens nothing.
+//! Cross-origin access to the API. Opens nothing.
 
 use url::{Origin, Url};
 
 use super::reader::Reader;
 
-/// Which other sites' pages may use the API.
+/// The sites whose pages may use the API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ApiCors {
     /// None.
@@ -42,7 +42,7 @@ pub(super) fn cors(reader: &mut Reader<'_>) -> ApiCors {
     }
 }
 
-/// An origin is compared to the byte with what browsers send, so it is taken in their form alone.
+/// An origin is compared byte by byte with what browsers send, so only their form is accepted.
 fn word(text: &str) -> Result<Word, String> {
     if text.eq_ignore_ascii_case("none") {
         return Ok(Word::None);

@@ -1,5 +1,4 @@
-//! A TOML text as values and tables, each with the line on which it stands. Knows no names and no
-//! meanings.
+//! A TOML text as values and tables, each with its line. Knows no names and no meanings.
 
 use std::ops::Range;
 use std::path::Path;
@@ -8,30 +7,30 @@ use super::declared::declared;
 use super::problem::Problem;
 use toml_edit::{ImDocument, Item, TableLike, Value as Toml};
 
-/// What stands in a TOML text at the top.
+/// A top-level entry of a TOML text.
 pub(super) struct Entry {
     pub(super) key: String,
     pub(super) what: What,
     pub(super) origin: String,
 }
 
-/// What a name at the top stands for.
+/// The value of a top-level name.
 pub(super) enum What {
     /// A simple value or a list of them.
     Value(Raw),
     /// `[name]`.
     One(Section),
-    /// `[[name]]`, one for each time that it stands there.
+    /// `[[name]]`, one for each time that it occurs.
     Many(Vec<Section>),
 }
 
-/// What stands below one `[name]` or `[[name]]`.
+/// The content of one `[name]` or `[[name]]`.
 pub(super) struct Section {
     pub(super) origin: String,
     pub(super) values: Vec<(String, Raw, String)>,
 }
 
-/// A value as it was written, before it is known what it means.
+/// A value as it was written, before it is interpreted.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Raw {
     /// A text; everything outside of TOML is one.
@@ -70,7 +69,7 @@ pub(super) fn read(text: &str, path: &Path) -> Result<Vec<Entry>, Problem> {
         .collect())
 }
 
-/// How the line would be written, where it looks like one of an environment file.
+/// The line as TOML, where it looks like one of an environment file.
 fn remedy(text: &str, at: usize) -> String {
     let start = text
         .get(..at)
@@ -131,7 +130,7 @@ fn section(table: &dyn TableLike, starts: Span, places: &Places<'_>) -> Section 
     }
 }
 
-/// A value without its place. A date is taken as its text.
+/// A value without its position. A date is taken as its text.
 fn plain(value: &Toml) -> Raw {
     match value {
         Toml::String(text) => Raw::Text(text.value().clone()),

@@ -1,5 +1,5 @@
-//! How labwatch shows its health to others: names, what is fatal and what is grave, metrics,
-//! Graphite. Sends nothing.
+//! How labwatch shows its health to other systems: names, severities, metrics, Graphite. Sends
+//! nothing.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,16 +15,16 @@ use super::services::{COMPONENTS, ServiceSettings};
 pub struct SurfaceSettings {
     /// `LABEL`: the installation's name in titles and metrics.
     pub label: String,
-    /// `NON_FATAL`: the components whose failure does not make the whole not ok; each is a
-    /// built-in one or a service.
+    /// `NON_FATAL`: the components whose failure does not make labwatch as a whole unhealthy; each
+    /// is a built-in one or a service.
     pub non_fatal: Vec<String>,
     /// `SEVERITY_1`: patterns of the experiments, pools and categories whose failure is of the
     /// highest severity; may be empty.
     pub severity_1: Vec<String>,
-    /// `METRICS`: whether Prometheus is answered.
+    /// `METRICS`: whether `/metrics` is served to Prometheus.
     pub metrics: bool,
-    /// `ADDRESS_ACTUATOR` and `PORT_ACTUATOR`: where the health endpoints are served besides;
-    /// `None`: nowhere else.
+    /// `ADDRESS_ACTUATOR` and `PORT_ACTUATOR`: the further address of the health endpoints; `None`:
+    /// none.
     pub actuator: Option<SocketAddr>,
 }
 
@@ -36,7 +36,7 @@ pub struct GraphiteSettings {
     pub host: String,
     /// `GRAPHITE_PORT`.
     pub port: u16,
-    /// `GRAPHITE_PREFIX`: what every metric's name starts with, without a dot at its end.
+    /// `GRAPHITE_PREFIX`: the prefix of every metric's name, without a dot at its end.
     pub prefix: String,
     /// `GRAPHITE_EVERY`.
     pub every: Duration,
@@ -77,7 +77,7 @@ pub(super) fn graphite(reader: &mut Reader<'_>, label: &str) -> Option<GraphiteS
 }
 
 /// Reads the settings of profiling, which the replaced program had, so that a wrong value is still
-/// told.
+/// reported.
 pub(super) fn profile(reader: &mut Reader<'_>) {
     let profile = reader.switch("profile");
     reader.number::<u16>("port_profile");
@@ -88,7 +88,7 @@ pub(super) fn profile(reader: &mut Reader<'_>) {
     }
 }
 
-/// Names with slashes between them, as app.example.org/ed0.
+/// Names separated by slashes, as app.example.org/ed0.
 fn label(text: &str) -> Result<String, String> {
     if text.len() > MAX_SLUG_BYTES {
         return Err("is too long".to_owned());

@@ -1,5 +1,5 @@
-//! An address that may hold a secret in its path or query, as those of webhooks often do. Shows its
-//! host alone.
+//! An address that may hold a secret in its path or query, as those of webhooks often do. Only its
+//! host is shown.
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use url::Url;
 pub struct HiddenUrl(Url);
 
 impl HiddenUrl {
-    /// What stands for an address that was not read, because secrets are not looked at.
+    /// A placeholder for an address that was not read, because secrets are not read.
     pub(super) fn unread() -> Option<Self> {
         Url::parse("https://not-read.invalid/").ok().map(Self)
     }
@@ -39,12 +39,12 @@ impl fmt::Debug for HiddenUrl {
     }
 }
 
-/// Takes an address; what is wrong with it says nothing of the address.
+/// Parses an address; the error quotes nothing of it.
 pub(super) fn hidden_url(text: &str) -> Result<HiddenUrl, String> {
     callable(text).map(HiddenUrl)
 }
 
-/// An http or https address that can be called as it is.
+/// An http or https address that can be requested as it is.
 pub(super) fn callable(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|error| format!("is not a URL: {error}"))?;
     if !matches!(url.scheme(), "http" | "https") {

@@ -1,6 +1,5 @@
-//! The layers of the configuration put on top of each other: defaults, file, credentials,
-//! environment, arguments. Knows where each value came from and which names exist; knows nothing of
-//! what a value means.
+//! The layers of the configuration, merged: defaults, file, credentials, environment, arguments.
+//! Knows the origin of each value and which names exist; does not interpret values.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -17,7 +16,7 @@ use super::unknown::{Unknown, is_service_link, unknown_table};
 /// The largest configuration file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// Whose word a value is; the later ones win.
+/// The layer of a value; later ones win.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Layer {
     Defaults,
@@ -53,7 +52,7 @@ impl Found {
 
 pub(super) struct Layers {
     values: BTreeMap<&'static str, Found>,
-    /// Settings that were given an empty value, with its origin.
+    /// Settings that were set to an empty value, with its origin.
     empty: BTreeMap<&'static str, String>,
     /// The tables of the file, by their name.
     rows: BTreeMap<&'static str, Vec<Row>>,
@@ -105,7 +104,7 @@ impl Layers {
         self.rows.get(table).map_or(&[], Vec::as_slice)
     }
 
-    /// Where the setting was given an empty value, if it was.
+    /// The origin of an empty value of the setting, if it has one.
     pub(super) fn emptied_by(&self, key: &str) -> Option<&str> {
         self.empty.get(key).map(String::as_str)
     }
@@ -122,13 +121,13 @@ impl Layers {
         true
     }
 
-    /// Whether anything but the defaults sets it.
+    /// Whether any layer but the defaults sets it.
     pub(super) fn is_set(&self, key: &str) -> bool {
         self.find(key)
             .is_some_and(|found| found.layer > Layer::Defaults)
     }
 
-    /// The names of the settings that are set by anything but the defaults.
+    /// The names of the settings that a layer other than the defaults sets.
     pub(super) fn set_keys(&self) -> impl Iterator<Item = &'static str> {
         self.values
             .iter()
@@ -172,7 +171,7 @@ impl Layers {
         }
     }
 
-    /// Every credential that is named like a secret, as if `<secret>_file` named it.
+    /// Every credential whose name is that of a secret, as if `<secret>_file` named it.
     fn add_credentials(&mut self, folder: &Path) {
         for secret in secrets() {
             let path = folder.join(secret);

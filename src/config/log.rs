@@ -1,4 +1,4 @@
-//! The settings of the log: what is logged, how a line looks, where it goes. Opens nothing.
+//! The settings of the log: level, format, target. Opens nothing.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -71,8 +71,8 @@ fn named(text: &str) -> Result<Named, String> {
     }
 }
 
-/// The standard stream that a word or a path stands for. Opened by its path, a pipe or socket may
-/// refuse; as the stream that it is, it does not.
+/// The standard stream of a word or a path. Opened by its path, a pipe or socket may refuse; as the
+/// stream that it is, it does not.
 fn stream(text: &str) -> Option<Named> {
     match text.to_ascii_lowercase().as_str() {
         "stdout" | "-" | "/dev/stdout" | "/dev/fd/1" | "/proc/self/fd/1" => Some(Named::Output),
@@ -81,8 +81,8 @@ fn stream(text: &str) -> Option<Named> {
     }
 }
 
-/// A level or a filter, in today's words. A lone word that is no level would be taken for the name
-/// of a library.
+/// A level or a filter, in current notation. A single word that is not a level would be taken for
+/// the name of a library.
 fn level(text: &str) -> Result<String, String> {
     let text = text.to_ascii_lowercase();
     let level = match text.as_str() {

@@ -1,4 +1,4 @@
-//! The settings of mail: read whole, then put together if there are recipients. Sends nothing.
+//! The settings of mail: all are read, then combined if there are recipients. Sends nothing.
 
 use std::time::Duration;
 
@@ -117,7 +117,8 @@ pub(super) fn gather(reader: &mut Reader<'_>) -> Duration {
     reader.duration("email_gather")
 }
 
-/// Mail without real recipients, with the rules that matter for what would be sent and when.
+/// Mail without real recipients, with the settings that affect the content and time of
+/// notifications.
 pub(super) fn rules_only(reader: &mut Reader<'_>, gather: Duration) -> MailSettings {
     MailSettings {
         host: "mail.invalid".to_owned(),
@@ -168,7 +169,7 @@ fn auth(
     })
 }
 
-/// Says so when mail is half set in a way that looks as if mail was expected.
+/// Warns when mail is set in part, as if it was expected.
 fn warn_of_unused(reader: &mut Reader<'_>) {
     let set: Vec<&str> = ["email_from", "email_cc", "email_username"]
         .into_iter()
@@ -182,7 +183,7 @@ fn warn_of_unused(reader: &mut Reader<'_>) {
     }
 }
 
-/// A host alone; `port_key` is the setting that its port belongs into.
+/// A host alone; `port_key` is the setting for its port.
 pub(super) fn bare_host(text: &str, port_key: &str) -> Result<String, String> {
     if text.contains("://") || text.contains(['/', '@']) || text.contains(char::is_whitespace) {
         return Err("is not a plain host".to_owned());
@@ -241,8 +242,8 @@ fn sender(text: &str) -> Result<(String, String), String> {
     Ok((mailbox.email.to_string(), text.to_owned()))
 }
 
-/// The addresses of a list. In a text they are separated by white space, so that a name has no
-/// place there.
+/// The addresses of a list. In a text they are separated by white space, so that a name is not
+/// possible there.
 pub(super) fn recipients(reader: &mut Reader<'_>, key: &str) -> Vec<String> {
     let text = reader.find(key).and_then(|found| found.raw.text());
     let named = text.filter(|text| text.contains('<'));
@@ -257,8 +258,8 @@ pub(super) fn recipients(reader: &mut Reader<'_>, key: &str) -> Vec<String> {
     reader.list(key, |text| sender(text).map(|(_, whole)| whole))
 }
 
-/// Where the page is. The replaced program took any text, so an address without scheme is put
-/// right.
+/// The address of the page. The replaced program took any text, so an address without scheme is
+/// corrected.
 fn email_link(reader: &mut Reader<'_>) -> String {
     let Some((link, is_whole)) = reader.parsed("email_link", with_scheme) else {
         return String::new();
@@ -270,7 +271,7 @@ fn email_link(reader: &mut Reader<'_>) -> String {
     link
 }
 
-/// The link, with https:// in front where it starts with a host; and whether it was whole.
+/// The link, with https:// in front where it starts with a host; and whether it was complete.
 fn with_scheme(text: &str) -> Result<(String, bool), String> {
     let host = text.split(['/', ':', '?', '#']).next().unwrap_or_default();
     if !text.contains("://") && host.contains('.') {

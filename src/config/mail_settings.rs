@@ -30,9 +30,9 @@ pub struct MailSettings {
     pub to: Vec<String>,
     /// `EMAIL_CC`.
     pub cc: Vec<String>,
-    /// `EMAIL_SUBJECT`: what every subject starts with.
+    /// `EMAIL_SUBJECT`: the prefix of every subject.
     pub subject: String,
-    /// `EMAIL_LINK`: where the whole status can be seen; may be empty.
+    /// `EMAIL_LINK`: the address of the whole status; may be empty.
     pub link: String,
     /// `EMAIL_TIMEOUT`: the longest that connecting, and each answer before the content, may take.
     pub timeout: Duration,
@@ -49,7 +49,7 @@ pub enum MailTls {
     Implicit,
 }
 
-/// How we show the mail server who we are.
+/// The login at the mail server.
 #[derive(Debug, Clone)]
 pub enum MailAuth {
     None,

@@ -1,5 +1,4 @@
-//! `[[maintenance]]`: times at which experiments are worked on, as they are planned. Opens and
-//! closes nothing.
+//! `[[maintenance]]`: planned maintenance windows. Opens and closes nothing.
 
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use super::reader::Reader;
 use super::zone::{self, Zone};
 use engine::{Day, Maintenance, NamePattern, Schedule, Weekly};
 
-/// The longest that work once may last.
+/// The longest single maintenance window.
 const MAX_ONCE: Duration = Duration::from_secs(366 * 86_400);
 
 /// The days by their short and their whole names, as the configuration and as the engine has them.
@@ -27,18 +26,18 @@ const WEEK: [(&str, &str, Weekday, Day); 7] = [
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MaintenanceSettings {
-    /// Its name, which no other has.
+    /// Its unique name.
     pub name: String,
-    /// Patterns of the experiments that are worked on; at least one.
+    /// Patterns of the experiments; at least one.
     pub patterns: Vec<String>,
-    /// Why; at most [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES) bytes.
+    /// The reason; at most [`MAX_TEXT_BYTES`](super::MAX_TEXT_BYTES) bytes.
     pub reason: String,
     pub when: Planned,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Planned {
-    /// One time, which may be over already.
+    /// A single window, which may be over already.
     Once {
         from: Timestamp,
         /// Up to this instant, later than `from` by 366 days at most.
@@ -47,7 +46,7 @@ pub enum Planned {
     Weekly {
         /// On which days it begins: at least one, each once, from Monday on.
         days: Vec<Weekday>,
-        /// When it begins, by the clock of `zone`.
+        /// When it begins, in the time zone `zone`.
         at: Time,
         /// How long it lasts: from 1 minute to 7 days.
         lasts: Duration,
@@ -164,7 +163,7 @@ fn once(reader: &mut Reader<'_>, zone: &Zone) -> Option<Planned> {
         reader.wrong(
             "until",
             "is more than 366 days after from",
-            "what is quiet for longer is forgotten",
+            "a longer suppression is easily forgotten",
         );
     }
     Some(Planned::Once { from, until })

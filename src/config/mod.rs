@@ -1,4 +1,4 @@
-//! The configuration: defaults, file and environment, put together and checked once; immutable
+//! The configuration: defaults, file and environment, merged and checked once; immutable
 //! afterwards.
 
 mod access;
@@ -55,7 +55,7 @@ pub use hidden::HiddenUrl;
 pub use layers::MAX_FILE_BYTES;
 pub use mail_settings::{MailAuth, MailSettings, MailTls};
 pub use maintenance::{MaintenanceSettings, Planned};
-pub use notifications::{DeadMan, HttpTarget, Route, RouteTarget, TellingSettings};
+pub use notifications::{DeadMan, HttpTarget, NotificationSettings, Route, RouteTarget};
 pub use policy::{CategoryPolicy, PolicyOverlay, PolicySettings};
 pub use problem::{Problem, Problems};
 pub use publication::{PublicationSettings, PublishTo};

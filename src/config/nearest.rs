@@ -1,10 +1,10 @@
-//! The name that is probably meant by one that does not exist.
+//! The known name that an unknown one probably stands for.
 
-/// The most letters by which a misspelt name may differ from the one that is suggested, unless a
-/// third of its letters is more.
+/// The most characters by which a misspelt name may differ from the one that is suggested, unless a
+/// third of its characters is more.
 const SUGGESTED_WITHIN: usize = 2;
 
-/// The known name that is nearest to `unlisted`, if one is near enough to be meant.
+/// The known name that is nearest to `unlisted`, if one is near enough to be suggested.
 pub(super) fn nearest<'a, S: AsRef<str>>(unlisted: &str, known: &'a [S]) -> Option<&'a str> {
     let lower = unlisted.to_ascii_lowercase();
     let unlisted = lower.strip_prefix("status_").unwrap_or(&lower);

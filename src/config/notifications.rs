@@ -1,5 +1,5 @@
-//! Who is notified of what and when, beside plain mail: reminders, digest, webhooks, the heartbeat,
-//! routes. Sends nothing.
+//! Notifications beside plain mail: reminders, digest, webhooks, the heartbeat, routes. Sends
+//! nothing.
 
 use std::time::Duration;
 
@@ -17,49 +17,49 @@ use engine::{self, Channel, Digest, HttpChannel};
 /// The names of the routes that come from settings outside of tables.
 const RESERVED: [&str; 3] = ["everybody", "mail", "webhook"];
 
-/// Who is told what and when.
+/// Who is notified of what and when.
 #[derive(Debug, Clone)]
-pub struct TellingSettings {
+pub struct NotificationSettings {
     /// `EMAIL_GATHER`: how long after the first news a message waits for the rest of a burst.
     pub gather: Duration,
     /// `EMAIL_INTERVAL`: how often a route is notified beyond the first messages.
     pub interval: Duration,
     /// `WEBHOOK_TIMEOUT`: how long a call may take.
     pub webhook_timeout: Duration,
-    /// `EMAIL_REMIND`: after which time people are reminded first; `None`: never.
+    /// `EMAIL_REMIND`: time until the first reminder; `None`: never.
     pub remind: Option<Duration>,
-    /// `EMAIL_DIGEST`: when the daily summary is sent, by the clock of `zone`; `None`: never.
+    /// `EMAIL_DIGEST`: the time of the daily summary, in the time zone `zone`; `None`: never.
     pub digest: Option<Time>,
     /// `TIME_ZONE`, else the system's, else UTC.
     pub zone: Zone,
-    /// `WEBHOOK_URL` and `SECRET_WEBHOOK`: a program that hears everything, under the name
+    /// `WEBHOOK_URL` and `SECRET_WEBHOOK`: a program that gets all notifications, as the route
     /// `webhook`.
     pub webhook: Option<HttpTarget>,
-    /// `DEAD_MAN_URL`: what is called while all is well with labwatch.
+    /// `DEAD_MAN_URL`: the address that is requested while labwatch works.
     pub dead_man: Option<DeadMan>,
-    /// `HOLD_OVERDUE`: when a person's hold looks forgotten.
+    /// `HOLD_OVERDUE`: after which time a manual hold looks forgotten.
     pub hold_overdue: Duration,
     /// `REPORT_MONTHLY`: whether the monthly report is mailed.
     pub report_monthly: bool,
-    /// `[[route]]`, in the order of the file. What hears everything (`EMAIL_TO`, `WEBHOOK_URL`) is
-    /// not among them.
+    /// `[[route]]`, in the order of the file. The routes of all notifications (`EMAIL_TO`,
+    /// `WEBHOOK_URL`) are not among them.
     pub routes: Vec<Route>,
 }
 
 /// A program or a chat that is notified by HTTP requests.
 #[derive(Debug, Clone)]
 pub struct HttpTarget {
-    /// What it is.
+    /// The kind of channel.
     pub channel: HttpChannel,
     /// Its address.
     pub url: HiddenUrl,
-    /// What requests to a webhook are signed with, and the token for all others; `None`: neither.
+    /// The secret that signs requests to a webhook, or the token for all others; `None`: neither.
     pub secret: Option<SecretString>,
     /// The room of Matrix; empty for all others.
     pub room: String,
 }
 
-/// The heartbeat: another service alerts when the calls stop.
+/// The heartbeat: another service alerts when the requests stop.
 #[derive(Debug, Clone)]
 pub struct DeadMan {
     /// `DEAD_MAN_URL`.
@@ -71,14 +71,14 @@ pub struct DeadMan {
 /// Who gets the notifications about some experiments.
 #[derive(Debug, Clone)]
 pub struct Route {
-    /// Its name, which no other route has and which none of the settings outside of tables has.
+    /// Its unique name, which none of the routes outside of tables has.
     pub name: String,
-    /// Patterns of the experiments that it hears about; at least one.
+    /// Patterns of the experiments that it is about; at least one.
     pub patterns: Vec<String>,
     pub target: RouteTarget,
-    /// Whether it also hears what concerns the whole laboratory.
+    /// Whether it also gets alerts about the whole laboratory.
     pub alerts: bool,
-    /// After which time it is reminded first; `None`: never. Its own, else `EMAIL_REMIND`.
+    /// Time until the first reminder; `None`: never. Its own, else `EMAIL_REMIND`.
     pub remind: Option<Duration>,
     /// How long it waits for the rest of a burst. Its own, else `EMAIL_GATHER`.
     pub gather: Duration,
@@ -86,14 +86,14 @@ pub struct Route {
 
 #[derive(Debug, Clone)]
 pub enum RouteTarget {
-    /// To people, by the mail server of the other mail. Then there are [`MailSettings`].
+    /// By mail, through the mail server of the other mail. Then there are [`MailSettings`].
     Mail { to: Vec<String>, cc: Vec<String> },
     /// To a program or a chat.
     Http(HttpTarget),
 }
 
-impl TellingSettings {
-    /// The routes, as the engine knows them: all recipients of `EMAIL_TO` where there is mail,
+impl NotificationSettings {
+    /// The routes for the engine: all recipients of `EMAIL_TO` where there is mail,
     /// `WEBHOOK_URL`, then `[[route]]`. The digest goes by mail.
     pub fn routes(&self, has_mail: bool) -> Vec<engine::Route> {
         let zone = self.zone.rules.clone();
@@ -139,8 +139,8 @@ impl TellingSettings {
     }
 }
 
-/// Everything about telling. `mail` are the settings of mail that have been read already.
-pub(super) fn telling(
+/// All settings of notifications. `mail` are the settings of mail that have been read already.
+pub(super) fn notifications(
     reader: &mut Reader<'_>,
     gather: Duration,
     mail: Option<&MailSettings>,
@@ -161,7 +161,7 @@ pub(super) fn telling(
     });
     let every = reader.duration("dead_man_every");
     let url = reader.secret_address("dead_man_url");
-    TellingSettings {
+    NotificationSettings {
         gather,
         interval: reader.duration("email_interval"),
         webhook_timeout: reader.duration("webhook_timeout"),
@@ -187,7 +187,7 @@ fn report(reader: &mut Reader<'_>, mail: Option<&MailSettings>) -> bool {
     report
 }
 
-/// A secret without what it is for.
+/// Warns of a secret without the address that it is for.
 fn unused(reader: &mut Reader<'_>, secret: &str, url: &str) {
     let (secret, url) = (reader.label(secret), reader.label(url));
     reader
@@ -252,7 +252,7 @@ fn target(reader: &mut Reader<'_>, mail: Option<&MailSettings>) -> Option<RouteT
     None
 }
 
-/// The one address of a program or a chat that a route has.
+/// The one address of a webhook or a chat that a route has.
 fn http_target(reader: &mut Reader<'_>) -> Option<HttpTarget> {
     let addresses = HttpChannel::ALL.map(|channel| {
         let url = reader.secret_address(channel.as_str());
@@ -315,7 +315,7 @@ fn digest_time(text: &str) -> Result<Option<Time>, String> {
     }
 }
 
-/// A time by the clock on the wall, in hours and minutes.
+/// A time of day, in hours and minutes.
 pub(super) fn clock(text: &str) -> Result<Time, String> {
     let wrong = || "is not a time".to_owned();
     let (hours, minutes) = text.split_once(':').ok_or_else(wrong)?;

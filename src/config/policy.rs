@@ -1,5 +1,5 @@
-//! The settings of a policy that stands in etcd, and what such a policy changes of the
-//! configuration. Reads nothing.
+//! The settings of a policy in etcd, and the effect of such a policy on the configuration. Reads
+//! nothing.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -15,8 +15,8 @@ use engine::{CategoryRule, PolicyAcknowledgements};
 pub struct PolicySettings {
     /// How etcd is reached.
     pub etcd: EtcdSettings,
-    /// `POLICY_ACKS`: below it `NAME/ack` and `NAME/path`; with a slash in front and none behind,
-    /// as the others.
+    /// `POLICY_ACKS`: below it `NAME/ack` and `NAME/path`; with a leading and no trailing slash, as
+    /// the others.
     pub acks: String,
     /// `POLICY_CATEGORIES`: below it `CATEGORY/enabled` and others.
     pub categories: String,
@@ -26,8 +26,8 @@ pub struct PolicySettings {
     pub is_read_only: bool,
 }
 
-/// The settings of the policy; `None`: it stands in the configuration file alone, or there is a
-/// problem with them.
+/// The settings of the policy; `None`: only the configuration file has one, or the settings are
+/// wrong.
 pub(super) fn policy(reader: &mut Reader<'_>, etcd: &EtcdSettings) -> Option<PolicySettings> {
     let is_etcd = reader.word("policy")? == "etcd";
     let [acks, categories, cluster_ack] =
@@ -45,18 +45,18 @@ pub(super) fn policy(reader: &mut Reader<'_>, etcd: &EtcdSettings) -> Option<Pol
     })
 }
 
-/// What a policy outside of the configuration says, over the file.
+/// The content of a policy in etcd, which overrides the file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PolicyOverlay {
-    /// What it says of categories, by name. One that it names exists.
+    /// Overrides for categories, by name. A category that is named here exists.
     pub categories: BTreeMap<String, CategoryPolicy>,
-    /// At which path a service is asked, by its name.
+    /// The path at which a service is polled, by its name.
     pub paths: BTreeMap<String, String>,
-    /// What it acknowledges.
+    /// Its acknowledgements.
     pub acknowledged: PolicyAcknowledgements,
 }
 
-/// What a policy says of a category; `None`: as the file says, or by default.
+/// The overrides for a category; `None`: as in the file, or the default.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CategoryPolicy {
     pub period: Option<Duration>,
@@ -73,7 +73,7 @@ impl CategoryPolicy {
 }
 
 impl Config {
-    /// The configuration with this policy over it.
+    /// The configuration with this policy applied.
     #[must_use]
     pub fn with_policy(&self, policy: &PolicyOverlay) -> Self {
         let mut config = self.clone();
@@ -106,7 +106,7 @@ impl Config {
     }
 }
 
-/// A category that the file does not have: a built-in one, or that of the experiments of one stem.
+/// A category that is not in the file: a built-in one, or that of the experiments of one stem.
 fn unconfigured(name: &str) -> CategorySettings {
     let by_stem = !BUILT_IN_CATEGORIES.contains(&name);
     CategorySettings::from(CategoryRule {

@@ -1,23 +1,23 @@
-//! What is wrong with a configuration, for people. Never holds the value of a secret.
+//! Errors of a configuration, as text. Never holds the value of a secret.
 
 use std::fmt;
 
 /// The longest part of a wrong value that is quoted, in characters.
 const MAX_QUOTED: usize = 100;
 
-/// One thing that is wrong with one setting.
+/// One error of one setting.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
-    /// The setting; empty where the problem is with the whole configuration file.
+    /// The setting; empty where the error is in the configuration file as a whole.
     pub key: String,
-    /// What is wrong, with the value where that is no secret.
+    /// What is wrong, with the value unless it is a secret.
     pub wrong: String,
     /// What is allowed, or what to do.
     pub allowed: String,
-    /// Where the value came from: a file and line, a variable, an argument; empty where there is
+    /// The origin of the value: a file and line, a variable, an argument; empty where there is
     /// none.
     pub origin: String,
-    /// Whether it is that a required setting is absent.
+    /// Whether a required setting is absent.
     pub is_missing: bool,
 }
 
@@ -54,7 +54,7 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Everything that is wrong with a configuration; shown one problem a line.
+/// All errors of a configuration; shown one per line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problems(pub Vec<Problem>);
 

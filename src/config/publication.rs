@@ -1,4 +1,4 @@
-//! The settings of what is published in a store of keys, or as files. Writes nothing.
+//! The settings of publication, in etcd or as files. Writes nothing.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,22 +7,21 @@ use super::access::absolute;
 use super::cluster::{EtcdSettings, root, with_etcd};
 use super::reader::Reader;
 
-/// What labwatch publishes of its health and that of the experiments.
+/// What labwatch publishes of its own health and that of the experiments.
 #[derive(Debug, Clone)]
 pub struct PublicationSettings {
-    /// `PUBLISH`: where.
+    /// `PUBLISH`: the target.
     pub to: PublishTo,
-    /// `PUBLISH_ROOT` and `LABEL`: what every key starts with, with a slash in front and none
-    /// behind.
+    /// `PUBLISH_ROOT` and `LABEL`: the prefix of every key, with a leading and no trailing slash.
     pub prefix: String,
-    /// `PUBLISH_EVERY`: how often everything is written anew.
+    /// `PUBLISH_EVERY`: how often everything is written again.
     pub every: Duration,
 }
 
-/// Where it is published.
+/// The target of publication.
 #[derive(Debug, Clone)]
 pub enum PublishTo {
-    /// In etcd, which is reached as the cluster reaches it.
+    /// In etcd, with the access of the cluster.
     Etcd(EtcdSettings),
     /// As files below `PUBLISH_DIR`.
     Files(PathBuf),

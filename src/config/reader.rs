@@ -1,6 +1,6 @@
-//! Reads settings one by one as what they are declared to be, and keeps every problem. A value that
-//! is wrong reads as absent, so that all the others are still looked at; when there are problems,
-//! nothing of what was read may be used.
+//! Reads settings one by one as they are declared, and collects every error. A wrong value reads as
+//! absent, so that all others are still checked; when there are errors, nothing of what was read
+//! may be used.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -16,9 +16,9 @@ use super::tables::Row;
 
 pub(super) struct Reader<'a> {
     layers: &'a Layers,
-    /// The table that is read now; `None`: the settings outside of tables.
+    /// The current table; `None`: the settings outside of tables.
     pub(super) row: Option<&'a Row>,
-    /// Which secrets are looked at, by their keys.
+    /// Which secrets are read, by their keys.
     pub(super) secrets: fn(&str) -> bool,
     pub(super) problems: Vec<Problem>,
     pub(super) warnings: Vec<String>,
@@ -43,7 +43,7 @@ impl<'a> Reader<'a> {
         self.layers.rows(table)
     }
 
-    /// Whether anything but the defaults sets it.
+    /// Whether any layer but the defaults sets it.
     pub(super) fn is_set(&self, key: &str) -> bool {
         self.find(key)
             .is_some_and(|found| found.layer > Layer::Defaults)
@@ -110,7 +110,7 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// A yes or no, in the words that the program labwatch replaces took.
+    /// A boolean, in the words that the replaced program accepted.
     pub(super) fn switch(&mut self, key: &str) -> bool {
         let parse = |text: &str| match text.to_ascii_lowercase().as_str() {
             "true" | "t" | "1" | "yes" | "on" => Ok(true),
@@ -120,8 +120,7 @@ impl<'a> Reader<'a> {
         self.parsed(key, parse).unwrap_or_default()
     }
 
-    /// A value that `parse` understands; `parse` says in words that follow the value why it does
-    /// not.
+    /// A value that `parse` understands; the error of `parse` is a text that follows the value.
     pub(super) fn parsed<T>(
         &mut self,
         key: &str,
@@ -182,8 +181,8 @@ impl<'a> Reader<'a> {
         values
     }
 
-    /// Whether a value is plain: without what cannot be seen, and without what was only copied with
-    /// it. A free text may hold the latter, so there it is warned of.
+    /// Whether a value is plain: without invisible characters, and without characters that were
+    /// copied by mistake. A free text may hold the latter, so there they only cause a warning.
     fn check(&mut self, key: &str, text: &str, found: &Found) -> Result<(), String> {
         let is_list = matches!(self.kind(key), Kind::Values(_));
         if let Some(why) = unprintable(text).filter(|_| !is_list || text.starts_with('\u{feff}')) {
@@ -205,7 +204,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Notes that a setting is absent that must be there.
+    /// Reports that a required setting is absent.
     pub(super) fn missing(&mut self, key: &str, why: &str) {
         let (wrong, allowed, origin) = if let Some(row) = self.row {
             let example = row.key(key).map(Setting::toml).unwrap_or_default();
@@ -265,7 +264,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// How the setting is declared; what is not declared takes any text.
+    /// The declared kind of the setting; any text if it is not declared.
     pub(super) fn kind(&self, key: &str) -> Kind {
         let setting = match self.row {
             Some(row) => row.key(key),
@@ -287,7 +286,7 @@ impl<'a> Reader<'a> {
         None
     }
 
-    /// Refuses a value because it is none of those that are allowed.
+    /// Rejects a value because it is not allowed.
     pub(super) fn reject<T>(&mut self, key: &str, wrong: &str, found: &Found) -> Option<T> {
         self.refuse(key, wrong, &self.kind(key).allowed(), &found.origin)
     }

@@ -1,9 +1,9 @@
-//! What labwatch does beside the monitor that acts: it only observes, or runs in shadow.
+//! The roles beside the active monitor: observing only, and shadow.
 
 use super::configuration::{Config, SHADOW_FOLDER};
 use super::reader::Reader;
 
-/// Whether it only observes, and whether it runs in shadow.
+/// Whether labwatch only observes, and whether it runs in shadow.
 pub(super) fn roles(reader: &mut Reader<'_>, has_store: bool) -> (bool, bool) {
     let (observe, shadow) = (reader.switch("observe"), reader.switch("shadow"));
     if observe && shadow {
@@ -23,7 +23,7 @@ pub(super) fn roles(reader: &mut Reader<'_>, has_store: bool) -> (bool, bool) {
     (observe, shadow)
 }
 
-/// The same without anything that goes out.
+/// The configuration without outward effects.
 pub(super) fn silent(mut config: Config) -> Config {
     (config.mail, config.graphite, config.cluster) = (None, None, None);
     config.publication = None;
@@ -31,18 +31,21 @@ pub(super) fn silent(mut config: Config) -> Config {
         .policy
         .iter_mut()
         .for_each(|policy| policy.is_read_only = true);
-    (config.telling.dead_man, config.telling.report_monthly) = (None, false);
+    (
+        config.notifications.dead_man,
+        config.notifications.report_monthly,
+    ) = (None, false);
     config
 }
 
-/// The same with a store of its own, and without what goes out and is no notification of the
-/// laboratory.
+/// The configuration with a store of its own, and without outward effects other than notifications
+/// of the laboratory.
 pub(super) fn in_shadow(config: Config) -> Config {
     let mail = config.mail.clone();
     let mut config = silent(config);
     config.mail = mail;
-    if let Some(memory) = &mut config.memory {
-        memory.folder.push(SHADOW_FOLDER);
+    if let Some(database) = &mut config.database {
+        database.folder.push(SHADOW_FOLDER);
     }
     config
 }

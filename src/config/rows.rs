@@ -6,15 +6,14 @@ use std::collections::BTreeSet;
 use super::reader::Reader;
 use engine::model::MAX_NAME_BYTES;
 
-/// The longest name that people give to something in the settings.
+/// The longest name in the settings.
 pub const MAX_SLUG_BYTES: usize = 64;
 
-/// The longest text that people give as a reason or an explanation.
+/// The longest text of a reason or an explanation in the settings.
 pub const MAX_TEXT_BYTES: usize = 500;
 
 impl Reader<'_> {
-    /// Every row of a table, each by its name, which no other row has and which is none of
-    /// `reserved`.
+    /// Every row of a table by its name, which is unique and none of `reserved`.
     pub(super) fn named_rows<T>(
         &mut self,
         table: &str,
@@ -32,8 +31,7 @@ impl Reader<'_> {
         values
     }
 
-    /// The name of the row; empty where there is a problem with it, so that the rest of the row is
-    /// read all the same.
+    /// The name of the row; empty where it is wrong, so that the rest of the row is still read.
     fn row_name(&mut self, reserved: &[&str], taken: &mut BTreeSet<String>) -> String {
         let allowed = self.kind("name").allowed();
         if self.find("name").is_none() {

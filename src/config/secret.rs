@@ -1,5 +1,4 @@
-//! Reads secrets: from their own setting, from a file, from systemd's credentials. Shows none of
-//! them.
+//! Reads secrets: from their own setting, from a file, from systemd's credentials. Shows none.
 
 use std::fs::File;
 use std::io::Read;
@@ -19,7 +18,7 @@ pub const MAX_SECRET_BYTES: u64 = 16 << 10;
 
 impl Reader<'_> {
     /// An address that may hold a secret: given as secrets are, and never shown. Where secrets are
-    /// not looked at, another address stands for one that is in a file.
+    /// not read, a placeholder stands for one that is in a file.
     pub(super) fn secret_address(&mut self, key: &str) -> Option<HiddenUrl> {
         let (value, file) = (self.find(key), self.find(&format!("{key}_file")));
         if !(self.secrets)(key) {
@@ -97,7 +96,8 @@ impl Reader<'_> {
         Some(self.trimmed(key, text, found))
     }
 
-    /// The secret in a file. A value that is no absolute path is not shown: it may be the secret
+    /// The secret in a file. A value that is not an absolute path is not shown: it may be the
+    /// secret
     /// itself.
     fn secret_file(&mut self, key: &str, found: &Found) -> Option<SecretString> {
         const PATH: &str = "an absolute path";

@@ -1,5 +1,4 @@
-//! The addresses of book, jump and relay: what each calls itself, where it is reached, its secret.
-//! Connects to nothing.
+//! The addresses of book, jump and relay: audience, host, secret. Connects to nothing.
 
 use std::net::Ipv6Addr;
 
@@ -11,7 +10,7 @@ use super::reader::Reader;
 use crate::clients::Address;
 use engine::model::SourceName;
 
-/// The address of a server; absent when there is a problem with it.
+/// The address of a server; absent when it is wrong.
 pub(super) fn address(reader: &mut Reader<'_>, server: SourceName) -> Option<Address> {
     let audience = audience(reader, server);
     let url_key = format!("url_{server}");
@@ -33,7 +32,7 @@ pub(super) fn address(reader: &mut Reader<'_>, server: SourceName) -> Option<Add
     })
 }
 
-/// An address that leads nowhere, for a configuration of which only the rules are wanted.
+/// An unreachable address, for a configuration of which only the rules are used.
 pub(super) fn nowhere(server: SourceName) -> Option<Address> {
     let audience = format!("https://{server}.invalid");
     let connect = Url::parse(&audience).ok()?;
@@ -45,7 +44,7 @@ pub(super) fn nowhere(server: SourceName) -> Option<Address> {
     })
 }
 
-/// What the server calls itself: as set, or scheme, host and base path put together.
+/// The server's audience: as set, or scheme, host and base path combined.
 fn audience(reader: &mut Reader<'_>, server: SourceName) -> Option<String> {
     let scheme = reader.word(&format!("scheme_{server}"));
     let base = reader.parsed(&format!("basepath_{server}"), base_path);
@@ -100,7 +99,7 @@ fn secret(reader: &mut Reader<'_>, server: SourceName) -> Option<SecretString> {
     secret
 }
 
-/// A base path in its one form: empty, or with a slash in front and none behind.
+/// A base path in canonical form: empty, or with a leading and no trailing slash.
 pub(super) fn base_path(text: &str) -> Result<String, String> {
     let odd = |c: char| {
         matches!(c, '?' | '#' | '\\' | '%' | '"' | '\'' | '$' | '<' | '>') || c.is_whitespace()

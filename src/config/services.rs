@@ -1,5 +1,5 @@
-//! `[[pool]]`, `[[category]]` and `[[service]]`: what belongs together, and outside services that
-//! belong to it. Asks nothing.
+//! `[[pool]]`, `[[category]]` and `[[service]]`: groups, and the outside services in them. Polls
+//! nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::rows::{pattern, slug};
 use engine::model::Gather as _;
 use engine::{CategoryPool, CategoryRule};
 
-/// The components that labwatch can have by itself, by their names.
+/// The built-in components, by their names.
 pub const COMPONENTS: [&str; 11] = [
     "self",
     "store",
@@ -29,11 +29,11 @@ pub const COMPONENTS: [&str; 11] = [
     "policy",
 ];
 
-/// The categories that are always there: all experiments, and all components.
+/// The built-in categories: all experiments, and all components.
 pub const BUILT_IN_CATEGORIES: [&str; 2] = ["default", "system"];
 
 impl From<CategoryRule> for CategorySettings {
-    /// A category of which nothing is written for people.
+    /// A category without texts for readers.
     fn from(rule: CategoryRule) -> Self {
         Self {
             rule,
@@ -43,39 +43,38 @@ impl From<CategoryRule> for CategorySettings {
     }
 }
 
-/// Experiments and components whose health is asked for as one.
+/// Experiments and components whose health is requested as one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CategorySettings {
-    /// What is in it, and what makes it fail. Its name no other category has. `default` and
-    /// `system` stand for all experiments and all components: those two have neither patterns
-    /// nor pools here.
+    /// Its members, and the rule for its health. Its name is unique. `default` and `system` stand
+    /// for all experiments and all components: those two have neither patterns nor pools here.
     pub rule: CategoryRule,
-    /// Where it is written what to do.
+    /// The address of the guide for a failure.
     pub panic_guide: Option<Url>,
-    /// What a failure means for people; may be empty.
+    /// The effect of a failure on users; may be empty.
     pub business_impact: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServiceSettings {
-    /// Its name, which neither another service nor one of [`COMPONENTS`] has.
+    /// Its unique name, which is none of [`COMPONENTS`].
     pub name: String,
-    /// What is asked; `None`: it reports by itself.
+    /// The address that is polled; `None`: the service reports by itself (passive check).
     pub url: Option<Url>,
-    /// How often it is asked, or for how long its report counts.
+    /// How often it is polled, or for how long its report is valid.
     pub period: Duration,
-    /// The longest that an answer may take.
+    /// The time limit for an answer.
     pub timeout: Duration,
     pub expect: Expect,
     /// The categories that it is in: each is configured or one of [`BUILT_IN_CATEGORIES`].
     pub categories: Vec<String>,
-    /// How often it is asked again before it counts as failed.
+    /// How often it is polled again before it counts as failed.
     pub retries: u32,
-    /// How long to wait before it is asked again.
+    /// The pause before it is polled again.
     pub retry_after: Duration,
 }
 
-/// Which answer of an outside service is healthy.
+/// Which answer of an outside service counts as healthy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Expect {
     Ok200,
@@ -87,7 +86,7 @@ pub enum Expect {
 
 pub(super) struct Groups {
     pub(super) pools: Vec<CategoryPool>,
-    /// What students read instead of a pool's name.
+    /// The titles of pools for students.
     pub(super) pool_titles: BTreeMap<String, String>,
     pub(super) categories: Vec<CategorySettings>,
     pub(super) services: Vec<ServiceSettings>,
@@ -125,8 +124,8 @@ pub(super) fn groups(reader: &mut Reader<'_>) -> Groups {
     }
 }
 
-/// The names that a service can name, before it is known whether all else of these categories is
-/// right.
+/// The categories that a service can name, before it is known whether the rest of these categories
+/// is valid.
 fn category_names(reader: &Reader<'_>) -> Vec<String> {
     let configured = reader
         .rows_of("category")
@@ -217,7 +216,7 @@ fn service(reader: &mut Reader<'_>, name: String, known: &[String]) -> Option<Se
     let expect = reader.word("expect");
     let categories = reader.list("categories", |text| one_of(text, known, "category"));
     let (retries, retry_after) = (reader.number("retries"), reader.duration("retry_after"));
-    // A url that is wrong is said; it is not the same as none.
+    // A wrong url is reported; it is not the same as none.
     Some(ServiceSettings {
         name,
         url,

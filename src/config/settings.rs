@@ -1,4 +1,4 @@
-//! All settings read and put together, with every problem at once.
+//! Reads and combines all settings, with all errors at once.
 
 use std::collections::BTreeSet;
 use std::mem;
@@ -15,7 +15,7 @@ use super::layers::Layers;
 use super::log::log;
 use super::mail_settings::MailSettings;
 use super::maintenance::maintenance;
-use super::notifications::telling;
+use super::notifications::notifications;
 use super::policy::policy;
 use super::problem::{Problem, Problems};
 use super::publication::publication;
@@ -29,7 +29,7 @@ use crate::clients::canary::Rule;
 use engine::model::{SourceName, Topic};
 use engine::{Asking, FlapRule, HysteresisTimes, Policy, PolicyAcknowledgements, Sampling};
 
-/// A configuration that is right, with what is to be said about it.
+/// A valid configuration, with its warnings.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     pub config: Config,
@@ -40,14 +40,14 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Whether the setting `key` (as in the file: `host_book`) was set by anything but the
+    /// Whether the setting `key` (as in the file: `host_book`) was set by any layer but the
     /// defaults.
     pub fn is_set(&self, key: &str) -> bool {
         self.set.contains(key)
     }
 }
 
-/// Puts all sources together and checks everything.
+/// Combines all sources and checks everything.
 ///
 /// # Errors
 /// [`Problems`], all at once, none with a secret in it.
@@ -77,8 +77,8 @@ pub fn load_api(sources: &Sources) -> Result<Loaded, Problems> {
     )
 }
 
-/// The same, for what needs only the rules: hosts and secrets are neither needed nor looked at, the
-/// addresses lead nowhere, and mail is on, without real recipients.
+/// The same, for callers that need only the rules: hosts and secrets are neither needed nor read,
+/// the addresses are unreachable, and mail is on, without real recipients.
 ///
 /// # Errors
 /// [`Problems`], all at once, none with a secret in it.
@@ -93,7 +93,7 @@ const RULES: Whole = Whole {
 };
 
 /// The configuration of a program that uses labwatch for its own health: no laboratory is watched,
-/// and no mail is sent. Hosts and secrets of relay, jump and book are not looked at.
+/// and no mail is sent. Hosts and secrets of relay, jump and book are not read.
 ///
 /// # Errors
 /// [`Problems`], all at once, none with a secret in it.
@@ -108,7 +108,7 @@ pub fn load_without_laboratory(sources: &Sources) -> Result<Loaded, Problems> {
 struct Whole {
     address: fn(&mut Reader<'_>, SourceName) -> Option<Address>,
     mail: fn(&mut Reader<'_>, Duration) -> Option<MailSettings>,
-    /// Which secrets are looked at, by their keys.
+    /// Which secrets are read, by their keys.
     secrets: fn(&str) -> bool,
 }
 
@@ -138,9 +138,9 @@ fn assemble(sources: &Sources, parts: &Whole) -> Result<Loaded, Problems> {
     }
 }
 
-/// Sorts the names that are no settings into problems and warnings, which are returned. Others fill
-/// the environment too: there they are problems only where something that is required is missing,
-/// for then one of them was probably meant.
+/// Sorts unknown names into problems and warnings, which are returned. Other programs use the
+/// environment too: there a name is a problem only where a required setting is missing, because it
+/// was probably meant.
 fn unknown(layers: &mut Layers, problems: &mut Vec<Problem>, found: &[Problem]) -> Vec<String> {
     let is_complete = !found.iter().any(|problem| problem.is_missing);
     let unknown = mem::take(&mut layers.unknown);
@@ -172,8 +172,8 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     health.ui_required = reader.word("ui_check") == Some("required");
     let gather = mail::gather(reader);
     let mail = (parts.mail)(reader, gather);
-    let telling = telling(reader, gather, mail.as_ref());
-    let maintenance = maintenance(reader, &telling.zone);
+    let notifications = notifications(reader, gather, mail.as_ref());
+    let maintenance = maintenance(reader, &notifications.zone);
     let Groups {
         pools,
         pool_titles,
@@ -185,7 +185,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     let (api, memory, log) = (api(reader), memory(reader), log(reader));
     let graphite = graphite(reader, &surfaces.label);
     profile(reader);
-    let (observe, shadow) = roles(reader, memory.is_some());
+    let (observe, shadow) = roles(reader, database.is_some());
     let etcd = etcd(reader, &surfaces.label);
     let cluster = cluster(reader, &etcd);
     let publication = publication(reader, &surfaces.label, &etcd);
@@ -198,7 +198,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         health,
         log_every,
         mail,
-        telling,
+        notifications,
         maintenance,
         pools,
         pool_titles,
@@ -210,7 +210,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
         observe,
         shadow,
         api,
-        memory,
+        database,
         cluster,
         publication,
         policy,
@@ -311,7 +311,7 @@ fn flapping(reader: &mut Reader<'_>) -> FlapRule {
     rule
 }
 
-fn memory(reader: &mut Reader<'_>) -> Option<MemorySettings> {
+fn database(reader: &mut Reader<'_>) -> Option<DatabaseSettings> {
     let days = reader.number("history_days");
     let folder = reader.parsed("data_dir", |text| match PathBuf::from(text) {
         _ if text == "none" => Ok(None),
@@ -320,5 +320,5 @@ fn memory(reader: &mut Reader<'_>) -> Option<MemorySettings> {
     });
     folder
         .flatten()
-        .map(|folder| MemorySettings { folder, days })
+        .map(|folder| DatabaseSettings { folder, days })
 }

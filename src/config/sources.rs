@@ -1,4 +1,4 @@
-//! What the configuration is put together from, as this process was started with it.
+//! Sources of the configuration, as this process was started with them.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,16 +10,16 @@ use super::declared::ENV_PREFIX;
 /// The variable that names the configuration file.
 pub const ENV_CONFIG: &str = "STATUS_CONFIG";
 
-/// The variable that systemd's state directory stands in for.
+/// The variable whose default is systemd's state directory.
 const DATA_DIR: &str = "STATUS_DATA_DIR";
 
-/// What the configuration is put together from, apart from the defaults.
+/// Sources of the configuration, apart from the defaults.
 #[derive(Default, Clone)]
 pub struct Sources {
     /// The configuration file (`--config`); without it the one that `STATUS_CONFIG` names.
     pub file: Option<PathBuf>,
     /// The environment; only names that start with `STATUS_` matter. One that does so behind
-    /// something invisible is warned of.
+    /// invisible characters causes a warning.
     pub env: BTreeMap<String, String>,
     /// Settings from the command line, as key and value; the last one wins.
     pub overrides: Vec<(String, String)>,
@@ -74,8 +74,8 @@ impl Sources {
     }
 }
 
-/// A name without what editors and shells can leave in front of it: a byte order mark, blanks,
-/// quotation marks, `export`.
+/// A name without the characters that editors and shells can leave in front of it: a byte order
+/// mark, blanks, quotation marks, `export`.
 pub(super) fn behind_the_invisible(name: &str) -> &str {
     let odd = |c: char| !c.is_ascii_alphanumeric() && c != '_';
     let name = name.trim_start_matches(odd);

@@ -1,5 +1,5 @@
-//! The configuration in a few lines for people: what is watched, who is notified of what, by which
-//! rules. Shows no secret.
+//! Summary of the configuration in a few lines of text: what is watched, who is notified of what,
+//! by which rules. Shows no secret.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use super::bounds::short;
 use super::configuration::{Config, LogTarget};
 use super::mail_settings::MailSettings;
 use super::maintenance::{MaintenanceSettings, Planned};
-use super::notifications::{HttpTarget, Route, RouteTarget, TellingSettings};
+use super::notifications::{HttpTarget, NotificationSettings, Route, RouteTarget};
 use super::services::{Expect, ServiceSettings};
 use super::{ApiRead, ApiSettings, ClusterSettings, PublicationSettings, PublishTo};
 
@@ -141,7 +141,7 @@ fn telling_lines(telling: &TellingSettings) -> Vec<String> {
 fn route_line(route: &Route) -> String {
     let alerts = if route.alerts { " and alerts" } else { "" };
     let target = match &route.target {
-        RouteTarget::Mail { to, cc } => people(to, cc),
+        RouteTarget::Mail { to, cc } => recipients(to, cc),
         RouteTarget::Http(target) => program(target),
     };
     let (name, patterns) = (&route.name, route.patterns.join(", "));
@@ -149,7 +149,7 @@ fn route_line(route: &Route) -> String {
     format!("route    {name}: {patterns}{alerts} to {target}{reminded}")
 }
 
-fn people(to: &[String], cc: &[String]) -> String {
+fn recipients(to: &[String], cc: &[String]) -> String {
     let all: Vec<&str> = to.iter().chain(cc).map(String::as_str).collect();
     all.join(", ")
 }

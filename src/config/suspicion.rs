@@ -1,9 +1,9 @@
-//! Values that were copied with more than the value: quotation marks, comments, placeholders,
+//! Values that were copied with characters around them: quotation marks, comments, placeholders,
 //! invisible characters.
 
-/// What a value probably holds beside what was meant, in words that follow the value. None of them
-/// holds anything of it. TOML has taken quotation marks and comments away already, so there they
-/// are meant.
+/// What a value probably holds beside the intended one, as a text that follows the value. The text
+/// quotes nothing of it. TOML has removed quotation marks and comments already, so there they are
+/// intended.
 pub(super) fn suspicion(text: &str, in_toml: bool) -> Option<&'static str> {
     if is_placeholder(text) {
         Some("looks like a placeholder that was not filled in")
@@ -18,13 +18,13 @@ pub(super) fn suspicion(text: &str, in_toml: bool) -> Option<&'static str> {
     }
 }
 
-/// What cannot be seen in a value, or is no text at all, in words that follow the value.
+/// Invisible characters or bytes that are not text, as a text that follows the value.
 pub(super) fn unprintable(text: &str) -> Option<&'static str> {
     let invisible = |c: char| matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}');
     if text.starts_with('\u{feff}') {
         Some("starts with a byte order mark: save the file that it comes from without one")
     } else if text.contains('\u{feff}') || text.contains(invisible) {
-        Some("holds an invisible character: type it anew")
+        Some("holds an invisible character: type it again")
     } else if text.chars().any(char::is_control) {
         Some("holds a control character")
     } else if text.contains('\u{fffd}') {
@@ -39,8 +39,8 @@ fn is_placeholder(text: &str) -> bool {
     text == "..." || in_brackets || is_name_behind_dollar(text)
 }
 
-/// Whether a `$` starts the name of a variable: one capital letter alone, as a password can have
-/// it, is none.
+/// Whether a `$` starts the name of a variable: a single capital letter, as a password can have it,
+/// does not.
 fn is_name_behind_dollar(text: &str) -> bool {
     text.split('$').skip(1).any(|after| {
         if after.starts_with('(') {
@@ -64,7 +64,7 @@ fn is_quoted(text: &str) -> bool {
     within('"') || within('\'')
 }
 
-/// The name of a variable, with an underscore in it, and a value. What base64 ends with is no
+/// The name of a variable, with an underscore in it, and a value. The end of a base64 text is not a
 /// value.
 fn is_assignment(text: &str) -> bool {
     let Some((name, value)) = text.split_once('=') else {

@@ -1,5 +1,4 @@
-//! The rows of the tables of a configuration file, with their defaults. Knows nothing of what a
-//! value means.
+//! The rows of the tables of a configuration file, with their defaults. Does not interpret values.
 
 use std::collections::BTreeMap;
 
@@ -11,10 +10,10 @@ use super::layers::{Found, Layer};
 use super::nearest::nearest;
 use super::problem::{Problem, quote};
 
-/// A configuration with every kind of table, as it is documented.
+/// A configuration with every kind of table, as in the documentation.
 pub const EXAMPLE: &str = include_str!("example.toml");
 
-/// How often one table may stand in a configuration file.
+/// The most tables of one kind in a configuration file.
 pub const MAX_ROWS: usize = 200;
 
 /// One table of a file, with the documented defaults.
@@ -35,7 +34,7 @@ impl Row {
         self.table.keys.iter().find(|known| known.name == key)
     }
 
-    /// Everything that is written in it, without where.
+    /// Everything that is written in it, without positions.
     pub(super) fn written(&self) -> Vec<(&str, &Raw)> {
         self.values
             .iter()
@@ -43,7 +42,7 @@ impl Row {
             .collect()
     }
 
-    /// How problems call a key of it.
+    /// The name of one of its keys in error texts.
     pub(super) fn label(&self, key: &str) -> String {
         format!("{}: {key}", self.label)
     }
@@ -54,7 +53,7 @@ impl Row {
     }
 }
 
-/// The rows of a known table, and what is wrong with their names.
+/// The rows of a known table, and the errors in their names.
 pub(super) fn rows(table: &'static Table, what: What, origin: &str) -> (Vec<Row>, Vec<Problem>) {
     let sections = match sections(table, what) {
         Ok(sections) => sections,
@@ -71,14 +70,14 @@ pub(super) fn rows(table: &'static Table, what: What, origin: &str) -> (Vec<Row>
     (rows, problems)
 }
 
-/// What stands below each heading of the table; or what is wrong, and what is allowed.
+/// The content below each heading of the table; or what is wrong, and what is allowed.
 fn sections(table: &Table, what: What) -> Result<Vec<Section>, (String, String)> {
     let heading = table.heading();
     match (what, table.repeats) {
         (What::One(section), false) => Ok(vec![section]),
         (What::Many(sections), true) if sections.len() <= MAX_ROWS => Ok(sections),
         (What::Many(sections), true) => Err((
-            format!("stands there {} times", sections.len()),
+            format!("occurs {} times", sections.len()),
             format!("at most {MAX_ROWS} times"),
         )),
         (What::One(_), true) => Err((

@@ -1,21 +1,21 @@
-//! Names that are no setting of labwatch: which of them are problems, which are warnings, and what
-//! was probably meant.
+//! Unknown names: which of them are problems, which are warnings, and the setting that was probably
+//! meant.
 
 use super::declared::{ENV_PREFIX, TABLES, Table, declared, settings, table, variable};
 use super::nearest::nearest;
 use super::problem::Problem;
 
-/// A name that is no setting.
+/// A name that is not a setting.
 pub(super) struct Unknown {
-    /// As problems call it: without the prefix of the environment.
+    /// The name as in error texts: without the prefix of the environment.
     pub(super) key: String,
     pub(super) origin: String,
-    /// Whether it comes from the environment, which others fill too.
+    /// Whether it comes from the environment, which other programs use too.
     pub(super) from_environment: bool,
 }
 
 impl Unknown {
-    /// What is wrong with it. `is_set` says which settings are set by anything but the defaults.
+    /// The error. `is_set` says which settings are set by any layer but the defaults.
     pub(super) fn problem(&self, is_set: impl Fn(&str) -> bool) -> Problem {
         if let Some(table) = table(&self.key) {
             let wrong = format!("is {}", table.heading());
@@ -44,8 +44,8 @@ impl Unknown {
     }
 }
 
-/// Whether a variable is one of those that Kubernetes and Docker make for each service. A service
-/// called `status` gets names with our prefix.
+/// Whether a variable is one of those that Kubernetes and Docker set for each service. A service
+/// with the name `status` gets names with labwatch's prefix.
 pub(super) fn is_service_link(name: &str, value: &str) -> bool {
     let address = ["tcp://", "udp://", "sctp://"]
         .iter()
@@ -68,7 +68,7 @@ pub(super) fn is_service_link(name: &str, value: &str) -> bool {
     }
 }
 
-/// What is wrong with a table of the file that does not exist.
+/// The error for an unknown table of the file.
 pub(super) fn unknown_table(key: &str, origin: &str) -> Problem {
     let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
     let meant = nearest(key, &names)
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_of_services_are_told_from_settings() {
+    fn links_of_services_are_distinguished_from_settings() {
         for (name, value) in [
             ("STATUS_PORT", "tcp://10.0.0.1:3007"),
             ("STATUS_EMAIL_PORT", "tcp://10.0.0.2:25"),

@@ -1,5 +1,5 @@
-//! Time zones by their names, so that what is planned in one can be written down. Asks the system
-//! which it is in, and for its rules.
+//! Time zones by name, with their rules, so that planned times can be written down. Asks the system
+//! for its zone, and for the rules.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::bounds::either;
 use super::nearest::nearest;
 use super::reader::Reader;
 
-/// How many near names are said.
+/// The most similar names in an error.
 const MAX_NEAR: usize = 3;
 
 /// A time zone whose name and rules are known.
@@ -53,7 +53,7 @@ fn named(text: &str) -> Result<Zone, String> {
     })
 }
 
-/// Why there is no such zone, with the names that are near to it.
+/// The error for an unknown zone, with similar names.
 fn unknown(text: &str) -> String {
     let zones: Vec<String> = jiff::tz::db()
         .available()
@@ -71,7 +71,7 @@ fn unknown(text: &str) -> String {
     }
 }
 
-/// The zones that end with the same word, or else the one whose name is nearest.
+/// The zones that end with the same word, or else the one with the most similar name.
 fn near<'a>(text: &str, zones: &'a [String]) -> Vec<&'a str> {
     let place = |zone: &str| {
         let last = zone.rsplit('/').next().unwrap_or(zone);

@@ -1,5 +1,5 @@
-//! The store as the loop sees it: takes what a step came to, and says when some of it is lost.
-//! Never waits for the disk.
+//! The store for the loop: takes the records of a step, and logs when some of them are lost. Never
+//! waits for the disk.
 
 use jiff::Timestamp;
 use tokio::sync::watch;
@@ -8,12 +8,12 @@ use crate::failpoints;
 use crate::store::{Entry, Progress, Store, Ticket};
 use engine::{Record, StateChange};
 
-/// The store, and how far it is with what it was given.
+/// Handle of the store, with the progress of its writing.
 #[derive(Debug)]
 pub struct Journal {
     store: Store,
     progress: watch::Receiver<Progress>,
-    /// How many entries were lost when it was last looked at.
+    /// How many entries were lost at the last check.
     lost: u64,
 }
 
@@ -33,7 +33,7 @@ impl Journal {
         self.store.clone()
     }
 
-    /// Hands a step over to be written, all of it or nothing.
+    /// Queues a step to be written, all of it or nothing.
     pub(super) fn enter(
         &mut self,
         records: &[Record],
@@ -49,12 +49,12 @@ impl Journal {
         (!entries.is_empty()).then(|| self.store.write(entries))
     }
 
-    /// How far the writing is.
+    /// The progress of the writing.
     pub(super) fn progress(&self) -> Progress {
         *self.progress.borrow()
     }
 
-    /// Waits until the store has written more. Without an end when it has ended, as nothing will be
+    /// Waits until the store has written more; forever when it has ended, because nothing will be
     /// written then.
     pub(super) async fn written(&mut self) {
         if self.progress.changed().await.is_err() {
@@ -62,14 +62,14 @@ impl Journal {
         }
     }
 
-    /// Says when entries begin to be lost; the store itself says when it fails and recovers.
+    /// Logs when entries begin to be lost; the store itself logs when it fails and recovers.
     pub(super) fn notice_losses(&mut self) {
         let lost = self.store.health().lost;
         if std::mem::replace(&mut self.lost, lost) == 0 && lost > 0 {
             tracing::error!(
                 lost,
-                "the memory has begun to lose entries: its disk takes them too slowly or not at all. Free space on it, or mend it; \
-                 the history has a hole, and a restart now may tell people again what they know"
+                "the store has begun to lose entries: its disk is too slow or cannot be written. Free space on it, or repair it; \
+                 the history has a gap, and after a restart recipients may be notified again"
             );
         }
     }

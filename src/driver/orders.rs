@@ -1,19 +1,19 @@
-//! The way of maintainers' commands to the engine, and of the answers back.
+//! Maintainers' commands to the engine, and the answers.
 
 use engine::{Command, Order, Receipt, Record, Refusal};
 use tokio::sync::{mpsc, oneshot};
 
-/// How many orders of maintainers may wait. One more is refused: try again.
+/// How many commands may wait. One more is refused: try again.
 pub const ORDER_QUEUE: usize = 32;
 
-/// An order that waits for its answer.
+/// A command that waits for its answer.
 #[derive(Debug)]
 pub struct Asked {
     pub(super) order: Order,
     pub(super) answer: oneshot::Sender<Result<Receipt, Refusal>>,
 }
 
-/// Through which maintainers give orders. Cheap to clone.
+/// Through which maintainers give commands. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct CommandSender(mpsc::Sender<Asked>);
 
@@ -25,7 +25,7 @@ pub fn orders() -> (CommandSender, mpsc::Receiver<Asked>) {
 
 impl CommandSender {
     /// Gives a command. The receipt comes when the command is carried out and its record is on
-    /// disk, or a disk that takes nothing was waited for long enough.
+    /// disk, or a disk that cannot be written was waited for long enough.
     ///
     /// # Errors
     /// [`Refusal`] when it is not carried out: then nothing was changed. [`Refusal::Stopping`] also

@@ -1,4 +1,4 @@
-//! The queues of the tasks that carry effects out.
+//! The queues to the tasks that carry out effects.
 
 use engine::model::{CallError, PageAddress, SourceName};
 use engine::{
@@ -7,32 +7,33 @@ use engine::{
 };
 use tokio::sync::mpsc;
 
-/// How many switches may wait to be carried out. The engine has at most 16 under way.
+/// How many switches may wait to be carried out. The engine has at most 16 in flight.
 pub const SWITCH_QUEUE: usize = 32;
 
-/// How many summaries may wait to be sent on one channel. The engine has at most one under way for
-/// each route; one that finds no room counts as failed and is tried again.
-pub const TELL_QUEUE: usize = 64;
+/// How many notifications may wait to be sent on one channel. The engine has at most one in flight
+/// for each route; one that finds no room counts as failed and is retried.
+pub const NOTIFY_QUEUE: usize = 64;
 
-/// How many streams may wait to be listened to. The engine has at most `SAMPLE_AT_ONCE` under way.
+/// How many streams may wait to be sampled. The engine has at most `SAMPLE_AT_ONCE` in flight.
 pub const SAMPLE_QUEUE: usize = 64;
 
-/// How many pages may wait to be checked. The engine has at most 4 under way.
+/// How many pages may wait to be checked. The engine has at most 4 in flight.
 pub const PAGE_QUEUE: usize = 16;
 
-/// How many commands may wait for a feed. One that finds it full is dropped: the engine asks again.
+/// How many commands may wait for a feed. If the queue is full, one is dropped: the engine repeats
+/// it.
 pub const COMMAND_QUEUE: usize = 4;
 
-/// Where actions go.
+/// Where effects are sent.
 #[derive(Debug)]
 pub struct Outlets {
     /// Switches of availability.
     pub switches: mpsc::Sender<Switch>,
-    /// Summaries to be mailed.
+    /// Notifications by mail.
     pub mails: mpsc::Sender<Notification>,
-    /// Summaries for webhooks.
+    /// Notifications by webhook.
     pub webhooks: mpsc::Sender<Notification>,
-    /// Streams to listen to.
+    /// Streams to sample.
     pub samples: mpsc::Sender<Sample>,
     /// Pages to check.
     pub pages: mpsc::Sender<PageAddress>,
@@ -45,8 +46,8 @@ pub struct Outlets {
 }
 
 impl Outlets {
-    /// Hands an effect to the task that carries it out. Where that has no room, what it would have
-    /// reported: the call failed.
+    /// Hands an effect to the task that carries it out. If its queue is full, returns the outcome
+    /// that the task would have reported for a failed call.
     pub(super) fn hand_on(&self, effect: Effect) -> Option<Input> {
         match effect {
             Effect::Switch(switch) => self.switch(switch),
@@ -95,8 +96,8 @@ impl Outlets {
         })
     }
 
-    /// A command that finds no room is dropped: earlier ones are still waiting, and the engine asks
-    /// again.
+    /// Sends a command to a feed. If the queue is full, it is dropped: earlier ones are still
+    /// waiting, and the engine repeats it.
     fn command(&self, source: SourceName, command: FeedCommand) -> Option<Input> {
         let sent = match source {
             SourceName::Relay => self.relay.try_send(command).is_ok(),

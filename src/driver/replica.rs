@@ -1,5 +1,5 @@
 //! The driver as one of several replicas: the newest observations, so that the engine can be
-//! resumed from another state and knows at once how things are; and what waits for its commit.
+//! resumed from another state with current observations; and the effects that wait for a commit.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use crate::cluster::{CommitTicket, Membership, Standing, difference};
 use engine::model::{Moment, SourceName};
 use engine::{Effect, Engine, Input, Role, Rules, Sampling, State, StateChange};
 
-/// What is known beside the engine.
+/// State of a replica beside its engine.
 #[derive(Debug)]
 pub(super) struct Replica {
     membership: Membership,
@@ -17,9 +17,9 @@ pub(super) struct Replica {
     latest: Latest,
     role: Role,
     term: u64,
-    /// The standing that was taken up last.
+    /// The version of the last adopted standing.
     version: u64,
-    /// How many switches and summaries are under way.
+    /// How many switches and notifications are in flight.
     outstanding: usize,
 }
 
@@ -40,15 +40,15 @@ impl Replica {
         self.membership.changed().await;
     }
 
-    /// Where this replica stands, where that is new.
+    /// The role and state of this replica, if new.
     pub(super) fn standing(&mut self) -> Option<Standing> {
         let standing = self.membership.standing();
         let is_new = std::mem::replace(&mut self.version, standing.version) != standing.version;
         is_new.then_some(standing)
     }
 
-    /// Whether it leads already as it is to. Then another hand has changed what stands in etcd, and
-    /// it is made what this replica knows.
+    /// Whether it leads already and should go on. Then the state in etcd was changed from outside,
+    /// and is overwritten with what this replica knows.
     pub(super) fn restores(&mut self, standing: &Standing, known: &State) -> bool {
         let leads = [(self.role, self.term), (standing.role, standing.term)];
         let is_restored = leads == [(Role::Leader, standing.term); 2];
@@ -58,13 +58,13 @@ impl Replica {
         is_restored
     }
 
-    /// Hands over what is known beside what stands in etcd.
+    /// Commits what is known beside the state in etcd.
     pub(super) fn commit_news(&mut self, standing: &Standing, known: &State) {
         let there = standing.state.as_deref().cloned().unwrap_or_default();
         self.commit(&difference(&there, known), &[], false);
     }
 
-    /// Takes note of an input, and gives it as the engine is to take it.
+    /// Notes an input, and returns it as the engine is to receive it.
     pub(super) fn note(&mut self, input: Input, now: Moment) -> Input {
         match input {
             Input::Switched { .. } | Input::Delivered { .. } => {
@@ -96,7 +96,7 @@ impl Replica {
         }
     }
 
-    /// The rules as this replica goes by them: the leader alone samples.
+    /// The rules for this replica: only the leader samples.
     fn rules(&self) -> Rules {
         let mut rules = self.rules.clone();
         if self.role == Role::Follower {
@@ -105,8 +105,8 @@ impl Replica {
         rules
     }
 
-    /// Hands over what must be in etcd before these effects are carried out; also nothing, so that
-    /// the lead is proven.
+    /// Commits what must be in etcd before these effects are carried out; also nothing, so that the
+    /// lead is proven.
     pub(super) fn commit(
         &mut self,
         changes: &[StateChange],
@@ -118,7 +118,7 @@ impl Replica {
             .then(|| self.membership.commit(self.term, changes.to_vec()))
     }
 
-    /// Says how much is under way, after what came of the rest is handed over.
+    /// Reports how many effects are in flight, after the outcomes of the others are committed.
     pub(super) fn say_outstanding(&self) {
         self.membership.note_outstanding(self.outstanding);
     }
@@ -127,7 +127,7 @@ impl Replica {
         self.membership.is_committed(ticket)
     }
 
-    /// Whether an effect may be carried out now. One that is outward counts as under way then.
+    /// Whether an effect may be carried out now. An outward one counts as in flight from then on.
     pub(super) fn admits(&mut self, effect: &Effect) -> bool {
         if !is_outward(effect) {
             return true;
@@ -140,8 +140,8 @@ impl Replica {
         admits
     }
 
-    /// The engine in the place of this one, which goes on from this state and knows what was last
-    /// observed. Also what it asks for.
+    /// The engine that replaces this one: it goes on from this state with the latest observations.
+    /// Also the effects that it asks for.
     pub(super) fn succeed(
         &mut self,
         before: &Engine,
@@ -152,7 +152,7 @@ impl Replica {
         if standing.role == Role::Leader {
             self.membership.begin();
         }
-        // An etcd without any state is joined with what this replica has kept.
+        // An etcd without any state gets the state that this replica has stored.
         let in_etcd = standing.state.as_deref();
         let kept = in_etcd.filter(|state| !state.is_empty() && !standing.is_ours_later);
         let later = standing.later.as_deref();
@@ -170,7 +170,7 @@ impl Replica {
     }
 }
 
-/// Whether an effect is the leader's alone.
+/// Whether only the leader carries out an effect.
 fn is_outward(effect: &Effect) -> bool {
     match effect {
         Effect::Switch(_) | Effect::Notify(_) => true,
@@ -188,7 +188,7 @@ struct Latest {
     book: Option<Input>,
     book_failed: Option<Input>,
     timetable: Option<Input>,
-    /// Of relay and jump. Their age matters: what they say is meant for that moment.
+    /// Reports of relay and jump. Their age matters: they describe that moment.
     reports: BTreeMap<&'static str, Seen>,
 }
 
@@ -226,13 +226,13 @@ impl Latest {
         }
     }
 
-    /// When an engine has to start that is told all of it.
+    /// The start time of an engine that gets all of them.
     fn start(&self, now: Moment) -> Moment {
         let reports = self.reports.values().map(|(_, at)| *at);
         reports.min().unwrap_or(now)
     }
 
-    /// All of it, in an order in which nothing is late: what has no age comes first.
+    /// All of them, in an order in which none is late: those without an age come first.
     fn all(&self, start: Moment) -> Vec<Seen> {
         let ageless = self
             .components
@@ -250,6 +250,5 @@ impl Latest {
     }
 }
 
-/// What a new leader asks for at once: how the resources stand may have changed since the last
-/// poll.
+/// What a new leader requests at once: the resources may have changed since the last poll.
 pub(super) const ASKS_FIRST: Effect = Effect::Ask(SourceName::Book);

@@ -1,5 +1,5 @@
-//! Switches resources in book: looks first, writes, and reads back. Never writes over a person's
-//! hold, unless a person wants it; never tries again by itself.
+//! Writes availability to book: reads the resource, writes, and reads back. Never overwrites a
+//! manual hold, unless a manual override asks for it; never retries by itself.
 
 use std::panic::AssertUnwindSafe;
 
@@ -16,15 +16,15 @@ use crate::failpoints::{self, Point};
 use engine::model::{Bookable, CallError, ResourceName};
 use engine::{Input, Switch, SwitchOutcome};
 
-/// How many switches are under way at the same time. More wait in the queue that they come from.
+/// How many switches are in flight at the same time. More wait in the queue.
 pub const AT_ONCE: usize = 16;
 
-/// Where is switched.
+/// Where switches are written.
 #[derive(Clone)]
 pub struct Switcher {
-    /// The book.
+    /// The client for book.
     pub client: BookClient,
-    /// Until when; `None`: without an end, as this labwatch is the only one.
+    /// Until when this replica may write; `None`: no limit, because this labwatch is the only one.
     pub window: Option<Window>,
 }
 
@@ -45,12 +45,12 @@ async fn carry_out(switcher: Switcher, switch: Switch, inputs: mpsc::Sender<Inpu
     let resource = switch.resource.clone();
     let input = answered(resource, set(&switcher, &switch)).await;
     if inputs.send(input).await.is_err() {
-        debug!(resource = %switch.resource, "the driver has ended before it heard how the switch went");
+        debug!(resource = %switch.resource, "the driver ended before it received the outcome of the switch");
     }
 }
 
-/// The work's outcome as an input, even if the work panics: an answer that never comes would block
-/// the resource for good.
+/// The outcome of the work as an input, even if the work panics: an outcome that never comes would
+/// block the resource for good.
 async fn answered(resource: ResourceName, work: impl Future<Output = SwitchOutcome>) -> Input {
     let outcome = AssertUnwindSafe(work).catch_unwind().await;
     let outcome = outcome.unwrap_or_else(|_| {
@@ -71,8 +71,8 @@ async fn set(switcher: &Switcher, switch: &Switch) -> SwitchOutcome {
     })
 }
 
-/// Looks, writes what book does not say already, reads back. Looking first closes most of the gap
-/// in which a person's hold could be written over; book has no way to close it all.
+/// Reads the resource, writes if book's state differs, reads back. Reading first closes most of the
+/// gap in which a manual hold could be overwritten; book has no way to close all of it.
 async fn try_to_set(switcher: &Switcher, switch: &Switch) -> Result<SwitchOutcome, CallError> {
     let client = &switcher.client;
     let before = client.availability(&switch.resource).await?;
@@ -89,7 +89,7 @@ async fn try_to_set(switcher: &Switcher, switch: &Switch) -> Result<SwitchOutcom
     Ok(SwitchOutcome::Confirmed(after))
 }
 
-/// Writes, but not beyond the time for which this replica may: another one may lead then.
+/// Writes, but not after this replica's lease ended: another one may lead then.
 async fn write(switcher: &Switcher, switch: &Switch) -> Result<(), CallError> {
     let writing = switcher
         .client
@@ -104,7 +104,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::clients::book::fake_book::{FakeBook, Trouble};
+    use crate::clients::book::fake_book::{BookFault, FakeBook};
     use crate::effects::STOP_GRACE;
     use engine::model::{Availability, Stub};
     use tokio::task::JoinSet;
@@ -152,7 +152,7 @@ mod tests {
         }
     }
 
-    /// A running switcher, with room for every answer.
+    /// A running switcher whose input channel has room for every outcome.
     struct Bench {
         switches: mpsc::Sender<Switch>,
         inputs: mpsc::Receiver<Input>,
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn book_is_asked_told_and_asked_again() {
+    async fn a_resource_is_read_written_and_read_back() {
         let book = FakeBook::start().await;
         book.put("r 1/a", "pend00", true, "Loaded at 2026-11-21T00:52:06Z");
         assert_eq!(
@@ -250,13 +250,13 @@ mod tests {
             (
                 "a write that does not last",
                 (true, "new"),
-                Some(Trouble::Deaf),
+                Some(BookFault::Deaf),
                 SwitchOutcome::Confirmed(says(true, "new")),
             ),
             (
                 "a sick book",
                 (true, "new"),
-                Some(Trouble::Status(500)),
+                Some(BookFault::Status(500)),
                 SwitchOutcome::Failed(CallError::Sick {
                     status: 500,
                     body: "oops".into(),
@@ -265,15 +265,15 @@ mod tests {
             (
                 "a slow book",
                 (true, "new"),
-                Some(Trouble::Silent),
+                Some(BookFault::Silent),
                 SwitchOutcome::Failed(CallError::TimedOut),
             ),
         ];
-        for (what, (available, reason), trouble, expected) in rows {
+        for (what, (available, reason), broken, expected) in rows {
             let book = FakeBook::start().await;
             book.put("r-a", "pend00", available, reason);
-            if let Some(trouble) = trouble {
-                book.set_trouble_of("r-a", trouble);
+            if let Some(broken) = broken {
+                book.set_fault_of("r-a", broken);
             }
             assert_eq!(
                 set(
@@ -324,7 +324,7 @@ mod tests {
     async fn a_slow_resource_does_not_hold_up_the_others() {
         let book = FakeBook::start().await;
         book.put("r-slow", "pend00", true, "new");
-        book.set_trouble_of("r-slow", Trouble::Silent);
+        book.set_fault_of("r-slow", BookFault::Silent);
         let mut bench = Bench::new(book.client(SOON), 64);
         bench
             .switches
@@ -367,7 +367,7 @@ mod tests {
         let mut bench = Bench::new(book.client(Duration::from_millis(400)), 64);
         for n in 0..(2 * AT_ONCE) {
             book.put(&format!("r-{n}"), "pend00", true, "new");
-            book.set_trouble_of(&format!("r-{n}"), Trouble::Silent);
+            book.set_fault_of(&format!("r-{n}"), BookFault::Silent);
             bench
                 .switches
                 .send(withdraw(&format!("r-{n}")))

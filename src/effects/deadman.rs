@@ -1,17 +1,18 @@
-//! The dead-man's call: a URL that is fetched as long as labwatch does its work, so that another
-//! service notices when it does not. Blocks nothing and decides nothing.
+//! The dead-man URL: requested as long as labwatch works, so that another service notices when it
+//! does not. Blocks nothing and decides nothing.
 //!
-//! It is called only after a *good check*. A check is good when all of this holds, and each for a
+//! It is requested only after a *good check*. A check is good when all of this holds, each for a
 //! reason:
 //!
-//! - The loop has turned since the last call: a process that is alive but stuck is what the call is
-//!   for.
-//! - Some source tells, so that we are not blind and not merely started: a labwatch that is
+//! - The loop has turned since the last request: a process that is alive but stuck is what the URL
+//!   is for.
+//! - Some source reports, so that labwatch is neither blind nor merely started: a labwatch that is
 //!   restarted again and again, or cut off from the laboratory, watches nothing.
-//! - The memory can be written: after the next restart it would not know what people were told.
+//! - The store can be written: otherwise labwatch would not know after the next restart what was
+//!   notified.
 //!
-//! That relay, jump or book is down, that experiments are down, or that a mail is not taken is no
-//! reason to keep silent: labwatch sees that, and tells of it in its own ways.
+//! That relay, jump or book is down, that experiments are down, or that a mail is not accepted is
+//! no reason to stop the requests: labwatch sees that, and reports it by its own channels.
 
 use std::sync::Arc;
 
@@ -27,45 +28,45 @@ use crate::config::DeadMan;
 use engine::Snapshot;
 use engine::model::{CallError, SourceHealth};
 
-/// Where is called, and how.
+/// What is requested, and how.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// Where, and with which pause between two calls.
+    /// The URL, and the pause between two requests.
     pub settings: DeadMan,
-    /// Calls with a limit on their time.
+    /// A client with a time limit.
     pub http: Http,
 }
 
-/// How calling goes, for the components.
+/// State of the requests, for the components.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeadManView {
-    /// When a call was last taken.
+    /// When a request last succeeded.
     pub last_taken: Option<Timestamp>,
-    /// Why the last call failed; `None` when it was taken.
+    /// Why the last request failed; `None` when it succeeded.
     pub fault: Option<CallError>,
-    /// How many calls failed in a row.
+    /// How many requests failed in a row.
     pub failures: u32,
 }
 
-/// Hears after each call how calling goes.
-pub type Told = Box<dyn FnMut(&DeadManView) + Send>;
+/// Called after each request with the new state.
+pub type CallObserver = Box<dyn FnMut(&DeadManView) + Send>;
 
-/// Whether the memory can be written.
-pub type MemoryIsWell = Box<dyn Fn() -> bool + Send + Sync>;
+/// Whether the store can be written.
+pub type StoreIsWritable = Box<dyn Fn() -> bool + Send + Sync>;
 
-/// Calls after each good check, with the pause that is set, until `stop`.
+/// Requests the URL after each good check, with the configured pause, until `stop`.
 pub async fn run(
     caller: Caller,
-    mut pictures: watch::Receiver<Arc<Snapshot>>,
-    memory_is_well: MemoryIsWell,
-    mut notified: Told,
+    mut snapshots: watch::Receiver<Arc<Snapshot>>,
+    store_is_writable: StoreIsWritable,
+    mut notified: CallObserver,
     stop: CancellationToken,
 ) {
     let calling = async {
         let mut view = DeadManView::default();
         loop {
-            pictures.mark_unchanged();
-            good_check(&mut pictures, &memory_is_well).await;
+            snapshots.mark_unchanged();
+            good_check(&mut snapshots, &store_is_writable).await;
             view = note(call(&caller).await, &view);
             notified(&view);
             tokio::time::sleep(caller.settings.every).await;
@@ -77,19 +78,22 @@ pub async fn run(
     }
 }
 
-/// Waits for the loop's next turn after which all is as it should be. When the loop has ended that
-/// is never.
-async fn good_check(pictures: &mut watch::Receiver<Arc<Snapshot>>, memory_is_well: &MemoryIsWell) {
-    while pictures.changed().await.is_ok() {
-        if hears(&pictures.borrow_and_update()) && memory_is_well() {
+/// Waits for the next turn of the loop after which all conditions hold. Never returns once the loop
+/// has ended.
+async fn good_check(
+    snapshots: &mut watch::Receiver<Arc<Snapshot>>,
+    store_is_writable: &StoreIsWritable,
+) {
+    while snapshots.changed().await.is_ok() {
+        if has_reporting_source(&snapshots.borrow_and_update()) && store_is_writable() {
             return;
         }
     }
     std::future::pending::<()>().await;
 }
 
-/// Whether some source tells.
-fn hears(snapshot: &Snapshot) -> bool {
+/// Whether some source reports.
+fn has_reporting_source(snapshot: &Snapshot) -> bool {
     snapshot.blind.is_none()
         && snapshot
             .sources
@@ -109,7 +113,7 @@ async fn call(caller: &Caller) -> Result<(), CallError> {
         .await
 }
 
-/// What the outcome makes of the view. Says it when it is another than the last.
+/// The state after an outcome. Logs it when it differs from the last one.
 fn note(outcome: Result<(), CallError>, before: &DeadManView) -> DeadManView {
     let after = match outcome {
         Ok(()) => DeadManView {
@@ -126,18 +130,18 @@ fn note(outcome: Result<(), CallError>, before: &DeadManView) -> DeadManView {
     match (&before.fault, &after.fault) {
         (Some(_), None) => info!(
             failed = before.failures,
-            "the dead-man's URL is reached again"
+            "the heartbeat URL is reached again"
         ),
-        (None, None) if before.last_taken.is_none() => info!("the dead-man's URL is reached"),
+        (None, None) if before.last_taken.is_none() => info!("the heartbeat URL is reached"),
         (None, Some(fault)) => {
             warn!(
                 fault = fault.as_str(),
-                "the dead-man's URL is not reached, it is tried again; check DEAD_MAN_URL: {fault}"
+                "the heartbeat URL is not reached, retrying; check DEAD_MAN_URL: {fault}"
             );
         }
         (Some(was), Some(is)) if was != is => warn!(
             fault = is.as_str(),
-            "the dead-man's URL is still not reached: {is}"
+            "the heartbeat URL is still not reached: {is}"
         ),
         (Some(_), Some(_)) | (None, None) => {}
     }
@@ -160,25 +164,25 @@ mod tests {
     use engine::model::Moment;
     use engine::{Engine, Policy};
 
-    /// A server that waits for calls, and a loop that turns when the test wants it to.
+    /// A server that counts requests, and a loop that turns when the test asks for it.
     struct Bench {
         calls: Arc<AtomicUsize>,
         answer: Arc<AtomicU16>,
-        memory: Arc<AtomicBool>,
-        pictures: watch::Sender<Arc<Snapshot>>,
+        store: Arc<AtomicBool>,
+        snapshots: watch::Sender<Arc<Snapshot>>,
         views: watch::Receiver<DeadManView>,
         _tasks: JoinSet<()>,
     }
 
     impl Bench {
         async fn start() -> Self {
-            let (calls, answer, memory) = (
+            let (calls, answer, store) = (
                 Arc::new(AtomicUsize::new(0)),
                 Arc::new(AtomicU16::new(200)),
                 Arc::new(AtomicBool::new(true)),
             );
             let (count, status, well) =
-                (Arc::clone(&calls), Arc::clone(&answer), Arc::clone(&memory));
+                (Arc::clone(&calls), Arc::clone(&answer), Arc::clone(&store));
             let called = move || async move {
                 count.fetch_add(1, Ordering::SeqCst);
                 StatusCode::from_u16(status.load(Ordering::SeqCst)).expect("a status")
@@ -191,34 +195,34 @@ mod tests {
                     .await
                     .expect("serves");
             });
-            let (pictures, seen) = watch::channel(Arc::new(snapshot()));
+            let (snapshots, seen) = watch::channel(Arc::new(snapshot()));
             let (sender, views) = watch::channel(DeadManView::default());
             let notified =
                 Box::new(move |view: &DeadManView| drop(sender.send_replace(view.clone())));
-            let memory_is_well = Box::new(move || well.load(Ordering::SeqCst));
+            let store_is_writable = Box::new(move || well.load(Ordering::SeqCst));
             tasks.spawn(run(
                 caller(&url),
                 seen,
-                memory_is_well,
+                store_is_writable,
                 notified,
                 CancellationToken::new(),
             ));
             Self {
                 calls,
                 answer,
-                memory,
-                pictures,
+                store,
+                snapshots,
                 views,
                 _tasks: tasks,
             }
         }
 
-        /// The loop turns, and shows this.
+        /// The loop turns, and publishes this snapshot.
         fn turns(&self, change: impl FnOnce(&mut Snapshot)) {
-            let mut picture = snapshot();
-            picture.sources[0].health = SourceHealth::Live;
-            change(&mut picture);
-            self.pictures.send_replace(Arc::new(picture));
+            let mut shown = snapshot();
+            shown.sources[0].health = SourceHealth::Live;
+            change(&mut shown);
+            self.snapshots.send_replace(Arc::new(shown));
         }
 
         /// The loop turns until it is called for the `count`th time, and what is seen of that.
@@ -247,7 +251,7 @@ mod tests {
         let config = load(&sources).expect("loads").config;
         let settings = DeadMan {
             every: Duration::from_millis(20),
-            ..config.telling.dead_man.expect("one")
+            ..config.notifications.dead_man.expect("one")
         };
         Caller {
             settings,
@@ -270,12 +274,12 @@ mod tests {
             bench.turns(change);
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        bench.memory.store(false, Ordering::SeqCst);
+        bench.store.store(false, Ordering::SeqCst);
         bench.turns(|_| {});
         tokio::time::sleep(Duration::from_millis(50)).await;
         assert_eq!(bench.calls.load(Ordering::SeqCst), 0);
 
-        bench.memory.store(true, Ordering::SeqCst);
+        bench.store.store(true, Ordering::SeqCst);
         assert!(bench.called(1).await.last_taken.is_some());
         bench.called(2).await;
         let before = bench.calls.load(Ordering::SeqCst);

@@ -1,5 +1,5 @@
-//! What labwatch does outwardly: switching in book, mailing people, calling programs, publishing
-//! the status. Carries out what the engine decided and reports how it went; decides nothing.
+//! Outward effects: switching in book, mail, calls of webhooks, publication of the status. Carries
+//! out what the engine decided and reports the outcome; decides nothing.
 
 pub mod book;
 pub mod channels;
@@ -18,7 +18,7 @@ use std::time::Duration;
 use window::deliver;
 pub use window::{Window, deliver_while_open, while_open};
 
-/// How long after the stop what is under way may still take. It is given up then.
+/// How long work in flight may still take after the stop. It is aborted then.
 pub const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// Bytes in hexadecimal digits, in lower case.

@@ -1,4 +1,4 @@
-//! Notifications in shadow: each is logged and counts as delivered, and none is sent.
+//! Notifications in shadow mode: each is logged and counts as delivered, and none is sent.
 
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
@@ -6,7 +6,7 @@ use tracing::info;
 
 use engine::{Delivered, Input, Notification};
 
-/// Takes notifications until `stop`, or until no more can come. Each ends in one
+/// Takes notifications until `stop`, or until the queue is closed. Each ends in one
 /// `Input::Delivered`.
 pub async fn run(
     mut queue: mpsc::Receiver<Notification>,
@@ -30,6 +30,6 @@ pub async fn run(
             }
         }
     };
-    // What waits at the stop is not delivered, which changes nothing.
+    // What is queued at the stop is not delivered, which changes nothing.
     let _ = stop.run_until_cancelled(taking).await;
 }

@@ -1,4 +1,4 @@
-//! Works off a queue, some of it at the same time, and ends in a bounded time.
+//! Concurrent work on a queue, with a bounded end.
 
 use std::future::Future;
 
@@ -8,8 +8,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::STOP_GRACE;
 
-/// Does the `work` of each that comes, `at_once` at a time, until no more can come. What is not
-/// finished [`STOP_GRACE`] after `stop` is given up; `what` names it in the log.
+/// Does the `work` for each item, `at_once` at a time, until the queue is closed. What is not
+/// finished [`STOP_GRACE`] after `stop` is aborted; `what` names it in the log.
 pub(super) async fn side_by_side<T, F>(
     what: &'static str,
     mut queue: mpsc::Receiver<T>,
@@ -44,7 +44,7 @@ pub(super) async fn side_by_side<T, F>(
         tracing::warn!(
             what,
             count = tasks.len(),
-            "stopping: what is under way is given up"
+            "stopping: work in flight is aborted"
         );
         tasks.shutdown().await;
     }

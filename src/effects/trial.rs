@@ -1,4 +1,4 @@
-//! Test messages: to every recipient of every route, with what became of each. They show whether
+//! Test messages to every recipient of every route, with the outcome of each. They show whether
 //! notifications would arrive.
 
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use super::webhook::Webhook;
 use engine::model::{RouteName, Visibility};
 use engine::{Background, Channel, Counts, MessageId, Notification, Occasion, Summary, Thread};
 
-/// How long the test of a route may take.
+/// The time limit for the test of a route.
 const WITHIN: Duration = Duration::from_secs(25 * 60);
 
-/// What became of a test message for one recipient.
+/// Outcome of a test message for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tried {
-    /// Who: an address of mail, or where a program is called.
+    /// The recipient: a mail address, or the address of a webhook.
     pub recipient: String,
-    /// Why they do not have it, with what the other side said; `None` where it was taken.
+    /// Why it was not delivered, with the other side's answer; `None` where it was accepted.
     pub problem: Option<String>,
 }
 
@@ -30,13 +30,13 @@ pub struct Tried {
 pub struct Target {
     /// The route.
     pub route: RouteName,
-    /// How it is notified.
+    /// The channel.
     pub channel: Channel,
-    /// Whom a test reaches.
+    /// The recipients of a test.
     pub recipients: Vec<String>,
 }
 
-/// What carries test messages, as the settings are.
+/// The senders of test messages, by the current settings.
 #[derive(Debug, Clone)]
 pub struct Trial {
     mailer: Option<Mailer>,
@@ -44,7 +44,7 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// What these carry.
+    /// From these senders.
     #[must_use]
     pub fn new(mailer: Option<Mailer>, webhooks: Vec<Webhook>) -> Self {
         Self { mailer, webhooks }
@@ -67,8 +67,8 @@ impl Trial {
         mails.chain(calls).collect()
     }
 
-    /// Sends a test message by each of these routes, side by side, and says what became of each as
-    /// soon as it is known.
+    /// Sends a test message by each of these routes, concurrently, and reports each outcome as soon
+    /// as it is known.
     pub async fn send(
         &self,
         targets: &[Target],
@@ -78,7 +78,7 @@ impl Trial {
         let mut under_way: FuturesUnordered<_> = (0_i64..)
             .zip(targets)
             .map(|(number, target)| async move {
-                // Each has a name of its own: the recipients in its head are others.
+                // Each has an id of its own: the recipients in its headers differ.
                 let at = now.saturating_add(SignedDuration::from_millis(number));
                 (target, self.send_one(target, at.unwrap_or(now)).await)
             })

@@ -1,5 +1,5 @@
-//! Work that may go on only for a time which can become shorter or longer meanwhile: while this
-//! replica can prove that it leads.
+//! Time-limited work: it may go on only while this replica can prove that it leads, and the limit
+//! may change meanwhile.
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -12,12 +12,12 @@ use tokio::sync::mpsc;
 use engine::model::CallError;
 use engine::{Delivered, DeliveryFault, Input};
 
-/// For how long this replica may still act; zero: it may not.
+/// How long this replica may still act; zero: it may not.
 pub type Window = Arc<dyn Fn() -> Duration + Send + Sync>;
 
-/// What comes of the work; `None`: the window was closed before. Without a window it has no end, as
-/// this labwatch is the only one. A time limit alone lets the work take one more step after it,
-/// which is too late in a process that was frozen before it had a connection.
+/// The result of the work; `None`: the window closed first. Without a window there is no limit,
+/// because this labwatch is the only one. A time limit alone lets the work take one more step after
+/// it, which is too late in a process that was frozen before it had a connection.
 pub async fn while_open<T>(window: Option<&Window>, work: impl Future<Output = T>) -> Option<T> {
     let Some(left) = window else {
         return Some(work.await);
@@ -38,11 +38,11 @@ pub async fn while_open<T>(window: Option<&Window>, work: impl Future<Output = T
     }
 }
 
-/// What comes of bringing this message to its recipients.
+/// The outcome of delivering this message.
 ///
 /// # Errors
-/// Those of the work. Where the window is closed before, a fault that passes: the next leader sends
-/// it once more.
+/// Those of the work. Where the window closes first, a fault that passes: the next leader sends the
+/// message again.
 pub async fn deliver_while_open(
     window: Option<&Window>,
     message: u64,
@@ -51,7 +51,7 @@ pub async fn deliver_while_open(
     while_open(window, work).await.unwrap_or_else(|| {
         tracing::info!(
             message,
-            "a message is given up, because this replica leads no more; the next leader sends it"
+            "a delivery is aborted: this replica no longer leads; the next leader sends the message"
         );
         Err(DeliveryFault::passing(CallError::TimedOut))
     })
@@ -87,7 +87,7 @@ mod tests {
 
     use super::*;
 
-    /// A window that is open until so many milliseconds from now, and what can set that.
+    /// A window that is open until so many milliseconds from now, and the handle that sets it.
     fn window(until: u64) -> (Window, Arc<AtomicU64>) {
         let (start, until) = (Instant::now(), Arc::new(AtomicU64::new(until)));
         let set = Arc::clone(&until);

@@ -1,4 +1,4 @@
-//! The record of who changed what, in the log and the store.
+//! The audit log: who changed what, in the log and the store.
 
 use jiff::Timestamp;
 
@@ -20,7 +20,7 @@ pub(super) fn audit_log(store: Option<Store>) -> impl Fn(&str, &str) + Send + Sy
             tracing::error!(
                 who,
                 what,
-                "the store does not take the record of a change; it stands in the log alone"
+                "cannot store the audit record of a change; only the log has it"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! The start of what takes part in the cluster, and how the cluster is as a component.
+//! Starts cluster membership, and reports the cluster as a component.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -18,43 +18,43 @@ use crate::config::{ClusterSettings, Config};
 use crate::effects::Window;
 use crate::health::{Finding, Reporter, State};
 use crate::http::{ClusterState, PassedOn, Returned};
-use crate::telemetry::metrics::ClusterFigures;
+use crate::telemetry::metrics::ClusterMetrics;
 use engine::model::format_duration;
 use engine::{Input, Role};
 
-/// The longest that the leader may take to answer a command that is passed on to it.
+/// The longest that the leader may take to answer a command that is forwarded to it.
 const PASS_ON_WITHIN: Duration = Duration::from_secs(10);
 
-/// The longest answer to one.
+/// The longest answer to a forwarded command, in bytes.
 const MAX_RETURNED_BYTES: usize = 4 << 20;
 
 pub(super) use cluster::Links;
 
 impl Links {
-    /// For how long this replica may still act; zero: it may not.
+    /// How long this replica may still act; zero: it may not.
     pub(super) fn left(&self) -> Duration {
         self.fence.left()
     }
 
-    /// For how long this replica may still act outwardly.
+    /// How long this replica may still act outwardly.
     pub(super) fn window(&self) -> Window {
         let fence = self.fence.clone();
         Arc::new(move || fence.left())
     }
 
-    /// The cluster as it is measured.
-    pub(super) fn figures(&self) -> Box<dyn Fn() -> ClusterFigures + Send + Sync> {
+    /// The metrics of the cluster.
+    pub(super) fn metrics(&self) -> Box<dyn Fn() -> ClusterMetrics + Send + Sync> {
         let links = self.clone();
         Box::new(move || {
             let view = links.view.borrow().clone();
             let ago = |at: Timestamp| Timestamp::now().duration_since(at).unsigned_abs();
-            ClusterFigures {
+            ClusterMetrics {
                 leads: view.role == Role::Leader,
                 has_leader: view.leader.is_some(),
                 replicas: view.replicas.len(),
                 left: links.fence.left(),
                 etcd_ok: view.etcd == Etcd::Ok,
-                heard: view.heard.map(ago),
+                last_answer: view.heard.map(ago),
                 terms: view.terms,
                 commits: view.commits,
                 failed_commits: view.failed_commits,
@@ -62,7 +62,7 @@ impl Links {
         })
     }
 
-    /// The cluster as HTTP needs it.
+    /// The state of the cluster for the HTTP server.
     pub(super) fn http(self, tls: &rustls::ClientConfig) -> Result<ClusterState, ServiceError> {
         let http = Http::new(PASS_ON_WITHIN, tls.clone())?;
         let pass_on = move |request: PassedOn| {
@@ -83,7 +83,7 @@ impl Links {
     }
 }
 
-/// Comes later.
+/// A future of a result.
 type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 async fn sent(http: &Http, request: PassedOn) -> Result<Returned, String> {
@@ -99,12 +99,12 @@ async fn resigned(resign: ResignSender) -> Result<(), String> {
     let (answer, answered) = oneshot::channel();
     resign
         .try_send(answer)
-        .map_err(|_| "it is being given up already".to_owned())?;
+        .map_err(|_| "it is resigning already".to_owned())?;
     let answered = answered.await;
     answered.unwrap_or_else(|_| Err("labwatch is about to stop".to_owned()))
 }
 
-/// Takes part in what the settings ask for; `None`: this labwatch is the only one.
+/// Joins the configured cluster; `None`: this labwatch is the only one.
 pub(super) fn start(
     config: &Config,
     inputs: &mpsc::Sender<Input>,
@@ -124,8 +124,9 @@ pub(super) fn start(
     Ok(Some((membership, links)))
 }
 
-/// The driver goes on for as long as this does, so that what is under way at the end is still
-/// committed: it ends with the last sender of its inputs.
+/// Lets the driver run as long as the membership does, so that what is in flight at the end is
+/// still
+/// committed: the driver ends with the last sender of its inputs.
 #[cfg(feature = "etcd")]
 #[expect(
     clippy::unnecessary_wraps,
@@ -155,8 +156,8 @@ fn take_part(
     Err(ServiceError::Cluster(cluster::NOT_BUILT_IN))
 }
 
-/// Reports the cluster as a component, where there is one, and shows the other replicas by which
-/// rules this one goes.
+/// Reports the cluster as a component, where there is one, and shares with the other replicas which
+/// rules this one applies.
 pub(super) fn report(
     links: Option<&Links>,
     reporter: Option<Reporter>,
@@ -182,11 +183,11 @@ async fn follow(mut links: Links, reporter: Reporter, mut configs: ConfigWatch) 
             .and_then(|shared| other_rules(shared, &own, names));
         let share = shared.and_then(|shared| own_rules(&shared, &view.this.name, &own));
         if let Some(share) = share.filter(|_| view.etcd == Etcd::Ok) {
-            // One that finds no room is handed over again at the next change.
+            // If the queue is full, it is shared at the next change.
             let _ = sharing.share.try_send(vec![share]);
         }
         reporter.report(finding(&view, differs));
-        // They run for as long as the process does.
+        // Both run as long as the process does.
         tokio::select! {
             Ok(()) = links.view.changed() => {}
             Ok(()) = sharing.shared.changed() => {}
@@ -196,7 +197,7 @@ async fn follow(mut links: Links, reporter: Reporter, mut configs: ConfigWatch) 
     }
 }
 
-/// `differs`: that a replica is configured otherwise.
+/// The component's finding. `differs`: another replica has a different configuration.
 fn finding(view: &View, differs: Option<Finding>) -> Finding {
     match (&view.etcd, &view.leader) {
         (Etcd::Fault { what, .. }, _) if view.acts_alone => {

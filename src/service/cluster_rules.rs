@@ -1,5 +1,5 @@
-//! By which rules each replica goes: marks of them are shared, so that one that is configured
-//! otherwise is named.
+//! The rules of each replica: hashes of them are shared, so that a replica with a different
+//! configuration is named.
 
 use serde_json::{Value, json};
 
@@ -9,11 +9,11 @@ use crate::config::{Config, Fingerprint};
 use crate::health::{Finding, State};
 use engine::Rules;
 
-/// What the marks call the laboratory.
+/// The name of the laboratory's addresses in the hashes.
 const LABORATORY: &str = "relay, jump and book";
 
-/// Marks of what all replicas are to have alike, by what it is called. What a policy in etcd says
-/// is the same for all of them.
+/// Hashes of all settings that replicas have to have in common, by name. The content of a policy in
+/// etcd is the same for all of them.
 pub(super) fn marks(config: &Config) -> Value {
     let of_laboratory = [
         &config.relay.address,
@@ -40,14 +40,14 @@ fn marks_of(rules: &Rules, laboratory: &[String; 3]) -> Value {
     })
 }
 
-/// The rules of the replica of this name, to be shared; `None`: they are.
+/// The rules of this replica, to be shared; `None`: they are shared already.
 pub(super) fn own_rules(shared: &Shared, name: &str, own: &Value) -> Option<Share> {
     let key = format!("{OF_REPLICA}{name}");
     (shared.get(&key) != Some(own)).then(|| (key, Some(own.clone())))
 }
 
-/// Which of these replicas goes by other rules, and in what they differ. One of another version is
-/// not compared.
+/// The finding about replicas with other rules, and the differences. A replica of another version
+/// is not compared.
 pub(super) fn other_rules<'a>(
     shared: &Shared,
     own: &Value,
@@ -105,17 +105,17 @@ mod tests {
         assert_eq!(own_rules(&shared, "second", &rules(1, 1)), None);
         assert_eq!(other_rules(&shared, &own, names()), None);
         shared.insert("rules/third".to_owned(), rules(2, 3));
-        let told = other_rules(&shared, &own, names()).expect("another");
+        let finding = other_rules(&shared, &own, names()).expect("another");
         let start = "third is configured otherwise (hold_overdue, the rules of health)";
-        assert!(told.detail.starts_with(start), "{}", told.detail);
-        assert_eq!(told.state, State::Warn);
+        assert!(finding.detail.starts_with(start), "{}", finding.detail);
+        assert_eq!(finding.state, State::Warn);
         let rules = Rules::new(Policy::default(), Vec::new());
         let of_third = marks_of(&rules, &laboratory("another"));
         shared.insert("rules/third".to_owned(), of_third);
-        let told = other_rules(&shared, &own, names()).expect("another");
+        let finding = other_rules(&shared, &own, names()).expect("another");
         let start = "third watches another laboratory";
-        assert!(told.detail.starts_with(start), "{}", told.detail);
-        assert_eq!(told.state, State::Error);
+        assert!(finding.detail.starts_with(start), "{}", finding.detail);
+        assert_eq!(finding.state, State::Error);
         shared.insert("rules/third".to_owned(), json!({"version": "9.9.9"}));
         assert_eq!(other_rules(&shared, &own, names()), None);
     }

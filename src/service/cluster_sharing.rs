@@ -1,8 +1,8 @@
-//! Shares with the other replicas what each of them may add to: the tokens that are revoked and the
-//! sessions that were signed out of.
+//! Shares state with the other replicas that each of them may add to: revoked tokens and sessions
+//! that were signed out.
 //!
-//! It compares what stands in etcd with what is known here, so that nothing is lost while etcd is
-//! away.
+//! Compares the content of etcd with what is known here, so that nothing is lost while etcd is
+//! unavailable.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use super::task_set::TaskSet;
 use crate::cluster::Sharing;
 use crate::http::Authenticator;
 
-/// What could not be written is handed over again after this time.
+/// The pause before a failed write is retried.
 const AGAIN_AFTER: Duration = Duration::from_secs(5);
 
 /// Shares revocations and sign-outs, where there is a cluster.
@@ -37,7 +37,7 @@ async fn share(mut sharing: Sharing, authenticator: Arc<Authenticator>) {
             revocations.merge(&shared, now);
             let news = revocations.news(&shared, now);
             if !news.is_empty() {
-                // One that finds no room is handed over again.
+                // If the queue is full, it is retried.
                 let _ = sharing.share.try_send(news);
             }
         }
@@ -49,7 +49,7 @@ async fn share(mut sharing: Sharing, authenticator: Arc<Authenticator>) {
     }
 }
 
-/// Without an end when the other end is gone, which is so only while labwatch stops.
+/// The next change; never if the other end is gone, which happens only while labwatch stops.
 async fn followed(sharing: &mut Sharing) {
     if sharing.shared.changed().await.is_err() {
         std::future::pending::<()>().await;

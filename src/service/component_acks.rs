@@ -1,5 +1,4 @@
-//! Acknowledgements of components end once the component is well: the engine knows only how the
-//! sources are.
+//! Ends the acknowledgements of components that are ok again: the engine knows only the sources.
 
 use std::sync::Arc;
 
@@ -10,11 +9,11 @@ use crate::driver::CommandSender;
 use crate::health::HealthState;
 use engine::{Command, Scope, Snapshot};
 
-/// The name under which what labwatch does by itself stands in the records.
+/// The actor in records of what labwatch does by itself.
 const OURSELVES: &str = "labwatch";
 
-/// Ends the acknowledgements of components that are well again, until `stop`. The engine knows how
-/// the sources are and ends theirs.
+/// Ends the acknowledgements of components that are ok again, until `stop`. The engine knows the
+/// sources and ends theirs.
 pub(super) async fn follow(
     health_state: HealthState,
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
@@ -28,7 +27,7 @@ pub(super) async fn follow(
                 scope: Scope::Component(name.clone()),
             };
             if let Err(refusal) = orders.give(command, OURSELVES.to_owned()).await {
-                tracing::warn!(component = name, %refusal, "the acknowledgement of a component that is well does not end yet");
+                tracing::warn!(component = name, %refusal, "cannot end the acknowledgement of a component that is ok yet, retrying");
             }
         }
         tokio::select! {

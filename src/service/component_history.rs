@@ -1,4 +1,4 @@
-//! The latest results of each component, kept over a restart.
+//! Stores the latest results of each component over a restart.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use tokio_util::sync::CancellationToken;
 use crate::health::{Registry, Results};
 use crate::store::{Entry, Store};
 
-/// What the key of a component's results in the store starts with; its name follows.
+/// The prefix of the keys of components' results in the store; the component's name follows.
 const KEY: &str = "component.";
 
 /// Changes within this time are written together.
 const GATHER: Duration = Duration::from_secs(1);
 
-/// Results by component, as they were before the start.
+/// Results by component from before the start.
 pub(super) type Remembered = BTreeMap<String, Results>;
 
-/// Reads what the store has kept. What makes no sense is left out, and said.
+/// Reads the stored results. Invalid ones are left out and logged.
 pub(super) fn recall(keep: &BTreeMap<String, Value>) -> Remembered {
     let kept = keep
         .iter()
@@ -30,7 +30,7 @@ pub(super) fn recall(keep: &BTreeMap<String, Value>) -> Remembered {
         let results = serde_json::from_value(value.clone());
         results
             .inspect_err(|error| {
-                tracing::warn!(component = name, %error, "the kept results of a component cannot be read");
+                tracing::warn!(component = name, %error, "cannot read the stored results of a component");
             })
             .ok()
             .map(|results| (name.to_owned(), results))
@@ -38,8 +38,9 @@ pub(super) fn recall(keep: &BTreeMap<String, Value>) -> Remembered {
     kept.filter_map(read).gather()
 }
 
-/// Writes the results of each component whenever they change, until `stop`. Of a component that is
-/// gone nothing is kept.
+/// Writes the results of each component whenever they change, until `stop`. The results of a
+/// removed
+/// component are deleted.
 pub(super) async fn follow(
     registry: Registry,
     store: Store,
@@ -54,7 +55,7 @@ pub(super) async fn follow(
     loop {
         let entries = differences(&registry, &mut written);
         if !entries.is_empty() && !store.write(entries).is_taken() {
-            tracing::error!("the results of components are not kept: the store takes nothing");
+            tracing::error!("cannot store the results of components: the store cannot be written");
             written.clear(); // at the next change they are all written
         }
         tokio::select! {

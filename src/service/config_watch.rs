@@ -6,5 +6,5 @@ use tokio::sync::watch;
 
 use crate::config::Config;
 
-/// The configuration in force, for those who follow it.
+/// The configuration in force, as a channel.
 pub(super) type ConfigWatch = watch::Receiver<Arc<Config>>;

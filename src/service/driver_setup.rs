@@ -1,5 +1,5 @@
-//! The engine with what surrounds it: what is known from before the start, the queues that lead to
-//! it, and the driver that runs it.
+//! Sets up the engine: the state from before the start, its input queues, and the driver that runs
+//! it.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,18 +18,18 @@ use crate::driver::{
 use crate::store::Store;
 use engine::{Engine, Input, Rules, Snapshot};
 
-/// Everything that is made before the parts that use it.
+/// Everything that is created before the parts that use it.
 pub(super) struct DriverSetup {
     pub(super) clock: Clock,
     pub(super) store: Option<Store>,
-    /// The small state that the store remembers.
+    /// Small values from the store, by key.
     pub(super) keep: BTreeMap<String, Value>,
     pub(super) inputs: mpsc::Sender<Input>,
     pub(super) commands: CommandSender,
-    pub(super) pictures: watch::Receiver<Arc<Snapshot>>,
+    pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
     input_queue: mpsc::Receiver<Input>,
     command_queue: mpsc::Receiver<Asked>,
-    snapshots: watch::Sender<Arc<Snapshot>>,
+    snapshot_sender: watch::Sender<Arc<Snapshot>>,
     journal: Option<Journal>,
     engine: Engine,
     rules: Rules,
@@ -40,7 +40,7 @@ impl DriverSetup {
     pub(super) fn new(config: &Config) -> Result<Self, ServiceError> {
         let clock = Clock::start();
         let Remembered {
-            ledger,
+            journal,
             state,
             history,
             keep,
@@ -53,24 +53,24 @@ impl DriverSetup {
         };
         let (inputs, input_queue) = mpsc::channel(INPUT_QUEUE);
         let (commands, command_queue) = driver::orders();
-        let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
+        let (snapshot_sender, snapshots) = watch::channel(Arc::new(engine.snapshot()));
         Ok(Self {
             clock,
-            store: ledger.as_ref().map(Journal::store),
+            store: journal.as_ref().map(Journal::store),
             keep,
             inputs,
             commands,
-            pictures,
+            snapshots,
             input_queue,
             command_queue,
-            snapshots,
-            journal: ledger,
+            snapshot_sender,
+            journal,
             engine,
             rules: config.rules(),
         })
     }
 
-    /// Runs it; in a cluster as one of several replicas.
+    /// Starts the driver; in a cluster as one of several replicas.
     pub(super) fn start(
         self,
         outlets: Outlets,
@@ -84,7 +84,7 @@ impl DriverSetup {
             self.input_queue,
             self.command_queue,
             outlets,
-            self.snapshots,
+            self.snapshot_sender,
             self.journal,
             observers,
         )

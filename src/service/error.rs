@@ -1,4 +1,4 @@
-//! Why the service could not start, or ended by itself, in words that say what to do.
+//! Errors of the service, with texts that say what to do.
 
 use std::io;
 use std::net::SocketAddr;
@@ -8,14 +8,14 @@ use crate::store::StoreError;
 use crate::{effects, http};
 use engine::model::CallError;
 
-/// Why the service could not start, or ended by itself.
+/// Why the service could not start, or ended.
 #[derive(Debug, thiserror::Error)]
 pub enum ServiceError {
     #[error("cannot start the runtime or its signal handlers: {0}")]
     Runtime(io::Error),
     #[error("cannot listen on {0}: {reason}", reason = listen_reason(.1))]
     Listen(SocketAddr, io::Error),
-    /// Another labwatch, of this version, has the API's address.
+    /// Another labwatch, of this version, uses the API's address.
     #[error(
         "another labwatch, version {1}, answers on {0} already: two would switch and mail the same. \
          Stop that one; where both are meant, set STATUS_PORT_SERVE and STATUS_DATA_DIR for this one"
@@ -34,7 +34,7 @@ pub enum ServiceError {
     /// The cluster cannot be taken part in. Holds why, and what to do.
     #[error("{0}")]
     Cluster(&'static str),
-    /// A part that runs for ever ended.
+    /// A task that should run forever ended.
     #[error("the {0} has ended by itself, which it never should; the log says why")]
     Ended(&'static str),
 }

@@ -1,13 +1,13 @@
-//! What a program around labwatch adds to its health.
+//! Extensions of the health of a labwatch that is embedded in a program.
 
 use super::error::HealthError;
 use crate::health::dialects::{Contributor, ENDPOINTS, Endpoint, LOGGER};
 use crate::health::{Components, HealthState, Identity, is_path_part};
 
-/// The members of `/actuator/info` that labwatch makes itself.
+/// The members of `/actuator/info` that labwatch itself adds.
 const MEMBERS: [&str; 5] = ["app", "git", "lab", "services", "config"];
 
-/// What a program adds to the health of a labwatch that runs inside of it.
+/// Extensions by a program that embeds labwatch.
 #[derive(Default)]
 pub struct Extensions {
     /// Components, which count as labwatch's own do.
@@ -16,21 +16,22 @@ pub struct Extensions {
     pub contributors: Vec<Contributor>,
     /// Endpoints of the actuator, each at `/actuator/NAME`.
     pub endpoints: Vec<Endpoint>,
-    /// Is called once, before anything runs, with the health of the whole: by it the program asks
-    /// for the global status or that of one component, waits until all is ready, or follows
+    /// Called once, before anything runs, with the handle of the whole health: with it the program
+    /// reads the global status or that of one component, waits until all is ready, or follows
     /// changes.
     pub health: Option<Observer>,
-    /// What the health documents say runs here; `None`: this labwatch. The header `Server`, by
-    /// which another instance is recognised, always says labwatch and its version.
+    /// The program in the health documents; `None`: this labwatch. The header `Server`, by which
+    /// another instance is recognised, always names labwatch and its version.
     pub identity: Option<Identity>,
 }
 
-/// Takes the health of a labwatch that runs inside of a program.
+/// Receives the health handle of a labwatch that is embedded in a program.
 pub type Observer = Box<dyn FnOnce(HealthState) + Send>;
 
 impl Extensions {
     /// # Errors
-    /// [`HealthError::Extension`]: a name is one of labwatch's own, is there twice, or is not one part of a path.
+    /// [`HealthError::Extension`]: a name is one of labwatch's own, occurs twice, or is not one
+    /// part of a path.
     pub(super) fn check(&self) -> Result<(), HealthError> {
         let members = self.contributors.iter().map(|(name, _)| *name);
         check_names("contributor", members, &MEMBERS)?;

@@ -1,5 +1,4 @@
-//! The start of the service's own health: what reports, what is probed, where changes are kept.
-//! Decides nothing.
+//! Starts the service's own health: reporters, probes, and the history of changes. Decides nothing.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -28,50 +27,50 @@ use crate::telemetry::metrics;
 use engine::model::{ComponentName, format_duration};
 use engine::{Input, Snapshot};
 
-/// The component that says how the configuration is: whether the newest one is right and in force.
+/// The component of the configuration: whether the newest one is valid and in force.
 const CONFIGURATION: &str = "configuration";
 
-/// The component that says how the dead-man's call goes.
+/// The component of the heartbeat.
 const DEAD_MAN: &str = "dead_man";
 
-/// The component that says how the cluster is: whether a replica leads, and whether etcd answers.
+/// The component of the cluster: whether a replica leads, and whether etcd answers.
 const CLUSTER: &str = "cluster";
 
-/// The component that says whether the status is published.
+/// The component of publication.
 const PUBLISH: &str = "publish";
 
-/// The component that says whether the policy in etcd is followed, and what in it is wrong.
+/// The component of the policy in etcd: whether it is followed, and errors in it.
 const POLICY: &str = "policy";
 
-/// What is needed to set it up.
+/// Dependencies of the service's health.
 pub(super) struct HealthDeps<'a> {
     pub(super) config: &'a ConfigWatch,
     pub(super) clock: Clock,
     pub(super) tls: &'a rustls::ClientConfig,
     pub(super) store: Option<&'a Store>,
-    /// The small state that the store remembers.
+    /// Small values from the store, by key.
     pub(super) keep: &'a BTreeMap<String, Value>,
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
     pub(super) poll_book: mpsc::Sender<()>,
-    /// Where the engine is told how components are.
+    /// Where the engine receives the state of components.
     pub(super) inputs: &'a mpsc::Sender<Input>,
-    /// The way of commands to the engine.
+    /// Where commands to the engine are sent.
     pub(super) give: Arc<Give>,
     pub(super) levels: Option<LevelHandle>,
     pub(super) extensions: Extensions,
 }
 
-/// What reports components that are no part of the health module.
+/// Reporters of the components outside of the health module.
 pub(super) struct Reporters {
-    /// Whether the newest configuration is right and in force.
+    /// Whether the newest configuration is valid and in force.
     pub(super) configuration: Reporter,
-    /// How the dead-man's call goes, where there is one.
+    /// The state of the heartbeat, where there is one.
     pub(super) dead_man: Option<Reporter>,
-    /// How the cluster is, where there is one.
+    /// The state of the cluster, where there is one.
     pub(super) cluster: Option<Reporter>,
-    /// Whether the status is published, where that is set.
+    /// Whether the status is published, where that is configured.
     pub(super) publish: Option<Reporter>,
-    /// How the policy in etcd is, where one stands there.
+    /// The state of the policy in etcd, where there is one.
     pub(super) policy: Option<Reporter>,
 }
 
@@ -163,14 +162,14 @@ pub(super) fn start(
     Ok((routes, reporters))
 }
 
-/// Has book polled now. A poll that is asked for already is as good.
+/// Requests a poll of book. If one is requested already, that is enough.
 fn on_demand(poll_book: mpsc::Sender<()>) -> PollBook {
     Box::new(move || {
         let _ = poll_book.try_send(());
     })
 }
 
-/// The components that are reported by other parts of the service.
+/// The components that other parts of the service report.
 fn reporters(config: &Config, registry: &Registry) -> Result<Reporters, HealthError> {
     let register = |name, is_there: bool| {
         let reporter = is_there.then(|| registry.register(name, None, &[]));
@@ -194,7 +193,7 @@ fn add_store(
     registry: &Registry,
     probes: &mut Probes,
 ) -> Result<(), HealthError> {
-    match (store, &config.memory) {
+    match (store, &config.database) {
         (Some(store), _) => {
             let check = store_probe::check(store.clone());
             probes.add(registry, STORE, &[], store_probe::PACE, check)?;
@@ -209,8 +208,8 @@ fn add_store(
     Ok(())
 }
 
-/// The service's own health, as the figures tell it.
-pub(super) fn figures(health_state: &HealthState) -> metrics::Service {
+/// The service's own health as metrics.
+pub(super) fn service_metrics(health_state: &HealthState) -> metrics::Service {
     let numbers = dialects::numbers(&health_state.picture());
     metrics::Service {
         state: numbers.state,
@@ -221,17 +220,18 @@ pub(super) fn figures(health_state: &HealthState) -> metrics::Service {
     }
 }
 
-/// The components as Graphite is told them: every check since it was last told, or how a component
-/// is now where there was none.
+/// The components for Graphite: every check since the last call, or the current state of a
+/// component
+/// without one.
 pub(super) fn components(health_state: &HealthState) -> Vec<ComponentCheck> {
     let mut checks = health_state.take_checks();
     let of = |component: &Component| {
         let made = checks.remove(&component.name).unwrap_or_default();
         let now = (None, component.state().is_ok());
         let made: Vec<_> = made.into_iter().map(|(at, ok)| (Some(at), ok)).collect();
-        let told = if made.is_empty() { vec![now] } else { made };
+        let checks = if made.is_empty() { vec![now] } else { made };
         let name = Arc::clone(&component.name);
-        told.into_iter().map(move |(at, is_ok)| ComponentCheck {
+        checks.into_iter().map(move |(at, is_ok)| ComponentCheck {
             name: Arc::clone(&name),
             at,
             is_ok,
@@ -273,7 +273,7 @@ pub(super) fn settings(config: &Config) -> Settings {
     }
 }
 
-/// The rules that are in force. Every reader may see this, so it names no address and no person.
+/// The rules in force. Every reader may see this, so it names no address and no person.
 fn contributor(config: ConfigWatch) -> Contributor {
     (
         "config",
@@ -292,7 +292,7 @@ fn in_force(config: &Config) -> Value {
         "query_book_every": every(health.query_book_every),
         "timeout_book": every(config.book.timeout),
         "mail": config.mail.is_some(),
-        "memory": config.memory.is_some(),
+        "memory": config.database.is_some(),
         "non_fatal": config.surfaces.non_fatal,
         "severity_1": config.surfaces.severity_1,
     })

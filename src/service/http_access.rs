@@ -1,4 +1,4 @@
-//! Who may read over HTTP, from where, and below which path, as it is set.
+//! Access over HTTP as configured: who may read, from which sites, below which path.
 
 use std::sync::Arc;
 
@@ -25,7 +25,7 @@ pub(super) fn access(settings: &ApiSettings) -> AccessSettings {
     }
 }
 
-/// Which other sites' pages may use the API.
+/// The sites whose pages may use the API.
 pub(super) fn cors(settings: &ApiSettings) -> Cors {
     match &settings.cors {
         ApiCors::None => Cors::Off,
@@ -34,8 +34,8 @@ pub(super) fn cors(settings: &ApiSettings) -> Cors {
     }
 }
 
-/// The path below which people reach the pages, without a slash at its end: a proxy may have put
-/// something in front of our own.
+/// The path at which readers reach the pages, without a slash at its end: a proxy may have added a
+/// prefix to labwatch's own.
 pub(super) fn base(settings: &ApiSettings) -> Arc<str> {
     let url = settings.url.as_deref().and_then(|url| Url::parse(url).ok());
     url.as_ref()

@@ -1,5 +1,5 @@
-//! Starts what answers over HTTP: joins access, page and API to the settings, the store and the
-//! log, and serves with the certificate that is set.
+//! Starts the HTTP servers: connects access, page and API to the settings, the store and the log,
+//! and serves with the configured certificate.
 
 use std::collections::BTreeMap;
 use std::future::ready;
@@ -34,18 +34,18 @@ use crate::store::{Entry, Store};
 use crate::telemetry::metrics::{Counters, Queue};
 use engine::{Input, Snapshot};
 
-/// The gate, with what the memory holds of revoked tokens. What it writes goes into the memory, if
-/// there is one.
+/// The authenticator, with the revoked tokens in the store. New revocations are written to the
+/// store, if there is one.
 fn authenticator(
     settings: &ApiSettings,
-    memory: &BTreeMap<String, Value>,
+    keep: &BTreeMap<String, Value>,
     store: Option<Store>,
 ) -> Authenticator {
     let revocations = Revocations::recall(memory, Timestamp::now(), keep(store.clone()));
     Authenticator::new(access(settings), revocations, Audit::new(audit_log(store)))
 }
 
-/// Keeps small state in the memory, and says whether it is on disk.
+/// Writes small values to the store, and reports whether they are on disk.
 pub(super) fn keep(store: Option<Store>) -> Keep {
     Box::new(move |key, value| {
         let Some(store) = store.clone() else {
@@ -65,7 +65,7 @@ pub(super) struct HttpDeps<'a> {
     pub(super) config: ConfigWatch,
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,
     pub(super) store: Option<Store>,
-    /// The small state that the store remembers.
+    /// Small values from the store, by key.
     pub(super) keep: &'a BTreeMap<String, Value>,
     pub(super) state: HealthRoutes,
     pub(super) commands: CommandSender,
@@ -76,7 +76,7 @@ pub(super) struct HttpDeps<'a> {
     pub(super) inputs: mpsc::WeakSender<Input>,
 }
 
-/// Starts everything that answers over HTTP, and the reports that are made for it.
+/// Starts all HTTP servers, and the reports that are made for them.
 pub(super) fn open(
     deps: HttpDeps<'_>,
     listeners: Listeners,
@@ -103,7 +103,7 @@ pub(super) fn open(
     cluster_sharing::start(links, &authenticator, parts);
     let figures = config.surfaces.metrics.then(|| {
         let shown = (snapshots.clone(), health_state.clone());
-        metrics::figures(shown, &deps.counters, deps.queues, store.clone(), links)
+        metrics::endpoint(shown, &deps.counters, deps.queues, store.clone(), links)
     });
     let following = component_acks::follow(
         health_state.clone(),
@@ -124,7 +124,7 @@ pub(super) fn open(
     let base = base(&config.api);
     let answers = http::ApiState {
         history: store.as_ref().map(Store::reader),
-        figures,
+        figures: metrics,
         health: Some(state.clone()),
         orders: Some(orders.clone()),
         cors: cors(&config.api),
@@ -142,7 +142,7 @@ pub(super) fn open(
         base: Arc::clone(&base),
         label: config.surfaces.label.as_str().into(),
         title: title_of(followed.clone()),
-        zone: Arc::new(move || followed.borrow().telling.zone.rules.clone()),
+        zone: Arc::new(move || followed.borrow().notifications.zone.rules.clone()),
     });
     let changes = Arc::clone(&answers.live).follow(parts.close());
     parts.spawn_last("stream of changes", changes);
@@ -154,12 +154,12 @@ pub(super) fn open(
     serve("API", &config.api, parts, listeners.api, router)
 }
 
-/// What students read instead of a pool's name.
+/// The titles of pools for students.
 fn title_of(config: ConfigWatch) -> Arc<page::PoolTitle> {
     Arc::new(move |name| config.borrow().pool_titles.get(name).cloned())
 }
 
-/// The way of commands to the engine.
+/// Where commands to the engine are sent.
 pub(super) fn give(orders: CommandSender) -> Arc<Give> {
     Arc::new(move |command, by| {
         let orders = orders.clone();
@@ -167,7 +167,7 @@ pub(super) fn give(orders: CommandSender) -> Arc<Give> {
     })
 }
 
-/// The same, with what says before what a command would do.
+/// The same, with the preview of a command's effect.
 fn orders(
     give: Arc<Give>,
     health_state: HealthState,

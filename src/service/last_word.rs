@@ -1,4 +1,4 @@
-//! The one mail of a leader that etcd is away for, sent before its lease ends: see
+//! The one mail of a leader that has lost etcd, sent before its lease ends: see
 //! `cluster::LastWord`.
 
 use std::collections::BTreeSet;
@@ -44,7 +44,7 @@ async fn watch(mut word: LastWord, links: Links, config: ConfigWatch) {
     }
 }
 
-/// Sends it, as far as it gets before the lease ends.
+/// Sends the mail, as far as it gets before the lease ends.
 async fn say(links: &Links, view: &View, config: &ConfigWatch) {
     let config = config.borrow().clone();
     let Ok(Some(mailer)) = notifications::mailer(&config) else {
@@ -57,7 +57,7 @@ async fn say(links: &Links, view: &View, config: &ConfigWatch) {
     let mailing = mailer.circulate(&circular, &reached);
     match while_open(Some(&links.window()), mailing).await {
         Some(Ok(Circulated { pending: None, .. })) => {
-            tracing::info!("mailed that etcd is away, before the lease ends");
+            tracing::info!("mailed the loss of etcd, before the lease ends");
         }
         Some(
             Ok(Circulated {
@@ -65,8 +65,8 @@ async fn say(links: &Links, view: &View, config: &ConfigWatch) {
                 ..
             })
             | Err(DeliveryFault { fault, .. }),
-        ) => tracing::warn!("cannot mail that etcd is away to all: {fault}"),
-        None => tracing::warn!("the lease ended before it was mailed that etcd is away"),
+        ) => tracing::warn!("cannot mail the loss of etcd to all recipients: {fault}"),
+        None => tracing::warn!("the lease ended before the loss of etcd was mailed"),
     }
 }
 

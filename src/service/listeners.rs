@@ -1,4 +1,4 @@
-//! Takes the addresses that the API and the health endpoints listen on.
+//! Binds the addresses of the API and the health endpoints.
 
 use std::io::ErrorKind;
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use super::error::ServiceError;
 use crate::config::Config;
 use crate::http;
 
-/// The addresses that are taken.
+/// The bound listeners.
 pub(super) struct Listeners {
     pub(super) api: Vec<TcpListener>,
     /// The health endpoints alone, beside the API.
@@ -17,7 +17,7 @@ pub(super) struct Listeners {
 }
 
 impl Listeners {
-    /// Takes every address that is configured.
+    /// Binds every configured address.
     pub(super) async fn bind(config: &Config) -> Result<Self, ServiceError> {
         let (first, address) = listen(config.api.listen).await?.unzip();
         let port = address.map(|address: SocketAddr| address.port());
@@ -40,8 +40,8 @@ impl Listeners {
     }
 }
 
-/// Takes the API's address, where it is to have one, and tells what it is then. Where another
-/// program has it, finds out which.
+/// Binds the API's address, if it is to have one, and returns the actual one. If another program
+/// uses it, finds out which.
 async fn listen(
     asked: Option<SocketAddr>,
 ) -> Result<Option<(TcpListener, SocketAddr)>, ServiceError> {
@@ -65,8 +65,8 @@ async fn listen(
     }
 }
 
-/// Takes the further addresses, on the port of the first one. A host without IPv6 has no `::1`, so
-/// one that cannot be had is only said.
+/// Binds the further addresses, on the port of the first one. A host without IPv6 has no `::1`, so
+/// an address that cannot be bound is only logged.
 async fn listen_also(addresses: &[SocketAddr], port: Option<u16>) -> Vec<TcpListener> {
     let mut listeners = Vec::new();
     for address in addresses {
@@ -92,7 +92,7 @@ mod tests {
     async fn further_addresses_share_the_port_and_may_be_missing() {
         let first = TcpListener::bind("127.0.0.1:0").await.expect("binds");
         let port = first.local_addr().expect("bound").port();
-        // The second is of a network that is for documentation alone.
+        // The second is in a network that is reserved for documentation.
         let also = ["127.0.0.2:0", "192.0.2.1:0"].map(|address| address.parse().expect("one"));
         let listeners = listen_also(&also, Some(port)).await;
         let bound: Vec<_> = listeners

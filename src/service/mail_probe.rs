@@ -1,5 +1,5 @@
-//! The probe of the mail server: often whether it is there, seldom whether it lets us in. Sends
-//! nothing.
+//! The probe of the mail server: often whether it answers, seldom whether it accepts the login.
+//! Sends no mail.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,8 +15,8 @@ use crate::health::{Attempt, Check, Finding, Pace, State};
 use engine::model::CallError;
 use engine::{Channel, Input, Snapshot};
 
-/// How often and for how long the mail server is tried. It belongs to others: it is not asked more
-/// often than people need. A silent one is known for what it is within 25 s.
+/// Interval and time limit of the probe. The mail server belongs to others: it is not probed more
+/// often than maintainers need. One that does not answer is detected within 25 s.
 pub(super) const PACE: Pace = Pace {
     period: Duration::from_secs(60),
     timeout: Duration::from_secs(10),
@@ -24,25 +24,25 @@ pub(super) const PACE: Pace = Pace {
     cooldown: Duration::from_secs(5),
 };
 
-/// How often we log in. Servers count logins, and lock who fails with them a few times in some
-/// minutes: between two, the server is only greeted, and what the last login came to stands. The
-/// first look only greets, so that a labwatch that is started again and again does not log in each
-/// time.
+/// How often the probe logs in. Servers count logins, and lock clients with a few failed logins
+/// within minutes: between two logins the server is only greeted, and the result of the last login
+/// stays. The first probe only greets, so that a labwatch that is restarted again and again does
+/// not log in each time.
 const LOGIN_EVERY: Duration = Duration::from_secs(3_600);
 
-/// The last login to which the server had an answer.
+/// The last login that the server answered.
 struct Login {
     config: Arc<Config>,
     /// `None`: the server was only greeted so far.
     at: Option<Instant>,
-    /// When a mail was last sent, as was known then.
+    /// When a mail was last sent, as known at that time.
     sent: Option<Timestamp>,
     refusal: Option<CallError>,
 }
 
 impl Login {
-    /// Whether it says nothing of the present any more: it is long ago, the configuration was read
-    /// anew since, or it was refused and a mail got through since.
+    /// Whether its result is out of date: it is long ago, the configuration was reloaded since, or
+    /// it was refused and a mail was delivered since.
     fn is_past(&self, config: &Arc<Config>, sent: Option<Timestamp>, now: Instant) -> bool {
         !Arc::ptr_eq(&self.config, config)
             || self
@@ -52,7 +52,7 @@ impl Login {
     }
 }
 
-/// Tries the mail server, as the settings are then. Where there is none, nothing is wrong with it.
+/// Probes the mail server, with the current settings. Without a mail server the result is ok.
 pub(super) fn check(
     config: ConfigWatch,
     snapshots: watch::Receiver<Arc<Snapshot>>,
@@ -77,12 +77,11 @@ pub(super) fn check(
     })
 }
 
-/// A mail server that works again is given what it did not take.
+/// Retries pending mails once the mail server works again.
 fn wake_what_waits(attempt: &Attempt, fails: &AtomicBool, inputs: &mpsc::Sender<Input>) {
     let works = matches!(attempt, Attempt::Found(finding) if finding.state == State::Ok);
     if fails.swap(!works, Ordering::Relaxed) && works {
-        // A queue that is full is no reason to hold up the probe: what waits is tried again by
-        // itself.
+        // A full queue must not delay the probe: pending mails are retried by themselves.
         let _ = inputs.try_send(Input::Retry(Some(Channel::Mail)));
     }
 }
@@ -200,7 +199,7 @@ mod tests {
         }
     }
 
-    /// The server changes its mind about the password, and that is seen only where a login is due.
+    /// The server changes its mind about the password, which shows only when a login is due.
     #[tokio::test]
     async fn a_login_is_tried_seldom_and_its_answer_stands_meanwhile() {
         let catcher = MailCatcher::start().await.expect("starts");

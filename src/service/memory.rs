@@ -1,4 +1,4 @@
-//! Opens the store: what is known from before the start, and where to write what is learnt.
+//! Opens the store: the state from before the start, and the journal for new entries.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::driver::Journal;
 use crate::store::{Memory, Origin, Store, StoreError, StoreSettings};
 use engine::{History, State};
 
-/// What is known from before the start, and where to write what is learnt.
+/// The state from before the start, and the journal for new entries.
 #[derive(Default)]
 pub(super) struct Remembered {
-    pub(super) ledger: Option<Journal>,
+    pub(super) journal: Option<Journal>,
     pub(super) state: State,
     pub(super) history: History,
     pub(super) keep: BTreeMap<String, Value>,
@@ -44,39 +44,39 @@ pub(super) fn remember(config: &Config) -> Result<Remembered, ServiceError> {
             return Ok(Remembered::default());
         }
     };
-    note_memory(&memory);
+    log_origin(&stored);
     Ok(Remembered {
-        ledger: Some(Journal::new(store)),
-        state: memory.state,
-        history: memory.history,
-        keep: memory.keep,
+        journal: Some(Journal::new(store)),
+        state: stored.state,
+        history: stored.history,
+        keep: stored.keep,
     })
 }
 
-fn note_memory(memory: &Memory) {
+fn log_origin(stored: &Memory) {
     let (experiments, gap) = (
-        memory.history.events.len(),
-        memory
+        stored.history.events.len(),
+        stored
             .gap
             .map(|gap| gap.until.duration_since(gap.since).as_secs()),
     );
-    match &memory.origin {
+    match &stored.origin {
         Origin::New => {
-            tracing::info!("nothing is remembered: this is the first start on this folder");
+            tracing::info!("the store is new: this is the first start on this folder");
         }
         Origin::Found => tracing::info!(
             experiments,
             off_seconds = gap,
-            "what was known before the start is remembered"
+            "restored the state from before the start"
         ),
         Origin::BegunAnew { aside, why } => {
-            tracing::error!(aside = %aside.display(), "the store was broken and begins anew; the broken file is kept aside: {why}");
+            tracing::error!(aside = %aside.display(), "the store was broken and is made anew; the broken file is kept aside: {why}");
         }
         Origin::ReadOnly { why } => {
             tracing::error!(experiments, "the store can be read but not written: {why}");
         }
         Origin::Unavailable { why } => {
-            tracing::error!("the store can neither be read nor written, it is tried again: {why}");
+            tracing::error!("the store can neither be read nor written, it is retried: {why}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Starts what is measured: what is asked at the scrape, what counts, and what is sent to Graphite.
+//! Starts metrics: the Prometheus endpoint, the counters, and the push to Graphite.
 
 use std::sync::Arc;
 
@@ -16,9 +16,9 @@ use crate::telemetry::metrics::{Counters, HttpCounts, Inside, Metrics, Queue, St
 use crate::{http, telemetry};
 use engine::{Input, Snapshot};
 
-/// Everything that is measured, and who counts answers.
-pub(super) fn figures(
-    (pictures, health_state): (watch::Receiver<Arc<Snapshot>>, HealthState),
+/// The metrics endpoint, and the counters of HTTP responses.
+pub(super) fn endpoint(
+    (snapshots, health_state): (watch::Receiver<Arc<Snapshot>>, HealthState),
     counters: &Arc<Counters>,
     queues: Vec<Queue>,
     kept: Option<Store>,
@@ -26,18 +26,18 @@ pub(super) fn figures(
 ) -> http::Figures {
     let http = Arc::new(HttpCounts::default());
     let store = kept.map(|store| {
-        Box::new(move || store_figures(&store.health()))
-            as Box<dyn Fn() -> StoreFigures + Send + Sync>
+        Box::new(move || store_metrics(&store.health()))
+            as Box<dyn Fn() -> StoreMetrics + Send + Sync>
     });
     let label = health_state.label().to_owned();
     let inside = Inside {
         label,
-        service: Box::new(move || health::figures(&health_state)),
+        service: Box::new(move || health::service_metrics(&health_state)),
         queues,
         store,
-        cluster: cluster.map(Links::figures),
+        cluster: cluster.map(Links::metrics),
     };
-    let metrics = Metrics::new(pictures, Arc::clone(counters), Arc::clone(&http), inside);
+    let metrics = Metrics::new(snapshots, Arc::clone(counters), Arc::clone(&http), inside);
     http::Figures {
         content_type: telemetry::metrics::CONTENT_TYPE,
         text: Arc::new(move || metrics.text().ok()),
@@ -45,15 +45,15 @@ pub(super) fn figures(
     }
 }
 
-fn store_figures(health: &StoreHealth) -> StoreFigures {
-    StoreFigures {
+fn store_metrics(health: &StoreHealth) -> StoreMetrics {
+    StoreMetrics {
         ok: health.state == StoreState::Ok,
         lost: health.lost,
         waiting: health.waiting,
     }
 }
 
-/// A record goes to the counters, then on.
+/// A hook that counts a record and passes it on.
 pub(super) fn counted(mut record: RecordHook, counters: &Arc<Counters>) -> RecordHook {
     let counters = Arc::clone(counters);
     Box::new(move |seen| {
@@ -62,7 +62,7 @@ pub(super) fn counted(mut record: RecordHook, counters: &Arc<Counters>) -> Recor
     })
 }
 
-/// The queues before the engine and behind it.
+/// The queues into and out of the engine.
 pub(super) fn queues(inputs: &mpsc::Sender<Input>, outlets: &Outlets) -> Vec<Queue> {
     vec![
         queue("inputs", inputs),
@@ -74,7 +74,7 @@ pub(super) fn queues(inputs: &mpsc::Sender<Input>, outlets: &Outlets) -> Vec<Que
     ]
 }
 
-/// Looks at how much waits in a queue without keeping it open.
+/// The length of a queue, without keeping it open.
 fn queue<T: Send + 'static>(name: &'static str, sender: &mpsc::Sender<T>) -> Queue {
     let (bound, sender) = (sender.max_capacity(), sender.downgrade());
     let depth = move || {
@@ -89,11 +89,11 @@ fn queue<T: Send + 'static>(name: &'static str, sender: &mpsc::Sender<T>) -> Que
     }
 }
 
-/// Starts what reports regularly: to Graphite where that is wanted, and the summary in the log.
+/// Starts the regular reports: to Graphite if configured, and the summary in the log.
 pub(super) fn start(
     config: &Config,
     parts: &mut TaskSet,
-    pictures: watch::Receiver<Arc<Snapshot>>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
     health_state: &HealthState,
 ) {
     start_graphite(config, parts, pictures.clone(), health_state);
@@ -102,12 +102,11 @@ pub(super) fn start(
     parts.spawn("summary in the log", summary);
 }
 
-/// Sends metrics to Graphite where that is wanted: of experiments, and of labwatch's own
-/// components.
+/// Sends metrics to Graphite if configured: of experiments, and of labwatch's own components.
 fn start_graphite(
     config: &Config,
     parts: &mut TaskSet,
-    pictures: watch::Receiver<Arc<Snapshot>>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
     health_state: &HealthState,
 ) {
     let Some(settings) = &config.graphite else {

@@ -1,4 +1,4 @@
-//! Starts what carries notifications: mail, webhooks and the heartbeat, as they are set.
+//! Starts the senders of notifications: mail, webhooks and the heartbeat, as configured.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::presentation::presentation;
 use super::task_set::TaskSet;
 use crate::clients::Http;
 use crate::config::{Config, MailSettings};
-use crate::driver::TELL_QUEUE;
+use crate::driver::NOTIFY_QUEUE;
 use crate::effects::deadman::{self, DeadManView};
 use crate::effects::mail::{Mailer, MailerError};
 use crate::effects::webhook::{self, Webhook};
@@ -30,10 +30,10 @@ pub fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
     config.mail.as_ref().map(of).transpose()
 }
 
-/// Where outcomes go, and for how long this replica may notify.
+/// Where outcomes are reported, and how long this replica may notify.
 type Outward<'a> = (&'a mpsc::Sender<Input>, Option<Window>);
 
-/// Starts mail. Whether it is on may change with the configuration.
+/// Starts mail. A reload may turn it on or off.
 pub(super) fn start_mail(
     config: ConfigWatch,
     parts: &mut TaskSet,
@@ -52,25 +52,25 @@ pub(super) fn start_mail(
     Ok(mails)
 }
 
-/// Starts the webhooks. Which there are, and their time limit, may change with the configuration.
+/// Starts the webhooks. A reload may change them and their time limit.
 pub(super) fn start_webhooks(
     config: ConfigWatch,
     http: Http,
     parts: &mut TaskSet,
     (inputs, window): Outward<'_>,
 ) -> mpsc::Sender<Notification> {
-    let (summaries, queue) = mpsc::channel(TELL_QUEUE);
+    let (summaries, queue) = mpsc::channel(NOTIFY_QUEUE);
     let current = move || {
         let config = Arc::clone(&config.borrow());
-        let http = http.with_timeout(config.telling.webhook_timeout);
-        Webhook::all(&config.telling, &http, &presentation(&config))
+        let http = http.with_timeout(config.notifications.webhook_timeout);
+        Webhook::all(&config.notifications, &http, &presentation(&config))
     };
     let calling = webhook::run(current, queue, inputs.clone(), window, parts.stop());
     parts.spawn("webhooks", calling);
     summaries
 }
 
-/// Starts what sends alerts of Alertmanager again that last. It forgets them when it is restarted.
+/// Starts the repetition of firing alerts to Alertmanager, which forgets them when it is restarted.
 pub(super) fn start_repeats(
     config: ConfigWatch,
     (http, snapshots): (Http, watch::Receiver<Arc<Snapshot>>),
@@ -87,8 +87,8 @@ pub(super) fn start_repeats(
                 Arc::clone(&snapshots.borrow()),
             );
             let presentation = presentation(&config);
-            for webhook in Webhook::all(&config.telling, &http, &presentation) {
-                // Where this replica leads no more, the next leader repeats them.
+            for webhook in Webhook::all(&config.notifications, &http, &presentation) {
+                // If this replica no longer leads, the next leader repeats them.
                 while_open(window.as_ref(), repeat(&webhook, &snapshot)).await;
             }
         }
@@ -128,7 +128,7 @@ pub(super) fn start_deadman(
     let notified = Box::new(move |view: &DeadManView| {
         reporter.report(how_calling_goes(view));
     });
-    let memory_is_well = Box::new(move || {
+    let store_is_writable = Box::new(move || {
         store
             .as_ref()
             .is_none_or(|store| store.health().state == StoreState::Ok)
@@ -138,7 +138,7 @@ pub(super) fn start_deadman(
     parts.spawn("dead-man's call", calling);
 }
 
-/// A call that is not taken does not make labwatch unhealthy: the service that waits for it alerts.
+/// A failed request does not make labwatch unhealthy: the service that waits for it alerts.
 fn how_calling_goes(view: &DeadManView) -> Finding {
     let Some(fault) = &view.fault else {
         return Finding::ok();

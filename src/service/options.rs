@@ -1,4 +1,4 @@
-//! What is asked of the service beside its configuration.
+//! Options of the service beside its configuration.
 
 use std::net::SocketAddr;
 
@@ -10,18 +10,17 @@ use engine::Record;
 
 pub(super) type RecordHook = Box<dyn FnMut(&Record) + Send>;
 
-/// What is asked of the service beside its configuration, and who observes it.
+/// Options of the service beside its configuration, and its observers.
 pub struct ServiceOptions {
-    /// Is called once, with the API's address, when the service runs. Without an API it is not
-    /// called.
+    /// Called once, with the API's address, when the service runs. Not called without an API.
     pub started: Box<dyn FnOnce(SocketAddr) + Send>,
-    /// Gets every record before the effect that it explains. May not block.
+    /// Receives every record before the effect that it explains. Must not block.
     pub record: RecordHook,
-    /// The levels of the log, where they can be set while it goes on.
+    /// The levels of the log, if they can be set at runtime.
     pub levels: Option<LevelHandle>,
-    /// How the configuration is read anew at SIGHUP; `None`: it is not.
+    /// How the configuration is reloaded at SIGHUP; `None`: it is not.
     pub reload: Option<Reload>,
-    /// What a program around labwatch adds to its health.
+    /// Extensions by a program that embeds labwatch.
     pub extensions: Extensions,
 }
 

@@ -1,5 +1,5 @@
-//! Starts what observes the laboratory, and what carries out what the engine asks for: sources,
-//! switching, mail, webhooks.
+//! Starts the observers of the laboratory and the executors of effects: sources, switching, mail,
+//! webhooks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,10 +16,10 @@ use crate::driver::{Outlets, SWITCH_QUEUE};
 use crate::effects;
 use engine::Input;
 
-/// How long an access request to relay or jump, or a call of the heartbeat, may take.
+/// The time limit of an access request to relay or jump, and of a request of the heartbeat.
 const ACCESS_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The clients for HTTP that more than one part uses.
+/// HTTP clients that more than one part uses.
 pub(super) struct Clients {
     pub(super) tls: Arc<rustls::ClientConfig>,
     /// For access to relay and jump, and for the heartbeat.
@@ -36,15 +36,15 @@ impl Clients {
     }
 }
 
-/// What stands between an effect and the rest of the world.
+/// Limits on outward effects.
 pub(super) struct Gate {
-    /// For how long this replica may act; `None`: without an end.
+    /// How long this replica may act; `None`: no limit.
     pub(super) window: Option<effects::Window>,
     /// Where writes to book go instead, in shadow.
     pub(super) shadow: Option<ShadowBook>,
 }
 
-/// Starts all of it. Returns the queues that lead there.
+/// Starts all of them. Returns their queues.
 pub(super) fn start(
     followed: &ConfigWatch,
     http: &Clients,
@@ -98,8 +98,8 @@ pub(super) fn start(
     })
 }
 
-/// Whether the system's CA certificates are needed for sure, so that it shows at the start when
-/// there are none.
+/// Whether the system's CA certificates are certainly needed, so that their absence shows at the
+/// start.
 fn needs_roots(config: &Config) -> bool {
     let services = config.services.iter().any(|service| {
         service

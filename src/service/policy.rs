@@ -1,5 +1,5 @@
-//! The start of the policy that stands in etcd: its way into the configuration and to the engine,
-//! and how it goes as a component.
+//! Starts the policy in etcd: applies it to the configuration and the engine, and reports it as a
+//! component.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use super::task_set::TaskSet;
 use crate::config::{PolicyOverlay, PolicySettings};
 use crate::health::Reporter;
 
-/// What goes over the configuration file, as it changes.
+/// The policy over the configuration file, as it changes.
 pub(super) type Overlay = watch::Receiver<Arc<PolicyOverlay>>;
 
-/// Without etcd there is none: the configuration says so before.
+/// Without etcd there is none: the configuration rejects it before.
 #[cfg(not(feature = "etcd"))]
 pub(super) fn start(
     _: Option<(&PolicySettings, Reporter)>,
@@ -42,10 +42,10 @@ mod with_etcd {
     /// The key of the last policy in the store.
     const KEY: &str = "policy";
 
-    /// By whose word a category is opened or closed that the policy opens or closes.
+    /// The actor in records of a category that the policy opens or closes.
     const BY: &str = "etcd";
 
-    /// Follows the policy, where one stands in etcd. Begins with what was known before the start.
+    /// Follows the policy, if there is one in etcd. Begins with the state from before the start.
     pub(in crate::service) fn start(
         policy: Option<(&PolicySettings, Reporter)>,
         driver: &DriverSetup,
@@ -57,7 +57,7 @@ mod with_etcd {
         let commands = driver.commands.clone();
         let links = Links {
             overlay,
-            snapshots: driver.pictures.clone(),
+            snapshots: driver.snapshots.clone(),
             keep: keep(driver.store.clone(), known.clone()),
             known,
             give: Box::new(move |name, open| {
@@ -85,12 +85,12 @@ mod with_etcd {
     fn recall(keep: &BTreeMap<String, Value>) -> Known {
         let kept = keep.get(KEY).cloned().map(serde_json::from_value);
         let read = kept.transpose().inspect_err(|error| {
-            tracing::warn!(%error, "the kept policy cannot be read");
+            tracing::warn!(%error, "cannot read the stored policy");
         });
         read.ok().flatten().unwrap_or_default()
     }
 
-    /// Keeps the policy whenever it is another than before.
+    /// Stores the policy whenever it differs from the last one.
     fn keep(store: Option<Store>, mut last: Known) -> Box<dyn FnMut(&Known) + Send> {
         Box::new(move |known| {
             let Some(store) = store.as_ref().filter(|_| last != *known) else {
@@ -103,7 +103,9 @@ mod with_etcd {
             if store.write(vec![entry]).is_taken() {
                 last.clone_from(known);
             } else {
-                tracing::error!("the policy is not kept for a restart: the store takes nothing");
+                tracing::error!(
+                    "cannot store the policy for a restart: the store cannot be written"
+                );
             }
         })
     }

@@ -1,5 +1,4 @@
-//! What notifications say beside what the engine has decided: addresses of the page, the clock of
-//! the readers.
+//! Settings that shape notifications: addresses of the page, the readers' time zone.
 
 use crate::config::Config;
 use crate::effects::notification::Presentation;
@@ -11,12 +10,12 @@ pub fn presentation(config: &Config) -> Presentation {
         subject: mail.map_or_else(|| label(config), |mail| mail.subject.clone()),
         link: mail.map(|mail| mail.link.clone()).unwrap_or_default(),
         page: page_address(config),
-        zone: config.telling.zone.rules.clone(),
+        zone: config.notifications.zone.rules.clone(),
     }
 }
 
-/// Where people reach the page, without a slash at its end; `None` where there is none or that is
-/// not known.
+/// The address at which readers reach the page, without a slash at its end; `None` where there is
+/// none or it is not known.
 pub(super) fn page_address(config: &Config) -> Option<String> {
     let is_served = config.api.listen.is_some();
     config.api.url.clone().filter(|_| is_served)

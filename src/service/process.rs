@@ -28,9 +28,9 @@ pub fn run(runtime: &Runtime, config: Config, options: ServiceOptions) -> Result
     })
 }
 
-/// Runs the service inside of a program, with what that adds to its health, until SIGTERM or
-/// SIGINT. [`serve`] with [`ServiceOptions::extensions`](super::ServiceOptions) does the same until
-/// it is told to stop.
+/// Runs the service inside of a program, with the program's extensions, until SIGTERM or SIGINT.
+/// [`serve`] with [`ServiceOptions::extensions`](super::ServiceOptions) does the same until it is
+/// stopped.
 ///
 /// # Errors
 /// [`ServiceError`] when it cannot start, or when one of its parts ends by itself.
@@ -75,7 +75,7 @@ pub async fn serve_with(config: Config, extensions: Extensions) -> Result<(), Se
     serve(config, stop, options).await
 }
 
-/// The runtime that the service is made for.
+/// The runtime for the service.
 ///
 /// # Errors
 /// When the system gives no threads or no event queue.

@@ -1,4 +1,4 @@
-//! The start of the publication: what is published, and how it goes as a component.
+//! Starts publication: what is published, and its component.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::health::dialects::{Published, published};
 use crate::health::{Finding, HealthState, Reporter, State};
 use engine::{Role, Snapshot};
 
-/// Publishes where that is set.
+/// Publishes if configured.
 pub(super) fn start(
     publication: Option<(&PublicationSettings, Reporter)>,
     (health_state, snapshots): (&HealthState, watch::Receiver<Arc<Snapshot>>),
@@ -22,9 +22,9 @@ pub(super) fn start(
     let Some((settings, reporter)) = publication else {
         return;
     };
-    let (pictures, roles) = (health_state.clone(), snapshots.clone());
+    let (health, roles) = (health_state.clone(), snapshots.clone());
     let links = Links {
-        entries: Box::new(move |is_wanted| entries(&pictures, is_wanted)),
+        entries: Box::new(move |is_wanted| entries(&health, is_wanted)),
         leads: Box::new(move || roles.borrow().role == Role::Leader),
         window,
         report: Box::new(move |outcome| {
@@ -51,7 +51,7 @@ fn entries(health_state: &HealthState, is_wanted: IsWanted<'_>) -> Vec<Entry> {
     };
     let values = published(&picture, |about, mark| is_wanted(&key(about), mark));
     let values = values.inspect_err(|error| {
-        tracing::error!(%error, "cannot make what is to be published");
+        tracing::error!(%error, "cannot build the published values");
     });
     let entry = |(about, mark, value)| Entry {
         key: key(about),

@@ -1,5 +1,5 @@
-//! The configuration while labwatch runs: read anew at SIGHUP, and handed to what goes by it. What
-//! is wrong changes nothing.
+//! Reload of the configuration at SIGHUP, and its distribution to the parts that follow it. An
+//! invalid configuration changes nothing.
 
 use std::sync::Arc;
 
@@ -15,19 +15,19 @@ use crate::health::{Finding, HealthState, Reporter, State};
 use crate::telemetry::log::LevelHandle;
 use engine::Input;
 
-/// How the configuration is read, and what it was at the start.
+/// How the configuration is reloaded, and what it was at the start.
 pub struct Reload {
-    /// The one that labwatch was started with.
+    /// The configuration at the start.
     pub begun: Loaded,
     pub read: Box<dyn FnMut() -> Result<Loaded, Problems> + Send>,
     /// SIGHUP, caught since before the configuration was read the first time.
     pub hangups: Signal,
-    /// Is given how each reading went: what is to be known of it, or why the one before stays in
-    /// force.
+    /// Receives the outcome of each reload: notes about it, or why the previous configuration stays
+    /// in force.
     pub answer: ReloadAnswer,
 }
 
-/// Takes what is to be known of a reading, or why it was refused.
+/// Receives the notes about a reload, or why it was refused.
 pub type ReloadAnswer = Box<dyn Fn(Result<&str, &str>) + Send>;
 
 pub(super) struct Hands {
@@ -36,7 +36,7 @@ pub(super) struct Hands {
     pub(super) health_state: HealthState,
     pub(super) levels: Option<LevelHandle>,
     pub(super) reporter: Reporter,
-    /// What goes over the configuration, where that stands elsewhere too.
+    /// The policy over the configuration, if there is one.
     pub(super) overlay: Option<Overlay>,
 }
 
@@ -51,14 +51,14 @@ pub(super) fn start(reload: Option<Reload>, hands: Hands, parts: &mut TaskSet) {
 /// Waits for SIGHUP and for changes of the policy, and follows the configuration.
 struct Reloader {
     reading: Option<Reading>,
-    /// The configuration without the policy that goes over it.
+    /// The configuration without the policy.
     base: Config,
     hands: Hands,
 }
 
 struct Reading {
     reload: Reload,
-    /// The last one that was right.
+    /// The last valid one.
     latest: Loaded,
 }
 
@@ -79,7 +79,7 @@ impl Reloader {
     /// Runs until `stop`.
     async fn run(mut self, stop: CancellationToken) {
         if self.hands.overlay.is_some() {
-            // What was known of the policy before the start.
+            // The policy from before the start.
             self.adopt().await;
         }
         loop {
@@ -102,12 +102,12 @@ impl Reloader {
             ),
             Err(why) => {
                 tracing::error!(
-                    "the configuration is wrong and the one before stays in force: {why}"
+                    "the configuration is wrong and the previous one stays in force: {why}"
                 );
                 Finding::new(
                     State::Warn,
                     format!(
-                        "the new configuration is wrong and the one before stays in force: {why}"
+                        "the new configuration is wrong and the previous one stays in force: {why}"
                     ),
                 )
             }
@@ -124,7 +124,7 @@ impl Reloader {
         self.hands.reporter.report(finding);
     }
 
-    /// Puts the configuration in force, with the policy over it.
+    /// Puts the configuration in force, with the policy applied.
     async fn adopt(&mut self) {
         let config = match &self.hands.overlay {
             Some(overlay) => self.base.with_policy(&overlay.borrow()),
@@ -135,11 +135,11 @@ impl Reloader {
             .adopt(super::health::settings(&config));
         let rules = Box::new(config.rules());
         self.hands.configs.send_replace(Arc::new(config));
-        // When it is not taken, the service is about to end.
+        // If this fails, the service is about to end.
         let _ = self.hands.inputs.send(Input::Adopt(rules)).await;
     }
 
-    /// Reads the configuration and hands it on. Returns what waits for a restart.
+    /// Reads the configuration and distributes it. Returns the settings that wait for a restart.
     async fn follow(&mut self) -> Result<Vec<&'static str>, String> {
         let Some(Reading { reload, latest }) = &mut self.reading else {
             return Ok(Vec::new());
@@ -171,18 +171,18 @@ impl Reloader {
         tracing::info!(
             changed = names(&at_once),
             waiting = names(&at_restart),
-            "the configuration was read anew; what waits needs a restart"
+            "the configuration was reloaded; the waiting settings need a restart"
         );
         self.adopt().await;
         if !at_once.is_empty() {
-            // What could not be delivered by the settings before may be by these.
+            // A notification that failed with the old settings may be delivered with these.
             let _ = self.hands.inputs.send(Input::Retry(None)).await;
         }
         Ok(at_restart)
     }
 }
 
-/// Waits for SIGHUP; without an end where none is followed any more.
+/// Waits for SIGHUP; forever if it is not followed any more.
 async fn hung_up(reading: Option<&mut Reading>) {
     let asked = match reading {
         Some(reading) => reading.reload.hangups.recv().await,
@@ -193,7 +193,7 @@ async fn hung_up(reading: Option<&mut Reading>) {
     }
 }
 
-/// Waits until something else goes over the configuration; without an end where that never happens.
+/// Waits until the policy changes; forever if there is none.
 async fn changed(overlay: Option<&mut Overlay>) {
     let is_changed = match overlay {
         Some(overlay) => overlay.changed().await.is_ok(),

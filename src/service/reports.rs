@@ -1,4 +1,4 @@
-//! The start of reports: their path in the API, and the one that is mailed each month.
+//! Starts reports: their path in the API, and the monthly report by mail.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,32 +23,32 @@ use crate::reports::{self, Period, Report};
 use crate::store::{Entry, Store};
 use engine::Recipient;
 
-/// Under which key the month stands whose report was mailed last, as `2026-10`.
+/// The key of the month whose report was mailed last, as `2026-10`.
 const MAILED: &str = "report.mailed";
 
-/// Under which key the month stands that was mailed before that one: what holds when a clock that
-/// was ahead has set the mark.
+/// The key of the month that was mailed before that one: it applies when a clock that was ahead has
+/// set the mark.
 const MAILED_BEFORE: &str = "report.mailed_before";
 
-/// Under which key the report stands that not all recipients have yet, with those who have it.
+/// The key of the report that not all recipients have yet, with those who have it.
 const OUTGOING: &str = "report.outgoing";
 
 /// A mark whose month ends later than this was set by a clock ahead; less is a changed time zone.
 const FAR: SignedDuration = SignedDuration::from_hours(3 * 24);
 
-/// How often it is looked whether a report is due.
+/// How often due reports are checked for.
 const LOOK_EVERY: Duration = Duration::from_secs(600);
 
-/// How often a replica that does not lead looks whether it does.
+/// How often a follower checks whether it leads.
 const LEAD_EVERY: Duration = Duration::from_secs(60);
 
-/// The pause after a report could not be made or mailed.
+/// The pause after a report failed to be made or mailed.
 const RETRY_AFTER: Duration = Duration::from_secs(1_800);
 
-/// How long making the monthly report may take. No reader waits for it.
+/// The time limit for making the monthly report. No reader waits for it.
 const MAKE_WITHIN: Duration = Duration::from_secs(120);
 
-/// The maker of reports; and starts the monthly mail, which a reload may turn on or off.
+/// Starts the maker of reports and the monthly mail, which a reload may turn on or off.
 pub(super) fn start(
     config: &ConfigWatch,
     (store, keep): (Option<&Store>, &BTreeMap<String, Value>),
@@ -57,11 +57,11 @@ pub(super) fn start(
     retry: Arc<Notify>,
 ) -> Reports {
     let begun = Arc::clone(&config.borrow());
-    let (Some(memory), Some(store)) = (&begun.memory, store) else {
+    let (Some(database), Some(store)) = (&begun.database, store) else {
         return Reports::of(None);
     };
     let monthly = Monthly {
-        folder: memory.folder.clone(),
+        folder: database.folder.clone(),
         config: config.clone(),
         store: store.clone(),
         cluster: cluster.cloned(),
@@ -84,7 +84,7 @@ fn month_of(keep: &BTreeMap<String, Value>, key: &str) -> Option<String> {
     keep.get(key).and_then(Value::as_str).map(str::to_owned)
 }
 
-/// The report that is under way. What cannot be read is made anew.
+/// The report in delivery. One that cannot be read is made again.
 fn outgoing_in(keep: &BTreeMap<String, Value>) -> Option<Outgoing> {
     serde_json::from_value(keep.get(OUTGOING)?.clone()).ok()
 }
@@ -93,58 +93,58 @@ fn source(folder: &Path, config: &ConfigWatch) -> ReportSource {
     let config = config.borrow();
     ReportSource {
         folder: folder.to_owned(),
-        zone: config.telling.zone.rules.clone(),
+        zone: config.notifications.zone.rules.clone(),
         planned: config.planned(),
     }
 }
 
-/// The monthly report, and which was mailed last.
+/// State of the monthly report.
 struct Monthly {
     folder: PathBuf,
     config: ConfigWatch,
     store: Store,
-    /// Of several replicas the one that leads mails; the others take over what it has mailed.
+    /// In a cluster the leader mails; the other replicas take over its marks.
     cluster: Option<Links>,
     marks: Marks,
     /// The report that not all recipients have yet.
     outgoing: Option<Outgoing>,
-    /// Says that mail works again.
+    /// Signals that mail works again.
     retry: Arc<Notify>,
 }
 
-/// A report that is being mailed.
+/// A report in delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Outgoing {
     month: String,
     circular: Circular,
-    /// The recipients who have it, or never take it.
+    /// The recipients who have it, or are refused for good.
     has: BTreeSet<Recipient>,
 }
 
-/// Which report was mailed last, and which before that, as `2026-10`.
+/// The month of the report that was mailed last, and of the one before, as `2026-10`.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 struct Marks {
     mailed: Option<String>,
     before: Option<String>,
 }
 
-/// Whose turn a report is, where there are several replicas.
+/// Which replica of a cluster is to mail a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Turn {
-    /// One of them has mailed it.
+    /// None: one of them has mailed it.
     Mailed,
-    /// That of the one that leads, which is another.
+    /// The leader, which is another replica.
     Leaders,
-    /// That of this one.
+    /// This one.
     Own,
 }
 
-/// Whose turn the report of this month is: by what was last mailed by this replica, and by any.
+/// Which replica is to mail the report of this month: by what this replica, and any, mailed last.
 fn turn(own: Option<&str>, shared: Option<&str>, month: &str, leads: bool) -> Turn {
     if shared == Some(month) {
         Turn::Mailed
     } else if leads || own.is_none() {
-        // One that has only now begun mails nothing, but keeps from when on it does.
+        // On its first start it mails nothing, but stores from which month on it does.
         Turn::Own
     } else {
         Turn::Leaders
@@ -152,7 +152,7 @@ fn turn(own: Option<&str>, shared: Option<&str>, month: &str, leads: bool) -> Tu
 }
 
 impl Marks {
-    /// The marks without those that a clock has set which was ahead. Says whether there were any.
+    /// The marks without those that were set by a clock ahead, and whether there were any.
     fn checked(&self, now: Timestamp, zone: &TimeZone) -> (Self, bool) {
         let newest = now.checked_add(FAR).ok();
         let newest = newest.and_then(|then| reports::month_due(then, zone));
@@ -161,7 +161,7 @@ impl Marks {
             return (self.clone(), false);
         }
         let before = self.before.clone().filter(|mark| !is_ahead(&mark));
-        // Where there is a mark, this is not the first start: the month that is due is mailed.
+        // If there is a mark, this is not the first start: the month that is due is mailed.
         let checked = Self {
             mailed: Some(before.unwrap_or_default()),
             before: None,
@@ -189,16 +189,16 @@ async fn run(mut monthly: Monthly) {
 }
 
 impl Monthly {
-    /// Mails what is due. Returns after which pause to look again.
+    /// Mails what is due. Returns the pause until the next check.
     async fn look(&mut self, now: Timestamp) -> Duration {
         let config = Arc::clone(&self.config.borrow());
-        let is_wanted = config.telling.report_monthly
+        let is_wanted = config.notifications.report_monthly
             && config.mail.as_ref().is_some_and(|mail| !mail.to.is_empty());
-        let month = reports::month_due(now, &config.telling.zone.rules).filter(|_| is_wanted);
+        let month = reports::month_due(now, &config.notifications.zone.rules).filter(|_| is_wanted);
         let Some(month) = month else {
             return LOOK_EVERY;
         };
-        let (marks, was_ahead) = self.marks.checked(now, &config.telling.zone.rules);
+        let (marks, was_ahead) = self.marks.checked(now, &config.notifications.zone.rules);
         if was_ahead {
             tracing::warn!(
                 mark = self.marks.mailed,
@@ -213,20 +213,20 @@ impl Monthly {
             Some(mailed) if *mailed >= month => {}
             Some(_) => {
                 if let Err(why) = self.mail(&month, now).await {
-                    let what = "the monthly report is not mailed, it is tried again";
+                    let what = "the monthly report is not mailed, retrying";
                     tracing::error!(month, "{what}: {why}");
                     return RETRY_AFTER;
                 }
-                tracing::info!(month, "the monthly report is mailed");
+                tracing::info!(month, "mailed the monthly report");
                 self.note(&month);
             }
-            // A labwatch that has only now begun reports on the months that are still to end.
+            // On the first start, reports begin with the months that are still to end.
             None => self.note(&month),
         }
         LOOK_EVERY
     }
 
-    /// The pause after which to look again, where this replica is not the one to mail.
+    /// The pause until the next check, if another replica is to mail.
     fn leaves_to_leader(&mut self, month: &str) -> Option<Duration> {
         let links = self.cluster.clone()?;
         let shared = links.sharing.shared.borrow().clone();
@@ -254,7 +254,7 @@ impl Monthly {
         }
     }
 
-    /// Lets the other replicas know; where that is not taken now, at the next look.
+    /// Shares the mark with the other replicas; if that fails, again at the next check.
     fn share(links: &Links, month: &str) {
         let mark = (MAILED.to_owned(), Some(Value::from(month)));
         let _ = links
@@ -283,13 +283,13 @@ impl Monthly {
         if !self.store.write(entries).is_taken() {
             tracing::error!(
                 month,
-                "the store does not take which report was mailed; after a restart it is mailed again"
+                "cannot store which report was mailed; after a restart it is mailed again"
             );
         }
     }
 
-    /// Mails the report of a month to those who do not have it. The same mail goes to each of them,
-    /// however often it is tried.
+    /// Mails the report of a month to those who do not have it. Each gets the same mail, however
+    /// often it is retried.
     async fn mail(&mut self, month: &str, now: Timestamp) -> Result<(), String> {
         let known = [self.outgoing.take(), self.outgoing_of_all()].into_iter();
         let mut known = known.flatten().filter(|known| known.month == month);
@@ -353,13 +353,13 @@ impl Monthly {
         })
     }
 
-    /// The report that the replica has begun to mail that led before, where there are several.
+    /// The report that the previous leader began to mail, in a cluster.
     fn outgoing_of_all(&self) -> Option<Outgoing> {
         let shared = self.cluster.as_ref()?.sharing.shared.borrow().clone();
         outgoing_in(&*shared?)
     }
 
-    /// Keeps the mail, and who has it, over a restart and for the replica that leads next.
+    /// Stores the mail, and who has it, for the next start and for the next leader.
     fn keep(&self, outgoing: &Outgoing) {
         let value = serde_json::to_value(outgoing).ok();
         if let Some(links) = &self.cluster {
@@ -373,7 +373,7 @@ impl Monthly {
         if !self.store.write(vec![entry]).is_taken() {
             tracing::warn!(
                 month = outgoing.month,
-                "the store does not take who has the monthly report; after a restart they get it again"
+                "cannot store which recipients have the monthly report; after a restart they get it again"
             );
         }
     }
@@ -420,28 +420,28 @@ mod tests {
             history_days: 1_000,
             ring: 1,
         };
-        let (store, memory) = Store::open(&settings).expect("opens");
+        let (store, stored) = Store::open(&settings).expect("opens");
         Monthly {
             folder: folder.to_owned(),
             config: watch::channel(Arc::clone(config)).1,
             store,
             cluster: None,
             marks: Marks {
-                mailed: Some(month_of(&memory.keep, MAILED).unwrap_or("2026-09".to_owned())),
+                mailed: Some(month_of(&stored.keep, MAILED).unwrap_or("2026-09".to_owned())),
                 before: None,
             },
-            outgoing: outgoing_in(&memory.keep),
+            outgoing: outgoing_in(&stored.keep),
             retry: Arc::default(),
         }
     }
 
-    /// Who has which mail.
+    /// The recipients of each mail.
     fn taken(server: &AwkwardSmtp) -> Vec<(Vec<String>, String)> {
         let of = |mail: TakenMail| (mail.to, mail.content);
         server.mails().into_iter().map(of).collect()
     }
 
-    /// Bob is put off: what Ann has is not sent to her again, and Bob gets the very same after a
+    /// Bob is deferred: Ann's mail is not sent again, and Bob gets the very same one after a
     /// restart.
     #[tokio::test]
     async fn who_is_put_off_gets_the_same_report_later_and_alone() {
@@ -476,7 +476,7 @@ mod tests {
         assert_eq!(monthly.marks.mailed.as_deref(), Some("2026-10"));
     }
 
-    /// Bob is put off, and then refused: that is the end of it.
+    /// Bob is deferred, and then refused: that ends the delivery.
     #[tokio::test]
     async fn who_is_refused_after_the_others_have_it_is_not_tried_for_ever() {
         let rules = vec![

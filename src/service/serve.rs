@@ -1,4 +1,4 @@
-//! Starts every part, joins them, and ends them together.
+//! Starts every part, connects them, and stops them together.
 
 use std::sync::Arc;
 
@@ -54,8 +54,7 @@ pub async fn serve(
         started(listen);
     }
 
-    // When all is told to stop, parts end too: that is not by themselves, so the stop is looked at
-    // first.
+    // On a stop parts end too, which is not by themselves, so the stop is checked first.
     let outcome = tokio::select! {
         biased;
         () = stop.cancelled() => Ok(()),
@@ -68,7 +67,7 @@ pub async fn serve(
     outcome
 }
 
-/// Makes every part and joins them.
+/// Creates every part and connects them.
 fn start(
     config: Config,
     listeners: Listeners,
@@ -80,7 +79,7 @@ fn start(
     let mut parts = TaskSet::new(stop);
     let http = Clients::new(&config)?;
     let driver = DriverSetup::new(&config)?;
-    let (inputs, pictures) = (driver.inputs.clone(), driver.pictures.clone());
+    let (inputs, snapshots) = (driver.inputs.clone(), driver.snapshots.clone());
 
     let (membership, links) = cluster::start(&config, &inputs, &mut parts)?.unzip();
     let gate = gate(&config, &driver, links.as_ref());
@@ -91,7 +90,7 @@ fn start(
         tls: &http.tls,
         store: driver.store.as_ref(),
         keep: &driver.keep,
-        snapshots: pictures.clone(),
+        snapshots: snapshots.clone(),
         poll_book: outlets.book.clone(),
         inputs: &inputs,
         give: http_server::give(driver.commands.clone()),
@@ -117,7 +116,7 @@ fn start(
     let counters = Arc::new(Counters::default());
     let deps = HttpDeps {
         config: followed,
-        snapshots: pictures.clone(),
+        snapshots: snapshots.clone(),
         store: driver.store.clone(),
         keep: &driver.keep,
         state,
@@ -137,26 +136,24 @@ fn start(
     Ok((parts, health_state))
 }
 
-/// What stands between an effect and the rest of the world: the window of the lease in a cluster, a
-/// book of its own in shadow.
+/// Limits on outward effects: the window of the lease in a cluster, a simulated book in shadow.
 fn gate(config: &Config, driver: &DriverSetup, links: Option<&cluster::Links>) -> outlets::Gate {
     let window = links.map(cluster::Links::window);
-    let own_book = || shadow::book(driver.store.clone(), driver.pictures.clone());
+    let own_book = || shadow::book(driver.store.clone(), driver.snapshots.clone());
     let shadow = config.shadow.then(own_book);
     outlets::Gate { window, shadow }
 }
 
-/// Starts what shows others how labwatch is, besides its answers (alerts that last, the heartbeat,
-/// the cluster, the publication), and what follows the policy. Gives back the reporter of the
-/// configuration, and what goes over it.
+/// Starts outward signs of labwatch's state (repeated alerts, the heartbeat, the cluster, the
+/// publication), and the policy. Returns the reporter of the configuration, and the policy over it.
 fn start_signs(
     (followed, driver, health_state): (&ConfigWatch, &DriverSetup, &HealthState),
     (http, reporters): (Http, health::Reporters),
     links: Option<&cluster::Links>,
     parts: &mut TaskSet,
 ) -> (Reporter, Option<policy::Overlay>) {
-    let (config, pictures) = (Arc::clone(&followed.borrow()), driver.pictures.clone());
-    let lasting = (http.clone(), pictures.clone());
+    let (config, snapshots) = (Arc::clone(&followed.borrow()), driver.snapshots.clone());
+    let lasting = (http.clone(), snapshots.clone());
     if !config.shadow {
         let window = links.map(cluster::Links::window);
         notifications::start_repeats(followed.clone(), lasting, window, parts);
@@ -166,7 +163,7 @@ fn start_signs(
     last_word::start(links, followed, parts);
     cluster::report(links, reporters.cluster, followed, parts);
     let publication = config.publication.as_ref().zip(reporters.publish);
-    let shown = (health_state, pictures);
+    let shown = (health_state, snapshots);
     let window = links.map(cluster::Links::window);
     publication::start(publication, shown, window, parts);
     let policy = config.policy.as_ref().zip(reporters.policy);

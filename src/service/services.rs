@@ -1,5 +1,4 @@
-//! Outside services while labwatch runs: taken in as the configuration names them, and taken over
-//! when it is read anew.
+//! Outside services at runtime: registered as configured, and updated at a reload.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,7 +20,7 @@ use engine::model::Gather as _;
 /// The longest answer of an outside service that is read, in bytes.
 const MAX_DOCUMENT_BYTES: usize = 256 << 10;
 
-/// The outside services that are taken in.
+/// The registered outside services.
 pub(super) struct Services {
     registry: Registry,
     probes: LiveProbes,
@@ -31,7 +30,7 @@ pub(super) struct Services {
     remembered: Remembered,
 }
 
-/// A service as it was taken in. One that differs from it is let go and taken in anew.
+/// A registered service. One whose configuration differs is removed and registered again.
 #[derive(Debug, Clone, PartialEq)]
 struct Known {
     settings: ServiceSettings,
@@ -40,7 +39,7 @@ struct Known {
 
 impl Known {
     fn new(settings: &ServiceSettings, config: &Config) -> Self {
-        // How long a service's own report counts is its own affair.
+        // How long a service's own report is valid does not matter to polling.
         let categories = settings
             .url
             .as_ref()
@@ -53,7 +52,7 @@ impl Known {
 }
 
 impl Services {
-    /// None yet. `remembered` are the results of before the start.
+    /// No services yet. `remembered` are the results from before the start.
     pub(super) fn new(
         registry: Registry,
         asker: Asker,
@@ -71,11 +70,11 @@ impl Services {
         }
     }
 
-    /// Takes in what the configuration names, lets go of what it does not name any more, and leaves
-    /// alone what is as before.
+    /// Registers what the configuration names, removes what it does not name any more, and leaves
+    /// unchanged services alone.
     ///
     /// # Errors
-    /// The first [`HealthError`] of those that cannot be taken in; all others are.
+    /// The first [`HealthError`] of those that cannot be registered; all others are.
     pub(super) fn adopt(&mut self, config: &Config) -> Result<(), HealthError> {
         let wanted: BTreeMap<&str, Known> = config
             .services
@@ -115,12 +114,12 @@ impl Services {
             }
             let now = Arc::clone(&config.borrow_and_update());
             if let Err(error) = self.adopt(&now) {
-                tracing::error!(%error, "a service is not taken in");
+                tracing::error!(%error, "cannot register a service");
             }
         }
     }
 
-    /// Whether a service is to be asked, or to report, at another pace, and nothing else.
+    /// Whether only the interval of a service has changed.
     fn is_other_pace_alone(&self, name: &str, now: &Known) -> bool {
         let what = |known: &Known| {
             let settings = known.settings.clone();
@@ -131,7 +130,7 @@ impl Services {
             .is_some_and(|known| what(known) == what(now))
     }
 
-    /// Takes over the pace of a service. Until the next answer or report it is as it was.
+    /// Applies a new interval. Until the next answer or report the service keeps its state.
     fn pace_anew(&mut self, name: &str, known: Known) -> Result<(), HealthError> {
         let Known { settings, pace } = &known;
         match &settings.url {

@@ -1,4 +1,4 @@
-//! What stands in for book and for what carries notifications when labwatch runs in shadow.
+//! Shadow mode: a simulated book, and a sink for notifications.
 
 use std::sync::Arc;
 
@@ -7,13 +7,13 @@ use tokio::sync::{mpsc, watch};
 
 use super::task_set::TaskSet;
 use crate::clients::{Comparison, ShadowBook};
-use crate::driver::TELL_QUEUE;
+use crate::driver::NOTIFY_QUEUE;
 use crate::effects;
 use crate::store::{Entry, ShadowRow, Store};
 use engine::{ExperimentView, Input, Notification, Snapshot};
 
-/// The book that labwatch would have; what changes in it, or in the real one beside it, is kept in
-/// the store.
+/// The book as labwatch would have written it; changes in it, and in the real one beside it, are
+/// stored.
 pub(super) fn book(store: Option<Store>, snapshots: watch::Receiver<Arc<Snapshot>>) -> ShadowBook {
     ShadowBook::new(Arc::new(move |comparison| {
         let Some(store) = &store else {
@@ -25,9 +25,7 @@ pub(super) fn book(store: Option<Store>, snapshots: watch::Receiver<Arc<Snapshot
             row,
         }]);
         if !ticket.is_taken() {
-            tracing::error!(
-                "the store does not take what shadow compares; the comparison has a gap"
-            );
+            tracing::error!("cannot store a comparison of shadow; it has a gap");
         }
     }))
 }
@@ -54,7 +52,7 @@ fn evaluated(view: &ExperimentView) -> String {
     }
 }
 
-/// Where notifications go that are not sent.
+/// The queue of notifications that are not sent.
 pub(super) fn notifications(
     name: &'static str,
     parts: &mut TaskSet,

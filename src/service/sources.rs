@@ -1,5 +1,4 @@
-//! Starts the sources: relay, jump, book, samples of streams and checks of pages, each a task of
-//! its own.
+//! Starts the sources: relay, jump, book, samples of streams and checks of pages, each as a task.
 
 use std::sync::Arc;
 

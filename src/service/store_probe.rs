@@ -1,4 +1,4 @@
-//! Whether the store keeps what it is given: something is written, waited for, and read back.
+//! The probe of the store: writes a value, waits until it is on disk, and reads it back.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use tokio::time::timeout;
 use crate::health::{Attempt, Check, Finding, Pace, State};
 use crate::store::{Entry, ReadError, Store, StoreHealth, StoreState};
 
-/// How often and for how long the store is tried.
+/// Interval and time limit of the probe.
 pub(super) const PACE: Pace = Pace {
     period: Duration::from_secs(10),
     timeout: Duration::from_secs(8),
@@ -17,20 +17,20 @@ pub(super) const PACE: Pace = Pace {
     cooldown: Duration::from_secs(0),
 };
 
-/// How long what is written may take to be on disk. Then it is said that it takes long, which is no
-/// fault while nothing is lost.
+/// How long a write may take to reach the disk. After that it is reported as slow, which is no
+/// fault
+/// while nothing is lost.
 const WRITE_WITHIN: Duration = Duration::from_secs(4);
 
-/// The longest that reading it back may take. Other questions may be long, and stand before this
-/// one.
+/// The longest that reading it back may take. Other queries may be long, and come first.
 const READ_BACK_WITHIN: Duration = Duration::from_secs(2);
 
 const STORE_KEY: &str = "health.probe";
 
-/// What SQLite says when another program holds the file.
+/// Errors of SQLite when another program locks the file.
 const BUSY: [&str; 2] = ["database is locked", "database table is locked"];
 
-/// Writes something, waits until it is on disk and reads it back.
+/// Writes a value, waits until it is on disk and reads it back.
 pub(super) fn check(store: Store) -> Check {
     Box::new(move || {
         let store = store.clone();
@@ -49,7 +49,7 @@ async fn try_store(store: &Store) -> Finding {
         value: Some(written.clone()),
     }]);
     if !ticket.is_taken() {
-        return Finding::error("it is so far behind that it takes nothing");
+        return Finding::error("it is so far behind that it accepts no entries");
     }
     if timeout(WRITE_WITHIN, store.durable(ticket)).await.is_err() {
         return takes_long(&store.health());
@@ -57,8 +57,8 @@ async fn try_store(store: &Store) -> Finding {
     read_back(store, &written).await
 }
 
-/// Another program that holds the file is no fault of this process, and no loss while entries can
-/// wait for it.
+/// The finding when writing fails. Another program that locks the file is no fault of this process,
+/// and no loss while entries can wait for it.
 fn cannot_write(health: &StoreHealth) -> Finding {
     let why = health.last_error.as_deref().unwrap_or_default();
     let (waiting, lost) = (health.waiting, health.lost);
@@ -75,7 +75,7 @@ fn cannot_write(health: &StoreHealth) -> Finding {
     Finding::new(state, words).external()
 }
 
-/// The disk, or another program that holds the file, takes its time.
+/// The finding when the disk is slow, or another program locks the file.
 fn takes_long(health: &StoreHealth) -> Finding {
     if health.state == StoreState::Degraded {
         return cannot_write(health);
@@ -87,8 +87,9 @@ fn takes_long(health: &StoreHealth) -> Finding {
     Finding::new(State::Warn, words).external()
 }
 
-/// Whether what was written can be read. That many questions wait, or a long one is being answered,
-/// is no fault of the disk: it is said, and the store is ok.
+/// Whether the value can be read. Many waiting queries, or a long one, are no fault of the disk:
+/// they
+/// are reported, and the store is ok.
 async fn read_back(store: &Store, written: &Value) -> Finding {
     match timeout(READ_BACK_WITHIN, store.reader().kept(STORE_KEY)).await {
         Ok(Ok(Some(found))) if found == *written => Finding::ok(),
@@ -106,7 +107,7 @@ mod tests {
     use super::*;
     use crate::store::{DATABASE_FILE, StoreSettings};
 
-    /// Asks until the answer is this, for at most half a minute.
+    /// Repeats the check until it has this result, for at most half a minute.
     async fn becomes(wanted: State, ask: impl AsyncFn() -> Finding) -> Finding {
         let mut last = ask().await;
         for _ in 0..300 {

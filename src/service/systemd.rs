@@ -1,8 +1,8 @@
-//! What systemd and liveness are told of the loop. Decides nothing.
+//! Signs of life to systemd and to the liveness check. Decides nothing.
 
 use crate::health::HealthState;
 
-/// What is done at every turn of the loop.
+/// The hook for every turn of the loop.
 pub(super) fn turned(health_state: HealthState) -> impl FnMut() + Send {
     let mut watchdog = watchdog();
     move || {
@@ -11,7 +11,7 @@ pub(super) fn turned(health_state: HealthState) -> impl FnMut() + Send {
     }
 }
 
-/// Tells systemd's watchdog at every turn of the loop, but not more often than it needs.
+/// Notifies systemd's watchdog at turns of the loop, but not more often than it needs.
 fn watchdog() -> impl FnMut() + Send {
     let every = sd_notify::watchdog_enabled().map(|within| within / 3);
     let mut last = std::time::Instant::now();
@@ -23,8 +23,8 @@ fn watchdog() -> impl FnMut() + Send {
     }
 }
 
-/// Says that the configuration is read anew, as both `Type=notify` and `Type=notify-reload`
-/// understand it.
+/// Notifies systemd that the configuration is being reloaded, as both `Type=notify` and
+/// `Type=notify-reload` understand it.
 pub(super) fn reloading() {
     use sd_notify::NotifyState::Reloading;
     match sd_notify::NotifyState::monotonic_usec_now() {
@@ -33,15 +33,15 @@ pub(super) fn reloading() {
     }
 }
 
-/// Says that reading the configuration has ended, and what is to be known of that.
+/// Notifies systemd that the reload has ended, with its notes.
 pub(super) fn reloaded(detail: &str) {
     use sd_notify::NotifyState::{Ready, Status};
     notify(&[Ready, Status(detail)]);
 }
 
-/// Tells systemd, where it is there.
+/// Notifies systemd, if it is there.
 pub(super) fn notify(states: &[sd_notify::NotifyState<'_>]) {
     if let Err(error) = sd_notify::notify(states) {
-        tracing::warn!(%error, "cannot tell systemd how the service is");
+        tracing::warn!(%error, "cannot notify systemd of the state");
     }
 }

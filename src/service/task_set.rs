@@ -7,10 +7,10 @@ use std::time::Duration;
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// How long everything has to end after it was told to stop. What has not ended by then is dropped.
+/// How long all tasks have to end after the stop. Tasks that have not ended by then are aborted.
 const STOP_WITHIN: Duration = Duration::from_secs(4);
 
-/// All tasks, each with its name. None of them ends before the service is told to stop.
+/// All tasks, each with its name. None of them ends before the service is stopped.
 #[derive(Default)]
 pub(super) struct TaskSet {
     /// What ends the tasks.
@@ -83,7 +83,7 @@ impl TaskSet {
         tracing::error!(
             part = name,
             error,
-            "a part has failed; the service stops, to be started anew"
+            "a task has failed; the service stops, to be restarted"
         );
         name
     }
@@ -129,7 +129,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn those_that_end_last_are_told_when_all_others_have_ended() {
+    async fn the_last_tasks_are_stopped_when_all_others_have_ended() {
         let (mut parts, ended) = (TaskSet::default(), Arc::new(AtomicUsize::new(0)));
         for _ in 0..2 {
             let (close, ended) = (parts.close(), Arc::clone(&ended));

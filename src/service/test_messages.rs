@@ -1,5 +1,5 @@
-//! Carries out test messages that maintainers order over the API or from the page, one at a time.
-//! What is taken wakes what waits on its channel.
+//! Sends test messages that maintainers request over the API or from the page, one at a time. A
+//! delivered one triggers a retry of what is pending on its channel.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -20,22 +20,22 @@ use engine::{Channel, Input};
 /// One test is sent at a time, and another is refused meanwhile.
 const QUEUE: usize = 1;
 
-/// Notes who ordered a test.
+/// Records who requested a test.
 pub(super) type Audit = Box<dyn Fn(&str, &str) + Send + Sync>;
 
-/// What waits for a channel to work again.
+/// What is pending until a channel works again.
 #[derive(Debug, Clone)]
 pub(super) struct Wakes {
-    /// Weak, as the API outlives the engine's driver, which ends once no sender is left.
+    /// Weak, because the API outlives the engine's driver, which ends once no sender is left.
     pub(super) inputs: mpsc::WeakSender<Input>,
     /// The monthly report.
     pub(super) reports: Arc<Notify>,
 }
 
 impl Wakes {
-    /// What failed on this channel, or on all, is tried again.
+    /// Retries what failed on this channel, or on all.
     async fn wake(&self, channel: Option<Channel>) {
-        // Where it is not taken, labwatch is about to stop.
+        // If this fails, labwatch is about to stop.
         if let Some(inputs) = self.inputs.upgrade() {
             let _ = inputs.send(Input::Retry(channel)).await;
         }
@@ -45,7 +45,7 @@ impl Wakes {
     }
 }
 
-/// Starts it.
+/// Starts the task.
 pub(super) fn start(
     config: ConfigWatch,
     http: Http,
@@ -79,18 +79,18 @@ pub(super) fn start(
     }
 }
 
-/// What carries test messages, as the settings are.
+/// The senders of test messages, by the current settings.
 fn trial(config: &Config, http: &Http) -> Trial {
     if config.shadow {
-        // Nothing is sent, and so there is none who could be reached.
+        // In this mode nothing is sent, so no recipient could be reached.
         return Trial::new(None, Vec::new());
     }
     let presentation = presentation(config);
     let mailer = notifications::mailer(config).ok().flatten();
-    let http = http.with_timeout(config.telling.webhook_timeout);
+    let http = http.with_timeout(config.notifications.webhook_timeout);
     Trial::new(
         mailer.map(|mailer| mailer.with_presentation(presentation.clone())),
-        Webhook::all(&config.telling, &http, &presentation),
+        Webhook::all(&config.notifications, &http, &presentation),
     )
 }
 
@@ -106,7 +106,7 @@ fn pending(target: &Target) -> TestedRoute {
     }
 }
 
-/// Sends tests, and shows what becomes of the last one.
+/// Sends tests, and publishes the outcome of the last one.
 struct Tester {
     trial: Arc<dyn Fn() -> Trial + Send + Sync>,
     report: watch::Sender<Option<Arc<TestReport>>>,
@@ -123,7 +123,7 @@ impl Tester {
                 &format!("sent a test message by {}", names.join(", ")),
             );
             let report = self.send(order.by, order.routes).await;
-            // Who ordered it may wait no longer.
+            // The caller may have stopped waiting.
             let _ = order.done.send(report);
         }
     }
@@ -180,7 +180,7 @@ mod tests {
     use engine::{Role, Snapshot};
     use lab::{Answer, AwkwardSetup, AwkwardSmtp, Rule};
 
-    /// Ann has it, Bob does not, and what waits for mail is tried again.
+    /// Ann's mail is delivered, Bob's is not, and pending mails are retried.
     #[tokio::test]
     async fn a_test_says_who_has_it_and_wakes_what_waits() {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();

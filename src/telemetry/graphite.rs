@@ -2,9 +2,9 @@
 //! one for each check of a component since the last period with the time of that check, 0 where it
 //! is ok and 1 where it fails, as in FT's aggregate healthcheck; and a heartbeat, `pilot-light 1`.
 //!
-//! What cannot be sent waits in memory, up to a bound, and is sent with its own times when Graphite
-//! is back: saying a figure twice does no harm there. A judgement that stands still sends nothing,
-//! so that its pilot light goes out.
+//! Periods that cannot be sent wait in memory, up to a bound, and are sent with their own times
+//! when Graphite is back: sending a value twice does no harm there. If the evaluation stops,
+//! nothing is sent, so that the heartbeat stops too.
 
 use std::collections::VecDeque;
 use std::io;
@@ -28,25 +28,25 @@ const MAX_WAITING: usize = 60;
 /// How long connecting, or sending one period, may take.
 const SEND_WITHIN: Duration = Duration::from_secs(10);
 
-/// How long to look whether the other side has closed an open connection: long enough for the
-/// runtime to hear of it.
+/// How long to check whether the other side has closed an open connection: long enough for the
+/// runtime to notice it.
 const LOOK_FOR_END: Duration = Duration::from_millis(5);
 
-/// A picture older than this says that the judgement stands still; the loop turns every few
+/// A snapshot older than this shows that the evaluation has stopped; the loop turns every few
 /// seconds.
 const STANDS_STILL_AFTER: Duration = Duration::from_secs(60);
 
-/// Asked once a period, without blocking: the checks of each component since it was last asked.
+/// Called once a period, must not block: the checks of each component since the last call.
 pub type Components = Box<dyn Fn() -> Vec<ComponentCheck> + Send + Sync>;
 
-/// What a check of a component came to.
+/// Result of a check of a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentCheck {
     /// The component's name.
     pub name: Arc<str>,
-    /// When it was checked; `None`: it was not, and this is how it is now.
+    /// When it was checked; `None`: it was not, and this is its current state.
     pub at: Option<Timestamp>,
-    /// Whether it is well.
+    /// Whether it is ok.
     pub is_ok: bool,
 }
 
@@ -60,7 +60,7 @@ struct Period {
     canary: Option<Arc<CanaryView>>,
 }
 
-/// Sends until `stop`. Never fails: what goes wrong is in the log, once for each change.
+/// Sends until `stop`. Never fails: faults are logged, once for each change.
 pub async fn run(
     graphite: GraphiteSettings,
     snapshots: watch::Receiver<Arc<Snapshot>>,
@@ -97,12 +97,12 @@ fn turns(snapshot: &Snapshot, now: Timestamp) -> bool {
 
 impl Period {
     fn of(snapshot: &Snapshot, components: Vec<ComponentCheck>) -> Self {
-        let judged = snapshot
+        let evaluated = snapshot
             .experiments
             .iter()
             .filter(|view| view.health != Health::Unknown);
         let usable = |health| matches!(health, Health::Ok | Health::Degraded);
-        let experiments = judged
+        let experiments = evaluated
             .map(|view| (view.stub.clone(), usable(view.health)))
             .collect();
         Self {
@@ -118,7 +118,7 @@ impl Period {
             self.at.as_second(),
             format!("{}.{}", graphite.prefix, node(&graphite.label)),
         );
-        let light = format!("{root}.pilot-light 1 {at}\n");
+        let heartbeat = format!("{root}.pilot-light 1 {at}\n");
         let line = |kind: &str, name: &str, is_ok: bool, at: i64| {
             let (name, value) = (node(name), u8::from(!is_ok));
             format!("{root}.{kind}.{name} {value} {at}\n")
@@ -132,11 +132,14 @@ impl Period {
         let lines = experiments.chain(components);
         let canary = self.canary.iter().flat_map(|canary| canary_lines(canary));
         let canary = canary.map(|(name, value)| format!("{root}.canary.{name} {value} {at}\n"));
-        std::iter::once(light).chain(lines).chain(canary).collect()
+        std::iter::once(heartbeat)
+            .chain(lines)
+            .chain(canary)
+            .collect()
     }
 }
 
-/// The canary's figures: times in milliseconds, and how many messages took at most as long as each
+/// The canary's metrics: times in milliseconds, and how many messages took at most as long as each
 /// bound, since the start.
 fn canary_lines(canary: &CanaryView) -> Vec<(String, String)> {
     let mut lines = Vec::new();
@@ -155,8 +158,8 @@ fn canary_lines(canary: &CanaryView) -> Vec<(String, String)> {
     lines
 }
 
-/// A name as one node of Graphite's tree: what would part nodes, lines or fields, or is outside of
-/// ASCII, becomes a dash.
+/// A name as one node of Graphite's tree: characters that would separate nodes, lines or fields, or
+/// are outside of ASCII, become dashes.
 fn node(name: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
     name.replace(|c| !is_plain(c), "-")
@@ -215,7 +218,7 @@ impl Sender {
             tracing::info!(
                 host = self.graphite.host,
                 port = self.graphite.port,
-                "Graphite takes figures again"
+                "Graphite accepts metrics again"
             );
         }
     }
@@ -227,15 +230,15 @@ impl Sender {
                 host,
                 port,
                 waiting = self.waiting.len(),
-                "Graphite takes no figures, they wait and are sent later: {fault}"
+                "Graphite accepts no metrics, they wait and are sent later: {fault}"
             );
         }
     }
 }
 
-/// Whether the other side has closed the connection. It never says anything, so that anything but
-/// silence is an end; without this look the first write after it would seem to succeed, and a
-/// period would be lost.
+/// Whether the other side has closed the connection. It never sends anything, so any event is an
+/// end; without this check the first write after it would seem to succeed, and a period would be
+/// lost.
 async fn has_ended(stream: &mut TcpStream) -> bool {
     timeout(LOOK_FOR_END, stream.read(&mut [0])).await.is_ok()
 }

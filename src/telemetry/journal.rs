@@ -2,7 +2,7 @@
 //! journal: each line has its priority, so that `journalctl -p warning` finds it, and its values as
 //! fields (`LABWATCH_EXPERIMENT=pend00`) beside the text.
 //!
-//! Written here, and not by a library, because those put the values of an event into fields alone,
+//! Written here, and not by a library, because those put the values of an event into fields only,
 //! where `journalctl` does not show them: `withdrew resource` would not say which. The lines go
 //! through the same bounded queue as in every other log.
 
@@ -26,7 +26,7 @@ const SOCKET: &str = "/run/systemd/journal/socket";
 /// helps no reader.
 const MAX_TEXT_BYTES: usize = 32 << 10;
 
-/// How many values of an event become fields; all of them stand in the text.
+/// How many values of an event become fields; all of them are in the text.
 const MAX_FIELDS: usize = 32;
 
 /// Whether standard output is the journal.
@@ -48,16 +48,16 @@ fn is_stream(descriptor: &str) -> bool {
         .is_some_and(|(named, output)| named == format!("{}:{}", output.dev(), output.ino()))
 }
 
-/// The journal as something that lines are written to: each write is one entry.
+/// A writer to the journal: each write is one entry.
 pub(super) struct Journal {
     socket: UnixDatagram,
 }
 
 impl Journal {
-    /// Opens the way to the journal.
+    /// Connects to the journal.
     ///
     /// # Errors
-    /// When it takes nothing here.
+    /// When that is not possible here.
     pub(super) fn open() -> io::Result<Self> {
         fs::metadata(SOCKET)?;
         Ok(Self {
@@ -67,7 +67,7 @@ impl Journal {
 }
 
 impl io::Write for Journal {
-    /// The path is looked up each time, so that a journal that was started anew is found.
+    /// The path is looked up each time, so that a restarted journal is found.
     fn write(&mut self, entry: &[u8]) -> io::Result<usize> {
         let _ = self.socket.send_to(entry, SOCKET); // an entry that it does not take is lost
         Ok(entry.len())
@@ -119,9 +119,9 @@ fn priority(level: Level) -> u8 {
 #[derive(Default)]
 struct Values {
     message: String,
-    /// As they stand in the text.
+    /// The values as text.
     shown: String,
-    /// By the names that the journal takes.
+    /// The values by field names that the journal accepts.
     fields: Vec<(String, String)>,
 }
 
@@ -170,7 +170,7 @@ mod tests {
 
     use super::*;
 
-    /// What is written for these events.
+    /// The entries of these events.
     fn written(events: impl FnOnce()) -> String {
         let buffer = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&buffer);

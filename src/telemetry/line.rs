@@ -1,5 +1,4 @@
-//! How a line of the log looks. Every event is exactly one line, whatever is in the values that
-//! come from outside.
+//! Format of a log line. Every event is exactly one line, whatever the values from outside contain.
 
 use std::fmt;
 
@@ -48,7 +47,7 @@ pub(super) fn one_line(text: &str) -> String {
     line
 }
 
-/// A line that the log writes about itself.
+/// A line of the log about itself.
 pub(super) fn remark(format: LogFormat, now: Timestamp, text: &str) -> String {
     const TARGET: &str = "labwatch::telemetry";
     match format {

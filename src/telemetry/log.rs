@@ -1,5 +1,5 @@
-//! Starts the log: where it goes, how it looks, what is in it. Nothing waits for it: lines that
-//! come faster than they can be written are dropped and counted.
+//! Starts the log: target, format, levels. Nothing waits for it: lines that come faster than they
+//! can be written are dropped and counted.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -25,8 +25,8 @@ use crate::config::{LogFile, LogFormat, LogSettings, LogTarget};
 /// How many lines wait to be written; more are dropped and counted. Some MB at most.
 pub const QUEUED_LINES: usize = 4_096;
 
-/// What the libraries may say unless a filter says otherwise. What the verifier of certificates
-/// says as an error at every attempt stands in labwatch's own line, once.
+/// The level of libraries unless a filter sets it. The verifier of certificates logs an error at
+/// every attempt, which labwatch itself logs once.
 const LIBRARIES: &str = "warn,rustls_platform_verifier=off";
 
 /// Why the log could not be started.
@@ -38,7 +38,7 @@ pub enum LogError {
     Started,
 }
 
-/// Keeps the log going; when it is dropped, what is queued is written.
+/// Keeps the log running; when it is dropped, queued lines are written.
 #[must_use = "without it the last lines are lost"]
 pub struct Guard {
     _worker: WorkerGuard,
@@ -52,7 +52,7 @@ impl Guard {
     }
 }
 
-/// The levels of the log. A clone is the same log.
+/// The levels of the log. Clones share them.
 #[derive(Debug, Clone)]
 pub struct LevelHandle(reload::Handle<Targets, Registry>);
 
@@ -76,7 +76,7 @@ impl LevelHandle {
             .gather()
     }
 
-    /// Goes by another `LOG_LEVEL`: what was set while the log went on gives way to it.
+    /// Applies another `LOG_LEVEL`, which replaces the levels that were set at runtime.
     ///
     /// # Errors
     /// A sentence: it is neither a level nor a filter, or the log has ended.
@@ -85,11 +85,11 @@ impl LevelHandle {
         self.0.reload(filter).map_err(|error| error.to_string())
     }
 
-    /// Sets the level of these targets, and leaves all others as they are. What was set for a
-    /// module within one of them gives way.
+    /// Sets the level of these targets, and leaves all others as they are. Levels of modules within
+    /// one of them are dropped.
     ///
     /// # Errors
-    /// A sentence: the level is none, or the log has ended.
+    /// A sentence: the level is not one, or the log has ended.
     pub fn set(&self, targets: &[&str], level: &str) -> Result<(), String> {
         let level = LevelFilter::from_str(level).map_err(|error| error.to_string())?;
         let set = |now: &mut Targets| {
@@ -114,7 +114,7 @@ fn is_within(module: &str, outer: &str) -> bool {
 }
 
 /// Starts the log of this process. A file that cannot be opened is replaced by standard error,
-/// which is said there.
+/// which is logged there.
 ///
 /// # Errors
 /// [`LogError`]: the level is wrong, or there is a log already.
@@ -240,7 +240,7 @@ mod tests {
 
     use super::*;
 
-    /// What is in the file after `events` were logged with these settings.
+    /// The content of the file after `events` were logged with these settings.
     fn logged(level: &str, format: LogFormat, events: impl FnOnce(&LevelHandle)) -> String {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("labwatch.log");
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_level_is_for_labwatch_and_libraries_are_quiet() {
+    fn a_level_is_for_labwatch_and_libraries_stay_at_warn() {
         for (level, lines) in [
             ("off", &[][..]),
             ("warn", &["foreign warn"]),
@@ -380,7 +380,7 @@ mod tests {
 
     #[test]
     fn what_comes_too_fast_is_dropped_and_counted() {
-        /// Writes nothing until it is let go.
+        /// Writes nothing until it is released.
         struct Authenticator(std::sync::mpsc::Receiver<()>);
         impl Write for Authenticator {
             fn write(&mut self, line: &[u8]) -> io::Result<usize> {

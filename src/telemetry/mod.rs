@@ -1,5 +1,6 @@
-//! What labwatch tells about itself: the log, and figures for Prometheus and Graphite. Decides
-//! nothing, and nothing depends on its success.
+//! Telemetry: the log, and metrics for Prometheus and Graphite. Decides nothing, and nothing
+//! depends
+//! on its success.
 
 pub mod graphite;
 pub(crate) mod journal;

@@ -10,7 +10,7 @@ use tracing::{debug, error, info, warn};
 use engine::model::SourceName;
 use engine::{Level, Record, Snapshot, SwitchOutcome};
 
-/// Writes a record to the log, at its level, with what it is about as fields.
+/// Logs a record at its level, with its subject as fields.
 pub fn note(record: &Record) {
     let Fields {
         experiment,
@@ -40,7 +40,7 @@ pub fn note(record: &Record) {
     }
 }
 
-/// What a record is about, as far as it is about it: what is `None` is not written.
+/// The subject of a record: fields that are `None` are not written.
 #[derive(Default)]
 struct Fields<'a> {
     experiment: Option<&'a str>,
@@ -128,7 +128,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Writes how everything is into the log, once every `every`, until `stop`.
+/// Logs a summary of the laboratory, once every `every`, until `stop`.
 pub async fn summarise(
     snapshots: watch::Receiver<Arc<Snapshot>>,
     every: Duration,

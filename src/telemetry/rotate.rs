@@ -28,18 +28,18 @@ const STAMP: &str = "%Y%m%dT%H%M%SZ";
 /// How many files may be rotated in the same second.
 const MAX_SAME_SECOND: u32 = 1_000;
 
-/// What the owner and the owner's group may do with a log file: no other user reads it.
+/// The permissions of a log file: the owner and the owner's group, and no other user.
 const MODE: u32 = 0o640;
 
 /// Makes a line for the log, with its time and line break, of a text.
 pub type Remark = Box<dyn Fn(Timestamp, &str) -> String + Send>;
 
-/// What a [`RotatingFile`] needs of the world besides the file system.
+/// Dependencies of a [`RotatingFile`] besides the file system.
 pub struct RotationDeps {
     pub now: Box<dyn Fn() -> Timestamp + Send>,
-    /// Makes a line for the log of what is to be said about the log itself.
+    /// Formats a line about the log itself.
     pub remark: Remark,
-    /// Says something where a person may see it while the log itself cannot be written.
+    /// Reports a fault to another place while the log itself cannot be written.
     pub complain: Box<dyn FnMut(&str) + Send>,
 }
 
@@ -50,7 +50,7 @@ pub struct RotatingFile {
     around: RotationDeps,
     current: Option<Current>,
     /// Lines lost since the last one that was written.
-    untold: u64,
+    unreported: u64,
 }
 
 /// The file that is written to.
@@ -62,7 +62,7 @@ struct Current {
 }
 
 impl RotatingFile {
-    /// Opens the file, or makes it and its folder; lines are put behind those that it has.
+    /// Opens the file, or creates it and its folder; lines are appended.
     ///
     /// # Errors
     /// When the file cannot be opened for writing.
@@ -85,17 +85,17 @@ impl RotatingFile {
             ));
         }
         self.follow_path()?;
-        let lines = [self.losses_to_tell().as_bytes(), line].concat();
+        let lines = [self.unreported_losses().as_bytes(), line].concat();
         if self.is_full_or_old(lines.len() as u64) {
             self.rotate()?;
         }
         self.append(&lines)?;
-        self.untold = 0;
+        self.unreported = 0;
         Ok(())
     }
 
-    fn losses_to_tell(&self) -> String {
-        match self.untold {
+    fn unreported_losses(&self) -> String {
+        match self.unreported {
             0 => String::new(),
             n => (self.around.remark)(
                 (self.around.now)(),
@@ -104,7 +104,7 @@ impl RotatingFile {
         }
     }
 
-    /// Opens the file anew when it is not open, or when another or none stands at its path by now.
+    /// Reopens the file when it is not open, or when another or none is at its path by now.
     fn follow_path(&mut self) -> io::Result<()> {
         let there = fs::metadata(&self.bounds.path)
             .ok()
@@ -160,8 +160,8 @@ impl RotatingFile {
         current.size > 0 && (full || old)
     }
 
-    /// Puts the file aside and begins a new one. Where it cannot be put aside it is emptied: the
-    /// bound is worth more than old lines.
+    /// Puts the file aside and begins a new one. If it cannot be put aside it is emptied: the bound
+    /// matters more than old lines.
     fn rotate(&mut self) -> io::Result<()> {
         let renamed = self
             .free_name()
@@ -197,8 +197,8 @@ impl RotatingFile {
         free.ok_or_else(|| io::Error::other("it was rotated too often in one second"))
     }
 
-    /// Deletes the rotated files that are too old, and the oldest of the others while all are too
-    /// large.
+    /// Deletes the rotated files that are too old, and the oldest of the others while the total is
+    /// too large.
     fn prune(&mut self) {
         let now = (self.around.now)();
         let mut room = self.bounds.max_total.saturating_sub(self.bounds.max_size);
@@ -209,7 +209,7 @@ impl RotatingFile {
                 continue;
             }
             if let Err(error) = fs::remove_file(&path) {
-                // that it cannot be said either is counted where the next line is lost
+                // if this cannot be logged either, that is counted with the next lost line
                 let _ = self.remark(&format!(
                     "the old log file {} could not be deleted: {error}",
                     path.display()
@@ -251,7 +251,7 @@ impl RotatingFile {
         self.append(line.as_bytes())
     }
 
-    /// Writes behind the end, or not at all: what a failed attempt left of a line is taken back.
+    /// Appends, or writes nothing: a partly written line is removed.
     fn append(&mut self, line: &[u8]) -> io::Result<()> {
         let Some(current) = &mut self.current else {
             return Err(io::Error::other("the file is not open"));
@@ -271,7 +271,7 @@ impl RotatingFile {
                 "the log file {path} cannot be written, its lines are lost until it can: {error}"
             ));
         }
-        self.untold += 1;
+        self.unreported += 1;
     }
 }
 
@@ -320,7 +320,7 @@ mod tests {
 
     const HOUR: Duration = Duration::from_secs(3_600);
 
-    /// A log file whose clock is ahead of the real one by as much as the test says.
+    /// A log file whose clock is ahead of the real one by as much as the test sets.
     struct Fixture {
         folder: tempfile::TempDir,
         ahead: Arc<AtomicI64>,
@@ -491,7 +491,7 @@ mod tests {
     }
 
     #[test]
-    fn lost_lines_are_counted_and_told_once_there_and_once_here() {
+    fn lost_lines_are_counted_and_reported_once_there_and_once_here() {
         let fixture = Fixture::new();
         symlink("/dev/full", fixture.path()).expect("links");
         let mut file = fixture.open(100, 1_000);

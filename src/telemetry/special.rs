@@ -1,5 +1,4 @@
-//! A log that goes to a device, a pipe or a socket: written to as it is, never renamed, emptied or
-//! replaced.
+//! A log to a device, a pipe or a socket: written to as it is, never renamed, emptied or replaced.
 
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write};
@@ -7,7 +6,7 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 
-/// Opens what stands at the path for writing, if it is there and no regular file.
+/// Opens the path for writing, if it exists and is not a regular file.
 ///
 /// # Errors
 /// When it cannot be opened for writing, or is a folder.
@@ -28,9 +27,8 @@ pub(super) fn open(path: &Path) -> io::Result<Option<Box<dyn Write + Send>>> {
     }
 }
 
-/// A pipe that is not read by any program would block the opening: then labwatch holds it open for
-/// reading itself, so that it fills, and what does not fit is dropped and counted until a reader
-/// comes.
+/// A pipe without a reader would block the opening: then labwatch holds it open for reading itself,
+/// so that it fills, and lines that do not fit are dropped and counted until a reader comes.
 fn open_pipe(path: &Path) -> io::Result<Box<dyn Write + Send>> {
     let is_read = OpenOptions::new()
         .write(true)
@@ -44,7 +42,7 @@ fn open_pipe(path: &Path) -> io::Result<Box<dyn Write + Send>> {
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const NON_BLOCKING: i32 = libc::O_NONBLOCK;
 
-/// As Linux has it on the architectures that labwatch is built for.
+/// The value of Linux on the architectures that labwatch is built for.
 #[cfg(not(all(target_os = "linux", target_env = "gnu")))]
 const NON_BLOCKING: i32 = 0o4000;
 
@@ -57,7 +55,7 @@ fn connect(path: &Path) -> io::Result<Box<dyn Write + Send>> {
     Ok(Box::new(Datagrams(socket)))
 }
 
-/// A socket that takes each line as a message of its own.
+/// A socket to which each line is a datagram.
 struct Datagrams(UnixDatagram);
 
 impl Write for Datagrams {
@@ -85,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_a_folder_and_nothing_are_told_apart() {
+    fn a_file_a_folder_and_nothing_are_distinguished() {
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("log");
         assert!(open(&file).expect("is not there").is_none());

@@ -1,4 +1,4 @@
-//! The API with a gate whose every word is caught, on a port of its own.
+//! The API with an authenticator whose writes are recorded, on a port of its own.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -19,12 +19,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::lab::Lab;
 
-/// What the tokens of the tests are signed with.
+/// The secret that signs the tests' tokens.
 pub const SECRET: &str = "the-secret-of-the-tests-of-access";
 
 type Notes = Arc<Mutex<Vec<(String, String)>>>;
 
-/// The API, until it is dropped.
+/// The API; it stops when it is dropped.
 pub struct Server {
     pub base: String,
     pub client: Client,
@@ -104,7 +104,7 @@ impl Server {
         self.ask(Method::GET, path)
     }
 
-    /// Shows a token in the form.
+    /// Sends a token in the form.
     pub fn sign_in(&self, token: &str) -> RequestBuilder {
         self.form("/login", &[("token", token)])
     }
@@ -134,12 +134,12 @@ impl Server {
         self.issue(scope, Duration::from_secs(60)).token
     }
 
-    /// The keys of what was handed over to be kept.
+    /// The keys of the values that were handed over to be stored.
     pub fn kept(&self) -> Vec<String> {
         self.kept.lock().expect("whole").clone()
     }
 
-    /// Who did what, so far.
+    /// The audit log so far.
     pub fn noted(&self) -> Vec<(String, String)> {
         self.notes.lock().expect("whole").clone()
     }

@@ -52,7 +52,7 @@ fn trusting(pair: &Pair) -> Client {
 }
 
 #[tokio::test]
-async fn over_tls_browsers_are_told_to_stay_with_it() {
+async fn over_tls_browsers_get_strict_transport_security() {
     let (folder, pair) = (tempfile::tempdir().expect("a folder"), pair());
     let certificate = Certificate::load(put(folder.path(), &pair)).expect("loads");
     let server = Server::start_with(Reading::Open, one(), trusting(&pair), Some(certificate)).await;

@@ -1,4 +1,4 @@
-//! Snapshots made by hand: a picture of a laboratory without an engine. Only for the tests of the
+//! Snapshots made by hand: a laboratory without an engine. Only for the tests of the
 //! API.
 
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use labwatch::http::auth::{Audit, Kept, Reading, Revocations};
 use labwatch::http::{AccessSettings, Authenticator};
 
-/// A gate that lets every caller read, and none change anything.
+/// An authenticator that lets every caller read, and none change anything.
 pub fn open_gate() -> Arc<Authenticator> {
     let session = Duration::from_secs(3_600);
     let settings = AccessSettings {
@@ -35,7 +35,7 @@ pub fn open_gate() -> Arc<Authenticator> {
     ))
 }
 
-/// Where every connection comes from, which no answer may tell.
+/// The address of every connection, which no answer may contain.
 pub const REMOTE: &str = "10.99.88.77";
 
 /// The time this many seconds after the laboratory's start.
@@ -44,7 +44,7 @@ pub fn at(seconds: i64) -> Timestamp {
     start + SignedDuration::from_secs(seconds)
 }
 
-/// A snapshot in the making.
+/// A builder of a snapshot.
 pub struct Lab {
     pub experiments: Vec<ExperimentView>,
     pub pools: Vec<PoolView>,
@@ -113,7 +113,7 @@ impl Lab {
         self
     }
 
-    /// The picture, a minute after the start.
+    /// The snapshot, a minute after the start.
     pub fn snapshot(self) -> Arc<Snapshot> {
         let empty = self.experiments.is_empty();
         let notified = (!empty).then(|| at(60));
@@ -258,14 +258,14 @@ pub fn resource(name: &str, bookable: Option<Bookable>, reason: &str) -> Resourc
     }
 }
 
-/// What went over a connection that sends 25 messages a second.
+/// The traffic of a connection that sends 25 messages a second.
 pub const BUSY: Option<Traffic> = Some(Traffic {
     last: Some(Duration::from_millis(100)),
     size: 1000,
     fps: 25.7,
 });
 
-/// A connection that is gone, which had sent something like this.
+/// The traffic of a connection that is closed.
 pub fn gone(scope: Scopes, tx: Option<Traffic>) -> Arc<LastConnection> {
     Arc::new(LastConnection {
         connected: "2026-11-20T22:00:00.5Z".to_owned(),

@@ -91,25 +91,24 @@ fn object(schemas: &Value, schema: &Value, value: &Value, at: &str) {
     }
     for (key, item) in value {
         let known = form.fields.get(key).or(form.others.as_ref());
-        let known =
-            known.unwrap_or_else(|| panic!("{at} has {key}, of which the document does not tell"));
+        let known = known.unwrap_or_else(|| panic!("{at} has {key}, which is not in the document"));
         fits(schemas, known, item, &format!("{at}.{key}"));
     }
 }
 
-/// What an object may hold.
+/// The schema of an object.
 #[derive(Default)]
 struct Form {
-    /// The fields that are told by name.
+    /// The documented fields, by name.
     fields: Map<String, Value>,
-    /// Which of them are always there.
+    /// Which of them are required.
     required: Vec<String>,
-    /// The form of others.
+    /// The schema of further fields.
     others: Option<Value>,
 }
 
 impl Form {
-    /// Also of one that is put together of several; `None` where it may hold anything.
+    /// Also of a combined schema; `None` where it may hold anything.
     fn of(schemas: &Value, schema: &Value) -> Option<Self> {
         if let Some(name) = schema["$ref"]
             .as_str()

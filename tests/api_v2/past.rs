@@ -1,4 +1,4 @@
-//! A history with something of everything, in a real store.
+//! A history with an example of everything, in a real store.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -16,7 +16,7 @@ use labwatch::store::{Entry, Reader, Store, StoreSettings};
 
 use super::lab::{REMOTE, at};
 
-/// The store, until it is dropped.
+/// The store; it is closed when it is dropped.
 pub struct History {
     store: Store,
     _dir: tempfile::TempDir,

@@ -17,10 +17,10 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-/// What the tokens of the tests are signed with.
+/// The secret that signs the tests' tokens.
 const SECRET: &str = "the-secret-of-the-tests-of-reading";
 
-/// The API, until it is dropped.
+/// The API; it stops when it is dropped.
 pub struct Server {
     pub address: std::net::SocketAddr,
     pub stop: CancellationToken,
@@ -71,7 +71,7 @@ impl Server {
         }
     }
 
-    /// Changes the picture that is shown.
+    /// Changes the snapshot that is shown.
     pub fn change(&self, change: impl FnOnce(&mut Snapshot)) {
         self.snapshots
             .send_modify(|snapshot| change(Arc::make_mut(snapshot)));
@@ -126,7 +126,7 @@ impl Server {
     }
 }
 
-/// A token that shows who carries it what is private.
+/// A token with which private values can be read.
 pub fn token() -> String {
     let grant = Grant {
         name: "reader".to_owned(),
@@ -187,7 +187,7 @@ pub fn paths() -> Vec<String> {
         .collect()
 }
 
-/// What these paths begin with.
+/// The prefixes of these paths.
 const OURS: [&str; 2] = ["/api/v2/", "/badge/"];
 
 /// What is in the paths that have tests of their own: they need a token, the health of components,

@@ -14,7 +14,7 @@ use super::everything;
 use super::lab::healthy;
 use super::server::Server;
 
-/// Longer than any of this takes; who waits so long has failed.
+/// Longer than any step takes; a test that waits so long has failed.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A listener.
@@ -99,7 +99,7 @@ fn turn(server: &Server, health: Health) {
 }
 
 #[tokio::test]
-async fn changes_are_told_as_they_happen() {
+async fn changes_are_sent_as_they_happen() {
     let server = Server::start(everything()).await;
     let mut listener = Listener::start(&server, None).await;
     assert_eq!(listener.status, "HTTP/1.1 200 OK");
@@ -135,7 +135,7 @@ async fn changes_are_told_as_they_happen() {
     assert_eq!(
         listener.expect("sources").await.data[0]["hides"],
         8,
-        "what did not change is not told"
+        "what did not change is not sent"
     );
     server.ended().await;
 }
@@ -157,9 +157,9 @@ async fn who_comes_back_gets_what_was_missed() {
     let mut anew = Listener::start(&server, Some(&start)).await;
     assert_eq!(anew.expect("experiment").await.data["health"], "down");
     for strange in ["ffff-1", &format!("{seen}9"), "", "nonsense"] {
-        let mut stranger = Listener::start(&server, Some(strange)).await;
+        let mut unlisted = Listener::start(&server, Some(strange)).await;
         assert_eq!(
-            stranger.expect("reset").await.data["why"],
+            unlisted.expect("reset").await.data["why"],
             "too-old",
             "{strange}"
         );
@@ -234,7 +234,7 @@ async fn a_stop_ends_every_stream_at_once() {
 
 /// Listeners take no places from others, and have a bound of their own.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn listeners_keep_nobody_out_and_are_bounded() {
+async fn listeners_block_no_reader_and_are_bounded() {
     let server = Server::start(everything()).await;
     let mut listeners = Vec::new();
     for _ in 0..MAX_LISTENERS {

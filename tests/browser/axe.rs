@@ -1,4 +1,4 @@
-//! axe-core looks for what hinders people: contrast, names, roles, order, landmarks. It finds
+//! axe-core finds barriers to accessibility: contrast, names, roles, order, landmarks. It finds
 //! nothing on any page, in either theme, on a phone, and nothing that it cannot decide by itself.
 
 use std::fmt::Write as _;
@@ -16,7 +16,7 @@ use super::tools::tool;
 
 const ALL: [&str; 5] = ["pend00", "pend01", "pend02", "spin00", "trus00"];
 
-/// Every page that is open to all.
+/// Every page that needs no token.
 const OPEN_PAGES: [&str; 18] = [
     "/",
     "/?state=ok",
@@ -41,7 +41,7 @@ const OPEN_PAGES: [&str; 18] = [
 /// The pages around the API.
 const OTHER_PAGES: [&str; 1] = ["/login"];
 
-/// What axe found, and what it could not decide: the rule, and where.
+/// The violations that axe found, and those that it could not decide: the rule, and where.
 const RUN: &str = "axe.run(document, { resultTypes: ['violations', 'incomplete'] }).then((found) => \
     [...found.violations, ...found.incomplete].map((rule) => \
         [rule.id, rule.help, rule.nodes.map((node) => `${node.html}: ${node.failureSummary}`)]))";
@@ -94,7 +94,7 @@ async fn axe_finds_nothing_while_all_is_well() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// One is down, one degraded, one held, one a stranger; no mail can be sent, and jump is away.
+/// One is down, one degraded, one held, one unlisted; no mail can be sent, and jump is away.
 async fn much_goes_wrong(lab: &Lab, monitor: &Monitor) {
     lab.power_off("pend00").expect("known");
     lab.jump_lost("pend01").expect("known");
@@ -110,11 +110,11 @@ async fn much_goes_wrong(lab: &Lab, monitor: &Monitor) {
         .sees("pend01", "is degraded", |it| it["health"] == "degraded")
         .await;
     monitor
-        .sees("newx00", "is judged", |it| it["health"] == "ok")
+        .sees("newx00", "is evaluated", |it| it["health"] == "ok")
         .await;
 }
 
-/// Looks at these pages in every way.
+/// Checks these pages in every way.
 pub async fn finds_nothing(mut page: Page, paths: &[&str]) {
     page.forgive("status of 404");
     let mut found = String::new();
@@ -129,7 +129,7 @@ pub async fn finds_nothing(mut page: Page, paths: &[&str]) {
     page.nothing_complained().await;
 }
 
-/// What axe finds on the page as it is now.
+/// The violations on the current page.
 async fn axe(page: &Page) -> Vec<(String, String, Vec<String>)> {
     page.value::<Value>(&format!("{}; null", *AXE)).await;
     page.value(RUN).await

@@ -13,8 +13,7 @@ use serde_json::{Value, json};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 
-/// An answer that takes longer never comes. Far above what it takes, because the machine may have
-/// other things to do.
+/// The time limit of an answer. Far above what it takes, because the machine may be busy.
 const ANSWERS_WITHIN: Duration = Duration::from_secs(60);
 
 /// Runs the browser with its pipes where it wants them, as descriptors 3 and 4, and with a profile
@@ -108,7 +107,7 @@ impl Chromium {
     }
 
     /// Asks and does not wait for an answer.
-    pub fn tell(&self, method: &str, params: &Value) {
+    pub fn send_command(&self, method: &str, params: &Value) {
         self.send(
             self.next.fetch_add(1, Ordering::Relaxed),
             None,
@@ -117,7 +116,7 @@ impl Chromium {
         );
     }
 
-    /// What a page's session has told unasked so far.
+    /// The events of a page's session so far.
     pub fn events(&self, session: &str) -> Vec<Value> {
         locked(&self.events)
             .get(session)
@@ -130,11 +129,11 @@ impl Chromium {
         if let Some(session) = session {
             message["sessionId"] = json!(session);
         }
-        // Where the pipe is closed no answer comes, which is told by who waits for it.
+        // Where the pipe is closed no answer comes, which the caller reports.
         let _ = locked(&self.to).write_all(format!("{message}\0").as_bytes());
     }
 
-    fn hear(&self, message: Value) {
+    fn receive(&self, message: Value) {
         if let Some(id) = message["id"].as_u64() {
             if let Some(waiting) = locked(&self.answers).remove(&id) {
                 let _ = waiting.send(message);
@@ -154,7 +153,7 @@ fn read(from: ChildStdout) {
     let mut message = Vec::new();
     while from.read_until(0, &mut message).is_ok_and(|read| read > 0) {
         message.pop();
-        BROWSER.hear(serde_json::from_slice(&message).expect("a message of the protocol"));
+        BROWSER.receive(serde_json::from_slice(&message).expect("a message of the protocol"));
         message.clear();
     }
     locked(&BROWSER.answers).clear();

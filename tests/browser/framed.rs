@@ -43,7 +43,7 @@ async fn only_the_page_of_students_stands_in_a_frame_of_another_site() {
     let (port, _trap) = site_with_frame(&at("/login")).await;
     let page = Page::new(port).await;
     page.open("/").await;
-    page.heard("frame-ancestors 'none'").await;
+    page.reported("frame-ancestors 'none'").await;
     page.gone();
     monitor.stop("TERM", &lab).await;
 }

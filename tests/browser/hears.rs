@@ -1,4 +1,4 @@
-//! That the tests of the page hear what the browser complains of.
+//! That the tests of the page receive the browser's errors.
 
 use super::laboratory::laboratory;
 use super::monitor::Monitor;
@@ -12,8 +12,8 @@ const SINS: [(&str, &str); 5] = [
         "an error of its own",
     ),
     (
-        "setTimeout(() => { throw new Error('nobody catches it') })",
-        "nobody catches it",
+        "setTimeout(() => { throw new Error('it is not caught') })",
+        "it is not caught",
     ),
     (
         "document.body.append(Object.assign(document.createElement('style'), { textContent: 'p { color: red }' }))",
@@ -31,7 +31,7 @@ const SINS: [(&str, &str); 5] = [
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs chromium; scripts/test.sh runs it"]
-async fn what_the_browser_complains_of_is_heard() {
+async fn errors_of_the_browser_are_received() {
     let lab = laboratory(RelayVersion::V08, &["pend00"]).await;
     let monitor = Monitor::start(&lab, &[]).await;
     let page = Page::new(monitor.port()).await;
@@ -40,7 +40,7 @@ async fn what_the_browser_complains_of_is_heard() {
         // The page itself does it, as its own script would, and not the tests from outside.
         page.value::<()>(&format!("void setTimeout(() => {{ {sin} }})"))
             .await;
-        page.heard(as_str).await;
+        page.reported(as_str).await;
     }
     page.gone();
     monitor.stop("TERM", &lab).await;

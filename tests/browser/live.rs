@@ -69,7 +69,7 @@ async fn failures_are_seen_one_after_another_without_a_reload() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs chromium; scripts/test.sh runs it"]
-async fn a_lost_connection_is_told_and_what_was_known_stays() {
+async fn a_lost_connection_is_shown_and_what_was_known_stays() {
     let lab = laboratory(RelayVersion::V08, &ALL).await;
     let monitor = Monitor::start(&lab, &[]).await;
     let port = monitor.port();
@@ -101,7 +101,7 @@ async fn a_lost_connection_is_told_and_what_was_known_stays() {
     again.stop("TERM", &lab).await;
 }
 
-/// A browser holds few connections to a host. What is listened to on a page that is left must not
+/// A browser holds few connections to a host. A stream of a page that is left must not
 /// use one up.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs chromium; scripts/test.sh runs it"]
@@ -137,14 +137,14 @@ async fn one_goes_from_page_to_page_for_as_long_as_one_likes() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// That the row of an experiment has this in it.
+/// Checks that the row of an experiment contains this.
 fn row(stub: &str, words: &str) -> String {
     format!(
         "document.querySelector('[data-row]:has(a[href=\"/experiments/{stub}\"])')?.innerText.includes('{words}')"
     )
 }
 
-/// Leaves something in the page that a reload would take away.
+/// Leaves a mark in the page that a reload would remove.
 async fn mark(page: &Page) {
     page.value::<bool>("window.marked = true").await;
 }

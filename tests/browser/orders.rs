@@ -1,5 +1,5 @@
-//! A maintainer signs in and orders: with a script, without one, and by the keyboard alone. Each
-//! order says what it does before it does it.
+//! A maintainer signs in and gives commands: with a script, without one, and by the keyboard alone.
+//! Each command shows its effect before it is carried out.
 
 use std::time::Duration;
 
@@ -62,7 +62,7 @@ async fn an_acknowledgement_says_its_effect_and_has_it() {
     page.click_on("Acknowledge").await;
     page.click("document.getElementById('text')").await;
     page.write("motor ordered").await;
-    // With a script it says so by itself.
+    // With a script it reports it by itself.
     page.until("document.getElementById('effect').innerText.includes('Book is not changed')")
         .await;
     assert!(
@@ -72,7 +72,7 @@ async fn an_acknowledgement_says_its_effect_and_has_it() {
     page.click("document.getElementById('confirm')").await;
     page.until("location.pathname === '/experiments/pend00' && document.getElementById('done')?.innerText.startsWith('Done.')").await;
     page.says("acknowledged by Ada: motor ordered").await;
-    // Another reader sees it without a reload, and neither name nor words.
+    // Another reader sees it without a reload, and neither name nor text.
     another.says("acknowledged").await;
     let shown = another.text().await;
     assert!(
@@ -194,7 +194,7 @@ async fn axe_finds_nothing_on_the_forms() {
         "/experiments/pend00",
         "/do/acknowledge?name=pend00",
         "/do/acknowledge?name=pend00&text=motor+ordered&check=1",
-        "/do/acknowledge?name=nobody&text=motor+ordered&check=1",
+        "/do/acknowledge?name=nothere&text=motor+ordered&check=1",
         "/pools",
         "/do/close-category?category=pend",
         "/do/close-category?category=pend&reason=exam+room+locked&check=1",

@@ -12,11 +12,11 @@ use serde_json::{Value, json};
 use super::chromium::{Chromium, browser};
 use super::eventually::eventually;
 
-/// Lets the page itself tell of what its policy forbids. The browser tells of it too.
-const TELL_OF_POLICY: &str = "document.addEventListener('securitypolicyviolation', (violation) => \
+/// Lets the page itself report violations of its policy. The browser reports them too.
+const REPORT_VIOLATIONS: &str = "document.addEventListener('securitypolicyviolation', (violation) => \
     console.error('policy:', violation.violatedDirective, violation.blockedURI, violation.sample))";
 
-/// What of a page is listened to.
+/// The events of a page that are recorded.
 const DOMAINS: [&str; 5] = [
     "Page.enable",
     "Runtime.enable",
@@ -25,7 +25,7 @@ const DOMAINS: [&str; 5] = [
     "Inspector.enable",
 ];
 
-/// The most of a page that is pictured, in pixels from its top.
+/// The most of a page in a screenshot, in pixels from its top.
 const TALLEST: f64 = 5_000.0;
 
 /// A page with cookies of its own, in front of a user.
@@ -38,7 +38,7 @@ pub struct Page {
     ended: bool,
 }
 
-/// How a page is looked at.
+/// The presentation of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Look {
     Light,
@@ -87,7 +87,7 @@ impl Page {
         }
         page.ask(
             "Page.addScriptToEvaluateOnNewDocument",
-            json!({"source": TELL_OF_POLICY}),
+            json!({"source": REPORT_VIOLATIONS}),
         )
         .await;
         page.ask(
@@ -139,7 +139,7 @@ impl Page {
         .await;
     }
 
-    /// What an expression is in the page.
+    /// The value of an expression in the page.
     pub async fn value<T: DeserializeOwned>(&self, expression: &str) -> T {
         let value = self
             .evaluate(expression)
@@ -187,7 +187,7 @@ impl Page {
         .await;
     }
 
-    /// What the page says.
+    /// The text of the page.
     pub async fn text(&self) -> String {
         self.value("document.body.innerText").await
     }
@@ -222,7 +222,7 @@ impl Page {
         }
     }
 
-    /// Clicks on a link, a button or the like that says just this.
+    /// Clicks on a link, a button or the like with exactly this text.
     pub async fn click_on(&self, words: &str) {
         let all = "[...document.querySelectorAll('a, button, summary, label')]";
         self.click(&format!(
@@ -275,9 +275,9 @@ impl Page {
         panic!("Tab never comes to {wanted}, only to {passed:?}");
     }
 
-    /// A picture of the whole page, as PNG, when all that it waits for is there; of a very long one
-    /// only the beginning.
-    pub async fn picture(&self) -> Vec<u8> {
+    /// A screenshot of the whole page, as PNG, when all that it waits for is there; of a very long
+    /// one only the beginning.
+    pub async fn screenshot(&self) -> Vec<u8> {
         self.value::<()>("Promise.all([document.fonts.ready, ...document.getAnimations().map((it) => it.finished.catch(() => undefined))]).then(() => undefined)")
             .await;
         let [width, height] = self
@@ -285,18 +285,18 @@ impl Page {
             .await;
         let clip =
             json!({"x": 0, "y": 0, "width": width, "height": height.min(TALLEST), "scale": 1});
-        let picture = self
+        let screenshot = self
             .ask(
                 "Page.captureScreenshot",
                 json!({"format": "png", "captureBeyondViewport": true, "clip": clip}),
             )
             .await;
         BASE64_STANDARD
-            .decode(text(&picture["data"]))
+            .decode(text(&screenshot["data"]))
             .expect("base64")
     }
 
-    /// Takes scripts away from the pages that it opens.
+    /// Disables scripts on the pages that it opens.
     pub async fn without_script(&self) {
         self.ask(
             "Emulation.setScriptExecutionDisabled",
@@ -305,7 +305,7 @@ impl Page {
         .await;
     }
 
-    /// Looks at it so from now on.
+    /// Sets the presentation from now on.
     pub async fn look(&self, look: Look) {
         let (width, height) = if look == Look::Phone {
             (360, 740)
@@ -337,7 +337,7 @@ impl Page {
     /// Ends the page: no error, no exception, nothing that its policy forbids, nothing that the
     /// browser finds wrong.
     pub async fn nothing_complained(mut self) {
-        // What was told before this answer has come.
+        // Events before this answer have arrived.
         self.ask("Runtime.evaluate", json!({"expression": "0"}))
             .await;
         self.ended = true;
@@ -351,7 +351,7 @@ impl Page {
     }
 
     /// Waits until something with this in it is complained of.
-    pub async fn heard(&self, words: &str) {
+    pub async fn reported(&self, words: &str) {
         let look = async || {
             self.complaints()
                 .iter()
@@ -401,7 +401,7 @@ impl Page {
 
 impl Drop for Page {
     fn drop(&mut self) {
-        self.browser.tell(
+        self.browser.send_command(
             "Target.disposeBrowserContext",
             &json!({"browserContextId": self.context}),
         );

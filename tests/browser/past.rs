@@ -1,5 +1,5 @@
-//! A past for the pictures: ninety days in which some experiments were down at times, as labwatch
-//! would have kept it.
+//! A history for the screenshots: ninety days in which some experiments were down at times, as
+//! labwatch would have kept it.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const BEGIN: i64 = 90 * 24 * 60;
 
 /// What went wrong: the experiment, how long ago and for how long, in minutes, and what it was
 /// meanwhile.
-const TROUBLE: [(&str, i64, i64, Health); 9] = [
+const INCIDENTS: [(&str, i64, i64, Health); 9] = [
     ("pend00", 83 * 1440, 2 * 1440, Health::Down),
     ("pend00", 40 * 1440, 300, Health::Down),
     ("pend00", 9 * 1440, 45, Health::Degraded),
@@ -51,7 +51,7 @@ pub async fn lived_through(folder: &Path, stubs: &[String]) {
         }));
         entries.push(happened(&stub, ago(BEGIN - 1), Health::Unknown, Health::Ok));
     }
-    for (stub, began, lasted, health) in TROUBLE {
+    for (stub, began, lasted, health) in INCIDENTS {
         let stub = Stub::try_new(stub).expect("a name");
         for (minutes, was, is) in [
             (began, Health::Ok, health),

@@ -1,4 +1,4 @@
-//! Pictures of the main pages, for people to look at: `scripts/screenshots.sh`. Nothing is
+//! Screenshots of the main pages, for review: `scripts/screenshots.sh`. Nothing is
 //! compared.
 
 use std::fs;
@@ -15,7 +15,7 @@ use super::past;
 /// The folder that they are put into.
 const INTO: &str = "LABWATCH_PICTURES";
 
-/// The pages, by the names of their pictures.
+/// The pages, by the names of their screenshots.
 const PAGES: [(&str, &str); 19] = [
     ("problems", "/"),
     ("found", "/?pool=pend"),
@@ -41,9 +41,9 @@ const PAGES: [(&str, &str); 19] = [
     ("api", "/api/v2/docs"),
 ];
 
-#[ignore = "makes pictures and compares nothing"]
+#[ignore = "makes screenshots and compares nothing"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn pictures_of_the_main_pages() {
+async fn screenshots_of_the_main_pages() {
     let into =
         PathBuf::from(std::env::var_os(INTO).expect("LABWATCH_PICTURES says into which folder"));
     fs::create_dir_all(&into).expect("a folder");
@@ -113,7 +113,7 @@ async fn much_goes_wrong(lab: &Lab, monitor: &Monitor) {
         .sees("spin03", "is held", |it| it["bookable"] == "held")
         .await;
     monitor
-        .sees("newx00", "is judged", |it| it["health"] == "ok")
+        .sees("newx00", "is evaluated", |it| it["health"] == "ok")
         .await;
 }
 
@@ -136,5 +136,5 @@ async fn wall(page: &Page, into: &Path) {
 
 async fn keep(page: &Page, into: &Path, name: &str, look: Look) {
     let file = into.join(format!("{name}-{}.png", format!("{look:?}").to_lowercase()));
-    fs::write(file, page.picture().await).expect("written");
+    fs::write(file, page.screenshot().await).expect("written");
 }

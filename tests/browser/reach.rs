@@ -1,4 +1,4 @@
-//! Everybody can use it: with the keyboard alone, and on a phone.
+//! Accessibility: with the keyboard alone, and on a phone.
 
 use lab::RelayVersion;
 

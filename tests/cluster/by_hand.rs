@@ -17,7 +17,7 @@ const WITH_TOKENS: [(&str, &str); 2] = [("SECRET_API", SECRET), ("API_READ", "op
 
 const STATE: &str = "/labwatch/lab/state/";
 
-/// What this one says of its cluster, whatever the status of the answer.
+/// The state of the cluster as this replica reports it, whatever the status of the response.
 async fn details(monitor: &Monitor) -> String {
     let (_, body) = get(monitor.port(), "/status/cluster")
         .await
@@ -26,7 +26,7 @@ async fn details(monitor: &Monitor) -> String {
     status["details"].as_str().unwrap_or_default().to_owned()
 }
 
-/// Waits until what this one says of its cluster is as `is` wants it.
+/// Waits until the state of the cluster, as this replica reports it, satisfies `is`.
 async fn says(monitor: &Monitor, what: &str, is: impl Fn(&str) -> bool) {
     let look = async || is(&details(monitor).await).then_some(());
     eventually(what, || monitor.tail(), look).await;
@@ -97,7 +97,7 @@ async fn members_that_were_started_alone_are_named_and_none_leads() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs etcd"]
-async fn a_user_that_may_lead_and_not_commit_is_told_of_while_it_leads() {
+async fn a_user_that_may_lead_and_not_commit_is_reported_while_it_leads() {
     let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
     let etcd = Etcd::start(&[]).await;
     let below = "/labwatch/lab/";
@@ -201,7 +201,7 @@ async fn an_import_takes_nothing_away_unless_that_is_said() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs etcd"]
-async fn a_replica_that_is_gone_leaves_nothing_and_another_laboratory_is_told_of() {
+async fn a_replica_that_is_gone_leaves_nothing_and_another_laboratory_is_reported() {
     let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
     let other_lab = laboratory(RelayVersion::V07, &["spin00"]).await;
     let etcd = Etcd::start(&[]).await;
@@ -223,7 +223,7 @@ async fn a_replica_that_is_gone_leaves_nothing_and_another_laboratory_is_told_of
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs etcd"]
-async fn a_configuration_that_was_copied_whole_is_told_of() {
+async fn a_configuration_that_was_copied_whole_is_reported() {
     let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
     let etcd = Etcd::start(&[]).await;
     let url = [("CLUSTER_URL", "http://127.0.0.1:9")];

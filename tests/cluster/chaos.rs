@@ -112,7 +112,7 @@ async fn chaos_from_a_seed_breaks_no_promise() {
     chaos.ends(&orders).await;
 }
 
-/// Gives commands one after another, and in the end what came of all of them.
+/// Gives commands one after another, and returns their outcomes in the end.
 async fn give(mut queue: mpsc::Receiver<(u16, Order)>) -> Orders {
     let mut orders = Orders::default();
     while let Some((port, order)) = queue.recv().await {

@@ -1,4 +1,4 @@
-//! Commands to a replica that follows, what it says of the cluster, and giving the lead up.
+//! Commands to a follower, the state of the cluster that it reports, and resignation of the leader.
 
 use lab::RelayVersion;
 use reqwest::Method;
@@ -60,7 +60,7 @@ async fn a_follower_has_the_leader_carry_commands_out_and_shows_what_came_of_the
     );
     assert_eq!(seen["lease_left_seconds"], Value::Null);
 
-    // The lead is given up and what was commanded stands.
+    // The leader has resigned and the commands stay in force.
     let (status, body) = order(&second, Method::POST, "/api/v2/cluster/resign", None).await;
     assert_eq!(
         (status, &body["reason"]),
@@ -88,15 +88,19 @@ async fn a_follower_has_the_leader_carry_commands_out_and_shows_what_came_of_the
     switched(&lab, "r-pend00", 2).await;
     assert_eq!(switches(&lab, "r-pend00"), [false, true]);
     let port = second.port().to_string();
-    let told = run(
+    let outcome = run(
         &["cluster", "status", "--port", &port],
         &lab,
         &borrowed(&settings(&etcd, "x", &WITH_TOKENS)),
     )
     .await;
-    assert_eq!(told.status.code(), Some(0), "{}", told.said);
-    assert!(told.said.contains("second is leader"), "{}", told.said);
-    assert!(told.said.contains("waits  first"), "{}", told.said);
+    assert_eq!(outcome.status.code(), Some(0), "{}", outcome.said);
+    assert!(
+        outcome.said.contains("second is leader"),
+        "{}",
+        outcome.said
+    );
+    assert!(outcome.said.contains("waits  first"), "{}", outcome.said);
     first.stop("TERM", &lab).await;
     second.stop("TERM", &lab).await;
 }
@@ -146,14 +150,14 @@ async fn a_solo_installation_joins_with_its_state_and_leaves_with_it() {
     };
     shows(&second, "both replicas", are_both).await;
     let port = second.port().to_string();
-    let told = run(
+    let outcome = run(
         &["cluster", "status", "--port", &port],
         &lab,
         &borrowed(&there),
     )
     .await;
-    let names_both = ["leads  first", "waits  second"].map(|words| told.said.contains(words));
-    assert_eq!(names_both, [true, true], "{}", told.said);
+    let names_both = ["leads  first", "waits  second"].map(|words| outcome.said.contains(words));
+    assert_eq!(names_both, [true, true], "{}", outcome.said);
     let mails = lab.mail().mails().len();
     first
         .sees("pend00", "is down", |it| it["health"] == "down")

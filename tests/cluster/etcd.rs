@@ -15,13 +15,13 @@ use super::monitor::{free_port, kill};
 pub struct Etcd {
     child: Option<Child>,
     name: &'static str,
-    /// All members, as each is told.
+    /// All members, as configured in each.
     members: String,
     folder: TempDir,
     port: u16,
     peers: u16,
     more: Vec<String>,
-    /// What etcdctl is told beside, where etcd shows certificates.
+    /// Further arguments of etcdctl, where etcd has certificates.
     of_client: Vec<String>,
 }
 
@@ -116,7 +116,7 @@ impl Etcd {
         saved.to_str().expect("a name").to_owned()
     }
 
-    /// Sets it back to what was saved. It does not run.
+    /// Restores the saved state. It does not run.
     pub async fn restore(&self, saved: &str) {
         self.forget();
         copy(Path::new(saved), &self.folder.path().join("data")).await;
@@ -174,12 +174,12 @@ impl Etcd {
         child.kill().await.expect("killed");
     }
 
-    /// Lets it stand still, or go on.
+    /// Freezes it, or lets it go on.
     pub async fn freeze(&self, frozen: bool) {
         kill(if frozen { "STOP" } else { "CONT" }, self.pid()).await;
     }
 
-    /// Asks it by etcdctl. What it answers, or what is wrong.
+    /// Runs etcdctl. Returns its output, or the error.
     pub async fn ctl(&self, arguments: &[&str]) -> Result<String, String> {
         let output = Command::new("etcdctl")
             .env("ETCDCTL_API", "3")

@@ -11,7 +11,7 @@ use super::replicas::{leads, replica, times_led};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs etcd"]
-async fn a_quiet_cluster_stays_connected() {
+async fn an_idle_cluster_stays_connected() {
     let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
     let etcd = Etcd::start(&[]).await;
     let first = replica(&lab, &etcd, "first", &[]).await;

@@ -112,7 +112,7 @@ async fn a_history_that_is_gone_is_read_anew() {
     leads(&first, 1).await;
     let second = replica(&lab, &etcd, "second", &[]).await;
     second.sees_well(&["pend00"]).await;
-    // While one stands still much happens, and etcd forgets how.
+    // While one hangs much happens, and etcd compacts the history.
     kill("STOP", second.pid()).await;
     lab.power_off("pend00").expect("known");
     switched(&lab, "r-pend00", 1).await;

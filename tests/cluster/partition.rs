@@ -58,7 +58,7 @@ async fn a_leader_that_is_cut_off_is_followed_after_its_lease_whichever_directio
         let took = begun.elapsed();
         println!("measured: {way:?}: the next one leads after {took:?}");
         assert!(took < LEASE * 4, "{took:?}");
-        // What happens meanwhile is the other one's alone.
+        // Only the other replica handles what happens meanwhile.
         lab.power_off("pend00").expect("known");
         changes += 1;
         switched(&lab, "r-pend00", changes).await;
@@ -106,7 +106,7 @@ async fn before_its_lease_ends_the_last_leader_mails_once_that_etcd_is_away() {
         "it led when it said so"
     );
     first.logs(&[LEADS_NO_MORE]).await;
-    // Nothing else is said, by neither, whatever happens.
+    // No replica notifies anything else, whatever happens.
     lab.power_off("pend00").expect("known");
     first
         .sees("pend00", "is down", |it| it["health"] == "down")

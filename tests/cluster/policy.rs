@@ -53,7 +53,7 @@ async fn gtg(monitor: &Monitor, category: &str) -> u16 {
     answer.expect("it answers").0
 }
 
-/// Waits until `/__gtg` for a category has this status, and says how long that took.
+/// Waits until `/__gtg` for a category has this status, and returns how long that took.
 async fn gtg_is(monitor: &Monitor, category: &str, status: u16) -> Duration {
     let begun = Instant::now();
     let look = async || (gtg(monitor, category).await == status).then_some(());
@@ -67,7 +67,7 @@ async fn gtg_is(monitor: &Monitor, category: &str, status: u16) -> Duration {
 }
 
 /// The check of this name in `/__health`, and the whole, as one with a token reads it: texts of
-/// acknowledgements are not for strangers.
+/// acknowledgements are not public.
 async fn health(monitor: &Monitor, name: &str) -> (Value, Value) {
     let (status, whole) = order(monitor, Method::GET, "/__health", None).await;
     assert_eq!(status, 200, "{whole}");
@@ -132,7 +132,8 @@ async fn an_acknowledgement_holds_while_its_key_is_there() {
     )
     .await;
 
-    // It fails: that counts for nothing, book is told all the same, and there is no mail about it.
+    // It fails: that counts for nothing, book is switched all the same, and there is no mail about
+    // it.
     lab.power_off("pend00").expect("known");
     switched(&lab, "r-pend00", 1).await;
     healthy(
@@ -208,7 +209,7 @@ async fn a_category_is_closed_and_opened_by_its_key() {
     delete(&etcd, &enabled).await;
     gtg_is(&monitor, "pend", 200).await;
 
-    // Over the API: that is written to etcd, and does not come back as another's word.
+    // Over the API: that is written to etcd, and does not come back as a change from outside.
     let closure = "/api/v2/categories/pend/closure";
     let reason = Some(json!({"reason": "exam"}));
     let (status, body) = order(&monitor, Method::POST, closure, reason).await;
@@ -387,7 +388,7 @@ async fn of_several_replicas_the_leader_writes_and_all_go_by_the_policy() {
     second.stop("TERM", &lab).await;
 }
 
-/// A server that is well at `/well` alone.
+/// A server that answers with success at `/well` only.
 async fn well_at_one_path() -> (u16, JoinSet<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("bound").port();

@@ -87,7 +87,7 @@ async fn what_is_read_back_is_what_the_api_says() {
         "what another time has left there is removed"
     );
 
-    // A change is there at once, and what is deleted is back at the next heartbeat.
+    // A change is written at once, and a deleted key is back at the next heartbeat.
     lab.power_off("pend00").expect("known");
     let down = reads(&monitor, &etcd, "experiment/pend00", |it| it["state"] == 2).await;
     assert!(

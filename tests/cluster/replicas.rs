@@ -10,10 +10,10 @@ use super::monitor::{Monitor, free_port};
 /// How long the leases of the tests last.
 pub const LEASE: Duration = Duration::from_secs(3);
 
-/// What a leader says when it begins to lead.
+/// The log line of a replica that begins to lead.
 const LEADS: &str = "this replica leads\"";
 
-/// What one says that stops.
+/// The log line of a replica that stops leading.
 pub const LEADS_NO_MORE: &str = "this replica leads no more";
 
 /// The settings of a replica of this name.
@@ -50,7 +50,7 @@ pub fn borrowed(settings: &Settings) -> Vec<(&str, &str)> {
         .collect()
 }
 
-/// Waits until this one has begun to lead so many times, and gives how long that took.
+/// Waits until this replica has begun to lead so many times, and returns how long that took.
 pub async fn leads(monitor: &Monitor, times: usize) -> Duration {
     let begun = Instant::now();
     monitor.logs_times(&[LEADS], times).await;

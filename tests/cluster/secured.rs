@@ -108,11 +108,11 @@ async fn an_etcd_with_certificates_and_users_is_led_by_and_what_is_missing_is_na
         changed[n].1 = value;
         changed
     };
-    let mut stranger = with(1, &other_cert);
-    stranger[2].1 = &other_key;
+    let mut foreign = with(1, &other_cert);
+    foreign[2].1 = &other_key;
     for (settings, said) in [
         (with(0, &other_ca), "certificate"),
-        (stranger, "etcd cannot be reached"),
+        (foreign, "etcd cannot be reached"),
         (with(4, "the-wr0ng-passw0rd"), "etcd refuses us"),
     ] {
         let refused = replica(&lab, &etcd, "refused", &settings).await;

@@ -116,7 +116,7 @@ async fn a_leader_that_was_frozen_sees_that_its_lease_is_over_before_it_acts() {
     kill("STOP", pid).await;
     let took = leads(&second, 1).await;
     println!("measured: frozen: the next one leads after {took:?}");
-    // What happens meanwhile is the other one's alone.
+    // Only the other replica handles what happens meanwhile.
     lab.power_off("spin00").expect("known");
     switched(&lab, "r-spin00", 1).await;
     kill("CONT", pid).await;
@@ -170,7 +170,7 @@ async fn without_etcd_all_observe_and_none_acts_until_it_is_back() {
     second.stop("TERM", &lab).await;
 }
 
-/// The Message-ID of the one message that is under way, as it stands in etcd.
+/// The Message-ID of the one message in flight, as stored in etcd.
 async fn under_way(etcd: &Etcd, monitor: &Monitor) -> String {
     let look = async || {
         let kept = etcd.ctl(&["get", "--prefix", "--print-value-only", OUTBOX]);

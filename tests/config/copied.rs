@@ -11,7 +11,7 @@ use labwatch::config::{Sources, load};
 
 use super::{env, problems, secret_file, with_file, without};
 
-/// One wrong value each, with the words about it before what is allowed.
+/// One wrong value each, with the text about it before the allowed values.
 const REFUSED: &[(&str, &str, &str)] = &[
     (
         "HOST_BOOK",
@@ -187,15 +187,15 @@ fn links_of_a_service_called_status_are_survived() {
 }
 
 #[test]
-fn an_environment_file_given_as_toml_is_told_how_it_is_written() {
+fn the_error_for_an_environment_file_says_how_toml_is_written() {
     let folder = tempfile::tempdir().expect("a folder");
     let text = "# settings\nSTATUS_HEALTH_LAST_ACTIVE=5m\n";
-    let told = problems(&with_file(env(&[]), folder.path(), text));
+    let report = problems(&with_file(env(&[]), folder.path(), text));
     assert!(
-        told.starts_with("the configuration file is not TOML: ")
-            && told.contains("; write for example health_last_active = \"10s\" (")
-            && told.ends_with("labwatch.toml:2)"),
-        "{told}"
+        report.starts_with("the configuration file is not TOML: ")
+            && report.contains("; write for example health_last_active = \"10s\" (")
+            && report.ends_with("labwatch.toml:2)"),
+        "{report}"
     );
 }
 
@@ -241,7 +241,7 @@ fn deployment(name: &str) -> BTreeMap<String, String> {
 /// development, and the one that its document prints.
 #[test]
 fn the_deployments_of_the_replaced_program_start_with_their_warnings() {
-    let mut told = String::new();
+    let mut report = String::new();
     for (name, instance) in [
         ("old.env", "ed0"),
         ("old.env", "ed0-alternate"),
@@ -260,15 +260,15 @@ fn the_deployments_of_the_replaced_program_start_with_their_warnings() {
             ..Sources::default()
         };
         let loaded = load(&sources).unwrap_or_else(|problems| panic!("{name}: {problems}"));
-        let _ = writeln!(told, "{instance} ({name})\n{}", loaded.config.summary());
+        let _ = writeln!(report, "{instance} ({name})\n{}", loaded.config.summary());
         for warning in &loaded.warnings {
-            let _ = writeln!(told, "warning: {warning}");
+            let _ = writeln!(report, "warning: {warning}");
         }
-        told.push('\n');
+        report.push('\n');
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/goldens/deployments.txt");
     if std::env::var_os("UPDATE").is_some() {
-        fs::write(&path, &told).expect("writes");
+        fs::write(&path, &report).expect("writes");
     }
-    assert_eq!(told, fs::read_to_string(&path).unwrap_or_default());
+    assert_eq!(report, fs::read_to_string(&path).unwrap_or_default());
 }

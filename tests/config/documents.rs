@@ -50,7 +50,7 @@ const ENVIRONMENT: &str = "\
 #STATUS_EMAIL_FROM=labwatch@example.org
 #STATUS_EMAIL_TO=lab@example.org
 
-# Text for people in the journal and in files; json is for programs.
+# Text for reading in the journal and in files; json is for programs.
 STATUS_LOG_FORMAT=text
 
 # ---- Everything that can be set ----
@@ -73,7 +73,7 @@ fn default_of(setting: &Setting) -> String {
     }
 }
 
-/// The meaning with what is allowed, as it fits into a cell of a table.
+/// The meaning with the allowed values, as a cell of a table.
 fn meaning(setting: &Setting) -> String {
     setting.doc().replace('|', "\\|").replace('<', "\\<")
 }

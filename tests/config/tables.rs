@@ -1,5 +1,5 @@
 //! The tables of the configuration file: every key documented, read and bounded, and every mistake
-//! told with its line.
+//! reported with its line.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use labwatch::config::{self, EXAMPLE, Loaded, Problems, Sources, TABLES, load, l
 
 use super::{SECRET, env, secret_file, with_file};
 
-/// What a configuration file makes, with a mail server, so that people can be told.
+/// The result of a configuration file, with a mail server, so that there are notifications.
 pub(super) fn from_file(folder: &Path, text: &str) -> Result<Loaded, Problems> {
     let mail = [
         ("EMAIL_HOST", "localhost"),
@@ -49,7 +49,7 @@ fn the_example_is_right() {
     }
     assert_eq!(
         (
-            config.telling.routes.len(),
+            config.notifications.routes.len(),
             config.maintenance.len(),
             config.categories.len()
         ),
@@ -64,7 +64,7 @@ fn the_example_is_right() {
         load_rules(&bare)
             .expect("rules need no secrets")
             .config
-            .telling
+            .notifications
             .routes
             .len(),
         2
@@ -304,7 +304,7 @@ fn a_wrong_table_is_refused_in_plain_words_with_its_line() {
     let many = "[[pool]]\nname = \"a\"\nmembers = \"*\"\n".repeat(201);
     assert_eq!(
         refusal_of(&many),
-        "pool stands there 201 times; at most 200 times (labwatch.toml:1)"
+        "pool occurs 201 times; at most 200 times (labwatch.toml:1)"
     );
 }
 

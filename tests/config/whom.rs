@@ -1,4 +1,4 @@
-//! Who is told what, when it is quiet, who may read and change, and how health is shown: the
+//! Notifications, maintenance windows, access, and the presentation of health: the
 //! settings as they are used, and what `check` says about them.
 
 use std::net::IpAddr;
@@ -21,20 +21,24 @@ fn refusal_of(text: &str) -> String {
 }
 
 #[test]
-fn telling_has_the_documented_defaults() {
-    let telling = load(&env(&[("TIME_ZONE", "UTC")]))
+fn notifications_have_the_documented_defaults() {
+    let notifications = load(&env(&[("TIME_ZONE", "UTC")]))
         .expect("loads")
         .config
-        .telling;
+        .notifications;
     assert!(
-        telling.remind.is_none()
-            && telling.digest.is_none()
-            && telling.webhook.is_none()
-            && telling.dead_man.is_none()
+        notifications.remind.is_none()
+            && notifications.digest.is_none()
+            && notifications.webhook.is_none()
+            && notifications.dead_man.is_none()
     );
-    assert!(!telling.report_monthly && telling.routes.is_empty() && telling.gather.is_zero());
+    assert!(
+        !notifications.report_monthly
+            && notifications.routes.is_empty()
+            && notifications.gather.is_zero()
+    );
     assert_eq!(
-        (telling.hold_overdue, telling.zone.name.as_str()),
+        (notifications.hold_overdue, notifications.zone.name.as_str()),
         (Duration::from_secs(14 * 86_400), "UTC")
     );
     let set = [
@@ -43,12 +47,12 @@ fn telling_has_the_documented_defaults() {
         ("TIME_ZONE", "Europe/London"),
         ("DEAD_MAN_URL", "https://x.org/a"),
     ];
-    let telling = load(&env(&set)).expect("loads").config.telling;
-    assert_eq!(telling.remind, Some(Duration::from_secs(86_400)));
-    assert_eq!(telling.digest, Time::new(7, 30, 0, 0).ok());
-    assert_eq!(telling.zone.rules.iana_name(), Some("Europe/London"));
+    let notifications = load(&env(&set)).expect("loads").config.notifications;
+    assert_eq!(notifications.remind, Some(Duration::from_secs(86_400)));
+    assert_eq!(notifications.digest, Time::new(7, 30, 0, 0).ok());
+    assert_eq!(notifications.zone.rules.iana_name(), Some("Europe/London"));
     assert_eq!(
-        telling
+        notifications
             .dead_man
             .map(|to| (to.url.expose().to_string(), to.every.as_secs())),
         Some(("https://x.org/a".to_owned(), 60))
@@ -73,24 +77,18 @@ fn routes_take_what_they_do_not_say_from_the_settings() {
          [[route]]\nname = \"b\"\nmatch = \"*\"\nwebhook = \"https://x.org/{SECRET}\"\nsecret = \"{SECRET}\"\nalerts = true\nremind = \"off\"\ngather = \"0s\"\n"
     );
     let config = loaded(&text).config;
-    let [people, program] = &config.telling.routes[..] else {
-        panic!("{:?}", config.telling.routes)
+    let [mail, program] = &config.notifications.routes[..] else {
+        panic!("{:?}", config.notifications.routes)
     };
     assert_eq!(
-        (
-            people.name.as_str(),
-            people.patterns.join(" "),
-            people.alerts
-        ),
+        (mail.name.as_str(), mail.patterns.join(" "), mail.alerts),
         ("a", "pend* spin0?".to_owned(), false)
     );
     assert_eq!(
-        (people.remind, people.gather),
+        (mail.remind, mail.gather),
         (Some(Duration::from_secs(172_800)), Duration::from_secs(60))
     );
-    assert!(
-        matches!(&people.target, RouteTarget::Mail { to, cc } if to.len() == 2 && cc.len() == 1)
-    );
+    assert!(matches!(&mail.target, RouteTarget::Mail { to, cc } if to.len() == 2 && cc.len() == 1));
     assert_eq!(
         (program.remind, program.gather, program.alerts),
         (None, Duration::ZERO, true)
@@ -119,7 +117,7 @@ fn routes_take_what_they_do_not_say_from_the_settings() {
 }
 
 #[test]
-fn a_route_leads_to_people_or_to_a_program() {
+fn a_route_leads_to_mail_or_to_a_program() {
     let route = |more: &str| refusal_of(&format!("[[route]]\nname = \"a\"\nmatch = \"*\"\n{more}"));
     for (more, words) in [
         (
@@ -248,7 +246,7 @@ fn maintenance_is_once_or_weekly() {
         ),
         (
             "reason = \"r\"\nfrom = \"2026-07-01T08:00\"\nuntil = \"2027-08-01T08:00\"\n",
-            "until is more than 366 days after from; what is quiet for longer is forgotten (labwatch.toml:6)",
+            "until is more than 366 days after from; a longer suppression is easily forgotten (labwatch.toml:6)",
         ),
         (
             "reason = \"r\"\nfrom = \"2026-07-01T08:00\"\nfor = \"1h\"\n",

@@ -96,7 +96,7 @@ async fn wrong_audiences_are_named_and_the_right_ones_work() {
     right.stop("TERM", &lab).await;
 }
 
-/// No server is there when the program starts; the servers come one after another.
+/// No server is running when the program starts; the servers come one after another.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_that_are_not_there_are_waited_for() {
     let lab = laboratory(RelayVersion::V08, &ALL).await;
@@ -117,7 +117,7 @@ async fn servers_that_are_not_there_are_waited_for() {
     lab.start_again(Server::Book).await.expect("starts");
     lab.upload_manifest();
     monitor
-        .sees("pend00", "is listed but not judged", |it| {
+        .sees("pend00", "is listed but not evaluated", |it| {
             it["listed"] == true && it["health"] == "unknown"
         })
         .await;
@@ -156,7 +156,7 @@ async fn refused_access_and_a_denied_booking() {
         ])
         .await;
     monitor
-        .sees("pend00", "is not judged", |it| it["health"] == "unknown")
+        .sees("pend00", "is not evaluated", |it| it["health"] == "unknown")
         .await;
     assert_eq!(lab.switched(), []);
     lab.kill(Server::Relay).await;

@@ -108,7 +108,7 @@ async fn a_test_message_that_is_taken_wakes_what_waits_in_the_service() {
     let test = run_with(&["notify", "test"], &variables, monitor.port()).await;
     assert_eq!(test.status.code(), Some(0), "{}", test.said);
     assert!(
-        test.said.contains("tries again what waits on: everybody"),
+        test.said.contains("retries what is pending on: everybody"),
         "{}",
         test.said
     );

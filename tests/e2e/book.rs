@@ -1,4 +1,4 @@
-//! What book forgets is put right; what book does not answer holds nothing up.
+//! A restart of book is repaired; a book that does not answer blocks nothing.
 
 use std::time::{Duration, Instant};
 
@@ -80,7 +80,7 @@ async fn without_a_manifest(monitor: &Monitor, lab: &Lab) {
     );
 }
 
-/// A resource that an admin takes out of the manifest is let go: shown as unlisted, not switched.
+/// A resource that an admin removes from the manifest is shown as unlisted and no longer switched.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_book_lists_no_more_is_let_go() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
@@ -111,7 +111,7 @@ async fn what_book_lists_no_more_is_let_go() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_book_that_hangs_or_fails_holds_nobody_up() {
+async fn a_book_that_hangs_or_fails_blocks_no_reader() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
     let monitor = Monitor::start(&lab, &[("TIMEOUT_BOOK", "5s")]).await;
     monitor.sees_well(&ALL).await;

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use super::laboratory::laboratory;
 use super::monitor::Monitor;
 
-/// How long nothing is forwarded: more than twice what the rules of these tests allow a stream.
+/// How long nothing is forwarded: more than twice the limit of these tests' rules for streams.
 const STOPPED: Duration = Duration::from_secs(8);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -162,7 +162,7 @@ async fn the_demonstration_begins_and_can_be_stopped() {
     assert_eq!(
         fs::read_dir(scratch.path()).expect("a folder").count(),
         0,
-        "its memory is gone with it"
+        "its store is gone with it"
     );
 }
 
@@ -228,7 +228,7 @@ fn adapted(name: String, value: String, ours: &[Variable]) -> Variable {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_test_mail_and_a_copy_of_the_memory() {
+async fn a_test_mail_and_a_copy_of_the_store() {
     let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
     let folder = tempfile::tempdir().expect("a folder");
     let settings = [("DATA_DIR", folder.path().to_str().expect("a name"))];

@@ -1,5 +1,5 @@
 //! Every path of the documents, asked in many ways by a tool that knows nothing of labwatch: no
-//! fault of ours, and no answer that the documents do not tell of.
+//! fault of ours, and no undocumented answer.
 
 use std::path::Path;
 use std::time::Duration;

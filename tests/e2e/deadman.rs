@@ -41,7 +41,11 @@ async fn it_is_made_while_labwatch_hears_and_not_before() {
     });
     let monitor = Monitor::start(&lab, &[("DEAD_MAN_URL", &url), ("DEAD_MAN_EVERY", "10s")]).await;
     tokio::time::sleep(std::time::Duration::from_secs(3)).await;
-    assert_eq!(calls.load(Ordering::SeqCst), 0, "it has heard nothing yet");
+    assert_eq!(
+        calls.load(Ordering::SeqCst),
+        0,
+        "it has received nothing yet"
+    );
     for server in [Server::Book, Server::Jump, Server::Relay] {
         lab.freeze(server, false);
     }
@@ -51,7 +55,7 @@ async fn it_is_made_while_labwatch_hears_and_not_before() {
         async || (calls.load(Ordering::SeqCst) >= 2).then_some(()),
     )
     .await;
-    monitor.logs(&["the dead-man's URL is reached"]).await;
+    monitor.logs(&["the heartbeat URL is reached"]).await;
     let ended = monitor.stop("TERM", &lab).await;
     assert!(
         !ended.said.contains("s3cr3t-x7"),

@@ -1,4 +1,4 @@
-//! What people and other programs tell about health: categories opened and closed, reports that
+//! Health from operators and other programs: categories opened and closed, reports that
 //! come in, a second labwatch that only watches.
 
 use lab::RelayVersion;
@@ -140,7 +140,7 @@ async fn a_person_closes_and_opens_a_category() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// Equipment that must be inspected after any fault: well again is not enough.
+/// Equipment that must be inspected after any fault: being ok again is not enough.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_failed_cannot_be_booked_until_it_was_inspected() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
@@ -166,7 +166,7 @@ async fn what_failed_cannot_be_booked_until_it_was_inspected() {
         })
     };
     eventually(
-        "spin00 is kept back",
+        "spin00 is withdrawn",
         || format!("{:#?}", lab.switched()),
         kept,
     )
@@ -285,7 +285,7 @@ async fn components_and_experiments_report_by_themselves() {
     let lines = monitor
         .lines(&["took a report", "\"name\":\"wiki\"", "\"state\":\"ok\""])
         .len();
-    assert_eq!(lines, 1, "what is no change is not told");
+    assert_eq!(lines, 1, "what is no change is not reported");
 
     let long = "x".repeat(5_000);
     for (path, body, expect) in [
@@ -336,7 +336,7 @@ async fn components_and_experiments_report_by_themselves() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// One acts, the other shows the same and does nothing.
+/// One acts, the other shows the same and changes nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn who_only_watches_shows_all_and_does_nothing() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;

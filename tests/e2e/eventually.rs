@@ -10,7 +10,7 @@ const PATIENCE: Duration = Duration::from_secs(90);
 /// How often it is looked.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// Looks again and again until there is something to see. `context` tells of the circumstances
+/// Looks again and again until there is something to see. `context` describes the circumstances
 /// where there never is.
 pub async fn eventually<T>(
     what: &str,

@@ -113,7 +113,7 @@ impl Exim {
         eventually("exim is gone", || self.log(), refuses).await;
     }
 
-    /// The file with the certificate of who vouches for it.
+    /// The file with the certificate of the CA.
     pub fn roots(&self) -> PathBuf {
         self.file("roots.pem")
     }

@@ -46,7 +46,7 @@ async fn fail_and_come_back(relay: RelayVersion) {
     }
     break_some(&monitor, &lab, relay).await;
     shown_while_broken(&monitor).await;
-    told_while_broken(&lab).await;
+    notified_while_broken(&lab).await;
     lab.junk(Server::Relay).expect("can");
     mend(&lab);
 
@@ -87,7 +87,7 @@ async fn fail_and_come_back(relay: RelayVersion) {
         );
         assert_eq!(history.last().map(String::as_str), Some("ok"), "{broken}");
     }
-    told_when_mended(&lab).await;
+    notified_when_repaired(&lab).await;
     monitor.stop("TERM", &lab).await;
 }
 
@@ -137,7 +137,7 @@ async fn break_some(monitor: &Monitor, lab: &Lab, relay: RelayVersion) {
         .sees("pend01", "is degraded", |it| it["health"] == "degraded")
         .await;
     monitor
-        .sees("newx00", "is judged", |it| it["health"] == "ok")
+        .sees("newx00", "is evaluated", |it| it["health"] == "ok")
         .await;
 }
 
@@ -184,18 +184,18 @@ async fn shown_while_broken(monitor: &Monitor) {
         ),
         (&json!(["missing jump"]), &json!("bookable"), &json!("lost"))
     );
-    let stranger = monitor.experiment("newx00").await;
+    let unlisted = monitor.experiment("newx00").await;
     assert_eq!(
         (
-            &stranger["listed"],
-            &stranger["resource_name"],
-            &stranger["bookable"]
+            &unlisted["listed"],
+            &unlisted["resource_name"],
+            &unlisted["bookable"]
         ),
         (&json!(false), &json!(""), &json!("unknown"))
     );
 }
 
-async fn told_while_broken(lab: &Lab) {
+async fn notified_while_broken(lab: &Lab) {
     for (state, why) in [
         ("spin02=down/withdrawn", "video is missing"),
         ("pend00=down/withdrawn", "video is missing"),
@@ -224,18 +224,18 @@ fn mend(lab: &Lab) {
     lab.experiment_goes("newx00").expect("known");
 }
 
-async fn told_when_mended(lab: &Lab) {
+async fn notified_when_repaired(lab: &Lab) {
     for stub in ["spin02", "pend00", "spin00", "trus00", "pend01"] {
         let state = format!(" {stub}=ok/bookable");
         mail(lab, &state, |mail| mail.raw.contains(&state)).await;
     }
-    for quiet in ["spin01", "trus01", "pend02"] {
+    for ok in ["spin01", "trus01", "pend02"] {
         assert!(
             lab.mail()
                 .mails()
                 .iter()
-                .all(|mail| !mail.text.contains(quiet)),
-            "nothing is told of {quiet}"
+                .all(|mail| !mail.text.contains(ok)),
+            "no notification about {ok}"
         );
     }
 }

@@ -1,5 +1,5 @@
 //! Killed at every step of deciding, recording, sending and marking, and started anew on the same
-//! folder: nothing is lost, nothing is told twice but what was on its way, and book comes to say
+//! folder: nothing is lost, nothing is notified twice but what was in flight, and book comes to say
 //! what is true. Needs a build with debug assertions: see `labwatch::faults`.
 
 use std::os::unix::process::ExitStatusExt;
@@ -20,14 +20,14 @@ const ALL: [&str; 3] = ["pend00", "spin00", "trus00"];
 /// How many processes are killed at the same time.
 const AT_ONCE: usize = 4;
 
-/// Which of the two things that happen is cut off, and whether it is over before the next start.
+/// Which of the two events is cut off, and whether it is over before the next start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cut {
-    /// pend00 breaks, and what that leads to is cut off.
+    /// pend00 breaks, and the handling of that is cut off.
     Bad,
     /// The same, and pend00 is mended while labwatch is off.
     BadAndOver,
-    /// pend00 is mended, and what that leads to is cut off.
+    /// pend00 is repaired, and the handling of that is cut off.
     Good,
 }
 
@@ -102,7 +102,7 @@ async fn cut_off(point: Point, cut: Cut) {
             second.lines(&["experiments are ok"]).len() + 4,
         )
         .await;
-    judge(&lab, point, cut);
+    check(&lab, point, cut);
     second.stop("TERM", &lab).await;
 }
 
@@ -118,7 +118,7 @@ fn notified(lab: &Lab, what: &str) -> usize {
         .count()
 }
 
-fn judge(lab: &Lab, point: Point, cut: Cut) {
+fn check(lab: &Lab, point: Point, cut: Cut) {
     let subjects: Vec<String> = lab
         .mail()
         .mails()
@@ -133,7 +133,7 @@ fn judge(lab: &Lab, point: Point, cut: Cut) {
     assert_eq!(
         down + back,
         subjects.len(),
-        "nothing else is told: {context}"
+        "nothing else is notified: {context}"
     );
     assert!(
         down <= 2 && back <= 2 && down + back <= 3,
@@ -141,11 +141,11 @@ fn judge(lab: &Lab, point: Point, cut: Cut) {
     );
     assert!(
         down > 0 || cut == Cut::BadAndOver,
-        "what was bad is told: {context}"
+        "what was bad is notified: {context}"
     );
     assert!(
         back > 0 || down == 0,
-        "who was told bad is told good: {context}"
+        "who was notified of a problem is notified of its end: {context}"
     );
     let may_repeat = matches!(point, Point::MailHanded | Point::MailAnswered);
     assert!(
@@ -254,10 +254,7 @@ async fn command_cut_off(ordered: Ordered, end: Option<Point>) {
     let answer = try_order(first.port(), Method::POST, path, Some(body)).await;
     let context = format!("{ordered:?} {end:?}");
     if end.is_some() {
-        assert_eq!(
-            answer, None,
-            "{context}: the caller is not told that it is done"
-        );
+        assert_eq!(answer, None, "{context}: the caller gets no confirmation");
         assert_eq!(first.ends(&lab).await.signal(), Some(9), "{context}");
     } else {
         let (status, notified) = answer.expect("an answer");
@@ -271,9 +268,9 @@ async fn command_cut_off(ordered: Ordered, end: Option<Point>) {
     let is_kept = end != Some(Point::CommandDecided);
     let second = Monitor::start(&lab, &settings).await;
     let count = |is_there: bool| usize::from(is_there && is_kept);
-    let quiet = second.suppressions().await.len();
+    let suppressed = second.suppressions().await.len();
     assert_eq!(
-        quiet,
+        suppressed,
         count(ordered != Ordered::Held),
         "{context}: {}",
         second.tail()
@@ -348,9 +345,9 @@ async fn what_follows(
         of_hold,
         "{context}: what a person let go in book is not held anew"
     );
-    let quiet = monitor.suppressions().await.len();
+    let suppressed = monitor.suppressions().await.len();
     assert_eq!(
-        quiet,
+        suppressed,
         usize::from(is_hushed),
         "{context}: an acknowledgement has ended with its problem"
     );
@@ -412,8 +409,8 @@ async fn hold_cut_off(point: Point) {
     second.stop("TERM", &lab).await;
 }
 
-/// A disk that stands still in the middle of a command: it holds from now on, and its caller is
-/// told that a restart would forget it.
+/// A disk that hangs in the middle of a command: the command is in force, and its caller is
+/// warned that a restart would forget it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_command_that_the_disk_does_not_take_is_carried_out_and_says_so() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
@@ -437,7 +434,7 @@ async fn a_command_that_the_disk_does_not_take_is_carried_out_and_says_so() {
     monitor.kill(&lab).await;
 }
 
-/// A disk that stands still in the middle of a write: what is decided is done all the same.
+/// A disk that hangs in the middle of a write: decisions are carried out all the same.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_disk_that_stands_still_stops_nothing_else() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;

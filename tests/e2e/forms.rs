@@ -1,5 +1,5 @@
 //! Orders of maintainers by the page's forms, as a browser without a script sends them: signed in
-//! by a form, told the effect, confirmed.
+//! by a form, shown the effect, confirmed.
 
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ impl Browser {
         request.body(body).send().await.expect("answers")
     }
 
-    /// Confirms what a page asks to be confirmed: sends its hidden fields as they are.
+    /// Confirms a preview: sends its hidden fields as they are.
     async fn confirm(&self, page: &str) -> Response {
         let form = page
             .split("<form class=\"confirm\"")
@@ -141,7 +141,7 @@ async fn a_hold_says_whom_it_hinders_and_is_seen_in_book() {
     );
     assert!(
         switches(&lab, "r-pend00").is_empty(),
-        "to be told changes nothing"
+        "the preview changes nothing"
     );
     let done = browser.confirm(&effect).await;
     assert_eq!(
@@ -270,7 +270,7 @@ async fn a_category_is_closed_and_opened_on_the_page() {
             .await
             .map(|(code, _)| code),
         Some(200),
-        "to be told changes nothing"
+        "the preview changes nothing"
     );
     let done = browser.confirm(&effect).await;
     assert_eq!(

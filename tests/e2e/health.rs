@@ -87,7 +87,7 @@ async fn it_gets_ready_and_says_what_fails() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// Book is gone: readiness says so, liveness does not mind, and a caller who waits is told the name
+/// Book is gone: readiness says so, liveness does not mind, and a caller who waits gets the name
 /// and ends with an error.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn trap_18_who_waits_in_vain_ends_with_an_error_that_names_the_part() {
@@ -110,7 +110,7 @@ async fn trap_18_who_waits_in_vain_ends_with_an_error_that_names_the_part() {
     let notified = ask(&lab, &monitor, &["status"]).await;
     assert_eq!(notified.status.code(), Some(1), "{}", notified.said);
     monitor.stop("TERM", &lab).await;
-    let notified = ask_nobody(&lab).await;
+    let notified = ask_without_answer(&lab).await;
     assert_eq!(notified.status.code(), Some(2), "{}", notified.said);
     assert!(
         notified
@@ -121,11 +121,11 @@ async fn trap_18_who_waits_in_vain_ends_with_an_error_that_names_the_part() {
     );
 }
 
-async fn ask_nobody(lab: &Lab) -> Ended {
+async fn ask_without_answer(lab: &Lab) -> Ended {
     run(&["status", "--url", "http://127.0.0.1:1"], lab, &[]).await
 }
 
-/// While the last switch is finished, readiness tells load balancers to look elsewhere.
+/// While the last switch is finished, readiness makes load balancers choose another replica.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_says_that_it_is_about_to_end() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;

@@ -1,4 +1,4 @@
-//! The laboratory that the program is tested in, and what its book and its mail server have seen.
+//! The laboratory of these tests, and what its book and its mail server have received.
 
 use std::time::Duration;
 

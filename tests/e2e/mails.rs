@@ -72,7 +72,7 @@ async fn one_mail_for_each_change() {
     assert_eq!(
         mails.len(),
         4,
-        "nothing is told twice: {:?}",
+        "nothing is notified twice: {:?}",
         mails.iter().map(|mail| &mail.subject).collect::<Vec<_>>()
     );
     let ids: std::collections::BTreeSet<_> = mails
@@ -153,7 +153,7 @@ fn header(mail: &CaughtMail, name: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_could_not_be_told_is_told_later() {
+async fn what_could_not_be_delivered_is_delivered_later() {
     tokio::join!(refused_for_a_while(), hanging_for_a_while());
 }
 
@@ -166,7 +166,7 @@ async fn refused_for_a_while() {
     switched(&lab, "r-pend00", 1).await;
     monitor.logs(&["not sent: cannot connect"]).await;
     // It is well again before a mail could say that it was not. Whether the mail was read is not
-    // known, so both are told.
+    // known, so both are notified.
     lab.power_on("pend00").expect("known");
     switched(&lab, "r-pend00", 2).await;
     lab.power_off("spin00").expect("known");
@@ -212,7 +212,7 @@ async fn hanging_for_a_while() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// No mail is a normal state: nothing is sent, and nothing is said about it but once.
+/// No mail is a normal state: nothing is sent, and it is logged only once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_mail_all_else_works() {
     let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
@@ -228,7 +228,7 @@ async fn without_mail_all_else_works() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// The deployments of the replaced program: file, instance, and who gets its mails.
+/// The deployments of the replaced program: file, instance, and mail recipients.
 const DEPLOYMENTS: [(&str, &str, &[&str]); 7] = [
     ("old.env", "ed0", &["a@example.org", "b@example.org"]),
     (

@@ -114,7 +114,7 @@ pub struct Usage {
     /// Resident memory now and at most, in kB.
     resident: u64,
     most: u64,
-    /// What of it is the process's own, and what is of files, in kB.
+    /// The anonymous and the file-backed part of it, in kB.
     own: u64,
     of_files: u64,
 }
@@ -253,7 +253,7 @@ async fn measure_a_start_with_a_long_history() {
     tokio::time::sleep(Duration::from_secs(5)).await;
     first.stop("TERM", &lab).await;
     let file = rusqlite::Connection::open(folder.path().join(labwatch::store::DATABASE_FILE))
-        .expect("the memory");
+        .expect("the memory size");
     let rows: i64 = file
         .query_row("SELECT count(*) FROM events", [], |row| row.get(0))
         .expect("a count");

@@ -152,7 +152,7 @@ async fn measure_liveness_while_all_around_it_hangs() {
         .folder()
         .join("data")
         .join(labwatch::store::DATABASE_FILE);
-    let taken = rusqlite::Connection::open(file).expect("the memory");
+    let taken = rusqlite::Connection::open(file).expect("the store");
     taken.execute_batch("BEGIN IMMEDIATE").expect("takes it");
     tokio::time::sleep(Duration::from_secs(10)).await;
     let port = monitor.port();
@@ -161,7 +161,7 @@ async fn measure_liveness_while_all_around_it_hangs() {
         .expect("they were asked for");
     times.sort();
     println!(
-        "measured: liveness with 10,000 experiments, a frozen book and a memory that takes nothing: median {:?}, 99 % {:?}, worst of {LIFE_SIGNS} {:?}; {well} said 200",
+        "measured: liveness with 10,000 experiments, a frozen book and a store that cannot be written: median {:?}, 99 % {:?}, worst of {LIFE_SIGNS} {:?}; {well} said 200",
         times[LIFE_SIGNS / 2],
         times[LIFE_SIGNS * 99 / 100],
         times[LIFE_SIGNS - 1],

@@ -1,5 +1,5 @@
-//! What survives a restart: nothing that is known is notified again, nothing that was told is left
-//! without its end, and one folder has one master.
+//! What survives a restart: nothing that is known is notified again, nothing that was notified is
+//! left without its end, and one folder has one master.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use super::monitor::{Monitor, get, run};
 
 const ALL: [&str; 3] = ["pend00", "spin00", "trus00"];
 
-/// Killed without a warning while one is down and told, off for a while, and started anew on the
-/// same folder.
+/// Killed without a warning while one is down and notified, off for a while, and started anew on
+/// the same folder.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn after_a_kill_nobody_is_told_again() {
+async fn after_a_kill_nothing_is_notified_again() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
     let folder = tempfile::tempdir().expect("a folder");
     let settings = [
@@ -41,7 +41,7 @@ async fn after_a_kill_nobody_is_told_again() {
     first.kill(&lab).await;
 
     let notified = lab.mail().mails().len();
-    // A start-up grace of an hour shows that what is known has none.
+    // A start-up grace of an hour shows that known experiments have none.
     let second = Monitor::start(&lab, &settings).await;
     let remembered = second.experiment("pend00").await;
     assert_eq!(
@@ -95,7 +95,7 @@ async fn after_a_kill_nobody_is_told_again() {
     second.stop("TERM", &lab).await;
 }
 
-/// A mail that was decided but not sent when the process was killed is told by the next one.
+/// A mail that was decided but not sent when the process was killed is sent by the next one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_mail_that_was_not_sent_before_a_kill_is_sent_after_it() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
@@ -135,7 +135,7 @@ async fn a_folder_has_one_master() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// Without a folder it watches all the same, and says that nothing is kept.
+/// Without a folder it watches all the same, and logs that nothing is stored.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_folder_it_watches_all_the_same() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
@@ -149,10 +149,10 @@ async fn without_a_folder_it_watches_all_the_same() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// The file is removed while it runs: a new one is begun and told what is true, so that nothing is
+/// The file is removed while it runs: a new one is begun with the current state, so that nothing is
 /// notified again after the next restart.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_memory_that_is_lost_while_it_runs_is_made_anew() {
+async fn a_store_that_is_lost_while_it_runs_is_made_anew() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
     let folder = tempfile::tempdir().expect("a folder");
     let settings = [
@@ -210,10 +210,10 @@ async fn a_memory_that_is_lost_while_it_runs_is_made_anew() {
     second.stop("TERM", &lab).await;
 }
 
-/// Looks through the memory beside the running service, and says when it is damaged; it writes
+/// Checks the store beside the running service, and says when it is damaged; it writes
 /// nothing.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_memory_can_be_checked() {
+async fn the_store_can_be_checked() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
     let folder = tempfile::tempdir().expect("a folder");
     let settings = [("DATA_DIR", folder.path().to_str().expect("a name"))];
@@ -263,8 +263,8 @@ async fn checked(lab: &lab::Lab, settings: &[(&str, &str)], code: i32, words: &s
     );
 }
 
-/// The disk fills up while something breaks: what is decided is done and told, everybody who asks
-/// hears of the disk, and when there is room again nothing is lost. Needs the superuser.
+/// The disk fills up while something breaks: decisions are carried out and notified, all readers
+/// see the fault of the disk, and when there is room again nothing is lost. Needs the superuser.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the superuser; scripts/test.sh runs it"]
 async fn a_full_disk_is_said_everywhere_and_stops_nothing() {

@@ -103,7 +103,7 @@ impl Monitor {
 
     async fn first_answer(&mut self) -> Duration {
         loop {
-            // 401: it answers, and not everybody may read.
+            // 401: it answers, and reading needs a token.
             if let Some((200 | 401, _)) = get(self.port, "/api/v1/experiments").await {
                 return self.begun.elapsed();
             }
@@ -126,7 +126,7 @@ impl Monitor {
         self.child.id().expect("it runs")
     }
 
-    /// All experiments as the API tells them, by name.
+    /// All experiments of the API, by name.
     pub async fn experiments(&self) -> BTreeMap<String, Value> {
         let all = self.get("/api/v1/experiments").await;
         let all = all.as_array().expect("a list").iter();
@@ -160,7 +160,7 @@ impl Monitor {
             .collect()
     }
 
-    /// An answer of the API, which must come and be good.
+    /// An answer of the API, which must be a success.
     /// Acknowledgements, silences and maintenance windows.
     #[allow(dead_code, reason = "not every test has any")]
     pub async fn suppressions(&self) -> Vec<Value> {
@@ -251,7 +251,7 @@ impl Monitor {
         assert_eq!(ended.status.code(), Some(0), "{}", self.tail());
         assert!(
             !ended.said.contains("have not ended in time"),
-            "every part ends when it is told to:\n{}",
+            "every part ends when it is stopped:\n{}",
             self.tail()
         );
         self.assert_no_secrets(lab);
@@ -351,7 +351,7 @@ pub fn spawn(arguments: &[&str], variables: &[Variable], port: u16, folder: &Pat
         .current_dir(folder)
         .env_clear()
         .env("STATUS_PORT_SERVE", port.to_string());
-    // Each process has a memory of its own, unless the test gives it another's.
+    // Each process has a store of its own, unless the test gives it another's.
     command.env("STATUS_DATA_DIR", folder.join("data"));
     command.envs(variables.iter().map(|(name, value)| (name, value)));
     command

@@ -1,5 +1,5 @@
-//! Servers that are there but tell nothing: which of the several ways it is, is said; nothing is
-//! switched; maintainers hear of it once.
+//! Servers that are there but report nothing: the kind of fault is reported; nothing is
+//! switched; maintainers are notified once.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use super::monitor::Monitor;
 const ALL: [&str; 3] = ["pend00", "spin00", "trus00"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stuck_hub_is_told_from_lost_experiments() {
+async fn a_stuck_hub_is_distinguished_from_lost_experiments() {
     tokio::join!(
         stuck(RelayVersion::V07, Server::Jump),
         stuck(RelayVersion::V07, Server::Relay),
@@ -23,7 +23,7 @@ async fn a_stuck_hub_is_told_from_lost_experiments() {
 /// experiments.
 async fn stuck(relay: RelayVersion, server: Server) {
     let lab = laboratory(relay, &ALL).await;
-    // The canary notices a stuck relay too, and says so in its own words.
+    // The canary notices a stuck relay too, and reports it.
     let monitor = Monitor::start(&lab, &[("CANARY", "off")]).await;
     monitor.sees_well(&ALL).await;
     let source = format!("\"source\":\"{server}\"");
@@ -36,10 +36,10 @@ async fn stuck(relay: RelayVersion, server: Server) {
     monitor
         .logs(&[
             &source,
-            "the connection is open but tells nothing: dialling anew",
+            "the connection is open but sends no report: reconnecting",
         ])
         .await;
-    // An operator reads what is said, and does it.
+    // An operator follows the advice in the text.
     let said = monitor.lines(&[&source, "reports are coming"]).len();
     lab.kill(server).await;
     lab.mute(server, false).expect("can");

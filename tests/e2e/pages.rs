@@ -1,5 +1,5 @@
-//! The pages that students open: one that fails is told once, withdrawn where that is asked for,
-//! and back as soon as it works.
+//! The pages that students open: one that fails is notified once, withdrawn where that is asked
+//! for, and back as soon as it works.
 
 use lab::RelayVersion;
 use serde_json::Value;
@@ -13,7 +13,7 @@ const STUBS: [&str; 3] = ["pend00", "pend01", "spin00"];
 const QUERY: &str = "course=everyone";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_page_that_is_gone_is_told_and_withdrawn_where_that_is_asked_for() {
+async fn a_page_that_is_gone_is_notified_and_withdrawn_where_that_is_configured() {
     let lab = laboratory(RelayVersion::V07, &STUBS).await;
     let settings = [("UI_CHECK_EVERY", "1s"), ("UI_CHECK", "required")];
     let monitor = Monitor::start(&lab, &settings).await;

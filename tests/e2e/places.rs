@@ -1,6 +1,6 @@
 //! Where the program is served: below a path that no proxy takes off, over TLS where reading needs
 //! a token, and nowhere at all. What is on the page leads below the path, and the commands find the
-//! program without being told where it is.
+//! program without its address as an argument.
 
 use std::path::Path;
 use std::time::Duration;
@@ -187,7 +187,7 @@ async fn below_a_path_is_everything_and_outside_of_it_nothing() {
     found_by_commands(&lab, &settings).await;
     signs_in(&mut below).await;
     leads_below(&below).await;
-    told_to_programs(&below).await;
+    sent_to_programs(&below).await;
     signs_out(&mut below).await;
     kill("TERM", child.id().expect("it runs")).await;
     assert_eq!(
@@ -290,7 +290,7 @@ async fn leads_below(below: &Below) {
     );
 }
 
-async fn told_to_programs(below: &Below) {
+async fn sent_to_programs(below: &Below) {
     for name in ["v1", "v2"] {
         let place = below
             .start
@@ -404,14 +404,14 @@ async fn found_by_commands(lab: &Lab, settings: &[(&str, &str)]) {
         "{}",
         above.said
     );
-    let strangers = [
+    let unreachable = [
         settings,
         &[("SECRET_API", "another-s3cr3t-of-more-than-32-bytes")],
     ]
     .concat();
-    let notified = run(&["status"], lab, &strangers).await;
+    let notified = run(&["status"], lab, &unreachable).await;
     assert!(
-        notified.status.code() == Some(2) && notified.said.contains("does not let us read"),
+        notified.status.code() == Some(2) && notified.said.contains("does not allow reading"),
         "{}",
         notified.said
     );
@@ -470,7 +470,7 @@ async fn without_an_api_it_works_all_the_same() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn over_tls_the_commands_ask_without_being_told_how() {
+async fn over_tls_the_commands_need_no_further_arguments() {
     let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
     let (folder, port) = (
         tempfile::tempdir().expect("a folder"),

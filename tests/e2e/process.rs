@@ -92,10 +92,10 @@ async fn a_second_one_on_the_same_port_says_so_and_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stranger_on_its_port_is_not_taken_for_another_one() {
+async fn another_program_on_its_port_is_not_taken_for_labwatch() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;
-    let stranger = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    let port = stranger.local_addr().expect("bound").port().to_string();
+    let program = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = program.local_addr().expect("bound").port().to_string();
     let ended = run(&["serve"], &lab, &[("PORT_SERVE", &port)]).await;
     assert_eq!(ended.status.code(), Some(1), "{}", ended.said);
     assert!(
@@ -133,7 +133,7 @@ async fn after_a_kill_it_goes_on_where_it_was() {
         .expect("known");
     let second = Monitor::start(&lab, &[]).await;
     second
-        .sees("pend00", "is judged down again", |it| {
+        .sees("pend00", "is evaluated as down again", |it| {
             it["health"] == "down" && it["bookable"] == "withdrawn"
         })
         .await;

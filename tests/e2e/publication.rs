@@ -1,4 +1,4 @@
-//! The published status as files: what they say is what the API says, a change is written at once,
+//! The published status as files: they agree with the API, a change is written at once,
 //! and a clean stop removes them.
 
 use std::fs;

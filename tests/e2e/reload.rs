@@ -1,5 +1,5 @@
-//! The configuration read anew while it runs: what is right takes effect and nothing is forgotten,
-//! what is wrong changes nothing.
+//! Reload of the configuration at runtime: a valid one takes effect and no state is lost, an
+//! invalid one changes nothing.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ reason = "painted"
 
 const WRONG: &str = "health_last_active = \"soon\"\n";
 
-/// The environment of a laboratory whose rules for streams stand in a file.
+/// The environment of a laboratory whose rules for streams are in a file.
 fn with_file(lab: &Lab, file: &Path) -> Vec<Variable> {
     let mut variables = environment(lab, &[("CONFIG", file.to_str().expect("a name"))]);
     variables.retain(|(name, _)| {
@@ -48,7 +48,7 @@ async fn reloads(monitor: &Monitor, file: &Path, text: &str) {
     kill("HUP", monitor.pid()).await;
 }
 
-/// Waits until the status says this of the configuration.
+/// Waits until the status contains this about the configuration.
 async fn status(monitor: &Monitor, words: &str) {
     let look = async || {
         get(monitor.port(), "/status")
@@ -75,7 +75,7 @@ async fn a_right_file_takes_effect_at_sighup_and_a_wrong_one_changes_nothing() {
     let history = monitor.history("pend00").await;
 
     reloads(&monitor, &file, SECOND).await;
-    let line = monitor.logs(&["the configuration was read anew"]).await;
+    let line = monitor.logs(&["the configuration was reloaded"]).await;
     for part in [
         "health_last_active",
         "maintenance",
@@ -107,11 +107,11 @@ async fn a_right_file_takes_effect_at_sighup_and_a_wrong_one_changes_nothing() {
     );
 
     lab.power_off("spin00").expect("known");
-    mail(&lab, "the new route hears of it", |mail| {
+    mail(&lab, "the new route is notified", |mail| {
         mail.to == ["spin@lab.example"] && mail.subject.contains("down: spin00")
     })
     .await;
-    mail(&lab, "and everybody", |mail| {
+    mail(&lab, "and all recipients", |mail| {
         mail.to != ["spin@lab.example"] && mail.subject.contains("down: spin00")
     })
     .await;
@@ -120,10 +120,10 @@ async fn a_right_file_takes_effect_at_sighup_and_a_wrong_one_changes_nothing() {
 
     reloads(&monitor, &file, WRONG).await;
     let line = monitor
-        .logs(&["\"level\":\"ERROR\"", "the one before stays in force"])
+        .logs(&["\"level\":\"ERROR\"", "the previous one stays in force"])
         .await;
     assert!(line.contains("health_last_active"), "{line}");
-    status(&monitor, "the one before stays in force").await;
+    status(&monitor, "the previous one stays in force").await;
     monitor
         .logs_times(
             &["experiments are ok"],
@@ -143,7 +143,7 @@ async fn a_right_file_takes_effect_at_sighup_and_a_wrong_one_changes_nothing() {
         mail.subject.contains("trus00")
     })
     .await;
-    let is_quiet = async || {
+    let is_suppressed = async || {
         get(monitor.port(), "/status")
             .await
             .filter(|(_, body)| !body.contains("stays in force") && !body.contains("wait for"))
@@ -151,7 +151,7 @@ async fn a_right_file_takes_effect_at_sighup_and_a_wrong_one_changes_nothing() {
     eventually(
         "the status has forgotten the wrong file",
         || monitor.tail(),
-        is_quiet,
+        is_suppressed,
     )
     .await;
     monitor.stop("TERM", &lab).await;

@@ -72,7 +72,7 @@ async fn restarts(relay: RelayVersion, long: Server, short: Server) {
     monitor.stop("TERM", &lab).await;
 }
 
-/// The server is away until everybody can see it.
+/// The server is away until that is seen.
 async fn killed_for_long(monitor: &Monitor, lab: &Lab, server: Server) {
     let (source, begun) = (format!("\"source\":\"{server}\""), Timestamp::now());
     lab.kill(server).await;
@@ -87,7 +87,7 @@ async fn killed_for_long(monitor: &Monitor, lab: &Lab, server: Server) {
     };
     for stub in ALL {
         monitor
-            .sees(stub, "is not judged while the source is down", seen)
+            .sees(stub, "is not evaluated while the source is down", seen)
             .await;
     }
     println!(
@@ -157,8 +157,8 @@ async fn held(monitor: &Monitor) {
     }
 }
 
-/// The connection is made anew on schedule, the new one before the old one is dropped: no report is
-/// missed, no event comes of it.
+/// The connection is renewed on schedule, the new one before the old one is closed: no report is
+/// missed, and there is no event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_are_renewed_unnoticed() {
     let lab = laboratory(RelayVersion::V07, &ALL).await;

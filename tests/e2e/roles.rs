@@ -1,4 +1,4 @@
-//! Every route of the running program for every kind of caller, where everybody may read and where
+//! Every route of the running program for every kind of caller, where reading is open and where
 //! not; and tokens from the command line.
 
 #![allow(
@@ -66,7 +66,7 @@ fn for_another_audience() -> String {
     .expect("signs")
 }
 
-/// A way to ask the program, each time from another address, so that failures do not add up.
+/// Requests to the program, each from another address, so that failures do not add up.
 struct Asker {
     client: Client,
     base: String,
@@ -114,7 +114,7 @@ impl Asker {
     }
 }
 
-/// What a caller gets: let in, or the status that refuses.
+/// What a caller gets: access, or the status of the refusal.
 fn expected(rule: &Rule, role: &Role, open: bool) -> Option<u16> {
     let asked = match rule.need {
         Need::Always => return None,
@@ -188,7 +188,7 @@ async fn every_role(monitor: &Monitor) -> Vec<Role> {
         .expect("answers");
     assert_eq!(response.json::<Value>().await.expect("JSON")["kept"], true);
     let mut roles = vec![
-        role("nobody", None, None),
+        role("anonymous", None, None),
         role("a bad token", Some("eyJ.bad.token".into()), None),
         role("an expired token", Some(issue(Scope::Admin, 700)), None),
         role(
@@ -214,7 +214,7 @@ async fn every_role(monitor: &Monitor) -> Vec<Role> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_route_lets_in_whom_it_should_and_nobody_else() {
+async fn every_route_lets_in_the_right_roles_and_no_other() {
     let lab = laboratory(RelayVersion::V07, &["pend00"]).await;
     for (reading, open) in [("open", true), ("token", false)] {
         let settings = [("SECRET_API", SECRET), ("API_READ", reading)];

@@ -129,8 +129,8 @@ async fn services_count_where_they_belong_and_come_with_a_reload() {
     let (status, done) = order(&monitor, Method::POST, ack, known()).await;
     assert_eq!(status, 201, "{done}");
     let is_known = async |wanted: bool| {
-        let quiet = monitor.get("/api/v2/acknowledgements").await.to_string();
-        (quiet.contains("document-store-api-1") == wanted).then_some(())
+        let list = monitor.get("/api/v2/acknowledgements").await.to_string();
+        (list.contains("document-store-api-1") == wanted).then_some(())
     };
     eventually(
         "it is acknowledged",
@@ -158,8 +158,8 @@ async fn services_count_where_they_belong_and_come_with_a_reload() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// Mails that are said to be about this service, by what they say of it.
-fn told(lab: &lab::Lab, service: &str) -> Vec<String> {
+/// The texts of mails about this service.
+fn notified(lab: &lab::Lab, service: &str) -> Vec<String> {
     let mails = lab.mail().mails();
     let lines = mails.iter().flat_map(|mail| mail.text.lines());
     let about = lines.filter(|line| line.contains(service));
@@ -167,7 +167,7 @@ fn told(lab: &lab::Lab, service: &str) -> Vec<String> {
 }
 
 async fn is_mailed(monitor: &Monitor, lab: &lab::Lab, words: &str) {
-    let look = async || (!told(lab, words).is_empty()).then_some(());
+    let look = async || (!notified(lab, words).is_empty()).then_some(());
     eventually(&format!("a mail says {words:?}"), || monitor.tail(), look).await;
 }
 
@@ -211,7 +211,7 @@ async fn a_service_that_fails_is_mailed_once_with_its_end() {
     .await;
     outside.is_bad[0].store(false, Ordering::Relaxed);
     is_mailed(&monitor, &lab, "iki works again").await;
-    assert_eq!(told(&lab, "far works again"), [""; 0]);
+    assert_eq!(notified(&lab, "far works again"), [""; 0]);
     let history = monitor.get("/api/v2/history/components").await;
     let items = history["items"].as_array().expect("a list").iter();
     let of_wiki = items.filter(|one| one["component"] == "wiki");

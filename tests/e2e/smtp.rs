@@ -85,14 +85,14 @@ async fn a_refused_password_is_shown_and_not_tried_again_and_again() {
 /// An address that is gone is not mended: the others have the mail, and it is over.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs exim; scripts/test.sh runs it"]
-async fn a_dead_address_keeps_the_mail_from_nobody_else() {
+async fn a_dead_address_keeps_the_mail_from_no_other_recipient() {
     let (server, lab) = (
         Exim::start().await,
         laboratory(RelayVersion::V07, &ALL).await,
     );
-    let everybody = format!("{ANN} {GONE}");
+    let recipients = format!("{ANN} {GONE}");
     let settings = [
-        ("EMAIL_TO", everybody.as_str()),
+        ("EMAIL_TO", recipients.as_str()),
         ("EMAIL_AUTH_TYPE", "auto"),
     ];
     let monitor = Monitor::start_with(through(&server, &lab, &settings)).await;
@@ -156,7 +156,7 @@ async fn a_wrong_password_is_found_out_before_anything_is_sent() {
 
     std::fs::write(&file, PASSWORD).expect("written");
     kill("HUP", monitor.pid()).await;
-    monitor.logs(&["the configuration was read anew"]).await;
+    monitor.logs(&["the configuration was reloaded"]).await;
     let look = async || {
         get(monitor.port(), FRESH)
             .await
@@ -168,7 +168,7 @@ async fn a_wrong_password_is_found_out_before_anything_is_sent() {
     monitor.stop("TERM", &lab).await;
 }
 
-/// The health of every component, asked anew.
+/// The health of every component, checked again.
 const FRESH: &str = "/__health?cache=false";
 
 async fn says(monitor: &Monitor, words: &str) {
@@ -216,7 +216,7 @@ async fn refused(settings: &[(&str, &str)], why: &str, state: &str) {
         folder.path().join(DATABASE_FILE),
         OpenFlags::SQLITE_OPEN_READ_ONLY,
     )
-    .expect("the memory");
+    .expect("the store");
     let kept: (String, String) = file
         .query_row("SELECT state, last_error FROM outbox", [], |row| {
             Ok((row.get(0)?, row.get(1)?))

@@ -1,4 +1,4 @@
-//! A program that is told by the real program: signed, tried again while it is unwell, and by a
+//! A webhook that is called by the real program: signed, tried again while it is unwell, and by a
 //! state of its own.
 
 use std::sync::{Arc, Mutex};
@@ -17,10 +17,10 @@ use super::monitor::Monitor;
 
 const SECRET: &str = "webh00k-s3cr3t-x8";
 
-/// A program that is unwell at first, and what it was told: head and body.
+/// A webhook that fails at first, and the requests that it received: head and body.
 struct Program {
     url: String,
-    heard: Arc<Mutex<Vec<(String, String)>>>,
+    received: Arc<Mutex<Vec<(String, String)>>>,
     _server: JoinSet<()>,
 }
 
@@ -28,8 +28,8 @@ impl Program {
     async fn start(unwell: usize) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let url = format!("http://{}/hook", listener.local_addr().expect("bound"));
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let (mut server, all) = (JoinSet::new(), Arc::clone(&heard));
+        let received = Arc::new(Mutex::new(Vec::new()));
+        let (mut server, all) = (JoinSet::new(), Arc::clone(&received));
         server.spawn(async move {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let Some(request) = request(&mut stream).await else {
@@ -52,22 +52,22 @@ impl Program {
         });
         Self {
             url,
-            heard,
+            received,
             _server: server,
         }
     }
 
     /// The messages so far.
-    fn heard(&self) -> Vec<(String, String)> {
-        self.heard.lock().expect("no thread panics").clone()
+    fn received(&self) -> Vec<(String, String)> {
+        self.received.lock().expect("no thread panics").clone()
     }
 
     /// Waits for the `count`th message.
     async fn message(&self, count: usize) -> Value {
-        let look = async || self.heard().into_iter().nth(count - 1);
+        let look = async || self.received().into_iter().nth(count - 1);
         let (head, body) = eventually(
             &format!("message {count}"),
-            || format!("{:#?}", self.heard()),
+            || format!("{:#?}", self.received()),
             look,
         )
         .await;
@@ -113,7 +113,7 @@ async fn request(stream: &mut TcpStream) -> Option<(String, String)> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_program_is_told_what_people_are() {
+async fn a_webhook_gets_what_mail_recipients_get() {
     let program = Program::start(1).await;
     let lab = laboratory(RelayVersion::V07, &["pend00", "spin00"]).await;
     let monitor = Monitor::start(
@@ -127,10 +127,10 @@ async fn a_program_is_told_what_people_are() {
         mail.subject.contains("down: pend00")
     })
     .await;
-    let unheard = program.message(1).await;
-    // The first was answered by 503: people know it by mail, the program is told again.
+    let unconfirmed = program.message(1).await;
+    // The first was answered by 503: recipients have it by mail, the webhook is called again.
     let down = program.message(2).await;
-    assert_eq!(unheard, down, "each attempt is the same message");
+    assert_eq!(unconfirmed, down, "each attempt is the same message");
     assert_eq!(
         (&down["version"], &down["route"], &down["occasion"]),
         (&1.into(), &"webhook".into(), &"news".into())

@@ -1,4 +1,4 @@
-//! Attacks of strangers and of holders of one token, and what they must not reach.
+//! Attacks by clients without a token and by holders of one token, and what they must not reach.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -55,13 +55,13 @@ const FULL: Size = Size {
 };
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn strangers_leave_nothing_and_hinder_no_revocation() {
+async fn anonymous_clients_leave_nothing_and_hinder_no_revocation() {
     sessions_and_sign_outs(&SCALED).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "takes a minute; scripts/attacks.sh runs it"]
-async fn strangers_at_full_size() {
+async fn anonymous_clients_at_full_size() {
     sessions_and_sign_outs(&FULL).await;
 }
 
@@ -82,7 +82,7 @@ async fn many_connections_leave_health_quick() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs a quiet machine; scripts/attacks.sh runs it"]
+#[ignore = "needs an idle machine; scripts/attacks.sh runs it"]
 async fn connections_at_full_size() {
     many_connections(&FULL).await;
 }
@@ -154,7 +154,11 @@ async fn sessions_and_sign_outs(size: &Size) {
         let out = out.send().await.expect("answers");
         assert_eq!(out.status(), StatusCode::NO_CONTENT);
     }
-    assert_eq!(audit_rows(&monitor), 0, "a stranger leaves no row");
+    assert_eq!(
+        audit_rows(&monitor),
+        0,
+        "a client without a token leaves no row"
+    );
     assert_eq!(monitor.lines(&["change"]).len(), lines, "and no line");
 
     let leaked = issue("leaked", Scope::Read);

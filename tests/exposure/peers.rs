@@ -4,7 +4,7 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
-/// What every peer says. It must be seen nowhere by strangers.
+/// The text that every peer sends. No client without a token may see it.
 pub const SAID: &str = "m4rked-words";
 
 /// An HTTP server that answers everything with an error and its own path; and an SMTP server that

@@ -26,10 +26,10 @@ const NAME: &str = "m4rked-name";
 /// A part of the addresses of webhook and heartbeat.
 const ADDRESS: &str = "m4rked-address";
 
-/// Whom mail goes to.
+/// The recipients of mail.
 const RECIPIENT: &str = "m4rked-recipient@lab.example";
 
-/// A part of everything that a maintainer writes, but for what is written into book for students.
+/// A part of everything that a maintainer writes, except reasons in book for students.
 const TEXT: &str = "m4rked-text";
 
 const MARKS: [&str; 5] = [SAID, NAME, ADDRESS, RECIPIENT, TEXT];
@@ -38,7 +38,7 @@ const MARKS: [&str; 5] = [SAID, NAME, ADDRESS, RECIPIENT, TEXT];
 const MODES: [&str; 3] = ["open", "token", "students"];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_stranger_sees_what_is_private_while_messages_and_services_fail() {
+async fn nothing_private_is_public_while_messages_and_services_fail() {
     let (lab, peers) = (
         laboratory(RelayVersion::V07, &["pend00", "spin00"]).await,
         Peers::start().await,
@@ -62,7 +62,7 @@ async fn no_stranger_sees_what_is_private_while_messages_and_services_fail() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn no_stranger_sees_what_is_private_while_sources_fail() {
+async fn nothing_private_is_public_while_sources_fail() {
     let (lab, peers) = (
         laboratory(RelayVersion::V07, &["pend00"]).await,
         Peers::start().await,
@@ -196,7 +196,7 @@ async fn command_everything(monitor: &Monitor) {
     }
 }
 
-/// Reads every route that there is, as a stranger.
+/// Reads every route that there is, without a token.
 async fn sweep(monitor: &Monitor, mode: &str) {
     let every_route = every_route::all();
     let reading = every_route

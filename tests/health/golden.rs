@@ -1,4 +1,4 @@
-//! What is kept of the answers: two states whole, of the others what differs from the state in
+//! The goldens of the answers: two states whole, of the others the differences from the state in
 //! which all is well.
 
 use std::collections::BTreeMap;

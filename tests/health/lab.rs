@@ -52,7 +52,7 @@ impl Hands {
     }
 }
 
-/// The health of a service, with everything that tells it something.
+/// The health of a service, with everything that reports to it.
 pub struct Bench {
     pub hands: Hands,
     pub health_state: HealthState,
@@ -89,11 +89,11 @@ pub fn settings() -> Settings {
 }
 
 impl Bench {
-    /// A service with these settings and a laboratory in which nothing was heard yet.
+    /// A service with these settings and a laboratory from which nothing was received yet.
     pub fn new(settings: Settings) -> Self {
         let hands = Hands::default();
         let registry = Registry::new(hands.clock());
-        let first = quiet();
+        let first = without_reports();
         let (snapshots, seen) = watch::channel(Arc::new(first.clone()));
         let store = registry
             .register(STORE, Some(Duration::from_secs(30)), &[])
@@ -160,7 +160,7 @@ impl Bench {
         drop(self.health_state.picture());
     }
 
-    /// What people have acknowledged is this.
+    /// Sets the acknowledgements.
     pub fn acknowledge(&self, acks: &Acks) {
         let seconds = self.hands.now().mono().as_secs() - 1_000_000;
         self.show(seconds, |lab| {
@@ -272,8 +272,8 @@ pub fn put(lab: &mut Snapshot, view: ExperimentView) {
     lab.experiments = Arc::new(all);
 }
 
-/// Nothing was heard, nothing is known.
-pub fn quiet() -> Snapshot {
+/// Nothing was received, nothing is known.
+pub fn without_reports() -> Snapshot {
     Snapshot {
         version: 1,
         at: at(0),
@@ -311,7 +311,7 @@ pub fn quiet() -> Snapshot {
     }
 }
 
-/// All sources tell, since a second.
+/// All sources have reported for a second.
 pub fn live(experiments: Vec<ExperimentView>) -> Snapshot {
     let mut report = Report::default();
     for view in &experiments {
@@ -338,7 +338,7 @@ pub fn live(experiments: Vec<ExperimentView>) -> Snapshot {
     Snapshot {
         experiments: Arc::new(experiments.into_iter().map(Arc::new).collect()),
         sources,
-        ..quiet()
+        ..without_reports()
     }
 }
 
@@ -423,7 +423,7 @@ pub fn degraded(stub: &str) -> ExperimentView {
     }
 }
 
-/// It is not judged: it was seen for the first time a moment ago, or (without grace) relay tells
+/// It is not evaluated: it was seen for the first time a moment ago, or (without grace) relay reports
 /// nothing.
 pub fn unknown(stub: &str, grace_until: Option<Timestamp>) -> ExperimentView {
     let mut view = ExperimentView {
@@ -439,7 +439,7 @@ pub fn unknown(stub: &str, grace_until: Option<Timestamp>) -> ExperimentView {
     view
 }
 
-/// A person has taken it away.
+/// A person has withdrawn it.
 pub fn held(mut view: ExperimentView) -> ExperimentView {
     view.resources = vec![resource(&view.stub, Bookable::Held)];
     view

@@ -1,4 +1,4 @@
-//! What all paths of health have in common, and what `cache=false` does.
+//! Common properties of all paths of health, and the effect of `cache=false`.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -199,7 +199,7 @@ async fn a_fresh_run_is_shared_and_bounded() {
     assert_eq!(
         (count.load(Ordering::Relaxed), read.load(Ordering::Relaxed)),
         (1, 0),
-        "a stranger starts no run"
+        "a client without a token starts no run"
     );
     let ask = || server.json_for_reader("/__health?cache=false");
     let asked = futures_util::future::join_all((0..20).map(|_| ask())).await;

@@ -54,7 +54,7 @@ fn reader() -> String {
     issued.expect("a token").token
 }
 
-/// A gate that lets every caller read.
+/// An authenticator that lets every caller read.
 fn open_gate() -> Arc<Authenticator> {
     let session = Duration::from_secs(3_600);
     let settings = AccessSettings {
@@ -161,7 +161,7 @@ impl Server {
             .unwrap_or_else(|error| panic!("{path}: {error}"))
     }
 
-    /// One answer in words: its status, its headers as far as they are ours, and its body.
+    /// One answer as text: its status, its headers as far as they are ours, and its body.
     pub async fn notified(&self, path: &str, accept: &str) -> String {
         let answer = self.ask(Method::GET, path, accept).await;
         let mut text = format!("{}", answer.status().as_u16());

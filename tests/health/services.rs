@@ -135,17 +135,17 @@ async fn instances_of_a_service_stand_in_for_each_other() {
 /// A failure between two looks reaches the engine, which closes the categories of the service by
 /// it.
 #[tokio::test]
-async fn the_engine_is_told_of_a_failure_that_is_over() {
+async fn the_engine_is_notified_of_a_failure_that_is_over() {
     let Services { bench, wiki, .. } = services();
-    let (told, mut seen) = tokio::sync::mpsc::channel(64);
+    let (changes, mut seen) = tokio::sync::mpsc::channel(64);
     let mut following = tokio::task::JoinSet::new();
     let registry = bench.registry.clone();
     following.spawn(async move {
-        let tell = |change| {
-            let told = told.clone();
-            async move { told.send(change).await.is_ok() }
+        let send = |change| {
+            let changes = changes.clone();
+            async move { changes.send(change).await.is_ok() }
         };
-        registry.follow(tell).await;
+        registry.follow(send).await;
     });
     tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     wiki.report(Finding::error("gone"));

@@ -1,5 +1,5 @@
-//! Categories that are closed: what the views say, and what a maintainer is told before opening or
-//! closing one. When one closes is the engine's affair.
+//! Categories that are closed: what the views say, and the preview for a maintainer before opening
+//! or closing one. When one closes is the engine's affair.
 
 use labwatch::health::CategoryOrder;
 use serde_json::json;
@@ -39,7 +39,7 @@ async fn trap_11_a_closed_category_fails_although_all_in_it_works() {
 }
 
 #[test]
-fn a_maintainer_is_told_what_opening_does() {
+fn a_maintainer_sees_what_opening_does() {
     let bench = Bench::well();
     bench.show(121, |lab| {
         closed(lab, "exam", "failing: spin00", &["pend00", "spin00"]);
@@ -60,7 +60,7 @@ fn a_maintainer_is_told_what_opening_does() {
 }
 
 #[test]
-fn a_maintainer_is_told_what_closing_does() {
+fn a_maintainer_sees_what_closing_does() {
     let bench = Bench::well();
     let close = order("pendulums", false, "exam lock");
     let effect = bench.health_state.preview(&close).expect("is open");

@@ -279,8 +279,8 @@ async fn what_is_listed_is_critical_and_so_is_the_last_of_a_group() {
     }
 }
 
-/// One experiment changes: what is told of all others, and what people have said, stays to the
-/// letter.
+/// One experiment changes: the state of all others, and the texts of operators, stay to the
+/// character.
 #[tokio::test]
 async fn trap_10_one_change_touches_nothing_else() {
     let bench = Bench::well();
@@ -386,20 +386,20 @@ async fn trap_16_of_two_that_fail_the_same_speaks_and_nothing_is_said_twice() {
     for second in 121..126 {
         bench.show(second, |lab| lab.sources[2].health = SourceHealth::Down);
         bench.store.report(Finding::error("full"));
-        let picture = bench.health_state.picture();
+        let snapshot = bench.health_state.picture();
         assert_eq!(
-            picture.overall(),
+            snapshot.overall(),
             (State::Error, "book: it does not answer".to_owned()),
             "the worst, then by name"
         );
         assert_eq!(
-            picture.component(STORE).expect("is there").last_change,
+            snapshot.component(STORE).expect("is there").last_change,
             since
         );
     }
 }
 
-/// A check that looks at all others while they are looked at.
+/// A check that reads all others while they are read.
 #[tokio::test(start_paused = true)]
 async fn trap_17_a_check_may_read_the_status_of_others() {
     let bench = Bench::well();
@@ -433,16 +433,16 @@ async fn trap_17_a_check_may_read_the_status_of_others() {
     );
 }
 
-/// When the loop hangs, whatever is told has an age, and nothing is good any more.
+/// When the loop hangs, every answer has an age, and nothing is good any more.
 #[tokio::test]
-async fn trap_19_a_picture_that_nobody_makes_anew_is_recognisably_old() {
+async fn trap_19_a_snapshot_that_is_not_renewed_is_recognisably_old() {
     let bench = Bench::well();
     let server = Server::start(&bench).await;
     assert_eq!(server.status("/__gtg").await, 200);
     let turns = || labwatch::health::dialects::numbers(&bench.health_state.picture()).turns;
     assert!(turns());
     bench.hands.set(162);
-    assert!(!turns(), "the pilot light is out");
+    assert!(!turns(), "the heartbeat has stopped");
     let own = server.json("/status/self").await;
     assert_eq!(
         (&own["result"], &own["details"], &own["age"]),
@@ -558,7 +558,7 @@ async fn enough_of_a_pool_is_enough() {
     }
 }
 
-/// What can be used with a loss is good to go; the loss itself is told where single checks are.
+/// What can be used with a loss is good to go; the loss itself is shown where single checks are.
 #[tokio::test]
 async fn a_loss_that_students_can_live_with_is_no_failure() {
     let bench = Bench::well();

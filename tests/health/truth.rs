@@ -92,8 +92,8 @@ fn finding(kind: u8) -> Finding {
     }
 }
 
-/// The picture of a case, and the bench that it is of.
-fn picture(case: &Case) -> Picture {
+/// The snapshot of a case, and the bench that it is of.
+fn snapshot(case: &Case) -> Picture {
     let bench = Bench::well_with(rules(case.critical));
     for ((name, categories), kind) in SERVICES.iter().zip(&case.services) {
         let categories: Vec<String> = categories.iter().map(|one| (*one).to_owned()).collect();
@@ -153,17 +153,17 @@ fn picture(case: &Case) -> Picture {
     bench.health_state.picture()
 }
 
-/// What each view says of a category.
-fn said(picture: &Picture, name: &str) -> [bool; 4] {
+/// The result for a category in each view.
+fn said(snapshot: &Picture, name: &str) -> [bool; 4] {
     let query = Query::parse(&format!("categories={name}"));
-    let health = health_json(picture, &query, Reader::Public).expect("there is this category");
+    let health = health_json(snapshot, &query, Reader::Public).expect("there is this category");
     let health: Value = serde_json::from_slice(&health.body).expect("JSON");
-    let listed = standings(picture);
+    let listed = standings(snapshot);
     let listed = listed.iter().find(|one| one.rules.name == name);
-    let measured = numbers(picture).categories;
+    let measured = numbers(snapshot).categories;
     let measured = measured.iter().find(|(known, _)| known == name);
     [
-        gtg(picture, &query).status == 200,
+        gtg(snapshot, &query).status == 200,
         health["ok"] == true,
         listed.expect("is listed").ok,
         measured.expect("is measured").1,
@@ -175,28 +175,28 @@ proptest! {
 
     #[test]
     fn all_views_say_the_same_of_every_category(case in case()) {
-        let picture = picture(&case);
-        let names = CategoryIndex::of(&picture).categories();
+        let snapshot = snapshot(&case);
+        let names = CategoryIndex::of(&snapshot).categories();
         prop_assert!(names.len() >= 7, "{names:?}");
         let mut of_each = BTreeMap::new();
         for name in &names {
-            let said = said(&picture, name);
+            let said = said(&snapshot, name);
             prop_assert!(said.iter().all(|one| *one == said[0]), "{name}: {said:?}");
             of_each.insert(name.as_str(), said[0]);
         }
         let pair = Query::parse("categories=docs,pendulums");
-        prop_assert_eq!(gtg(&picture, &pair).status == 200, of_each["docs"] && of_each["pendulums"]);
+        prop_assert_eq!(gtg(&snapshot, &pair).status == 200, of_each["docs"] && of_each["pendulums"]);
         let whole = Query::parse("");
-        prop_assert_eq!(gtg(&picture, &whole).status == 200, of_each["default"]);
+        prop_assert_eq!(gtg(&snapshot, &whole).status == 200, of_each["default"]);
 
         // A service counts in its own categories and nowhere else, and not for whether labwatch is ready.
         let mut without = case.clone();
         without.services = vec![0; SERVICES.len()];
-        let without = self::picture(&without);
+        let without = self::snapshot(&without);
         for name in ["pendulums", "exam", "system"] {
             prop_assert_eq!(said(&without, name)[0], of_each[name], "{}", name);
         }
-        let ready = |picture: &Picture| readiness(picture, &whole).expect("an answer").status;
-        prop_assert_eq!(ready(&without), ready(&picture));
+        let ready = |snapshot: &Picture| readiness(snapshot, &whole).expect("an answer").status;
+        prop_assert_eq!(ready(&without), ready(&snapshot));
     }
 }

@@ -49,8 +49,8 @@ assert isinstance(one, ExperimentDetail), one
 unknown = experiment.sync("nope", client=reader)
 assert isinstance(unknown, Problem) and unknown.reason is Reason.UNKNOWN_EXPERIMENT, unknown
 body = MakeHold(resource="r-pend001", reason="exam")
-stranger = make_hold.sync(client=reader, body=body)
-assert stranger.reason is Reason.TOKEN_NEEDED, stranger
+anonymous = make_hold.sync(client=reader, body=body)
+assert anonymous.reason is Reason.TOKEN_NEEDED, anonymous
 
 # Holds with a dry run, which holds nothing.
 dry = make_hold.sync_detailed(client=maintainer, body=body, dry_run=True)

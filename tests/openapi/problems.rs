@@ -36,7 +36,7 @@ async fn send(request: reqwest::RequestBuilder) -> Response {
     request.send().await.expect("answers")
 }
 
-/// What a problem says: its status, its reason and its words.
+/// A problem: its status, its reason and its text.
 async fn problem(response: Response) -> (u16, String, String) {
     let status = response.status().as_u16();
     assert_eq!(
@@ -263,7 +263,7 @@ fn held() -> Arc<Snapshot> {
 }
 
 #[tokio::test]
-async fn what_people_hold_is_listed_to_the_end() {
+async fn manual_holds_are_listed_to_the_end() {
     let server = Server::start(held()).await;
     let first = body(send(server.get("/api/v2/holds")).await).await;
     assert_eq!(
@@ -543,7 +543,7 @@ async fn every_post_takes_a_key() {
 }
 
 #[tokio::test]
-async fn a_quiet_laboratory_is_sent_once() {
+async fn an_unchanged_laboratory_is_sent_once() {
     let server = Server::start(of(10)).await;
     for path in [
         "/api/v2/experiments",

@@ -1,5 +1,5 @@
 //! The whole API over a laboratory made by hand: every route that there is, and commands that
-//! change the picture.
+//! change the snapshot.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -87,18 +87,18 @@ pub struct Parts {
 
 impl Parts {
     pub fn new(snapshot: Arc<Snapshot>, reading: Reading, history: Option<Reader>) -> Self {
-        let (snapshots, pictures) = watch::channel(snapshot);
+        let (snapshots, receiver) = watch::channel(snapshot);
         let given = Arc::default();
         let authenticator = authenticator(reading);
         let orders = orders(&snapshots, Arc::clone(&given));
-        let health = health(&pictures, &orders.give);
+        let health = health(&receiver, &orders.give);
         let figures = Figures {
             content_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
             text: Arc::new(|| Some("# EOF\n".to_owned())),
             count: Arc::new(|_, _, _| {}),
         };
         let page = WebState {
-            snapshots: pictures.clone(),
+            snapshots: receiver.clone(),
             store: None,
             cluster: None,
             stream: None,
@@ -115,7 +115,7 @@ impl Parts {
             figures: Some(figures),
             health: Some(health),
             orders: Some(orders),
-            ..ApiState::new(pictures)
+            ..ApiState::new(receiver)
         };
         Self {
             snapshots,
@@ -203,7 +203,7 @@ impl Server {
         self.given.lock().expect("whole").len()
     }
 
-    /// Changes the picture that is shown.
+    /// Changes the snapshot that is shown.
     pub fn change(&self, change: impl FnOnce(&mut Snapshot)) {
         self.snapshots
             .send_modify(|snapshot| change(Arc::make_mut(snapshot)));
@@ -247,7 +247,7 @@ fn authenticator(reading: Reading) -> Arc<Authenticator> {
     ))
 }
 
-fn health(pictures: &watch::Receiver<Arc<Snapshot>>, give: &Arc<Give>) -> HealthRoutes {
+fn health(receiver: &watch::Receiver<Arc<Snapshot>>, give: &Arc<Give>) -> HealthRoutes {
     let clock = || Moment::new(at(60), Duration::from_secs(60));
     let registry = Registry::new(Arc::new(clock));
     let passive = PassiveChecks::knowing(&["store"]);
@@ -268,7 +268,7 @@ fn health(pictures: &watch::Receiver<Arc<Snapshot>>, give: &Arc<Give>) -> Health
         identity,
         Arc::new(clock),
         registry,
-        pictures.clone(),
+        receiver.clone(),
     )
     .expect("free");
     HealthRoutes {
@@ -286,16 +286,16 @@ fn health(pictures: &watch::Receiver<Arc<Snapshot>>, give: &Arc<Give>) -> Health
     }
 }
 
-/// Commands that are checked as the engine does, and change the picture at once.
+/// Commands that are checked as the engine does, and change the snapshot at once.
 fn orders(snapshots: &watch::Sender<Arc<Snapshot>>, given: Arc<Mutex<Vec<String>>>) -> OrderState {
-    let (pictures, changing) = (snapshots.subscribe(), snapshots.clone());
+    let (receiver, changing) = (snapshots.subscribe(), snapshots.clone());
     let give = move |command: Command, by: String| {
         let outcome = carried_out(&changing, &command, &by);
         given.lock().expect("whole").push(command.to_string());
         Box::pin(std::future::ready(outcome)) as Answered
     };
     OrderState {
-        snapshots: pictures,
+        snapshots: receiver,
         component: Arc::new(|name| (name == "relay").then_some(false)),
         give: Arc::new(give),
         tests: testable(),

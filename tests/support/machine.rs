@@ -15,7 +15,7 @@ const TOOLS: [&str; 2] = ["systemd-nspawn", "debootstrap"];
 /// It has booted within this time, on a busy machine.
 const BOOTS_WITHIN: Duration = Duration::from_secs(60);
 
-/// How often it is looked whether something has become so.
+/// The interval of repeated checks.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The machine. Dropping it ends all that runs in it.
@@ -162,8 +162,8 @@ impl Machine {
 }
 
 impl Drop for Machine {
-    /// The end of the first process is the end of all others; the container's keeper then tidies up
-    /// and ends by itself.
+    /// The end of the first process is the end of all others; the container's supervisor then
+    /// tidies up and ends by itself.
     fn drop(&mut self) {
         if self.leader == 0 {
             let _ = self.container.kill();

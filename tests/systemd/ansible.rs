@@ -13,7 +13,7 @@ use super::booted::{property, sees, settings};
 use super::machine::Machine;
 use super::tools::tool;
 
-/// What stands in for ssh: the last word is what is to run in the machine, and files go through its
+/// The replacement of ssh: the last word is what is to run in the machine, and files go through its
 /// standard input.
 const SSH: &str = r#"#!/bin/sh
 for last; do :; done

@@ -103,7 +103,7 @@ pub(super) async fn get(port: u16, path: &str) -> Option<String> {
     answer.ok()?.error_for_status().ok()?.text().await.ok()
 }
 
-/// What was seen of the experiment, with the second of each event.
+/// The observed healths of the experiment, with the second of each event.
 async fn history() -> Vec<(String, String)> {
     let events = get(PORT, "/api/v1/experiments/events/pend00").await;
     let events: Vec<serde_json::Value> =
@@ -115,7 +115,7 @@ async fn history() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Waits until the health of the experiment is so.
+/// Waits until the experiment has this health.
 pub(super) async fn sees(machine: &Machine, port: u16, health: &str) {
     let begun = Instant::now();
     let words = format!("\"health\":\"{health}\"");
@@ -208,9 +208,9 @@ fn reloads(machine: &Machine) {
     machine.put(toml, "0644", b"log_level = \"debug\"\n");
     machine.sh("systemctl reload labwatch");
     let said = journal(machine, "info");
-    let is_taken = |line: &str| line.contains("read anew") && line.contains("changed=log_level");
+    let is_taken = |line: &str| line.contains("reloaded") && line.contains("changed=log_level");
     assert!(said.lines().any(is_taken), "{said}");
-    assert!(said.contains("The configuration is taken over."), "{said}");
+    assert!(said.contains("The configuration is applied."), "{said}");
 
     machine.put(toml, "0644", b"log_level = \"debug\"\nsample = \"often\"\n");
     let pid = property(machine, "labwatch", "MainPID");

@@ -1,4 +1,5 @@
-//! Everything that can be done to the laboratory while it runs, listed once. A script writes a fault as its text, for example
+//! All faults of the simulated laboratory, listed once. A script writes a fault as its text, for
+//! example
 //! `vanish pend00-st-data`, `relay mute` or `http book /api/v1/admin status 503`.
 
 use std::fmt;
@@ -22,7 +23,8 @@ pub enum Server {
     Pages,
 }
 
-/// Something that is done to the laboratory. It takes effect at once; most have a counterpart that ends them.
+/// A fault or change of the laboratory. It takes effect at once; most have a counterpart that ends
+/// them.
 ///
 /// The name of an experiment's part is a topic (`pend00-st-data`), a jump connection (`pend00/jump`), an experiment (`pend00`: all its
 /// connections) or `*` (the connections of all experiments).
@@ -98,7 +100,7 @@ pub enum Fault {
     UploadBookings,
 }
 
-/// What relay does with the messages of others than itself. Its reports come all the same.
+/// How relay forwards the messages of its clients. Its reports are sent all the same.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Forwarding {
     /// It forwards them: `relay forwards`.
@@ -144,7 +146,7 @@ pub enum HttpFault {
     Reset,
 }
 
-/// A text that stands for no fault.
+/// A text that names no fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no fault of the simulated laboratory")]
 pub struct UnknownFault(pub String);

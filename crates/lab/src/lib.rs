@@ -1,5 +1,6 @@
-//! A simulated laboratory. The model (experiments, book) is pure and stands in virtual time; `servers` puts it on real sockets as book, jump,
-//! relay and a mail server that speak the real protocols. What can go wrong is listed once, in [`Fault`].
+//! A simulated laboratory. The model (experiments, book) is pure and has a virtual clock; `servers`
+//! puts it on real sockets as book, jump,
+//! relay and a mail server that speak the real protocols. All faults are listed once, in [`Fault`].
 
 mod fault;
 mod model;

@@ -1,8 +1,8 @@
-//! What a simulated laboratory consists of, said before it starts. Data only.
+//! Configuration of a simulated laboratory before its start. Data only.
 
 use std::time::Duration;
 
-/// How often relay and jump report when nothing else is said: often enough to watch.
+/// The default interval of reports of relay and jump: short enough to watch.
 const LIVELY: Duration = Duration::from_secs(2);
 
 /// The pause that the real relay makes before each wait for its next report.
@@ -11,16 +11,17 @@ const RELAY_PAUSE: Duration = Duration::from_secs(1);
 /// How long the real experiments take to come back to a restarted server, at most.
 const RETURN_WITHIN: Duration = Duration::from_secs(10);
 
-/// A laboratory to be started. All of it may be changed before the start.
+/// The configuration of a laboratory. All of it may be changed before the start.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The experiments, connected from the start.
     pub experiments: Vec<ExperimentPlan>,
     /// Which relay is simulated.
     pub relay: RelayVersion,
-    /// relay's own setting of its pace; reports come every `relay_every + relay_pause`.
+    /// relay's own interval; reports come every `relay_every + relay_pause`.
     pub relay_every: Duration,
-    /// What relay waits before each wait, 1 s in the real one: reports that are asked for come at most this often.
+    /// relay's pause before each wait, 1 s in the real one: requested reports come at most this
+    /// often.
     pub relay_pause: Duration,
     /// How often jump reports.
     pub jump_every: Duration,
@@ -32,7 +33,7 @@ pub struct Plan {
     pub booked: bool,
     /// The secrets that tokens are signed with.
     pub secrets: Secrets,
-    /// What the servers call themselves (`aud`); `None` for the address that they listen on.
+    /// The servers' audiences (`aud`); `None` for the address that they listen on.
     pub audiences: Audiences,
     /// Where they listen, on 127.0.0.1.
     pub ports: Ports,
@@ -41,7 +42,7 @@ pub struct Plan {
 /// An experiment of the plan.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExperimentPlan {
-    /// Its name, for example `pend00`: jump's topic, and what its streams' topics start with.
+    /// Its name, for example `pend00`: jump's topic, and the prefix of its streams' topics.
     pub stub: String,
     /// Book's name for it, or `None` when book does not list it.
     pub resource: Option<String>,
@@ -62,7 +63,7 @@ pub struct StreamPlan {
     pub size: u32,
 }
 
-/// Which relay: they report different things.
+/// The version of relay: they report different data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RelayVersion {
     /// v0.6.5 to v0.7.0: reports carry statistics, and times have nanoseconds.
@@ -82,7 +83,7 @@ pub struct Secrets {
     pub relay: String,
 }
 
-/// What the servers want to find in `aud`.
+/// The audiences of the servers, for `aud`.
 #[derive(Debug, Clone, Default)]
 pub struct Audiences {
     /// book's, without `/api/v1`.

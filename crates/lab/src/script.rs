@@ -1,31 +1,32 @@
-//! A timeline of faults with a sentence for each: what `labwatch demo` shows. Data only.
+//! A timeline of faults with a sentence for each, which `labwatch demo` plays. Data only.
 
 use std::time::Duration;
 
 use crate::plan::{ExperimentPlan, Plan};
 use crate::{Fault, Forwarding, HttpFault, Place, Server};
 
-/// The name of the experiment that turns up in the demonstration without being listed in book.
-const STRANGER: &str = "newx00";
+/// The experiment in the demonstration that appears without being listed in book.
+const UNLISTED: &str = "newx00";
 
-/// How often the flapping experiment loses its data, and for how long it has it and not, in seconds: each loss must be long enough to
+/// How often the flapping experiment loses its data, and the durations with and without data, in
+/// seconds: each loss must be long enough to
 /// count, and all of them must fall into the demonstration's time for flapping.
 const FLAPS: usize = 6;
 const GONE_FOR: u64 = 9;
 const BACK_FOR: u64 = 4;
 
-/// A fault, when it comes, and how to say it.
+/// A fault, its time, and its text.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// How long after the step before.
     pub after: Duration,
-    /// A sentence for people, without a full stop.
+    /// A sentence that describes it, without a full stop.
     pub say: String,
-    /// What is done.
+    /// The fault.
     pub fault: Fault,
 }
 
-/// Steps that are played in order, again and again. The last ones put right what the others broke.
+/// Steps that are played in order, again and again. The last ones end the faults of the others.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Script {
     /// The steps.
@@ -33,7 +34,8 @@ pub struct Script {
 }
 
 impl Script {
-    /// What the demonstration plays: the faults of a real laboratory, one after another, on the plan's first experiments; empty for an empty plan.
+    /// The script of the demonstration: the faults of a real laboratory, one after another, on the
+    /// plan's first experiments; empty for an empty plan.
     #[must_use]
     pub fn demo(plan: &Plan) -> Self {
         let Some(first) = plan.experiments.first() else {
@@ -47,7 +49,7 @@ impl Script {
         let mut script = Self::default();
         script.stream_faults(at(0), at(1));
         script.experiment_faults(at(2), at(3));
-        script.people(at(4));
+        script.students(at(4));
         script.flapping(at(5));
         script.server_faults();
         script
@@ -109,11 +111,11 @@ impl Script {
         );
     }
 
-    fn people(&mut self, experiment: &ExperimentPlan) {
+    fn students(&mut self, experiment: &ExperimentPlan) {
         self.step(
             5,
-            format!("{STRANGER} appears, which book does not list"),
-            Fault::Appears(STRANGER.into()),
+            format!("{UNLISTED} appears, which book does not list"),
+            Fault::Appears(UNLISTED.into()),
         );
         if let Some(resource) = &experiment.resource {
             let (stub, reason) = (&experiment.stub, "maintenance until Friday");
@@ -133,7 +135,7 @@ impl Script {
             "an admin uploads the manifest, which makes everything bookable".into(),
             Fault::Upload,
         );
-        self.step(5, format!("{STRANGER} goes"), Fault::Goes(STRANGER.into()));
+        self.step(5, format!("{UNLISTED} goes"), Fault::Goes(UNLISTED.into()));
     }
 
     /// The only experiment that flaps: the others fail too seldom for that.
@@ -242,7 +244,7 @@ mod tests {
     use super::*;
     use crate::{Deed, Event, Output, Simulator, Stage};
 
-    /// How often the story is told in the test: for three hours.
+    /// How often the script is played in the test: for three hours.
     const ROUNDS: u32 = 25;
 
     fn demo_policy() -> Policy {

@@ -1,4 +1,5 @@
-//! An engine in virtual time: whatever stands around it happens in order, deadlines are met exactly, and nothing waits.
+//! An engine in virtual time: events around it happen in order, deadlines are met exactly, and
+//! nothing waits.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,25 +9,25 @@ use jiff::{SignedDuration, Timestamp};
 use engine::model::Moment;
 use engine::{Effect, Engine, Input, Policy, Record, Route, Rules, State, StateChange, Step};
 
-/// What stands around the engine: it makes things happen, and answers what the engine asks for.
+/// The environment of the engine: it makes events happen, and answers what the engine asks for.
 pub trait World {
-    /// Something that happens at a planned moment.
+    /// An event at a planned time.
     type Event;
 
-    /// Lets something happen. Returns what reaches the engine of it.
+    /// Lets an event happen. Returns the resulting inputs of the engine.
     fn happen(&mut self, event: Self::Event, plan: &mut Timeline<Self::Event>) -> Vec<Input>;
 
-    /// Keeps what of the durable state changed. A world in which no engine is started again has no need to.
+    /// Stores changes of the durable state. A world in which no engine is restarted has no need to.
     fn keep(&mut self, _changes: Vec<StateChange>) {}
 
     /// Keeps a record.
     fn record(&mut self, record: Record, plan: &Timeline<Self::Event>);
 
-    /// Takes what the engine asks for; answers are planned for later.
+    /// Takes an effect of the engine; answers are planned for later.
     fn act(&mut self, effect: Effect, plan: &mut Timeline<Self::Event>);
 }
 
-/// The virtual time, and what is to happen when.
+/// The virtual time, and the planned events.
 #[derive(Debug)]
 pub struct Timeline<E> {
     origin: Timestamp,
@@ -54,14 +55,15 @@ impl<E> Timeline<E> {
         Moment::new(origin, Duration::ZERO) + self.elapsed
     }
 
-    /// Plans something for this long after the start; what is past happens at once. Equal moments keep their order.
+    /// Plans an event for this long after the start; a past one happens at once. Equal times keep
+    /// their order.
     pub fn at(&mut self, elapsed: Duration, event: E) {
         self.planned += 1;
         self.queue
             .insert((elapsed.max(self.elapsed), self.planned), event);
     }
 
-    /// Plans something for this long after the present moment.
+    /// Plans an event for this long after the present time.
     pub fn after(&mut self, wait: Duration, event: E) {
         self.at(self.elapsed.saturating_add(wait), event);
     }
@@ -76,7 +78,7 @@ impl<E> Timeline<E> {
     }
 }
 
-/// What moved the engine on.
+/// What advanced the engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Moved {
     /// Something happened in the world.
@@ -90,7 +92,7 @@ pub enum Moved {
 pub struct Stage<W: World> {
     /// The engine.
     pub engine: Engine,
-    /// What stands around it.
+    /// Its environment.
     pub world: W,
     /// The virtual time.
     pub plan: Timeline<W::Event>,
@@ -107,12 +109,13 @@ impl<W: World> Stage<W> {
         }
     }
 
-    /// Goes on to the end of this time, counted from the start.
+    /// Runs to the end of this time, counted from the start.
     pub fn run_until(&mut self, end: Duration) {
         while self.advance(end).is_some() {}
     }
 
-    /// Lets the world go on to the end of this time while no engine runs. What would reach one is lost.
+    /// Lets the world run to the end of this time while no engine runs. Inputs to the engine are
+    /// lost.
     pub fn idle_until(&mut self, end: Duration) {
         while self.plan.next_at().is_some_and(|at| at <= end) {
             if let Some(((at, _), event)) = self.plan.queue.pop_first() {
@@ -123,8 +126,9 @@ impl<W: World> Stage<W> {
         self.plan.elapsed = self.plan.elapsed.max(end);
     }
 
-    /// Goes on to the next thing that happens, if that is not after `end`; else goes to `end` and returns `None`.
-    /// What happens at the moment of a deadline comes before it.
+    /// Runs to the next event, if that is not after `end`; otherwise to `end` and returns `None`.
+    /// An event at the time of a deadline comes
+    /// before it.
     pub fn advance(&mut self, end: Duration) -> Option<Moved> {
         let deadline = self.engine.next_deadline().map(Moment::mono);
         let planned = self.plan.next_at();

@@ -1,4 +1,5 @@
-//! Most of a laboratory falls silent at once, and relay reports no statistics: what is lost is withdrawn soon, and nothing else is.
+//! Most of a laboratory falls silent at once, and relay reports no statistics: lost experiments are
+//! withdrawn soon, and nothing else is.
 
 #![allow(
     clippy::panic,

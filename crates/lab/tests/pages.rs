@@ -1,4 +1,5 @@
-//! What the checks of pages show and what follows: the table of `docs/sources.md`, and what comes of each row for a healthy laboratory.
+//! The results of page checks and their effects: the table of `docs/sources.md`, and the effect of
+//! each row on a healthy laboratory.
 
 #![allow(
     clippy::panic,
@@ -24,9 +25,9 @@ const BEGINS: Duration = Duration::from_secs(60);
 /// How long it lasts: four checks.
 const LASTS: Duration = Duration::from_secs(20 * 60);
 
-/// What happens to the pages, and to whose.
+/// What happens to the pages, and to which.
 enum Row {
-    /// Every check comes to this.
+    /// Every check has this outcome.
     Shows(PageOutcome),
     /// The server of the page is dead, while experiments are there whose page is elsewhere, or not.
     Dead { others_answer: bool },
@@ -54,13 +55,14 @@ fn fails(errors: Vec<CallError>) -> Vec<Row> {
     outcomes.map(Row::Shows).collect()
 }
 
-/// The rows of the document: what it calls them, examples, and the health with `optional` and with `required`.
+/// The rows of the document: their names, examples, and the health with `optional` and with
+/// `required`.
 fn rows() -> Vec<(&'static str, Vec<Row>, Health, Health)> {
     use CallError::{
         Busy, Certificate, Dropped, NameLookup, NoAnswer, NoRoute, Protocol, Proxy, TimedOut, Tls,
         Unreachable,
     };
-    let said = || "its words".to_owned();
+    let said = || "its text".to_owned();
     #[rustfmt::skip]
     let rows = vec![
         ("2xx or 3xx", answers(&[200, 204, 206, 301, 302]), Ok, Ok),

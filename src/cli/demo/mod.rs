@@ -1,4 +1,4 @@
-//! `labwatch demo`: a simulated laboratory in which things break and are mended, the real service
+//! `labwatch demo`: a simulated laboratory in which things break and are repaired, the real service
 //! watching it, and on standard output what happens.
 
 mod output;
@@ -21,13 +21,13 @@ use crate::config::{Config, Sources, load};
 use crate::http::auth::{self, Grant, Reportable, Scope};
 use crate::service;
 
-/// How often the demonstration looks for new mail.
+/// How often the demonstration checks for new mail.
 const LOOK_FOR_MAIL_EVERY: Duration = Duration::from_millis(200);
 
-/// How long the story goes on after its last step, so that what it leads to is seen too.
+/// How long the demonstration goes on after its script, so that the last effects are seen too.
 const EPILOGUE: Duration = Duration::from_secs(15);
 
-/// Settings of the demonstration: quick rules, so that the story is short. `--set` overrides them.
+/// Settings of the demonstration: short times, so that the script is short. `--set` overrides them.
 const SETTINGS: [(&str, &str); 11] = [
     ("health_last_active", "5s"),
     ("health_last_checked", "5s"),
@@ -42,14 +42,14 @@ const SETTINGS: [(&str, &str); 11] = [
     ("health_log_every", "1h"),
 ];
 
-/// How long a change counts for flapping: long enough for its scene, too short for the other faults
-/// of an experiment. A real laboratory may not set so little.
+/// How long a change counts for flapping: long enough for its step, too short for the other faults
+/// of an experiment. A real laboratory cannot set so little.
 const FLAP_WINDOW: Duration = Duration::from_secs(90);
 
-/// How long the token to act with is valid.
+/// How long the admin token is valid.
 const TOKEN_LIFE: Duration = Duration::from_secs(24 * 3_600);
 
-/// What the demonstration looks like.
+/// Options of the demonstration.
 #[derive(Debug, Args)]
 pub struct DemoArgs {
     /// How many experiments the simulated laboratory has.
@@ -70,7 +70,7 @@ pub struct DemoArgs {
     pub env: Option<PathBuf>,
 }
 
-/// The two dialects of relay's reports.
+/// The two formats of relay's reports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum RelayVersion {
     /// With statistics.
@@ -81,7 +81,7 @@ pub enum RelayVersion {
     V08,
 }
 
-/// Runs the demonstration until SIGINT or SIGTERM, or, with `--once`, to the end of the story.
+/// Runs the demonstration until SIGINT or SIGTERM, or, with `--once`, to the end of its script.
 ///
 /// # Errors
 /// [`Failure`] when it cannot start, or when a part of it fails.
@@ -136,7 +136,8 @@ async fn demonstrate(args: &DemoArgs, sources: &Sources) -> Result<(), Failure> 
     played.map_err(|error| failed("the simulated laboratory failed", &error))
 }
 
-/// The service would wait for the port to become free, which no reader of the demonstration wants.
+/// The service would wait for the port to become free, which a user of the demonstration does not
+/// expect.
 fn refuse_taken_port(config: &Config) -> Result<(), Failure> {
     let Some(address) = config.api.listen.filter(|address| address.port() != 0) else {
         return Ok(());
@@ -164,8 +165,8 @@ fn plan(args: &DemoArgs) -> Plan {
     }
 }
 
-/// The laboratory's environment, the demonstration's quick rules, and above both what the user
-/// sets.
+/// The laboratory's environment, the demonstration's short times, and above both the user's
+/// settings.
 fn configuration(
     args: &DemoArgs,
     lab: &Lab,
@@ -202,7 +203,7 @@ fn secret() -> Result<String, Failure> {
     Ok(auth::id().ok_or_else(none)? + &auth::id().ok_or_else(none)?)
 }
 
-/// A token with which everything can be tried that maintainers do.
+/// A token for everything that maintainers can do.
 fn token(config: &Config) -> Result<String, Failure> {
     let grant = Grant {
         name: "you".to_owned(),

@@ -1,4 +1,4 @@
-//! What the demonstration prints: the laboratory's faults, what labwatch does, and the mails.
+//! Output of the demonstration: the laboratory's faults, labwatch's actions, and the mails.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
@@ -30,7 +30,7 @@ impl Output {
         }
     }
 
-    /// Says what is simulated, and where the files for a second labwatch are.
+    /// Prints what is simulated, and where the files for a second labwatch are.
     pub(super) fn open(&self, lab: &Lab, rehearsal: Option<&str>) {
         let [relay, jump, book, pages, mail] = [
             Server::Relay,
@@ -51,7 +51,7 @@ impl Output {
         self.line("");
     }
 
-    /// How the service reports what it does.
+    /// Options that print what the service does.
     pub(super) fn options(&self, token: String, prefix: String) -> ServiceOptions {
         let (started, records) = (self.clone(), self.clone());
         ServiceOptions {
@@ -69,7 +69,7 @@ impl Output {
                 );
             }),
             record: Box::new(move |record| {
-                // What is sent is shown as it arrives.
+                // Mails are shown as they arrive.
                 let kind = Kind::of(record).filter(|_| !matches!(record, Record::Notifying(_)));
                 if let Some(kind) = kind {
                     let words = record.words(Visibility::MAINTAINER);
@@ -80,7 +80,7 @@ impl Output {
         }
     }
 
-    /// A line about what one of the parts does.
+    /// A line about an action of one of the parts.
     pub(super) fn line_of(&self, who: &str, what: &str) {
         let seconds = self.begun.elapsed().as_secs();
         self.line(&format!(
@@ -90,7 +90,7 @@ impl Output {
         ));
     }
 
-    /// A mail, whole.
+    /// A whole mail.
     pub(super) fn mail(&self, mail: &CaughtMail) {
         self.line_of(
             "mail",

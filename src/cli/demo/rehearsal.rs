@@ -11,10 +11,10 @@ use lab::Lab;
 use super::{SETTINGS, secret};
 use crate::cli::Failure;
 
-/// What the environment file begins with. A file that begins otherwise is not overwritten.
+/// The first line of the environment file. A file that begins otherwise is not overwritten.
 const MARK: &str = "# Made by `labwatch demo --env`.";
 
-/// What every variable of a server's secret begins with.
+/// The prefix of the variables of servers' secrets.
 const SECRET: &str = "STATUS_SECRET_";
 
 /// Writes them into `folder`, and returns how to use them.
@@ -47,7 +47,7 @@ fn write_all(folder: &Path, variables: &[(String, String)]) -> io::Result<std::p
         ));
     }
     let mut text = format!(
-        "{MARK} At each start the simulated laboratory has other ports, and the API another secret.\n\n"
+        "{MARK} At each start the simulated laboratory has new ports, and the API a new secret.\n\n"
     );
     for (name, value) in variables {
         let line = match name.strip_prefix(SECRET) {
@@ -78,9 +78,9 @@ fn write_all(folder: &Path, variables: &[(String, String)]) -> io::Result<std::p
     Ok(file)
 }
 
-/// Writes a file that others may not read.
+/// Writes a file that only its owner may read.
 fn write_private(path: &Path, text: &str) -> io::Result<()> {
-    // A file of an earlier demonstration may have other rights.
+    // A file of an earlier demonstration may have other permissions.
     if path.exists() {
         fs::remove_file(path)?;
     }

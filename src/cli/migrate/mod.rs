@@ -1,6 +1,6 @@
 //! `labwatch migrate`: takes over the settings of the program `status` from its unit, drop-ins and
-//! environment files. Without a folder to write to it only shows what would come out. It changes
-//! nothing of what it reads.
+//! environment files. Without a target folder it only shows the result. It changes nothing of what
+//! it reads.
 
 mod old;
 mod unit;
@@ -21,10 +21,10 @@ use super::files::{self, CREDENTIALS, Mode, SECRETS};
 use super::output::say;
 use crate::config::{ENV_PREFIX, Loaded, Problems, Sources, load};
 
-/// What the environment file is called.
+/// The name of the environment file.
 const SETTINGS: &str = "labwatch.env";
 
-/// What is migrated, and where to.
+/// Source and target of the migration.
 #[derive(Debug, Args)]
 pub struct MigrateArgs {
     /// The unit of status, by name or path, such as status.service; or a file of its variables.
@@ -39,11 +39,11 @@ pub struct MigrateArgs {
     force: bool,
 }
 
-/// Shows or writes what comes out of the old settings.
+/// Shows or writes the result of the migration.
 ///
 /// # Errors
-/// [`Failure`] when the unit cannot be read, a file cannot be written, or what comes out is no
-/// whole configuration.
+/// [`Failure`] when the unit cannot be read, a file cannot be written, or the result is not a
+/// complete configuration.
 pub(super) fn run(args: &MigrateArgs) -> Result<(), Failure> {
     let found = Found::read(&args.unit).map_err(Failure::Usage)?;
     let migrated = Migrated::of(&found.in_force());
@@ -66,7 +66,7 @@ pub(super) fn run(args: &MigrateArgs) -> Result<(), Failure> {
     }
 }
 
-/// As `labwatch check` does it, with the secrets as if they stood in the environment.
+/// As `labwatch check` does it, with the secrets as if they were in the environment.
 fn check(migrated: &Migrated) -> Result<Loaded, Problems> {
     let secrets = migrated.secrets.iter().map(|(name, value)| {
         let name = format!("{ENV_PREFIX}{}", name.to_ascii_uppercase());
@@ -126,7 +126,7 @@ fn settings_file(found: &Found, migrated: &Migrated) -> String {
     text
 }
 
-/// Writes all files, or none where one of them is there. Returns what to do next.
+/// Writes all files, or none if one exists. Returns what to do next.
 fn write_all(
     folder: &Path,
     force: bool,

@@ -1,4 +1,4 @@
-//! What the program `status` made of its settings, and what labwatch makes of them.
+//! The settings of the program `status`, and what labwatch makes of each.
 
 use std::collections::BTreeMap;
 
@@ -20,14 +20,14 @@ const READ_BY_STATUS: &str = "\
 /// fewer.
 const SHOWN_BY_STATUS: usize = 4;
 
-/// What comes out of the old settings.
+/// The result of the old settings.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Migrated {
     /// Variables and values, without secrets, in the order of their names.
     pub(super) settings: BTreeMap<String, String>,
     /// Secrets by the names of their files.
     pub(super) secrets: BTreeMap<String, String>,
-    /// What is to be known about a variable. Sentences without values of secrets.
+    /// Remarks about variables. Sentences without values of secrets.
     pub(super) remarks: Vec<String>,
 }
 
@@ -132,7 +132,7 @@ impl Migrated {
 
 /// What becomes of a setting.
 enum Fate {
-    /// It is kept under this name, with what is to be known.
+    /// It is kept under this name, with a remark.
     As(String, Option<String>),
     LeftOut(String),
 }

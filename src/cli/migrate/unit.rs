@@ -1,5 +1,5 @@
-//! What a systemd unit hands to its program: the variables of `Environment=`, `EnvironmentFile=`
-//! and of drop-ins, as systemd reads them.
+//! The environment that a systemd unit gives its program: the variables of `Environment=`,
+//! `EnvironmentFile=` and of drop-ins, as systemd reads them.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};
@@ -7,7 +7,7 @@ use std::{fs, io};
 use super::words::{Words, env_file, words};
 use crate::config::ENV_PREFIX;
 
-/// Where systemd looks for units, the first that has one wins.
+/// The folders in which systemd searches for units; the first that has one wins.
 const FOLDERS: [&str; 4] = [
     "/etc/systemd/system",
     "/run/systemd/system",
@@ -18,14 +18,14 @@ const FOLDERS: [&str; 4] = [
 /// The most bytes that a file may have. Units have some thousand.
 const MAX_BYTES: u64 = 1 << 20;
 
-/// A variable, with where it stands.
+/// A variable, with its origin.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Variable {
     pub(super) name: String,
     pub(super) value: String,
     /// The file and the line.
     pub(super) origin: String,
-    /// Whether it stands in a unit, which every user of the host can read.
+    /// Whether it is in a unit, which every user of the host can read.
     pub(super) in_unit: bool,
 }
 
@@ -34,7 +34,7 @@ pub(super) struct Variable {
 pub(super) struct Found {
     /// In the order in which they take effect: of two with one name the later one counts.
     pub(super) variables: Vec<Variable>,
-    /// What systemd drops, and files that are named and cannot be read. Sentences.
+    /// What systemd drops, and named files that cannot be read. Sentences.
     pub(super) remarks: Vec<String>,
     /// The files that were read.
     pub(super) files: Vec<PathBuf>,
@@ -102,7 +102,7 @@ impl Found {
         }
     }
 
-    /// `A=b "C=d e"`: what is no assignment is dropped by systemd, with a warning that is easily
+    /// `A=b "C=d e"`: systemd drops a word that is not an assignment, with a warning that is easily
     /// missed.
     fn assignments(&mut self, path: &Path, number: usize, text: &str) {
         let Words { all, is_open } = words(text);
@@ -225,7 +225,7 @@ fn drop_ins(unit: &Path) -> Vec<PathBuf> {
     let beside = unit.parent().map(Path::to_owned);
     let system = FOLDERS.iter().map(PathBuf::from);
     let is_systems = |folder: &PathBuf| FOLDERS.iter().any(|known| Path::new(known) == folder);
-    // A unit that lies elsewhere is a copy: the drop-ins of the system are of another one.
+    // A unit elsewhere is a copy: the drop-ins of the system are of another one.
     let folders: Vec<PathBuf> = match beside {
         Some(beside) if !is_systems(&beside) => vec![beside],
         _ => system.collect(),
@@ -240,8 +240,7 @@ fn drop_ins(unit: &Path) -> Vec<PathBuf> {
     all
 }
 
-/// Lines without comments, with those that end in a backslash put together; each with the number of
-/// its first.
+/// Lines without comments, continuation lines joined; each with the number of its first line.
 fn logical_lines(text: &str) -> Vec<(usize, String)> {
     let mut all: Vec<(usize, String)> = Vec::new();
     let mut goes_on = false;

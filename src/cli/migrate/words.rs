@@ -1,6 +1,6 @@
-//! The quoting of systemd's units and environment files, read and written.
+//! Quoting of systemd's units and environment files, read and written.
 
-/// A line of a unit taken apart.
+/// A parsed line of a unit.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Words {
     pub(super) all: Vec<String>,
@@ -44,8 +44,8 @@ fn unescaped(c: char) -> char {
     }
 }
 
-/// The assignments of an environment file, each with the number of its line. One that is none comes
-/// without a name.
+/// The assignments of an environment file, each with the number of its line. A line that is not an
+/// assignment comes without a name.
 pub(super) fn env_file(text: &str) -> Vec<(usize, String, String)> {
     let lines = (1..).zip(text.lines().map(str::trim));
     lines
@@ -74,7 +74,7 @@ fn unquoted(text: &str) -> String {
     value
 }
 
-/// A value as it stands in an environment file that systemd and a shell read alike.
+/// A value for an environment file that systemd and a shell read alike.
 pub(super) fn quoted(value: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./:@,+%=".contains(c);
     if value.chars().all(is_plain) {

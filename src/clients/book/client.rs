@@ -1,5 +1,5 @@
-//! book's admin interface: resources, availability, status, bookings and manifest. Asks and parses;
-//! decides nothing, repeats nothing.
+//! Client of book's admin API: resources, availability, status, bookings and manifest. Requests and
+//! parses; decides nothing, retries nothing.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,10 +18,10 @@ use crate::clients::answer::is_web_page;
 use crate::clients::{Address, Http, MAX_TOKEN_LIFE, booking_admin, mint};
 use engine::model::{Availability, CallError, ResourceName, SourceName};
 
-/// Where the admin interface starts, behind the server's base path.
+/// The path of the admin API, below the server's base path.
 const ADMIN: [&str; 3] = ["api", "v1", "admin"];
 
-/// A token is used for this part of its life only, so that none ends under way.
+/// A token is used for this part of its life only, so that none expires during a call.
 const TOKEN_USED_FOR: i64 = MAX_TOKEN_LIFE.as_secs().cast_signed() / 2;
 
 /// A client of one book. Clones share the connections and the token.
@@ -30,7 +30,7 @@ pub struct BookClient {
     address: Address,
     http: Http,
     token: Arc<Mutex<Option<Token>>>,
-    /// Where writes go instead of into book.
+    /// The simulated book that gets the writes, in shadow.
     shadow: Option<ShadowBook>,
 }
 
@@ -57,14 +57,14 @@ pub struct BookStatus {
     pub users: u64,
     /// Whether users are locked out.
     pub locked: bool,
-    /// What users are told on entering.
+    /// The message that users see on entering.
     pub message: String,
     /// book's clock.
     #[serde(deserialize_with = "lenient_time")]
     pub now: Option<Timestamp>,
 }
 
-/// What book answers for its bookings.
+/// book's answer about its bookings.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Bookings {
     /// Those that can be read, in book's order.
@@ -73,12 +73,12 @@ pub struct Bookings {
     pub skipped: usize,
 }
 
-/// A booking. Who made it is none of our business and is not read.
+/// A booking. Its user is not read.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct Booking {
     /// The slot that is booked.
     pub slot: String,
-    /// From when until when.
+    /// From when to when.
     #[serde(default)]
     pub when: Interval,
     /// Whether it was started.
@@ -92,7 +92,7 @@ pub struct Booking {
     pub cancelled: bool,
 }
 
-/// A stretch of time. An end that book does not give is `None`.
+/// A period. An end that book does not give is `None`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub struct Interval {
@@ -111,7 +111,7 @@ struct RawAvailability {
 }
 
 impl RawAvailability {
-    /// A resource without a reason is read too: nothing is ours about it.
+    /// A resource without a reason is read too: then labwatch has set none.
     fn read(&self) -> Availability {
         let reason = self.reason.as_deref().unwrap_or_default();
         Availability::from_book(self.available, bounded(reason))
@@ -119,7 +119,7 @@ impl RawAvailability {
 }
 
 impl BookClient {
-    /// A client of the book at `address`. `http` bounds how long each call may take.
+    /// A client of the book at `address`. `http` limits the time of each call.
     #[must_use]
     pub fn new(address: Address, http: Http) -> Self {
         Self {
@@ -130,8 +130,8 @@ impl BookClient {
         }
     }
 
-    /// The same client, which writes nothing to book: what it would is kept in `shadow` and read
-    /// back from there.
+    /// The same client, which writes nothing to book: writes go to `shadow` and are read back from
+    /// there.
     #[must_use]
     pub fn in_shadow(self, shadow: ShadowBook) -> Self {
         Self {
@@ -140,7 +140,7 @@ impl BookClient {
         }
     }
 
-    /// The resources of the manifest, without their availability, which book gives one by one only.
+    /// The resources of the manifest, without their availability, which book gives only one by one.
     ///
     /// # Errors
     /// A [`CallError`] that says what to do about it.
@@ -156,8 +156,7 @@ impl BookClient {
     /// Whether a resource may be booked.
     ///
     /// # Errors
-    /// A [`CallError`]; [`resource_is_gone`] tells whether it means that book does not know the
-    /// resource.
+    /// A [`CallError`]; [`resource_is_gone`] shows whether book does not know the resource.
     pub async fn availability(&self, resource: &ResourceName) -> Result<Availability, CallError> {
         let raw: RawAvailability = self.get(&["resources", resource.as_str()]).await?;
         let said = raw.read();
@@ -170,7 +169,7 @@ impl BookClient {
     /// Sets whether a resource may be booked. Students read the reason, which must not be empty.
     ///
     /// # Errors
-    /// A [`CallError`]; unless [`resource_is_gone`] of it, book may have been told or not.
+    /// A [`CallError`]; unless [`resource_is_gone`] of it, book may have carried it out or not.
     pub async fn switch(
         &self,
         resource: &ResourceName,
@@ -182,7 +181,7 @@ impl BookClient {
             return Ok(());
         }
         let mut url = self.admin(&["resources", resource.as_str()]);
-        // book takes every word but a few for false, so nothing but the literal words goes out
+        // book takes every word but a few for false, so only the literal words are sent
         let available = if available { "true" } else { "false" };
         url.query_pairs_mut()
             .append_pair("available", available)
@@ -190,7 +189,7 @@ impl BookClient {
         self.call(Method::PUT, url).await.map(drop)
     }
 
-    /// book's word about itself.
+    /// book's status.
     ///
     /// # Errors
     /// A [`CallError`] that says what to do about it.
@@ -273,18 +272,18 @@ impl BookClient {
 }
 
 /// Whether the fault of a call for one resource means that book does not know the resource, and not
-/// that the path is wrong: both are a 404, and only the words differ.
+/// that the path is wrong: both are a 404, and only the texts differ.
 #[must_use]
 pub fn resource_is_gone(fault: &CallError) -> bool {
     matches!(fault, CallError::NotFound(said) if said.starts_with("resource "))
 }
 
-/// The fault without what it quotes of the answer.
+/// The fault without quotes from the response.
 fn without_answer(fault: CallError) -> CallError {
     if matches!(fault, CallError::Protocol(_)) {
         CallError::Protocol("its answer for bookings is odd".to_owned())
     } else {
-        fault.with_body("its words are not shown")
+        fault.with_body("its text is not shown")
     }
 }
 
@@ -299,7 +298,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::clients::book::fake_book::{FakeBook, Trouble};
+    use crate::clients::book::fake_book::{BookFault, FakeBook};
     use engine::model::Bookable;
 
     fn name(text: &str) -> ResourceName {
@@ -398,7 +397,7 @@ mod tests {
         );
     }
 
-    /// What book says in the recordings, call by call, is understood as it was meant.
+    /// book's responses in the recordings, call by call, are parsed as intended.
     #[test]
     fn the_recordings_are_understood() {
         let mut read = 0;
@@ -481,11 +480,11 @@ mod tests {
             );
         }
         assert_eq!(client.resources().await.expect("lists").listed.len(), 5);
-        assert_eq!(client.status().await.expect("tells").resources, 5);
+        assert_eq!(client.status().await.expect("answers").resources, 5);
     }
 
     #[tokio::test]
-    async fn bookings_name_nobody_whatever_comes() {
+    async fn bookings_name_no_user_whatever_comes() {
         let book = FakeBook::start().await;
         let client = book.client(Duration::from_secs(5));
         let good = json!({"user": "alice", "slot": "sl-a", "cancelled_by": "alice", "when": {"start": "2026-11-21T00:00:00Z"}});
@@ -496,13 +495,13 @@ mod tests {
         let bookings = client.bookings().await.expect("reads");
         assert_eq!((bookings.listed.len(), bookings.skipped), (1, 3));
         assert!(!format!("{bookings:?}").contains("alice"), "{bookings:?}");
-        for trouble in [
-            Trouble::Body("\"alice\""),
-            Trouble::Body("{\"alice\": 1}"),
-            Trouble::Said(503, "alice broke it"),
+        for broken in [
+            BookFault::Body("\"alice\""),
+            BookFault::Body("{\"alice\": 1}"),
+            BookFault::Said(503, "alice broke it"),
         ] {
-            book.set_document("bookings", Err(trouble));
-            let fault = client.bookings().await.expect_err("trouble");
+            book.set_document("bookings", Err(broken));
+            let fault = client.bookings().await.expect_err("broken");
             assert!(!format!("{fault:?} {fault}").contains("alice"), "{fault:?}");
         }
     }
@@ -531,21 +530,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn trouble_is_told_apart() {
+    async fn failures_are_distinguished() {
         let rows = [
-            (Trouble::Silent, "timeout"),
-            (Trouble::BadToken, "credentials"),
-            (Trouble::Status(503), "sick"),
-            (Trouble::Body("[]"), "protocol"),
+            (BookFault::Silent, "timeout"),
+            (BookFault::BadToken, "credentials"),
+            (BookFault::Status(503), "sick"),
+            (BookFault::Body("[]"), "protocol"),
         ];
-        for (trouble, as_str) in rows {
+        for (broken, as_str) in rows {
             let book = FakeBook::start().await;
-            book.set_trouble(Some(trouble));
+            book.set_fault(Some(broken));
             let fault = book
                 .client(Duration::from_millis(200))
                 .resources()
                 .await
-                .expect_err("trouble");
+                .expect_err("broken");
             assert_eq!(fault.as_str(), as_str, "{fault}");
         }
         let dead = FakeBook::dead_address().await;
@@ -557,14 +556,14 @@ mod tests {
     async fn one_token_serves_many_calls_and_is_dropped_when_refused() {
         let book = FakeBook::start().await;
         let client = book.client(Duration::from_secs(5));
-        client.status().await.expect("tells");
-        client.clone().status().await.expect("tells");
+        client.status().await.expect("answers");
+        client.clone().status().await.expect("answers");
         assert_eq!(book.tokens_seen(), 1);
         assert!(
             !format!("{client:?}").contains("eyJ"),
             "a token is not shown"
         );
-        book.set_trouble(Some(Trouble::BadToken));
+        book.set_fault(Some(BookFault::BadToken));
         client.status().await.expect_err("refused");
         assert!(client.kept().is_none());
     }

@@ -1,4 +1,4 @@
-//! A small book for tests: it speaks as the real one does and can be given troubles. Only built for
+//! A small book for tests: it behaves as the real one and can be given faults. Only built for
 //! tests.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,20 +19,20 @@ use tokio::task::JoinSet;
 
 use crate::clients::{Address, BookClient, Http};
 
-/// What is wrong with the book, or with one of its resources.
+/// A fault of the book, or of one of its resources.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Trouble {
-    /// It takes the call and never answers.
+pub(crate) enum BookFault {
+    /// It accepts the call and never answers.
     Silent,
-    /// It refuses the token, in the way of the real one.
+    /// It rejects the token, as the real one does.
     BadToken,
     /// It answers with this status.
     Status(u16),
-    /// It answers with this status and these words.
+    /// It answers with this status and this text.
     Said(u16, &'static str),
     /// It answers 200 with this body.
     Body(&'static str),
-    /// It says that it has switched, and has not.
+    /// It answers that it has switched, and has not.
     Deaf,
 }
 
@@ -46,9 +46,9 @@ pub(crate) struct FakeBook {
 #[derive(Default)]
 struct Book {
     resources: BTreeMap<String, (String, bool, String)>,
-    trouble: Option<Trouble>,
-    troubles: BTreeMap<String, Trouble>,
-    documents: BTreeMap<&'static str, Result<Value, Trouble>>,
+    fault: Option<BookFault>,
+    faults: BTreeMap<String, BookFault>,
+    documents: BTreeMap<&'static str, Result<Value, BookFault>>,
     calls: Vec<String>,
     tokens: BTreeSet<String>,
     ahead: SignedDuration,
@@ -87,12 +87,12 @@ impl FakeBook {
         client(&self.base, timeout)
     }
 
-    /// A client that has a wrong base path.
+    /// A client with a wrong base path.
     pub(crate) fn client_at(&self, path: &str) -> BookClient {
         client(&format!("{}{path}", self.base), Duration::from_secs(5))
     }
 
-    /// A client of a book that is not there.
+    /// A client of a book that is not reachable.
     pub(crate) async fn dead_address() -> BookClient {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         client(
@@ -108,12 +108,12 @@ impl FakeBook {
             .insert(name.into(), (stub.into(), available, reason.into()));
     }
 
-    /// Forgets the manifest, as after a restart.
+    /// Drops the manifest, as after a restart.
     pub(crate) fn forget(&self) {
         self.book().resources.clear();
     }
 
-    /// What is stored for a resource.
+    /// The stored availability of a resource.
     pub(crate) fn stored(&self, name: &str) -> Option<(bool, String)> {
         self.book()
             .resources
@@ -121,18 +121,18 @@ impl FakeBook {
             .map(|(_, available, reason)| (*available, reason.clone()))
     }
 
-    /// Gives the whole book a trouble, or takes it away.
-    pub(crate) fn set_trouble(&self, trouble: Option<Trouble>) {
-        self.book().trouble = trouble;
+    /// Sets or removes a fault of the whole book.
+    pub(crate) fn set_fault(&self, fault: Option<BookFault>) {
+        self.book().fault = fault;
     }
 
-    /// Gives one resource a trouble.
-    pub(crate) fn set_trouble_of(&self, name: &str, trouble: Trouble) {
-        self.book().troubles.insert(name.into(), trouble);
+    /// Sets a fault of one resource.
+    pub(crate) fn set_fault_of(&self, name: &str, fault: BookFault) {
+        self.book().faults.insert(name.into(), fault);
     }
 
-    /// Has `manifest` or `bookings` answered with this. Without it there is no such path.
-    pub(crate) fn set_document(&self, name: &'static str, answer: Result<Value, Trouble>) {
+    /// Sets the response to `manifest` or `bookings`. Without it there is no such path.
+    pub(crate) fn set_document(&self, name: &'static str, answer: Result<Value, BookFault>) {
         self.book().documents.insert(name, answer);
     }
 
@@ -141,12 +141,12 @@ impl FakeBook {
         self.book().ahead = ahead;
     }
 
-    /// The calls for single resources since the last time that this was asked, such as `PUT r-a`.
+    /// The calls for single resources since the last time, such as `PUT r-a`.
     pub(crate) fn take_calls(&self) -> Vec<String> {
         std::mem::take(&mut self.book().calls)
     }
 
-    /// How many different tokens came.
+    /// How many different tokens were received.
     pub(crate) fn tokens_seen(&self) -> usize {
         self.book().tokens.len()
     }
@@ -172,7 +172,7 @@ fn client(base: &str, timeout: Duration) -> BookClient {
     BookClient::new(address, Http::new(timeout, tls).expect("a client"))
 }
 
-/// Checks the token and plays the whole book's trouble.
+/// Checks the token and applies the whole book's fault.
 async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Response {
     let token = request
         .headers()
@@ -180,33 +180,33 @@ async fn guard(State(shared): State<Shared>, request: Request, next: Next) -> Re
         .and_then(|value| value.to_str().ok())
         .unwrap_or_default()
         .to_owned();
-    let trouble = {
+    let fault = {
         let mut book = shared.lock().expect("no thread panics");
         book.tokens.insert(token.clone());
-        book.trouble
+        book.fault
     };
-    let trouble = if token.starts_with("ey") {
-        trouble
+    let fault = if token.starts_with("ey") {
+        fault
     } else {
-        Some(Trouble::BadToken)
+        Some(BookFault::BadToken)
     };
-    match trouble {
-        None | Some(Trouble::Deaf) => next.run(request).await,
-        Some(trouble) => play(trouble).await,
+    match fault {
+        None | Some(BookFault::Deaf) => next.run(request).await,
+        Some(fault) => play(fault).await,
     }
 }
 
-async fn play(trouble: Trouble) -> Response {
-    match trouble {
-        Trouble::Silent => std::future::pending().await,
-        Trouble::BadToken => error(
+async fn play(fault: BookFault) -> Response {
+    match fault {
+        BookFault::Silent => std::future::pending().await,
+        BookFault::BadToken => error(
             500,
             &json!({"code": 500, "message": "error parsing claims was signature is invalid"}),
         ),
-        Trouble::Status(code) => error(code, &json!({"code": code, "message": "oops"})),
-        Trouble::Said(code, words) => error(code, &json!({"code": code, "message": words})),
-        Trouble::Body(body) => Body::from(body).into_response(),
-        Trouble::Deaf => StatusCode::NO_CONTENT.into_response(),
+        BookFault::Status(code) => error(code, &json!({"code": code, "message": "oops"})),
+        BookFault::Said(code, words) => error(code, &json!({"code": code, "message": words})),
+        BookFault::Body(body) => Body::from(body).into_response(),
+        BookFault::Deaf => StatusCode::NO_CONTENT.into_response(),
     }
 }
 
@@ -237,16 +237,16 @@ async fn document(State(shared): State<Shared>, uri: Uri) -> Response {
         .cloned();
     match answer {
         Some(Ok(document)) => axum::Json(document).into_response(),
-        Some(Err(trouble)) => play(trouble).await,
+        Some(Err(fault)) => play(fault).await,
         None => no_such_path(uri).await,
     }
 }
 
 async fn read(State(shared): State<Shared>, Path(name): Path<String>) -> Response {
-    if let Some(trouble) =
-        note(&shared, &Method::GET, &name).filter(|trouble| !matches!(trouble, Trouble::Deaf))
+    if let Some(fault) =
+        note(&shared, &Method::GET, &name).filter(|fault| !matches!(fault, BookFault::Deaf))
     {
-        return play(trouble).await;
+        return play(fault).await;
     }
     let book = shared.lock().expect("no thread panics");
     let Some((_, available, reason)) = book.resources.get(&name) else {
@@ -265,8 +265,8 @@ async fn switch(
     Path(name): Path<String>,
     Query(query): Query<BTreeMap<String, String>>,
 ) -> Response {
-    if let Some(trouble) = note(&shared, &Method::PUT, &name) {
-        return play(trouble).await;
+    if let Some(fault) = note(&shared, &Method::PUT, &name) {
+        return play(fault).await;
     }
     let (Some(available), Some(reason)) = (
         query.get("available"),
@@ -292,11 +292,11 @@ async fn no_such_path(uri: Uri) -> Response {
     )
 }
 
-/// Notes the call and gives the resource's trouble.
-fn note(shared: &Shared, method: &Method, name: &str) -> Option<Trouble> {
+/// Records the call and returns the resource's fault.
+fn note(shared: &Shared, method: &Method, name: &str) -> Option<BookFault> {
     let mut book = shared.lock().expect("no thread panics");
     book.calls.push(format!("{method} {name}"));
-    book.troubles.get(name).copied()
+    book.faults.get(name).copied()
 }
 
 fn gone(name: &str) -> Response {

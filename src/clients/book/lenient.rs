@@ -1,11 +1,11 @@
-//! Values of book's answers that are read leniently.
+//! Lenient parsing of values in book's responses.
 
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// One of many, or nothing where it cannot be read: an odd one must not hide the rest.
+/// One of many values, or `None` where it cannot be read: an invalid one must not hide the rest.
 #[derive(Debug)]
 pub(super) struct Readable<T>(pub(super) Option<T>);
 
@@ -17,7 +17,8 @@ impl<'de, T: DeserializeOwned> Deserialize<'de> for Readable<T> {
     }
 }
 
-/// A time, or nothing where the text is none: a strange time must not hide the rest of the answer.
+/// A time, or `None` where the text is not one: an invalid time must not hide the rest of the
+/// response.
 pub(super) fn lenient_time<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Timestamp>, D::Error> {

@@ -1,4 +1,4 @@
-//! The resources of book's manifest, as far as they can be watched.
+//! The resources of book's manifest that can be watched.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::lenient::Readable;
 use engine::model::{NameError, ResourceName, Stub, Topic};
 
-/// How much of a stored reason is kept, in bytes.
+/// The longest stored reason, in bytes; the rest is cut off.
 pub const MAX_REASON_BYTES: usize = 1_000;
 
 /// The resources of book's manifest.
@@ -17,29 +17,30 @@ pub struct Resources {
     pub listed: BTreeMap<ResourceName, Listed>,
     /// How many were left out, because a name is empty, too long or otherwise unusable.
     pub skipped: usize,
-    /// Which of those were left out because a proxy would take their names for steps through the
-    /// path, and so for other resources.
+    /// Those of them that were left out because a proxy would interpret their names as path
+    /// segments
+    /// such as `..`, and so as other resources.
     pub refused: Vec<String>,
 }
 
-/// What the manifest says of a resource.
+/// A resource in the manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listed {
-    /// The experiment that it is.
+    /// The experiment of the resource.
     pub stub: Stub,
-    /// The streams that it must have, sorted.
+    /// The required streams, sorted.
     pub streams: Vec<Topic>,
 }
 
-/// A resource as book gives it.
+/// A resource as book sends it.
 #[derive(Deserialize)]
 pub(super) struct RawResource {
     topic_stub: String,
     streams: Option<Vec<String>>,
 }
 
-/// Takes what can be watched. A resource with an unusable stream is left out whole: judged without
-/// that stream it would pass for well.
+/// The resources that can be watched. A resource with an unusable stream is left out as a whole:
+/// evaluated without that stream it would pass for ok.
 pub(super) fn read_resources(raw: BTreeMap<String, Readable<RawResource>>) -> Resources {
     let mut resources = Resources::default();
     for (name, Readable(resource)) in raw {

@@ -1,5 +1,5 @@
-//! Book's manifest, as far as it is needed: what can be booked, and the pages on which students
-//! open it. An entry that cannot be read is left out and counted.
+//! book's manifest, as far as it is needed: slots, and the pages on which students open them. An
+//! entry that cannot be read is left out and counted.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::lenient::Readable;
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(from = "RawManifest")]
 pub struct Manifest {
-    /// What can be booked, by name.
+    /// Slots by name.
     pub slots: BTreeMap<String, Slot>,
     /// The addresses of the pages, by the name of the user interface.
     pub uis: BTreeMap<String, String>,
@@ -23,15 +23,15 @@ pub struct Manifest {
     pub skipped: usize,
 }
 
-/// Something that can be booked.
+/// A slot: something that can be booked.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub struct Slot {
     /// The resource that it gives.
     pub resource: String,
-    /// The policy that it is booked under.
+    /// Its booking policy.
     pub policy: String,
-    /// The user interfaces that it is shown with.
+    /// The set of its user interfaces.
     pub ui_set: String,
 }
 

@@ -1,8 +1,8 @@
-//! The pages on which students open experiments, by book's manifest: where each is, and which
-//! resources are opened on it.
+//! The pages on which students open experiments, from book's manifest: the address of each, and
+//! which resources are opened on it.
 //!
-//! Book's web page fills templates such as `{{streams}}` in with what belongs to one session. There
-//! is no session here, so parameters of the query that hold one are left out; an address with one
+//! book's web page fills templates such as `{{streams}}` with the values of one session. There is
+//! no session here, so query parameters with a template are left out; an address with a template
 //! before its query cannot be checked.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -21,13 +21,13 @@ pub const MAX_PAGES: usize = 256;
 /// The longest address that is checked, in bytes.
 const MAX_ADDRESS_BYTES: usize = 4_096;
 
-/// How much is shown of an address, in bytes.
+/// How much of an address is shown, in bytes.
 const MAX_SHOWN_BYTES: usize = 200;
 
-/// What begins a template.
+/// The start of a template.
 const TEMPLATE: &str = "{{";
 
-/// Each page once, with its resources, and how many pages are too many.
+/// Each page once, with its resources, and how many pages are beyond the bound.
 pub(super) fn read_pages(manifest: &Manifest) -> (Vec<PageUse>, usize) {
     let mut uses: BTreeMap<Option<PageAddress>, BTreeSet<ResourceName>> = BTreeMap::new();
     let addresses: BTreeMap<&str, Option<PageAddress>> = manifest
@@ -61,7 +61,7 @@ fn uses_of<'a>(
     uis.filter_map(|ui| addresses.get(ui.as_str()))
 }
 
-/// Has the pages beyond the bound count as pages that cannot be checked.
+/// Replaces the pages beyond the bound by one that cannot be checked.
 fn bound(uses: &mut BTreeMap<Option<PageAddress>, BTreeSet<ResourceName>>) -> usize {
     let pages = uses.keys().filter(|page| page.is_some());
     let beyond: Vec<_> = pages.skip(MAX_PAGES).cloned().collect();
@@ -72,7 +72,7 @@ fn bound(uses: &mut BTreeMap<Option<PageAddress>, BTreeSet<ResourceName>>) -> us
     beyond.len()
 }
 
-/// What is asked for when a page is checked; `None` where that cannot be known.
+/// The address that is requested in a check; `None` where it cannot be known.
 fn address(text: &str) -> Option<PageAddress> {
     let text = text.trim();
     let (start, query) = match text.split('#').next()?.split_once('?') {
@@ -105,7 +105,7 @@ fn address(text: &str) -> Option<PageAddress> {
     ))
 }
 
-/// The beginning of a host and path: in it there are ASCII characters alone.
+/// The beginning of a host and path, which are ASCII.
 fn shown(place: &str) -> &str {
     place.get(..MAX_SHOWN_BYTES).unwrap_or(place)
 }
@@ -119,7 +119,7 @@ mod tests {
     fn templates_are_left_out() {
         #[rustfmt::skip]
         let rows = [
-            // in the manifest → what is asked for, what is shown, the host
+            // in the manifest → what is requested, what is shown, the host
             ("https://lab.example/ui/spin/?v=0&streams={{streams}}&exp={{exp}}&course=x",
              "https://lab.example/ui/spin/?v=0&course=x", "lab.example/ui/spin/", "lab.example:443"),
             ("https://lab.example/ui/?streams={{streams}}", "https://lab.example/ui/", "lab.example/ui/", "lab.example:443"),

@@ -1,5 +1,5 @@
-//! Polls book: the list of resources and the availability of each, and behind that its timetable.
-//! Judges nothing and writes nothing.
+//! Polls book: the list of resources and the availability of each, then its timetable. Evaluates
+//! nothing and writes nothing.
 
 use std::time::Duration;
 
@@ -15,11 +15,10 @@ use crate::clients::{BookClient, resource_is_gone};
 use engine::model::{Availability, CallError};
 use engine::{BookReading, Input, ResourceReading};
 
-/// How many availabilities are asked for at the same time.
+/// How many availabilities are requested at the same time.
 pub const AT_ONCE: usize = 16;
 
-/// When so many availabilities in a row fail alike, it is book that fails: the rest is not asked
-/// for.
+/// After so many consecutive equal failures book as a whole has failed: the rest is not requested.
 pub const ALIKE_FAILURES: usize = AT_ONCE;
 
 /// The pause after the first failed poll. It doubles with each that follows, up to
@@ -32,7 +31,7 @@ pub const LONGEST_BACK_OFF: Duration = Duration::from_secs(60);
 /// The longest pause after an empty manifest: an operator is about to upload one.
 pub const EMPTY_PAUSE: Duration = Duration::from_secs(10);
 
-/// How many names of resources a line of the log holds at most.
+/// The most names of resources in a line of the log.
 const MAX_NAMED: usize = 20;
 
 /// When book's clock is further from ours than this, an operator should look at the clocks: tokens
@@ -42,15 +41,15 @@ pub const MAX_SKEW: SignedDuration = SignedDuration::from_secs(5);
 /// What is polled, and how often.
 #[derive(Debug, Clone)]
 pub struct Poller {
-    /// The book.
+    /// The client for book.
     pub client: BookClient,
-    /// `QUERY_BOOK_EVERY`: the pause after a poll that went well.
+    /// `QUERY_BOOK_EVERY`: the pause after a successful poll.
     pub every: Duration,
 }
 
 /// Polls at once, then again and again until `stop`; sooner when a poll failed, and at once on
-/// `poll_now`. Each poll ends in one `Input::Book` or `Input::BookFailed`; behind one that found
-/// resources comes an `Input::Timetable`, where book tells it. Ends by itself when the inputs are
+/// `poll_now`. Each poll ends in one `Input::Book` or `Input::BookFailed`; one that found resources
+/// is followed by an `Input::Timetable`, where book gives it. Ends by itself when the inputs are
 /// not taken any more.
 pub async fn run(
     poller: Poller,
@@ -71,7 +70,7 @@ async fn poll_on(poller: &Poller, inputs: &mpsc::Sender<Input>, poll_now: &mut m
     loop {
         let reading = poll(&poller.client, &mut story).await;
         let outcome = Outcome::of(&reading).lasting(story.gap_lasts);
-        story.tell(outcome, &reading);
+        story.log(outcome, &reading);
         let input = reading.map_or_else(Input::BookFailed, Input::Book);
         if inputs.send(input).await.is_err() {
             return;
@@ -90,7 +89,7 @@ async fn poll_on(poller: &Poller, inputs: &mpsc::Sender<Input>, poll_now: &mut m
     }
 }
 
-/// How a poll went.
+/// The outcome of a poll.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Outcome {
     /// Everything was read.
@@ -99,10 +98,10 @@ enum Outcome {
     Empty,
     /// Some availabilities could not be read.
     Partial,
-    /// Some availabilities cannot be read, however often they are asked for: nothing answers at
+    /// Some availabilities cannot be read, however often they are requested: nothing answers at
     /// their addresses.
     Gap,
-    /// Book did not answer as it should.
+    /// book did not answer correctly.
     Failed,
 }
 
@@ -119,7 +118,7 @@ impl Outcome {
         }
     }
 
-    /// What is a passing failure otherwise is a lasting gap.
+    /// A lasting gap instead of a temporary failure.
     fn lasting(self, gap_lasts: bool) -> Self {
         if self == Self::Partial && gap_lasts {
             Self::Gap
@@ -137,8 +136,7 @@ impl Outcome {
     }
 }
 
-/// How long to wait after a poll that went like this, the last of `failures` in a row that were not
-/// whole.
+/// The pause after a poll with this outcome, the last of `failures` in a row that were not whole.
 fn pause(outcome: Outcome, failures: u32, every: Duration) -> Duration {
     match outcome {
         Outcome::Whole | Outcome::Gap => every,
@@ -166,7 +164,7 @@ async fn wait(pause: Duration, poll_now: &mut mpsc::Receiver<()>) {
 
 async fn poll(client: &BookClient, story: &mut Story) -> Result<BookReading, CallError> {
     let resources = client.resources().await?;
-    story.tell_skipped(resources.skipped, &resources.refused);
+    story.log_skipped(resources.skipped, &resources.refused);
     let asked = resources
         .listed
         .into_iter()
@@ -200,7 +198,7 @@ async fn poll(client: &BookClient, story: &mut Story) -> Result<BookReading, Cal
     Ok(reading)
 }
 
-/// Tells a book that fails from single resources that do.
+/// Distinguishes a failing book from single resources that fail.
 #[derive(Default)]
 struct Failures {
     row: usize,
@@ -209,8 +207,7 @@ struct Failures {
 }
 
 impl Failures {
-    /// Takes an answer in. What book says about one resource, that it is not there, is no failure
-    /// of book.
+    /// Counts an answer. A 404 of one resource is no failure of book.
     fn note(&mut self, answer: &Result<Availability, CallError>) -> Result<(), CallError> {
         match answer {
             Ok(_) => {
@@ -236,7 +233,7 @@ impl Failures {
         }
     }
 
-    /// Whether it is book that failed, when all have been asked for.
+    /// Whether book as a whole failed, when all have been requested.
     fn conclude(self) -> Result<(), CallError> {
         if self.any_good { Ok(()) } else { self.failed() }
     }
@@ -246,7 +243,7 @@ impl Failures {
     }
 }
 
-/// What the log was last told, so that it is told changes only.
+/// What was logged last, so that only changes are logged.
 #[derive(Default)]
 struct Story {
     notified: Option<&'static str>,
@@ -254,12 +251,12 @@ struct Story {
     skewed: bool,
     /// The resources whose availability the last poll could not read.
     unread: Vec<String>,
-    /// Whether asking again will not help.
+    /// Whether another request will not help.
     gap_lasts: bool,
 }
 
 impl Story {
-    fn tell(&mut self, outcome: Outcome, polled: &Result<BookReading, CallError>) {
+    fn log(&mut self, outcome: Outcome, polled: &Result<BookReading, CallError>) {
         let as_str = match polled {
             Err(fault) => fault.as_str(),
             Ok(_) if outcome == Outcome::Whole => "whole",
@@ -282,11 +279,11 @@ impl Story {
                 fault = as_str,
                 "polling book failed: {fault}"
             ),
-            Ok(reading) => tell_reading(outcome, reading, &self.unread),
+            Ok(reading) => log_reading(outcome, reading, &self.unread),
         }
     }
 
-    fn tell_skipped(&mut self, skipped: usize, refused: &[String]) {
+    fn log_skipped(&mut self, skipped: usize, refused: &[String]) {
         if std::mem::replace(&mut self.skipped, skipped) == skipped || skipped == 0 {
             return;
         }
@@ -304,7 +301,7 @@ impl Story {
         }
     }
 
-    fn tell_skew(&mut self, skew: SignedDuration) {
+    fn log_skew(&mut self, skew: SignedDuration) {
         let skewed = skew.abs() > MAX_SKEW;
         if std::mem::replace(&mut self.skewed, skewed) == skewed {
             return;
@@ -330,7 +327,7 @@ fn some_of(names: &[String]) -> String {
     }
 }
 
-fn tell_reading(outcome: Outcome, reading: &BookReading, unread: &[String]) {
+fn log_reading(outcome: Outcome, reading: &BookReading, unread: &[String]) {
     let resources = reading.resources.len();
     match outcome {
         Outcome::Whole | Outcome::Failed => info!(source = "book", resources, "book polled"),
@@ -342,7 +339,7 @@ fn tell_reading(outcome: Outcome, reading: &BookReading, unread: &[String]) {
             source = "book",
             resources,
             unread = some_of(unread),
-            "book does not tell the availability of some resources, so they cannot be switched"
+            "book does not report the availability of some resources, so they cannot be switched"
         ),
         Outcome::Gap => warn!(
             source = "book",
@@ -353,18 +350,18 @@ fn tell_reading(outcome: Outcome, reading: &BookReading, unread: &[String]) {
     }
 }
 
-/// Looks at book's clock. A failure to do so is none of the poll's.
+/// Compares book's clock with ours. A failure to do so does not fail the poll.
 async fn compare_clocks(client: &BookClient, story: &mut Story) {
     let before = Timestamp::now();
     let Ok(status) = client.status().await else {
         return;
     };
     if let Some(theirs) = status.now {
-        story.tell_skew(skew(before, theirs, Timestamp::now()));
+        story.log_skew(skew(before, theirs, Timestamp::now()));
     }
 }
 
-/// How far their clock is ahead of ours, given that they read it between our two readings.
+/// How far their clock is ahead of ours, given that it was read between our two readings.
 fn skew(before: Timestamp, theirs: Timestamp, after: Timestamp) -> SignedDuration {
     if theirs < before {
         theirs.duration_since(before)
@@ -378,7 +375,7 @@ fn skew(before: Timestamp, theirs: Timestamp, after: Timestamp) -> SignedDuratio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::book::fake_book::{FakeBook, Trouble};
+    use crate::clients::book::fake_book::{BookFault, FakeBook};
 
     const SOON: Duration = Duration::from_secs(5);
 
@@ -531,7 +528,7 @@ mod tests {
         for name in ["r-a", "r-b", "r-c"] {
             book.put(name, "stub", true, "new");
         }
-        book.set_trouble_of("r-b", Trouble::Status(500));
+        book.set_fault_of("r-b", BookFault::Status(500));
         let polled = poll_once(&book.client(SOON)).await;
         assert_eq!(Outcome::of(&polled), Outcome::Partial);
         let known: Vec<_> = polled
@@ -545,14 +542,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_resource_that_nothing_answers_for_is_a_lasting_gap() {
-        for (trouble, expected) in [
-            (Trouble::Status(404), Outcome::Gap),
-            (Trouble::Status(502), Outcome::Partial),
+        for (broken, expected) in [
+            (BookFault::Status(404), Outcome::Gap),
+            (BookFault::Status(502), Outcome::Partial),
         ] {
             let book = FakeBook::start().await;
             book.put("r-a", "stub", true, "new");
             book.put("r-b", "stub", true, "new");
-            book.set_trouble_of("r-b", trouble);
+            book.set_fault_of("r-b", broken);
             let mut story = Story::default();
             let polled = poll(&book.client(SOON), &mut story).await;
             assert_eq!(Outcome::of(&polled).lasting(story.gap_lasts), expected);
@@ -568,11 +565,11 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_book_that_tells_only_the_list_has_failed_and_is_not_asked_to_the_end() {
+    async fn a_book_that_gives_only_the_list_has_failed_and_is_not_polled_to_the_end() {
         let book = FakeBook::start().await;
         for n in 0..200 {
             book.put(&format!("r-{n:03}"), "stub", true, "new");
-            book.set_trouble_of(&format!("r-{n:03}"), Trouble::Silent);
+            book.set_fault_of(&format!("r-{n:03}"), BookFault::Silent);
         }
         let polled = poll_once(&book.client(Duration::from_millis(300))).await;
         assert_eq!(polled, Err(CallError::TimedOut));
@@ -582,7 +579,7 @@ mod tests {
     #[tokio::test]
     async fn failures_and_recoveries_come_as_inputs() {
         let book = FakeBook::start().await;
-        book.set_trouble(Some(Trouble::BadToken));
+        book.set_fault(Some(BookFault::BadToken));
         let (sender, mut inputs) = mpsc::channel(1);
         let (now, poll_now) = mpsc::channel(1);
         let stop = CancellationToken::new();
@@ -596,7 +593,7 @@ mod tests {
             inputs.recv().await,
             Some(Input::BookFailed(CallError::Credentials(_)))
         ));
-        book.set_trouble(None);
+        book.set_fault(None);
         assert!(
             matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.is_empty()),
             "polled again by itself"
@@ -645,7 +642,7 @@ mod tests {
         assert!(
             matches!(inputs.recv().await, Some(Input::Timetable(timetable)) if timetable.slots.len() == 1)
         );
-        book.set_document("manifest", Err(Trouble::Status(500)));
+        book.set_document("manifest", Err(BookFault::Status(500)));
         for _ in 0..2 {
             now.send(()).await.expect("listens");
             assert!(
@@ -655,7 +652,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_clock_that_is_off_is_told_once() {
+    async fn a_clock_that_is_off_is_logged_once() {
         let book = FakeBook::start().await;
         let client = book.client(SOON);
         let mut story = Story::default();

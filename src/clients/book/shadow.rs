@@ -1,6 +1,6 @@
-//! book as labwatch would have it. In shadow nothing is written to book: what would be is kept here
+//! Simulated book for the shadow mode. In shadow nothing is written to book: writes are kept here
 //! and read back from here, so that each decision follows from the one before although another
-//! monitor writes. A person's hold in book counts for both.
+//! monitor writes. A manual hold in book counts for both.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -10,35 +10,35 @@ use tracing::info;
 use super::listing::Resources;
 use engine::model::{Availability, Bookable, ResourceName, Stub};
 
-/// How book is and how labwatch would have it, when one of the two has changed.
+/// The state in book and the simulated one, when one of the two has changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Comparison {
     /// The resource.
     pub resource: ResourceName,
-    /// The experiment that it is, once book has listed it.
+    /// Its experiment, once book has listed it.
     pub stub: Option<Stub>,
-    /// What book says.
+    /// The state in book.
     pub book: Availability,
-    /// What book would say.
+    /// The simulated state.
     pub ours: Availability,
 }
 
-/// Takes what has changed. It must not block.
+/// Receives changes. It must not block.
 pub type Observe = Arc<dyn Fn(Comparison) + Send + Sync>;
 
-/// The book that labwatch would have. Clones are the same one.
+/// The simulated book. Clones share its state.
 #[derive(Clone)]
 pub struct ShadowBook {
     resources: Arc<Mutex<BTreeMap<ResourceName, Resource>>>,
     observe: Observe,
 }
 
-/// What is known of a resource. There are as many as book lists.
+/// The state of a resource. There are as many as book lists.
 #[derive(Debug, Default)]
 struct Resource {
     stub: Option<Stub>,
-    /// What labwatch would have set; `None` before the first reading and after a person's hold:
-    /// then book's word counts.
+    /// What labwatch would have set; `None` before the first reading and after a manual hold: then
+    /// book's state counts.
     ours: Option<Availability>,
     /// What was observed last.
     last: Option<(Availability, Availability)>,
@@ -51,7 +51,7 @@ impl std::fmt::Debug for ShadowBook {
 }
 
 impl ShadowBook {
-    /// A book that is as the real one at first. `observe` gets what changes.
+    /// A simulated book that starts as the real one. `observe` receives changes.
     #[must_use]
     pub fn new(observe: Observe) -> Self {
         Self {
@@ -60,7 +60,7 @@ impl ShadowBook {
         }
     }
 
-    /// Takes what the manifest lists, and forgets the rest.
+    /// Takes over the manifest's list, and drops other resources.
     pub(super) fn lists(&self, listed: &Resources) {
         let mut resources = self.resources();
         resources.retain(|name, _| listed.listed.contains_key(name));
@@ -69,7 +69,7 @@ impl ShadowBook {
         }
     }
 
-    /// Takes what book says of a resource, and gives what it would say.
+    /// Takes the state of a resource in book, and returns the simulated one.
     pub(super) fn reads(&self, name: &ResourceName, book: Availability) -> Availability {
         let mut resources = self.resources();
         let known = resources.entry(name.clone()).or_default();
@@ -95,7 +95,7 @@ impl ShadowBook {
         ours
     }
 
-    /// Keeps what would be written.
+    /// Stores a write.
     pub(super) fn writes(&self, name: &ResourceName, available: bool, reason: &str) {
         info!(resource = %name, available, reason, "shadow: did not write to book");
         self.resources().entry(name.clone()).or_default().ours = Some(Availability {
@@ -158,7 +158,7 @@ mod tests {
         client.switch(&name, false, LOST).await.expect("recorded");
         assert_eq!(says().await, (false, LOST.to_owned()));
         assert_eq!(book.stored("r-a"), Some((true, "new".to_owned())));
-        // The other monitor withdraws it too, says so anew at each of its checks, and gives it
+        // The other monitor withdraws it too, with a new reason at each of its checks, and gives it
         // back.
         for reason in [THEIRS, "status server: 2026-11-22"] {
             book.put("r-a", "pend00", false, reason);
@@ -166,7 +166,7 @@ mod tests {
         }
         book.put("r-a", "pend00", true, "back");
         assert_eq!(says().await, (false, LOST.to_owned()));
-        // A person's hold counts, and what follows it.
+        // A manual hold counts, and what follows it.
         book.put("r-a", "pend00", false, "exam");
         assert_eq!(says().await, (false, "exam".to_owned()));
         book.put("r-a", "pend00", true, "over");

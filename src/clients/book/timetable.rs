@@ -1,5 +1,5 @@
 //! Reads book's manifest and bookings. Each may fail by itself, which is never the poll's failure.
-//! Judges nothing, and knows no user.
+//! Evaluates nothing, and knows no user.
 
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub const MAX_SLOTS: usize = 50_000;
 /// The most bookings that are kept; the latest ones beyond that are left out, which is logged.
 pub const MAX_BOOKINGS: usize = 100_000;
 
-/// What was last read. What fails to be read again stays.
+/// What was last read. A part that fails to be read again stays.
 #[derive(Debug, Default)]
 pub(super) struct Reader {
     slots: BTreeMap<String, Slot>,
@@ -40,7 +40,7 @@ impl Reader {
         (has_slots || has_bookings).then(|| self.timetable())
     }
 
-    /// Takes the slots in, if there are any: a manifest without slots is one that book has just
+    /// Takes over the slots, if there are any: a manifest without slots is one that book has just
     /// lost.
     fn take_manifest(
         &mut self,
@@ -52,7 +52,7 @@ impl Reader {
             let (slots, left_out) = read_slots(manifest.slots);
             (slots, pages, left_out + too_many + manifest.skipped)
         });
-        self.manifest_story.tell(
+        self.manifest_story.log(
             "manifest",
             read.as_ref()
                 .map(|(slots, _, left_out)| (slots.len(), *left_out)),
@@ -65,7 +65,7 @@ impl Reader {
         true
     }
 
-    /// Takes the bookings in. Without slots it is not known what they are for.
+    /// Takes over the bookings. Without slots it is not known which resources they are for.
     fn take_bookings(
         &mut self,
         bookings: Result<clients::Bookings, CallError>,
@@ -75,7 +75,7 @@ impl Reader {
             let (kept, left_out) = read_bookings(bookings.listed, &self.slots, now);
             (kept, left_out + bookings.skipped)
         });
-        self.bookings_story.tell(
+        self.bookings_story.log(
             "bookings",
             read.as_ref()
                 .map(|(bookings, left_out)| (bookings.len(), *left_out)),
@@ -101,7 +101,7 @@ impl Reader {
     }
 }
 
-/// The slots that can be used, by name, and how many were left out.
+/// The usable slots, by name, and how many were left out.
 fn read_slots(slots: BTreeMap<String, clients::Slot>) -> (BTreeMap<String, Slot>, usize) {
     let all = slots.len();
     let usable = slots
@@ -124,8 +124,7 @@ fn read_slot(slot: clients::Slot) -> Option<Slot> {
     })
 }
 
-/// The bookings that stand, sorted by start, and how many were left out because they cannot be
-/// used.
+/// The valid bookings, sorted by start, and how many were left out because they cannot be used.
 fn read_bookings(
     listed: Vec<clients::Booking>,
     slots: &BTreeMap<String, Slot>,
@@ -162,13 +161,13 @@ fn read_booking(booking: &clients::Booking, slots: &BTreeMap<String, Slot>) -> O
     })
 }
 
-/// What the log was last told of a part, so that it is told changes only.
+/// What was logged last about a part, so that only changes are logged.
 #[derive(Debug, Default)]
 struct Story(Option<(&'static str, bool)>);
 
 impl Story {
-    /// Tells how reading a part went: how many entries it gave and how many were left out.
-    fn tell(&mut self, part: &'static str, read: Result<(usize, usize), &CallError>) {
+    /// Logs the outcome of reading a part: how many entries it has and how many were left out.
+    fn log(&mut self, part: &'static str, read: Result<(usize, usize), &CallError>) {
         let outcome = match &read {
             Ok((_, left_out)) => ("read", *left_out > 0),
             Err(fault) => (fault.as_str(), false),
@@ -197,7 +196,7 @@ impl Story {
                 source = "book",
                 part,
                 fault = fault.as_str(),
-                "book does not tell its {part}, so what is known of bookings stays as it was: {fault}"
+                "book does not give its {part}, so what is known of bookings stays as it was: {fault}"
             ),
         }
     }
@@ -211,9 +210,9 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::clients::book::fake_book::{FakeBook, Trouble};
+    use crate::clients::book::fake_book::{BookFault, FakeBook};
 
-    /// A manifest as book gives it, of these slots and their resources.
+    /// A manifest as book sends it, with these slots and their resources.
     fn manifest(slots: &[(&str, &str)]) -> Value {
         let slot = |resource: &str| json!({"description": "d", "policy": "p-everyone", "resource": resource, "ui_set": "us-pend", "window": "w-always"});
         let slots: BTreeMap<_, _> = slots
@@ -223,7 +222,7 @@ mod tests {
         json!({"descriptions": {}, "policies": {}, "resources": {}, "slots": slots, "streams": {}, "uis": {}, "ui_sets": {}, "windows": {}})
     }
 
-    /// A booking as book gives it, hours from now.
+    /// A booking as book sends it, in hours from now.
     fn booking(slot: &str, start: i64, end: i64, more: &Value) -> Value {
         let at = |hours: i64| (Timestamp::now() + SignedDuration::from_hours(hours)).to_string();
         let mut booking = json!({
@@ -297,10 +296,10 @@ mod tests {
         let mut reader = Reader::default();
         let both = Some("r-a p-everyone us-pend, r-a".to_owned());
         assert_eq!(read(&mut reader, &book).await, both);
-        book.set_document("bookings", Err(Trouble::Status(500)));
+        book.set_document("bookings", Err(BookFault::Status(500)));
         assert_eq!(read(&mut reader, &book).await, both);
         assert!(reader.bookings_read < reader.slots_read);
-        book.set_document("manifest", Err(Trouble::Body("null")));
+        book.set_document("manifest", Err(BookFault::Body("null")));
         assert_eq!(read(&mut reader, &book).await, None);
         book.set_document("bookings", Ok(json!(null)));
         assert_eq!(
@@ -309,7 +308,7 @@ mod tests {
         );
         assert!(reader.bookings_read > reader.slots_read);
         book.set_document("manifest", Ok(manifest(&[])));
-        book.set_document("bookings", Err(Trouble::Status(500)));
+        book.set_document("bookings", Err(BookFault::Status(500)));
         assert_eq!(read(&mut reader, &book).await, None);
     }
 
@@ -377,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn the_log_is_told_changes_only() {
+    fn only_changes_are_logged() {
         let mut story = Story::default();
         let sick = CallError::TimedOut;
         let mut notified = Vec::new();
@@ -391,7 +390,7 @@ mod tests {
             Ok((1, 0)),
         ] {
             let before = story.0;
-            story.tell("bookings", read);
+            story.log("bookings", read);
             notified.push(before != story.0);
         }
         assert_eq!(notified, [true, false, true, false, true, false, true]);

@@ -1,5 +1,5 @@
-//! The canary's messages: which were sent, which arrived, and what that shows. Pure: the time comes
-//! in.
+//! The canary's messages: which were sent, which arrived, and what that shows. Pure: the time is an
+//! argument.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -10,19 +10,19 @@ use tokio::time::Instant;
 
 use engine::{CANARY_BOUNDS_MS, CANARY_MINUTES, CanaryMinute, CanaryView, Forwarding};
 
-/// How many messages may be on their way; of more, the oldest count as lost.
+/// The most messages in flight; of more, the oldest count as lost.
 const MAX_ON_THEIR_WAY: usize = 64;
 
-/// How far back the figures go that are shown.
+/// The period of the metrics.
 const HOUR: Duration = Duration::from_secs(3600);
 
-/// A part of the hour that is told apart.
+/// The resolution of the hour.
 const MINUTE: Duration = Duration::from_secs(60);
 
-/// How many messages the figures of the last hour hold at most: one a second.
+/// The most messages in the metrics of the last hour: one a second.
 const MAX_REMEMBERED: usize = 3600;
 
-/// How often, when, and how patiently.
+/// Interval, time limit and number of misses.
 #[derive(Debug, Clone, Copy)]
 pub struct Rule {
     /// `CANARY_EVERY`: how often a message is sent.
@@ -33,10 +33,10 @@ pub struct Rule {
     pub misses: u32,
 }
 
-/// A message, as it is sent.
+/// A message on the wire.
 #[derive(Debug, Serialize, Deserialize)]
 struct Message {
-    /// Whose it is: others may use the same topic.
+    /// The sender: others may use the same topic.
     canary: String,
     number: u64,
 }
@@ -53,7 +53,7 @@ pub(super) struct Beats {
     late_in_a_row: u32,
     /// The messages of the last hour: when each was found, and how long it took, if it arrived.
     hour: VecDeque<(Instant, Option<Duration>)>,
-    figures: CanaryView,
+    metrics: CanaryView,
 }
 
 impl Beats {
@@ -66,18 +66,19 @@ impl Beats {
             alive: now,
             late_in_a_row: 0,
             hour: VecDeque::new(),
-            figures: CanaryView::default(),
+            metrics: CanaryView::default(),
         }
     }
 
-    /// New connections are open, or none: what was on its way over the old ones says nothing.
+    /// Starts over with new connections, or none: messages in flight over the old ones show
+    /// nothing.
     pub(super) fn start_over(&mut self, now: Instant) {
         self.on_their_way.clear();
         self.alive = now;
         self.late_in_a_row = 0;
     }
 
-    /// The next message, which is sent now.
+    /// The next message, to be sent now.
     pub(super) fn send(&mut self, now: Instant) -> String {
         if self.on_their_way.len() >= MAX_ON_THEIR_WAY {
             self.on_their_way.pop_front();
@@ -90,9 +91,9 @@ impl Beats {
         serde_json::to_string(&Message { canary, number }).unwrap_or_default()
     }
 
-    /// Takes in what came on the topic: relay may join several messages to one. Returns whether any
-    /// of ours arrived.
-    pub(super) fn hear(&mut self, bytes: &[u8], now: Instant) -> bool {
+    /// Takes bytes from the topic: relay may join several messages to one. Returns whether a
+    /// message of this canary arrived.
+    pub(super) fn receive(&mut self, bytes: &[u8], now: Instant) -> bool {
         let messages = serde_json::Deserializer::from_slice(bytes).into_iter::<Message>();
         let ours: Vec<u64> = messages
             .map_while(Result::ok)
@@ -103,7 +104,7 @@ impl Beats {
         arrived.count() > 0
     }
 
-    /// Relay keeps the order, so those that were sent before and have not arrived are lost.
+    /// Relay keeps the order, so messages that were sent before and have not arrived are lost.
     fn arrived(&mut self, number: u64, now: Instant) -> bool {
         let Some(at) = self
             .on_their_way
@@ -125,12 +126,12 @@ impl Beats {
             0
         };
         self.remember(Some(took), now);
-        self.figures.last = Some(took);
-        self.figures.sum += took;
+        self.metrics.last = Some(took);
+        self.metrics.sum += took;
         let within = |bound: &u64| took <= Duration::from_millis(*bound);
         let bucket = CANARY_BOUNDS_MS.iter().position(within);
         let bucket = bucket.unwrap_or(CANARY_BOUNDS_MS.len());
-        if let Some(count) = self.figures.counts.get_mut(bucket) {
+        if let Some(count) = self.metrics.counts.get_mut(bucket) {
             *count += 1;
         }
         true
@@ -138,7 +139,7 @@ impl Beats {
 
     fn lose(&mut self, count: usize, now: Instant) {
         for _ in 0..count {
-            self.figures.lost += 1;
+            self.metrics.lost += 1;
             self.remember(None, now);
         }
     }
@@ -158,14 +159,14 @@ impl Beats {
         u32::try_from(overdue).unwrap_or(u32::MAX)
     }
 
-    /// Whether so many messages in a row are missing, and nothing has arrived meanwhile: messages
-    /// that are late arrive.
+    /// Whether so many messages in a row are missing, and nothing has arrived meanwhile: late
+    /// messages still arrive.
     pub(super) fn misses(&self, count: u32, now: Instant) -> bool {
         let patience = self.rule.every * (count - 1) + self.rule.late;
         self.overdue(now) >= count && now.duration_since(self.alive) >= patience
     }
 
-    /// What the messages that arrived show.
+    /// The state, by the messages that arrived.
     pub(super) fn forwarding(&self) -> Forwarding {
         if self.late_in_a_row >= self.rule.misses {
             Forwarding::Late
@@ -183,7 +184,7 @@ impl Beats {
         due.into_iter().find(|due| *due > now)
     }
 
-    /// The figures, with what is shown.
+    /// The metrics, with the state.
     pub(super) fn view(&mut self, forwarding: Forwarding, now: Instant) -> CanaryView {
         while self
             .hour
@@ -203,7 +204,7 @@ impl Beats {
             p99: rank(99).copied(),
             loss: share(lost, self.hour.len()),
             minutes: self.minutes(now),
-            ..self.figures.clone()
+            ..self.metrics.clone()
         }
     }
 }
@@ -236,7 +237,7 @@ impl Beats {
     }
 }
 
-/// A part of a whole of at most [`MAX_REMEMBERED`]; `None` of nothing.
+/// A ratio of counts up to [`MAX_REMEMBERED`]; `None` if the whole is 0.
 fn share(part: usize, whole: usize) -> Option<f64> {
     let (part, whole) = (u32::try_from(part).ok()?, u32::try_from(whole).ok()?);
     (whole > 0).then(|| f64::from(part) / f64::from(whole))
@@ -262,19 +263,19 @@ mod tests {
     }
 
     #[test]
-    fn the_minutes_of_the_last_hour_are_told_apart() {
+    fn the_minutes_of_the_last_hour_are_distinguished() {
         let (mut beats, start) = beats();
         for (minute, took) in [(0, 10), (0, 30), (0, 20), (58, 700), (59, 5)] {
             let sent = after(start, minute * 60_000);
             let message = beats.send(sent);
-            assert!(beats.hear(message.as_bytes(), sent + Duration::from_millis(took)));
+            assert!(beats.receive(message.as_bytes(), sent + Duration::from_millis(took)));
         }
         beats.send(after(start, 59 * 60_000));
         let last = beats.send(after(start, 59 * 60_000 + 1_000));
-        assert!(beats.hear(last.as_bytes(), after(start, 59 * 60_000 + 1_005)));
+        assert!(beats.receive(last.as_bytes(), after(start, 59 * 60_000 + 1_005)));
         let view = beats.view(Forwarding::Works, after(start, 59 * 60_000 + 2_000));
         assert_eq!(view.minutes.len(), CANARY_MINUTES);
-        let told: Vec<(usize, CanaryMinute)> = (0..)
+        let minutes: Vec<(usize, CanaryMinute)> = (0..)
             .zip(view.minutes.iter().copied())
             .filter(|(_, minute)| minute.arrived + minute.lost > 0)
             .collect();
@@ -284,7 +285,7 @@ mod tests {
             median: Some(Duration::from_millis(millis)),
         };
         assert_eq!(
-            told,
+            minutes,
             [
                 (0, minute(3, 0, 20)),
                 (58, minute(1, 0, 700)),
@@ -297,10 +298,13 @@ mod tests {
     fn messages_are_found_among_those_of_others() {
         let (mut beats, start) = beats();
         let (first, second) = (beats.send(start), beats.send(after(start, 1_000)));
-        assert!(!beats.hear(br#"{"canary":"other","number":0}"#, after(start, 1_001)));
-        assert!(!beats.hear(b"\xff", after(start, 1_001)));
-        assert!(beats.hear(format!("{first}{second}").as_bytes(), after(start, 1_020)));
-        assert!(!beats.hear(second.as_bytes(), after(start, 1_030)), "once");
+        assert!(!beats.receive(br#"{"canary":"other","number":0}"#, after(start, 1_001)));
+        assert!(!beats.receive(b"\xff", after(start, 1_001)));
+        assert!(beats.receive(format!("{first}{second}").as_bytes(), after(start, 1_020)));
+        assert!(
+            !beats.receive(second.as_bytes(), after(start, 1_030)),
+            "once"
+        );
         let view = beats.view(Forwarding::Works, after(start, 1_030));
         assert_eq!(
             (view.last, view.lost, view.loss),
@@ -322,7 +326,7 @@ mod tests {
             beats.send(after(start, second * 1_000));
         }
         assert!(beats.misses(3, after(start, 3_000)));
-        assert!(beats.hear(br#"{"canary":"t","number":3}"#, after(start, 3_010)));
+        assert!(beats.receive(br#"{"canary":"t","number":3}"#, after(start, 3_010)));
         assert!(!beats.misses(1, after(start, 3_010)));
         let view = beats.view(Forwarding::Works, after(start, 3_010));
         assert_eq!((view.lost, view.loss), (3, Some(0.75)));
@@ -341,7 +345,7 @@ mod tests {
             beats.send(now);
             if second >= 3 {
                 let arrives = format!(r#"{{"canary":"t","number":{}}}"#, second - 3);
-                assert!(beats.hear(
+                assert!(beats.receive(
                     arrives.as_bytes(),
                     after(start, (second - 3) * 1_000 + delay)
                 ));
@@ -363,7 +367,7 @@ mod tests {
             beats.send(after(start, second * 1_000));
         }
         assert_eq!(beats.on_their_way.len(), MAX_ON_THEIR_WAY);
-        assert_eq!(beats.figures.lost, 36);
+        assert_eq!(beats.metrics.lost, 36);
         beats.start_over(after(start, 100_000));
         assert!(!beats.misses(1, after(start, 200_000)));
     }

@@ -40,7 +40,7 @@ impl Running {
         }
     }
 
-    /// What is shown next.
+    /// The next reported state.
     async fn shows(&mut self) -> Forwarding {
         let input = timeout(PATIENCE, self.inputs.recv()).await;
         let input = input.expect("in time").expect("an input");
@@ -51,12 +51,12 @@ impl Running {
     }
 }
 
-/// Both connections, and which of them speaks: the one that a message comes from.
+/// Both connections, the speaker first: the one that a message comes from.
 async fn pair(server: &mut FakeServer) -> (Peer, Peer, String) {
     let (mut a, mut b) = (server.accept().await, server.accept().await);
     tokio::select! {
-        said = a.hear() => (a, b, said),
-        said = b.hear() => (b, a, said),
+        said = a.receive() => (a, b, said),
+        said = b.receive() => (b, a, said),
     }
 }
 
@@ -92,7 +92,7 @@ async fn only_new_connections_that_bring_nothing_either_show_that_relay_is_stuck
         "new connections come first"
     );
     assert_eq!(canary.shows().await, Forwarding::Stopped);
-    // A message of ours arrives again.
+    // A message of this canary arrives again.
     let number_of = |said: &str| said.rsplit_once(':').map(|(start, _)| start.to_owned());
     let start = number_of(&said).expect("a number");
     for number in 0..200 {

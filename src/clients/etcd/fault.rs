@@ -1,9 +1,9 @@
-//! What can be wrong with etcd, in words that say what to do. Holds no credentials.
+//! Faults of etcd, with texts that say what to do. Holds no credentials.
 
 use std::error::Error;
 use std::time::Duration;
 
-/// What is wrong.
+/// A fault of etcd.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Fault {
     /// None of the endpoints answers.
@@ -11,10 +11,10 @@ pub enum Fault {
         "etcd cannot be reached ({0}): check that its members run, and cluster_endpoints and cluster_tls_ca"
     )]
     Unreachable(String),
-    /// It takes too long.
+    /// It does not answer in time.
     #[error("etcd has not answered within {}", engine::model::format_duration(*.0))]
     Slow(Duration),
-    /// More waited to be committed than there is room for.
+    /// More commits are waiting than there is room for.
     #[error("etcd takes commits far too slowly")]
     Behind,
     /// It has no quorum.
@@ -25,7 +25,7 @@ pub enum Fault {
         "etcd is full (NOSPACE): compact and defragment it, then disarm the alarm with etcdctl alarm disarm"
     )]
     Full,
-    /// It does not let us in.
+    /// It rejects our credentials.
     #[error(
         "etcd refuses us ({0}): check cluster_user, cluster_password and the roles of that user"
     )]
@@ -33,10 +33,10 @@ pub enum Fault {
     /// The lease or the election key is gone.
     #[error("the lease has ended")]
     Lost,
-    /// It was emptied, or set back to a snapshot.
+    /// It was emptied, or restored from a snapshot.
     #[error("etcd has gone back to an earlier state")]
     WentBack,
-    /// The endpoints are no members of one etcd.
+    /// The endpoints belong to different clusters.
     #[error(
         "{0} and {1} belong to different etcds: each was started alone. Start all members with the same initial cluster, on empty data folders"
     )]
@@ -50,13 +50,13 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Whether it is etcd that is away, and not we that are refused or late.
+    /// Whether etcd is unavailable, as opposed to a refusal or a delay of ours.
     #[must_use]
     pub fn is_away(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::Slow(_) | Self::NoQuorum)
     }
 
-    /// What is wrong, for every reader.
+    /// The text of the fault, for every reader.
     #[must_use]
     pub fn what(&self) -> &'static str {
         match self {
@@ -111,7 +111,7 @@ impl From<etcd_client::Error> for Fault {
     }
 }
 
-/// What is said, with what is behind it in the end, such as a certificate that is not trusted.
+/// An error's text, with its root cause, such as a certificate that is not trusted.
 fn with_cause(said: &str, error: &dyn Error) -> String {
     let mut cause = error.source();
     while let Some(deeper) = cause.and_then(Error::source) {
@@ -133,7 +133,7 @@ fn of_status(code: i32, message: &str) -> Fault {
             Fault::Refused(message.to_owned())
         }
         UNAVAILABLE => Fault::Unreachable(message.to_owned()),
-        // What etcd itself says starts so. The rest is said on the way: the connection is lost.
+        // Errors of etcd itself start so. The rest arise on the way: the connection is lost.
         CANCELLED | UNKNOWN | INTERNAL if !message.starts_with("etcdserver") => {
             Fault::Unreachable(message.to_owned())
         }

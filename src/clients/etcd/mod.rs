@@ -1,5 +1,4 @@
-//! The connection to etcd, for all that speaks with it: how it is made, how long an answer is
-//! waited for, and what can be wrong.
+//! The connection to etcd, for all its users: set-up, time limits and faults.
 
 mod fault;
 
@@ -19,51 +18,51 @@ pub use fault::Fault;
 /// The longest that one request to etcd may take.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
-/// The pause before the first new attempt of anything; each further one is twice as long.
+/// The pause before the first retry; each further one is twice as long.
 pub const FIRST_RETRY: Duration = Duration::from_millis(200);
 
-/// The longest pause between two attempts: a lead that is free is taken soon after etcd is back.
+/// The longest pause between two attempts: a free lead is taken soon after etcd is back.
 const LONGEST_RETRY: Duration = Duration::from_secs(2);
 
-/// Pings over a connection with open streams: without them a member that stands still is noticed by
-/// no stream. A member closes a connection that pings more often than every 5 s (its
+/// Pings over a connection with open streams: without them no stream notices a member that hangs. A
+/// member closes a connection that pings more often than every 5 s (its
 /// `--grpc-keepalive-min-time`), or that has no open stream.
 const PING_EVERY: Duration = Duration::from_secs(6);
 
-/// A connection whose ping is not answered for so long is given up.
+/// A connection whose ping is not answered for so long is closed.
 const PONG_WITHIN: Duration = Duration::from_secs(3);
 
 /// The longest that connecting to one member may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 
-/// The most operations of one transaction: etcd takes 128 unless told otherwise.
+/// The most operations of one transaction: etcd accepts 128 by default.
 const MAX_OPERATIONS: usize = 100;
 
-/// The most bytes of one transaction: etcd takes 1.5 MiB unless told otherwise.
+/// The most bytes of one transaction: etcd accepts 1.5 MiB by default.
 pub const MAX_BYTES: usize = 1 << 20;
 
-/// The longest answer: the state of ten thousand experiments has some ten MiB. Without this the
-/// client takes 4 MiB.
+/// The longest answer: the state of ten thousand experiments has some ten MiB. The client's default
+/// is 4 MiB.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
 
-/// A member that has not said by then to which etcd it belongs is not waited for.
+/// How long members are waited for that have not reported to which cluster they belong.
 const MEMBER_WITHIN: Duration = Duration::from_secs(1);
 
-/// For questions whose answer may be long.
+/// A client for queries with long answers.
 pub fn reader(client: &Client) -> KvClient {
     client
         .kv_client()
         .max_decoding_message_size(MAX_ANSWER_BYTES)
 }
 
-/// For a watch of which much may come at once.
+/// A client for a watch with many events at once.
 pub fn watcher(client: &Client) -> WatchClient {
     client
         .watch_client()
         .max_decoding_message_size(MAX_ANSWER_BYTES)
 }
 
-/// Operations, each with its size in bytes, in as few transactions as etcd takes, in this order.
+/// Operations, each with its size in bytes, in as few transactions as etcd accepts, in this order.
 pub fn packed<T>(operations: impl Iterator<Item = (T, usize)>) -> Vec<Vec<T>> {
     let mut all: Vec<Vec<T>> = Vec::new();
     let mut bytes = 0;
@@ -82,16 +81,16 @@ pub fn packed<T>(operations: impl Iterator<Item = (T, usize)>) -> Vec<Vec<T>> {
     all
 }
 
-/// The pause after one that came to nothing.
+/// The pause after a failed attempt.
 #[must_use]
 pub fn longer(pause: Duration) -> Duration {
     (pause * 2).min(LONGEST_RETRY)
 }
 
-/// Waits for an answer, but not for ever.
+/// Waits for an answer within a time limit.
 ///
 /// # Errors
-/// What etcd says, or [`Fault::Slow`].
+/// The fault of etcd, or [`Fault::Slow`].
 pub async fn within<T>(
     limit: Duration,
     asking: impl Future<Output = Result<T, etcd_client::Error>>,
@@ -102,8 +101,8 @@ pub async fn within<T>(
     }
 }
 
-/// Connects. Each request is given its own time limit: one for all would end a campaign, which
-/// waits for its turn.
+/// Connects. Each request has its own time limit: one for all would end a campaign, which waits for
+/// its turn.
 ///
 /// # Errors
 /// [`Fault`].
@@ -116,7 +115,7 @@ pub async fn connect(settings: &EtcdSettings) -> Result<Client, Fault> {
     .await
 }
 
-/// Refuses endpoints that belong to different etcds, as where each member was started alone: every
+/// Rejects endpoints of different etcd clusters, as where each member was started alone: every
 /// request goes to any of them, and so one replica could lead in each. Members that do not answer
 /// are not counted.
 ///
@@ -153,11 +152,12 @@ pub async fn is_one(settings: &EtcdSettings) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Whether etcd lets us in, has a quorum, and shows us these keys, in words. A key that ends in a
+/// Whether etcd accepts us, has a quorum, and lets us read these keys, as text. A key that ends in
+/// a
 /// slash stands for all below it.
 ///
 /// # Errors
-/// What is wrong, in words.
+/// The fault, as text.
 pub async fn reach(settings: &EtcdSettings, keys: &[String]) -> Result<String, String> {
     let in_words = |fault: Fault| fault.to_string();
     is_one(settings).await.map_err(in_words)?;

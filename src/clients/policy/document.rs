@@ -1,4 +1,4 @@
-//! What the keys of the policy say. A value that makes no sense is named, and the former one stays.
+//! Parser of the policy's keys. An invalid value is reported, and the former one stays.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -37,7 +37,7 @@ enum Field {
     Enabled,
 }
 
-/// What is right: as it was written.
+/// Valid values, as they were written.
 pub type Known = BTreeMap<String, String>;
 
 /// The policy, key by key.
@@ -46,12 +46,12 @@ pub(super) struct Document {
     known: Known,
     /// The revision of etcd at which each was last changed.
     revisions: BTreeMap<String, i64>,
-    /// What is wrong with a value, by key.
+    /// The error of a value, by key.
     wrong: BTreeMap<String, String>,
 }
 
 impl Document {
-    /// As it was known when it was last read.
+    /// The policy as it was last read.
     pub(super) fn new(settings: PolicySettings, known: Known) -> Self {
         Self {
             settings,
@@ -65,7 +65,7 @@ impl Document {
         &self.known
     }
 
-    /// Takes in all that stands in etcd. What does not stand there any more is gone.
+    /// Takes over all keys in etcd. Keys that are not there any more are gone.
     pub(super) fn replace(&mut self, all: Vec<(String, Vec<u8>, i64)>) {
         let there: BTreeSet<&str> = all.iter().map(|(key, ..)| key.as_str()).gather();
         self.known.retain(|key, _| there.contains(key.as_str()));
@@ -76,8 +76,9 @@ impl Document {
         }
     }
 
-    /// Takes in that a key was changed at this revision; without a value it was deleted. What is
-    /// known since a later revision stays.
+    /// Applies a change of a key at this revision; without a value it was deleted. Values of a
+    /// later
+    /// revision stay.
     pub(super) fn take(&mut self, key: &str, value: Option<&[u8]>, revision: i64) {
         let is_late = self
             .revisions
@@ -94,7 +95,7 @@ impl Document {
         };
         self.revisions.insert(key.to_owned(), revision);
         let text = String::from_utf8_lossy(value).trim().to_owned();
-        // What is no text is wrong as nothing is.
+        // A value that is not text is as wrong as an empty one.
         let checked = std::str::from_utf8(value).map_or("", |_| &text);
         match field.check(checked) {
             Ok(()) => {
@@ -125,7 +126,7 @@ impl Document {
         self.revisions.get(key).copied().unwrap_or_default()
     }
 
-    /// What is wrong, in words.
+    /// The errors, as text.
     pub(super) fn problems(&self) -> Option<String> {
         let mut words: Vec<String> = self.wrong.values().take(NAMED).cloned().collect();
         let more = self.wrong.len().saturating_sub(NAMED);
@@ -148,7 +149,7 @@ impl Document {
         names.into_iter()
     }
 
-    /// What goes over the configuration file.
+    /// The policy over the configuration file.
     pub(super) fn overlay(&self) -> PolicyOverlay {
         let mut overlay = PolicyOverlay::default();
         for (key, text) in &self.known {
@@ -174,7 +175,7 @@ impl Document {
         overlay
     }
 
-    /// Whether categories are open, as far as the policy says so, by name.
+    /// Whether categories are open, as far as the policy has it, by name.
     pub(super) fn enabled(&self) -> BTreeMap<String, bool> {
         let names: BTreeSet<&str> = self.categories().take(MAX_CATEGORIES).gather();
         let all = self.known.iter();
@@ -194,7 +195,7 @@ fn of<'a>(overlay: &'a mut PolicyOverlay, name: &str) -> &'a mut CategoryPolicy 
 }
 
 impl PolicySettings {
-    /// The key that says whether a category is open.
+    /// The key for whether a category is open.
     pub(super) fn enabled_key(&self, category: &str) -> String {
         format!("{}/{category}/enabled", self.categories)
     }
@@ -216,8 +217,8 @@ impl PolicySettings {
             };
             return Some((field, name));
         }
-        // The categories of a service stand there too; those are taken from the configuration file,
-        // as services are.
+        // The categories of a service are keys too; those are taken from the configuration file, as
+        // services are.
         match below(&self.acks).and_then(split)? {
             (name, "ack") => Some((Field::Ack, name)),
             (name, "path") => Some((Field::Path, name)),
@@ -268,7 +269,7 @@ fn period(text: &str) -> Option<Duration> {
     seconds.map(Duration::from_secs)
 }
 
-/// The words that the programs take which read the same keys.
+/// Booleans, in the words of the other programs that read the same keys.
 fn yes_or_no(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "true" | "TRUE" | "True" => Some(true),

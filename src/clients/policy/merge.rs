@@ -1,26 +1,28 @@
-//! Which of two writers has changed whether a category is open: labwatch or the policy. Connects to
+//! Three-way merge of whether a category is open: labwatch or the policy has changed it. Connects
+//! to
 //! nothing.
 //!
-//! What both had agreed upon is the base. The one that differs from it has changed it, and the
-//! other one follows. As there are but two values, both cannot have changed it to different ones.
+//! The state that both had agreed on is the base. The side that differs from it has changed it, and
+//! the other one follows. There are but two values, so both cannot have changed it to different
+//! ones.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is to be done about a category.
+/// The action for a category.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Action {
     /// The policy was changed: labwatch opens or closes it.
     Follow(bool),
-    /// labwatch has opened or closed it: the policy is to say so.
+    /// labwatch has opened or closed it: the policy has to be written.
     Write(bool),
-    /// Both have changed it alike, which is to be noted.
+    /// Both have changed it alike, which has to be recorded.
     Note(bool),
 }
 
 /// Whether categories are open, by name. Without an entry one is open.
 pub(super) type Open = BTreeMap<String, bool>;
 
-/// What is to be done first; `None`: all agree, or what differs may not be written.
+/// The first action; `None`: all agree, or the difference may not be written.
 pub(super) fn next_action(
     base: &Open,
     theirs: &Open,

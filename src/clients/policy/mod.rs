@@ -1,11 +1,11 @@
-//! The policy that stands in etcd, in the layout of FT's aggregate healthcheck: what it
-//! acknowledges, the rules of categories, and whether they are open. It is read once and then
-//! watched; where the history that was missed is gone it is read anew.
+//! The policy in etcd, in the layout of FT's aggregate healthcheck: acknowledgements, the rules of
+//! categories, and whether they are open. It is read once and then watched; when the history of
+//! missed changes is gone it is read again.
 //!
-//! Rules and acknowledgements are handed over as they stand there. Whether a category is open has
-//! two writers: what a person writes is given to the engine as a command, and what the engine says
-//! (a sticky category, a command over the API) is written back. An etcd that is away changes
-//! nothing: the last policy stays, also over a restart.
+//! Rules and acknowledgements are handed over as they are. Whether a category is open has two
+//! writers: a person's change is given to the engine as a command, and a change by the engine (a
+//! sticky category, a command over the API) is written back. An unavailable etcd changes nothing:
+//! the last policy stays, also over a restart.
 
 mod document;
 mod merge;
@@ -32,38 +32,38 @@ use engine::{Role, Snapshot};
 
 pub use document::Known;
 
-/// The pause before what could not be done is tried again.
+/// The pause before a retry.
 const AGAIN: Duration = Duration::from_millis(200);
 
-/// It is looked at least this often whether both agree.
+/// The longest interval between two checks whether both agree.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// How many categories are opened or closed before what else came is looked at.
+/// How many categories are opened or closed before other events are handled.
 const AT_ONCE: usize = 32;
 
-/// How long after its command it may take until a category is seen to be open or closed.
+/// How long it may take from the command until the category is seen to be open or closed.
 const SEEN_WITHIN: Duration = Duration::from_secs(5);
 
-/// Comes later: whether a command was carried out.
+/// The future outcome of a command.
 pub type Given = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 
-/// What the policy asks of the rest, and tells it.
+/// Inputs of the policy, and where it reports.
 pub struct Links {
-    /// What goes over the configuration file.
+    /// Receives the policy over the configuration file.
     pub overlay: channel::Sender<Arc<PolicyOverlay>>,
     /// Whether categories are open, and whether this replica leads.
     pub snapshots: channel::Receiver<Arc<Snapshot>>,
-    /// What was known when it was last read, before the start.
+    /// The last known policy, from before the start.
     pub known: Known,
-    /// Keeps that for the next start.
+    /// Stores it for the next start.
     pub keep: Box<dyn FnMut(&Known) + Send>,
-    /// Has a category opened or closed.
+    /// Opens or closes a category.
     pub give: Box<dyn Fn(String, bool) -> Given + Send>,
-    /// Is told what is wrong; `None`: nothing is.
+    /// Receives the fault; `None`: there is none.
     pub report: Box<dyn Fn(Option<String>) + Send>,
 }
 
-/// What a policy that is known like this puts over the configuration file.
+/// The policy over the configuration file, by its known values.
 #[must_use]
 pub fn overlay_of(settings: &PolicySettings, known: &Known) -> PolicyOverlay {
     Document::new(settings.clone(), known.clone()).overlay()
@@ -80,11 +80,11 @@ struct Follower {
     settings: PolicySettings,
     links: Links,
     document: Document,
-    /// Whether categories are open, as the policy says.
+    /// Whether categories are open by the policy.
     theirs: Open,
-    /// The same, as both agreed.
+    /// The same, as both last agreed.
     base: Open,
-    heard: bool,
+    has_listing: bool,
 }
 
 impl Follower {
@@ -96,25 +96,25 @@ impl Follower {
             links,
             theirs: Open::new(),
             base: Open::new(),
-            heard: false,
+            has_listing: false,
         }
     }
 
     async fn follow(&mut self) {
         let (mut pause, mut last) = (FIRST_RETRY, None);
         loop {
-            self.heard = false;
+            self.has_listing = false;
             let Err(fault) = Box::pin(self.follow_once()).await;
-            if self.heard {
+            if self.has_listing {
                 last = None;
             }
-            // Once for each kind of fault: it is tried again for as long as it lasts.
+            // Logged once for each kind of fault: it is retried for as long as it lasts.
             if last.replace(fault.what()) != Some(fault.what()) {
                 tracing::warn!(%fault, "the policy cannot be followed now; the last one stays in force");
             }
             let words = format!("{}; the last policy stays in force", fault.what());
             (self.links.report)(Some(words));
-            pause = if self.heard {
+            pause = if self.has_listing {
                 FIRST_RETRY
             } else {
                 longer(pause)
@@ -129,7 +129,7 @@ impl Follower {
             let listing = list(&mut client, &self.settings).await?;
             let mut watches =
                 Watches::open(&mut client, &self.settings, listing.revision + 1).await?;
-            self.heard = true;
+            self.has_listing = true;
             self.base = agreed(listing.agreed.as_deref());
             self.document.replace(listing.keys);
             self.show();
@@ -137,8 +137,8 @@ impl Follower {
         }
     }
 
-    /// Follows until all has to be read anew: the history is gone, or this replica leads now and
-    /// another one has written meanwhile.
+    /// Follows until everything has to be read again: the history is gone, or this replica leads
+    /// now and another one has written meanwhile.
     async fn until_anew(
         &mut self,
         client: &mut Client,
@@ -158,7 +158,7 @@ impl Follower {
             tokio::select! {
                 changes = watches.next() => {
                     let Some(changes) = changes? else {
-                        tracing::info!("the history of the policy that was missed is gone; it is read anew");
+                        tracing::info!("missed changes of the policy are gone from etcd's history: reading it again");
                         return Ok(());
                     };
                     for (key, value, revision) in changes {
@@ -177,7 +177,7 @@ impl Follower {
         self.settings.is_read_only || self.links.snapshots.borrow().role == Role::Leader
     }
 
-    /// Hands over what the policy says now.
+    /// Hands over the current policy.
     fn show(&mut self) {
         self.theirs = self.document.enabled();
         let overlay = self.document.overlay();
@@ -195,7 +195,7 @@ impl Follower {
         (self.links.report)(self.document.problems());
     }
 
-    /// Brings both to agree on which categories are open. Whether they do.
+    /// Makes both agree on which categories are open. Returns whether they do.
     async fn settle(&mut self, client: &mut Client) -> Result<bool, Fault> {
         for _ in 0..AT_ONCE {
             if !self.acts() {
@@ -221,8 +221,7 @@ impl Follower {
         Ok(false)
     }
 
-    /// Has a category opened or closed, and waits until that is seen; or that it was changed once
-    /// more since.
+    /// Opens or closes a category, and waits until that is seen, or until it was changed once more.
     async fn give(&mut self, name: &str, open: bool) -> bool {
         let before = changed_at(&self.links.snapshots.borrow(), name);
         if let Err(why) = (self.links.give)(name.to_owned(), open).await {
@@ -230,7 +229,7 @@ impl Follower {
                 category = name,
                 open,
                 why,
-                "what the policy says of a category is not done yet"
+                "a change of a category by the policy is not carried out yet, retrying"
             );
             return false;
         }
@@ -241,7 +240,7 @@ impl Follower {
         matches!(seen, Ok(Ok(_)))
     }
 
-    /// Notes what both agree on, for the replica that leads next.
+    /// Records what both agree on, for the replica that leads next.
     async fn agree(&mut self, client: &mut Client, name: &str, open: bool) -> Result<bool, Fault> {
         let mut base = self.base.clone();
         base.insert(name.to_owned(), open);
@@ -253,7 +252,7 @@ impl Follower {
         Ok(true)
     }
 
-    /// Writes whether a category is open, unless another has changed that meanwhile.
+    /// Writes whether a category is open, unless another writer has changed that meanwhile.
     async fn write(&mut self, client: &mut Client, name: &str, open: bool) -> Result<bool, Fault> {
         let key = self.settings.enabled_key(name);
         let value = open.to_string();
@@ -301,7 +300,7 @@ fn open(snapshot: &Snapshot) -> Open {
         .gather()
 }
 
-/// What is agreed, as it is kept: the closed ones.
+/// The agreed state as it is stored: the closed ones.
 fn words(base: &Open) -> Vec<u8> {
     let closed: BTreeMap<&String, &bool> = base.iter().filter(|(_, open)| !**open).gather();
     // A map of texts can always be written.
@@ -314,12 +313,12 @@ fn agreed(kept: Option<&[u8]>) -> Open {
 }
 
 impl PolicySettings {
-    /// Where it is kept on what both agree.
+    /// The key of the agreed state.
     fn agreed_key(&self) -> String {
         format!("{}/policy", self.etcd.prefix)
     }
 
-    /// All that is read: keys, and with a slash at the end all below one.
+    /// All keys that are read; one with a slash at the end stands for all below it.
     pub fn keys(&self) -> [String; 4] {
         [
             watch::below_of(&self.acks),
@@ -364,7 +363,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_command_that_comes_right_after_the_policys_is_not_undone() {
-        let (pictures, snapshots) = channel::channel(shown(1, false));
+        let (sender, snapshots) = channel::channel(shown(1, false));
         let links = Links {
             overlay: channel::channel(Arc::default()).0,
             snapshots,
@@ -372,8 +371,8 @@ mod tests {
             keep: Box::new(|_| ()),
             give: Box::new(move |_, open| {
                 // It is opened, and a person closes it before that is seen.
-                pictures.send_replace(shown(2, open));
-                pictures.send_replace(shown(3, !open));
+                sender.send_replace(shown(2, open));
+                sender.send_replace(shown(3, !open));
                 Box::pin(async { Ok(()) })
             }),
             report: Box::new(|_| ()),

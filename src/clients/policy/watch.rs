@@ -11,11 +11,11 @@ use crate::config::PolicySettings;
 /// The most keys below a root.
 const MAX_KEYS: i64 = 10_000;
 
-/// All that stands there.
+/// All keys of the policy.
 pub(super) struct Listing {
     /// Keys, values, and the revision at which each was last changed.
     pub(super) keys: Vec<(String, Vec<u8>, i64)>,
-    /// What both agreed on.
+    /// The state that both agreed on.
     pub(super) agreed: Option<Vec<u8>>,
     pub(super) revision: i64,
 }
@@ -23,7 +23,7 @@ pub(super) struct Listing {
 /// A changed key, its value if it has one, and the revision.
 pub(super) type Change = (String, Option<Vec<u8>>, i64);
 
-/// Reads all of it.
+/// Reads all keys.
 pub(super) async fn list(client: &mut Client, settings: &PolicySettings) -> Result<Listing, Fault> {
     let below = GetOptions::new().with_prefix().with_limit(MAX_KEYS);
     let txn = Txn::new().and_then([
@@ -59,7 +59,7 @@ fn take(listing: &mut Listing, found: &GetResponse, agreed_key: &str) -> Result<
                 let found = (key.to_owned(), entry.value().to_vec(), entry.mod_revision());
                 listing.keys.push(found);
             }
-            // No name of ours is such a key.
+            // A key that is not text is none of the policy's.
             Err(_) => {}
         }
     }

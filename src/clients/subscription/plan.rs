@@ -1,4 +1,4 @@
-//! What a subscription has under way beside the line that serves.
+//! Pending work of a subscription beside its current connection, the line.
 
 use std::time::Duration;
 
@@ -9,44 +9,44 @@ use tokio_tungstenite::tungstenite::Bytes;
 use crate::clients::socket::{End, Socket};
 use engine::model::ConnectError;
 
-/// The next message on the line; never, while there is none.
-pub(super) async fn hear(line: Option<&mut Socket>) -> Result<Bytes, End> {
+/// The next message on the line; waits forever while there is none.
+pub(super) async fn next_message(line: Option<&mut Socket>) -> Result<Bytes, End> {
     match line {
         Some(socket) => socket.next().await,
         None => pending().await,
     }
 }
 
-/// What is under way beside the line: for a new line where there is none, for its successor where
-/// there is.
+/// Work beside the line: for a new line where there is none, for its replacement where there is
+/// one.
 pub(super) enum Plan {
-    /// To dial at this time.
+    /// To connect at this time.
     Wait(Instant),
-    /// Dialling.
+    /// Connecting.
     Dial(BoxFuture<'static, Result<Socket, ConnectError>>),
-    /// The successor is open. It must bring a report by this time, and then the line is dropped.
+    /// The replacement is open. It must send a report by this time, and then the line is dropped.
     Verifying {
         replacement: Socket,
         until: Instant,
-        /// Whether the line has brought one meanwhile.
-        line_told: bool,
+        /// Whether the line has sent one meanwhile.
+        line_reported: bool,
     },
 }
 
-/// What came of a plan.
+/// Result of a plan.
 pub(super) enum Turn {
     Due,
     Dialled(Result<Socket, ConnectError>),
-    HeirHeard(Result<Bytes, End>),
+    ReplacementMessage(Result<Bytes, End>),
 }
 
 impl Plan {
-    /// To dial after this time.
+    /// To connect after this time.
     pub(super) fn wait(time: Duration) -> Self {
         Self::Wait(Instant::now() + time)
     }
 
-    /// Waits for what comes of it. Loses nothing when it is dropped before it is done.
+    /// Waits for the result. Loses nothing when it is dropped before it is done.
     pub(super) async fn turn(&mut self) -> Turn {
         match self {
             Self::Wait(when) => {
@@ -57,7 +57,7 @@ impl Plan {
             Self::Verifying {
                 replacement, until, ..
             } => tokio::select! {
-                heard = replacement.next() => Turn::HeirHeard(heard),
+                message = replacement.next() => Turn::ReplacementMessage(message),
                 () = sleep_until(*until) => Turn::Due,
             },
         }

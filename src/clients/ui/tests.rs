@@ -58,7 +58,7 @@ impl Server {
             .expect("checked in time")
     }
 
-    /// The first lines of what was asked, without the version.
+    /// The request lines, without the version.
     fn asked(&self) -> Vec<String> {
         let mut asked = self.asked.lock().expect("not poisoned");
         let first = |request: String| {
@@ -141,7 +141,7 @@ async fn a_head_without_an_answer_is_no_evidence_either() {
         let patient = http().with_timeout(Duration::from_secs(2));
         let near = page(&format!("{}/ui/", server.base));
         assert_eq!(check(&patient, &near).await, answered(404), "{head}");
-        // The same through our own proxy, which only the environment can name.
+        // The same through a proxy, which only the environment can configure.
         let mut child = Command::new(std::env::current_exe().expect("this test"));
         child.args([THROUGH_PROXY, "--exact", "--ignored"]);
         child.env_remove("NO_PROXY").env_remove("no_proxy");
@@ -219,7 +219,7 @@ async fn no_body_is_read_and_no_cookie_is_kept() {
 }
 
 #[tokio::test]
-async fn what_keeps_us_from_a_page_is_told_apart() {
+async fn failures_to_reach_a_page_are_distinguished() {
     let (listener, there) = listener().await;
     drop(listener);
     let refused = check(&http(), &page(&format!("http://{there}/"))).await;

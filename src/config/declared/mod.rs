@@ -1,6 +1,7 @@
 //! Every setting and every table of the configuration file, each declared once: type, range,
-//! default or example, whether a reload takes it over, whether it is secret, and what it means.
-//! Defaults, documentation, the environment file and the list of what waits for a restart come from
+//! default or example, whether a reload applies it, whether it is secret, and its meaning.
+//! Defaults,
+//! documentation, the environment file and the list of settings that wait for a restart come from
 //! here.
 
 mod cluster;

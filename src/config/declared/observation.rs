@@ -1,4 +1,4 @@
-//! The settings of what is observed and how it is evaluated.
+//! The settings of observation and evaluation.
 
 use super::setting::{Kind, Section, settings};
 use crate::config::bounds::{days, hours, millis, minutes, seconds};

@@ -1,4 +1,4 @@
-//! The settings of a policy that stands in etcd.
+//! The settings of a policy in etcd.
 
 use super::setting::{Kind, Section, settings};
 

@@ -1,4 +1,4 @@
-//! The settings of what is published in a store of keys.
+//! The settings of publication, as keys in etcd or as files.
 
 use super::setting::{Kind, Section, settings};
 use crate::config::bounds::{minutes, seconds};

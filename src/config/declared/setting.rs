@@ -1,16 +1,16 @@
-//! What a setting is: its name, its kind and range, its default, when a change of it takes effect,
-//! and what it means.
+//! Declaration of a setting: its name, its kind and range, its default, when a change takes effect,
+//! and its meaning.
 
 use std::time::Duration;
 
 use crate::config::bounds::{either, short, size_text};
 
-/// What the name of every setting starts with in the environment.
+/// The prefix of every setting's name in the environment.
 pub const ENV_PREFIX: &str = "STATUS_";
 
 #[derive(Debug, Clone, Copy)]
 pub struct Section {
-    /// The heading that they stand under.
+    /// The heading in the documentation.
     pub title: &'static str,
     /// In the order of the documentation.
     pub settings: &'static [Setting],
@@ -20,7 +20,7 @@ pub struct Section {
 #[derive(Debug, Clone, Copy)]
 pub struct Table {
     pub name: &'static str,
-    /// Whether it may stand there several times.
+    /// Whether a file may have several.
     pub repeats: bool,
     /// When a change of it takes effect.
     pub reload: Reload,
@@ -41,7 +41,7 @@ impl Table {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reload {
-    /// When the configuration is read anew (SIGHUP).
+    /// When the configuration is reloaded (SIGHUP).
     AtOnce,
     AtRestart,
 }
@@ -56,7 +56,7 @@ pub struct Setting {
     pub value: &'static str,
     /// Whether `value` is in force unless set otherwise; if not it is an example.
     pub has_default: bool,
-    /// When a change takes effect; of a key, its table says so.
+    /// When a change takes effect; a key follows its table.
     pub reload: Reload,
     pub(super) text: &'static str,
 }
@@ -65,7 +65,7 @@ pub struct Setting {
 pub enum Kind {
     Text,
     /// A text that is never shown. It may also come from a file, by the setting of the same name
-    /// with `_file` behind it.
+    /// with `_file` appended.
     Secret,
     Path,
     Switch,
@@ -185,10 +185,10 @@ pub fn variable(key: &str) -> String {
     format!("{ENV_PREFIX}{}", key.to_ascii_uppercase())
 }
 
-// What several settings allow, in words.
+// Allowed values that several settings share, as text.
 pub(super) const ADDRESSES: &str =
     "mail addresses, separated by commas or white space, or a list of them";
-// Any text, but compared to the byte, so that what was only copied with it cannot be meant.
+// Any text: it is compared byte by byte, so characters that were copied by mistake would matter.
 pub(super) const AUDIENCE: &str = "a text without control characters";
 pub(super) const ADVICE: &str = "one line of at most 1000 bytes";
 pub(super) const BASE_PATH: &str = "a path such as /ed0/book";

@@ -1,10 +1,10 @@
-//! Prometheus Alertmanager, by version 2 of its API: an alert for each experiment and each concern
-//! of the whole laboratory, which keeps its labels as long as it lasts, and is sent with an end
-//! when it is over. Alertmanager then groups, routes and silences by its own rules. Pure.
+//! Prometheus Alertmanager, by version 2 of its API: one alert for each experiment and each alert
+//! about the whole laboratory. It keeps its labels as long as it lasts, and is sent with an end
+//! time when it is over. Alertmanager then groups, routes and silences by its own rules. Pure.
 //!
-//! An alert without an end would be taken for resolved some minutes after it was sent. So it is
-//! given one that lies far ahead, and is sent again now and then, because Alertmanager forgets
-//! alerts when it is restarted.
+//! Alertmanager takes an alert without an end time for resolved some minutes after it was sent. So
+//! the end time lies far ahead, and the alert is sent again at intervals, because Alertmanager
+//! forgets alerts when it is restarted.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -22,13 +22,13 @@ use engine::model::Gather as _;
 use engine::model::{Health, RouteName, Stub};
 use engine::{AlertLine, Line, Occasion, Snapshot};
 
-/// How often alerts that last are sent again.
+/// How often firing alerts are sent again.
 pub const REPEAT_EVERY: Duration = Duration::from_secs(300);
 
-/// When an alert ends that is not sent again: labwatch is gone for good.
+/// When an alert ends that is not sent again, as when labwatch is gone for good.
 const ENDS_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// The most alerts of one request. Experiments beyond it are told by a single further alert.
+/// The most alerts of one request. One further alert stands for all experiments beyond it.
 const MAX_ALERTS: usize = 1_000;
 
 /// The longest annotation, in characters.
@@ -59,8 +59,8 @@ fn address(target: &HttpTarget) -> Result<Url, String> {
     below(target.url.expose(), &["api", "v2", "alerts"])
 }
 
-/// What a notification tells: what is over first, so that it is not lost at the bound, then what
-/// lasts.
+/// The alerts of a notification: resolved ones first, so that they are not lost at the bound, then
+/// firing ones.
 fn alerts(message: &Message<'_>, size: Size) -> Vec<Alert> {
     let (summary, presentation) = (message.summary, message.presentation);
     let now = summary.at;
@@ -72,7 +72,7 @@ fn alerts(message: &Message<'_>, size: Size) -> Vec<Alert> {
         .news
         .iter()
         .flat_map(|line| resolved(line, presentation, now));
-    // What is not told now goes on as it was told.
+    // A problem that is not notified now keeps firing as it was last notified.
     let open = summary.problems.iter().filter_map(|line| {
         let is_news = news.contains(&line.stub);
         let health = if is_news { line.health } else { line.notified };
@@ -101,7 +101,7 @@ fn alerts(message: &Message<'_>, size: Size) -> Vec<Alert> {
     all
 }
 
-/// An alert that is over at once: it shows that they arrive.
+/// An alert that is resolved at once: it shows that alerts arrive.
 fn test(message: &Message<'_>) -> Alert {
     let now = message.summary.at;
     Alert {
@@ -130,7 +130,7 @@ fn firing(line: &Line, health: Health, presentation: &Presentation, now: Timesta
     of_experiment(line.stub.as_str(), health, annotations, times, presentation)
 }
 
-/// The ends of the alerts that were sent before, or may have been; not of one that goes on.
+/// The ends of the alerts that were sent before, or may have been; not of those that keep firing.
 fn resolved(
     line: &Line,
     presentation: &Presentation,
@@ -168,11 +168,11 @@ fn concern(alert: &AlertLine, presentation: &Presentation, now: Timestamp) -> Al
     }
 }
 
-/// The alerts of experiments that a route was told bad, to be sent again; `None` where there are
-/// none.
+/// The alerts of experiments that a route was last notified as bad, to be sent again; `None` where
+/// there are none.
 ///
 /// # Errors
-/// Why they cannot be put together.
+/// Why they cannot be built.
 pub(super) fn still_firing(
     target: &HttpTarget,
     route: &RouteName,
@@ -180,19 +180,19 @@ pub(super) fn still_firing(
     presentation: &Presentation,
 ) -> Result<Option<Request>, String> {
     let now = snapshot.at;
-    let told = snapshot.notified.iter().filter(|told| told.route == *route);
-    let bad = told.filter(|told| told.health.is_bad());
+    let notified = snapshot.notified.iter().filter(|one| one.route == *route);
+    let bad = notified.filter(|one| one.health.is_bad());
     let alerts: Vec<Alert> = bad
         .take(MAX_ALERTS)
-        .map(|told| {
-            let name = told.stub.as_str();
-            let unsteady = told
+        .map(|one| {
+            let name = one.stub.as_str();
+            let unsteady = one
                 .unsteady
                 .map(|times| format!("down {times} times within 24 h"));
-            let mut annotations = texts(&format!("{name} is {}", told.health), "");
+            let mut annotations = texts(&format!("{name} is {}", one.health), "");
             annotations.extend(unsteady.map(|text| ("unsteady", text)));
-            let times = (told.at.min(now), now + ENDS_AFTER);
-            of_experiment(name, told.health, annotations, times, presentation)
+            let times = (one.at.min(now), now + ENDS_AFTER);
+            of_experiment(name, one.health, annotations, times, presentation)
         })
         .collect();
     if alerts.is_empty() {
@@ -233,7 +233,7 @@ fn of_experiment(
     }
 }
 
-/// What tells alerts apart: as long as one lasts these stay.
+/// The labels that identify an alert: they stay as long as it lasts.
 fn labels(
     name: &str,
     severity: &str,
@@ -243,8 +243,8 @@ fn labels(
     set([("alertname", name), ("severity", severity), ("lab", lab)])
 }
 
-/// What is said of an experiment, and apart from the words: the worst that it was, and how often it
-/// came and went.
+/// Summary and description of an experiment, the worst health that it had, and how often it was
+/// unusable.
 fn annotations(
     line: &Line,
     presentation: &Presentation,

@@ -1,5 +1,4 @@
-//! A notification for chats: a line for each thing, as many as fit, and how many more there are.
-//! Pure.
+//! A notification for chats: one line per entry, as many as fit, and how many were left out. Pure.
 
 use engine::model::Health;
 
@@ -9,10 +8,10 @@ use crate::effects::notification::{Content, Entry, Section, words};
 /// The longest single fact, in characters.
 const MAX_FACT_CHARS: usize = 300;
 
-/// What the line that says how many more there are takes at most, in bytes.
+/// The most that the line with the number of entries left out takes, in bytes.
 const MORE_BYTES: usize = 60;
 
-/// What has room: at most so many bytes and so many entries.
+/// The bounds of a text: at most so many bytes and so many entries.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Room {
     pub(super) bytes: usize,
@@ -20,7 +19,7 @@ pub(super) struct Room {
 }
 
 impl Room {
-    /// The share of a size of these bounds.
+    /// The share of these bounds for a size.
     pub(super) fn of(size: Size, bytes: usize, entries: usize) -> Self {
         Self {
             bytes: size.of(bytes),
@@ -29,17 +28,17 @@ impl Room {
     }
 }
 
-/// How a chat writes things.
+/// The markup of a chat.
 pub(super) trait Markup {
-    /// Text that is shown as it is.
+    /// Text without markup, escaped.
     fn plain(&self, text: &str) -> String;
-    /// A name that stands out.
+    /// A name in bold.
     fn strong(&self, text: &str) -> String;
     /// A link.
     fn link(&self, text: &str, to: &str) -> String;
 }
 
-/// Without any.
+/// No markup.
 pub(super) struct Plain;
 
 impl Markup for Plain {
@@ -56,7 +55,7 @@ impl Markup for Plain {
     }
 }
 
-/// The worst health that a notification tells of; [`Health::Ok`] where it tells of none.
+/// The worst health in a notification; [`Health::Ok`] where it has none.
 pub(super) fn worst(content: &Content) -> Health {
     let entries = content.sections.iter().flat_map(|section| &section.entries);
     let healths = entries.filter_map(|entry| entry.health);
@@ -67,7 +66,7 @@ pub(super) fn worst(content: &Content) -> Health {
 /// The lines below the title.
 pub(super) fn lines(content: &Content, room: Room, markup: &impl Markup) -> Vec<String> {
     let tail = tail(content, markup);
-    // How many are left out is said too, and is not known yet.
+    // The line with the number of entries left out is counted too, and is not known yet.
     let kept = tail.iter().map(|line| line.len() + 1).sum::<usize>() + MORE_BYTES;
     let mut page = Page {
         lines: Vec::new(),
@@ -96,7 +95,7 @@ pub(super) fn lines(content: &Content, room: Room, markup: &impl Markup) -> Vec<
     page.lines.into_iter().chain(more).chain(tail).collect()
 }
 
-/// What stands at the end.
+/// The last lines.
 fn tail(content: &Content, markup: &impl Markup) -> Vec<String> {
     let foot = content.foot.iter().map(|line| markup.plain(line));
     let is_linked = !content.link.is_empty();
@@ -110,7 +109,7 @@ struct Page {
 }
 
 impl Page {
-    /// Adds a line where there is room for it.
+    /// Adds a line if there is room for it.
     fn push(&mut self, line: String) -> bool {
         let length = line.len() + 1;
         let fits = length <= self.left;
@@ -130,7 +129,7 @@ fn heading(section: &Section, markup: &impl Markup) -> String {
     }
 }
 
-/// A thing with all that is known of it.
+/// An entry with all its facts.
 fn said(entry: &Entry, markup: &impl Markup) -> String {
     let facts = entry.facts.iter().map(|(what, fact)| {
         let fact = words::clip(fact, MAX_FACT_CHARS);
@@ -143,7 +142,7 @@ fn said(entry: &Entry, markup: &impl Markup) -> String {
     format!("{}{rest}", name(entry, markup))
 }
 
-/// A thing in a few words.
+/// An entry in short: health and name.
 fn name(entry: &Entry, markup: &impl Markup) -> String {
     let said = markup.plain(&entry.said);
     if entry.name.is_empty() {
@@ -152,8 +151,8 @@ fn name(entry: &Entry, markup: &impl Markup) -> String {
     format!("{} {said}", markup.strong(&entry.name))
 }
 
-/// Text in which no name is a call for attention of all who are in a room.
+/// Text in which no name is a mention that alerts all members of a room.
 pub(super) fn without_calls(text: &str) -> String {
-    // A joiner of no width behind it: what is shown is the same.
+    // A zero-width joiner behind it: what is shown is the same.
     text.replace('@', "@\u{2060}")
 }

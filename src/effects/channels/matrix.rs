@@ -11,10 +11,10 @@ use crate::config::HttpTarget;
 use crate::effects::notification::is_web;
 
 /// The longest text, in bytes: an event may have 65,536 bytes, holds the text twice, and JSON
-/// writes some letters longer.
+/// escapes make some characters longer.
 const MAX_BYTES: usize = 8_000;
 
-/// How many things are said.
+/// The most entries that are listed.
 const MAX_ENTRIES: usize = 40;
 
 pub(super) fn request(

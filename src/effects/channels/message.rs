@@ -1,4 +1,4 @@
-//! What every channel makes a request of, and what a request is.
+//! The input and the output of every channel: a message, and the request that is made of it.
 
 use reqwest::Method;
 use url::Url;
@@ -6,19 +6,19 @@ use url::Url;
 use crate::effects::notification::{Content, Presentation};
 use engine::Summary;
 
-/// How much is said.
+/// How much of a message is sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Size {
-    /// All that the receiver is known to take.
+    /// All that the receiver is known to accept.
     Whole,
-    /// The most important: a receiver refused the whole as too large.
+    /// The most important: a receiver refused the whole message as too large.
     Short,
-    /// What fits anywhere.
+    /// What every receiver accepts.
     Gist,
 }
 
 impl Size {
-    /// The next smaller one.
+    /// The next smaller size.
     #[must_use]
     pub fn smaller(self) -> Option<Self> {
         match self {
@@ -28,7 +28,7 @@ impl Size {
         }
     }
 
-    /// Its share of a bound.
+    /// The share of a bound for this size.
     #[must_use]
     pub fn of(self, whole: usize) -> usize {
         match self {
@@ -39,16 +39,16 @@ impl Size {
     }
 }
 
-/// One request.
+/// One HTTP request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Request {
-    /// How.
+    /// The method.
     pub method: Method,
-    /// Where to. Holds a secret.
+    /// The address. Holds a secret.
     pub url: Url,
-    /// Whether the secret of the route goes with it as a bearer's token.
+    /// Whether the secret of the route is sent as a bearer token.
     pub with_token: bool,
-    /// What is sent, as JSON.
+    /// The body, as JSON.
     pub body: Vec<u8>,
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Message<'a> {
     pub(super) presentation: &'a Presentation,
 }
 
-/// The address with these segments behind its path.
+/// The address with these segments appended to its path.
 pub(super) fn below(base: &Url, segments: &[&str]) -> Result<Url, String> {
     let mut url = base.clone();
     url.path_segments_mut()

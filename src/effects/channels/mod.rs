@@ -1,8 +1,8 @@
-//! Programs and chats that are notified by HTTP requests: what each is sent, as one request, and
-//! that request carried out. Decides neither what is notified nor when, nor whether what failed is
-//! tried again.
+//! Notification channels by HTTP for programs and chats: builds one request per notification and
+//! sends it. Decides neither what is notified nor when, nor whether a failed delivery is retried.
 //!
-//! A new kind is a variant of [`HttpChannel`] and a file here; the compiler names all other places.
+//! A new channel is a variant of [`HttpChannel`] and a file here; the compiler names all other
+//! places.
 
 mod alertmanager;
 mod brief;
@@ -31,18 +31,18 @@ use crate::config::HttpTarget;
 use engine::model::{CallError, RouteName};
 use engine::{HttpChannel, Snapshot, Summary};
 
-/// The header with the name of the message, the same at each attempt.
+/// The header with the id of the message, the same at each attempt.
 pub const HEADER_ID: &str = "x-labwatch-id";
 
-/// The longest pause that a receiver may ask for within one attempt. A longer one is left to the
-/// next attempt.
+/// The longest pause (Retry-After) that is waited for within one attempt. A longer one is left to
+/// the next attempt.
 const MAX_PAUSE: Duration = Duration::from_secs(20);
 
-/// The request that brings a summary to its receiver; `None` for a webhook, which has a shape and a
-/// way of its own.
+/// The request that delivers a summary to its receiver; `None` for a webhook, which has a format
+/// and a sender of its own.
 ///
 /// # Errors
-/// Why it cannot be put together.
+/// Why it cannot be built.
 pub fn request(
     target: &HttpTarget,
     summary: &Summary,
@@ -70,7 +70,7 @@ pub fn request(
     }))
 }
 
-/// Whether the secret of a route is a token of the receiver's.
+/// Whether the secret of a route is a bearer token of the receiver's.
 fn wants_token(channel: HttpChannel) -> bool {
     matches!(
         channel,
@@ -78,12 +78,12 @@ fn wants_token(channel: HttpChannel) -> bool {
     )
 }
 
-/// Brings a summary to its receiver. What is refused as too large is sent again at once, shorter;
-/// who asks for a short pause gets it, once.
+/// Delivers a summary to its receiver. A request that is refused as too large is sent again at
+/// once, shorter; a pause that the receiver asks for, if short, is waited for, once.
 ///
 /// # Errors
-/// A [`CallError`] when it was not taken. It quotes nothing that the other side said, which may
-/// repeat the address.
+/// A [`CallError`] when it was not accepted. It quotes nothing of the response, which may repeat
+/// the address.
 pub async fn deliver(
     http: &Http,
     target: &HttpTarget,
@@ -111,10 +111,10 @@ pub async fn deliver(
     }
 }
 
-/// Sends alerts of Alertmanager again that last, once.
+/// Sends the firing alerts of Alertmanager again, once.
 ///
 /// # Errors
-/// A [`CallError`] when they were not taken, or cannot be put together.
+/// A [`CallError`] when they were not accepted, or cannot be built.
 pub async fn repeat(
     http: &Http,
     target: &HttpTarget,

@@ -11,19 +11,19 @@ use crate::effects::notification::is_web;
 use engine::Occasion;
 use engine::model::Health;
 
-/// The longest text, in bytes: ntfy makes an attachment of what is longer than 4,096.
+/// The longest text, in bytes: ntfy turns a longer text than 4,096 into an attachment.
 const MAX_BYTES: usize = 3_800;
 
-/// How many things are said.
+/// The most entries that are listed.
 const MAX_ENTRIES: usize = 20;
 
-/// Higher than usual: it makes a noise for longer.
+/// The priority high: a longer sound.
 const HIGH: u8 = 4;
 
-/// As usual.
+/// The default priority.
 const USUAL: u8 = 3;
 
-/// Without noise.
+/// The priority low: no sound.
 const LOW: u8 = 2;
 
 pub(super) fn request(
@@ -66,7 +66,7 @@ pub(super) fn request(
     Ok((Method::POST, url, body))
 }
 
-/// What cannot be used now is louder than the rest, and what is known already is quiet.
+/// High for what cannot be used now, low for what is known already.
 fn priority(message: &Message<'_>) -> u8 {
     match message.summary.occasion {
         Occasion::News => {

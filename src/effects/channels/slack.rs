@@ -12,7 +12,7 @@ use crate::effects::notification::{colour, is_web};
 /// The longest text, in bytes. Mattermost cuts at 4,000 characters by default.
 const MAX_BYTES: usize = 3_500;
 
-/// How many things are said.
+/// The most entries that are listed.
 const MAX_ENTRIES: usize = 20;
 
 pub(super) fn request(
@@ -35,7 +35,7 @@ pub(super) fn request(
     (Method::POST, target.url.expose().clone(), body)
 }
 
-/// What all three of them read.
+/// The markup of all three: mrkdwn.
 struct Mrkdwn;
 
 impl Markup for Mrkdwn {

@@ -10,11 +10,11 @@ use crate::config::HttpTarget;
 use crate::effects::notification::is_web;
 use engine::model::Health;
 
-/// The longest text, in bytes: a whole message may have 28 KB, and JSON writes some letters in six
-/// bytes.
+/// The longest text, in bytes: a whole message may have 28 KB, and JSON writes some characters in
+/// six bytes.
 const MAX_BYTES: usize = 4_000;
 
-/// How many things are said.
+/// The most entries that are listed.
 const MAX_ENTRIES: usize = 20;
 
 pub(super) fn request(
@@ -53,7 +53,7 @@ pub(super) fn request(
     (Method::POST, target.url.expose().clone(), body)
 }
 
-/// The part of Markdown that cards know.
+/// The subset of Markdown that adaptive cards support.
 struct Markdown;
 
 impl Markup for Markdown {

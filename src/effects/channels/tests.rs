@@ -1,4 +1,4 @@
-//! Every kind against a receiver that answers as it is told, and shows what it got.
+//! Every channel against a receiver that answers as set, and records what it got.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -100,7 +100,7 @@ impl Receiver {
         };
         let config = load(&sources).expect("loads").config;
         match config
-            .telling
+            .notifications
             .routes
             .into_iter()
             .next()
@@ -330,7 +330,7 @@ async fn alertmanager_gets_an_alert_for_each_and_the_end_of_what_is_over() {
         (Method::POST, "/some/s3cr3t/api/v2/alerts")
     );
     let alerts = got.body.as_array().expect("alerts");
-    let told: Vec<(String, String, bool)> = alerts
+    let sent: Vec<(String, String, bool)> = alerts
         .iter()
         .map(|alert| {
             let label = |name: &str| {
@@ -353,7 +353,7 @@ async fn alertmanager_gets_an_alert_for_each_and_the_end_of_what_is_over() {
         .collect();
     let row = |name: &str, severity: &str, lasts| (name.to_owned(), severity.to_owned(), lasts);
     assert_eq!(
-        told,
+        sent,
         [
             row("pend00", "critical", false),
             row("pend02", "warning", false),
@@ -374,7 +374,7 @@ async fn alertmanager_gets_an_alert_for_each_and_the_end_of_what_is_over() {
 }
 
 /// Severity and whether it lasts, of each alert of pend00.
-async fn told_of_pend00(summary: &Summary) -> Vec<(String, bool)> {
+async fn alerts_of_pend00(summary: &Summary) -> Vec<(String, bool)> {
     let got = sent(HttpChannel::Alertmanager, summary).await;
     let alerts = got.body.as_array().expect("alerts").clone();
     let own = alerts
@@ -392,39 +392,38 @@ async fn told_of_pend00(summary: &Summary) -> Vec<(String, bool)> {
     .collect()
 }
 
-/// What begins has an end one day: an alert goes on with the labels that it was told with, and ends
-/// with them.
+/// Every alert that fires is resolved later: it keeps the labels that it was sent with to its end.
 #[tokio::test]
 async fn every_alert_of_an_experiment_is_ended() {
     let row = |severity: &str, lasts| (severity.to_owned(), lasts);
-    // It is not evaluated, or its news is held back: what was told goes on.
+    // It is not evaluated, or its news is held back: the alert goes on as it was notified.
     for now in [Health::Unknown, Health::Degraded] {
         let known = Summary {
             problems: vec![line("pend00", now, Health::Down)],
             ..summary(vec![])
         };
-        assert_eq!(told_of_pend00(&known).await, [row("critical", true)]);
+        assert_eq!(alerts_of_pend00(&known).await, [row("critical", true)]);
     }
-    // It was not told yet: that comes as news.
-    let untold = Summary {
+    // It was not notified yet: that comes as news.
+    let not_notified = Summary {
         problems: vec![line("pend00", Health::Down, Health::Ok)],
         ..summary(vec![])
     };
-    assert_eq!(told_of_pend00(&untold).await, []);
-    // A message that may have arrived told that it is down.
+    assert_eq!(alerts_of_pend00(&not_notified).await, []);
+    // A message that may have arrived notified that it is down.
     let in_doubt = Line {
         worst: Some(Health::Down),
         ..line("pend00", Health::Ok, Health::Ok)
     };
     let over = summary(vec![in_doubt.clone()]);
-    assert_eq!(told_of_pend00(&over).await, [row("critical", false)]);
+    assert_eq!(alerts_of_pend00(&over).await, [row("critical", false)]);
     let both = Line {
         notified: Health::Degraded,
         ..in_doubt
     };
     let over = summary(vec![both]);
     assert_eq!(
-        told_of_pend00(&over).await,
+        alerts_of_pend00(&over).await,
         [row("warning", false), row("critical", false)]
     );
     // It is not watched any more.
@@ -440,7 +439,7 @@ async fn every_alert_of_an_experiment_is_ended() {
         alerts: vec![closing],
         ..summary(vec![])
     };
-    assert_eq!(told_of_pend00(&gone).await, [row("warning", false)]);
+    assert_eq!(alerts_of_pend00(&gone).await, [row("warning", false)]);
 }
 
 #[tokio::test]

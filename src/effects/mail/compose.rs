@@ -7,7 +7,7 @@ use crate::effects::notification::{Content, Entry, Presentation, content};
 use engine::Summary;
 use engine::model::escape_deceptive;
 
-/// A mail in words.
+/// A composed mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Composed {
     /// The subject: one line, without white space at its ends.
@@ -16,11 +16,11 @@ pub struct Composed {
     pub text: String,
     /// The same as HTML.
     pub html: String,
-    /// The same for filters: words in ASCII.
+    /// The same for filters, as ASCII words.
     pub state: Vec<String>,
 }
 
-/// Writes the mail for a summary.
+/// Composes the mail of a summary.
 #[must_use]
 pub fn compose(summary: &Summary, presentation: &Presentation) -> Composed {
     let content = content(summary, presentation);

@@ -9,8 +9,8 @@ use lettre::message::Mailbox;
 
 use super::smtp::EnvelopeAddress;
 
-/// How long a line is wished to be, in bytes.
-const WISHED_LINE_BYTES: usize = 78;
+/// The preferred length of a line, in bytes.
+const PREFERRED_LINE_BYTES: usize = 78;
 
 /// How much text one encoded word carries, in bytes: it may have 75 with what is around it, and
 /// Base64 makes 4 of 3.
@@ -29,7 +29,7 @@ impl Headers {
     pub fn words(&mut self, name: &str, words: impl IntoIterator<Item = String>) {
         let mut line = format!("{name}:");
         for word in words {
-            if line.len() + 1 + word.len() > WISHED_LINE_BYTES
+            if line.len() + 1 + word.len() > PREFERRED_LINE_BYTES
                 && !line.trim().is_empty()
                 && !line.ends_with(':')
             {
@@ -131,10 +131,10 @@ fn phrase(text: &str, is_plain: impl Fn(&str) -> bool) -> Vec<String> {
 /// Text as encoded words, each of whole characters. The blanks between them are none of the text.
 fn encoded(text: &str) -> Vec<String> {
     let mut parts = vec![String::new()];
-    for letter in text.chars() {
+    for char in text.chars() {
         match parts.last_mut() {
-            Some(part) if part.len() + letter.len_utf8() <= ENCODED_BYTES => part.push(letter),
-            _ => parts.push(letter.to_string()),
+            Some(part) if part.len() + char.len_utf8() <= ENCODED_BYTES => part.push(char),
+            _ => parts.push(char.to_string()),
         }
     }
     parts
@@ -206,7 +206,9 @@ mod tests {
         let header = to(&many.iter().map(String::as_str).collect::<Vec<_>>());
         assert!(header.lines().count() > 60);
         assert!(
-            header.lines().all(|line| line.len() <= WISHED_LINE_BYTES),
+            header
+                .lines()
+                .all(|line| line.len() <= PREFERRED_LINE_BYTES),
             "{header}"
         );
         assert_eq!(header.matches(',').count(), 119);
@@ -221,7 +223,7 @@ mod tests {
             let body = header.strip_suffix("\r\n").expect("ends");
             prop_assert!(header.is_ascii());
             for (at, line) in body.split("\r\n").enumerate() {
-                prop_assert!(line.len() <= WISHED_LINE_BYTES + MAX_PLAIN_BYTES, "{}", line);
+                prop_assert!(line.len() <= PREFERRED_LINE_BYTES + MAX_PLAIN_BYTES, "{}", line);
                 prop_assert!(at == 0 || (line.starts_with(' ') && !line.trim().is_empty()));
                 prop_assert!(!line.contains(['\r', '\n']));
             }

@@ -20,7 +20,7 @@ const BADGE: &str =
     "padding:1px 8px;border-radius:9px;color:#fff;font-size:13px;white-space:nowrap;background:";
 const FOOT: &str = "margin:24px 0 0;font-size:14px;opacity:.8";
 
-/// What is about no experiment.
+/// The colour of what is about no experiment.
 const PLAIN: &str = "#8a94a0";
 
 pub(super) fn render(content: &Content) -> String {
@@ -104,7 +104,7 @@ fn push_entry(out: &mut String, entry: &Entry) {
     out.push_str("</div>\n");
 }
 
-/// What is said beside the badge, which says the state already.
+/// The text beside the badge, without the state that the badge shows.
 fn said(entry: &Entry) -> &str {
     let state = entry.health.map(words::state).unwrap_or_default();
     let rest = entry.said.strip_prefix(state).filter(|_| !state.is_empty());

@@ -12,12 +12,12 @@ use crate::effects::hex;
 /// How much of a hash a boundary has: as many characters as a random one of the library.
 const BOUNDARY_BYTES: usize = 20;
 
-/// Who gets a mail.
+/// The recipients of a mail, by header.
 #[derive(Debug, Clone, Default)]
 pub struct Addresses {
-    /// To whom.
+    /// To.
     pub to: Vec<Mailbox>,
-    /// Who gets a copy.
+    /// Cc.
     pub cc: Vec<Mailbox>,
 }
 
@@ -40,7 +40,7 @@ impl Addresses {
     }
 }
 
-/// What a mail says about itself.
+/// The headers of a mail.
 pub struct Head<'a> {
     /// The sender.
     pub from: &'a Mailbox,
@@ -50,11 +50,11 @@ pub struct Head<'a> {
     pub subject: &'a str,
     /// When it was put together.
     pub at: Timestamp,
-    /// Its id, in angle brackets.
+    /// The id, in angle brackets.
     pub id: String,
-    /// The ids of the mails that it follows, the latest last.
+    /// The ids of the mails before it in its thread, the latest last.
     pub references: Vec<String>,
-    /// What it says, for filters: short words in ASCII. May be empty.
+    /// The state for filters, as short ASCII words. May be empty.
     pub state: Vec<String>,
 }
 
@@ -85,8 +85,8 @@ pub fn message(head: &Head<'_>, text: String, html: String) -> Vec<u8> {
     mail
 }
 
-/// What stands between the parts: the same for the same mail, so that each attempt sends the same
-/// bytes, and nothing that a text can hold.
+/// What separates the parts: the same for the same mail, so that each attempt sends the same bytes,
+/// and nothing that a text can contain.
 fn boundary(id: &str, text: &str, html: &str) -> String {
     let mut context = digest::Context::new(&digest::SHA256);
     for part in [id, text, html] {

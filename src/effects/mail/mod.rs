@@ -1,5 +1,5 @@
-//! Notifies maintainers by mail: `compose` lays out what is said, `send` brings it to the mail
-//! server. Decides neither what is said nor when.
+//! Notifications by mail: `compose` lays them out, `send` delivers them to the mail server. Decides
+//! neither their content nor when they are sent.
 
 mod compose;
 mod headers;

@@ -1,5 +1,4 @@
-//! What became of a mail, in the words that all outlets share, for each recipient and as a whole.
-//! Pure.
+//! Outcome of a mail in the types that all channels share, per recipient and as a whole. Pure.
 
 use super::smtp::{
     DeliveryReport, EnvelopeAddress, MAX_QUOTED_CHARS, Outcome, Problem, RecipientOutcome,
@@ -9,8 +8,8 @@ use super::words;
 use engine::model::CallError;
 use engine::{Delivered, DeliveryFault, Outlook, Recipient, Unreached};
 
-/// What became of a mail as a whole: a failure where all recipients have the same outlook and none
-/// of them has it.
+/// The outcome of a mail as a whole: a failure where no recipient has it and all have the same
+/// outlook.
 pub(super) fn verdict(report: &DeliveryReport) -> Result<Delivered, DeliveryFault> {
     let unreached: Vec<Unreached> = report.recipients.iter().filter_map(not_reached).collect();
     let first = unreached
@@ -45,12 +44,12 @@ pub(super) fn recipient(address: &EnvelopeAddress) -> Recipient {
     Recipient::new(address.to_string())
 }
 
-/// What became of a mail for those who did not have it.
+/// The outcome for the recipients who did not have the mail before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Circulated {
-    /// Who has it now, or will never take it.
+    /// The recipients who have it now, or are refused for good.
     pub settled: Vec<Recipient>,
-    /// Why others do not have it yet, where there are any.
+    /// Why the other recipients do not have it yet, where there are any.
     pub pending: Option<CallError>,
 }
 
@@ -71,8 +70,8 @@ impl Circulated {
     }
 }
 
-/// What went wrong without a word of the server's, for the log: addresses and what servers say are
-/// for maintainers.
+/// The error without the server's text, for the log: addresses and server texts are for maintainers
+/// only.
 pub(super) fn own_words(error: &SmtpError) -> String {
     if error.quotes_server() {
         fault_of(error).to_string()
@@ -81,7 +80,7 @@ pub(super) fn own_words(error: &SmtpError) -> String {
     }
 }
 
-/// What went wrong in the words that all outlets share.
+/// The error as the type that all channels share.
 pub(super) fn fault_of(error: &SmtpError) -> CallError {
     let said = error
         .reply

@@ -1,4 +1,4 @@
-//! Tries the mail server. Sends no mail.
+//! Probes of the mail server. They send no mail.
 
 use super::Mailer;
 use super::outcome::fault_of;
@@ -6,9 +6,9 @@ use super::smtp::{self, Preflight, SmtpError};
 use engine::model::CallError;
 
 impl Mailer {
-    /// Finds out whether the mail server is there: connects, protects the connection, hears one
-    /// answer, says goodbye. It does not log in, so that it can be done often: servers count
-    /// logins, and lock who fails with them.
+    /// Checks that the mail server answers: connects, protects the connection, reads one reply,
+    /// quits. It does not log in, so that it can run often: servers count logins, and lock clients
+    /// whose logins fail.
     ///
     /// # Errors
     /// A [`CallError`] that says what to do about it.
@@ -17,8 +17,8 @@ impl Mailer {
         greeted.map_err(|error| fault_of(&error))
     }
 
-    /// Finds out whether the mail server is there and lets us in: as [`Mailer::greet`], with a
-    /// login where one is set, and whether it takes our sender.
+    /// Checks that the mail server answers and accepts us: as [`Mailer::greet`], with a login where
+    /// one is set, and whether it accepts our sender.
     ///
     /// # Errors
     /// A [`CallError`] that says what to do about it.
@@ -27,17 +27,17 @@ impl Mailer {
         let_in.map_err(|error| fault_of(&error))
     }
 
-    /// Finds out all that can be found out without sending: as [`Mailer::log_in`], and what the
-    /// server says to each recipient of each route.
+    /// Checks all that can be checked without sending: as [`Mailer::log_in`], and the server's
+    /// reply to each recipient of each route.
     ///
     /// # Errors
-    /// [`SmtpError`] where it does not come as far as the recipients.
+    /// [`SmtpError`] when it fails before the recipients.
     pub async fn preflight(&self) -> Result<Preflight, SmtpError> {
         smtp::preflight(
             &self.settings,
             self.limits.of_a_look(),
             &self.sender(),
-            &self.everyone(),
+            &self.all_recipients(),
         )
         .await
     }

@@ -1,5 +1,5 @@
-//! Brings mails to the mail server. Decides neither what is told nor whether a failed mail is tried
-//! again.
+//! Delivers mails to the mail server. Decides neither what is notified nor whether a failed mail is
+//! retried.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
@@ -25,14 +25,14 @@ use engine::{
     Audience, Delivered, DeliveryFault, Input, MessageId, Notification, Outlook, Recipient,
 };
 
-/// How many mails are under way at the same time. More wait in the queue that they come from.
+/// How many mails are in flight at the same time. More wait in the queue.
 const AT_ONCE: usize = 4;
 
-/// How long all transactions of a mail may take together. A server may take 10 minutes behind the
-/// final dot alone; the engine gives up after half an hour.
+/// The longest that all transactions of a mail may take together. A server may take 10 minutes
+/// after the final dot alone; the engine gives up after half an hour.
 const DELIVERED_WITHIN: Duration = Duration::from_secs(25 * 60);
 
-/// The longest subject of a mail that is no summary, in characters.
+/// The longest subject of a mail that is not a summary, in characters.
 const MAX_SUBJECT_CHARS: usize = 150;
 
 /// Sends mails with fixed settings.
@@ -48,26 +48,26 @@ pub struct Mailer {
 /// A mail that is no summary and belongs to no thread.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Circular {
-    /// What tells it from all others, without white space: the same mail sent again is the same to
-    /// its receiver.
+    /// The unique name of the mail, without white space: the same mail sent again has the same
+    /// Message-ID.
     pub name: String,
     /// When it was put together.
     pub at: Timestamp,
-    /// The subject, behind what every subject starts with.
+    /// The subject, without the prefix that every subject has.
     pub subject: String,
-    /// What it says.
+    /// The plain text.
     pub text: String,
-    /// The same as a page.
+    /// The same as HTML.
     pub html: String,
 }
 
-/// Why the settings make no mailer.
+/// Why the settings are not usable for mail.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MailerError {
-    /// Something is not a mail address.
+    /// A text is not a mail address.
     #[error("{setting}: \"{text}\" is not a mail address ({why})")]
     Address {
-        /// The setting that it stands in, without its prefix.
+        /// The setting that contains it, without its prefix.
         setting: &'static str,
         /// The text.
         text: String,
@@ -77,7 +77,7 @@ pub enum MailerError {
     /// There is no recipient in `EMAIL_TO`, or in the recipients of a route.
     #[error("EMAIL_TO: no recipient is named to whom the mail could go")]
     NoRecipient,
-    /// The password would be readable for everybody on the way to this host.
+    /// The password could be read on the way to this host.
     #[error(
         "EMAIL_TLS: the password would be readable on the way to {0}: set it to starttls or implicit"
     )]
@@ -85,9 +85,8 @@ pub enum MailerError {
 }
 
 impl Mailer {
-    /// Checks the settings: those of everybody, and the recipients of further routes. Connects to
-    /// nothing, so a mail server that is away or a host without CA certificates is no
-    /// hindrance.
+    /// Checks the settings: the default recipients, and those of further routes. Does not connect,
+    /// so it succeeds while the mail server is down and on a host without CA certificates.
     ///
     /// # Errors
     /// [`MailerError`], which names the setting.
@@ -102,7 +101,7 @@ impl Mailer {
         {
             return Err(MailerError::Unprotected(settings.host));
         }
-        let everybody = Addresses {
+        let default = Addresses {
             to: mailboxes("EMAIL_TO", &settings.to)?,
             cc: mailboxes("EMAIL_CC", &settings.cc)?,
         };
@@ -127,23 +126,23 @@ impl Mailer {
         })
     }
 
-    /// The same, with what mails say beside the settings of mail: addresses of the page and the
-    /// clock.
+    /// The same, with what mails contain beside the mail settings: addresses of the page and the
+    /// time zone.
     #[must_use]
     pub fn with_presentation(mut self, presentation: Presentation) -> Self {
         self.presentation = presentation;
         self
     }
 
-    /// Sends a message to those recipients of its route that it is for.
+    /// Sends a message to those recipients of its route that it is meant for.
     ///
     /// # Errors
-    /// [`DeliveryFault`] when none of them has it.
+    /// [`DeliveryFault`] when no recipient has it.
     pub async fn send(&self, notification: &Notification) -> Result<Delivered, DeliveryFault> {
         verdict(&self.deliver(notification).await?)
     }
 
-    /// Sends a message, and says what became of it for each recipient that it is for.
+    /// Sends a message, and returns the outcome for each recipient that it is meant for.
     ///
     /// # Errors
     /// [`DeliveryFault`] when the route has no recipients.
@@ -170,15 +169,15 @@ impl Mailer {
         };
         let mail = message(&head, composed.text, composed.html);
         let report = self.hand_over(&mail, recipients, audience).await;
-        // Others have what those of a lane do not: the server knows us, and what it refuses is the
-        // recipient.
+        // Other recipients have what those of a lane do not: the server accepts us, so a refusal
+        // concerns the recipient.
         Ok(match audience {
             Audience::Only(..) => report,
             Audience::All | Audience::Except(_) => report.spare_all(),
         })
     }
 
-    /// Sends a mail that is no summary to all of `EMAIL_TO` and `EMAIL_CC` but those who have it.
+    /// Sends a mail that is not a summary to all of `EMAIL_TO` and `EMAIL_CC` who do not have it.
     ///
     /// # Errors
     /// [`DeliveryFault`] when there are no recipients.
@@ -207,7 +206,7 @@ impl Mailer {
             Audience::Except(has.clone())
         };
         let report = self.hand_over(&mail, recipients, &audience).await;
-        // Where others have it, who is refused is refused for good.
+        // Where other recipients have it, a refusal is permanent.
         let report = if has.is_empty() {
             report.spare_all()
         } else {
@@ -216,13 +215,13 @@ impl Mailer {
         Ok(Circulated::of(&report))
     }
 
-    /// The envelope's sender.
+    /// The envelope sender.
     pub(super) fn sender(&self) -> EnvelopeAddress {
         EnvelopeAddress::new(&self.from.email)
     }
 
     /// Every recipient of every route, once.
-    pub(super) fn everyone(&self) -> Vec<EnvelopeAddress> {
+    pub(super) fn all_recipients(&self) -> Vec<EnvelopeAddress> {
         let mut all: Vec<EnvelopeAddress> = Vec::new();
         for recipient in self.recipients.values().flat_map(Addresses::envelope) {
             if !all.contains(&recipient) {
@@ -232,7 +231,7 @@ impl Mailer {
         all
     }
 
-    /// Every route that has recipients, with these.
+    /// Every route that has recipients, with them.
     pub fn reached(&self) -> impl Iterator<Item = (&RouteName, Vec<EnvelopeAddress>)> {
         let reached = self.recipients.iter();
         let reached = reached.filter(|(_, addresses)| !addresses.to.is_empty());
@@ -277,11 +276,11 @@ impl Mailer {
     }
 }
 
-/// Sends mails until `stop`, or until no more can come, `AT_ONCE` at a time: one route's server
-/// that is slow delays no other route. Each ends in one `Input::Delivered`. `mailer` gives the
-/// mailer for the next one, as the settings are then; `None` while mail is off. Those that are
-/// under way at the stop are given up after [`STOP_GRACE`](crate::effects::STOP_GRACE), and at once
-/// where the `window` is closed.
+/// Sends mails until `stop`, or until the queue is closed, `AT_ONCE` at a time: a slow server of
+/// one route delays no other route. Each ends in one `Input::Delivered`. `mailer` gives the mailer
+/// for the next mail, by the settings at that time; `None` while mail is off. Mails in flight at
+/// the stop are aborted after [`STOP_GRACE`](crate::effects::STOP_GRACE), and at once where the
+/// `window` is closed.
 pub async fn run(
     mailer: impl Fn() -> Option<Mailer> + Send,
     mails: mpsc::Receiver<Notification>,
@@ -301,7 +300,7 @@ async fn send_one(mailer: Option<Mailer>, next: Notification) -> Result<Delivere
     within(DELIVERED_WITHIN, mailer.send(&next)).await
 }
 
-/// A delivery that takes too long is given up: it may have arrived.
+/// A delivery that takes too long is aborted: it may have arrived.
 async fn within(
     limit: Duration,
     sending: impl Future<Output = Result<Delivered, DeliveryFault>>,
@@ -423,7 +422,7 @@ mod tests {
         }))
     }
 
-    /// Sends one mail with these settings to a server of this manner.
+    /// Sends one mail with these settings to a server of this behaviour.
     async fn send(
         manner: Manner,
         change: impl FnOnce(&mut MailSettings),
@@ -521,13 +520,13 @@ mod tests {
             id: message(7),
             references: vec![message(3), message(5)],
         };
-        let told = Summary {
+        let changed = Summary {
             route: pends,
             thread,
             ..(*summary().summary).clone()
         };
-        let told = Notification::to_all(Arc::new(told));
-        assert_eq!(mailer.send(&told).await, Ok(Delivered::to_all()));
+        let notification = Notification::to_all(Arc::new(changed));
+        assert_eq!(mailer.send(&notification).await, Ok(Delivered::to_all()));
         let mail = server.mails().concat().replace("\n ", " ");
         let name = |id| format!("<labwatch.1795223100000000007.{id}@lab.example.org>");
         for header in [
@@ -593,22 +592,22 @@ mod tests {
             (upgraded, MailTls::StartTls, login(), "AUTH LOGIN"),
             (implicit, MailTls::Implicit, login(), "AUTH LOGIN"),
         ];
-        for (manner, tls, auth, heard) in rows {
+        for (manner, tls, auth, line) in rows {
             let (outcome, server) = send(manner, |settings| {
                 (settings.tls, settings.auth) = (tls, auth);
             })
             .await;
-            assert_eq!(outcome, Ok(Delivered::to_all()), "{tls:?} {heard}");
-            assert_eq!(server.mails().len(), 1, "{tls:?} {heard}");
+            assert_eq!(outcome, Ok(Delivered::to_all()), "{tls:?} {line}");
+            assert_eq!(server.mails().len(), 1, "{tls:?} {line}");
             assert!(
-                server.lines().iter().any(|line| line == heard),
-                "{heard}: {:?}",
+                server.lines().iter().any(|received| received == line),
+                "{line}: {:?}",
                 server.lines()
             );
         }
     }
 
-    /// What the server does, what that is called, and whether it is for good.
+    /// The server's behaviour, the name of the fault, and whether it is permanent.
     fn failures() -> Vec<(&'static str, Manner, &'static str, bool)> {
         let answering = |answers| Manner {
             answers,
@@ -669,7 +668,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failures_are_told_apart() {
+    async fn failures_are_distinguished() {
         for (what, manner, word, permanent) in failures() {
             let (outcome, server) = send(manner, |settings| {
                 settings.timeout = Duration::from_millis(500);

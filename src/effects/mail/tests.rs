@@ -1,5 +1,5 @@
-//! A small mail server for tests: it takes mails, can be told to be difficult, and shows what it
-//! heard. Only built for tests.
+//! A small mail server for tests: it accepts mails, can be set to misbehave, and records what it
+//! received. Only built for tests.
 
 use std::io::Write as _;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use lab::{Answer, AwkwardSetup, AwkwardSmtp, Rule};
 /// How the server behaves.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Manner {
-    /// Encrypted from the first byte.
+    /// TLS from the first byte.
     pub(super) implicit_tls: bool,
     /// STARTTLS is offered.
     pub(super) starttls: bool,
     /// AUTH is offered, and asked for before a mail.
     pub(super) auth: bool,
-    /// Its answers to lines that start so: the first that fits. `hang` answers nothing, `drop`
+    /// Its answers to lines with a prefix: the first that matches. `hang` answers nothing, `drop`
     /// closes.
     pub(super) answers: &'static [(&'static str, &'static str)],
 }
@@ -33,7 +33,7 @@ pub(super) struct FakeSmtp {
     server: AwkwardSmtp,
 }
 
-/// Settings that lead to a server on this port of this host, without protection and login.
+/// Settings for a server on this port of this host, without protection and login.
 pub(super) fn settings(port: u16) -> MailSettings {
     MailSettings {
         host: "localhost".into(),
@@ -123,12 +123,12 @@ impl FakeSmtp {
         }
     }
 
-    /// The lines that came, without those of mails.
+    /// The received lines, without those of mails.
     pub(super) fn lines(&self) -> Vec<String> {
         self.server.commands()
     }
 
-    /// The mails that came, with `\n` line ends.
+    /// The received mails, with `\n` line ends.
     pub(super) fn mails(&self) -> Vec<String> {
         let mails = self.server.mails();
         mails.into_iter().map(|mail| mail.content).collect()

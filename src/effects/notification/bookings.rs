@@ -1,5 +1,4 @@
-//! Who needs the experiments of a group, and when: sessions that are under way, and the bookings to
-//! come. Pure.
+//! Who needs the experiments of a group, and when: current sessions and coming bookings. Pure.
 
 use engine::Line;
 use engine::model::Health;
@@ -7,10 +6,11 @@ use engine::model::Health;
 use super::names::{name, names};
 use super::words::{Clock, count};
 
-/// How many experiments in session are named.
+/// The most experiments in session that are named.
 const MAX_NAMES: usize = 4;
 
-/// Who needs them; `None` when they are well or not booked for the next week.
+/// The text about sessions and bookings; `None` when the experiments are ok or not booked for the
+/// next week.
 pub(super) fn needed(lines: &[&Line], clock: Clock<'_>) -> Option<String> {
     let bad = || lines.iter().filter(|line| line.health != Health::Ok);
     let sum = |of: fn(&Line) -> usize| bad().map(|line| of(line)).sum::<usize>();
@@ -47,7 +47,7 @@ pub(super) fn needed(lines: &[&Line], clock: Clock<'_>) -> Option<String> {
     Some(parts.collect::<Vec<_>>().join(", "))
 }
 
-/// Which is booked next, and when that begins: `at 10:00 GMT (in 9 h)`.
+/// The experiment that is booked next, and when the booking begins: `at 10:00 GMT (in 9 h)`.
 pub(super) fn next<'a>(lines: &[&'a Line], clock: Clock<'_>) -> Option<(&'a Line, String)> {
     let bad = lines.iter().filter(|line| line.health != Health::Ok);
     let coming = bad.filter_map(|line| {

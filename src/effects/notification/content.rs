@@ -1,4 +1,4 @@
-//! Makes of a summary what is said: sections by their importance, each fact once. Pure.
+//! Content of a notification from a summary: sections by importance, each fact once. Pure.
 
 use super::entries::{MAX_TEXT_CHARS, Writer, entry};
 use super::groups::{Group, Turn, groups};
@@ -8,20 +8,20 @@ use super::{lead, state, title};
 use engine::model::Health;
 use engine::{AlertLine, Line, Occasion, Summary};
 
-/// How many groups of experiments a section has.
+/// The most groups of experiments in a section.
 pub const MAX_GROUPS: usize = 30;
 
-/// How many alerts are said.
+/// The most alerts that are listed.
 const MAX_ALERTS: usize = 10;
 
-/// How many things of one kind are said that are worth knowing.
+/// The most entries of one kind of background facts.
 const MAX_BACKGROUND: usize = 10;
 
-/// What is said of an experiment that is new to relay.
+/// The text for an experiment that is new to relay.
 const UNLISTED: &str =
     "ok, but not listed in book: put it into the manifest, or remove it from relay";
 
-/// What a summary says.
+/// The content of a notification.
 #[must_use]
 pub fn content(summary: &Summary, presentation: &Presentation) -> Content {
     let clock = Clock {
@@ -49,7 +49,7 @@ pub fn content(summary: &Summary, presentation: &Presentation) -> Content {
     }
 }
 
-/// Where all of it can be seen.
+/// The address of the whole status.
 fn link(presentation: &Presentation) -> String {
     let page = presentation.page.as_ref().map(|page| format!("{page}/"));
     let page = page.filter(|_| presentation.link.is_empty());
@@ -66,7 +66,7 @@ fn causes(summary: &Summary) -> impl Iterator<Item = String> {
 
 impl Writer<'_> {
     fn sections(&self, summary: &Summary) -> Vec<Section> {
-        let is_told_above = |line: &Line| summary.news.iter().any(|news| news.stub == line.stub);
+        let is_in_news = |line: &Line| summary.news.iter().any(|news| news.stub == line.stub);
         let is_news = summary.occasion == Occasion::News;
         let (new, known): (Vec<&AlertLine>, Vec<&AlertLine>) =
             summary.alerts.iter().partition(|alert| alert.new);
@@ -77,7 +77,7 @@ impl Writer<'_> {
         let (unlisted, back): (Vec<&Line>, Vec<&Line>) = well
             .into_iter()
             .partition(|line| Turn::of(line) == Turn::Unlisted);
-        let open = summary.problems.iter().filter(|line| !is_told_above(line));
+        let open = summary.problems.iter().filter(|line| !is_in_news(line));
         let (acknowledged, open): (Vec<&Line>, Vec<&Line>) =
             open.partition(|line| line.acknowledged.is_some());
         let open_title = if is_news { "Also open" } else { "Open" };
@@ -109,11 +109,11 @@ impl Writer<'_> {
                 self.brief(group)
             }),
             texts("labwatch itself has a problem", &background.own),
-            texts("People hold these", &background.forgotten_holds),
+            texts("Manual holds", &background.forgotten_holds),
             texts("Silenced", &background.silences),
         ];
         let mut all: Vec<Section> = all.into_iter().flatten().collect();
-        // What is said first of a single thing needs no title.
+        // A section of one entry at the start needs no title.
         if let Some(first) = all
             .first_mut()
             .filter(|first| first.entries.len() == 1 && is_news)
@@ -124,7 +124,7 @@ impl Writer<'_> {
     }
 }
 
-/// The same of experiments, those of which the same is to be said together.
+/// Entries of experiments, those with the same facts grouped.
 fn grouped(
     title: &str,
     lines: &[&Line],
@@ -143,7 +143,7 @@ fn grouped(
     Some(Section { more, ..section })
 }
 
-/// The first of many things, where there are any.
+/// A section of the first entries; `None` if there are none.
 fn section<T>(title: &str, all: &[T], max: usize, show: impl Fn(&T) -> Entry) -> Option<Section> {
     (!all.is_empty()).then(|| Section {
         title: title.to_owned(),
@@ -152,7 +152,7 @@ fn section<T>(title: &str, all: &[T], max: usize, show: impl Fn(&T) -> Entry) ->
     })
 }
 
-/// Sentences that come from elsewhere.
+/// A section of sentences from other parts.
 fn texts(title: &str, all: &[String]) -> Option<Section> {
     section(title, all, MAX_BACKGROUND, |text| Entry {
         said: clip(text, MAX_TEXT_CHARS),
@@ -168,7 +168,7 @@ pub(super) mod tests {
 
     use super::*;
 
-    /// An experiment in this health of which nothing else is known.
+    /// An experiment with this health and no other facts.
     pub(in crate::effects::notification) fn line(stub: &str, health: Health) -> Line {
         Line {
             stub: Stub::try_new(stub).expect("a name"),

@@ -1,4 +1,4 @@
-//! One thing of a notification in words: experiments with the same symptoms, an alert. Pure.
+//! Entries of a notification as text: experiments with the same symptoms, an alert. Pure.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::words::{self, Clock, clip, sentence};
 use engine::model::Health;
 use engine::{AlertLine, Line, matches};
 
-/// The longest sentence that comes from elsewhere, in characters.
+/// The longest sentence from other parts, in characters.
 pub(super) const MAX_TEXT_CHARS: usize = 600;
 
 /// The longest advice, in characters.
@@ -24,16 +24,16 @@ const MAX_ACKNOWLEDGEMENT_CHARS: usize = 200;
 /// The longest address of the page, in bytes.
 const MAX_ADDRESS_BYTES: usize = 500;
 
-/// How many names or runs of names a group has.
+/// The most names or ranges of names in a group.
 const MAX_NAMES: usize = 8;
 
-/// When an experiment was last seen is said where it differs so much from since when it is bad.
+/// The time of the last sample is shown where it is earlier than the start of the problem by this.
 const SEEN_BEFORE: Duration = Duration::from_secs(60);
 
 pub(super) struct Writer<'a> {
     pub(super) clock: Clock<'a>,
     pub(super) presentation: &'a Presentation,
-    /// All that is bad now.
+    /// All current problems.
     pub(super) open: &'a [Line],
 }
 
@@ -57,7 +57,7 @@ impl Writer<'_> {
         }
     }
 
-    /// A group with all that helps to mend it.
+    /// A group with all facts that help to repair it.
     pub(super) fn full(&self, group: &Group<'_>) -> Entry {
         let story = &group.story;
         let mut why = vec![story.why.clone()];
@@ -85,7 +85,7 @@ impl Writer<'_> {
         }
     }
 
-    /// A group in one line: it is known.
+    /// A group in one line: a problem that is known.
     pub(super) fn brief(&self, group: &Group<'_>) -> Entry {
         let story = &group.story;
         let why = if story.why.is_empty() {
@@ -110,7 +110,7 @@ impl Writer<'_> {
         }
     }
 
-    /// What is well again.
+    /// A group that is ok again.
     pub(super) fn back(&self, group: &Group<'_>) -> Entry {
         let mut said = self.was(group);
         if group.story.bookable != "bookable" {
@@ -122,7 +122,7 @@ impl Writer<'_> {
         entry(group, said)
     }
 
-    /// What it was before it was well, and from when to when.
+    /// The worst health of an incident that is over, from when to when.
     fn was(&self, group: &Group<'_>) -> String {
         let ended = group
             .lines
@@ -173,7 +173,8 @@ impl Writer<'_> {
         self.clock.since(first, times().max().unwrap_or(first))
     }
 
-    /// When what is lacking was last reported, where that is well before it was found bad.
+    /// When the missing streams were last reported, where that is well before the problem was
+    /// found.
     fn last_seen(&self, group: &Group<'_>) -> Option<String> {
         let (line, seen) = group
             .lines
@@ -217,7 +218,7 @@ impl Writer<'_> {
             .collect()
     }
 
-    /// The pattern that takes in these experiments, and none of the others that could be
+    /// The pattern that matches these experiments, and none of the others that could be
     /// acknowledged now; `None` where there is none.
     fn pattern(&self, stubs: &[&str]) -> Option<String> {
         if let [name] = stubs {
@@ -238,7 +239,7 @@ impl Writer<'_> {
     }
 }
 
-/// What all of these names begin with.
+/// The common prefix of these names.
 fn common<'a>(names: &[&'a str]) -> &'a str {
     let (Some(least), Some(greatest)) = (names.iter().min(), names.iter().max()) else {
         return "";
@@ -258,7 +259,7 @@ fn address(path: &str, query: &[(&str, &str)]) -> String {
         .finish()
 }
 
-/// A group with this said of it.
+/// An entry for a group with this text.
 pub(super) fn entry(group: &Group<'_>, said: String) -> Entry {
     Entry {
         health: group.lines.first().map(|line| line.health),
@@ -268,7 +269,7 @@ pub(super) fn entry(group: &Group<'_>, said: String) -> Entry {
     }
 }
 
-/// The page of an experiment, where that is known.
+/// The page of an experiment, where the page's address is known.
 #[must_use]
 pub fn page_of(name: &str, presentation: &Presentation) -> Option<String> {
     let page = format!(
@@ -279,7 +280,7 @@ pub fn page_of(name: &str, presentation: &Presentation) -> Option<String> {
     (page.len() <= MAX_ADDRESS_BYTES).then_some(page)
 }
 
-/// A single experiment: what is so, in a line, and all that helps to mend it.
+/// A single experiment: its state in a line, and all facts that help to repair it.
 #[must_use]
 pub fn one_line(line: &Line, presentation: &Presentation, now: Timestamp) -> (String, String) {
     let clock = Clock {
@@ -309,7 +310,7 @@ pub fn one_line(line: &Line, presentation: &Presentation, now: Timestamp) -> (St
 
 /// A text as one segment of a path.
 fn segment(text: &str) -> String {
-    // What a form makes a plus is %20 in a path.
+    // Form encoding writes a space as a plus; in a path it is %20.
     url::form_urlencoded::byte_serialize(text.as_bytes())
         .map(|part| if part == "+" { "%20" } else { part })
         .collect()

@@ -1,4 +1,4 @@
-//! Experiments of which the same is to be said, and what happened to them. Pure.
+//! Groups of experiments with the same text, and what happened to them. Pure.
 
 use std::collections::HashMap;
 
@@ -11,23 +11,23 @@ use super::words;
 /// What happened to an experiment, the worst first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) enum Turn {
-    /// It was well, or better than now.
+    /// It was ok, or better than now.
     Down,
-    /// It comes and goes, some times a day.
+    /// It is unsteady: unusable several times a day.
     Unsteady,
-    /// It comes and goes, some times an hour.
+    /// It is flapping: unusable several times an hour.
     Flapping,
-    /// It was well, and can still be used.
+    /// It was ok, and can still be used.
     Degraded,
     /// Its health is not known any more.
     Unknown,
-    /// It is as bad as it was notified, for another cause.
+    /// Its health is as it was last notified, for another cause.
     Still(Health),
-    /// It can be used again, with a loss.
+    /// It can be used again, degraded.
     PartlyBack,
-    /// It is well, and was notified as bad.
+    /// It is ok, and was last notified as bad.
     Back,
-    /// It is well, and was never notified: book does not list it.
+    /// It is ok, and was never notified: book does not list it.
     Unlisted,
 }
 
@@ -47,7 +47,7 @@ impl Turn {
         }
     }
 
-    /// What the title says of it.
+    /// The text in the title.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Down => "down",
@@ -64,7 +64,7 @@ impl Turn {
         }
     }
 
-    /// The state in the text.
+    /// The text of the state.
     fn state(self, health: Health) -> &'static str {
         match (self, health) {
             (Self::Still(_), _) => self.as_str(),
@@ -77,7 +77,7 @@ impl Turn {
     }
 }
 
-/// What is said of an experiment apart from its name and its times.
+/// All facts about an experiment apart from its name and its times.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Story {
     /// The state.
@@ -90,9 +90,9 @@ pub(super) struct Story {
     pub(super) advice: Option<String>,
     /// The worst that it was, where it is well again.
     pub(super) was: Option<Health>,
-    /// How it comes and goes, where it does.
+    /// How often it was unusable, if it is unsteady.
     pub(super) steadiness: Option<String>,
-    /// Who has acknowledged it, and what is done.
+    /// Who has acknowledged it, and the text of the acknowledgement.
     pub(super) acknowledged: Option<(String, String)>,
 }
 
@@ -121,8 +121,8 @@ impl Story {
     }
 }
 
-/// What is wrong, apart by what is new, what was notified and what is over, where the state is the
-/// same and that differs.
+/// What is wrong, split into new, notified before and over, where the state is the same and the
+/// symptoms differ.
 pub(super) fn changed(line: &Line) -> Option<String> {
     if !matches!(Turn::of(line), Turn::Still(_)) || line.issues == line.notified_issues {
         return None;
@@ -146,13 +146,13 @@ pub(super) fn changed(line: &Line) -> Option<String> {
     Some(parts.join("; "))
 }
 
-/// Experiments of which the same is to be said, in the order in which they came.
+/// Experiments with the same facts, in the order in which they came.
 pub(super) struct Group<'a> {
     pub(super) story: Story,
     pub(super) lines: Vec<&'a Line>,
 }
 
-/// The lines by what is said of them, those that cannot be used first, then in the order in which
+/// The lines grouped by their facts, those that cannot be used first, then in the order in which
 /// the first of each came.
 pub(super) fn groups<'a>(
     lines: impl IntoIterator<Item = &'a Line>,

@@ -1,4 +1,4 @@
-//! What comes first in a notification: what to do first, and what is special about this one. Pure.
+//! First sentences of a notification: what to do first, and what is special about it. Pure.
 
 use engine::model::Health;
 use engine::{Line, Occasion, Summary};
@@ -7,7 +7,7 @@ use super::bookings::next;
 use super::names::names;
 use super::words::Clock;
 
-/// How many experiments in session are named.
+/// The most experiments in session that are named.
 const MAX_NAMES: usize = 4;
 
 /// The sentences, each a paragraph.

@@ -1,8 +1,8 @@
-//! What several channels show in the same way.
+//! Presentation that several channels share.
 
 use engine::model::Health;
 
-/// The colour of a health: dark enough for white letters, light enough to stand out on black.
+/// The colour of a health: dark enough for white text, light enough to stand out on black.
 #[must_use]
 pub fn colour(health: Health) -> &'static str {
     match health {
@@ -14,8 +14,7 @@ pub fn colour(health: Health) -> &'static str {
     }
 }
 
-/// Whether an address is one of the web. Any other is shown as it stands and does not become a
-/// link.
+/// Whether an address is an http(s) one. Any other is shown as text and does not become a link.
 #[must_use]
 pub fn is_web(address: &str) -> bool {
     address.starts_with("http://") || address.starts_with("https://")

@@ -1,5 +1,5 @@
-//! What a notification says, whichever way it goes: title, sections, facts. The channels lay it
-//! out. Pure, and bounded whatever comes in.
+//! Content of a notification for every channel: title, sections, facts. The channels lay it out.
+//! Pure, and bounded for every input.
 
 mod bookings;
 mod content;

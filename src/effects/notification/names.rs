@@ -1,11 +1,11 @@
-//! Names of experiments, many of them in few words: `pend00 to pend43, spin01 (45)`. Pure.
+//! Names of experiments, abbreviated: `pend00 to pend43, spin01 (45)`. Pure.
 
 use super::words::{clip, list};
 
 /// The longest name, in characters.
 const MAX_NAME_CHARS: usize = 40;
 
-/// From so many in a row on, the first and the last are enough.
+/// A range of at least so many names is shown as its first and last.
 const RUN: usize = 3;
 
 /// A name and its number, where it ends in one.
@@ -40,7 +40,7 @@ pub(super) fn name(text: &str) -> String {
     clip(text, MAX_NAME_CHARS)
 }
 
-/// The names, in order, at most so many parts; with their number where not each is said.
+/// The names, in order, at most so many parts; with their number where some are left out.
 pub(super) fn names<'a>(all: impl IntoIterator<Item = &'a str>, max: usize) -> String {
     let mut all: Vec<&str> = all.into_iter().collect();
     all.sort_unstable_by_key(|text| {
@@ -68,7 +68,7 @@ pub(super) fn names<'a>(all: impl IntoIterator<Item = &'a str>, max: usize) -> S
     }
 }
 
-/// The next name or run of names, and how many it stands for.
+/// The next name or range of names, and how many it stands for.
 fn next(rest: &[&str]) -> (String, usize) {
     let mut length = 1;
     while let (Some(this), Some(next)) = (rest.get(length - 1), rest.get(length)) {

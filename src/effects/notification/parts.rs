@@ -1,4 +1,4 @@
-//! The parts of what a notification says, before they are laid out.
+//! Parts of a notification's content, before layout.
 
 use jiff::tz::TimeZone;
 
@@ -9,11 +9,11 @@ use engine::model::Health;
 pub struct Presentation {
     /// `EMAIL_SUBJECT`: what every title starts with; may be empty.
     pub subject: String,
-    /// `EMAIL_LINK`: where the whole status can be seen; may be empty.
+    /// `EMAIL_LINK`: the address of the whole status; may be empty.
     pub link: String,
-    /// `API_URL`: where people reach the page, without a slash at its end.
+    /// `API_URL`: the address at which readers reach the page, without a slash at its end.
     pub page: Option<String>,
-    /// `TIME_ZONE`: by which clock times are said.
+    /// `TIME_ZONE`: the zone of all times.
     pub zone: TimeZone,
 }
 
@@ -28,46 +28,45 @@ impl Default for Presentation {
     }
 }
 
-/// What a notification says, before it is laid out. All texts are clean and bounded.
+/// The content of a notification, before layout. All texts are clean and bounded.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Content {
-    /// What happened, with what every title starts with.
+    /// What happened, behind the prefix that every title has.
     pub title: String,
-    /// What comes first: sentences, each a paragraph. May be empty where the first section says it
-    /// all.
+    /// The first sentences, each a paragraph. May be empty where the first section is enough.
     pub lead: Vec<String>,
-    /// The rest by its importance; none is empty.
+    /// Sections by importance; none is empty.
     pub sections: Vec<Section>,
-    /// What stands at the end: counts, the time.
+    /// The last lines: counts, the time.
     pub foot: Vec<String>,
-    /// Where all of it can be seen; may be empty.
+    /// The address of the whole status; may be empty.
     pub link: String,
-    /// The same for filters: words in ASCII.
+    /// The state for filters, as ASCII words.
     pub state: Vec<String>,
 }
 
-/// Things that belong together.
+/// Entries that belong together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Section {
-    /// What they are; empty where that shows by itself.
+    /// The title; empty where the entries need none.
     pub title: String,
-    /// They.
+    /// The entries.
     pub entries: Vec<Entry>,
-    /// How many more there are.
+    /// How many entries are left out.
     pub more: usize,
 }
 
-/// One thing: experiments with the same symptoms, an alert, a sentence.
+/// One entry: experiments with the same symptoms, an alert, a sentence.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Entry {
     /// The health of the experiments; `None` where it is about none.
     pub health: Option<Health>,
     /// The experiments; empty where it is about none.
     pub name: String,
-    /// What is so.
+    /// The state as a sentence.
     pub said: String,
-    /// More, each with what it is.
+    /// Further facts, each with its label.
     pub facts: Vec<(&'static str, String)>,
-    /// Where to go.
+    /// Links, each with its label.
     pub links: Vec<(&'static str, String)>,
 }

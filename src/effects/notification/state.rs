@@ -1,19 +1,19 @@
-//! What a notification says, for filters: `news down=1 back=1 pend03=down/withdrawn`. ASCII, each
-//! word short. Pure.
+//! State of a notification for filters: `news down=1 back=1 pend03=down/withdrawn`. ASCII, short
+//! words. Pure.
 
 use engine::model::Bookable;
 use engine::{Line, Summary};
 
 use super::groups::Turn;
 
-/// How many experiments are named.
+/// The most experiments that are named.
 pub const MAX_NAMED: usize = 50;
 
-/// The longest name that is said, in bytes.
+/// The longest name, in bytes; longer ones are left out.
 const MAX_NAME_BYTES: usize = 40;
 
 /// The occasion, how many experiments took which turn, how many problems and alerts are open, then
-/// the experiments that are new.
+/// the experiments in the news.
 pub(super) fn state(summary: &Summary) -> Vec<String> {
     let mut words = vec![summary.occasion.as_str().to_owned()];
     let mut turns: Vec<Turn> = summary.news.iter().map(Turn::of).collect();
@@ -46,7 +46,7 @@ fn word(turn: Turn) -> &'static str {
     }
 }
 
-/// An experiment; `None` where its name is no word of a header.
+/// An experiment; `None` where its name is not a word of a header.
 fn experiment(line: &Line) -> Option<String> {
     let name = line.stub.as_str();
     let is_word = name.len() <= MAX_NAME_BYTES

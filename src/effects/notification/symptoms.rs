@@ -1,4 +1,4 @@
-//! What is wrong with an experiment, in few words: `data and video are missing, remote login is
+//! What is wrong with an experiment, as a short text: `data and video are missing, remote login is
 //! lost`. Pure.
 
 use engine::Issue;
@@ -6,16 +6,16 @@ use engine::model::{StreamHealth, Stub, Topic};
 
 use super::words::{clip, list};
 
-/// How many symptoms are named.
+/// The most symptoms that are named.
 const MAX_NAMED: usize = 6;
 
-/// How much is shown of one name, in characters.
+/// The longest name, in characters.
 const MAX_NAME_CHARS: usize = 60;
 
 /// What a stream does or does not do, and whether it is required.
 type Fault = (StreamHealth, bool);
 
-/// The issues of an experiment, those of streams in the same state together.
+/// The issues of an experiment, streams in the same state together.
 pub(super) fn symptoms(issues: &[Issue], stub: &Stub) -> String {
     let mut streams: Vec<(Fault, Vec<String>)> = Vec::new();
     let mut others: Vec<String> = Vec::new();

@@ -7,22 +7,22 @@ use super::groups::{Turn, changed};
 use super::names::names;
 use super::words::{self, clip};
 
-/// How many names or runs of names one group has.
+/// The most names or ranges of names in one group.
 const MAX_NAMES: usize = 4;
 
 /// The longest title, in characters.
 const MAX_TITLE_CHARS: usize = 160;
 
-/// How much of an alert fits beside the rest of a title, in characters.
+/// The longest text of an alert in a title, in characters.
 const MAX_ALERT_CHARS: usize = 70;
 
-/// How much is said of how a single experiment changed, in characters.
+/// The longest text about the change of a single experiment, in characters.
 const MAX_CHANGE_CHARS: usize = 60;
 
 /// A shorter beginning of an alert says too little, in bytes.
 const MIN_GIST_BYTES: usize = 12;
 
-/// What stands between two groups.
+/// The separator of two groups.
 const BETWEEN: &str = " \u{b7} ";
 
 /// `[lab] down: pend01 · back: pend00`.
@@ -76,7 +76,7 @@ fn gist(text: &str) -> String {
     clip(gist.trim_end_matches('.'), MAX_ALERT_CHARS)
 }
 
-/// Who has taken which turn, the worst first.
+/// The experiments by turn, the worst first.
 fn turns(news: &[Line]) -> Vec<String> {
     let mut turns: Vec<Turn> = news.iter().map(Turn::of).collect();
     turns.sort_unstable();
@@ -111,7 +111,7 @@ fn group<'a>(what: &str, lines: impl Iterator<Item = &'a Line>) -> Option<String
     (!stubs.is_empty()).then(|| format!("{what}: {}", names(stubs, MAX_NAMES)))
 }
 
-/// How things are, whatever is new. What is acknowledged comes last.
+/// The overall state, whatever is new. Acknowledged problems come last.
 fn standing(summary: &Summary) -> String {
     let alerts = summary.alerts.iter().filter(|alert| alert.ended.is_none());
     let alerts = first_of(alerts.map(|alert| gist(&alert.text)));

@@ -1,4 +1,4 @@
-//! The words that notifications share: lengths of time, times, states, numbers. Pure.
+//! Texts that notifications share: durations, times, states, numbers. Pure.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 use engine::model::{Bookable, Health, spell_duration, spell_time_in};
 use engine::{Counts, Line, Steadiness};
 
-/// Shorter times are said in seconds.
+/// Shorter durations are shown in seconds.
 const SECONDS_UP_TO: u64 = 120;
 
-/// How long something lasts is said from this length on.
+/// A duration is shown from this length on.
 const WORTH_SAYING: Duration = Duration::from_secs(60);
 
 /// A state as an adjective.
@@ -25,7 +25,7 @@ pub(in crate::effects) fn state(health: Health) -> &'static str {
     }
 }
 
-/// Whether it can be booked and, where not, by whose word.
+/// Whether it can be booked and, if not, who withdrew or holds it.
 pub(super) fn bookable(line: &Line) -> &'static str {
     match (line.bookable, line.health) {
         (Some(Bookable::Yes), Health::Down | Health::Flapping) => "still bookable",
@@ -38,7 +38,7 @@ pub(super) fn bookable(line: &Line) -> &'static str {
     }
 }
 
-/// A length of time, never shortened by more than a few percent: `95 s`, `3 min`, `2 h 5 min`.
+/// A duration, rounded down by at most a few percent: `95 s`, `3 min`, `2 h 5 min`.
 pub(super) fn spell(length: Duration) -> String {
     let seconds = length.as_secs();
     if seconds < SECONDS_UP_TO {
@@ -47,7 +47,7 @@ pub(super) fn spell(length: Duration) -> String {
     spell_duration(Duration::from_secs((seconds + 30) / 60 * 60))
 }
 
-/// What an unsteady experiment is again and again.
+/// What an unsteady experiment repeatedly is.
 pub(super) fn swing(line: &Line) -> &'static str {
     let known = line.health.max(line.notified);
     let worst = line.worst.map_or(known, |worst| worst.max(known));
@@ -58,7 +58,7 @@ pub(super) fn swing(line: &Line) -> &'static str {
     }
 }
 
-/// How often an experiment came and went, and what follows.
+/// How often an experiment was unusable, and what follows.
 pub(in crate::effects) fn steadiness(line: &Line) -> Option<String> {
     let bad = swing(line);
     let hold = spell(Steadiness::HOLDS_AFTER);
@@ -78,7 +78,7 @@ pub(super) fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{ending}")
 }
 
-/// Names as a list of a sentence: `a`, `a and b`, `a, b and c`.
+/// Names as a list: `a`, `a and b`, `a, b and c`.
 pub(super) fn list(names: &[String]) -> String {
     match names {
         [] => String::new(),
@@ -87,7 +87,7 @@ pub(super) fn list(names: &[String]) -> String {
     }
 }
 
-/// With a capital at its start and one full stop at its end.
+/// The text with a capital at its start and one full stop at its end.
 pub(super) fn sentence(text: &str) -> String {
     let text = text.trim_end_matches('.');
     let mut chars = text.chars();
@@ -96,7 +96,7 @@ pub(super) fn sentence(text: &str) -> String {
     })
 }
 
-/// The clock of the readers.
+/// The current time in the readers' time zone.
 #[derive(Clone, Copy)]
 pub(super) struct Clock<'a> {
     pub(super) now: Timestamp,
@@ -133,7 +133,7 @@ impl Clock<'_> {
         if from == to {
             return from;
         }
-        // The zone is said once, unless it changes between the two.
+        // The zone is shown once, unless it changes between the two.
         let zone = |text: &str| text.rsplit_once(' ').map(|(_, zone)| zone.to_owned());
         let from = match (zone(&from), zone(&to)) {
             (Some(a), Some(b)) if a == b => from
@@ -145,7 +145,7 @@ impl Clock<'_> {
         format!("{from} to {to}")
     }
 
-    /// During which time: `from 00:41 to 00:53 GMT`, `at 00:41 GMT`.
+    /// A period as part of a sentence: `from 00:41 to 00:53 GMT`, `at 00:41 GMT`.
     pub(super) fn during(self, start: Timestamp, end: Timestamp) -> String {
         let span = self.span(start, end);
         if span == self.at(start) {
@@ -165,8 +165,7 @@ pub(super) fn length(duration: SignedDuration) -> Duration {
     Duration::try_from(duration).unwrap_or_default()
 }
 
-/// How many experiments are in which state; `None` where there are none. What there is none of is
-/// not mentioned.
+/// How many experiments are in which state, without zeros; `None` where there are no experiments.
 pub(super) fn counts(counts: &Counts) -> Option<String> {
     let states = [
         (counts.degraded, "degraded"),

@@ -1,4 +1,5 @@
-//! Publication in etcd, under a lease: the keys of a labwatch that dies go when the lease ends.
+//! Publication in etcd, under a lease: the keys of a labwatch that crashed are deleted when the
+//! lease ends.
 
 use etcd_client::{Client, GetOptions, LeaseKeepAliveStream, LeaseKeeper, PutOptions, Txn, TxnOp};
 
@@ -9,7 +10,7 @@ use crate::config::{EtcdSettings, PublicationSettings};
 /// The lease lasts for this many heartbeats.
 const HEARTBEATS: u32 = 3;
 
-/// The most keys that are looked through for those that stand for nothing any more.
+/// The most keys that are searched for orphans.
 const MAX_KEYS: i64 = 20_000;
 
 /// A lease, and the keys under it.
@@ -18,7 +19,7 @@ pub(super) struct Lease {
     prefix: String,
     seconds: i64,
     session: Option<Session>,
-    /// What went wrong last: it stands in the log once, however often it is tried again.
+    /// The last fault: it is logged once, however often the write is retried.
     fault: Option<&'static str>,
 }
 
@@ -43,7 +44,7 @@ impl Lease {
         }
     }
 
-    /// Writes a batch, and keeps the lease alive. After a fault all begins anew, with everything.
+    /// Writes a batch, and keeps the lease alive. After a fault everything is written again.
     pub(super) async fn write(&mut self, batch: Batch) -> Result<(), String> {
         let written = Box::pin(self.try_write(batch)).await;
         if written.is_ok() {
@@ -52,7 +53,7 @@ impl Lease {
         written.map_err(|fault| {
             self.session = None;
             if self.fault.replace(fault.what()) != Some(fault.what()) {
-                tracing::warn!(%fault, "the status is not published, it is tried again");
+                tracing::warn!(%fault, "the status is not published, retrying");
             }
             fault.what().to_owned()
         })
@@ -76,16 +77,15 @@ impl Lease {
         Ok(())
     }
 
-    /// Ends the lease, and with it every key. Where another replica goes on, the lease is left to
-    /// end by itself: until then the keys that the other has not written yet say what they
-    /// said.
+    /// Ends the lease, and with it every key. Where another replica goes on, the lease expires by
+    /// itself: until then the keys that the other has not written yet keep their values.
     pub(super) async fn end(&mut self, has_others: bool) {
         let Some(mut session) = self.session.take().filter(|_| !has_others) else {
             return;
         };
         let revoked = within(WRITE_WITHIN, session.client.lease_revoke(session.id)).await;
         if let Err(fault) = revoked {
-            tracing::info!(%fault, "the lease of what is published is not given back; it ends by itself");
+            tracing::info!(%fault, "cannot revoke the lease of the published keys; it expires by itself");
         }
     }
 }
@@ -116,7 +116,7 @@ impl Session {
         }
     }
 
-    /// The keys that another time or another replica has left there, below the prefix.
+    /// The keys below the prefix that an earlier run or another replica has left.
     async fn strays(&mut self, prefix: &str, batch: &Batch) -> Result<Vec<String>, Fault> {
         let below = format!("{prefix}/check/status/v1/");
         let options = GetOptions::new()
@@ -134,7 +134,7 @@ impl Session {
     }
 }
 
-/// What is to be done in as few transactions as etcd allows.
+/// The batch in as few transactions as etcd allows.
 fn transactions(prefix: &str, batch: Batch, lease: i64) -> Vec<Vec<TxnOp>> {
     let at = |key: &str| format!("{prefix}/{key}");
     let puts = batch.puts.into_iter().map(|(key, value)| {

@@ -1,7 +1,7 @@
-//! Publication as files: a folder below which each key is a file, replaced in one step. They go at
-//! a clean stop; what a killed labwatch leaves behind is recognised by its time.
+//! Publication as files: a folder below which each key is a file, replaced atomically. They are
+//! deleted at a clean stop; those of a killed labwatch are recognised by their time.
 //!
-//! A thread of its own writes, so that a disk that hangs holds up no other part, and not the end of
+//! A thread of its own writes, so that a disk that hangs blocks no other part, and not the end of
 //! the process either.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,26 +16,26 @@ use super::batch::{Batch, WRITE_WITHIN};
 use engine::model::Gather as _;
 use engine::model::format_duration;
 
-/// What the name of a file that is being written ends with: no escaped name does.
+/// The suffix of a file that is being written: no escaped name ends so.
 const UNFINISHED: &str = ".%tmp";
 
-/// The folders in which keys are that no longer stand for anything.
+/// The folders that are searched for orphans.
 const KINDS: [&str; 2] = ["check/status/v1/plugin", "check/status/v1/experiment"];
 
-/// A job for the thread, and where the answer goes.
+/// A job for the thread, and the channel for its outcome.
 type Job = (Batch, oneshot::Sender<Result<(), String>>);
 
-/// The way to the thread.
+/// The handle of the thread.
 pub(super) struct Files {
     jobs: SyncSender<Job>,
-    /// The answer to a job that has not come in time.
+    /// The outcome of a job that was not finished in time.
     late: Option<oneshot::Receiver<Result<(), String>>>,
 }
 
 impl Files {
     pub(super) fn new(folder: &Path, prefix: &str) -> Result<Self, String> {
         let place = folder.join(prefix.trim_start_matches('/'));
-        // One job at a time, so one place is enough.
+        // One job at a time, so a capacity of one is enough.
         let (jobs, queue) = sync_channel(1);
         std::thread::Builder::new()
             .name("publish".to_owned())
@@ -72,7 +72,7 @@ impl Files {
             ..Batch::default()
         };
         if let Err(why) = self.write(nothing).await {
-            tracing::warn!(why, "the published files are not removed");
+            tracing::warn!(why, "cannot remove the published files");
         }
     }
 }
@@ -86,20 +86,20 @@ fn slow() -> String {
 
 fn work(place: &Path, queue: &Receiver<Job>) {
     while let Ok((batch, answer)) = queue.recv() {
-        // The one who asked may not wait any longer.
+        // The caller may have stopped waiting.
         drop(answer.send(take(place, &batch)));
     }
 }
 
-/// Carries out all of a batch that can be, and gives what went wrong first.
+/// Carries out as much of a batch as possible, and returns the first fault.
 fn take(place: &Path, batch: &Batch) -> Result<(), String> {
     let mut fault = Ok(());
     let mut note = |path: &Path, outcome: io::Result<()>| {
         if let Err(error) = outcome
             && fault.is_ok()
         {
-            // The folder is this machine's own affair, and readers of a component's detail see
-            // this.
+            // The folder is private to this machine, and readers of a component's detail see this
+            // text.
             let file = path.file_name().unwrap_or_default().display();
             fault = Err(format!(
                 "{file} cannot be written: {error}; check publish_dir"

@@ -1,9 +1,9 @@
-//! Publication of the status below keys: in etcd, or as files. What readers find is written when it
-//! changes and at every heartbeat.
+//! Publication of the status below keys: in etcd, or as files. Values are written when they change
+//! and at every heartbeat.
 //!
-//! One task makes the values and hands them on. While a store takes its time nothing waits for it
-//! but this task, and nothing queues up: the next values are made when it has answered, so that
-//! only the newest are written.
+//! One task makes the values and hands them to the target. While the target is slow only this task
+//! waits, and nothing queues up: the next values are made after its answer, so only the newest are
+//! written.
 
 mod batch;
 #[cfg(feature = "etcd")]
@@ -29,11 +29,11 @@ pub use key::{AGENT, key_of};
 /// Changes within this time are written together.
 const GATHER: Duration = Duration::from_millis(250);
 
-/// The pause before a store is tried again that did not take everything; each further one is twice
-/// as long, up to the heartbeat's.
+/// The pause before the first retry after a failed write; each further one is twice as long, up to
+/// the heartbeat's.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 
-/// The longest that taking everything back may take at the end of the process.
+/// The longest for deleting everything at the end of the process.
 const END_WITHIN: Duration = Duration::from_secs(1);
 
 /// A value below the prefix.
@@ -41,31 +41,30 @@ const END_WITHIN: Duration = Duration::from_secs(1);
 pub struct Entry {
     /// Its key below the prefix, as [`key_of`] makes it.
     pub key: String,
-    /// Changes when the value says something else than before.
+    /// Changes when the value has another meaning than before.
     pub mark: u64,
-    /// The value; `None`: it is not wanted.
+    /// The value; `None`: it was not requested.
     pub value: Option<Vec<u8>>,
 }
 
-/// Whether a value is wanted, by its key and its mark.
+/// Whether a value is requested, by its key and its mark.
 pub type IsWanted<'a> = &'a dyn Fn(&str, u64) -> bool;
 
-/// What the publisher asks of the rest, and tells it.
+/// Inputs of the publisher, and where it reports.
 pub struct Links {
-    /// The newest entries, all of them, with the values that are wanted.
+    /// The newest entries, all of them, with the values that are requested.
     pub entries: Box<dyn Fn(IsWanted<'_>) -> Vec<Entry> + Send>,
     /// Whether this replica publishes.
     pub leads: Box<dyn Fn() -> bool + Send>,
-    /// For how long this replica may publish, where another one goes on then; `None`: it is the
-    /// only one.
+    /// How long this replica may still publish, in a cluster; `None`: no limit.
     pub window: Option<Window>,
-    /// Is told after each write how it went: why not, where it went wrong.
+    /// Receives the outcome of each write, with the reason of a failure.
     pub report: Box<dyn Fn(Result<(), String>) + Send>,
-    /// Show that there may be something new.
+    /// Wake-ups when there may be something new.
     pub changes: Changes,
 }
 
-/// What changes whenever there may be something new.
+/// Signals whenever there may be something new.
 pub struct Changes {
     /// The experiments and the sources.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
@@ -74,7 +73,7 @@ pub struct Changes {
 }
 
 impl Changes {
-    /// Waits for the next change; without an end where none comes any more.
+    /// Waits for the next signal; forever if none can come any more.
     async fn next(&mut self) {
         let changed = tokio::select! {
             changed = self.snapshots.changed() => changed,
@@ -116,7 +115,7 @@ impl Target {
         }
     }
 
-    /// Ends what was published, because another replica publishes now or none does.
+    /// Deletes or leaves what was published, because another replica publishes now or none does.
     async fn end(&mut self, has_others: bool) {
         let ending = async {
             match self {
@@ -126,7 +125,7 @@ impl Target {
             }
         };
         if tokio::time::timeout(END_WITHIN, ending).await.is_err() {
-            tracing::warn!("what is published is not removed: its store does not answer in time");
+            tracing::warn!("cannot remove what was published: the target does not answer in time");
         }
     }
 }
@@ -135,9 +134,9 @@ impl Target {
 struct Publisher {
     links: Links,
     every: Duration,
-    /// The marks of what the store has, by key; `None`: not known.
+    /// The marks of the keys that the store has; `None`: not known.
     written: Option<BTreeMap<String, u64>>,
-    /// Whether something may stand there that this replica wrote while it led.
+    /// Whether values may exist that this replica wrote while it led.
     has_published: bool,
     heartbeat_at: Instant,
     pause: Duration,
@@ -186,7 +185,7 @@ impl Publisher {
         self.retry_at.unwrap_or(self.heartbeat_at)
     }
 
-    /// Leaves it to the leader.
+    /// Stops publishing: the leader does it.
     async fn follow(&mut self, target: &mut Target) {
         self.written = None;
         if std::mem::take(&mut self.has_published) {
@@ -219,7 +218,7 @@ impl Publisher {
         };
         let now = Instant::now();
         if let Err(why) = &outcome {
-            tracing::debug!(why, "the status is not published, it is tried again");
+            tracing::debug!(why, "the status is not published, retrying");
             self.written = None;
             self.retry_at = Some(now + self.pause);
             self.pause = (self.pause * 2).min(self.every.max(FIRST_RETRY));
@@ -234,8 +233,8 @@ impl Publisher {
     }
 }
 
-/// What is wanted, and what the store has that is gone; `None`: nothing. What a store has of which
-/// nothing is known goes too.
+/// Changed entries and orphaned keys; `None`: nothing to do. Keys of unknown origin are deleted
+/// too.
 fn batch(
     entries: Vec<Entry>,
     marks: &BTreeMap<String, u64>,

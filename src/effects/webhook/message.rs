@@ -1,8 +1,8 @@
-//! What a program is told, as JSON: the shape and nothing else. Pure.
+//! Body of a webhook call, as JSON: the format and nothing else. Pure.
 //!
-//! The shape has a version. Fields may be added within a version; one that changes its meaning or
-//! goes makes the next. Times are RFC 3339 in UTC, durations whole seconds. No text names a user of
-//! a booking.
+//! The format has a version. Fields may be added within a version; a field that is removed or
+//! changes its meaning makes the next. Times are RFC 3339 in UTC, durations whole seconds. No text
+//! names a user of a booking.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -13,19 +13,19 @@ use engine::{
     Affected, AlertLine, Background, Counts, Issue, Line, MessageId, Steadiness, Summary,
 };
 
-/// The longest message, in bytes: what programs and proxies take without being told to.
+/// The longest message, in bytes: what programs and proxies accept by default.
 pub const MAX_BYTES: usize = 256 << 10;
 
-/// How many experiments `news` and `problems` have each.
+/// The most experiments in `news` and in `problems`.
 pub const MAX_LISTED: usize = 100;
 
-/// How many issues an experiment has.
+/// The most issues of an experiment.
 const MAX_ISSUES: usize = 20;
 
-/// How many texts of one kind there are.
+/// The most texts of one kind.
 const MAX_TEXTS: usize = 50;
 
-/// The version of the shape.
+/// The version of the format.
 pub const VERSION: u32 = 1;
 
 /// A message.
@@ -33,21 +33,21 @@ pub const VERSION: u32 = 1;
 struct Message<'a> {
     /// [`VERSION`].
     version: u32,
-    /// Names this message alone. One that comes a second time with the same id is the same.
+    /// Unique id of the message. A message that comes a second time with the same id is the same.
     id: String,
     /// The ids of earlier messages about the same incidents, oldest first.
     references: Vec<String>,
-    /// The route that it goes: `webhook`, or the name of a `[[route]]`.
+    /// The route: `webhook`, or the name of a `[[route]]`.
     route: &'a str,
     /// `news`, `reminder`, `digest` or `test`.
     occasion: &'static str,
-    /// When it was put together.
+    /// When it was composed.
     at: Timestamp,
-    /// What is new since the last message that was taken.
+    /// What is new since the last message that was accepted.
     news: Vec<Experiment<'a>>,
-    /// Every experiment that is not well now.
+    /// Every experiment that is not ok now.
     problems: Vec<Experiment<'a>>,
-    /// What concerns the whole laboratory.
+    /// Alerts about the whole laboratory.
     alerts: Vec<Alert<'a>>,
     /// How many experiments are in which state.
     counts: &'a Counts,
@@ -72,39 +72,40 @@ struct Experiment<'a> {
     name: &'a str,
     /// `ok`, `degraded`, `down`, `flapping` or `unknown`.
     health: &'static str,
-    /// The health that was told last.
+    /// The health in the last notification.
     #[serde(rename = "told")]
     notified: &'static str,
-    /// `bookable`, `withdrawn` (by labwatch) or `held` (by a person); null when book has not told.
+    /// `bookable`, `withdrawn` (by labwatch) or `held` (by a person); null when book has not
+    /// reported it.
     bookable: Option<String>,
     /// Whether book's manifest lists it.
     listed: bool,
-    /// What is wrong, in words.
+    /// What is wrong, as text.
     issues: Vec<String>,
-    /// Since when it is as it is.
+    /// Since when it is in this state.
     since: Timestamp,
-    /// How long it was bad, where it is well again.
+    /// How long the incident lasted, if it is over.
     lasted_seconds: Option<u64>,
-    /// The worst that it was while it was bad, where it is well again.
+    /// The worst health of the incident, if it is over.
     worst: Option<&'static str>,
-    /// Whether it comes and goes; null when it is steady.
+    /// How often it was unusable; null when it is steady.
     unsteady: Option<Unsteady>,
     /// What can be done about it.
     advice: Option<&'a str>,
-    /// When what it lacks was last reported.
+    /// When the missing streams were last reported.
     last_seen: Option<Timestamp>,
-    /// Who has acknowledged it as bad, and what is done; null when it is not acknowledged.
+    /// Who has acknowledged it as bad, and with which text; null when it is not acknowledged.
     acknowledged: Option<Acknowledged<'a>>,
     /// Its bookings that are affected.
     bookings: &'a Affected,
 }
 
-/// An experiment that comes and goes.
+/// How often an unsteady experiment was unusable.
 #[derive(Debug, Serialize)]
 struct Unsteady {
     /// How many times it was unusable within a day.
     times: u32,
-    /// Whether that is over: it has stayed as it is for long enough.
+    /// Whether that is over: it has been steady for long enough.
     ended: bool,
 }
 
@@ -115,7 +116,7 @@ struct Acknowledged<'a> {
     text: &'a str,
 }
 
-/// Something that concerns the whole laboratory.
+/// An alert about the whole laboratory.
 #[derive(Debug, Serialize)]
 struct Alert<'a> {
     text: &'a str,
@@ -124,14 +125,14 @@ struct Alert<'a> {
     since: Timestamp,
     /// How long it lasted, where it has ended.
     lasted_seconds: Option<u64>,
-    /// Whether it was not told before.
+    /// Whether it was not notified before.
     new: bool,
 }
 
 /// A summary as JSON, at most [`MAX_BYTES`] long.
 ///
 /// # Errors
-/// When it cannot be written as JSON, which the shape rules out.
+/// When serialisation fails, which the types rule out.
 pub fn json(summary: &Summary, size: Size) -> Result<Vec<u8>, serde_json::Error> {
     let mut listed = size.of(MAX_LISTED);
     loop {
@@ -170,7 +171,7 @@ fn message(summary: &Summary, listed: usize) -> Message<'_> {
             .take(problems)
             .map(experiment)
             .collect(),
-        alerts: summary.alerts.iter().take(MAX_TEXTS).map(concern).collect(),
+        alerts: summary.alerts.iter().take(MAX_TEXTS).map(alert).collect(),
         counts: &summary.counts,
         background: beside(&summary.background),
         reminder: summary.reminder.map(|reminder| reminder.number),
@@ -219,7 +220,7 @@ fn unsteady(steadiness: Steadiness) -> Unsteady {
     Unsteady { times, ended }
 }
 
-fn concern(alert: &AlertLine) -> Alert<'_> {
+fn alert(alert: &AlertLine) -> Alert<'_> {
     Alert {
         text: &alert.text,
         experiment: alert.experiment.as_ref().map(|(stub, _)| stub.as_str()),

@@ -1,6 +1,6 @@
-//! Tells programs: posts what people would be mailed, as signed JSON. `message` is the shape,
-//! `send` brings it there. Decides neither what is told nor when, nor whether what failed is tried
-//! again.
+//! Webhooks: posts the notifications that go out by mail as signed JSON. `message` is the format,
+//! `send` delivers it. Decides neither what is notified nor when, nor whether a failed delivery is
+//! retried.
 
 mod message;
 mod send;

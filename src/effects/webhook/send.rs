@@ -1,10 +1,10 @@
-//! Brings messages to webhooks. One call each, within a time limit and without following redirects;
-//! never tries again by itself.
+//! Delivers messages to webhooks. One call each, within a time limit and without following
+//! redirects; never retries by itself.
 //!
-//! A call carries its time, `X-Labwatch-Timestamp`, in seconds since 1970; a name, `X-Labwatch-Id`;
+//! A call carries its time, `X-Labwatch-Timestamp`, in seconds since 1970; an id, `X-Labwatch-Id`;
 //! and where there is a secret `X-Labwatch-Signature: sha256=` with the HMAC-SHA256, in hexadecimal
-//! digits, of the timestamp, a dot and the body. Who receives it makes the same HMAC, compares the
-//! two in constant time, and refuses what is older than a few minutes.
+//! digits, of the timestamp, a dot and the body. The receiver makes the same HMAC, compares the two
+//! in constant time, and refuses what is older than a few minutes.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::message;
 use crate::clients::Http;
-use crate::config::{HttpTarget, RouteTarget, TellingSettings};
+use crate::config::{HttpTarget, NotificationSettings, RouteTarget};
 use crate::effects::channels::{HEADER_ID, Size};
 use crate::effects::notification::Presentation;
 use crate::effects::side_by_side::side_by_side;
@@ -28,7 +28,7 @@ use crate::failpoints::{self, Point};
 use engine::model::{CallError, RouteName};
 use engine::{Delivered, DeliveryFault, HttpChannel, Input, Notification, Outlook, Summary};
 
-/// How many calls are under way at the same time. More wait in the queue that they come from.
+/// How many calls are in flight at the same time. More wait in the queue.
 pub const AT_ONCE: usize = 4;
 
 /// The header with the time of the call.
@@ -37,12 +37,12 @@ pub const HEADER_TIMESTAMP: &str = "x-labwatch-timestamp";
 /// The header with the signature.
 pub const HEADER_SIGNATURE: &str = "x-labwatch-signature";
 
-/// A program that is told.
+/// A webhook or chat as the target of a route.
 #[derive(Debug, Clone)]
 pub struct Webhook {
-    /// The route that leads there.
+    /// The route.
     pub route: RouteName,
-    /// What it is, and where.
+    /// The kind of target, and its address.
     pub target: HttpTarget,
     /// What its messages have in common.
     pub presentation: Arc<Presentation>,
@@ -51,9 +51,13 @@ pub struct Webhook {
 }
 
 impl Webhook {
-    /// Every program and chat of the settings.
+    /// All webhooks and chats of the settings.
     #[must_use]
-    pub fn all(settings: &TellingSettings, http: &Http, presentation: &Presentation) -> Vec<Self> {
+    pub fn all(
+        settings: &NotificationSettings,
+        http: &Http,
+        presentation: &Presentation,
+    ) -> Vec<Self> {
         let routes = settings
             .routes
             .iter()
@@ -79,8 +83,8 @@ impl Webhook {
     /// Sends a summary, once.
     ///
     /// # Errors
-    /// [`DeliveryFault`] when it was not taken; permanent when the other side will not take the
-    /// same content later either.
+    /// [`DeliveryFault`] when it was not accepted; permanent when the other side will not accept
+    /// the same content later either.
     pub async fn send(&self, summary: &Summary) -> Result<(), DeliveryFault> {
         let answer = if self.target.channel == HttpChannel::Webhook {
             self.post(summary).await?
@@ -95,8 +99,8 @@ impl Webhook {
         Ok(())
     }
 
-    /// Posts a summary in labwatch's own shape. What is refused as too large is posted again at
-    /// once, shorter.
+    /// Posts a summary in labwatch's own format. A message that is refused as too large is posted
+    /// again at once, shorter.
     async fn post(&self, summary: &Summary) -> Result<Result<(), CallError>, DeliveryFault> {
         let mut size = Size::Whole;
         loop {
@@ -148,8 +152,7 @@ pub fn signature(secret: &SecretString, timestamp: &str, body: &[u8]) -> String 
     hex(context.sign().as_ref())
 }
 
-/// What the other side says about the content stays so; what it says about the moment (408, 429,
-/// 5xx) passes.
+/// A refusal of the content is permanent; one for the moment (408, 429, 5xx) is not.
 fn outlook(fault: &CallError) -> Outlook {
     let is_about_the_content =
         |status: &u16| (400..500).contains(status) && ![408, 429].contains(status);
@@ -164,16 +167,16 @@ fn value(text: &str) -> Result<HeaderValue, DeliveryFault> {
     HeaderValue::from_str(text).map_err(|error| unfit(&error.to_string()))
 }
 
-/// A message that cannot be put together stays so.
+/// The permanent fault of a message that cannot be built.
 fn unfit(why: &str) -> DeliveryFault {
     DeliveryFault::refused(CallError::Protocol(format!(
         "the message cannot be put together: {why}"
     )))
 }
 
-/// Posts what comes to the webhook of its route, until `stop` or until no more can come. Each ends
-/// in one `Input::Delivered`. `webhooks` gives those that there are when the next one is posted.
-/// What is under way at the stop is finished, or given up after
+/// Posts messages to the webhook of their route, until `stop` or until the queue is closed. Each
+/// ends in one `Input::Delivered`. `webhooks` gives the current ones when the next message is
+/// posted. What is in flight at the stop is finished, or aborted after
 /// [`STOP_GRACE`](crate::effects::STOP_GRACE), and at once where the `window` is closed.
 pub async fn run(
     webhooks: impl Fn() -> Vec<Webhook> + Send,
@@ -220,17 +223,17 @@ mod tests {
     const SECRET: &str = "wh-s3cr3t";
 
     /// A program that answers `/204` with 204, `/slow` never and `/moved` with a redirect, and
-    /// remembers what it was told.
+    /// records the requests.
     struct Program {
         port: u16,
-        heard: Arc<Mutex<Vec<(String, HeaderMap, Bytes)>>>,
+        received: Arc<Mutex<Vec<(String, HeaderMap, Bytes)>>>,
         _server: JoinSet<()>,
     }
 
     impl Program {
         async fn start() -> Self {
-            let heard = Arc::new(Mutex::new(Vec::new()));
-            let remember = Arc::clone(&heard);
+            let received = Arc::new(Mutex::new(Vec::new()));
+            let remember = Arc::clone(&received);
             let answer = move |uri: Uri, headers: HeaderMap, body: Bytes| async move {
                 remember.lock().expect("no thread panics").push((
                     uri.path().to_owned(),
@@ -260,7 +263,7 @@ mod tests {
             });
             Self {
                 port,
-                heard,
+                received,
                 _server: server,
             }
         }
@@ -269,12 +272,12 @@ mod tests {
             webhook(&format!("http://127.0.0.1:{}/{path}", self.port))
         }
 
-        fn heard(&self) -> Vec<(String, HeaderMap, Bytes)> {
-            self.heard.lock().expect("no thread panics").clone()
+        fn received(&self) -> Vec<(String, HeaderMap, Bytes)> {
+            self.received.lock().expect("no thread panics").clone()
         }
     }
 
-    /// The webhook that these settings make.
+    /// The webhook of these settings.
     fn webhook(url: &str) -> Webhook {
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let settings = [("webhook_url", url), ("secret_webhook", SECRET)];
@@ -285,7 +288,7 @@ mod tests {
             clients::client_config(false).expect("TLS"),
         )
         .expect("a client");
-        Webhook::all(&config.telling, &http, &Presentation::default())
+        Webhook::all(&config.notifications, &http, &Presentation::default())
             .pop()
             .expect("one")
     }
@@ -339,7 +342,7 @@ mod tests {
             .collect()
     }
 
-    /// A laboratory of which all is lost.
+    /// A laboratory in which every experiment is down.
     fn catastrophe(experiments: usize) -> Summary {
         let line = |number: usize| engine::Line {
             stub: engine::model::Stub::try_new(&format!("pend{number:04}")).expect("a name"),
@@ -388,7 +391,7 @@ mod tests {
         let webhook = program.webhook("20000");
         assert_eq!(webhook.send(&catastrophe(50)).await, Ok(()));
         let bodies: Vec<usize> = program
-            .heard()
+            .received()
             .iter()
             .map(|(.., body)| body.len())
             .collect();
@@ -399,7 +402,7 @@ mod tests {
         );
         assert!(*short <= 20_000, "{bodies:?}");
         let ids = program
-            .heard()
+            .received()
             .into_iter()
             .map(|(_, headers, _)| headers[HEADER_ID].clone());
         assert_eq!(ids.collect::<std::collections::BTreeSet<_>>().len(), 1);
@@ -410,9 +413,9 @@ mod tests {
         let program = Program::start().await;
         let webhook = program.webhook("204");
         assert_eq!(webhook.send(&summary()).await, Ok(()));
-        let heard = program.heard();
-        let [(_, headers, body)] = heard.as_slice() else {
-            panic!("{heard:?}")
+        let received = program.received();
+        let [(_, headers, body)] = received.as_slice() else {
+            panic!("{received:?}")
         };
         assert_eq!(
             body.as_ref(),
@@ -437,7 +440,7 @@ mod tests {
             ..webhook
         };
         assert_eq!(unsigned.send(&summary()).await, Ok(()));
-        assert!(!program.heard()[1].1.contains_key(HEADER_SIGNATURE));
+        assert!(!program.received()[1].1.contains_key(HEADER_SIGNATURE));
     }
 
     #[tokio::test]
@@ -467,7 +470,7 @@ mod tests {
             );
         }
         assert!(
-            program.heard().iter().all(|(path, ..)| path != "/204"),
+            program.received().iter().all(|(path, ..)| path != "/204"),
             "a redirect is not followed"
         );
         assert_eq!(
@@ -516,7 +519,7 @@ mod tests {
         else {
             panic!("an answer")
         };
-        assert!(refused.refuses_content() && program.heard().len() == 1);
+        assert!(refused.refuses_content() && program.received().len() == 1);
         let elsewhere = Summary {
             route: RouteName::everybody(),
             ..(*summary()).clone()
@@ -536,7 +539,7 @@ mod tests {
             lost.fault
                 .words(engine::model::Visibility::MAINTAINER)
                 .contains("the route everybody has no webhook")
-                && program.heard().len() == 1
+                && program.received().len() == 1
         );
         stop.cancel();
         tasks

@@ -1,4 +1,4 @@
-//! The canary's figures: how long messages take through relay, and how many do not arrive. Absent
+//! The canary's metrics: how long messages take through relay, and how many do not arrive. Absent
 //! while the canary is off.
 
 use std::fmt;

@@ -6,21 +6,21 @@ use std::time::Duration;
 use super::encoder::{Encoder, figures};
 use super::lab::count;
 
-/// What is asked of the cluster at the scrape.
+/// The state of the cluster at the scrape.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct ClusterFigures {
+pub struct ClusterMetrics {
     /// Whether this replica leads.
     pub leads: bool,
     /// Whether any replica does.
     pub has_leader: bool,
     /// How many replicas have a lease.
     pub replicas: usize,
-    /// For how long this replica may still act.
+    /// How long this replica may still act.
     pub left: Duration,
-    /// Whether etcd does what is needed.
+    /// Whether etcd works.
     pub etcd_ok: bool,
     /// How long ago etcd last answered; `None`: never.
-    pub heard: Option<Duration>,
+    pub last_answer: Option<Duration>,
     /// How often this replica was elected since its start.
     pub terms: u64,
     /// How many commits it made since its start.

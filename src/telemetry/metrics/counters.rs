@@ -1,5 +1,5 @@
-//! What is counted from the records as they pass: changes of health, switches and mails with what
-//! came of them.
+//! Counters from the records as they pass: changes of health, switches and notifications by
+//! outcome.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,7 @@ use engine::{Record, SwitchOutcome};
 /// Counts since the start. One writer, many readers; none waits.
 #[derive(Debug, Default)]
 pub struct Counters {
-    /// Changes of health, by what it became, in the order of [`Health::ALL`].
+    /// Changes of health, by the new health, in the order of [`Health::ALL`].
     became: [AtomicU64; Health::ALL.len()],
     confirmed: AtomicU64,
     held: AtomicU64,

@@ -1,5 +1,5 @@
-//! A sheet that figures are written on: one family after the other, each with its help, its labels
-//! and its values. Knows no figure.
+//! Helpers of the Prometheus encoder: one family after the other, each with its help, its labels
+//! and its values. Knows no metric.
 
 #![expect(clippy::needless_pass_by_value, reason = "the values are numbers")]
 

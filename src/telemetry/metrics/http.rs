@@ -1,5 +1,5 @@
-//! How often the API was asked, by route and by kind of answer. Routes are those of the router,
-//! never what a client wrote.
+//! Counts of API requests, by route and by class of response. Routes are those of the router, never
+//! the path of the client.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use super::encoder::Encoder;
 
-/// The most routes that are counted apart; further ones are counted as [`OTHER`], which holds
-/// against a mistake in the router.
+/// The most routes that are counted separately; further ones are counted as [`OTHER`], as a
+/// safeguard against a mistake in the router.
 const MAX_ROUTES: usize = 256;
 
-/// The route of what no route took.
+/// The route of requests that no route matched.
 const OTHER: &str = "other";
 
 #[derive(Debug, Default)]
@@ -26,7 +26,7 @@ struct Answers {
 }
 
 impl HttpCounts {
-    /// Counts an answer with this status, given on this route of the router after this time.
+    /// Counts a response with this status, on this route of the router, after this time.
     pub fn note(&self, route: Option<&str>, status: u16, took: Duration) {
         let mut routes = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let name = route

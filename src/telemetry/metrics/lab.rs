@@ -1,5 +1,5 @@
-//! The laboratory's figures: experiments, pools, sources, mail, sampling. The labels are names that
-//! book or the feeds gave, so there are as many series as there are experiments, and no more.
+//! The laboratory's metrics: experiments, pools, sources, mail, sampling. The labels are names from
+//! book or the feeds, so there are as many series as there are experiments, and no more.
 
 use std::fmt;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ fn experiments(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
     )
 }
 
-/// Groups by the names' stems, which are beside each other because experiments are sorted.
+/// Groups by the names' stems, which are adjacent because experiments are sorted.
 fn groups(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
     let groups = || {
         snapshot
@@ -152,7 +152,7 @@ fn code(health: SourceHealth) -> u64 {
     }
 }
 
-/// A number of things as Prometheus counts them.
+/// A count as Prometheus has it.
 pub(super) fn count(things: usize) -> u64 {
     u64::try_from(things).unwrap_or(u64::MAX)
 }

@@ -1,5 +1,5 @@
-//! The figures for Prometheus, read from the newest snapshot and from counters at the moment of the
-//! scrape. Keeps no series: what has vanished from the laboratory vanishes from the answer.
+//! The metrics for Prometheus, read from the newest snapshot and from counters at the scrape. Keeps
+//! no series: what has vanished from the laboratory vanishes from the response.
 
 mod canary;
 mod cluster;
@@ -19,7 +19,7 @@ use prometheus_client::encoding::{DescriptorEncoder, text};
 use prometheus_client::registry::Registry;
 use tokio::sync::watch;
 
-pub use cluster::ClusterFigures;
+pub use cluster::ClusterMetrics;
 pub use counters::Counters;
 pub use http::HttpCounts;
 pub use service::{Inside, Queue, Service, StoreFigures};
@@ -27,7 +27,7 @@ pub use service::{Inside, Queue, Service, StoreFigures};
 use encoder::Encoder;
 use engine::Snapshot;
 
-/// What [`Metrics::text`] is: `OpenMetrics`, which Prometheus reads since 2.5.
+/// The format of [`Metrics::text`]: `OpenMetrics`, which Prometheus reads since 2.5.
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 #[derive(Clone)]
@@ -50,10 +50,10 @@ impl Metrics {
         Self(Arc::new(registry))
     }
 
-    /// All figures as they are now, as [`CONTENT_TYPE`].
+    /// All current metrics, as [`CONTENT_TYPE`].
     ///
     /// # Errors
-    /// When the text cannot be written, which a text in memory never says.
+    /// When the text cannot be written, which cannot happen in memory.
     pub fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         text::encode(&mut text, &self.0)?;

@@ -1,5 +1,5 @@
-//! The pages that students open. There are as many series as pages, which have a bound; none while
-//! they are not checked.
+//! Metrics of the pages that students open. There are as many series as pages, which are bounded;
+//! none while they are not checked.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -30,7 +30,7 @@ pub(super) fn write(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Resu
     )
 }
 
-/// Of the addresses that are shown alike the worst.
+/// The worst health of each shown address.
 fn worst(snapshot: &Snapshot) -> BTreeMap<&str, PageHealth> {
     let mut worst = BTreeMap::new();
     for page in snapshot.pages_of_uis.iter() {

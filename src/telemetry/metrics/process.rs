@@ -1,5 +1,5 @@
-//! The process's own figures, by the names that every dashboard knows. Where the system has no
-//! `/proc`, they are left out.
+//! The process's own metrics, by their usual names. Where the system has no `/proc`, they are left
+//! out.
 
 use std::fmt;
 use std::fs;
@@ -8,11 +8,10 @@ use jiff::Timestamp;
 
 use super::encoder::{Encoder, figures};
 
-/// What Linux counts memory in here; the same on all machines that Debian runs on with few
-/// exceptions.
+/// Linux's unit of memory here; the same on all machines that Debian runs on with few exceptions.
 const PAGE_BYTES: u64 = 4096;
 
-/// What Linux counts processor time in, per second (`USER_HZ`), on all machines.
+/// Linux's unit of processor time, per second (`USER_HZ`), on all machines.
 const TICKS_PER_SECOND: u64 = 100;
 
 pub(super) fn write(encoder: &mut Encoder<'_>, started: Timestamp) -> fmt::Result {

@@ -1,5 +1,5 @@
-//! labwatch's own metrics: its components, categories, queues, store and routes. What other rooms
-//! know is asked of them at the scrape, through functions that the service gives.
+//! labwatch's own metrics: its components, categories, queues, store and routes. Values of other
+//! modules are read at the scrape, through functions that the service gives.
 
 use std::fmt;
 
@@ -8,15 +8,15 @@ use super::encoder::{Encoder, figures};
 use super::lab::count;
 use engine::Snapshot;
 
-/// What is asked at the scrape. None of the functions may block.
+/// Functions that are called at the scrape. None may block.
 pub struct Inside {
     pub label: String,
     pub service: Box<dyn Fn() -> Service + Send + Sync>,
     pub queues: Vec<Queue>,
-    /// The store; `None` when nothing is kept.
-    pub store: Option<Box<dyn Fn() -> StoreFigures + Send + Sync>>,
+    /// The store; `None` when there is none.
+    pub store: Option<Box<dyn Fn() -> StoreMetrics + Send + Sync>>,
     /// The cluster; `None` when this labwatch is the only one.
-    pub cluster: Option<Box<dyn Fn() -> ClusterFigures + Send + Sync>>,
+    pub cluster: Option<Box<dyn Fn() -> ClusterMetrics + Send + Sync>>,
 }
 
 impl fmt::Debug for Inside {
@@ -27,7 +27,7 @@ impl fmt::Debug for Inside {
     }
 }
 
-/// labwatch's own health, by cn-infra's numbers: 0 not known yet, 1 ok, 2 not ok.
+/// labwatch's own health, in cn-infra's numbers: 0 not known yet, 1 ok, 2 not ok.
 #[derive(Debug, Clone, Default)]
 pub struct Service {
     pub state: u8,
@@ -36,7 +36,7 @@ pub struct Service {
     /// Categories, with whether each is ok.
     pub categories: Vec<(String, bool)>,
     pub acknowledged: usize,
-    /// Whether the laboratory is being judged.
+    /// Whether the laboratory is being evaluated.
     pub turns: bool,
 }
 
@@ -47,8 +47,8 @@ pub struct Queue {
 }
 
 #[derive(Debug, Clone, Copy, Default)]
-pub struct StoreFigures {
-    /// Whether what it is given is on disk within moments.
+pub struct StoreMetrics {
+    /// Whether entries are on disk within moments.
     pub ok: bool,
     /// How many entries were lost since the start.
     pub lost: u64,

@@ -1,4 +1,4 @@
-//! What must hold, and how it was.
+//! The invariants, and the measurements.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -13,14 +13,14 @@ use super::orders::Orders;
 use super::plan::{BROKEN, SILENCED, breaking};
 use super::terms::foreign_write;
 
-/// After the last fault everything is well within this time.
+/// The time limit after the last fault until everything is ok.
 const HEALS_WITHIN: Duration = Duration::from_secs(120);
 
 /// What nothing may say that is well.
 const NEVER_SAID: [&str; 2] = ["panicked at", "eyJ"];
 
 impl Chaos {
-    /// Waits until all replicas are there and the laboratory is well, and one experiment is down.
+    /// Waits until all replicas are there and the laboratory is ok except for one experiment.
     pub async fn begins(&mut self) {
         let begun = Instant::now();
         while let Some(why) = self.unwell(None).await {
@@ -39,7 +39,7 @@ impl Chaos {
         }
     }
 
-    /// Everything is mended: waits until all is well, checks, and prints the numbers.
+    /// After the last fault is repaired: waits until all is ok, checks, and prints the numbers.
     pub async fn ends(mut self, orders: &Orders) {
         let begun = Instant::now();
         let mut unwell = self.unwell(Some(orders)).await;
@@ -89,7 +89,7 @@ impl Chaos {
         );
     }
 
-    /// Why not all is well now; with commands, also what of them is lost.
+    /// What is not ok now; with commands, also which of them are lost.
     async fn unwell(&mut self, orders: Option<&Orders>) -> Option<String> {
         let mut leaders = Vec::new();
         for node in &mut self.nodes {
@@ -128,9 +128,9 @@ impl Chaos {
             if available.as_ref().map(|(available, _)| *available) != Some(is_well) {
                 return Some(format!("book says of {stub}: {available:?}"));
             }
-            let told = last.get(&stub).map_or("ok", String::as_str);
-            if (told == "ok") != is_well {
-                return Some(format!("the last mail about {stub} says {told}"));
+            let notified = last.get(&stub).map_or("ok", String::as_str);
+            if (notified == "ok") != is_well {
+                return Some(format!("the last mail about {stub} says {notified}"));
             }
         }
         None
@@ -143,7 +143,11 @@ impl Chaos {
             .map(|node| (node.calls_book.as_str(), node.name.as_str()))
             .collect();
         let writes: Vec<Switched> = self.lab.switched();
-        let by = |write: &Switched| *names.get(write.called.as_str()).unwrap_or(&"a stranger");
+        let by = |write: &Switched| {
+            *names
+                .get(write.called.as_str())
+                .unwrap_or(&"another client")
+        };
         let pairs = writes.iter().map(|write| (write, by(write)));
         let terms = self.terms.all();
         self.faults.extend(foreign_write(&terms, pairs));

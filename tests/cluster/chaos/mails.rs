@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use lab::CaughtMail;
 
-/// What a mail says that is new, by experiment: its health, and the line about it.
+/// The news of a mail, by experiment: its health, and the line about it.
 type News = BTreeMap<String, (String, String)>;
 
 /// What all mails say.
 #[derive(Debug, Default)]
 pub struct Read {
-    /// What each experiment was last said to be.
+    /// The last notified health of each experiment.
     pub last: BTreeMap<String, String>,
     /// Mails that came again with the same Message-ID.
     pub repeated: usize,
@@ -55,27 +55,28 @@ fn news(mail: &CaughtMail) -> News {
     let Some(rest) = state.strip_prefix("news ") else {
         return News::new();
     };
-    let told = rest.split_whitespace().filter_map(|word| {
+    let states = rest.split_whitespace().filter_map(|word| {
         let (stub, state) = word.split_once('=')?;
         let (health, _) = state.split_once('/')?;
         Some((stub.to_owned(), health.to_owned()))
     });
-    told.map(|(stub, health)| {
-        // Several of which the same is said share a line.
-        let is_about = |line: &&str| {
-            let names = line.split_once(": ").map_or("", |(names, _)| names);
-            is_among(&stub, names)
-        };
-        let mut lines = mail.text.lines().skip_while(|line| !is_about(line));
-        let first = lines.next().unwrap_or_default();
-        let why = lines
-            .next()
-            .filter(|line| line.starts_with(' '))
-            .unwrap_or_default();
-        let line = format!("{first}{why}");
-        (stub, (health, line))
-    })
-    .collect()
+    states
+        .map(|(stub, health)| {
+            // Several experiments with the same news share a line.
+            let is_about = |line: &&str| {
+                let names = line.split_once(": ").map_or("", |(names, _)| names);
+                is_among(&stub, names)
+            };
+            let mut lines = mail.text.lines().skip_while(|line| !is_about(line));
+            let first = lines.next().unwrap_or_default();
+            let why = lines
+                .next()
+                .filter(|line| line.starts_with(' '))
+                .unwrap_or_default();
+            let line = format!("{first}{why}");
+            (stub, (health, line))
+        })
+        .collect()
 }
 
 /// Whether it is one of them, as in `pend01, pend03 to pend05 and spin00 (5)`.

@@ -23,9 +23,9 @@ pub struct Node {
     pub port: u16,
     /// Host and port by which it calls book, which nothing else does.
     pub calls_book: String,
-    /// Its way to etcd.
+    /// Its proxy to etcd.
     pub network: Network,
-    /// Its way to book, which is always open.
+    /// Its proxy to book, which is always open.
     _book: Network,
     folder: TempDir,
     lives: usize,
@@ -98,7 +98,7 @@ impl Node {
         }
     }
 
-    /// Waits for its end after a signal. What is wrong with how it ended.
+    /// Waits for its end after a signal. Returns what was wrong with it.
     pub async fn ended(&mut self) -> Option<String> {
         let mut child = self.child.take()?;
         match timeout(STOPS_WITHIN, child.wait()).await {

@@ -190,7 +190,7 @@ impl Orders {
     }
 }
 
-/// The number of what a command made.
+/// The number of the entry that a command made.
 fn made(body: &Value) -> Option<u64> {
     body["ids"][0].as_u64()
 }

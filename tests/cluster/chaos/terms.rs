@@ -15,8 +15,8 @@ const ELECTION: &str = "/labwatch/lab/leader";
 /// An earlier candidate is seen to be gone at most so long after a later one leads.
 const SEEN_WITHIN: Duration = Duration::from_secs(20);
 
-/// Of what stands still nothing is heard: the watch is made anew when it was quiet for so long.
-const QUIET: Duration = Duration::from_secs(5);
+/// A member that hangs sends nothing: the watch is renewed after this long without an event.
+const EVENT_WITHIN: Duration = Duration::from_secs(5);
 
 /// A candidate: the one that came first leads.
 #[derive(Debug, Clone)]
@@ -53,7 +53,7 @@ fn locked(seen: &Mutex<Vec<Candidate>>) -> std::sync::MutexGuard<'_, Vec<Candida
     seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One member after another: one that stands still answers nothing.
+/// One member after another: one that hangs answers nothing.
 async fn watch(endpoints: Vec<String>, seen: Arc<Mutex<Vec<Candidate>>>) {
     for endpoint in endpoints.iter().cycle() {
         // What ends it is etcd's fault of the moment.
@@ -66,7 +66,7 @@ async fn watch_once(
     endpoint: &String,
     seen: &Mutex<Vec<Candidate>>,
 ) -> Result<(), etcd_client::Error> {
-    let options = etcd_client::ConnectOptions::new().with_timeout(QUIET);
+    let options = etcd_client::ConnectOptions::new().with_timeout(EVENT_WITHIN);
     let mut client = Client::connect([endpoint], Some(options)).await?;
     let prefix = GetOptions::new().with_prefix();
     let now = client.get(ELECTION, Some(prefix)).await?;
@@ -94,7 +94,7 @@ async fn watch_once(
         .with_prefix()
         .with_start_revision(revision + 1);
     let mut stream = client.watch(ELECTION, Some(from)).await?;
-    while let Ok(Ok(Some(answer))) = timeout(QUIET, stream.message()).await {
+    while let Ok(Ok(Some(answer))) = timeout(EVENT_WITHIN, stream.message()).await {
         if answer.canceled() {
             return Ok(());
         }

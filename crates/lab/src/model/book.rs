@@ -1,4 +1,5 @@
-//! Book's memory: the manifest and what can be booked. As in the real one, availability is forgotten with every upload.
+//! State of book: the manifest and the availability of resources. As in the real one, availability
+//! is reset by every upload.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 /// A resource of the manifest, as book lists it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resource {
-    /// Where its user interface finds its configuration.
+    /// The address of its user interface's configuration.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub config_url: Option<String>,
     /// The name of its description.
@@ -61,7 +62,7 @@ impl Book {
         self.manifest.is_empty()
     }
 
-    /// Takes a manifest: everything is available again.
+    /// Takes a manifest over: everything is available again.
     pub fn upload(&mut self, manifest: &Manifest, reason: &str) {
         self.manifest = manifest.clone();
         self.reset(reason);
@@ -84,7 +85,7 @@ impl Book {
             .collect();
     }
 
-    /// Sets an availability. Whether there is such a resource.
+    /// Sets an availability. Returns whether there is such a resource.
     pub fn set(&mut self, name: &str, available: bool, reason: &str) -> bool {
         let found = self.availability.get_mut(name);
         found
@@ -97,13 +98,13 @@ impl Book {
             .is_some()
     }
 
-    /// What is stored for a resource.
+    /// The stored availability of a resource.
     #[must_use]
     pub fn stored(&self, name: &str) -> Option<&Availability> {
         self.availability.get(name)
     }
 
-    /// What a poll reads. Resources whose names labwatch does not take are left out.
+    /// The result of a poll. Resources whose names labwatch rejects are left out.
     #[must_use]
     pub fn reading(&self) -> BookReading {
         let one = |(name, resource): (&String, &Resource)| {
@@ -121,7 +122,7 @@ impl Book {
         }
     }
 
-    /// Carries a switch out as labwatch does: looks for a person's hold, writes, and reads what is stored then.
+    /// Carries a switch out as labwatch does: checks for a manual hold, writes, and reads back.
     pub fn switch(&mut self, switch: &Switch) -> SwitchOutcome {
         let Some(stored) = self.availability.get_mut(switch.resource.as_str()) else {
             return SwitchOutcome::Gone;

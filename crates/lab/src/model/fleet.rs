@@ -1,6 +1,7 @@
-//! The simulated experiments: which of their connections are there, and what each has transmitted by a given moment.
+//! The simulated experiments: their connections, and what each has transmitted at a given time.
 //!
-//! Nothing runs here: what a stream has sent is arithmetic on the time, so ten thousand experiments cost only their memory. Reads no clock.
+//! Nothing runs here: the messages of a stream are computed from the time, so ten thousand
+//! experiments cost only their memory. Reads no clock.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -24,7 +25,7 @@ pub struct Fleet {
 /// A topic of relay, with its connections.
 #[derive(Debug)]
 pub struct Stream {
-    /// What it sends.
+    /// The traffic that it sends.
     pub plan: StreamPlan,
     stub: String,
     topic: String,
@@ -35,17 +36,17 @@ pub struct Stream {
 /// A simulated connection to relay.
 #[derive(Debug, Clone)]
 pub struct Link {
-    /// What it belongs to.
+    /// The owner of the connection.
     pub role: Role,
-    /// Since when it is there; a moment to come for one that is on its way back.
+    /// Since when it is connected; a future time for one that is going to reconnect.
     pub connected: Timestamp,
-    /// Since when it transmits without a pause.
+    /// Since when it transmits without interruption.
     sending: Option<Timestamp>,
-    /// What it had sent before.
+    /// The traffic before that.
     before: Tally,
 }
 
-/// What a simulated connection belongs to.
+/// Owner of a simulated connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
     /// The experiment itself.
@@ -56,7 +57,7 @@ pub enum Role {
     User,
 }
 
-/// How much a connection has sent or received.
+/// Traffic of a connection in one direction.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct Tally {
     /// How many messages.
@@ -142,7 +143,7 @@ impl Stream {
 }
 
 impl Link {
-    /// What it has sent by now.
+    /// The traffic up to now.
     pub fn sent(&self, plan: &StreamPlan, now: Timestamp) -> Tally {
         let Some(since) = self.sending.filter(|&since| since <= now) else {
             return self.before;
@@ -168,7 +169,7 @@ impl Link {
     }
 }
 
-/// When such a connection's token ends.
+/// When the token of a connection expires.
 pub fn expiry(connected: Timestamp) -> Timestamp {
     connected.checked_add(TOKEN_LIFE).unwrap_or(Timestamp::MAX)
 }
@@ -199,13 +200,13 @@ impl Fleet {
         self.hosts.insert(plan.stub.clone(), Some(now));
     }
 
-    /// Disconnects an experiment and forgets it. Whether there was one.
+    /// Disconnects and removes an experiment. Returns whether there was one.
     pub fn remove(&mut self, stub: &str) -> bool {
         self.streams.retain(|_, stream| stream.stub != stub);
         self.hosts.remove(stub).is_some()
     }
 
-    /// All streams, with whatever connections they have.
+    /// All streams, connected or not.
     pub fn streams(&self) -> impl Iterator<Item = &Stream> {
         self.streams.values()
     }
@@ -247,7 +248,8 @@ impl Fleet {
         Duration::try_from_secs_f64(1.0 / self.stream(topic)?.plan.fps).ok()
     }
 
-    /// Applies a fault of experiments: whether there is what it names. `None` for all other faults.
+    /// Applies a fault of experiments: returns whether its name exists. `None` for all other
+    /// faults.
     pub fn apply(&mut self, fault: &Fault, now: Timestamp) -> Option<bool> {
         #[expect(
             clippy::wildcard_enum_match_arm,
@@ -271,7 +273,8 @@ impl Fleet {
         })
     }
 
-    /// Changes the streams, and sets the jump connections, that a name means. Whether there are any.
+    /// Changes the streams, and sets the jump connections, of a name. Returns whether there are
+    /// any.
     fn each(
         &mut self,
         name: &str,
@@ -286,7 +289,7 @@ impl Fleet {
         meant.map(|(_, since)| *since = host).count() > 0 || found
     }
 
-    /// Changes the streams that a name means. Whether there are any.
+    /// Changes the streams of a name. Returns whether there are any.
     fn streams_of(&mut self, name: &str, change: impl FnMut(&mut Stream)) -> bool {
         let streams = self.streams.values_mut();
         let meant =
@@ -307,7 +310,8 @@ impl Fleet {
         self.streams.insert(topic.to_owned(), stream);
     }
 
-    /// relay was restarted: all connect to it again, those of each stream after the time that `wait` gives.
+    /// relay was restarted: all reconnect to it, those of each stream after the time that `wait`
+    /// gives.
     pub fn return_to_relay(&mut self, now: Timestamp, mut wait: impl FnMut() -> Duration) {
         for stream in self.streams.values_mut() {
             let back = now.checked_add(wait()).unwrap_or(now);

@@ -1,4 +1,5 @@
-//! The laboratory as it is: experiments and book, changed by faults, asked at any time. Pure: no IO and no clock.
+//! The model of the laboratory: experiments and book, changed by faults, queried at any time. Pure:
+//! no IO and no clock.
 
 mod book;
 mod fleet;

@@ -1,4 +1,4 @@
-//! Who gets a websocket from relay and jump: the answers of their access APIs, word for word.
+//! Access to the websockets of relay and jump: the responses of their access APIs, verbatim.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -7,14 +7,14 @@ use jiff::Timestamp;
 
 use super::http::{Answer, Request};
 use super::hub::{Hub, Kind, STATS};
-use super::token::{Claims, Trouble, verify};
+use super::token::{Claims, TokenError, verify};
 
-/// What an access API goes by.
+/// The rules of an access API.
 #[derive(Debug)]
 pub(super) struct Rules {
     pub audience: String,
     pub secret: Mutex<String>,
-    /// What the addresses that are handed out start with, for example `ws://127.0.0.1:3001`.
+    /// The prefix of the addresses that are handed out, for example `ws://127.0.0.1:3001`.
     pub socket: String,
     pub allow_no_booking_id: bool,
     /// Whether every token is refused.
@@ -43,12 +43,12 @@ pub(super) fn answer(request: &Request, rules: &Rules, hub: &Hub) -> Answer {
         .unwrap_or_else(PoisonError::into_inner)
         .clone();
     let admitted = if rules.refuse_all.load(Ordering::Relaxed) {
-        Err(Trouble::Signature)
+        Err(TokenError::Signature)
     } else {
         verify(token, &secret, &rules.audience, Timestamp::now())
     };
     let admitted = admitted
-        .map_err(|trouble| refuse(hub.kind, &trouble))
+        .map_err(|error| refuse(hub.kind, &error))
         .and_then(|claims| match hub.kind {
             Kind::Relay(_) => admit_to_relay(claims, topic, rules, hub),
             Kind::Jump => admit_to_jump(claims, topic),
@@ -59,12 +59,13 @@ pub(super) fn answer(request: &Request, rules: &Rules, hub: &Hub) -> Answer {
     )
 }
 
-/// A token that is not even read is the framework's affair: the servers answer 500. relay hides the reason, except for the audience.
-fn refuse(kind: Kind, trouble: &Trouble) -> Answer {
-    let message = match (kind, trouble) {
-        (_, Trouble::Audience { .. }) => trouble.to_string(),
+/// The error for a token that cannot be parsed comes from the framework: the servers answer 500.
+/// relay hides the reason, except for the audience.
+fn refuse(kind: Kind, error: &TokenError) -> Answer {
+    let message = match (kind, error) {
+        (_, TokenError::Audience { .. }) => error.to_string(),
         (Kind::Relay(_), _) => "token invalid".to_owned(),
-        (Kind::Jump, _) => format!("error reading token was {trouble}"),
+        (Kind::Jump, _) => format!("error reading token was {error}"),
     };
     Answer::framework(500, &message)
 }

@@ -12,17 +12,17 @@ use super::{Lab, LabError};
 use crate::model::{Fleet, Manifest};
 use crate::{Fault, Place, Server};
 
-/// What others say when they ask for a report.
+/// The command of a client that asks for a report.
 const UPDATE: &str = r#"{"cmd":"update"}"#;
 
-/// What other clients send that is no command.
+/// A message of another client that is no command.
 const BINARY_JUNK: &str = "BINJUNK";
 
 /// The same as text.
 const TEXT_JUNK: &str = "not json";
 
 impl Lab {
-    /// Does what the fault says.
+    /// Applies the fault.
     ///
     /// # Errors
     /// [`LabError::Unknown`] for a name that the laboratory does not have, [`LabError::NotFor`] for a server that cannot have the
@@ -180,7 +180,7 @@ impl Lab {
     fn send_at_once(&self, server: Server, parcels: &[Parcel]) -> Result<(), LabError> {
         self.station(server)?.hub.at_once(|hub| {
             for parcel in parcels {
-                hub.hear_stranger(parcel);
+                hub.inject(parcel);
             }
             hub.report();
         });

@@ -1,5 +1,7 @@
-//! A mail server that answers as a script says, byte by byte: any status, any text, late, in pieces, never, or by hanging up; by command and
-//! by recipient. Where the script says nothing it is a good server, with STARTTLS, AUTH and everything else that is set.
+//! A mail server that answers by a script, byte by byte: any status, any text, late, in pieces,
+//! never, or by closing; by command and by
+//! recipient. Where the script has no rule it is a correct server, with STARTTLS, AUTH and
+//! everything else that is configured.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,16 +27,16 @@ const MAX_KEPT: usize = 100_000;
 /// The longest mail that is taken, in bytes.
 const MAX_MAIL_BYTES: usize = 4 << 20;
 
-/// How the server is set up.
+/// The configuration of the server.
 #[derive(Default)]
 pub struct AwkwardSetup {
-    /// The rules; the first that fits decides.
+    /// The rules; the first that matches decides.
     pub rules: Vec<Rule>,
-    /// What EHLO offers besides STARTTLS and AUTH.
+    /// The extensions in EHLO besides STARTTLS and AUTH.
     pub offers: Vec<String>,
     /// The ways to log in; empty: none.
     pub logins: Vec<String>,
-    /// The user name and password that it wants to see before a mail.
+    /// The user name and password that it requires before a mail.
     pub credentials: Option<(String, String)>,
     /// Certificate and key: it offers STARTTLS.
     pub tls: Option<Arc<ServerConfig>>,
@@ -42,10 +44,10 @@ pub struct AwkwardSetup {
     pub implicit_tls: bool,
 }
 
-/// A mail that it took.
+/// A mail that it accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TakenMail {
-    /// What MAIL said behind `FROM:`.
+    /// The address after `FROM:` in MAIL.
     pub from: String,
     /// The addresses of RCPT.
     pub to: Vec<String>,
@@ -64,17 +66,17 @@ pub struct AwkwardSmtp {
 pub(super) struct Shared {
     setup: AwkwardSetup,
     pub rules: Mutex<Vec<Rule>>,
-    /// The user name and password that it wants to see before a mail.
+    /// The user name and password that it requires before a mail.
     pub credentials: Mutex<Option<(String, String)>>,
     commands: Mutex<Vec<String>>,
     pub mails: Mutex<Vec<TakenMail>>,
-    /// How many mails it took.
+    /// How many mails it accepted.
     pub taken: watch::Sender<usize>,
     connections: Mutex<usize>,
 }
 
 impl Shared {
-    /// A server that is set up so, before its first connection.
+    /// A server with this configuration, before its first connection.
     pub fn new(mut setup: AwkwardSetup) -> Self {
         Self {
             rules: Mutex::new(std::mem::take(&mut setup.rules)),
@@ -111,12 +113,12 @@ impl AwkwardSmtp {
         self.address
     }
 
-    /// The commands that came, without the lines of mails.
+    /// The received commands, without the lines of mails.
     pub fn commands(&self) -> Vec<String> {
         locked(&self.shared.commands).clone()
     }
 
-    /// The mails that it took.
+    /// The accepted mails.
     pub fn mails(&self) -> Vec<TakenMail> {
         locked(&self.shared.mails).clone()
     }
@@ -126,7 +128,7 @@ impl AwkwardSmtp {
         *locked(&self.shared.connections)
     }
 
-    /// Other rules from now on.
+    /// Replaces the rules from now on.
     pub fn set_rules(&self, rules: Vec<Rule>) {
         *locked(&self.shared.rules) = rules;
     }
@@ -306,7 +308,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Talk<'a, S> {
             to: std::mem::take(&mut self.to),
             content,
         };
-        // Kept before it is answered: what the answer says holds also where the server hangs up behind it.
+        // Stored before it is answered: what the answer says holds also where the server closes
+        // right after it.
         let answer = self.decide(".", "250 taken");
         if is_yes(&answer.bytes) {
             keep(&self.shared.mails, mail);
@@ -317,7 +320,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Talk<'a, S> {
         Some(())
     }
 
-    /// Answers as the rules say, else well; what it answered.
+    /// Answers by the rules, otherwise positively; returns the answer.
     async fn answer(&mut self, line: &str, good: &str) -> Option<Vec<u8>> {
         let answer = self.decide(line, good);
         self.put(&answer).await?;
@@ -361,7 +364,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Talk<'a, S> {
     }
 }
 
-/// Decodes base64; nothing for what is none.
+/// Decodes base64; `None` or empty where it is not base64.
 fn decoded(text: &str) -> Vec<u8> {
     STANDARD.decode(text.trim()).unwrap_or_default()
 }

@@ -1,4 +1,5 @@
-//! The simulated book: the answers of its admin API. Forgets everything when it is restarted, as the real one does.
+//! The simulated book: the responses of its admin API. Loses everything when it is restarted, as
+//! the real one does.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,18 +13,18 @@ use super::bookings::bookings;
 use super::door::{Door, accept};
 use super::error::LabError;
 use super::http::{Answer, HttpFaults, Request, serve};
-use super::token::{Trouble, verify};
+use super::token::{TokenError, verify};
 use crate::model::{Book, Manifest, Resource};
 use crate::plan::Plan;
 use crate::{HttpFault, Server};
 
-/// How many switches the journal keeps; the oldest go first.
+/// How many switches the journal keeps; the oldest are dropped first.
 const MAX_JOURNAL: usize = 100_000;
 
-/// What it says to a healthy-looking `/admin/status`.
+/// The message in `/admin/status`.
 const WELCOME: &str = "Welcome to the interval booking store";
 
-/// A switch that a client asked for over HTTP and got.
+/// A switch that a client made over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Switched {
     /// When.
@@ -32,9 +33,10 @@ pub struct Switched {
     pub resource: String,
     /// Whether it can be booked from then on.
     pub available: bool,
-    /// What students read.
+    /// The reason for students.
     pub reason: String,
-    /// The host and port that the client called, as its request says: where each client comes through a port of its own, it says which it is.
+    /// The host and port that the client called, by its request: where each client uses a port of
+    /// its own, this identifies it.
     pub called: String,
 }
 
@@ -51,9 +53,9 @@ struct Office {
     refuses_tokens: Mutex<bool>,
     store: Mutex<Store>,
     faults: watch::Sender<HttpFaults>,
-    /// Where the pages are that students open.
+    /// The address of the pages that students open.
     pages: String,
-    /// From when its bookings are counted, where it has some.
+    /// The start of its bookings' times, where it has some.
     booked_from: Option<Timestamp>,
 }
 
@@ -105,7 +107,7 @@ impl BookServer {
         self.door.address.to_string()
     }
 
-    /// What it wants to find in `aud`.
+    /// Its audience (`aud`).
     pub fn audience(&self) -> &str {
         &self.office.audience
     }
@@ -121,7 +123,7 @@ impl BookServer {
         );
     }
 
-    /// Kills it: manifest and availability are lost. What was asked of it stays in the journal, which is ours.
+    /// Kills it: manifest and availability are lost. The journal of requests is kept.
     pub async fn kill(&self) {
         self.door.close().await;
         self.office.store().book.restart();
@@ -137,7 +139,7 @@ impl BookServer {
         Ok(())
     }
 
-    /// Stands still, or goes on.
+    /// Freezes it, or lets it go on.
     pub fn freeze(&self, frozen: bool) {
         let change = |faults: &mut HttpFaults| faults.frozen = frozen;
         self.office.faults.send_modify(change);
@@ -167,7 +169,7 @@ impl BookServer {
         self.office.store().book.reset("new");
     }
 
-    /// An admin switches a resource by hand; whether it is known.
+    /// An admin switches a resource by hand; returns whether it is known.
     pub fn set(&self, resource: &str, available: bool, reason: &str) -> bool {
         self.office.store().book.set(resource, available, reason)
     }
@@ -202,7 +204,8 @@ impl Office {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The route first, then the token, then the parameters: the order of the real one's framework.
+    /// Checks the route first, then the token, then the parameters: the order of the real one's
+    /// framework.
     fn answer(&self, request: &Request) -> Answer {
         let segments = request.segments();
         let path: Vec<&str> = segments.iter().map(String::as_str).collect();
@@ -233,7 +236,7 @@ impl Office {
         }
     }
 
-    /// Why the call is not answered, if there is a reason.
+    /// Why the call is refused, if it is.
     fn refusal(&self, request: &Request) -> Option<Answer> {
         let Some(token) = request.header("authorization") else {
             return Some(Answer::unauthenticated());
@@ -248,19 +251,19 @@ impl Office {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         let verified = if refuses {
-            Err(Trouble::Signature)
+            Err(TokenError::Signature)
         } else {
             verify(token, &secret, &self.audience, Timestamp::now())
         };
         match verified {
             Ok(claims) if claims.may("booking:admin") => None,
             Ok(_) => Some(Answer::handler(401, "no scope booking:admin")),
-            Err(trouble @ Trouble::Audience { .. }) => {
-                Some(Answer::framework(500, &trouble.to_string()))
+            Err(error @ TokenError::Audience { .. }) => {
+                Some(Answer::framework(500, &error.to_string()))
             }
-            Err(trouble) => Some(Answer::framework(
+            Err(error) => Some(Answer::framework(
                 500,
-                &format!("error parsing claims was {trouble}"),
+                &format!("error parsing claims was {error}"),
             )),
         }
     }
@@ -305,7 +308,8 @@ impl Office {
         }
     }
 
-    /// The manifest with a slot for each resource. What looks alike but for its number is booked in the same way.
+    /// The manifest with a slot for each resource. Names that differ only in their number are
+    /// booked in the same way.
     fn whole_manifest(&self) -> Answer {
         let store = self.store();
         let slot = |(name, resource): (&String, &Resource)| {
@@ -355,13 +359,13 @@ impl Office {
     }
 }
 
-/// What an experiment is called but for its number.
+/// The name of an experiment without its number.
 fn kind_of(resource: &Resource) -> &str {
     let stub = resource.topic_stub.as_str();
     stub.trim_end_matches(|c: char| c.is_ascii_digit())
 }
 
-/// Anything else is false, without a word about it.
+/// Anything else is false, without an error.
 fn means_true(text: &str) -> bool {
     const TRUE: [&str; 10] = [
         "true", "1", "yes", "ok", "y", "on", "selected", "checked", "t", "enabled",

@@ -1,14 +1,16 @@
-//! The bookings that a simulated laboratory has, where its plan wants some: the same for the same resources, counted from when it opened.
+//! The bookings of a simulated laboratory, where its plan has some: the same for the same
+//! resources, relative to its start.
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
 use crate::Manifest;
 
-/// Whose turn it is: of so many resources each has another timetable.
+/// How many different timetables there are, in turn by resource.
 const TURNS: usize = 4;
 
-/// When sessions begin and how long they last, in minutes after the laboratory opened, by turn. The first has one under way.
+/// Start and duration of sessions, in minutes after the start of the laboratory, by turn. The first
+/// has a current one.
 const SESSIONS: [&[(i64, i64)]; TURNS] = [
     &[(-20, 80), (120, 60), (300, 60)],
     &[(60, 60), (120, 60)],
@@ -16,7 +18,7 @@ const SESSIONS: [&[(i64, i64)]; TURNS] = [
     &[],
 ];
 
-/// The bookings of these resources, as book gives them.
+/// The bookings of these resources, as book sends them.
 pub(super) fn bookings(manifest: &Manifest, opened: Timestamp) -> Value {
     let at = |minutes: i64| {
         opened

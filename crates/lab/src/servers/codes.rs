@@ -1,4 +1,5 @@
-//! The codes that open a websocket: given out by the access API, good once and for a short time. Reads no clock.
+//! The codes for opening a websocket: issued by the access API, valid once and for a short time.
+//! Reads no clock.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,10 +11,10 @@ use super::token::Claims;
 /// How long a code is good, nominally.
 const LIFE: SignedDuration = SignedDuration::from_secs(30);
 
-/// How often outlived codes are swept out, which is when they really end.
+/// How often expired codes are removed, which is when they really end.
 const SWEEP: Duration = Duration::from_secs(60);
 
-/// How many codes are kept; further ones push out the oldest.
+/// The most codes that are kept; further ones replace the oldest.
 const MAX_CODES: usize = 10_000;
 
 /// The codes that have not been used.
@@ -32,7 +33,7 @@ impl Codes {
         }
     }
 
-    /// Makes a code for a bearer of these claims.
+    /// Issues a code for a bearer of these claims.
     pub fn give(&mut self, claims: Claims, now: Timestamp) -> String {
         self.sweep(now);
         if self.given.len() >= MAX_CODES {
@@ -48,7 +49,7 @@ impl Codes {
         code
     }
 
-    /// Takes a code in: whose it was, when it was any good.
+    /// Redeems a code: returns its claims if it was valid.
     pub fn take(&mut self, code: &str, now: Timestamp) -> Option<Claims> {
         self.sweep(now);
         self.given.remove(code).map(|(_, claims)| claims)

@@ -1,4 +1,5 @@
-//! A listening port that can be closed and opened again, as a server's does when it is killed and started. Knows no protocol.
+//! A listening port that can be closed and reopened, as a server's is when it is killed and
+//! started. Knows no protocol.
 
 use std::future::Future;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -27,7 +28,7 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// Takes a port on 127.0.0.1 (0: any).
+    /// Binds a port on 127.0.0.1 (0: any).
     pub async fn bind(server: Server, port: u16) -> Result<(Self, TcpListener), LabError> {
         let (listener, address) = listen(server, port).await?;
         Ok((
@@ -74,7 +75,8 @@ async fn listen(server: Server, port: u16) -> Result<(TcpListener, SocketAddr), 
     Ok((listener, address))
 }
 
-/// Hands every connection to `handle`. When this future is dropped, all of them are, without a word.
+/// Passes every connection to `handle`. When this future is dropped, all of them are closed
+/// abruptly.
 pub(super) async fn accept<Handling>(listener: TcpListener, handle: impl Fn(TcpStream) -> Handling)
 where
     Handling: Future<Output = ()> + Send + 'static,

@@ -1,10 +1,10 @@
-//! What can go wrong with the simulated laboratory itself.
+//! Errors of the simulated laboratory itself.
 
 use std::io;
 
 use crate::Server;
 
-/// Something that the laboratory cannot do.
+/// An operation that the laboratory cannot do.
 #[derive(Debug, thiserror::Error)]
 pub enum LabError {
     /// A port cannot be listened on; 0 stands for any.
@@ -17,7 +17,7 @@ pub enum LabError {
         /// Why.
         source: io::Error,
     },
-    /// A fault names an experiment, stream or resource that there is not.
+    /// A fault names an experiment, stream or resource that does not exist.
     #[error("the simulated laboratory has nothing that {0:?} names")]
     Unknown(String),
     /// The server cannot have this fault.

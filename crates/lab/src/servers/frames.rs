@@ -27,7 +27,7 @@ pub(super) fn cut(pieces: &[Bytes], buffer: usize) -> Vec<Bytes> {
     frames
 }
 
-/// What is held and the piece, without copying the piece where nothing is held.
+/// The buffered bytes and the piece, without copying the piece where nothing is buffered.
 fn join(held: &mut Vec<u8>, piece: &Bytes) -> Bytes {
     if held.is_empty() {
         return piece.clone();

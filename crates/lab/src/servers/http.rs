@@ -1,4 +1,4 @@
-//! HTTP as the simulated servers speak it, and what is wrong with it on demand. Knows nothing of what is asked.
+//! HTTP of the simulated servers, with faults on demand. Knows nothing of the requests' meaning.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -24,16 +24,16 @@ use url::Url;
 
 use crate::HttpFault;
 
-/// What stands for every path.
+/// The pattern of every path.
 const EVERY_PATH: &str = "*";
 
-/// What a proxy shows in place of the server behind it.
+/// The page of a proxy in place of the server behind it.
 const PROXY_PAGE: &str = "<!DOCTYPE html><html><head><title>Gateway</title></head><body><h1>Please sign in</h1></body></html>";
 
 /// A connection after its upgrade.
 pub(super) type Stream = TokioIo<Upgraded>;
 
-/// What goes on over a connection after its upgrade.
+/// The work on a connection after its upgrade.
 type Afterwards = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A request. Its body is not read, for no call here has one.
@@ -46,7 +46,7 @@ pub(super) struct Request {
     pub upgrade: OnUpgrade,
 }
 
-/// What a server does with a request.
+/// The action for a request.
 pub(super) enum Answer {
     /// Answers it in JSON.
     Say { status: u16, body: String },
@@ -62,16 +62,16 @@ pub(super) enum Answer {
     Drop,
 }
 
-/// What is wrong with a port's HTTP.
+/// HTTP faults of a port.
 #[derive(Debug, Clone, Default)]
 pub(super) struct HttpFaults {
     /// Nothing is answered until this ends.
     pub frozen: bool,
-    /// How calls to a path, or below it, are answered.
+    /// The faults of calls to a path, or below it.
     paths: BTreeMap<String, HttpFault>,
 }
 
-/// The connection is dropped. Its text goes nowhere.
+/// Drops the connection. Its text is not shown.
 #[derive(Debug, thiserror::Error)]
 #[error("dropped")]
 struct Dropped;
@@ -216,7 +216,7 @@ pub(super) async fn serve<Handling>(
     let mut builder = http1::Builder::new();
     builder.title_case_headers(true);
     let connection = builder.serve_connection(TokioIo::new(stream), service);
-    // An error is the client's leaving, or a fault that was asked for.
+    // An error is the client's leaving, or a requested fault.
     let _ = connection.with_upgrades().await;
     let afterwards = afterwards
         .into_inner()

@@ -1,4 +1,5 @@
-//! What happens inside relay and jump: who is connected, who hears what, and when a report is due. Owns no socket and no task.
+//! The message hub of relay and jump: its connections, its topics, and when a report is due. Owns
+//! no socket and no task.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,7 +20,7 @@ use crate::{Forwarding, RelayVersion};
 /// The topic of the reports.
 pub(super) const STATS: &str = "stats";
 
-/// How many messages wait for a listener in relay; further ones are dropped.
+/// The queue of a listener in relay, in messages; further ones are dropped.
 const RELAY_QUEUE: usize = 256;
 
 /// The same in jump.
@@ -28,28 +29,28 @@ const JUMP_QUEUE: usize = 128;
 /// The experiments, as all servers see them.
 pub(super) type SharedFleet = Arc<Mutex<Fleet>>;
 
-/// Which of the two a hub is.
+/// The server that a hub belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Relay(RelayVersion),
     Jump,
 }
 
-/// How a hub is doing.
+/// State of a hub.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Mood {
     Well,
     /// Sockets are accepted, but the hub moves nothing: jump's deadlock.
     Mute,
-    /// The whole process stands still.
+    /// The whole process hangs.
     Frozen,
 }
 
-/// When reports come.
+/// Interval of reports.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
     pub every: Duration,
-    /// What relay waits before each wait; none in jump.
+    /// relay's pause before each wait; none in jump.
     pub pause: Duration,
 }
 
@@ -59,7 +60,7 @@ pub(super) struct Seat {
     pub parcels: mpsc::Receiver<Parcel>,
 }
 
-/// relay's or jump's inside.
+/// The state of relay or jump.
 pub(super) struct Hub {
     pub kind: Kind,
     pub pace: Pace,
@@ -67,7 +68,7 @@ pub(super) struct Hub {
     state: Mutex<State>,
     mood: watch::Sender<Mood>,
     quirks: Mutex<Quirks>,
-    /// Wakes the reporter when something came in on the topic of the reports.
+    /// Wakes the reporter when a message arrived on the topic of reports.
     poked: Notify,
 }
 
@@ -86,7 +87,7 @@ struct Listener {
     parcels: mpsc::Sender<Parcel>,
 }
 
-/// What came in on the topic of the reports since the reporter looked.
+/// Messages on the topic of reports since the reporter last checked.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Pokes {
     pub updates: u32,
@@ -130,7 +131,7 @@ impl Hub {
         }
     }
 
-    /// The process starts anew: all is forgotten, and it forwards again.
+    /// Restarts the process: all state is lost, and it forwards again.
     pub fn restart(&self) {
         let mut state = self.lock();
         // Ids go on, so that a connection of the old process that ends late cannot be taken for one of the new.
@@ -140,7 +141,7 @@ impl Hub {
         self.mood.send_replace(Mood::Well);
     }
 
-    /// What is wrong with it beside its mood.
+    /// Its faults beside its mood.
     pub fn quirks(&self) -> Quirks {
         self.quirks
             .lock()
@@ -148,22 +149,23 @@ impl Hub {
             .clone()
     }
 
-    /// Changes that.
+    /// Changes its faults.
     pub fn change_quirks(&self, change: impl FnOnce(&mut Quirks)) {
         change(&mut self.quirks.lock().unwrap_or_else(PoisonError::into_inner));
     }
 
-    /// Forgets who is connected, when their sockets are gone.
+    /// Removes all connections, when their sockets are gone.
     pub fn drop_listeners(&self) {
         self.lock().listeners.clear();
     }
 
-    /// Changes how it is doing.
+    /// Changes its mood.
     pub fn set_mood(&self, mood: Mood) {
         self.mood.send_replace(mood);
     }
 
-    /// Does several things between two writes, so that all that they send is waiting when the next write begins.
+    /// Does several things between two writes, so that all their messages are waiting when the next
+    /// write begins.
     pub fn at_once(&self, things: impl FnOnce(&Self)) {
         let held = self.mood.send_if_modified(|mood| {
             *mood == Mood::Well && std::mem::replace(mood, Mood::Frozen) == Mood::Well
@@ -174,17 +176,17 @@ impl Hub {
         }
     }
 
-    /// How it is doing, to be watched.
+    /// Its mood, as a channel.
     pub fn mood(&self) -> watch::Receiver<Mood> {
         self.mood.subscribe()
     }
 
-    /// Makes a code for a bearer of these claims.
+    /// Issues a code for a bearer of these claims.
     pub fn give_code(&self, claims: Claims) -> String {
         self.lock().codes.give(claims, Timestamp::now())
     }
 
-    /// Takes a code in for a topic: whose it was, if it opens anything.
+    /// Redeems a code for a topic: returns its claims if it is valid.
     pub fn take_code(&self, code: &str, topic: &str) -> Option<Claims> {
         let now = Timestamp::now();
         let mut state = self.lock();
@@ -229,16 +231,16 @@ impl Hub {
         Some(Seat { id, parcels })
     }
 
-    /// A client has left. jump tells all on the topic, and hears it itself.
+    /// A client has left. jump notifies all on the topic, itself included.
     pub fn leave(&self, id: u64) {
         let left = self.lock().listeners.remove(&id);
         if let (Kind::Jump, Some(left)) = (self.kind, left) {
             let notice = format!(r#"{{"action":"disconnect","uri":"","uuid":"{}"}}"#, uuid());
-            self.hear(id, &left.guest.topic, &Parcel::of(false, notice));
+            self.distribute(id, &left.guest.topic, &Parcel::of(false, notice));
         }
     }
 
-    /// A client has sent something: the others on its topic get it, if it may write.
+    /// A client has sent a message: the others on its topic get it, if it may write.
     pub fn receive(&self, id: u64, parcel: &Parcel) {
         let (topic, of_experiment) = {
             let mut state = self.lock();
@@ -266,22 +268,22 @@ impl Hub {
             due,
             ..parcel.clone()
         };
-        self.hear(id, &topic, &parcel);
+        self.distribute(id, &topic, &parcel);
     }
 
-    /// A client that is not simulated on a socket sends on the topic of the reports.
-    pub fn hear_stranger(&self, parcel: &Parcel) {
-        self.hear(u64::MAX, STATS, parcel);
+    /// Sends a message on the topic of reports, as from a client without a socket.
+    pub fn inject(&self, parcel: &Parcel) {
+        self.distribute(u64::MAX, STATS, parcel);
     }
 
-    /// Counts a message of the simulated experiments that a client got.
+    /// Counts a message of the simulated experiments that a client received.
     pub fn count_received(&self, id: u64, bytes: usize) {
         if let Some(listener) = self.lock().listeners.get_mut(&id) {
             listener.guest.received.add(bytes, Timestamp::now());
         }
     }
 
-    /// Sends a report to all who listen for reports.
+    /// Sends a report to all listeners of reports.
     pub fn report(&self) {
         let mut left_out = 0;
         self.change_quirks(|quirks| left_out = std::mem::take(&mut quirks.leaves_out));
@@ -320,7 +322,7 @@ impl Hub {
         }
     }
 
-    /// What came in on the topic of the reports since the last call; waits for the first such thing.
+    /// The messages on the topic of reports since the last call; waits for the first one.
     pub async fn pokes(&self) -> Pokes {
         loop {
             let poked = self.poked.notified();
@@ -346,7 +348,7 @@ impl Hub {
             .count()
     }
 
-    fn hear(&self, from: u64, topic: &str, parcel: &Parcel) {
+    fn distribute(&self, from: u64, topic: &str, parcel: &Parcel) {
         if *self.mood.borrow() == Mood::Mute {
             return;
         }

@@ -1,4 +1,4 @@
-//! A mail server that keeps what it gets instead of delivering it, and that can misbehave.
+//! A mail server that stores mails instead of delivering them, and can have faults.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub struct CaughtMail {
     pub html: Option<String>,
 }
 
-/// How the mail server behaves.
+/// Behaviour of the mail server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum MailMood {
     /// It takes mail.
@@ -41,7 +41,7 @@ pub enum MailMood {
     Busy,
     /// It refuses every recipient with 550.
     Rejecting,
-    /// It accepts connections and says nothing.
+    /// It accepts connections and sends nothing.
     Hanging,
 }
 
@@ -96,13 +96,14 @@ impl MailCatcher {
         self.door.address
     }
 
-    /// What was caught so far, oldest first.
+    /// The mails so far, oldest first.
     pub fn mails(&self) -> Vec<CaughtMail> {
         let mails = locked(&self.shared.mails);
         mails.iter().map(CaughtMail::new).collect()
     }
 
-    /// Waits until there are at least `count` mails, but not longer than `longest`; what was caught by then.
+    /// Waits until there are at least `count` mails, but not longer than `longest`; returns those
+    /// so far.
     pub async fn wait_for(&self, count: usize, longest: Duration) -> Vec<CaughtMail> {
         let mut caught = self.shared.taken.subscribe();
         // A timeout is seen by the caller in the number of mails.
@@ -110,12 +111,12 @@ impl MailCatcher {
         self.mails()
     }
 
-    /// Changes how it behaves, from the next command or connection on.
+    /// Changes its behaviour, from the next command or connection on.
     pub fn set_mood(&self, mood: MailMood) {
         *locked(&self.shared.rules) = mood.rules();
     }
 
-    /// Wants to see this user name and password before a mail; with `None` it wants nothing.
+    /// Requires this user name and password before a mail; with `None` none.
     pub fn set_login(&self, login: Option<(&str, &str)>) {
         let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
         *locked(&self.shared.credentials) = login;
@@ -150,7 +151,7 @@ impl MailCatcher {
 }
 
 impl CaughtMail {
-    /// Takes a mail apart.
+    /// Parses a mail.
     fn new(mail: &TakenMail) -> Self {
         let parsed = MessageParser::default().parse(mail.content.as_bytes());
         let (mut subject, mut text, mut html) = (String::new(), String::new(), None);
@@ -210,7 +211,7 @@ mod tests {
                 .credentials(Credentials::new("lab".into(), password.into()))
                 .authentication(vec![mechanism]);
         }
-        // lettre's own timeout covers the connecting alone, and this server may hang after that.
+        // lettre's own timeout covers only the connecting, and this server may hang after that.
         let sent = timeout(Duration::from_secs(1), transport.build().send(mail))
             .await
             .map_err(|_| "no answer".to_owned())?;
@@ -238,7 +239,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn it_fails_as_it_is_told_to_and_recovers() {
+    async fn it_fails_as_set_and_recovers() {
         let catcher = MailCatcher::start().await.expect("starts");
         for (mood, said) in [
             (MailMood::Busy, "421"),

@@ -47,11 +47,11 @@ use hub::{Hub, Kind, Pace, STATS, SharedFleet};
 use pages::PagesServer;
 use station::{Setup, Station};
 
-/// Who mails the maintainers of the simulated laboratory, and who they are.
+/// The sender of mails to the maintainers of the simulated laboratory, and their addresses.
 const MAIL_FROM: &str = "labwatch@lab.example";
 const MAIL_TO: &str = "maintainers@lab.example";
 
-/// A running laboratory. Everything stops when it is dropped; faults come by [`Lab::cause`].
+/// A running laboratory. Everything stops when it is dropped; faults are applied by [`Lab::cause`].
 pub struct Lab {
     plan: Plan,
     fleet: SharedFleet,
@@ -125,7 +125,8 @@ impl Lab {
         variables
     }
 
-    /// Where a server's HTTP API is, for example `http://127.0.0.1:3000`; book's and jump's are under `/api/v1` there.
+    /// The address of a server's HTTP API, for example `http://127.0.0.1:3000`; book's and jump's
+    /// are under `/api/v1` there.
     pub fn address(&self, server: Server) -> String {
         match server {
             Server::Book => format!("http://{}", self.book.host()),
@@ -136,7 +137,7 @@ impl Lab {
         }
     }
 
-    /// What a server wants to find in `aud`; nothing for mail.
+    /// A server's audience (`aud`); empty for mail.
     pub fn audience(&self, server: Server) -> &str {
         match server {
             Server::Book => self.book.audience(),
@@ -146,7 +147,7 @@ impl Lab {
         }
     }
 
-    /// The plan that it was started with.
+    /// The plan of the laboratory.
     pub fn plan(&self) -> &Plan {
         &self.plan
     }
@@ -180,7 +181,7 @@ impl Lab {
         self.pages.requests()
     }
 
-    /// How many clients listen to a server's reports now.
+    /// How many clients are connected for a server's reports.
     pub fn listeners(&self, server: Server) -> usize {
         match server {
             Server::Jump => self.jump.hub.listeners(STATS),
@@ -189,7 +190,7 @@ impl Lab {
         }
     }
 
-    /// How many clients listen to one of relay's streams now, students of the simulation not counted.
+    /// How many clients are connected to one of relay's streams, simulated students not counted.
     pub fn samplers(&self, topic: &str) -> usize {
         self.relay.hub.listeners(topic)
     }

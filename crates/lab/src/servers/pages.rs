@@ -11,7 +11,7 @@ use super::error::LabError;
 use super::http::{Answer, HttpFaults, Request, serve};
 use crate::{HttpFault, Server};
 
-/// How many requests are kept; the oldest go first.
+/// How many requests are kept; the oldest are dropped first.
 const MAX_REQUESTS: usize = 10_000;
 
 /// A running server of pages.
@@ -63,7 +63,7 @@ impl PagesServer {
         Ok(())
     }
 
-    /// Stands still, or goes on.
+    /// Freezes it, or lets it go on.
     pub fn freeze(&self, frozen: bool) {
         let change = |faults: &mut HttpFaults| faults.frozen = frozen;
         self.shelf.faults.send_modify(change);

@@ -1,4 +1,4 @@
-//! Messages on their way through a hub, and what may be wrong with them.
+//! Messages in a hub, and its faults.
 
 use std::time::Duration;
 
@@ -14,14 +14,14 @@ const UNREADABLE: [&str; 3] = [
     r#"{"topic":"pend00-st-data","scopes":["expt"],"stats":{"tx":{"last":"soon"}}}"#,
 ];
 
-/// A message on its way to a listener.
+/// A message to a listener.
 #[derive(Debug, Clone)]
 pub(super) struct Parcel {
     pub binary: bool,
     pub body: Bytes,
     /// Whether it is a report.
     pub report: bool,
-    /// When it is sent; at once without.
+    /// When it is sent; `None`: at once.
     pub due: Option<Instant>,
 }
 
@@ -47,13 +47,13 @@ impl Parcel {
     }
 }
 
-/// What is wrong with a hub beside its mood.
+/// Faults of a hub beside its mood.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Quirks {
     pub forwarding: Forwarding,
     /// How many entries of each report cannot be read.
     pub unreadable: u32,
-    /// How many experiments the next report lacks.
+    /// How many experiments are missing from the next report.
     pub leaves_out: u32,
     pub garbled: bool,
     /// How long after its first report a connection is closed.
@@ -61,7 +61,7 @@ pub(super) struct Quirks {
 }
 
 impl Quirks {
-    /// Puts the entries that cannot be read into a report.
+    /// Adds the unreadable entries to a report.
     pub fn spoil(&self, mut report: String) -> String {
         let unreadable = UNREADABLE.iter().cycle();
         for entry in unreadable.take(self.unreadable as usize) {

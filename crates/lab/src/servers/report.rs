@@ -10,10 +10,10 @@ use crate::model::{Fleet, Link, Role, Stream, Tally, expiry};
 use crate::{RelayVersion, StreamPlan};
 use engine::model::format_duration;
 
-/// What jump writes for "never": the largest duration that its language knows.
+/// jump's text for "never": the largest duration of its language.
 const JUMP_NEVER: &str = "2562047h47m16.854775807s";
 
-/// What the simulated experiments call themselves.
+/// The user agent of the simulated experiments.
 const AGENT: &str = "Go-http-client/1.1";
 
 /// About how long an entry is, in bytes.
@@ -192,7 +192,7 @@ impl<'a> Entry<'a> {
             received: if link.role == Role::Experiment {
                 Flow::default()
             } else {
-                Flow::heard(stream, link, now)
+                Flow::received(stream, link, now)
             },
         }
     }
@@ -232,8 +232,9 @@ impl Flow {
         }
     }
 
-    /// What the others on a topic hear, a twin among them: whatever the experiment has sent since they came.
-    fn heard(stream: &Stream, listener: &Link, now: Timestamp) -> Self {
+    /// The traffic that the others on a topic receive, a twin among them: whatever the experiment
+    /// has sent since they connected.
+    fn received(stream: &Stream, listener: &Link, now: Timestamp) -> Self {
         let StreamPlan { size, fps, .. } = stream.plan;
         let sent = stream
             .links
@@ -250,7 +251,7 @@ impl Flow {
     }
 }
 
-/// Writes the entries in an order that is another one each time, as the real servers do.
+/// Writes the entries in a different order each time, as the real servers do.
 fn write_all(mut entries: Vec<Entry<'_>>, write: impl Fn(&Entry<'_>, &mut String)) -> String {
     fastrand::shuffle(&mut entries);
     let mut out = String::with_capacity(entries.len() * ENTRY_BYTES + 2);

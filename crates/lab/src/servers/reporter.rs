@@ -1,4 +1,5 @@
-//! When relay and jump report: their pace, what `{"cmd":"update"}` does to it, and how other messages upset it. Decides only when.
+//! Timing of the reports of relay and jump: their interval, the effect of `{"cmd":"update"}`, and
+//! of other messages. Decides only when.
 
 use tokio::time::{sleep, timeout};
 
@@ -6,7 +7,8 @@ use super::hub::{Hub, Kind, Mood, Pokes};
 
 /// Reports for as long as it is polled.
 ///
-/// Three habits of the real servers are kept. Once an update was asked for, any message on the topic brings a report. Before that, any message restarts
+/// Three habits of the real servers are kept. Once an update was requested, any message on the
+/// topic brings a report. Before that, any message restarts
 /// the wait, so that steady junk starves the listeners. And relay answers at most once per pause, however often it is asked.
 pub(super) async fn run(hub: &Hub) {
     let mut asked_ever = false;
@@ -21,7 +23,7 @@ pub(super) async fn run(hub: &Hub) {
     }
 }
 
-/// How many reports come now: `None` for the pokes is the end of a quiet wait.
+/// How many reports are sent now: `None` for the pokes is the end of a wait without messages.
 fn answers(kind: Kind, asked_ever: bool, pokes: Option<Pokes>) -> u32 {
     match (pokes, kind) {
         (Some(_), _) if !asked_ever => 0,
@@ -72,10 +74,11 @@ mod tests {
         }
     }
 
-    /// Which server, what others send and when, and when reports come, in ms.
+    /// The server, the messages of others with their times, and the times of reports, in ms.
     type Row<'a> = (Kind, &'a [(u64, &'static str)], &'a [u128]);
 
-    /// When reports come to a listener within 12 s, in ms, while others send what the first argument says.
+    /// The times of reports to a listener within 12 s, in ms, while others send the messages of the
+    /// first argument.
     async fn times(kind: Kind, sends: &[(u64, &'static str)]) -> Vec<u128> {
         let pause = u64::from(kind != Kind::Jump);
         let pace = Pace {
@@ -101,7 +104,7 @@ mod tests {
                 () = &mut running => unreachable!("it runs on"),
                 Some(parcel) = seat.parcels.recv() => if parcel.body.starts_with(b"[") { reports.push(start.elapsed().as_millis()) },
                 () = sleep_until(start + Duration::from_millis(until)) => match sends.next() {
-                    Some((_, what)) => hub.hear_stranger(&Parcel::text(what)),
+                    Some((_, what)) => hub.inject(&Parcel::text(what)),
                     None => return reports,
                 }
             }

@@ -1,4 +1,5 @@
-//! Faults as methods, for tests: each is one line of the list below and stands for the [`Fault`] that it names.
+//! Faults as methods, for tests: each is one line of the list below and applies the [`Fault`] that
+//! it names.
 
 use std::time::Duration;
 

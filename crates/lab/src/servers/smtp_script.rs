@@ -1,11 +1,11 @@
-//! What the awkward mail server answers, and when. Pure.
+//! The script of the awkward mail server: its answers, and when. Pure.
 
 use std::time::Duration;
 
-/// What a rule for the greeting matches, which answers no command.
+/// The pattern of the greeting, which answers no command.
 pub const GREETING: &str = "greeting";
 
-/// What the server does instead of its good answer.
+/// The server's action instead of its positive answer.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Answer {
     pub(super) bytes: Vec<u8>,
@@ -81,7 +81,7 @@ impl Answer {
     }
 }
 
-/// When the server does so: at commands that begin with some text, in capitals or not; `.` is the end of a mail.
+/// When the server does so: at commands with some prefix, in any case; `.` is the end of a mail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     start: String,

@@ -1,4 +1,5 @@
-//! One websocket of relay or jump, from the upgrade to its end: framing, pings, deadlines. Decides nothing about who may listen.
+//! One websocket of relay or jump, from the upgrade to its end: framing, pings, deadlines. Does not
+//! decide who may listen.
 
 use std::time::Duration;
 
@@ -31,7 +32,7 @@ const WRITE_WITHIN: Duration = Duration::from_secs(10);
 /// How long a socket without a good code stays open.
 const MUTE_FOR: Duration = Duration::from_secs(110);
 
-/// How often a topic on which nothing is sent is looked at.
+/// How often a topic without messages is checked.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// A byte that no UTF-8 has.
@@ -48,7 +49,7 @@ pub(super) fn acceptance(request: &Request) -> Option<(String, Option<&'static s
     Some((accept, null.then_some("null")))
 }
 
-/// Talks with a client after the upgrade until it leaves or is cut.
+/// Serves a client after the upgrade until it leaves or is cut.
 pub(super) async fn converse(
     hub: &Hub,
     seat: Seat,
@@ -60,7 +61,7 @@ pub(super) async fn converse(
     conversation.run(expires).await;
 }
 
-/// Holds a socket open without a word, as the servers do after a bad code.
+/// Keeps a socket open without sending, as the servers do after a bad code.
 pub(super) async fn stay_mute(mut stream: Stream) {
     let mut thrown_away = [0; 1024];
     let silence = async {
@@ -82,11 +83,11 @@ struct Conversation<'a> {
     topic: String,
     /// The number of the last message of the topic's stream that was sent.
     sent: u64,
-    /// When the connection is closed, where that is its fault.
+    /// When the connection is closed, if that is its fault.
     close_at: Option<Instant>,
 }
 
-/// What happens next in a conversation.
+/// The next event of a conversation.
 enum Turn {
     MoodChanged,
     Queued(Option<Parcel>),

@@ -1,4 +1,5 @@
-//! relay or jump as a process: two ports and a reporter around a hub. Starts, stops and breaks as the real one does.
+//! relay or jump as a process: two ports and a reporter around a hub. Starts, stops and fails as
+//! the real one does.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError};
@@ -17,7 +18,7 @@ use super::socket::{self, acceptance, stay_mute};
 use super::{reporter, token::Claims};
 use crate::{HttpFault, Place, Server};
 
-/// What a station is made from.
+/// The configuration of a station.
 pub(super) struct Setup {
     pub server: Server,
     pub hub: Hub,
@@ -72,7 +73,7 @@ impl Station {
         self.access.address.to_string()
     }
 
-    /// What it wants to find in `aud`.
+    /// Its audience (`aud`).
     pub fn audience(&self) -> &str {
         &self.rules.audience
     }
@@ -109,7 +110,8 @@ impl Station {
         self.socket.close().await;
     }
 
-    /// Starts it again on the same ports, with nothing known. `false` and nothing else when it was running.
+    /// Starts it again on the same ports, without any state. Returns `false` and does nothing when
+    /// it was running.
     pub async fn start_again(&self) -> Result<bool, LabError> {
         if self.running.load(Ordering::Relaxed) {
             return Ok(false);
@@ -122,7 +124,8 @@ impl Station {
         Ok(true)
     }
 
-    /// Closes the access API alone, as a server does that was asked to stop, or opens it again; open sockets go on.
+    /// Closes only the access API, as a server does that was asked to stop, or opens it again; open
+    /// sockets go on.
     pub async fn refuse(&self, refuse: bool) -> Result<(), LabError> {
         if refuse {
             self.access.close().await;
@@ -132,7 +135,7 @@ impl Station {
         Ok(())
     }
 
-    /// Closes the websocket port alone and drops its connections, or opens it again.
+    /// Closes only the websocket port and drops its connections, or opens it again.
     pub async fn refuse_sockets(&self, refuse: bool) -> Result<(), LabError> {
         if refuse {
             self.socket.close().await;
@@ -224,7 +227,7 @@ fn enter(hub: &Hub, claims: &Claims, request: &Request) -> Option<Seat> {
     hub.enter(Guest::new(claims, agent, remote), claims.booking_id.clone())
 }
 
-/// The topic and the code of a websocket's address; `None` for a path that is not there.
+/// The topic and the code of a websocket's address; `None` for an unknown path.
 fn door_of(request: &Request, kind: Kind) -> Option<(String, String)> {
     let prefix = if kind == Kind::Jump {
         "connect"

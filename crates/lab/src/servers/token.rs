@@ -1,4 +1,4 @@
-//! Checks access tokens as the real servers do: a bare JWT, no leeway, and their very words when something is wrong.
+//! Checks access tokens as the real servers do: a bare JWT, no leeway, and their exact error texts.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use engine::model::format_duration;
 
-/// What a token says. Everything is optional: which claims a server needs is the server's affair.
+/// The claims of a token. All are optional: the server decides which it needs.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Claims {
@@ -32,9 +32,9 @@ pub(super) enum Audience {
     Many(Vec<String>),
 }
 
-/// Why a token is not accepted. Prints what the servers say.
+/// Why a token is rejected. Displays the servers' texts.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Trouble {
+pub(super) enum TokenError {
     Bearer,
     Malformed,
     Signature,
@@ -50,7 +50,7 @@ impl Claims {
         self.scopes.iter().any(|has| has == scope)
     }
 
-    /// relay and jump fall over a token without all three times, and drop the connection.
+    /// relay and jump crash on a token without all three times, and drop the connection.
     pub fn has_times(&self) -> bool {
         self.iat.is_some() && self.nbf.is_some() && self.exp.is_some()
     }
@@ -82,7 +82,7 @@ impl Default for Audience {
     }
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for TokenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Bearer => f.write_str("tokenstring should not contain 'bearer '"),
@@ -104,12 +104,12 @@ pub(super) fn verify(
     secret: &str,
     audience: &str,
     now: Timestamp,
-) -> Result<Claims, Trouble> {
+) -> Result<Claims, TokenError> {
     if token
         .get(..7)
         .is_some_and(|start| start.eq_ignore_ascii_case("bearer "))
     {
-        return Err(Trouble::Bearer);
+        return Err(TokenError::Bearer);
     }
     let claims = decode(token, secret)?;
     check_times(&claims, now)?;
@@ -117,14 +117,14 @@ pub(super) fn verify(
     if got.iter().any(|aud| aud == audience) {
         Ok(claims)
     } else {
-        Err(Trouble::Audience {
+        Err(TokenError::Audience {
             got,
             host: audience.to_owned(),
         })
     }
 }
 
-fn decode(token: &str, secret: &str) -> Result<Claims, Trouble> {
+fn decode(token: &str, secret: &str) -> Result<Claims, TokenError> {
     let mut rules = Validation::new(Algorithm::HS256);
     rules.algorithms = vec![Algorithm::HS256, Algorithm::HS384, Algorithm::HS512];
     rules.required_spec_claims.clear();
@@ -137,9 +137,9 @@ fn decode(token: &str, secret: &str) -> Result<Claims, Trouble> {
     ) {
         Ok(read) => Ok(read.claims),
         Err(error) if matches!(error.kind(), ErrorKind::InvalidSignature) => {
-            Err(Trouble::Signature)
+            Err(TokenError::Signature)
         }
-        Err(_) => Err(Trouble::Malformed),
+        Err(_) => Err(TokenError::Malformed),
     }
 }
 
@@ -147,18 +147,18 @@ fn decode(token: &str, secret: &str) -> Result<Claims, Trouble> {
     clippy::cast_precision_loss,
     reason = "milliseconds since 1970 are far below 2^53"
 )]
-fn check_times(claims: &Claims, now: Timestamp) -> Result<(), Trouble> {
+fn check_times(claims: &Claims, now: Timestamp) -> Result<(), TokenError> {
     let now = now.as_millisecond() as f64 / 1000.0;
     if let Some(exp) = claims.exp.filter(|&exp| now >= exp) {
-        return Err(Trouble::Expired(
+        return Err(TokenError::Expired(
             Duration::try_from_secs_f64(now - exp).unwrap_or(Duration::MAX),
         ));
     }
     if claims.iat.is_some_and(|iat| now < iat) {
-        return Err(Trouble::IssuedLater);
+        return Err(TokenError::IssuedLater);
     }
     if claims.nbf.is_some_and(|nbf| now < nbf) {
-        Err(Trouble::NotYetValid)
+        Err(TokenError::NotYetValid)
     } else {
         Ok(())
     }
@@ -202,7 +202,7 @@ mod tests {
                 assert_eq!(
                     outcome
                         .err()
-                        .map_or_else(String::new, |trouble| trouble.to_string()),
+                        .map_or_else(String::new, |error| error.to_string()),
                     said,
                     "{claims}"
                 );
@@ -211,14 +211,14 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_is_none_is_told_from_a_forged_one() {
+    fn a_malformed_token_is_distinguished_from_a_forged_one() {
         let token = signed(&json!({"aud": "me"}), Algorithm::HS256);
         let check = |token: &str, secret| verify(token, secret, "me", Timestamp::UNIX_EPOCH).err();
-        assert_eq!(check(&token, "wrong"), Some(Trouble::Signature));
-        assert_eq!(check("garbage", "right"), Some(Trouble::Malformed));
+        assert_eq!(check(&token, "wrong"), Some(TokenError::Signature));
+        assert_eq!(check("garbage", "right"), Some(TokenError::Malformed));
         assert_eq!(
             check(&format!("Bearer {token}"), "right"),
-            Some(Trouble::Bearer)
+            Some(TokenError::Bearer)
         );
         assert_eq!(check(&token, "right"), None);
     }

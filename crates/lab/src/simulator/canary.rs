@@ -1,4 +1,4 @@
-//! The canary in the simulator: a message a second, and what becomes of it.
+//! The canary in the simulator: one message per second, and its fate.
 
 use std::sync::Arc;
 use std::time::Duration;

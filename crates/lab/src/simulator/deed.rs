@@ -1,4 +1,5 @@
-//! What a timeline of the simulator consists of: faults, changes of the laboratory, and what is asked of labwatch. Data only.
+//! Actions in a timeline of the simulator: faults, changes of the laboratory, and commands to
+//! labwatch. Data only.
 
 use std::time::Duration;
 
@@ -11,18 +12,20 @@ use jiff::Timestamp;
 
 use crate::Fault;
 
-/// Something that happens to the laboratory, or that is asked of labwatch.
+/// An action on the laboratory or on labwatch.
 #[derive(Debug, Clone)]
 pub enum Deed {
     /// A fault, or its end. Those that only sockets have are not among them: see [`Simulator::can`](crate::Simulator::can).
     Fault(Fault),
-    /// Puts an experiment up, with these streams and a jump connection, and into the manifest as `r-<stub>`.
+    /// Adds an experiment, with these streams and a jump connection, and puts it into the manifest
+    /// as `r-<stub>`.
     Experiment(String, Vec<String>),
     /// Puts a resource into the manifest: name, stub, stream keys.
     List(String, String, Vec<String>),
     /// Takes a resource out of the manifest.
     Unlist(String),
-    /// The connection to a source ends, and whatever is tried from then on shows this, until it starts.
+    /// The connection to a source ends, and every attempt from then on has this result, until it
+    /// starts.
     Fails(SourceName, Link),
     /// relay's reports have entries with strange topics.
     Junk(bool),
@@ -38,15 +41,16 @@ pub enum Deed {
     SwitchesFail(bool),
     /// How long a mail takes.
     MailTakes(Duration),
-    /// How sending goes, on every route.
+    /// The outcome of sending, on every route.
     Mail(Mood),
-    /// How sending goes on this route alone.
+    /// The outcome of sending on this route alone.
     Route(String, Mood),
-    /// How samples go.
+    /// The outcome of samples.
     Samples(Mood),
-    /// Book tells its pages from now on: one for each kind of experiment.
+    /// book's manifest has pages from now on: one for each kind of experiment.
     Pages,
-    /// What every check of a page comes to, whatever the pages do; `None`: what they do.
+    /// The outcome of every check of a page, whatever the state of the pages; `None`: by their
+    /// state.
     PagesShow(Option<PageOutcome>),
     /// There is a canary from now on.
     Canary,
@@ -54,7 +58,7 @@ pub enum Deed {
     Clock(i64),
     /// This replica leads or follows from now on.
     Role(Role),
-    /// The configuration is read anew.
+    /// The configuration is reloaded.
     Adopt(Box<Rules>),
     /// Ann gives a command; its times count from now.
     Command(Wanted),
@@ -63,7 +67,8 @@ pub enum Deed {
 /// A command of a maintainer, by names and lengths.
 #[derive(Debug, Clone)]
 pub enum Wanted {
-    /// Acknowledges experiments, a component (`relay/source`), or everything (`all`), for so long if that is said.
+    /// Acknowledges experiments, a component (`relay/source`), or everything (`all`), for so long
+    /// if that is given.
     Acknowledge(String, Option<Duration>),
     /// Takes it back.
     Unacknowledge(String),
@@ -90,7 +95,7 @@ pub enum Mood {
     Refuses,
 }
 
-/// The command, given at this time; `None` for a name that labwatch would not take.
+/// The command, given at this time; `None` for a name that labwatch would reject.
 pub(super) fn ordered(wanted: Wanted, now: Timestamp) -> Option<Input> {
     let until = |length: Duration| now.checked_add(length).ok();
     let pattern = |name: &str| NamePattern::try_new(name).ok();

@@ -131,7 +131,7 @@ impl Simulator {
         vec![closed, failed]
     }
 
-    /// It is connected as before, and cannot be heard from here.
+    /// It is connected as before, and cannot be reached from here.
     pub(super) fn fails(
         &mut self,
         name: SourceName,

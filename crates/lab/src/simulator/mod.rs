@@ -1,5 +1,6 @@
-//! The laboratory around an engine, in virtual time: experiments, relay, jump, book, mail and samples, with everything that can go wrong
-//! with them. What reaches the engine are its inputs; there is no socket.
+//! The laboratory around an engine, with a virtual clock: experiments, relay, jump, book, mail and
+//! samples, with all their faults. It
+//! gives the engine its inputs; there is no socket.
 
 mod canary;
 mod deed;
@@ -25,7 +26,7 @@ use canary::CANARY_EVERY;
 use deed::ordered;
 use pages::Pages;
 
-/// What came out of the engine.
+/// An output of the engine.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Output {
     /// A record.
@@ -34,26 +35,27 @@ pub enum Output {
     Effect(Effect),
 }
 
-/// What happens around the engine.
+/// An event around the engine.
 #[derive(Debug, Clone)]
 pub enum Event {
     /// Something is done.
     Do(Deed),
-    /// A source's turn to report has come; the number says of which pace.
+    /// A source's report is due; the number identifies the interval.
     Tick(SourceName, u64),
     /// A source answers a request for a report.
     Answer(SourceName),
     /// A connection is open.
     Opens(SourceName),
-    /// The client gives a mute connection up and dials anew.
+    /// The client closes a mute connection and reconnects.
     Redials(SourceName),
-    /// The client tries a source that fails; the number says which of the failures.
+    /// The client tries a source that fails; the number identifies the failure.
     Tries(SourceName, u32),
     /// A switch has been tried.
     Lands(Switch, u64),
     /// A notification has been sent: its id, its route, the attempt.
     Sent(u64, String, u64),
-    /// The canary's turn has come; the number says how many of its messages in a row did not arrive.
+    /// The canary's message is due; the number says how many of its messages in a row did not
+    /// arrive.
     Sings(u32),
     /// A sample is at its end.
     Sampled(Sample),
@@ -66,7 +68,7 @@ struct Source {
     every: Duration,
     up: bool,
     mute: bool,
-    /// What each attempt shows while it fails, and how often it has begun to fail.
+    /// The result of each attempt while it fails, and how often it has begun to fail.
     fails: Option<Link>,
     failures: u32,
     /// How many experiments its next report lacks.
@@ -104,7 +106,7 @@ pub struct Simulator {
     statistics: bool,
     junk: bool,
     manifest: Manifest,
-    /// Book, as it is now.
+    /// The current state of book.
     pub book: Book,
     book_every: Duration,
     book_ticks: u64,
@@ -116,16 +118,16 @@ pub struct Simulator {
     routes: BTreeMap<String, Mood>,
     samples: Mood,
     pages: Pages,
-    /// Whether there is a canary, and what it showed last.
+    /// Whether there is a canary, and the last state that it reported.
     canary: Option<engine::Forwarding>,
     next_attempt: u64,
     /// Switches whose outcome has not reached the engine.
     pub switching: BTreeMap<u64, Switch>,
     /// The same of mails.
     pub mailing: BTreeSet<u64>,
-    /// Everything that came out of the engine.
+    /// All outputs of the engine.
     pub log: Vec<(Moment, Output)>,
-    /// The durable state, as it was told change by change.
+    /// The durable state, from the changes so far.
     pub kept: State,
 }
 
@@ -160,7 +162,7 @@ impl Default for Simulator {
     }
 }
 
-/// The time by which experiments transmit: the wall clock may be set, and they do not mind.
+/// The clock of the experiments: it is not affected when the wall clock is set.
 fn steady(now: Duration) -> Timestamp {
     Timestamp::UNIX_EPOCH
         .checked_add(now)
@@ -168,7 +170,7 @@ fn steady(now: Duration) -> Timestamp {
 }
 
 impl Simulator {
-    /// What is to happen for the laboratory to come to life.
+    /// The events that start the laboratory.
     pub fn begin(plan: &mut Timeline<Event>) {
         for name in [SourceName::Relay, SourceName::Jump] {
             plan.after(Duration::from_millis(100), Event::Opens(name));
@@ -295,7 +297,7 @@ impl Simulator {
             }
             Deed::Route(route, mood) => drop(self.routes.insert(route, mood)),
             Deed::Samples(mood) => self.samples = mood,
-            Deed::Pages => self.pages.are_told = true,
+            Deed::Pages => self.pages.are_listed = true,
             Deed::PagesShow(outcome) => self.pages.shown = outcome,
             Deed::Canary => self.canary = Some(engine::Forwarding::Unknown),
             Deed::Clock(seconds) => plan.set_clock(SignedDuration::from_secs(seconds)),
@@ -325,7 +327,7 @@ impl World for Simulator {
                 self.switching.remove(&attempt);
                 vec![self.lands(&switch)]
             }
-            // The process that sent it may be gone meanwhile, and what came of it with it.
+            // The process that sent it may be gone meanwhile, and the outcome with it.
             Event::Sent(id, route, attempt) => {
                 if self.mailing.remove(&attempt) {
                     vec![self.sent(id, &route)]
@@ -379,8 +381,8 @@ impl World for Simulator {
             Effect::Reconnect(name) => plan.after(Duration::ZERO, Event::Redials(name)),
             Effect::Sample(sample) => {
                 let now = plan.now().mono();
-                let heard = self.sampled(&sample, now) == SampleOutcome::Heard;
-                let takes = if heard {
+                let has_data = self.sampled(&sample, now) == SampleOutcome::Heard;
+                let takes = if has_data {
                     Duration::from_millis(250)
                 } else {
                     sample.listen

@@ -1,4 +1,4 @@
-//! What comes of the engine's effects in the simulator.
+//! Outcomes of the engine's effects in the simulator.
 
 use std::time::Duration;
 

@@ -1,4 +1,5 @@
-//! The pages that students open in the simulator: one for each kind of experiment, and what a check of one comes to.
+//! The pages that students open in the simulator: one for each kind of experiment, and the outcome
+//! of a check.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,7 +13,7 @@ use crate::model::Book;
 /// How long a check takes.
 pub(super) const TAKES: Duration = Duration::from_millis(200);
 
-/// Where the pages are.
+/// The host of the pages.
 const HOST: &str = "pages.example";
 
 /// The kind of experiment whose page is on a host of its own, and that host.
@@ -21,19 +22,19 @@ const ELSEWHERE: (&str, &str) = ("spin", "more-pages.example");
 /// The state of the pages.
 #[derive(Debug, Default)]
 pub(super) struct Pages {
-    /// Whether book tells of them.
-    pub(super) are_told: bool,
-    /// What every check comes to, whatever they do.
+    /// Whether book's manifest has them.
+    pub(super) are_listed: bool,
+    /// The outcome of every check, whatever their state.
     pub(super) shown: Option<PageOutcome>,
-    /// Whether their server is dead, and not the one of those that are elsewhere.
+    /// Whether their server is down, except for the pages that are elsewhere.
     pub(super) refuse: bool,
     faults: BTreeMap<String, HttpFault>,
 }
 
 impl Pages {
-    /// What a poll of book tells, where it tells of pages.
+    /// The timetable in a poll of book, where its manifest has pages.
     pub(super) fn timetable(&self, book: &Book) -> Option<Input> {
-        if !self.are_told || book.is_empty() {
+        if !self.are_listed || book.is_empty() {
             return None;
         }
         let mut uses: BTreeMap<PageAddress, Vec<ResourceName>> = BTreeMap::new();
@@ -62,7 +63,7 @@ impl Pages {
         }
     }
 
-    /// What a check comes to.
+    /// The outcome of a check.
     pub(super) fn outcome(&self, page: &PageAddress) -> PageOutcome {
         let path = page.name().as_str().strip_prefix(page.host());
         let path = path.unwrap_or_default();

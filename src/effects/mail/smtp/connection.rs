@@ -1,4 +1,4 @@
-//! Commands and replies over one connection, each with a limit of time. Knows no meaning of either.
+//! Commands and replies over one connection, each with a time limit. Knows no meaning of either.
 
 use std::io;
 use std::time::Duration;
@@ -16,13 +16,13 @@ const READ_BYTES: usize = 4 << 10;
 /// How much of a mail is written at once, in bytes.
 const BLOCK_BYTES: usize = 32 << 10;
 
-/// How long the last words of a server that has closed the connection are looked for.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long the final reply of a server that has closed the connection is waited for.
+const FINAL_REPLY: Duration = Duration::from_secs(1);
 
-/// The reply by which a server ends the connection whenever it likes.
+/// The reply with which a server may end the connection at any time.
 const CLOSING: u16 = 421;
 
-/// What a connection goes over.
+/// The byte stream below a connection.
 pub trait Transport: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<T: AsyncRead + AsyncWrite + Unpin + Send> Transport for T {}
@@ -48,7 +48,7 @@ impl Connection {
             .unwrap_or(Err(SmtpError::new(step, Problem::TimedOut(limit))))
     }
 
-    /// The reply to a command. A reply that came before it answers nothing, unless it says that the
+    /// The reply to a command. A reply that came before it is dropped, unless it says that the
     /// server closes.
     pub async fn command(
         &mut self,
@@ -63,7 +63,7 @@ impl Connection {
             let line = format!("{command}\r\n");
             match self.put(line.as_bytes()).await {
                 Ok(()) => self.read(step).await,
-                Err(error) => self.last_words(step, &error).await,
+                Err(error) => self.final_reply(step, &error).await,
             }
         };
         timeout(limit, work)
@@ -78,7 +78,7 @@ impl Connection {
             match timeout(limit, self.put(block)).await {
                 Ok(Ok(())) => {}
                 Ok(Err(error)) => {
-                    let said = self.last_words(step, &error).await?;
+                    let said = self.final_reply(step, &error).await?;
                     return Err(SmtpError::answered(step, said, ""));
                 }
                 Err(_) => return Err(SmtpError::new(step, Problem::TimedOut(limit))),
@@ -87,10 +87,10 @@ impl Connection {
         Ok(())
     }
 
-    /// What the connection goes over, for TLS on top of it.
+    /// The byte stream below, for TLS on top of it.
     ///
     /// # Errors
-    /// [`Problem::Injected`] when anything came behind the last reply: it came in clear and must
+    /// [`Problem::Injected`] when anything followed the last reply: it came unencrypted and must
     /// not count as protected (RFC 3207).
     pub fn into_clear_stream(self) -> Result<Box<dyn Transport>, SmtpError> {
         if self.parser.is_empty() {
@@ -134,9 +134,9 @@ impl Connection {
         }
     }
 
-    /// A server that closes the connection often says why before it does.
-    async fn last_words(&mut self, step: Step, error: &io::Error) -> Result<Reply, SmtpError> {
-        match timeout(LAST_WORDS, self.read(step)).await {
+    /// The reply in which a server that closes the connection often gives the reason.
+    async fn final_reply(&mut self, step: Step, error: &io::Error) -> Result<Reply, SmtpError> {
+        match timeout(FINAL_REPLY, self.read(step)).await {
             Ok(Ok(reply)) => Ok(reply),
             _ => Err(failure(step, error)),
         }

@@ -1,5 +1,4 @@
-//! The transactions that bring one mail to its recipients: as many recipients in each as the server
-//! takes.
+//! The transactions that deliver one mail: as many recipients in each as the server accepts.
 
 use tokio::time::Instant;
 
@@ -12,7 +11,7 @@ use super::{EnvelopeAddress, Reply};
 use crate::config::MailSettings;
 use crate::failpoints::{self, Point};
 
-/// Delivers a mail, whatever line ends it has. Every recipient has an outcome, whatever happens.
+/// Delivers a mail with any line ends. Every recipient has an outcome, whatever happens.
 pub async fn deliver(
     settings: &MailSettings,
     limits: Limits,
@@ -47,11 +46,11 @@ pub async fn deliver(
     delivery.report(ended)
 }
 
-/// How many connections a delivery makes at most. Each that ends at the name of a recipient is
+/// The most connections of one delivery. Each that the server closes at the name of a recipient is
 /// followed by one for the others.
 const MOST_CONNECTIONS: usize = 4;
 
-/// Where a recipient stands in the list.
+/// A recipient's position in the list.
 type Index = usize;
 
 struct Delivery<'a> {
@@ -59,16 +58,16 @@ struct Delivery<'a> {
     recipients: &'a [EnvelopeAddress],
     mail: &'a [u8],
     outcomes: Vec<Option<Outcome>>,
-    /// Where the connection ended at the name of a recipient: those who were taken before.
+    /// Where the connection ended at the name of a recipient: those who were accepted before.
     cut: Option<Vec<Index>>,
 }
 
 impl Delivery<'_> {
-    /// All transactions. Those in ASCII go apart from those that need SMTPUTF8: servers behind this
-    /// one may not have it.
+    /// All transactions. Those in ASCII are separate from those that need SMTPUTF8: servers behind
+    /// this one may not support it.
     ///
     /// # Errors
-    /// When the connection is of no use any more; who has no outcome by then has that one.
+    /// When the connection cannot be used any more; recipients without an outcome get this one.
     async fn run(&mut self, session: &mut Session) -> Result<(), SmtpError> {
         let waiting = (0..self.recipients.len()).filter(|index| self.outcomes[*index].is_none());
         let (utf8, ascii): (Vec<Index>, Vec<Index>) =
@@ -88,7 +87,7 @@ impl Delivery<'_> {
         self.transactions(session, ascii, &known, false).await
     }
 
-    /// Those who are known to be taken go first, by themselves: at the name of another one the
+    /// Recipients known to be accepted go first, by themselves: at the name of another one the
     /// connection may end again.
     async fn transactions(
         &mut self,
@@ -113,14 +112,15 @@ impl Delivery<'_> {
         self.cut.is_some() && self.outcomes.iter().any(Option::is_none)
     }
 
-    /// The connection ended at the name of this recipient, which says nothing of the others.
+    /// Notes that the connection ended at the name of this recipient, which says nothing of the
+    /// others.
     fn cut_at(&mut self, index: Index, taken: Vec<Index>, error: SmtpError) -> SmtpError {
         self.settle(&[index], &Outcome::NotYet(error.clone()));
         self.cut = (error.problem != Problem::Unasked).then_some(taken);
         error
     }
 
-    /// One transaction; those for whom the server wants a further one.
+    /// One transaction; returns the recipients for whom the server wants a further one.
     async fn transaction(
         &mut self,
         session: &mut Session,
@@ -156,8 +156,8 @@ impl Delivery<'_> {
         command
     }
 
-    /// RCPT for each. Who is put off for the server's limit of recipients (452) behind one that is
-    /// taken waits for a further transaction.
+    /// RCPT for each. A recipient who is refused for the server's limit (452) after one that is
+    /// accepted waits for a further transaction.
     async fn name_recipients(
         &mut self,
         session: &mut Session,
@@ -199,8 +199,8 @@ impl Delivery<'_> {
         Ok(named)
     }
 
-    /// The final dot. From here on, what fails without an answer leaves it open whether the mail
-    /// was taken.
+    /// The final dot. From here on, a failure without a reply leaves it open whether the mail was
+    /// accepted.
     async fn end(&mut self, session: &mut Session, taken: &[Index]) -> Result<(), SmtpError> {
         let (step, limit) = (Step::FinalDot, session.limits.final_dot);
         match session.connection.command(step, ".", limit).await {
@@ -256,7 +256,7 @@ struct Named {
     later: Vec<Index>,
 }
 
-/// After so many refusals in a row for its limit, the server takes no more recipients in this
+/// After so many refusals in a row for its limit, the server accepts no more recipients in this
 /// transaction. One may be a full mailbox.
 const FULL_AFTER: usize = 2;
 
@@ -266,7 +266,7 @@ fn is_limit(reply: &Reply) -> bool {
     matches!(reply.code, 452 | 552)
 }
 
-/// What a refusal at RCPT means for the recipient. What answers our syntax, our name or our login
+/// What a refusal at RCPT means for the recipient. A refusal of our syntax, our name or our login
 /// concerns us and not the recipient.
 pub(super) fn refusal(error: SmtpError) -> Outcome {
     let is_ours = matches!(error.code(), Some(500..=504 | 530..=538 | 552 | 555));

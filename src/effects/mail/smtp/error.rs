@@ -1,5 +1,5 @@
-//! What went wrong with a mail server, in words that say what to change. The server's own words are
-//! apart: they may name people and hosts.
+//! Errors of a mail server, with texts that say what to change. The server's own text is kept
+//! apart: it may name persons and hosts.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use super::reply::{Malformed, Reply};
 use crate::clients::ConnectError;
 use crate::config::Fingerprint;
 
-/// At which step.
+/// The step of the protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Connecting.
@@ -59,20 +59,20 @@ impl fmt::Display for Step {
     }
 }
 
-/// What is wrong with the certificate of a server.
+/// What is wrong with a server's certificate.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CertificateProblem {
-    /// It ended then.
+    /// It ended at this time.
     Expired(Timestamp),
-    /// It begins then.
+    /// It begins at this time.
     NotYetValid(Timestamp),
-    /// It is for other names: these.
+    /// It is valid for these names only.
     WrongName(Vec<String>),
     /// No known CA vouches for it.
     UnknownIssuer,
     /// It is not the one that `EMAIL_TLS_FINGERPRINT` names.
     OtherFingerprint,
-    /// Something else. Holds the library's words.
+    /// Something else, with the library's text.
     Other(String),
 }
 
@@ -85,13 +85,13 @@ pub enum Problem {
     TimedOut(Duration),
     /// The server closed the connection.
     Dropped,
-    /// What came is no SMTP.
+    /// The bytes are not SMTP.
     Malformed(Malformed),
-    /// It answered before it was asked.
+    /// The server replied before a command.
     Unasked,
-    /// Something came in clear behind the answer to STARTTLS: a third party on the way wrote it.
+    /// Bytes followed the reply to STARTTLS in clear: a third party on the way wrote them.
     Injected,
-    /// It said no, and there is no better name for it.
+    /// The server refused, and no other variant describes it better.
     Answered,
     /// It does not offer STARTTLS.
     NoStartTls,
@@ -99,17 +99,17 @@ pub enum Problem {
     WantsStartTls,
     /// The port does not speak TLS from the first byte.
     NotTls,
-    /// Its certificate is not accepted. Holds the fingerprint of the one that it showed.
+    /// Its certificate is not accepted. Holds the fingerprint of the one that it presented.
     Certificate(CertificateProblem, Option<Fingerprint>),
-    /// The TLS handshake failed otherwise. Holds the library's words.
+    /// The TLS handshake failed otherwise, with the library's text.
     Tls(String),
-    /// The file of `EMAIL_TLS_CA` cannot be used. Holds why.
+    /// The file of `EMAIL_TLS_CA` cannot be used, with the reason.
     CaFile(PathBuf, String),
     /// It wants a login, and none is set.
     WantsLogin,
     /// It offers no login at all.
     NoLogin,
-    /// It offers none of the ways to log in that are set or known; it offers these.
+    /// It offers none of the login mechanisms that are set or known; it offers these.
     OtherLogins(Vec<String>),
     /// It does not accept user name and password.
     LoginRefused,
@@ -117,20 +117,20 @@ pub enum Problem {
     HelloRefused(String),
     /// It does not forward mail for us.
     RelayDenied,
-    /// The address has letters that only a server with SMTPUTF8 takes.
+    /// The address has characters that only a server with SMTPUTF8 accepts.
     NeedsUtf8,
     /// Other recipients of the mail took too long.
     NoTimeLeft,
 }
 
-/// Why something failed, at which step, and what the server said to it.
+/// An error, the step at which it occurred, and the server's reply.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmtpError {
     /// At which step.
     pub step: Step,
     /// What went wrong.
     pub problem: Problem,
-    /// The server's answer, where it is what went wrong. For those who may see private facts.
+    /// The server's reply, where it is the error. Only for readers who may see private facts.
     pub reply: Option<Reply>,
 }
 
@@ -172,7 +172,7 @@ impl SmtpError {
         self.reply.as_ref().map(|reply| reply.code)
     }
 
-    /// The same with the server's name in front, where it is not named already.
+    /// The same with the server's name in front, unless it is named already.
     #[must_use]
     pub fn at(&self, server: &str) -> String {
         if matches!(self.problem, Problem::Unreachable(_)) {
@@ -182,7 +182,7 @@ impl SmtpError {
         }
     }
 
-    /// The sentence with the server's own words, for those who may see private facts.
+    /// The sentence with the server's own text, only for readers who may see private facts.
     #[must_use]
     pub fn with_reply(&self) -> String {
         match &self.reply {
@@ -196,7 +196,7 @@ impl SmtpError {
 }
 
 impl SmtpError {
-    /// Whether its text repeats words of the server or of the system.
+    /// Whether the text contains text of the server or of the system.
     pub fn quotes_server(&self) -> bool {
         matches!(
             self.problem,
@@ -316,7 +316,7 @@ fn certificate(
         ),
         CertificateProblem::WrongName(names) if names.is_empty() => {
             f.write_str(
-                "its certificate has no host names (subjectAltName): make it anew with them, or set email_tls_fingerprint",
+                "its certificate has no host names (subjectAltName): renew it with them, or set email_tls_fingerprint",
             )
         }
         CertificateProblem::WrongName(names) => write!(

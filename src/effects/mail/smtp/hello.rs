@@ -1,15 +1,15 @@
-//! The name by which we greet a server (RFC 5321, section 4.1.4): as it is set, else this host's
-//! full name, else its address.
+//! The name in EHLO (RFC 5321, section 4.1.4): the configured one, else this host's full name, else
+//! its address.
 
 use std::net::IpAddr;
 
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
-/// Where Linux says how this host is called.
+/// Where Linux keeps this host's name.
 const HOST_NAME: &str = "/proc/sys/kernel/hostname";
 
-/// Where hosts are named without DNS; a host's full name stands before its short one.
+/// The static host table; a host's full name stands before its short one.
 const HOSTS: &str = "/etc/hosts";
 
 /// How much of either is read, in bytes.
@@ -18,7 +18,7 @@ const MAX_FILE_BYTES: u64 = 64 << 10;
 /// The longest name.
 const MAX_NAME_BYTES: usize = 253;
 
-/// The name for a connection from this address of ours.
+/// The name for a connection from this local address.
 pub async fn name(set: Option<&str>, local: Option<IpAddr>) -> String {
     if let Some(set) = set {
         return set.to_owned();
@@ -33,7 +33,7 @@ pub async fn name(set: Option<&str>, local: Option<IpAddr>) -> String {
 async fn read(path: &str) -> String {
     let mut bytes = Vec::new();
     if let Ok(file) = File::open(path).await {
-        // What cannot be read names nothing: the address is used then.
+        // A file that cannot be read gives no name: the address is used then.
         let _ = file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).await;
     }
     String::from_utf8_lossy(&bytes).into_owned()
@@ -53,7 +53,7 @@ fn full_name(host: &str, hosts: &str) -> Option<String> {
         .map(str::to_owned)
 }
 
-/// Whether a name is one that the world could know.
+/// Whether a name is fully qualified.
 fn is_full(name: &str) -> bool {
     let labels: Vec<&str> = name.split('.').collect();
     let last = labels.last().copied().unwrap_or_default();

@@ -1,27 +1,25 @@
-//! How long each answer is waited for (RFC 5321, section 4.5.3.2).
+//! Time limits for each reply (RFC 5321, section 4.5.3.2).
 
 use std::time::Duration;
 
-/// The longest that a server may take to begin taking the content. It may look at the recipients
-/// now.
+/// The longest until a server begins to accept the content. It may check the recipients now.
 const DATA: Duration = Duration::from_secs(120);
 
 /// The longest that one block of the content may take.
 const BLOCK: Duration = Duration::from_secs(180);
 
-/// The longest that a server may take to take the content over. It may search it for malware;
-/// giving up too early makes duplicates.
+/// The longest that a server may take to accept the content. It may scan it for malware; giving up
+/// too early makes duplicates.
 const FINAL_DOT: Duration = Duration::from_secs(600);
 
-/// The longest that naming all recipients may take. Those that were not named by then are left for
-/// another delivery.
+/// The longest that naming all recipients may take. Those not named by then are left for another
+/// delivery.
 const RECIPIENTS: Duration = Duration::from_secs(600);
 
-/// The longest that connecting may take, and an answer where it is only looked whether the server
-/// can be used.
+/// The longest for connecting, and for a reply, in a probe.
 const A_LOOK: Duration = Duration::from_secs(30);
 
-/// The longest that a server may take to answer QUIT. Its answer changes nothing.
+/// The longest that a server may take to answer QUIT. Its reply changes nothing.
 const QUIT: Duration = Duration::from_secs(1);
 
 /// How long each step may take.
@@ -58,7 +56,7 @@ impl Limits {
         }
     }
 
-    /// The same for a look at the server, which sends nothing.
+    /// The limits for a probe of the server, which sends nothing.
     #[must_use]
     pub fn of_a_look(self) -> Self {
         Self {

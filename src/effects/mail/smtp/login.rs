@@ -8,7 +8,7 @@ use super::error::{Problem, SmtpError, Step};
 use super::session::Session;
 use crate::config::MailAuth;
 
-/// A way to log in.
+/// A login mechanism.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Mechanism {
     Plain,
@@ -24,10 +24,10 @@ impl Mechanism {
     }
 }
 
-/// Logs in as the settings say.
+/// Logs in with the configured credentials.
 ///
 /// # Errors
-/// [`SmtpError`] when the server offers no way that is allowed and known, or refuses.
+/// [`SmtpError`] when the server offers no mechanism that is allowed and known, or refuses.
 pub async fn log_in(session: &mut Session, auth: &MailAuth) -> Result<(), SmtpError> {
     let (allowed, user, password): (&[Mechanism], &str, &SecretString) = match auth {
         MailAuth::None => return Ok(()),
@@ -58,8 +58,8 @@ pub async fn log_in(session: &mut Session, auth: &MailAuth) -> Result<(), SmtpEr
     outcome
 }
 
-/// Whether another mechanism may do better: this one is not known after all, or too weak (RFC 4954:
-/// 504, 534).
+/// Whether another mechanism may succeed: the server does not know this one, or finds it too weak
+/// (RFC 4954: 504, 534).
 fn is_about_mechanism(error: &SmtpError) -> bool {
     matches!(error.code(), Some(504 | 534))
 }

@@ -1,5 +1,5 @@
 //! Delivery by SMTP (RFC 5321) with an outcome for each recipient: the connection, its protection,
-//! login and the transactions. Knows nothing of what a mail says, and never tries again by itself.
+//! login and the transactions. Does not look into the mail, and never retries by itself.
 
 mod address;
 mod connection;

@@ -1,4 +1,4 @@
-//! Tries a mail server without sending: as far as a greeting, a login, or all recipients.
+//! Probes a mail server without sending: up to the greeting, the login, or all recipients.
 
 use super::deliver::mail_command;
 use super::error::{Problem, SmtpError, Step};
@@ -11,15 +11,15 @@ use crate::config::MailSettings;
 /// taken.
 pub type Preflight = Vec<(EnvelopeAddress, Result<(), SmtpError>)>;
 
-/// Connects, protects the connection, hears one answer, says goodbye.
+/// Connects, protects the connection, reads one reply, quits.
 ///
 /// # Errors
 /// [`SmtpError`] that says what to change.
 pub async fn greet(settings: &MailSettings, limits: Limits) -> Result<(), SmtpError> {
     let mut session = Session::reach(settings, limits).await?;
-    let heard = session.want(Step::Idle, "NOOP").await;
+    let reply = session.want(Step::Idle, "NOOP").await;
     session.quit().await;
-    heard.map(|_| ())
+    reply.map(|_| ())
 }
 
 /// As [`greet`], with a login, and up to the sender of a mail.
@@ -37,7 +37,7 @@ pub async fn log_in(
 /// As [`log_in`], and up to the recipients of a mail.
 ///
 /// # Errors
-/// [`SmtpError`] where it does not come as far as the recipients.
+/// [`SmtpError`] when it fails before the recipients.
 pub async fn preflight(
     settings: &MailSettings,
     limits: Limits,

@@ -1,6 +1,5 @@
-//! What a server answers, read from bytes as they come: a code and lines of text. Takes all that
-//! RFC 5321 (section 4.2) allows, and what servers really send: no text at all, any charset, LF
-//! alone.
+//! Incremental parser of a server's replies: a code and lines of text. Accepts all that RFC 5321
+//! (section 4.2) allows, and what servers really send: no text at all, any charset, LF alone.
 
 use std::fmt;
 
@@ -10,7 +9,7 @@ const MAX_LINE_BYTES: usize = 4_096;
 /// The most lines of one reply.
 const MAX_LINES: usize = 100;
 
-/// An answer of a server. Its text is the server's own: not for everyone's eyes.
+/// A reply of a server. Its text is the server's own and may hold private facts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reply {
     /// The code: 200 to 599.
@@ -20,12 +19,12 @@ pub struct Reply {
 }
 
 impl Reply {
-    /// Whether it says yes.
+    /// Whether it is positive (2xx or 3xx).
     pub fn is_yes(&self) -> bool {
         (200..300).contains(&self.code)
     }
 
-    /// Whether it says no for good, as far as the server knows.
+    /// Whether it is a permanent refusal (5xx).
     pub fn is_permanent(&self) -> bool {
         self.code >= 500
     }
@@ -35,7 +34,7 @@ impl Reply {
         self.lines.join(" ").trim().to_owned()
     }
 
-    /// Whether its text has this word, in capitals or not.
+    /// Whether its text contains this word, in any case.
     pub fn mentions(&self, word: &str) -> bool {
         self.text().to_ascii_lowercase().contains(word)
     }
@@ -47,7 +46,7 @@ impl fmt::Display for Reply {
     }
 }
 
-/// Why bytes are no reply.
+/// Why bytes are not a reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Malformed {
     /// A line without a code.
@@ -58,7 +57,7 @@ pub enum Malformed {
     TooLong,
 }
 
-/// Makes replies of bytes.
+/// Parses replies from bytes.
 #[derive(Debug, Default)]
 pub struct Parser {
     buffer: Vec<u8>,
@@ -66,20 +65,20 @@ pub struct Parser {
 }
 
 impl Parser {
-    /// Takes what was read.
+    /// Adds bytes that were read.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.buffer.extend_from_slice(bytes);
     }
 
-    /// Whether every byte was used.
+    /// Whether all bytes are consumed.
     pub fn is_empty(&self) -> bool {
         self.buffer.is_empty() && self.lines.is_empty()
     }
 
-    /// The next reply, as soon as it is whole.
+    /// The next reply, as soon as it is complete.
     ///
     /// # Errors
-    /// [`Malformed`]; what was fed then is of no use any more.
+    /// [`Malformed`]; the parser cannot be used any more then.
     pub fn next(&mut self) -> Result<Option<Reply>, Malformed> {
         if self.lines.is_empty() && self.buffer.starts_with(&TLS_RECORD) {
             return Err(Malformed::Tls);
@@ -104,7 +103,7 @@ impl Parser {
         Ok(None)
     }
 
-    /// Keeps a line's text; the code where it is the last of its reply.
+    /// Keeps a line's text; returns the code if it is the last line of its reply.
     fn take_line(&mut self, line: &[u8]) -> Result<Option<u16>, Malformed> {
         let (code, rest) = line.split_at_checked(3).ok_or(Malformed::NotSmtp)?;
         let [
@@ -126,10 +125,10 @@ impl Parser {
     }
 }
 
-/// What a TLS alert or handshake record begins with, by its kind: a reply begins with a digit.
+/// The first bytes of a TLS alert or handshake record: a reply begins with a digit.
 const TLS_RECORD: [u8; 2] = [0x15, 0x03];
 
-/// UTF-8 where it is, otherwise Latin-1, which gives a letter for each byte. Without control
+/// UTF-8 where it is, otherwise Latin-1, which gives a character for each byte. Without control
 /// characters.
 fn readable(bytes: &[u8]) -> String {
     let text = std::str::from_utf8(bytes).map_or_else(
@@ -137,7 +136,7 @@ fn readable(bytes: &[u8]) -> String {
         str::to_owned,
     );
     text.chars()
-        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .map(|char| if char.is_control() { ' ' } else { char })
         .collect()
 }
 

@@ -1,19 +1,18 @@
-//! What became of a delivery, for each recipient.
+//! Outcome of a delivery, for each recipient.
 
 use super::error::{SmtpError, Step};
 use super::{EnvelopeAddress, Problem};
 
-/// What became of a mail for one recipient.
+/// Outcome of a mail for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outcome {
-    /// The server has taken it over.
+    /// The server has accepted it.
     Delivered,
-    /// It will not be taken later either: the recipient, or the content, is refused.
+    /// Refused for good: the recipient, or the content.
     Refused(SmtpError),
-    /// It was not taken this time, and may be later.
+    /// Refused this time, may be accepted later.
     NotYet(SmtpError),
-    /// The server had the whole mail and did not say what became of it: most likely it has taken it
-    /// over.
+    /// The server had the whole mail and did not answer: most likely it has accepted it.
     UnknownAfterDot(SmtpError),
 }
 
@@ -35,11 +34,11 @@ impl Outcome {
 pub struct RecipientOutcome {
     /// The recipient.
     pub recipient: EnvelopeAddress,
-    /// What became of it.
+    /// The outcome.
     pub outcome: Outcome,
 }
 
-/// What became of one delivery.
+/// Outcome of one delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct DeliveryReport {
     /// Every recipient, in the order given.
@@ -47,7 +46,7 @@ pub struct DeliveryReport {
 }
 
 impl DeliveryReport {
-    /// Those who have the mail.
+    /// The recipients who have the mail.
     pub fn delivered(&self) -> impl Iterator<Item = &EnvelopeAddress> {
         self.recipients
             .iter()
@@ -55,7 +54,7 @@ impl DeliveryReport {
             .map(|one| &one.recipient)
     }
 
-    /// Those who do not have it or may not, each with why.
+    /// The recipients who do not have it, or may not have it, each with the error.
     pub fn failures(&self) -> impl Iterator<Item = (&EnvelopeAddress, &SmtpError)> {
         self.recipients
             .iter()

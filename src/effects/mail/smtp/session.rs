@@ -12,7 +12,7 @@ use super::{hello, login, tls};
 use crate::clients;
 use crate::config::{MailSettings, MailTls};
 
-/// What a server offers (RFC 5321, section 4.1.1.1).
+/// The extensions of a server (RFC 5321, section 4.1.1.1).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Abilities {
     /// STARTTLS.
@@ -26,7 +26,7 @@ pub struct Abilities {
 }
 
 impl Abilities {
-    /// By the answer to EHLO, in capitals or not, and with the `AUTH=` of old servers.
+    /// From the reply to EHLO, in any case, and with the `AUTH=` of old servers.
     fn of(reply: &Reply) -> Self {
         let mut found = Self::default();
         for line in reply.lines.iter().skip(1) {
@@ -59,14 +59,14 @@ pub struct Session {
 }
 
 impl Session {
-    /// A session that is protected as the settings say, with a server that has greeted us.
+    /// A session that is protected as configured, with a server that has greeted us.
     pub async fn reach(settings: &MailSettings, limits: Limits) -> Result<Self, SmtpError> {
         let step = Step::Connect;
         let stream = clients::dial(&settings.host, settings.port, limits.connect)
             .await
             .map_err(|error| SmtpError::new(step, Problem::Unreachable(error)))?;
-        // Without it the final dot would wait for the server to acknowledge what came before. Where
-        // it cannot be set, it does.
+        // Without it the final dot would wait for the server to acknowledge what came before. If it
+        // cannot be set, delivery is only slower.
         let _ = stream.set_nodelay(true);
         let local = stream.local_addr().ok().map(|address| address.ip());
         let hello = hello::name(settings.hello.as_deref(), local).await;
@@ -98,7 +98,7 @@ impl Session {
         Ok(session)
     }
 
-    /// Says goodbye. What becomes of that changes nothing.
+    /// Ends the session. The outcome changes nothing.
     pub async fn quit(mut self) {
         let limit = self.limits.quit;
         let _ = self.connection.command(Step::Idle, "QUIT", limit).await;
@@ -111,7 +111,7 @@ impl Session {
             .await
     }
 
-    /// The reply to a command, where it says yes.
+    /// The reply to a command, if it is positive.
     pub(super) async fn want(&mut self, step: Step, command: &str) -> Result<Reply, SmtpError> {
         let reply = self.ask(step, command).await?;
         self.yes(step, reply)
@@ -126,7 +126,7 @@ impl Session {
         }
     }
 
-    /// What a refusal in this session means.
+    /// The error for a refusal in this session.
     pub(super) fn refused(&self, step: Step, reply: Reply) -> SmtpError {
         SmtpError::answered(step, reply, &self.hello)
     }
@@ -137,7 +137,7 @@ impl Session {
         self.yes(step, greeting).map(drop)
     }
 
-    /// EHLO, or HELO where the server does not know that.
+    /// EHLO, or HELO where the server does not support it.
     async fn greet(&mut self) -> Result<(), SmtpError> {
         let (step, name) = (Step::Hello, self.hello.clone());
         let reply = self.ask(step, &format!("EHLO {name}")).await?;
@@ -152,7 +152,7 @@ impl Session {
         self.want(step, &format!("HELO {name}")).await.map(|_| ())
     }
 
-    /// STARTTLS. Nothing that was heard before counts afterwards.
+    /// STARTTLS. Nothing that was received before it counts afterwards.
     async fn upgrade(mut self, settings: &MailSettings) -> Result<Self, SmtpError> {
         if !self.abilities.starttls {
             return Err(SmtpError::new(Step::StartTls, Problem::NoStartTls));

@@ -58,9 +58,9 @@ async fn send_with(
     deliver(&settings, limits, from, to, MAIL).await.spare_all()
 }
 
-/// One letter for each recipient: delivered, refused, not yet, unknown.
+/// One character for each recipient: delivered, refused, not yet, unknown.
 fn short(report: &DeliveryReport) -> String {
-    let letter = |outcome: &Outcome| match outcome {
+    let character = |outcome: &Outcome| match outcome {
         Outcome::Delivered => 'D',
         Outcome::Refused(_) => 'R',
         Outcome::NotYet(_) => 'n',
@@ -69,7 +69,7 @@ fn short(report: &DeliveryReport) -> String {
     report
         .recipients
         .iter()
-        .map(|one| letter(&one.outcome))
+        .map(|one| character(&one.outcome))
         .collect()
 }
 
@@ -117,7 +117,7 @@ async fn each_recipient_has_an_outcome_of_its_own() {
     assert_eq!(short(&send(&server, &numbered(2)).await), "DD");
 }
 
-/// What ends a delivery for whom: the code answers one command, and only there it can be for good.
+/// The scope of a refusal: the code answers one command, and only for that can it be permanent.
 #[tokio::test]
 async fn a_refusal_is_for_good_only_for_what_it_answers() {
     for (at, said, expected) in [
@@ -218,8 +218,8 @@ async fn the_final_dot_has_a_longer_limit_than_a_command() {
     assert!(Limits::of(Duration::from_secs(1)).data >= Duration::from_secs(120));
 }
 
-/// Each answer may take as long as `EMAIL_TIMEOUT`, which is longer than connecting may take:
-/// servers make those wait whom they do not know.
+/// Each reply may take as long as `EMAIL_TIMEOUT`, which is longer than connecting may take:
+/// servers delay clients that they do not know.
 #[tokio::test]
 async fn every_answer_may_be_slow() {
     for (at, said) in [
@@ -449,7 +449,7 @@ async fn certificates_are_accepted_or_refused_with_what_to_do() {
             "only a common name",
             only_a_common_name,
             Trusted::AsCa,
-            "its certificate has no host names (subjectAltName): make it anew",
+            "its certificate has no host names (subjectAltName): renew it",
         ),
         (
             "self-signed",

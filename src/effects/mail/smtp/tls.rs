@@ -24,7 +24,7 @@ use crate::config::{Fingerprint, MailSettings};
 /// The largest file of CA certificates, in bytes.
 const MAX_CA_BYTES: u64 = 4 << 20;
 
-/// Protects a connection.
+/// Adds TLS to a connection.
 ///
 /// # Errors
 /// [`SmtpError`], which says what is wrong with the certificate, the CA file or the port.
@@ -45,7 +45,7 @@ pub async fn protect(
     }
 }
 
-/// Made anew for each connection: certificates may come, go or be renewed while we run.
+/// Built for each connection: certificates may be added, removed or renewed while labwatch runs.
 async fn config(
     settings: &MailSettings,
 ) -> Result<(ClientConfig, Arc<OnceLock<Fingerprint>>), Problem> {
@@ -91,14 +91,14 @@ async fn own_roots(
         .map_err(|error| format!("it holds no certificate that can be used ({error})"))
 }
 
-/// Whom we trust: the certificate with the fingerprint, and what a CA of the operator or of the
-/// system vouches for.
+/// The trusted certificates: the one with the fingerprint, and those issued by a CA of the operator
+/// or of the system.
 #[derive(Debug)]
 struct Trust {
     provider: Arc<CryptoProvider>,
     fingerprint: Option<Fingerprint>,
     own: Option<Arc<WebPkiServerVerifier>>,
-    /// What the server showed.
+    /// The fingerprint of the certificate that the server presented.
     shown: Arc<OnceLock<Fingerprint>>,
 }
 
@@ -170,7 +170,7 @@ fn certificate_problem(wrong: &CertificateError) -> CertificateProblem {
     }
 }
 
-/// `DnsName("mx.example.org")` without what the library writes around it.
+/// The name in `DnsName("mx.example.org")`.
 fn bare_name(shown: &str) -> String {
     let inner = shown.split_once('(').map_or(shown, |(_, inner)| inner);
     inner.trim_end_matches(')').trim_matches('"').to_owned()

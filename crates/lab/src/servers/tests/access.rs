@@ -42,7 +42,7 @@ async fn check(
 
 #[tokio::test]
 async fn relay_answers_as_the_table_says() {
-    let lab = lab(quiet(1)).await;
+    let lab = lab(on_request(1)).await;
     let host = lab.audience(Server::Relay).to_owned();
     lab.deny_booking("cancelled");
     let later = Timestamp::now().as_second() + 60;
@@ -86,7 +86,7 @@ async fn relay_answers_as_the_table_says() {
 
 #[tokio::test]
 async fn jump_answers_as_the_table_says() {
-    let lab = lab(quiet(1)).await;
+    let lab = lab(on_request(1)).await;
     let host = lab.audience(Server::Jump).to_owned();
     let aud = format!(r#"{{"code":500,"message":"aud [x] does not match this host {host}"}}"#);
     let not_yet = r#"{"code":500,"message":"error reading token was token is not valid yet"}"#;
@@ -141,7 +141,7 @@ async fn jump_answers_as_the_table_says() {
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "a table of calls and answers")]
 async fn what_is_wrong_with_a_call_is_said_before_its_token_is_read() {
-    let lab = lab(quiet(1)).await;
+    let lab = lab(on_request(1)).await;
     let unauthenticated = r#"{"code":401,"message":"unauthenticated for invalid credentials"}"#;
     let bad_signature = r#"{"code":500,"message":"error reading token was signature is invalid"}"#;
     let bearer = r#"{"code":500,"message":"error reading token was tokenstring should not contain 'bearer '"}"#;
@@ -233,7 +233,7 @@ async fn what_is_wrong_with_a_call_is_said_before_its_token_is_read() {
 
 #[tokio::test]
 async fn a_wrong_prefix_is_only_noticed_by_the_websocket() {
-    let lab = lab(quiet(1)).await;
+    let lab = lab(on_request(1)).await;
     let uri = uri(
         &lab,
         Server::Relay,
@@ -254,7 +254,7 @@ async fn a_wrong_prefix_is_only_noticed_by_the_websocket() {
 
 #[tokio::test]
 async fn a_changed_secret_and_a_closed_port_are_noticed() {
-    let lab = lab(quiet(1)).await;
+    let lab = lab(on_request(1)).await;
     let token = sign(
         "relay-secret",
         &claims(&lab, Server::Relay, "stats", &["read"]),

@@ -127,7 +127,7 @@ async fn book_answers_as_recorded() {
 #[tokio::test]
 #[expect(clippy::too_many_lines, reason = "a table of calls and answers")]
 async fn book_refuses_as_the_table_says() {
-    let lab = lab(quiet(1)).await;
+    let lab = lab(on_request(1)).await;
     let aud = lab.audience(Server::Book).to_owned();
     let signed = |claims: Value| Some(sign("book-secret", &claims));
     let admin = || Some(admin(&lab));
@@ -222,7 +222,7 @@ async fn book_refuses_as_the_table_says() {
 
 #[tokio::test]
 async fn switches_are_kept_in_a_journal_and_reset_by_uploads() {
-    let lab = lab(quiet(1)).await;
+    let lab = lab(on_request(1)).await;
     for (available, reason) in [
         (false, "labwatch: st-data is silent"),
         (true, "\u{fc}ber & out"),
@@ -267,12 +267,12 @@ async fn switches_are_kept_in_a_journal_and_reset_by_uploads() {
 #[tokio::test]
 async fn some_experiments_are_booked_where_the_plan_wants_it() {
     assert_eq!(
-        ask(&lab(quiet(1)).await, "GET", "/bookings").await,
+        ask(&lab(on_request(1)).await, "GET", "/bookings").await,
         (200, "[]\n".into())
     );
     let lab = lab(Plan {
         booked: true,
-        ..quiet(4)
+        ..on_request(4)
     })
     .await;
     let bookings: Value =
@@ -303,8 +303,8 @@ async fn some_experiments_are_booked_where_the_plan_wants_it() {
 }
 
 #[tokio::test]
-async fn book_fails_as_it_is_told_to() {
-    let lab = lab(quiet(1)).await;
+async fn book_fails_as_set() {
+    let lab = lab(on_request(1)).await;
     lab.fail_book(true);
     assert_eq!(
         ask(&lab, "GET", "/resources").await,

@@ -61,7 +61,7 @@ async fn relay_stops_forwarding_while_it_reports_on() {
 }
 
 #[tokio::test]
-async fn what_is_not_forwarded_of_an_experiment_is_not_heard() {
+async fn what_is_not_forwarded_of_an_experiment_is_not_received() {
     let lab = lab(quick(1)).await;
     let claims = claims(&lab, Server::Relay, TOPIC, &["read"]);
     let mut socket = open(&uri(&lab, Server::Relay, &claims).await).await;

@@ -44,20 +44,20 @@ async fn a_code_is_good_for_its_topic_only() {
 
 #[tokio::test]
 async fn nothing_comes_on_connect_and_an_update_is_answered_and_passed_on() {
-    let lab = lab(quiet(2)).await;
+    let lab = lab(on_request(2)).await;
     for server in FEEDS {
         let (mut asking, mut other) = (listen(&lab, server).await, listen(&lab, server).await);
         assert!(is_silent(&mut asking).await, "{server}");
         say(&mut asking, UPDATE).await;
         assert!(report(&mut asking).await.len() >= 2 + 3, "{server}");
-        let heard = String::from_utf8(next(&mut other).await.into_data().into()).expect("text");
-        assert!(heard.starts_with(UPDATE), "{server} {heard}");
+        let received = String::from_utf8(next(&mut other).await.into_data().into()).expect("text");
+        assert!(received.starts_with(UPDATE), "{server} {received}");
     }
 }
 
 #[tokio::test]
-async fn a_listener_that_may_only_read_is_not_heard() {
-    let lab = lab(quiet(1)).await;
+async fn messages_of_a_listener_that_may_only_read_are_dropped() {
+    let lab = lab(on_request(1)).await;
     let mut socket = open(
         &uri(
             &lab,
@@ -73,7 +73,7 @@ async fn a_listener_that_may_only_read_is_not_heard() {
 
 #[tokio::test]
 async fn listeners_are_in_the_reports_themselves() {
-    let lab = lab(quiet(1)).await;
+    let lab = lab(on_request(1)).await;
     for (server, sent) in [
         (Server::Relay, "read write"),
         (Server::Jump, "stats read write"),
@@ -102,7 +102,7 @@ async fn listeners_are_in_the_reports_themselves() {
 #[tokio::test(start_paused = true)]
 async fn a_client_is_pinged_and_cut_when_it_does_not_answer() {
     use tokio::time::{Instant, sleep};
-    let lab = lab(quiet(1)).await;
+    let lab = lab(on_request(1)).await;
     for server in FEEDS {
         let (mut answering, mut lazy) = (listen(&lab, server).await, listen(&lab, server).await);
         let start = Instant::now();
@@ -128,7 +128,7 @@ async fn a_client_is_pinged_and_cut_when_it_does_not_answer() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_comes_joined_from_relay_and_singly_from_jump() {
-    let lab = lab(quiet(1)).await;
+    let lab = lab(on_request(1)).await;
     let mut socket = listen(&lab, Server::Relay).await;
     lab.flood(Server::Relay, 3).expect("relay has this");
     let message = next(&mut socket).await;
@@ -161,8 +161,8 @@ async fn a_flood_comes_joined_from_relay_and_singly_from_jump() {
 }
 
 #[tokio::test]
-async fn jump_tells_when_a_listener_leaves_and_relay_does_not() {
-    let lab = lab(quiet(1)).await;
+async fn jump_reports_when_a_listener_leaves_and_relay_does_not() {
+    let lab = lab(on_request(1)).await;
     for server in FEEDS {
         let (mut staying, mut leaving) = (listen(&lab, server).await, listen(&lab, server).await);
         leaving.close(None).await.expect("closes");
@@ -190,7 +190,7 @@ async fn jump_tells_when_a_listener_leaves_and_relay_does_not() {
 
 #[tokio::test]
 async fn the_end_of_a_token_and_a_denial_cut_the_connection_without_a_word() {
-    let lab = lab(quiet(1)).await;
+    let lab = lab(on_request(1)).await;
     let mut brief = claims(&lab, Server::Relay, "stats", &["read"]);
     brief["exp"] = json!(Timestamp::now().as_second() + 2);
     let mut socket = open(&uri(&lab, Server::Relay, &brief).await).await;
@@ -205,7 +205,7 @@ async fn the_end_of_a_token_and_a_denial_cut_the_connection_without_a_word() {
 }
 
 #[tokio::test]
-async fn a_killed_server_drops_everybody_and_comes_back_on_its_port_with_a_new_start() {
+async fn a_killed_server_drops_all_connections_and_comes_back_on_its_port_with_a_new_start() {
     let lab = lab(quick(1)).await;
     for (server, connected, experiment) in [
         (Server::Relay, "connected", "pend00-st-data"),

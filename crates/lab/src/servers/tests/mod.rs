@@ -25,7 +25,7 @@ use crate::Script;
 /// Longer than anything that is waited for takes.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How long nothing has to come to count as silence.
+/// How long no message has to come to count as silence.
 const SILENCE: Duration = Duration::from_millis(300);
 
 type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
@@ -42,8 +42,8 @@ fn quick(experiments: usize) -> Plan {
     }
 }
 
-/// The same, but nothing is reported unless it is asked for.
-fn quiet(experiments: usize) -> Plan {
+/// The same, but reports are sent only on request.
+fn on_request(experiments: usize) -> Plan {
     let long = Duration::from_secs(3600);
     Plan {
         relay_every: long,

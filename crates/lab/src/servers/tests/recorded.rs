@@ -102,10 +102,14 @@ fn form(key: &str, value: &Value) -> String {
 
 /// A laboratory in a state in which every form is in its reports.
 async fn many_forms(relay: RelayVersion) -> (Lab, [Socket; 4]) {
-    let lab = lab(Plan { relay, ..quiet(2) }).await;
+    let lab = lab(Plan {
+        relay,
+        ..on_request(2)
+    })
+    .await;
     lab.user_joins("pend00-st-data").expect("is there");
     lab.twin_appears("spin00-st-data").expect("is there");
-    heard_something(&lab).await;
+    all_have_received(&lab).await;
     let mut sockets = [
         listen(&lab, Server::Relay).await,
         listen(&lab, Server::Relay).await,
@@ -119,8 +123,8 @@ async fn many_forms(relay: RelayVersion) -> (Lab, [Socket; 4]) {
     (lab, sockets)
 }
 
-/// Waits until every stream has sent again, so that students and twins have heard it.
-async fn heard_something(lab: &Lab) {
+/// Waits until every stream has sent again, so that students and twins have received it.
+async fn all_have_received(lab: &Lab) {
     for topic in ["pend00-st-data", "spin00-st-data"] {
         let mut socket = open(
             &uri(
@@ -173,7 +177,7 @@ fn kind(form: &str) -> String {
 
 #[tokio::test]
 async fn reports_come_in_another_order_each_time() {
-    let lab = lab(quiet(10)).await;
+    let lab = lab(on_request(10)).await;
     let orders: BTreeSet<Vec<String>> = (0..20)
         .map(|_| topics(&lab.relay.hub.write_report(0)))
         .collect();
@@ -192,7 +196,7 @@ fn topics(report: &str) -> Vec<String> {
 async fn ten_thousand_experiments_make_one_report() {
     let lab = lab(Plan {
         relay: RelayVersion::V08,
-        ..quiet(10_000)
+        ..on_request(10_000)
     })
     .await;
     let mut socket = listen(&lab, Server::Relay).await;

@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn the_environment_names_what_the_servers_call_themselves() {
-    let lab = lab(quiet(1)).await;
+    let lab = lab(on_request(1)).await;
     let environment: std::collections::BTreeMap<String, String> =
         lab.environment().into_iter().collect();
     for (server, name) in [
@@ -31,7 +31,7 @@ async fn the_environment_names_what_the_servers_call_themselves() {
 #[tokio::test(start_paused = true)]
 async fn the_demonstration_ends_with_everything_as_it_began() {
     for size in [1, 3, 12] {
-        let lab = lab(quiet(size)).await;
+        let lab = lab(on_request(size)).await;
         let before = shape(&lab);
         let script = Script::demo(lab.plan());
         lab.play_once(&script, |step| {
