@@ -1,4 +1,4 @@
-//! Taking up other rules while everything that is known, told and under way goes on.
+//! Reloading the rules while known state, delivered notifications and work under way stay.
 
 use super::Engine;
 use super::durable::DurableState;
@@ -14,8 +14,8 @@ use crate::protocol::state::{History, State};
 use crate::suppressions::Subject;
 
 impl Engine {
-    /// An engine with these rules that goes on where the one with this state stopped. What a route
-    /// is not notified of any more leaves the state with the first step.
+    /// An engine with these rules, resumed from a durable state. Entries of routes that no longer
+    /// cover a subject leave the state with the first step.
     #[must_use]
     pub fn resume(rules: Rules, state: &State, now: Moment) -> Self {
         let Rules {
@@ -44,7 +44,7 @@ impl Engine {
         engine
     }
 
-    /// The same engine, which shows and continues the history that was kept beside the state.
+    /// The same engine, which shows and continues the history that was stored beside the state.
     #[must_use]
     pub fn with_history(mut self, history: History) -> Self {
         self.groups.booking_history = BookingHistory::recall(&history.bookings);
@@ -54,8 +54,8 @@ impl Engine {
         self
     }
 
-    /// The same engine in the place of another one, for those that read: versions and events go on
-    /// where they were there.
+    /// The same engine as the successor of another one: versions and events continue from there, so
+    /// that readers see no break.
     #[must_use]
     pub fn in_place_of(mut self, before: &Self) -> Self {
         self.started = before.started;
@@ -71,8 +71,8 @@ impl Engine {
         self
     }
 
-    /// Goes by these rules from now on. What stays the same is not touched, so that the same rules
-    /// change nothing.
+    /// Applies these rules from now on. Parts whose rules are unchanged are not touched, so that a
+    /// reload without changes has no effect.
     pub(super) fn adopt(&mut self, rules: Rules, step: &mut Step) {
         let Rules {
             policy,
@@ -98,7 +98,7 @@ impl Engine {
         }
         if self.groups.pool_rules != pools {
             self.groups.pool_rules = pools;
-            // Pools are made of what book tells can be booked, which is not kept.
+            // Pools are derived from what can be booked according to book, which is not kept.
             step.effect(Effect::Ask(SourceName::Book));
         }
         let released = self.groups.categories.adopt(categories);
@@ -108,7 +108,7 @@ impl Engine {
         }
     }
 
-    /// Acknowledges what the policy says, by what its names mean now.
+    /// Applies the policy's acknowledgements; a name is resolved to what it means now.
     pub(super) fn acknowledge_by_policy(&mut self) {
         let PolicyAcknowledgements {
             by_name,
@@ -125,7 +125,7 @@ impl Engine {
             .acknowledge_by_policy(subjects, self.now.wall());
     }
 
-    /// What a name in the policy means: a component that is known, else an experiment.
+    /// The subject of a name in the policy: a known component, else an experiment.
     fn subject(&self, name: &str) -> Subject {
         let is_component = self.groups.components.contains_key(name)
             || name == ComponentName::MAIL
@@ -146,7 +146,8 @@ impl Engine {
         self.evaluate_all(Why::Rules, step);
     }
 
-    /// A route that covers more than before is notified of what is wrong there.
+    /// Marks all experiments as pending: a route that covers more than before is notified of
+    /// existing problems.
     fn consider_all(&mut self) {
         for (_, experiment) in self
             .experiments

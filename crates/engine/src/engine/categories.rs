@@ -1,5 +1,5 @@
-//! Evaluation of sticky categories on every step, from what the engine knows and what it is told of
-//! other components.
+//! Evaluation of sticky categories on every step, from the engine's own state and the reported
+//! health of other components.
 
 use std::collections::BTreeMap;
 
@@ -16,7 +16,7 @@ use crate::sources::source::Source;
 use crate::suppressions::SuppressionLookup;
 
 impl Engine {
-    /// Takes in how a component is.
+    /// Applies a component's reported health.
     pub(super) fn component(&mut self, component: ComponentHealth, now: Moment) {
         let is_new = !self.groups.components.contains_key(&component.name);
         self.groups.component(component, now);
@@ -25,14 +25,14 @@ impl Engine {
         }
     }
 
-    /// Takes in that a component was let go.
+    /// Removes a component that is no longer watched.
     pub(super) fn component_gone(&mut self, name: &str) {
         self.groups.component_gone(name);
         self.acknowledge_by_policy();
     }
 
-    /// Closes the sticky categories that have failed often enough. A follower closes none, and
-    /// nothing is closed before the start is over: until then it is not known how things are.
+    /// Closes the sticky categories that have failed often enough. A follower closes none, and none
+    /// is closed during start-up, before the state of experiments and sources is known.
     pub(super) fn evaluate_categories(&mut self, step: &mut Step) {
         self.groups.has_started = self.groups.has_started || self.is_start_over();
         let may_close = self.groups.has_started && self.role == Role::Leader;
@@ -72,7 +72,7 @@ impl Engine {
         }
     }
 
-    /// Opens or closes a category at a maintainer's word.
+    /// Opens or closes a category on a maintainer's command.
     pub(super) fn set_category(
         &mut self,
         name: String,
@@ -87,7 +87,7 @@ impl Engine {
         });
     }
 
-    /// What is or was quarantined may have to be switched.
+    /// Checks the switches of experiments that are or were quarantined.
     pub(super) fn reconsider_quarantined(&mut self, stubs: impl IntoIterator<Item = Stub>) {
         for stub in stubs {
             if let Some(experiment) = self.experiments.fleet.named(stub.as_str()) {
@@ -110,8 +110,8 @@ impl Engine {
                     .all(|(_, experiment)| is_known(experiment)))
     }
 
-    /// The components that the engine knows by itself. Of mail, what a probe found counts too, the
-    /// worse of both.
+    /// The components whose health the engine knows itself. For mail, the worse of the delivery
+    /// state and the probe's result counts.
     fn own_components(&self) -> BTreeMap<&'static str, Fitness> {
         let mut own: BTreeMap<&'static str, Fitness> = SourceName::ALL
             .map(|name| (name.as_str(), self.sources.get(name).fitness()))
@@ -181,7 +181,7 @@ impl Engine {
 }
 
 impl Source {
-    /// A source that fell silent on an open connection is not known to have a fault.
+    /// A source that fell silent on an open connection is not proven to have a fault.
     fn fitness(&self) -> Fitness {
         match self.health {
             SourceHealth::Live | SourceHealth::Late => Fitness::Works,

@@ -1,5 +1,4 @@
-//! Tending to what is not as it should be: sources, streams to listen to, experiments to look at
-//! again, resources to switch.
+//! Periodic work: evaluating sources and experiments, sampling streams, switching resources.
 
 use std::sync::Arc;
 
@@ -12,7 +11,7 @@ use crate::protocol::event::{Event, Why};
 use crate::protocol::record::Record;
 
 impl Engine {
-    /// Brings a source's health up to date. Where that changes what its word is worth, looks at all
+    /// Updates a source's health. Where that changes whether its reports count, evaluates all
     /// experiments and returns true.
     pub(super) fn evaluate_source(&mut self, name: SourceName, step: &mut Step) -> bool {
         let now = self.now;
@@ -58,8 +57,8 @@ impl Engine {
     }
 
     /// A relay that stays silent by its own fault makes its experiments unusable. Where the fault
-    /// may be ours, and when we are blind, its silence says nothing about them: they are not
-    /// evaluated, and nothing is switched.
+    /// may be labwatch's, and while labwatch is cut off, the silence says nothing about them: they
+    /// are not evaluated, and nothing is switched.
     pub(super) fn evaluate_outage(&mut self, step: &mut Step) {
         let outage =
             self.sources.blind.is_none() && self.outage_at().is_some_and(|at| self.now >= at);
@@ -78,8 +77,8 @@ impl Engine {
         }
     }
 
-    /// When relay's silence makes its experiments unusable. What was seen while labwatch was cut
-    /// off does not count.
+    /// When relay's silence makes its experiments unusable. Time during which labwatch was cut off
+    /// does not count.
     pub(super) fn outage_at(&self) -> Option<Moment> {
         let since = self.sources.relay.down_by_itself()?;
         Some(self.sources.counted_from(since) + self.policy.outage_hold)
@@ -130,8 +129,8 @@ impl Engine {
         }
     }
 
-    /// Says which experiments have become known or were forgotten, and what people need not be
-    /// remembered to know, for the history.
+    /// Records which experiments have become known or were forgotten. Maintenance need not be
+    /// stored to be known again.
     pub(super) fn keep_track(&mut self, step: &mut Step) {
         step.records.extend(
             self.experiments

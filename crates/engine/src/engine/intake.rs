@@ -1,4 +1,4 @@
-//! Taking inputs in: what each of them changes.
+//! Applying inputs to the engine's state.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ use crate::protocol::role::Role;
 use crate::switching::resource::HoldChange;
 
 impl Engine {
-    /// Takes up what is remembered of the time before the start.
+    /// Restores the durable state of an earlier run.
     pub(super) fn recall(&mut self, memory: Memory, now: Moment) {
         self.notifications
             .recall(&memory.routes, memory.last_summary, now);
@@ -81,8 +81,8 @@ impl Engine {
         }
     }
 
-    /// Where relay's report is the first that most of the fleet is lost in, another is asked for,
-    /// also where none is asked for otherwise.
+    /// Where relay's report is the first that shows most of the fleet as lost, requests another
+    /// one, also where reports are otherwise not requested.
     fn note_losses(&mut self, relay_was: SourceHealth, step: &mut Step) {
         let losses = self.experiments.fleet.note_losses(self.policy.last_active);
         // After a restart or an outage of relay, experiments return one after the other.
@@ -99,8 +99,8 @@ impl Engine {
         step.effect(Effect::Ask(SourceName::Relay));
     }
 
-    /// Streams that were quiet count as silent now that relay, which was live all the while,
-    /// reports again.
+    /// Streams without messages count as silent once relay, which was live all the while, reports
+    /// again.
     fn confirm_silence(&mut self, relay_was: SourceHealth, step: &mut Step) {
         let experiments = &mut self.experiments;
         if relay_was != SourceHealth::Live {
@@ -159,7 +159,7 @@ impl Engine {
         self.end_remembered_holds(step);
     }
 
-    /// A hold that is only remembered has ended meanwhile.
+    /// Ends holds that were restored but that book no longer reports.
     fn end_remembered_holds(&mut self, step: &mut Step) {
         let has_ended = |resource: &&ResourceName| {
             self.switching
@@ -186,7 +186,7 @@ impl Engine {
         }
     }
 
-    /// An empty manifest means that book has lost it: what was known stays.
+    /// Handles an empty manifest: book has lost it, and what was known stays.
     pub(super) fn lose_manifest(&mut self, step: &mut Step) {
         if self.switching.manifest_lost.is_none() {
             self.switching.manifest_lost = Some(self.now);
@@ -194,7 +194,7 @@ impl Engine {
         }
     }
 
-    /// Brings what experiments must have in line with book's list.
+    /// Updates the experiments' required resources and streams from book's list.
     pub(super) fn enlist(&mut self, step: &mut Step) {
         let now = self.now;
         let mut listed = self.switching.resources.by_stub();
@@ -233,7 +233,7 @@ impl Engine {
         self.consider_unlisted();
     }
 
-    /// Whether an experiment is listed is itself something to tell.
+    /// Marks experiments whose listing in book changed as pending: that is itself notified.
     pub(super) fn consider_unlisted(&mut self) {
         for (_, experiment) in self.experiments.fleet.iter().filter(|(_, e)| !e.listed()) {
             self.notifications
@@ -302,8 +302,8 @@ impl Engine {
             .notifications
             .delivered(id, outcome, self.now)
             .unwrap_or_else(|| (RouteName::everybody(), Vec::new()));
-        // First that the message waits for some of them: what the others know now makes it needless
-        // for these alone.
+        // Before the message's own wait: what the others know now may supersede it for these
+        // recipients alone.
         for record in self.notifications.take_records() {
             step.record(record);
         }
@@ -325,7 +325,7 @@ impl Engine {
         }
     }
 
-    /// Becoming leader is a full settle: everything is compared again.
+    /// Changes the role. A new leader compares everything again.
     pub(super) fn take_role(&mut self, role: Role) {
         self.role = role;
         if role == Role::Leader {
@@ -333,8 +333,8 @@ impl Engine {
         }
     }
 
-    /// Lets go of the holds of resources that book does not list any more: when they come back,
-    /// book says anew how they are.
+    /// Removes the holds of resources that book no longer lists: when they come back, book reports
+    /// them anew.
     fn end_holds(&mut self, removed: &[ResourceName], step: &mut Step) {
         let held: Vec<&ResourceName> = removed
             .iter()
@@ -351,7 +351,7 @@ impl Engine {
         }
     }
 
-    /// Takes note of a person's hold, or of its end.
+    /// Records a hold, or its end.
     fn note_hold(&mut self, change: Option<HoldChange>, step: &mut Step) {
         let Some(HoldChange { resource, reason }) = change else {
             return;

@@ -1,4 +1,4 @@
-//! The durable state as the parts of the engine take it up.
+//! The durable state, sorted by the part of the engine that restores it.
 
 use std::collections::BTreeMap;
 
@@ -15,49 +15,49 @@ use crate::protocol::state::{
 };
 use crate::suppressions::{SuppressionEntry, SuppressionId};
 
-/// The durable state, by the part that takes it up. Without any of it the engine begins as on its
+/// The durable state by the part that restores it. An empty one makes the engine start as on its
 /// first day.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct Memory {
-    /// Every experiment that is known, and not new.
+    /// Every known experiment, except new ones.
     pub(crate) experiments: Vec<(Stub, ExperimentState)>,
-    /// What each route was notified of. A route that is not configured any more is forgotten.
+    /// What each route was notified of. A route that is no longer configured is forgotten.
     pub(crate) routes: BTreeMap<RouteName, RouteMemory>,
     /// The number of the last summary.
     pub(crate) last_summary: u64,
     /// Suppressions; some may be over by now.
     pub(crate) suppressions: Vec<(SuppressionId, SuppressionEntry)>,
-    /// The highest number that was ever given to a suppression.
+    /// The highest suppression number ever assigned.
     pub(crate) last_suppression: u64,
-    /// What maintainers asked of resources and book has not confirmed.
+    /// Manual overrides that book has not confirmed.
     pub(crate) manual_overrides: Vec<(ResourceName, ManualOverride)>,
-    /// Resources that people hold, with since when and why.
+    /// Held resources, with since when and why.
     pub(crate) holds: Vec<(ResourceName, Hold)>,
     /// The sources that have reported.
     pub(crate) proven: Vec<SourceName>,
-    /// The pools that the history knows.
+    /// The pools in the history.
     pub(crate) pools: BTreeMap<String, Vec<Stub>>,
     /// Categories that were closed or opened.
     pub(crate) categories: Vec<(String, CategoryState)>,
 }
 
-/// What is remembered of a route.
+/// The durable state of a route.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct RouteMemory {
     /// What it was last notified of, where that is other than "all is well".
     pub(crate) notified: Vec<Notified>,
-    /// Experiments of summaries that are not known to have arrived, with since when they were bad.
+    /// Experiments of summaries whose delivery is unconfirmed, with since when they were bad.
     pub(crate) unconfirmed: Vec<(Stub, Timestamp)>,
     /// Alerts of such summaries, oldest first.
     pub(crate) unconfirmed_alerts: Vec<UnconfirmedAlert>,
     /// The last of these messages.
     pub(crate) outbox: Option<OutboxEntry>,
-    /// Whose it is, where it is a lane.
+    /// The lane that it is, if it is one.
     pub(crate) lane: Option<Lane>,
 }
 
 impl Memory {
-    /// Sorts a state by what takes it up. An entry whose value is of another kind than its key is
+    /// Sorts a state by what restores it. An entry whose value is of another kind than its key is
     /// left out.
     pub(crate) fn of(state: &State) -> Self {
         let mut memory = Self::default();
@@ -102,7 +102,7 @@ impl Memory {
                 route
                     .unconfirmed_alerts
                     .extend(entry.alerts.iter().cloned());
-                // Entries come in the order of their numbers: the last message says the most.
+                // Entries come in the order of their numbers: the last message covers the most.
                 route.outbox = Some(entry);
             }
             (StateKey::Acknowledgement(_), StateValue::Acknowledgement(id, entry)) => {

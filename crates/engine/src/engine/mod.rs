@@ -1,5 +1,4 @@
-//! The engine: takes an input and the time, brings its state up to date, and says what is to be
-//! done.
+//! The engine: takes an input and the time, updates its state, and returns what has to be done.
 
 mod adoption;
 mod bookkeeping;
@@ -41,8 +40,8 @@ use crate::switching::Switching;
 /// The shortest time between two wakes, so that no deadline can make the loop spin.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
-/// All that decides. Each part owns its state; the engine hands an input to the parts that it
-/// concerns, and runs them in a fixed order.
+/// All decisions of labwatch. Each part owns its state; the engine passes an input to the parts
+/// that it concerns, and runs them in a fixed order.
 #[derive(Debug, Clone)]
 pub struct Engine {
     policy: Policy,
@@ -62,7 +61,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine that knows nothing yet and has no routes.
+    /// An engine without state and without routes.
     #[must_use]
     pub fn new(policy: Policy, now: Moment) -> Self {
         Self {
@@ -83,8 +82,8 @@ impl Engine {
         }
     }
 
-    /// The same engine with these texts for maintainers, and with these pools beside those that it
-    /// finds itself.
+    /// The same engine with these texts for maintainers, and with these pools besides those that it
+    /// derives itself.
     #[must_use]
     pub fn knowing(mut self, advice: Advice, pools: Vec<PoolRule>) -> Self {
         self.views.derived.adopt(advice);
@@ -92,21 +91,22 @@ impl Engine {
         self
     }
 
-    /// The same engine, which does nothing outward until it is told to lead.
+    /// The same engine, started as a follower: without effects until it becomes leader.
     #[must_use]
     pub fn only_watching(mut self) -> Self {
         self.take_role(Role::Follower);
         self
     }
 
-    /// The same engine, whose snapshots say that its effects are recorded and not carried out.
+    /// The same engine in shadow mode: its snapshots say that its effects are recorded and not
+    /// carried out.
     #[must_use]
     pub fn in_shadow(mut self) -> Self {
         self.is_shadow = true;
         self
     }
 
-    /// Takes an input at this moment and says what is to be done, in this order. A moment before an
+    /// Applies an input at this moment and returns records and effects in order. A moment before an
     /// earlier one counts as that one.
     pub fn step(&mut self, input: Input, now: Moment) -> Step {
         self.now = self.now.max(now);
@@ -176,9 +176,8 @@ impl Engine {
         Some(next.max(now + SHORTEST_WAIT))
     }
 
-    /// Brings every part up to date, in this order: what a part decides rests on those before it.
-    /// What is quarantined must be known before it is decided what to switch, and what is
-    /// switched before it is said in a notification.
+    /// Updates every part, in order of dependency: quarantine before switching decisions, and
+    /// switching before the notifications that mention it.
     fn settle(&mut self, step: &mut Step) {
         for name in SourceName::ALL {
             self.evaluate_source(name, step);

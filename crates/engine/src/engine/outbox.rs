@@ -1,5 +1,5 @@
-//! Which summaries are still owed. A later summary on the same route makes those before it needless
-//! as far as it tells the same, so there are never more of them than there are things to tell.
+//! Which summaries are still undelivered. A later summary on the same route supersedes earlier ones
+//! as far as it covers the same subjects, so there are never more entries than subjects.
 
 use std::sync::Arc;
 
@@ -13,11 +13,11 @@ use crate::protocol::state::{
     OutboxEntry, OutboxNews, StateKey, StateValue, Subject, UnconfirmedAlert,
 };
 
-/// The longest message that is kept as it is, in lines: an entry of the state has to fit,
-/// compressed, into a request to etcd (1.5 MiB). After a restart a longer one is put together anew.
+/// The longest message that is stored unchanged, in lines: an entry of the state has to fit,
+/// compressed, into a request to etcd (1.5 MiB). A longer one is composed anew after a restart.
 const KEPT_LINES: usize = 5_000;
 
-/// What is told by something else, or is not to be told any more.
+/// What another message covers, or what need not be notified any more.
 #[derive(Debug, Default)]
 pub(super) struct Told {
     stubs: Vec<Stub>,
@@ -43,7 +43,7 @@ pub(super) fn over(subject: &Subject) -> Told {
     }
 }
 
-/// The number of the summary that a key is about.
+/// The number of the summary of an outbox key.
 pub(super) fn id(key: &StateKey) -> Option<u64> {
     if let StateKey::Outbox(id) = key {
         Some(*id)
@@ -52,7 +52,7 @@ pub(super) fn id(key: &StateKey) -> Option<u64> {
     }
 }
 
-/// A message is about to be sent. Returns those that it makes needless.
+/// Adds a message that is about to be sent. Returns those that it supersedes.
 pub(super) fn send(
     state: &mut DurableState,
     notification: &Notification,
@@ -75,8 +75,8 @@ pub(super) fn send(
     superseded
 }
 
-/// Crosses out of the summaries of a route, or of all, what is told elsewhere. Returns those that
-/// have nothing left to tell.
+/// Removes what is covered elsewhere from the summaries of a route, or of all. Returns those
+/// without remaining content.
 pub(super) fn cross_out(
     state: &mut DurableState,
     route: Option<&RouteName>,
@@ -93,7 +93,7 @@ pub(super) fn cross_out(
             state.remove(&StateKey::Outbox(id));
             superseded.push(id);
         } else if entry.news.len() + entry.alerts.len() < before {
-            // The message as it was says something that is told elsewhere.
+            // The stored message says something that is covered elsewhere.
             entry.message = None;
             state.set(StateKey::Outbox(id), StateValue::Outbox(entry));
         }
@@ -101,7 +101,7 @@ pub(super) fn cross_out(
     superseded
 }
 
-/// A message waits to be tried again, for those of this lane.
+/// Notes that a message waits for its retry, for the recipients of this lane.
 pub(super) fn wait(
     state: &mut DurableState,
     id: u64,
@@ -168,7 +168,7 @@ fn entry(notification: &Notification, at: Timestamp) -> OutboxEntry {
     }
 }
 
-/// What was bad when an earlier summary was put together and was never told is bad since then.
+/// Keeps the beginning of what was bad when an earlier undelivered summary was composed.
 fn keep_times(entry: &mut OutboxEntry, earlier: &OutboxEntry) {
     for news in &mut entry.news {
         let known = earlier.news.iter().filter(|known| known.stub == news.stub);

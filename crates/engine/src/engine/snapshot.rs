@@ -1,4 +1,4 @@
-//! The snapshot for readers, put together from the views of all parts.
+//! The snapshot for readers, combined from the views of all parts.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::sources::source::Source;
 const NAMED: usize = 5;
 
 impl Engine {
-    /// Everything as it is now, for readers.
+    /// A snapshot of the current state for readers.
     pub fn snapshot(&mut self) -> Snapshot {
         self.refresh_views();
         Snapshot {
@@ -47,7 +47,7 @@ impl Engine {
         }
     }
 
-    /// Brings the views up to date.
+    /// Updates the views.
     pub(super) fn refresh_views(&mut self) {
         let context = ViewContext {
             now: self.now.wall(),
@@ -84,8 +84,8 @@ impl Engine {
 }
 
 impl Engine {
-    /// What is wrong with a source; of book that tells all but the availability of something, what
-    /// that keeps us from.
+    /// What is wrong with a source; where book reports all but the availability of something, what
+    /// that prevents.
     fn note_of(&self, source: &Source, reader: Visibility) -> String {
         let note = source.note(reader);
         if source.name == SourceName::Book && source.health == SourceHealth::Live {

@@ -1,4 +1,4 @@
-//! The views of experiments, pools, holds and causes for readers: what changed is made anew, the
+//! The views of experiments, pools, holds and causes for readers: changed parts are rebuilt, the
 //! rest is shared.
 
 use std::collections::BTreeSet;
@@ -21,7 +21,7 @@ use crate::protocol::snapshot::{ExperimentView, PoolView};
 use crate::suppressions::{SuppressionKind, SuppressionLookup, Suppressions};
 use crate::switching::availability::Resources;
 
-/// What readers see, and at which version it last changed.
+/// The views, and the version at which they last changed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Views {
     /// Grows with every step.
@@ -36,7 +36,7 @@ pub(crate) struct Views {
     pub(crate) derived: DerivedViews,
 }
 
-/// What the views are made from, beside the experiments.
+/// What the views are built from, besides the experiments.
 pub(super) struct ViewContext<'a> {
     pub(super) now: Timestamp,
     pub(super) evaluation: EvaluationContext,
@@ -46,13 +46,13 @@ pub(super) struct ViewContext<'a> {
 }
 
 impl Views {
-    /// Brings the views up to date with everything that happened and with the time.
+    /// Updates the views for all changes and for the time.
     pub(super) fn refresh(&mut self, fleet: &mut Fleet, context: &ViewContext<'_>) {
         for id in self.derived.take_due(context.now) {
             fleet.mark_dirty(id);
         }
-        // The advice for an experiment depends on its neighbours, which this may change, so some
-        // are made twice.
+        // An experiment's advice depends on its neighbours, which the first pass may change, so
+        // some views are built twice.
         for _ in 0..2 {
             if fleet.is_touched() {
                 self.refresh_touched(fleet, context);
@@ -63,7 +63,7 @@ impl Views {
         self.refresh_causes(fleet);
     }
 
-    /// How many of the experiments that a route is notified of are in which state.
+    /// How many of the experiments that a route covers are in which state.
     pub(crate) fn counts_of(&self, route: &Route) -> Counts {
         if route.hears_of_all() {
             self.counts
@@ -147,7 +147,7 @@ impl Views {
         }
     }
 
-    /// Takes in that another timetable has been read.
+    /// Marks what depends on the timetable as stale.
     pub(super) fn timetable_changed(&mut self, groups: &Groups) {
         let derived = &mut self.derived;
         derived.agenda.clear();

@@ -1,5 +1,4 @@
-//! The rules of the evaluation as pure functions: what is observed goes in, a health comes out.
-//! Keeps nothing.
+//! The evaluation rules as pure functions from observations to health. Without state.
 
 use std::time::Duration;
 
@@ -10,7 +9,7 @@ use crate::protocol::policy::Policy;
 /// Whether something is in the newest report of its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Presence {
-    /// It is, and has been without a gap since then.
+    /// It is, without a gap since then.
     Newest { since: Moment },
     /// It is not; the last report that had it came then.
     Gone { seen: Moment },
@@ -30,8 +29,8 @@ pub(crate) enum Transmission {
 }
 
 impl Transmission {
-    /// Whether this tells of something later than `other` does: of two connections to one topic,
-    /// the better one counts.
+    /// Whether this is a later transmission than `other`: of two connections to one topic, the
+    /// better one counts.
     pub(crate) fn is_better_than(self, other: Self) -> bool {
         match (self, other) {
             (Self::Ago(a), Self::Ago(b)) => a < b,
@@ -41,29 +40,29 @@ impl Transmission {
     }
 }
 
-/// What listening to a stream has shown since it connected.
+/// What sampling a stream has shown since it connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Heard {
-    /// Nothing yet: it has not been listened to, or that was not possible.
+    /// Nothing yet: it was not sampled, or sampling was not possible.
     Unverified,
     /// A message, last at this moment.
     At(Moment),
-    /// Nothing, for as long as the rule asks.
+    /// No message for as long as the rule asks.
     Nothing,
 }
 
-/// What is known about a source when something that it tells about is evaluated.
+/// State of a source at the time of an evaluation.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Telling {
-    /// Whether it has reported nothing yet, and it has not been long: everything stays as it was.
+    /// Whether it has not reported yet but is still within its time: everything stays as it was.
     pub(crate) starts: bool,
-    /// Whether what it told last still counts.
+    /// Whether its last report still counts.
     pub(crate) tells: bool,
     /// Whether it restarted or came back so recently that absence means nothing.
     pub(crate) settling: bool,
 }
 
-/// A evaluation, and when to look again although nothing may have come.
+/// A result, and when to evaluate again although no input may come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Evaluation<H> {
     pub(crate) health: H,
@@ -90,13 +89,13 @@ fn after<H>(since: Moment, wait: Duration, now: Moment, was: H, then: H) -> Eval
     }
 }
 
-/// What is observed of a stream.
+/// The observations of a stream.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StreamFacts {
     pub(crate) presence: Presence,
     pub(crate) transmission: Transmission,
     pub(crate) heard: Heard,
-    /// Whether it is being listened to at all.
+    /// Whether it is sampled at all.
     pub(crate) sampled: bool,
     pub(crate) was: StreamHealth,
 }
@@ -143,9 +142,9 @@ fn connected(
             settled(Active)
         }
         (Transmission::Ago(_), _) => settled(Silent),
-        // What is not listened to any more is not known to be silent.
+        // A stream that is not sampled any more is not known to be silent.
         (Transmission::Unsaid, Heard::Nothing) if facts.sampled => settled(Silent),
-        // A stream that has only just connected is given the time to send its first message.
+        // A stream that has only just connected is given time to send its first message.
         (Transmission::Never, _) => after(since, policy.last_active, now, facts.was, Silent),
         (Transmission::Unsaid, Heard::Unverified) if facts.sampled => {
             after(since, policy.last_active, now, facts.was, Active)
@@ -179,21 +178,21 @@ pub(crate) fn jump(
     }
 }
 
-/// What is observed of the pages on which students open an experiment.
+/// The observations of the pages on which students open an experiment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct PageFacts {
-    /// The pages that fail, as [`Issue::Page`], sorted.
+    /// The failing pages, as [`Issue::Page`], sorted.
     pub(crate) issues: Vec<Issue>,
-    /// Whether there are pages, and each is of no use to any visitor.
+    /// Whether there are pages, and all of them fail for every visitor.
     pub(crate) is_gone: bool,
 }
 
-/// An experiment's health and what is wrong with it: the table in `docs/architecture.md`.
+/// An experiment's health and issues: the table in `docs/architecture.md`.
 ///
-/// `streams` gives each with whether it is required. `jump` is the remote login as it last was
-/// known, because the loss of the source is the source's story. `outage` says that relay has been
+/// `streams` gives each with whether it is required. `jump` is the last known state of the remote
+/// login, because the loss of the source is an alert of its own. `outage` says that relay has been
 /// silent beyond `HEALTH_OUTAGE_HOLD`. `pages.is_gone` makes it unusable, but not while nothing is
-/// known of its streams: then it may be labwatch that sees nothing.
+/// known of its streams: then the fault may be labwatch's.
 pub(crate) fn experiment<'a>(
     streams: impl Iterator<Item = (&'a Topic, bool, StreamHealth)>,
     jump: JumpHealth,
@@ -269,7 +268,7 @@ mod tests {
         Transmission::Ago(Duration::from_secs(seconds))
     }
 
-    /// Judged at second 100, with both thresholds at 10 s.
+    /// Evaluated at second 100, with both thresholds at 10 s.
     #[test]
     fn every_state_of_a_stream() {
         let newest = |since| Presence::Newest { since: at(since) };
@@ -278,7 +277,7 @@ mod tests {
         let none = Heard::Unverified;
         #[rustfmt::skip]
         let rows = [
-            // presence, transmission, heard, sampled, was, relay → health, look again at
+            // presence, transmission, evidence, sampled, was, relay → health, evaluate again at
             (newest(0), ago(0), none, false, Silent, TELLS, Active, None),
             (newest(0), ago(10), none, false, Active, TELLS, Active, None),
             (newest(0), ago(11), none, false, Active, TELLS, Silent, None),

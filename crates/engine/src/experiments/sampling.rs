@@ -1,10 +1,10 @@
-//! Which stream is listened to when: few at a time, each within `HEALTH_LAST_ACTIVE` if possible.
+//! Scheduling of samples: few streams at a time, each within `HEALTH_LAST_ACTIVE` if possible.
 //!
-//! A message proves that a stream is active. That none came proves silence only once the time
-//! listened adds up to what the rule asks, so a stream that was quiet for one sample is listened to
-//! again at once, for the rest of that time. And it proves it only when relay reports afterwards as
-//! it did before: a relay that is stuck hands on nothing of any stream. Where most of the streams
-//! that were listened to since then are quiet, a second round of samples must show the same.
+//! A message proves that a stream is active. Its absence proves silence only once the time listened
+//! adds up to what the rule asks, so a stream without messages in one sample is sampled again at
+//! once, for the rest of that time. It also needs a relay that reports afterwards as it did before:
+//! a stuck relay forwards nothing of any stream. Where most of the streams that were sampled since
+//! then are silent, a second round of samples must confirm it.
 
 mod second_look;
 
@@ -21,7 +21,7 @@ use crate::protocol::input::SampleOutcome;
 use crate::protocol::policy::Policy;
 use crate::protocol::snapshot::SamplingView;
 
-/// A stream that is quiet for this long is silent, also where `HEALTH_LAST_ACTIVE` is longer.
+/// A stream without messages for this long is silent, also where `HEALTH_LAST_ACTIVE` is longer.
 const SILENCE_AT_MOST: Duration = Duration::from_secs(30);
 
 /// A sample whose outcome has not come this long after it should have ended counts as failed.
@@ -30,13 +30,13 @@ const OUTCOME_WITHIN: Duration = Duration::from_secs(30);
 /// A round over all streams aims at this part of `HEALTH_LAST_ACTIVE`, in percent.
 const ROUND_PERCENT: u32 = 80;
 
-/// After this many failures in a row listening is broken; connected then counts as active.
+/// After this many failures in a row sampling is broken; connected then counts as active.
 const BROKEN_AFTER: u32 = 10;
 
-/// After this many failures in a row of one stream, what was heard of it before is forgotten.
+/// After this many failures in a row of one stream, its earlier evidence is forgotten.
 const FORGOTTEN_AFTER: u32 = 3;
 
-/// The wait between samples while listening is broken.
+/// The wait between samples while sampling is broken.
 const BROKEN_PAUSE: Duration = Duration::from_secs(5);
 
 /// A sample under way.
@@ -50,9 +50,9 @@ struct UnderWay {
 /// A stream that may be silent.
 #[derive(Debug, Clone, Copy)]
 struct Doubt {
-    /// When the first of its samples that were quiet in a row began.
+    /// When the first of its samples without messages in a row began.
     began: Moment,
-    /// How long it has been quiet so far.
+    /// For how long no message has come so far.
     quiet: Duration,
 }
 
@@ -69,18 +69,19 @@ pub(crate) struct Sampler {
     order: Vec<StreamId>,
     order_version: Option<u64>,
     cursor: usize,
-    /// Streams that have just connected: they are listened to first.
+    /// Streams that have just connected: they are sampled first.
     returned: VecDeque<Topic>,
     doubts: BTreeMap<Topic, Doubt>,
-    /// Quiet for as long as the rule asks, until the next report clears relay; with since when.
+    /// Without messages for as long as the rule asks, until the next report clears relay; with
+    /// since when.
     unconfirmed: BTreeMap<Topic, Moment>,
     /// The latest sample of each stream that was not silent before.
     latest: BTreeMap<Topic, Latest>,
     mass: MassSilence,
-    /// Since when most streams seem to be silent, and how far they were gone through since.
+    /// Since when most streams seem to be silent, and how far sampling has gone through them since.
     mass_since: Option<Moment>,
     mass_cursor: usize,
-    /// When the first sample of a second look began in which something was heard.
+    /// When the first sample of a second look began in which a message came.
     heard_again: Option<Moment>,
     under_way: BTreeMap<Topic, UnderWay>,
     /// How many samples of a stream have failed in a row.
@@ -91,7 +92,7 @@ pub(crate) struct Sampler {
     round_before: Duration,
     failures: u32,
     failing: Option<(Moment, CallError)>,
-    /// Whether a sample has shown anything since the start.
+    /// Whether a sample has had a result since the start.
     pub(crate) has_worked: bool,
 }
 
@@ -121,7 +122,7 @@ impl Sampler {
         }
     }
 
-    /// Takes note of streams that have just connected.
+    /// Notes streams that have just connected.
     pub(crate) fn returned(&mut self, topics: Vec<Topic>) {
         for topic in &topics {
             self.doubts.remove(topic);
@@ -131,7 +132,7 @@ impl Sampler {
         self.returned.extend(topics);
     }
 
-    /// Stops listening; what is under way may still end.
+    /// Stops sampling; samples under way may still end.
     pub(crate) fn pause(&mut self, now: Moment) {
         self.returned.clear();
         self.start_over();
@@ -140,7 +141,7 @@ impl Sampler {
         self.next_at = now;
     }
 
-    /// Since when listening has failed and why, once that is more than a few passing failures.
+    /// Since when sampling has failed and why, once that is more than a few passing failures.
     pub(crate) fn broken(&self) -> Option<(Moment, &CallError)> {
         let (since, fault) = self.failing.as_ref()?;
         (self.failures >= BROKEN_AFTER).then_some((*since, fault))
@@ -295,7 +296,7 @@ impl Sampler {
         }
     }
 
-    /// Takes in what a sample came to. Returns what is now known of the stream, where that changed.
+    /// Applies the outcome of a sample. Returns the new evidence of the stream, where it changed.
     pub(crate) fn sampled(
         &mut self,
         topic: &Topic,
@@ -358,7 +359,7 @@ impl Sampler {
         }
     }
 
-    /// When to look again although nothing came.
+    /// When to continue although no input came.
     pub(crate) fn deadline(&self, policy: &Policy) -> Option<Moment> {
         let give_up = self.under_way.values().map(|sample| sample.give_up).min();
         let has_room = self.under_way.len() < policy.sample_at_once && !self.order.is_empty();
@@ -368,7 +369,7 @@ impl Sampler {
             .min()
     }
 
-    /// Whether a round fits into `HEALTH_LAST_ACTIVE`. One long round says nothing of that.
+    /// Whether a round fits into `HEALTH_LAST_ACTIVE`. One long round alone does not count.
     pub(crate) fn keeps_up(&self, policy: &Policy) -> bool {
         self.round.min(self.round_before) <= policy.last_active
     }
@@ -383,7 +384,7 @@ impl Sampler {
     }
 }
 
-/// How long a stream has to be quiet in one go to count as silent.
+/// How long a stream has to be without messages in one go to count as silent.
 fn silence(policy: &Policy) -> Duration {
     policy
         .last_active
@@ -407,7 +408,7 @@ mod tests {
         Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds))
     }
 
-    /// What becomes of what was heard of a stream when samples of it come to these.
+    /// The evidence of a stream after samples with these outcomes.
     fn after(was: Heard, outcomes: &[SampleOutcome]) -> Heard {
         let topic = Topic::try_new("pend00-st-data").expect("a topic");
         let mut sampler = Sampler::new(at(0));

@@ -1,5 +1,4 @@
-//! A stream of an experiment: where the reports have it, what it transmits, and what is shown of
-//! it.
+//! A stream of an experiment: its place in the reports, its transmission, and its view.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,9 +15,9 @@ pub(crate) struct LastSeen {
     pub(crate) presence: Presence,
     /// The number of the last report that had it.
     pub(crate) report: u64,
-    /// Where it stands in that report.
+    /// Its index in that report.
     pub(crate) entry: usize,
-    /// Of how many entries of that report no topic could be read.
+    /// How many entries of that report have no readable topic.
     pub(crate) nameless: usize,
     /// Its last connection, kept when it is gone.
     pub(crate) last: Option<Arc<LastConnection>>,
@@ -35,9 +34,9 @@ impl LastSeen {
         }
     }
 
-    /// Brings the presence up to date with the newest report, number `newest`, which came at `now`;
-    /// `gone` gives what the report before it, which came at `before`, told of the connection.
-    /// Returns whether that is news.
+    /// Updates the presence from the newest report, number `newest`, which came at `now`; `gone`
+    /// gives the connection in the report before it, which came at `before`. Returns whether the
+    /// presence changed.
     pub(crate) fn refresh(
         &mut self,
         newest: u64,
@@ -98,7 +97,6 @@ impl LastSeen {
     }
 }
 
-/// A stream of an experiment.
 #[derive(Debug, Clone)]
 pub(crate) struct Stream {
     pub(crate) topic: Topic,
@@ -107,7 +105,7 @@ pub(crate) struct Stream {
     pub(crate) sighting: LastSeen,
     transmission: Transmission,
     pub(crate) heard: Heard,
-    /// When it was last heard by listening, also before it was silent or gone.
+    /// When sampling last received a message of it, also before it was silent or gone.
     last_heard: Option<Moment>,
 }
 
@@ -124,7 +122,7 @@ impl Stream {
         }
     }
 
-    /// Takes note of what listening to it has shown.
+    /// Stores the evidence of a sample.
     pub(crate) fn note_heard(&mut self, heard: Heard) {
         self.heard = heard;
         if let Heard::At(when) = heard {
@@ -132,9 +130,9 @@ impl Stream {
         }
     }
 
-    /// A stream as it is remembered. Whether it is required is for book's manifest to say. One that
-    /// was silent is silent until it is heard or cannot be listened to: that labwatch was
-    /// started again is no sign of life.
+    /// A stream from the durable state. Whether it is required comes from book's manifest. One that
+    /// was silent stays silent until it transmits or cannot be sampled: a restart of labwatch is no
+    /// sign of life.
     pub(crate) fn recalled(topic: Topic, health: StreamHealth, now: Moment) -> Self {
         let was_silent = health == StreamHealth::Silent;
         Self {
@@ -148,8 +146,8 @@ impl Stream {
         }
     }
 
-    /// Takes note that report number `report` has a connection of it, at place `entry`. Of several,
-    /// the best counts.
+    /// Notes that report number `report` has a connection of it, at index `entry`. Of several, the
+    /// best counts.
     pub(crate) fn observe(&mut self, report: u64, entry: usize, tx: Option<Traffic>) {
         let transmission = match tx {
             None => Transmission::Unsaid,
@@ -170,7 +168,7 @@ impl Stream {
         matches!(self.sighting.presence, Presence::Newest { .. })
     }
 
-    /// Whether the newest report shows it lost: it is not there, or has not transmitted for longer
+    /// Whether the newest report shows it lost: it is missing, or has not transmitted for longer
     /// than this.
     pub(crate) fn is_lost(&self, last_active: Duration) -> bool {
         let is_silent = match self.transmission {
@@ -197,8 +195,8 @@ impl Stream {
         evaluate::stream(&facts, context.relay, &context.policy, context.now)
     }
 
-    /// When it may be forgotten: a day after it was last seen, unless it is required or all that an
-    /// experiment has.
+    /// When it may be forgotten: a day after it was last seen, unless it is required or the only
+    /// one of its experiment.
     pub(crate) fn forget_at(&self, listed: bool) -> Option<Moment> {
         (listed && !self.required)
             .then(|| self.sighting.absent_since())

@@ -1,31 +1,31 @@
-//! What book says about a resource, and whose word it is.
+//! The availability of a resource in book, and who set it.
 
 use serde::{Deserialize, Serialize};
 
 use std::fmt;
 
-/// What every reason that labwatch writes into book starts with. It is how our withdrawals are told
-/// from people's holds.
+/// The prefix of every reason that labwatch writes into book. It distinguishes withdrawals from
+/// manual holds.
 pub const OUR_PREFIX: &str = "labwatch: ";
 
-/// Prefixes that mark a withdrawal as a monitor's: ours, and that of the program which labwatch
-/// replaces.
+/// Prefixes that mark a withdrawal as a monitor's: labwatch's, and that of the program which
+/// labwatch replaces.
 const MONITOR_PREFIXES: [&str; 2] = [OUR_PREFIX, "status server:"];
 
-/// What book puts before the stored reason when it answers for an unavailable resource.
+/// What book puts before the stored reason in its answer for an unavailable resource.
 const BOOK_WRAPPING: &str = "unavailable because ";
 
-/// What book says about a resource: `available`, and the reason that is stored with it.
+/// The availability of a resource in book: `available`, and the reason that is stored with it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Availability {
-    /// May it be booked and started.
+    /// Whether it can be booked and started.
     pub available: bool,
-    /// The stored reason, without the words that book wraps around it.
+    /// The stored reason, without book's prefix.
     pub reason: String,
 }
 
 impl Availability {
-    /// Takes book's answer, and takes book's wrapping off the reason.
+    /// Parses book's answer, and strips book's prefix from the reason.
     #[must_use]
     pub fn from_book(available: bool, reason: &str) -> Self {
         let stored = if available || reason == BOOK_WRAPPING.trim_end() || reason == "unavailable" {
@@ -39,7 +39,7 @@ impl Availability {
         }
     }
 
-    /// Whose word it is.
+    /// Whether it can be booked, and who set that.
     #[must_use]
     pub fn bookable(&self) -> Bookable {
         if self.available {
@@ -55,14 +55,14 @@ impl Availability {
     }
 }
 
-/// Whether a resource may be booked and, where not, by whose word.
+/// Whether a resource can be booked and, where not, who withdrew it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Bookable {
-    /// It may be booked.
+    /// It can be booked.
     Yes,
-    /// A monitor withdrew it: ours to give back.
+    /// A monitor withdrew it: labwatch gives it back.
     Withdrawn,
-    /// A person holds it: never ours to touch.
+    /// An operator holds it: labwatch never changes that.
     Held,
 }
 

@@ -1,5 +1,5 @@
-//! What went wrong with a call to another server, told apart by what a person has to do about it,
-//! and whose fault it is.
+//! Failures of calls to other servers, distinguished by the action that they need and by whose
+//! fault they are.
 
 use std::fmt;
 
@@ -8,40 +8,41 @@ use super::private::Visibility;
 /// Why a call to book, jump, relay or a mail server failed. The text of each says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallError {
-    /// The host's name was not found, or no name server answered. Holds the system's words.
+    /// The host's name was not found, or no name server answered. Holds the system's message.
     NameLookup(String),
-    /// The host is there and refuses the connection. Holds the system's words.
+    /// The host is there and refuses the connection. Holds the system's message.
     Refused(String),
     /// There is no way to the host: no route, no network, or this host's own firewall. Holds the
-    /// system's words.
+    /// system's message.
     NoRoute(String),
     /// No TLS connection that can be trusted: another CA, or no TLS at all. Holds the library's
-    /// words.
+    /// message.
     Tls(String),
     /// The server's certificate has ended, has not begun, or is for another name: its fault, or
     /// that of our clock or of the address that is set. Says which.
     Certificate(String),
-    /// No connection for another reason. Holds the system's words.
+    /// No connection for another reason. Holds the system's message.
     Unreachable(String),
     /// Our own proxy cannot be reached, wants another password, or does not let us through. Holds
-    /// its words, or the system's.
+    /// its message, or the system's.
     Proxy(String),
     /// No answer within the time limit.
     TimedOut,
     /// The server closed the connection without an answer.
     Dropped,
-    /// No answer, for one of these two reasons; holds which, and on what way.
+    /// No answer, for one of two reasons; holds which, and on what way.
     NoAnswer(String),
     /// The server does not accept our token: wrong secret, or the two clocks differ. Holds the
-    /// server's words.
+    /// server's message.
     Credentials(String),
-    /// The server's own audience is another than the one we name. Holds the server's words.
+    /// The server's own audience is another than the one that we name. Holds the server's message.
     Audience(String),
-    /// The token is fine but may not do this. Holds the server's words.
+    /// The token is valid but does not permit this. Holds the server's message.
     Forbidden(String),
-    /// There is no such thing at this address: wrong base path, or the thing is gone.
+    /// There is nothing at this address: wrong base path, or the object is gone. Holds the server's
+    /// message.
     NotFound(String),
-    /// The server answered with another status than one of success.
+    /// The server answered with a status other than success.
     Sick {
         /// The HTTP status, or the SMTP code.
         status: u16,
@@ -57,11 +58,11 @@ pub enum CallError {
     },
     /// The answer is not what this server should send.
     Protocol(String),
-    /// We have too much under way to try this now.
+    /// We have too many calls under way to try this one now.
     Busy,
 }
 
-/// Whose fault it is that a source cannot be heard. Only what is *theirs* says anything about the
+/// Whose fault it is that a source cannot be reached. Only *theirs* says anything about the
 /// experiments behind the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FaultClass {
@@ -78,7 +79,7 @@ pub enum FaultClass {
 pub enum Step {
     /// The HTTP API: relay's and jump's access request, a poll of book.
     Access,
-    /// The websocket that relay's or jump's access API has just let us into.
+    /// The websocket that relay's or jump's access API has just granted.
     Websocket,
 }
 
@@ -92,7 +93,7 @@ pub struct ConnectError {
 }
 
 impl FaultClass {
-    /// One word for it.
+    /// Its name, for fields of logs and metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -130,7 +131,7 @@ impl ConnectError {
 }
 
 impl ConnectError {
-    /// What failed, with what the other side or the system said where the reader may see that.
+    /// What failed, with the other side's or the system's message where the reader may see that.
     #[must_use]
     pub fn words(&self, reader: Visibility) -> String {
         let error = self.error.words(reader);
@@ -141,7 +142,7 @@ impl ConnectError {
     }
 }
 
-/// In our own words alone, as of a [`CallError`].
+/// Without the other side's message, as for a [`CallError`].
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.step {
@@ -156,7 +157,7 @@ impl fmt::Display for ConnectError {
 }
 
 impl CallError {
-    /// One word for it, for fields of logs and metrics.
+    /// Its name, for fields of logs and metrics.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         match self {
@@ -181,11 +182,11 @@ impl CallError {
         }
     }
 
-    /// Whose fault it is when a source cannot be heard because of it. `docs/sources.md` has the
+    /// Whose fault it is when a source cannot be reached because of it. `docs/sources.md` has the
     /// table.
     ///
-    /// A websocket fails only after the access API has answered. Then the server runs and others
-    /// hear it, so whatever keeps us alone from the websocket is ours.
+    /// A websocket fails only after the access API has answered. Then the server runs and serves
+    /// other clients, so whatever keeps us alone from the websocket is ours.
     #[must_use]
     pub fn class(&self, step: Step) -> FaultClass {
         use FaultClass::{Ours, Theirs, Undecided};
@@ -217,8 +218,8 @@ impl CallError {
         }
     }
 
-    /// Whether the server refuses us as we come, so that trying again cannot help until a person
-    /// changes the settings.
+    /// Whether the server refuses our credentials or address, so that a retry cannot help until an
+    /// operator changes the settings.
     #[must_use]
     pub fn refuses_us(&self) -> bool {
         matches!(
@@ -227,7 +228,7 @@ impl CallError {
         )
     }
 
-    /// The same fault with other words in the place of the body of an answer.
+    /// The same error with another text in the place of the body of an answer.
     #[must_use]
     pub fn with_body(mut self, words: &str) -> Self {
         if let Self::Sick { body, .. } | Self::SickByProxy { body, .. } = &mut self {
@@ -264,8 +265,8 @@ fn class_of_status(status: u16) -> FaultClass {
     }
 }
 
-/// What went wrong in our own words alone, for logs and every reader. What the other side or the
-/// system said is private.
+/// The error without the other side's message, for logs and every reader: what the other side or
+/// the system said is private.
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.write(f, "")
@@ -273,7 +274,7 @@ impl fmt::Display for CallError {
 }
 
 impl CallError {
-    /// What went wrong, with what the other side or the system said where the reader may see that.
+    /// The error, with the other side's or the system's message where the reader may see that.
     #[must_use]
     pub fn words(&self, reader: Visibility) -> String {
         match self.quote().filter(|quote| !quote.is_empty()) {
@@ -282,7 +283,7 @@ impl CallError {
         }
     }
 
-    /// What the other side or the system said.
+    /// The other side's or the system's message.
     fn quote(&self) -> Option<&str> {
         match self {
             Self::NameLookup(said)
@@ -304,7 +305,7 @@ impl CallError {
         }
     }
 
-    /// Writes what went wrong, and `said`, in brackets where it is not empty.
+    /// Writes the error, and `said` in brackets where it is not empty.
     fn write(&self, f: &mut fmt::Formatter<'_>, said: &str) -> fmt::Result {
         let (before, after) = if said.is_empty() {
             ("", "")
@@ -353,7 +354,7 @@ impl CallError {
     }
 }
 
-/// An error with what was said.
+/// An error with the other side's message.
 struct Quoting<'a>(&'a CallError, &'a str);
 
 impl fmt::Display for Quoting<'_> {

@@ -1,5 +1,5 @@
-//! Characters that make a name look like another one: such as are not seen, or reorder what stands
-//! beside them.
+//! Characters that make a name look like another one: invisible ones, and those that reorder the
+//! text around them.
 
 use std::borrow::Cow;
 
@@ -13,8 +13,8 @@ pub fn is_deceptive(character: char) -> bool {
             | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The text with every deceptive character in a form that is seen, as `\u{202e}`. Line ends and
-/// tabs stay, because a text that has some is laid out by us.
+/// The text with every deceptive character in a visible form, as `\u{202e}`. Line ends and tabs
+/// stay, because only texts that labwatch lays out have them.
 #[must_use]
 pub fn escape_deceptive(text: &str) -> Cow<'_, str> {
     let shown =

@@ -1,21 +1,21 @@
-//! The words for how things are.
+//! States of health of experiments, streams, remote logins and sources.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How an experiment is, as people are told it. The order is from the least to the most bad; what
-/// is not evaluated stands before.
+/// An experiment's health. The order is from the least to the most bad; what is not evaluated
+/// stands before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
     /// Not evaluated: within its start-up grace, or its source reports nothing.
     Unknown,
-    /// Everything that it should have is there.
+    /// Everything that is required is there.
     Ok,
     /// Usable, with a loss: no remote login, or a stream that is not required is off.
     Degraded,
-    /// It comes and goes so often that students cannot rely on it until it is steady.
+    /// It changes so often that students cannot rely on it until it is stable.
     Flapping,
     /// A required stream is silent or missing: students cannot use it.
     Down,
@@ -47,7 +47,7 @@ pub enum JumpHealth {
     Lost,
 }
 
-/// A server that labwatch learns from.
+/// A server that reports to labwatch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceName {
@@ -70,24 +70,24 @@ impl SourceName {
     }
 }
 
-/// How a source is, evaluated by the age of what it last told.
+/// A source's health, evaluated by the age of its last report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceHealth {
-    /// It has not told anything yet, and it has not been long.
+    /// It has not reported yet, and is still within its time.
     Starting,
     /// It keeps its pace.
     Live,
-    /// What it told last is older than its pace explains.
+    /// Its last report is older than its pace explains.
     Late,
-    /// It has reported nothing for so long that what it told is void.
+    /// It has reported nothing for so long that its last report no longer counts.
     Down,
 }
 
 macro_rules! words {
     ($type:ty { $($variant:ident => $as_str:literal),+ $(,)? }) => {
         impl $type {
-            /// The word for it, the same in logs, mails and the API.
+            /// Its name, the same in logs, mails and the API.
             #[must_use]
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $as_str),+ }
@@ -105,7 +105,7 @@ macro_rules! words {
 words!(Health { Unknown => "unknown", Ok => "ok", Degraded => "degraded", Flapping => "flapping", Down => "down" });
 
 impl Health {
-    /// All five words.
+    /// All five values.
     pub const ALL: [Self; 5] = [
         Self::Unknown,
         Self::Ok,
@@ -114,7 +114,7 @@ impl Health {
         Self::Down,
     ];
 
-    /// Whether something is wrong that people are told of. What is not evaluated is not.
+    /// Whether it is a problem that is notified. What is not evaluated is not.
     #[must_use]
     pub fn is_bad(self) -> bool {
         match self {
@@ -130,8 +130,8 @@ impl Health {
             .then(|| known.map_or(self, |known| known.max(self)))
     }
 
-    /// Since when an experiment is bad, and the worst of that time or of the last one, once it is
-    /// so. What is not evaluated changes nothing.
+    /// Since when an experiment is bad, and the worst health of the current bad period, or of the
+    /// last one. What is not evaluated changes nothing.
     #[must_use]
     pub fn after<T: Copy>(
         self,
@@ -170,8 +170,8 @@ mod tests {
 
     #[test]
     fn an_incident_lasts_from_the_first_bad_moment_and_knows_its_worst() {
-        // the healths, each a second after the other → since when it is bad, and the worst of this
-        // time or the last one
+        // the healths, each a second after the other → since when it is bad, and the worst health
+        // of this bad period or the last one
         let rows: [(&[Health], _); 8] = [
             (&[Ok], (None, None)),
             (&[Unknown], (None, None)),

@@ -1,4 +1,4 @@
-//! Names as they come from outside, checked once at the border so that nothing further in has to.
+//! Names from outside, validated once where they enter.
 
 use std::fmt;
 use std::sync::Arc;
@@ -98,7 +98,8 @@ name! {
     ResourceName
 }
 name! {
-    /// What every reader may see of the address of a page that students open: its host and path, without the query.
+    /// The public part of the address of a page that students open: its host and path, without the
+    /// query.
     PageName
 }
 name! {
@@ -112,7 +113,7 @@ name! {
 }
 
 name! {
-    /// The name of a route: a way to some people.
+    /// The name of a notification route.
     RouteName
 }
 
@@ -122,19 +123,19 @@ impl ComponentName {
 }
 
 impl RouteName {
-    /// The route of `EMAIL_TO`, which hears of everything.
+    /// The route of `EMAIL_TO`, which covers everything.
     #[must_use]
     pub fn everybody() -> Self {
         Self(Arc::from("everybody"))
     }
 
-    /// The route of `WEBHOOK_URL`, which hears of everything too.
+    /// The route of `WEBHOOK_URL`, which covers everything too.
     #[must_use]
     pub fn webhook() -> Self {
         Self(Arc::from("webhook"))
     }
 
-    /// The name of a lane of this route: of recipients who are notified apart for a time.
+    /// The name of a lane of this route: of recipients who are notified separately for a time.
     #[must_use]
     pub fn lane(&self, number: u32) -> Self {
         let suffix = format!(" #{number}");
@@ -158,8 +159,7 @@ impl Topic {
 }
 
 impl Stub {
-    /// The experiment that a topic unknown to book's manifest belongs to: what stands before the
-    /// last `-st-`.
+    /// The experiment of a topic that is not in book's manifest: the part before the last `-st-`.
     #[must_use]
     pub fn of_stray_topic(topic: &str) -> Option<&str> {
         topic

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::name::PageName;
 
-/// Where a page is. The whole address may hold a token in its query, so it shows its name alone.
+/// A page's address. It may hold a token in its query, so its `Debug` and text are the name alone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PageAddress {
     whole: Arc<str>,
@@ -16,8 +16,7 @@ pub struct PageAddress {
 }
 
 impl PageAddress {
-    /// An address, with what of it every reader may see, and the host that it is on, as
-    /// `host:port`.
+    /// An address, with its public name, and its host as `host:port`.
     #[must_use]
     pub fn new(whole: &str, name: PageName, host: &str) -> Self {
         Self {
@@ -27,7 +26,7 @@ impl PageAddress {
         }
     }
 
-    /// All of it, for the request alone.
+    /// The whole address, for the request alone.
     #[must_use]
     pub fn expose(&self) -> &str {
         &self.whole

@@ -1,8 +1,8 @@
-//! Words that not every reader may see, and the proof that a reader may.
+//! Texts that not every reader may see, and the proof that a reader may.
 //!
-//! Private is what a peer said, addresses of peers and of people, names of maintainers and of
-//! tokens, advice, and what programs say they are. A [`Private`] shows itself nowhere by mistake:
-//! not in logs, not in JSON, not on pages.
+//! Private are messages of peers, addresses of peers and recipients, names of maintainers and of
+//! tokens, advice, and what programs say they are. A [`Private`] appears nowhere by mistake: not in
+//! logs, not in JSON, not on pages.
 
 use std::fmt;
 
@@ -23,7 +23,7 @@ impl Visibility {
     pub const PUBLIC: Self = Self(Right::Public);
 
     /// Of what goes to maintainers alone: mails, webhooks, the command line, and the store, from
-    /// which private words come back as such.
+    /// which private texts come back as such.
     pub const MAINTAINER: Self = Self(Right::Full);
 
     /// Of a reader whose token or session was verified, by whether it allows to read what is
@@ -37,7 +37,7 @@ impl Visibility {
         }
     }
 
-    /// Whether private words are shown.
+    /// Whether private texts are shown.
     #[must_use]
     pub fn is_full(self) -> bool {
         self.0 == Right::Full
@@ -49,12 +49,12 @@ impl Visibility {
 pub struct Private<T>(T);
 
 impl<T> Private<T> {
-    /// Makes something private.
+    /// Marks a value as private.
     pub fn new(value: T) -> Self {
         Self(value)
     }
 
-    /// What it is, for a reader who may see it.
+    /// The value, for a reader who may see it.
     #[must_use]
     pub fn show(&self, reader: Visibility) -> Option<&T> {
         reader.is_full().then_some(&self.0)

@@ -1,5 +1,5 @@
-//! What concerns the whole laboratory, on one route: what its people were told, what they may have
-//! been told, and when it ended.
+//! Alerts of the whole laboratory on one route: what its recipients were notified of, what is
+//! unconfirmed, and when it ended.
 
 use std::collections::BTreeMap;
 
@@ -11,23 +11,23 @@ use crate::protocol::notified::{Notified, NotifiedAlert};
 use crate::protocol::state::{MailThread, UnconfirmedAlert};
 use crate::protocol::summary::AlertLine;
 
-/// What people were last told about something that concerns the whole laboratory.
+/// The last notification of an alert.
 #[derive(Debug, Clone, Copy)]
 struct Heard {
     since: Moment,
     thread: Option<MailThread>,
 }
 
-/// The concerns of a route.
+/// The alerts of a route.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Alerts {
     notified: BTreeMap<Alert, Heard>,
-    /// Those of summaries that failed, with since when they held: it is not known whether that was
-    /// read, so they are notified although they may be over by now.
+    /// Those of summaries that failed, with since when they held: delivery is unconfirmed, so they
+    /// are notified although they may be over by now.
     unconfirmed: BTreeMap<Alert, Moment>,
-    /// When those of both kinds ended of which people do not know that yet.
+    /// When those of both kinds ended whose end was not notified yet.
     ended: BTreeMap<Alert, Moment>,
-    /// Since when there is something to tell.
+    /// Since when there is something to notify.
     pub(super) untold_since: Option<Moment>,
 }
 
@@ -56,30 +56,30 @@ impl Alerts {
         }
     }
 
-    /// Whether nothing is to be done, unless there is a trouble now.
+    /// Whether there is no work unless an alert is active now.
     pub(super) fn is_idle(&self) -> bool {
         self.notified.is_empty() && self.unconfirmed.is_empty() && self.untold_since.is_none()
     }
 
-    /// Whether people were told anything that they do not know to be over.
+    /// Whether an alert was notified and its end was not.
     pub(super) fn is_any_told(&self) -> bool {
         !self.notified.is_empty()
     }
 
-    /// Whether people know of one of these.
+    /// Whether one of these was notified.
     pub(super) fn is_told_any_of(&self, holding: &BTreeMap<Alert, Moment>) -> bool {
         self.notified
             .keys()
             .any(|alert| holding.contains_key(alert))
     }
 
-    /// Whether people were told of it, or may have been, and it has not ended since.
+    /// Whether it was or may have been notified, and has not ended since.
     pub(super) fn goes_on(&self, alert: &Alert) -> bool {
         (self.notified.contains_key(alert) || self.unconfirmed.contains_key(alert))
             && !self.ended.contains_key(alert)
     }
 
-    /// All that people were told, or may have been.
+    /// All that was or may have been notified.
     pub(super) fn into_known(self) -> impl Iterator<Item = Alert> {
         self.notified
             .into_keys()
@@ -92,8 +92,7 @@ impl Alerts {
         known.filter(|alert| !self.ended.contains_key(*alert))
     }
 
-    /// What holds now, as far as people are to hear of it, with since when. Takes note of what
-    /// began and ended.
+    /// The active alerts to be notified, with since when. Notes what began and ended.
     pub(super) fn evaluate(
         &mut self,
         context: &NotificationContext<'_>,
@@ -114,9 +113,9 @@ impl Alerts {
         holding
     }
 
-    /// Where it began anew before people could be told that it had ended, what they hear of is the
-    /// later time, once that is worth telling. Until then what people know of is not told as
-    /// ended, and a short trouble does not hide the end of a long one.
+    /// Where it began anew before its end could be notified, the later time is notified, once it
+    /// has lasted long enough. Until then the notified one is not reported as ended, and a short
+    /// alert does not hide the end of a long one.
     fn begin_anew(&mut self, active_alert: &ActiveAlert) {
         let (alert, since) = (&active_alert.alert, active_alert.since);
         if active_alert.is_tellable && self.ended.remove(alert).is_some() {
@@ -142,7 +141,7 @@ impl Alerts {
         self.untold_since = differs.then(|| self.untold_since.unwrap_or(now));
     }
 
-    /// Since when it holds, by what people know or may know of it.
+    /// Since when it holds, as far as that was or may have been notified.
     fn since(&self, alert: &Alert) -> Option<Moment> {
         self.notified
             .get(alert)
@@ -150,7 +149,7 @@ impl Alerts {
             .or_else(|| self.unconfirmed.get(alert).copied())
     }
 
-    /// What a summary says of them. Only news tell of an end.
+    /// The alert lines of a summary. Only news report an end.
     pub(super) fn alerts(
         &self,
         is_news: bool,
@@ -195,7 +194,7 @@ impl Alerts {
         open.chain(over).collect()
     }
 
-    /// The summaries that told what has ended.
+    /// The mail threads of alerts that have ended.
     pub(super) fn strands_of_ended(
         &self,
         holding: &BTreeMap<Alert, Moment>,
@@ -206,13 +205,13 @@ impl Alerts {
             .filter_map(|(_, heard)| heard.thread)
     }
 
-    /// The summaries that told what people know.
+    /// The mail threads of all notified alerts.
     pub(super) fn strands(&self) -> impl Iterator<Item = MailThread> {
         self.notified.values().filter_map(|heard| heard.thread)
     }
 
-    /// A summary arrived, with these: it told of all others that they have ended. Returns what
-    /// changed of what people know.
+    /// Applies the delivery of a summary with these alerts: all others are thereby reported as
+    /// ended. Returns the changed entries.
     pub(super) fn learn(
         &mut self,
         holding: BTreeMap<Alert, Moment>,
@@ -250,14 +249,14 @@ impl Alerts {
         notified
     }
 
-    /// Whether people of both routes know the same, and nothing is open.
+    /// Whether both routes were notified of the same, and nothing is open.
     pub(super) fn is_level_with(&self, other: &Self) -> bool {
         self.notified.keys().eq(other.notified.keys())
             && self.unconfirmed.is_empty()
             && other.unconfirmed.is_empty()
     }
 
-    /// All that people know, to be kept.
+    /// All that was notified, to be stored.
     pub(super) fn all_notified(&self) -> impl Iterator<Item = Notified> {
         self.notified.iter().map(|(alert, heard)| {
             let (since, thread) = (heard.since.wall(), heard.thread);
@@ -265,7 +264,7 @@ impl Alerts {
         })
     }
 
-    /// What may not be known on another route of these people is not known here either.
+    /// Marks as unconfirmed here what is unconfirmed on another route of these recipients.
     pub(super) fn owe_also(&mut self, other: &Self) {
         for (alert, since) in &other.unconfirmed {
             self.unconfirmed.entry(alert.clone()).or_insert(*since);
@@ -275,7 +274,7 @@ impl Alerts {
         }
     }
 
-    /// A summary with these failed: it is not known whether it was read.
+    /// Marks the alerts of a failed summary as unconfirmed: it may have arrived.
     pub(super) fn owe(&mut self, holding: BTreeMap<Alert, Moment>) {
         for (alert, since) in holding
             .into_iter()

@@ -1,5 +1,5 @@
-//! The last word about an experiment that is not watched any more although recipients were told
-//! that it is bad.
+//! Closing notifications: the last message about an experiment that is no longer watched although
+//! it was notified as bad.
 
 use crate::model::{Moment, Stub};
 use crate::notifications::route_notifier::{Heard, RouteNotifier};
@@ -20,7 +20,7 @@ impl Closing {
         }
     }
 
-    /// What a message says.
+    /// The line of a message.
     pub(super) fn line(&self, stub: &Stub) -> AlertLine {
         let lasted = self.ended.duration_since(self.since);
         AlertLine {
@@ -38,9 +38,9 @@ impl Closing {
 }
 
 impl RouteNotifier {
-    /// An experiment is watched again before it was told that it is not: that is of no use any
-    /// more, and what was told of it before holds. Where a message may have told it all the
-    /// same, it is told anew how the experiment is. Returns what is to be kept of that.
+    /// Handles an experiment that is watched again before its closing notification was delivered:
+    /// that one is dropped, and what was notified before holds. Where it may have arrived all the
+    /// same, the experiment's state is notified anew. Returns the records to keep.
     pub(super) fn reopen(&mut self, stub: &Stub, now: Moment) -> Vec<Notified> {
         let Some(closing) = self.closing.remove(stub) else {
             return Vec::new();

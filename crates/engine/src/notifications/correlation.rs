@@ -1,5 +1,5 @@
-//! One story for many losses: what began within a moment and shares an address, a network or a name
-//! stem. Tells; evaluates nothing.
+//! Correlation of simultaneous losses: they began within a moment and share an address, a network
+//! or a name stem. Informs only; affects no health.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
@@ -13,7 +13,7 @@ use crate::model::{Moment, Private, Stub};
 /// Losses of one cause begin within this time.
 const WITHIN: Duration = Duration::from_secs(30);
 
-/// Fewer losses than this are told one by one.
+/// Fewer losses than this are listed one by one.
 pub(crate) const FEWEST_OF_A_CAUSE: usize = 3;
 
 /// A cause takes at least this part, in percent, of what shares its property and was neither lost
@@ -29,17 +29,17 @@ pub struct Loss<'a> {
     pub at: Moment,
 }
 
-/// Where an experiment is, lost or not.
+/// The place of an experiment, lost or not.
 #[derive(Debug, Clone, Copy)]
 pub struct Place<'a> {
     /// The experiment.
     pub stub: &'a Stub,
-    /// Where its connections come from, as relay or jump told it last: an address, or a list of
+    /// Where its connections come from, as relay or jump last reported it: an address, or a list of
     /// them as proxies wrote it, of which the first is the experiment's own. May be empty.
     pub remote: &'a str,
 }
 
-/// What losses have in common. The earlier, the more it says.
+/// The kind of property that losses share. The earlier, the more specific.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CauseKind {
     /// They come from one address.
@@ -51,7 +51,7 @@ pub enum CauseKind {
 }
 
 impl CauseKind {
-    /// All kinds, the one that says most first.
+    /// All kinds, the most specific first.
     pub const ALL: [Self; 3] = [Self::Address, Self::Subnet, Self::Stem];
 }
 
@@ -70,15 +70,15 @@ impl fmt::Display for CauseKind {
 pub struct Cause {
     /// What they have in common.
     pub kind: CauseKind,
-    /// It, for everybody: of an address only what tells the network, as `one address in
+    /// Its label for all readers: of an address only the network part, as `one address in
     /// 129.215.x.x`.
     pub label_public: String,
-    /// It, for maintainers: `129.215.4.7`, `129.215.4.0/24`, `pend*`.
+    /// Its label for maintainers: `129.215.4.7`, `129.215.4.0/24`, `pend*`.
     pub label_private: Private<String>,
     /// The experiments, sorted.
     pub stubs: Vec<Stub>,
-    /// How many experiments share it, without those that were lost before or are in a cause that
-    /// says more.
+    /// How many experiments share it, without those that were lost before or are in a more specific
+    /// cause.
     pub of: usize,
     /// When the first of them was lost.
     pub began: Moment,
@@ -93,7 +93,7 @@ enum Key<'a> {
 }
 
 /// Groups losses by their probable cause, given where all experiments are, those lost included. A
-/// loss is in at most one cause, the one that says most. Sorted by their beginning. A loss that is
+/// loss is in at most one cause, the most specific one. Sorted by their beginning. A loss that is
 /// given twice counts once, as of its first time.
 #[must_use]
 pub fn group(losses: &[Loss<'_>], population: &[Place<'_>]) -> Vec<Cause> {
@@ -120,7 +120,7 @@ pub fn group(losses: &[Loss<'_>], population: &[Place<'_>]) -> Vec<Cause> {
     causes
 }
 
-/// Which experiments share which property of a kind.
+/// The experiments by their property of one kind.
 fn sharing<'a>(
     kind: CauseKind,
     places: &BTreeMap<&'a Stub, Option<IpAddr>>,
@@ -245,8 +245,8 @@ fn bits(network: IpAddr) -> u8 {
     if network.is_ipv4() { 24 } else { 64 }
 }
 
-/// What everybody may know of an address: the first half of an IPv4 one, the provider's 32 bits of
-/// an IPv6 one.
+/// The public part of an address: the first half of an IPv4 one, the provider's 32 bits of an IPv6
+/// one.
 fn masked(address: IpAddr) -> String {
     match address {
         IpAddr::V4(v4) => {
@@ -276,7 +276,7 @@ mod tests {
         Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(second))
     }
 
-    /// Experiments as name, address and, where it is lost, when; the causes in words.
+    /// Experiments as name, address and, where it is lost, when; the causes as text.
     fn causes(rows: &[(String, String, Option<u64>)]) -> Vec<Cause> {
         let stubs: Vec<Stub> = rows.iter().map(|(name, ..)| stub(name)).collect();
         let places: Vec<Place<'_>> = stubs
@@ -493,7 +493,7 @@ mod tests {
             prop_assert!(causes.windows(2).all(|pair| pair[0].began <= pair[1].began));
         }
 
-        /// The order in which losses and places are given is no matter.
+        /// The order in which losses and places are given does not matter.
         #[test]
         fn order_is_no_matter(rows in fleet()) {
             let backwards: Vec<_> = rows.iter().rev().cloned().collect();

@@ -1,5 +1,5 @@
-//! Notifications people: on each route the difference between what they were last told and what is,
-//! until both are the same.
+//! Notification of recipients: on each route the difference between the last notified state and the
+//! current one, until both are the same.
 
 pub(crate) mod advice;
 mod alerts;
@@ -36,21 +36,20 @@ use crate::protocol::record::Record;
 use crate::protocol::route_view::{RouteView, ToldView};
 use route_notifier::RouteNotifier;
 
-/// All routes, each with what its people were told. Nothing that happens on one of them touches
-/// another.
+/// All routes, each with its last notified state. Routes do not affect each other.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Notifications {
     notifiers: Vec<RouteNotifier>,
     next_id: u64,
     switching_since: Option<Moment>,
-    /// What is to be kept of changes that no summary made.
+    /// Changes to store that no summary made.
     records: Vec<Record>,
     notified: Arc<Vec<ToldView>>,
     told_changed: bool,
 }
 
 impl Notifications {
-    /// Routes whose people were told nothing yet.
+    /// Routes without any notification yet.
     pub(super) fn new(routes: Vec<Route>, now: Moment) -> Self {
         Self {
             notifiers: routes
@@ -61,7 +60,7 @@ impl Notifications {
         }
     }
 
-    /// Takes up what was told before a start. What concerns no route that there is now is
+    /// Restores what was notified before a start. State of routes that no longer exist is
     /// forgotten.
     pub(super) fn recall(
         &mut self,
@@ -103,8 +102,8 @@ impl Notifications {
         }
     }
 
-    /// Tells people on these routes from now on. What was told on a route stays with its name.
-    /// Returns whether anything changes by that.
+    /// Uses these routes from now on. What was notified on a route stays with its name. Returns
+    /// whether anything changed.
     pub(super) fn adopt(&mut self, routes: &[Route], now: Moment) -> bool {
         let mains = self.notifiers.iter().filter(|notifier| !notifier.is_lane());
         if mains.map(|notifier| &notifier.route).eq(routes) {
@@ -134,7 +133,7 @@ impl Notifications {
         true
     }
 
-    /// A notifier that goes on as this route.
+    /// A notifier that continues as this route.
     fn adopted(
         &mut self,
         mut notifier: RouteNotifier,
@@ -151,20 +150,19 @@ impl Notifications {
         !self.notifiers.is_empty()
     }
 
-    /// Whether nothing is to be done, unless there is a trouble now.
+    /// Whether there is no work unless an alert is active now.
     pub(super) fn is_idle(&self, now: Moment) -> bool {
         self.notifiers.iter().all(|notifier| notifier.is_idle(now))
     }
 
-    /// Whether an alert was notified, or may have been, and has not ended since.
+    /// Whether an alert was or may have been notified, and has not ended since.
     pub(super) fn goes_on(&self, alert: &Alert) -> bool {
         self.notifiers
             .iter()
             .any(|notifier| notifier.goes_on(alert))
     }
 
-    /// The components of which it was notified, or may have been, that they do not work, and of
-    /// which no end is known.
+    /// The components whose failure was or may have been notified, without an end of it.
     pub(super) fn failing_components(&self) -> BTreeSet<&ComponentName> {
         self.notifiers
             .iter()
@@ -172,7 +170,7 @@ impl Notifications {
             .collect()
     }
 
-    /// Takes note that an experiment changed.
+    /// Notes that an experiment changed.
     pub(super) fn note_change(
         &mut self,
         experiment: &Experiment,
@@ -186,7 +184,7 @@ impl Notifications {
         }
     }
 
-    /// Takes note that an experiment is forgotten.
+    /// Notes that an experiment is forgotten.
     pub(super) fn forget(&mut self, stub: &Stub, now: Moment) {
         for notifier in &mut self.notifiers {
             let gone = notifier.forget(stub, now);
@@ -213,7 +211,7 @@ impl Notifications {
         all
     }
 
-    /// When to look again although nothing came.
+    /// When to continue although no input came.
     pub(super) fn deadline(&self, now: Moment) -> Option<Moment> {
         self.notifiers
             .iter()
@@ -228,7 +226,7 @@ impl Notifications {
         }
     }
 
-    /// What failed may work now, on this channel or on all.
+    /// Retries failed messages now, on this channel or on all.
     pub(super) fn retry(&mut self, channel: Option<Channel>, now: Moment) {
         let concerned = self
             .notifiers
@@ -237,7 +235,7 @@ impl Notifications {
         concerned.for_each(|notifier| notifier.delivery.retry(now));
     }
 
-    /// What is to be kept of changes that no summary made.
+    /// The changes to store that no summary made.
     pub(super) fn take_records(&mut self) -> Vec<Record> {
         std::mem::take(&mut self.records)
     }
@@ -266,8 +264,8 @@ impl Notifications {
         view
     }
 
-    /// What people were told bad, sorted by experiment and route. It is put together anew only when
-    /// it changed.
+    /// The experiments that were notified as bad, sorted by experiment and route. Rebuilt only when
+    /// that changed.
     pub(super) fn notified(&mut self) -> Arc<Vec<ToldView>> {
         if std::mem::take(&mut self.told_changed) {
             let mut notified: Vec<ToldView> = self
@@ -283,7 +281,7 @@ impl Notifications {
     }
 }
 
-/// The records of what is to be kept of a route.
+/// The records that store the state of a route.
 fn to_keep(
     route: &RouteName,
     notified: impl IntoIterator<Item = Notified>,

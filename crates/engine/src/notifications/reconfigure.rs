@@ -1,5 +1,5 @@
-//! How a route goes on across a restart of ours, and as another route of the same name: what was
-//! told stays, as far as it hears of it.
+//! Restoring a route after a restart, and replacing it by another one of the same name: its
+//! notified state stays, as far as the route still covers it.
 
 use std::collections::BTreeSet;
 
@@ -12,8 +12,7 @@ use crate::protocol::alert::Alert;
 use crate::protocol::notified::Notified;
 
 impl RouteNotifier {
-    /// Takes up what is remembered. Returns what is to be forgotten: what this route does not hear
-    /// of any more.
+    /// Restores the durable state. Returns the entries to remove: what this route no longer covers.
     pub(super) fn recall(&mut self, memory: &RouteMemory, now: Moment) -> Vec<Notified> {
         let mut gone = Vec::new();
         self.noted = None;
@@ -47,7 +46,7 @@ impl RouteNotifier {
                         reminder_state.reminders,
                     );
                     self.last_digest = reminder_state.digest;
-                    // What lies ahead comes from a clock that was wrong.
+                    // Times in the future come from a clock that was wrong.
                     let sent = reminder_state.sent.iter().filter(|at| **at <= now.wall());
                     let sent = sent.map(|at| now.back_at(*at));
                     self.budget.recall(self.route.interval, sent);
@@ -82,7 +81,7 @@ impl RouteNotifier {
         gone
     }
 
-    /// Goes on as this route. Returns what is to be forgotten: what it does not hear of any more.
+    /// Continues as this route. Returns the entries to remove: what it no longer covers.
     pub(super) fn adopt(&mut self, route: Route, now: Moment) -> Vec<Notified> {
         if route.digest != self.route.digest {
             self.last_digest = self.last_digest();

@@ -1,5 +1,5 @@
-//! Ways to people: who hears of what. Whom a route reaches, and by which address, is the effects'
-//! affair.
+//! Notification routes: which subjects each covers. Recipients and their addresses are known to the
+//! shell alone.
 
 use std::time::Duration;
 
@@ -13,36 +13,35 @@ use crate::notifications::Digest;
 /// How often a route is notified beyond the first messages, unless the settings say otherwise.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
 
-/// The pattern that takes in every experiment.
+/// The pattern that matches every experiment.
 const EVERYTHING: &str = "*";
 
-/// A way to some people. What they were told is kept by its name.
+/// A notification route. What was notified on it is stored by its name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Route {
     /// Its name, which no other route has.
     pub name: RouteName,
-    /// Patterns of the experiments that it hears of: `*` stands for any text, `?` for one
-    /// character.
+    /// Patterns of the experiments that it covers: `*` stands for any text, `?` for one character.
     pub patterns: Vec<String>,
-    /// How it is told.
+    /// The channel of its messages.
     pub channel: Channel,
-    /// Whether it hears of what concerns the whole laboratory.
+    /// Whether it covers alerts of the whole laboratory.
     pub alerts: bool,
     /// `EMAIL_GATHER`: how long after the first news the summary waits for the rest of a burst.
     pub gather: Duration,
     /// `EMAIL_INTERVAL`: three messages may go out at once, and one more for each time that
     /// passes. Zero: without a bound.
     pub interval: Duration,
-    /// `EMAIL_REMIND`: how long after the last summary people are reminded of what is still bad;
-    /// each further reminder waits twice as long, up to a week. `None`: never.
+    /// `EMAIL_REMIND`: how long after the last summary recipients are reminded of what is still
+    /// bad; each further reminder waits twice as long, up to a week. `None`: never.
     pub remind: Option<Duration>,
-    /// `TIME_ZONE`: by which clock people are told times.
+    /// `TIME_ZONE`: the time zone of times in its messages.
     pub zone: TimeZone,
-    /// `EMAIL_DIGEST`: when they get a digest. `None`: never.
+    /// `EMAIL_DIGEST`: when its recipients get a digest. `None`: never.
     pub digest: Option<Digest>,
 }
 
-/// How a route is notified.
+/// The channel of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Channel {
     /// By mail.
@@ -51,7 +50,7 @@ pub enum Channel {
     Http(HttpChannel),
 }
 
-/// What an HTTP request speaks to.
+/// The protocol of an HTTP channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum HttpChannel {
     /// A program that takes labwatch's own JSON.
@@ -69,7 +68,7 @@ pub enum HttpChannel {
 }
 
 impl Channel {
-    /// The word for it.
+    /// Its name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -90,7 +89,7 @@ impl HttpChannel {
         Self::Ntfy,
     ];
 
-    /// The word for it, which is the setting of its address too.
+    /// Its name, which is also the setting of its address.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -105,7 +104,7 @@ impl HttpChannel {
 }
 
 impl Route {
-    /// The route to everybody in `EMAIL_TO`: it hears of everything, by mail.
+    /// The route to all addresses of `EMAIL_TO`: it covers everything, by mail.
     #[must_use]
     pub fn everybody() -> Self {
         Self {
@@ -121,7 +120,7 @@ impl Route {
         }
     }
 
-    /// Whether it hears of this experiment.
+    /// Whether it covers this experiment.
     #[must_use]
     pub fn hears_of(&self, stub: &Stub) -> bool {
         self.patterns
@@ -129,7 +128,7 @@ impl Route {
             .any(|pattern| pattern == EVERYTHING || matches(pattern, stub.as_str()))
     }
 
-    /// Whether it hears of every experiment.
+    /// Whether it covers every experiment.
     #[must_use]
     pub fn hears_of_all(&self) -> bool {
         self.patterns.iter().any(|pattern| pattern == EVERYTHING)

@@ -1,4 +1,4 @@
-//! Why no recipient has a message, and what that says about the next attempt.
+//! Why no recipient has a message, and the outlook of the next attempt.
 
 use crate::model::CallError;
 
@@ -11,16 +11,15 @@ pub struct DeliveryFault {
     pub outlook: Outlook,
 }
 
-/// What a failed attempt says about the next one.
+/// The outlook of the next attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outlook {
-    /// It may get through: what failed concerns this attempt, or what lies between.
+    /// It may succeed: the failure concerns this attempt, or the network.
     Passing,
-    /// The other side will not take the same content later either (SMTP 5xx for it or for a
-    /// recipient, HTTP 4xx).
+    /// The other side will refuse the same content later too (SMTP 5xx for it or for a recipient,
+    /// HTTP 4xx).
     Refused,
-    /// The other side had all of it and did not say what became of it: most likely it has taken it
-    /// over.
+    /// The other side had all of it and did not confirm it: most likely it has accepted it.
     Unknown,
 }
 
@@ -34,7 +33,7 @@ impl DeliveryFault {
         }
     }
 
-    /// A refusal for good.
+    /// A permanent refusal.
     #[must_use]
     pub fn refused(fault: CallError) -> Self {
         Self {
@@ -43,14 +42,13 @@ impl DeliveryFault {
         }
     }
 
-    /// Whether it is the content that was refused. A password or a token that is refused says
-    /// nothing about it.
+    /// Whether the content was refused. A refused password or token says nothing about it.
     #[must_use]
     pub fn refuses_content(&self) -> bool {
         self.outlook == Outlook::Refused && !self.fault.refuses_us()
     }
 
-    /// Whether a person has to mend something: the content, a password or a token is refused.
+    /// Whether an operator has to act: the content, a password or a token is refused.
     #[must_use]
     pub fn needs_person(&self) -> bool {
         self.outlook == Outlook::Refused || self.fault.refuses_us()

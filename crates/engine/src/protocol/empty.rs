@@ -1,4 +1,4 @@
-//! The snapshot of a laboratory of which nothing is known.
+//! The snapshot of an unknown laboratory.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::protocol::role::Role;
 use crate::protocol::snapshot::{SamplingView, Snapshot, SourceView};
 
 impl Snapshot {
-    /// That of a laboratory of which nothing is known: the first one, and that of a program which
-    /// watches none.
+    /// The snapshot of an unknown laboratory: the first one of a process, and that of a process
+    /// that watches none.
     #[must_use]
     pub fn empty(at: Timestamp) -> Self {
         Self {

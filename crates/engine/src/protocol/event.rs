@@ -27,7 +27,7 @@ pub struct Event {
 }
 
 impl fmt::Display for Event {
-    /// The change, what is wrong, and what led to it; without the experiment's name.
+    /// The change, the issues, and the cause; without the experiment's name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} → {}", self.was, self.health)?;
         let issues: Vec<String> = self.issues.iter().map(ToString::to_string).collect();
@@ -46,17 +46,17 @@ pub enum Why {
     FirstJudged,
     /// Its streams or its remote login changed.
     Observed,
-    /// Book's manifest changed what it must have.
+    /// Book's manifest changed its requirements.
     Manifest,
-    /// A source went down, and with it what is known about the experiment.
+    /// A source went down, and with it the experiment's observations.
     SourceDown(SourceName),
     /// A source reports again, and the experiment is evaluated again.
     SourceBack(SourceName),
     /// A source has reported nothing for `HEALTH_OUTAGE_HOLD`: no student can use the experiment.
     Outage(SourceName),
-    /// It comes and goes too often for each change to count.
+    /// It changes too often for each change to count.
     Flaps,
-    /// It has not come or gone for long enough to be evaluated by what it shows again.
+    /// It has been stable for long enough to be evaluated by its observations again.
     Steady,
     /// The rules by which it is evaluated changed.
     Rules,
@@ -93,7 +93,7 @@ pub enum Issue {
     Required(Topic, StreamHealth),
     /// Relay has reported nothing for `HEALTH_OUTAGE_HOLD`, so the required streams count as lost.
     RelayOutage,
-    /// No page that students open works, and `UI_CHECK` asks for one.
+    /// No page that students open works, and `UI_CHECK` requires one.
     NoPage,
     /// The remote login is lost.
     JumpLost,
@@ -104,7 +104,7 @@ pub enum Issue {
 }
 
 impl Issue {
-    /// The page that fails, and how, where it is one.
+    /// The failing page, and how it fails, if it is a page.
     #[must_use]
     pub fn page(&self) -> Option<(&PageName, PageFault)> {
         match self {
@@ -118,8 +118,7 @@ impl Issue {
     }
 
     /// The issue in the codes of the program that labwatch replaces: `missing jump`, `missing
-    /// required <topic>`, `unhealthy <topic>`; what that program did not know is written in the
-    /// same way.
+    /// required <topic>`, `unhealthy <topic>`; codes that it did not have follow the same form.
     #[must_use]
     pub fn code(&self) -> String {
         match self {
@@ -134,7 +133,7 @@ impl Issue {
 }
 
 impl fmt::Display for Issue {
-    /// The issue in plain words.
+    /// The issue as text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Required(topic, StreamHealth::Silent) => {

@@ -1,4 +1,4 @@
-//! Records in words: for the log, the replay and the demo.
+//! Records as text: for the log, the replay and the demo.
 
 use std::fmt;
 use std::time::Duration;
@@ -15,13 +15,13 @@ use crate::protocol::input::SwitchOutcome;
 use crate::protocol::record::{ManifestChange, Record};
 
 impl fmt::Display for Record {
-    /// In the words that every reader may see.
+    /// The text that every reader may see.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.words(Visibility::PUBLIC, f)
     }
 }
 
-/// A record in the words for a reader.
+/// A record as text for a reader.
 #[derive(Debug, Clone, Copy)]
 pub struct RecordFor<'a>(pub &'a Record, pub Visibility);
 

@@ -1,4 +1,4 @@
-//! Why a command is not carried out, in plain words that say what to do. Decides nothing.
+//! Why a command is not carried out, as text that says what to do. Decides nothing.
 
 use std::fmt;
 
@@ -12,8 +12,8 @@ pub enum Refusal {
     Suppression(Refused),
     /// This labwatch only watches.
     Follower,
-    /// It led when the command came, and leads no more. Unlike all others: whether the command was
-    /// kept is not known.
+    /// It led when the command came, and no longer does. Unlike for all others, it is not known
+    /// whether the command was stored.
     LeadLost,
     /// No experiment has such a name.
     NoExperiment(String),
@@ -26,7 +26,7 @@ pub enum Refusal {
         /// How many they are.
         count: usize,
     },
-    /// The source tells as it should.
+    /// The source reports as it should.
     ComponentIsWell(String),
     /// Nothing of this is acknowledged.
     NotAcknowledged(String),
@@ -34,22 +34,22 @@ pub enum Refusal {
     NoResource(ResourceName),
     /// Book has not said yet how the resource is.
     NotRead(ResourceName),
-    /// A reason that would be taken for labwatch's own.
+    /// The reason would be taken for labwatch's own.
     OurPrefix,
     /// The resource is held for this very reason.
     HeldAlready(ResourceName),
     /// The resource can be booked.
     Bookable(ResourceName),
-    /// Labwatch withdrew it itself, and gives it back itself.
+    /// Labwatch withdrew it, and gives it back by itself.
     Ours {
         /// The resource.
         resource: ResourceName,
         /// The experiment that it is.
         stub: Stub,
-        /// How that is.
+        /// Its health.
         health: Health,
     },
-    /// A closed category keeps the resource's experiment back.
+    /// A closed category keeps the resource's experiment quarantined.
     Quarantined {
         /// The resource.
         resource: ResourceName,
@@ -141,7 +141,7 @@ impl fmt::Display for Refusal {
 }
 
 impl Refusal {
-    /// What is said of a resource.
+    /// The text for a resource.
     fn of_resource(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoResource(resource) => {

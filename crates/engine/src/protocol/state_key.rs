@@ -51,7 +51,7 @@ impl fmt::Display for Subject {
     }
 }
 
-/// A key that this version does not know. It belongs to another part, or to a later version.
+/// A key that this version does not know: of another part, or of a later version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownKey;
 
@@ -95,7 +95,7 @@ fn key(text: &str) -> Option<StateKey> {
     }
 }
 
-/// An experiment, on a route.
+/// A key of a route and an experiment.
 fn of_route(text: &str) -> Option<(RouteName, Stub)> {
     let (route, stub) = text.split_once('/')?;
     let route = RouteName::try_new(&unescaped(route)?).ok()?;
@@ -119,7 +119,7 @@ fn acknowledged(text: &str) -> Option<Acknowledged> {
     }
 }
 
-/// A name as one part of a path that goes on after it.
+/// A name as one segment of a path.
 fn segment(name: &str) -> String {
     name.replace('%', "%25").replace('/', "%2F")
 }

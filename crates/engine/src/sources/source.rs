@@ -1,5 +1,5 @@
-//! A source's own health: evaluated by the age of what it last told against the pace it has kept,
-//! never by its socket.
+//! A source's own health: evaluated by the age of its last report against its pace, never by its
+//! socket.
 
 mod canary;
 pub(crate) mod interruptions;
@@ -22,11 +22,11 @@ use interruptions::Interruptions;
 const FIRST_REPORT_WITHIN: Duration = Duration::from_secs(30);
 
 /// How many of the latest intervals between reports make the pace. The longest of them counts, so
-/// that a burst of reports that was asked for does not make the next regular one look late.
+/// that a burst of requested reports does not make the next regular one look late.
 const PACE_OVER: usize = 8;
 
-/// How often relay and jump report by themselves in production. A quicker pace is only counted on
-/// while we ask for reports, because others ask too, and stop asking when they like.
+/// How often relay and jump report by themselves in production. A quicker pace is only relied on
+/// while we ask for reports, because other clients ask too, and stop asking at any time.
 const OWN_PACE: Duration = Duration::from_secs(60);
 
 /// A source is late when nothing came for twice its pace and this.
@@ -49,14 +49,13 @@ const MUTE_AFTER: Duration = Duration::from_secs(10);
 /// The longest wait between two such attempts.
 const RECONNECT_AT_MOST: Duration = Duration::from_secs(300);
 
-/// The state of one source.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     pub(crate) name: SourceName,
     pub(crate) health: SourceHealth,
     pub(crate) since: Moment,
     link: Link,
-    /// Why what came over the open connection since the last report is none.
+    /// Why the data that came over the open connection since the last report is not a report.
     unreadable: Option<String>,
     /// In how many entries of the last report something could not be read, and why not.
     unreadable_entries: Option<(usize, String)>,
@@ -64,13 +63,13 @@ pub(crate) struct Source {
     pub(crate) unreadable_total: u64,
     /// Whose fault it is that nothing comes, as far as the connection shows.
     class: FaultClass,
-    /// Since when it is down and all that is seen says that this is its own fault.
+    /// Since when it is down, with all evidence that this is its own fault.
     down_by_itself: Option<Moment>,
-    /// Whether it has ever reported, in this run or in what is remembered of earlier ones.
+    /// Whether it has ever reported, in this run or by the durable state.
     is_proven: bool,
     /// When the last report came.
     pub(crate) last: Option<Moment>,
-    /// When the server started, in its own words.
+    /// When the server started, in its own format.
     pub(crate) started: Option<String>,
     /// Until when absence means nothing.
     settle_until: Option<Moment>,
@@ -85,15 +84,14 @@ pub(crate) struct Source {
     reconnects: u32,
     /// What the canary shows; `None` while it is off.
     pub(crate) canary: Option<Arc<CanaryView>>,
-    /// What of it makes the health other than the reports alone do.
+    /// The canary's result, where it makes the health worse than the reports alone do.
     by_canary: Option<Forwarding>,
     /// Since when every poll of book has failed, and how the last one did.
     failing: Option<(Moment, CallError)>,
 }
 
 impl Source {
-    /// A source that has reported nothing yet, and that is asked when it reports nothing for
-    /// `ask_every`.
+    /// A source without any report yet, which is asked when it reports nothing for `ask_every`.
     pub(crate) fn new(name: SourceName, ask_every: Option<Duration>, now: Moment) -> Self {
         Self {
             name,
@@ -123,12 +121,12 @@ impl Source {
         }
     }
 
-    /// Takes note of how often it is asked from now on when it reports nothing.
+    /// Sets after how long without a report it is asked.
     pub(crate) fn is_asked(&mut self, every: Option<Duration>) {
         self.floor = every.unwrap_or(OWN_PACE).min(OWN_PACE);
     }
 
-    /// What its word is worth at this moment.
+    /// Whether its last report counts at this moment.
     pub(crate) fn telling(&self, now: Moment) -> Telling {
         Telling {
             starts: self.health == SourceHealth::Starting,
@@ -142,8 +140,8 @@ impl Source {
         self.settle_until
     }
 
-    /// Takes note that it told something. `settle` is how long absence is excused after a restart
-    /// or an outage.
+    /// Notes that it reported. `settle` is how long absence is excused after a restart or an
+    /// outage.
     pub(crate) fn heard(&mut self, started: Option<&str>, settle: Duration, now: Moment) {
         let restarted =
             matches!((self.started.as_deref(), started), (Some(old), Some(new)) if old != new);
@@ -174,19 +172,19 @@ impl Source {
         self.health == SourceHealth::Down && !self.is_not_forwarding()
     }
 
-    /// Takes note of what could not be read of the report that it has just told.
+    /// Notes the unreadable entries of its newest report.
     pub(crate) fn told_unreadably(&mut self, entries: Option<(usize, &str)>) {
         self.unreadable_entries = entries.map(|(count, why)| (count, why.to_owned()));
         let count = entries.map_or(0, |(count, _)| count as u64);
         self.unreadable_total = self.unreadable_total.saturating_add(count);
     }
 
-    /// Takes note that it has reported in an earlier run.
+    /// Notes that it has reported in an earlier run.
     pub(crate) fn prove(&mut self) {
         self.is_proven = true;
     }
 
-    /// Takes note of how the connection is.
+    /// Notes the state of the connection.
     pub(crate) fn linked(&mut self, link: Link, now: Moment) {
         if let Some(class) = self.class_of(&link, now) {
             self.class = class;
@@ -217,14 +215,14 @@ impl Source {
             | Link::Broken(_)
             | Link::GivenUp => {}
         }
-        // An attempt under way tells less than why the last one failed.
+        // An attempt under way says less than why the last one failed.
         if !(link == Link::Connecting && self.has_ended()) {
             self.link = link;
         }
         self.link_since = now;
     }
 
-    /// What comes, comes over an open connection, also where the news of its opening was overtaken.
+    /// Data implies an open connection, also where it overtook the message of its opening.
     fn opened(&mut self, now: Moment) {
         if self.link != Link::Open {
             self.link = Link::Open;
@@ -233,8 +231,8 @@ impl Source {
         }
     }
 
-    /// Whose fault the new state of the connection shows it to be that nothing comes; `None` when
-    /// it shows nothing new.
+    /// Whose fault the silence is by the new state of the connection; `None` when it shows nothing
+    /// new.
     fn class_of(&self, link: &Link, now: Moment) -> Option<FaultClass> {
         match link {
             Link::Connecting | Link::GivenUp => None,
@@ -255,7 +253,7 @@ impl Source {
             && now.since(self.link_since) >= MUTE_AFTER
     }
 
-    /// How the connection is, for people.
+    /// The state of the connection, for readers.
     pub(crate) fn link(&self) -> Link {
         match (&self.link, &self.unreadable) {
             (Link::Open, Some(why)) if self.health != SourceHealth::Live => {
@@ -272,8 +270,8 @@ impl Source {
         }
     }
 
-    /// Whose fault it is that nothing comes. A source that has never reported shows nothing of
-    /// itself: a wrong address looks the same.
+    /// Whose fault the silence is. A source that has never reported shows nothing of itself: a
+    /// wrong address looks the same.
     pub(crate) fn class(&self) -> FaultClass {
         match self.class {
             FaultClass::Theirs if !self.is_proven || self.is_not_forwarding() => {
@@ -283,7 +281,7 @@ impl Source {
         }
     }
 
-    /// Whether it has ever reported, in this run or in what is remembered of earlier ones.
+    /// Whether it has ever reported, in this run or by the durable state.
     pub(crate) fn is_proven(&self) -> bool {
         self.is_proven
     }
@@ -293,7 +291,7 @@ impl Source {
         self.down_by_itself
     }
 
-    /// Takes note that a poll failed.
+    /// Notes that a poll failed.
     pub(crate) fn failed(&mut self, fault: CallError, now: Moment) {
         let since = self.failing.as_ref().map_or(now, |(since, _)| *since);
         self.failing = Some((since, fault));
@@ -304,7 +302,7 @@ impl Source {
         self.intervals.iter().max().copied()
     }
 
-    /// Brings the health up to date. Returns whether it changed.
+    /// Updates the health. Returns whether it changed.
     pub(crate) fn evaluate(&mut self, now: Moment) -> bool {
         if self.settle_until.is_some_and(|until| now >= until) {
             self.settle_until = None;
@@ -315,7 +313,7 @@ impl Source {
         if changed {
             self.since = now;
             self.health = health;
-            // Where reports come, a new connection for them mends nothing.
+            // Where reports come, a new connection for them does not help.
             self.reconnect_at = self.is_mute().then(|| self.first_reconnect(now));
         }
         self.down_by_itself = (health == SourceHealth::Down && self.class() == FaultClass::Theirs)
@@ -363,7 +361,7 @@ impl Source {
         }
     }
 
-    /// When it must be looked at again although nothing came.
+    /// When it must be evaluated again although no input came.
     pub(crate) fn deadline(&self, ask_every: Option<Duration>) -> Option<Moment> {
         let (late, down) = self.bounds();
         let late =
@@ -384,7 +382,7 @@ impl Source {
         .min()
     }
 
-    /// When it last told something, for people.
+    /// When it last reported, for readers.
     pub(crate) fn last_wall(&self) -> Option<Timestamp> {
         self.last.map(Moment::wall)
     }
@@ -602,7 +600,7 @@ mod tests {
                 (source.class(), source.down_by_itself()),
                 (FaultClass::Ours, None)
             );
-            // While something comes it is asked on, and the connection is left alone.
+            // While data comes it is asked on, and the connection is left alone.
             for second in 31..300 {
                 source.linked(Link::Unreadable("duplicate field".into()), at(second));
                 assert!(!source.reconnect_due(at(second)));

@@ -1,13 +1,13 @@
-//! All that keeps mail quiet, in one place: whether an experiment is to be kept quiet now, and why.
-//! Sends and reports nothing.
+//! All suppressions, in one place: whether notifications about an experiment are suppressed now,
+//! and why. Sends and reports nothing.
 //!
-//! Quiet is a level, asked anew each time, and not an event. What is not told while it is quiet
-//! stays untold and is told when the quiet ends, if it still differs from what people know. So what
-//! happened inside a window need not be remembered.
+//! Suppression is a level, evaluated anew each time, and not an event. What is not notified while
+//! it is suppressed stays pending and is notified when the suppression ends, if it still differs
+//! from what was last notified. So what happened inside a window need not be stored.
 //!
-//! Times are the wall clock's, because people and calendars mean that one. The answer to
-//! [`ActiveSuppressions::quiet`] depends on the time alone, not on
-//! whether [`ActiveSuppressions::expire`] was called meanwhile.
+//! Times are wall-clock times, because users and calendars mean that clock. The answer to
+//! [`ActiveSuppressions::quiet`] depends on the time alone, not on whether
+//! [`ActiveSuppressions::expire`] was called meanwhile.
 
 mod policy;
 
@@ -27,25 +27,25 @@ use super::refusal::Refused;
 use super::window::Schedule;
 use crate::model::Stub;
 
-/// All that keeps mail quiet.
+/// All suppressions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ActiveSuppressions {
     acknowledgements: BTreeMap<Subject, (SuppressionId, Acknowledgement)>,
     silences: BTreeMap<SuppressionId, Silence>,
     maintenances: BTreeMap<SuppressionId, Maintenance>,
-    /// Maintenance that stands in the configuration: it has no number, and is ended only there.
+    /// Maintenance windows of the configuration: they have no number, and are ended only there.
     configured: Vec<Maintenance>,
-    /// Acknowledgements that stand in a policy: they have no number, and are ended only there.
+    /// Acknowledgements of a policy: they have no number, and are ended only there.
     policy: BTreeMap<Subject, Acknowledgement>,
     last_id: u64,
 }
 
 impl ActiveSuppressions {
-    /// What was kept by a store. `last_id` is the highest number ever given, so that none is given
-    /// twice; 0 when none was.
+    /// Restores stored suppressions. `last_id` is the highest number ever assigned, so that none is
+    /// assigned twice; 0 when none was.
     ///
-    /// All is taken, however much: bounds are for what is added. What has ended meanwhile is
-    /// reported by [`ActiveSuppressions::expire`].
+    /// All are taken, however many: bounds apply to additions. What has ended meanwhile is reported
+    /// by [`ActiveSuppressions::expire`].
     #[must_use]
     pub fn restore(
         entries: impl IntoIterator<Item = (SuppressionId, SuppressionEntry)>,
@@ -62,20 +62,20 @@ impl ActiveSuppressions {
         quiet
     }
 
-    /// Sets the maintenance that stands in the configuration.
+    /// Sets the maintenance windows of the configuration.
     pub fn configure(&mut self, windows: Vec<Maintenance>) {
         self.configured = windows;
     }
 
-    /// The maintenance that stands in the configuration.
+    /// The maintenance windows of the configuration.
     #[must_use]
     pub fn configured(&self) -> &[Maintenance] {
         &self.configured
     }
 
-    /// Why `stub` is to be kept quiet at `at`; `None` when it is not.
+    /// Why `stub` is suppressed at `at`; `None` when it is not.
     ///
-    /// Of several reasons the most personal one is given: an acknowledgement, else the silence or
+    /// Of several reasons the most specific one is given: an acknowledgement, else the silence or
     /// else the window that ends last.
     #[must_use]
     pub fn quiet(&self, stub: &Stub, at: Timestamp) -> Option<Suppression> {
@@ -85,7 +85,7 @@ impl ActiveSuppressions {
             .or_else(|| self.maintained(stub.as_str(), at))
     }
 
-    /// The acknowledgement of `subject`, also one that is over and was not let go of yet.
+    /// The acknowledgement of `subject`, also one that is over and not removed yet.
     #[must_use]
     pub fn acknowledgement(&self, subject: &Subject) -> Option<(SuppressionId, &Acknowledgement)> {
         self.acknowledgements
@@ -93,8 +93,8 @@ impl ActiveSuppressions {
             .map(|(id, entry)| (*id, entry))
     }
 
-    /// The patterns of all silences that hold and all windows that are open at `at`. They change
-    /// only at [`ActiveSuppressions::next_change`].
+    /// The patterns of all silences that are active and all windows that are open at `at`. They
+    /// change only at [`ActiveSuppressions::next_change`].
     #[must_use]
     pub fn open_at(&self, at: Timestamp) -> Vec<NamePattern> {
         let silences = self
@@ -111,10 +111,10 @@ impl ActiveSuppressions {
             .collect()
     }
 
-    /// When something begins or ends to keep quiet next, strictly after `at`.
+    /// When a suppression begins or ends next, strictly after `at`.
     ///
-    /// Looks at every entry: ask again only when that time has come, or something was added,
-    /// removed or ended.
+    /// Scans every entry: call again only when that time has come, or something was added, removed
+    /// or ended.
     #[must_use]
     pub fn next_change(&self, at: Timestamp) -> Option<Timestamp> {
         let acknowledged = self
@@ -130,12 +130,12 @@ impl ActiveSuppressions {
         ends.chain(windows).min()
     }
 
-    /// A copy of everything that is kept, by kind and then by subject or number, for lists and
-    /// digests. What stands in the configuration has no number.
+    /// A copy of all entries, by kind and then by subject or number, for lists and digests. Those
+    /// of the configuration have no number.
     pub fn entries(&self) -> impl Iterator<Item = (Option<SuppressionId>, SuppressionEntry)> {
         let given = self.acknowledgements.values();
         let given = given.map(|(id, entry)| (Some(*id), entry));
-        // Where both are there, readers go by the one that a person gave: it comes last.
+        // Where both are there, readers go by the one that a maintainer gave: it comes last.
         let policy = self.policy.values().map(|entry| (None, entry));
         let acknowledgements = policy
             .chain(given)
@@ -150,7 +150,7 @@ impl ActiveSuppressions {
         )
     }
 
-    /// Whether something has this number.
+    /// Whether an entry has this number.
     #[must_use]
     pub fn has(&self, id: SuppressionId) -> bool {
         self.silences.contains_key(&id)
@@ -165,8 +165,8 @@ impl ActiveSuppressions {
     ///
     /// # Errors
     /// [`Refused`] for what cannot be, and for an experiment that is not bad or anything that is
-    /// acknowledged already. What is over counts until [`ActiveSuppressions::expire`] lets go
-    /// of it, so that its end is reported.
+    /// acknowledged already. An entry that is over counts until [`ActiveSuppressions::expire`]
+    /// removes it, so that its end is reported.
     pub fn check(&self, entry: &SuppressionEntry) -> Result<(), Refused> {
         check_text("who", entry.who())?;
         match entry {
@@ -224,10 +224,10 @@ impl ActiveSuppressions {
         )
     }
 
-    /// Adds what can be added: see [`ActiveSuppressions::check`].
+    /// Adds an entry: see [`ActiveSuppressions::check`].
     ///
     /// # Errors
-    /// [`Refused`] where it cannot be.
+    /// [`Refused`] where it cannot be added.
     pub fn add(&mut self, entry: SuppressionEntry) -> Result<SuppressionId, Refused> {
         self.check(&entry)?;
         self.last_id += 1;
@@ -236,7 +236,7 @@ impl ActiveSuppressions {
         Ok(id)
     }
 
-    /// Ends something because a person says so.
+    /// Ends an entry on a maintainer's command.
     ///
     /// # Errors
     /// [`Refused::NotFound`] when there is nothing with this number; [`Refused::Text`] when no name
@@ -259,23 +259,23 @@ impl ActiveSuppressions {
         ))
     }
 
-    /// Ends the acknowledgement of something that is well again.
+    /// Ends the acknowledgement of a subject that is ok again.
     pub fn recovered(&mut self, subject: &Subject, at: Timestamp) -> Option<Ended> {
         self.end_acknowledgement(subject, Ending::Recovered, at)
     }
 
-    /// Ends the acknowledgement of something that got worse than it was then.
+    /// Ends the acknowledgement of a subject that got worse since.
     pub fn worsened(&mut self, subject: &Subject, at: Timestamp) -> Option<Ended> {
         self.end_acknowledgement(subject, Ending::Worse, at)
     }
 
-    /// Ends the acknowledgement of something that is forgotten.
+    /// Ends the acknowledgement of a subject that is forgotten.
     pub fn gone(&mut self, subject: &Subject, at: Timestamp) -> Option<Ended> {
         self.end_acknowledgement(subject, Ending::Gone, at)
     }
 
-    /// Lets go of everything that is over at `at`, in the order in which it ended. What returns
-    /// every week is never over.
+    /// Removes everything that is over at `at`, in the order in which it ended. Weekly windows are
+    /// never over.
     pub fn expire(&mut self, at: Timestamp) -> Vec<Ended> {
         let is_over = |end: Option<Timestamp>| end.is_some_and(|end| end <= at);
         let subjects: Vec<Subject> = self
@@ -345,7 +345,7 @@ impl ActiveSuppressions {
         })
     }
 
-    /// All maintenance, of people and of the configuration.
+    /// All maintenance windows, of maintainers and of the configuration.
     fn windows(&self) -> impl Iterator<Item = (Option<SuppressionId>, &Maintenance)> {
         self.maintenances
             .iter()

@@ -1,4 +1,4 @@
-//! What keeps mail quiet, as plain data that a store can keep and an API can take. Decides nothing.
+//! Suppressions as plain data, for the store and the API. Decides nothing.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::window::{Occurrence, Schedule};
 use crate::model::pattern;
 use crate::model::{Health, MAX_NAME_BYTES, NameError, Stub};
 
-/// The number of an entry. None is given twice.
+/// The number of an entry. None is assigned twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SuppressionId(pub u64);
@@ -47,7 +47,7 @@ impl NamePattern {
         &self.0
     }
 
-    /// Whether it takes in this whole name.
+    /// Whether it matches this whole name.
     #[must_use]
     pub fn matches(&self, stub: &str) -> bool {
         pattern::matches(&self.0, stub)
@@ -68,7 +68,7 @@ impl From<NamePattern> for String {
     }
 }
 
-/// What is acknowledged as bad.
+/// The subject of an acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
@@ -76,7 +76,7 @@ pub enum Subject {
     Experiment(Stub),
     /// A part whose health is reported, by its name: a source, mail, an outside service.
     Component(String),
-    /// All of the laboratory: it is moved today.
+    /// The whole laboratory, as when it is moved today.
     Installation,
 }
 
@@ -90,30 +90,30 @@ impl fmt::Display for Subject {
     }
 }
 
-/// A maintainer knows that this is bad.
+/// An acknowledgement: a maintainer knows that this is bad.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledgement {
     /// What is bad.
     pub subject: Subject,
-    /// How bad it was then: what gets worse is not acknowledged by this. [`Health::Down`] for what
-    /// is no experiment.
+    /// How bad it was then: what gets worse is not acknowledged by this. [`Health::Down`] for
+    /// subjects other than experiments.
     pub health: Health,
-    /// Who knows.
+    /// Who acknowledged it.
     pub who: String,
     /// What is done about it.
     pub text: String,
     /// When it was acknowledged.
     pub since: Timestamp,
-    /// When it ends at the latest; `None`: when it is well again.
+    /// When it ends at the latest; `None`: when it is ok again.
     pub until: Option<Timestamp>,
 }
 
-/// These experiments are not notified for a while.
+/// A silence: these experiments are not notified for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Silence {
     /// Which experiments.
     pub pattern: NamePattern,
-    /// Who wants it.
+    /// Who made it.
     pub who: String,
     /// Why.
     pub reason: String,
@@ -134,7 +134,7 @@ impl Silence {
         self.begins() <= at && at < self.until
     }
 
-    /// When it begins and ends to hold.
+    /// When it begins and ends.
     pub(super) fn changes(&self) -> [Timestamp; 2] {
         [self.begins(), self.until]
     }
@@ -144,7 +144,7 @@ impl Silence {
     }
 }
 
-/// These experiments are worked on at certain times.
+/// A maintenance window: these experiments are worked on at certain times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Maintenance {
     /// Which experiments.
@@ -155,11 +155,11 @@ pub struct Maintenance {
     pub reason: String,
     /// When it was planned.
     pub since: Timestamp,
-    /// When it is done.
+    /// When the window is open.
     pub schedule: Schedule,
 }
 
-/// Any of what keeps mail quiet.
+/// Any suppression.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SuppressionEntry {
@@ -192,7 +192,7 @@ impl SuppressionEntry {
         }
     }
 
-    /// What it is about: a name, a pattern of names, or all.
+    /// Its subject: a name, a pattern of names, or all.
     #[must_use]
     pub fn about(&self) -> String {
         match self {
@@ -212,7 +212,7 @@ impl SuppressionEntry {
         }
     }
 
-    /// What they said.
+    /// Its text or reason.
     #[must_use]
     pub fn text(&self) -> &str {
         match self {
@@ -243,19 +243,19 @@ impl SuppressionEntry {
     }
 }
 
-/// In which way something is kept quiet.
+/// A kind of suppression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SuppressionKind {
-    /// It is acknowledged.
+    /// By an acknowledgement.
     Acknowledged,
-    /// It is silenced.
+    /// By a silence.
     Silenced,
-    /// It is worked on.
+    /// By a maintenance window.
     Maintenance,
 }
 
 impl SuppressionKind {
-    /// The word for it, the same in logs, mails and the API.
+    /// Its name, the same in logs, mails and the API.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -266,29 +266,29 @@ impl SuppressionKind {
     }
 }
 
-/// Why something is kept quiet.
+/// Why notifications about a subject are suppressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suppression {
-    /// The number of what keeps it quiet; `None` for maintenance that stands in the configuration.
+    /// The number of the suppression; `None` for maintenance windows of the configuration.
     pub id: Option<SuppressionId>,
-    /// In which way.
+    /// Its kind.
     pub kind: SuppressionKind,
-    /// Who wants it.
+    /// Who made it.
     pub by: String,
-    /// Why, or what is done about it.
+    /// Its reason, or what is done about the subject.
     pub text: String,
-    /// When it ends; `None`: when it is well again.
+    /// When it ends; `None`: when the subject is ok again.
     pub until: Option<Timestamp>,
 }
 
-/// Something that keeps mail quiet, or will.
+/// The view of a suppression, active or planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoteView {
-    /// Its number, by which it can be ended; `None` for what stands in the configuration.
+    /// Its number, by which it can be ended; `None` for entries of the configuration.
     pub id: Option<SuppressionId>,
     /// What it is.
     pub entry: SuppressionEntry,
-    /// Whether it keeps quiet now.
+    /// Whether it is active now.
     pub active: bool,
     /// When a maintenance window is or will be open next; `None` for other kinds.
     pub next: Option<Occurrence>,
@@ -296,7 +296,7 @@ pub struct NoteView {
     pub last: Option<Occurrence>,
 }
 
-/// Something ended, for the records and for the people who forgot it.
+/// The end of a suppression, for the records and the maintainer who forgot it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     /// Its number.
@@ -334,19 +334,19 @@ impl Ended {
     }
 }
 
-/// How something ended.
+/// How a suppression ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ending {
     /// Its time was over.
     Expired,
-    /// What it was about is well again.
+    /// Its subject is ok again.
     Recovered,
     /// The experiment got worse than what was acknowledged.
     Worse,
-    /// The experiment is not there any more.
+    /// The experiment no longer exists.
     Gone,
-    /// A person ended it.
+    /// A maintainer ended it.
     Removed {
         /// Who.
         who: String,

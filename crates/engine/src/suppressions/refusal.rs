@@ -1,5 +1,4 @@
-//! Why something cannot be acknowledged, silenced or planned, in words that say what to do. Decides
-//! nothing.
+//! Why something cannot be acknowledged, silenced or planned, with what to do. Decides nothing.
 
 use jiff::Timestamp;
 
@@ -58,7 +57,7 @@ pub enum Refused {
         /// The most days.
         most_days: i64,
     },
-    /// A text that people read is missing, too long, or garbled.
+    /// A user's text is missing, too long, or garbled.
     #[error("\"{field}\" must be one line of text, not empty and at most {most} bytes long")]
     Text {
         /// Which: `who`, `text`, `reason`.

@@ -1,4 +1,4 @@
-//! What keeps quiet, for how long, and that nothing untold is lost by it.
+//! What is suppressed, for how long, and that no pending notification is lost by it.
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use super::limits::{MAX_SILENCES, MAX_TEXT_BYTES};
 use super::*;
 use crate::model::{Health, Stub};
 
-/// The instant so many minutes after the start of a Monday in November.
+/// The instant this many minutes after the start of a Monday in November.
 fn at(minute: i64) -> Timestamp {
     "2026-11-23T00:00Z".parse::<Timestamp>().expect("a time") + SignedDuration::from_mins(minute)
 }
@@ -399,11 +399,12 @@ fn what_is_kept_and_restored_is_the_same_and_no_number_is_given_twice() {
     assert_eq!(of_fewer.add(silence("*", 0, 1)), Ok(SuppressionId(42)));
 }
 
-/// Health by the minute: as it is, or as it was told.
+/// Health by the minute: as observed, or as notified.
 type Story = &'static [(i64, Health)];
 
-/// What a teller says who compares what was told with what is, unless it is quiet, and who wakes
-/// when the health of `pend00` changes and when quiet begins or ends.
+/// The notifications of a notifier that compares the notified state with the current one, unless it
+/// is suppressed, and that wakes when the health of `pend00` changes and when a suppression begins
+/// or ends.
 fn notified(mut quiet: ActiveSuppressions, health: &[(i64, Health)]) -> Vec<(i64, Health)> {
     let (mut now, mut is, mut notified, mut said) = (at(0), Health::Ok, Health::Ok, Vec::new());
     let mut changes = health

@@ -42,7 +42,7 @@ pub enum Day {
     Sun,
 }
 
-/// When maintenance is done.
+/// When a maintenance window is open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
@@ -79,7 +79,7 @@ struct WeeklyText {
     zone: String,
 }
 
-/// Why a weekly window cannot be.
+/// Why a weekly window is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// No day is named.
@@ -165,7 +165,7 @@ impl Schedule {
         }
     }
 
-    /// When it is over for good; `None` for what returns every week.
+    /// When it is over for good; `None` for weekly windows.
     #[must_use]
     pub fn over_at(&self) -> Option<Timestamp> {
         match self {
@@ -176,7 +176,7 @@ impl Schedule {
 }
 
 impl fmt::Display for Schedule {
-    /// The schedule in words: `every mon, tue at 23:00 for 4 h (Europe/London)`.
+    /// The schedule as text: `every mon, tue at 23:00 for 4 h (Europe/London)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Once { from, until } => write!(f, "from {from} until {until}"),
@@ -200,7 +200,7 @@ impl fmt::Display for Weekly {
 }
 
 impl Day {
-    /// The word for it.
+    /// Its name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

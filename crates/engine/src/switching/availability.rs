@@ -1,5 +1,5 @@
-//! What book should say of each resource, against what it last said: the difference becomes
-//! switches.
+//! The wanted availability of each resource in book, compared with the last one read: the
+//! difference becomes switches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,14 +18,14 @@ pub(crate) const MAX_SWITCHES_AT_ONCE: usize = 16;
 /// [`RETRY_AT_MOST`].
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The longest wait before a failed switch is tried again.
+/// The longest wait before a failed switch is retried.
 const RETRY_AT_MOST: Duration = Duration::from_secs(300);
 
 /// A switch that is under way.
 #[derive(Debug, Clone)]
 struct UnderWay {
     set: Availability,
-    /// The wish that it is for, where it is for one.
+    /// The manual override that it is for, where it is for one.
     manual_override: Option<ManualOverride>,
 }
 
@@ -33,15 +33,15 @@ struct UnderWay {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Resources {
     all: BTreeMap<ResourceName, Resource>,
-    /// Those that may differ from what is wanted.
+    /// Those that may differ from the wanted availability.
     open: BTreeSet<ResourceName>,
-    /// What is being written, also of resources that book's manifest has lost meanwhile.
+    /// Switches under way, also of resources that book's manifest has lost meanwhile.
     under_way: BTreeMap<ResourceName, UnderWay>,
     retries: BTreeSet<(Moment, ResourceName)>,
-    /// What people want, until book says so. It goes before what is wanted of the experiment's
+    /// Manual overrides, until book confirms them. They take precedence over the experiment's
     /// health.
     manual_overrides: BTreeMap<ResourceName, ManualOverride>,
-    /// Resources of which nothing is wished any more, since this was last asked.
+    /// Resources whose manual override was fulfilled or dropped, since this was last read.
     fulfilled: Vec<ResourceName>,
 }
 
@@ -50,7 +50,7 @@ impl Resources {
         self.all.get(name).map(|resource| &resource.stub)
     }
 
-    /// Takes in book's list. Returns the names that are new and the names that are gone.
+    /// Applies book's list. Returns the names that are new and the names that are gone.
     pub(crate) fn list(
         &mut self,
         readings: &[ResourceReading],
@@ -89,7 +89,7 @@ impl Resources {
         (added, removed)
     }
 
-    /// What book lists, by experiment: the resources, and the streams that they need.
+    /// The resources in book and the streams that they need, by experiment.
     pub(crate) fn by_stub(&self) -> BTreeMap<Stub, (Vec<ResourceName>, BTreeSet<Topic>)> {
         let mut experiments: BTreeMap<Stub, (Vec<ResourceName>, BTreeSet<Topic>)> = BTreeMap::new();
         for (name, resource) in &self.all {
@@ -100,8 +100,8 @@ impl Resources {
         experiments
     }
 
-    /// Takes in what book says of a resource. While a switch of it is under way, its own answer
-    /// counts instead.
+    /// Applies book's availability of a resource. While a switch of it is under way, the switch's
+    /// own answer counts instead.
     pub(crate) fn read(
         &mut self,
         name: &ResourceName,
@@ -124,7 +124,7 @@ impl Resources {
         hold
     }
 
-    /// Takes in what a person wants of a resource. The newest wish counts, and it is tried at once.
+    /// Applies a manual override. The newest one counts, and it is tried at once.
     pub(crate) fn manual_override(&mut self, name: ResourceName, manual_override: ManualOverride) {
         if let Some(resource) = self.all.get_mut(&name) {
             resource.failures = 0;
@@ -143,12 +143,12 @@ impl Resources {
         }
     }
 
-    /// Resources of which nothing is wished any more: book says so, or has lost them.
+    /// Resources whose manual override ended: book confirmed it, or has lost them.
     pub(crate) fn take_fulfilled(&mut self) -> Vec<ResourceName> {
         std::mem::take(&mut self.fulfilled)
     }
 
-    /// Takes in what a switch came to. Returns a person's hold that it found.
+    /// Applies the outcome of a switch. Returns the manual hold that it found.
     pub(crate) fn switched(
         &mut self,
         name: &ResourceName,
@@ -159,7 +159,8 @@ impl Resources {
         let resource = self.all.get_mut(name)?;
         self.open.insert(name.clone());
         let mut hold = None;
-        // A book that does not keep what it is told is not told the same again and again at once.
+        // A book that does not keep what was written is not written the same again and again at
+        // once.
         let mut is_done = false;
         match outcome {
             SwitchOutcome::Confirmed(said) | SwitchOutcome::Held(said) => {
@@ -177,8 +178,8 @@ impl Resources {
                     self.grant(name);
                 }
             }
-            // A book that has lost it has lost a person's hold too; a wish waits for its return, or
-            // for a manifest without it.
+            // A book that has lost it has lost a manual hold too; a manual override waits for its
+            // return, or for a manifest without it.
             SwitchOutcome::Gone => {
                 hold = resource.held_for().map(|_| HoldChange {
                     resource: name.clone(),
@@ -209,7 +210,7 @@ impl Resources {
         self.retries.insert((at, name.clone()));
     }
 
-    /// Says that what is wanted of these may have changed.
+    /// Marks these for a new comparison.
     pub(crate) fn reconsider<'a>(&mut self, names: impl IntoIterator<Item = &'a ResourceName>) {
         self.open.extend(
             names
@@ -219,7 +220,7 @@ impl Resources {
         );
     }
 
-    /// Says that what is wanted of every one may have changed.
+    /// Marks all for a new comparison.
     pub(crate) fn reconsider_all(&mut self) {
         self.open = self.all.keys().cloned().collect();
     }
@@ -284,7 +285,7 @@ impl Resources {
         self.retries.first().map(|(at, _)| *at)
     }
 
-    /// Whether a resource can be booked, as book last said.
+    /// Whether a resource can be booked, by book's last answer.
     pub(crate) fn bookable(&self, name: &ResourceName) -> Option<Bookable> {
         self.all
             .get(name)?

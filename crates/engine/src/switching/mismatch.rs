@@ -27,7 +27,7 @@ impl Mismatch {
         }
     }
 
-    /// The word for it.
+    /// Its name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -1,4 +1,4 @@
-//! What holding or enabling a resource would do, and to which bookings.
+//! Outcome of holding or enabling a resource, including the affected bookings.
 
 use super::Plan;
 use crate::groups::bookings::Affected;
@@ -87,7 +87,7 @@ impl Snapshot {
             .ok_or_else(|| Refusal::NoResource(name.clone()))
     }
 
-    /// What is written into book waits for book.
+    /// Adds that book is unreachable where a change has to wait for it.
     fn in_book(&self, text: String) -> String {
         if self.source(SourceName::Book).health == SourceHealth::Down {
             return format!("{text}. Book does not answer now: it is done as soon as book does");
@@ -115,7 +115,7 @@ fn wishing(
     }
 }
 
-/// The bookings that something happens to, in words.
+/// The affected bookings as text.
 fn bookings(affected: Affected, what: &str) -> String {
     let session = if affected.in_session {
         "; one is in session now"

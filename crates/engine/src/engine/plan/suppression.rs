@@ -1,4 +1,4 @@
-//! What commands about acknowledgements, silences and maintenance windows would do.
+//! Outcome of commands about acknowledgements, silences and maintenance windows.
 
 use jiff::Timestamp;
 
@@ -108,9 +108,9 @@ impl Snapshot {
         )
     }
 
-    /// A component that is bad, as far as that is known here: the sources are. How others are is
-    /// known where they are probed; there it is checked before, and there the acknowledgement
-    /// is ended once they are well.
+    /// A bad component, as far as the engine knows: only the sources' health is known here. Other
+    /// components are checked where they are probed, and their acknowledgements are ended there
+    /// too.
     fn bad_component(&self, name: &str) -> Result<Subject, Refusal> {
         match SourceName::named(name) {
             Some(source) => match self.source(source).health {

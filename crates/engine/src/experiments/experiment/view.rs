@@ -9,7 +9,7 @@ use crate::model::{JumpHealth, Moment, StreamHealth};
 use crate::protocol::snapshot::{ExperimentView, FlapView, ResourceView, StreamView};
 use crate::suppressions::Suppression;
 
-/// What surrounds an experiment when it is shown.
+/// Derived data of an experiment for its view.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DerivedView {
     pub(crate) quiet: Option<Suppression>,
@@ -66,7 +66,7 @@ impl Experiment {
         }
     }
 
-    /// Whether nothing of it is to be seen: neither its login nor any stream that it must have.
+    /// Whether nothing of it is reported: neither its login nor any required stream.
     pub(crate) fn is_wholly_lost(&self) -> bool {
         let required = self.streams.iter().filter(|stream| stream.required);
         self.login() == JumpHealth::Lost

@@ -1,4 +1,4 @@
-//! What a route is to be notified of now, and when something is due next.
+//! What a route has to send now, and when something is due next.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,8 +17,8 @@ use crate::protocol::message_id::MessageId;
 use crate::protocol::summary::{Line, Occasion, Reminder};
 
 impl RouteNotifier {
-    /// The message that failed, as it was, if it still says what is to be said, or comes first
-    /// whatever is new. Otherwise another one does.
+    /// The message that failed, unchanged, if it is still up to date, or comes first whatever is
+    /// new. Otherwise a new one replaces it.
     pub(super) fn send_again(
         &mut self,
         context: &NotificationContext<'_>,
@@ -39,7 +39,7 @@ impl RouteNotifier {
         Some(Due::Again(notification, message.attempt))
     }
 
-    /// Whether a message says what is to be said now.
+    /// Whether a message is still up to date.
     fn still_holds(
         &self,
         failed: &InFlight,
@@ -127,7 +127,7 @@ impl RouteNotifier {
             || (news.iter().any(is_urgent) && self.budget.allows_urgent(every, now))
     }
 
-    /// What waits for the budget is told one day, although it may be over by then.
+    /// Notes what waits for the budget: it is notified one day, although it may be over by then.
     pub(super) fn remember(
         &mut self,
         news: &[(Line, NotifiedState)],
@@ -143,7 +143,7 @@ impl RouteNotifier {
         }
     }
 
-    /// What is new is told as news first: a digest tells only what people know.
+    /// Composes a digest. News are sent as news first: a digest has only what was notified.
     pub(super) fn tell_digest(
         &mut self,
         context: &NotificationContext<'_>,
@@ -200,7 +200,7 @@ impl RouteNotifier {
         })
     }
 
-    /// Whether anything lasts that people were told.
+    /// Whether a notified problem goes on.
     fn is_still_open(
         &self,
         alert_states: &BTreeMap<Alert, Moment>,
@@ -220,7 +220,7 @@ impl RouteNotifier {
         })
     }
 
-    /// When to look again although nothing came.
+    /// When to continue although no input came.
     pub(in crate::notifications) fn deadline(
         &self,
         switching_since: Option<Moment>,
@@ -254,7 +254,7 @@ impl RouteNotifier {
             .min()
     }
 
-    /// When people are to be reminded of what they were told bad.
+    /// When recipients are to be reminded of problems.
     pub(super) fn reminder_at(&self) -> Option<Moment> {
         let notified_at = self.notified_at?;
         let knows_bad = self.alert_states.is_any_told()
@@ -266,14 +266,14 @@ impl RouteNotifier {
         knows_bad.then(|| notified_at + wait)
     }
 
-    /// How long it takes to the next reminder after so many.
+    /// The wait before the next reminder after this many.
     pub(super) fn wait_before_reminder(&self, reminders: u32) -> Option<Duration> {
         let first = self.route.remind?;
         let wait = first.saturating_mul(2_u32.saturating_pow(reminders));
         Some(wait.min(REMIND_AT_LEAST_EVERY.max(first)))
     }
 
-    /// Which reminder one is that is sent now.
+    /// The number of the reminder that is sent now.
     pub(in crate::notifications) fn reminder(&self, now: Moment) -> Option<Reminder> {
         let number = self.reminders.saturating_add(1);
         let next = now + self.wait_before_reminder(number)?;

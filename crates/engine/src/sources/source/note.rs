@@ -1,4 +1,4 @@
-//! What is wrong with a source and what to do about it, in words.
+//! What is wrong with a source and what to do about it, as text.
 
 use std::time::Duration;
 
@@ -100,7 +100,7 @@ impl Source {
     }
 }
 
-/// A sentence, and behind it what the source or the system said, where the reader may see that.
+/// A sentence, followed by the source's or the system's message where the reader may see that.
 fn with_words(sentence: String, said: &str, reader: Visibility) -> String {
     if reader.is_full() {
         format!("{sentence}: {said}")

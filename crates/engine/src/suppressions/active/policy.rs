@@ -1,4 +1,4 @@
-//! Acknowledgements that stand in a policy, beside those that people give.
+//! Acknowledgements of a policy, beside those that maintainers give.
 
 use std::collections::BTreeMap;
 
@@ -8,18 +8,18 @@ use super::ActiveSuppressions;
 use crate::suppressions::{Acknowledgement, Subject, Suppression, SuppressionKind};
 
 impl ActiveSuppressions {
-    /// Sets the acknowledgements that stand in a policy.
+    /// Sets the acknowledgements of a policy.
     pub fn acknowledge_by_policy(&mut self, all: BTreeMap<Subject, Acknowledgement>) {
         self.policy = all;
     }
 
-    /// The acknowledgements that stand in a policy.
+    /// The acknowledgements of a policy.
     #[must_use]
     pub fn policy(&self) -> &BTreeMap<Subject, Acknowledgement> {
         &self.policy
     }
 
-    /// Who knows that `subject` is bad, at `at`; `None` when it is not acknowledged.
+    /// Who acknowledged `subject`, at `at`; `None` when it is not acknowledged.
     #[must_use]
     pub fn acknowledged(&self, subject: &Subject, at: Timestamp) -> Option<Suppression> {
         let given = self.acknowledgements.get(subject).into_iter();
