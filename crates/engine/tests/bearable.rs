@@ -1,4 +1,4 @@
-//! Notifications in a number that people can read, and true: one for each thing that happened,
+//! The number of notifications is bearable and they are correct: one for each thing that happened,
 //! whatever the order of the reports.
 
 #![allow(
@@ -123,7 +123,7 @@ fn a_source_that_does_not_report_is_not_waited_for() {
     assert!(at <= 10 + 5 + 6, "{at}");
 }
 
-/// The experiment is down for so long and up for so long in turn, for a day; then it stays up.
+/// The experiment is down and up in turn for these times, for a day; then it stays up.
 fn a_day_of(down: u64, up: u64) -> Vec<(u64, String)> {
     let mut world = World::of(&["pend00"]);
     let begin = world.now;
@@ -155,7 +155,7 @@ fn an_experiment_that_comes_and_goes_is_told_as_unsteady_once_and_when_it_holds(
 }
 
 /// The same for a remote login that comes and goes, until students cannot use the experiment: that
-/// is told at once.
+/// is notified at once.
 #[test]
 fn a_loss_that_comes_and_goes_is_told_as_unsteady_and_holds_back_nothing_else() {
     for (lost, found) in [(600, 600), (3_600, 1_800)] {
@@ -261,7 +261,7 @@ fn an_experiment_that_leaves_book_while_it_is_told_as_down_gets_a_last_word() {
     assert_eq!(world.messages(ANN, begin).len(), messages.len());
 }
 
-/// The last word is owed over a kill, and said once.
+/// A closing notification is pending over a kill, and sent once.
 #[test]
 fn a_last_word_that_could_not_be_delivered_is_said_after_a_restart() {
     let mut world = World::new();
@@ -292,8 +292,8 @@ fn a_last_word_that_could_not_be_delivered_is_said_after_a_restart() {
     assert_eq!(last_words(&world), 1);
 }
 
-/// It is seen again while its last word waits for the budget: that is taken back, and its end is
-/// told as of any other.
+/// It is seen again while its closing notification waits for the budget: that is dropped, and its
+/// recovery is notified as of any other.
 #[test]
 fn a_last_word_is_taken_back_where_the_experiment_returns_before() {
     for (restarts, is_back_as_bad) in [(false, false), (true, false), (false, true), (true, true)] {
@@ -348,7 +348,8 @@ fn a_last_word_is_taken_back_where_the_experiment_returns_before() {
     }
 }
 
-/// Its last word is on its way, or is lost, when it is seen again: recipients are told how it is.
+/// Its closing notification is in flight, or is lost, when it is seen again: recipients are
+/// notified of its state.
 #[test]
 fn who_may_have_got_the_last_word_is_told_that_it_is_back() {
     for mood in [Mood::PutsOff, Mood::Mute] {
@@ -388,7 +389,8 @@ fn who_may_have_got_the_last_word_is_told_that_it_is_back() {
     }
 }
 
-/// What is put off is the same message after a restart, also where it says nothing but a last word.
+/// A deferred message is the same one after a restart, also where it is only a closing
+/// notification.
 #[test]
 fn a_last_word_keeps_its_name_across_a_restart() {
     let mut world = World::new();
@@ -440,7 +442,7 @@ fn what_is_not_evaluated_begins_no_incident() {
     }
 }
 
-/// Down, then degraded, then well: told each at once, or all at the end. What is closed is the
+/// Down, then degraded, then ok: each notified at once, or all at the end. What is closed is the
 /// whole incident.
 #[test]
 fn the_end_of_an_incident_names_its_worst_state_and_its_whole_length() {
@@ -483,8 +485,8 @@ fn the_end_of_an_incident_names_its_worst_state_and_its_whole_length() {
     }
 }
 
-/// A message waits for jump's next report, and then says what that shows: with the usual rules and
-/// with quick ones.
+/// A message waits for jump's next report, and then includes it: with the usual rules and with
+/// quick ones.
 #[test]
 fn an_advice_rests_on_what_jump_reported_since_the_loss() {
     for behind in [0, 100, 1_000, 2_500, 4_000, 4_900] {
@@ -520,8 +522,8 @@ fn an_advice_rests_on_what_jump_reported_since_the_loss() {
     }
 }
 
-/// The clock was ahead when messages were sent: after a restart with the right one, they hold back
-/// nothing.
+/// The clock was ahead when messages were sent: after a restart with the right one, they hold
+/// nothing back.
 #[test]
 fn messages_of_a_clock_that_was_ahead_use_up_no_budget() {
     let mut world = World::new();

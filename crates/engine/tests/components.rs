@@ -1,6 +1,6 @@
-//! Components beside the sources, as subjects of notifications: an outside service or a part of
-//! labwatch that fails is told once, and so is its end, also across a restart; acknowledgements and
-//! silences suppress it.
+//! Components beside the sources, as subjects of notifications: a failure of an outside service or
+//! a part of labwatch is notified once, and so is its end, also across a restart; acknowledgements
+//! and silences suppress it.
 
 #![allow(
     clippy::expect_used,
@@ -22,7 +22,7 @@ use support::World;
 
 const ANN: &str = "ann@x.org";
 
-/// How a component is: an outside service where it names categories.
+/// The health of a component: an outside service where it names categories.
 fn is(name: &str, fitness: Fitness, problem: Option<&str>, categories: &[&str]) -> Input {
     let categories: Vec<String> = categories.iter().map(ToString::to_string).collect();
     Input::Component(ComponentHealth {
@@ -45,7 +45,7 @@ fn command(world: &mut World, command: Command) {
     }));
 }
 
-/// A laboratory of which a service has failed for so many seconds.
+/// A laboratory of which a service has failed for this many seconds.
 fn failing_for(seconds: u64) -> (World, Moment) {
     let mut world = World::new();
     world.give(wiki(None));

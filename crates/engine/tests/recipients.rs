@@ -1,5 +1,5 @@
-//! Several recipients of one route, each with a mailbox that takes a message or does not: each gets
-//! every message once, and nothing because of another one.
+//! Several recipients of one route, each with a mailbox that accepts a message or does not: each
+//! gets every message once, and nothing because of another one.
 //!
 //! `PROPTEST_CASES` sets how many cases are tried.
 
@@ -20,7 +20,7 @@ use engine::{Digest, MessageId, Occasion, Route, Summary};
 use proptest::prelude::*;
 use support::{Killed, Mood, PEOPLE, STUBS, World, cases};
 
-/// Bob is put off while pend00 goes down.
+/// Bob's messages are deferred while pend00 goes down.
 fn bob_is_behind() -> World {
     let mut world = World::new();
     world.moods.insert("bob@x.org", Mood::PutsOff);
@@ -148,7 +148,7 @@ fn with_digest() -> Route {
     }
 }
 
-/// Of an experiment or of a source, put off for one recipient or for all, also across a restart.
+/// Of an experiment or of a source, deferred for one recipient or for all, also across a restart.
 #[test]
 fn a_reminder_and_a_digest_go_again_as_they_are_to_those_who_wait_for_them() {
     for (route, occasion) in [
@@ -196,7 +196,7 @@ fn a_reminder_and_a_digest_go_again_as_they_are_to_those_who_wait_for_them() {
     }
 }
 
-/// The process is killed while the message about pend00 is under way, and pend00 is well again by
+/// The process is killed while the message about pend00 is in flight, and pend00 is ok again by
 /// then.
 fn killed_while_sending() -> World {
     let mut world = World::new();
@@ -211,7 +211,7 @@ fn killed_while_sending() -> World {
     world
 }
 
-/// How often one has read that pend00 is down.
+/// How often a recipient has read that pend00 is down.
 fn downs(world: &World, who: &str) -> usize {
     let read = world.read(who);
     read.iter().filter(|line| *line == "pend00 down").count()
@@ -362,7 +362,7 @@ proptest! {
                 }
                 Deed::Restart => world.restart(),
                 Deed::Kill(steps, killed) => {
-                    // It is not known then that a message arrived, so what it says may be said again.
+                    // Delivery is unconfirmed then, so the content may be sent again.
                     heard_twice |= killed == Killed::AfterEffects;
                     world.kill = Some((steps, killed));
                 }
@@ -392,7 +392,7 @@ proptest! {
         let mut known: BTreeMap<&Stub, Health> = BTreeMap::new();
         for line in world.mailboxes.iter().filter(|got| got.who == PEOPLE[0]).flat_map(|got| &got.message.news) {
             let before = known.insert(&line.stub, line.health);
-            // What came and went while messages were gathered is told once, when it is over.
+            // What came and went while messages were gathered is notified once, when it is over.
             let is_over = line.health == Health::Ok && line.notified == Health::Ok;
             prop_assert!(heard_twice || is_over || before != Some(line.health), "who takes everything is told nothing twice: {:?}", line);
         }

@@ -129,8 +129,8 @@ impl Engine {
         }
     }
 
-    /// Records which experiments have become known or were forgotten. Maintenance need not be
-    /// stored to be known again.
+    /// Records experiments that became known or were forgotten, fulfilled manual overrides, and
+    /// pending changes of notifications.
     pub(super) fn keep_track(&mut self, step: &mut Step) {
         step.records.extend(
             self.experiments
