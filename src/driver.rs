@@ -1,6 +1,7 @@
 //! The loop around the engine: inputs and time in, effects and snapshots for readers out.
 //!
-//! It owns the timer and the clock. What cannot be handed on has failed: the engine tries again.
+//! It owns the timer and the clock. An effect that cannot be queued has failed: the engine retries
+//! it.
 
 mod clock;
 mod journal;
@@ -27,7 +28,7 @@ pub use orders::{Asked, CommandSender, orders};
 pub use outlets::{COMMAND_QUEUE, Outlets, PAGE_QUEUE, SAMPLE_QUEUE, SWITCH_QUEUE, TELL_QUEUE};
 use replica::{ASKS_FIRST, Replica};
 
-/// How many inputs may wait for the engine. Feeds hand over only the newest report when it is full.
+/// How many inputs may wait for the engine. Feeds pass on only the newest report when it is full.
 pub const INPUT_QUEUE: usize = 256;
 
 /// How many inputs are taken before readers get a new snapshot.
@@ -36,10 +37,11 @@ const INPUTS_PER_PICTURE: usize = 64;
 /// The loop turns at least this often, so that the watchdog sees that it does.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 
-/// The longest that effects wait for their records to be on disk: a monitor without one still acts.
+/// The longest that effects wait for their records to be on disk: a monitor without a disk still
+/// acts.
 const WAIT_FOR_RECORDS: Duration = Duration::from_secs(1);
 
-/// What looks on: neither may block.
+/// Observer callbacks; must not block.
 pub struct Observers {
     /// Gets every record before the effect that it explains.
     pub record: Box<dyn FnMut(&Record) + Send>,
@@ -53,40 +55,39 @@ impl std::fmt::Debug for Observers {
     }
 }
 
-/// Effects that wait for the records that explain them.
+/// Effects that wait for their records to be stored.
 #[derive(Debug)]
 struct Held {
     ticket: Option<Ticket>,
-    /// What must be in etcd before, in a cluster. Nothing but the lease limits the time for that.
+    /// What must be in etcd before, in a cluster. Only the lease limits the time for that.
     commit: Option<CommitTicket>,
     until: Instant,
     effects: Vec<Effect>,
     answer: Option<Answer>,
 }
 
-/// Who waits for a receipt, and the receipt.
+/// The caller that waits for a receipt, and the receipt.
 type Answer = (oneshot::Sender<Result<Receipt, Refusal>>, Receipt);
 
-/// The loop and all that it owns.
 #[derive(Debug)]
 pub struct Driver {
     engine: Engine,
     clock: Clock,
     inputs: mpsc::Receiver<Input>,
     orders: mpsc::Receiver<Asked>,
-    /// Where effects go; nowhere once it stops.
+    /// The queues of effects; `None` once it stops.
     outlets: Option<Outlets>,
     stop: CancellationToken,
     is_stopping: bool,
     snapshots: watch::Sender<Arc<Snapshot>>,
     hooks: Observers,
-    /// Where records are kept, if anywhere.
+    /// The journal, if records are stored.
     journal: Option<Journal>,
     /// The cluster, where there is one.
     replica: Option<Replica>,
-    /// Effects in their order, each behind its records.
+    /// Effects in their order, each waiting for its records.
     held: VecDeque<Held>,
-    /// Answers that the driver itself gives to actions which could not be handed on.
+    /// Outcomes that the driver itself gives to effects which could not be queued.
     refused: VecDeque<Input>,
 }
 
@@ -124,7 +125,7 @@ impl Driver {
         }
     }
 
-    /// The same driver as a replica, which goes by these rules and follows until it is elected.
+    /// The same driver as a replica with these rules, a follower until it is elected.
     #[must_use]
     pub fn in_cluster(self, membership: Membership, rules: Rules) -> Self {
         Self {
@@ -134,8 +135,8 @@ impl Driver {
         }
     }
 
-    /// The same driver, which hands on what it decided before `stop`, and decides nothing more.
-    /// What follows from the outcomes of effects waits for the next start.
+    /// The same driver, which queues what it decided before `stop`, and decides nothing more. The
+    /// outcomes of effects are applied after the next start.
     #[must_use]
     pub fn stopping_with(self, stop: CancellationToken) -> Self {
         Self { stop, ..self }
@@ -188,7 +189,7 @@ impl Driver {
         }
     }
 
-    /// Takes an input and some that wait behind it, so that a burst makes few snapshots.
+    /// Applies an input and some that wait behind it, so that a burst makes few snapshots.
     fn take(&mut self, first: Input) {
         self.step(first);
         for _ in 1..INPUTS_PER_PICTURE {
@@ -204,7 +205,7 @@ impl Driver {
         self.answer_refused();
     }
 
-    /// Carries an order out, or says why not.
+    /// Carries an order out, or refuses it.
     fn obey(&mut self, asked: Asked) {
         let Asked { order, answer } = asked;
         let stops = self.is_stopping.then_some(Refusal::Stopping);
@@ -264,7 +265,7 @@ impl Driver {
         }
     }
 
-    /// Carries out what need not wait any longer, in its order.
+    /// Queues the effects that need not wait any longer, in order.
     fn release(&mut self) {
         while let Some(held) = self.held.front() {
             let progress = self
@@ -292,13 +293,13 @@ impl Driver {
         }
     }
 
-    /// Whether all that must be in etcd before is there.
+    /// Whether everything that must be in etcd before is there.
     fn is_committed(&self, held: &Held) -> bool {
         let waits_for = held.commit.zip(self.replica.as_ref());
         waits_for.is_none_or(|(ticket, replica)| replica.is_committed(ticket))
     }
 
-    /// Takes up where this replica stands: goes on from the state that is committed.
+    /// Applies this replica's standing: resumes from the committed state.
     fn stand(&mut self) {
         let Some((replica, standing)) = self
             .replica
@@ -327,7 +328,7 @@ impl Driver {
         self.answer_refused();
     }
 
-    /// Commits what this replica knows beside the state that it goes on from, and acts.
+    /// Commits what this replica knows beyond the state that it resumed from, and acts.
     fn lead(&mut self, standing: &Standing) {
         if let Some(replica) = &mut self.replica {
             // What follows waits behind it.
@@ -337,7 +338,7 @@ impl Driver {
         self.act(Input::Role(Role::Leader), None);
     }
 
-    /// Drops what waits for a commit, as another replica may lead, and tells who waits for it.
+    /// Drops what waits for a commit, as another replica may lead, and refuses the waiting callers.
     fn drop_uncommitted(&mut self) {
         for held in self.held.drain(..) {
             if let Some((waiting, _)) = held.answer {
@@ -357,7 +358,7 @@ impl Driver {
         self.refused.extend(refused);
     }
 
-    /// Hands nothing on once it stops and no decision waits; in a cluster they are the next
+    /// Queues nothing more once it stops and no decision waits; in a cluster those are the next
     /// leader's.
     fn close(&mut self) {
         if self.is_stopping && (self.held.is_empty() || self.replica.is_some()) {
@@ -381,7 +382,7 @@ impl Driver {
     }
 }
 
-/// Waits until the store has written more; without a store that is never.
+/// Waits until the store has written more; forever without a store.
 async fn written(journal: Option<&mut Journal>) {
     match journal {
         Some(journal) => journal.written().await,
@@ -389,7 +390,7 @@ async fn written(journal: Option<&mut Journal>) {
     }
 }
 
-/// Waits until this replica stands otherwise, or more is committed; never without a cluster.
+/// Waits until this replica's standing or its commits change; forever without a cluster.
 async fn changed(replica: Option<&mut Replica>) {
     match replica {
         Some(replica) => replica.changed().await,
@@ -412,7 +413,7 @@ mod tests {
     };
     use jiff::Timestamp;
 
-    /// What no test here reads.
+    /// The other results, which no test here reads.
     type Others = (
         (mpsc::Receiver<Sample>, mpsc::Receiver<PageAddress>),
         mpsc::Receiver<FeedCommand>,
@@ -649,7 +650,7 @@ mod tests {
         Rules::new(policy(), Vec::new())
     }
 
-    /// A driver in a cluster, and the end of what would speak with etcd.
+    /// A driver in a cluster, and the ends of its membership.
     fn in_cluster() -> (Driver, Bench, Ends) {
         let (driver, bench) = bench(policy(), SWITCH_QUEUE);
         let this = Peer {
@@ -676,7 +677,7 @@ mod tests {
         });
     }
 
-    /// Takes every commit that waits: the keys of what changed, and the number of the last one.
+    /// Takes every waiting commit: the keys of what changed, and the number of the last one.
     fn committed(ends: &mut Ends) -> (Vec<String>, u64) {
         let (mut keys, mut last) = (Vec::new(), 0);
         while let Ok(commit) = ends.commits.try_recv() {
@@ -702,7 +703,7 @@ mod tests {
             Some(engine::model::Health::Down)
         );
 
-        // Elected: it knows at once what it has observed, but waits for its commit.
+        // Elected: its observations apply at once, but wait for their commit.
         stands(&ends, Role::Leader, 1, engine::State::new());
         tokio::time::sleep(Duration::from_millis(10)).await;
         assert!(bench.switches.try_recv().is_err(), "nothing is committed");
@@ -739,7 +740,7 @@ mod tests {
         tokio::time::sleep(Duration::from_millis(10)).await;
         let (keys, number) = committed(&mut ends);
         assert!(keys.contains(&"request/r-pend00".to_owned()), "{keys:?}");
-        // The lead is lost, and a commit of then is confirmed too late.
+        // Leadership is lost, and a commit from before is confirmed too late.
         stands(&ends, Role::Follower, 1, engine::State::new());
         tokio::time::sleep(Duration::from_millis(10)).await;
         ends.committed.send_replace(Committed { term: 1, number });
@@ -762,7 +763,7 @@ mod tests {
         stands(&ends, Role::Leader, 1, engine::State::new());
         feed(&bench, 7, Duration::from_secs(60)).await;
         let (_, number) = committed(&mut ends);
-        // Frozen until after its lease: the answer to its commit is there before it knows of
+        // Frozen until after its lease: the answer to its commit is there before it learns of
         // anything else.
         ends.fence.close();
         ends.committed.send_replace(Committed { term: 1, number });

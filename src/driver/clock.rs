@@ -1,4 +1,4 @@
-//! The clock that the engine's moments are read from: the wall's beside the monotonic one.
+//! The clock of the engine's moments: wall clock and monotonic clock.
 
 use std::time::Duration;
 
@@ -6,15 +6,13 @@ use engine::model::Moment;
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
 
-/// The monotonic time at which a clock starts. What is remembered lies before the start, so that is
-/// not at zero: 100 years are.
+/// The monotonic time at which a clock starts: 100 years, because restored moments lie before the
+/// start.
 const MONOTONIC_START: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
-/// A wall clock that moved by more than this against the monotonic one was set, which is worth a
-/// line in the log.
+/// A wall clock that moved by more than this against the monotonic one was set, which is logged.
 const CLOCK_SET: Duration = Duration::from_secs(2);
 
-/// The clock: the wall's reading beside the time since the start.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     start: Instant,
@@ -44,7 +42,7 @@ impl Clock {
         self.start + moment.mono().saturating_sub(MONOTONIC_START)
     }
 
-    /// By how much the wall clock was set since the last time this was asked, if it was.
+    /// By how much the wall clock was set since the last call, if it was.
     pub(super) fn set_by(&mut self, now: Moment) -> Option<SignedDuration> {
         let offset = now
             .wall()

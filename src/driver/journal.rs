@@ -1,4 +1,4 @@
-//! The store as the loop sees it: takes what a step came to, and says when some of it is lost.
+//! The store as the loop sees it: takes the result of a step, and logs when some of it is lost.
 //! Never waits for the disk.
 
 use jiff::Timestamp;
@@ -8,17 +8,16 @@ use crate::failpoints;
 use crate::store::{Entry, Progress, Store, Ticket};
 use engine::{Record, StateChange};
 
-/// The store, and how far it is with what it was given.
+/// The store, and its write progress.
 #[derive(Debug)]
 pub struct Journal {
     store: Store,
     progress: watch::Receiver<Progress>,
-    /// How many entries were lost when it was last looked at.
+    /// How many entries were lost at the last check.
     lost: u64,
 }
 
 impl Journal {
-    /// A journal in this store.
     #[must_use]
     pub fn new(store: Store) -> Self {
         let progress = store.progress();
@@ -29,13 +28,13 @@ impl Journal {
         }
     }
 
-    /// The store, for health and questions.
+    /// The store, for health and queries.
     #[must_use]
     pub fn store(&self) -> Store {
         self.store.clone()
     }
 
-    /// Hands a step over to be written, all of it or nothing.
+    /// Passes a step on to be written, all of it or nothing.
     pub(super) fn enter(
         &mut self,
         records: &[Record],
@@ -51,12 +50,11 @@ impl Journal {
         (!entries.is_empty()).then(|| self.store.write(entries))
     }
 
-    /// How far the writing is.
     pub(super) fn progress(&self) -> Progress {
         *self.progress.borrow()
     }
 
-    /// Waits until the store has written more. Without an end when it has ended, as nothing will be
+    /// Waits until the store has written more; forever once the store has ended, as nothing will be
     /// written then.
     pub(super) async fn written(&mut self) {
         if self.progress.changed().await.is_err() {
@@ -64,7 +62,7 @@ impl Journal {
         }
     }
 
-    /// Says when entries begin to be lost; the store itself says when it fails and recovers.
+    /// Logs when entries begin to be lost; the store itself logs when it fails and recovers.
     pub(super) fn notice_losses(&mut self) {
         let lost = self.store.health().lost;
         if std::mem::replace(&mut self.lost, lost) == 0 && lost > 0 {

@@ -1,9 +1,9 @@
-//! The way of maintainers' commands to the engine, and of the answers back.
+//! Passes maintainers' commands to the engine, and the answers back.
 
 use engine::{Command, Order, Receipt, Record, Refusal};
 use tokio::sync::{mpsc, oneshot};
 
-/// How many orders of maintainers may wait. One more is refused: try again.
+/// How many orders of maintainers may wait. Further ones are refused: try again.
 pub const ORDER_QUEUE: usize = 32;
 
 /// An order that waits for its answer.
@@ -13,11 +13,11 @@ pub struct Asked {
     pub(super) answer: oneshot::Sender<Result<Receipt, Refusal>>,
 }
 
-/// Through which maintainers give orders. Cheap to clone.
+/// Sends orders of maintainers. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct CommandSender(mpsc::Sender<Asked>);
 
-/// A way for orders, and the queue at its end for a driver.
+/// The sender of orders, and its queue for a driver.
 #[must_use]
 pub fn orders() -> (CommandSender, mpsc::Receiver<Asked>) {
     let (sender, queue) = mpsc::channel(ORDER_QUEUE);
@@ -25,8 +25,8 @@ pub fn orders() -> (CommandSender, mpsc::Receiver<Asked>) {
 }
 
 impl CommandSender {
-    /// Gives a command. The receipt comes when the command is carried out and its record is on
-    /// disk, or a disk that takes nothing was waited for long enough.
+    /// Gives a command. Returns once the command is carried out and its record is on disk, or after
+    /// a bounded wait for a disk that accepts nothing.
     ///
     /// # Errors
     /// [`Refusal`] when it is not carried out: then nothing was changed. [`Refusal::Stopping`] also

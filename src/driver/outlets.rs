@@ -1,4 +1,4 @@
-//! The queues of the tasks that carry effects out.
+//! The queues of the tasks that carry out effects.
 
 use engine::model::{CallError, PageAddress, SourceName};
 use engine::{
@@ -10,11 +10,11 @@ use tokio::sync::mpsc;
 /// How many switches may wait to be carried out. The engine has at most 16 under way.
 pub const SWITCH_QUEUE: usize = 32;
 
-/// How many summaries may wait to be sent on one channel. The engine has at most one under way for
-/// each route; one that finds no room counts as failed and is tried again.
+/// How many summaries may wait to be sent on one channel. The engine has at most one in flight for
+/// each route; one that finds no room counts as failed and is retried.
 pub const TELL_QUEUE: usize = 64;
 
-/// How many streams may wait to be listened to. The engine has at most `SAMPLE_AT_ONCE` under way.
+/// How many streams may wait to be sampled. The engine has at most `SAMPLE_AT_ONCE` under way.
 pub const SAMPLE_QUEUE: usize = 64;
 
 /// How many pages may wait to be checked. The engine has at most 4 under way.
@@ -23,7 +23,7 @@ pub const PAGE_QUEUE: usize = 16;
 /// How many commands may wait for a feed. One that finds it full is dropped: the engine asks again.
 pub const COMMAND_QUEUE: usize = 4;
 
-/// Where actions go.
+/// The queue of each kind of effect.
 #[derive(Debug)]
 pub struct Outlets {
     /// Switches of availability.
@@ -32,7 +32,6 @@ pub struct Outlets {
     pub mails: mpsc::Sender<Notification>,
     /// Summaries for webhooks.
     pub webhooks: mpsc::Sender<Notification>,
-    /// Streams to listen to.
     pub samples: mpsc::Sender<Sample>,
     /// Pages to check.
     pub pages: mpsc::Sender<PageAddress>,
@@ -45,8 +44,8 @@ pub struct Outlets {
 }
 
 impl Outlets {
-    /// Hands an effect to the task that carries it out. Where that has no room, what it would have
-    /// reported: the call failed.
+    /// Queues an effect for the task that carries it out. Returns a failure as its outcome where
+    /// the queue is full.
     pub(super) fn hand_on(&self, effect: Effect) -> Option<Input> {
         match effect {
             Effect::Switch(switch) => self.switch(switch),

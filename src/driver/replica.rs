@@ -1,5 +1,6 @@
-//! The driver as one of several replicas: the newest observations, so that the engine can be
-//! resumed from another state and knows at once how things are; and what waits for its commit.
+//! The driver as one of several replicas: the newest observations, so that an engine that is
+//! resumed from another state knows the current situation at once; and effects that wait for their
+//! commit.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -8,7 +9,7 @@ use crate::cluster::{CommitTicket, Membership, Standing, difference};
 use engine::model::{Moment, SourceName};
 use engine::{Effect, Engine, Input, Role, Rules, Sampling, State, StateChange};
 
-/// What is known beside the engine.
+/// The replica's state besides the engine.
 #[derive(Debug)]
 pub(super) struct Replica {
     membership: Membership,
@@ -17,7 +18,7 @@ pub(super) struct Replica {
     latest: Latest,
     role: Role,
     term: u64,
-    /// The standing that was taken up last.
+    /// The version of the last standing that was applied.
     version: u64,
     /// How many switches and summaries are under way.
     outstanding: usize,
@@ -40,15 +41,15 @@ impl Replica {
         self.membership.changed().await;
     }
 
-    /// Where this replica stands, where that is new.
+    /// The standing of this replica, where it is new.
     pub(super) fn standing(&mut self) -> Option<Standing> {
         let standing = self.membership.standing();
         let is_new = std::mem::replace(&mut self.version, standing.version) != standing.version;
         is_new.then_some(standing)
     }
 
-    /// Whether it leads already as it is to. Then another hand has changed what stands in etcd, and
-    /// it is made what this replica knows.
+    /// Whether it leads already in this term. Then the state in etcd was changed by an outside
+    /// writer, and this replica's state is restored there.
     pub(super) fn restores(&mut self, standing: &Standing, known: &State) -> bool {
         let leads = [(self.role, self.term), (standing.role, standing.term)];
         let is_restored = leads == [(Role::Leader, standing.term); 2];
@@ -58,13 +59,13 @@ impl Replica {
         is_restored
     }
 
-    /// Hands over what is known beside what stands in etcd.
+    /// Commits the changes of this replica's state against that in etcd.
     pub(super) fn commit_news(&mut self, standing: &Standing, known: &State) {
         let there = standing.state.as_deref().cloned().unwrap_or_default();
         self.commit(&difference(&there, known), &[], false);
     }
 
-    /// Takes note of an input, and gives it as the engine is to take it.
+    /// Notes an input, and returns it as the engine is to get it.
     pub(super) fn note(&mut self, input: Input, now: Moment) -> Input {
         match input {
             Input::Switched { .. } | Input::Delivered { .. } => {
@@ -96,7 +97,7 @@ impl Replica {
         }
     }
 
-    /// The rules as this replica goes by them: the leader alone samples.
+    /// The rules of this replica: only the leader samples.
     fn rules(&self) -> Rules {
         let mut rules = self.rules.clone();
         if self.role == Role::Follower {
@@ -105,8 +106,8 @@ impl Replica {
         rules
     }
 
-    /// Hands over what must be in etcd before these effects are carried out; also nothing, so that
-    /// the lead is proven.
+    /// Commits what must be in etcd before these effects are carried out; also an empty change, so
+    /// that leadership is proven.
     pub(super) fn commit(
         &mut self,
         changes: &[StateChange],
@@ -118,7 +119,7 @@ impl Replica {
             .then(|| self.membership.commit(self.term, changes.to_vec()))
     }
 
-    /// Says how much is under way, after what came of the rest is handed over.
+    /// Publishes how many effects are under way, after the outcome of the others is committed.
     pub(super) fn say_outstanding(&self) {
         self.membership.note_outstanding(self.outstanding);
     }
@@ -127,7 +128,7 @@ impl Replica {
         self.membership.is_committed(ticket)
     }
 
-    /// Whether an effect may be carried out now. One that is outward counts as under way then.
+    /// Whether an effect may be carried out now. An outward one then counts as under way.
     pub(super) fn admits(&mut self, effect: &Effect) -> bool {
         if !is_outward(effect) {
             return true;
@@ -140,8 +141,8 @@ impl Replica {
         admits
     }
 
-    /// The engine in the place of this one, which goes on from this state and knows what was last
-    /// observed. Also what it asks for.
+    /// The engine that replaces this one: resumed from this state, with the latest observations.
+    /// Also its effects.
     pub(super) fn succeed(
         &mut self,
         before: &Engine,
@@ -152,7 +153,7 @@ impl Replica {
         if standing.role == Role::Leader {
             self.membership.begin();
         }
-        // An etcd without any state is joined with what this replica has kept.
+        // An etcd without any state is merged with this replica's own.
         let in_etcd = standing.state.as_deref();
         let kept = in_etcd.filter(|state| !state.is_empty() && !standing.is_ours_later);
         let later = standing.later.as_deref();
@@ -188,7 +189,7 @@ struct Latest {
     book: Option<Input>,
     book_failed: Option<Input>,
     timetable: Option<Input>,
-    /// Of relay and jump. Their age matters: what they say is meant for that moment.
+    /// Of relay and jump. Their age matters: they are true for that moment.
     reports: BTreeMap<&'static str, Seen>,
 }
 
@@ -226,13 +227,13 @@ impl Latest {
         }
     }
 
-    /// When an engine has to start that is told all of it.
+    /// When an engine has to start that gets all of it as input.
     fn start(&self, now: Moment) -> Moment {
         let reports = self.reports.values().map(|(_, at)| *at);
         reports.min().unwrap_or(now)
     }
 
-    /// All of it, in an order in which nothing is late: what has no age comes first.
+    /// All of it, ordered by time; inputs without an age come first.
     fn all(&self, start: Moment) -> Vec<Seen> {
         let ageless = self
             .components
@@ -250,6 +251,5 @@ impl Latest {
     }
 }
 
-/// What a new leader asks for at once: how the resources stand may have changed since the last
-/// poll.
+/// The first effect of a new leader: resources may have changed since the last poll.
 pub(super) const ASKS_FIRST: Effect = Effect::Ask(SourceName::Book);

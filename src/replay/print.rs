@@ -1,4 +1,4 @@
-//! Prints what a replay came to: for people, or one JSON object a line for programs.
+//! Prints the outcome of a replay: as text, or one JSON object a line for programs.
 
 use std::io::{self, Write};
 
@@ -8,10 +8,10 @@ use super::play::{Outcome, Switched};
 use super::words::Notified;
 use engine::model::{ResourceName, format_duration};
 
-/// Prints for people.
+/// Prints text.
 ///
 /// # Errors
-/// Whatever the writer says.
+/// Those of the writer.
 pub fn text(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     header(outcome, out)?;
     for notified in &outcome.notified {
@@ -21,10 +21,10 @@ pub fn text(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     summary(outcome, out)
 }
 
-/// Prints for programs: what was told, and at the end the summary.
+/// Prints JSON lines: the notable events, and at the end the summary.
 ///
 /// # Errors
-/// Whatever the writer says.
+/// Those of the writer.
 pub fn json(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     for notified in &outcome.notified {
         writeln!(out, "{}", serde_json::to_string(notified)?)?;
