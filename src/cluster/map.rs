@@ -1,5 +1,5 @@
-//! The durable state as etcd keeps it: a map of texts. What this version cannot read stays as it
-//! is, for the version that can.
+//! The durable state as etcd stores it: a map of texts. Entries that this version cannot read stay
+//! as they are, for the version that can.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,10 +12,10 @@ use engine::{State, StateChange, StateKey, StateValue};
 /// The longest value, once it is unpacked.
 const MAX_VALUE_BYTES: u64 = 64 << 20;
 
-/// What a compressed value begins with. JSON does not.
+/// The first bytes of a compressed value. JSON does not begin with them.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// What stands below the prefix of the state, by key.
+/// The entries below the prefix of the state, by key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StateMap(BTreeMap<String, Vec<u8>>);
 
@@ -30,13 +30,13 @@ impl StateMap {
         self.0.remove(key);
     }
 
-    /// Whether nothing is kept.
+    /// Whether there are no entries.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// What this version understands.
+    /// The entries that this version understands.
     #[must_use]
     pub fn state(&self) -> State {
         self.0
@@ -61,7 +61,7 @@ fn understood(key: &str, value: &[u8]) -> Option<(StateKey, StateValue)> {
     ))
 }
 
-/// A value as JSON: a long one stands compressed in etcd.
+/// A value as JSON: a long one is compressed in etcd.
 #[must_use]
 pub fn unpacked(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     if !value.starts_with(&GZIP) {
@@ -73,7 +73,7 @@ pub fn unpacked(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     Some(json.into())
 }
 
-/// What makes one state of another.
+/// The changes from one state to another.
 #[must_use]
 pub fn difference(from: &State, to: &State) -> Vec<StateChange> {
     let gone = from.keys().filter(|key| !to.contains_key(key));

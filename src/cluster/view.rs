@@ -1,4 +1,4 @@
-//! What readers see of the cluster.
+//! The view of the cluster for readers.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use engine::Role;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A replica, as the others know it. It stands as JSON under its election key.
+/// A replica, as the others know it: the JSON value of its election key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
     /// Its name.
     pub name: String,
-    /// Where its API is reached.
+    /// The URL of its API.
     pub url: String,
     /// Its version.
     #[serde(default)]
@@ -32,16 +32,16 @@ impl Peer {
     }
 }
 
-/// How etcd is, as this replica sees it.
+/// The state of etcd, as this replica sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Etcd {
     /// It was not reached yet.
     Connecting,
     /// It answers.
     Ok,
-    /// It does not do what is needed.
+    /// It has a fault.
     Fault {
-        /// What is wrong, without an address or a word of its own.
+        /// The fault, without an address or a message of etcd's.
         what: &'static str,
         /// The same in full, with what to do.
         detail: String,
@@ -59,17 +59,17 @@ pub struct View {
     pub acts_alone: bool,
     /// Since when.
     pub since: Timestamp,
-    /// The one that leads, where there is one.
+    /// The leader, if there is one.
     pub leader: Option<Peer>,
-    /// All that have a lease, the leader first.
+    /// All replicas that have a lease, the leader first.
     pub replicas: Vec<Peer>,
-    /// Whether another one is this one by its name and address, by mistake.
+    /// Whether another replica has this one's name and address, by mistake.
     pub has_twin: bool,
     /// How long a lease lasts.
     pub lease: Duration,
-    /// How etcd is.
+    /// The state of etcd.
     pub etcd: Etcd,
-    /// Since when it is so.
+    /// Since when it has it.
     pub etcd_since: Timestamp,
     /// When etcd last answered.
     pub heard: Option<Timestamp>,
@@ -86,8 +86,8 @@ pub struct View {
 }
 
 impl View {
-    /// Who leads now, of the one that was listed first: what was heard longer ago than a lease
-    /// lasts says nothing of now.
+    /// The current leader, given the replica that was listed first: an answer that is older than a
+    /// lease says nothing of now.
     #[must_use]
     pub fn leading(&self, first: Option<&Peer>, now: Timestamp) -> Option<Peer> {
         if self.role == Role::Leader {
@@ -106,7 +106,7 @@ impl View {
         self.has_twin || replicas.any(|peer| self.this.is_namesake_of(peer))
     }
 
-    /// Before etcd was reached.
+    /// The view before etcd was reached.
     #[must_use]
     pub fn connecting(this: Peer, lease: Duration, now: Timestamp) -> Self {
         Self {
