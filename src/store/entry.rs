@@ -1,4 +1,4 @@
-//! What can be written into the store, in one closed list. It holds no SQL.
+//! Everything that can be written into the store, in one closed list. Holds no SQL.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,54 +6,54 @@ use serde_json::Value;
 
 use engine::{Record, StateChange};
 
-/// One thing to keep. A batch of them is kept as a whole or not at all.
+/// An entry to store. A batch of them is stored as a whole or not at all.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
-    /// What the engine recorded, and when: a row of the history. Events carry their own time.
+    /// A record of the engine, with its time: a row of the history. Events carry their own time.
     Record {
         /// When it was recorded.
         at: Timestamp,
-        /// What.
+        /// The record.
         record: Record,
     },
     /// An entry of the engine's durable state that changed.
     State(StateChange),
-    /// Small state of another part, in the same table.
+    /// Small state of other parts, in the same table.
     Keep {
-        /// Its key. The first part, up to a dot, says whose it is.
+        /// Its key. The first part, up to a dot, names its part.
         key: String,
-        /// What it is; `None` removes it.
+        /// Its value; `None` removes it.
         value: Option<Value>,
     },
     /// A change that was not commanded through the engine.
     Audit {
         /// When.
         at: Timestamp,
-        /// Who, by the name of their token; never the token.
+        /// The actor, by the name of their token; never the token.
         who: String,
-        /// What they did.
+        /// The action.
         what: String,
     },
-    /// How book is and how labwatch would have it, in shadow.
+    /// In shadow: book's availability, and the one that labwatch would set.
     Shadow {
-        /// From when on.
+        /// Since when.
         at: Timestamp,
         /// Both.
         row: ShadowRow,
     },
 }
 
-/// How a message of the outbox stands.
+/// The state of a message of the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum OutboxState {
-    /// It will be tried, or tried again.
+    /// It will be tried, or retried.
     Pending,
-    /// It went out.
+    /// It was delivered.
     Sent,
-    /// The other side refused it for good. It is owed until something newer says it better.
+    /// The other side refused it permanently. It stays pending until a newer one covers it.
     Refused,
-    /// Nothing of it is left to tell, so it is not sent: something newer tells it, or its route
-    /// does not tell of it any more.
+    /// It has no content left, so it is not sent: a newer one covers it, or its route no longer
+    /// covers the subject.
     Superseded,
 }
 
@@ -61,7 +61,7 @@ impl OutboxState {
     /// All of them.
     pub const ALL: [Self; 4] = [Self::Pending, Self::Sent, Self::Refused, Self::Superseded];
 
-    /// The word for it.
+    /// Its name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -82,9 +82,9 @@ pub struct Note {
     pub kind: NoteKind,
     /// When it was made.
     pub created: Timestamp,
-    /// Until when it holds; `None` without end.
+    /// When it ends; `None` without end.
     pub until: Option<Timestamp>,
-    /// What it says: who, whom it concerns, why.
+    /// Its content: by whom, about what, why.
     pub content: Value,
 }
 
@@ -103,7 +103,7 @@ impl NoteKind {
     /// All of them.
     pub const ALL: [Self; 3] = [Self::Acknowledgement, Self::Silence, Self::Window];
 
-    /// The word for it.
+    /// Its name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -120,23 +120,23 @@ pub(super) const SHADOW_KIND: &str = "shadow";
 /// An availability and its reason.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShadowSaid {
-    /// Whether it may be booked.
+    /// Whether it can be booked.
     pub available: bool,
     /// The reason that is stored with it.
     pub reason: String,
 }
 
-/// A resource as book had it and as labwatch would have had it, from one moment on.
+/// A resource in book, with the availability that labwatch would have set, from one moment on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShadowRow {
     /// The resource.
     pub resource: String,
-    /// The experiment that it is, where that was known.
+    /// Its experiment, where that was known.
     pub experiment: Option<String>,
-    /// What book said.
+    /// Book's availability.
     pub book: ShadowSaid,
-    /// What it would have said.
+    /// The availability that labwatch would have set.
     pub labwatch: ShadowSaid,
-    /// How labwatch had evaluated the experiment, in words; nothing where it had not.
+    /// The experiment's evaluated health as text; `None` where it was not evaluated.
     pub evaluated: Option<String>,
 }

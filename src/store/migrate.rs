@@ -1,5 +1,5 @@
-//! Takes over a database of labwatch 0.1, which had a table for each kind of state. A row that
-//! makes no sense is left out, and said.
+//! Migrates a database of labwatch 0.1, which had a table for each kind of state. An invalid row is
+//! left out and logged.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
@@ -15,16 +15,16 @@ use engine::{
     StateKey, StateValue, SuppressionEntry, SuppressionId, UnconfirmedAlert,
 };
 
-/// What keys of maintainers' requests started with.
+/// Prefix of the keys of maintainers' requests.
 const WISH: &str = "wish.";
 
-/// What keys of categories started with.
+/// Prefix of the keys of categories.
 const CATEGORY: &str = "category.";
 
-/// How many events of each experiment are looked at: more than flap detection needs.
+/// How many events of each experiment are read: more than flap detection needs.
 const EVENTS: usize = 100;
 
-/// What a route knew about an experiment.
+/// The last notification of an experiment on a route.
 #[derive(Deserialize)]
 struct HeardRow {
     health: Health,
@@ -35,14 +35,14 @@ struct HeardRow {
     thread: Option<ThreadRow>,
 }
 
-/// What a route knew about an alert.
+/// The last notification of an alert on a route.
 #[derive(Deserialize)]
 struct AlertRow {
     since: Timestamp,
     thread: Option<ThreadRow>,
 }
 
-/// The messages of an incident: when each was put together, and its number.
+/// The messages of an incident: when each was composed, and its number.
 #[derive(Deserialize)]
 struct ThreadRow {
     root: (Timestamp, u64),
@@ -57,7 +57,7 @@ struct RoundsRow {
     digest: Option<Timestamp>,
 }
 
-/// What was kept of a message that is not known to have arrived.
+/// A message whose delivery is unconfirmed.
 #[derive(Deserialize)]
 struct KeptMessage {
     news: Vec<OutboxNews>,
@@ -121,7 +121,7 @@ pub(super) fn to_state(database: &Connection) -> rusqlite::Result<()> {
 /// A key of the state and its value.
 type Entry = (String, Value);
 
-/// Puts what each row comes to into the state.
+/// Puts the result of each row into the state.
 fn each(
     database: &Connection,
     sql: &str,
@@ -165,8 +165,8 @@ fn experiments(database: &Connection) -> rusqlite::Result<()> {
         let value = StateValue::Experiment(Box::new(state));
         put(database, &StateKey::Experiment(stub), &value)?;
     }
-    // Relay has reported if an experiment was once evaluated by a stream of which relay said how it
-    // was.
+    // Relay has reported if an experiment was ever evaluated by a stream whose state relay had
+    // reported.
     match has_heard_relay {
         Some(at) => put(
             database,
@@ -277,7 +277,7 @@ fn hold(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
     }))
 }
 
-/// Small state: the engine's takes its new form, that of other parts stays as it is.
+/// Small state: the engine's gets its new form, that of other parts stays as it is.
 fn kept(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
     let key: String = row.get(0)?;
     let Some(value) = json::<Value>(row, 1)? else {

@@ -1,4 +1,4 @@
-//! Questions about what was to be sent: all of it, or what told of one experiment.
+//! Queries of notifications: all of them, or those about one experiment.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row, params};
@@ -11,16 +11,16 @@ use super::rows::{self, Range};
 use super::text;
 use engine::model::{Health, Private, Stub};
 
-/// Something that was or is to be sent, without its content.
+/// A sent or pending notification, without its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxRow {
     /// Its number.
     pub id: u64,
-    /// The route that it goes.
+    /// Its route.
     pub route: String,
-    /// When it was put together.
+    /// When it was composed.
     pub created: Timestamp,
-    /// How it stands.
+    /// Its state.
     pub state: OutboxState,
     /// How often it was tried.
     pub attempts: u32,
@@ -30,29 +30,29 @@ pub struct OutboxRow {
     pub last_error: Option<Private<String>>,
 }
 
-/// What a message said of an experiment.
+/// The part of a notification about one experiment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxQuery {
     /// The message.
     pub message: OutboxRow,
-    /// The health that it told.
+    /// The notified health.
     pub said: Health,
 }
 
-/// A notification with what it says, as far as the store keeps that.
+/// A notification with its content, as far as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     /// The notification.
     pub message: OutboxRow,
-    /// What it says of experiments.
+    /// Its news of experiments.
     pub news: Vec<SaidNews>,
-    /// Why it was put together: `news`, `reminder` or `digest`.
+    /// Its occasion: `news`, `reminder` or `digest`.
     pub occasion: Option<String>,
     /// The new alerts in it. They may quote peers.
     pub alerts: Private<Vec<String>>,
 }
 
-/// What a notification says of one experiment.
+/// The news of one experiment in a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SaidNews {
     /// The experiment.
@@ -66,7 +66,7 @@ pub struct SaidNews {
 pub(super) const COLUMNS: &str = "outbox.id, route, created, state, attempts, tried, last_error";
 
 impl Reader {
-    /// What was put together to be sent, newest first, at most [`MAX_ROWS`].
+    /// Notifications, newest first, at most [`MAX_ROWS`].
     ///
     /// # Errors
     /// [`ReadError`].
@@ -77,12 +77,12 @@ impl Reader {
         self.list(range, sql, outgoing).await
     }
 
-    /// Notifications with what they say, newest first, at most [`MAX_ROWS`].
+    /// Notifications with their content, newest first, at most [`MAX_ROWS`].
     ///
     /// # Errors
     /// [`ReadError`].
     pub async fn said(&self, range: Range) -> Result<Vec<Said>, ReadError> {
-        // Its alerts and its occasion stand in a notice of the same moment.
+        // Its alerts and its occasion are in a notice of the same moment.
         let sql = format!(
             "SELECT {COLUMNS}, outbox.content, (SELECT notices.content FROM notices WHERE notices.at = outbox.created \
              AND kind = 'mailing' AND notices.content ->> 'id' = outbox.id) \
@@ -91,8 +91,7 @@ impl Reader {
         self.list(range, sql, said).await
     }
 
-    /// What was put together to be sent and told of this experiment, newest first, at most
-    /// [`MAX_ROWS`].
+    /// Notifications about this experiment, newest first, at most [`MAX_ROWS`].
     ///
     /// # Errors
     /// [`ReadError`].
@@ -102,7 +101,7 @@ impl Reader {
     }
 }
 
-/// The news stand in the content as a message has them.
+/// The content has its news in the form of a message.
 fn mentions(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result<Vec<OutboxQuery>> {
     let sql = format!(
         "SELECT {COLUMNS}, news.value ->> 'health' FROM outbox, json_each(outbox.content, '$.news') AS news \
@@ -129,7 +128,7 @@ fn mentions(from: &Connection, stub: &Stub, range: Range) -> rusqlite::Result<Ve
     Ok(all)
 }
 
-/// What of a notification cannot be read is left out.
+/// Unreadable parts of a notification are left out.
 fn said(row: &Row<'_>) -> rusqlite::Result<Option<Said>> {
     let content = |column| -> rusqlite::Result<Value> {
         let text: Option<String> = row.get(column)?;

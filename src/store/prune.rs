@@ -1,6 +1,6 @@
-//! Forgetting what is older than `HISTORY_DAYS`, in steps so small that no writer waits for them.
-//! It never forgets how something is now: the last event of an experiment, what is still to be
-//! sent, what has no end yet.
+//! Deletion of what is older than `HISTORY_DAYS`, in steps so small that no writer waits for them.
+//! Never deletes current state: the last event of an experiment, pending notifications, what has no
+//! end yet.
 
 use std::time::Duration;
 
@@ -9,17 +9,17 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::text;
 
-/// How many rows one step looks at.
+/// How many rows one step checks.
 const ROWS_PER_STEP: i64 = 500;
 
 /// The pause between two steps.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
-/// The pause between two walks through all tables.
+/// The pause between two passes through all tables.
 pub(super) const BETWEEN_WALKS: Duration = Duration::from_secs(6 * 3600);
 
-/// A table with a history: its name, its column of time, and which old rows may go (`old` is the
-/// row).
+/// A table with a history: its name, its time column, and which old rows may be deleted (`old` is
+/// the row).
 struct Past {
     table: &'static str,
     time: &'static str,
@@ -79,7 +79,7 @@ const PASTS: [Past; 10] = [
     },
 ];
 
-/// One walk through all tables, from their oldest rows up to the first that is young.
+/// One pass through all tables, from their oldest rows up to the first young one.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     table: usize,
@@ -87,7 +87,7 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// One step. Says whether the walk is over.
+    /// One step. Returns whether the pass is over.
     pub(super) fn step(&mut self, from: &Connection, before: Timestamp) -> rusqlite::Result<bool> {
         let Some(past) = PASTS.get(self.table) else {
             return Ok(true);
@@ -109,7 +109,7 @@ impl Walk {
     }
 }
 
-/// Forgets the notes that ended before; they are few.
+/// Deletes the notes that ended before; they are few.
 pub(super) fn ended_notes(from: &Connection, before: Timestamp) -> rusqlite::Result<()> {
     from.prepare_cached("DELETE FROM notes WHERE ended < ?1")?
         .execute([text::millis(before)])

@@ -1,4 +1,4 @@
-//! The store as its users see it: what is written is remembered, whatever happens to the disk
+//! The store as its users see it: what is written is restored, whatever happens to the disk
 //! meanwhile.
 
 use std::collections::BTreeMap;
@@ -138,7 +138,7 @@ fn keep(key: &str, value: i64) -> Entry {
     }
 }
 
-/// A summary that tells that these experiments are as they are.
+/// A summary with this news of experiments.
 fn outgoing(id: u64, news: &[(&str, Health)]) -> Entry {
     let line = |(name, health): &(&str, Health)| Line {
         stub: stub(name),
@@ -190,7 +190,7 @@ fn state(key: StateKey, value: Option<StateValue>) -> Entry {
     Entry::State(StateChange { key, value })
 }
 
-/// That an experiment is known, as the engine says it.
+/// The engine's entry of a known experiment.
 fn known(name: &str) -> Entry {
     let value = ExperimentState::new(time(3));
     let value = StateValue::Experiment(Box::new(value));
@@ -366,7 +366,7 @@ async fn everything_that_matters_is_there_after_a_restart() {
     assert_eq!((memory.gap, memory.unreadable), (None, 0));
 }
 
-/// What a later version has left is neither lost nor in the way.
+/// Entries of a later version are neither lost nor in the way.
 #[test]
 fn a_state_that_is_not_known_stays_in_the_file() {
     let bench = Bench::new();
@@ -556,7 +556,7 @@ async fn the_history_answers() {
         .uptime(&stub("a"), ever(), Duration::from_millis(1))
         .await;
     assert_eq!(endless, Err(ReadError::TooMuch));
-    // On a busy machine the reader's thread may get its turn only after closing has lost patience.
+    // On a busy machine the reader's thread may run only after closing has timed out.
     reader.let_go(Duration::from_secs(60));
     store.close();
     assert!(
@@ -877,8 +877,8 @@ fn a_file_that_breaks_while_it_is_used_is_moved_aside() {
     );
 }
 
-/// Everything that a restart reads is told to the new file: the store is the same, but for where it
-/// comes from.
+/// Everything that a restart reads is written to the new file: the stored state is the same, but
+/// for its origin.
 #[test]
 fn a_file_that_is_removed_while_it_is_used_loses_only_the_past() {
     let bench = Bench::new();
@@ -1011,8 +1011,7 @@ fn a_removed_folder_is_made_again() {
     assert_eq!(bench.memory().keep.get("y"), Some(&json!(2)));
 }
 
-/// Puts something in the way of the file that no rights of the superuser get past, then takes it
-/// away.
+/// Puts something in the way of the file that blocks even the superuser, then removes it.
 #[test]
 fn a_disk_that_takes_nothing_loses_nothing_for_a_while() {
     let bench = Bench::new();
@@ -1261,7 +1260,7 @@ fn rows_that_make_no_sense_are_left_out() {
     );
 }
 
-/// What a test does with the store, in a form that a model can follow.
+/// An action of a test on the store that a model can follow.
 #[derive(Debug, Clone)]
 enum Deed {
     Event(u8, i64, Health),
@@ -1284,7 +1283,7 @@ fn deed() -> impl Strategy<Value = Deed> {
     ]
 }
 
-/// The model: the same memory, kept the plain way.
+/// The model: the same state in plain collections.
 #[derive(Default)]
 struct Plain {
     events: BTreeMap<String, Vec<(i64, Health)>>,
@@ -1357,7 +1356,7 @@ impl Plain {
     }
 }
 
-/// What is remembered, and what stands in the outbox.
+/// The stored state, and the content of the outbox.
 fn looked_at(bench: &Bench) -> (Store, Memory, Vec<OutboxRow>) {
     let (store, memory) = bench.open();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -1669,7 +1668,7 @@ fn an_older_folder_is_brought_up_to_date() {
     assert!(forgotten("gone") && !forgotten("here"), "{past:?}");
 }
 
-/// A database that labwatch 0.1.0 made is taken over whole: `tests/data/labwatch-0.1.sql`.
+/// A database that labwatch 0.1.0 made is migrated completely: `tests/data/labwatch-0.1.sql`.
 #[test]
 fn a_database_of_0_1_is_taken_over() {
     let bench = Bench::new();

@@ -1,5 +1,5 @@
-//! How the words of the domain stand in the tables, and how they are read back. What cannot be read
-//! gives `None`: a table can be edited by hand.
+//! Text forms of domain values in the tables, and their parsers. Unreadable text gives `None`: a
+//! table can be edited by hand.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -26,7 +26,7 @@ const SOURCE_HEALTHS: [SourceHealth; 4] = [
     SourceHealth::Down,
 ];
 
-/// An issue as it stands in the table: `{"required":["pend00-st-data","missing"]}`, `"jump lost"`.
+/// An issue in the table: `{"required":["pend00-st-data","missing"]}`, `"jump lost"`.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum IssueText<'a> {
@@ -65,7 +65,7 @@ impl<'a> Pair<'a> {
     }
 }
 
-/// Names that were read already, so that a thousand events of one experiment share them.
+/// Cache of names, so that a thousand events of one experiment share them.
 #[derive(Debug, Default)]
 pub(super) struct Names(BTreeSet<Topic>);
 
