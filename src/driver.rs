@@ -25,14 +25,14 @@ pub use clock::Clock;
 pub use journal::Journal;
 use orders::receipt;
 pub use orders::{Asked, CommandSender, orders};
-pub use outlets::{COMMAND_QUEUE, Outlets, PAGE_QUEUE, SAMPLE_QUEUE, SWITCH_QUEUE, TELL_QUEUE};
+pub use outlets::{COMMAND_QUEUE, NOTIFY_QUEUE, Outlets, PAGE_QUEUE, SAMPLE_QUEUE, SWITCH_QUEUE};
 use replica::{ASKS_FIRST, Replica};
 
 /// How many inputs may wait for the engine. Feeds pass on only the newest report when it is full.
 pub const INPUT_QUEUE: usize = 256;
 
 /// How many inputs are taken before readers get a new snapshot.
-const INPUTS_PER_PICTURE: usize = 64;
+const INPUTS_PER_SNAPSHOT: usize = 64;
 
 /// The loop turns at least this often, so that the watchdog sees that it does.
 const LONGEST_SLEEP: Duration = Duration::from_secs(5);
@@ -192,7 +192,7 @@ impl Driver {
     /// Applies an input and some that wait behind it, so that a burst makes few snapshots.
     fn take(&mut self, first: Input) {
         self.step(first);
-        for _ in 1..INPUTS_PER_PICTURE {
+        for _ in 1..INPUTS_PER_SNAPSHOT {
             match self.inputs.try_recv() {
                 Ok(input) => self.step(input),
                 Err(_) => break,
@@ -439,7 +439,7 @@ mod tests {
         let (relay, relay_commands) = mpsc::channel(COMMAND_QUEUE);
         let (jump, jump_commands) = mpsc::channel(COMMAND_QUEUE);
         let (book, polls) = mpsc::channel(1);
-        let (snapshots, pictures) = watch::channel(Arc::new(engine.snapshot()));
+        let (snapshots, published) = watch::channel(Arc::new(engine.snapshot()));
         let (orders, order_queue) = orders();
         let outlets = Outlets {
             switches,
@@ -471,7 +471,7 @@ mod tests {
             Bench {
                 inputs,
                 switches: switch_queue,
-                snapshots: pictures,
+                snapshots: published,
                 relay: relay_commands,
                 orders,
                 _others: others,
@@ -721,7 +721,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn what_is_not_committed_is_dropped_and_its_caller_told() {
+    async fn what_is_not_committed_is_dropped_and_its_caller_refused() {
         let (driver, mut bench, mut ends) = in_cluster();
         let mut running = tokio::task::JoinSet::new();
         running.spawn(driver.run());

@@ -91,7 +91,7 @@ fn check(dir: &Path, acknowledged: u64) {
 
 /// Opens a store that this process has just closed. A process that another test starts at that
 /// moment has the lock for as long as its own beginning takes.
-fn open_again(dir: &Path) -> (Store, labwatch::store::Memory) {
+fn open_again(dir: &Path) -> (Store, labwatch::store::StoredState) {
     let begun = Instant::now();
     loop {
         match Store::open(&settings(dir)) {
@@ -278,7 +278,7 @@ fn batch(number: u64) -> Vec<Entry> {
 }
 
 /// The highest number that was kept.
-fn last(memory: &labwatch::store::Memory) -> u64 {
+fn last(memory: &labwatch::store::StoredState) -> u64 {
     match memory.state.get(&StateKey::Last(Counter::Summary)) {
         Some(StateValue::Last(number)) => *number,
         _ => 0,

@@ -147,7 +147,7 @@ mod state {
     use crate::cli::Failure;
     use crate::cluster::{self, difference, unpacked};
     use crate::config::{ClusterSettings, Config, Sources, load};
-    use crate::store::{Entry, Memory, Store, StoreError, StoreSettings};
+    use crate::store::{Entry, Store, StoreError, StoreSettings, StoredState};
 
     /// Writes the state of the store into etcd.
     pub(super) fn import(sources: &Sources, is_replacing: bool) -> Result<(), Failure> {
@@ -214,7 +214,7 @@ mod state {
         })
     }
 
-    fn open(config: &Config) -> Result<(Store, Memory), Failure> {
+    fn open(config: &Config) -> Result<(Store, StoredState), Failure> {
         let Some(memory) = &config.memory else {
             return Err(Failure::Usage(
                 "data_dir is none: there is no store.".to_owned(),

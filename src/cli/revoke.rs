@@ -14,7 +14,7 @@ use super::output::say;
 use super::{local_instance, token};
 use crate::config::{ApiTls, Config};
 use crate::http::auth::{Grant, Reportable, Revoked, Scope, is_id, revocation, revoked_in};
-use crate::store::{Entry, Memory, Store, StoreError, StoreSettings};
+use crate::store::{Entry, Store, StoreError, StoreSettings, StoredState};
 
 /// How long the labwatch that runs may take to answer, and the disk to take what is revoked.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -84,7 +84,7 @@ fn revoked_at(config: &Config) -> Result<Vec<Revoked>, Failure> {
 }
 
 /// The store, if no other process has it. It is closed when the store is dropped.
-fn memory(config: &Config) -> Result<Option<(Store, Memory)>, Failure> {
+fn memory(config: &Config) -> Result<Option<(Store, StoredState)>, Failure> {
     let Some(memory) = &config.memory else {
         return Ok(None);
     };

@@ -72,7 +72,7 @@ pub struct View {
     /// Since when it has it.
     pub etcd_since: Timestamp,
     /// When etcd last answered.
-    pub heard: Option<Timestamp>,
+    pub last_answer: Option<Timestamp>,
     /// The revision of the state that this replica knows.
     pub revision: i64,
     /// How many entries of the state a later version wrote.
@@ -93,9 +93,10 @@ impl View {
         if self.role == Role::Leader {
             return Some(self.this.clone());
         }
-        let is_recent = |heard: Timestamp| now.duration_since(heard).unsigned_abs() <= self.lease;
+        let is_recent =
+            |answered: Timestamp| now.duration_since(answered).unsigned_abs() <= self.lease;
         first
-            .filter(|peer| self.heard.is_some_and(is_recent) && !peer.is_same(&self.this))
+            .filter(|peer| self.last_answer.is_some_and(is_recent) && !peer.is_same(&self.this))
             .cloned()
     }
 
@@ -120,7 +121,7 @@ impl View {
             lease,
             etcd: Etcd::Connecting,
             etcd_since: now,
-            heard: None,
+            last_answer: None,
             revision: 0,
             unknown: 0,
             terms: 0,
@@ -135,7 +136,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_led_when_etcd_was_last_heard_leads_for_no_longer_than_a_lease() {
+    fn the_last_known_leader_leads_for_no_longer_than_a_lease() {
         let peer = |name: &str| Peer {
             name: name.to_owned(),
             url: format!("http://{name}:3007/"),
@@ -145,7 +146,7 @@ mod tests {
         let at = |second: i64| Timestamp::from_second(second).expect("a time");
         let mut view = View::connecting(this.clone(), Duration::from_secs(10), at(0));
         assert_eq!(view.leading(Some(&first), at(5)), None, "nothing was heard");
-        view.heard = Some(at(100));
+        view.last_answer = Some(at(100));
         assert_eq!(view.leading(Some(&first), at(110)), Some(first.clone()));
         assert_eq!(view.leading(Some(&first), at(111)), None);
         assert_eq!(view.leading(Some(&this), at(100)), None, "this one follows");

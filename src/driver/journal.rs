@@ -68,8 +68,8 @@ impl Journal {
         if std::mem::replace(&mut self.lost, lost) == 0 && lost > 0 {
             tracing::error!(
                 lost,
-                "the memory has begun to lose entries: its disk takes them too slowly or not at all. Free space on it, or mend it; \
-                 the history has a hole, and a restart now may tell people again what they know"
+                "the store has begun to lose entries: its disk accepts them too slowly or not at all. Free space on it, or mend it; \
+                 the history has a hole, and a restart now may repeat notifications"
             );
         }
     }

@@ -12,7 +12,7 @@ pub const SWITCH_QUEUE: usize = 32;
 
 /// How many summaries may wait to be sent on one channel. The engine has at most one in flight for
 /// each route; one that finds no room counts as failed and is retried.
-pub const TELL_QUEUE: usize = 64;
+pub const NOTIFY_QUEUE: usize = 64;
 
 /// How many streams may wait to be sampled. The engine has at most `SAMPLE_AT_ONCE` under way.
 pub const SAMPLE_QUEUE: usize = 64;

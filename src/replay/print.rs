@@ -68,7 +68,7 @@ fn header(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     )?;
     writeln!(
         out,
-        "A recording cannot be asked for reports or listened to: where reports carry no statistics, connected counts as active.\n"
+        "A recording answers neither requests for reports nor samples: where reports carry no statistics, connected counts as active.\n"
     )
 }
 

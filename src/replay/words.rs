@@ -182,7 +182,7 @@ fn line_words(line: &Line, clock: Clock<'_>) -> String {
     };
     let notified = match line.notified {
         notified if notified.is_bad() && notified != line.health && line.health != Health::Ok => {
-            format!(" (told: {notified})")
+            format!(" (notified: {notified})")
         }
         Health::Unknown | Health::Ok | Health::Degraded | Health::Flapping | Health::Down => {
             String::new()

@@ -80,7 +80,7 @@ impl Links {
                 replicas: view.replicas.len(),
                 left: links.fence.left(),
                 etcd_ok: view.etcd == Etcd::Ok,
-                heard: view.heard.map(ago),
+                heard: view.last_answer.map(ago),
                 terms: view.terms,
                 commits: view.commits,
                 failed_commits: view.failed_commits,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::error::ServiceError;
 use crate::config::Config;
 use crate::driver::Journal;
-use crate::store::{Memory, Origin, Store, StoreError, StoreSettings};
+use crate::store::{Origin, Store, StoreError, StoreSettings, StoredState};
 use engine::{History, State};
 
 /// What is known from before the start, and where to write what is learnt.
@@ -49,7 +49,7 @@ pub(super) fn remember(config: &Config) -> Result<Remembered, ServiceError> {
     })
 }
 
-fn note_memory(memory: &Memory) {
+fn note_memory(memory: &StoredState) {
     let (experiments, gap) = (
         memory.history.events.len(),
         memory

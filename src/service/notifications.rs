@@ -12,7 +12,7 @@ use super::presentation::presentation;
 use super::task_set::TaskSet;
 use crate::clients::Http;
 use crate::config::{Config, MailSettings};
-use crate::driver::TELL_QUEUE;
+use crate::driver::NOTIFY_QUEUE;
 use crate::effects::deadman::{self, DeadManView};
 use crate::effects::mail::{Mailer, MailerError, Recipients};
 use crate::effects::webhook::{self, Webhook};
@@ -40,7 +40,7 @@ pub(super) fn start_mail(
     stop: &CancellationToken,
 ) -> Result<mpsc::Sender<Notification>, ServiceError> {
     mailer(&config.borrow()).map_err(ServiceError::Mail)?;
-    let (mails, queue) = mpsc::channel(TELL_QUEUE);
+    let (mails, queue) = mpsc::channel(NOTIFY_QUEUE);
     // A configuration whose settings make no mailer does not come into force.
     let current = move || {
         let config = Arc::clone(&config.borrow());
@@ -62,7 +62,7 @@ pub(super) fn start_webhooks(
     (inputs, window): Outward<'_>,
     stop: &CancellationToken,
 ) -> mpsc::Sender<Notification> {
-    let (summaries, queue) = mpsc::channel(TELL_QUEUE);
+    let (summaries, queue) = mpsc::channel(NOTIFY_QUEUE);
     let current = move || {
         let config = Arc::clone(&config.borrow());
         let http = http.with_timeout(config.telling.webhook_timeout);

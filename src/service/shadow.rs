@@ -8,7 +8,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::task_set::TaskSet;
 use crate::clients::{Comparison, ShadowBook};
-use crate::driver::TELL_QUEUE;
+use crate::driver::NOTIFY_QUEUE;
 use crate::effects;
 use crate::store::{Entry, ShadowRow, ShadowSaid, Store};
 use engine::model::Availability;
@@ -70,7 +70,7 @@ pub(super) fn notifications(
     inputs: &mpsc::Sender<Input>,
     stop: &CancellationToken,
 ) -> mpsc::Sender<Notification> {
-    let (notifications, queue) = mpsc::channel(TELL_QUEUE);
+    let (notifications, queue) = mpsc::channel(NOTIFY_QUEUE);
     parts.spawn(
         name,
         effects::shadow::run(queue, inputs.clone(), stop.clone()),

@@ -94,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_is_told_who_has_it_and_gets_it_afterwards() {
+    fn the_second_learns_who_has_it_and_gets_it_afterwards() {
         let dir = tempfile::tempdir().expect("a folder");
         let first = Lock::take(dir.path()).expect("free");
         match Lock::take(dir.path()) {

@@ -16,7 +16,7 @@ use engine::{Booked, History, State, StateKey, StateValue};
 
 /// The state that is restored at the start.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Memory {
+pub struct StoredState {
     /// The origin of the file.
     pub origin: Origin,
     /// The engine's durable state.
@@ -60,47 +60,51 @@ pub enum Origin {
 }
 
 /// Reads everything; of each experiment the last `ring` events, at least one.
-pub(super) fn load(from: &Connection, ring: usize, now: Timestamp) -> rusqlite::Result<Memory> {
-    let mut memory = Memory {
+pub(super) fn load(
+    from: &Connection,
+    ring: usize,
+    now: Timestamp,
+) -> rusqlite::Result<StoredState> {
+    let mut stored = StoredState {
         origin: Origin::Found,
-        ..Memory::default()
+        ..StoredState::default()
     };
-    state(from, &mut memory)?;
-    let stubs: Vec<Stub> = memory.state.keys().filter_map(stub_of).cloned().collect();
+    state(from, &mut stored)?;
+    let stubs: Vec<Stub> = stored.state.keys().filter_map(stub_of).cloned().collect();
     for stub in stubs {
-        let events = latest_events(from, &stub, ring.max(1), &mut memory.unreadable)?;
+        let events = latest_events(from, &stub, ring.max(1), &mut stored.unreadable)?;
         if !events.is_empty() {
-            memory.history.events.insert(stub, events);
+            stored.history.events.insert(stub, events);
         }
     }
-    memory.history.bookings = standing(from, now, &mut memory.unreadable)?;
+    stored.history.bookings = standing(from, now, &mut stored.unreadable)?;
     let alive: Option<i64> = from
         .query_row("SELECT at FROM alive", [], |row| row.get(0))
         .optional()?;
-    memory.gap = alive
+    stored.gap = alive
         .and_then(text::time)
         .and_then(|last| gap_between(last, now));
-    Ok(memory)
+    Ok(stored)
 }
 
 /// Entries whose key the engine knows are its own. One that cannot be read stays in the table and
 /// is left out: then more is notified, not less.
-fn state(from: &Connection, memory: &mut Memory) -> rusqlite::Result<()> {
+fn state(from: &Connection, stored: &mut StoredState) -> rusqlite::Result<()> {
     let mut statement = from.prepare("SELECT key, value FROM state")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let (key, value) = (row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
         match key.parse::<StateKey>() {
             Ok(known) => match serde_json::from_str::<StateValue>(value) {
-                Ok(value) => drop(memory.state.insert(known, value)),
+                Ok(value) => drop(stored.state.insert(known, value)),
                 Err(error) => {
                     tracing::warn!(key, %error, "a state cannot be read and is left out");
-                    memory.unreadable += 1;
+                    stored.unreadable += 1;
                 }
             },
             Err(_) => match serde_json::from_str(value) {
-                Ok(value) => drop(memory.keep.insert(key.to_owned(), value)),
-                Err(_) => memory.unreadable += 1,
+                Ok(value) => drop(stored.keep.insert(key.to_owned(), value)),
+                Err(_) => stored.unreadable += 1,
             },
         }
     }

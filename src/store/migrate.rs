@@ -10,13 +10,13 @@ use serde_json::Value;
 use super::{rows, text, write};
 use engine::model::{Health, ResourceName, RouteName, SourceName, StreamHealth, Stub};
 use engine::{
-    Alert, CategoryState, Counter, ExperimentState, Heard, Hold, Issue, Known, MailThread,
-    MessageId, NotificationSubject, NotifiedAlert, OutboxEntry, OutboxNews, ReminderState,
+    Alert, CategoryState, Counter, ExperimentState, Hold, Issue, Known, MailThread, MessageId,
+    NotificationSubject, NotifiedAlert, NotifiedExperiment, OutboxEntry, OutboxNews, ReminderState,
     StateKey, StateValue, SuppressionEntry, SuppressionId, UnconfirmedAlert,
 };
 
 /// Prefix of the keys of maintainers' requests.
-const WISH: &str = "wish.";
+const REQUEST: &str = "wish.";
 
 /// Prefix of the keys of categories.
 const CATEGORY: &str = "category.";
@@ -26,7 +26,7 @@ const EVENTS: usize = 100;
 
 /// The last notification of an experiment on a route.
 #[derive(Deserialize)]
-struct HeardRow {
+struct NotifiedRow {
     health: Health,
     issues: Vec<Issue>,
     listed: bool,
@@ -146,7 +146,7 @@ fn each(
 }
 
 fn experiments(database: &Connection) -> rusqlite::Result<()> {
-    let mut has_heard_relay = None;
+    let mut relay_reported = None;
     let mut statement = database.prepare("SELECT stub, first_seen FROM experiments")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -158,7 +158,7 @@ fn experiments(database: &Connection) -> rusqlite::Result<()> {
         for event in rows::latest_events(database, &stub, EVENTS, &mut 0)? {
             let mut streams = event.streams.iter();
             if streams.any(|(_, health)| *health != StreamHealth::Unknown) {
-                has_heard_relay = Some(event.when);
+                relay_reported = Some(event.when);
             }
             state.note(event);
         }
@@ -167,7 +167,7 @@ fn experiments(database: &Connection) -> rusqlite::Result<()> {
     }
     // Relay has reported if an experiment was ever evaluated by a stream whose state relay had
     // reported.
-    match has_heard_relay {
+    match relay_reported {
         Some(at) => put(
             database,
             &StateKey::Source(SourceName::Relay),
@@ -197,7 +197,7 @@ fn notified(route: RouteName, subject: &str, value: &str) -> Option<(String, Val
         return entry(&StateKey::Reminder(route), &StateValue::Reminder(state));
     }
     let (subject, value) = if let Some(stub) = subject.strip_prefix("experiment/") {
-        let row: HeardRow = serde_json::from_str(value).ok()?;
+        let row: NotifiedRow = serde_json::from_str(value).ok()?;
         let known = Known {
             health: row.health,
             issues: row.issues,
@@ -207,7 +207,7 @@ fn notified(route: RouteName, subject: &str, value: &str) -> Option<(String, Val
         let thread = row.thread.map(MailThread::from);
         (
             NotificationSubject::Experiment(Stub::try_new(stub).ok()?),
-            StateValue::NotifiedExperiment(Heard { known, thread }),
+            StateValue::NotifiedExperiment(NotifiedExperiment { known, thread }),
         )
     } else {
         let alert = subject.strip_prefix("laboratory/")?.to_owned();
@@ -283,7 +283,7 @@ fn kept(row: &Row<'_>) -> rusqlite::Result<Option<(String, Value)>> {
     let Some(value) = json::<Value>(row, 1)? else {
         return Ok(None);
     };
-    Ok(if let Some(resource) = key.strip_prefix(WISH) {
+    Ok(if let Some(resource) = key.strip_prefix(REQUEST) {
         let asked = serde_json::from_value(value).ok();
         let parts = ResourceName::try_new(resource).ok().zip(asked);
         parts.and_then(|(resource, asked)| {

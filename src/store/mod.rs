@@ -54,7 +54,7 @@ pub use file::DATABASE_FILE;
 pub use gap::{Gap, GapCause, HEARTBEAT};
 pub use health::{Progress, StoreHealth, StoreState};
 pub use incident::{Incident, IncidentPage, Subject};
-pub use memory::{Memory, Origin};
+pub use memory::{Origin, StoredState};
 pub use outbox_query::{OutboxQuery, OutboxRow, Said, SaidNews};
 pub use pages::{Part, RowPage};
 pub use past::{Change, KeptBooking, Past, look_back};
@@ -115,7 +115,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`] for what an operator has to change. A disk that accepts nothing is no error:
     /// the store is then degraded and retries.
-    pub fn open(settings: &StoreSettings) -> Result<(Self, Memory), StoreError> {
+    pub fn open(settings: &StoreSettings) -> Result<(Self, StoredState), StoreError> {
         Self::open_with_clock(settings, Arc::new(Timestamp::now))
     }
 
@@ -126,12 +126,12 @@ impl Store {
     pub fn open_with_clock(
         settings: &StoreSettings,
         clock: WallClock,
-    ) -> Result<(Self, Memory), StoreError> {
+    ) -> Result<(Self, StoredState), StoreError> {
         let now = clock();
         let mut folder = Folder::new(&settings.dir);
         let reader =
             Reader::start(folder.path(), Arc::clone(&clock)).map_err(StoreError::Thread)?;
-        let (database, memory, fault) =
+        let (database, stored, fault) =
             match folder.open(|file| memory::load(file, settings.ring, now)) {
                 Ok(opened) => remembered(opened),
                 Err(OpenFault::Fatal(error)) => return Err(error),
@@ -144,7 +144,7 @@ impl Store {
         let (health, health_seen) = watch::channel(first_health(now, fault));
         let writer = StoreWriter {
             agenda: Agenda::new(now, database.is_some()),
-            refill: Refill::of(&memory, settings.ring),
+            refill: Refill::of(&stored, settings.ring),
             folder,
             database,
             batches: queue,
@@ -152,7 +152,7 @@ impl Store {
             health,
             clock,
             history: SignedDuration::from_hours(24 * i64::from(settings.history_days)),
-            gaps: memory.gap.into_iter().collect(),
+            gaps: stored.gap.into_iter().collect(),
         };
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
@@ -169,7 +169,7 @@ impl Store {
             writer: Mutex::new(Some(thread)),
             reader,
         };
-        Ok((Self(Arc::new(shared)), memory))
+        Ok((Self(Arc::new(shared)), stored))
     }
 
     /// Queues a batch, without waiting. It is stored as a whole or not at all, after all batches
@@ -283,27 +283,29 @@ impl Drop for Shared {
     }
 }
 
-fn remembered(opened: Opened<Memory>) -> (Option<file::Database>, Memory, Option<String>) {
-    let mut memory = opened.look;
-    memory.origin = match opened.aside {
+fn remembered(
+    opened: Opened<StoredState>,
+) -> (Option<file::Database>, StoredState, Option<String>) {
+    let mut stored = opened.look;
+    stored.origin = match opened.aside {
         Some((aside, why)) => Origin::BegunAnew { aside, why },
         None if opened.new => Origin::New,
         None => Origin::Found,
     };
-    (Some(opened.database), memory, None)
+    (Some(opened.database), stored, None)
 }
 
 /// Reads what it can of a file that cannot be written.
-fn glimpse(folder: &Folder, ring: usize, now: Timestamp, why: &str) -> Memory {
+fn glimpse(folder: &Folder, ring: usize, now: Timestamp, why: &str) -> StoredState {
     let why = why.to_owned();
     match file::read_only(&folder.path()).and_then(|file| memory::load(&file, ring, now)) {
-        Ok(memory) => Memory {
+        Ok(stored) => StoredState {
             origin: Origin::ReadOnly { why },
-            ..memory
+            ..stored
         },
-        Err(_) => Memory {
+        Err(_) => StoredState {
             origin: Origin::Unavailable { why },
-            ..Memory::default()
+            ..StoredState::default()
         },
     }
 }

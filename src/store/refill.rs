@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::entry::{Entry, OutboxState};
 use super::failure::Failure;
-use super::memory::Memory;
+use super::memory::StoredState;
 use super::statement::{self, WriteFault};
 use super::text;
 use super::write;
@@ -35,12 +35,12 @@ pub(super) struct Refill {
 
 impl Refill {
     /// The state that was read at the start, with the last `ring` events of each experiment.
-    pub(super) fn of(memory: &Memory, ring: usize) -> Self {
-        let events = memory.history.events.iter();
-        let bookings = memory.history.bookings.iter();
+    pub(super) fn of(stored: &StoredState, ring: usize) -> Self {
+        let events = stored.history.events.iter();
+        let bookings = stored.history.bookings.iter();
         Self {
-            state: memory.state.clone(),
-            keep: memory.keep.clone(),
+            state: stored.state.clone(),
+            keep: stored.keep.clone(),
             bookings: bookings
                 .map(|booked| (alike(booked), booked.clone()))
                 .collect(),

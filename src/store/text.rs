@@ -140,7 +140,7 @@ pub(super) fn streams_text(streams: &[(Topic, StreamHealth)]) -> Result<String, 
 
 pub(super) fn why_text(why: Why) -> String {
     match why {
-        Why::FirstJudged => "first judged".to_owned(),
+        Why::FirstEvaluated => "first judged".to_owned(),
         Why::Observed => "observed".to_owned(),
         Why::Manifest => "manifest".to_owned(),
         Why::SourceDown(source) => format!("source down: {source}"),
@@ -196,7 +196,7 @@ fn streams(text: &str, names: &mut Names) -> Option<Vec<(Topic, StreamHealth)>> 
 fn why(text: &str) -> Option<Why> {
     let of = |prefix: &str| text.strip_prefix(prefix).and_then(SourceName::named);
     match text {
-        "first judged" => Some(Why::FirstJudged),
+        "first judged" => Some(Why::FirstEvaluated),
         "observed" => Some(Why::Observed),
         "manifest" => Some(Why::Manifest),
         "flaps" => Some(Why::Flaps),

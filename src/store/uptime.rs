@@ -35,12 +35,12 @@ impl Bucket {
     /// evaluated.
     #[must_use]
     pub fn usable(&self) -> Option<f64> {
-        let judged = self.ok + self.degraded + self.flapping + self.down;
+        let evaluated = self.ok + self.degraded + self.flapping + self.down;
         #[expect(
             clippy::cast_precision_loss,
             reason = "milliseconds of years fit into 52 bits"
         )]
-        (judged > 0).then(|| (self.ok + self.degraded) as f64 / judged as f64)
+        (evaluated > 0).then(|| (self.ok + self.degraded) as f64 / evaluated as f64)
     }
 
     fn add(&mut self, health: Option<Health>, millis: i64) {
@@ -223,7 +223,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usable_share_leaves_out_what_was_not_judged() {
+    fn the_usable_share_leaves_out_times_without_evaluation() {
         assert_eq!(
             Bucket {
                 ok: 4,

@@ -131,7 +131,7 @@ impl StoreWriter {
     }
 
     fn begun_anew(&self, aside: Option<(PathBuf, String)>) {
-        tracing::warn!(file = %self.folder.path().display(), "a new data file is begun and told what is true now; the history begins today");
+        tracing::warn!(file = %self.folder.path().display(), "a new data file is begun with the current state; the history begins today");
         let now = (self.clock)();
         self.health.send_modify(|health| {
             health.anew = Some(now);
@@ -285,7 +285,7 @@ impl StoreWriter {
             if health.state == StoreState::Ok {
                 tracing::error!(
                     error = failure.why,
-                    "the memory cannot be written and is tried again; judging, switching and telling go on. \
+                    "the store cannot be written and is retried; evaluation, switching and notifications go on. \
                      Free space on its disk, or mend it, before the next restart"
                 );
                 (health.state, health.since) = (StoreState::Degraded, now);
@@ -309,7 +309,7 @@ impl StoreWriter {
         self.health.send_if_modified(|health| {
             let was_degraded = health.state == StoreState::Degraded;
             if was_degraded {
-                tracing::info!(lost = health.lost, since = %health.since, "the memory is written again");
+                tracing::info!(lost = health.lost, since = %health.since, "the store is written again");
                 (health.state, health.since) = (StoreState::Ok, now);
             }
             was_degraded

@@ -50,7 +50,7 @@ pub use protocol::event::{Event, Issue, Why};
 pub use protocol::input::{BookReading, Input, ResourceReading, SampleOutcome, SwitchOutcome};
 pub use protocol::link::Link;
 pub use protocol::message_id::MessageId;
-pub use protocol::notified::{Heard, Notified, NotifiedAlert};
+pub use protocol::notified::{Notified, NotifiedAlert, NotifiedExperiment};
 pub use protocol::page::{PageHealth, PageOutcome, PageUse, PageView};
 pub use protocol::policy::{Asking, Policy, Sampling};
 pub use protocol::record::{Level, ManifestChange, Record};
@@ -58,7 +58,7 @@ pub use protocol::record_words::RecordFor;
 pub use protocol::refusal::Refusal;
 pub use protocol::report::{Connection, Report, Scopes, Traffic};
 pub use protocol::role::Role;
-pub use protocol::route_view::{RouteView, ToldView, UnreachedView};
+pub use protocol::route_view::{NotifiedView, RouteView, UnreachedView};
 pub use protocol::rules::{PolicyAcknowledgements, Rules};
 pub use protocol::snapshot::{
     Evidence, ExperimentView, FlapView, LastConnection, PoolView, ResourceView, SamplingView, Seen,

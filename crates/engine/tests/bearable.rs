@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use engine::model::Moment;
 use proptest::prelude::*;
-use support::{Mood, PEOPLE, STUBS, World, booked, cases};
+use support::{Mood, RECIPIENTS, STUBS, World, booked, cases};
 
-const ANN: &str = PEOPLE[0];
+const ANN: &str = RECIPIENTS[0];
 
 const TWENTY: [&str; 20] = [
     "pend00", "pend01", "pend02", "pend03", "pend04", "pend05", "pend06", "pend07", "pend08",
@@ -40,11 +40,11 @@ fn twelve_failures_one_after_another_and_their_return_are_four_messages() {
     let messages = world.messages(ANN, begin);
     assert!(messages.len() <= 4, "{messages:#?}");
     for stub in &TWENTY[..12] {
-        let told = messages
+        let notified = messages
             .iter()
             .filter(|(_, text)| text.contains(&format!("{stub} ok after")));
         assert_eq!(
-            told.count(),
+            notified.count(),
             1,
             "the end of each is told once: {stub} {messages:#?}"
         );
@@ -52,7 +52,7 @@ fn twelve_failures_one_after_another_and_their_return_are_four_messages() {
 }
 
 #[test]
-fn what_gets_worse_is_told_at_once_where_it_is_booked_soon() {
+fn what_gets_worse_is_notified_at_once_where_it_is_booked_soon() {
     let mut world = World::of(&TWENTY);
     world.bookings = vec![booked("pend07", world.now, 1_800)];
     world.poll();
@@ -138,7 +138,7 @@ fn a_day_of(down: u64, up: u64) -> Vec<(u64, String)> {
 }
 
 #[test]
-fn an_experiment_that_comes_and_goes_is_told_as_unsteady_once_and_when_it_holds() {
+fn an_unsteady_experiment_is_notified_once_and_when_it_is_stable() {
     for (down, up) in [(600, 600), (900, 900), (3_600, 1_800), (30, 1_800)] {
         let messages = a_day_of(down, up);
         assert!(messages.len() <= 12, "{down}/{up}: {messages:#?}");
@@ -157,7 +157,7 @@ fn an_experiment_that_comes_and_goes_is_told_as_unsteady_once_and_when_it_holds(
 /// The same for a remote login that comes and goes, until students cannot use the experiment: that
 /// is notified at once.
 #[test]
-fn a_loss_that_comes_and_goes_is_told_as_unsteady_and_holds_back_nothing_else() {
+fn an_unsteady_loss_is_notified_and_holds_back_nothing_else() {
     for (lost, found) in [(600, 600), (3_600, 1_800)] {
         let mut world = World::of(&["pend00"]);
         let begin = world.now;
@@ -243,7 +243,7 @@ fn an_unsteady_experiment_stays_so_across_a_restart_and_may_hold_as_down() {
 }
 
 #[test]
-fn an_experiment_that_leaves_book_while_it_is_told_as_down_gets_a_last_word() {
+fn an_experiment_that_leaves_book_while_down_gets_a_closing_notification() {
     let mut world = World::new();
     let begin = world.now;
     world.lose(&["pend00"]);
@@ -263,19 +263,19 @@ fn an_experiment_that_leaves_book_while_it_is_told_as_down_gets_a_last_word() {
 
 /// A closing notification is pending over a kill, and sent once.
 #[test]
-fn a_last_word_that_could_not_be_delivered_is_said_after_a_restart() {
+fn a_pending_closing_notification_is_sent_after_a_restart() {
     let mut world = World::new();
     world.lose(&["pend00"]);
     world.run(600);
     world.listed.remove("pend00");
     world.poll();
-    for who in PEOPLE {
+    for who in RECIPIENTS {
         world.moods.insert(who, Mood::PutsOff);
     }
     world.run(26 * 3_600);
     let begin = world.now;
     world.restart();
-    for who in PEOPLE {
+    for who in RECIPIENTS {
         world.moods.insert(who, Mood::Takes);
     }
     world.run(3_600);
@@ -318,7 +318,7 @@ fn a_last_word_is_taken_back_where_the_experiment_returns_before() {
         while !is_forgotten(&mut world) {
             world.run(5);
         }
-        let told = world.messages(ANN, begin).len();
+        let notified = world.messages(ANN, begin).len();
         if restarts {
             world.restart();
             world.run(10);
@@ -337,7 +337,7 @@ fn a_last_word_is_taken_back_where_the_experiment_returns_before() {
             !messages.iter().any(|(_, text)| is_closed(text)),
             "{messages:#?}"
         );
-        let of_it = messages[told..]
+        let of_it = messages[notified..]
             .iter()
             .filter(|(_, text)| text.contains("pend00"));
         let of_it: Vec<_> = of_it.collect();
@@ -351,7 +351,7 @@ fn a_last_word_is_taken_back_where_the_experiment_returns_before() {
 /// Its closing notification is in flight, or is lost, when it is seen again: recipients are
 /// notified of its state.
 #[test]
-fn who_may_have_got_the_last_word_is_told_that_it_is_back() {
+fn a_possible_closing_notification_is_followed_by_the_return() {
     for mood in [Mood::PutsOff, Mood::Mute] {
         for is_back_as_bad in [false, true] {
             let mut world = World::new();
@@ -359,7 +359,7 @@ fn who_may_have_got_the_last_word_is_told_that_it_is_back() {
             world.run(600);
             world.listed.remove("pend00");
             world.poll();
-            let all = |mood| PEOPLE.map(|who| (who, mood)).into();
+            let all = |mood| RECIPIENTS.map(|who| (who, mood)).into();
             world.run(23 * 3_600);
             world.moods = all(mood);
             world.run(3 * 3_600);
@@ -392,13 +392,13 @@ fn who_may_have_got_the_last_word_is_told_that_it_is_back() {
 /// A deferred message is the same one after a restart, also where it is only a closing
 /// notification.
 #[test]
-fn a_last_word_keeps_its_name_across_a_restart() {
+fn a_closing_notification_keeps_its_identity_across_a_restart() {
     let mut world = World::new();
     world.lose(&["pend00"]);
     world.run(600);
     world.listed.remove("pend00");
     world.poll();
-    world.moods = PEOPLE.map(|who| (who, Mood::PutsOff)).into();
+    world.moods = RECIPIENTS.map(|who| (who, Mood::PutsOff)).into();
     world.run(26 * 3_600);
     world.attempts.clear();
     world.run(3_600);
@@ -453,7 +453,7 @@ fn the_end_of_an_incident_names_its_worst_state_and_its_whole_length() {
     ] {
         let mut world = World::new();
         let begin = world.now;
-        for who in PEOPLE {
+        for who in RECIPIENTS {
             world.moods.insert(who, mood);
         }
         world.lose(&["pend00"]);
@@ -466,7 +466,7 @@ fn the_end_of_an_incident_names_its_worst_state_and_its_whole_length() {
         }
         world.regain(&["pend00"]);
         world.run(20);
-        for who in PEOPLE {
+        for who in RECIPIENTS {
             world.moods.insert(who, Mood::Takes);
         }
         world.run(1_200);

@@ -64,7 +64,7 @@ impl<'de> Visitor<'de> for Connections {
             if entry.topic.as_str().is_empty() {
                 return Err(A::Error::custom("a connection has no topic"));
             }
-            entry.tell(
+            entry.write_to(
                 self.source,
                 report.get_or_insert_with(|| Report::with_capacity(self.room)),
             );
@@ -122,7 +122,7 @@ pub(super) struct Entry<'a> {
 
 impl Entry<'_> {
     /// Writes the connection into the report; of the server's own one, only when it began.
-    pub(super) fn tell(self, source: SourceName, report: &mut Report) {
+    pub(super) fn write_to(self, source: SourceName, report: &mut Report) {
         if self.is_internal(source) {
             report.set_started(self.connected.as_str());
             return;
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_and_escapes_are_no_trouble() {
+    fn unknown_keys_and_escapes_are_accepted() {
         let report = read_one(
             r#"{"new":{"deep":[1,{"x":null}]},"topic":"pend\u00e9\n","userAgent":"\"q\"","scopes":["read","juggle"]}"#,
         );

@@ -79,7 +79,7 @@ impl Entries {
         match entry {
             Some(entry) if !entry.topic.as_str().is_empty() => {
                 self.named += 1;
-                entry.tell(self.source, &mut self.report);
+                entry.write_to(self.source, &mut self.report);
             }
             Some(_) => {}
             None => self.lost += 1,

@@ -125,7 +125,7 @@ impl Keys {
 /// Everything below the prefix, as the majority of etcd's members have it.
 pub(super) async fn list(client: &Client, keys: &Keys, latest: &Latest) -> Result<Listing, Fault> {
     // Revisions received before the request are part of the answer, unless etcd has lost them.
-    let heard = latest.revision();
+    let known = latest.revision();
     let all = GetOptions::new().with_prefix();
     let answer = within(ANSWER_WITHIN, reader(client).get(keys.all(), Some(all))).await?;
     let revision = answer
@@ -135,7 +135,7 @@ pub(super) async fn list(client: &Client, keys: &Keys, latest: &Latest) -> Resul
     let mut listing = Listing {
         revision,
         as_of: revision,
-        went_back: revision < heard,
+        went_back: revision < known,
         ..Listing::default()
     };
     for found in answer.kvs() {

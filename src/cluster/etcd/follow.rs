@@ -17,13 +17,17 @@ pub(super) async fn follow(settings: ClusterSettings, latest: Latest, events: mp
     let place = (&keys, &latest);
     let mut pause = FIRST_RETRY;
     loop {
-        let mut heard = false;
-        let fault = Box::pin(follow_once(&settings, place, &events, &mut heard)).await;
+        let mut connected = false;
+        let fault = Box::pin(follow_once(&settings, place, &events, &mut connected)).await;
         let Err(fault) = fault else { return };
         if events.send(Event::Unseen(fault)).await.is_err() {
             return;
         }
-        pause = if heard { FIRST_RETRY } else { longer(pause) };
+        pause = if connected {
+            FIRST_RETRY
+        } else {
+            longer(pause)
+        };
         tokio::time::sleep(pause).await;
     }
 }
@@ -33,12 +37,12 @@ async fn follow_once(
     settings: &ClusterSettings,
     (keys, latest): (&Keys, &Latest),
     events: &mpsc::Sender<Event>,
-    heard: &mut bool,
+    connected: &mut bool,
 ) -> Result<(), Fault> {
     let client = connect(&settings.etcd).await?;
     loop {
         let listing = list(&client, keys, latest).await?;
-        *heard = true;
+        *connected = true;
         let from = listing.revision + 1;
         if events.send(Event::Listed(Box::new(listing))).await.is_err() {
             return Ok(());

@@ -189,7 +189,7 @@ impl Member {
         match event {
             Event::Listed(listing) => {
                 self.fault_of_watch = None;
-                self.heard();
+                self.note_answer();
                 self.compare(&listing);
                 self.adopt(*listing);
                 self.mind_own_key();
@@ -199,7 +199,7 @@ impl Member {
             }
             Event::Changed(changes, revision) => {
                 self.fault_of_watch = None;
-                self.heard();
+                self.note_answer();
                 self.change(changes, revision);
             }
             Event::Unseen(fault) => {
@@ -278,14 +278,14 @@ impl Member {
         }
     }
 
-    fn heard(&mut self) {
-        self.view.heard = Some(Timestamp::now());
+    fn note_answer(&mut self) {
+        self.view.last_answer = Some(Timestamp::now());
     }
 
     fn renewed(&mut self) {
         self.fault_of_lease = None;
         self.pause = FIRST_RETRY;
-        self.heard();
+        self.note_answer();
         if let Phase::Leader(until) = self.leadership.phase() {
             self.ends.fence.open_until(until);
         }

@@ -62,7 +62,7 @@ impl Member {
             .as_ref()
             .or(of_commit.map(|(fault, _)| fault))
             .or(self.fault_of_watch.as_ref());
-        let etcd = match (fault, self.view.heard) {
+        let etcd = match (fault, self.view.last_answer) {
             (Some(fault), _) => Etcd::Fault {
                 what: fault.what(),
                 detail: fault.to_string(),

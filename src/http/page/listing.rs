@@ -228,7 +228,7 @@ fn row(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
             "Why",
             html! {
                 @if experiment.is_problem() || !experiment.state.is_usable() { (clip(&experiment.why())) }
-                @if let Some(quieted) = &experiment.view.quiet { span.small { (components::quiet(quieted, frame.private, now)) } }
+                @if let Some(quieted) = &experiment.view.suppression { span.small { (components::quiet(quieted, frame.private, now)) } }
             },
         ),
     ];

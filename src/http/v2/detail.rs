@@ -23,8 +23,8 @@ use crate::http::named::Named;
 use crate::http::served::Served;
 use engine::model::{SourceName, Visibility};
 use engine::{
-    Connection, Evidence, ExperimentView, LastConnection, PageView, ResourceView, Scopes, Snapshot,
-    SourceView, StreamView, ToldView, Traffic,
+    Connection, Evidence, ExperimentView, LastConnection, NotifiedView, PageView, ResourceView,
+    Scopes, Snapshot, SourceView, StreamView, Traffic,
 };
 
 /// Everything about an experiment.
@@ -108,7 +108,7 @@ struct Told {
 }
 
 impl Told {
-    fn new(view: &ToldView) -> Self {
+    fn new(view: &NotifiedView) -> Self {
         Self {
             route: view.route.to_string(),
             health: view.health.into(),

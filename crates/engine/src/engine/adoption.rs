@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::durable::DurableState;
-use super::memory::Memory;
+use super::memory::RestoredState;
 use crate::groups::booking_history::BookingHistory;
 use crate::model::{ComponentName, Moment, SourceName, Stub};
 use crate::notifications::Notifications;
@@ -33,7 +33,7 @@ impl Engine {
             durable: DurableState::new(state.clone()),
             ..Self::new(policy, now)
         };
-        engine.recall(Memory::of(state), now);
+        engine.recall(RestoredState::of(state), now);
         engine.suppressions.configure(maintenance);
         engine.views.derived.adopt(advice);
         engine.groups.pool_rules = pools;
@@ -104,7 +104,7 @@ impl Engine {
         let released = self.groups.categories.adopt(categories);
         self.reconsider_quarantined(released);
         if self.policy != policy {
-            self.judge_by(policy, step);
+            self.adopt_policy(policy, step);
         }
     }
 
@@ -137,7 +137,7 @@ impl Engine {
         }
     }
 
-    fn judge_by(&mut self, policy: Policy, step: &mut Step) {
+    fn adopt_policy(&mut self, policy: Policy, step: &mut Step) {
         self.policy = policy;
         self.sources.adopt(&policy);
         self.experiments.fleet.reconsider_all();

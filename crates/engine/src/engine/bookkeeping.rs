@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_book_tells_is_kept_as_it_changes() {
+    fn bookings_are_recorded_as_they_change() {
         let mut engine = Engine::new(Policy::default(), moment(0));
         let both = [("r-a", 10, 20, false), ("r-b", 50, 60, false)];
         assert_eq!(

@@ -99,10 +99,11 @@ impl Engine {
     /// The start is over once every source has reported or failed to and every experiment is
     /// evaluated, at the latest after the grace.
     fn is_start_over(&self) -> bool {
-        let is_heard = |name: &SourceName| self.sources.get(*name).health != SourceHealth::Starting;
+        let has_reported =
+            |name: &SourceName| self.sources.get(*name).health != SourceHealth::Starting;
         let is_known = |experiment: &Experiment| experiment.health != Health::Unknown;
         self.now.since(self.started) >= self.policy.startup
-            || (SourceName::ALL.iter().all(is_heard)
+            || (SourceName::ALL.iter().all(has_reported)
                 && self
                     .experiments
                     .fleet
@@ -367,25 +368,25 @@ mod tests {
     #[test]
     fn what_the_policy_acknowledges_is_so_over_a_recovery_until_it_is_taken_back() {
         let mut engine = engine();
-        let quiet = |engine: &mut Engine| {
+        let suppression = |engine: &mut Engine| {
             let snapshot = engine.snapshot();
             let view = snapshot.experiment("pend00").expect("known");
-            view.quiet
+            view.suppression
                 .as_ref()
-                .map(|quiet| (quiet.by.clone(), quiet.text.clone()))
+                .map(|given| (given.by.clone(), given.text.clone()))
         };
         engine.step(report(true), at(1));
         engine.step(acknowledges(&["pend00", "unknown00"]), at(2));
         let given = Some(("policy".to_owned(), "new motor on Monday".to_owned()));
         for (second, active) in [(3, false), (4, true), (5, false)] {
             engine.step(report(active), at(second));
-            assert_eq!(quiet(&mut engine), given, "at {second}");
+            assert_eq!(suppression(&mut engine), given, "at {second}");
         }
         let since = |engine: &mut Engine| engine.snapshot().notes[0].entry.since();
         engine.step(acknowledges(&["pend00"]), at(6));
         assert_eq!(since(&mut engine), at(2).wall(), "it is as old as it was");
         engine.step(acknowledges(&[]), at(7));
-        assert_eq!(quiet(&mut engine), None);
+        assert_eq!(suppression(&mut engine), None);
         assert!(engine.snapshot().notes.is_empty());
     }
 

@@ -12,9 +12,9 @@ use crate::suppressions::SuppressionId;
 impl Engine {
     /// Why an order would be refused now; `None` when it would be carried out.
     pub fn refuses(&mut self, order: &Order, now: Moment) -> Option<Refusal> {
-        let mut picture = self.snapshot();
-        picture.at = picture.at.max(now.wall());
-        picture.plan(&order.command, &order.by).err()
+        let mut snapshot = self.snapshot();
+        snapshot.at = snapshot.at.max(now.wall());
+        snapshot.plan(&order.command, &order.by).err()
     }
 
     /// Carries out an order. A refused order changes nothing.

@@ -149,10 +149,10 @@ impl DurableState {
                 Subject::Alert(alert.clone()),
                 known.map(StateValue::NotifiedAlert),
             ),
-            Notified::Unsteady(stub, told) => {
+            Notified::Unsteady(stub, times) => {
                 let key = StateKey::Unsteady(route.clone(), stub.clone());
-                let told = (!told.is_empty()).then(|| StateValue::Unsteady(told.clone()));
-                self.put(key, told);
+                let times = (!times.is_empty()).then(|| StateValue::Unsteady(times.clone()));
+                self.put(key, times);
                 return Vec::new();
             }
             Notified::Closing(stub, closing) => {

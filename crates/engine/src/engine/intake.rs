@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::Engine;
-use super::memory::Memory;
-use crate::experiments::evaluate::Heard;
+use super::memory::RestoredState;
+use crate::experiments::evaluate::SampleEvidence;
 use crate::experiments::experiment::Experiment;
 use crate::experiments::fleet::Id;
 use crate::experiments::mass::Tally;
@@ -24,10 +24,10 @@ use crate::switching::resource::HoldChange;
 
 impl Engine {
     /// Restores the durable state of an earlier run.
-    pub(super) fn recall(&mut self, memory: Memory, now: Moment) {
+    pub(super) fn recall(&mut self, restored: RestoredState, now: Moment) {
         self.notifications
-            .recall(&memory.routes, memory.last_summary, now);
-        for (stub, state) in &memory.experiments {
+            .recall(&restored.routes, restored.last_summary, now);
+        for (stub, state) in &restored.experiments {
             let id = self
                 .experiments
                 .fleet
@@ -36,32 +36,32 @@ impl Engine {
                 self.notifications.note_change(experiment, false, now);
             }
         }
-        for name in memory.proven {
+        for name in restored.proven {
             self.sources.get_mut(name).prove();
         }
         self.experiments.fleet.take_seen();
         self.suppressions
-            .restore(memory.suppressions, memory.last_suppression);
-        for (resource, manual_override) in memory.manual_overrides {
+            .restore(restored.suppressions, restored.last_suppression);
+        for (resource, manual_override) in restored.manual_overrides {
             self.switching
                 .resources
                 .manual_override(resource, manual_override);
         }
-        for (resource, hold) in memory.holds {
+        for (resource, hold) in restored.holds {
             self.groups.holds.restore(resource, hold);
         }
-        for (name, state) in memory.categories {
+        for (name, state) in restored.categories {
             self.groups.categories.restore(name, state);
         }
-        self.groups.pools_kept = memory.pools;
+        self.groups.pools_kept = restored.pools;
     }
 
     pub(super) fn report(&mut self, source: SourceName, report: &Arc<Report>, step: &mut Step) {
         let (now, settle) = (self.now, self.policy.settle);
         let was = self.sources.get(source).health;
         let its = self.sources.get_mut(source);
-        its.heard(report.started(), settle, now);
-        its.told_unreadably(report.unreadable());
+        its.note_report(report.started(), settle, now);
+        its.note_unreadable(report.unreadable());
         match source {
             SourceName::Relay => {
                 let returned = self.experiments.fleet.apply_relay_report(report, now);
@@ -120,7 +120,7 @@ impl Engine {
                 .stream_mut(topic.as_str())
                 .filter(|stream| stream.is_connected());
             if let Some(stream) = stream {
-                stream.note_heard(Heard::Nothing);
+                stream.note_evidence(SampleEvidence::Nothing);
             }
             if let Some(id) = experiments.fleet.owner(topic.as_str()) {
                 experiments.fleet.mark_dirty(id);
@@ -130,7 +130,7 @@ impl Engine {
 
     pub(super) fn read_book(&mut self, reading: &BookReading, step: &mut Step) {
         let now = self.now;
-        self.sources.book.heard(None, self.policy.settle, now);
+        self.sources.book.note_report(None, self.policy.settle, now);
         self.evaluate_source(SourceName::Book, step);
         if reading.resources.is_empty() {
             self.lose_manifest(step);
@@ -269,19 +269,19 @@ impl Engine {
             .experiments
             .fleet
             .peek_stream(topic.as_str())
-            .map_or(Heard::Unverified, |stream| stream.heard);
-        let heard = self
+            .map_or(SampleEvidence::Unverified, |stream| stream.evidence);
+        let evidence = self
             .experiments
             .sampler
             .sampled(topic, outcome, was, &self.policy, now);
-        if let (Some(heard), Some(id)) = (heard, owner) {
+        if let (Some(evidence), Some(id)) = (evidence, owner) {
             if let Some(stream) = self
                 .experiments
                 .fleet
                 .stream_mut(topic.as_str())
                 .filter(|stream| stream.is_connected())
             {
-                stream.note_heard(heard);
+                stream.note_evidence(evidence);
             }
             self.evaluate(id, Why::Observed, step);
         }

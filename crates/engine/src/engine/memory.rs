@@ -18,11 +18,11 @@ use crate::suppressions::{SuppressionEntry, SuppressionId};
 /// The durable state by the part that restores it. An empty one makes the engine start as on its
 /// first day.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Memory {
+pub(crate) struct RestoredState {
     /// Every known experiment, except new ones.
     pub(crate) experiments: Vec<(Stub, ExperimentState)>,
     /// What each route was notified of. A route that is no longer configured is forgotten.
-    pub(crate) routes: BTreeMap<RouteName, RouteMemory>,
+    pub(crate) routes: BTreeMap<RouteName, RestoredRoute>,
     /// The number of the last summary.
     pub(crate) last_summary: u64,
     /// Suppressions; some may be over by now.
@@ -43,7 +43,7 @@ pub(crate) struct Memory {
 
 /// The durable state of a route.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct RouteMemory {
+pub(crate) struct RestoredRoute {
     /// What it was last notified of, where that is other than "all is well".
     pub(crate) notified: Vec<Notified>,
     /// Experiments of summaries whose delivery is unconfirmed, with since when they were bad.
@@ -56,15 +56,15 @@ pub(crate) struct RouteMemory {
     pub(crate) lane: Option<Lane>,
 }
 
-impl Memory {
+impl RestoredState {
     /// Sorts a state by what restores it. An entry whose value is of another kind than its key is
     /// left out.
     pub(crate) fn of(state: &State) -> Self {
-        let mut memory = Self::default();
+        let mut restored = Self::default();
         for (key, value) in state {
-            memory.take(key.clone(), value.clone());
+            restored.take(key.clone(), value.clone());
         }
-        memory
+        restored
     }
 
     fn take(&mut self, key: StateKey, value: StateValue) {
@@ -80,8 +80,8 @@ impl Memory {
                 StateKey::Notified(route, Subject::Alert(alert)),
                 StateValue::NotifiedAlert(known),
             ) => self.notified(route, Notified::Alert(alert, Some(known))),
-            (StateKey::Unsteady(route, stub), StateValue::Unsteady(told)) => {
-                self.notified(route, Notified::Unsteady(stub, told));
+            (StateKey::Unsteady(route, stub), StateValue::Unsteady(times)) => {
+                self.notified(route, Notified::Unsteady(stub, times));
             }
             (StateKey::Closing(route, stub), StateValue::Closing(closing)) => {
                 self.notified(route, Notified::Closing(stub, Some(closing)));

@@ -210,8 +210,8 @@ impl Engine {
         EvaluationContext {
             policy: self.policy,
             now: self.now,
-            relay: self.sources.relay.telling(self.now),
-            jump: self.sources.jump.telling(self.now),
+            relay: self.sources.relay.status(self.now),
+            jump: self.sources.jump.status(self.now),
             outage: self.sources.outage,
             sampling: self.experiments.sampling && self.experiments.sampler.broken().is_none(),
             unconfirmed_report: self.experiments.fleet.unconfirmed_report,

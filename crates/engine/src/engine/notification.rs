@@ -13,7 +13,7 @@ use crate::sources::source::interruptions::{OFTEN, WITHIN};
 
 /// How long relay must have forwarded nothing before that is notified; shorter interruptions are
 /// ignored.
-const NOT_FORWARDING_TOLD_AFTER: Duration = Duration::from_secs(10);
+const NOT_FORWARDING_NOTIFIED_AFTER: Duration = Duration::from_secs(10);
 
 /// By this long after a start, every component has reported to the engine.
 const COMPONENTS_KNOWN_WITHIN: Duration = Duration::from_secs(60);
@@ -31,10 +31,10 @@ impl Engine {
 
     pub(super) fn notify(&mut self, step: &mut Step) {
         let active_alerts = self.active_alerts();
-        let is_troubled = active_alerts
+        let has_alerts = active_alerts
             .iter()
-            .any(|active_alert| active_alert.is_tellable);
-        if !self.may_notify() || (!is_troubled && self.notifications.is_idle(self.now)) {
+            .any(|active_alert| active_alert.is_notifiable);
+        if !self.may_notify() || (!has_alerts && self.notifications.is_idle(self.now)) {
             return;
         }
         self.refresh_views();
@@ -72,13 +72,13 @@ impl Engine {
     pub(super) fn active_alerts(&self) -> Vec<ActiveAlert> {
         let mut active_alerts = Vec::new();
         if let Some(since) = self.sources.blind.filter(|_| self.policy.laboratory) {
-            let text = "labwatch hears from none of relay, jump and book: it is probably cut off itself; nothing is switched until it hears again";
+            let text = "labwatch receives nothing from relay, jump and book: it is probably cut off itself; nothing is switched until they report again";
             let mut others = Vec::new();
             self.source_alerts(&mut others);
             others.extend(self.component_alerts());
             // Known alerts of sources and components go on; new ones are part of being cut off.
             let known = others.into_iter().map(|alert| ActiveAlert {
-                is_tellable: false,
+                is_notifiable: false,
                 ..alert
             });
             let mut alerts = vec![self.active_alert(Alert::Blind, text.to_owned(), since)];
@@ -130,15 +130,15 @@ impl Engine {
             None => return None,
         };
         let text = format!(
-            "streams cannot be listened to{why}. A stream that is connected counts as active, whether it sends or not"
+            "streams cannot be sampled{why}. A stream that is connected counts as active, whether it sends or not"
         );
         let since = broken.map_or(self.started, |(since, _)| since);
         let alert = self.active_alert(Alert::Sampling, text, since);
-        let is_tellable = alert.is_tellable
+        let is_notifiable = alert.is_notifiable
             && broken.is_some()
             && experiments.is_listening(&self.sources, self.now);
         Some(ActiveAlert {
-            is_tellable,
+            is_notifiable,
             ..alert
         })
     }
@@ -162,7 +162,7 @@ impl Engine {
         });
         let is_early = self.now.since(self.started) < COMPONENTS_KNOWN_WITHIN;
         let notified = is_early.then(|| self.notifications.failing_components());
-        let unheard = notified
+        let unreported = notified
             .into_iter()
             .flatten()
             .filter(|name| !components.contains_key(name.as_str()))
@@ -170,41 +170,41 @@ impl Engine {
                 let alert = Alert::Component(name.clone());
                 self.active_alert(alert, own::not_known(name.as_str()), self.started)
             });
-        failing.chain(unheard).collect()
+        failing.chain(unreported).collect()
     }
 
     /// An active alert. An acknowledged one is not started on routes that were not notified of it.
     fn active_alert(&self, alert: Alert, text: String, since: Moment) -> ActiveAlert {
-        let is_tellable = self.now >= self.told_at(&alert, since)
+        let is_notifiable = self.now >= self.due_at(&alert, since)
             && !self.suppressions.covers_alert(&alert, self.now.wall());
         ActiveAlert {
             alert,
             text,
             since,
-            is_tellable,
+            is_notifiable,
         }
     }
 
     /// When an alert has lasted long enough to be notified. A source that was unreachable while
     /// labwatch was cut off gets its time again: most report soon after that.
-    fn told_at(&self, alert: &Alert, since: Moment) -> Moment {
+    fn due_at(&self, alert: &Alert, since: Moment) -> Moment {
         let from = if matches!(alert, Alert::Source(_)) {
             self.sources.counted_from(since)
         } else {
             since
         };
-        from + self.told_after(alert)
+        from + self.notify_after(alert)
     }
 
     /// How long an alert must last to be notified. The canary has waited for missing messages
     /// already.
-    fn told_after(&self, alert: &Alert) -> Duration {
+    fn notify_after(&self, alert: &Alert) -> Duration {
         let is_canary =
             *alert == Alert::Source(SourceName::Relay) && self.sources.relay.is_not_forwarding();
         if is_canary {
-            NOT_FORWARDING_TOLD_AFTER
+            NOT_FORWARDING_NOTIFIED_AFTER
         } else {
-            alert.told_after()
+            alert.notify_after()
         }
     }
 
@@ -242,7 +242,7 @@ impl Engine {
                     experiments_are(hidden)
                 ),
                 FaultClass::Undecided if self.sources.relay.is_proven() => format!(
-                    "{note}. Whether the fault is relay's own cannot be told from here: {} not evaluated, and nothing is switched because \
+                    "{note}. Whether the fault is relay's own cannot be determined from here: {} not evaluated, and nothing is switched because \
                      of it",
                     experiments_are(hidden)
                 ),
@@ -274,7 +274,7 @@ impl Engine {
         let alert_states = self
             .active_alerts()
             .into_iter()
-            .map(|active_alert| self.told_at(&active_alert.alert, active_alert.since));
+            .map(|active_alert| self.due_at(&active_alert.alert, active_alert.since));
         let alert = alert_states.filter(|at| *at > self.now).min();
         [self.notifications.deadline(self.now), alert]
             .into_iter()

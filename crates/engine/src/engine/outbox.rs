@@ -19,24 +19,24 @@ const KEPT_LINES: usize = 5_000;
 
 /// What another message covers, or what need not be notified any more.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Covered {
     stubs: Vec<Stub>,
     alerts: Vec<Alert>,
 }
 
 /// An experiment that is forgotten, or that a route is not notified of any more.
-pub(super) fn about(stub: &Stub) -> Told {
-    Told {
+pub(super) fn about(stub: &Stub) -> Covered {
+    Covered {
         stubs: vec![stub.clone()],
         alerts: Vec::new(),
     }
 }
 
 /// A subject that is over, or that a route is not notified of any more.
-pub(super) fn over(subject: &Subject) -> Told {
+pub(super) fn over(subject: &Subject) -> Covered {
     match subject {
         Subject::Experiment(stub) => about(stub),
-        Subject::Alert(alert) => Told {
+        Subject::Alert(alert) => Covered {
             stubs: Vec::new(),
             alerts: vec![alert.clone()],
         },
@@ -62,7 +62,7 @@ pub(super) fn send(
     for (_, earlier) in entries(state, Some(&entry.route)) {
         keep_times(&mut entry, &earlier);
     }
-    let told = Told {
+    let covered = Covered {
         stubs: entry.news.iter().map(|news| news.stub.clone()).collect(),
         alerts: entry
             .alerts
@@ -70,7 +70,7 @@ pub(super) fn send(
             .map(|alert| alert.alert.clone())
             .collect(),
     };
-    let superseded = cross_out(state, Some(&entry.route), &told);
+    let superseded = cross_out(state, Some(&entry.route), &covered);
     state.set(StateKey::Outbox(notification.id), StateValue::Outbox(entry));
     superseded
 }
@@ -80,15 +80,17 @@ pub(super) fn send(
 pub(super) fn cross_out(
     state: &mut DurableState,
     route: Option<&RouteName>,
-    told: &Told,
+    covered: &Covered,
 ) -> Vec<u64> {
     let mut superseded = Vec::new();
     for (id, mut entry) in entries(state, route) {
         let before = entry.news.len() + entry.alerts.len();
-        entry.news.retain(|news| !told.stubs.contains(&news.stub));
+        entry
+            .news
+            .retain(|news| !covered.stubs.contains(&news.stub));
         entry
             .alerts
-            .retain(|alert| !told.alerts.contains(&alert.alert));
+            .retain(|alert| !covered.alerts.contains(&alert.alert));
         if entry.news.is_empty() && entry.alerts.is_empty() {
             state.remove(&StateKey::Outbox(id));
             superseded.push(id);

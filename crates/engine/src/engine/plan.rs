@@ -72,7 +72,7 @@ impl Snapshot {
                 reason,
             } => {
                 let (pattern, who, reason) = (pattern.clone(), by.to_owned(), reason.clone());
-                self.quieting(SuppressionEntry::Silence(Silence {
+                self.suppressing(SuppressionEntry::Silence(Silence {
                     pattern,
                     who,
                     reason,
@@ -91,7 +91,7 @@ impl Snapshot {
                     reason.clone(),
                     schedule.clone(),
                 );
-                self.quieting(SuppressionEntry::Maintenance(Maintenance {
+                self.suppressing(SuppressionEntry::Maintenance(Maintenance {
                     pattern,
                     who,
                     reason,
@@ -99,7 +99,7 @@ impl Snapshot {
                     schedule,
                 }))
             }
-            Command::Remove { id } if self.quiet.has(*id) => Ok(Plan {
+            Command::Remove { id } if self.suppressions.has(*id) => Ok(Plan {
                 ends: vec![*id],
                 ..Plan::of(
                     "what it suppressed is notified again".to_owned(),

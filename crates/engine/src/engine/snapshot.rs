@@ -38,7 +38,7 @@ impl Engine {
             manifest_lost: self.switching.manifest_lost.map(Moment::wall),
             blind: self.sources.blind.map(Moment::wall),
             notes: self.suppressions.notes(self.now.wall()),
-            quiet: Arc::clone(self.suppressions.active()),
+            suppressions: Arc::clone(self.suppressions.active()),
             calendar: Arc::clone(&self.groups.calendar),
             pools: Arc::clone(&self.groups.pools),
             categories: Arc::clone(self.groups.categories.states()),
@@ -106,7 +106,7 @@ impl Engine {
             let unread = resources.filter(|resource| resource.bookable.is_none());
             unread.map(|resource| {
                 format!(
-                    "{} is down but cannot be withdrawn: book does not tell whether {} is available",
+                    "{} is down but cannot be withdrawn: book does not report whether {} is available",
                     view.stub, resource.name
                 )
             })

@@ -65,11 +65,11 @@ impl Views {
 
     /// How many of the experiments that a route covers are in which state.
     pub(crate) fn counts_of(&self, route: &Route) -> Counts {
-        if route.hears_of_all() {
+        if route.covers_all() {
             self.counts
         } else {
             let views = self.experiments.iter();
-            count(views.filter(|view| route.hears_of(&view.stub)))
+            count(views.filter(|view| route.covers(&view.stub)))
         }
     }
 
@@ -132,7 +132,7 @@ impl Views {
         context: &ViewContext<'_>,
     ) -> DerivedView {
         DerivedView {
-            quiet: lookup.suppression(&experiment.stub),
+            suppression: lookup.suppression(&experiment.stub),
             pools: self
                 .derived
                 .pools_of
@@ -285,7 +285,11 @@ fn count<'a>(views: impl Iterator<Item = &'a Arc<ExperimentView>>) -> Counts {
             Some(Bookable::Held) => counts.held += 1,
             Some(Bookable::Yes) | None => {}
         }
-        match view.quiet.as_ref().map(|quiet| quiet.kind) {
+        match view
+            .suppression
+            .as_ref()
+            .map(|suppression| suppression.kind)
+        {
             Some(SuppressionKind::Acknowledged) => counts.acknowledged += 1,
             Some(SuppressionKind::Silenced | SuppressionKind::Maintenance) => counts.silenced += 1,
             None => {}

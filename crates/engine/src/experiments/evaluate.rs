@@ -42,7 +42,7 @@ impl Transmission {
 
 /// What sampling a stream has shown since it connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum SampleEvidence {
     /// Nothing yet: it was not sampled, or sampling was not possible.
     Unverified,
     /// A message, last at this moment.
@@ -53,11 +53,11 @@ pub(crate) enum Heard {
 
 /// State of a source at the time of an evaluation.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Telling {
+pub(crate) struct SourceStatus {
     /// Whether it has not reported yet but is still within its time: everything stays as it was.
-    pub(crate) starts: bool,
+    pub(crate) is_starting: bool,
     /// Whether its last report still counts.
-    pub(crate) tells: bool,
+    pub(crate) is_current: bool,
     /// Whether it restarted or came back so recently that absence means nothing.
     pub(crate) settling: bool,
 }
@@ -94,7 +94,7 @@ fn after<H>(since: Moment, wait: Duration, now: Moment, was: H, then: H) -> Eval
 pub(crate) struct StreamFacts {
     pub(crate) presence: Presence,
     pub(crate) transmission: Transmission,
-    pub(crate) heard: Heard,
+    pub(crate) evidence: SampleEvidence,
     /// Whether it is sampled at all.
     pub(crate) sampled: bool,
     pub(crate) was: StreamHealth,
@@ -104,14 +104,14 @@ pub(crate) struct StreamFacts {
 /// only absence is evaluated by the passing of time.
 pub(crate) fn stream(
     facts: &StreamFacts,
-    relay: Telling,
+    relay: SourceStatus,
     policy: &Policy,
     now: Moment,
 ) -> Evaluation<StreamHealth> {
-    if relay.starts {
+    if relay.is_starting {
         return settled(facts.was);
     }
-    if !relay.tells {
+    if !relay.is_current {
         return settled(StreamHealth::Unknown);
     }
     match facts.presence {
@@ -134,24 +134,25 @@ fn connected(
     now: Moment,
 ) -> Evaluation<StreamHealth> {
     use StreamHealth::{Active, Silent};
-    let recently_heard =
-        matches!(facts.heard, Heard::At(when) if now.since(when) <= policy.last_active);
-    match (facts.transmission, facts.heard) {
+    let recently_received =
+        matches!(facts.evidence, SampleEvidence::At(when) if now.since(when) <= policy.last_active);
+    match (facts.transmission, facts.evidence) {
         (Transmission::Ago(age), _) if age <= policy.last_active => settled(Active),
-        (Transmission::Ago(_) | Transmission::Never, _) if facts.sampled && recently_heard => {
+        (Transmission::Ago(_) | Transmission::Never, _) if facts.sampled && recently_received => {
             settled(Active)
         }
         (Transmission::Ago(_), _) => settled(Silent),
         // A stream that is not sampled any more is not known to be silent.
-        (Transmission::Unsaid, Heard::Nothing) if facts.sampled => settled(Silent),
+        (Transmission::Unsaid, SampleEvidence::Nothing) if facts.sampled => settled(Silent),
         // A stream that has only just connected is given time to send its first message.
         (Transmission::Never, _) => after(since, policy.last_active, now, facts.was, Silent),
-        (Transmission::Unsaid, Heard::Unverified) if facts.sampled => {
+        (Transmission::Unsaid, SampleEvidence::Unverified) if facts.sampled => {
             after(since, policy.last_active, now, facts.was, Active)
         }
-        (Transmission::Unsaid, Heard::At(_) | Heard::Nothing | Heard::Unverified) => {
-            settled(Active)
-        }
+        (
+            Transmission::Unsaid,
+            SampleEvidence::At(_) | SampleEvidence::Nothing | SampleEvidence::Unverified,
+        ) => settled(Active),
     }
 }
 
@@ -159,14 +160,14 @@ fn connected(
 pub(crate) fn jump(
     presence: Presence,
     was: JumpHealth,
-    jump: Telling,
+    jump: SourceStatus,
     policy: &Policy,
     now: Moment,
 ) -> Evaluation<JumpHealth> {
-    if jump.starts {
+    if jump.is_starting {
         return settled(was);
     }
-    if !jump.tells {
+    if !jump.is_current {
         return settled(JumpHealth::Unknown);
     }
     match presence {
@@ -242,21 +243,21 @@ mod tests {
     use crate::model::{PageFault, PageName};
     use StreamHealth::{Active, Missing, Silent, Unknown};
 
-    const TELLS: Telling = Telling {
-        starts: false,
-        tells: true,
+    const CURRENT: SourceStatus = SourceStatus {
+        is_starting: false,
+        is_current: true,
         settling: false,
     };
-    const SETTLES: Telling = Telling {
+    const SETTLING: SourceStatus = SourceStatus {
         settling: true,
-        ..TELLS
+        ..CURRENT
     };
-    const MUTE: Telling = Telling {
-        tells: false,
-        ..TELLS
+    const MUTE: SourceStatus = SourceStatus {
+        is_current: false,
+        ..CURRENT
     };
-    const STARTS: Telling = Telling {
-        starts: true,
+    const STARTING: SourceStatus = SourceStatus {
+        is_starting: true,
         ..MUTE
     };
 
@@ -274,42 +275,42 @@ mod tests {
         let newest = |since| Presence::Newest { since: at(since) };
         let gone = |seen| Presence::Gone { seen: at(seen) };
         let never = |since| Presence::Never { since: at(since) };
-        let none = Heard::Unverified;
+        let none = SampleEvidence::Unverified;
         #[rustfmt::skip]
         let rows = [
             // presence, transmission, evidence, sampled, was, relay → health, evaluate again at
-            (newest(0), ago(0), none, false, Silent, TELLS, Active, None),
-            (newest(0), ago(10), none, false, Active, TELLS, Active, None),
-            (newest(0), ago(11), none, false, Active, TELLS, Silent, None),
-            (newest(0), ago(11), Heard::At(at(95)), true, Active, TELLS, Active, None),
-            (newest(0), ago(11), Heard::At(at(80)), true, Active, TELLS, Silent, None),
-            (newest(0), ago(11), none, false, Active, SETTLES, Silent, None),
+            (newest(0), ago(0), none, false, Silent, CURRENT, Active, None),
+            (newest(0), ago(10), none, false, Active, CURRENT, Active, None),
+            (newest(0), ago(11), none, false, Active, CURRENT, Silent, None),
+            (newest(0), ago(11), SampleEvidence::At(at(95)), true, Active, CURRENT, Active, None),
+            (newest(0), ago(11), SampleEvidence::At(at(80)), true, Active, CURRENT, Silent, None),
+            (newest(0), ago(11), none, false, Active, SETTLING, Silent, None),
             (newest(0), ago(0), none, false, Active, MUTE, Unknown, None),
-            (never(0), Transmission::Unsaid, none, false, Missing, STARTS, Missing, None),
-            (never(0), Transmission::Unsaid, none, false, Unknown, STARTS, Unknown, None),
-            (newest(95), Transmission::Never, none, false, Unknown, TELLS, Unknown, Some(105)),
-            (newest(95), Transmission::Never, none, false, Active, TELLS, Active, Some(105)),
-            (newest(90), Transmission::Never, none, false, Active, TELLS, Silent, None),
-            (newest(0), Transmission::Unsaid, none, false, Unknown, TELLS, Active, None),
-            (newest(0), Transmission::Unsaid, none, true, Unknown, TELLS, Active, None),
-            (newest(95), Transmission::Unsaid, none, true, Missing, TELLS, Missing, Some(105)),
-            (newest(95), Transmission::Unsaid, Heard::At(at(50)), true, Missing, TELLS, Active, None),
-            (newest(95), Transmission::Unsaid, Heard::Nothing, true, Active, TELLS, Silent, None),
-            (newest(0), Transmission::Unsaid, Heard::Nothing, false, Silent, TELLS, Active, None),
-            (gone(99), ago(0), none, false, Active, TELLS, Active, Some(109)),
-            (gone(90), ago(0), none, false, Active, TELLS, Missing, None),
-            (gone(90), ago(0), none, false, Active, SETTLES, Active, None),
+            (never(0), Transmission::Unsaid, none, false, Missing, STARTING, Missing, None),
+            (never(0), Transmission::Unsaid, none, false, Unknown, STARTING, Unknown, None),
+            (newest(95), Transmission::Never, none, false, Unknown, CURRENT, Unknown, Some(105)),
+            (newest(95), Transmission::Never, none, false, Active, CURRENT, Active, Some(105)),
+            (newest(90), Transmission::Never, none, false, Active, CURRENT, Silent, None),
+            (newest(0), Transmission::Unsaid, none, false, Unknown, CURRENT, Active, None),
+            (newest(0), Transmission::Unsaid, none, true, Unknown, CURRENT, Active, None),
+            (newest(95), Transmission::Unsaid, none, true, Missing, CURRENT, Missing, Some(105)),
+            (newest(95), Transmission::Unsaid, SampleEvidence::At(at(50)), true, Missing, CURRENT, Active, None),
+            (newest(95), Transmission::Unsaid, SampleEvidence::Nothing, true, Active, CURRENT, Silent, None),
+            (newest(0), Transmission::Unsaid, SampleEvidence::Nothing, false, Silent, CURRENT, Active, None),
+            (gone(99), ago(0), none, false, Active, CURRENT, Active, Some(109)),
+            (gone(90), ago(0), none, false, Active, CURRENT, Missing, None),
+            (gone(90), ago(0), none, false, Active, SETTLING, Active, None),
             (gone(90), ago(0), none, false, Active, MUTE, Unknown, None),
-            (never(95), Transmission::Unsaid, none, false, Unknown, TELLS, Unknown, Some(105)),
-            (never(90), Transmission::Unsaid, none, false, Unknown, TELLS, Missing, None),
-            (never(90), Transmission::Unsaid, none, false, Unknown, SETTLES, Unknown, None),
+            (never(95), Transmission::Unsaid, none, false, Unknown, CURRENT, Unknown, Some(105)),
+            (never(90), Transmission::Unsaid, none, false, Unknown, CURRENT, Missing, None),
+            (never(90), Transmission::Unsaid, none, false, Unknown, SETTLING, Unknown, None),
         ];
         let policy = Policy::default();
-        for (presence, transmission, heard, sampled, was, relay, health, again) in rows {
+        for (presence, transmission, evidence, sampled, was, relay, health, again) in rows {
             let facts = StreamFacts {
                 presence,
                 transmission,
-                heard,
+                evidence,
                 sampled,
                 was,
             };
@@ -326,23 +327,23 @@ mod tests {
     fn every_state_of_a_remote_login() {
         use JumpHealth::{Lost, Unknown, Up};
         let rows = [
-            (Presence::Newest { since: at(0) }, Lost, TELLS, Up, None),
+            (Presence::Newest { since: at(0) }, Lost, CURRENT, Up, None),
             (Presence::Newest { since: at(0) }, Up, MUTE, Unknown, None),
-            (Presence::Never { since: at(0) }, Lost, STARTS, Lost, None),
-            (Presence::Gone { seen: at(95) }, Up, TELLS, Up, Some(105)),
-            (Presence::Gone { seen: at(90) }, Up, TELLS, Lost, None),
-            (Presence::Gone { seen: at(90) }, Up, SETTLES, Up, None),
+            (Presence::Never { since: at(0) }, Lost, STARTING, Lost, None),
+            (Presence::Gone { seen: at(95) }, Up, CURRENT, Up, Some(105)),
+            (Presence::Gone { seen: at(90) }, Up, CURRENT, Lost, None),
+            (Presence::Gone { seen: at(90) }, Up, SETTLING, Up, None),
             (
                 Presence::Never { since: at(95) },
                 Unknown,
-                TELLS,
+                CURRENT,
                 Unknown,
                 Some(105),
             ),
             (
                 Presence::Never { since: at(90) },
                 Unknown,
-                TELLS,
+                CURRENT,
                 Lost,
                 None,
             ),

@@ -9,7 +9,9 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::experiments::evaluate::{self, Evaluation, Heard, PageFacts, Presence, Telling};
+use crate::experiments::evaluate::{
+    self, Evaluation, PageFacts, Presence, SampleEvidence, SourceStatus,
+};
 use crate::experiments::flapping::Flapping;
 use crate::experiments::hysteresis::Hysteresis;
 use crate::experiments::stream::{LastSeen, Stream};
@@ -31,8 +33,8 @@ pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);
 pub(crate) struct EvaluationContext {
     pub(crate) policy: Policy,
     pub(crate) now: Moment,
-    pub(crate) relay: Telling,
-    pub(crate) jump: Telling,
+    pub(crate) relay: SourceStatus,
+    pub(crate) jump: SourceStatus,
     /// Relay has reported nothing for `HEALTH_OUTAGE_HOLD`.
     pub(crate) outage: bool,
     /// Streams are sampled whose connections carry no transmission statistics.
@@ -72,12 +74,12 @@ pub(crate) struct Experiment {
     /// The observations of its pages; `None` before book has reported them since the start.
     pages: Option<PageFacts>,
     page_views: Vec<PageView>,
-    first_judged: bool,
+    first_evaluated: bool,
     /// The number of the first of relay's latest consecutive reports that show it lost.
     pub(crate) lost_at: Option<u64>,
     /// Whether something that the evaluation depends on changed since the last one.
     pub(crate) stale: bool,
-    judged_in_outage: bool,
+    evaluated_in_outage: bool,
     holding: Hysteresis,
     flapping: Flapping,
     /// Whether it was usable when last seen, regardless of relay's outages.
@@ -110,10 +112,10 @@ impl Experiment {
             issues: Vec::new(),
             pages: None,
             page_views: Vec::new(),
-            first_judged: false,
+            first_evaluated: false,
             lost_at: None,
             stale: true,
-            judged_in_outage: false,
+            evaluated_in_outage: false,
             holding: Hysteresis::default(),
             flapping: Flapping::default(),
             seen_usable: None,
@@ -158,7 +160,7 @@ impl Experiment {
 
     /// Whether it has been evaluated at least once, so that its health means something.
     pub(crate) fn is_evaluated(&self) -> bool {
-        self.first_judged
+        self.first_evaluated
     }
 
     /// Notes that report number `report` of jump has its host at index `entry`.
@@ -182,7 +184,7 @@ impl Experiment {
             let was_connected = stream.is_connected();
             changed |= stream.sighting.refresh(newest, now, before, &gone);
             match (was_connected, stream.is_connected()) {
-                (true, false) => stream.heard = Heard::Unverified,
+                (true, false) => stream.evidence = SampleEvidence::Unverified,
                 (false, true) if stream.required => returned.push(stream.topic.clone()),
                 (true, true) | (false, _) => {}
             }
@@ -266,7 +268,7 @@ impl Experiment {
 
     /// Until when it has its start-up grace; `None` when that is over for good.
     fn grace_end(&self, context: &EvaluationContext) -> Option<Moment> {
-        (!self.first_judged).then(|| self.first_seen + context.policy.startup)
+        (!self.first_evaluated).then(|| self.first_seen + context.policy.startup)
     }
 
     /// When it may be forgotten: a day after it was last seen, unless book lists it.

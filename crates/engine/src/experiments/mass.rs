@@ -63,21 +63,21 @@ pub(crate) enum Verdict {
 
 impl MassSilence {
     /// Takes the next step. `seen` counts the experiments whose samples began at or after a moment;
-    /// `quiet_since` is when the first of the streams in question became silent; `connected` is how
+    /// `silent_since` is when the first of the streams in question became silent; `connected` is how
     /// many experiments could be sampled, and `has_looked` whether all streams in question have
     /// been sampled again since a moment.
     pub(crate) fn evaluate(
         &mut self,
-        quiet_since: Option<Moment>,
+        silent_since: Option<Moment>,
         connected: usize,
         now: Moment,
         seen: impl Fn(Moment) -> Tally,
         has_looked: impl Fn(Moment) -> bool,
     ) -> Verdict {
-        let (next, verdict) = match (*self, quiet_since) {
-            (Self::None, Some(quiet)) if connected >= FEWEST && seen(quiet).is_most() => (
+        let (next, verdict) = match (*self, silent_since) {
+            (Self::None, Some(silent)) if connected >= FEWEST && seen(silent).is_most() => (
                 Self::Suspected { since: now },
-                Verdict::LookAgain(seen(quiet)),
+                Verdict::LookAgain(seen(silent)),
             ),
             (Self::None, _) => (Self::None, Verdict::Silent),
             (Self::Suspected { since }, _) => {
@@ -136,32 +136,32 @@ mod tests {
     fn every_step_of_a_mass_silence() {
         let suspected = Suspected { since: at(100) };
         let again = OnlyThoseSince(at(100));
-        let quiet = Some(at(90));
+        let silent = Some(at(90));
         #[rustfmt::skip]
         let rows = [
             // was, silent since, seconds, seen, all sampled again → next, verdict
             (None, Option::None, 100, tally(0, 0), true, None, Silent),
-            (None, quiet, 100, tally(1, 2), true, None, Silent),
-            (None, quiet, 100, tally(10, 20), true, None, Silent),
-            (None, quiet, 100, tally(1, 1), true, suspected, LookAgain(tally(1, 1))),
-            (None, quiet, 100, tally(66, 130), true, suspected, LookAgain(tally(66, 130))),
-            (suspected, quiet, 102, tally(0, 0), true, suspected, Wait),
-            (suspected, quiet, 105, tally(9, 9), true, suspected, Wait),
-            (suspected, quiet, 105, tally(10, 10), false, suspected, Wait),
-            (suspected, quiet, 105, tally(10, 10), true, Confirmed, Silent),
-            (suspected, quiet, 105, tally(5, 10), true, None, again),
-            (suspected, quiet, 115, tally(3, 3), false, Confirmed, Silent),
-            (suspected, quiet, 115, tally(0, 0), false, None, again),
+            (None, silent, 100, tally(1, 2), true, None, Silent),
+            (None, silent, 100, tally(10, 20), true, None, Silent),
+            (None, silent, 100, tally(1, 1), true, suspected, LookAgain(tally(1, 1))),
+            (None, silent, 100, tally(66, 130), true, suspected, LookAgain(tally(66, 130))),
+            (suspected, silent, 102, tally(0, 0), true, suspected, Wait),
+            (suspected, silent, 105, tally(9, 9), true, suspected, Wait),
+            (suspected, silent, 105, tally(10, 10), false, suspected, Wait),
+            (suspected, silent, 105, tally(10, 10), true, Confirmed, Silent),
+            (suspected, silent, 105, tally(5, 10), true, None, again),
+            (suspected, silent, 115, tally(3, 3), false, Confirmed, Silent),
+            (suspected, silent, 115, tally(0, 0), false, None, again),
             (suspected, Option::None, 105, tally(0, 10), true, None, again),
-            (Confirmed, quiet, 120, tally(4, 4), true, Confirmed, Silent),
-            (Confirmed, quiet, 120, tally(4, 8), true, None, Silent),
+            (Confirmed, silent, 120, tally(4, 4), true, Confirmed, Silent),
+            (Confirmed, silent, 120, tally(4, 8), true, None, Silent),
             (Confirmed, Option::None, 120, tally(0, 0), true, None, Silent),
         ];
-        for (number, (was, quiet_since, second, seen, looked, next, verdict)) in
+        for (number, (was, silent_since, second, seen, looked, next, verdict)) in
             rows.into_iter().enumerate()
         {
             let mut mass = was;
-            let got = mass.evaluate(quiet_since, 130, at(second), |_| seen, |_| looked);
+            let got = mass.evaluate(silent_since, 130, at(second), |_| seen, |_| looked);
             assert_eq!((mass, got), (next, verdict), "row {number}");
         }
     }

@@ -55,7 +55,7 @@ impl Experiments {
 
     /// Whether streams are sampled now: a relay that reports nothing forwards nothing either.
     pub(crate) fn is_listening(&self, sources: &Sources, now: Moment) -> bool {
-        self.sampling && sources.relay.telling(now).tells
+        self.sampling && sources.relay.status(now).is_current
     }
 
     /// Starts the page checks that are due. While labwatch is cut off no round begins.

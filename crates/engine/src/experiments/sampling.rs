@@ -11,7 +11,7 @@ mod second_look;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::experiments::evaluate::Heard;
+use crate::experiments::evaluate::SampleEvidence;
 use crate::experiments::fleet::{Fleet, StreamId};
 use crate::experiments::mass::MassSilence;
 use crate::experiments::stream::Stream;
@@ -53,14 +53,14 @@ struct Doubt {
     /// When the first of its samples without messages in a row began.
     began: Moment,
     /// For how long no message has come so far.
-    quiet: Duration,
+    silent_for: Duration,
 }
 
 /// The latest sample of a stream.
 #[derive(Debug, Clone, Copy)]
 struct Latest {
     began: Moment,
-    is_quiet: bool,
+    is_silent: bool,
 }
 
 /// The state of sampling.
@@ -82,7 +82,7 @@ pub(crate) struct Sampler {
     mass_since: Option<Moment>,
     mass_cursor: usize,
     /// When the first sample of a second look began in which a message came.
-    heard_again: Option<Moment>,
+    received_again: Option<Moment>,
     under_way: BTreeMap<Topic, UnderWay>,
     /// How many samples of a stream have failed in a row.
     failed: BTreeMap<Topic, u32>,
@@ -109,7 +109,7 @@ impl Sampler {
             mass: MassSilence::None,
             mass_since: None,
             mass_cursor: 0,
-            heard_again: None,
+            received_again: None,
             under_way: BTreeMap::new(),
             failed: BTreeMap::new(),
             next_at: now,
@@ -243,7 +243,7 @@ impl Sampler {
         }
         let mut waiting = self.doubts.iter();
         let (topic, doubt) = waiting.find(|(topic, _)| !self.under_way.contains_key(*topic))?;
-        let listen = silence(policy).saturating_sub(doubt.quiet);
+        let listen = silence(policy).saturating_sub(doubt.silent_for);
         Some((topic.clone(), listen.max(policy.sample_for)))
     }
 
@@ -301,10 +301,10 @@ impl Sampler {
         &mut self,
         topic: &Topic,
         outcome: &SampleOutcome,
-        was: Heard,
+        was: SampleEvidence,
         policy: &Policy,
         now: Moment,
-    ) -> Option<Heard> {
+    ) -> Option<SampleEvidence> {
         let began = self.under_way.remove(topic)?.began;
         self.note_latest(topic, outcome, was, began);
         match outcome {
@@ -313,49 +313,50 @@ impl Sampler {
                 self.doubts.remove(topic);
                 let failed = self.failed.entry(topic.clone()).or_default();
                 *failed = failed.saturating_add(1);
-                let forgotten = *failed >= FORGOTTEN_AFTER && was != Heard::Unverified;
-                forgotten.then_some(Heard::Unverified)
+                let forgotten = *failed >= FORGOTTEN_AFTER && was != SampleEvidence::Unverified;
+                forgotten.then_some(SampleEvidence::Unverified)
             }
-            SampleOutcome::Heard => {
+            SampleOutcome::Received => {
                 self.succeed();
                 self.failed.remove(topic);
                 self.doubts.remove(topic);
                 self.unconfirmed.remove(topic);
-                Some(Heard::At(now))
+                Some(SampleEvidence::At(now))
             }
             SampleOutcome::Silent(listened) => {
                 self.succeed();
                 self.failed.remove(topic);
-                self.note_quiet(topic, *listened, was, began, policy);
+                self.note_silence(topic, *listened, was, began, policy);
                 None
             }
         }
     }
 
-    fn note_quiet(
+    fn note_silence(
         &mut self,
         topic: &Topic,
         listened: Duration,
-        was: Heard,
+        was: SampleEvidence,
         began: Moment,
         policy: &Policy,
     ) {
         let first = Doubt {
             began,
-            quiet: Duration::ZERO,
+            silent_for: Duration::ZERO,
         };
         let before = self.doubts.remove(topic).unwrap_or(first);
-        let quiet = before.quiet + listened;
-        if was == Heard::Nothing {
+        let silent_for = before.silent_for + listened;
+        if was == SampleEvidence::Nothing {
             return;
         }
-        if quiet >= silence(policy) {
+        if silent_for >= silence(policy) {
             self.unconfirmed
                 .entry(topic.clone())
                 .or_insert(before.began);
         } else {
             let began = before.began;
-            self.doubts.insert(topic.clone(), Doubt { began, quiet });
+            self.doubts
+                .insert(topic.clone(), Doubt { began, silent_for });
         }
     }
 
@@ -409,10 +410,10 @@ mod tests {
     }
 
     /// The evidence of a stream after samples with these outcomes.
-    fn after(was: Heard, outcomes: &[SampleOutcome]) -> Heard {
+    fn after(was: SampleEvidence, outcomes: &[SampleOutcome]) -> SampleEvidence {
         let topic = Topic::try_new("pend00-st-data").expect("a topic");
         let mut sampler = Sampler::new(at(0));
-        let mut heard = was;
+        let mut evidence = was;
         for outcome in outcomes {
             let under_way = UnderWay {
                 began: at(9),
@@ -420,26 +421,29 @@ mod tests {
                 is_proof: false,
             };
             sampler.under_way.insert(topic.clone(), under_way);
-            let news = sampler.sampled(&topic, outcome, heard, &Policy::default(), at(9));
-            heard = news.unwrap_or(heard);
+            let news = sampler.sampled(&topic, outcome, evidence, &Policy::default(), at(9));
+            evidence = news.unwrap_or(evidence);
         }
-        heard
+        evidence
     }
 
     #[test]
     fn samples_that_fail_leave_no_old_verdict_standing() {
         let fails = || SampleOutcome::Failed(CallError::TimedOut);
-        let is_quiet = || SampleOutcome::Silent(Duration::from_secs(1));
-        for was in [Heard::Nothing, Heard::At(at(1))] {
+        let is_silent = || SampleOutcome::Silent(Duration::from_secs(1));
+        for was in [SampleEvidence::Nothing, SampleEvidence::At(at(1))] {
             assert_eq!(after(was, &[fails(), fails()]), was);
-            assert_eq!(after(was, &[fails(), fails(), is_quiet(), fails()]), was);
+            assert_eq!(after(was, &[fails(), fails(), is_silent(), fails()]), was);
             assert_eq!(
                 after(was, &[fails(), fails(), fails()]),
-                Heard::Unverified,
+                SampleEvidence::Unverified,
                 "{was:?}"
             );
         }
-        let heard = [fails(), fails(), fails(), SampleOutcome::Heard];
-        assert_eq!(after(Heard::Nothing, &heard), Heard::At(at(9)));
+        let evidence = [fails(), fails(), fails(), SampleOutcome::Received];
+        assert_eq!(
+            after(SampleEvidence::Nothing, &evidence),
+            SampleEvidence::At(at(9))
+        );
     }
 }

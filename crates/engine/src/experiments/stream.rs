@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::experiments::evaluate::{self, Evaluation, Heard, Presence, StreamFacts, Transmission};
+use crate::experiments::evaluate::{
+    self, Evaluation, Presence, SampleEvidence, StreamFacts, Transmission,
+};
 use crate::experiments::experiment::{EvaluationContext, FORGET_AFTER};
 use crate::model::{Moment, StreamHealth, Topic};
 use crate::protocol::report::{Connection, Report, Traffic};
@@ -104,9 +106,9 @@ pub(crate) struct Stream {
     pub(crate) health: StreamHealth,
     pub(crate) sighting: LastSeen,
     transmission: Transmission,
-    pub(crate) heard: Heard,
+    pub(crate) evidence: SampleEvidence,
     /// When sampling last received a message of it, also before it was silent or gone.
-    last_heard: Option<Moment>,
+    last_received: Option<Moment>,
 }
 
 impl Stream {
@@ -117,16 +119,16 @@ impl Stream {
             health: StreamHealth::Unknown,
             sighting: LastSeen::new(now),
             transmission: Transmission::Unsaid,
-            heard: Heard::Unverified,
-            last_heard: None,
+            evidence: SampleEvidence::Unverified,
+            last_received: None,
         }
     }
 
     /// Stores the evidence of a sample.
-    pub(crate) fn note_heard(&mut self, heard: Heard) {
-        self.heard = heard;
-        if let Heard::At(when) = heard {
-            self.last_heard = Some(when);
+    pub(crate) fn note_evidence(&mut self, evidence: SampleEvidence) {
+        self.evidence = evidence;
+        if let SampleEvidence::At(when) = evidence {
+            self.last_received = Some(when);
         }
     }
 
@@ -137,10 +139,10 @@ impl Stream {
         let was_silent = health == StreamHealth::Silent;
         Self {
             health,
-            heard: if was_silent {
-                Heard::Nothing
+            evidence: if was_silent {
+                SampleEvidence::Nothing
             } else {
-                Heard::Unverified
+                SampleEvidence::Unverified
             },
             ..Self::new(topic, false, now)
         }
@@ -188,7 +190,7 @@ impl Stream {
         let facts = StreamFacts {
             presence: self.sighting.presence,
             transmission: self.transmission,
-            heard: self.heard,
+            evidence: self.evidence,
             sampled: context.sampling && self.required,
             was: self.health,
         };
@@ -205,13 +207,14 @@ impl Stream {
     }
 
     fn evidence(&self) -> Evidence {
-        let is_gone = self.last_heard.is_some() && !self.is_connected();
-        match (self.has_statistics(), self.heard) {
+        let is_gone = self.last_received.is_some() && !self.is_connected();
+        match (self.has_statistics(), self.evidence) {
             (true, _) => Evidence::Statistics,
-            (false, Heard::Unverified) if !is_gone => Evidence::Unverified,
-            (false, Heard::At(_) | Heard::Nothing | Heard::Unverified) => {
-                Evidence::Sampled(self.last_heard.map(Moment::wall))
-            }
+            (false, SampleEvidence::Unverified) if !is_gone => Evidence::Unverified,
+            (
+                false,
+                SampleEvidence::At(_) | SampleEvidence::Nothing | SampleEvidence::Unverified,
+            ) => Evidence::Sampled(self.last_received.map(Moment::wall)),
         }
     }
 
@@ -248,7 +251,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn when_it_was_last_heard_stays_known() {
+    fn the_last_received_message_stays_known() {
         let at = |second| Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(second));
         let topic = Topic::try_new("pend00-st-video").expect("a name");
         let mut stream = Stream::new(topic, true, at(0));
@@ -260,16 +263,16 @@ mod tests {
         };
         report(&mut stream, 1, true, at(1));
         assert_eq!(stream.view().evidence, Evidence::Unverified);
-        stream.note_heard(Heard::Nothing);
+        stream.note_evidence(SampleEvidence::Nothing);
         assert_eq!(stream.view().evidence, Evidence::Sampled(None));
-        stream.note_heard(Heard::At(at(5)));
-        let heard = Evidence::Sampled(Some(at(5).wall()));
-        assert_eq!(stream.view().evidence, heard);
-        stream.note_heard(Heard::Nothing);
-        assert_eq!(stream.view().evidence, heard, "it is frozen");
-        stream.note_heard(Heard::Unverified);
+        stream.note_evidence(SampleEvidence::At(at(5)));
+        let evidence = Evidence::Sampled(Some(at(5).wall()));
+        assert_eq!(stream.view().evidence, evidence);
+        stream.note_evidence(SampleEvidence::Nothing);
+        assert_eq!(stream.view().evidence, evidence, "it is frozen");
+        stream.note_evidence(SampleEvidence::Unverified);
         assert_eq!(stream.view().evidence, Evidence::Unverified, "it came back");
         report(&mut stream, 2, false, at(9));
-        assert_eq!(stream.view().evidence, heard, "it is gone");
+        assert_eq!(stream.view().evidence, evidence, "it is gone");
     }
 }

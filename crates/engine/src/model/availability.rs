@@ -81,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reason_tells_whose_word_it_is() {
+    fn the_reason_shows_who_withdrew_it() {
         let rows = [
             (true, "Loaded at 2026-11-21T00:52:06Z", Bookable::Yes),
             (true, "labwatch: back", Bookable::Yes),

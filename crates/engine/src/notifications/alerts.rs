@@ -13,7 +13,7 @@ use crate::protocol::summary::AlertLine;
 
 /// The last notification of an alert.
 #[derive(Debug, Clone, Copy)]
-struct Heard {
+struct LastNotified {
     since: Moment,
     thread: Option<MailThread>,
 }
@@ -21,28 +21,28 @@ struct Heard {
 /// The alerts of a route.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Alerts {
-    notified: BTreeMap<Alert, Heard>,
+    notified: BTreeMap<Alert, LastNotified>,
     /// Those of summaries that failed, with since when they held: delivery is unconfirmed, so they
     /// are notified although they may be over by now.
     unconfirmed: BTreeMap<Alert, Moment>,
     /// When those of both kinds ended whose end was not notified yet.
     ended: BTreeMap<Alert, Moment>,
     /// Since when there is something to notify.
-    pub(super) untold_since: Option<Moment>,
+    pub(super) pending_since: Option<Moment>,
 }
 
 impl Alerts {
-    pub(super) fn recall(&mut self, alert: Alert, heard: &NotifiedAlert, now: Moment) {
+    pub(super) fn recall(&mut self, alert: Alert, last: &NotifiedAlert, now: Moment) {
         self.notified.insert(
             alert,
-            Heard {
-                since: now.back_at(heard.since),
-                thread: heard.thread,
+            LastNotified {
+                since: now.back_at(last.since),
+                thread: last.thread,
             },
         );
     }
 
-    pub(super) fn recall_owed(&mut self, unconfirmed: &UnconfirmedAlert, now: Moment) {
+    pub(super) fn recall_unconfirmed(&mut self, unconfirmed: &UnconfirmedAlert, now: Moment) {
         if !self.notified.contains_key(&unconfirmed.alert) {
             self.unconfirmed
                 .insert(unconfirmed.alert.clone(), now.back_at(unconfirmed.since));
@@ -58,16 +58,16 @@ impl Alerts {
 
     /// Whether there is no work unless an alert is active now.
     pub(super) fn is_idle(&self) -> bool {
-        self.notified.is_empty() && self.unconfirmed.is_empty() && self.untold_since.is_none()
+        self.notified.is_empty() && self.unconfirmed.is_empty() && self.pending_since.is_none()
     }
 
     /// Whether an alert was notified and its end was not.
-    pub(super) fn is_any_told(&self) -> bool {
+    pub(super) fn is_any_notified(&self) -> bool {
         !self.notified.is_empty()
     }
 
     /// Whether one of these was notified.
-    pub(super) fn is_told_any_of(&self, holding: &BTreeMap<Alert, Moment>) -> bool {
+    pub(super) fn has_notified_any_of(&self, holding: &BTreeMap<Alert, Moment>) -> bool {
         self.notified
             .keys()
             .any(|alert| holding.contains_key(alert))
@@ -100,7 +100,9 @@ impl Alerts {
         let mut holding = BTreeMap::new();
         for active_alert in &context.active_alerts {
             let alert = &active_alert.alert;
-            if active_alert.is_tellable || self.goes_on(alert) || self.notified.contains_key(alert)
+            if active_alert.is_notifiable
+                || self.goes_on(alert)
+                || self.notified.contains_key(alert)
             {
                 self.begin_anew(active_alert);
                 holding.insert(
@@ -118,13 +120,13 @@ impl Alerts {
     /// alert does not hide the end of a long one.
     fn begin_anew(&mut self, active_alert: &ActiveAlert) {
         let (alert, since) = (&active_alert.alert, active_alert.since);
-        if active_alert.is_tellable && self.ended.remove(alert).is_some() {
+        if active_alert.is_notifiable && self.ended.remove(alert).is_some() {
             self.unconfirmed
                 .entry(alert.clone())
                 .and_modify(|known| *known = since);
             self.notified
                 .entry(alert.clone())
-                .and_modify(|heard| heard.since = since);
+                .and_modify(|last| last.since = since);
         }
     }
 
@@ -138,14 +140,14 @@ impl Alerts {
             self.ended.entry(alert.clone()).or_insert(now);
         }
         let differs = !self.unconfirmed.is_empty() || !holding.keys().eq(self.notified.keys());
-        self.untold_since = differs.then(|| self.untold_since.unwrap_or(now));
+        self.pending_since = differs.then(|| self.pending_since.unwrap_or(now));
     }
 
     /// Since when it holds, as far as that was or may have been notified.
     fn since(&self, alert: &Alert) -> Option<Moment> {
         self.notified
             .get(alert)
-            .map(|heard| heard.since)
+            .map(|last| last.since)
             .or_else(|| self.unconfirmed.get(alert).copied())
     }
 
@@ -156,11 +158,11 @@ impl Alerts {
         holding: &BTreeMap<Alert, Moment>,
         context: &NotificationContext<'_>,
     ) -> Vec<AlertLine> {
-        let heard = context
+        let listed = context
             .active_alerts
             .iter()
             .filter_map(|active_alert| Some((active_alert, holding.get(&active_alert.alert)?)));
-        let open = heard.map(|(active_alert, since)| AlertLine {
+        let open = listed.map(|(active_alert, since)| AlertLine {
             alert: Some(active_alert.alert.clone()),
             text: active_alert.text.clone(),
             since: since.wall(),
@@ -171,7 +173,7 @@ impl Alerts {
         let known = self
             .notified
             .iter()
-            .map(|(alert, heard)| (alert.clone(), heard.since));
+            .map(|(alert, last)| (alert.clone(), last.since));
         let unconfirmed = self
             .unconfirmed
             .iter()
@@ -202,12 +204,12 @@ impl Alerts {
         self.notified
             .iter()
             .filter(|(alert, _)| !holding.contains_key(alert))
-            .filter_map(|(_, heard)| heard.thread)
+            .filter_map(|(_, last)| last.thread)
     }
 
     /// The mail threads of all notified alerts.
     pub(super) fn strands(&self) -> impl Iterator<Item = MailThread> {
-        self.notified.values().filter_map(|heard| heard.thread)
+        self.notified.values().filter_map(|last| last.thread)
     }
 
     /// Applies the delivery of a summary with these alerts: all others are thereby reported as
@@ -220,31 +222,31 @@ impl Alerts {
         let before = std::mem::take(&mut self.notified);
         self.unconfirmed.clear();
         self.ended.retain(|alert, _| holding.contains_key(alert));
-        self.untold_since = None;
+        self.pending_since = None;
         let ended = before
             .keys()
             .filter(|alert| !holding.contains_key(alert))
             .map(|alert| Notified::Alert(alert.clone(), None));
         let mut notified: Vec<Notified> = ended.collect();
         for (alert, since) in holding {
-            let fresh = Heard {
+            let fresh = LastNotified {
                 since,
                 thread: Some(MailThread {
                     root: message,
                     last: message,
                 }),
             };
-            let heard = before.get(&alert).copied().unwrap_or(fresh);
+            let last = before.get(&alert).copied().unwrap_or(fresh);
             if !before.contains_key(&alert) {
                 notified.push(Notified::Alert(
                     alert.clone(),
                     Some(NotifiedAlert {
                         since: since.wall(),
-                        thread: heard.thread,
+                        thread: last.thread,
                     }),
                 ));
             }
-            self.notified.insert(alert, heard);
+            self.notified.insert(alert, last);
         }
         notified
     }
@@ -258,8 +260,8 @@ impl Alerts {
 
     /// All that was notified, to be stored.
     pub(super) fn all_notified(&self) -> impl Iterator<Item = Notified> {
-        self.notified.iter().map(|(alert, heard)| {
-            let (since, thread) = (heard.since.wall(), heard.thread);
+        self.notified.iter().map(|(alert, last)| {
+            let (since, thread) = (last.since.wall(), last.thread);
             Notified::Alert(alert.clone(), Some(NotifiedAlert { since, thread }))
         })
     }

@@ -25,8 +25,8 @@ impl Budget {
     /// When the next message may be sent.
     pub(super) fn ready_at(&self, every: Duration, now: Moment) -> Moment {
         let ahead = every.saturating_mul(AT_ONCE - 1);
-        let owed = self.whole_at.map_or(Duration::ZERO, |at| at.since(now));
-        now + owed.saturating_sub(ahead)
+        let debt = self.whole_at.map_or(Duration::ZERO, |at| at.since(now));
+        now + debt.saturating_sub(ahead)
     }
 
     /// Whether a message may be sent now.

@@ -2,20 +2,20 @@
 //! it was notified as bad.
 
 use crate::model::{Moment, Stub};
-use crate::notifications::route_notifier::{Heard, RouteNotifier};
+use crate::notifications::route_notifier::{LastNotified, RouteNotifier};
 use crate::protocol::notified::{self, Closing, Notified};
 
 use crate::protocol::summary::AlertLine;
 
 impl Closing {
-    pub(super) fn of(heard: &Heard, now: Moment) -> Self {
+    pub(super) fn of(last: &LastNotified, now: Moment) -> Self {
         Self {
-            heard: Some(notified::Heard {
-                known: heard.known.clone(),
-                thread: heard.thread,
+            last_notified: Some(notified::NotifiedExperiment {
+                known: last.known.clone(),
+                thread: last.thread,
             }),
-            health: heard.known.health,
-            since: heard.bad_since.unwrap_or(now).wall(),
+            health: last.known.health,
+            since: last.bad_since.unwrap_or(now).wall(),
             ended: now.wall(),
         }
     }
@@ -46,18 +46,18 @@ impl RouteNotifier {
             return Vec::new();
         };
         let mut kept = vec![Notified::Closing(stub.clone(), None)];
-        let may_be_told = {
+        let may_be_notified = {
             let mut open = self.delivery.open();
             open.any(|message| message.closings.contains(stub))
         };
-        if may_be_told {
+        if may_be_notified {
             let since = now.back_at(closing.since);
             self.unconfirmed.insert(stub.clone(), since);
             self.worst.insert(stub.clone(), closing.health);
-        } else if let Some(heard) = closing.heard {
+        } else if let Some(last) = closing.last_notified {
             self.notified
-                .insert(stub.clone(), Heard::recall(&heard, now));
-            kept.push(Notified::Experiment(stub.clone(), Some(heard)));
+                .insert(stub.clone(), LastNotified::recall(&last, now));
+            kept.push(Notified::Experiment(stub.clone(), Some(last)));
         }
         kept
     }

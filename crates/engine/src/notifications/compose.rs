@@ -133,7 +133,7 @@ impl RouteNotifier {
     pub(super) fn problems(&self, context: &NotificationContext<'_>) -> Vec<Line> {
         let all = context.experiments();
         let open = all.filter(|experiment| {
-            self.is_problem(experiment) && self.route.hears_of(&experiment.stub)
+            self.is_problem(experiment) && self.route.covers(&experiment.stub)
         });
         let notified = open.filter(|experiment| {
             self.notified.contains_key(&experiment.stub) || !context.is_suppressed(&experiment.stub)
@@ -200,7 +200,7 @@ impl RouteNotifier {
                 .map(|since| well_since.since(since)),
             affected: Affected::default(),
             advice: None,
-            notified_issues: notified.map_or_else(Vec::new, |heard| heard.known.issues.clone()),
+            notified_issues: notified.map_or_else(Vec::new, |last| last.known.issues.clone()),
             last_seen: None,
             worst: worst.filter(|worst| bad_since.is_some() && is_well && worst.is_bad()),
             steadiness: None,
@@ -216,7 +216,7 @@ impl RouteNotifier {
         problems: &[Line],
         alert_states: &BTreeMap<Alert, Moment>,
     ) -> Vec<MessageId> {
-        let of_line = |line: &Line| self.notified.get(&line.stub).and_then(|heard| heard.thread);
+        let of_line = |line: &Line| self.notified.get(&line.stub).and_then(|last| last.thread);
         let strands: Vec<MailThread> = match occasion {
             Occasion::News => news
                 .iter()

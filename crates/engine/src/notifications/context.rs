@@ -28,7 +28,7 @@ use crate::switching::Switching;
 
 /// An outage of a source, of book's manifest, or of a component that is shorter than this is not
 /// notified: servers are restarted, and come back within seconds.
-const TELL_OUTAGE_AFTER: Duration = Duration::from_secs(60);
+const NOTIFY_OUTAGE_AFTER: Duration = Duration::from_secs(60);
 
 /// Replaces an advice that depends on the remote login while that is unknown.
 const LOGIN_UNKNOWN: &str =
@@ -42,7 +42,7 @@ pub(crate) struct ActiveAlert {
     pub(crate) since: Moment,
     /// Whether to notify recipients who do not know it: it has lasted, and is no part of a larger
     /// alert. Those who do are notified until it ends.
-    pub(crate) is_tellable: bool,
+    pub(crate) is_notifiable: bool,
 }
 
 /// Inputs for summaries: read access to the other parts.
@@ -201,12 +201,12 @@ impl NotificationContext<'_> {
 
     /// Pools with less capacity left than is booked.
     fn short_pools(&self, route: &Route, now: Timestamp) -> Vec<String> {
-        let heard = self
+        let pools = self
             .groups
             .pools
             .iter()
-            .filter(|pool| pool.members().any(|stub| route.hears_of(stub)));
-        let standings = heard.map(|pool| {
+            .filter(|pool| pool.members().any(|stub| route.covers(stub)));
+        let standings = pools.map(|pool| {
             (
                 &pool.name,
                 pool.standing(&self.groups.calendar, now, |stub| {
@@ -233,15 +233,15 @@ impl NotificationContext<'_> {
             .groups
             .holds
             .overdue(&self.groups.calendar, now, |_| None);
-        let hears_of = |resource| {
+        let covers = |resource| {
             self.switching
                 .resources
                 .stub(resource)
-                .is_some_and(|stub| route.hears_of(stub))
+                .is_some_and(|stub| route.covers(stub))
         };
         let words = overdue
             .iter()
-            .filter(|view| hears_of(&view.resource))
+            .filter(|view| covers(&view.resource))
             .map(|view| {
                 let since = view.hold.since.to_zoned(route.zone.clone());
                 let since = since.strftime("%-d %b %Y");
@@ -335,7 +335,7 @@ impl Known {
         (self.health, &self.issues, self.listed) == (other.health, &other.issues, other.listed)
     }
 
-    pub(super) fn is_worth_telling_after(&self, notified: &Self) -> bool {
+    pub(super) fn is_news_after(&self, notified: &Self) -> bool {
         self.health != notified.health
             || self.issues != notified.issues
             || (!self.listed && notified.listed)
@@ -344,13 +344,13 @@ impl Known {
 
 impl Alert {
     /// For how long it must have lasted to be notified.
-    pub(crate) fn told_after(&self) -> Duration {
+    pub(crate) fn notify_after(&self) -> Duration {
         match self {
             Self::Blind
             | Self::Source(_)
             | Self::ManifestLost
             | Self::Sampling
-            | Self::Component(_) => TELL_OUTAGE_AFTER,
+            | Self::Component(_) => NOTIFY_OUTAGE_AFTER,
         }
     }
 }

@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn the_story_that_says_most_is_told() {
+    fn the_most_specific_cause_wins() {
         check(
             &[
                 some("pend", 0..3, "10.1.2.3", Some(5)),

@@ -75,7 +75,11 @@ impl InFlight {
         Self {
             since: now,
             begun: None,
-            entries: summary.news.iter().map(|line| told(line, now)).collect(),
+            entries: summary
+                .news
+                .iter()
+                .map(|line| notified_state(line, now))
+                .collect(),
             alert_states: alerts
                 .filter_map(|line| Some((line.alert.clone()?, now.back_at(line.since))))
                 .collect(),
@@ -107,7 +111,7 @@ impl InFlight {
     }
 
     /// Whether it has exactly the current news of experiments.
-    pub(super) fn tells(&self, entries: &[&NotifiedState]) -> bool {
+    pub(super) fn covers(&self, entries: &[&NotifiedState]) -> bool {
         entries.len() == self.entries.len()
             && entries
                 .iter()
@@ -127,7 +131,7 @@ impl InFlight {
     }
 
     /// Whether it has exactly the current alerts.
-    pub(super) fn tells_alerts(&self, alert_states: &BTreeMap<Alert, Moment>) -> bool {
+    pub(super) fn covers_alerts(&self, alert_states: &BTreeMap<Alert, Moment>) -> bool {
         let times = |states: &BTreeMap<Alert, Moment>| -> Vec<(Alert, Timestamp)> {
             let times = states
                 .iter()
@@ -139,7 +143,7 @@ impl InFlight {
 }
 
 /// What a line says, as it is stored once delivered.
-fn told(line: &Line, now: Moment) -> NotifiedState {
+fn notified_state(line: &Line, now: Moment) -> NotifiedState {
     let bad_since = line.health.is_bad().then_some(line.since);
     let known = Known {
         health: line.health,

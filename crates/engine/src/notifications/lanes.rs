@@ -38,7 +38,7 @@ impl Notifications {
                 Vec::new()
             }
         };
-        self.told_changed |= !notified.is_empty();
+        self.notified_changed |= !notified.is_empty();
         self.keep_waiting(id, now);
         self.join_lanes();
         Some((name, notified))

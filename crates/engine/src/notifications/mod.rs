@@ -25,7 +25,7 @@ pub(super) use context::{ActiveAlert, NotificationContext};
 pub use digest::Digest;
 pub(super) use route_notifier::Due;
 
-use crate::engine::memory::RouteMemory;
+use crate::engine::memory::RestoredRoute;
 use crate::experiments::experiment::Experiment;
 use crate::model::{ComponentName, Moment, RouteName, Stub};
 use crate::notifications::route::{Channel, Route};
@@ -33,7 +33,7 @@ use crate::protocol::alert::Alert;
 use crate::protocol::audience::{Audience, Lane};
 use crate::protocol::notified::Notified;
 use crate::protocol::record::Record;
-use crate::protocol::route_view::{RouteView, ToldView};
+use crate::protocol::route_view::{NotifiedView, RouteView};
 use route_notifier::RouteNotifier;
 
 /// All routes, each with its last notified state. Routes do not affect each other.
@@ -44,8 +44,8 @@ pub(super) struct Notifications {
     switching_since: Option<Moment>,
     /// Changes to store that no summary made.
     records: Vec<Record>,
-    notified: Arc<Vec<ToldView>>,
-    told_changed: bool,
+    notified: Arc<Vec<NotifiedView>>,
+    notified_changed: bool,
 }
 
 impl Notifications {
@@ -64,14 +64,14 @@ impl Notifications {
     /// forgotten.
     pub(super) fn recall(
         &mut self,
-        routes: &BTreeMap<RouteName, RouteMemory>,
+        routes: &BTreeMap<RouteName, RestoredRoute>,
         last_summary: u64,
         now: Moment,
     ) {
         self.next_id = last_summary;
-        self.told_changed = true;
-        for (name, memory) in routes {
-            if let Some(lane) = &memory.lane {
+        self.notified_changed = true;
+        for (name, restored) in routes {
+            if let Some(lane) = &restored.lane {
                 self.recall_lane(name, lane, now);
             }
             match self
@@ -80,7 +80,7 @@ impl Notifications {
                 .find(|notifier| notifier.name == *name)
             {
                 Some(notifier) => {
-                    let gone = notifier.recall(memory, now);
+                    let gone = notifier.recall(restored, now);
                     self.records.extend(to_keep(name, gone));
                 }
                 None => self.records.push(Record::RouteGone(name.clone())),
@@ -129,7 +129,7 @@ impl Notifications {
         }
         let gone = mains.into_iter().chain(lanes).map(|gone| gone.name);
         self.records.extend(gone.map(Record::RouteGone));
-        self.told_changed = true;
+        self.notified_changed = true;
         true
     }
 
@@ -179,7 +179,7 @@ impl Notifications {
     ) {
         for notifier in &mut self.notifiers {
             let noted = notifier.note_change(experiment, manifest_known, now);
-            self.told_changed |= !noted.is_empty();
+            self.notified_changed |= !noted.is_empty();
             self.records.extend(to_keep(&notifier.name, noted));
         }
     }
@@ -188,7 +188,7 @@ impl Notifications {
     pub(super) fn forget(&mut self, stub: &Stub, now: Moment) {
         for notifier in &mut self.notifiers {
             let gone = notifier.forget(stub, now);
-            self.told_changed |= !gone.is_empty();
+            self.notified_changed |= !gone.is_empty();
             self.records.extend(to_keep(&notifier.name, gone));
         }
     }
@@ -266,9 +266,9 @@ impl Notifications {
 
     /// The experiments that were notified as bad, sorted by experiment and route. Rebuilt only when
     /// that changed.
-    pub(super) fn notified(&mut self) -> Arc<Vec<ToldView>> {
-        if std::mem::take(&mut self.told_changed) {
-            let mut notified: Vec<ToldView> = self
+    pub(super) fn notified(&mut self) -> Arc<Vec<NotifiedView>> {
+        if std::mem::take(&mut self.notified_changed) {
+            let mut notified: Vec<NotifiedView> = self
                 .notifiers
                 .iter()
                 .filter(|notifier| !notifier.is_lane())

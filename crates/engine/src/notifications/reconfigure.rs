@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::digest::Digests;
-use super::route_notifier::{Heard, RouteNotifier};
-use crate::engine::memory::RouteMemory;
+use super::route_notifier::{LastNotified, RouteNotifier};
+use crate::engine::memory::RestoredRoute;
 use crate::model::Moment;
 use crate::notifications::route::Route;
 use crate::protocol::alert::Alert;
@@ -13,26 +13,26 @@ use crate::protocol::notified::Notified;
 
 impl RouteNotifier {
     /// Restores the durable state. Returns the entries to remove: what this route no longer covers.
-    pub(super) fn recall(&mut self, memory: &RouteMemory, now: Moment) -> Vec<Notified> {
+    pub(super) fn recall(&mut self, restored: &RestoredRoute, now: Moment) -> Vec<Notified> {
         let mut gone = Vec::new();
         self.noted = None;
-        for notified in &memory.notified {
+        for notified in &restored.notified {
             match notified {
-                Notified::Experiment(stub, Some(heard)) if self.route.hears_of(stub) => {
+                Notified::Experiment(stub, Some(heard)) if self.route.covers(stub) => {
                     self.notified
-                        .insert(stub.clone(), Heard::recall(heard, now));
+                        .insert(stub.clone(), LastNotified::recall(heard, now));
                 }
                 Notified::Alert(alert, Some(heard)) if self.route.alerts => {
                     self.alert_states.recall(alert.clone(), heard, now);
                 }
-                Notified::Unsteady(stub, told) if self.route.hears_of(stub) => {
-                    let told = told.iter().map(|at| now.back_at(*at)).collect();
-                    self.unsteady.recall(stub, told);
+                Notified::Unsteady(stub, times) if self.route.covers(stub) => {
+                    let times = times.iter().map(|at| now.back_at(*at)).collect();
+                    self.unsteady.recall(stub, times);
                 }
                 Notified::Unsteady(stub, _) => {
                     gone.push(Notified::Unsteady(stub.clone(), Vec::new()));
                 }
-                Notified::Closing(stub, Some(closing)) if self.route.hears_of(stub) => {
+                Notified::Closing(stub, Some(closing)) if self.route.covers(stub) => {
                     self.closing.insert(stub.clone(), closing.clone());
                 }
                 Notified::Closing(stub, _) => gone.push(Notified::Closing(stub.clone(), None)),
@@ -54,14 +54,14 @@ impl RouteNotifier {
             }
         }
         self.notified_at = self.notified_at.or(Some(now));
-        if let Some(entry) = &memory.outbox {
+        if let Some(entry) = &restored.outbox {
             self.delivery.recall(entry, now);
         }
         if let Some(digests) = &mut self.digests {
             digests.recall(self.last_digest, now.wall());
         }
-        for (stub, since) in &memory.unconfirmed {
-            if !self.route.hears_of(stub) {
+        for (stub, since) in &restored.unconfirmed {
+            if !self.route.covers(stub) {
                 gone.push(Notified::Experiment(stub.clone(), None));
                 continue;
             }
@@ -71,9 +71,9 @@ impl RouteNotifier {
                 .and_modify(|first| *first = since.min(*first))
                 .or_insert(since);
         }
-        for unconfirmed in &memory.unconfirmed_alerts {
+        for unconfirmed in &restored.unconfirmed_alerts {
             if self.route.alerts {
-                self.alert_states.recall_owed(unconfirmed, now);
+                self.alert_states.recall_unconfirmed(unconfirmed, now);
             } else {
                 gone.push(Notified::Alert(unconfirmed.alert.clone(), None));
             }
@@ -104,23 +104,23 @@ impl RouteNotifier {
             .keys()
             .chain(self.unconfirmed.keys())
             .chain(on_its_way)
-            .filter(|stub| !route.hears_of(stub));
+            .filter(|stub| !route.covers(stub));
         let mut gone: Vec<Notified> = deaf_to
             .map(|stub| Notified::Experiment(stub.clone(), None))
             .collect();
         let unsteady = self.unsteady.all().map(|(stub, _)| stub);
-        let unsteady = unsteady.filter(|stub| !route.hears_of(stub));
+        let unsteady = unsteady.filter(|stub| !route.covers(stub));
         gone.extend(unsteady.map(|stub| Notified::Unsteady(stub.clone(), Vec::new())));
-        self.unsteady.retain(|stub| route.hears_of(stub));
-        self.losses.retain(|stub| route.hears_of(stub));
-        let closing = self.closing.keys().filter(|stub| !route.hears_of(stub));
+        self.unsteady.retain(|stub| route.covers(stub));
+        self.losses.retain(|stub| route.covers(stub));
+        let closing = self.closing.keys().filter(|stub| !route.covers(stub));
         gone.extend(closing.map(|stub| Notified::Closing(stub.clone(), None)));
-        self.closing.retain(|stub, _| route.hears_of(stub));
-        self.pending.retain(|stub, _| route.hears_of(stub));
-        self.unconfirmed.retain(|stub, _| route.hears_of(stub));
-        self.well_since.retain(|stub, _| route.hears_of(stub));
-        self.worst.retain(|stub, _| route.hears_of(stub));
-        self.notified.retain(|stub, _| route.hears_of(stub));
+        self.closing.retain(|stub, _| route.covers(stub));
+        self.pending.retain(|stub, _| route.covers(stub));
+        self.unconfirmed.retain(|stub, _| route.covers(stub));
+        self.well_since.retain(|stub, _| route.covers(stub));
+        self.worst.retain(|stub, _| route.covers(stub));
+        self.notified.retain(|stub, _| route.covers(stub));
         if !route.alerts {
             let known = std::mem::take(&mut self.alert_states).into_known();
             let all = known.chain(Alert::OF_LABORATORY);

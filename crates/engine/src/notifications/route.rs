@@ -122,7 +122,7 @@ impl Route {
 
     /// Whether it covers this experiment.
     #[must_use]
-    pub fn hears_of(&self, stub: &Stub) -> bool {
+    pub fn covers(&self, stub: &Stub) -> bool {
         self.patterns
             .iter()
             .any(|pattern| pattern == EVERYTHING || matches(pattern, stub.as_str()))
@@ -130,7 +130,7 @@ impl Route {
 
     /// Whether it covers every experiment.
     #[must_use]
-    pub fn hears_of_all(&self) -> bool {
+    pub fn covers_all(&self) -> bool {
         self.patterns.iter().any(|pattern| pattern == EVERYTHING)
     }
 }
@@ -140,8 +140,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_route_hears_of_what_its_patterns_take_in() {
-        let hears = |patterns: &[&str], stub: &str| {
+    fn a_route_covers_what_its_patterns_match() {
+        let covers = |patterns: &[&str], stub: &str| {
             let patterns = patterns
                 .iter()
                 .map(|pattern| (*pattern).to_owned())
@@ -150,9 +150,9 @@ mod tests {
                 patterns,
                 ..Route::everybody()
             };
-            route.hears_of(&Stub::try_new(stub).expect("a name"))
+            route.covers(&Stub::try_new(stub).expect("a name"))
         };
-        assert!(hears(&["*"], "pend00") && hears(&["spin*", "pend0?"], "pend00"));
-        assert!(!hears(&["spin*", "pend"], "pend00") && !hears(&[], "pend00"));
+        assert!(covers(&["*"], "pend00") && covers(&["spin*", "pend0?"], "pend00"));
+        assert!(!covers(&["spin*", "pend"], "pend00") && !covers(&[], "pend00"));
     }
 }

@@ -48,20 +48,20 @@ const REMIND_AT_LEAST_EVERY: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The last notified state of an experiment.
 #[derive(Debug, Clone)]
-pub(super) struct Heard {
+pub(super) struct LastNotified {
     pub(super) known: Known,
     /// Since when it is bad, as notified.
     pub(super) bad_since: Option<Moment>,
     pub(super) thread: Option<MailThread>,
 }
 
-impl Heard {
+impl LastNotified {
     /// Restores it from the durable state.
-    pub(super) fn recall(heard: &notified::Heard, now: Moment) -> Self {
+    pub(super) fn recall(last: &notified::NotifiedExperiment, now: Moment) -> Self {
         Self {
-            known: heard.known.clone(),
-            bad_since: heard.known.bad_since.map(|at| now.back_at(at)),
-            thread: heard.thread,
+            known: last.known.clone(),
+            bad_since: last.known.bad_since.map(|at| now.back_at(at)),
+            thread: last.thread,
         }
     }
 }
@@ -92,7 +92,7 @@ pub(super) struct RouteNotifier {
     pub(super) audience: Audience,
     pub(super) unreached: BTreeMap<Recipient, NotReached>,
     pub(super) route: Route,
-    pub(super) notified: BTreeMap<Stub, Heard>,
+    pub(super) notified: BTreeMap<Stub, LastNotified>,
     pub(super) alert_states: Alerts,
     /// Experiments with pending news.
     pub(super) pending: BTreeMap<Stub, Pending>,
@@ -201,7 +201,7 @@ impl RouteNotifier {
     ) -> Vec<Notified> {
         let stub = &experiment.stub;
         let known = Known::of(experiment, manifest_known);
-        let Some(known) = known.filter(|_| self.route.hears_of(stub)) else {
+        let Some(known) = known.filter(|_| self.route.covers(stub)) else {
             return Vec::new();
         };
         let mut kept = self.reopen(stub, now);
@@ -215,8 +215,8 @@ impl RouteNotifier {
             kept.extend(self.unsteady.all_of(stub));
             return kept;
         }
-        let heard = self.notified.get(stub);
-        let notified = heard.map_or_else(Known::assumed, |heard| heard.known.clone());
+        let last = self.notified.get(stub);
+        let notified = last.map_or_else(Known::assumed, |last| last.known.clone());
         let for_students = unusable || notified.health.is_unusable();
         let holds_at = self.losses.note(stub, known.health.is_bad(), now);
         if let Some(holds_at) = holds_at.filter(|_| !for_students) {
@@ -225,7 +225,7 @@ impl RouteNotifier {
             return kept;
         }
         let unconfirmed = self.unconfirmed.contains_key(stub);
-        if !unconfirmed && !known.is_worth_telling_after(&notified) {
+        if !unconfirmed && !known.is_news_after(&notified) {
             self.pending.remove(stub);
             self.well_since.remove(stub);
             if known.is_plain() {
@@ -233,13 +233,13 @@ impl RouteNotifier {
             }
             return kept;
         }
-        let heard_at = heard
-            .and_then(|heard| heard.thread)
+        let notified_at = last
+            .and_then(|last| last.thread)
             .map_or(now, |thread| now.back_at(thread.last.at));
         let pending = match (known.health.is_unusable(), notified.health.is_unusable()) {
             _ if unconfirmed => Pending::now(now),
             (true, true) if known.health == notified.health => {
-                Pending::from((heard_at + CAUSES_FOLLOW_AFTER).max(now + PARTS_FOLLOW_WITHIN))
+                Pending::from((notified_at + CAUSES_FOLLOW_AFTER).max(now + PARTS_FOLLOW_WITHIN))
             }
             (true, true) | (false, false) => Pending::from(now + PARTS_FOLLOW_WITHIN),
             (true, false) | (false, true) => Pending::of_change(now),
@@ -271,10 +271,10 @@ impl RouteNotifier {
         if self.unsteady.forget(stub) {
             gone.push(Notified::Unsteady(stub.clone(), Vec::new()));
         }
-        if let Some(heard) = self.notified.remove(stub) {
+        if let Some(last) = self.notified.remove(stub) {
             gone.push(Notified::Experiment(stub.clone(), None));
-            if heard.known.health.is_bad() {
-                let closing = Closing::of(&heard, now);
+            if last.known.health.is_bad() {
+                let closing = Closing::of(&last, now);
                 gone.push(Notified::Closing(stub.clone(), Some(closing.clone())));
                 self.closing.insert(stub.clone(), closing);
             }
@@ -320,7 +320,7 @@ impl RouteNotifier {
             .min();
         self.waiting_since = first
             .into_iter()
-            .chain(self.alert_states.untold_since)
+            .chain(self.alert_states.pending_since)
             .chain(
                 self.closing
                     .values()
@@ -344,7 +344,7 @@ impl RouteNotifier {
         }
         let new = self
             .notify_news(context, switching_since, &alert_states, message)
-            .or_else(|| self.tell_digest(context, &alert_states, message))
+            .or_else(|| self.send_digest(context, &alert_states, message))
             .or_else(|| self.remind(context, &alert_states, message))?;
         self.budget.spend(self.route.interval, now);
         Some(Due::New(new))

@@ -55,7 +55,7 @@ impl Unsteady {
 
     /// Notes that an experiment was notified as unusable, after it was notified as usable. Returns
     /// when that happened.
-    pub(super) fn told(&mut self, stub: &Stub, now: Moment) -> &[Moment] {
+    pub(super) fn note_notified(&mut self, stub: &Stub, now: Moment) -> &[Moment] {
         let swings = self.0.entry(stub.clone()).or_default();
         swings.down.retain(|at| now.since(*at) < WITHIN);
         swings.push(now);

@@ -96,7 +96,7 @@ impl fmt::Display for Effect {
             }
             Self::Sample(sample) => write!(
                 f,
-                "listen to {} for {}",
+                "sample {} for {}",
                 sample.topic,
                 format_duration(sample.listen)
             ),

@@ -48,7 +48,7 @@ impl Snapshot {
             manifest_lost: None,
             blind: None,
             notes: Arc::default(),
-            quiet: Arc::default(),
+            suppressions: Arc::default(),
             calendar: Arc::default(),
             pools: Arc::default(),
             categories: Arc::default(),

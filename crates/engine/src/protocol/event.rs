@@ -43,7 +43,8 @@ impl fmt::Display for Event {
 #[serde(rename_all = "snake_case")]
 pub enum Why {
     /// The start-up grace is over: this is the first evaluation.
-    FirstJudged,
+    #[serde(rename = "first_judged")]
+    FirstEvaluated,
     /// Its streams or its remote login changed.
     Observed,
     /// Book's manifest changed its requirements.
@@ -67,7 +68,7 @@ pub enum Why {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::FirstJudged => write!(f, "first evaluated, its start-up grace is over"),
+            Self::FirstEvaluated => write!(f, "first evaluated, its start-up grace is over"),
             Self::Observed => write!(f, "its streams or its remote login changed"),
             Self::Manifest => write!(f, "book's manifest changed"),
             Self::SourceDown(source) => {

@@ -116,7 +116,7 @@ pub enum SwitchOutcome {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SampleOutcome {
     /// A message came.
-    Heard,
+    Received,
     /// Nothing came for this long.
     Silent(Duration),
     /// Sampling was not possible, so nothing is known.

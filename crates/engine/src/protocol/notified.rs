@@ -11,7 +11,7 @@ use crate::protocol::state::{Known, MailThread, ReminderState};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notified {
     /// Of an experiment; `None`: that it is ok.
-    Experiment(Stub, Option<Heard>),
+    Experiment(Stub, Option<NotifiedExperiment>),
     /// Of an alert; `None`: that it has ended.
     Alert(Alert, Option<NotifiedAlert>),
     /// When an experiment became unusable of late: as notified, and while it is unsteady as
@@ -28,8 +28,8 @@ pub enum Notified {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closing {
     /// The last notified state; `None` where an older labwatch did not store it.
-    #[serde(default)]
-    pub heard: Option<Heard>,
+    #[serde(rename = "heard", default)]
+    pub last_notified: Option<NotifiedExperiment>,
     /// The health that was last notified.
     pub health: Health,
     /// Since when it had it.
@@ -40,7 +40,7 @@ pub struct Closing {
 
 /// The last notification of an experiment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Heard {
+pub struct NotifiedExperiment {
     /// The notified state.
     pub known: Known,
     /// Its mail thread; `None` where an older labwatch stored none.

@@ -73,7 +73,9 @@ impl Record {
             Self::Bookings(changes) => write!(f, "{} bookings changed", changes.len()),
             Self::Pools(pools) => write!(f, "there are {} pools of experiments", pools.len()),
             Self::Blind(true) => f.write_str(CUT_OFF),
-            Self::Blind(false) => f.write_str("labwatch hears from the laboratory again"),
+            Self::Blind(false) => {
+                f.write_str("labwatch receives reports from the laboratory again")
+            }
             Self::SecondLook { lost, of } => write!(
                 f,
                 "{lost} of {of} experiments are lost at once: nothing is withdrawn before a second look shows the same"
@@ -96,7 +98,7 @@ impl Record {
             } => {
                 write!(f, "message #{id} to {lane} waits until {until}")
             }
-            Self::Superseded(id) => write!(f, "message #{id} has nothing left to tell"),
+            Self::Superseded(id) => write!(f, "message #{id} is superseded"),
             Self::Delivered { id, outcome } => delivered(f, *id, outcome, reader),
             Self::Sampling {
                 streams,
@@ -133,7 +135,7 @@ fn sampling(
     let how = keeping_up(keeps_up);
     write!(
         f,
-        "listening {how}: {streams} streams, a round takes {round}, {failures} failures in a row"
+        "sampling {how}: {streams} streams, a round takes {round}, {failures} failures in a row"
     )
 }
 

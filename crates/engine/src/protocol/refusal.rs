@@ -96,12 +96,12 @@ impl fmt::Display for Refusal {
             Self::NothingBad { scope, count } => {
                 write!(
                     f,
-                    "none of the {count} experiments of {scope} is bad: only what is bad can be acknowledged; to keep them quiet beforehand, silence them"
+                    "none of the {count} experiments of {scope} is bad: only what is bad can be acknowledged; to suppress their notifications beforehand, silence them"
                 )
             }
             Self::ComponentIsWell(name) => write!(
                 f,
-                "{name} tells as it should: only what is bad can be acknowledged"
+                "{name} reports as it should: only what is bad can be acknowledged"
             ),
             Self::NotAcknowledged(scope) => write!(
                 f,

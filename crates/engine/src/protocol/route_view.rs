@@ -43,7 +43,7 @@ pub struct UnreachedView {
 
 /// The notification of a bad experiment on a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToldView {
+pub struct NotifiedView {
     /// The experiment.
     pub stub: Stub,
     /// The route.

@@ -23,7 +23,7 @@ use crate::protocol::link::Link;
 use crate::protocol::page::PageView;
 use crate::protocol::report::{Report, Traffic};
 use crate::protocol::role::Role;
-use crate::protocol::route_view::{RouteView, ToldView};
+use crate::protocol::route_view::{NotifiedView, RouteView};
 use crate::suppressions::{ActiveSuppressions, NoteView, Suppression};
 
 /// A snapshot of everything at one moment. Parts that did not change are shared with earlier
@@ -58,7 +58,7 @@ pub struct Snapshot {
     /// The routes, in the order of the configuration.
     pub routes: Vec<RouteView>,
     /// What was notified as bad, sorted by experiment and route.
-    pub notified: Arc<Vec<ToldView>>,
+    pub notified: Arc<Vec<NotifiedView>>,
     /// Sampling.
     pub sampling: SamplingView,
     /// Since when book has given an empty manifest.
@@ -68,7 +68,7 @@ pub struct Snapshot {
     /// All suppressions, in the order in which they are listed.
     pub notes: Arc<Vec<NoteView>>,
     /// The same, for queries.
-    pub quiet: Arc<ActiveSuppressions>,
+    pub suppressions: Arc<ActiveSuppressions>,
     /// The bookings, without names of users.
     pub calendar: Arc<Calendar>,
     /// The pools of interchangeable experiments.
@@ -110,7 +110,7 @@ impl Snapshot {
 
     /// The notifications of a bad experiment of this name, one for each route that was notified.
     #[must_use]
-    pub fn notified(&self, stub: &str) -> &[ToldView] {
+    pub fn notified(&self, stub: &str) -> &[NotifiedView] {
         let from = self
             .notified
             .partition_point(|view| view.stub.as_str() < stub);
@@ -153,7 +153,7 @@ pub struct ExperimentView {
     /// Its flapping; `None` while it is stable.
     pub flapping: Option<FlapView>,
     /// Why notifications about it are suppressed; `None` when they are not.
-    pub quiet: Option<Suppression>,
+    pub suppression: Option<Suppression>,
     /// Its remote login.
     pub jump: JumpHealth,
     /// When its host was last in a report of jump.

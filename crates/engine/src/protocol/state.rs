@@ -17,7 +17,7 @@ use crate::protocol::command::ManualOverride;
 use crate::protocol::event::{Event, Issue};
 use crate::protocol::kept_message;
 use crate::protocol::message_id::MessageId;
-use crate::protocol::notified::{Closing, Heard, NotifiedAlert};
+use crate::protocol::notified::{Closing, NotifiedAlert, NotifiedExperiment};
 use crate::protocol::summary::Summary;
 use crate::suppressions::{
     Acknowledgement, Maintenance, Silence, Subject as Acknowledged, SuppressionId,
@@ -107,7 +107,7 @@ pub enum StateValue {
     /// Of [`StateKey::Experiment`].
     Experiment(Box<ExperimentState>),
     /// Of [`StateKey::Notified`] about an experiment.
-    NotifiedExperiment(Heard),
+    NotifiedExperiment(NotifiedExperiment),
     /// Of [`StateKey::Notified`] about an alert.
     NotifiedAlert(NotifiedAlert),
     /// Of [`StateKey::Unsteady`]: when, oldest first.

@@ -21,7 +21,7 @@ pub(crate) struct Sources {
     /// Since when all of them are down: then labwatch itself is cut off.
     pub(crate) blind: Option<Moment>,
     /// When labwatch last stopped being cut off. What a source showed before says little of it.
-    hears_since: Option<Moment>,
+    reachable_since: Option<Moment>,
     /// Whether relay's silence makes its experiments unusable.
     pub(crate) outage: bool,
 }
@@ -35,7 +35,7 @@ impl Sources {
             jump,
             book,
             blind: None,
-            hears_since: None,
+            reachable_since: None,
             outage: false,
         }
     }
@@ -70,14 +70,14 @@ impl Sources {
             .all(|name| self.get(*name).health == SourceHealth::Down);
         if blind != self.blind.is_some() {
             self.blind = blind.then_some(now);
-            self.hears_since = (!blind).then_some(now);
+            self.reachable_since = (!blind).then_some(now);
             step.record(Record::Blind(blind));
         }
     }
 
     /// The moment from which on observations since `since` count: not while labwatch was cut off.
     pub(crate) fn counted_from(&self, since: Moment) -> Moment {
-        self.hears_since.map_or(since, |again| since.max(again))
+        self.reachable_since.map_or(since, |again| since.max(again))
     }
 
     /// Asks sources that have long been silent for reports, and reconnects those whose connection

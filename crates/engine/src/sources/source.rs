@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::experiments::evaluate::Telling;
+use crate::experiments::evaluate::SourceStatus;
 use crate::model::{CallError, FaultClass, Moment, SourceHealth, SourceName};
 use crate::protocol::canary::{CanaryView, Forwarding};
 use crate::protocol::link::Link;
@@ -77,7 +77,7 @@ pub(crate) struct Source {
     /// No pace is taken as quicker than this.
     floor: Duration,
     link_since: Moment,
-    heard_on_link: bool,
+    reported_on_link: bool,
     interruptions: Interruptions,
     asked: Option<Moment>,
     reconnect_at: Option<Moment>,
@@ -110,7 +110,7 @@ impl Source {
             intervals: VecDeque::with_capacity(PACE_OVER),
             floor: ask_every.unwrap_or(OWN_PACE).min(OWN_PACE),
             link_since: now,
-            heard_on_link: false,
+            reported_on_link: false,
             interruptions: Interruptions::default(),
             asked: None,
             reconnect_at: None,
@@ -127,10 +127,10 @@ impl Source {
     }
 
     /// Whether its last report counts at this moment.
-    pub(crate) fn telling(&self, now: Moment) -> Telling {
-        Telling {
-            starts: self.health == SourceHealth::Starting,
-            tells: matches!(self.health, SourceHealth::Live | SourceHealth::Late),
+    pub(crate) fn status(&self, now: Moment) -> SourceStatus {
+        SourceStatus {
+            is_starting: self.health == SourceHealth::Starting,
+            is_current: matches!(self.health, SourceHealth::Live | SourceHealth::Late),
             settling: self.settle_until.is_some_and(|until| now < until),
         }
     }
@@ -142,7 +142,7 @@ impl Source {
 
     /// Notes that it reported. `settle` is how long absence is excused after a restart or an
     /// outage.
-    pub(crate) fn heard(&mut self, started: Option<&str>, settle: Duration, now: Moment) {
+    pub(crate) fn note_report(&mut self, started: Option<&str>, settle: Duration, now: Moment) {
         let restarted =
             matches!((self.started.as_deref(), started), (Some(old), Some(new)) if old != new);
         if restarted || self.is_mute() {
@@ -161,7 +161,7 @@ impl Source {
         self.is_proven = true;
         self.class = FaultClass::Undecided;
         self.unreadable = None;
-        self.heard_on_link = true;
+        self.reported_on_link = true;
         self.reconnect_at = None;
         self.reconnects = 0;
         self.failing = None;
@@ -173,7 +173,7 @@ impl Source {
     }
 
     /// Notes the unreadable entries of its newest report.
-    pub(crate) fn told_unreadably(&mut self, entries: Option<(usize, &str)>) {
+    pub(crate) fn note_unreadable(&mut self, entries: Option<(usize, &str)>) {
         self.unreadable_entries = entries.map(|(count, why)| (count, why.to_owned()));
         let count = entries.map_or(0, |(count, _)| count as u64);
         self.unreadable_total = self.unreadable_total.saturating_add(count);
@@ -202,11 +202,13 @@ impl Source {
                 return;
             }
             Link::Open | Link::OpenByProxy => {
-                self.heard_on_link = false;
+                self.reported_on_link = false;
                 self.unreadable = None;
                 self.reconnect_at = self.reconnect_at.map(|_| now + self.reconnect_wait());
             }
-            Link::Closed(_) | Link::Broken(_) if self.link == Link::Open && self.heard_on_link => {
+            Link::Closed(_) | Link::Broken(_)
+                if self.link == Link::Open && self.reported_on_link =>
+            {
                 self.interruptions.note(now);
             }
             Link::Connecting
@@ -227,7 +229,7 @@ impl Source {
         if self.link != Link::Open {
             self.link = Link::Open;
             self.link_since = now;
-            self.heard_on_link = false;
+            self.reported_on_link = false;
         }
     }
 
@@ -248,7 +250,7 @@ impl Source {
     /// Whether the connection that ends now was as mute as one that we give up.
     fn was_mute(&self, now: Moment) -> bool {
         self.link == Link::Open
-            && !self.heard_on_link
+            && !self.reported_on_link
             && self.unreadable.is_none()
             && now.since(self.link_since) >= MUTE_AFTER
     }
@@ -404,7 +406,7 @@ mod tests {
         let mut source = Source::new(name, Some(Duration::from_secs(1)), at(0));
         source.linked(Link::Open, at(0));
         for &time in times {
-            source.heard(Some("s1"), SETTLE, at(time));
+            source.note_report(Some("s1"), SETTLE, at(time));
             source.evaluate(at(time));
         }
         source
@@ -416,16 +418,16 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_cannot_be_read_are_counted_and_told() {
+    fn unreadable_entries_are_counted_and_noted() {
         let mut source = reporting(SourceName::Relay, &[1]);
-        source.told_unreadably(Some((2, "entry 5: duplicate field")));
-        source.told_unreadably(Some((1, "entry 5: duplicate field")));
+        source.note_unreadable(Some((2, "entry 5: duplicate field")));
+        source.note_unreadable(Some((1, "entry 5: duplicate field")));
         assert_eq!(source.health, SourceHealth::Live);
         assert_eq!(
             source.note(Visibility::MAINTAINER),
             "1 entry of the last report of relay cannot be read, in part or at all: entry 5: duplicate field"
         );
-        source.told_unreadably(None);
+        source.note_unreadable(None);
         assert_eq!(
             (
                 source.note(Visibility::MAINTAINER).as_str(),
@@ -463,7 +465,7 @@ mod tests {
         let mut left_alone = Source::new(SourceName::Relay, None, at(0));
         for source in [&mut asked, &mut left_alone] {
             for &second in &burst {
-                source.heard(None, SETTLE, at(second));
+                source.note_report(None, SETTLE, at(second));
                 source.evaluate(at(second));
             }
         }
@@ -484,7 +486,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_never_told_is_down_after_its_time() {
+    fn a_source_that_never_reported_is_down_after_its_time() {
         let mut source = Source::new(SourceName::Jump, None, at(0));
         assert_eq!(health_at(&mut source, 29), SourceHealth::Starting);
         assert_eq!(health_at(&mut source, 30), SourceHealth::Down);
@@ -494,16 +496,16 @@ mod tests {
     #[test]
     fn absence_is_excused_after_a_restart_and_after_an_outage() {
         let mut restarted = reporting(SourceName::Relay, &[2, 4]);
-        restarted.heard(Some("s2"), SETTLE, at(6));
+        restarted.note_report(Some("s2"), SETTLE, at(6));
         restarted.evaluate(at(6));
-        assert!(restarted.telling(at(35)).settling && !restarted.telling(at(36)).settling);
+        assert!(restarted.status(at(35)).settling && !restarted.status(at(36)).settling);
 
         let mut back = reporting(SourceName::Relay, &[2, 4]);
         back.evaluate(at(60));
-        assert!(!back.telling(at(60)).tells);
-        back.heard(Some("s1"), SETTLE, at(61));
+        assert!(!back.status(at(60)).is_current);
+        back.note_report(Some("s1"), SETTLE, at(61));
         back.evaluate(at(61));
-        assert!(back.telling(at(61)).tells && back.telling(at(90)).settling);
+        assert!(back.status(at(61)).is_current && back.status(at(90)).settling);
         assert_eq!(
             back.pace(),
             Some(Duration::from_secs(2)),
@@ -551,7 +553,7 @@ mod tests {
     }
 
     #[test]
-    fn each_trouble_has_words_of_its_own() {
+    fn each_problem_has_its_own_text() {
         let mut source = reporting(SourceName::Jump, &[1, 2]);
         source.evaluate(at(100));
         assert_eq!(
@@ -612,7 +614,7 @@ mod tests {
             source.linked(Link::Open, at(331));
             source.evaluate(at(331));
             assert_eq!(source.down_by_itself(), Some(at(331)));
-            source.heard(None, SETTLE, at(332));
+            source.note_report(None, SETTLE, at(332));
             source.evaluate(at(332));
             assert_eq!(
                 (source.note(Visibility::MAINTAINER), source.down_by_itself()),
@@ -691,7 +693,7 @@ mod tests {
     #[test]
     fn book_is_late_at_once_and_down_when_it_stays_so() {
         let mut book = Source::new(SourceName::Book, None, at(0));
-        book.heard(None, SETTLE, at(1));
+        book.note_report(None, SETTLE, at(1));
         assert_eq!(health_at(&mut book, 800), SourceHealth::Live);
         book.failed(CallError::TimedOut, at(900));
         assert_eq!(health_at(&mut book, 900), SourceHealth::Late);
@@ -701,7 +703,7 @@ mod tests {
             book.note(Visibility::MAINTAINER),
             "book cannot be read: it closed the connection without an answer"
         );
-        book.heard(None, SETTLE, at(940));
+        book.note_report(None, SETTLE, at(940));
         assert_eq!(health_at(&mut book, 940), SourceHealth::Live);
     }
 

@@ -6,7 +6,7 @@
 //! from what was last notified. So what happened inside a window need not be stored.
 //!
 //! Times are wall-clock times, because users and calendars mean that clock. The answer to
-//! [`ActiveSuppressions::quiet`] depends on the time alone, not on whether
+//! [`ActiveSuppressions::suppression_of`] depends on the time alone, not on whether
 //! [`ActiveSuppressions::expire`] was called meanwhile.
 
 mod policy;
@@ -51,15 +51,15 @@ impl ActiveSuppressions {
         entries: impl IntoIterator<Item = (SuppressionId, SuppressionEntry)>,
         last_id: u64,
     ) -> Self {
-        let mut quiet = Self {
+        let mut restored = Self {
             last_id,
             ..Self::default()
         };
         for (id, entry) in entries {
-            quiet.last_id = quiet.last_id.max(id.0);
-            quiet.insert(id, entry);
+            restored.last_id = restored.last_id.max(id.0);
+            restored.insert(id, entry);
         }
-        quiet
+        restored
     }
 
     /// Sets the maintenance windows of the configuration.
@@ -78,7 +78,7 @@ impl ActiveSuppressions {
     /// Of several reasons the most specific one is given: an acknowledgement, else the silence or
     /// else the window that ends last.
     #[must_use]
-    pub fn quiet(&self, stub: &Stub, at: Timestamp) -> Option<Suppression> {
+    pub fn suppression_of(&self, stub: &Stub, at: Timestamp) -> Option<Suppression> {
         let acknowledged = self.acknowledged(&Subject::Experiment(stub.clone()), at);
         acknowledged
             .or_else(|| self.silenced(stub.as_str(), at))

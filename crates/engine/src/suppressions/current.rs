@@ -103,7 +103,7 @@ impl SuppressionLookup<'_> {
     /// Why notifications about an experiment wait.
     pub(crate) fn suppression(self, stub: &Stub) -> Option<Suppression> {
         self.covers(stub)
-            .then(|| self.active.quiet(stub, self.at))
+            .then(|| self.active.suppression_of(stub, self.at))
             .flatten()
     }
 
@@ -128,7 +128,11 @@ impl SuppressionLookup<'_> {
     pub(crate) fn is_in_maintenance(self, stub: &Stub) -> bool {
         let is_maintenance =
             |suppression: Suppression| suppression.kind == SuppressionKind::Maintenance;
-        self.is_open(stub) && self.active.quiet(stub, self.at).is_some_and(is_maintenance)
+        self.is_open(stub)
+            && self
+                .active
+                .suppression_of(stub, self.at)
+                .is_some_and(is_maintenance)
     }
 
     fn is_open(self, stub: &Stub) -> bool {
@@ -156,14 +160,14 @@ impl SuppressionLookup<'_> {
         let any = |pattern: &NamePattern| {
             let stubs = self.fleet.iter().map(|(_, experiment)| &experiment.stub);
             stubs
-                .filter(|stub| route.hears_of(stub))
+                .filter(|stub| route.covers(stub))
                 .any(|stub| pattern.matches(stub.as_str()))
         };
         match entry {
             SuppressionEntry::Acknowledgement(Acknowledgement {
                 subject: Subject::Experiment(stub),
                 ..
-            }) => route.hears_of(stub),
+            }) => route.covers(stub),
             SuppressionEntry::Acknowledgement(Acknowledgement {
                 subject: Subject::Component(_) | Subject::Installation,
                 ..

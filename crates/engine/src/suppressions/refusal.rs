@@ -19,7 +19,7 @@ pub struct SuppressionLimit {
 pub enum Refused {
     /// Only what is bad can be acknowledged.
     #[error(
-        "{stub} is {health}: only what is bad can be acknowledged; to keep it quiet beforehand, silence it"
+        "{stub} is {health}: only what is bad can be acknowledged; to suppress its notifications beforehand, silence it"
     )]
     NotBad {
         /// The experiment.

@@ -113,7 +113,7 @@ impl Resources {
         }
         let resource = self.all.get_mut(name)?;
         self.open.insert(name.clone());
-        let hold = resource.hear(name, said, now);
+        let hold = resource.note_reading(name, said, now);
         if self
             .manual_overrides
             .get(name)
@@ -167,7 +167,7 @@ impl Resources {
                 resource.fault = None;
                 is_done = done.as_ref().is_none_or(|done| done.set == *said)
                     || said.bookable() == Bookable::Held;
-                hold = resource.hear(name, said, now);
+                hold = resource.note_reading(name, said, now);
                 let manual_override = self.manual_overrides.get(name);
                 let is_answer =
                     done.is_some_and(|done| done.manual_override.as_ref() == manual_override);
@@ -437,7 +437,7 @@ mod tests {
     }
 
     #[test]
-    fn a_book_that_keeps_other_words_is_not_told_again_and_again() {
+    fn a_book_that_keeps_another_reason_is_not_written_again_at_once() {
         let mut resources = resources(1, (true, "new"));
         let mut tried = Vec::new();
         for second in 0..100 {
@@ -515,7 +515,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pair_of_said_and_wished() {
+    fn every_pair_of_read_and_wanted() {
         let (held, ours, free) = (
             (false, "unavailable because exam"),
             (false, "unavailable because labwatch: broken"),
@@ -566,7 +566,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_waits_for_what_is_under_way_and_outlives_failures() {
+    fn a_manual_override_waits_for_a_switch_under_way_and_outlives_failures() {
         let mut resources = resources(1, (true, "new"));
         assert_eq!(resources.due(at(1), |_| bad()).len(), 1);
         resources.manual_override(name(0), hold("exam"));

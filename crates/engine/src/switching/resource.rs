@@ -48,7 +48,7 @@ impl Resource {
     }
 
     /// Applies book's availability. Returns how a manual hold changed, if it did.
-    pub(super) fn hear(
+    pub(super) fn note_reading(
         &mut self,
         name: &ResourceName,
         said: &Availability,

@@ -27,7 +27,7 @@ use jiff::Timestamp;
 pub const STUBS: [&str; 3] = ["pend00", "pend01", "spin00"];
 
 /// The recipients.
-pub const PEOPLE: [&str; 3] = ["ann@x.org", "bob@x.org", "cy@x.org"];
+pub const RECIPIENTS: [&str; 3] = ["ann@x.org", "bob@x.org", "cy@x.org"];
 
 /// How a recipient's mailbox answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +118,7 @@ impl World {
     }
 
     /// A small laboratory that is well, whose recipients are notified by this route.
-    pub fn told_by(route: Route) -> Self {
+    pub fn with_route(route: Route) -> Self {
         let rules = Rules::new(usual(), vec![route]);
         Self::under(&STUBS, rules, Duration::from_secs(5))
     }
@@ -144,7 +144,7 @@ impl World {
             jump_behind: Duration::ZERO,
             listed: stubs.iter().copied().collect(),
             bookings: Vec::new(),
-            moods: PEOPLE.map(|who| (who, Mood::Takes)).into(),
+            moods: RECIPIENTS.map(|who| (who, Mood::Takes)).into(),
             mailboxes: Vec::new(),
             attempts: Vec::new(),
             withdrawn: Vec::new(),
@@ -318,7 +318,7 @@ impl World {
         self.attempts.push(notification.thread.id);
         let mut unreached = Vec::new();
         let mut asked = 0;
-        for who in PEOPLE {
+        for who in RECIPIENTS {
             let recipient = Recipient::new(who);
             if !notification.audience.includes(&recipient) {
                 continue;

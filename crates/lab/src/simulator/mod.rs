@@ -379,7 +379,7 @@ impl World for Simulator {
             Effect::Reconnect(name) => plan.after(Duration::ZERO, Event::Redials(name)),
             Effect::Sample(sample) => {
                 let now = plan.now().mono();
-                let heard = self.sampled(&sample, now) == SampleOutcome::Heard;
+                let heard = self.sampled(&sample, now) == SampleOutcome::Received;
                 let takes = if heard {
                     Duration::from_millis(250)
                 } else {

@@ -31,7 +31,7 @@ impl Snapshot {
             "{name} cannot be booked until a person enables it: {}",
             self.in_book(bookings(affected, "cannot start"))
         );
-        Ok(wishing(
+        Ok(override_plan(
             name,
             ManualOverride::Hold(reason.to_owned()),
             text,
@@ -73,7 +73,13 @@ impl Snapshot {
                 self.in_book(bookings(affected, "can start"))
             )
         };
-        Ok(wishing(name, ManualOverride::Enable, text, view, affected))
+        Ok(override_plan(
+            name,
+            ManualOverride::Enable,
+            text,
+            view,
+            affected,
+        ))
     }
 
     fn resource(&self, name: &ResourceName) -> Result<(&ExperimentView, &ResourceView), Refusal> {
@@ -96,7 +102,7 @@ impl Snapshot {
     }
 }
 
-fn wishing(
+fn override_plan(
     name: &ResourceName,
     manual_override: ManualOverride,
     text: String,

@@ -56,7 +56,8 @@ impl Snapshot {
             (_, Some(until)) => format!("{until} at the latest"),
         };
         let adds: Vec<SuppressionEntry> = subjects.into_iter().map(entry).collect();
-        adds.iter().try_for_each(|entry| self.quiet.check(entry))?;
+        adds.iter()
+            .try_for_each(|entry| self.suppressions.check(entry))?;
         Ok(Plan {
             adds,
             ..Plan::of(format!("no notification about {about} until {ends}"), stubs)
@@ -80,7 +81,7 @@ impl Snapshot {
             }
             .into());
         }
-        let known = |subject: &Subject| self.quiet.acknowledgement(subject);
+        let known = |subject: &Subject| self.suppressions.acknowledgement(subject);
         let fresh: Vec<(Subject, Health)> = bad
             .iter()
             .filter(|(subject, _)| known(subject).is_none())
@@ -135,7 +136,7 @@ impl Snapshot {
         };
         let found = subjects
             .iter()
-            .filter_map(|subject| Some((self.quiet.acknowledgement(subject)?.0, subject)));
+            .filter_map(|subject| Some((self.suppressions.acknowledgement(subject)?.0, subject)));
         let (ends, subjects): (Vec<SuppressionId>, Vec<&Subject>) = found.unzip();
         if ends.is_empty() {
             return Err(Refusal::NotAcknowledged(scope.to_string()));
@@ -147,8 +148,8 @@ impl Snapshot {
         })
     }
 
-    pub(super) fn quieting(&self, entry: SuppressionEntry) -> Result<Plan, Refusal> {
-        self.quiet.check(&entry)?;
+    pub(super) fn suppressing(&self, entry: SuppressionEntry) -> Result<Plan, Refusal> {
+        self.suppressions.check(&entry)?;
         let (pattern, when) = match &entry {
             SuppressionEntry::Silence(silence) => {
                 (&silence.pattern, format!("until {}", silence.until))

@@ -22,10 +22,10 @@ impl Experiment {
         }
         let outage = context.outage && self.listed();
         let has_settled = self.settles_at.is_some_and(|at| context.now >= at);
-        if !std::mem::take(&mut self.stale) && !has_settled && outage == self.judged_in_outage {
+        if !std::mem::take(&mut self.stale) && !has_settled && outage == self.evaluated_in_outage {
             return None;
         }
-        self.judged_in_outage = outage;
+        self.evaluated_in_outage = outage;
         let all_required = !self.listed();
         let streams = self.streams.iter().map(|stream| {
             (
@@ -51,16 +51,16 @@ impl Experiment {
         if is_held_back || (health == self.health && issues == self.issues) {
             return None;
         }
-        if !self.first_judged && health == Health::Unknown {
+        if !self.first_evaluated && health == Health::Unknown {
             return None;
         }
         let why = match turn {
             Some(FlapTurn::Started) => Why::Flaps,
             Some(FlapTurn::Ended { .. }) if self.health == Health::Flapping => Why::Steady,
-            Some(FlapTurn::Ended { .. }) | None if self.first_judged => why,
-            Some(FlapTurn::Ended { .. }) | None => Why::FirstJudged,
+            Some(FlapTurn::Ended { .. }) | None if self.first_evaluated => why,
+            Some(FlapTurn::Ended { .. }) | None => Why::FirstEvaluated,
         };
-        self.first_judged = true;
+        self.first_evaluated = true;
         Some(self.decide(health, issues, why, context))
     }
 

@@ -12,7 +12,7 @@ impl Experiment {
     /// Restores its durable state: its health stays until something else is observed.
     pub(crate) fn recall(&mut self, known: &ExperimentState, rule: FlapRule, now: Moment) {
         let Some(last) = &known.last else { return };
-        self.first_judged = true;
+        self.first_evaluated = true;
         self.health = last.health;
         self.issues.clone_from(&last.issues);
         self.since = now.back_at(known.since.unwrap_or(last.when));

@@ -12,7 +12,7 @@ use crate::suppressions::Suppression;
 /// Derived data of an experiment for its view.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DerivedView {
-    pub(crate) quiet: Option<Suppression>,
+    pub(crate) suppression: Option<Suppression>,
     pub(crate) pools: Vec<Arc<str>>,
     pub(crate) affected: Affected,
     pub(crate) advice: Option<Arc<str>>,
@@ -46,7 +46,7 @@ impl Experiment {
             since: self.since.wall(),
             issues: self.issues.clone(),
             flapping: self.flap_view(context),
-            quiet: derived.quiet,
+            suppression: derived.suppression,
             jump: self.jump,
             jump_seen: self.host.seen(),
             jump_last: self.host.last.clone(),

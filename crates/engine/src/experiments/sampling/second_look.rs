@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use super::{Latest, Sampler, silence};
-use crate::experiments::evaluate::Heard;
+use crate::experiments::evaluate::SampleEvidence;
 use crate::experiments::fleet::{Fleet, Id};
 use crate::experiments::mass::{MassSilence, Tally, Verdict};
 use crate::experiments::stream::Stream;
@@ -41,17 +41,17 @@ impl Sampler {
     /// # Errors
     /// How many experiments are silent at once, where a second look at them begins.
     pub(crate) fn confirm(&mut self, fleet: &Fleet, now: Moment) -> Result<BTreeSet<Topic>, Tally> {
-        let quiet_since = self.unconfirmed.values().min().copied();
+        let silent_since = self.unconfirmed.values().min().copied();
         let mut mass = self.mass;
         let seen = |since| self.seen_since(fleet, since);
         let has_looked = |since| self.to_look_at_again(since).next().is_none();
-        let verdict = mass.evaluate(quiet_since, connected(fleet), now, seen, has_looked);
+        let verdict = mass.evaluate(silent_since, connected(fleet), now, seen, has_looked);
         self.mass = mass;
         self.note_mass(now);
         match verdict {
             Verdict::Silent => Ok(std::mem::take(&mut self.unconfirmed).into_keys().collect()),
             Verdict::LookAgain(seen) => {
-                self.heard_again = None;
+                self.received_again = None;
                 Err(seen)
             }
             Verdict::Wait => Ok(BTreeSet::new()),
@@ -95,7 +95,7 @@ impl Sampler {
                 continue;
             };
             let is_known = |stream: &Stream| {
-                stream.heard == Heard::Nothing
+                stream.evidence == SampleEvidence::Nothing
                     || self.under_way.contains_key(&stream.topic)
                     || self.unconfirmed.contains_key(&stream.topic)
                     || self.latest_since(&stream.topic, since).is_some()
@@ -121,7 +121,7 @@ impl Sampler {
     /// Streams to sample again in a second look that began then: since others transmit, where any
     /// do.
     pub(super) fn to_look_at_again(&self, since: Moment) -> impl Iterator<Item = &Topic> {
-        let since = self.heard_again.unwrap_or(since);
+        let since = self.received_again.unwrap_or(since);
         let unconfirmed = self.unconfirmed.keys();
         unconfirmed.filter(move |topic| self.latest_since(topic, since).is_none())
     }
@@ -132,11 +132,11 @@ impl Sampler {
         let mut experiments: BTreeMap<Id, bool> = BTreeMap::new();
         for (topic, latest) in self.latest.iter().filter(|(_, it)| it.began >= since) {
             if let Some(id) = fleet.owner(topic.as_str()) {
-                *experiments.entry(id).or_default() |= latest.is_quiet;
+                *experiments.entry(id).or_default() |= latest.is_silent;
             }
         }
         Tally {
-            lost: experiments.values().filter(|is_quiet| **is_quiet).count(),
+            lost: experiments.values().filter(|is_silent| **is_silent).count(),
             of: experiments.len(),
         }
     }
@@ -147,24 +147,24 @@ impl Sampler {
         &mut self,
         topic: &Topic,
         outcome: &SampleOutcome,
-        was: Heard,
+        was: SampleEvidence,
         began: Moment,
     ) {
-        let is_quiet = match outcome {
-            SampleOutcome::Heard => false,
-            SampleOutcome::Silent(_) if was != Heard::Nothing => true,
+        let is_silent = match outcome {
+            SampleOutcome::Received => false,
+            SampleOutcome::Silent(_) if was != SampleEvidence::Nothing => true,
             SampleOutcome::Silent(_) | SampleOutcome::Failed(_) => {
                 self.latest.remove(topic);
                 return;
             }
         };
         self.latest
-            .insert(topic.clone(), Latest { began, is_quiet });
+            .insert(topic.clone(), Latest { began, is_silent });
         if let MassSilence::Suspected { since } = self.mass
-            && !is_quiet
+            && !is_silent
             && began >= since
         {
-            self.heard_again.get_or_insert(began);
+            self.received_again.get_or_insert(began);
         }
     }
 }

@@ -50,8 +50,8 @@ impl RouteNotifier {
         let entries: Vec<&NotifiedState> = news.iter().map(|(_, entry)| entry).collect();
         match failed.occasion() {
             Occasion::News => {
-                failed.tells(&entries)
-                    && failed.tells_alerts(alert_states)
+                failed.covers(&entries)
+                    && failed.covers_alerts(alert_states)
                     && failed.closings.iter().eq(self.closing.keys())
             }
             Occasion::Reminder => {
@@ -89,12 +89,12 @@ impl RouteNotifier {
             return None;
         }
         let news = self.news(context);
-        let is_news = self.alert_states.untold_since.is_some()
+        let is_news = self.alert_states.pending_since.is_some()
             || !self.closing.is_empty()
             || news
                 .iter()
                 .any(|(line, _)| !context.is_suppressed(&line.stub));
-        if is_news && !self.may_tell(&news, context) {
+        if is_news && !self.may_send(&news, context) {
             self.remember(&news, context);
             return None;
         }
@@ -112,7 +112,7 @@ impl RouteNotifier {
 
     /// Whether the budget allows a message. What gets worse although it is booked soon does not
     /// wait for it.
-    pub(super) fn may_tell(
+    pub(super) fn may_send(
         &self,
         news: &[(Line, NotifiedState)],
         context: &NotificationContext<'_>,
@@ -134,7 +134,7 @@ impl RouteNotifier {
         context: &NotificationContext<'_>,
     ) {
         for (stub, entry) in news.iter().map(|(_, state)| state) {
-            if let Some((known, bad_since)) = entry.as_ref().filter(|_| self.route.hears_of(stub))
+            if let Some((known, bad_since)) = entry.as_ref().filter(|_| self.route.covers(stub))
                 && known.health.is_unusable()
             {
                 let since = bad_since.unwrap_or(context.now);
@@ -144,14 +144,14 @@ impl RouteNotifier {
     }
 
     /// Composes a digest. News are sent as news first: a digest has only what was notified.
-    pub(super) fn tell_digest(
+    pub(super) fn send_digest(
         &mut self,
         context: &NotificationContext<'_>,
         alert_states: &BTreeMap<Alert, Moment>,
         message: MessageId,
     ) -> Option<Notification> {
         let at = self.digests.as_mut()?.due(context.now.wall())?;
-        let has_news = self.alert_states.untold_since.is_some()
+        let has_news = self.alert_states.pending_since.is_some()
             || self
                 .news(context)
                 .iter()
@@ -206,7 +206,7 @@ impl RouteNotifier {
         alert_states: &BTreeMap<Alert, Moment>,
         context: &NotificationContext<'_>,
     ) -> bool {
-        self.alert_states.is_told_any_of(alert_states) || self.is_still_bad(context)
+        self.alert_states.has_notified_any_of(alert_states) || self.is_still_bad(context)
     }
 
     fn is_still_bad(&self, context: &NotificationContext<'_>) -> bool {
@@ -257,7 +257,7 @@ impl RouteNotifier {
     /// When recipients are to be reminded of problems.
     pub(super) fn reminder_at(&self) -> Option<Moment> {
         let notified_at = self.notified_at?;
-        let knows_bad = self.alert_states.is_any_told()
+        let knows_bad = self.alert_states.is_any_notified()
             || self
                 .notified
                 .values()

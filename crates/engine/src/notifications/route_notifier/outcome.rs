@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Heard, NotReached, RouteNotifier};
+use super::{LastNotified, NotReached, RouteNotifier};
 use crate::model::{Health, Moment, Stub};
 use crate::notifications::delivery::InFlight;
 use crate::notifications::pending::Pending;
@@ -12,7 +12,7 @@ use crate::protocol::audience::{Recipient, Unreached};
 use crate::protocol::delivery_fault::{DeliveryFault, Outlook};
 use crate::protocol::message_id::MessageId;
 use crate::protocol::notified::{self, Notified};
-use crate::protocol::route_view::{RouteView, ToldView, UnreachedView};
+use crate::protocol::route_view::{NotifiedView, RouteView, UnreachedView};
 use crate::protocol::state::{Known, MailThread, ReminderState};
 use crate::protocol::summary::Occasion;
 
@@ -77,8 +77,8 @@ impl RouteNotifier {
     /// Whether nothing is pending, and both know the same.
     pub(in crate::notifications) fn is_level_with(&self, other: &Self) -> bool {
         let knows_the_same = self.notified.len() == other.notified.len()
-            && self.notified.iter().all(|(stub, heard)| {
-                let same = |other: &Heard| heard.known.is_same(&other.known);
+            && self.notified.iter().all(|(stub, last)| {
+                let same = |other: &LastNotified| last.known.is_same(&other.known);
                 other.notified.get(stub).is_some_and(same)
             });
         let at_rest = |one: &Self| one.delivery.is_at_rest() && one.unconfirmed.is_empty();
@@ -91,14 +91,17 @@ impl RouteNotifier {
 
     /// All that its recipients know, to be stored.
     pub(in crate::notifications) fn all_notified(&self, now: Moment) -> Vec<Notified> {
-        let experiments = self.notified.iter().map(|(stub, heard)| {
-            let (known, thread) = (heard.known.clone(), heard.thread);
-            Notified::Experiment(stub.clone(), Some(notified::Heard { known, thread }))
+        let experiments = self.notified.iter().map(|(stub, last)| {
+            let (known, thread) = (last.known.clone(), last.thread);
+            Notified::Experiment(
+                stub.clone(),
+                Some(notified::NotifiedExperiment { known, thread }),
+            )
         });
         let reminder_state = Notified::ReminderState(self.reminder_state(now));
-        let unsteady = self.unsteady.all().map(|(stub, told)| {
-            let told = told.iter().map(|at| at.wall()).collect();
-            Notified::Unsteady(stub.clone(), told)
+        let unsteady = self.unsteady.all().map(|(stub, times)| {
+            let times = times.iter().map(|at| at.wall()).collect();
+            Notified::Unsteady(stub.clone(), times)
         });
         let closing = self.closing.iter();
         let closing =
@@ -135,14 +138,13 @@ impl RouteNotifier {
                 self.closing.remove(stub);
                 notified.push(Notified::Closing(stub.clone(), None));
             }
-            let heard: Vec<_> = summary
+            let last: Vec<_> = summary
                 .entries
                 .into_iter()
-                .filter(|(stub, _)| self.route.hears_of(stub))
+                .filter(|(stub, _)| self.route.covers(stub))
                 .collect();
             notified.extend(
-                heard
-                    .into_iter()
+                last.into_iter()
                     .flat_map(|(stub, entry)| self.learn(stub, entry, message, now)),
             );
         }
@@ -184,19 +186,21 @@ impl RouteNotifier {
         if entry.is_none() {
             self.worst.remove(&stub);
         }
-        let before = self.notified.remove(&stub).and_then(|heard| heard.thread);
+        let before = self.notified.remove(&stub).and_then(|last| last.thread);
         let thread = Some(MailThread {
             root: before.map_or(message, |strand| strand.root),
             last: message,
         });
-        let notified = entry.as_ref().map(|(known, _)| notified::Heard {
-            known: known.clone(),
-            thread,
-        });
+        let notified = entry
+            .as_ref()
+            .map(|(known, _)| notified::NotifiedExperiment {
+                known: known.clone(),
+                thread,
+            });
         if let Some((known, bad_since)) = entry {
             self.notified.insert(
                 stub.clone(),
-                Heard {
+                LastNotified {
                     known,
                     bad_since,
                     thread,
@@ -218,13 +222,13 @@ impl RouteNotifier {
         now: Moment,
     ) -> Option<Notified> {
         let was = self.notified.get(stub);
-        let was = was.map_or(Health::Ok, |heard| heard.known.health);
+        let was = was.map_or(Health::Ok, |last| last.known.health);
         let is = known.map_or(Health::Ok, |known| known.health);
         if !was.is_unusable() && !is.is_unusable() {
             if self.losses.is_unsteady(stub) {
                 self.losses.forget(stub);
             } else if is.is_bad() && !was.is_bad() {
-                self.losses.told(stub, now);
+                self.losses.note_notified(stub, now);
             }
         }
         if self.unsteady.is_unsteady(stub) {
@@ -232,9 +236,9 @@ impl RouteNotifier {
             return Some(Notified::Unsteady(stub.clone(), Vec::new()));
         }
         (is.is_unusable() && !was.is_unusable()).then(|| {
-            let told = self.unsteady.told(stub, now);
-            let told = told.iter().map(|at| at.wall()).collect();
-            Notified::Unsteady(stub.clone(), told)
+            let times = self.unsteady.note_notified(stub, now);
+            let times = times.iter().map(|at| at.wall()).collect();
+            Notified::Unsteady(stub.clone(), times)
         })
     }
 
@@ -246,7 +250,7 @@ impl RouteNotifier {
         for (stub, entry) in summary
             .entries
             .into_iter()
-            .filter(|(stub, _)| self.route.hears_of(stub))
+            .filter(|(stub, _)| self.route.covers(stub))
         {
             let bad_since = entry.and_then(|(_, since)| since).unwrap_or(now);
             self.unconfirmed.entry(stub.clone()).or_insert(bad_since);
@@ -255,7 +259,7 @@ impl RouteNotifier {
     }
 
     pub(in crate::notifications) fn view(&self) -> RouteView {
-        let waits = !self.pending.is_empty() || self.alert_states.untold_since.is_some();
+        let waits = !self.pending.is_empty() || self.alert_states.pending_since.is_some();
         RouteView {
             name: self.route.name.clone(),
             channel: self.route.channel,
@@ -280,17 +284,17 @@ impl RouteNotifier {
     }
 
     /// The experiments that were notified as bad.
-    pub(in crate::notifications) fn notified(&self) -> impl Iterator<Item = ToldView> {
+    pub(in crate::notifications) fn notified(&self) -> impl Iterator<Item = NotifiedView> {
         let notified_at = self.notified_at.map(Moment::wall);
         self.notified
             .iter()
-            .filter(|(_, heard)| heard.known.health.is_bad())
-            .map(move |(stub, heard)| ToldView {
+            .filter(|(_, last)| last.known.health.is_bad())
+            .map(move |(stub, last)| NotifiedView {
                 stub: stub.clone(),
                 route: self.route.name.clone(),
-                health: heard.known.health,
+                health: last.known.health,
                 unsteady: self.unsteady.times(stub),
-                at: heard
+                at: last
                     .thread
                     .map(|strand| strand.last.at)
                     .or(notified_at)

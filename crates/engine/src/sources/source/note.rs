@@ -20,7 +20,7 @@ impl Source {
         }
         match self.health {
             SourceHealth::Live => self.entries_note(reader),
-            SourceHealth::Starting => format!("{} has not told anything yet", self.name),
+            SourceHealth::Starting => format!("{} has not reported yet", self.name),
             SourceHealth::Late | SourceHealth::Down if self.name == SourceName::Book => {
                 self.book_note(reader)
             }
@@ -82,7 +82,7 @@ impl Source {
                 format!("the connection to {name} was given up: it was open but brought no reports")
             }
             Link::Connecting => format!("connecting to {name}"),
-            Link::Open | Link::OpenByProxy if !self.heard_on_link => match name {
+            Link::Open | Link::OpenByProxy if !self.reported_on_link => match name {
                 SourceName::Jump => "jump accepts the connection but sends no reports: its hub is probably stuck; restart jump (with \
                                      SIGKILL, it does not stop on SIGTERM)"
                     .to_owned(),
