@@ -53,7 +53,7 @@ impl std::fmt::Debug for Observers {
     }
 }
 
-/// Effects that wait for the records that explain them.
+/// Effects that wait for their records to be stored.
 #[derive(Debug)]
 struct Held {
     ticket: Option<Ticket>,
@@ -67,7 +67,6 @@ struct Held {
 /// A caller that waits for a receipt, and the receipt.
 type Answer = (oneshot::Sender<Result<Receipt, Refusal>>, Receipt);
 
-/// The loop and all that it owns.
 #[derive(Debug)]
 pub struct Driver {
     engine: Engine,
@@ -84,7 +83,7 @@ pub struct Driver {
     journal: Option<Journal>,
     /// The cluster, where there is one.
     replica: Option<Replica>,
-    /// Effects in their order, each behind its records.
+    /// Effects in their order, each waiting for its records.
     held: VecDeque<Held>,
     /// Outcomes that the driver itself gives for effects that could not be handed on.
     refused: VecDeque<Input>,
@@ -133,8 +132,8 @@ impl Driver {
         }
     }
 
-    /// The same driver, which hands on what it decided before `stop`, and decides nothing more.
-    /// What follows from the outcomes of effects waits for the next start.
+    /// The same driver, which queues what it decided before `stop`, and decides nothing more. The
+    /// outcomes of effects are applied after the next start.
     #[must_use]
     pub fn stopping_with(self, stop: CancellationToken) -> Self {
         Self { stop, ..self }
@@ -675,7 +674,7 @@ mod tests {
         });
     }
 
-    /// Takes every commit that waits: the keys of what changed, and the number of the last one.
+    /// Takes every waiting commit: the keys of what changed, and the number of the last one.
     fn committed(ends: &mut Ends) -> (Vec<String>, u64) {
         let (mut keys, mut last) = (Vec::new(), 0);
         while let Ok(commit) = ends.commits.try_recv() {
@@ -701,7 +700,7 @@ mod tests {
             Some(engine::model::Health::Down)
         );
 
-        // Elected: it knows at once what it has observed, but waits for its commit.
+        // Elected: its observations apply at once, but wait for their commit.
         stands(&ends, Role::Leader, 1, engine::State::new());
         tokio::time::sleep(Duration::from_millis(10)).await;
         assert!(bench.switches.try_recv().is_err(), "nothing is committed");
@@ -761,7 +760,7 @@ mod tests {
         stands(&ends, Role::Leader, 1, engine::State::new());
         feed(&bench, 7, Duration::from_secs(60)).await;
         let (_, number) = committed(&mut ends);
-        // Frozen until after its lease: the answer to its commit is there before it knows of
+        // Frozen until after its lease: the answer to its commit is there before it learns of
         // anything else.
         ends.fence.close();
         ends.committed.send_replace(Committed { term: 1, number });

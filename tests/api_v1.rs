@@ -163,7 +163,7 @@ fn eventful(stub: &str) -> ExperimentView {
             Health::Ok,
             vec![],
             streams(StreamHealth::Active, StreamHealth::Active),
-            Why::FirstJudged,
+            Why::FirstEvaluated,
         ),
         event(
             90,

@@ -34,8 +34,8 @@ use engine::model::{
     StreamHealth, Stub,
 };
 use engine::{
-    Affected, Cause, CauseKind, Channel, Hold, HoldView, Issue, Link, PoolStatus, PoolView,
-    RouteView, Scopes, Seen, Severity, Snapshot, ToldView,
+    Affected, Cause, CauseKind, Channel, Hold, HoldView, Issue, Link, NotifiedView, PoolStatus,
+    PoolView, RouteView, Scopes, Seen, Severity, Snapshot,
 };
 use reqwest::StatusCode;
 use serde_json::Value;
@@ -106,7 +106,7 @@ fn everything() -> Arc<Snapshot> {
         refused: None,
         unreached: Vec::new(),
     };
-    let notified = ToldView {
+    let notified = NotifiedView {
         stub: stub("pend01"),
         route,
         health: Health::Down,

@@ -145,11 +145,11 @@ fn each_refusal_says_why_and_what_to_do() {
     };
     #[rustfmt::skip]
     let table = [
-        (acknowledge(experiments("pend02")), "pend02 is ok: only what is bad can be acknowledged; to keep it quiet beforehand, silence it"),
+        (acknowledge(experiments("pend02")), "pend02 is ok: only what is bad can be acknowledged; to suppress its notifications beforehand, silence it"),
         (acknowledge(experiments("pend00")), "pend00 is acknowledged already by ann (number 1): end that one first"),
         (acknowledge(experiments("pend77")), "no experiment is called pend77: check the name"),
         (acknowledge(Scope::Pool("fish".to_owned())), "there is no pool fish: check the name"),
-        (acknowledge(Scope::Component("relay".to_owned())), "relay tells as it should: only what is bad can be acknowledged"),
+        (acknowledge(Scope::Component("relay".to_owned())), "relay reports as it should: only what is bad can be acknowledged"),
         (until(experiments("pend01"), 49), "its end, 1970-01-01T00:00:49Z, has passed already: give one in the future"),
         (Command::Acknowledge { scope: Scope::Installation, text: String::new(), until: None }, "\"text\" must be one line of text, not empty and at most 500 bytes long"),
         (Command::Unacknowledge { scope: experiments("pend01") }, "nothing of pend01 is acknowledged: it has ended, or never was"),
@@ -219,7 +219,7 @@ fn several_that_are_all_well_cannot_be_acknowledged() {
         .engine
         .refuses(&order(acknowledge(experiments("pend*"))), stage.plan.now())
         .map(|refusal| refusal.to_string());
-    let words = "none of the 3 experiments of pend* is bad: only what is bad can be acknowledged; to keep them quiet beforehand, silence them";
+    let words = "none of the 3 experiments of pend* is bad: only what is bad can be acknowledged; to suppress their notifications beforehand, silence them";
     assert_eq!(refusal.as_deref(), Some(words));
 }
 

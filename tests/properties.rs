@@ -612,7 +612,7 @@ fn outcome() -> impl Strategy<Value = SwitchOutcome> {
 
 fn sample_outcome() -> impl Strategy<Value = SampleOutcome> {
     prop_oneof![
-        Just(SampleOutcome::Heard),
+        Just(SampleOutcome::Received),
         (0_u64..20).prop_map(|seconds| SampleOutcome::Silent(Duration::from_secs(seconds))),
         Just(SampleOutcome::Failed(CallError::TimedOut)),
     ]

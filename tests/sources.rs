@@ -449,7 +449,7 @@ fn what_cannot_be_withdrawn_is_said() {
     };
     assert_eq!(
         note_after(None, 0),
-        "pend00 is down but cannot be withdrawn: book does not tell whether r-pend00 is available"
+        "pend00 is down but cannot be withdrawn: book does not report whether r-pend00 is available"
     );
     let available = Availability {
         available: true,

@@ -91,7 +91,7 @@ fn check(dir: &Path, acknowledged: u64) {
 
 /// Opens a store that this process has just closed. A process that another test starts at that
 /// moment has the lock for as long as its own beginning takes.
-fn open_again(dir: &Path) -> (Store, labwatch::store::Memory) {
+fn open_again(dir: &Path) -> (Store, labwatch::store::StoredState) {
     let begun = Instant::now();
     loop {
         match Store::open(&settings(dir)) {

@@ -241,10 +241,10 @@ impl World {
     /// A route that no longer covers something is not notified of its end either.
     fn adopt(&mut self, routes: Vec<Route>) {
         let route = |name: &RouteName| routes.iter().find(|route| route.name == *name);
-        let hears_of =
-            |name: &RouteName, stub: &Stub| route(name).is_some_and(|route| route.hears_of(stub));
+        let covers =
+            |name: &RouteName, stub: &Stub| route(name).is_some_and(|route| route.covers(stub));
         for (name, known) in &mut self.known {
-            known.retain(|stub, _| hears_of(name, stub));
+            known.retain(|stub, _| covers(name, stub));
         }
         self.alarmed
             .retain(|(name, _)| route(name).is_some_and(|route| route.alerts));
@@ -253,7 +253,7 @@ impl World {
                 .ok()
                 .filter(|stub| STUBS.contains(&stub.as_str()))
             {
-                Some(stub) => hears_of(name, &stub),
+                Some(stub) => covers(name, &stub),
                 None => route(name).is_some_and(|route| route.alerts),
             }
         });
@@ -497,7 +497,7 @@ proptest! {
         for route in routes() {
             let known = &world.known[&route.name];
             for view in snapshot.experiments.iter() {
-                let is = if route.hears_of(&view.stub) { view.health } else { Health::Ok };
+                let is = if route.covers(&view.stub) { view.health } else { Health::Ok };
                 prop_assert_eq!(known.get(&view.stub).copied().unwrap_or(Health::Ok), is, "what {} knows of {}", route.name, view.stub);
                 let notified = snapshot.notified(view.stub.as_str()).iter().find(|notified| notified.route == route.name);
                 prop_assert_eq!(notified.map(|notified| notified.health), is_bad(is).then_some(is), "what the snapshot says of {}", view.stub);

@@ -147,7 +147,7 @@ async fn sample(
         listen: LISTEN,
     };
     match listen(&sampler, &request).await {
-        Ok(outcome) => Ok((topic, outcome == SampleOutcome::Heard)),
+        Ok(outcome) => Ok((topic, outcome == SampleOutcome::Received)),
         Err(error) => Err((Doing::Sample(topic), error)),
     }
 }

@@ -82,7 +82,7 @@ pub(super) async fn listen(
     let mut socket = Socket::open(&ticket, &sampler.tls, Use::Sample, PACE).await?;
     let ended = timeout(request.listen, first_message(&mut socket)).await;
     let outcome = match ended {
-        _ if socket.has_carried() => SampleOutcome::Heard,
+        _ if socket.has_carried() => SampleOutcome::Received,
         Ok(Err(end)) => return Err(fault_of(end)),
         Ok(Ok(())) | Err(_) => SampleOutcome::Silent(request.listen),
     };

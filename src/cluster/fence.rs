@@ -1,5 +1,5 @@
-//! Until when this replica may act, by its own monotonic clock. What carries out an effect asks
-//! here first, so that a process that was frozen acts on nothing that it decided before.
+//! The fence: until when this replica may act, by its own monotonic clock. Tasks that carry out
+//! effects check it first, so that a process that was frozen does not act on earlier decisions.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -30,19 +30,19 @@ impl Fence {
         }))
     }
 
-    /// Lets act until this moment, and no longer.
+    /// Allows acting until this moment.
     pub fn open_until(&self, until: Instant) {
         let millis = until.saturating_duration_since(self.0.start).as_millis();
         let millis = u64::try_from(millis).unwrap_or(u64::MAX);
         self.0.until.store(millis, Ordering::SeqCst);
     }
 
-    /// Lets nothing begin any more. What is under way goes on for as long as the lease is proven.
+    /// Allows no new effects. Effects under way go on for as long as the lease is proven.
     pub fn end(&self) {
         self.0.is_ending.store(true, Ordering::SeqCst);
     }
 
-    /// Lets nothing act any more.
+    /// Allows no effects at all.
     pub fn close(&self) {
         self.0.until.store(0, Ordering::SeqCst);
         self.0.is_ending.store(false, Ordering::SeqCst);

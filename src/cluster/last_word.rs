@@ -1,8 +1,8 @@
-//! When the leader says that etcd is away, in the last moment in which it may say anything.
+//! The leader's final notification that etcd is unreachable, sent just before its lease ends.
 //!
-//! Nothing can be committed then, so no engine can keep what was said: this is outside of all that
-//! is notified, at most one mail, never tried again, by a replica that can still prove that it
-//! leads. Another replica that takes over knows nothing of it.
+//! Nothing can be committed then, so no engine can record it: it is outside of all other
+//! notifications, at most one mail, never retried, by a replica that can still prove that it leads.
+//! Another replica that takes over knows nothing of it.
 
 use std::time::Duration;
 
@@ -12,23 +12,23 @@ use tokio::time::Instant;
 /// then.
 const NEAR_END_TENTHS: u32 = 3;
 
-/// It has to look like that so many times in a row: a process that was frozen looks like that once,
-/// until its next renewal.
+/// The conditions have to hold this many times in a row: for a process that was frozen they hold
+/// once, until its next renewal.
 const LOOKS: u32 = 3;
 
-/// Between two of them: an etcd that comes and goes causes one mail.
+/// Between two of them: an intermittent etcd causes one mail.
 const PAUSE: Duration = Duration::from_secs(3_600);
 
-/// How things are at one look.
+/// The conditions at one check.
 #[derive(Debug, Clone, Copy)]
 pub struct Look {
-    /// Whether etcd does not do what is needed.
+    /// Whether etcd has a fault.
     pub has_fault: bool,
     /// For how long this replica may still act; zero: it may not.
     pub left: Duration,
 }
 
-/// Decides it.
+/// Decides when to send it.
 #[derive(Debug)]
 pub struct LastWord {
     lease: Duration,
@@ -51,7 +51,7 @@ impl LastWord {
         self.lease / 50
     }
 
-    /// Whether to say it now. It counts as said then.
+    /// Whether to send it now. It counts as sent then.
     pub fn is_due(&mut self, look: Look, now: Instant) -> bool {
         let is_near = !look.left.is_zero() && look.left <= self.lease * NEAR_END_TENTHS / 10;
         if !(is_near && look.has_fault) {
@@ -73,7 +73,7 @@ mod tests {
     use super::*;
 
     /// Each row: milliseconds since the start, whether etcd has a fault, milliseconds that are
-    /// left, and whether it is said.
+    /// left, and whether it is sent.
     fn plays(rows: &[(u64, bool, u64, bool)]) {
         let (mut word, start) = (LastWord::new(Duration::from_secs(10)), Instant::now());
         for (at, has_fault, left, expected) in rows {
@@ -95,7 +95,7 @@ mod tests {
             (2_400, true, 2_600, true),
             (2_600, true, 2_400, false),
             (5_000, true, 0, false),
-            // It leads again, and etcd goes again: once an hour is enough.
+            // It leads again, and etcd fails again: once an hour is enough.
             (60_000, false, 8_000, false),
             (66_000, true, 2_800, false),
             (66_200, true, 2_600, false),
@@ -113,7 +113,7 @@ mod tests {
             (0, false, 7_000, false),
             (6_000, true, 1_000, false),
             (6_200, true, 800, false),
-            // The next renewal has come through.
+            // The next renewal has succeeded.
             (6_400, false, 7_900, false),
             (6_600, false, 2_000, false),
             (6_800, false, 1_800, false),

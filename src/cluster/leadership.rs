@@ -19,7 +19,7 @@ use tokio::time::Instant;
 /// can be elected.
 const MARGIN: u32 = 5;
 
-/// What happened.
+/// An event of etcd or the clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Event {
     /// etcd granted a lease, which was asked for at this moment.
@@ -34,7 +34,7 @@ pub(super) enum Event {
     Tick,
 }
 
-/// Where this replica stands.
+/// The phase of this replica.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     /// It has no lease.
@@ -74,7 +74,7 @@ impl Leadership {
         }
     }
 
-    /// Takes an event in, and gives where this replica stands then.
+    /// Applies an event, and returns the phase then.
     pub(super) fn take(&mut self, event: Event, now: Instant) -> Phase {
         // Time comes first: what arrives after the end of the lease changes nothing.
         if self.proven_until().is_some_and(|until| now >= until) {
@@ -116,8 +116,8 @@ impl Leadership {
 mod tests {
     use super::*;
 
-    /// Each row: at which second what happens, and where the replica stands then, with until when.
-    /// Leases last 10 s, so they count for 8.
+    /// Each row: second, event, and the phase then, with until when. Leases last 10 s, so they
+    /// count for 8.
     fn plays(rows: &[(u64, Event, Phase)]) {
         let mut leadership = Leadership::new(Duration::from_secs(10));
         for (second, event, expected) in rows {
@@ -138,7 +138,7 @@ mod tests {
             (0, Event::Granted(at(0)), Phase::Candidate(at(8))),
             (1, Event::Elected, Phase::Leader(at(8))),
             (3, Event::Renewed(at(2)), Phase::Leader(at(10))),
-            // An answer to an earlier question takes nothing back.
+            // An answer to an earlier request takes nothing back.
             (4, Event::Renewed(at(1)), Phase::Leader(at(10))),
             (9, Event::Tick, Phase::Leader(at(10))),
             (10, Event::Tick, Phase::Away),

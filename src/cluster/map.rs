@@ -1,5 +1,5 @@
-//! The durable state as etcd keeps it: a map of texts. What this version cannot read stays as it
-//! is, for the version that can.
+//! The durable state as etcd stores it: a map of texts. Entries that this version cannot read stay
+//! as they are, for the version that can.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,10 +13,10 @@ use engine::{State, StateChange, StateKey, StateValue};
 /// The longest value, once it is unpacked.
 const MAX_VALUE_BYTES: u64 = 64 << 20;
 
-/// What a compressed value begins with. JSON does not.
+/// The first bytes of a compressed value. JSON does not begin with them.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-/// What stands below the prefix of the state, by key.
+/// The entries below the prefix of the state, by key.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct StateMap(BTreeMap<String, Vec<u8>>);
 

@@ -18,63 +18,63 @@ pub const COMMIT_QUEUE: usize = 1_024;
 /// How many requests to resign may wait.
 const RESIGN_QUEUE: usize = 4;
 
-/// How many times what is to be shared may wait. One more is dropped: what is not there yet is
-/// handed over again.
+/// How many writes of shared entries may wait. A further one is dropped: missing entries are sent
+/// again.
 const SHARE_QUEUE: usize = 4;
 
-/// What a replica shares below this is its own, and goes with its lease.
+/// Entries that a replica shares below this are its own, and end with its lease.
 pub const OF_REPLICA: &str = "rules/";
 
-/// What all replicas share beside the durable state: any of them adds to it, whether it leads or
+/// What all replicas share besides the durable state: any of them adds to it, whether it leads or
 /// not. A key with its value.
 pub type Shared = BTreeMap<String, Value>;
 
-/// An addition to it, or the removal of what is over.
+/// A new shared entry, or the removal of an expired one.
 pub type Share = (String, Option<Value>);
 
-/// The end of what shares. A clone is the same.
+/// Access to the shared entries. A clone is the same.
 #[derive(Debug, Clone)]
 pub struct Sharing {
-    /// What stands in etcd; `None`: it is not known yet.
+    /// The shared entries in etcd; `None`: not known yet.
     pub shared: watch::Receiver<Option<Arc<Shared>>>,
-    /// What is to stand there.
+    /// Entries to be written.
     pub share: mpsc::Sender<Vec<Share>>,
 }
 
-/// Where this replica stands, and what it goes on from.
+/// The standing of this replica, and the state to resume from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Standing {
     /// Whether it leads.
     pub role: Role,
     /// How often it was elected.
     pub term: u64,
-    /// Grows whenever the driver is to go on from `state`.
+    /// Grows whenever the driver is to resume from `state`.
     pub version: u64,
-    /// The durable state in etcd; `None`: it is not known yet.
+    /// The durable state in etcd; `None`: not known yet.
     pub state: Option<Arc<State>>,
     /// Whether the driver's own state is later than that: it acted alone and no other replica did,
     /// or etcd has gone back.
     pub is_ours_later: bool,
-    /// What this replica knew of the durable state before etcd went back, where that is later than
-    /// the driver's own.
+    /// This replica's copy of the durable state from before etcd went back, where that is later
+    /// than the driver's own.
     pub later: Option<Arc<State>>,
 }
 
 /// Changes to commit.
 #[derive(Debug)]
 pub struct Commit {
-    /// In which term.
+    /// The term.
     pub term: u64,
     /// Its number in that term, from 1.
     pub number: u64,
-    /// What changed; may be nothing, and then it is only proven that this replica still leads.
+    /// What changed; may be nothing, and then the commit only proves that this replica still leads.
     pub changes: Vec<StateChange>,
 }
 
-/// How far commits are.
+/// The progress of commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Committed {
-    /// In which term.
+    /// The term.
     pub term: u64,
     /// The number of the last commit that is in etcd.
     pub number: u64,
@@ -87,7 +87,7 @@ pub struct CommitTicket(Committed);
 /// A request to give up the lead; the answer comes when that is done.
 pub type ResignAsked = oneshot::Sender<Result<(), String>>;
 
-/// Through which the lead is given up.
+/// Sends requests to give up leadership.
 pub type ResignSender = mpsc::Sender<ResignAsked>;
 
 /// The driver's end.
@@ -101,39 +101,39 @@ pub struct Membership {
     next: u64,
 }
 
-/// The end of what speaks with etcd.
+/// The end of the task that speaks with etcd.
 #[derive(Debug)]
 pub struct Ends {
-    /// Where this replica stands.
+    /// This replica's standing.
     pub standing: watch::Sender<Standing>,
-    /// How far commits are.
+    /// The progress of commits.
     pub committed: watch::Sender<Committed>,
-    /// What is to be committed.
+    /// The changes to be committed.
     pub commits: mpsc::Receiver<Commit>,
     /// Until when this replica may act.
     pub fence: Fence,
-    /// How many effects are carried out now.
+    /// How many effects are under way now.
     pub outstanding: Arc<AtomicUsize>,
-    /// What readers see.
+    /// The view for readers.
     pub view: watch::Sender<Arc<View>>,
     /// Requests to give up the lead.
     pub resign: mpsc::Receiver<ResignAsked>,
-    /// What all replicas share.
+    /// The shared entries.
     pub shared: watch::Sender<Option<Arc<Shared>>>,
-    /// Additions to it.
+    /// New shared entries.
     pub shares: mpsc::Receiver<Vec<Share>>,
 }
 
-/// What others have of a cluster beside the driver.
+/// The cluster as other parts than the driver see it.
 #[derive(Debug, Clone)]
 pub struct Links {
     /// Until when this replica may act.
     pub fence: Fence,
     /// What readers see.
     pub view: watch::Receiver<Arc<View>>,
-    /// Through which the lead is given up.
+    /// Sends requests to give up leadership.
     pub resign: ResignSender,
-    /// What all replicas share.
+    /// The shared entries.
     pub sharing: Sharing,
 }
 
@@ -186,8 +186,7 @@ pub fn membership(view: View) -> (Membership, Ends, Links) {
 }
 
 impl Membership {
-    /// Waits until this replica stands otherwise, or more is committed. Without an end when the
-    /// other end is gone.
+    /// Waits until this replica's standing or commits change; forever when the other end is gone.
     pub async fn changed(&mut self) {
         let changed = tokio::select! {
             changed = self.standing.changed() => changed,
@@ -198,7 +197,7 @@ impl Membership {
         }
     }
 
-    /// Where this replica stands now.
+    /// The current standing of this replica.
     pub fn standing(&mut self) -> Standing {
         self.standing.borrow_and_update().clone()
     }
@@ -213,13 +212,13 @@ impl Membership {
         self.fence.lets_begin()
     }
 
-    /// Begins to count commits of a new term.
+    /// Restarts the count of commits for a new term.
     pub fn begin(&mut self) {
         self.next = 0;
     }
 
-    /// Hands changes over to be committed in this term. Where they cannot be handed on, nothing of
-    /// this term is carried out any more.
+    /// Queues changes to be committed in this term. Where the queue is full, no further effect of
+    /// this term is carried out.
     pub fn commit(&mut self, term: u64, changes: Vec<StateChange>) -> CommitTicket {
         self.next += 1;
         let number = self.next;
@@ -241,7 +240,7 @@ impl Membership {
         done.term == ticket.0.term && done.number >= ticket.0.number
     }
 
-    /// Notes how many effects are carried out now.
+    /// Publishes how many effects are under way now.
     pub fn note_outstanding(&self, effects: usize) {
         self.outstanding.store(effects, Ordering::SeqCst);
     }

@@ -1,5 +1,5 @@
-//! More than one host: which replica leads, what of the durable state is committed before its
-//! effects, and what followers know of it.
+//! Clustering over several hosts: which replica leads, which part of the durable state is committed
+//! before its effects, and what followers know of it.
 //!
 //! etcd does the distributed work: the lease, the election, transactions that succeed only while
 //! the election key is there, and the watch. Everything that decides here is plain code over its
@@ -26,6 +26,6 @@ pub use membership::{
 };
 pub use view::{Etcd, Peer, View};
 
-/// What is said by what needs etcd where this labwatch is built without it.
+/// The error of what needs etcd where this labwatch is built without it.
 pub const NOT_BUILT_IN: &str = "this labwatch is built without etcd: take one of the packages, or build it with \
                                 --features etcd (which needs protobuf-compiler and libprotobuf-dev)";

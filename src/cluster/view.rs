@@ -1,4 +1,4 @@
-//! What readers see of the cluster.
+//! The view of the cluster for readers.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use engine::Role;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// A replica, as the others know it. It stands as JSON under its election key.
+/// A replica, as the others know it: the JSON value of its election key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Peer {
     /// Its name.
     pub name: String,
-    /// Where its API is reached.
+    /// The URL of its API.
     pub url: String,
     /// Its version.
     #[serde(default)]
@@ -30,16 +30,16 @@ impl Peer {
     }
 }
 
-/// How etcd is, as this replica sees it.
+/// The state of etcd, as this replica sees it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Etcd {
     /// It was not reached yet.
     Connecting,
     /// It answers.
     Ok,
-    /// It does not do what is needed.
+    /// It has a fault.
     Fault {
-        /// What is wrong, without an address or a word of its own.
+        /// The fault, without an address or a message of etcd's.
         what: &'static str,
         /// The same in full, with what to do.
         detail: String,
@@ -57,20 +57,20 @@ pub struct View {
     pub acts_alone: bool,
     /// Since when.
     pub since: Timestamp,
-    /// The one that leads, where there is one.
+    /// The leader, if there is one.
     pub leader: Option<Peer>,
-    /// All that have a lease, the leader first.
+    /// All replicas that have a lease, the leader first.
     pub replicas: Vec<Peer>,
-    /// Whether another one is this one by its name and address, by mistake.
+    /// Whether another replica has this one's name and address, by mistake.
     pub has_twin: bool,
     /// How long a lease lasts.
     pub lease: Duration,
-    /// How etcd is.
+    /// The state of etcd.
     pub etcd: Etcd,
-    /// Since when it is so.
+    /// Since when it has it.
     pub etcd_since: Timestamp,
     /// When etcd last answered.
-    pub heard: Option<Timestamp>,
+    pub last_answer: Option<Timestamp>,
     /// The revision of the state that this replica knows.
     pub revision: i64,
     /// How many entries of the state a later version wrote.
@@ -90,9 +90,10 @@ impl View {
         if self.role == Role::Leader {
             return Some(self.this.clone());
         }
-        let is_recent = |heard: Timestamp| now.duration_since(heard).unsigned_abs() <= self.lease;
+        let is_recent =
+            |answered: Timestamp| now.duration_since(answered).unsigned_abs() <= self.lease;
         first
-            .filter(|peer| self.heard.is_some_and(is_recent) && !peer.is_same(&self.this))
+            .filter(|peer| self.last_answer.is_some_and(is_recent) && !peer.is_same(&self.this))
             .cloned()
     }
 
@@ -115,7 +116,7 @@ impl View {
             lease,
             etcd: Etcd::Connecting,
             etcd_since: now,
-            heard: None,
+            last_answer: None,
             revision: 0,
             unknown: 0,
             terms: 0,
@@ -130,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_led_when_etcd_was_last_heard_leads_for_no_longer_than_a_lease() {
+    fn the_last_known_leader_leads_for_no_longer_than_a_lease() {
         let peer = |name: &str| Peer {
             name: name.to_owned(),
             url: format!("http://{name}:3007/"),
@@ -140,7 +141,7 @@ mod tests {
         let at = |second: i64| Timestamp::from_second(second).expect("a time");
         let mut view = View::connecting(this.clone(), Duration::from_secs(10), at(0));
         assert_eq!(view.leading(Some(&first), at(5)), None, "nothing was heard");
-        view.heard = Some(at(100));
+        view.last_answer = Some(at(100));
         assert_eq!(view.leading(Some(&first), at(110)), Some(first.clone()));
         assert_eq!(view.leading(Some(&first), at(111)), None);
         assert_eq!(view.leading(Some(&this), at(100)), None, "this one follows");

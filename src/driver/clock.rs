@@ -14,7 +14,6 @@ const MONOTONIC_START: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 /// A wall clock that moved by more than this against the monotonic one was set, which is logged.
 const CLOCK_SET: Duration = Duration::from_secs(2);
 
-/// The clock: the wall's reading beside the time since the start.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     start: Instant,

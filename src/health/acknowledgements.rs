@@ -63,7 +63,7 @@ impl Acks {
             }
         }
         let away = snapshot.experiments.iter().filter(|view| {
-            view.quiet
+            view.suppression
                 .as_ref()
                 .is_some_and(|quiet| quiet.kind == SuppressionKind::Maintenance)
         });

@@ -1,5 +1,5 @@
-//! The engine in virtual time: recordings of real servers are run through it, and what comes of it
-//! is printed for people. Reads the files of a recording; does no other IO and reads no clock.
+//! The engine in virtual time: runs recordings of real servers through it and prints the outcome.
+//! Reads the files of a recording; does no other IO and reads no clock.
 
 mod play;
 mod print;
@@ -16,8 +16,8 @@ pub use print::{json, text};
 pub use recording::{Exchange, MAX_FILE_BYTES, MAX_LINE_BYTES, Recorded, Recording, ReplayError};
 pub use words::{Clock, Kind, Notified};
 
-/// Reads the recording in `folder`, runs it through an engine and prints what comes of it, as text
-/// or as JSON lines.
+/// Reads the recording in `folder`, runs it through an engine and prints the outcome, as text or as
+/// JSON lines.
 ///
 /// # Errors
 /// [`ReplayError`] when the recording cannot be read or the result not be written.

@@ -1,5 +1,5 @@
-//! Plays a recording: what was recorded reaches the engine when it did, and a small book and mail
-//! server answer it.
+//! Plays a recording: its inputs reach the engine when they were recorded, and a small book and
+//! mail server answer it.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,8 +14,7 @@ use engine::model::{Availability, ResourceName, Stub};
 use engine::{Delivered, Effect, Input, Policy, Record, Route, Sampling, Switch};
 use lab::{Book, Manifest, Stage, Timeline, World};
 
-/// The start-up grace of a replay, unless another is wished: a recording begins in the middle of a
-/// laboratory's life.
+/// The default start-up grace of a replay: a recording begins in the middle of a laboratory's life.
 pub const STARTUP: Duration = Duration::from_secs(5);
 
 /// How long a switch takes in a replay.
@@ -24,13 +23,13 @@ const SWITCH_TAKES: Duration = Duration::from_millis(20);
 /// How long a mail takes in a replay.
 const MAIL_TAKES: Duration = Duration::from_millis(100);
 
-/// How long a replay goes on after the last thing that was recorded.
+/// How long a replay goes on after the last recorded input.
 const GOES_ON: Duration = Duration::from_secs(5);
 
-/// What a replay came to.
+/// The outcome of a replay.
 #[derive(Debug, Clone)]
 pub struct Outcome {
-    /// By which rules it was judged.
+    /// The rules of its evaluation.
     pub policy: Policy,
     /// When it began.
     pub from: Timestamp,
@@ -42,8 +41,8 @@ pub struct Outcome {
     pub switches: BTreeMap<ResourceName, Switched>,
     /// How many mails were sent.
     pub mails: usize,
-    /// Withdrawals of experiments that what was done to the laboratory does not name; `None` when
-    /// the recording does not say what was done.
+    /// Withdrawals of experiments that the recording's faults do not name; `None` when the
+    /// recording has none.
     pub unexplained: Option<Vec<ResourceName>>,
 }
 
@@ -82,7 +81,7 @@ pub fn replay(recording: &Recording, mut policy: Policy) -> Outcome {
     stage.world.outcome(policy, recording.origin, until)
 }
 
-/// What happens around the engine.
+/// An event around the engine.
 #[derive(Debug)]
 enum Event {
     Recorded(Recorded),
@@ -91,7 +90,7 @@ enum Event {
     Sent(u64),
 }
 
-/// The world of a replay.
+/// The environment of a replay.
 #[derive(Debug)]
 struct Player {
     poll_every: Duration,
@@ -138,7 +137,7 @@ impl Player {
         }
     }
 
-    /// Follows a recorded call. `None` when it changes nothing.
+    /// Applies a recorded call. `None` when it changes nothing.
     fn exchanged(&mut self, exchange: &Exchange) -> Option<()> {
         let name = exchange
             .path
@@ -224,7 +223,7 @@ impl Player {
     }
 }
 
-/// Book's list of resources, as far as they can be read.
+/// Book's list of resources, as far as they are readable.
 fn manifest(body: &Value) -> Manifest {
     let resources = body.as_object().into_iter().flatten();
     resources

@@ -1,4 +1,4 @@
-//! Prints what a replay came to: for people, or one JSON object a line for programs.
+//! Prints the outcome of a replay: as text, or one JSON object a line for programs.
 
 use std::io::{self, Write};
 
@@ -9,10 +9,10 @@ use super::words::Notified;
 use engine::model::Gather as _;
 use engine::model::{ResourceName, format_duration};
 
-/// Prints for people.
+/// Prints text.
 ///
 /// # Errors
-/// Whatever the writer says.
+/// Those of the writer.
 pub fn text(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     header(outcome, out)?;
     for notified in &outcome.notified {
@@ -22,10 +22,10 @@ pub fn text(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     summary(outcome, out)
 }
 
-/// Prints for programs: what was told, and at the end the summary.
+/// Prints JSON lines: the notable events, and at the end the summary.
 ///
 /// # Errors
-/// Whatever the writer says.
+/// Those of the writer.
 pub fn json(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     for notified in &outcome.notified {
         writeln!(out, "{}", serde_json::to_string(notified)?)?;
@@ -69,7 +69,7 @@ fn header(outcome: &Outcome, out: &mut dyn Write) -> io::Result<()> {
     )?;
     writeln!(
         out,
-        "A recording cannot be asked for reports or listened to: where reports carry no statistics, connected counts as active.\n"
+        "A recording answers neither requests for reports nor samples: where reports carry no statistics, connected counts as active.\n"
     )
 }
 

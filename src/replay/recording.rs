@@ -1,5 +1,5 @@
-//! A recording: what relay, jump and book really sent, and what was done to the laboratory. Reads
-//! the files of one folder, with bounds.
+//! A recording: what relay, jump and book really sent, and which faults were injected. Reads the
+//! files of one folder, with bounds.
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -20,25 +20,25 @@ pub const MAX_LINE_BYTES: usize = 64 << 20;
 /// The largest file that is read, in bytes.
 pub const MAX_FILE_BYTES: u64 = 4 << 30;
 
-/// What can be in a recording, in the order in which it happened.
+/// The content of a recording, in the order in which it happened.
 #[derive(Debug, Clone, Default)]
 pub struct Recording {
-    /// What the wall clock showed at its start. Where book never told it: 1970.
+    /// The wall clock at its start. Where book never reported it: 1970.
     pub origin: Timestamp,
     /// What happened, by the time since the start.
     pub happened: Vec<(Duration, Recorded)>,
 }
 
-/// Something recorded.
+/// A recorded input.
 #[derive(Debug, Clone)]
 pub enum Recorded {
     /// A report of relay or jump.
     Report(SourceName, Arc<Report>),
-    /// How the connection to relay or jump was.
+    /// The state of the connection to relay or jump.
     Link(SourceName, Link),
     /// A call to book, with its answer.
     Exchange(Exchange),
-    /// Something was done to the laboratory.
+    /// A fault was injected.
     Did(String),
 }
 
@@ -93,8 +93,8 @@ pub enum ReplayError {
 }
 
 impl Recording {
-    /// Reads a folder with `relay.jsonl`, `jump.jsonl`, `book.jsonl` and `timeline.jsonl`. A file
-    /// that is not there is passed over.
+    /// Reads a folder with `relay.jsonl`, `jump.jsonl`, `book.jsonl` and `timeline.jsonl`. A
+    /// missing file is skipped.
     ///
     /// # Errors
     /// [`ReplayError`] when a file cannot be read, is too large or holds a broken line, or when
@@ -120,7 +120,7 @@ impl Recording {
     }
 }
 
-/// When the recording began, by the first time that book told.
+/// When the recording began, by the first time that book reported.
 fn origin(happened: &[(Duration, Recorded)]) -> Option<Timestamp> {
     happened.iter().find_map(|(at, recorded)| {
         let Recorded::Exchange(exchange) = recorded else {
@@ -133,7 +133,7 @@ fn origin(happened: &[(Duration, Recorded)]) -> Option<Timestamp> {
 
 type Parsed = Option<(Duration, Recorded)>;
 
-/// Reads a file line by line. A file that is not there has none.
+/// Reads a file line by line. A missing file has none.
 fn lines(
     file: &Path,
     parse: impl Fn(&str) -> Result<Parsed, String>,
@@ -214,7 +214,7 @@ fn exchange(line: &str) -> Result<Parsed, String> {
     Ok(Some((time(exchange.t)?, Recorded::Exchange(exchange))))
 }
 
-/// A websocket message or what happened to the connection. A message without a report is nothing.
+/// A websocket message or a change of the connection. A message without a report is skipped.
 fn frame(source: SourceName, line: &str) -> Result<Parsed, String> {
     #[derive(Deserialize)]
     struct Line {

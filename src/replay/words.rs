@@ -1,5 +1,4 @@
-//! What the engine asks for, in the words of a person who reads along. Changes nothing and keeps
-//! nothing.
+//! Records and effects of the engine as lines of text. Changes nothing and keeps nothing.
 
 use std::time::Duration;
 
@@ -9,20 +8,20 @@ use serde::Serialize;
 use engine::model::{Bookable, Health, Visibility, format_duration};
 use engine::{AlertLine, Effect, Line, Record, Summary, SwitchOutcome};
 
-/// How the time of something is written.
+/// How a time is written.
 pub type Clock<'a> = &'a dyn Fn(Timestamp) -> String;
 
-/// What a line is about.
+/// The subject of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// What was done to the laboratory, as the recording tells it.
+    /// A fault was injected, as the recording says.
     Did,
     /// An experiment's health changed.
     Health,
     /// An availability is switched, or could not be.
     Switch,
-    /// A person holds a resource, or lets it go.
+    /// A resource is held, or released.
     Hold,
     /// A source's health, or that of all of them together, changed.
     Source,
@@ -30,13 +29,13 @@ pub enum Kind {
     Manifest,
     /// A summary is sent, or could not be.
     Mail,
-    /// Whether listening to streams works, changed.
+    /// Sampling began or ceased to work.
     Sampling,
-    /// A maintainer gives a command, or what one kept quiet ends.
+    /// A maintainer gives a command, or a suppression ends.
     Command,
     /// A source is asked for a report, or its connection is given up.
     Ask,
-    /// A stream is listened to.
+    /// A stream is sampled.
     Sample,
     /// A page that students open fails, works again, or is checked.
     Page,
@@ -98,16 +97,16 @@ impl Kind {
     }
 }
 
-/// Something that is told.
+/// A line of a replay's output.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Notified {
-    /// When it was.
+    /// When it happened.
     pub at: Timestamp,
-    /// What it is about.
+    /// Its subject.
     pub kind: Kind,
-    /// It, in one line.
+    /// The text.
     pub text: String,
-    /// What belongs to it: the lines of a mail.
+    /// Further lines: those of a mail.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub lines: Vec<String>,
 }
@@ -179,7 +178,7 @@ fn line_words(line: &Line, clock: Clock<'_>) -> String {
     };
     let notified = match line.notified {
         notified if notified.is_bad() && notified != line.health && line.health != Health::Ok => {
-            format!(" (told: {notified})")
+            format!(" (notified: {notified})")
         }
         Health::Unknown | Health::Ok | Health::Degraded | Health::Flapping | Health::Down => {
             String::new()
@@ -201,7 +200,7 @@ fn alert_words(alert: &AlertLine, clock: Clock<'_>) -> String {
     }
 }
 
-/// To the tenth of a second, as no more of it is read.
+/// Rounded to a tenth of a second: more is not read.
 fn rounded(duration: Duration) -> String {
     let tenths = u64::try_from((duration.as_millis() + 50) / 100).unwrap_or(u64::MAX);
     format_duration(Duration::from_millis(tenths.saturating_mul(100)))

@@ -80,7 +80,7 @@ fn circular(view: &View, left: std::time::Duration, zone: &TimeZone, now: Timest
             .strftime("%H:%M:%S %Z")
             .to_string()
     };
-    let since = clock(view.heard.unwrap_or(view.etcd_since));
+    let since = clock(view.last_answer.unwrap_or(view.etcd_since));
     let until = clock(now.checked_add(left).unwrap_or(now));
     let name = &view.this.name;
     let first = format!("{what} since {since}, as {name} sees it, which leads now.");
@@ -119,7 +119,7 @@ mod tests {
                 what: "etcd cannot be reached",
                 detail: "http://etcd1.example.org".into(),
             },
-            heard: Some(heard),
+            last_answer: Some(heard),
             ..View::connecting(this, Duration::from_secs(10), heard)
         };
         let mail = circular(&view, Duration::from_secs(3), &TimeZone::UTC, now);

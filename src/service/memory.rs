@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::error::ServiceError;
 use crate::config::Config;
 use crate::driver::Journal;
-use crate::store::{Memory, Origin, Store, StoreError, StoreSettings};
+use crate::store::{Origin, Store, StoreError, StoreSettings, StoredState};
 use engine::{History, State};
 
 /// The state from before the start, and the journal for new entries.

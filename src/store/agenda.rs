@@ -1,4 +1,4 @@
-//! What the store's thread has before it, and when.
+//! Upcoming work of the store's thread.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -12,11 +12,11 @@ use super::writer::Batch;
 /// The pause before the first new attempt; each further one is twice as long.
 pub(super) const FIRST_RETRY: Duration = Duration::from_millis(500);
 
-/// What is due when.
+/// When each kind of work is due.
 #[derive(Debug)]
 pub(super) struct Agenda {
     pub(super) waiting: VecDeque<Batch>,
-    /// When the first and the last entries of this trouble were lost.
+    /// When the first and the last entries of the current disk problem were lost.
     pub(super) lost: Option<(Timestamp, Timestamp)>,
     pub(super) beat: (Timestamp, Instant),
     pub(super) next_beat: Instant,

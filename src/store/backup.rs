@@ -1,5 +1,5 @@
-//! Copies of the file, and the proof that one is sound. Both work beside a running service and
-//! without one, and change nothing.
+//! Copies of the file, and its integrity check. Both work beside a running service and without one,
+//! and change nothing.
 
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
@@ -12,10 +12,10 @@ use rusqlite::{Connection, OptionalExtension};
 use super::file::{self, DATABASE_FILE};
 use super::{schema, text};
 
-/// The most complaints of SQLite that a report holds.
+/// The most SQLite messages that a report holds.
 const MAX_PROBLEMS: i64 = 50;
 
-/// A copy is for its owner: it holds addresses and what people wrote.
+/// A copy is for its owner: it holds addresses and texts of maintainers.
 const COPY_MODE: u32 = 0o600;
 
 /// Tables whose rows are counted, and the newest time in each, where it has one.
@@ -34,7 +34,7 @@ const TABLES: [(&str, Option<&str>); 12] = [
     ("switches", Some("at")),
 ];
 
-/// What is in a file, and whether it is sound.
+/// The content of a file, and whether it is sound.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Report {
     /// The version of the tables.
@@ -43,7 +43,7 @@ pub struct Report {
     pub rows: BTreeMap<&'static str, u64>,
     /// The time of the newest entry.
     pub newest: Option<Timestamp>,
-    /// What SQLite found wrong; empty when the file is sound.
+    /// SQLite's integrity problems; empty when the file is sound.
     pub problems: Vec<String>,
 }
 
@@ -61,7 +61,7 @@ pub enum BackupError {
     Unsound(Vec<String>),
 }
 
-/// Why a file could not be looked at.
+/// Why a file could not be checked.
 #[derive(Debug, thiserror::Error)]
 pub enum VerifyError {
     /// There is no such file.
@@ -90,16 +90,16 @@ pub fn backup(dir: &Path, to: &Path) -> Result<Report, BackupError> {
     let done =
         copy(&dir.join(DATABASE_FILE), &draft).and_then(|report| put(&draft, to).map(|()| report));
     if done.is_err() && draft.exists() {
-        // The error that is returned says more than one about the remains would.
+        // The returned error matters more than one about the remains.
         let _ = std::fs::remove_file(&draft);
     }
     done
 }
 
-/// Looks through the whole file. It takes as long as the file is: about a second for each 200 MB.
+/// Checks the whole file. The time grows with the file: about a second for each 200 MB.
 ///
 /// # Errors
-/// [`VerifyError`] when it cannot be looked at; what is wrong inside stands in the report.
+/// [`VerifyError`] when it cannot be checked; problems inside are in the report.
 pub fn verify(path: &Path) -> Result<Report, VerifyError> {
     match path.try_exists() {
         Ok(true) => {}
@@ -140,7 +140,7 @@ fn copy(from: &Path, draft: &Path) -> Result<Report, BackupError> {
     }
 }
 
-/// Makes the draft safe against a power cut, and gives it its name.
+/// Makes the draft safe against a power cut, and renames it.
 fn put(draft: &Path, to: &Path) -> Result<(), BackupError> {
     let folder = to
         .parent()

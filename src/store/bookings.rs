@@ -1,4 +1,4 @@
-//! Bookings in their table: written as they change, read back after a restart. It decides nothing.
+//! The table of bookings: written as they change, read back after a restart. Decides nothing.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use super::text;
 use engine::model::Stub;
 use engine::{Booked, BookingChange};
 
-/// The bookings that have not ended by now, in the order in which they were kept.
+/// The bookings that have not ended by now, in the order in which they were recorded.
 pub(super) const STANDING: &str = "SELECT resource, stub, start, until, students, started, unfulfilled, ended FROM bookings \
                                    WHERE ended IS NULL AND until > ?1 ORDER BY id";
 
@@ -44,7 +44,7 @@ pub(super) fn booked(
     Ok(all)
 }
 
-/// Writes changes. What is written again replaces what was there.
+/// Writes changes. A booking that is written again replaces its row.
 pub(super) fn write(to: &Connection, changes: &[BookingChange]) -> Result<(), WriteFault> {
     changes.iter().try_for_each(|change| match change {
         BookingChange::Stands(booked) => stands(to, booked),

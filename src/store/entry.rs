@@ -1,4 +1,4 @@
-//! What can be written into the store, in one closed list. It holds no SQL.
+//! Everything that can be written into the store, in one closed list. Holds no SQL.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -7,37 +7,37 @@ use serde_json::Value;
 use engine::model::Availability;
 use engine::{Record, StateChange};
 
-/// One thing to keep. A batch of them is kept as a whole or not at all.
+/// An entry to store. A batch of them is stored as a whole or not at all.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
-    /// What the engine recorded, and when: a row of the history. Events carry their own time.
+    /// A record of the engine, with its time: a row of the history. Events carry their own time.
     Record {
         /// When it was recorded.
         at: Timestamp,
-        /// What.
+        /// The record.
         record: Record,
     },
     /// An entry of the engine's durable state that changed.
     State(StateChange),
-    /// Small state of another part, in the same table.
+    /// Small state of other parts, in the same table.
     Keep {
-        /// Its key. The first part, up to a dot, says whose it is.
+        /// Its key. The first part, up to a dot, names its part.
         key: String,
-        /// What it is; `None` removes it.
+        /// Its value; `None` removes it.
         value: Option<Value>,
     },
     /// A change that was not commanded through the engine.
     Audit {
         /// When.
         at: Timestamp,
-        /// Who, by the name of their token; never the token.
+        /// The actor, by the name of their token; never the token.
         who: String,
-        /// What they did.
+        /// The action.
         what: String,
     },
-    /// How book is and how labwatch would have it, in shadow.
+    /// In shadow: book's availability, and the one that labwatch would set.
     Shadow {
-        /// From when on.
+        /// Since when.
         at: Timestamp,
         /// Both.
         row: ShadowRow,
@@ -48,14 +48,14 @@ pub enum Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OutboxState {
-    /// It will be tried, or tried again.
+    /// It will be tried, or retried.
     Pending,
-    /// It went out.
+    /// It was delivered.
     Sent,
-    /// The other side refused it for good. It is owed until something newer says it better.
+    /// The other side refused it permanently. It stays pending until a newer one covers it.
     Refused,
-    /// Nothing of it is left to tell, so it is not sent: something newer tells it, or its route
-    /// does not tell of it any more.
+    /// It has no content left, so it is not sent: a newer one covers it, or its route no longer
+    /// covers the subject.
     Superseded,
 }
 
@@ -80,7 +80,7 @@ pub(super) const SHADOW_KIND: &str = "shadow";
 pub struct ShadowRow {
     /// The resource.
     pub resource: String,
-    /// The experiment that it is, where that was known.
+    /// Its experiment, where that was known.
     pub experiment: Option<String>,
     /// What book said.
     pub book: Availability,

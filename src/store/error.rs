@@ -1,4 +1,4 @@
-//! What can go wrong with the store, in words that say what to do.
+//! Errors of the store, with what to do.
 
 use std::path::PathBuf;
 
@@ -42,7 +42,7 @@ pub enum StoreError {
         /// The newest version that we know.
         known: i64,
     },
-    /// The system gives no thread.
+    /// The system cannot create a thread.
     #[error("the system gives no thread for the store: {0}")]
     Thread(std::io::Error),
 }
@@ -54,16 +54,16 @@ fn process(pid: Option<u32>) -> String {
     )
 }
 
-/// Why a question to the store has no answer.
+/// Why a query to the store failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
-    /// Too many questions wait already.
+    /// Too many queries wait already.
     #[error("too many questions to the history wait already: try again in a moment")]
     Busy,
     /// The store is closed.
     #[error("the history is closed, labwatch is stopping")]
     Closed,
-    /// The answer would be too long: ask for less.
+    /// The answer would be too long: request less.
     #[error("the answer would be too long: ask for a shorter time")]
     TooMuch,
     /// The file cannot be read.

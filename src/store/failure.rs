@@ -1,9 +1,9 @@
-//! Why an attempt to write came to nothing.
+//! Why an attempt to write failed.
 
 use super::file::{self, OpenFault};
 use super::statement::WriteFault;
 
-/// Why an attempt to write came to nothing.
+/// Why an attempt to write failed.
 pub(super) struct Failure {
     pub(super) why: String,
     pub(super) broken: bool,

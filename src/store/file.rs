@@ -1,5 +1,5 @@
-//! Opening the database file: folder, lock, settings of SQLite, migrations, a check that it is
-//! sound, and what to do when it is not. It knows no table by its meaning.
+//! Opening the database file: folder, lock, settings of SQLite, migrations, integrity check, and
+//! what to do when that fails. Knows the meaning of no table.
 
 use std::fs::{DirBuilder, OpenOptions, Permissions};
 use std::io::ErrorKind;
@@ -18,21 +18,21 @@ use super::text;
 /// The file, inside the data folder.
 pub const DATABASE_FILE: &str = "labwatch.db";
 
-/// What SQLite keeps beside the file while it is open.
+/// SQLite's companion files while it is open.
 const COMPANIONS: [&str; 2] = ["-wal", "-shm"];
 
-/// Access for the service's user, and for looking to its group.
+/// Access for the service's user, and read access for its group.
 const FOLDER_MODE: u32 = 0o750;
 
-/// The database holds what servers and people said, for the service's user alone.
+/// The database holds messages of servers and texts of maintainers, for the service's user alone.
 const FILE_MODE: u32 = 0o600;
 
 /// How long a statement waits for another process that has the file locked, such as an admin's
 /// `sqlite3`.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// Small tables on which everything else rests. They are checked at each start; the history only by
-/// `verify`, which takes as long as it is.
+/// Small tables that everything else depends on. They are checked at each start; the history only
+/// by `verify`, which takes as long as it is.
 const CHECKED_AT_START: [&str; 4] = ["state", "notes", "holds", "alive"];
 
 /// The settings of a connection that writes: whatever was committed survives a power cut, and the
@@ -55,14 +55,14 @@ pub(super) struct Database {
     path: PathBuf,
 }
 
-/// A file that was opened, and what the caller's first look at it gave.
+/// A file that was opened, and the result of the caller's first query.
 #[derive(Debug)]
 pub(super) struct Opened<T> {
     pub(super) database: Database,
     pub(super) look: T,
     /// Whether there was no file before.
     pub(super) new: bool,
-    /// The broken file that was there, moved away, and what was wrong with it.
+    /// The broken file that was there, moved away, and its problem.
     pub(super) aside: Option<(PathBuf, String)>,
 }
 
@@ -75,7 +75,7 @@ pub(super) enum OpenFault {
     Disk(String),
 }
 
-/// What is wrong with one connection.
+/// The problem of one connection.
 #[derive(Debug)]
 enum ConnectFault {
     Sqlite(rusqlite::Error),
@@ -97,8 +97,8 @@ impl Folder {
         }
     }
 
-    /// Opens the file: makes what is missing, moves a broken file aside, and lets the caller `look`
-    /// at it before it counts as sound.
+    /// Opens the file: creates what is missing, moves a broken file aside, and runs the caller's
+    /// `look` at it before it counts as sound.
     pub(super) fn open<T>(
         &mut self,
         look: impl Fn(&Connection) -> rusqlite::Result<T>,
@@ -136,7 +136,7 @@ impl Folder {
         })
     }
 
-    /// Moves the file away and gives its new place. It must not be open.
+    /// Moves the file away and returns its new place. It must not be open.
     pub(super) fn set_aside(&self) -> std::io::Result<PathBuf> {
         let path = self.path();
         let time = Timestamp::now().strftime("%Y%m%dT%H%M%S%3fZ");
@@ -249,7 +249,7 @@ pub(super) fn is_broken(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Opens a file for reading only; also one on a disk that takes no writes, and beside a service
+/// Opens a file for reading only; also one on a disk that accepts no writes, and beside a service
 /// that writes.
 pub(super) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
@@ -279,8 +279,8 @@ fn make(dir: &Path) -> Result<(), OpenFault> {
     })
 }
 
-/// Makes the file for its owner alone, whatever the umask, and takes from others what an earlier
-/// version gave them. SQLite gives the files beside it the same mode.
+/// Makes the file accessible for its owner alone, whatever the umask, and removes permissions that
+/// an earlier version gave to others. SQLite gives the files beside it the same mode.
 fn keep_private(path: &Path) {
     let made = OpenOptions::new()
         .write(true)
@@ -289,7 +289,7 @@ fn keep_private(path: &Path) {
         .mode(FILE_MODE)
         .open(path);
     let Ok(file) = made else {
-        // SQLite says why.
+        // SQLite reports why.
         return;
     };
     let is_open = |mode: u32| mode & 0o777 & !FILE_MODE != 0;
@@ -297,7 +297,7 @@ fn keep_private(path: &Path) {
     if permissions.is_ok_and(|permissions| is_open(permissions.mode())) {
         for end in [""].into_iter().chain(COMPANIONS) {
             let private = Permissions::from_mode(FILE_MODE);
-            // One that is missing is made anew.
+            // A missing one is created anew.
             drop(std::fs::set_permissions(with_end(path, end), private));
         }
     }
@@ -318,7 +318,7 @@ fn connect(path: &Path) -> Result<Connection, ConnectFault> {
     Ok(connection)
 }
 
-/// A file that was cut off is found at once, not years later when the lost end is asked for. The
+/// A file that was truncated is detected at once, not years later when the lost end is read. The
 /// log beside the file is emptied into it first, since only then must the two lengths agree; where
 /// a reader prevents that, there is nothing to compare.
 fn check_length(connection: &Connection, path: &Path) -> Result<(), ConnectFault> {
@@ -358,7 +358,7 @@ fn is_refused(error: &rusqlite::Error) -> bool {
     )
 }
 
-/// Whether there is something in the log beside the file that is not in the file yet.
+/// Whether the log beside the file has content that is not in the file yet.
 fn has_log(path: &Path) -> bool {
     std::fs::metadata(with_end(path, "-wal")).is_ok_and(|meta| meta.len() > 0)
 }

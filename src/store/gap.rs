@@ -1,30 +1,30 @@
-//! Times in which nothing was kept.
+//! Gaps of the history: times in which nothing was recorded.
 
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-/// How often it is noted that labwatch runs.
+/// How often a heartbeat is recorded.
 pub const HEARTBEAT: Duration = Duration::from_secs(60);
 
 /// Two heartbeats that are further apart than this have a gap between them.
 const GAP_AFTER: SignedDuration = SignedDuration::from_secs(120);
 
-/// A time in which nothing was kept.
+/// A gap: a time in which nothing was recorded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Gap {
-    /// From when.
+    /// Its beginning.
     pub since: Timestamp,
-    /// Until when.
+    /// Its end.
     pub until: Timestamp,
-    /// Why.
+    /// Its cause.
     pub why: GapCause,
 }
 
 impl Gap {
-    /// The part of it that is past: what lies ahead was noted by a clock that was wrong. `None`
-    /// when all of it does.
+    /// The part of it that is past: a gap in the future was noted by a clock that was wrong. `None`
+    /// when all of it is.
     pub(super) fn up_to(self, now: Timestamp) -> Option<Self> {
         (self.since < now).then(|| Self {
             until: self.until.min(now),
@@ -39,7 +39,7 @@ impl Gap {
 pub enum GapCause {
     /// labwatch did not run, or its machine slept.
     Off,
-    /// The disk took nothing for so long that entries were lost.
+    /// The disk accepted nothing for so long that entries were lost.
     Lost,
 }
 

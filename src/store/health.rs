@@ -1,37 +1,37 @@
-//! How the store itself is, for log, metrics, page and API. It only holds what the store's thread
-//! says.
+//! The health of the store itself, for log, metrics, page and API. Only holds what the store's
+//! thread reports.
 
 use std::fmt;
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 
-/// How the store is.
+/// The health of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreHealth {
-    /// Whether it keeps what it is given.
+    /// Whether it stores its entries.
     pub state: StoreState,
     /// Since when.
     pub since: Timestamp,
     /// How many entries were lost since the start: they are not on disk and never will be.
     pub lost: u64,
-    /// How many entries wait in memory for a disk that takes them.
+    /// How many entries wait in memory for a disk that accepts them.
     pub waiting: usize,
-    /// Why the last attempt failed. It stays after recovery, for the curious.
+    /// Why the last attempt failed. Kept after recovery.
     pub last_error: Option<String>,
-    /// When a new file was begun while we ran, because the old one was removed or broken: what is
-    /// true now is written into it first.
+    /// When a new file was begun while labwatch ran, because the old one was removed or broken: the
+    /// current state is written into it first.
     pub anew: Option<Timestamp>,
-    /// Where the broken file went, where there was one.
+    /// The new place of the broken file, where there was one.
     pub set_aside: Option<PathBuf>,
 }
 
-/// Whether the store keeps what it is given.
+/// Whether the store stores its entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreState {
     /// Everything is on disk within moments.
     Ok,
-    /// The disk takes nothing. Entries wait in memory, up to a bound; it is tried again and again.
+    /// The disk accepts nothing. Entries wait in memory, up to a bound; writing is retried.
     Degraded,
 }
 
@@ -44,7 +44,7 @@ impl fmt::Display for StoreState {
     }
 }
 
-/// How far the writing is. Tickets count from 1 and are treated in their order.
+/// The progress of writing. Tickets count from 1 and are treated in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Progress {
     /// Every batch up to this ticket was tried: its outward effects need not wait, on disk or not.

@@ -1,5 +1,5 @@
-//! Incidents: the bad times of experiments and sources, put together from their changes. It only
-//! reads; every answer has a bound.
+//! Incidents: the bad periods of experiments and sources, derived from their changes. Only reads;
+//! every answer has a bound.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,20 +15,20 @@ use engine::model::{Health, SourceHealth, SourceName, Stub};
 /// The most changes that one answer looks at.
 const MAX_CHANGES: u32 = 100_000;
 
-/// Whose bad time it was.
+/// The subject of an incident.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Subject {
-    /// An experiment's: from the first time that it was degraded or down until it was ok. What was
-    /// not evaluated between goes on with it.
+    /// An experiment: from the first time that it was degraded or down until it was ok. Times
+    /// without evaluation in between are part of it.
     Experiment(Stub),
-    /// A source's: while it was down.
+    /// A source: while it was down.
     Source(SourceName),
 }
 
-/// One bad time.
+/// One bad period.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Incident {
-    /// Whose.
+    /// Its subject.
     pub subject: Subject,
     /// When it began.
     pub begin: Timestamp,
@@ -36,26 +36,25 @@ pub struct Incident {
     pub end: Option<Timestamp>,
     /// Whether it was ever down, and not only degraded.
     pub was_down: bool,
-    /// Everything that was wrong in its course, sorted: of experiments the issues' codes, of
-    /// sources what was noted.
+    /// All problems in its course, sorted: of experiments the issues' codes, of sources the notes.
     pub causes: BTreeSet<String>,
 }
 
-/// A part of a list of incidents, newest first.
+/// A page of incidents, newest first.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct IncidentPage {
     /// The incidents.
     pub incidents: Vec<Incident>,
-    /// Whether there are more behind the last one.
+    /// Whether there are more after the last one.
     pub more: bool,
 }
 
 impl Reader {
-    /// Bad times that touch the range, newest first, of one subject or of all, at most `limit` and
+    /// Incidents that touch the range, newest first, of one subject or of all, at most `limit` and
     /// [`MAX_ROWS`]; `after` is the last one of the page before.
     ///
     /// # Errors
-    /// [`ReadError`]; [`ReadError::TooMuch`] where too many changes would have to be looked at.
+    /// [`ReadError`]; [`ReadError::TooMuch`] where too many changes would have to be read.
     pub async fn incidents(
         &self,
         of: Option<Subject>,
@@ -122,7 +121,7 @@ fn incidents(
     Ok(Some(all))
 }
 
-/// Of each experiment everything from the last time before the range at which it was well. False
+/// The changes of each experiment from the last time before the range at which it was ok. False
 /// when that is too much.
 fn of_experiments(
     from: &Connection,
@@ -167,7 +166,7 @@ fn of_experiments(
     Ok(fits)
 }
 
-/// Of each source everything, as far as it matters. False when that is too much.
+/// The relevant changes of each source. False when that is too much.
 fn of_sources(
     from: &Connection,
     range: Range,
@@ -204,7 +203,7 @@ fn of_source(row: &Row<'_>) -> rusqlite::Result<(SourceName, Change)> {
     Ok((rows::word(row, 1)?, change))
 }
 
-/// Puts changes, in the order of their times, together to bad times.
+/// Combines changes, in the order of their times, into incidents.
 fn bad_times(subject: &Subject, changes: Vec<Change>) -> Vec<Incident> {
     let mut all: Vec<Incident> = Vec::new();
     let mut open: Option<Incident> = None;
@@ -241,8 +240,8 @@ mod tests {
         Timestamp::from_second(second).expect("in range")
     }
 
-    /// Changes as letters (`o`k, de`g`raded, `d`own, `u`nknown), one a second; what comes of them
-    /// as `begin-end` with `!` for down.
+    /// Changes as letters (`o`k, de`g`raded, `d`own, `u`nknown), one a second; the incidents as
+    /// `begin-end` with `!` for down.
     fn check(changes: &str, expect: &[&str]) {
         let health = |letter| match letter {
             'o' => Health::Ok,

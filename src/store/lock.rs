@@ -1,19 +1,18 @@
-//! The lock on the data folder: one labwatch, one folder. It knows nothing of what the folder
-//! holds.
+//! The lock on the data folder: one labwatch for one folder. Knows nothing of the folder's content.
 
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Error, ErrorKind, Read, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-/// The file that is locked, inside the data folder. It stays when labwatch ends; only the lock
-/// goes.
+/// The file that is locked, inside the data folder. It stays when labwatch ends; only the lock is
+/// released.
 const LOCK_FILE: &str = "labwatch.lock";
 
 /// The most bytes that are read of a lock file.
 const MAX_PID_BYTES: u64 = 32;
 
-/// The lock. It ends when this is dropped, or the process dies in whatever way.
+/// The lock. It ends when this is dropped, or the process dies in any way.
 #[derive(Debug)]
 pub(super) struct Lock {
     file: File,
@@ -24,7 +23,7 @@ pub(super) struct Lock {
 pub(super) enum LockError {
     /// Another process has it; the number is its process id, where it left one.
     Taken(Option<u32>),
-    /// The lock file can be neither opened nor made.
+    /// The lock file can be neither opened nor created.
     Io(Error),
 }
 
@@ -43,8 +42,7 @@ impl Lock {
         }
     }
 
-    /// Whether the lock is on the file that others would find. It is not once the folder was
-    /// removed.
+    /// Whether the locked file is still the one at its path. It is not once the folder was removed.
     pub(super) fn still_there(&self, dir: &Path) -> bool {
         let ours = self.file.metadata().map(|meta| (meta.dev(), meta.ino()));
         let found = std::fs::metadata(dir.join(LOCK_FILE)).map(|meta| (meta.dev(), meta.ino()));
@@ -52,7 +50,7 @@ impl Lock {
     }
 }
 
-/// A lock file that is there can be locked even on a disk that takes no writes.
+/// An existing lock file can be locked even on a disk that accepts no writes.
 fn open(path: &Path) -> Result<File, Error> {
     let writable = OpenOptions::new()
         .read(true)
@@ -75,8 +73,7 @@ fn open(path: &Path) -> Result<File, Error> {
     })
 }
 
-/// Leaves our process id for the other one's error message. A disk that does not take it does no
-/// harm.
+/// Writes our process id for the error message of another process. A failure does no harm.
 fn sign(file: &mut File) {
     let signed = file
         .set_len(0)
@@ -97,7 +94,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_second_is_told_who_has_it_and_gets_it_afterwards() {
+    fn the_second_learns_who_has_it_and_gets_it_afterwards() {
         let dir = tempfile::tempdir().expect("a folder");
         let first = Lock::take(dir.path()).expect("free");
         match Lock::take(dir.path()) {

@@ -1,5 +1,5 @@
-//! What a restart needs to know, read in one go. It only reads, and asks indexes for the newest of
-//! everything, so that years of history cost nothing.
+//! The stored state that a restart needs, read in one go. Only reads, and finds the newest rows by
+//! index, so that years of history cost nothing.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -14,45 +14,45 @@ use super::{bookings, text};
 use engine::model::Stub;
 use engine::{History, State, StateKey, StateValue};
 
-/// What is remembered at the start.
+/// The state that is restored at the start.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Memory {
-    /// Where it comes from.
+pub struct StoredState {
+    /// The origin of the file.
     pub origin: Origin,
     /// The engine's durable state.
     pub state: State,
-    /// What the engine shows of the time before: of each experiment its latest events, and the
-    /// bookings that have not ended.
+    /// History that the engine shows: of each experiment its latest events, and the bookings that
+    /// have not ended.
     pub history: History,
-    /// Small state of other parts, and what a later version has left.
+    /// Small state of other parts, and entries of a later version.
     pub keep: BTreeMap<String, Value>,
-    /// The time for which we were off, where it was longer than two heartbeats.
+    /// The time for which labwatch was off, where it was longer than two heartbeats.
     pub gap: Option<Gap>,
-    /// How many rows made no sense and were left out.
+    /// How many rows were invalid and left out.
     pub unreadable: u64,
 }
 
-/// Where the store comes from.
+/// The origin of the database file.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Origin {
     /// There was none: this is the first start on this folder.
     #[default]
     New,
-    /// It was read as it should be.
+    /// It was found and read.
     Found,
-    /// The file was broken. It was moved aside, and the store begins anew.
+    /// The file was broken. It was moved aside, and a new one is begun.
     BegunAnew {
-        /// Where the broken file is.
+        /// The new place of the broken file.
         aside: PathBuf,
-        /// What was wrong with it.
+        /// Its problem.
         why: String,
     },
-    /// It was read, but the disk takes nothing now.
+    /// It was read, but the disk accepts no writes now.
     ReadOnly {
         /// Why not.
         why: String,
     },
-    /// It cannot be read now. Nothing is remembered.
+    /// It cannot be read now. Nothing is restored.
     Unavailable {
         /// Why not.
         why: String,
@@ -60,17 +60,21 @@ pub enum Origin {
 }
 
 /// Reads everything; of each experiment the last `ring` events, at least one.
-pub(super) fn load(from: &Connection, ring: usize, now: Timestamp) -> rusqlite::Result<Memory> {
-    let mut memory = Memory {
+pub(super) fn load(
+    from: &Connection,
+    ring: usize,
+    now: Timestamp,
+) -> rusqlite::Result<StoredState> {
+    let mut stored = StoredState {
         origin: Origin::Found,
-        ..Memory::default()
+        ..StoredState::default()
     };
-    state(from, &mut memory)?;
-    let stubs: Vec<Stub> = memory.state.keys().filter_map(stub_of).cloned().collect();
+    state(from, &mut stored)?;
+    let stubs: Vec<Stub> = stored.state.keys().filter_map(stub_of).cloned().collect();
     for stub in stubs {
-        let events = latest_events(from, &stub, ring.max(1), &mut memory.unreadable)?;
+        let events = latest_events(from, &stub, ring.max(1), &mut stored.unreadable)?;
         if !events.is_empty() {
-            memory.history.events.insert(stub, events);
+            stored.history.events.insert(stub, events);
         }
     }
     memory.history.bookings = rows::all(
@@ -83,30 +87,30 @@ pub(super) fn load(from: &Connection, ring: usize, now: Timestamp) -> rusqlite::
     let alive: Option<i64> = from
         .query_row("SELECT at FROM alive", [], |row| row.get(0))
         .optional()?;
-    memory.gap = alive
+    stored.gap = alive
         .and_then(text::time)
         .and_then(|last| gap_between(last, now));
-    Ok(memory)
+    Ok(stored)
 }
 
-/// Entries whose key the engine knows are its own. One that it cannot read stays in the table and
+/// Entries whose key the engine knows are its own. One that cannot be read stays in the table and
 /// is left out: then more is notified, not less.
-fn state(from: &Connection, memory: &mut Memory) -> rusqlite::Result<()> {
+fn state(from: &Connection, stored: &mut StoredState) -> rusqlite::Result<()> {
     let mut statement = from.prepare("SELECT key, value FROM state")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
         let (key, value) = (row.get_ref(0)?.as_str()?, row.get_ref(1)?.as_str()?);
         match key.parse::<StateKey>() {
             Ok(known) => match serde_json::from_str::<StateValue>(value) {
-                Ok(value) => drop(memory.state.insert(known, value)),
+                Ok(value) => drop(stored.state.insert(known, value)),
                 Err(error) => {
                     tracing::warn!(key, %error, "a state cannot be read and is left out");
-                    memory.unreadable += 1;
+                    stored.unreadable += 1;
                 }
             },
             Err(_) => match serde_json::from_str(value) {
-                Ok(value) => drop(memory.keep.insert(key.to_owned(), value)),
-                Err(_) => memory.unreadable += 1,
+                Ok(value) => drop(stored.keep.insert(key.to_owned(), value)),
+                Err(_) => stored.unreadable += 1,
             },
         }
     }

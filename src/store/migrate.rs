@@ -1,5 +1,5 @@
-//! Takes over a database of labwatch 0.1, which had a table for each kind of state. A row that
-//! makes no sense is left out, and said.
+//! Migrates a database of labwatch 0.1, which had a table for each kind of state. An invalid row is
+//! left out and logged.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, Row};
@@ -9,23 +9,23 @@ use serde_json::Value;
 use super::{rows, text, write};
 use engine::model::{Health, ResourceName, RouteName, SourceName, StreamHealth, Stub};
 use engine::{
-    Alert, CategoryState, Counter, ExperimentState, Heard, Hold, Issue, Known, MailThread,
-    MessageId, NotificationSubject, NotifiedAlert, OutboxEntry, OutboxNews, ReminderState,
+    Alert, CategoryState, Counter, ExperimentState, Hold, Issue, Known, MailThread, MessageId,
+    NotificationSubject, NotifiedAlert, NotifiedExperiment, OutboxEntry, OutboxNews, ReminderState,
     StateKey, StateValue, SuppressionEntry, SuppressionId, UnconfirmedAlert,
 };
 
-/// What keys of maintainers' requests started with.
-const WISH: &str = "wish.";
+/// Prefix of the keys of maintainers' requests.
+const REQUEST: &str = "wish.";
 
-/// What keys of categories started with.
+/// Prefix of the keys of categories.
 const CATEGORY: &str = "category.";
 
-/// How many events of each experiment are looked at: more than flap detection needs.
+/// How many events of each experiment are read: more than flap detection needs.
 const EVENTS: usize = 100;
 
-/// What a route knew about an experiment.
+/// The last notification of an experiment on a route.
 #[derive(Deserialize)]
-struct HeardRow {
+struct NotifiedRow {
     health: Health,
     issues: Vec<Issue>,
     listed: bool,
@@ -34,14 +34,14 @@ struct HeardRow {
     thread: Option<ThreadRow>,
 }
 
-/// What a route knew about an alert.
+/// The last notification of an alert on a route.
 #[derive(Deserialize)]
 struct AlertRow {
     since: Timestamp,
     thread: Option<ThreadRow>,
 }
 
-/// The messages of an incident: when each was put together, and its number.
+/// The messages of an incident: when each was composed, and its number.
 #[derive(Deserialize)]
 struct ThreadRow {
     root: (Timestamp, u64),
@@ -56,7 +56,7 @@ struct RoundsRow {
     digest: Option<Timestamp>,
 }
 
-/// What was kept of a message that is not known to have arrived.
+/// A message whose delivery is unconfirmed.
 #[derive(Deserialize)]
 struct KeptMessage {
     news: Vec<OutboxNews>,
@@ -120,7 +120,7 @@ pub(super) fn to_state(database: &Connection) -> rusqlite::Result<()> {
 /// A key of the state and its value.
 type Entry = (String, Value);
 
-/// Puts what each row comes to into the state.
+/// Puts the result of each row into the state.
 fn each(
     database: &Connection,
     sql: &str,
@@ -145,7 +145,7 @@ fn each(
 }
 
 fn experiments(database: &Connection) -> rusqlite::Result<()> {
-    let mut has_heard_relay = None;
+    let mut relay_reported = None;
     let mut statement = database.prepare("SELECT stub, first_seen FROM experiments")?;
     let mut rows = statement.query([])?;
     while let Some(row) = rows.next()? {
@@ -157,16 +157,16 @@ fn experiments(database: &Connection) -> rusqlite::Result<()> {
         for event in rows::latest_events(database, &stub, EVENTS, &mut 0)? {
             let mut streams = event.streams.iter();
             if streams.any(|(_, health)| *health != StreamHealth::Unknown) {
-                has_heard_relay = Some(event.when);
+                relay_reported = Some(event.when);
             }
             state.note(event);
         }
         let value = StateValue::Experiment(Box::new(state));
         put(database, &StateKey::Experiment(stub), &value)?;
     }
-    // Relay has reported if an experiment was once evaluated by a stream of which relay said how it
-    // was.
-    match has_heard_relay {
+    // Relay has reported if an experiment was ever evaluated by a stream whose state relay had
+    // reported.
+    match relay_reported {
         Some(at) => put(
             database,
             &StateKey::Source(SourceName::Relay),
@@ -196,7 +196,7 @@ fn notified(route: RouteName, subject: &str, value: &str) -> Option<Entry> {
         return entry(&StateKey::Reminder(route), &StateValue::Reminder(state));
     }
     let (subject, value) = if let Some(stub) = subject.strip_prefix("experiment/") {
-        let row: HeardRow = serde_json::from_str(value).ok()?;
+        let row: NotifiedRow = serde_json::from_str(value).ok()?;
         let known = Known {
             health: row.health,
             issues: row.issues,
@@ -206,7 +206,7 @@ fn notified(route: RouteName, subject: &str, value: &str) -> Option<Entry> {
         let thread = row.thread.map(MailThread::from);
         (
             NotificationSubject::Experiment(Stub::try_new(stub).ok()?),
-            StateValue::NotifiedExperiment(Heard { known, thread }),
+            StateValue::NotifiedExperiment(NotifiedExperiment { known, thread }),
         )
     } else {
         let alert = subject.strip_prefix("laboratory/")?.to_owned();

@@ -1,9 +1,9 @@
-//! The store: what happened, what people were told, what is still to be sent, kept in one SQLite
-//! file through restarts, crashes and full disks.
+//! The store: history, notified state and outbox, in one SQLite file that survives restarts,
+//! crashes and full disks.
 //!
 //! One thread writes and one reads; nothing else touches the file. Nothing here decides what is
-//! kept or notified, and a store that cannot write holds nothing up: it says so in its health and
-//! tries again.
+//! stored or notified, and a store that cannot write blocks nothing: it reports that in its health
+//! and retries.
 
 mod agenda;
 mod backup;
@@ -54,7 +54,7 @@ pub use file::DATABASE_FILE;
 pub use gap::{Gap, GapCause, HEARTBEAT};
 pub use health::{Progress, StoreHealth, StoreState};
 pub use incident::{Incident, IncidentPage, Subject};
-pub use memory::{Memory, Origin};
+pub use memory::{Origin, StoredState};
 pub use outbox_query::{OutboxQuery, OutboxRow, Said, SaidNews};
 pub use pages::{Part, RowPage};
 pub use past::{Change, KeptBooking, Past, look_back};
@@ -70,21 +70,21 @@ use file::{Folder, OpenFault, Opened};
 use refill::Refill;
 use writer::{Batch, StoreWriter};
 
-/// How many batches may wait for the store's thread. What finds it full is lost, and counted.
+/// How many batches may wait for the store's thread. Those that find it full are lost, and counted.
 pub const WRITE_QUEUE: usize = 1_024;
 
-/// What the store needs to know.
+/// The settings of the store.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoreSettings {
     /// The data folder.
     pub dir: PathBuf,
     /// For how many days the history is kept.
     pub history_days: u32,
-    /// How many events of each experiment are remembered at the start.
+    /// How many events of each experiment are loaded at the start.
     pub ring: usize,
 }
 
-/// The store. A clone is the same store; the last one to go closes it.
+/// The store. A clone is the same store; dropping the last one closes it.
 #[derive(Debug, Clone)]
 pub struct Store(Arc<Shared>);
 
@@ -110,12 +110,12 @@ struct Queue {
 }
 
 impl Store {
-    /// Opens the store, and gives what is remembered. It blocks for as long as the disk takes.
+    /// Opens the store, and returns the stored state. Blocks for as long as the disk takes.
     ///
     /// # Errors
-    /// [`StoreError`] for what a person has to change. A disk that takes nothing is no error: the
-    /// store is then degraded and tries again.
-    pub fn open(settings: &StoreSettings) -> Result<(Self, Memory), StoreError> {
+    /// [`StoreError`] for what an operator has to change. A disk that accepts nothing is no error:
+    /// the store is then degraded and retries.
+    pub fn open(settings: &StoreSettings) -> Result<(Self, StoredState), StoreError> {
         Self::open_with_clock(settings, Arc::new(Timestamp::now))
     }
 
@@ -126,12 +126,12 @@ impl Store {
     pub fn open_with_clock(
         settings: &StoreSettings,
         clock: WallClock,
-    ) -> Result<(Self, Memory), StoreError> {
+    ) -> Result<(Self, StoredState), StoreError> {
         let now = clock();
         let mut folder = Folder::new(&settings.dir);
         let reader =
             Reader::start(folder.path(), Arc::clone(&clock)).map_err(StoreError::Thread)?;
-        let (database, memory, fault) =
+        let (database, stored, fault) =
             match folder.open(|file| memory::load(file, settings.ring, now)) {
                 Ok(opened) => remembered(opened),
                 Err(OpenFault::Fatal(error)) => return Err(error),
@@ -144,7 +144,7 @@ impl Store {
         let (health, health_seen) = watch::channel(first_health(now, fault));
         let writer = StoreWriter {
             agenda: Agenda::new(now, database.is_some()),
-            refill: Refill::of(&memory, settings.ring),
+            refill: Refill::of(&stored, settings.ring),
             folder,
             database,
             batches: queue,
@@ -152,7 +152,7 @@ impl Store {
             health,
             clock,
             history: SignedDuration::from_hours(24 * i64::from(settings.history_days)),
-            gaps: memory.gap.into_iter().collect(),
+            gaps: stored.gap.into_iter().collect(),
         };
         let thread = std::thread::Builder::new()
             .name("store".to_owned())
@@ -169,11 +169,11 @@ impl Store {
             writer: Mutex::new(Some(thread)),
             reader,
         };
-        Ok((Self(Arc::new(shared)), memory))
+        Ok((Self(Arc::new(shared)), stored))
     }
 
-    /// Hands a batch over, without waiting. It is kept as a whole or not at all, after everything
-    /// that was handed over before it.
+    /// Queues a batch, without waiting. It is stored as a whole or not at all, after all batches
+    /// that were queued before it.
     #[must_use = "the ticket says whether the batch was taken"]
     pub fn write(&self, entries: Vec<Entry>) -> Ticket {
         let mut queue = locked(&self.0.queue);
@@ -190,14 +190,14 @@ impl Store {
         Ticket(None)
     }
 
-    /// How far the writing is. It changes at most once for each group of batches.
+    /// The progress of writing. It changes at most once for each group of batches.
     #[must_use]
     pub fn progress(&self) -> watch::Receiver<Progress> {
         self.0.progress.clone()
     }
 
-    /// Waits until the batch is on disk, or counted as lost. While the disk takes nothing this is
-    /// long: give it a time limit.
+    /// Waits until the batch is on disk, or counted as lost. While the disk accepts nothing this is
+    /// long: use a time limit.
     pub async fn durable(&self, ticket: Ticket) {
         // An error means that the thread has ended, after which nothing changes.
         let _ = self
@@ -206,7 +206,6 @@ impl Store {
             .await;
     }
 
-    /// How the store is.
     #[must_use]
     pub fn health(&self) -> StoreHealth {
         let mut health = self.0.health.borrow().clone();
@@ -222,27 +221,27 @@ impl Store {
         health
     }
 
-    /// The side that answers questions.
+    /// A handle for queries.
     #[must_use]
     pub fn reader(&self) -> Reader {
         self.0.reader.clone()
     }
 
-    /// Writes what waits, notes the time, and lets the folder go. It blocks meanwhile. What is
-    /// handed over afterwards is lost, and counted.
+    /// Writes what waits, records the time, and unlocks the folder. Blocks meanwhile. Batches that
+    /// are queued afterwards are lost, and counted.
     pub fn close(&self) {
         self.0.close();
     }
 }
 
 impl Ticket {
-    /// Whether the batch was taken. One that was not is lost.
+    /// Whether the batch was queued. Otherwise it is lost.
     #[must_use]
     pub fn is_taken(self) -> bool {
         self.0.is_some()
     }
 
-    /// Whether its outward effects need not wait: it was tried, or not even taken.
+    /// Whether its outward effects need not wait: it was tried, or not even queued.
     #[must_use]
     pub fn is_settled(self, progress: Progress) -> bool {
         self.0.is_none_or(|ticket| progress.settled >= ticket)
@@ -283,20 +282,20 @@ fn remembered(opened: Opened<Memory>) -> (Option<file::Database>, Memory, Option
         None if opened.new => Origin::New,
         None => Origin::Found,
     };
-    (Some(opened.database), memory, None)
+    (Some(opened.database), stored, None)
 }
 
-/// What can be read of a file that cannot be written.
-fn glimpse(folder: &Folder, ring: usize, now: Timestamp, why: &str) -> Memory {
+/// Reads what it can of a file that cannot be written.
+fn glimpse(folder: &Folder, ring: usize, now: Timestamp, why: &str) -> StoredState {
     let why = why.to_owned();
     match file::read_only(&folder.path()).and_then(|file| memory::load(&file, ring, now)) {
-        Ok(memory) => Memory {
+        Ok(stored) => StoredState {
             origin: Origin::ReadOnly { why },
-            ..memory
+            ..stored
         },
-        Err(_) => Memory {
+        Err(_) => StoredState {
             origin: Origin::Unavailable { why },
-            ..Memory::default()
+            ..StoredState::default()
         },
     }
 }

@@ -1,4 +1,4 @@
-//! Notices: what concerns the whole laboratory, as rows of the history.
+//! Notices: alerts of the whole laboratory, as rows of the history.
 
 use std::time::Duration;
 

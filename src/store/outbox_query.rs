@@ -1,4 +1,4 @@
-//! Questions about what was to be sent: all of it, or what told of one experiment.
+//! Queries of notifications: all of them, or those about one experiment.
 
 use jiff::Timestamp;
 use rusqlite::Row;
@@ -12,16 +12,16 @@ use super::rows;
 use super::text;
 use engine::model::{Health, Private, Stub};
 
-/// Something that was or is to be sent, without its content.
+/// A sent or pending notification, without its content.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxRow {
     /// Its number.
     pub id: u64,
-    /// The route that it goes.
+    /// Its route.
     pub route: String,
-    /// When it was put together.
+    /// When it was composed.
     pub created: Timestamp,
-    /// How it stands.
+    /// Its state.
     pub state: OutboxState,
     /// How often it was tried.
     pub attempts: u32,
@@ -31,29 +31,29 @@ pub struct OutboxRow {
     pub last_error: Option<Private<String>>,
 }
 
-/// What a message said of an experiment.
+/// The part of a notification about one experiment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboxQuery {
     /// The message.
     pub message: OutboxRow,
-    /// The health that it told.
+    /// The notified health.
     pub said: Health,
 }
 
-/// A notification with what it says, as far as the store keeps that.
+/// A notification with its content, as far as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     /// The notification.
     pub message: OutboxRow,
-    /// What it says of experiments.
+    /// Its news of experiments.
     pub news: Vec<SaidNews>,
-    /// Why it was put together: `news`, `reminder` or `digest`.
+    /// Its occasion: `news`, `reminder` or `digest`.
     pub occasion: Option<String>,
     /// The new alerts in it. They may quote peers.
     pub alerts: Private<Vec<String>>,
 }
 
-/// What a notification says of one experiment.
+/// The news of one experiment in a notification.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SaidNews {
     /// The experiment.

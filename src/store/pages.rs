@@ -13,10 +13,10 @@ use super::text::{self, Names};
 use engine::StateKey;
 use engine::model::Stub;
 
-/// Which part of a list is asked for.
+/// The requested part of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Part {
-    /// The time that the rows lie in, or touch.
+    /// The range that the rows lie in, or touch.
     pub range: Range,
     /// Where the page before ended.
     pub before: Option<Cursor>,
@@ -39,7 +39,7 @@ impl Part {
 /// A part of a list, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowPage<T> {
-    /// The rows. What cannot be read is left out.
+    /// The rows. Unreadable ones are left out.
     pub rows: Vec<T>,
     /// Where the next page begins; `None` when this is the last.
     pub next: Option<Cursor>,
@@ -144,7 +144,7 @@ impl Reader {
         self.page(GAPS, None, part).await
     }
 
-    /// Holds of people that touch the range.
+    /// Manual holds that touch the range.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -170,7 +170,7 @@ impl Reader {
             .await
     }
 
-    /// Whether the history knows an experiment of this name, also one that is forgotten meanwhile.
+    /// Whether the history has an experiment of this name, also one that is forgotten meanwhile.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -213,7 +213,7 @@ impl<T> List<T> {
             Value::from(text::millis(part.range.until)),
             Value::from(at),
             Value::from(id),
-            // One more tells whether there is a next page.
+            // One more row shows whether there is a next page.
             Value::from(i64::try_from(limit).unwrap_or(i64::MAX) + 1),
         ];
         if within.contains("?6") {

@@ -1,5 +1,5 @@
-//! Everything that happened in a time, read in one go for a report. It has a connection of its own,
-//! so that no other question waits for it.
+//! The whole history of a time range, read in one go for a report. Uses a connection of its own, so
+//! that no other query waits for it.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -20,23 +20,23 @@ use engine::{Booked, Issue, Maintenance, StateKey, StateValue, SuppressionEntry}
 /// hour.
 const MAX_ROWS: usize = 5_000_000;
 
-/// After how many rows it is looked whether there is still time.
+/// After how many rows the time limit is checked.
 const ROWS_BETWEEN_LOOKS: usize = 4_096;
 
-/// What happened in a time, as far as it was kept.
+/// The recorded history of a time range.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Past {
-    /// How each experiment changed, oldest first, from its last change before the time after which
-    /// it was usable.
+    /// The changes of each experiment, oldest first, from its last change before the range after
+    /// which it was usable.
     pub changes: BTreeMap<Stub, Vec<Change>>,
-    /// Times without history that touch the time, oldest first; the one that goes on ends now.
+    /// Gaps that touch the range, oldest first; a current one ends now.
     pub gaps: Vec<Gap>,
-    /// Bookings that touch the time.
+    /// Bookings that touch the range.
     pub bookings: Vec<KeptBooking>,
-    /// When book confirmed that an experiment was withdrawn by us: the time of the decision,
-    /// oldest first.
+    /// When book confirmed that labwatch withdrew an experiment: the time of the decision, oldest
+    /// first.
     pub withdrawals: Vec<(Timestamp, Stub)>,
-    /// The experiments of each pool, as they were last.
+    /// The experiments of each pool, as last recorded.
     pub pools: BTreeMap<String, Vec<Stub>>,
     /// Maintenance windows that may touch the time, each with when it was ended before its end.
     pub windows: Vec<(Maintenance, Option<Timestamp>)>,
@@ -47,9 +47,9 @@ pub struct Past {
 pub struct Change {
     /// When.
     pub at: Timestamp,
-    /// How it was from then on; `None`: it was forgotten.
+    /// Its health from then on; `None`: it was forgotten.
     pub health: Option<Health>,
-    /// What was wrong, where it was not usable.
+    /// Its issues, where it was not usable.
     pub issues: Vec<Issue>,
     /// The remote login, where it was not usable.
     pub jump: JumpHealth,
@@ -58,17 +58,17 @@ pub struct Change {
 /// A booking of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KeptBooking {
-    /// As it was made.
+    /// The booking as it was made.
     pub booked: Booked,
     /// When it vanished, if that was while it ran.
     pub ended: Option<Timestamp>,
 }
 
-/// Reads what happened in `range` from the data file of `dir`, which may be in use. `now` ends what
-/// goes on; reading ends at `latest`.
+/// Reads the history of `range` from the data file of `dir`, which may be in use. `now` ends what
+/// is current; reading ends at `latest`.
 ///
 /// # Errors
-/// [`ReadError::TooMuch`] when there is more than can be looked at, or not enough time;
+/// [`ReadError::TooMuch`] when there is more than can be read, or not enough time;
 /// [`ReadError::Failed`] says what to do.
 pub fn look_back(
     dir: &Path,
@@ -201,8 +201,8 @@ const CHANGES: &str = "SELECT at, health, CASE WHEN health IN ('down', 'flapping
                        CASE WHEN health IN ('down', 'flapping') THEN jump END \
                        FROM events WHERE stub = ?1 AND at >= ?2 AND at < ?3 ORDER BY at, id";
 
-/// Since when an experiment must be followed, so that what goes on at the start of the time is
-/// known from its beginning.
+/// Since when an experiment must be followed, so that a period that is under way at the start of
+/// the range is known from its beginning.
 const FOLLOWED_FROM: &str = "SELECT at FROM events WHERE stub = ?1 AND at <= ?2 AND health IN ('ok', 'degraded') ORDER BY at DESC LIMIT 1";
 
 fn changes(
@@ -270,7 +270,7 @@ fn change(row: &Row<'_>, names: &mut Names) -> rusqlite::Result<Change> {
     })
 }
 
-/// Gaps that were noted, and the one that goes on: the last heartbeat is too old.
+/// Recorded gaps, and the current one: the last heartbeat is too old.
 pub(super) fn gaps(
     from: &Connection,
     range: Range,
@@ -321,7 +321,7 @@ fn window(row: &Row<'_>) -> rusqlite::Result<(Maintenance, Option<Timestamp>)> {
     Ok((window?, rows::time_if_any(row, 1)?))
 }
 
-/// Every row that makes sense, as far as the budget goes.
+/// Every valid row, within the budget.
 pub(super) fn rows<T>(
     from: &Connection,
     sql: &str,

@@ -1,6 +1,6 @@
-//! Forgetting what is older than `HISTORY_DAYS`, in steps so small that no writer waits for them.
-//! It never forgets how something is now: the last event of an experiment, what is still to be
-//! sent, what has no end yet.
+//! Deletion of what is older than `HISTORY_DAYS`, in steps so small that no writer waits for them.
+//! Never deletes current state: the last event of an experiment, pending notifications, what has no
+//! end yet.
 
 use std::time::Duration;
 
@@ -10,17 +10,17 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::statement::{WriteFault, Written, run};
 use super::text;
 
-/// How many rows one step looks at.
+/// How many rows one step checks.
 const ROWS_PER_STEP: i64 = 500;
 
 /// The pause between two steps.
 pub(super) const PAUSE: Duration = Duration::from_millis(500);
 
-/// The pause between two walks through all tables.
+/// The pause between two passes through all tables.
 pub(super) const BETWEEN_WALKS: Duration = Duration::from_secs(6 * 3600);
 
-/// A table with a history: its name, its column of time, and which old rows may go (`old` is the
-/// row).
+/// A table with a history: its name, its time column, and which old rows may be deleted (`old` is
+/// the row).
 struct Past {
     table: &'static str,
     time: &'static str,

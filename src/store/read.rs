@@ -1,5 +1,5 @@
-//! Questions to the history: a thread of its own with a connection that can only read, so that no
-//! question delays a writer. Every answer has a bound.
+//! Queries of the history: a thread of its own with a read-only connection, so that no query delays
+//! a writer. Every answer has a bound.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,10 +19,10 @@ use super::text;
 use super::uptime::{self, Bucket, Change};
 use engine::model::Stub;
 
-/// Tells the time. The store takes it as a value so that tests can set the clock.
+/// Returns the wall-clock time. A parameter of the store, so that tests can set the clock.
 pub type WallClock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 
-/// How many questions may wait.
+/// How many queries may wait.
 const READ_QUEUE: usize = 64;
 
 /// The most rows of one answer.
@@ -32,16 +32,16 @@ pub const MAX_ROWS: usize = 1_000;
 /// every hour.
 const MAX_CHANGES: u32 = 100_000;
 
-/// After so long without a question the file is closed, so that an idle service holds no old state
+/// After this long without a query the file is closed, so that an idle service holds no old state
 /// of it.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// How long closing waits for a question under way.
+/// How long closing waits for a query under way.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
 
 type Question = Box<dyn FnOnce(&mut ReadThread) + Send>;
 
-/// Asks. A clone asks the same thread; it ends when the last one is gone.
+/// A handle for queries. A clone uses the same thread, which ends with the last one.
 #[derive(Clone)]
 pub struct Reader {
     questions: SyncSender<Question>,
@@ -75,7 +75,7 @@ impl Reader {
     /// them.
     ///
     /// # Errors
-    /// [`ReadError`]; [`ReadError::TooMuch`] also for a step of nothing.
+    /// [`ReadError`]; [`ReadError::TooMuch`] also for a step of zero.
     pub async fn uptime(
         &self,
         stub: &Stub,
@@ -91,8 +91,8 @@ impl Reader {
         Ok(uptime::buckets(changes, range, step, now))
     }
 
-    /// Closes the file, so that the writer is the last to close it and leaves nothing beside it. A
-    /// question under way may take too long for that.
+    /// Closes the file, so that the writer is the last to close it and leaves no companion files. A
+    /// query under way may take too long for that.
     pub(super) fn let_go(&self, patience: Duration) {
         let (done, gone) = sync_channel(1);
         let question: Question = Box::new(move |thread| {
@@ -124,7 +124,7 @@ impl Reader {
         answer.await.map_err(|_| ReadError::Closed)?
     }
 
-    /// What stands under a key of the small state.
+    /// The value of a key of the small state.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -143,7 +143,7 @@ impl Reader {
     }
 
     /// The times within the range for which these experiments were booked or are, the first 5,000.
-    /// One that never was is not in it.
+    /// Experiments without bookings are not in it.
     ///
     /// # Errors
     /// [`ReadError`].
@@ -162,7 +162,7 @@ impl Reader {
     }
 }
 
-/// Where questions are answered: the file, opened when it is needed.
+/// The query thread: the file, opened when it is needed.
 struct ReadThread {
     path: PathBuf,
     connection: Option<file::Database>,
@@ -197,7 +197,7 @@ fn answer(queue: &Receiver<Question>, mut thread: ReadThread) {
 
 const GAPS: &str = "SELECT since, until, why FROM gaps WHERE until > ?1 AND since < ?2 ORDER BY since DESC, id DESC LIMIT ?3";
 
-/// What counts for uptime: the last event before the range, those in it, and gaps. `None` when they
+/// The inputs of uptime: the last event before the range, those in it, and gaps. `None` when they
 /// are too many.
 fn changes(
     from: &Connection,

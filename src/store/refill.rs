@@ -1,5 +1,5 @@
-//! What a file that is begun anew while labwatch runs is told first: losing the file loses the
-//! past, not what is true now.
+//! The content for a file that is begun anew while labwatch runs: losing the file loses the
+//! history, not the current state.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -22,13 +22,12 @@ use engine::{
     SuppressionEntry,
 };
 
-/// The state beside the file. It follows what is written, and only the thread that writes touches
-/// it.
+/// A copy of the state beside the file. It follows the writes, and only the writing thread uses it.
 #[derive(Debug, Default)]
 pub(super) struct Refill {
     state: State,
     keep: BTreeMap<String, Value>,
-    /// The bookings that are not over, by what makes them alike.
+    /// The bookings that are not over, by their identity.
     bookings: BTreeMap<(ResourceName, Timestamp, Timestamp), Booked>,
     /// The latest events of each experiment, oldest first.
     events: BTreeMap<Stub, VecDeque<Arc<Event>>>,
@@ -37,13 +36,13 @@ pub(super) struct Refill {
 }
 
 impl Refill {
-    /// What was read at the start; of each experiment the last `ring` events are kept.
-    pub(super) fn of(memory: &Memory, ring: usize) -> Self {
-        let events = memory.history.events.iter();
-        let bookings = memory.history.bookings.iter();
+    /// The state that was read at the start, with the last `ring` events of each experiment.
+    pub(super) fn of(stored: &StoredState, ring: usize) -> Self {
+        let events = stored.history.events.iter();
+        let bookings = stored.history.bookings.iter();
         Self {
-            state: memory.state.clone(),
-            keep: memory.keep.clone(),
+            state: stored.state.clone(),
+            keep: stored.keep.clone(),
             bookings: bookings
                 .map(|booked| (alike(booked), booked.clone()))
                 .gather(),
@@ -54,7 +53,7 @@ impl Refill {
         }
     }
 
-    /// Takes in what was written.
+    /// Applies an entry that was written.
     pub(super) fn note(&mut self, entry: Entry) {
         match entry {
             Entry::State(change) => change.apply(&mut self.state),
@@ -103,7 +102,7 @@ impl Refill {
         }
     }
 
-    /// Writes it: the state itself, and of the history what goes on now.
+    /// Writes it: the state itself, and the current part of the history.
     pub(super) fn write(&self, to: &Connection) -> Result<(), WriteFault> {
         for (key, value) in &self.state {
             write::put(to, &key.to_string(), Some(&serde_json::to_value(value)?))?;
@@ -125,7 +124,7 @@ impl Refill {
     }
 }
 
-/// The rows of the history without which it would not be known since when something goes on.
+/// The rows of the history that give the beginning of current states.
 fn history(to: &Connection, key: &StateKey, value: &StateValue) -> Result<(), WriteFault> {
     match (key, value) {
         (StateKey::Hold(resource), StateValue::Hold(hold)) => {
@@ -162,7 +161,7 @@ fn outbox(to: &Connection, id: u64, entry: &OutboxEntry) -> Result<(), WriteFaul
     )
 }
 
-/// What makes bookings alike.
+/// The identity of a booking.
 fn alike(booked: &Booked) -> (ResourceName, Timestamp, Timestamp) {
     (booked.resource.clone(), booked.start, booked.end)
 }

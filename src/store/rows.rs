@@ -1,4 +1,4 @@
-//! The rows of the history as readers get them, and how each is read from its table.
+//! The rows of the history for readers, and how each is read from its table.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +13,12 @@ use super::text::{self, Names};
 use engine::Event;
 use engine::model::{Private, ResourceName, SourceHealth, SourceName, Stub};
 
-/// A time, its end not included.
+/// A time range, its end not included.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Range {
-    /// From when.
+    /// Its beginning.
     pub from: Timestamp,
-    /// Until when.
+    /// Its end.
     pub until: Timestamp,
 }
 
@@ -34,9 +34,9 @@ pub struct Cursor {
 /// An event of the history.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredEvent {
-    /// Its number, which grows with each event that is kept.
+    /// Its number, which grows with each recorded event.
     pub id: i64,
-    /// What it says.
+    /// The event.
     pub event: Event,
 }
 
@@ -47,15 +47,15 @@ pub struct SwitchRow {
     pub at: Timestamp,
     /// The resource.
     pub resource: ResourceName,
-    /// The experiment that it is.
+    /// Its experiment.
     pub stub: Stub,
-    /// What it was to be; `None` when only the outcome was kept.
+    /// The availability to set; `None` when only the outcome was recorded.
     pub available: Option<bool>,
     /// The reason that was written into book.
     pub reason: String,
     /// `confirmed`, `held`, `gone` or `failed`; `None` when it is not known.
     pub outcome: Option<String>,
-    /// What book said.
+    /// Book's message.
     pub note: Option<Private<String>>,
     /// How long it took.
     pub took: Option<Duration>,
@@ -68,9 +68,9 @@ pub struct SourceRow {
     pub at: Timestamp,
     /// Which.
     pub source: SourceName,
-    /// How it was from then on.
+    /// Its health from then on.
     pub health: SourceHealth,
-    /// What was wrong.
+    /// Its problem.
     pub note: Private<String>,
 }
 
@@ -107,16 +107,16 @@ pub(super) fn gap(row: &Row<'_>) -> rusqlite::Result<Gap> {
     })
 }
 
-/// A resource that a person withdrew in book.
+/// A manual hold of a resource in book.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Hold {
     /// The resource.
     pub resource: ResourceName,
-    /// The reason that the person gave.
+    /// The operator's reason.
     pub reason: String,
-    /// Since when.
+    /// Its beginning.
     pub since: Timestamp,
-    /// Until when; `None` while it lasts.
+    /// Its end; `None` while it lasts.
     pub until: Option<Timestamp>,
 }
 

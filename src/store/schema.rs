@@ -1,4 +1,4 @@
-//! The versions of the tables, and the way from an older one to the newest.
+//! The versions of the tables, and the migrations between them.
 
 use rusqlite::Connection;
 
@@ -18,7 +18,7 @@ const MIGRATIONS: [Migration; 4] = [
 /// A step from one version of the tables to the next.
 struct Migration {
     sql: &'static str,
-    /// What moves the rows where SQL alone does not.
+    /// Moves rows where SQL alone cannot.
     then: Option<fn(&Connection) -> rusqlite::Result<()>>,
 }
 
@@ -42,7 +42,7 @@ pub(super) fn known_version() -> i64 {
     i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX)
 }
 
-/// Brings the tables to the newest version, all steps or none.
+/// Migrates the tables to the newest version, all steps or none.
 pub(super) fn migrate(connection: &mut Connection, found: i64) -> rusqlite::Result<()> {
     let done = usize::try_from(found).unwrap_or(0);
     if done >= MIGRATIONS.len() {

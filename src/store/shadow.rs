@@ -1,5 +1,5 @@
-//! What a labwatch in shadow kept: how book was and how labwatch would have had it, each time one
-//! of the two changed.
+//! The rows of a labwatch in shadow: book's availability and the one that labwatch would have set,
+//! at each change of either.
 
 use std::path::Path;
 use std::time::Instant;
@@ -14,23 +14,23 @@ use super::past;
 use super::rows::{self, Range};
 use super::text;
 
-/// What was kept of a time in shadow.
+/// The rows of a time in shadow.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct ShadowPast {
-    /// When each row began to hold, oldest first; before them those that held already.
+    /// When each row began to hold, oldest first, after those that held at the start.
     pub rows: Vec<(Timestamp, ShadowRow)>,
-    /// Times in which nothing was kept, oldest first.
+    /// Gaps, oldest first.
     pub gaps: Vec<Gap>,
-    /// How many notifications were put together.
+    /// How many notifications were composed.
     pub notifications: u64,
 }
 
-/// Reads what a labwatch in shadow kept of `range` in the data file of `dir`, which may be in use.
-/// Reading ends at `latest`.
+/// Reads the shadow rows of `range` in the data file of `dir`, which may be in use. Reading ends at
+/// `latest`.
 ///
 /// # Errors
-/// [`ReadError::TooMuch`] when there is more than can be looked at; [`ReadError::Failed`] says what
-/// to do.
+/// [`ReadError::TooMuch`] when there is more than can be read; [`ReadError::Failed`] says what to
+/// do.
 pub fn shadow_past(
     dir: &Path,
     range: Range,
@@ -47,7 +47,7 @@ pub fn shadow_past(
     })
 }
 
-/// The last row of each resource from before, and those of the time.
+/// The last row of each resource from before, and those of the range.
 const ROWS: &str = "SELECT at, content FROM notices WHERE kind = 'shadow' AND at < ?2 AND (at >= ?1 OR id IN \
                     (SELECT max(id) FROM notices WHERE kind = 'shadow' AND at < ?1 GROUP BY content ->> 'resource')) \
                     ORDER BY at, id";

@@ -1,20 +1,20 @@
-//! One statement that writes, and why it comes to nothing: the file, or what was to be written.
+//! One writing statement, and whether its failure is the file's or the entry's.
 
 use std::fmt;
 
 use rusqlite::{Connection, ErrorCode, Params};
 use serde_json::Value;
 
-/// The longest content of something that is to be sent or remembered, in bytes. A mail about 130
-/// experiments has about 100,000.
+/// The longest content of a notification or a state entry, in bytes. A mail about 130 experiments
+/// has about 100,000.
 pub const MAX_CONTENT_BYTES: usize = 4 << 20;
 
 /// Why an entry was not written.
 #[derive(Debug)]
 pub(super) enum WriteFault {
-    /// The entry itself cannot be kept, now or later.
+    /// The entry itself cannot be stored, now or later.
     Refused(String),
-    /// The disk or the file does not take it now.
+    /// The disk or the file does not accept it now.
     Disk(rusqlite::Error),
 }
 

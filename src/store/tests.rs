@@ -1,4 +1,4 @@
-//! The store as its users see it: what is written is remembered, whatever happens to the disk
+//! The store as its users see it: what is written is restored, whatever happens to the disk
 //! meanwhile.
 
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ impl Bench {
         }
     }
 
-    fn try_open(&self) -> Result<(Store, Memory), StoreError> {
+    fn try_open(&self) -> Result<(Store, StoredState), StoreError> {
         let clock = Arc::clone(&self.clock);
         Store::open_with_clock(
             &self.settings(),
@@ -59,11 +59,11 @@ impl Bench {
         )
     }
 
-    fn open(&self) -> (Store, Memory) {
+    fn open(&self) -> (Store, StoredState) {
         self.try_open().expect("it opens")
     }
 
-    fn memory(&self) -> Memory {
+    fn stored(&self) -> StoredState {
         self.open().1
     }
 
@@ -138,7 +138,7 @@ fn keep(key: &str, value: i64) -> Entry {
     }
 }
 
-/// A summary that tells that these experiments are as they are.
+/// A summary with this news of experiments.
 fn outgoing(id: u64, news: &[(&str, Health)]) -> Entry {
     let line = |(name, health): &(&str, Health)| Line {
         stub: stub(name),
@@ -190,7 +190,7 @@ fn state(key: StateKey, value: Option<StateValue>) -> Entry {
     Entry::State(StateChange { key, value })
 }
 
-/// That an experiment is known, as the engine says it.
+/// The engine's entry of a known experiment.
 fn known(name: &str) -> Entry {
     let value = ExperimentState::new(time(3));
     let value = StateValue::Experiment(Box::new(value));
@@ -282,7 +282,7 @@ async fn what_a_notification_says_is_kept() {
 async fn everything_that_matters_is_there_after_a_restart() {
     let bench = Bench::new();
     let (store, first) = bench.open();
-    assert_eq!(first, Memory::default());
+    assert_eq!(first, StoredState::default());
     let fault = DeliveryFault {
         fault: CallError::TimedOut,
         outlook: engine::Outlook::Passing,
@@ -360,15 +360,15 @@ async fn everything_that_matters_is_there_after_a_restart() {
         ]
     );
     drop(store);
-    let memory = bench.memory();
+    let stored = bench.stored();
     let ring = [
         event(20, Health::Ok),
         event(15, Health::Down),
         event(30, Health::Degraded),
     ];
-    assert_eq!(memory.origin, Origin::Found);
+    assert_eq!(stored.origin, Origin::Found);
     assert_eq!(
-        memory
+        stored
             .state
             .keys()
             .map(ToString::to_string)
@@ -376,17 +376,17 @@ async fn everything_that_matters_is_there_after_a_restart() {
         ["experiment/pend00", "experiment/spin01", "request/r-a"]
     );
     assert_eq!(
-        memory.history.events,
+        stored.history.events,
         BTreeMap::from([(stub("pend00"), ring.map(Arc::new).to_vec())])
     );
     assert_eq!(
-        memory.keep,
+        stored.keep,
         BTreeMap::from([("digest.last".to_owned(), json!(4))])
     );
-    assert_eq!((memory.gap, memory.unreadable), (None, 0));
+    assert_eq!((stored.gap, stored.unreadable), (None, 0));
 }
 
-/// What a later version has left is neither lost nor in the way.
+/// Entries of a later version are neither lost nor in the way.
 #[test]
 fn a_state_that_is_not_known_stays_in_the_file() {
     let bench = Bench::new();
@@ -401,9 +401,9 @@ fn a_state_that_is_not_known_stays_in_the_file() {
             .expect("a row");
     }
     drop(file);
-    let (store, memory) = bench.open();
-    assert_eq!((memory.state.len(), memory.unreadable), (0, 1));
-    assert_eq!(memory.keep["later/x"], json!({ "whatever": 1 }));
+    let (store, stored) = bench.open();
+    assert_eq!((stored.state.len(), stored.unreadable), (0, 1));
+    assert_eq!(stored.keep["later/x"], json!({ "whatever": 1 }));
     write_and_wait(&store, vec![keep("x", 1), requested("r-b", Some("exam"))]);
     drop(store);
     let file = rusqlite::Connection::open(bench.file()).expect("opened");
@@ -579,7 +579,7 @@ async fn the_history_answers() {
         .uptime(&stub("a"), ever(), Duration::from_millis(1))
         .await;
     assert_eq!(endless, Err(ReadError::TooMuch));
-    // On a busy machine the reader's thread may get its turn only after closing has lost patience.
+    // On a busy machine the reader's thread may run only after closing has timed out.
     reader.let_go(Duration::from_secs(60));
     store.close();
     assert!(
@@ -589,18 +589,18 @@ async fn the_history_answers() {
 }
 
 #[tokio::test]
-async fn what_told_of_an_experiment_is_found() {
+async fn notifications_of_an_experiment_are_found() {
     let bench = Bench::new();
     let (store, _) = bench.open();
     let reader = store.reader();
-    let letters = [
+    let summaries = [
         outgoing(1, &[("a", Health::Down), ("b", Health::Down)]),
         outgoing(2, &[("b", Health::Ok)]),
         outgoing(3, &[("a", Health::Ok)]),
         outgoing(4, &[]),
         sent(1, 2),
     ];
-    write_and_wait(&store, letters.into());
+    write_and_wait(&store, summaries.into());
     let said = async |name: &str| {
         let found = reader
             .mentions(&stub(name), Part::newest(ever()))
@@ -729,8 +729,8 @@ async fn a_gap_of_a_wrong_clock_ends_when_the_clock_is_right_again() {
     drop(store);
     let six_years = 6 * 365 * 86_400_000;
     bench.set_clock(1_000_000 + six_years);
-    let (store, memory) = bench.open();
-    assert!(memory.gap.is_some());
+    let (store, stored) = bench.open();
+    assert!(stored.gap.is_some());
     write_and_wait(&store, vec![keep("x", 2)]);
     drop(store);
     bench.set_clock(1_600_000);
@@ -745,8 +745,8 @@ async fn a_gap_of_a_wrong_clock_ends_when_the_clock_is_right_again() {
         [gap],
         "a report does not wait for the next start"
     );
-    let (store, memory) = bench.open();
-    assert_eq!(memory.gap, None);
+    let (store, stored) = bench.open();
+    assert_eq!(stored.gap, None);
     write_and_wait(&store, vec![keep("x", 3)]);
     assert_eq!(gaps(&store).await, [gap]);
     store.close();
@@ -759,16 +759,16 @@ async fn time_off_is_a_gap_and_not_uptime() {
     write_and_wait(&store, vec![happened("a", event(1_000_000, Health::Ok))]);
     drop(store);
     bench.set_clock(1_000_000 + 119_000);
-    assert_eq!(bench.memory().gap, None, "a short restart is no gap");
+    assert_eq!(bench.stored().gap, None, "a short restart is no gap");
     let five_hours = 5 * 3_600_000;
     bench.set_clock(1_119_000 + five_hours);
-    let (store, memory) = bench.open();
+    let (store, stored) = bench.open();
     let gap = Gap {
         since: time(1_119_000),
         until: time(1_119_000 + five_hours),
         why: GapCause::Off,
     };
-    assert_eq!(memory.gap, Some(gap));
+    assert_eq!(stored.gap, Some(gap));
     write_and_wait(&store, vec![keep("x", 1)]);
     assert_eq!(gaps(&store).await, [gap]);
     let range = Range {
@@ -791,7 +791,7 @@ async fn time_off_is_a_gap_and_not_uptime() {
     drop(store);
     bench.set_clock(5_000);
     assert_eq!(
-        bench.memory().gap,
+        bench.stored().gap,
         None,
         "a clock that is set back leaves none"
     );
@@ -841,20 +841,20 @@ fn a_broken_file_is_moved_aside() {
         );
         drop(store);
         break_it(&bench.file());
-        let (store, memory) = bench.open();
+        let (store, stored) = bench.open();
         assert!(
-            matches!(&memory.origin, Origin::BegunAnew { aside, .. } if aside.exists()),
+            matches!(&stored.origin, Origin::BegunAnew { aside, .. } if aside.exists()),
             "{how}: {:?}",
-            memory.origin
+            stored.origin
         );
         assert_eq!(
-            (memory.keep.len(), bench.others("broken").len()),
+            (stored.keep.len(), bench.others("broken").len()),
             (0, 1),
             "{how}"
         );
         write_and_wait(&store, vec![keep("x", 2)]);
         drop(store);
-        assert_eq!(bench.memory().keep.get("x"), Some(&json!(2)), "{how}");
+        assert_eq!(bench.stored().keep.get("x"), Some(&json!(2)), "{how}");
     }
 }
 
@@ -888,21 +888,21 @@ fn a_file_that_breaks_while_it_is_used_is_moved_aside() {
     );
     assert!(health.set_aside.is_some_and(|path| path.exists()));
     drop(store);
-    let memory = bench.memory();
+    let stored = bench.stored();
     assert_eq!(
-        memory.state.len(),
+        stored.state.len(),
         201,
         "what was known before is known still"
     );
     assert_eq!(
-        memory.history.events[&stub("a")].len(),
+        stored.history.events[&stub("a")].len(),
         3,
         "with its latest events"
     );
 }
 
-/// Everything that a restart reads is told to the new file: the store is the same, but for where it
-/// comes from.
+/// Everything that a restart reads is written to the new file: the stored state is the same, but
+/// for its origin.
 #[test]
 fn a_file_that_is_removed_while_it_is_used_loses_only_the_past() {
     let bench = Bench::new();
@@ -926,7 +926,7 @@ fn a_file_that_is_removed_while_it_is_used_loses_only_the_past() {
         touched: time(6),
         reason: "repair".into(),
     };
-    let owed = OutboxEntry {
+    let unconfirmed = OutboxEntry {
         route: RouteName::try_new("team").expect("a name"),
         created: time(1),
         news: vec![OutboxNews {
@@ -948,7 +948,7 @@ fn a_file_that_is_removed_while_it_is_used_loses_only_the_past() {
         state(StateKey::Experiment(stub("a")), Some(last)),
         known("b"),
         outgoing(2, &[("a", Health::Down)]),
-        state(StateKey::Outbox(2), Some(StateValue::Outbox(owed))),
+        state(StateKey::Outbox(2), Some(StateValue::Outbox(unconfirmed))),
         record(
             5,
             Record::Suppression {
@@ -981,7 +981,7 @@ fn a_file_that_is_removed_while_it_is_used_loses_only_the_past() {
     write_and_wait(&store, vec![keep("z", 3)]);
     assert!(store.health().anew.is_some() && store.health().lost == 0);
     drop(store);
-    let mut after = bench.memory();
+    let mut after = bench.stored();
     assert_eq!(after.keep.remove("z"), Some(json!(3)));
     assert_eq!(after.history.events, before.history.events);
     assert_eq!(after.state, before.state);
@@ -1032,11 +1032,10 @@ fn a_removed_folder_is_made_again() {
     );
     assert!(bench.try_open().is_err(), "the new folder is locked too");
     drop(store);
-    assert_eq!(bench.memory().keep.get("y"), Some(&json!(2)));
+    assert_eq!(bench.stored().keep.get("y"), Some(&json!(2)));
 }
 
-/// Puts something in the way of the file that no rights of the superuser get past, then takes it
-/// away.
+/// Puts something in the way of the file that blocks even the superuser, then removes it.
 #[test]
 fn a_disk_that_takes_nothing_loses_nothing_for_a_while() {
     let bench = Bench::new();
@@ -1066,18 +1065,18 @@ fn a_disk_that_takes_nothing_loses_nothing_for_a_while() {
         health.state == StoreState::Ok && ticket.is_durable(progress)
     });
     drop(store);
-    assert_eq!(bench.memory().keep.get("y"), Some(&json!(2)));
+    assert_eq!(bench.stored().keep.get("y"), Some(&json!(2)));
 }
 
 #[tokio::test]
 async fn the_backlog_has_a_bound_and_what_is_lost_is_a_gap() {
     let bench = Bench::new();
     std::fs::create_dir(bench.file()).expect("an obstacle");
-    let (store, memory) = bench.open();
+    let (store, stored) = bench.open();
     assert!(
-        matches!(memory.origin, Origin::Unavailable { .. }),
+        matches!(stored.origin, Origin::Unavailable { .. }),
         "{:?}",
-        memory.origin
+        stored.origin
     );
     assert_eq!(store.health().state, StoreState::Degraded);
     let half: Vec<_> = std::iter::repeat_n(keep("x", 1), BACKLOG / 2 + 1).collect();
@@ -1131,7 +1130,7 @@ fn a_batch_that_cannot_be_kept_harms_no_other() {
     );
     drop(store);
     assert_eq!(
-        bench.memory().keep.keys().collect::<Vec<_>>(),
+        bench.stored().keep.keys().collect::<Vec<_>>(),
         ["a", "c"],
         "a batch is kept as a whole or not at all"
     );
@@ -1217,9 +1216,9 @@ fn the_old_is_forgotten_and_the_last_is_not() {
         ["events", "outbox", "holds"].map(|table| rows[table]),
         [2 + 3, 2, 1]
     );
-    let memory = bench.memory();
+    let stored = bench.stored();
     let last = |name: &str| {
-        memory.history.events[&stub(name)]
+        stored.history.events[&stub(name)]
             .last()
             .map(|event| event.when.as_millisecond())
     };
@@ -1278,14 +1277,14 @@ fn rows_that_make_no_sense_are_left_out() {
     file.execute("UPDATE events SET health = 'splendid' WHERE at = 2", [])
         .expect("edited");
     drop(file);
-    let memory = bench.memory();
+    let stored = bench.stored();
     assert_eq!(
-        (memory.unreadable, memory.history.events[&stub("a")].len()),
+        (stored.unreadable, stored.history.events[&stub("a")].len()),
         (1, 1)
     );
 }
 
-/// What a test does with the store, in a form that a model can follow.
+/// An action of a test on the store that a model can follow.
 #[derive(Debug, Clone)]
 enum Deed {
     Event(u8, i64, Health),
@@ -1308,7 +1307,7 @@ fn deed() -> impl Strategy<Value = Deed> {
     ]
 }
 
-/// The model: the same memory, kept the plain way.
+/// The model: the same state in plain collections.
 #[derive(Default)]
 struct Plain {
     events: BTreeMap<String, Vec<(i64, Health)>>,
@@ -1348,8 +1347,8 @@ impl Plain {
         })
     }
 
-    fn compare(&self, memory: &Memory, outbox: &[OutboxRow]) {
-        let events = memory.history.events.iter().map(|(stub, ring)| {
+    fn compare(&self, stored: &StoredState, outbox: &[OutboxRow]) {
+        let events = stored.history.events.iter().map(|(stub, ring)| {
             let ring = ring
                 .iter()
                 .map(|event| (event.when.as_millisecond(), event.health))
@@ -1364,7 +1363,7 @@ impl Plain {
             events.collect::<BTreeMap<_, _>>(),
             rings.collect::<BTreeMap<_, _>>()
         );
-        let requests = memory.state.iter().filter_map(|(key, value)| {
+        let requests = stored.state.iter().filter_map(|(key, value)| {
             if let (StateKey::Request(name), StateValue::Request(ManualOverride::Hold(reason))) =
                 (key, value)
             {
@@ -1381,9 +1380,9 @@ impl Plain {
     }
 }
 
-/// What is remembered, and what stands in the outbox.
-fn looked_at(bench: &Bench) -> (Store, Memory, Vec<OutboxRow>) {
-    let (store, memory) = bench.open();
+/// The stored state, and the content of the outbox.
+fn looked_at(bench: &Bench) -> (Store, StoredState, Vec<OutboxRow>) {
+    let (store, stored) = bench.open();
     let runtime = tokio::runtime::Builder::new_current_thread()
         .build()
         .expect("a runtime");
@@ -1394,7 +1393,7 @@ fn looked_at(bench: &Bench) -> (Store, Memory, Vec<OutboxRow>) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
     #[test]
-    fn memory_is_what_a_plain_model_says(deeds in proptest::collection::vec(deed(), 0..60)) {
+    fn the_store_equals_a_plain_model(deeds in proptest::collection::vec(deed(), 0..60)) {
         let bench = Bench::new();
         let mut plain = Plain::default();
         let mut store = bench.open().0;
@@ -1405,14 +1404,14 @@ proptest! {
                 prop_assert!(store.write(vec![entry]).is_taken());
             } else {
                 drop(store);
-                let (again, memory, outbox) = looked_at(&bench);
-                plain.compare(&memory, &outbox);
+                let (again, stored, outbox) = looked_at(&bench);
+                plain.compare(&stored, &outbox);
                 store = again;
             }
         }
         drop(store);
-        let (_store, memory, outbox) = looked_at(&bench);
-        plain.compare(&memory, &outbox);
+        let (_store, stored, outbox) = looked_at(&bench);
+        plain.compare(&stored, &outbox);
     }
 }
 
@@ -1514,7 +1513,7 @@ fn bookings_are_kept_as_they_took_place() {
     assert_eq!(kept(0, 10), []);
     drop(store);
     assert_eq!(
-        bench.memory().history.bookings,
+        bench.stored().history.bookings,
         [e],
         "what is over need not be remembered"
     );
@@ -1693,7 +1692,7 @@ fn an_older_folder_is_brought_up_to_date() {
     assert!(forgotten("gone") && !forgotten("here"), "{past:?}");
 }
 
-/// A database that labwatch 0.1.0 made is taken over whole: `tests/data/labwatch-0.1.sql`.
+/// A database that labwatch 0.1.0 made is migrated completely: `tests/data/labwatch-0.1.sql`.
 #[test]
 fn a_database_of_0_1_is_taken_over() {
     let bench = Bench::new();
@@ -1702,9 +1701,9 @@ fn a_database_of_0_1_is_taken_over() {
         .expect("tables and rows");
     drop(old);
     bench.set_clock(1_790_000_100_000);
-    let (store, memory) = bench.open();
-    assert_eq!((memory.unreadable, &memory.origin), (0, &Origin::Found));
-    let keys: Vec<String> = memory.state.keys().map(ToString::to_string).collect();
+    let (store, stored) = bench.open();
+    assert_eq!((stored.unreadable, &stored.origin), (0, &Origin::Found));
+    let keys: Vec<String> = stored.state.keys().map(ToString::to_string).collect();
     assert_eq!(
         keys,
         [
@@ -1728,17 +1727,17 @@ fn a_database_of_0_1_is_taken_over() {
             "last/suppression",
         ]
     );
-    assert_eq!(memory.keep.keys().collect::<Vec<_>>(), ["revoked.abc"]);
+    assert_eq!(stored.keep.keys().collect::<Vec<_>>(), ["revoked.abc"]);
     assert_eq!(
         (
-            memory.history.events[&stub("pend00")].len(),
-            memory.history.bookings.len()
+            stored.history.events[&stub("pend00")].len(),
+            stored.history.bookings.len()
         ),
         (2, 1)
     );
     let text = |key: &str| {
         let key = key.parse::<StateKey>().expect("a key");
-        serde_json::to_string(&memory.state[&key]).expect("JSON")
+        serde_json::to_string(&stored.state[&key]).expect("JSON")
     };
     for (key, part) in [
         (
@@ -1776,11 +1775,11 @@ fn a_database_of_0_1_is_taken_over() {
         ..everybody.clone()
     };
     let rules = engine::Rules::new(engine::Policy::default(), vec![everybody, pends]);
-    let engine = engine::Engine::resume(rules, &memory.state, now);
-    assert_eq!(engine.state(), &memory.state);
+    let engine = engine::Engine::resume(rules, &stored.state, now);
+    assert_eq!(engine.state(), &stored.state);
     write_and_wait(&store, vec![keep("x", 1)]);
     drop(store);
-    assert_eq!(bench.memory().state, memory.state, "the same once more");
+    assert_eq!(bench.stored().state, stored.state, "the same once more");
     let report = verify(&bench.file()).expect("a report");
     assert_eq!(report.problems, Vec::<String>::new());
 }

@@ -1,5 +1,5 @@
-//! How the words of the domain stand in the tables, and how they are read back. What cannot be read
-//! gives `None`: a table can be edited by hand.
+//! Text forms of domain values in the tables, and their parsers. Unreadable text gives `None`: a
+//! table can be edited by hand.
 
 use std::collections::BTreeSet;
 
@@ -32,7 +32,7 @@ struct WrittenIssue<'a>(#[serde(with = "IssueText")] &'a Issue);
 #[derive(Deserialize)]
 struct ReadIssue(#[serde(with = "IssueText")] Issue);
 
-/// Names that were read already, so that a thousand events of one experiment share them.
+/// Cache of names, so that a thousand events of one experiment share them.
 #[derive(Debug, Default)]
 pub(super) struct Names(BTreeSet<Topic>);
 
@@ -67,7 +67,7 @@ pub(super) fn issues_text(issues: &[Issue]) -> Result<String, serde_json::Error>
 
 pub(super) fn why_text(why: Why) -> String {
     match why {
-        Why::FirstJudged => "first judged".to_owned(),
+        Why::FirstEvaluated => "first judged".to_owned(),
         Why::Observed => "observed".to_owned(),
         Why::Manifest => "manifest".to_owned(),
         Why::SourceDown(source) => format!("source down: {source}"),
@@ -101,7 +101,7 @@ pub(super) fn streams(text: &str, names: &mut Names) -> Option<Vec<(Topic, Strea
 pub(super) fn why(text: &str) -> Option<Why> {
     let of = |prefix: &str| text.strip_prefix(prefix).and_then(SourceName::named);
     match text {
-        "first judged" => Some(Why::FirstJudged),
+        "first judged" => Some(Why::FirstEvaluated),
         "observed" => Some(Why::Observed),
         "manifest" => Some(Why::Manifest),
         "flaps" => Some(Why::Flaps),

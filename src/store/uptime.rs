@@ -1,5 +1,5 @@
-//! How much of a time something was well. Pure: changes and gaps in, shares out. Time for which
-//! there is no history is counted apart from both.
+//! Uptime shares of a time range. Pure: changes and gaps in, shares out. Gaps in the history are
+//! counted separately.
 
 use std::time::Duration;
 
@@ -16,17 +16,17 @@ pub const MAX_BUCKETS: usize = 1_000;
 /// part of the bucket that is past.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Bucket {
-    /// Everything was there.
+    /// Everything required and optional was there.
     pub ok: i64,
     /// Usable, with a loss.
     pub degraded: i64,
-    /// It came and went, and was withdrawn: students could not use it.
+    /// It changed too often, and was withdrawn: students could not use it.
     pub flapping: i64,
     /// Students could not use it.
     pub down: i64,
     /// Not evaluated, or not known yet.
     pub unknown: i64,
-    /// There is no history: labwatch was off, or its disk took nothing.
+    /// There is no history: labwatch was off, or its disk accepted nothing.
     pub gap: i64,
 }
 
@@ -35,12 +35,12 @@ impl Bucket {
     /// evaluated.
     #[must_use]
     pub fn usable(&self) -> Option<f64> {
-        let judged = self.ok + self.degraded + self.flapping + self.down;
+        let evaluated = self.ok + self.degraded + self.flapping + self.down;
         #[expect(
             clippy::cast_precision_loss,
             reason = "milliseconds of years fit into 52 bits"
         )]
-        (judged > 0).then(|| (self.ok + self.degraded) as f64 / judged as f64)
+        (evaluated > 0).then(|| (self.ok + self.degraded) as f64 / evaluated as f64)
     }
 
     fn add(&mut self, health: Option<Health>, millis: i64) {
@@ -55,7 +55,7 @@ impl Bucket {
     }
 }
 
-/// What changes at a moment.
+/// A change at a moment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Change {
     Health(Health),
@@ -101,8 +101,8 @@ pub fn uptime_of(
     buckets(changes.chain(gaps).collect(), range, step, now)
 }
 
-/// Counts each bucket of `step` milliseconds. `changes` holds what was before the range too, as far
-/// as it matters.
+/// Counts each bucket of `step` milliseconds. `changes` holds those before the range too, as far as
+/// they matter.
 pub(super) fn buckets(
     mut changes: Vec<(i64, Change)>,
     range: Range,
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usable_share_leaves_out_what_was_not_judged() {
+    fn the_usable_share_leaves_out_times_without_evaluation() {
         assert_eq!(
             Bucket {
                 ok: 4,

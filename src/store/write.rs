@@ -1,4 +1,4 @@
-//! Entries into tables. It decides nothing: the caller opens and closes the transaction.
+//! Writes entries into tables. Decides nothing: the caller opens and closes the transaction.
 
 use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -60,8 +60,8 @@ pub(super) fn write_gap(to: &Connection, gap: &Gap) -> Written {
     )
 }
 
-/// Cuts what gaps say of the time after `now`, which a clock that was wrong has noted. Returns how
-/// many gaps that were.
+/// Removes the part of gaps after `now`, which was recorded by a clock that was wrong. Returns how
+/// many gaps that affects.
 pub(super) fn cut_gaps(to: &Connection, now: Timestamp) -> rusqlite::Result<usize> {
     let now = text::millis(now);
     let dropped = to
@@ -142,7 +142,7 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
             keeps_up,
             failures,
         } => write_sampling(to, at, (*streams, *round), (*keeps_up, *failures)),
-        // The state alone holds these.
+        // These are in the state alone.
         Record::Seen(_)
         | Record::Notified { .. }
         | Record::RouteGone(_)
@@ -194,8 +194,8 @@ fn write_switching(to: &Connection, at: Timestamp, switch: &Switch) -> Written {
     )
 }
 
-/// Completes the latest switch of the resource whose outcome is open; without one, the outcome
-/// stands alone.
+/// Completes the latest switch of the resource whose outcome is open; without one, the outcome is a
+/// row of its own.
 fn write_switched(
     to: &Connection,
     at: Timestamp,
@@ -233,7 +233,7 @@ fn write_switched(
     }
 }
 
-/// Begins a hold, or ends it. A hold whose reason changes is another hold.
+/// Begins a hold, or ends it. A hold whose reason changes is a new hold.
 fn write_hold(
     to: &Connection,
     at: Timestamp,
@@ -284,7 +284,7 @@ fn state_after(outcome: &Result<Delivered, DeliveryFault>) -> OutboxState {
     }
 }
 
-/// Who does not have a message, and why.
+/// The recipients without a message, and why.
 fn unreached(delivered: &Delivered) -> Option<String> {
     let words = delivered.unreached.iter().map(|one| {
         let who = one.recipient.show(Visibility::MAINTAINER).unwrap_or("?");
@@ -308,7 +308,7 @@ fn write_delivery(
     )
 }
 
-/// Keeps a suppression in the history, where it stays after its end.
+/// Writes a suppression into the history, where it stays after its end.
 pub(super) fn note(to: &Connection, id: SuppressionId, entry: &SuppressionEntry) -> Written {
     let kind = match entry.kind() {
         SuppressionKind::Acknowledged => "acknowledgement",
@@ -336,7 +336,7 @@ fn manifest(change: &ManifestChange) -> Value {
     }
 }
 
-/// What a summary is about, without its words.
+/// The content of a summary as JSON, without texts.
 fn mailing(summary: &Summary) -> Value {
     let news: Vec<_> = summary
         .news

@@ -1,6 +1,6 @@
-//! The one thread that writes: takes batches, commits what waits as one group, keeps what the disk
-//! does not take and tries again, notes that labwatch runs, and forgets what is too old. It waits
-//! for no reader, and no caller waits for it.
+//! The writing thread: takes batches, commits waiting ones as one group, retries what the disk does
+//! not accept, records heartbeats, and deletes what is too old. It waits for no reader, and no
+//! caller waits for it.
 
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -22,27 +22,27 @@ use super::statement::WriteFault;
 use super::write;
 use crate::failpoints;
 
-/// The most entries that wait in memory while the disk takes none. When more come, the oldest are
+/// The most entries that wait in memory while the disk accepts none. When more come, the oldest are
 /// lost.
 pub const BACKLOG: usize = 8_192;
 
 /// The most batches that are committed as one group.
 const GROUP: usize = 256;
 
-/// The most gaps that wait to be noted; beyond that, the latest grows.
+/// The most gaps that wait to be recorded; beyond that, the latest grows.
 const MAX_GAPS: usize = 16;
 
 /// The longest pause between two attempts.
 const LONGEST_RETRY: Duration = Duration::from_secs(30);
 
-/// Entries that are kept as a whole or not at all.
+/// Entries that are stored as a whole or not at all.
 #[derive(Debug)]
 pub(super) struct Batch {
     pub(super) ticket: u64,
     pub(super) entries: Vec<Entry>,
 }
 
-/// What the thread owns.
+/// The state of the thread.
 pub(super) struct StoreWriter {
     pub(super) folder: Folder,
     pub(super) database: Option<Database>,
@@ -51,10 +51,10 @@ pub(super) struct StoreWriter {
     pub(super) health: watch::Sender<StoreHealth>,
     pub(super) clock: WallClock,
     pub(super) history: SignedDuration,
-    /// Times in which nothing was kept, not yet noted.
+    /// Gaps that are not recorded yet.
     pub(super) gaps: Vec<Gap>,
     pub(super) agenda: Agenda,
-    /// What a file that is begun anew is told first.
+    /// The first content of a file that is begun anew.
     pub(super) refill: Refill,
 }
 
@@ -100,7 +100,7 @@ impl StoreWriter {
         self.report(last);
     }
 
-    /// Everything that is to be written now.
+    /// Writes everything that is due now.
     fn attempt(&mut self) -> Result<(), Failure> {
         self.reopen()?;
         while !self.agenda.waiting.is_empty() {
@@ -109,7 +109,7 @@ impl StoreWriter {
         self.commit_chores()
     }
 
-    /// Makes sure that the file is open and is the one that others find.
+    /// Makes sure that the file is open and is still the one at its path.
     fn reopen(&mut self) -> Result<(), Failure> {
         if self.database.as_ref().is_some_and(Database::still_there) {
             return Ok(());
@@ -127,7 +127,7 @@ impl StoreWriter {
     }
 
     fn begun_anew(&self, aside: Option<(PathBuf, String)>) {
-        tracing::warn!(file = %self.folder.path().display(), "a new data file is begun and told what is true now; the history begins today");
+        tracing::warn!(file = %self.folder.path().display(), "a new data file is begun with the current state; the history begins today");
         let now = (self.clock)();
         self.health.send_modify(|health| {
             health.anew = Some(now);
@@ -138,7 +138,7 @@ impl StoreWriter {
         });
     }
 
-    /// Writes the oldest batches as one transaction. A batch that cannot be kept is left out, and
+    /// Writes the oldest batches as one transaction. A batch that cannot be stored is left out, and
     /// counted.
     fn commit_group(&mut self) -> Result<(), Failure> {
         let Some(database) = self.database.as_mut() else {
@@ -172,7 +172,7 @@ impl StoreWriter {
         Ok(())
     }
 
-    /// The heartbeat, the gaps that are to be noted, and a step of forgetting, each when it is due.
+    /// Heartbeat, pending gaps, and a step of pruning, each when it is due.
     fn commit_chores(&mut self) -> Result<(), Failure> {
         let (now, instant) = ((self.clock)(), Instant::now());
         let (beat_due, step_due) = (
@@ -231,8 +231,7 @@ impl StoreWriter {
         }
     }
 
-    /// A machine that slept, or a clock that was set forward, leaves a time for which there is no
-    /// history.
+    /// A machine that slept, or a clock that was set forward, leaves a gap in the history.
     fn note_sleep(&mut self) {
         let now = ((self.clock)(), Instant::now());
         let (last, last_instant) = self.agenda.beat;
@@ -274,7 +273,7 @@ impl StoreWriter {
             if health.state == StoreState::Ok {
                 tracing::error!(
                     error = failure.why,
-                    "the memory cannot be written and is tried again; judging, switching and telling go on. \
+                    "the store cannot be written and is retried; evaluation, switching and notifications go on. \
                      Free space on its disk, or mend it, before the next restart"
                 );
                 (health.state, health.since) = (StoreState::Degraded, now);
@@ -298,7 +297,7 @@ impl StoreWriter {
         self.health.send_if_modified(|health| {
             let was_degraded = health.state == StoreState::Degraded;
             if was_degraded {
-                tracing::info!(lost = health.lost, since = %health.since, "the memory is written again");
+                tracing::info!(lost = health.lost, since = %health.since, "the store is written again");
                 (health.state, health.since) = (StoreState::Ok, now);
             }
             was_degraded
@@ -317,7 +316,7 @@ impl StoreWriter {
             lost += batch.entries.len();
         }
         if lost > 0 {
-            // The oldest are from the beginning of the trouble, the newest are older than now.
+            // The oldest are from the beginning of the disk problem, the newest are older than now.
             let since = self
                 .agenda
                 .lost
@@ -350,7 +349,7 @@ impl StoreWriter {
         });
     }
 
-    /// What still waits at the end is lost, and it is said.
+    /// Entries that still wait at the end are lost, which is logged.
     fn give_up(mut self) {
         let lost = self.agenda.entries();
         self.agenda.waiting.clear();

@@ -233,7 +233,7 @@ async fn a_leader_whose_disk_is_full_leads_on_and_hands_over_all_that_it_knows()
     lab.power_off("pend00").expect("known");
     switched(&lab, "r-pend00", 1).await;
     mail(&lab, "pend00 is down", |mail| mail.text.contains("pend00")).await;
-    first.logs(&["the memory cannot be written"]).await;
+    first.logs(&["the store cannot be written"]).await;
     let until = jiff::Timestamp::now() + Duration::from_secs(3_600);
     let silence = json!({"experiments": "spin*", "until": until, "reason": "new cables"});
     let (status, body) = order(&first, Method::POST, "/api/v2/silences", Some(silence)).await;

@@ -174,7 +174,7 @@ async fn a_store_that_is_lost_while_it_runs_is_made_anew() {
     lab.hold("r-trus00", "taken to the workshop")
         .expect("known");
     first
-        .logs(&["a new data file is begun and told what is true now"])
+        .logs(&["a new data file is begun with the current state"])
         .await;
     first
         .sees("trus00", "is held", |it| it["bookable"] == "held")
@@ -294,7 +294,7 @@ async fn a_full_disk_is_said_everywhere_and_stops_nothing() {
     monitor
         .logs(&[
             "\"level\":\"ERROR\"",
-            "the memory cannot be written and is tried again",
+            "the store cannot be written and is retried",
         ])
         .await;
     for (path, words) in [
@@ -313,7 +313,7 @@ async fn a_full_disk_is_said_everywhere_and_stops_nothing() {
     );
 
     // On a full disk a short write may still get through once.
-    let again = ["the memory is written again", "\"lost\":0"];
+    let again = ["the store is written again", "\"lost\":0"];
     let before = monitor.lines(&again).len();
     std::fs::remove_file(&ballast).expect("removed");
     monitor.logs_times(&again, before + 1).await;

@@ -181,7 +181,7 @@ impl Bench {
             let away = acks.away.iter();
             for name in away {
                 let mut view = (**lab.experiment(name).expect("known")).clone();
-                view.quiet = Some(Suppression {
+                view.suppression = Some(Suppression {
                     kind: SuppressionKind::Maintenance,
                     id: None,
                     by: "bob".into(),
@@ -302,7 +302,7 @@ pub fn without_reports() -> Snapshot {
         manifest_lost: None,
         blind: None,
         notes: Arc::default(),
-        quiet: Arc::default(),
+        suppressions: Arc::default(),
         calendar: Arc::default(),
         pools: Arc::default(),
         categories: Arc::default(),
@@ -382,7 +382,7 @@ pub fn healthy(stub: &str) -> ExperimentView {
         since: at(10),
         issues: Vec::new(),
         flapping: None,
-        quiet: None,
+        suppression: None,
         jump: JumpHealth::Up,
         jump_seen: Seen::InNewest,
         jump_last: None,

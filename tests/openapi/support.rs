@@ -391,7 +391,7 @@ fn carried_out(
         }
         let notes = snapshot.notes.iter();
         let entries = notes.filter_map(|note| Some((note.id?, note.entry.clone())));
-        snapshot.quiet = Arc::new(ActiveSuppressions::restore(entries, 0));
+        snapshot.suppressions = Arc::new(ActiveSuppressions::restore(entries, 0));
     });
     Ok(Receipt {
         ids,

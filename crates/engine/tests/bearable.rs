@@ -1,4 +1,4 @@
-//! Notifications in a number that people can read, and true: one for each thing that happened,
+//! The number of notifications is bearable and they are correct: one for each thing that happened,
 //! whatever the order of the reports.
 
 #![allow(
@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use engine::model::Moment;
 use proptest::prelude::*;
-use support::{Mood, PEOPLE, STUBS, World, booked, cases};
+use support::{Mood, RECIPIENTS, STUBS, World, booked, cases};
 
-const ANN: &str = PEOPLE[0];
+const ANN: &str = RECIPIENTS[0];
 
 const TWENTY: [&str; 20] = [
     "pend00", "pend01", "pend02", "pend03", "pend04", "pend05", "pend06", "pend07", "pend08",
@@ -40,11 +40,11 @@ fn twelve_failures_one_after_another_and_their_return_are_four_messages() {
     let messages = world.messages(ANN, begin);
     assert!(messages.len() <= 4, "{messages:#?}");
     for stub in &TWENTY[..12] {
-        let told = messages
+        let notified = messages
             .iter()
             .filter(|(_, text)| text.contains(&format!("{stub} ok after")));
         assert_eq!(
-            told.count(),
+            notified.count(),
             1,
             "the end of each is told once: {stub} {messages:#?}"
         );
@@ -52,7 +52,7 @@ fn twelve_failures_one_after_another_and_their_return_are_four_messages() {
 }
 
 #[test]
-fn what_gets_worse_is_told_at_once_where_it_is_booked_soon() {
+fn what_gets_worse_is_notified_at_once_where_it_is_booked_soon() {
     let mut world = World::of(&TWENTY);
     world.bookings = vec![booked("pend07", world.now, 1_800)];
     world.poll();
@@ -123,7 +123,7 @@ fn a_source_that_does_not_report_is_not_waited_for() {
     assert!(at <= 10 + 5 + 6, "{at}");
 }
 
-/// The experiment is down for so long and up for so long in turn, for a day; then it stays up.
+/// The experiment is down and up in turn for these times, for a day; then it stays up.
 fn a_day_of(down: u64, up: u64) -> Vec<(u64, String)> {
     let mut world = World::of(&["pend00"]);
     let begin = world.now;
@@ -138,7 +138,7 @@ fn a_day_of(down: u64, up: u64) -> Vec<(u64, String)> {
 }
 
 #[test]
-fn an_experiment_that_comes_and_goes_is_told_as_unsteady_once_and_when_it_holds() {
+fn an_unsteady_experiment_is_notified_once_and_when_it_is_stable() {
     for (down, up) in [(600, 600), (900, 900), (3_600, 1_800), (30, 1_800)] {
         let messages = a_day_of(down, up);
         assert!(messages.len() <= 12, "{down}/{up}: {messages:#?}");
@@ -155,9 +155,9 @@ fn an_experiment_that_comes_and_goes_is_told_as_unsteady_once_and_when_it_holds(
 }
 
 /// The same for a remote login that comes and goes, until students cannot use the experiment: that
-/// is told at once.
+/// is notified at once.
 #[test]
-fn a_loss_that_comes_and_goes_is_told_as_unsteady_and_holds_back_nothing_else() {
+fn an_unsteady_loss_is_notified_and_holds_back_nothing_else() {
     for (lost, found) in [(600, 600), (3_600, 1_800)] {
         let mut world = World::of(&["pend00"]);
         let begin = world.now;
@@ -243,7 +243,7 @@ fn an_unsteady_experiment_stays_so_across_a_restart_and_may_hold_as_down() {
 }
 
 #[test]
-fn an_experiment_that_leaves_book_while_it_is_told_as_down_gets_a_last_word() {
+fn an_experiment_that_leaves_book_while_down_gets_a_closing_notification() {
     let mut world = World::new();
     let begin = world.now;
     world.lose(&["pend00"]);
@@ -261,21 +261,21 @@ fn an_experiment_that_leaves_book_while_it_is_told_as_down_gets_a_last_word() {
     assert_eq!(world.messages(ANN, begin).len(), messages.len());
 }
 
-/// The last word is owed over a kill, and said once.
+/// A closing notification is pending over a kill, and sent once.
 #[test]
-fn a_last_word_that_could_not_be_delivered_is_said_after_a_restart() {
+fn a_pending_closing_notification_is_sent_after_a_restart() {
     let mut world = World::new();
     world.lose(&["pend00"]);
     world.run(600);
     world.listed.remove("pend00");
     world.poll();
-    for who in PEOPLE {
+    for who in RECIPIENTS {
         world.moods.insert(who, Mood::PutsOff);
     }
     world.run(26 * 3_600);
     let begin = world.now;
     world.restart();
-    for who in PEOPLE {
+    for who in RECIPIENTS {
         world.moods.insert(who, Mood::Takes);
     }
     world.run(3_600);
@@ -292,8 +292,8 @@ fn a_last_word_that_could_not_be_delivered_is_said_after_a_restart() {
     assert_eq!(last_words(&world), 1);
 }
 
-/// It is seen again while its last word waits for the budget: that is taken back, and its end is
-/// told as of any other.
+/// It is seen again while its closing notification waits for the budget: that is dropped, and its
+/// recovery is notified as of any other.
 #[test]
 fn a_last_word_is_taken_back_where_the_experiment_returns_before() {
     for (restarts, is_back_as_bad) in [(false, false), (true, false), (false, true), (true, true)] {
@@ -318,7 +318,7 @@ fn a_last_word_is_taken_back_where_the_experiment_returns_before() {
         while !is_forgotten(&mut world) {
             world.run(5);
         }
-        let told = world.messages(ANN, begin).len();
+        let notified = world.messages(ANN, begin).len();
         if restarts {
             world.restart();
             world.run(10);
@@ -337,7 +337,7 @@ fn a_last_word_is_taken_back_where_the_experiment_returns_before() {
             !messages.iter().any(|(_, text)| is_closed(text)),
             "{messages:#?}"
         );
-        let of_it = messages[told..]
+        let of_it = messages[notified..]
             .iter()
             .filter(|(_, text)| text.contains("pend00"));
         let of_it: Vec<_> = of_it.collect();
@@ -348,9 +348,10 @@ fn a_last_word_is_taken_back_where_the_experiment_returns_before() {
     }
 }
 
-/// Its last word is on its way, or is lost, when it is seen again: recipients are told how it is.
+/// Its closing notification is in flight, or is lost, when it is seen again: recipients are
+/// notified of its state.
 #[test]
-fn who_may_have_got_the_last_word_is_told_that_it_is_back() {
+fn a_possible_closing_notification_is_followed_by_the_return() {
     for mood in [Mood::PutsOff, Mood::Mute] {
         for is_back_as_bad in [false, true] {
             let mut world = World::new();
@@ -358,7 +359,7 @@ fn who_may_have_got_the_last_word_is_told_that_it_is_back() {
             world.run(600);
             world.listed.remove("pend00");
             world.poll();
-            let all = |mood| PEOPLE.map(|who| (who, mood)).into();
+            let all = |mood| RECIPIENTS.map(|who| (who, mood)).into();
             world.run(23 * 3_600);
             world.moods = all(mood);
             world.run(3 * 3_600);
@@ -388,15 +389,16 @@ fn who_may_have_got_the_last_word_is_told_that_it_is_back() {
     }
 }
 
-/// What is put off is the same message after a restart, also where it says nothing but a last word.
+/// A deferred message is the same one after a restart, also where it is only a closing
+/// notification.
 #[test]
-fn a_last_word_keeps_its_name_across_a_restart() {
+fn a_closing_notification_keeps_its_identity_across_a_restart() {
     let mut world = World::new();
     world.lose(&["pend00"]);
     world.run(600);
     world.listed.remove("pend00");
     world.poll();
-    world.moods = PEOPLE.map(|who| (who, Mood::PutsOff)).into();
+    world.moods = RECIPIENTS.map(|who| (who, Mood::PutsOff)).into();
     world.run(26 * 3_600);
     world.attempts.clear();
     world.run(3_600);
@@ -440,7 +442,7 @@ fn what_is_not_evaluated_begins_no_incident() {
     }
 }
 
-/// Down, then degraded, then well: told each at once, or all at the end. What is closed is the
+/// Down, then degraded, then ok: each notified at once, or all at the end. What is closed is the
 /// whole incident.
 #[test]
 fn the_end_of_an_incident_names_its_worst_state_and_its_whole_length() {
@@ -451,7 +453,7 @@ fn the_end_of_an_incident_names_its_worst_state_and_its_whole_length() {
     ] {
         let mut world = World::new();
         let begin = world.now;
-        for who in PEOPLE {
+        for who in RECIPIENTS {
             world.moods.insert(who, mood);
         }
         world.lose(&["pend00"]);
@@ -464,7 +466,7 @@ fn the_end_of_an_incident_names_its_worst_state_and_its_whole_length() {
         }
         world.regain(&["pend00"]);
         world.run(20);
-        for who in PEOPLE {
+        for who in RECIPIENTS {
             world.moods.insert(who, Mood::Takes);
         }
         world.run(1_200);
@@ -483,8 +485,8 @@ fn the_end_of_an_incident_names_its_worst_state_and_its_whole_length() {
     }
 }
 
-/// A message waits for jump's next report, and then says what that shows: with the usual rules and
-/// with quick ones.
+/// A message waits for jump's next report, and then includes it: with the usual rules and with
+/// quick ones.
 #[test]
 fn an_advice_rests_on_what_jump_reported_since_the_loss() {
     for behind in [0, 100, 1_000, 2_500, 4_000, 4_900] {
@@ -520,8 +522,8 @@ fn an_advice_rests_on_what_jump_reported_since_the_loss() {
     }
 }
 
-/// The clock was ahead when messages were sent: after a restart with the right one, they hold back
-/// nothing.
+/// The clock was ahead when messages were sent: after a restart with the right one, they hold
+/// nothing back.
 #[test]
 fn messages_of_a_clock_that_was_ahead_use_up_no_budget() {
     let mut world = World::new();

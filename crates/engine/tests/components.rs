@@ -1,6 +1,6 @@
-//! Components beside the sources, as subjects of notifications: an outside service or a part of
-//! labwatch that fails is told once, and so is its end, also across a restart; acknowledgements and
-//! silences suppress it.
+//! Components beside the sources, as subjects of notifications: a failure of an outside service or
+//! a part of labwatch is notified once, and so is its end, also across a restart; acknowledgements
+//! and silences suppress it.
 
 #![allow(
     clippy::expect_used,
@@ -22,7 +22,7 @@ use support::World;
 
 const ANN: &str = "ann@x.org";
 
-/// How a component is: an outside service where it names categories.
+/// The health of a component: an outside service where it names categories.
 fn is(name: &str, fitness: Fitness, problem: Option<&str>, categories: &[&str]) -> Input {
     let categories: Vec<String> = categories.iter().map(ToString::to_string).collect();
     Input::Component(ComponentHealth {
@@ -45,7 +45,7 @@ fn command(world: &mut World, command: Command) {
     }));
 }
 
-/// A laboratory of which a service has failed for so many seconds.
+/// A laboratory of which a service has failed for this many seconds.
 fn failing_for(seconds: u64) -> (World, Moment) {
     let mut world = World::new();
     world.give(wiki(None));
@@ -58,7 +58,7 @@ fn failing_for(seconds: u64) -> (World, Moment) {
 const DOWN: &str = "wiki does not work: it answered 500";
 
 #[test]
-fn a_service_that_fails_is_told_once_and_so_is_its_end() {
+fn a_failing_service_is_notified_once_and_so_is_its_end() {
     let (mut world, from) = failing_for(300);
     assert_eq!(world.messages(ANN, from), [(60, DOWN.to_owned())]);
     world.give(wiki(Some("it answered 503")));
@@ -68,15 +68,15 @@ fn a_service_that_fails_is_told_once_and_so_is_its_end() {
     let well = world.now;
     world.give(wiki(None));
     world.run(300);
-    let told = world.messages(ANN, well);
-    assert_eq!(told.len(), 1, "{told:?}");
-    assert_eq!(told[0].1, "wiki works again");
+    let notified = world.messages(ANN, well);
+    assert_eq!(notified.len(), 1, "{notified:?}");
+    assert_eq!(notified[0].1, "wiki works again");
     let line = &world.mailboxes[0].message.alerts[0];
     assert_eq!(line.ended, Some(Duration::from_secs(600)));
 }
 
 #[test]
-fn a_service_that_fails_for_less_than_a_minute_is_not_told() {
+fn a_service_that_fails_for_less_than_a_minute_is_not_notified() {
     let (mut world, _) = failing_for(55);
     world.give(wiki(None));
     world.run(600);
@@ -100,8 +100,8 @@ fn a_service_fails_and_returns_beside_an_experiment() {
 }
 
 #[test]
-fn what_is_told_of_a_component() {
-    for (component, told) in [
+fn notifications_of_a_component() {
+    for (component, notified) in [
         (
             is("store", Fitness::Fails, Some("disk full"), &[]),
             Some("the store takes nothing: what happens is not kept: disk full"),
@@ -127,13 +127,16 @@ fn what_is_told_of_a_component() {
         world.give(component);
         let from = world.now;
         world.run(600);
-        let told: Vec<(u64, String)> = told.map(|text| (60, text.to_owned())).into_iter().collect();
-        assert_eq!(world.messages(ANN, from), told);
+        let notified: Vec<(u64, String)> = notified
+            .map(|text| (60, text.to_owned()))
+            .into_iter()
+            .collect();
+        assert_eq!(world.messages(ANN, from), notified);
     }
 }
 
 #[test]
-fn a_restart_repeats_nothing_and_the_end_is_told_after_it() {
+fn a_restart_repeats_nothing_and_the_end_is_notified_after_it() {
     for is_known_late in [false, true] {
         let (mut world, _) = failing_for(120);
         world.mailboxes.clear();
@@ -149,17 +152,17 @@ fn a_restart_repeats_nothing_and_the_end_is_told_after_it() {
         world.give(wiki(None));
         let well = world.now;
         world.run(120);
-        let told: Vec<String> = world
+        let notified: Vec<String> = world
             .messages(ANN, well)
             .into_iter()
             .map(|one| one.1)
             .collect();
-        assert_eq!(told, ["wiki works again"], "{is_known_late}");
+        assert_eq!(notified, ["wiki works again"], "{is_known_late}");
     }
 }
 
 #[test]
-fn of_a_service_that_is_taken_out_the_last_word_is_told() {
+fn a_removed_service_gets_a_closing_notification() {
     for after_a_restart in [false, true] {
         let (mut world, _) = failing_for(120);
         world.mailboxes.clear();
@@ -170,12 +173,12 @@ fn of_a_service_that_is_taken_out_the_last_word_is_told() {
         }
         let from = world.now;
         world.run(600);
-        let told: Vec<String> = world
+        let notified: Vec<String> = world
             .messages(ANN, from)
             .into_iter()
             .map(|one| one.1)
             .collect();
-        assert_eq!(told, ["wiki is not watched any more"]);
+        assert_eq!(notified, ["wiki is not watched any more"]);
     }
 }
 
@@ -225,7 +228,7 @@ fn an_acknowledgement_and_a_silence_suppress_it() {
 }
 
 #[test]
-fn while_labwatch_is_cut_off_components_are_no_story_of_their_own() {
+fn while_labwatch_is_cut_off_components_have_no_alert_of_their_own() {
     let mut world = World::new();
     world.give(wiki(None));
     let from = world.now;
@@ -238,12 +241,15 @@ fn while_labwatch_is_cut_off_components_are_no_story_of_their_own() {
         world.now = world.now + Duration::from_secs(5);
         world.give(Input::Wake);
     }
-    let told: Vec<String> = world
+    let notified: Vec<String> = world
         .messages(ANN, from)
         .into_iter()
         .map(|one| one.1)
         .collect();
-    assert!(!told.iter().any(|text| text.contains("wiki")), "{told:?}");
+    assert!(
+        !notified.iter().any(|text| text.contains("wiki")),
+        "{notified:?}"
+    );
 }
 
 #[test]
@@ -261,10 +267,10 @@ fn without_a_laboratory_nothing_is_waited_for() {
         world.now = world.now + Duration::from_secs(5);
         world.give(Input::Wake);
     }
-    let told: Vec<String> = world
+    let notified: Vec<String> = world
         .messages(ANN, world.now)
         .into_iter()
         .map(|one| one.1)
         .collect();
-    assert_eq!(told, [DOWN]);
+    assert_eq!(notified, [DOWN]);
 }

@@ -1,5 +1,5 @@
-//! Several recipients of one route, each with a mailbox that takes a message or does not: each gets
-//! every message once, and nothing because of another one.
+//! Several recipients of one route, each with a mailbox that accepts a message or does not: each
+//! gets every message once, and nothing because of another one.
 //!
 //! `PROPTEST_CASES` sets how many cases are tried.
 
@@ -18,9 +18,9 @@ use std::time::Duration;
 use engine::model::{Health, Stub};
 use engine::{Digest, MessageId, Occasion, Route, Summary};
 use proptest::prelude::*;
-use support::{Killed, Mood, PEOPLE, STUBS, World, cases};
+use support::{Killed, Mood, RECIPIENTS, STUBS, World, cases};
 
-/// Bob is put off while pend00 goes down.
+/// Bob's messages are deferred while pend00 goes down.
 fn bob_is_behind() -> World {
     let mut world = World::new();
     world.moods.insert("bob@x.org", Mood::PutsOff);
@@ -38,7 +38,7 @@ fn who_is_put_off_gets_the_same_message_later_and_the_others_get_it_once() {
     assert!(world.attempts.len() > 2, "{:?}", world.attempts);
     world.moods.insert("bob@x.org", Mood::Takes);
     world.run(900);
-    for who in PEOPLE {
+    for who in RECIPIENTS {
         assert_eq!(world.got(who), [1], "{who}");
     }
     let first = world.attempts[0];
@@ -52,7 +52,7 @@ fn after_a_restart_the_same_message_goes_to_those_who_wait_for_it() {
     world.restart();
     world.moods.insert("bob@x.org", Mood::Takes);
     world.run(900);
-    for who in PEOPLE {
+    for who in RECIPIENTS {
         assert_eq!(world.got(who), [1], "{who}");
     }
     assert_eq!(world.lanes(), 0);
@@ -61,13 +61,13 @@ fn after_a_restart_the_same_message_goes_to_those_who_wait_for_it() {
 #[test]
 fn a_message_that_reached_no_recipient_is_the_same_after_a_restart() {
     let mut world = World::new();
-    world.moods = PEOPLE.map(|who| (who, Mood::PutsOff)).into();
+    world.moods = RECIPIENTS.map(|who| (who, Mood::PutsOff)).into();
     world.lose(&["pend00"]);
     world.run(60);
     world.restart();
-    world.moods = PEOPLE.map(|who| (who, Mood::Takes)).into();
+    world.moods = RECIPIENTS.map(|who| (who, Mood::Takes)).into();
     world.run(900);
-    for who in PEOPLE {
+    for who in RECIPIENTS {
         assert_eq!(world.got(who), [1], "{who}");
     }
     let first = world.attempts[0];
@@ -107,7 +107,7 @@ fn what_is_new_meanwhile_goes_to_each_with_what_that_one_does_not_know() {
 fn a_message_that_may_have_arrived_waits_longer() {
     for restarts in [false, true] {
         let mut world = World::new();
-        world.moods = PEOPLE.map(|who| (who, Mood::Mute)).into();
+        world.moods = RECIPIENTS.map(|who| (who, Mood::Mute)).into();
         world.lose(&["pend00"]);
         world.run(10 * 60);
         if restarts {
@@ -120,7 +120,7 @@ fn a_message_that_may_have_arrived_waits_longer() {
         assert_eq!(world.attempts[0], world.attempts[1]);
     }
     let mut world = World::new();
-    world.moods = PEOPLE.map(|who| (who, Mood::Mute)).into();
+    world.moods = RECIPIENTS.map(|who| (who, Mood::Mute)).into();
     world.lose(&["pend00"]);
     world.run(60);
     world.set_clock("2025-01-10T07:00:00Z");
@@ -148,7 +148,7 @@ fn with_digest() -> Route {
     }
 }
 
-/// Of an experiment or of a source, put off for one recipient or for all, also across a restart.
+/// Of an experiment or of a source, deferred for one recipient or for all, also across a restart.
 #[test]
 fn a_reminder_and_a_digest_go_again_as_they_are_to_those_who_wait_for_them() {
     for (route, occasion) in [
@@ -156,16 +156,16 @@ fn a_reminder_and_a_digest_go_again_as_they_are_to_those_who_wait_for_them() {
         (with_digest(), Occasion::Digest),
     ] {
         for (of_relay, restarts) in [(false, false), (false, true), (true, false), (true, true)] {
-            for waiting in [&PEOPLE[1..2], &PEOPLE[..]] {
-                let mut world = World::told_by(route.clone());
+            for waiting in [&RECIPIENTS[1..2], &RECIPIENTS[..]] {
+                let mut world = World::with_route(route.clone());
                 if of_relay {
                     world.relay_is_mute = true;
                 } else {
                     world.lose(&["pend00"]);
                 }
                 world.run(300);
-                let told = world.mailboxes.len();
-                assert!(told > 0);
+                let notified = world.mailboxes.len();
+                assert!(notified > 0);
                 world
                     .moods
                     .extend(waiting.iter().map(|who| (*who, Mood::PutsOff)));
@@ -180,10 +180,10 @@ fn a_reminder_and_a_digest_go_again_as_they_are_to_those_who_wait_for_them() {
                     .moods
                     .extend(waiting.iter().map(|who| (*who, Mood::Takes)));
                 world.run(300);
-                let got = world.mailboxes[told..].iter();
+                let got = world.mailboxes[notified..].iter();
                 let mut got: Vec<_> = got.map(|got| (got.who, got.message.occasion)).collect();
                 got.sort_unstable();
-                assert_eq!(got, PEOPLE.map(|who| (who, occasion)), "{case}");
+                assert_eq!(got, RECIPIENTS.map(|who| (who, occasion)), "{case}");
                 let names: BTreeSet<&MessageId> = world.attempts.iter().collect();
                 assert_eq!(names.len(), 1, "{case} {:?}", world.attempts);
                 assert_eq!(
@@ -196,7 +196,7 @@ fn a_reminder_and_a_digest_go_again_as_they_are_to_those_who_wait_for_them() {
     }
 }
 
-/// The process is killed while the message about pend00 is under way, and pend00 is well again by
+/// The process is killed while the message about pend00 is in flight, and pend00 is ok again by
 /// then.
 fn killed_while_sending() -> World {
     let mut world = World::new();
@@ -211,7 +211,7 @@ fn killed_while_sending() -> World {
     world
 }
 
-/// How often one has read that pend00 is down.
+/// How often a recipient has read that pend00 is down.
 fn downs(world: &World, who: &str) -> usize {
     let read = world.read(who);
     read.iter().filter(|line| *line == "pend00 down").count()
@@ -221,7 +221,7 @@ fn downs(world: &World, who: &str) -> usize {
 fn what_was_under_way_at_a_kill_comes_as_it_was_and_then_the_news() {
     let mut world = killed_while_sending();
     world.run(600);
-    for who in PEOPLE {
+    for who in RECIPIENTS {
         assert_eq!(world.got(who)[..3], [1, 1, 2], "{who}");
         assert_eq!(downs(&world, who), 2, "{who}");
         let read = world.read(who);
@@ -233,11 +233,13 @@ fn what_was_under_way_at_a_kill_comes_as_it_was_and_then_the_news() {
 #[test]
 fn what_was_under_way_comes_first_for_as_long_as_it_is_put_off_and_over_restarts() {
     let mut world = killed_while_sending();
-    world.moods = PEOPLE.map(|who| (who, Mood::PutsOff)).into();
+    world.moods = RECIPIENTS.map(|who| (who, Mood::PutsOff)).into();
     world.run(60);
     world.restart();
     world.run(60);
-    world.moods = [PEOPLE[0], PEOPLE[2]].map(|who| (who, Mood::Takes)).into();
+    world.moods = [RECIPIENTS[0], RECIPIENTS[2]]
+        .map(|who| (who, Mood::Takes))
+        .into();
     world.moods.insert("bob@x.org", Mood::PutsOff);
     world.run(120);
     assert_eq!(world.got("ann@x.org"), [1, 1, 2]);
@@ -253,9 +255,9 @@ fn what_was_under_way_comes_first_for_as_long_as_it_is_put_off_and_over_restarts
 fn what_was_under_way_keeps_nothing_silent_where_it_is_not_known_again_what_came_of_it() {
     for mood in [Mood::Mute, Mood::Refuses] {
         let mut world = killed_while_sending();
-        world.moods = PEOPLE.map(|who| (who, mood)).into();
+        world.moods = RECIPIENTS.map(|who| (who, mood)).into();
         world.run(10);
-        world.moods = PEOPLE.map(|who| (who, Mood::Takes)).into();
+        world.moods = RECIPIENTS.map(|who| (who, Mood::Takes)).into();
         world.run(60);
         let read = world.read("ann@x.org");
         assert_eq!(
@@ -283,12 +285,12 @@ fn a_message_that_says_that_something_is_watched_no_more_is_the_same_after_a_res
     world.run(60);
     world.listed.remove("pend00");
     world.poll();
-    world.moods = PEOPLE.map(|who| (who, Mood::PutsOff)).into();
+    world.moods = RECIPIENTS.map(|who| (who, Mood::PutsOff)).into();
     let before = world.attempts.len();
     world.run(25 * 3_600);
     let of_closing = world.attempts.last().copied().expect("some");
     world.restart();
-    world.moods = PEOPLE.map(|who| (who, Mood::Takes)).into();
+    world.moods = RECIPIENTS.map(|who| (who, Mood::Takes)).into();
     world.run(900);
     assert!(world.attempts.len() > before);
     assert_eq!(world.got("ann@x.org"), [1, of_closing.id]);
@@ -296,7 +298,7 @@ fn a_message_that_says_that_something_is_watched_no_more_is_the_same_after_a_res
 }
 
 #[test]
-fn who_may_have_read_that_it_is_back_hears_that_it_is_not_although_a_restart_came_between() {
+fn a_possible_recovery_message_is_corrected_across_a_restart() {
     let mut world = World::new();
     world.lose(&["pend00"]);
     world.run(60);
@@ -312,7 +314,7 @@ fn who_may_have_read_that_it_is_back_hears_that_it_is_not_although_a_restart_cam
     assert_eq!(world.kill, None);
     world.moods.insert("bob@x.org", Mood::Takes);
     world.run(3 * 3_600);
-    for who in PEOPLE {
+    for who in RECIPIENTS {
         let read = world.read(who);
         assert_eq!(
             read.last().map(String::as_str),
@@ -337,7 +339,7 @@ fn deed() -> impl Strategy<Value = Deed> {
     let killed = proptest::sample::select(vec![Killed::BeforeEffects, Killed::AfterEffects]);
     prop_oneof![
         3 => (0..STUBS.len(), any::<bool>()).prop_map(|(stub, on)| Deed::Sends(stub, on)),
-        3 => (1..PEOPLE.len(), mood).prop_map(|(who, mood)| Deed::Mailbox(who, mood)),
+        3 => (1..RECIPIENTS.len(), mood).prop_map(|(who, mood)| Deed::Mailbox(who, mood)),
         1 => Just(Deed::Restart),
         1 => (0..6_usize, killed).prop_map(|(steps, killed)| Deed::Kill(steps, killed)),
     ]
@@ -347,41 +349,41 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: cases(48), ..ProptestConfig::default() })]
 
     #[test]
-    fn each_one_is_told_everything_once(deeds in proptest::collection::vec((deed(), 0_u64..120), 0..20)) {
+    fn each_recipient_is_notified_of_everything_once(deeds in proptest::collection::vec((deed(), 0_u64..120), 0..20)) {
         let mut world = World::new();
-        let (mut ever_refused, mut heard_twice) = (BTreeSet::new(), false);
+        let (mut ever_refused, mut received_twice) = (BTreeSet::new(), false);
         for (deed, seconds) in deeds {
             match deed {
                 Deed::Sends(stub, true) => world.regain(&[STUBS[stub]]),
                 Deed::Sends(stub, false) => world.lose(&[STUBS[stub]]),
                 Deed::Mailbox(who, mood) => {
                     if mood == Mood::Refuses {
-                        ever_refused.insert(PEOPLE[who]);
+                        ever_refused.insert(RECIPIENTS[who]);
                     }
-                    world.moods.insert(PEOPLE[who], mood);
+                    world.moods.insert(RECIPIENTS[who], mood);
                 }
                 Deed::Restart => world.restart(),
                 Deed::Kill(steps, killed) => {
-                    // It is not known then that a message arrived, so what it says may be said again.
-                    heard_twice |= killed == Killed::AfterEffects;
+                    // Delivery is unconfirmed then, so the content may be sent again.
+                    received_twice |= killed == Killed::AfterEffects;
                     world.kill = Some((steps, killed));
                 }
             }
             world.run(seconds);
         }
         world.kill = None;
-        world.moods = PEOPLE.map(|who| (who, Mood::Takes)).into();
+        world.moods = RECIPIENTS.map(|who| (who, Mood::Takes)).into();
         world.run(3 * 3600);
         let snapshot = world.engine.snapshot();
-        for who in PEOPLE.into_iter().filter(|who| !ever_refused.contains(who)) {
+        for who in RECIPIENTS.into_iter().filter(|who| !ever_refused.contains(who)) {
             let own = || world.mailboxes.iter().filter(|got| got.who == who);
             let known: BTreeMap<Stub, Health> = own()
                 .flat_map(|got| &got.message.news)
                 .map(|line| (line.stub.clone(), line.health))
                 .collect();
             for view in snapshot.experiments.iter() {
-                let told = known.get(&view.stub).copied().unwrap_or(Health::Ok);
-                prop_assert_eq!(told, view.health, "what {} knows of {}", who, view.stub);
+                let notified = known.get(&view.stub).copied().unwrap_or(Health::Ok);
+                prop_assert_eq!(notified, view.health, "what {} knows of {}", who, view.stub);
             }
         }
         let mut contents: BTreeMap<MessageId, Arc<Summary>> = BTreeMap::new();
@@ -390,11 +392,11 @@ proptest! {
             prop_assert_eq!(&*got.message, &**first, "one name, one content");
         }
         let mut known: BTreeMap<&Stub, Health> = BTreeMap::new();
-        for line in world.mailboxes.iter().filter(|got| got.who == PEOPLE[0]).flat_map(|got| &got.message.news) {
+        for line in world.mailboxes.iter().filter(|got| got.who == RECIPIENTS[0]).flat_map(|got| &got.message.news) {
             let before = known.insert(&line.stub, line.health);
-            // What came and went while messages were gathered is told once, when it is over.
+            // What came and went while messages were gathered is notified once, when it is over.
             let is_over = line.health == Health::Ok && line.notified == Health::Ok;
-            prop_assert!(heard_twice || is_over || before != Some(line.health), "who takes everything is told nothing twice: {:?}", line);
+            prop_assert!(received_twice || is_over || before != Some(line.health), "who takes everything is told nothing twice: {:?}", line);
         }
         prop_assert_eq!(world.lanes(), 0);
         prop_assert!(snapshot.routes.iter().all(|route| route.unreached.iter().all(|one| one.refused)));

@@ -1,4 +1,4 @@
-//! The JSON of a report: an array of connections in the words of relay (with and without
+//! The JSON of a report: an array of connections in the format of relay (with and without
 //! statistics) or of jump. Borrows from the message and writes straight into the report; does no
 //! IO.
 
@@ -13,16 +13,16 @@ use engine::model::SourceName;
 use engine::{Connection, Report, Traffic};
 
 /// The most connections that a report may have. A longer array is no report: cutting it would make
-/// the rest look lost. The largest laboratory that is reckoned with, 10,000 experiments, has about
+/// the rest look lost. The largest laboratory that is expected, 10,000 experiments, has about
 /// 20,000.
 pub const MAX_CONNECTIONS: usize = 200_000;
 
-/// How many bytes of JSON a connection takes at least, for guessing how many there are.
+/// The fewest bytes of JSON of a connection, for estimating how many there are.
 const BYTES_PER_CONNECTION: usize = 200;
 
-/// Reads an array of connections into a report, in one go. Anything but a non-empty array of
-/// objects that all name a topic, in the words that are known, is an error; [`super::lenient`]
-/// makes of it what can be made.
+/// Reads an array of connections into a report, in one pass. Anything but a non-empty array of
+/// objects that all name a topic, in known fields, is an error; [`super::lenient`] then reads what
+/// can be read.
 pub struct Connections {
     source: SourceName,
     room: usize,
@@ -64,7 +64,7 @@ impl<'de> Visitor<'de> for Connections {
             if entry.topic.as_str().is_empty() {
                 return Err(A::Error::custom("a connection has no topic"));
             }
-            entry.tell(
+            entry.write_to(
                 self.source,
                 report.get_or_insert_with(|| Report::with_capacity(self.room)),
             );
@@ -73,8 +73,7 @@ impl<'de> Visitor<'de> for Connections {
     }
 }
 
-/// An entry that must be a JSON object; left to itself, serde would take an array of values for one
-/// too.
+/// An entry that must be a JSON object; by default, serde would accept an array of values too.
 pub(super) struct Object<'a>(Entry<'a>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
@@ -95,7 +94,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Object<'a> {
     }
 }
 
-/// A connection in relay's words, or in jump's: snake case, `statistcs` misspelt, one `last` for
+/// A connection in relay's format, or in jump's: snake case, `statistcs` misspelt, one `last` for
 /// what was sent.
 #[derive(Default, Deserialize)]
 pub(super) struct Entry<'a> {
@@ -123,7 +122,7 @@ pub(super) struct Entry<'a> {
 
 impl Entry<'_> {
     /// Writes the connection into the report; of the server's own one, only when it began.
-    pub(super) fn tell(self, source: SourceName, report: &mut Report) {
+    pub(super) fn write_to(self, source: SourceName, report: &mut Report) {
         if self.is_internal(source) {
             report.set_started(self.connected.as_str());
             return;
@@ -165,8 +164,8 @@ pub(super) struct Stats {
 }
 
 impl Stats {
-    /// What the client sent, and what was sent to it. jump's lone `last` is about what the client
-    /// sent.
+    /// The traffic that the client sent, and that was sent to it. jump's single `last` is about
+    /// what the client sent.
     fn traffic(self) -> (Option<Traffic>, Option<Traffic>) {
         let lone = Flow {
             last: self.last,
@@ -191,7 +190,7 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    /// `None` when it does not say when it last went.
+    /// `None` when it does not say when the last message went.
     fn traffic(self) -> Option<Traffic> {
         let last = match self.last {
             Last::Unsaid => return None,
@@ -323,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_and_escapes_are_no_trouble() {
+    fn unknown_keys_and_escapes_are_accepted() {
         let report = read_one(
             r#"{"new":{"deep":[1,{"x":null}]},"topic":"pend\u00e9\n","userAgent":"\"q\"","scopes":["read","juggle"]}"#,
         );

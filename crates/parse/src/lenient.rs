@@ -1,6 +1,6 @@
-//! Reports with something odd in them: each entry is read by itself, a field that cannot be read
-//! counts as unsaid, and an entry whose topic cannot be read is left out. Only what the quick
-//! reader refuses comes here, so this one may take its time.
+//! Reports with unusual content: each entry is read separately, an unreadable field counts as
+//! absent, and an entry without a readable topic is left out. Slower than the strict reader, and
+//! used only for what that one refuses.
 
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -11,10 +11,10 @@ use super::{Found, bytes_read, skip_value, words};
 use engine::Report;
 use engine::model::SourceName;
 
-/// Reads the array at the start of `text`. Tells what it is, and how many bytes were read.
+/// Reads the array at the start of `text`. Returns what it is, and how many bytes were read.
 ///
 /// It is a report when some entry names a topic and no more entries than those are lost: where most
-/// are, what is not in it says nothing.
+/// are, missing entries prove nothing.
 pub(super) fn read(source: SourceName, text: &[u8]) -> (Found, usize) {
     let mut array = Cursor { text, at: 1 };
     let mut entries = Entries::new(source);
@@ -34,7 +34,7 @@ pub(super) fn read(source: SourceName, text: &[u8]) -> (Found, usize) {
     (entries.found(), array.at + 1)
 }
 
-/// What has been read of an array.
+/// The entries of an array.
 struct Entries {
     source: SourceName,
     report: Report,
@@ -44,9 +44,9 @@ struct Entries {
     named: usize,
     /// How many of them are left out because no topic can be read.
     lost: usize,
-    /// In how many of them something cannot be read.
+    /// How many of them are partly unreadable.
     unreadable: usize,
-    /// The number of the first of those, counted from 1, and why it cannot be read.
+    /// The number of the first of those, counted from 1, and why it is unreadable.
     why: Option<String>,
 }
 
@@ -79,7 +79,7 @@ impl Entries {
         match entry {
             Some(entry) if !entry.topic.as_str().is_empty() => {
                 self.named += 1;
-                entry.tell(self.source, &mut self.report);
+                entry.write_to(self.source, &mut self.report);
             }
             Some(_) => {}
             None => self.lost += 1,
@@ -100,15 +100,15 @@ impl Entries {
     }
 }
 
-/// Reads one entry, and notes whether something in it cannot be read.
+/// Reads one entry, and notes whether something in it is unreadable.
 #[derive(Default)]
 struct Reading {
     is_odd: bool,
 }
 
 impl Reading {
-    /// `None` where no topic can be read. Names of fields are read in any case, and of two the last
-    /// that says something counts, as the servers' own language does it.
+    /// `None` without a readable topic. Field names are matched in any case, and of duplicates the
+    /// last one with a value counts, as in Go, the servers' language.
     fn entry<'a>(&mut self, text: &'a str) -> Option<Entry<'a>> {
         let mut entry = Entry::default();
         let mut has_topic = true;
@@ -156,7 +156,7 @@ impl Reading {
         whole.then_some(flow)
     }
 
-    /// Puts a value in its place where it says something; whether it can be read.
+    /// Sets a field to a value where there is one; whether it is readable.
     fn set<'a, T: Deserialize<'a>>(&mut self, place: &mut T, text: &'a str) -> bool {
         if text == "null" {
             return true;
@@ -196,9 +196,9 @@ fn field(name: &str) -> Field {
     }
 }
 
-/// Hands over name and value of each member of an object, its name also where the quotation marks
-/// are missing or others. Returns whether it is an object that ends where `text` does; commas may
-/// be too many.
+/// Passes on name and value of each member of an object, also with missing or wrong quotation marks
+/// around the name. Returns whether it is an object that ends where `text` does; extra commas are
+/// allowed.
 fn members<'a>(text: &'a str, mut take: impl FnMut(&str, &'a str)) -> bool {
     let mut object = Cursor {
         text: text.as_bytes(),
@@ -224,7 +224,7 @@ fn members<'a>(text: &'a str, mut take: impl FnMut(&str, &'a str)) -> bool {
     }
 }
 
-/// A place in a text of JSON.
+/// A position in a text of JSON.
 struct Cursor<'a> {
     text: &'a [u8],
     at: usize,
@@ -251,7 +251,7 @@ impl<'a> Cursor<'a> {
         Some((name, self.value().ok()?))
     }
 
-    /// The next value; where it is no JSON, as far as it reaches.
+    /// The next value; of invalid JSON, as far as it reaches.
     fn value(&mut self) -> Result<&'a [u8], serde_json::Error> {
         self.peek();
         let rest = self.rest();
@@ -273,8 +273,7 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// How far a value reaches that is no JSON: what its brackets or quotation marks enclose, or a
-/// word.
+/// How far an invalid value reaches: what its brackets or quotation marks enclose, or a word.
 fn extent(text: &[u8]) -> Option<usize> {
     match text.first()? {
         b'[' | b'{' => enclosed(text),
@@ -296,7 +295,7 @@ fn extent(text: &[u8]) -> Option<usize> {
     }
 }
 
-/// How many bytes the brackets at the start enclose, themselves included; those within texts aside.
+/// How many bytes the brackets at the start enclose, including them; those within texts aside.
 fn enclosed(text: &[u8]) -> Option<usize> {
     let (mut depth, mut is_text, mut is_escaped) = (0_usize, false, false);
     for (at, byte) in text.iter().enumerate() {
@@ -327,8 +326,8 @@ mod tests {
 
     const GOOD: &str = r#"{"topic":"a","scopes":["read","expt"]},{"topic":"b"}"#;
 
-    /// The topics of a report with two good entries and this one, and how many entries cannot be
-    /// read.
+    /// The topics of a report with two good entries and this one, and how many entries are
+    /// unreadable.
     fn with(entry: &[u8]) -> (String, usize, Option<String>) {
         let message = [b"[", GOOD.as_bytes(), b",", entry, b"]"].concat();
         let shown = String::from_utf8_lossy(&message).into_owned();
@@ -362,7 +361,7 @@ mod tests {
             (r#"{"topic":"x","stats":{"tx":{"last":true}}}"#, "a b x", 1),
             (r#"{"topic":"x","userAgent":"\ud83d"}"#, "a b x", 1),
             (r#"{"topic":"x",}"#, "a b x", 0),
-            // What is no JSON at all harms its own field alone.
+            // Invalid JSON affects its own field alone.
             (r#"{"topic":"x","stats":{"tx":{"fps":NaN}}}"#, "a b x", 1),
             (r#"{"topic":"x","stats":{"tx":{"last":+1}},}"#, "a b x", 1),
             (r#"{"topic":"x","connected":undefined}"#, "a b x", 1),

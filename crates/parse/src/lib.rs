@@ -1,9 +1,10 @@
-//! One websocket message of relay or jump becomes a report. Finds the report among whatever else
-//! the message holds; does no IO.
+//! Parses one websocket message of relay or jump into a report, skipping whatever else the message
+//! holds; does no IO.
 //!
 //! relay joins queued messages into one without any delimiter, and a client that may write to the
 //! topic of the reports can put anything there: other clients' commands, junk, broken JSON. So a
-//! message is a row of JSON values with junk between, and the last whole report among them counts.
+//! message is a sequence of JSON values with junk between, and the last whole report among them
+//! counts.
 
 mod entry;
 mod lenient;
@@ -21,28 +22,27 @@ use entry::Connections;
 
 pub use entry::MAX_CONNECTIONS;
 
-/// How many broken pieces of one message are passed over before the rest of it is given up.
+/// How many broken pieces of one message are skipped before the rest of it is given up.
 pub const MAX_BROKEN: usize = 1_000;
 
-/// How many bytes of one message may be read in vain. Together with [`MAX_BROKEN`] it keeps a
-/// message made of nested brackets from costing more than a few times what a good message of that
-/// size does.
+/// How many bytes of one message may be read twice. Together with [`MAX_BROKEN`] it keeps a message
+/// made of nested brackets from costing more than a few times what a good message of that size
+/// does.
 pub const MAX_REREAD_BYTES: usize = 8 << 20;
 
-/// How many characters are kept of why something is no report.
+/// The most characters of the reason why something is no report.
 pub const MAX_WORDS: usize = 200;
 
-/// What a message held.
+/// The content of a message.
 #[derive(Debug, Default)]
 pub struct Parsed {
     /// The last whole report.
     pub report: Option<Report>,
     /// How many whole reports there were.
     pub arrays: usize,
-    /// How many other values and stretches of junk there were.
+    /// How many other values and pieces of junk there were.
     pub ignored: usize,
-    /// Why the last of those is no report, in the parser's words, of at most `MAX_WORDS`
-    /// characters.
+    /// Why the last of those is no report, by the parser's message, at most `MAX_WORDS` characters.
     pub unreadable: Option<String>,
 }
 
@@ -85,7 +85,7 @@ enum Found {
     Broken(String),
 }
 
-/// Reads the value at the start of `text`. Tells what it is, and how many bytes were read.
+/// Reads the value at the start of `text`. Returns what it is, and how many bytes were read.
 fn read_value(source: SourceName, text: &[u8]) -> (Found, usize) {
     if !text.starts_with(b"[") {
         return skip_value(text, "it is no array of connections".to_owned());
@@ -110,14 +110,14 @@ fn skip_value(text: &[u8], why: String) -> (Found, usize) {
     (found, bytes_read(json))
 }
 
-/// The parser's words. They may quote a value of any length that is not ours.
+/// The parser's message. It may quote a foreign value of any length.
 fn words(error: &serde_json::Error) -> String {
     let whole = error.to_string();
     let clean = whole.chars().filter(|c| !c.is_control());
     clean.take(MAX_WORDS).collect()
 }
 
-/// How far the deserialiser came, whether it ended well or not.
+/// The position of the deserialiser, whether it succeeded or not.
 fn bytes_read(json: Deserializer<SliceRead<'_>>) -> usize {
     json.into_iter::<IgnoredAny>().byte_offset()
 }
@@ -126,7 +126,7 @@ fn after(text: &[u8], len: usize) -> &[u8] {
     text.get(len..).unwrap_or_default().trim_ascii_start()
 }
 
-/// From the next opening bracket on, the one at the very start aside; empty when there is none.
+/// From the next opening bracket on, except one at the very start; empty when there is none.
 fn next_bracket(text: &[u8]) -> &[u8] {
     let tail = after(text, 1);
     tail.iter()
@@ -149,7 +149,7 @@ mod tests {
     use crate::entry::MAX_CONNECTIONS;
     use engine::Scopes;
 
-    /// What is written of a report: `topic topic ...`, or `-` for none.
+    /// A report as text: `topic topic ...`, or `-` for none.
     fn check(message: impl AsRef<[u8]>, topics: &str, arrays: usize, ignored: usize) {
         let shown = String::from_utf8_lossy(message.as_ref())
             .chars()

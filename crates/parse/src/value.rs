@@ -1,4 +1,4 @@
-//! The values in a report, read leniently where servers differ: a null is what is absent. Borrows
+//! The values in a report, read leniently where servers differ: a null counts as absent. Borrows
 //! from the message; does no IO.
 
 use std::borrow::Cow;
@@ -11,7 +11,7 @@ use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use engine::Scopes;
 use engine::model::{DurationError, parse_duration};
 
-/// How Go writes the longest duration there is, in nanoseconds: jump's word for "never".
+/// The longest duration as Go writes it, in nanoseconds: jump's value for "never".
 const NEVER: Duration = Duration::from_nanos(i64::MAX as u64);
 
 /// How long before the report the last message went.
@@ -64,7 +64,7 @@ impl Text<'_> {
 pub struct Tags(Scopes);
 
 impl Tags {
-    /// Those of them that are kept.
+    /// The scopes among them that are kept.
     pub fn scopes(&self) -> Scopes {
         self.0
     }
@@ -81,7 +81,7 @@ impl Default for Tags {
 pub struct Number(f64);
 
 impl Number {
-    /// As a whole number, cut off and stopped at both ends.
+    /// As a whole number, truncated and limited at both ends.
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

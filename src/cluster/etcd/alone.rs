@@ -1,5 +1,5 @@
-//! `CLUSTER_ALONE=act`: the leader goes on without etcd when that is away for longer than its
-//! lease.
+//! `CLUSTER_ALONE=act`: the leader goes on without etcd when etcd is unreachable for longer than
+//! its lease.
 
 use std::time::Duration;
 
@@ -12,10 +12,11 @@ use crate::cluster::leadership::{self, Phase};
 use crate::cluster::membership::Committed;
 use engine::Role;
 
-/// For how long the fence is opened at a time: without an end, but for a person who comes to look.
+/// For how long the fence is opened at a time: practically without an end, until an operator
+/// intervenes.
 const WITHOUT_END: Duration = Duration::from_secs(365 * 24 * 3_600);
 
-/// After etcd was away, those that did not act meanwhile stand for election this much later than
+/// After etcd was away, replicas that did not act meanwhile stand for election this much later than
 /// the one that may have.
 const LATER: Duration = Duration::from_secs(4);
 
@@ -25,7 +26,7 @@ impl Member {
         self.alone.is_some() || matches!(self.leadership.phase(), Phase::Leader(_))
     }
 
-    /// Goes on alone instead of stepping down, where that is set and it is etcd that is away.
+    /// Goes on alone instead of stepping down, where that is set and etcd is unreachable.
     pub(super) fn stays_alone(&mut self, fault: &Fault) -> bool {
         if self.alone.is_none() {
             let leads = self.view.role == Role::Leader;
@@ -44,7 +45,7 @@ impl Member {
         true
     }
 
-    /// How long this replica waits with its election: the one that acted alone knows more.
+    /// How long this replica waits with its election: the one that acted alone has newer state.
     pub(super) fn waits_for_others(&self) -> Duration {
         let was_away = self.fault_of_lease.as_ref().is_some_and(Fault::is_away);
         if self.settings.acts_alone && was_away && self.alone.is_none() {
@@ -54,14 +55,14 @@ impl Member {
         }
     }
 
-    /// Lets everything go on that waits for a commit.
+    /// Releases everything that waits for a commit.
     pub(super) fn confirm(&mut self) {
         let (term, number) = (self.term, self.came);
         self.ends.committed.send_replace(Committed { term, number });
     }
 
-    /// etcd is back: compares what stands there with what this replica left there. Where another
-    /// one leads, it follows.
+    /// etcd is back: compares its state with what this replica left there. Where another one leads,
+    /// it follows.
     pub(super) fn compare(&mut self, listing: &Listing) {
         let Some(alone) = &mut self.alone else {
             return;

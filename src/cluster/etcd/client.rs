@@ -1,4 +1,4 @@
-//! What is asked of etcd in one go.
+//! Single requests to etcd.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -18,22 +18,21 @@ use engine::State;
 const STATE: &str = "/state/";
 const ELECTION: &str = "/leader";
 
-/// Below the prefix: what every replica may add to and none takes back, such as the tokens that are
-/// revoked.
+/// Below the prefix: what every replica may add to and none removes, such as revoked tokens.
 const SHARED: &str = "/shared/";
 
 /// The election key under which the state was last changed.
 const CHANGED_BY: &str = "/changed-by";
 
-/// Everything that stands below the prefix.
+/// Everything below the prefix.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Listing {
     pub(super) map: StateMap,
-    /// The candidates by their election keys, each with the revision at which it came. The
-    /// earliest leads.
+    /// The candidates by their election keys, each with the revision of its creation. The earliest
+    /// leads.
     pub(super) peers: Vec<(String, i64, Option<Peer>)>,
     pub(super) revision: i64,
-    /// The revision of the whole: what made an earlier one is in it.
+    /// The revision of the listing: changes of earlier revisions are in it.
     pub(super) as_of: i64,
     /// Whether etcd had a later revision before: it was emptied, or set back to a snapshot.
     pub(super) went_back: bool,
@@ -51,7 +50,7 @@ impl Listing {
     }
 }
 
-/// The latest revision that etcd had, as far as this replica has heard. A clone is the same.
+/// The latest revision of etcd that this replica has received. A clone is the same.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Latest(Arc<AtomicI64>);
 
@@ -60,7 +59,7 @@ impl Latest {
         self.0.fetch_max(revision, Ordering::SeqCst);
     }
 
-    /// Begins anew, with an etcd that has gone back to this revision.
+    /// Resets to this revision of an etcd that has gone back.
     pub(super) fn go_back(&self, revision: i64) {
         self.0.store(revision, Ordering::SeqCst);
     }
@@ -70,7 +69,7 @@ impl Latest {
     }
 }
 
-/// What a key below the prefix is about.
+/// The meaning of a key below the prefix.
 pub(super) enum Place {
     State(String),
     Candidate(String),
@@ -79,7 +78,7 @@ pub(super) enum Place {
     Other,
 }
 
-/// Where things stand in etcd.
+/// The keys in etcd.
 #[derive(Debug, Clone)]
 pub(super) struct Keys(pub(super) String);
 
@@ -125,8 +124,8 @@ impl Keys {
 
 /// Everything below the prefix, as the majority of etcd's members have it.
 pub(super) async fn list(client: &Client, keys: &Keys, latest: &Latest) -> Result<Listing, Fault> {
-    // What was heard before the question is a part of the answer, unless etcd has lost it.
-    let heard = latest.revision();
+    // Revisions received before the request are part of the answer, unless etcd has lost them.
+    let known = latest.revision();
     let all = GetOptions::new().with_prefix();
     let answer = within(ANSWER_WITHIN, reader(client).get(keys.all(), Some(all))).await?;
     let revision = answer
@@ -136,7 +135,7 @@ pub(super) async fn list(client: &Client, keys: &Keys, latest: &Latest) -> Resul
     let mut listing = Listing {
         revision,
         as_of: revision,
-        went_back: revision < heard,
+        went_back: revision < known,
         ..Listing::default()
     };
     for found in answer.kvs() {
@@ -154,8 +153,7 @@ pub(super) async fn list(client: &Client, keys: &Keys, latest: &Latest) -> Resul
     Ok(listing)
 }
 
-/// A transaction of these operations, which is made only while the election key is the one of this
-/// revision.
+/// A transaction of these operations, which succeeds only while the election key has this revision.
 pub(super) fn fenced(keys: &Keys, election_key: &[u8], since: i64, batch: &[Operation]) -> Txn {
     let is_ours = Compare::create_revision(election_key, CompareOp::Equal, since);
     let mut operations = operations(keys, batch);
@@ -182,8 +180,8 @@ async fn open(settings: &ClusterSettings) -> Result<(Client, Keys), Fault> {
     Ok((client, Keys(settings.etcd.prefix.clone())))
 }
 
-/// Adds to what all replicas share, or removes from it what is over. What is a replica's own needs
-/// its lease, and goes with it.
+/// Adds to the entries that all replicas share, or removes expired ones. A replica's own entries
+/// need its lease, and end with it.
 pub(super) async fn share(
     settings: &ClusterSettings,
     shares: Vec<Share>,
@@ -213,7 +211,7 @@ pub(super) async fn share(
     Ok(())
 }
 
-/// Whether etcd lets us in and has a quorum, in words.
+/// Whether etcd accepts our credentials and has a quorum, as text.
 ///
 /// # Errors
 /// [`Fault`].
@@ -248,11 +246,11 @@ pub async fn read_state(settings: &ClusterSettings) -> Result<(StateMap, Option<
     Ok((listing.map, leader))
 }
 
-/// Makes the durable state this one, and gives how many entries that changed. Entries that this
-/// version does not understand stay, and what stands there otherwise, unless it is to be replaced.
+/// Replaces the durable state by this one, and returns how many entries that changed. Entries that
+/// this version does not understand stay, and existing ones do unless they are to be replaced.
 ///
 /// # Errors
-/// What is wrong, in words; some of it may be written then. Also when a replica runs.
+/// The problem, as text; part of the state may be written then. Also when a replica runs.
 pub async fn write_state(
     settings: &ClusterSettings,
     state: &State,

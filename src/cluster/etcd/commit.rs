@@ -1,5 +1,5 @@
-//! What a commit is made of: changes of the durable state as operations on keys, in transactions
-//! that etcd takes, what announces last.
+//! Commits: changes of the durable state as operations on keys, in transactions of a size that etcd
+//! accepts, notifications last.
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
@@ -20,7 +20,7 @@ const PLAIN_BYTES: usize = 64 << 10;
 pub(super) struct Operation {
     /// The key, below the prefix of the state.
     pub(super) key: String,
-    /// What stands under it then; `None`: nothing.
+    /// Its value then; `None`: it is removed.
     pub(super) value: Option<Vec<u8>>,
 }
 
@@ -31,8 +31,8 @@ impl Operation {
 }
 
 /// Changes as transactions, to be made in this order. Of several changes of one entry the last one
-/// counts. What concerns the outbox comes last: a summary that stands there without the rest would
-/// be sent and not be known as sent, or be known as sent twice.
+/// counts. The outbox comes last: a summary without the rest would be sent and not be known as
+/// sent, or be known as sent twice.
 pub(super) fn transactions(changes: Vec<StateChange>) -> Vec<Vec<Operation>> {
     let latest: BTreeMap<StateKey, _> = changes
         .into_iter()
@@ -51,8 +51,8 @@ pub(super) fn transactions(changes: Vec<StateChange>) -> Vec<Vec<Operation>> {
     packed(operations)
 }
 
-/// A value as it is written. A message that is too long all the same is left out: the next leader
-/// puts it together anew.
+/// A value as it is written. A message that is too long even so is left out: the next leader
+/// composes it anew.
 fn fitting(mut value: StateValue) -> Option<Vec<u8>> {
     let whole = written(&value)?;
     if let StateValue::Outbox(entry) = &mut value
@@ -64,8 +64,8 @@ fn fitting(mut value: StateValue) -> Option<Vec<u8>> {
     Some(whole)
 }
 
-/// A value as it stands in etcd. What the engine keeps can be written: the store writes it in the
-/// same way.
+/// A value as JSON, compressed if long. The engine's values can always be written: the store writes
+/// them in the same way.
 fn written(value: &StateValue) -> Option<Vec<u8>> {
     let json = serde_json::to_vec(value).ok()?;
     if json.len() <= PLAIN_BYTES {
@@ -115,7 +115,7 @@ mod tests {
         assert_eq!(last, Some(&expected));
     }
 
-    /// A message about so many experiments, each with this advice.
+    /// A message about this many experiments, each with this advice.
     fn message(experiments: usize, advice: impl Fn(usize) -> String) -> StateValue {
         let at = Timestamp::UNIX_EPOCH;
         let stub = |n: usize| Stub::try_new(&format!("pend{n:04}")).expect("a name");
@@ -173,7 +173,7 @@ mod tests {
         })
     }
 
-    /// What is read back of a value that was written, and whether a request to etcd takes it.
+    /// What is read back of a value that was written, and whether a request to etcd accepts it.
     fn read_back(value: &StateValue) -> StateValue {
         let key = StateKey::Outbox(7);
         let change = StateChange {

@@ -1,4 +1,4 @@
-//! What the tasks that wait for etcd report to the one that decides.
+//! Events that the tasks which wait for etcd report to the deciding task.
 
 use etcd_client::{Client, LeaderKey};
 use tokio::time::Instant;
@@ -7,25 +7,25 @@ use super::client::Listing;
 use crate::clients::etcd::Fault;
 use crate::cluster::view::Peer;
 
-/// How many events may wait for the one task. Those that report wait when it is full.
+/// How many events may wait. Reporting tasks wait when it is full.
 pub(super) const EVENT_QUEUE: usize = 64;
 
-/// What the tasks report.
+/// An event of a task.
 pub(super) enum Event {
-    /// Everything that stands in etcd.
+    /// Everything in etcd.
     Listed(Box<Listing>),
-    /// What changed there, each with its revision, and the revision since.
+    /// Changes in etcd, each with its revision, and the revision since.
     Changed(Vec<(i64, Change)>, i64),
-    /// It cannot be followed now.
+    /// etcd cannot be followed now.
     Unseen(Fault),
-    /// What came of something in the session of this number.
+    /// An outcome in the session of this number.
     Of(u64, Outcome),
 }
 
-/// A change of what stands in etcd.
+/// A change in etcd.
 #[derive(Debug)]
 pub(super) enum Change {
-    /// Of an entry of the state, by a leader or by another hand.
+    /// Of an entry of the state, by a leader or an outside writer.
     State {
         key: String,
         value: Option<Vec<u8>>,
@@ -36,17 +36,17 @@ pub(super) enum Change {
     Shared(String, Option<Vec<u8>>),
 }
 
-/// What came of something under the lease of a session.
+/// An outcome under the lease of a session.
 pub(super) enum Outcome {
-    /// The lease is there; it was asked for at this moment.
+    /// The lease is granted; it was requested at this moment.
     Granted(Box<Client>, i64, Instant),
-    /// It was renewed, which was asked for at this moment.
+    /// It was renewed; that was requested at this moment.
     Renewed(Instant),
     /// It cannot be renewed now.
     NotRenewed(Fault),
-    /// It is gone, or could not be had.
+    /// It is gone, or was not granted.
     Lost(Fault),
-    /// The election is won. Holds the key, and what stands in etcd since.
+    /// The election is won. Holds the key, and the content of etcd since.
     Elected(LeaderKey, Box<Listing>),
     /// Commits up to this number are in etcd.
     Committed(u64),

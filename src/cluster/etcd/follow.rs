@@ -1,5 +1,5 @@
-//! Follows what stands in etcd: all of it once, then every change; all of it anew where the history
-//! that was missed is gone.
+//! Follows the content of etcd: a full listing, then every change; a full listing again where the
+//! missed history is gone.
 
 use std::collections::BTreeSet;
 
@@ -12,34 +12,38 @@ use super::event::{Change, Event};
 use crate::clients::etcd::{ANSWER_WITHIN, FIRST_RETRY, Fault, connect, longer, watcher, within};
 use crate::config::ClusterSettings;
 
-/// Follows for ever, or until the other end is gone.
+/// Follows until the receiver is gone.
 pub(super) async fn follow(settings: ClusterSettings, latest: Latest, events: mpsc::Sender<Event>) {
     let keys = Keys(settings.etcd.prefix.clone());
     let place = (&keys, &latest);
     let mut pause = FIRST_RETRY;
     loop {
-        let mut heard = false;
-        let fault = Box::pin(follow_once(&settings, place, &events, &mut heard)).await;
+        let mut connected = false;
+        let fault = Box::pin(follow_once(&settings, place, &events, &mut connected)).await;
         let Err(fault) = fault else { return };
         if events.send(Event::Unseen(fault)).await.is_err() {
             return;
         }
-        pause = if heard { FIRST_RETRY } else { longer(pause) };
+        pause = if connected {
+            FIRST_RETRY
+        } else {
+            longer(pause)
+        };
         tokio::time::sleep(pause).await;
     }
 }
 
-/// Ends well when the other end is gone.
+/// Returns without error when the receiver is gone.
 async fn follow_once(
     settings: &ClusterSettings,
     (keys, latest): (&Keys, &Latest),
     events: &mpsc::Sender<Event>,
-    heard: &mut bool,
+    connected: &mut bool,
 ) -> Result<(), Fault> {
     let client = connect(&settings.etcd).await?;
     loop {
         let listing = list(&client, keys, latest).await?;
-        *heard = true;
+        *connected = true;
         let from = listing.revision + 1;
         if events.send(Event::Listed(Box::new(listing))).await.is_err() {
             return Ok(());
@@ -51,7 +55,7 @@ async fn follow_once(
     }
 }
 
-/// Hands every change on. Ends with yes when the history is gone, with no when the other end is.
+/// Passes every change on. Returns true when the history is gone, false when the receiver is.
 async fn watch(
     client: &Client,
     (keys, latest): (&Keys, &Latest),
@@ -82,8 +86,8 @@ async fn watch(
     }
 }
 
-/// Each with the revision that it made. A leader marks each revision in which it changes the state;
-/// what is not marked another hand did.
+/// The changes of an answer, each with its revision. A leader marks each revision in which it
+/// changes the state; unmarked ones were made by an outside writer.
 fn changes(keys: &Keys, answer: &WatchResponse) -> Vec<(i64, Change)> {
     let marked: BTreeSet<i64> = answer
         .events()
@@ -117,8 +121,8 @@ fn changes(keys: &Keys, answer: &WatchResponse) -> Vec<(i64, Change)> {
 }
 
 impl Listing {
-    /// Takes changes in, each with the revision that made it. What is in this already is not made
-    /// earlier again.
+    /// Applies changes, each with its revision. A listing that includes a change already is not set
+    /// back by it.
     pub(super) fn take_all(&mut self, changes: Vec<(i64, Change)>) {
         let as_of = self.as_of;
         for (made, change) in changes.into_iter().filter(|(made, _)| *made > as_of) {
@@ -127,8 +131,8 @@ impl Listing {
         }
     }
 
-    /// The later one of what is known and what was read beside the watch, which may have been
-    /// faster.
+    /// The later one of the known listing and one that was read besides the watch, which may have
+    /// been faster.
     pub(super) fn or_later(self, known: Option<Self>) -> Self {
         match known {
             Some(known) if known.as_of > self.as_of && !self.went_back => known,

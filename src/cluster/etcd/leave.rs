@@ -1,5 +1,4 @@
-//! Giving the lead up, at the end of the process or because a person asks: what is under way ends
-//! before.
+//! Giving leadership up, at the end of the process or on a request: effects under way end before.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -12,10 +11,10 @@ use crate::cluster::leadership;
 use crate::cluster::membership::ResignAsked;
 use engine::Role;
 
-/// Before the lead is given up, what is under way is waited for so long.
+/// How long effects under way are waited for before leadership is given up.
 const DRAIN_WITHIN: Duration = Duration::from_secs(3);
 
-/// A replica that was told to give up the lead does not stand again before this.
+/// A replica that was asked to give up leadership does not stand for election again before this.
 const STAND_ASIDE: Duration = Duration::from_secs(1);
 
 impl Member {
@@ -23,19 +22,19 @@ impl Member {
         if self.leads() && self.leaving.is_none() {
             self.leave(Some(asked));
         } else {
-            // Who asked may be gone.
+            // The caller may be gone.
             drop(asked.send(Err("this replica does not lead".to_owned())));
         }
     }
 
-    /// Begins nothing new. What is under way still ends and is committed.
+    /// Begins nothing new. Effects under way still end and are committed.
     pub(super) fn leave(&mut self, asked: Option<ResignAsked>) {
         self.ends.fence.end();
         let since = Instant::now();
         self.leaving = Some(Leaving { since, asked });
     }
 
-    /// Gives the lead up once nothing is under way any more. Whether the process ends then.
+    /// Gives leadership up once nothing is under way any more. Whether the process ends then.
     pub(super) async fn has_left(&mut self, stop: &CancellationToken) -> bool {
         let is_busy = self.acts() && !self.is_drained();
         let is_due = self
@@ -56,7 +55,7 @@ impl Member {
                 .take(leadership::Event::Lost, Instant::now());
             self.retry_at = Instant::now() + STAND_ASIDE;
             self.stand(Role::Follower);
-            // Who asked may be gone.
+            // The caller may be gone.
             drop(asked.send(Ok(())));
         }
         stop.is_cancelled()

@@ -1,5 +1,5 @@
-//! The one task that decides: takes what the others report, leads while the lease is proven, and
-//! says where this replica stands.
+//! The deciding task: handles the other tasks' events, leads while the lease is proven, and
+//! publishes this replica's standing.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -22,7 +22,7 @@ use crate::cluster::view::{Peer, View};
 use crate::config::ClusterSettings;
 use engine::{Role, State};
 
-/// How often it is looked whether that has ended.
+/// How often it checks whether effects under way have ended.
 const DRAIN_STEP: Duration = Duration::from_millis(10);
 
 /// The loop turns at least this often, so that the view says how old it is.
@@ -39,17 +39,16 @@ pub async fn run(settings: ClusterSettings, ends: Ends, stop: CancellationToken)
 
 /// What is known since this replica acts alone.
 pub(super) struct Alone {
-    /// Whether another replica has changed what stands in etcd since.
+    /// Whether another replica has changed etcd since.
     pub(super) is_outdated: bool,
 }
 
-/// Why the lead is given up, and since when.
+/// Why leadership is given up, and since when.
 pub(super) struct Leaving {
     pub(super) since: Instant,
     pub(super) asked: Option<ResignAsked>,
 }
 
-/// The one that decides.
 pub(super) struct Member {
     pub(super) settings: ClusterSettings,
     pub(super) this: Peer,
@@ -59,28 +58,27 @@ pub(super) struct Member {
     pub(super) leadership: Leadership,
     pub(super) session: Option<Session>,
     sessions: u64,
-    /// What gives leases back, and writes what is shared.
+    /// Tasks that return leases and write shared entries.
     pub(super) returning: JoinSet<()>,
     pub(super) known: Option<Listing>,
     pub(super) term: u64,
-    /// The number of the last commit that came in this term. One that is missed was lost on the
-    /// way.
+    /// The number of the last commit that arrived in this term. A gap means a lost one.
     pub(super) came: u64,
     pub(super) retry_at: Instant,
     pause: Duration,
     pub(super) follow_at: Option<Instant>,
     pub(super) leaving: Option<Leaving>,
     pub(super) alone: Option<Alone>,
-    /// Whether what the driver has is later than what stands in etcd, because that has gone back.
+    /// Whether the driver's state is later than that in etcd, because etcd has gone back.
     pub(super) is_ours_later: bool,
-    /// What stood in etcd before it went back, where another replica led then.
+    /// The content of etcd before it went back, where another replica led then.
     pub(super) later: Option<Arc<State>>,
-    /// The own election key of the last term, and the one under which the state was changed
-    /// before: where one of them stands in etcd, no other replica has changed anything since.
+    /// The own election key of the last term, and the one under which the state was changed before:
+    /// while one of them is in etcd, no other replica has changed anything since.
     pub(super) marks: [Option<Vec<u8>>; 2],
     pub(super) fault_of_lease: Option<Fault>,
     pub(super) fault_of_watch: Option<Fault>,
-    /// The last commit that has failed, and when: the lease may be well all the same.
+    /// The last commit that failed, and when: the lease may be fine all the same.
     pub(super) fault_of_commit: Option<(Fault, Instant)>,
     pub(super) view: View,
 }
@@ -123,8 +121,8 @@ impl Member {
 
     async fn run(mut self, mut queue: mpsc::Receiver<Event>, stop: CancellationToken) {
         loop {
-            // What the clock says comes first: a process that was frozen has the answers of then
-            // waiting for it.
+            // Time comes first: a process that was frozen finds the answers from before waiting for
+            // it.
             self.keep_time();
             if self.has_left(&stop).await {
                 break;
@@ -191,7 +189,7 @@ impl Member {
         match event {
             Event::Listed(listing) => {
                 self.fault_of_watch = None;
-                self.heard();
+                self.note_answer();
                 self.compare(&listing);
                 self.adopt(*listing);
                 self.mind_own_key();
@@ -201,7 +199,7 @@ impl Member {
             }
             Event::Changed(changes, revision) => {
                 self.fault_of_watch = None;
-                self.heard();
+                self.note_answer();
                 self.change(changes, revision);
             }
             Event::Unseen(fault) => {
@@ -211,7 +209,7 @@ impl Member {
                 self.fault_of_watch = Some(fault);
             }
             Event::Of(id, outcome) => {
-                // What came of an earlier session means nothing any more.
+                // Outcomes of an earlier session no longer count.
                 if self
                     .session
                     .as_ref()
@@ -234,8 +232,8 @@ impl Member {
                 };
                 session.granted = Some((*client, lease));
                 if phase == Phase::Away {
-                    // It came so late that it proves nothing: who is elected with it could never
-                    // act.
+                    // It came so late that it proves nothing: a replica that is elected with it
+                    // could never act.
                     return self.step_down(&Fault::Slow(self.settings.lease));
                 }
                 session.stand(&self.this, &self.latest, wait);
@@ -280,20 +278,20 @@ impl Member {
         }
     }
 
-    fn heard(&mut self) {
-        self.view.heard = Some(Timestamp::now());
+    fn note_answer(&mut self) {
+        self.view.last_answer = Some(Timestamp::now());
     }
 
     fn renewed(&mut self) {
         self.fault_of_lease = None;
         self.pause = FIRST_RETRY;
-        self.heard();
+        self.note_answer();
         if let Phase::Leader(until) = self.leadership.phase() {
             self.ends.fence.open_until(until);
         }
     }
 
-    /// What stands in etcd is the latest again.
+    /// The state in etcd is the latest again.
     pub(super) fn forget_later(&mut self) {
         (self.is_ours_later, self.later) = (false, None);
     }

@@ -1,7 +1,7 @@
 //! The cluster by etcd: one task that takes a lease, stands for election, follows the state,
-//! commits, and gives the lead up.
+//! commits, and gives leadership up.
 //!
-//! Everything that waits for etcd runs in tasks of its own and reports what came of it; this one
+//! Everything that waits for etcd runs in separate tasks that report their outcomes; this one
 //! decides by `Leadership` and never waits for more than the next event or the end of the lease.
 
 mod alone;

@@ -1,5 +1,5 @@
-//! One lease: kept alive, stood for election with, committed under, given back. Each of these is a
-//! task that reports what came of it.
+//! The session of one lease: keep-alive, election, commits, resignation. Each of these is a task
+//! that reports its outcome.
 
 use std::time::Duration;
 
@@ -19,14 +19,14 @@ use engine::StateChange;
 /// A lease is renewed this many times while it lasts.
 const RENEWALS: u32 = 5;
 
-/// The longest that giving the lead up may take, so that the end of the process does not wait for
+/// The longest that giving leadership up may take, so that the end of the process does not wait for
 /// an etcd that is gone.
 const RESIGN_WITHIN: Duration = Duration::from_millis(800);
 
 /// The pause before a commit that etcd did not take is tried again.
 const COMMIT_RETRY: Duration = Duration::from_millis(100);
 
-/// A lease, or the attempt to get one. What runs for it ends with it.
+/// A lease, or the attempt to get one. Its tasks end with it.
 pub(super) struct Session {
     pub(super) id: u64,
     keys: Keys,
@@ -40,19 +40,19 @@ pub(super) struct Session {
     pub(super) is_committing: bool,
 }
 
-/// Reports for one session.
+/// Reports of one session.
 #[derive(Clone)]
 struct Reports(u64, mpsc::Sender<Event>);
 
 impl Reports {
     async fn say(&self, outcome: Outcome) {
-        // The other end is gone only when the process ends.
+        // The receiver is gone only when the process ends.
         let _ = self.1.send(Event::Of(self.0, outcome)).await;
     }
 }
 
 impl Session {
-    /// Asks for a lease.
+    /// Requests a lease.
     pub(super) fn open(id: u64, settings: &ClusterSettings, events: mpsc::Sender<Event>) -> Self {
         let mut session = Self {
             id,
@@ -105,8 +105,8 @@ impl Session {
     }
 
     /// Whether the own election key was there and is gone: a member of etcd removes it when the
-    /// connection over which this replica waits for its election is lost, and a person can. To
-    /// wait further is in vain then.
+    /// connection over which this replica waits for its election is lost, and an operator can.
+    /// Waiting further would never end then.
     pub(super) fn has_lost_its_key(&mut self, listing: &Listing) -> bool {
         let Some(own) = self.own_key() else {
             return false;
@@ -137,7 +137,7 @@ impl Session {
         });
     }
 
-    /// Gives the lead and the lease back, so that another replica leads at once.
+    /// Returns leadership and the lease, so that another replica leads at once.
     pub(super) async fn give_back(mut self) {
         self.tasks.abort_all();
         let Some((mut client, lease)) = self.granted.take() else {
@@ -182,7 +182,7 @@ async fn keep(mut client: Client, lease: i64, every: Duration, reports: Reports)
     }
 }
 
-/// Gives why it ended, and whether the lease was renewed at all.
+/// Returns why it ended, and whether the lease was renewed at all.
 async fn keep_once(
     client: &mut Client,
     lease: i64,
@@ -218,7 +218,7 @@ async fn keep_once(
     }
 }
 
-/// Waits for the election, and then reads what stands in etcd: no earlier leader can change that
+/// Waits for the election, and then lists the content of etcd: no earlier leader can change that
 /// any more.
 async fn campaign(
     mut client: Client,
@@ -233,7 +233,8 @@ async fn campaign(
         let won = client.campaign(keys.election(), value.clone(), lease).await;
         let fault = match won.map_err(Fault::from) {
             Ok(mut won) => match (won.take_leader(), list(&client, &keys, &latest).await) {
-                // Who waits with a key that was removed meanwhile is told to have won all the same.
+                // A candidate whose key was removed meanwhile gets the answer that it has won all
+                // the same.
                 (Some(key), Ok(listing)) if !listing.is_led_under(key.key()) => Fault::Lost,
                 (Some(key), Ok(listing)) => {
                     let elected = Outcome::Elected(key, Box::new(listing));
@@ -254,7 +255,7 @@ async fn campaign(
 }
 
 /// Makes the transactions one after another, for as long as a lease lasts. One whose outcome is not
-/// known is made again, which changes nothing where it was made.
+/// known is repeated, which changes nothing where it was made.
 async fn commit_all(
     mut client: Client,
     keys: Keys,

@@ -1,5 +1,5 @@
-//! What stands in etcd as this replica takes it up: a listing that may be of an etcd that has gone
-//! back, and what all replicas share.
+//! Handling the content of etcd: a listing that may be of an etcd that has gone back, and the
+//! entries that all replicas share.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,10 +14,10 @@ use crate::clients::etcd::Fault;
 use crate::cluster::membership::{Share, Shared};
 use engine::Role;
 
-/// Followers go on from a changed state at most this often.
+/// Followers resume from a changed state at most this often.
 const FOLLOW_EVERY: Duration = Duration::from_secs(1);
 
-/// The kinds of entries that a follower's readers see and that it cannot find out by itself.
+/// The kinds of entries that a follower's readers see and that it cannot observe itself.
 const SHOWN: [&str; 6] = [
     "acknowledgement/",
     "silence/",
@@ -28,7 +28,7 @@ const SHOWN: [&str; 6] = [
 ];
 
 impl Member {
-    /// Takes in what has changed there.
+    /// Applies changes in etcd.
     pub(super) fn change(&mut self, changes: Vec<(i64, Change)>, revision: i64) {
         let (mut is_shown, mut is_by_leader, mut is_by_hand) = (false, false, false);
         let mut is_shared = false;
@@ -48,7 +48,7 @@ impl Member {
             }
         }
         if is_by_leader {
-            // One leads that has committed what it knows.
+            // A leader has committed what it knows.
             self.forget_later();
         }
         if is_by_hand {
@@ -74,20 +74,20 @@ impl Member {
         }
     }
 
-    /// What this replica knows is later than what stands in etcd now.
+    /// This replica's state is later than that in etcd.
     fn keep_former(&mut self) {
         if !std::mem::replace(&mut self.is_ours_later, true) {
-            // One that leads knows more than it has committed; one that follows has not taken up
-            // yet what came last.
+            // A leader knows more than it has committed; a follower has not applied the latest
+            // changes yet.
             let known = self.known.as_ref();
             let known = known.filter(|_| self.view.role == Role::Follower);
             self.later = known.map(|known| Arc::new(known.map.state()));
         }
     }
 
-    /// Takes up all that stands in etcd. An etcd that was emptied, or set back to a snapshot, has
-    /// lost what it had taken: what this replica knows is later then, and is committed anew
-    /// when it leads. One that leads has to be elected again for that.
+    /// Applies a full listing of etcd. An etcd that was emptied, or set back to a snapshot, has
+    /// lost commits: this replica's state is later then, and is committed anew when it leads. A
+    /// leader has to be elected again for that.
     pub(super) fn adopt(&mut self, listing: Listing) {
         if listing.went_back {
             tracing::error!(
@@ -97,7 +97,7 @@ impl Member {
             self.latest.go_back(listing.revision);
             self.keep_former();
         } else if listing.map.is_empty() && self.knows_state() {
-            // All keys were deleted, and this was read before that was seen.
+            // All keys were deleted, and this was read before the deletion was seen.
             self.keep_former();
         }
         let went_back = listing.went_back;
@@ -127,7 +127,7 @@ impl Member {
         }
     }
 
-    /// Hands on what is shared.
+    /// Publishes the shared entries.
     pub(super) fn show_shared(&self) {
         let Some(known) = &self.known else { return };
         let read = |(key, value): (&String, &Vec<u8>)| {
@@ -143,7 +143,7 @@ impl Member {
         });
     }
 
-    /// Writes to what is shared. Where that fails, it is handed over again.
+    /// Writes shared entries. Where that fails, they are sent again.
     pub(super) fn share(&mut self, shares: Vec<Share>) {
         let settings = self.settings.clone();
         let lease = self.session.as_ref().and_then(Session::lease);

@@ -1,4 +1,4 @@
-//! What the member says of itself: to the driver where it stands, to readers how the cluster is.
+//! What the member publishes: its standing for the driver, and the view of the cluster for readers.
 
 use std::sync::Arc;
 
@@ -9,12 +9,12 @@ use super::session::Session;
 use crate::cluster::view::Etcd;
 use engine::Role;
 
-/// For so many leases it is said that a commit has failed, unless one has succeeded: where etcd
-/// takes leases but no commits, the replicas lead by turns, and none of them does anything.
+/// For this many leases a failed commit is shown, unless one has succeeded: where etcd grants
+/// leases but accepts no commits, the replicas lead by turns, and none of them does anything.
 const COMMIT_FAULT_LEASES: u32 = 5;
 
 impl Member {
-    /// Says where this replica stands, and from which state it goes on.
+    /// Publishes this replica's standing, and the state to resume from.
     pub(super) fn stand(&mut self, role: Role) {
         let state = self.known.as_ref().map(|known| Arc::new(known.map.state()));
         let (term, is_ours_later) = (self.term, self.is_ours_later);
@@ -33,8 +33,8 @@ impl Member {
         }
     }
 
-    /// Whether one that came later has the same name and address: what this replica was in an
-    /// earlier life has come before.
+    /// Whether a later candidate has the same name and address: this replica's own earlier life
+    /// would have come before.
     fn has_twin(&self) -> bool {
         let Some(known) = &self.known else {
             return false;
@@ -62,7 +62,7 @@ impl Member {
             .as_ref()
             .or(of_commit.map(|(fault, _)| fault))
             .or(self.fault_of_watch.as_ref());
-        let etcd = match (fault, self.view.heard) {
+        let etcd = match (fault, self.view.last_answer) {
             (Some(fault), _) => Etcd::Fault {
                 what: fault.what(),
                 detail: fault.to_string(),

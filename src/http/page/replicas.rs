@@ -18,7 +18,7 @@ pub(super) fn section(view: &View, now: Timestamp) -> Markup {
             h2 #replicas { "Replicas" }
             p {
                 (etcd(view)) " " (clip(&this.name)) " shows this page and " (role(view)) " " (words::since(view.since, now)) ". "
-                @match view.heard {
+                @match view.last_answer {
                     Some(heard) => { "What it shows of the others is as of " (words::ago_or_never(Some(heard), now)) ". " },
                     None => "It has not heard of etcd yet. ",
                 }
@@ -84,7 +84,7 @@ mod tests {
             leader: Some(peer("first")),
             replicas: vec![peer("first"), peer("second")],
             etcd: Etcd::Ok,
-            heard: Some(heard),
+            last_answer: Some(heard),
             ..View::connecting(peer("second"), lease, heard)
         };
         let page = section(&view, now).into_string();

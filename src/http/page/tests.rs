@@ -29,9 +29,9 @@ use engine::model::{
     SourceName, StreamHealth, Stub, Topic,
 };
 use engine::{
-    Affected, Channel, Counts, Event, Evidence, ExperimentView, Issue, Link, PoolStatus, PoolView,
-    ResourceView, Role, RouteView, SamplingView, Seen, Severity, Snapshot, SourceView, StreamView,
-    Suppression, SuppressionKind, ToldView, Why, stem,
+    Affected, Channel, Counts, Event, Evidence, ExperimentView, Issue, Link, NotifiedView,
+    PoolStatus, PoolView, ResourceView, Role, RouteView, SamplingView, Seen, Severity, Snapshot,
+    SourceView, StreamView, Suppression, SuppressionKind, Why, stem,
 };
 
 /// The most that the first look at a page may weigh, compressed, with all that it loads.
@@ -136,7 +136,7 @@ fn experiment(stub: &str, health: Health, bookable: Option<Bookable>) -> Experim
         first_seen: ago(600),
         grace_until: None,
         flapping: None,
-        quiet: None,
+        suppression: None,
         pools: if bookable.is_some() {
             vec![stem(stub).into()]
         } else {
@@ -183,7 +183,7 @@ fn source(name: SourceName) -> SourceView {
 fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
     experiments.sort_by(|one, other| one.stub.cmp(&other.stub));
     let pools = pools(&experiments);
-    let notified = |view: &ExperimentView| ToldView {
+    let notified = |view: &ExperimentView| NotifiedView {
         stub: view.stub.clone(),
         route: RouteName::everybody(),
         health: view.health,
@@ -225,7 +225,7 @@ fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
         manifest_lost: None,
         blind: None,
         notes: Arc::default(),
-        quiet: Arc::default(),
+        suppressions: Arc::default(),
         calendar: Arc::default(),
         pools: Arc::default(),
         categories: Arc::default(),
@@ -780,7 +780,7 @@ async fn what_people_wrote_and_their_names_are_for_those_who_signed_in() {
     views
         .iter_mut()
         .filter(|view| view.stub.as_str() == "pend00")
-        .for_each(|view| view.quiet = Some(quieted.clone()));
+        .for_each(|view| view.suppression = Some(quieted.clone()));
     lab.experiments = Arc::new(views.into_iter().map(Arc::new).collect());
     let web = web(lab);
     for path in PAGES {
@@ -950,14 +950,16 @@ fn acknowledged() -> Suppression {
 async fn what_is_acknowledged_needs_no_attention_and_stands_below() {
     let mut lab = sick_lab();
     for stub in ["pend00", "pend01"] {
-        with(&mut lab, stub, |view| view.quiet = Some(acknowledged()));
+        with(&mut lab, stub, |view| {
+            view.suppression = Some(acknowledged())
+        });
     }
     let silenced = Suppression {
         kind: SuppressionKind::Silenced,
         ..acknowledged()
     };
     with(&mut lab, "pend02", |view| {
-        view.quiet = Some(silenced.clone());
+        view.suppression = Some(silenced.clone());
     });
     let overview = page(&web(lab.clone()), "/").await;
     assert!(
@@ -969,7 +971,9 @@ async fn what_is_acknowledged_needs_no_attention_and_stands_below() {
         .map(|text| overview.find(text).expect(text));
     assert!(places.is_sorted(), "{places:?}");
     for stub in ["pend02", "pend03", "spin00", HOSTILE] {
-        with(&mut lab, stub, |view| view.quiet = Some(acknowledged()));
+        with(&mut lab, stub, |view| {
+            view.suppression = Some(acknowledged())
+        });
     }
     let overview = page(&web(lab), "/").await;
     assert!(

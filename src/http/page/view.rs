@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::state::{Booking, STATES, State, is_usable, mismatch_words, rank};
 use engine::model::{CallError, JumpHealth, SourceHealth, SourceName, StreamHealth};
 use engine::{
-    Affected, ExperimentView, Issue, PageHealth, PoolView, Role, Severity, Snapshot,
-    SuppressionKind, ToldView,
+    Affected, ExperimentView, Issue, NotifiedView, PageHealth, PoolView, Role, Severity, Snapshot,
+    SuppressionKind,
 };
 
 /// An experiment as it is shown.
@@ -92,7 +92,7 @@ impl<'a> Experiment<'a> {
     /// Whether maintainers know of its problem: it is acknowledged, or maintenance was planned. A
     /// silence alone does not say that.
     pub(super) fn is_known(&self) -> bool {
-        self.view.quiet.as_ref().is_some_and(|quiet| {
+        self.view.suppression.as_ref().is_some_and(|quiet| {
             matches!(
                 quiet.kind,
                 SuppressionKind::Acknowledged | SuppressionKind::Maintenance
@@ -229,7 +229,7 @@ pub(super) enum Notified<'a> {
     /// No route is configured.
     NoRoute,
     /// These routes delivered.
-    Routes(&'a [ToldView]),
+    Routes(&'a [NotifiedView]),
     /// A route has waited since then.
     Waiting(Timestamp),
     /// Nothing went out.

@@ -107,7 +107,7 @@ struct Told {
 }
 
 impl Told {
-    fn new(view: &ToldView) -> Self {
+    fn new(view: &NotifiedView) -> Self {
         Self {
             route: view.route.to_string(),
             health: view.health.into(),

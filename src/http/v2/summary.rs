@@ -125,7 +125,7 @@ impl<'a> Line<'a> {
                 since: since.into(),
                 steady_at: steady_at.into(),
             }),
-            suppression: view.quiet.as_ref().map(|suppression| Suppression {
+            suppression: view.suppression.as_ref().map(|suppression| Suppression {
                 kind: suppression.kind.into(),
                 until: suppression.until.map(Timestamp::from),
             }),

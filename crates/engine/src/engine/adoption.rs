@@ -1,8 +1,8 @@
-//! Taking up other rules while everything that is known, told and under way goes on.
+//! Reloading the rules while known state, delivered notifications and work under way stay.
 
 use super::Engine;
 use super::durable::DurableState;
-use super::memory::Memory;
+use super::memory::RestoredState;
 use crate::groups::booking_history::BookingHistory;
 use crate::model::{ComponentName, Moment, SourceName, Stub};
 use crate::notifications::Notifications;
@@ -28,7 +28,7 @@ impl Engine {
             durable: DurableState::new(state.clone()),
             ..Self::new(policy, now)
         };
-        engine.recall(Memory::of(state), now);
+        engine.recall(RestoredState::of(state), now);
         engine.suppressions.configure(maintenance);
         engine.views.derived.adopt(advice);
         engine.groups.pool_rules = pools;
@@ -39,7 +39,7 @@ impl Engine {
         engine
     }
 
-    /// The same engine, which shows and continues the history that was kept beside the state.
+    /// The same engine, which shows and continues the history that was stored beside the state.
     #[must_use]
     pub fn with_history(mut self, history: History) -> Self {
         self.groups.booking_history = BookingHistory::recall(&history.bookings);
@@ -49,8 +49,8 @@ impl Engine {
         self
     }
 
-    /// The same engine in the place of another one, for those that read: versions and events go on
-    /// where they were there.
+    /// The same engine as the successor of another one: versions and events continue from there, so
+    /// that readers see no break.
     #[must_use]
     pub fn in_place_of(mut self, before: &Self) -> Self {
         self.started = before.started;
@@ -66,8 +66,8 @@ impl Engine {
         self
     }
 
-    /// Goes by these rules from now on. What stays the same is not touched, so that the same rules
-    /// change nothing.
+    /// Applies these rules from now on. Parts whose rules are unchanged are not touched, so that a
+    /// reload without changes has no effect.
     pub(super) fn adopt(&mut self, rules: Rules, step: &mut Step) {
         let Rules {
             policy,
@@ -93,17 +93,17 @@ impl Engine {
         }
         if self.groups.pool_rules != pools {
             self.groups.pool_rules = pools;
-            // Pools are made of what book tells can be booked, which is not kept.
+            // Pools are derived from what can be booked according to book, which is not kept.
             step.effect(Effect::Ask(SourceName::Book));
         }
         let released = self.groups.categories.adopt(categories);
         self.reconsider_quarantined(released);
         if self.policy != policy {
-            self.judge_by(policy, step);
+            self.adopt_policy(policy, step);
         }
     }
 
-    /// Acknowledges what the policy says, by what its names mean now.
+    /// Applies the policy's acknowledgements; a name is resolved to what it means now.
     pub(super) fn acknowledge_by_policy(&mut self) {
         let PolicyAcknowledgements {
             by_name,
@@ -120,7 +120,7 @@ impl Engine {
             .acknowledge_by_policy(subjects, self.now.wall());
     }
 
-    /// What a name in the policy means: a component that is known, else an experiment.
+    /// The subject of a name in the policy: a known component, else an experiment.
     fn subject(&self, name: &str) -> Subject {
         let is_component = self.groups.components.contains_key(name)
             || name == ComponentName::MAIL
@@ -132,7 +132,7 @@ impl Engine {
         }
     }
 
-    fn judge_by(&mut self, policy: Policy, step: &mut Step) {
+    fn adopt_policy(&mut self, policy: Policy, step: &mut Step) {
         self.policy = policy;
         self.sources.adopt(&policy);
         self.experiments.fleet.reconsider_all();
@@ -141,7 +141,8 @@ impl Engine {
         self.evaluate_all(Why::Rules, step);
     }
 
-    /// A route that covers more than before is notified of what is wrong there.
+    /// Marks all experiments as pending: a route that covers more than before is notified of
+    /// existing problems.
     fn consider_all(&mut self) {
         for (_, experiment) in self
             .experiments

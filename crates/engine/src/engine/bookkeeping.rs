@@ -1,10 +1,10 @@
-//! What the history keeps for reports: who had booked what, and which pools there are.
+//! Bookings and pools that the history keeps for reports.
 
 use super::Engine;
 use crate::protocol::{Step, Timetable};
 
 impl Engine {
-    /// Takes in what book says about bookings and pools.
+    /// Applies what book says about bookings and pools.
     pub(super) fn read_timetable(&mut self, timetable: &Timetable) {
         self.groups.read(timetable, &self.switching.resources);
         self.timetable_changed();
@@ -15,8 +15,8 @@ impl Engine {
         self.experiments.fleet.touch_all();
     }
 
-    /// Says what a timetable changes for the history. While book has lost its manifest, what it
-    /// does not tell is lost too, not cancelled.
+    /// Records the changes of a timetable. While book's manifest is lost, missing bookings count as
+    /// lost with it, not as cancelled.
     pub(super) fn keep_books(&mut self, timetable: &Timetable, step: &mut Step) {
         if !self.switching.manifest_known || self.switching.manifest_lost.is_some() {
             return;
@@ -57,7 +57,7 @@ mod tests {
         })
     }
 
-    /// What a step says about bookings and pools, in words.
+    /// What a step records of bookings and pools, as text.
     fn kept(engine: &mut Engine, input: Input, second: i64) -> Vec<String> {
         let words = |record| {
             if let Record::Bookings(changes) = record {
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_book_tells_is_kept_as_it_changes() {
+    fn bookings_are_recorded_as_they_change() {
         let mut engine = Engine::new(Policy::default(), moment(0));
         let both = [("r-a", 10, 20, false), ("r-b", 50, 60, false)];
         assert_eq!(

@@ -1,5 +1,5 @@
-//! Evaluation of sticky categories on every step, from what the engine knows and what it is told of
-//! other components.
+//! Evaluation of sticky categories on every step, from the engine's own state and the reported
+//! health of other components.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::sources::source::Source;
 use crate::suppressions::SuppressionLookup;
 
 impl Engine {
-    /// Takes in how a component is.
+    /// Applies a component's reported health.
     pub(super) fn component(&mut self, component: ComponentHealth, now: Moment) {
         let is_new = !self.groups.components.contains_key(&component.name);
         self.groups.component(component, now);
@@ -21,14 +21,14 @@ impl Engine {
         }
     }
 
-    /// Takes in that a component was let go.
+    /// Removes a component that is no longer watched.
     pub(super) fn component_gone(&mut self, name: &str) {
         self.groups.component_gone(name);
         self.acknowledge_by_policy();
     }
 
-    /// Closes the sticky categories that have failed often enough. A follower closes none, and
-    /// nothing is closed before the start is over: until then it is not known how things are.
+    /// Closes the sticky categories that have failed often enough. A follower closes none, and none
+    /// is closed during start-up, before the state of experiments and sources is known.
     pub(super) fn evaluate_categories(&mut self, step: &mut Step) {
         self.groups.has_started = self.groups.has_started || self.is_start_over();
         let may_close = self.groups.has_started && self.role == Role::Leader;
@@ -68,7 +68,7 @@ impl Engine {
         }
     }
 
-    /// Opens or closes a category at a maintainer's word.
+    /// Opens or closes a category on a maintainer's command.
     pub(super) fn set_category(
         &mut self,
         name: String,
@@ -83,7 +83,7 @@ impl Engine {
         });
     }
 
-    /// What is or was quarantined may have to be switched.
+    /// Checks the switches of experiments that are or were quarantined.
     pub(super) fn reconsider_quarantined(&mut self, stubs: impl IntoIterator<Item = Stub>) {
         for stub in stubs {
             if let Some(experiment) = self.experiments.fleet.named(stub.as_str()) {
@@ -95,10 +95,11 @@ impl Engine {
     /// The start is over once every source has reported or failed to and every experiment is
     /// evaluated, at the latest after the grace.
     fn is_start_over(&self) -> bool {
-        let is_heard = |name: &SourceName| self.sources.get(*name).health != SourceHealth::Starting;
+        let has_reported =
+            |name: &SourceName| self.sources.get(*name).health != SourceHealth::Starting;
         let is_known = |experiment: &Experiment| experiment.health != Health::Unknown;
         self.now.since(self.started) >= self.policy.startup
-            || (SourceName::ALL.iter().all(is_heard)
+            || (SourceName::ALL.iter().all(has_reported)
                 && self
                     .experiments
                     .fleet
@@ -106,8 +107,8 @@ impl Engine {
                     .all(|(_, experiment)| is_known(experiment)))
     }
 
-    /// The components that the engine knows by itself. Of mail, what a probe found counts too, the
-    /// worse of both.
+    /// The components whose health the engine knows itself. For mail, the worse of the delivery
+    /// state and the probe's result counts.
     fn own_components(&self) -> BTreeMap<&'static str, Fitness> {
         let mut own: BTreeMap<&'static str, Fitness> = SourceName::ALL
             .map(|name| (name.as_str(), self.sources.get(name).fitness()))
@@ -177,7 +178,7 @@ impl Engine {
 }
 
 impl Source {
-    /// A source that fell silent on an open connection is not known to have a fault.
+    /// A source that fell silent on an open connection is not proven to have a fault.
     fn fitness(&self) -> Fitness {
         match self.health {
             SourceHealth::Live | SourceHealth::Late => Fitness::Works,
@@ -361,25 +362,25 @@ mod tests {
     #[test]
     fn what_the_policy_acknowledges_is_so_over_a_recovery_until_it_is_taken_back() {
         let mut engine = engine();
-        let quiet = |engine: &mut Engine| {
+        let suppression = |engine: &mut Engine| {
             let snapshot = engine.snapshot();
             let view = snapshot.experiment("pend00").expect("known");
-            view.quiet
+            view.suppression
                 .as_ref()
-                .map(|quiet| (quiet.by.clone(), quiet.text.clone()))
+                .map(|given| (given.by.clone(), given.text.clone()))
         };
         engine.step(report(true), at(1));
         engine.step(acknowledges(&["pend00", "unknown00"]), at(2));
         let given = Some(("policy".to_owned(), "new motor on Monday".to_owned()));
         for (second, active) in [(3, false), (4, true), (5, false)] {
             engine.step(report(active), at(second));
-            assert_eq!(quiet(&mut engine), given, "at {second}");
+            assert_eq!(suppression(&mut engine), given, "at {second}");
         }
         let since = |engine: &mut Engine| engine.snapshot().notes[0].entry.since();
         engine.step(acknowledges(&["pend00"]), at(6));
         assert_eq!(since(&mut engine), at(2).wall(), "it is as old as it was");
         engine.step(acknowledges(&[]), at(7));
-        assert_eq!(quiet(&mut engine), None);
+        assert_eq!(suppression(&mut engine), None);
         assert!(engine.snapshot().notes.is_empty());
     }
 

@@ -1,5 +1,5 @@
-//! Carrying out what maintainers command. What a command comes to is worked out on a snapshot, the
-//! same as for its preview.
+//! Execution of maintainers' commands. The outcome is computed on a snapshot, the same as for the
+//! preview.
 
 use super::Engine;
 use crate::model::{Moment, ResourceName};
@@ -7,14 +7,14 @@ use crate::protocol::{ManualOverride, Order, Receipt, Record, Refusal, Step};
 use crate::suppressions::SuppressionId;
 
 impl Engine {
-    /// Why an order would be refused at this moment; `None` when it would be carried out.
+    /// Why an order would be refused now; `None` when it would be carried out.
     pub fn refuses(&mut self, order: &Order, now: Moment) -> Option<Refusal> {
-        let mut picture = self.snapshot();
-        picture.at = picture.at.max(now.wall());
-        picture.plan(&order.command, &order.by).err()
+        let mut snapshot = self.snapshot();
+        snapshot.at = snapshot.at.max(now.wall());
+        snapshot.plan(&order.command, &order.by).err()
     }
 
-    /// Carries an order out. One that is refused does nothing.
+    /// Carries out an order. A refused order changes nothing.
     pub(super) fn command(&mut self, order: Order, step: &mut Step) {
         let Ok(plan) = self.snapshot().plan(&order.command, &order.by) else {
             return;

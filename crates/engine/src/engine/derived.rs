@@ -1,6 +1,6 @@
-//! What surrounds experiments, for readers: bookings, pools, holds, neighbours, common causes. Each
-//! part is counted anew only when something that it depends on changed, and is shared as long as
-//! nothing did.
+//! Data derived for readers: bookings, pools, holds, neighbours, common causes. Each part is
+//! recomputed only when something that it depends on changed, and is shared between snapshots
+//! otherwise.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -16,21 +16,21 @@ use crate::notifications::advice::{Advice, Neighbours};
 use crate::notifications::correlation::Cause;
 use crate::protocol::{ExperimentView, PoolView, Seen};
 
-/// From so many on, neighbours that are up or lost make no further difference to the advice for one
-/// of them.
+/// From this many on, more neighbours that are up or lost do not change the advice for an
+/// experiment.
 const NEIGHBOURS_THAT_MATTER: usize = 3;
 
-/// What is known of what surrounds experiments, and what of it has to be counted anew.
+/// The derived data, and which parts of it are stale.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DerivedViews {
     advice: Advice,
-    /// When time alone changes the bookings that are ahead of an experiment.
+    /// When time alone changes the upcoming bookings of an experiment.
     pub(super) agenda: BTreeSet<(Timestamp, Id)>,
     /// How many experiments of each name stem have a sign of life, and how many have none.
     pub(super) near: BTreeMap<String, Neighbours>,
     pub(super) pools_of: BTreeMap<Stub, Vec<Arc<str>>>,
     pub(super) stale_pools: BTreeSet<Arc<str>>,
-    /// When time alone changes how a pool stands.
+    /// When time alone changes a pool's status.
     pub(super) pool_agenda: BTreeSet<(Timestamp, Arc<str>)>,
     pub(super) stale_holds: bool,
     pub(super) next_overdue: Option<Timestamp>,
@@ -41,14 +41,14 @@ pub(crate) struct DerivedViews {
 }
 
 impl DerivedViews {
-    /// Sets the texts for maintainers. Returns whether they are others than before.
+    /// Sets the texts for maintainers. Returns whether they changed.
     pub(super) fn adopt(&mut self, advice: Advice) -> bool {
         let is_other = self.advice != advice;
         self.advice = advice;
         is_other
     }
 
-    /// The experiments of which time alone has changed the bookings that are ahead.
+    /// The experiments whose upcoming bookings changed by time alone.
     pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<Id> {
         let mut due = Vec::new();
         while let Some((_, id)) = self.agenda.first().copied().filter(|(at, _)| *at <= now) {
@@ -58,13 +58,13 @@ impl DerivedViews {
         due
     }
 
-    /// Says that the holds may be others than before.
+    /// Marks the holds as stale.
     pub(super) fn holds_changed(&mut self) {
         self.stale_holds = true;
     }
 
-    /// Takes note of what depends on an experiment that changed. Returns its stem where its
-    /// neighbours' advice depends on it.
+    /// Marks what depends on a changed experiment as stale. Returns its stem where its neighbours'
+    /// advice depends on it.
     pub(super) fn note<'a>(&mut self, change: &'a Repainted) -> Option<&'a str> {
         let (was, is) = (change.was.as_deref(), change.is.as_deref());
         if was.map(standing) != is.map(standing) {
@@ -113,13 +113,13 @@ impl DerivedViews {
     }
 }
 
-/// What a pool depends on, beside bookings and time.
+/// The part of an experiment that a pool's status depends on, besides bookings and time.
 fn standing(view: &ExperimentView) -> (Health, Option<Bookable>) {
     (view.health, view.bookable())
 }
 
-/// What a common cause depends on: when it was lost, and where its streams come from, which may be
-/// news whenever one comes or goes.
+/// The part of an experiment that common causes depend on: when it was lost, and the addresses of
+/// its streams, which may change whenever one connects or disconnects.
 fn part_of_a_cause(
     view: &ExperimentView,
 ) -> impl Iterator<Item = (Option<Timestamp>, Option<Seen>)> {
@@ -143,9 +143,8 @@ pub(super) fn is_bad(experiment: &Experiment) -> bool {
 }
 
 impl DerivedViews {
-    /// What can be done about an experiment; `None` when nothing is wrong or its symptoms do not
-    /// tell. With `is_login_old` what is known of its remote login may be older than what is
-    /// wrong.
+    /// Advice for an experiment; `None` when nothing is wrong or its symptoms fit no advice. With
+    /// `is_login_old`, the remote login may have been reported before the fault.
     pub(crate) fn advice_for(&self, experiment: &Experiment, is_login_old: bool) -> Option<&str> {
         if !is_bad(experiment) {
             return None;
@@ -158,7 +157,7 @@ impl DerivedViews {
         })
     }
 
-    /// The others of its name stem.
+    /// The other experiments of its name stem.
     fn neighbours(&self, experiment: &Experiment) -> Neighbours {
         let mut near = self
             .near
@@ -198,19 +197,20 @@ mod tests {
         "pend0", "pend1", "pend2", "pend3", "spin0", "spin1", "spin2",
     ];
 
-    /// Something that happens. A set of experiments is the bits of a number.
+    /// An input of the property test. A set of experiments is given as the bits of a number.
     #[derive(Debug, Clone)]
     enum Deed {
         /// Relay reports the streams of these.
         Streams(u8),
         /// Jump reports the hosts of these.
         Hosts(u8),
-        /// Book lists all but these, and says that a person holds the second resource of those.
+        /// Book lists all but the first set, and reports the second resource of the second set as
+        /// held.
         Manifest(u8, u8),
-        /// Book tells these bookings: experiment, start and end in hours, and whether it is
+        /// Book reports these bookings: experiment, start and end in hours, and whether it is
         /// started.
         Timetable(Vec<(usize, i64, i64, bool)>),
-        /// So many minutes pass.
+        /// This many minutes pass.
         Passes(u16),
     }
 
@@ -337,7 +337,7 @@ mod tests {
         }
     }
 
-    /// The same engine with everything that surrounds experiments counted anew.
+    /// The same engine with all derived data recomputed.
     fn from_scratch(engine: &Engine) -> Snapshot {
         let mut engine = engine.clone();
         engine.views.experiments = Arc::default();
@@ -349,7 +349,7 @@ mod tests {
         engine.snapshot()
     }
 
-    /// A pool as it stands from `now` on: what is under way counts from now.
+    /// A pool's status from `now` on: bookings under way count from now.
     fn from_now(pool: &PoolView, now: Timestamp) -> PoolView {
         let mut pool = pool.clone();
         pool.standing.peak_at = pool.standing.peak_at.map(|at| at.max(now));
@@ -362,7 +362,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(100))]
 
-        /// Whatever happens, in whatever order: what is shown is what counting everything anew would show.
+        /// Incrementally updated views equal views that are recomputed from scratch.
         #[test]
         fn what_is_counted_by_parts_is_what_is_counted_whole(deeds in prop::collection::vec(deed(), 1..60)) {
             let mut now = Moment::new(Timestamp::UNIX_EPOCH, Duration::ZERO);

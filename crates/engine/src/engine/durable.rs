@@ -1,5 +1,5 @@
-//! The durable state: follows what a step records, keeps the map that survives a restart, and says
-//! which entries changed.
+//! The durable state: applies the records of a step to the map that survives a restart, and reports
+//! the changed entries.
 
 use std::sync::Arc;
 
@@ -14,7 +14,7 @@ use crate::protocol::{
 };
 use crate::suppressions::{SuppressionEntry, SuppressionId};
 
-/// The map, and what of it changed in this step.
+/// The map, and the entries that changed in this step.
 #[derive(Debug, Clone, Default)]
 pub(super) struct DurableState {
     map: State,
@@ -33,8 +33,8 @@ impl DurableState {
         &self.map
     }
 
-    /// Takes in what a step recorded, and adds to it what that changes. A summary that a later one
-    /// makes needless is recorded too.
+    /// Applies what a step recorded, and adds the resulting changes. Summaries that a later one
+    /// supersedes are recorded too.
     pub(super) fn follow(&mut self, step: &mut Step, at: Timestamp) {
         let mut superseded = Vec::new();
         for record in &step.records {
@@ -116,7 +116,7 @@ impl DurableState {
         }
     }
 
-    /// What is there already stays.
+    /// Sets an entry unless there is one.
     fn set_once(&mut self, key: StateKey, value: StateValue) {
         if !self.map.contains_key(&key) {
             self.set(key, value);
@@ -133,8 +133,8 @@ impl DurableState {
         self.set(key, StateValue::Experiment(state));
     }
 
-    /// What a route is not to be notified of any more is not owed either. Returns the summaries
-    /// that this makes needless.
+    /// Updates what a route was notified of. What it is not to be notified of any more is no longer
+    /// pending either. Returns the summaries that this supersedes.
     fn notified(&mut self, route: &RouteName, notified: &Notified) -> Vec<u64> {
         let (subject, value) = match notified {
             Notified::Experiment(stub, known) => (
@@ -145,10 +145,10 @@ impl DurableState {
                 NotificationSubject::Alert(alert.clone()),
                 known.map(StateValue::NotifiedAlert),
             ),
-            Notified::Unsteady(stub, told) => {
+            Notified::Unsteady(stub, times) => {
                 let key = StateKey::Unsteady(route.clone(), stub.clone());
-                let told = (!told.is_empty()).then(|| StateValue::Unsteady(told.clone()));
-                self.put(key, told);
+                let times = (!times.is_empty()).then(|| StateValue::Unsteady(times.clone()));
+                self.put(key, times);
                 return Vec::new();
             }
             Notified::Closing(stub, closing) => {
@@ -170,7 +170,7 @@ impl DurableState {
         superseded
     }
 
-    /// A lane whose recipients know what the others know leaves nothing behind.
+    /// Updates a lane. One whose recipients know what the others know leaves no entries behind.
     fn lane(&mut self, name: &RouteName, lane: Option<&Lane>) -> Vec<u64> {
         self.put(
             StateKey::Lane(name.clone()),

@@ -1,5 +1,4 @@
-//! Tending to what is not as it should be: sources, streams to listen to, experiments to look at
-//! again, resources to switch.
+//! Periodic work: evaluating sources and experiments, sampling streams, switching resources.
 
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use crate::model::{Moment, Private, SourceHealth, SourceName, Stub, Visibility};
 use crate::protocol::{Effect, Event, Record, Step, Why};
 
 impl Engine {
-    /// Brings a source's health up to date. Where that changes what its word is worth, looks at all
+    /// Updates a source's health. Where that changes whether its reports count, evaluates all
     /// experiments and returns true.
     pub(super) fn evaluate_source(&mut self, name: SourceName, step: &mut Step) -> bool {
         let now = self.now;
@@ -56,8 +55,8 @@ impl Engine {
     }
 
     /// A relay that stays silent by its own fault makes its experiments unusable. Where the fault
-    /// may be ours, and when we are blind, its silence says nothing about them: they are not
-    /// evaluated, and nothing is switched.
+    /// may be labwatch's, and while labwatch is cut off, the silence says nothing about them: they
+    /// are not evaluated, and nothing is switched.
     pub(super) fn evaluate_outage(&mut self, step: &mut Step) {
         let outage =
             self.sources.blind.is_none() && self.outage_at().is_some_and(|at| self.now >= at);
@@ -76,8 +75,8 @@ impl Engine {
         }
     }
 
-    /// When relay's silence makes its experiments unusable. What was seen while labwatch was cut
-    /// off does not count.
+    /// When relay's silence makes its experiments unusable. Time during which labwatch was cut off
+    /// does not count.
     pub(super) fn outage_at(&self) -> Option<Moment> {
         let since = self.sources.relay.down_by_itself()?;
         Some(self.sources.counted_from(since) + self.policy.outage_hold)
@@ -128,8 +127,8 @@ impl Engine {
         }
     }
 
-    /// Says which experiments have become known or were forgotten, and what people need not be
-    /// remembered to know, for the history.
+    /// Records experiments that became known or were forgotten, fulfilled manual overrides, and
+    /// pending changes of notifications.
     pub(super) fn keep_track(&mut self, step: &mut Step) {
         step.records.extend(
             self.experiments

@@ -1,10 +1,10 @@
-//! Taking inputs in: what each of them changes.
+//! Applying inputs to the engine's state.
 
 use std::sync::Arc;
 
 use super::Engine;
-use super::memory::Memory;
-use crate::experiments::evaluate::Heard;
+use super::memory::RestoredState;
+use crate::experiments::evaluate::SampleEvidence;
 use crate::experiments::experiment::Experiment;
 use crate::experiments::fleet::Id;
 use crate::experiments::mass::Tally;
@@ -18,11 +18,11 @@ use crate::protocol::{
 use crate::switching::resource::HoldChange;
 
 impl Engine {
-    /// Takes up what is remembered of the time before the start.
-    pub(super) fn recall(&mut self, memory: Memory, now: Moment) {
+    /// Restores the durable state of an earlier run.
+    pub(super) fn recall(&mut self, restored: RestoredState, now: Moment) {
         self.notifications
-            .recall(&memory.routes, memory.last_summary, now);
-        for (stub, state) in &memory.experiments {
+            .recall(&restored.routes, restored.last_summary, now);
+        for (stub, state) in &restored.experiments {
             let id = self
                 .experiments
                 .fleet
@@ -31,32 +31,32 @@ impl Engine {
                 self.notifications.note_change(experiment, false, now);
             }
         }
-        for name in memory.proven {
+        for name in restored.proven {
             self.sources.get_mut(name).prove();
         }
         self.experiments.fleet.take_seen();
         self.suppressions
-            .restore(memory.suppressions, memory.last_suppression);
-        for (resource, manual_override) in memory.manual_overrides {
+            .restore(restored.suppressions, restored.last_suppression);
+        for (resource, manual_override) in restored.manual_overrides {
             self.switching
                 .resources
                 .manual_override(resource, manual_override);
         }
-        for (resource, hold) in memory.holds {
+        for (resource, hold) in restored.holds {
             self.groups.holds.restore(resource, hold);
         }
-        for (name, state) in memory.categories {
+        for (name, state) in restored.categories {
             self.groups.categories.restore(name, state);
         }
-        self.groups.pools_kept = memory.pools;
+        self.groups.pools_kept = restored.pools;
     }
 
     pub(super) fn report(&mut self, source: SourceName, report: &Arc<Report>, step: &mut Step) {
         let (now, settle) = (self.now, self.policy.settle);
         let was = self.sources.get(source).health;
         let its = self.sources.get_mut(source);
-        its.heard(report.started(), settle, now);
-        its.told_unreadably(report.unreadable());
+        its.note_report(report.started(), settle, now);
+        its.note_unreadable(report.unreadable());
         match source {
             SourceName::Relay => {
                 let returned = self.experiments.fleet.apply_relay_report(report, now);
@@ -76,8 +76,8 @@ impl Engine {
         }
     }
 
-    /// Where relay's report is the first that most of the fleet is lost in, another is asked for,
-    /// also where none is asked for otherwise.
+    /// Where relay's report is the first that shows most of the fleet as lost, requests another
+    /// one, also where reports are otherwise not requested.
     fn note_losses(&mut self, relay_was: SourceHealth, step: &mut Step) {
         let losses = self.experiments.fleet.note_losses(self.policy.last_active);
         // After a restart or an outage of relay, experiments return one after the other.
@@ -94,8 +94,8 @@ impl Engine {
         step.effect(Effect::Ask(SourceName::Relay));
     }
 
-    /// Streams that were quiet count as silent now that relay, which was live all the while,
-    /// reports again.
+    /// Streams without messages count as silent once relay, which was live all the while, reports
+    /// again.
     fn confirm_silence(&mut self, relay_was: SourceHealth, step: &mut Step) {
         let experiments = &mut self.experiments;
         if relay_was != SourceHealth::Live {
@@ -115,7 +115,7 @@ impl Engine {
                 .stream_mut(topic.as_str())
                 .filter(|stream| stream.is_connected());
             if let Some(stream) = stream {
-                stream.note_heard(Heard::Nothing);
+                stream.note_evidence(SampleEvidence::Nothing);
             }
             if let Some(id) = experiments.fleet.owner(topic.as_str()) {
                 experiments.fleet.mark_dirty(id);
@@ -125,7 +125,7 @@ impl Engine {
 
     pub(super) fn read_book(&mut self, reading: &BookReading, step: &mut Step) {
         let now = self.now;
-        self.sources.book.heard(None, self.policy.settle, now);
+        self.sources.book.note_report(None, self.policy.settle, now);
         self.evaluate_source(SourceName::Book, step);
         if reading.resources.is_empty() {
             self.lose_manifest(step);
@@ -154,7 +154,7 @@ impl Engine {
         self.end_remembered_holds(step);
     }
 
-    /// A hold that is only remembered has ended meanwhile.
+    /// Ends holds that were restored but that book no longer reports.
     fn end_remembered_holds(&mut self, step: &mut Step) {
         let has_ended = |resource: &&ResourceName| {
             self.switching
@@ -181,7 +181,7 @@ impl Engine {
         }
     }
 
-    /// An empty manifest means that book has lost it: what was known stays.
+    /// Handles an empty manifest: book has lost it, and what was known stays.
     pub(super) fn lose_manifest(&mut self, step: &mut Step) {
         if self.switching.manifest_lost.is_none() {
             self.switching.manifest_lost = Some(self.now);
@@ -189,7 +189,7 @@ impl Engine {
         }
     }
 
-    /// Brings what experiments must have in line with book's list.
+    /// Updates the experiments' required resources and streams from book's list.
     pub(super) fn enlist(&mut self, step: &mut Step) {
         let now = self.now;
         let mut listed = self.switching.resources.by_stub();
@@ -228,7 +228,7 @@ impl Engine {
         self.consider_unlisted();
     }
 
-    /// Whether an experiment is listed is itself something to tell.
+    /// Marks experiments whose listing in book changed as pending: that is itself notified.
     pub(super) fn consider_unlisted(&mut self) {
         for (_, experiment) in self.experiments.fleet.iter().filter(|(_, e)| !e.listed()) {
             self.notifications
@@ -264,19 +264,19 @@ impl Engine {
             .experiments
             .fleet
             .peek_stream(topic.as_str())
-            .map_or(Heard::Unverified, |stream| stream.heard);
-        let heard = self
+            .map_or(SampleEvidence::Unverified, |stream| stream.evidence);
+        let evidence = self
             .experiments
             .sampler
             .sampled(topic, outcome, was, &self.policy, now);
-        if let (Some(heard), Some(id)) = (heard, owner) {
+        if let (Some(evidence), Some(id)) = (evidence, owner) {
             if let Some(stream) = self
                 .experiments
                 .fleet
                 .stream_mut(topic.as_str())
                 .filter(|stream| stream.is_connected())
             {
-                stream.note_heard(heard);
+                stream.note_evidence(evidence);
             }
             self.evaluate(id, Why::Observed, step);
         }
@@ -297,8 +297,8 @@ impl Engine {
             .notifications
             .delivered(id, outcome, self.now)
             .unwrap_or_else(|| (RouteName::everybody(), Vec::new()));
-        // First that the message waits for some of them: what the others know now makes it needless
-        // for these alone.
+        // Before the message's own wait: what the others know now may supersede it for these
+        // recipients alone.
         for record in self.notifications.take_records() {
             step.record(record);
         }
@@ -320,7 +320,7 @@ impl Engine {
         }
     }
 
-    /// Becoming leader is a full settle: everything is compared again.
+    /// Changes the role. A new leader compares everything again.
     pub(super) fn take_role(&mut self, role: Role) {
         self.role = role;
         if role == Role::Leader {
@@ -328,8 +328,8 @@ impl Engine {
         }
     }
 
-    /// Lets go of the holds of resources that book does not list any more: when they come back,
-    /// book says anew how they are.
+    /// Removes the holds of resources that book no longer lists: when they come back, book reports
+    /// them anew.
     fn end_holds(&mut self, removed: &[ResourceName], step: &mut Step) {
         let held: Vec<&ResourceName> = removed
             .iter()
@@ -346,7 +346,7 @@ impl Engine {
         }
     }
 
-    /// Takes note of a person's hold, or of its end.
+    /// Records a hold, or its end.
     fn note_hold(&mut self, change: Option<HoldChange>, step: &mut Step) {
         let Some(HoldChange { resource, reason }) = change else {
             return;

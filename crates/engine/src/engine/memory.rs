@@ -1,4 +1,4 @@
-//! The durable state as the parts of the engine take it up.
+//! The durable state, sorted by the part of the engine that restores it.
 
 use std::collections::BTreeMap;
 
@@ -10,35 +10,35 @@ use crate::protocol::{
 };
 use crate::suppressions::{SuppressionEntry, SuppressionId};
 
-/// The durable state, by the part that takes it up. Without any of it the engine begins as on its
+/// The durable state by the part that restores it. An empty one makes the engine start as on its
 /// first day.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Memory {
-    /// Every experiment that is known, and not new.
+pub(crate) struct RestoredState {
+    /// Every known experiment, except new ones.
     pub(crate) experiments: Vec<(Stub, ExperimentState)>,
-    /// What each route was notified of. A route that is not configured any more is forgotten.
-    pub(crate) routes: BTreeMap<RouteName, RouteMemory>,
+    /// What each route was notified of. A route that is no longer configured is forgotten.
+    pub(crate) routes: BTreeMap<RouteName, RestoredRoute>,
     /// The number of the last summary.
     pub(crate) last_summary: u64,
     /// Suppressions; some may be over by now.
     pub(crate) suppressions: Vec<(SuppressionId, SuppressionEntry)>,
-    /// The highest number that was ever given to a suppression.
+    /// The highest suppression number ever assigned.
     pub(crate) last_suppression: u64,
-    /// What maintainers asked of resources and book has not confirmed.
+    /// Manual overrides that book has not confirmed.
     pub(crate) manual_overrides: Vec<(ResourceName, ManualOverride)>,
-    /// Resources that people hold, with since when and why.
+    /// Held resources, with since when and why.
     pub(crate) holds: Vec<(ResourceName, Hold)>,
     /// The sources that have reported.
     pub(crate) proven: Vec<SourceName>,
-    /// The pools that the history knows.
+    /// The pools in the history.
     pub(crate) pools: BTreeMap<String, Vec<Stub>>,
     /// Categories that were closed or opened.
     pub(crate) categories: Vec<(String, CategoryState)>,
 }
 
-/// What is remembered of a route.
+/// The durable state of a route.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct RouteMemory {
+pub(crate) struct RestoredRoute {
     /// What it was last notified of, where that is other than "all is well".
     pub(crate) notified: Vec<Notified>,
     /// The messages that are not known to have arrived, oldest first.
@@ -47,15 +47,15 @@ pub(crate) struct RouteMemory {
     pub(crate) lane: Option<Lane>,
 }
 
-impl Memory {
-    /// Sorts a state by what takes it up. An entry whose value is of another kind than its key is
+impl RestoredState {
+    /// Sorts a state by what restores it. An entry whose value is of another kind than its key is
     /// left out.
     pub(crate) fn of(state: &State) -> Self {
-        let mut memory = Self::default();
+        let mut restored = Self::default();
         for (key, value) in state {
-            memory.take(key.clone(), value.clone());
+            restored.take(key.clone(), value.clone());
         }
-        memory
+        restored
     }
 
     fn take(&mut self, key: StateKey, value: StateValue) {
@@ -71,8 +71,8 @@ impl Memory {
                 StateKey::Notified(route, NotificationSubject::Alert(alert)),
                 StateValue::NotifiedAlert(known),
             ) => self.notified(route, Notified::Alert(alert, Some(known))),
-            (StateKey::Unsteady(route, stub), StateValue::Unsteady(told)) => {
-                self.notified(route, Notified::Unsteady(stub, told));
+            (StateKey::Unsteady(route, stub), StateValue::Unsteady(times)) => {
+                self.notified(route, Notified::Unsteady(stub, times));
             }
             (StateKey::Closing(route, stub), StateValue::Closing(closing)) => {
                 self.notified(route, Notified::Closing(stub, Some(closing)));

@@ -1,5 +1,4 @@
-//! The engine: takes an input and the time, brings its state up to date, and says what is to be
-//! done.
+//! The engine: takes an input and the time, updates its state, and returns what has to be done.
 
 mod adoption;
 mod bookkeeping;
@@ -36,8 +35,8 @@ use crate::switching::Switching;
 /// The shortest time between two wakes, so that no deadline can make the loop spin.
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 
-/// All that decides. Each part owns its state; the engine hands an input to the parts that it
-/// concerns, and runs them in a fixed order.
+/// All decisions of labwatch. Each part owns its state; the engine passes an input to the parts
+/// that it concerns, and runs them in a fixed order.
 #[derive(Debug, Clone)]
 pub struct Engine {
     policy: Policy,
@@ -77,8 +76,8 @@ impl Engine {
         }
     }
 
-    /// The same engine with these texts for maintainers, and with these pools beside those that it
-    /// finds itself.
+    /// The same engine with these texts for maintainers, and with these pools besides those that it
+    /// derives itself.
     #[must_use]
     pub fn knowing(mut self, advice: Advice, pools: Vec<PoolRule>) -> Self {
         self.views.derived.adopt(advice);
@@ -86,21 +85,22 @@ impl Engine {
         self
     }
 
-    /// The same engine, which does nothing outward until it is told to lead.
+    /// The same engine, started as a follower: without effects until it becomes leader.
     #[must_use]
     pub fn only_watching(mut self) -> Self {
         self.take_role(Role::Follower);
         self
     }
 
-    /// The same engine, whose snapshots say that its effects are recorded and not carried out.
+    /// The same engine in shadow mode: its snapshots say that its effects are recorded and not
+    /// carried out.
     #[must_use]
     pub fn in_shadow(mut self) -> Self {
         self.is_shadow = true;
         self
     }
 
-    /// Takes an input at this moment and says what is to be done, in this order. A moment before an
+    /// Applies an input at this moment and returns records and effects in order. A moment before an
     /// earlier one counts as that one.
     pub fn step(&mut self, input: Input, now: Moment) -> Step {
         self.now = self.now.max(now);
@@ -168,9 +168,8 @@ impl Engine {
         Some(next.max(now + SHORTEST_WAIT))
     }
 
-    /// Brings every part up to date, in this order: what a part decides rests on those before it.
-    /// What is quarantined must be known before it is decided what to switch, and what is
-    /// switched before it is said in a notification.
+    /// Updates every part, in order of dependency: quarantine before switching decisions, and
+    /// switching before the notifications that mention it.
     fn settle(&mut self, step: &mut Step) {
         for name in SourceName::ALL {
             self.evaluate_source(name, step);
@@ -203,8 +202,8 @@ impl Engine {
         EvaluationContext {
             policy: self.policy,
             now: self.now,
-            relay: self.sources.relay.telling(self.now),
-            jump: self.sources.jump.telling(self.now),
+            relay: self.sources.relay.status(self.now),
+            jump: self.sources.jump.status(self.now),
             outage: self.sources.outage,
             sampling: self.experiments.sampling && self.experiments.sampler.broken().is_none(),
             unconfirmed_report: self.experiments.fleet.unconfirmed_report,

@@ -1,4 +1,4 @@
-//! Notifications: what concerns the whole laboratory, in words, and when a summary is due.
+//! Active alerts of the laboratory and its components as text, and when a summary is due.
 
 use std::time::Duration;
 
@@ -10,16 +10,15 @@ use crate::notifications::{ActiveAlert, NotificationContext, TELL_OUTAGE_AFTER, 
 use crate::protocol::{Alert, Effect, Fitness, Step};
 use crate::sources::source::interruptions::{OFTEN, WITHIN};
 
-/// How long relay must have forwarded nothing before that is notified: shorter than this is a
-/// blink.
-const NOT_FORWARDING_TOLD_AFTER: Duration = Duration::from_secs(10);
+/// How long relay must have forwarded nothing before that is notified; shorter interruptions are
+/// ignored.
+const NOT_FORWARDING_NOTIFIED_AFTER: Duration = Duration::from_secs(10);
 
-/// This long after a start the engine has been told of every component that there is.
+/// By this long after a start, every component has reported to the engine.
 const COMPONENTS_KNOWN_WITHIN: Duration = Duration::from_secs(60);
 
 impl Engine {
-    /// Whether there are routes, and something is known of how things are now: what is only
-    /// remembered may be over.
+    /// Whether there are routes, and the current state is known: what was restored may be over.
     pub(super) fn may_notify(&self) -> bool {
         let is_known = !self.policy.laboratory
             || (self.switching.may_evaluate(&self.sources)
@@ -31,10 +30,10 @@ impl Engine {
 
     pub(super) fn notify(&mut self, step: &mut Step) {
         let active_alerts = self.active_alerts();
-        let is_troubled = active_alerts
+        let has_alerts = active_alerts
             .iter()
-            .any(|active_alert| active_alert.is_tellable);
-        if !self.may_notify() || (!is_troubled && self.notifications.is_idle(self.now)) {
+            .any(|active_alert| active_alert.is_notifiable);
+        if !self.may_notify() || (!has_alerts && self.notifications.is_idle(self.now)) {
             return;
         }
         self.refresh_views();
@@ -61,18 +60,17 @@ impl Engine {
         }
     }
 
-    /// What concerns the whole laboratory now.
+    /// The alerts of the whole laboratory that are active now.
     pub(super) fn active_alerts(&self) -> Vec<ActiveAlert> {
         let mut active_alerts = Vec::new();
         if let Some(since) = self.sources.blind.filter(|_| self.policy.laboratory) {
-            let text = "labwatch hears from none of relay, jump and book: it is probably cut off itself; nothing is switched until it hears again";
+            let text = "labwatch receives nothing from relay, jump and book: it is probably cut off itself; nothing is switched until they report again";
             let mut others = Vec::new();
             self.source_alerts(&mut others);
             others.extend(self.component_alerts());
-            // What is known of sources and components goes on; what begins now is a part of that
-            // story.
+            // Known alerts of sources and components go on; new ones are part of being cut off.
             let known = others.into_iter().map(|alert| ActiveAlert {
-                is_tellable: false,
+                is_notifiable: false,
                 ..alert
             });
             let mut alerts = vec![self.active_alert(Alert::Blind, text.to_owned(), since)];
@@ -86,12 +84,11 @@ impl Engine {
         active_alerts
     }
 
-    /// What concerns the sources.
+    /// The alerts of the sources.
     fn source_alerts(&self, active_alerts: &mut Vec<ActiveAlert>) {
         for name in SourceName::ALL {
             let source = self.sources.get(name);
-            // After a restart of ours, an outage that people know of goes on until the source
-            // reports again.
+            // After a restart, a notified outage goes on until the source reports again.
             let goes_on = source.health == SourceHealth::Starting
                 && self.notifications.goes_on(&Alert::Source(name));
             let (text, since) = match source.lost_often_since() {
@@ -110,9 +107,9 @@ impl Engine {
         active_alerts.extend(self.sampling_alert());
     }
 
-    /// That streams cannot be listened to. While relay itself reports nothing, that is the story,
-    /// and it is not known whether they can again; after a restart neither, before the first
-    /// sample is at its end.
+    /// The alert that streams cannot be sampled. While relay itself reports nothing, relay's alert
+    /// covers it and its state is unknown; so it is after a restart, before the first sample has
+    /// ended.
     fn sampling_alert(&self) -> Option<ActiveAlert> {
         let experiments = &self.experiments;
         let broken = experiments.sampler.broken();
@@ -125,21 +122,21 @@ impl Engine {
             None => return None,
         };
         let text = format!(
-            "streams cannot be listened to{why}. A stream that is connected counts as active, whether it sends or not"
+            "streams cannot be sampled{why}. A stream that is connected counts as active, whether it sends or not"
         );
         let since = broken.map_or(self.started, |(since, _)| since);
         let alert = self.active_alert(Alert::Sampling, text, since);
-        let is_tellable = alert.is_tellable
+        let is_notifiable = alert.is_notifiable
             && broken.is_some()
             && experiments.is_listening(&self.sources, self.now);
         Some(ActiveAlert {
-            is_tellable,
+            is_notifiable,
             ..alert
         })
     }
 
-    /// What concerns components: parts of labwatch, and outside services. After a restart one that
-    /// was notified goes on until it is known how it is.
+    /// The alerts of components: parts of labwatch, and outside services. After a restart a
+    /// notified one goes on until the component's state is known.
     fn component_alerts(&self) -> Vec<ActiveAlert> {
         let components = &self.groups.components;
         let failing = components.values().filter_map(|known| {
@@ -157,7 +154,7 @@ impl Engine {
         });
         let is_early = self.now.since(self.started) < COMPONENTS_KNOWN_WITHIN;
         let notified = is_early.then(|| self.notifications.failing_components());
-        let unheard = notified
+        let unreported = notified
             .into_iter()
             .flatten()
             .filter(|name| !components.contains_key(name.as_str()))
@@ -165,39 +162,39 @@ impl Engine {
                 let alert = Alert::Component(name.clone());
                 self.active_alert(alert, own::not_known(name.as_str()), self.started)
             });
-        failing.chain(unheard).collect()
+        failing.chain(unreported).collect()
     }
 
-    /// An alert that holds. One that is acknowledged is not begun on routes that do not know it.
+    /// An active alert. An acknowledged one is not started on routes that were not notified of it.
     fn active_alert(&self, alert: Alert, text: String, since: Moment) -> ActiveAlert {
-        let is_tellable = self.now >= self.told_at(&alert, since)
+        let is_notifiable = self.now >= self.due_at(&alert, since)
             && !self.suppressions.covers_alert(&alert, self.now.wall());
         ActiveAlert {
             alert,
             text,
             since,
-            is_tellable,
+            is_notifiable,
         }
     }
 
-    /// When an alert has held long enough to be told. A source that labwatch could not hear while
-    /// it was cut off gets its time again: most report soon after that.
-    fn told_at(&self, alert: &Alert, since: Moment) -> Moment {
+    /// When an alert has lasted long enough to be notified. A source that was unreachable while
+    /// labwatch was cut off gets its time again: most report soon after that.
+    fn due_at(&self, alert: &Alert, since: Moment) -> Moment {
         let from = if matches!(alert, Alert::Source(_)) {
             self.sources.counted_from(since)
         } else {
             since
         };
-        from + self.told_after(alert)
+        from + self.notify_after(alert)
     }
 
-    /// How long an alert must have held to be told. The canary has waited already for messages that
-    /// do not come.
-    fn told_after(&self, alert: &Alert) -> Duration {
+    /// How long an alert must last to be notified. The canary has waited for missing messages
+    /// already.
+    fn notify_after(&self, alert: &Alert) -> Duration {
         let is_canary =
             *alert == Alert::Source(SourceName::Relay) && self.sources.relay.is_not_forwarding();
         if is_canary {
-            NOT_FORWARDING_TOLD_AFTER
+            NOT_FORWARDING_NOTIFIED_AFTER
         } else {
             TELL_OUTAGE_AFTER
         }
@@ -206,7 +203,7 @@ impl Engine {
     pub(super) fn outage_text(&self, name: SourceName) -> String {
         let note = self.sources.get(name).note(Visibility::MAINTAINER);
         match (name, self.hides(name)) {
-            // What else is to be said is not known while labwatch is cut off.
+            // Nothing else is known while labwatch is cut off.
             _ if self.sources.blind.is_some() => note,
             (SourceName::Relay, hidden) if self.sources.outage => format!(
                 "{note}. {} withdrawn until it reports again",
@@ -237,7 +234,7 @@ impl Engine {
                     experiments_are(hidden)
                 ),
                 FaultClass::Undecided if self.sources.relay.is_proven() => format!(
-                    "{note}. Whether the fault is relay's own cannot be told from here: {} not evaluated, and nothing is switched because \
+                    "{note}. Whether the fault is relay's own cannot be determined from here: {} not evaluated, and nothing is switched because \
                      of it",
                     experiments_are(hidden)
                 ),
@@ -255,7 +252,7 @@ impl Engine {
         }
     }
 
-    /// How many experiments are not evaluated, or not wholly, because of a source.
+    /// How many experiments are not evaluated, or not completely, because of a source.
     pub(super) fn hides(&self, name: SourceName) -> usize {
         let down = self.sources.get(name).health == SourceHealth::Down;
         if down && name != SourceName::Book {
@@ -269,7 +266,7 @@ impl Engine {
         let alert_states = self
             .active_alerts()
             .into_iter()
-            .map(|active_alert| self.told_at(&active_alert.alert, active_alert.since));
+            .map(|active_alert| self.due_at(&active_alert.alert, active_alert.since));
         let alert = alert_states.filter(|at| *at > self.now).min();
         earliest([self.notifications.deadline(self.now), alert])
     }

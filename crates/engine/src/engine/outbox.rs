@@ -1,5 +1,5 @@
-//! Which summaries are still owed. A later summary on the same route makes those before it needless
-//! as far as it tells the same, so there are never more of them than there are things to tell.
+//! Which summaries are still undelivered. A later summary on the same route supersedes earlier ones
+//! as far as it covers the same subjects, so there are never more entries than subjects.
 
 use std::sync::Arc;
 
@@ -12,20 +12,20 @@ use crate::protocol::{
     UnconfirmedAlert,
 };
 
-/// The longest message that is kept as it is, in lines: an entry of the state has to fit,
-/// compressed, into a request to etcd (1.5 MiB). After a restart a longer one is put together anew.
+/// The longest message that is stored unchanged, in lines: an entry of the state has to fit,
+/// compressed, into a request to etcd (1.5 MiB). A longer one is composed anew after a restart.
 const KEPT_LINES: usize = 5_000;
 
-/// What is told by something else, or is not to be told any more.
+/// What another message covers, or what need not be notified any more.
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Covered {
     stubs: Vec<Stub>,
     alerts: Vec<Alert>,
 }
 
 /// An experiment that is forgotten, or that a route is not notified of any more.
-pub(super) fn about(stub: &Stub) -> Told {
-    Told {
+pub(super) fn about(stub: &Stub) -> Covered {
+    Covered {
         stubs: vec![stub.clone()],
         alerts: Vec::new(),
     }
@@ -42,7 +42,7 @@ pub(super) fn over(subject: &NotificationSubject) -> Told {
     }
 }
 
-/// The number of the summary that a key is about.
+/// The number of the summary of an outbox key.
 pub(super) fn id(key: &StateKey) -> Option<u64> {
     if let StateKey::Outbox(id) = key {
         Some(*id)
@@ -51,7 +51,7 @@ pub(super) fn id(key: &StateKey) -> Option<u64> {
     }
 }
 
-/// A message is about to be sent. Returns those that it makes needless.
+/// Adds a message that is about to be sent. Returns those that it supersedes.
 pub(super) fn send(
     state: &mut DurableState,
     notification: &Notification,
@@ -61,7 +61,7 @@ pub(super) fn send(
     for (_, earlier) in entries(state, Some(&entry.route)) {
         keep_times(&mut entry, &earlier);
     }
-    let told = Told {
+    let covered = Covered {
         stubs: entry.news.iter().map(|news| news.stub.clone()).collect(),
         alerts: entry
             .alerts
@@ -69,30 +69,32 @@ pub(super) fn send(
             .map(|alert| alert.alert.clone())
             .collect(),
     };
-    let superseded = cross_out(state, Some(&entry.route), &told);
+    let superseded = cross_out(state, Some(&entry.route), &covered);
     state.set(StateKey::Outbox(notification.id), StateValue::Outbox(entry));
     superseded
 }
 
-/// Crosses out of the summaries of a route, or of all, what is told elsewhere. Returns those that
-/// have nothing left to tell.
+/// Removes what is covered elsewhere from the summaries of a route, or of all. Returns those
+/// without remaining content.
 pub(super) fn cross_out(
     state: &mut DurableState,
     route: Option<&RouteName>,
-    told: &Told,
+    covered: &Covered,
 ) -> Vec<u64> {
     let mut superseded = Vec::new();
     for (id, mut entry) in entries(state, route) {
         let before = entry.news.len() + entry.alerts.len();
-        entry.news.retain(|news| !told.stubs.contains(&news.stub));
+        entry
+            .news
+            .retain(|news| !covered.stubs.contains(&news.stub));
         entry
             .alerts
-            .retain(|alert| !told.alerts.contains(&alert.alert));
+            .retain(|alert| !covered.alerts.contains(&alert.alert));
         if entry.news.is_empty() && entry.alerts.is_empty() {
             state.remove(&StateKey::Outbox(id));
             superseded.push(id);
         } else if entry.news.len() + entry.alerts.len() < before {
-            // The message as it was says something that is told elsewhere.
+            // The stored message says something that is covered elsewhere.
             entry.message = None;
             state.set(StateKey::Outbox(id), StateValue::Outbox(entry));
         }
@@ -100,7 +102,7 @@ pub(super) fn cross_out(
     superseded
 }
 
-/// A message waits to be tried again, for those of this lane.
+/// Notes that a message waits for its retry, for the recipients of this lane.
 pub(super) fn wait(
     state: &mut DurableState,
     id: u64,
@@ -167,7 +169,7 @@ fn entry(notification: &Notification, at: Timestamp) -> OutboxEntry {
     }
 }
 
-/// What was bad when an earlier summary was put together and was never told is bad since then.
+/// Keeps the beginning of what was bad when an earlier undelivered summary was composed.
 fn keep_times(entry: &mut OutboxEntry, earlier: &OutboxEntry) {
     for news in &mut entry.news {
         let known = earlier.news.iter().filter(|known| known.stub == news.stub);

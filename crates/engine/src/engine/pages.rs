@@ -1,4 +1,4 @@
-//! The pages that students open: what a round of checks means for the experiments.
+//! The pages that students open: effects of a round of checks on experiments.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::model::{PageAddress, PageFault, Private, ResourceName, Visibility};
 use crate::protocol::{Issue, PageView, Record, Step, Timetable, Why};
 
 impl Engine {
-    /// Takes in the pages of book's manifest.
+    /// Applies the pages of book's manifest.
     pub(super) fn read_pages(&mut self, timetable: &Timetable, step: &mut Step) {
         let (fleet, resources) = (&self.experiments.fleet, &self.switching.resources);
         let remembered = |resource: &ResourceName, page: &PageAddress| {
@@ -21,8 +21,8 @@ impl Engine {
         self.evaluate_pages(step);
     }
 
-    /// Ends a round of checks where it is done. Where most of the experiments would be unusable by
-    /// it, a second look comes first.
+    /// Ends a completed round of checks. Where most of the experiments would become unusable, a
+    /// second look comes first.
     pub(super) fn end_round_of_pages(&mut self, step: &mut Step) {
         let is_cut_off = self.sources.blind.is_some();
         let Some(changes) = self.experiments.pages.end_round(is_cut_off, self.now) else {
@@ -44,9 +44,9 @@ impl Engine {
         self.evaluate_pages(step);
     }
 
-    /// Lets pages count as of no use. Where that is most of the experiments, a second look comes
-    /// first; where no page is required nothing is decided then, so that a reload which
-    /// requires them does not withdraw by one look.
+    /// Marks failing pages as unusable. Where that affects most of the experiments, a second look
+    /// comes first; where no page is required the decision is left open, so that a reload which
+    /// requires pages does not withdraw after a single look.
     fn decide_pages(&mut self, step: &mut Step) {
         let Tally { lost, of } = self.lost_by_pages();
         let is_mass = Tally { lost, of }.is_mass();
@@ -60,7 +60,7 @@ impl Engine {
         }
     }
 
-    /// How many experiments have no page left, of those that were usable.
+    /// How many of the usable experiments have no page left.
     fn lost_by_pages(&self) -> Tally {
         let listed = self.experiments.fleet.iter().filter(|(_, it)| it.listed());
         let usable = listed.filter(|(_, it)| !it.health.is_unusable());
@@ -77,7 +77,7 @@ impl Engine {
         }
     }
 
-    /// Tells experiments what is observed of their pages. Returns those for which that is new.
+    /// Updates the page results of experiments. Returns those whose results changed.
     pub(super) fn refresh_pages(&mut self) -> Vec<Id> {
         let pages = &self.experiments.pages;
         let is_on = self.policy.ui_check_every.is_some();
@@ -100,8 +100,8 @@ impl Engine {
     }
 }
 
-/// How a page failed when an experiment was last evaluated, and whether it then had none that
-/// worked.
+/// How a page failed when an experiment was last evaluated, and whether the experiment then had no
+/// working page.
 fn failed_before(experiment: &Experiment, page: &PageAddress) -> Option<(PageFault, bool)> {
     let failed = experiment
         .page_issues()

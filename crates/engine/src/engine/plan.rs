@@ -1,5 +1,5 @@
-//! What a command would do, worked out on a snapshot: before it is given, for the person who is
-//! about to give it, and when it is carried out, for the engine. Changes nothing.
+//! What a command would do, computed on a snapshot: as a preview before it is given, and by the
+//! engine when it is carried out. Changes nothing.
 
 mod resource;
 mod suppression;
@@ -15,16 +15,16 @@ use crate::suppressions::{
 /// The most names that an effect lists.
 const NAMED: usize = 5;
 
-/// What a command comes to.
+/// The outcome of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Plan {
-    /// What is added to what keeps quiet.
+    /// Suppressions that it adds.
     pub(crate) adds: Vec<SuppressionEntry>,
-    /// What is ended of it.
+    /// Suppressions that it ends.
     pub(crate) ends: Vec<SuppressionId>,
-    /// What a person wants of a resource.
+    /// The manual override of a resource.
     pub(crate) manual_override: Option<(ResourceName, ManualOverride)>,
-    /// A category, and how it is to be.
+    /// The category and its new state.
     pub(crate) category: Option<(String, CategoryState)>,
     pub(crate) effect: Impact,
 }
@@ -70,7 +70,7 @@ impl Snapshot {
                 reason,
             } => {
                 let (pattern, who, reason) = (pattern.clone(), by.to_owned(), reason.clone());
-                self.quieting(SuppressionEntry::Silence(Silence {
+                self.suppressing(SuppressionEntry::Silence(Silence {
                     pattern,
                     who,
                     reason,
@@ -89,7 +89,7 @@ impl Snapshot {
                     reason.clone(),
                     schedule.clone(),
                 );
-                self.quieting(SuppressionEntry::Maintenance(Maintenance {
+                self.suppressing(SuppressionEntry::Maintenance(Maintenance {
                     pattern,
                     who,
                     reason,
@@ -97,7 +97,7 @@ impl Snapshot {
                     schedule,
                 }))
             }
-            Command::Remove { id } if self.quiet.has(*id) => Ok(Plan {
+            Command::Remove { id } if self.suppressions.has(*id) => Ok(Plan {
                 ends: vec![*id],
                 ..Plan::of(
                     "what it suppressed is notified again".to_owned(),
@@ -139,8 +139,8 @@ impl Snapshot {
         }
     }
 
-    /// Which categories there are is known to the shell, which checks that before; here only those
-    /// that were used are.
+    /// All categories are known to the shell, which checks the name before; here only those that
+    /// were used are.
     fn switching_category(
         &self,
         name: &str,

@@ -1,4 +1,4 @@
-//! The snapshot for readers, put together from the views of all parts.
+//! The snapshot for readers, combined from the views of all parts.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::sources::source::Source;
 const NAMED: usize = 5;
 
 impl Engine {
-    /// Everything as it is now, for readers.
+    /// A snapshot of the current state for readers.
     pub fn snapshot(&mut self) -> Snapshot {
         self.refresh_views();
         Snapshot {
@@ -38,7 +38,7 @@ impl Engine {
             manifest_lost: self.switching.manifest_lost.map(Moment::wall),
             blind: self.sources.blind.map(Moment::wall),
             notes: self.suppressions.notes(self.now.wall()),
-            quiet: Arc::clone(self.suppressions.active()),
+            suppressions: Arc::clone(self.suppressions.active()),
             calendar: Arc::clone(&self.groups.calendar),
             pools: Arc::clone(&self.groups.pools),
             categories: Arc::clone(self.groups.categories.states()),
@@ -47,7 +47,7 @@ impl Engine {
         }
     }
 
-    /// Brings the views up to date.
+    /// Updates the views.
     pub(super) fn refresh_views(&mut self) {
         let context = ViewContext {
             now: self.now.wall(),
@@ -84,8 +84,8 @@ impl Engine {
 }
 
 impl Engine {
-    /// What is wrong with a source; of book that tells all but the availability of something, what
-    /// that keeps us from.
+    /// What is wrong with a source; where book reports all but the availability of something, what
+    /// that prevents.
     fn note_of(&self, source: &Source, reader: Visibility) -> String {
         let note = source.note(reader);
         if source.name == SourceName::Book && source.health == SourceHealth::Live {
@@ -106,7 +106,7 @@ impl Engine {
             let unread = resources.filter(|resource| resource.bookable.is_none());
             unread.map(|resource| {
                 format!(
-                    "{} is down but cannot be withdrawn: book does not tell whether {} is available",
+                    "{} is down but cannot be withdrawn: book does not report whether {} is available",
                     view.stub, resource.name
                 )
             })

@@ -1,4 +1,4 @@
-//! The views of experiments, pools, holds and causes for readers: what changed is made anew, the
+//! The views of experiments, pools, holds and causes for readers: changed parts are rebuilt, the
 //! rest is shared.
 
 use std::collections::BTreeSet;
@@ -20,7 +20,7 @@ use crate::protocol::{Counts, ExperimentView, PageView, PoolView};
 use crate::suppressions::{SuppressionKind, SuppressionLookup, Suppressions};
 use crate::switching::availability::Resources;
 
-/// What readers see, and at which version it last changed.
+/// The views, and the version at which they last changed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Views {
     /// Grows with every step.
@@ -35,7 +35,7 @@ pub(crate) struct Views {
     pub(crate) derived: DerivedViews,
 }
 
-/// What the views are made from, beside the experiments.
+/// What the views are built from, besides the experiments.
 pub(super) struct ViewContext<'a> {
     pub(super) now: Timestamp,
     pub(super) evaluation: EvaluationContext,
@@ -45,13 +45,13 @@ pub(super) struct ViewContext<'a> {
 }
 
 impl Views {
-    /// Brings the views up to date with everything that happened and with the time.
+    /// Updates the views for all changes and for the time.
     pub(super) fn refresh(&mut self, fleet: &mut Fleet, context: &ViewContext<'_>) {
         for id in self.derived.take_due(context.now) {
             fleet.mark_dirty(id);
         }
-        // The advice for an experiment depends on its neighbours, which this may change, so some
-        // are made twice.
+        // An experiment's advice depends on its neighbours, which the first pass may change, so
+        // some views are built twice.
         for _ in 0..2 {
             if fleet.is_touched() {
                 self.refresh_touched(fleet, context);
@@ -62,13 +62,13 @@ impl Views {
         self.refresh_causes(fleet);
     }
 
-    /// How many of the experiments that a route is notified of are in which state.
+    /// How many of the experiments that a route covers are in which state.
     pub(crate) fn counts_of(&self, route: &Route) -> Counts {
-        if route.hears_of_all() {
+        if route.covers_all() {
             self.counts
         } else {
             let views = self.experiments.iter();
-            count(views.filter(|view| route.hears_of(&view.stub)))
+            count(views.filter(|view| route.covers(&view.stub)))
         }
     }
 
@@ -131,7 +131,7 @@ impl Views {
         context: &ViewContext<'_>,
     ) -> DerivedView {
         DerivedView {
-            quiet: lookup.suppression(&experiment.stub),
+            suppression: lookup.suppression(&experiment.stub),
             pools: self
                 .derived
                 .pools_of
@@ -146,7 +146,7 @@ impl Views {
         }
     }
 
-    /// Takes in that another timetable has been read.
+    /// Marks what depends on the timetable as stale.
     pub(super) fn timetable_changed(&mut self, groups: &Groups) {
         let derived = &mut self.derived;
         derived.agenda.clear();
@@ -283,7 +283,11 @@ fn count<'a>(views: impl Iterator<Item = &'a Arc<ExperimentView>>) -> Counts {
             Some(Bookable::Held) => counts.held += 1,
             Some(Bookable::Yes) | None => {}
         }
-        match view.quiet.as_ref().map(|quiet| quiet.kind) {
+        match view
+            .suppression
+            .as_ref()
+            .map(|suppression| suppression.kind)
+        {
             Some(SuppressionKind::Acknowledged) => counts.acknowledged += 1,
             Some(SuppressionKind::Silenced | SuppressionKind::Maintenance) => counts.silenced += 1,
             None => {}

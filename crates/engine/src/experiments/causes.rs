@@ -1,4 +1,4 @@
-//! What several lost experiments have in common, and what is known of one for advice.
+//! What several lost experiments have in common, and the facts about one for advice.
 
 use std::sync::Arc;
 
@@ -53,8 +53,8 @@ impl Experiment {
         }
     }
 
-    /// When all that it lacks now was last reported; `None` where nothing is lacking or it never
-    /// was.
+    /// When everything that it lacks now was last reported; `None` where nothing is lacking or it
+    /// was never reported.
     pub(crate) fn last_complete(&self) -> Option<Moment> {
         let missing = |stream: &&Stream| stream.health == StreamHealth::Missing;
         let streams = self.streams.iter().filter(missing);

@@ -1,5 +1,4 @@
-//! The rules of the evaluation as pure functions: what is observed goes in, a health comes out.
-//! Keeps nothing.
+//! The evaluation rules as pure functions from observations to health. Without state.
 
 use std::time::Duration;
 
@@ -9,7 +8,7 @@ use crate::protocol::{Issue, Policy};
 /// Whether something is in the newest report of its source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Presence {
-    /// It is, and has been without a gap since then.
+    /// It is, without a gap since then.
     Newest { since: Moment },
     /// It is not; the last report that had it came then.
     Gone { seen: Moment },
@@ -29,8 +28,8 @@ pub(crate) enum Transmission {
 }
 
 impl Transmission {
-    /// Whether this tells of something later than `other` does: of two connections to one topic,
-    /// the better one counts.
+    /// Whether this is a later transmission than `other`: of two connections to one topic, the
+    /// better one counts.
     pub(crate) fn is_better_than(self, other: Self) -> bool {
         match (self, other) {
             (Self::Ago(a), Self::Ago(b)) => a < b,
@@ -40,29 +39,29 @@ impl Transmission {
     }
 }
 
-/// What listening to a stream has shown since it connected.
+/// What sampling a stream has shown since it connected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Heard {
-    /// Nothing yet: it has not been listened to, or that was not possible.
+pub(crate) enum SampleEvidence {
+    /// Nothing yet: it was not sampled, or sampling was not possible.
     Unverified,
     /// A message, last at this moment.
     At(Moment),
-    /// Nothing, for as long as the rule asks.
+    /// No message for as long as the rule asks.
     Nothing,
 }
 
-/// What is known about a source when something that it tells about is evaluated.
+/// State of a source at the time of an evaluation.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Telling {
-    /// Whether it has reported nothing yet, and it has not been long: everything stays as it was.
-    pub(crate) starts: bool,
-    /// Whether what it told last still counts.
-    pub(crate) tells: bool,
+pub(crate) struct SourceStatus {
+    /// Whether it has not reported yet but is still within its time: everything stays as it was.
+    pub(crate) is_starting: bool,
+    /// Whether its last report still counts.
+    pub(crate) is_current: bool,
     /// Whether it restarted or came back so recently that absence means nothing.
     pub(crate) settling: bool,
 }
 
-/// A evaluation, and when to look again although nothing may have come.
+/// A result, and when to evaluate again although no input may come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Evaluation<H> {
     pub(crate) health: H,
@@ -89,13 +88,13 @@ fn after<H>(since: Moment, wait: Duration, now: Moment, was: H, then: H) -> Eval
     }
 }
 
-/// What is observed of a stream.
+/// The observations of a stream.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StreamFacts {
     pub(crate) presence: Presence,
     pub(crate) transmission: Transmission,
-    pub(crate) heard: Heard,
-    /// Whether it is being listened to at all.
+    pub(crate) evidence: SampleEvidence,
+    /// Whether it is sampled at all.
     pub(crate) sampled: bool,
     pub(crate) was: StreamHealth,
 }
@@ -104,7 +103,7 @@ pub(crate) struct StreamFacts {
 /// only absence is evaluated by the passing of time.
 pub(crate) fn stream(
     facts: &StreamFacts,
-    relay: Telling,
+    relay: SourceStatus,
     policy: &Policy,
     now: Moment,
 ) -> Evaluation<StreamHealth> {
@@ -155,24 +154,25 @@ fn connected(
     now: Moment,
 ) -> Evaluation<StreamHealth> {
     use StreamHealth::{Active, Silent};
-    let recently_heard =
-        matches!(facts.heard, Heard::At(when) if now.since(when) <= policy.last_active);
-    match (facts.transmission, facts.heard) {
+    let recently_received =
+        matches!(facts.evidence, SampleEvidence::At(when) if now.since(when) <= policy.last_active);
+    match (facts.transmission, facts.evidence) {
         (Transmission::Ago(age), _) if age <= policy.last_active => settled(Active),
-        (Transmission::Ago(_) | Transmission::Never, _) if facts.sampled && recently_heard => {
+        (Transmission::Ago(_) | Transmission::Never, _) if facts.sampled && recently_received => {
             settled(Active)
         }
         (Transmission::Ago(_), _) => settled(Silent),
-        // What is not listened to any more is not known to be silent.
-        (Transmission::Unsaid, Heard::Nothing) if facts.sampled => settled(Silent),
-        // A stream that has only just connected is given the time to send its first message.
+        // A stream that is not sampled any more is not known to be silent.
+        (Transmission::Unsaid, SampleEvidence::Nothing) if facts.sampled => settled(Silent),
+        // A stream that has only just connected is given time to send its first message.
         (Transmission::Never, _) => after(since, policy.last_active, now, facts.was, Silent),
-        (Transmission::Unsaid, Heard::Unverified) if facts.sampled => {
+        (Transmission::Unsaid, SampleEvidence::Unverified) if facts.sampled => {
             after(since, policy.last_active, now, facts.was, Active)
         }
-        (Transmission::Unsaid, Heard::At(_) | Heard::Nothing | Heard::Unverified) => {
-            settled(Active)
-        }
+        (
+            Transmission::Unsaid,
+            SampleEvidence::At(_) | SampleEvidence::Nothing | SampleEvidence::Unverified,
+        ) => settled(Active),
     }
 }
 
@@ -180,7 +180,7 @@ fn connected(
 pub(crate) fn jump(
     presence: Presence,
     was: JumpHealth,
-    jump: Telling,
+    jump: SourceStatus,
     policy: &Policy,
     now: Moment,
 ) -> Evaluation<JumpHealth> {
@@ -193,21 +193,21 @@ pub(crate) fn jump(
     of_presence(presence, absence, jump, policy, now, present)
 }
 
-/// What is observed of the pages on which students open an experiment.
+/// The observations of the pages on which students open an experiment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct PageFacts {
-    /// The pages that fail, as [`Issue::Page`], sorted.
+    /// The failing pages, as [`Issue::Page`], sorted.
     pub(crate) issues: Vec<Issue>,
-    /// Whether there are pages, and each is of no use to any visitor.
+    /// Whether there are pages, and all of them fail for every visitor.
     pub(crate) is_gone: bool,
 }
 
-/// An experiment's health and what is wrong with it: the table in `docs/architecture.md`.
+/// An experiment's health and issues: the table in `docs/architecture.md`.
 ///
-/// `streams` gives each with whether it is required. `jump` is the remote login as it last was
-/// known, because the loss of the source is the source's story. `outage` says that relay has been
+/// `streams` gives each with whether it is required. `jump` is the last known state of the remote
+/// login, because the loss of the source is an alert of its own. `outage` says that relay has been
 /// silent beyond `HEALTH_OUTAGE_HOLD`. `pages.is_gone` makes it unusable, but not while nothing is
-/// known of its streams: then it may be labwatch that sees nothing.
+/// known of its streams: then the fault may be labwatch's.
 pub(crate) fn experiment<'a>(
     streams: impl Iterator<Item = (&'a Topic, bool, StreamHealth)>,
     jump: JumpHealth,
@@ -257,21 +257,21 @@ mod tests {
     use crate::model::{PageFault, PageName};
     use StreamHealth::{Active, Missing, Silent, Unknown};
 
-    const TELLS: Telling = Telling {
-        starts: false,
-        tells: true,
+    const CURRENT: SourceStatus = SourceStatus {
+        is_starting: false,
+        is_current: true,
         settling: false,
     };
-    const SETTLES: Telling = Telling {
+    const SETTLING: SourceStatus = SourceStatus {
         settling: true,
-        ..TELLS
+        ..CURRENT
     };
-    const MUTE: Telling = Telling {
-        tells: false,
-        ..TELLS
+    const MUTE: SourceStatus = SourceStatus {
+        is_current: false,
+        ..CURRENT
     };
-    const STARTS: Telling = Telling {
-        starts: true,
+    const STARTING: SourceStatus = SourceStatus {
+        is_starting: true,
         ..MUTE
     };
 
@@ -283,48 +283,48 @@ mod tests {
         Transmission::Ago(Duration::from_secs(seconds))
     }
 
-    /// Judged at second 100, with both thresholds at 10 s.
+    /// Evaluated at second 100, with both thresholds at 10 s.
     #[test]
     fn every_state_of_a_stream() {
         let newest = |since| Presence::Newest { since: at(since) };
         let gone = |seen| Presence::Gone { seen: at(seen) };
         let never = |since| Presence::Never { since: at(since) };
-        let none = Heard::Unverified;
+        let none = SampleEvidence::Unverified;
         #[rustfmt::skip]
         let rows = [
-            // presence, transmission, heard, sampled, was, relay → health, look again at
-            (newest(0), ago(0), none, false, Silent, TELLS, Active, None),
-            (newest(0), ago(10), none, false, Active, TELLS, Active, None),
-            (newest(0), ago(11), none, false, Active, TELLS, Silent, None),
-            (newest(0), ago(11), Heard::At(at(95)), true, Active, TELLS, Active, None),
-            (newest(0), ago(11), Heard::At(at(80)), true, Active, TELLS, Silent, None),
-            (newest(0), ago(11), none, false, Active, SETTLES, Silent, None),
+            // presence, transmission, evidence, sampled, was, relay → health, evaluate again at
+            (newest(0), ago(0), none, false, Silent, CURRENT, Active, None),
+            (newest(0), ago(10), none, false, Active, CURRENT, Active, None),
+            (newest(0), ago(11), none, false, Active, CURRENT, Silent, None),
+            (newest(0), ago(11), SampleEvidence::At(at(95)), true, Active, CURRENT, Active, None),
+            (newest(0), ago(11), SampleEvidence::At(at(80)), true, Active, CURRENT, Silent, None),
+            (newest(0), ago(11), none, false, Active, SETTLING, Silent, None),
             (newest(0), ago(0), none, false, Active, MUTE, Unknown, None),
-            (never(0), Transmission::Unsaid, none, false, Missing, STARTS, Missing, None),
-            (never(0), Transmission::Unsaid, none, false, Unknown, STARTS, Unknown, None),
-            (newest(95), Transmission::Never, none, false, Unknown, TELLS, Unknown, Some(105)),
-            (newest(95), Transmission::Never, none, false, Active, TELLS, Active, Some(105)),
-            (newest(90), Transmission::Never, none, false, Active, TELLS, Silent, None),
-            (newest(0), Transmission::Unsaid, none, false, Unknown, TELLS, Active, None),
-            (newest(0), Transmission::Unsaid, none, true, Unknown, TELLS, Active, None),
-            (newest(95), Transmission::Unsaid, none, true, Missing, TELLS, Missing, Some(105)),
-            (newest(95), Transmission::Unsaid, Heard::At(at(50)), true, Missing, TELLS, Active, None),
-            (newest(95), Transmission::Unsaid, Heard::Nothing, true, Active, TELLS, Silent, None),
-            (newest(0), Transmission::Unsaid, Heard::Nothing, false, Silent, TELLS, Active, None),
-            (gone(99), ago(0), none, false, Active, TELLS, Active, Some(109)),
-            (gone(90), ago(0), none, false, Active, TELLS, Missing, None),
-            (gone(90), ago(0), none, false, Active, SETTLES, Active, None),
+            (never(0), Transmission::Unsaid, none, false, Missing, STARTING, Missing, None),
+            (never(0), Transmission::Unsaid, none, false, Unknown, STARTING, Unknown, None),
+            (newest(95), Transmission::Never, none, false, Unknown, CURRENT, Unknown, Some(105)),
+            (newest(95), Transmission::Never, none, false, Active, CURRENT, Active, Some(105)),
+            (newest(90), Transmission::Never, none, false, Active, CURRENT, Silent, None),
+            (newest(0), Transmission::Unsaid, none, false, Unknown, CURRENT, Active, None),
+            (newest(0), Transmission::Unsaid, none, true, Unknown, CURRENT, Active, None),
+            (newest(95), Transmission::Unsaid, none, true, Missing, CURRENT, Missing, Some(105)),
+            (newest(95), Transmission::Unsaid, SampleEvidence::At(at(50)), true, Missing, CURRENT, Active, None),
+            (newest(95), Transmission::Unsaid, SampleEvidence::Nothing, true, Active, CURRENT, Silent, None),
+            (newest(0), Transmission::Unsaid, SampleEvidence::Nothing, false, Silent, CURRENT, Active, None),
+            (gone(99), ago(0), none, false, Active, CURRENT, Active, Some(109)),
+            (gone(90), ago(0), none, false, Active, CURRENT, Missing, None),
+            (gone(90), ago(0), none, false, Active, SETTLING, Active, None),
             (gone(90), ago(0), none, false, Active, MUTE, Unknown, None),
-            (never(95), Transmission::Unsaid, none, false, Unknown, TELLS, Unknown, Some(105)),
-            (never(90), Transmission::Unsaid, none, false, Unknown, TELLS, Missing, None),
-            (never(90), Transmission::Unsaid, none, false, Unknown, SETTLES, Unknown, None),
+            (never(95), Transmission::Unsaid, none, false, Unknown, CURRENT, Unknown, Some(105)),
+            (never(90), Transmission::Unsaid, none, false, Unknown, CURRENT, Missing, None),
+            (never(90), Transmission::Unsaid, none, false, Unknown, SETTLING, Unknown, None),
         ];
         let policy = Policy::default();
-        for (presence, transmission, heard, sampled, was, relay, health, again) in rows {
+        for (presence, transmission, evidence, sampled, was, relay, health, again) in rows {
             let facts = StreamFacts {
                 presence,
                 transmission,
-                heard,
+                evidence,
                 sampled,
                 was,
             };
@@ -341,23 +341,23 @@ mod tests {
     fn every_state_of_a_remote_login() {
         use JumpHealth::{Lost, Unknown, Up};
         let rows = [
-            (Presence::Newest { since: at(0) }, Lost, TELLS, Up, None),
+            (Presence::Newest { since: at(0) }, Lost, CURRENT, Up, None),
             (Presence::Newest { since: at(0) }, Up, MUTE, Unknown, None),
-            (Presence::Never { since: at(0) }, Lost, STARTS, Lost, None),
-            (Presence::Gone { seen: at(95) }, Up, TELLS, Up, Some(105)),
-            (Presence::Gone { seen: at(90) }, Up, TELLS, Lost, None),
-            (Presence::Gone { seen: at(90) }, Up, SETTLES, Up, None),
+            (Presence::Never { since: at(0) }, Lost, STARTING, Lost, None),
+            (Presence::Gone { seen: at(95) }, Up, CURRENT, Up, Some(105)),
+            (Presence::Gone { seen: at(90) }, Up, CURRENT, Lost, None),
+            (Presence::Gone { seen: at(90) }, Up, SETTLING, Up, None),
             (
                 Presence::Never { since: at(95) },
                 Unknown,
-                TELLS,
+                CURRENT,
                 Unknown,
                 Some(105),
             ),
             (
                 Presence::Never { since: at(90) },
                 Unknown,
-                TELLS,
+                CURRENT,
                 Lost,
                 None,
             ),

@@ -1,4 +1,4 @@
-//! One experiment: what is observed of it, how it is evaluated, and the ring of its events.
+//! One experiment: its observations, its evaluation, and the ring of its events.
 
 mod judgement;
 mod pages;
@@ -9,18 +9,19 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::experiments::evaluate::{self, Evaluation, Heard, PageFacts, Presence, Telling};
+use crate::experiments::evaluate::{
+    self, Evaluation, PageFacts, Presence, SampleEvidence, SourceStatus,
+};
 use crate::experiments::flapping::Flapping;
 use crate::experiments::hysteresis::Hysteresis;
 use crate::experiments::stream::{LastSeen, Stream};
 use crate::model::{Health, JumpHealth, Moment, ResourceName, Stub, Topic, earliest};
 use crate::protocol::{Event, Issue, LastConnection, PageView, Policy};
 
-/// How long after it was last seen an experiment (or a stream) that book does not list is
-/// forgotten.
+/// How long after it was last seen an experiment or a stream that book does not list is forgotten.
 pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);
 
-/// Everything that an evaluation looks at beside the experiment itself.
+/// The inputs of an evaluation besides the experiment itself.
 #[derive(Debug, Clone, Copy)]
 #[expect(
     clippy::struct_excessive_bools,
@@ -29,65 +30,63 @@ pub(crate) const FORGET_AFTER: Duration = Duration::from_secs(24 * 3600);
 pub(crate) struct EvaluationContext {
     pub(crate) policy: Policy,
     pub(crate) now: Moment,
-    pub(crate) relay: Telling,
-    pub(crate) jump: Telling,
+    pub(crate) relay: SourceStatus,
+    pub(crate) jump: SourceStatus,
     /// Relay has reported nothing for `HEALTH_OUTAGE_HOLD`.
     pub(crate) outage: bool,
-    /// Streams whose connection reports nothing of transmission are being listened to.
+    /// Streams are sampled whose connections carry no transmission statistics.
     pub(crate) sampling: bool,
-    /// The number of relay's newest report where most of the fleet is lost in it for the first
-    /// time: what it alone shows is not counted before another report shows the same.
+    /// The number of relay's newest report where it is the first that shows most of the fleet as
+    /// lost: such losses do not count before another report confirms them.
     pub(crate) unconfirmed_report: Option<u64>,
     /// Book's manifest has been read at least once.
     pub(crate) manifest_known: bool,
-    /// It is known what experiments must have, or it will not be known soon: before that nothing
-    /// is evaluated.
+    /// The requirements of experiments are known, or will not be known soon: before that nothing is
+    /// evaluated.
     pub(crate) may_evaluate: bool,
 }
 
-/// An experiment.
 #[derive(Debug, Clone)]
 pub(crate) struct Experiment {
     pub(crate) stub: Stub,
     pub(crate) first_seen: Moment,
-    /// The resources that it is in book, sorted.
+    /// Its resources in book, sorted.
     pub(crate) resources: Vec<ResourceName>,
     pub(crate) last_listed: Option<Moment>,
-    /// In the order in which they became known, so that their places stay; what is shown is
-    /// sorted.
+    /// In the order in which they became known, so that their indexes stay valid; views are sorted.
     pub(crate) streams: Vec<Stream>,
     pub(crate) host: LastSeen,
     jump: JumpHealth,
-    /// The remote login as it last was known.
+    /// The last known state of the remote login.
     known_jump: JumpHealth,
     pub(crate) health: Health,
     pub(crate) since: Moment,
-    /// Since when it is bad, across everything that was not evaluated.
+    /// Since when it is bad, including times in which it was not evaluated.
     pub(crate) bad_since: Option<Moment>,
-    /// The worst that it is, or was the last time that it was bad.
+    /// The worst health of the current bad period, or of the last one.
     pub(crate) worst: Option<Health>,
-    /// When it was last found to be another than before.
+    /// When its health last changed.
     pub(crate) decided: Moment,
     pub(crate) issues: Vec<Issue>,
-    /// What is observed of its pages; `None` while book has not told them since the start.
+    /// The observations of its pages; `None` before book has reported them since the start.
     pages: Option<PageFacts>,
     page_views: Vec<PageView>,
-    first_judged: bool,
-    /// The number of the first of relay's latest reports that all show it lost.
+    first_evaluated: bool,
+    /// The number of the first of relay's latest consecutive reports that show it lost.
     pub(crate) lost_at: Option<u64>,
     /// Whether something that the evaluation depends on changed since the last one.
     pub(crate) stale: bool,
-    judged_in_outage: bool,
+    evaluated_in_outage: bool,
     holding: Hysteresis,
     flapping: Flapping,
-    /// Whether it was usable when that was last seen, apart from what relay's silence makes of it.
+    /// Whether it was usable when last seen, regardless of relay's outages.
     seen_usable: Option<bool>,
-    /// What was wrong when it was last seen unusable: what comes and goes while it flaps.
+    /// What was wrong when it was last seen unusable: what changes while it flaps.
     last_loss: Vec<Issue>,
-    /// When a change that is observed has lasted long enough to count, or flapping ends.
+    /// When an observed change has lasted long enough to count, or flapping ends.
     pub(crate) settles_at: Option<Moment>,
     events: VecDeque<Arc<Event>>,
-    /// The deadline that stands in the fleet's agenda for it.
+    /// Its deadline in the fleet's agenda.
     pub(crate) deadline: Option<Moment>,
 }
 
@@ -110,10 +109,10 @@ impl Experiment {
             issues: Vec::new(),
             pages: None,
             page_views: Vec::new(),
-            first_judged: false,
+            first_evaluated: false,
             lost_at: None,
             stale: true,
-            judged_in_outage: false,
+            evaluated_in_outage: false,
             holding: Hysteresis::default(),
             flapping: Flapping::default(),
             seen_usable: None,
@@ -124,22 +123,21 @@ impl Experiment {
         }
     }
 
-    /// Its ring, oldest first.
+    /// Its events, oldest first.
     pub(crate) fn events(&self) -> Vec<Arc<Event>> {
         self.events.iter().cloned().collect()
     }
 
-    /// Shows these events, oldest first, as its latest.
+    /// Replaces its latest events, oldest first.
     pub(crate) fn show_events(&mut self, events: Vec<Arc<Event>>) {
         self.events = events.into();
     }
 
-    /// The remote login as it last was known.
+    /// The last known state of the remote login.
     pub(crate) fn login(&self) -> JumpHealth {
         self.known_jump
     }
 
-    /// Whether book's manifest lists it.
     pub(crate) fn listed(&self) -> bool {
         !self.resources.is_empty()
     }
@@ -159,18 +157,17 @@ impl Experiment {
 
     /// Whether it has been evaluated at least once, so that its health means something.
     pub(crate) fn is_evaluated(&self) -> bool {
-        self.first_judged
+        self.first_evaluated
     }
 
-    /// Takes note that report number `report` of jump has its host, at place `entry`.
+    /// Notes that report number `report` of jump has its host at index `entry`.
     pub(crate) fn observe_host(&mut self, report: u64, entry: usize) {
         self.host.report = report;
         self.host.entry = entry;
     }
 
-    /// Brings its streams up to date with relay's newest report.
-    /// Pushes the topics of required ones that have just connected, and returns whether any came or
-    /// went.
+    /// Updates its streams from relay's newest report. Pushes the topics of required ones that have
+    /// just connected, and returns whether any connected or disconnected.
     pub(crate) fn refresh_streams(
         &mut self,
         newest: u64,
@@ -184,7 +181,7 @@ impl Experiment {
             let was_connected = stream.is_connected();
             changed |= stream.sighting.refresh(newest, now, before, &gone);
             match (was_connected, stream.is_connected()) {
-                (true, false) => stream.heard = Heard::Unverified,
+                (true, false) => stream.evidence = SampleEvidence::Unverified,
                 (false, true) if stream.required => returned.push(stream.topic.clone()),
                 (true, true) | (false, _) => {}
             }
@@ -192,15 +189,15 @@ impl Experiment {
         changed
     }
 
-    /// Takes note of whether relay's newest report shows it lost: a required stream is not there,
-    /// or its statistics say that it is silent.
+    /// Notes whether relay's newest report shows it lost: a required stream is missing, or silent
+    /// by its statistics.
     pub(crate) fn note_loss(&mut self, newest: u64, last_active: Duration) {
         let mut required = self.streams.iter().filter(|stream| stream.required);
         let is_lost = required.any(|stream| stream.is_lost(last_active));
         self.lost_at = is_lost.then(|| self.lost_at.unwrap_or(newest));
     }
 
-    /// Brings its host up to date with jump's newest report. Returns whether it came or went.
+    /// Updates its host from jump's newest report. Returns whether it connected or disconnected.
     pub(crate) fn refresh_host(
         &mut self,
         newest: u64,
@@ -211,8 +208,7 @@ impl Experiment {
         self.host.refresh(newest, now, before, gone)
     }
 
-    /// Looks at it again. Returns whether anything that is shown changed; the deadline is brought
-    /// up to date too.
+    /// Evaluates it again. Returns whether anything in its view changed; updates the deadline too.
     pub(crate) fn evaluate(&mut self, context: &EvaluationContext) -> Evaluated {
         let mut again = self.grace_end(context).filter(|end| *end > context.now);
         let mut changed = false;
@@ -249,8 +245,8 @@ impl Experiment {
         }
     }
 
-    /// Book's experiments have a remote login; any other is evaluated by what it shows, and may
-    /// have none.
+    /// Experiments in book have a remote login; any other is evaluated by what was reported, and
+    /// may have none.
     fn look_at_host(&self, context: &EvaluationContext) -> Evaluation<JumpHealth> {
         if !self.listed() && matches!(self.host.presence, Presence::Never { .. }) {
             return Evaluation {
@@ -269,7 +265,7 @@ impl Experiment {
 
     /// Until when it has its start-up grace; `None` when that is over for good.
     fn grace_end(&self, context: &EvaluationContext) -> Option<Moment> {
-        (!self.first_judged).then(|| self.first_seen + context.policy.startup)
+        (!self.first_evaluated).then(|| self.first_seen + context.policy.startup)
     }
 
     /// When it may be forgotten: a day after it was last seen, unless book lists it.
@@ -289,11 +285,11 @@ impl Experiment {
     }
 }
 
-/// What a look at an experiment showed.
+/// Result of evaluating an experiment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Evaluated {
     pub(crate) changed: bool,
-    /// When to look again although nothing came.
+    /// When to evaluate again although no input came.
     pub(crate) again: Option<Moment>,
     /// The experiment may be forgotten.
     pub(crate) forget: bool,

@@ -1,5 +1,5 @@
-//! Flapping: whether a thing changes so often that each change by itself says nothing. Counts
-//! changes; knows neither health nor people.
+//! Flapping: whether a subject changes so often that each change by itself says nothing. Counts
+//! changes; knows neither health nor recipients.
 //!
 //! The rule is Icinga 2's, which has proved itself: the last 20 checks are looked at, a change
 //! between two of them weighs from 0.8 (the oldest) to 1.2 (the newest), and more than a threshold
@@ -8,16 +8,16 @@
 //! (0.8 of 20) at the end of `HEALTH_FLAP_WINDOW`, and for nothing after.
 //!
 //! The upper threshold, `HEALTH_FLAP_HIGH`, is 40 % where Icinga has 30 %: a reconnect is two
-//! changes here (gone, back), and three quick ones, 36 %, are what a maintainer does who restarts a
-//! client until it works. So six changes within a window never are flapping, eleven always are, and
-//! those between are when they are recent. With a window of 1 h, what is lost every quarter of an
-//! hour or more often flaps.
+//! changes here (gone, back), and three quick ones, 36 %, are typical of a maintainer who restarts
+//! a client until it works. So six changes within a window never are flapping, eleven always are,
+//! and those between are when they are recent. With a window of 1 h, what is lost every quarter of
+//! an hour or more often flaps.
 //!
-//! The end differs, on purpose. One change is worth 6 %, so a thing that keeps changing at the
+//! The end differs, on purpose. One change is worth 6 %, so a subject that keeps changing at the
 //! threshold's pace would start and end to flap with each change. Here flapping ends when it is at
-//! `HEALTH_FLAP_LOW` (25 %) or less *and* nothing has changed for half a window, and what was
-//! counted before is then forgotten. So flapping lasts for half a window at least, ends within one
-//! window after the last change, and starts again only with seven new changes.
+//! `HEALTH_FLAP_LOW` (25 %) or less *and* nothing has changed for half a window, and earlier
+//! changes are then forgotten. So flapping lasts for half a window at least, ends within one window
+//! after the last change, and starts again only with seven new changes.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -31,8 +31,8 @@ const NEW_PERCENT: u128 = 6;
 /// weight 0.8 of 20 slots.
 const LOST_PERCENT: u128 = 2;
 
-/// So many of the newest changes are kept. It is enough: within the window, 26 count for more than
-/// 100 % at any age.
+/// This many of the newest changes are kept. It is enough: within the window, 26 count for more
+/// than 100 % at any age.
 const KEPT: usize = 26;
 
 /// When changes are too many.
@@ -60,18 +60,18 @@ impl Default for FlapRule {
 /// The start or the end of flapping. Each is reported once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FlapTurn {
-    /// This change was one too many.
+    /// This change exceeded the threshold.
     Started,
-    /// It is steady again.
+    /// The subject is stable again.
     Ended {
         /// When it started to flap.
         since: Moment,
-        /// When it became steady, which may be before the last look.
+        /// When it became stable, which may be before the last evaluation.
         at: Moment,
     },
 }
 
-/// The changes of one thing. The rule is given with each question and must be the same each time.
+/// The changes of one subject. The rule is passed with each call and must be the same each time.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Flapping {
     /// The newest changes, oldest first, at most [`KEPT`].
@@ -80,7 +80,7 @@ pub struct Flapping {
 }
 
 impl Flapping {
-    /// A thing that has been flapping since then, as it is remembered. What it did meanwhile is not
+    /// A subject that has been flapping since then, as restored. Its changes meanwhile are not
     /// known: it counts as one more change, now.
     #[must_use]
     pub fn resumed(mut self, since: Moment, now: Moment) -> Self {
@@ -89,7 +89,7 @@ impl Flapping {
         self
     }
 
-    /// The same changes of a thing that is known to be steady.
+    /// The same changes of a subject that is known to be stable.
     #[must_use]
     pub fn steady(mut self) -> Self {
         if self.since.take().is_some() {
@@ -98,11 +98,10 @@ impl Flapping {
         self
     }
 
-    /// Takes note of a change that happened at `at`, which is not before what was noted or looked
-    /// at last.
+    /// Notes a change that happened at `at`, which is not before what was noted or evaluated last.
     ///
-    /// Reports the start, or an end that came before this change and that was not looked for. Never
-    /// both: a start needs new changes after the end.
+    /// Reports the start, or an end that came before this change and was not evaluated. Never both:
+    /// a start needs new changes after the end.
     pub fn note(&mut self, at: Moment, rule: FlapRule) -> Option<FlapTurn> {
         let ended = self.evaluate(at, rule);
         self.push(at);

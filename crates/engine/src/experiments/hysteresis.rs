@@ -1,16 +1,16 @@
-//! Hold times between what is observed and what counts: a change counts once it has lasted. Judges
-//! nothing itself and keeps no history.
+//! Hysteresis between the observed health and the effective one: a change counts once it has
+//! lasted. Without rules of its own and without history.
 //!
 //! Health has two boundaries: between ok and degraded, and between usable (ok, degraded) and down.
 //! Each is held on its own. To cross one for the worse, the observed health must have been beyond
-//! it for `HEALTH_HOLD_DOWN` without a break; to cross it for the better, back
-//! for `HEALTH_HOLD_UP`. So an experiment that wavers between degraded and down while it counts as
-//! ok becomes degraded in time, and down once it has been down for long enough.
+//! it for `HEALTH_HOLD_DOWN` without a break; to cross it for the better, back for
+//! `HEALTH_HOLD_UP`. So an experiment that wavers between degraded and down while it counts as ok
+//! becomes degraded in time, and down once it has been down for long enough.
 //!
-//! *Unknown* is no side of a boundary. It counts at once, and what follows it counts at once too,
-//! except where a hold was running when the source fell silent: that hold goes on, its clock never
-//! stopped, from the health that counted before. A source that blinks neither delays a change nor
-//! lets one slip through early.
+//! *Unknown* is on no side of a boundary. It counts at once, and what follows it counts at once
+//! too, except where a hold was running when the source fell silent: that hold goes on, without a
+//! stop of its clock, from the health that counted before. A short silence of a source neither
+//! delays a change nor lets one count early.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ struct Run {
 }
 
 impl Hysteresis {
-    /// What counts, now that `raw` is observed and `settled` counted until now.
+    /// The effective health, when `raw` is observed and `settled` counted until now.
     ///
     /// `settled` is what this returned last, or what was restored or decided elsewhere; a hold
     /// towards what already counts is dropped.
@@ -107,8 +107,8 @@ impl Run {
     }
 }
 
-/// On which side of one boundary things count as being: still on `counts`, or on `is` once that has
-/// lasted.
+/// On which side of one boundary the health counts: still on that of `counts`, or on that of `is`
+/// once it has lasted.
 fn boundary(
     run: &mut Option<Run>,
     is: bool,
@@ -157,7 +157,7 @@ mod tests {
         at.map(|at| at.mono().as_secs() - 1_000)
     }
 
-    /// Each row: what is observed at a second, then what counts and when to look again.
+    /// Each row: what is observed at a second, then the effective health and when to settle again.
     fn check(what: &str, first: Health, rows: &[(u64, Health, Health, Option<u64>)]) {
         let (mut holding, mut settled) = (Hysteresis::default(), first);
         for (second, raw, counts, again) in rows {
@@ -384,7 +384,7 @@ mod tests {
         })
     }
 
-    /// What counts in each second when it is settled in each.
+    /// The effective health in each second when it is settled in each.
     fn counted(raw: &[Health], policy: HysteresisTimes) -> Vec<Health> {
         let (mut holding, mut settled, mut counts) = (Hysteresis::default(), Unknown, Vec::new());
         for (second, raw) in raw.iter().enumerate() {

@@ -1,6 +1,6 @@
-//! Mass events: when most of the fleet is lost at once, the fault is more often in what was seen
-//! than in the experiments. So a second look comes before anything is withdrawn. Keeps nothing; see
-//! "Mass events" in `docs/sources.md`.
+//! Mass events: when most of the fleet is lost at once, the fault is more often in the observation
+//! than in the experiments. So a second look comes before any withdrawal. Without state; see "Mass
+//! events" in `docs/sources.md`.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use crate::model::Moment;
 /// A mass event has at least this many experiments.
 pub(crate) const FEWEST: usize = 10;
 
-/// How long the second look over samples takes at most: then what it has shown until then counts.
+/// How long the second look over samples takes at most: then its result so far counts.
 pub(crate) const SECOND_LOOK_WITHIN: Duration = Duration::from_secs(15);
 
 /// How far back the samples go that show whether a mass silence goes on: the longest sample, and a
 /// second look.
 const GOES_ON_WITHIN: Duration = Duration::from_secs(45);
 
-/// Experiments that were looked at, and those among them that are lost or silent.
+/// How many experiments were observed, and how many of them are lost or silent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Tally {
     pub(crate) lost: usize,
@@ -35,7 +35,7 @@ impl Tally {
     }
 }
 
-/// How a mass silence of samples stands.
+/// The state of a mass silence in samples.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum MassSilence {
     /// There is none.
@@ -47,7 +47,7 @@ pub(crate) enum MassSilence {
     Confirmed,
 }
 
-/// What follows for streams that were quiet for as long as the rule asks.
+/// What follows for streams that were without messages for as long as the rule asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Verdict {
     /// They are silent.
@@ -56,28 +56,28 @@ pub(crate) enum Verdict {
     LookAgain(Tally),
     /// The second look goes on.
     Wait,
-    /// Others are heard: only those are silent that were quiet again in a sample that began then or
-    /// later.
+    /// Other streams transmit: only those are silent that were silent again in a sample that began
+    /// then or later.
     OnlyThoseSince(Moment),
 }
 
 impl MassSilence {
     /// Takes the next step. `seen` counts the experiments whose samples began at or after a moment;
-    /// `quiet_since` is when the first of the streams in question became quiet; `connected` is
-    /// how many experiments could be listened to, and `has_looked` whether all streams in
-    /// question have been listened to again since a moment.
+    /// `silent_since` is when the first of the streams in question became silent; `connected` is how
+    /// many experiments could be sampled, and `has_looked` whether all streams in question have
+    /// been sampled again since a moment.
     pub(crate) fn evaluate(
         &mut self,
-        quiet_since: Option<Moment>,
+        silent_since: Option<Moment>,
         connected: usize,
         now: Moment,
         seen: impl Fn(Moment) -> Tally,
         has_looked: impl Fn(Moment) -> bool,
     ) -> Verdict {
-        let (next, verdict) = match (*self, quiet_since) {
-            (Self::None, Some(quiet)) if connected >= FEWEST && seen(quiet).is_most() => (
+        let (next, verdict) = match (*self, silent_since) {
+            (Self::None, Some(silent)) if connected >= FEWEST && seen(silent).is_most() => (
                 Self::Suspected { since: now },
-                Verdict::LookAgain(seen(quiet)),
+                Verdict::LookAgain(seen(silent)),
             ),
             (Self::None, _) => (Self::None, Verdict::Silent),
             (Self::Suspected { since }, _) => {
@@ -136,32 +136,32 @@ mod tests {
     fn every_step_of_a_mass_silence() {
         let suspected = Suspected { since: at(100) };
         let again = OnlyThoseSince(at(100));
-        let quiet = Some(at(90));
+        let silent = Some(at(90));
         #[rustfmt::skip]
         let rows = [
-            // was, quiet since, seconds, seen, all looked at → next, verdict
+            // was, silent since, seconds, seen, all sampled again → next, verdict
             (None, Option::None, 100, tally(0, 0), true, None, Silent),
-            (None, quiet, 100, tally(1, 2), true, None, Silent),
-            (None, quiet, 100, tally(10, 20), true, None, Silent),
-            (None, quiet, 100, tally(1, 1), true, suspected, LookAgain(tally(1, 1))),
-            (None, quiet, 100, tally(66, 130), true, suspected, LookAgain(tally(66, 130))),
-            (suspected, quiet, 102, tally(0, 0), true, suspected, Wait),
-            (suspected, quiet, 105, tally(9, 9), true, suspected, Wait),
-            (suspected, quiet, 105, tally(10, 10), false, suspected, Wait),
-            (suspected, quiet, 105, tally(10, 10), true, Confirmed, Silent),
-            (suspected, quiet, 105, tally(5, 10), true, None, again),
-            (suspected, quiet, 115, tally(3, 3), false, Confirmed, Silent),
-            (suspected, quiet, 115, tally(0, 0), false, None, again),
+            (None, silent, 100, tally(1, 2), true, None, Silent),
+            (None, silent, 100, tally(10, 20), true, None, Silent),
+            (None, silent, 100, tally(1, 1), true, suspected, LookAgain(tally(1, 1))),
+            (None, silent, 100, tally(66, 130), true, suspected, LookAgain(tally(66, 130))),
+            (suspected, silent, 102, tally(0, 0), true, suspected, Wait),
+            (suspected, silent, 105, tally(9, 9), true, suspected, Wait),
+            (suspected, silent, 105, tally(10, 10), false, suspected, Wait),
+            (suspected, silent, 105, tally(10, 10), true, Confirmed, Silent),
+            (suspected, silent, 105, tally(5, 10), true, None, again),
+            (suspected, silent, 115, tally(3, 3), false, Confirmed, Silent),
+            (suspected, silent, 115, tally(0, 0), false, None, again),
             (suspected, Option::None, 105, tally(0, 10), true, None, again),
-            (Confirmed, quiet, 120, tally(4, 4), true, Confirmed, Silent),
-            (Confirmed, quiet, 120, tally(4, 8), true, None, Silent),
+            (Confirmed, silent, 120, tally(4, 4), true, Confirmed, Silent),
+            (Confirmed, silent, 120, tally(4, 8), true, None, Silent),
             (Confirmed, Option::None, 120, tally(0, 0), true, None, Silent),
         ];
-        for (number, (was, quiet_since, second, seen, looked, next, verdict)) in
+        for (number, (was, silent_since, second, seen, looked, next, verdict)) in
             rows.into_iter().enumerate()
         {
             let mut mass = was;
-            let got = mass.evaluate(quiet_since, 130, at(second), |_| seen, |_| looked);
+            let got = mass.evaluate(silent_since, 130, at(second), |_| seen, |_| looked);
             assert_eq!((mass, got), (next, verdict), "row {number}");
         }
     }

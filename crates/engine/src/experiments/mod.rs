@@ -25,7 +25,6 @@ pub(crate) struct Experiments {
     pub(crate) fleet: Fleet,
     pub(crate) sampler: Sampler,
     pub(crate) pages: Pages,
-    /// Whether streams are to be sampled.
     pub(crate) sampling: bool,
     /// Whether sampling was last recorded to keep up.
     sampling_recorded: Option<bool>,
@@ -54,10 +53,10 @@ impl Experiments {
 
     /// Whether streams are sampled now: a relay that reports nothing forwards nothing either.
     pub(crate) fn is_listening(&self, sources: &Sources, now: Moment) -> bool {
-        self.sampling && sources.relay.telling(now).tells
+        self.sampling && sources.relay.status(now).is_current
     }
 
-    /// Checks the pages that are due. While we are cut off no round begins.
+    /// Starts the page checks that are due. While labwatch is cut off no round begins.
     pub(crate) fn maintain_pages(
         &mut self,
         policy: &Policy,
@@ -72,7 +71,7 @@ impl Experiments {
         step.effects.extend(due.into_iter().map(Effect::CheckPage));
     }
 
-    /// Samples what is due, and records when sampling begins or ends to keep up.
+    /// Starts the samples that are due, and records when sampling starts or stops to keep up.
     pub(crate) fn maintain_sampling(
         &mut self,
         policy: &Policy,
@@ -98,7 +97,7 @@ impl Experiments {
         }
     }
 
-    /// When an experiment is to be evaluated, or a stream to be sampled, although nothing came.
+    /// When an experiment is to be evaluated, or a stream to be sampled, although no input came.
     pub(crate) fn deadline(
         &self,
         policy: &Policy,
@@ -109,7 +108,7 @@ impl Experiments {
             .sampler
             .deadline(policy)
             .filter(|_| self.is_listening(sources, now));
-        // While we are cut off no round begins, so none is due.
+        // While labwatch is cut off no round begins, so none is due.
         let pages = self
             .pages
             .deadline(policy)

@@ -1,10 +1,10 @@
-//! The pages that students open: which is checked when, and what the checks show. What that means
-//! for an experiment is not decided here.
+//! The pages that students open: which is checked when, and the results of the checks. The effect
+//! on experiments is decided elsewhere.
 //!
-//! All pages are checked in a round, one shortly after the other, and what a round shows counts
-//! when it is done: so pages that fail together are told together, and it is known then whether any
-//! other host answered. A page fails when two checks in a row do; what keeps labwatch alone from it
-//! is no failure.
+//! All pages are checked in a round, one shortly after the other, and results count when the round
+//! is done: so pages that fail together are notified together, and it is known then whether any
+//! other host answered. A page fails when two checks in a row do; a fault of labwatch's own is no
+//! failure of the page.
 
 mod round;
 mod shown;
@@ -18,14 +18,14 @@ use crate::protocol::{Issue, PageHealth, PageOutcome, PageUse, PageView, Policy}
 use round::Round;
 use shown::{Shown, refusal, shown};
 
-/// So many checks in a row must fail for a page to fail.
+/// This many checks in a row must fail for a page to fail.
 const FAILURES_THAT_COUNT: u32 = 2;
 
-/// So many where most of the experiments would be withdrawn at once: the last of them is a second
+/// This many where most of the experiments would be withdrawn at once: the last of them is a second
 /// look.
 const FAILURES_OF_MOST: u32 = 3;
 
-/// A page, and what its latest checks showed.
+/// A page, and the results of its latest checks.
 #[derive(Debug, Clone, Default)]
 struct Page {
     is_checked: bool,
@@ -33,9 +33,9 @@ struct Page {
     failures: u32,
     /// How many in a row showed that it fails for every visitor.
     certain: u32,
-    /// How it fails; it stays what it was when that began.
+    /// How it fails; unchanged for as long as it fails.
     fault: Option<PageFault>,
-    /// Whether it is of no use to any visitor, until a check shows that it works.
+    /// Whether it fails for every visitor, until a check shows that it works.
     is_gone: bool,
     unchecked: Option<CallError>,
 }
@@ -48,15 +48,15 @@ pub(crate) struct Pages {
     by_resource: BTreeMap<ResourceName, BTreeSet<PageAddress>>,
     /// Resources of which a page cannot be checked.
     unchecked: BTreeSet<ResourceName>,
-    /// Whether book has told its pages since the start.
+    /// Whether book has reported its pages since the start.
     is_known: bool,
-    /// Whether nothing is kept of checks because there are none.
+    /// Whether no results are kept because checks are off.
     is_off: bool,
     round: Option<Round>,
     next_round: Moment,
 }
 
-/// A page that is other than before.
+/// A page whose state changed.
 pub(crate) struct Change {
     pub(crate) view: PageView,
     /// How many resources are opened on it.
@@ -76,8 +76,8 @@ impl Pages {
         }
     }
 
-    /// Takes in the pages of book's manifest. `remembered` says how a page failed before the start,
-    /// and whether it was of no use.
+    /// Applies the pages of book's manifest. `remembered` gives how a page failed before the start,
+    /// and whether it failed for every visitor.
     pub(crate) fn read(
         &mut self,
         uses: &[PageUse],
@@ -100,7 +100,7 @@ impl Pages {
                 .entry(page.clone())
                 .or_insert_with(|| before.remove(page).unwrap_or_default());
             if !self.is_known {
-                // Where one of them had no page left, this page was of no use.
+                // Where one of them had no page left, this page failed for every visitor.
                 let failed = resources.iter().filter_map(|one| remembered(one, page));
                 known.recall(failed.reduce(|(fault, a), (_, b)| (fault, a || b)));
             }
@@ -108,7 +108,7 @@ impl Pages {
         self.is_known = true;
     }
 
-    /// Whether book has told its pages since the start.
+    /// Whether book has reported its pages since the start.
     pub(crate) fn is_known(&self) -> bool {
         self.is_known
     }
@@ -118,7 +118,7 @@ impl Pages {
         self.round.is_some()
     }
 
-    /// Takes note of what a check came to.
+    /// Stores the outcome of a check.
     pub(crate) fn checked(&mut self, page: &PageAddress, outcome: &PageOutcome) {
         if let Some(round) = &mut self.round {
             round.checked(page, outcome);
@@ -142,7 +142,7 @@ impl Pages {
             .map_or_else(Vec::new, |round| round.due(now))
     }
 
-    /// Nothing is checked any more, so nothing is known.
+    /// Clears all results when checks are off.
     fn stop(&mut self, now: Moment) {
         self.round = None;
         self.next_round = now;
@@ -153,7 +153,7 @@ impl Pages {
         }
     }
 
-    /// When to look again although nothing came.
+    /// When to continue although no input came.
     pub(crate) fn deadline(&self, policy: &Policy) -> Option<Moment> {
         policy.ui_check_every?;
         match &self.round {
@@ -162,8 +162,7 @@ impl Pages {
         }
     }
 
-    /// Ends the round where it is done. Returns the pages that are other than before; with
-    /// `is_cut_off` none is.
+    /// Ends a completed round. Returns the pages whose state changed; with `is_cut_off` none does.
     pub(crate) fn end_round(&mut self, is_cut_off: bool, now: Moment) -> Option<Vec<Change>> {
         let round = self.round.take_if(|round| round.is_done(now))?;
         let outcomes = round.outcomes();
@@ -193,30 +192,29 @@ impl Pages {
         Some(changes)
     }
 
-    /// The pages that two checks in a row showed to fail for every visitor, and that do not count
-    /// as of no use yet.
+    /// The pages that two checks in a row showed to fail for every visitor, and that are not marked
+    /// so yet.
     fn candidates(&self) -> impl Iterator<Item = (&PageAddress, &Page)> {
         let is_candidate = |page: &Page| !page.is_gone && page.certain >= FAILURES_THAT_COUNT;
         self.all.iter().filter(move |(_, page)| is_candidate(page))
     }
 
-    /// Whether these resources have no page left that may work, when those count too of which that
-    /// is to be decided.
+    /// Whether these resources would have no working page left once the candidates are marked as
+    /// failing for every visitor.
     pub(crate) fn would_be_gone(&self, resources: &[ResourceName]) -> bool {
         self.are_all(resources, |page| {
             page.is_gone || page.certain >= FAILURES_THAT_COUNT
         })
     }
 
-    /// Lets the pages count as of no use of which that is to be decided.
+    /// Marks the candidates as failing for every visitor.
     pub(crate) fn decide(&mut self) {
         for page in self.all.values_mut() {
             page.is_gone |= page.certain >= FAILURES_THAT_COUNT;
         }
     }
 
-    /// Begins a second look at the pages of which it is to be decided whether they are of no use,
-    /// where they have not had one. Returns whether there are such.
+    /// Begins a second look at the candidates that have not had one. Returns whether there are any.
     pub(crate) fn look_again(&mut self, now: Moment) -> bool {
         let fresh = |(address, page): (&PageAddress, &Page)| {
             (page.certain < FAILURES_OF_MOST).then(|| address.clone())
@@ -229,7 +227,7 @@ impl Pages {
         true
     }
 
-    /// What the pages of these resources mean for their experiment.
+    /// The effect of these resources' pages on their experiment.
     pub(crate) fn facts(&self, resources: &[ResourceName]) -> PageFacts {
         let failing = self
             .of(resources)
@@ -241,14 +239,14 @@ impl Pages {
         }
     }
 
-    /// The pages of these resources, as they are shown.
+    /// The views of these resources' pages.
     pub(crate) fn views_of(&self, resources: &[ResourceName]) -> Vec<PageView> {
         self.of(resources)
             .map(|(address, page)| page.view(address))
             .collect()
     }
 
-    /// All pages, as they are shown.
+    /// The views of all pages.
     pub(crate) fn views(&self) -> Vec<PageView> {
         let pages = self.all.iter();
         pages.map(|(address, page)| page.view(address)).collect()
@@ -261,8 +259,8 @@ impl Pages {
             .filter_map(|address| self.all.get_key_value(address))
     }
 
-    /// Whether all pages of these resources are so; not where there is none, or one that cannot be
-    /// checked.
+    /// Whether this holds for all pages of these resources; false where there is none, or one that
+    /// cannot be checked.
     fn are_all(&self, resources: &[ResourceName], is_so: impl Fn(&Page) -> bool) -> bool {
         let mut pages = self.of(resources).peekable();
         pages.peek().is_some()
@@ -299,8 +297,8 @@ impl Page {
         }
     }
 
-    /// A check showed nothing. Two checks in a row: what lies between ends the row. What is known
-    /// of a page that fails stays.
+    /// Handles a check without a result. Two checks in a row: any gap ends the row. What is known
+    /// of a failing page stays.
     fn end_row(&mut self) {
         self.certain = 0;
         if self.fault.is_none() {

@@ -1,24 +1,24 @@
-//! Which stream is listened to when: few at a time, each within `HEALTH_LAST_ACTIVE` if possible.
+//! Scheduling of samples: few streams at a time, each within `HEALTH_LAST_ACTIVE` if possible.
 //!
-//! A message proves that a stream is active. That none came proves silence only once the time
-//! listened adds up to what the rule asks, so a stream that was quiet for one sample is listened to
-//! again at once, for the rest of that time. And it proves it only when relay reports afterwards as
-//! it did before: a relay that is stuck hands on nothing of any stream. Where most of the streams
-//! that were listened to since then are quiet, a second round of samples must show the same.
+//! A message proves that a stream is active. Its absence proves silence only once the time listened
+//! adds up to what the rule asks, so a stream without messages in one sample is sampled again at
+//! once, for the rest of that time. It also needs a relay that reports afterwards as it did before:
+//! a stuck relay forwards nothing of any stream. Where most of the streams that were sampled since
+//! then are silent, a second round of samples must confirm it.
 
 mod second_look;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use crate::experiments::evaluate::Heard;
+use crate::experiments::evaluate::SampleEvidence;
 use crate::experiments::fleet::{Fleet, StreamId};
 use crate::experiments::mass::MassSilence;
 use crate::experiments::stream::Stream;
 use crate::model::{CallError, Moment, Topic, earliest};
 use crate::protocol::{Policy, Sample, SampleOutcome, SamplingView};
 
-/// A stream that is quiet for this long is silent, also where `HEALTH_LAST_ACTIVE` is longer.
+/// A stream without messages for this long is silent, also where `HEALTH_LAST_ACTIVE` is longer.
 const SILENCE_AT_MOST: Duration = Duration::from_secs(30);
 
 /// A sample whose outcome has not come this long after it should have ended counts as failed.
@@ -27,13 +27,13 @@ const OUTCOME_WITHIN: Duration = Duration::from_secs(30);
 /// A round over all streams aims at this part of `HEALTH_LAST_ACTIVE`, in percent.
 const ROUND_PERCENT: u32 = 80;
 
-/// After this many failures in a row listening is broken; connected then counts as active.
+/// After this many failures in a row sampling is broken; connected then counts as active.
 const BROKEN_AFTER: u32 = 10;
 
-/// After this many failures in a row of one stream, what was heard of it before is forgotten.
+/// After this many failures in a row of one stream, its earlier evidence is forgotten.
 const FORGOTTEN_AFTER: u32 = 3;
 
-/// The wait between samples while listening is broken.
+/// The wait between samples while sampling is broken.
 const BROKEN_PAUSE: Duration = Duration::from_secs(5);
 
 /// A sample under way.
@@ -47,17 +47,17 @@ struct UnderWay {
 /// A stream that may be silent.
 #[derive(Debug, Clone, Copy)]
 struct Doubt {
-    /// When the first of its samples that were quiet in a row began.
+    /// When the first of its samples without messages in a row began.
     began: Moment,
-    /// How long it has been quiet so far.
-    quiet: Duration,
+    /// For how long no message has come so far.
+    silent_for: Duration,
 }
 
 /// The latest sample of a stream.
 #[derive(Debug, Clone, Copy)]
 struct Latest {
     began: Moment,
-    is_quiet: bool,
+    is_silent: bool,
 }
 
 /// The state of sampling.
@@ -66,19 +66,20 @@ pub(crate) struct Sampler {
     order: Vec<StreamId>,
     order_version: Option<u64>,
     cursor: usize,
-    /// Streams that have just connected: they are listened to first.
+    /// Streams that have just connected: they are sampled first.
     returned: VecDeque<Topic>,
     doubts: BTreeMap<Topic, Doubt>,
-    /// Quiet for as long as the rule asks, until the next report clears relay; with since when.
+    /// Without messages for as long as the rule asks, until the next report clears relay; with
+    /// since when.
     unconfirmed: BTreeMap<Topic, Moment>,
     /// The latest sample of each stream that was not silent before.
     latest: BTreeMap<Topic, Latest>,
     mass: MassSilence,
-    /// Since when most streams seem to be silent, and how far they were gone through since.
+    /// Since when most streams seem to be silent, and how far sampling has gone through them since.
     mass_since: Option<Moment>,
     mass_cursor: usize,
-    /// When the first sample of a second look began in which something was heard.
-    heard_again: Option<Moment>,
+    /// When the first sample of a second look began in which a message came.
+    received_again: Option<Moment>,
     under_way: BTreeMap<Topic, UnderWay>,
     /// How many samples of a stream have failed in a row.
     failed: BTreeMap<Topic, u32>,
@@ -88,7 +89,7 @@ pub(crate) struct Sampler {
     round_before: Duration,
     failures: u32,
     failing: Option<(Moment, CallError)>,
-    /// Whether a sample has shown anything since the start.
+    /// Whether a sample has had a result since the start.
     pub(crate) has_worked: bool,
 }
 
@@ -105,7 +106,7 @@ impl Sampler {
             mass: MassSilence::None,
             mass_since: None,
             mass_cursor: 0,
-            heard_again: None,
+            received_again: None,
             under_way: BTreeMap::new(),
             failed: BTreeMap::new(),
             next_at: now,
@@ -118,7 +119,7 @@ impl Sampler {
         }
     }
 
-    /// Takes note of streams that have just connected.
+    /// Notes streams that have just connected.
     pub(crate) fn returned(&mut self, topics: Vec<Topic>) {
         for topic in &topics {
             self.doubts.remove(topic);
@@ -128,7 +129,7 @@ impl Sampler {
         self.returned.extend(topics);
     }
 
-    /// Stops listening; what is under way may still end.
+    /// Stops sampling; samples under way may still end.
     pub(crate) fn pause(&mut self, now: Moment) {
         self.returned.clear();
         self.start_over();
@@ -137,7 +138,7 @@ impl Sampler {
         self.next_at = now;
     }
 
-    /// Since when listening has failed and why, once that is more than a few passing failures.
+    /// Since when sampling has failed and why, once that is more than a few passing failures.
     pub(crate) fn broken(&self) -> Option<(Moment, &CallError)> {
         let (since, fault) = self.failing.as_ref()?;
         (self.failures >= BROKEN_AFTER).then_some((*since, fault))
@@ -239,7 +240,7 @@ impl Sampler {
         }
         let mut waiting = self.doubts.iter();
         let (topic, doubt) = waiting.find(|(topic, _)| !self.under_way.contains_key(*topic))?;
-        let listen = silence(policy).saturating_sub(doubt.quiet);
+        let listen = silence(policy).saturating_sub(doubt.silent_for);
         Some((topic.clone(), listen.max(policy.sample_for)))
     }
 
@@ -292,15 +293,15 @@ impl Sampler {
         }
     }
 
-    /// Takes in what a sample came to. Returns what is now known of the stream, where that changed.
+    /// Applies the outcome of a sample. Returns the new evidence of the stream, where it changed.
     pub(crate) fn sampled(
         &mut self,
         topic: &Topic,
         outcome: &SampleOutcome,
-        was: Heard,
+        was: SampleEvidence,
         policy: &Policy,
         now: Moment,
-    ) -> Option<Heard> {
+    ) -> Option<SampleEvidence> {
         let began = self.under_way.remove(topic)?.began;
         self.note_latest(topic, outcome, was, began);
         match outcome {
@@ -309,60 +310,61 @@ impl Sampler {
                 self.doubts.remove(topic);
                 let failed = self.failed.entry(topic.clone()).or_default();
                 *failed = failed.saturating_add(1);
-                let forgotten = *failed >= FORGOTTEN_AFTER && was != Heard::Unverified;
-                forgotten.then_some(Heard::Unverified)
+                let forgotten = *failed >= FORGOTTEN_AFTER && was != SampleEvidence::Unverified;
+                forgotten.then_some(SampleEvidence::Unverified)
             }
-            SampleOutcome::Heard => {
+            SampleOutcome::Received => {
                 self.succeed();
                 self.failed.remove(topic);
                 self.doubts.remove(topic);
                 self.unconfirmed.remove(topic);
-                Some(Heard::At(now))
+                Some(SampleEvidence::At(now))
             }
             SampleOutcome::Silent(listened) => {
                 self.succeed();
                 self.failed.remove(topic);
-                self.note_quiet(topic, *listened, was, began, policy);
+                self.note_silence(topic, *listened, was, began, policy);
                 None
             }
         }
     }
 
-    fn note_quiet(
+    fn note_silence(
         &mut self,
         topic: &Topic,
         listened: Duration,
-        was: Heard,
+        was: SampleEvidence,
         began: Moment,
         policy: &Policy,
     ) {
         let first = Doubt {
             began,
-            quiet: Duration::ZERO,
+            silent_for: Duration::ZERO,
         };
         let before = self.doubts.remove(topic).unwrap_or(first);
-        let quiet = before.quiet + listened;
-        if was == Heard::Nothing {
+        let silent_for = before.silent_for + listened;
+        if was == SampleEvidence::Nothing {
             return;
         }
-        if quiet >= silence(policy) {
+        if silent_for >= silence(policy) {
             self.unconfirmed
                 .entry(topic.clone())
                 .or_insert(before.began);
         } else {
             let began = before.began;
-            self.doubts.insert(topic.clone(), Doubt { began, quiet });
+            self.doubts
+                .insert(topic.clone(), Doubt { began, silent_for });
         }
     }
 
-    /// When to look again although nothing came.
+    /// When to continue although no input came.
     pub(crate) fn deadline(&self, policy: &Policy) -> Option<Moment> {
         let give_up = self.under_way.values().map(|sample| sample.give_up).min();
         let has_room = self.under_way.len() < policy.sample_at_once && !self.order.is_empty();
         earliest([give_up, has_room.then_some(self.next_at)])
     }
 
-    /// Whether a round fits into `HEALTH_LAST_ACTIVE`. One long round says nothing of that.
+    /// Whether a round fits into `HEALTH_LAST_ACTIVE`. One long round alone does not count.
     pub(crate) fn keeps_up(&self, policy: &Policy) -> bool {
         self.round.min(self.round_before) <= policy.last_active
     }
@@ -377,7 +379,7 @@ impl Sampler {
     }
 }
 
-/// How long a stream has to be quiet in one go to count as silent.
+/// How long a stream has to be without messages in one go to count as silent.
 fn silence(policy: &Policy) -> Duration {
     policy
         .last_active
@@ -401,11 +403,11 @@ mod tests {
         Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(seconds))
     }
 
-    /// What becomes of what was heard of a stream when samples of it come to these.
-    fn after(was: Heard, outcomes: &[SampleOutcome]) -> Heard {
+    /// The evidence of a stream after samples with these outcomes.
+    fn after(was: SampleEvidence, outcomes: &[SampleOutcome]) -> SampleEvidence {
         let topic = Topic::try_new("pend00-st-data").expect("a topic");
         let mut sampler = Sampler::new(at(0));
-        let mut heard = was;
+        let mut evidence = was;
         for outcome in outcomes {
             let under_way = UnderWay {
                 began: at(9),
@@ -413,26 +415,29 @@ mod tests {
                 is_proof: false,
             };
             sampler.under_way.insert(topic.clone(), under_way);
-            let news = sampler.sampled(&topic, outcome, heard, &Policy::default(), at(9));
-            heard = news.unwrap_or(heard);
+            let news = sampler.sampled(&topic, outcome, evidence, &Policy::default(), at(9));
+            evidence = news.unwrap_or(evidence);
         }
-        heard
+        evidence
     }
 
     #[test]
     fn samples_that_fail_leave_no_old_verdict_standing() {
         let fails = || SampleOutcome::Failed(CallError::TimedOut);
-        let is_quiet = || SampleOutcome::Silent(Duration::from_secs(1));
-        for was in [Heard::Nothing, Heard::At(at(1))] {
+        let is_silent = || SampleOutcome::Silent(Duration::from_secs(1));
+        for was in [SampleEvidence::Nothing, SampleEvidence::At(at(1))] {
             assert_eq!(after(was, &[fails(), fails()]), was);
-            assert_eq!(after(was, &[fails(), fails(), is_quiet(), fails()]), was);
+            assert_eq!(after(was, &[fails(), fails(), is_silent(), fails()]), was);
             assert_eq!(
                 after(was, &[fails(), fails(), fails()]),
-                Heard::Unverified,
+                SampleEvidence::Unverified,
                 "{was:?}"
             );
         }
-        let heard = [fails(), fails(), fails(), SampleOutcome::Heard];
-        assert_eq!(after(Heard::Nothing, &heard), Heard::At(at(9)));
+        let evidence = [fails(), fails(), fails(), SampleOutcome::Received];
+        assert_eq!(
+            after(SampleEvidence::Nothing, &evidence),
+            SampleEvidence::At(at(9))
+        );
     }
 }

@@ -1,10 +1,11 @@
-//! A stream of an experiment: where the reports have it, what it transmits, and what is shown of
-//! it.
+//! A stream of an experiment: its place in the reports, its transmission, and its view.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::experiments::evaluate::{self, Evaluation, Heard, Presence, StreamFacts, Transmission};
+use crate::experiments::evaluate::{
+    self, Evaluation, Presence, SampleEvidence, StreamFacts, Transmission,
+};
 use crate::experiments::experiment::{EvaluationContext, FORGET_AFTER};
 use crate::model::{Moment, StreamHealth, Topic};
 use crate::protocol::{Connection, Evidence, LastConnection, Report, Seen, StreamView, Traffic};
@@ -15,9 +16,9 @@ pub(crate) struct LastSeen {
     pub(crate) presence: Presence,
     /// The number of the last report that had it.
     pub(crate) report: u64,
-    /// Where it stands in that report.
+    /// Its index in that report.
     pub(crate) entry: usize,
-    /// Of how many entries of that report no topic could be read.
+    /// How many entries of that report have no readable topic.
     pub(crate) nameless: usize,
     /// Its last connection, kept when it is gone.
     pub(crate) last: Option<Arc<LastConnection>>,
@@ -34,9 +35,9 @@ impl LastSeen {
         }
     }
 
-    /// Brings the presence up to date with the newest report, number `newest`, which came at `now`;
-    /// `gone` gives what the report before it, which came at `before`, told of the connection.
-    /// Returns whether that is news.
+    /// Updates the presence from the newest report, number `newest`, which came at `now`; `gone`
+    /// gives the connection in the report before it, which came at `before`. Returns whether the
+    /// presence changed.
     pub(crate) fn refresh(
         &mut self,
         newest: u64,
@@ -97,7 +98,6 @@ impl LastSeen {
     }
 }
 
-/// A stream of an experiment.
 #[derive(Debug, Clone)]
 pub(crate) struct Stream {
     pub(crate) topic: Topic,
@@ -105,9 +105,9 @@ pub(crate) struct Stream {
     pub(crate) health: StreamHealth,
     pub(crate) sighting: LastSeen,
     transmission: Transmission,
-    pub(crate) heard: Heard,
-    /// When it was last heard by listening, also before it was silent or gone.
-    last_heard: Option<Moment>,
+    pub(crate) evidence: SampleEvidence,
+    /// When sampling last received a message of it, also before it was silent or gone.
+    last_received: Option<Moment>,
 }
 
 impl Stream {
@@ -118,37 +118,37 @@ impl Stream {
             health: StreamHealth::Unknown,
             sighting: LastSeen::new(now),
             transmission: Transmission::Unsaid,
-            heard: Heard::Unverified,
-            last_heard: None,
+            evidence: SampleEvidence::Unverified,
+            last_received: None,
         }
     }
 
-    /// Takes note of what listening to it has shown.
-    pub(crate) fn note_heard(&mut self, heard: Heard) {
-        self.heard = heard;
-        if let Heard::At(when) = heard {
-            self.last_heard = Some(when);
+    /// Stores the evidence of a sample.
+    pub(crate) fn note_evidence(&mut self, evidence: SampleEvidence) {
+        self.evidence = evidence;
+        if let SampleEvidence::At(when) = evidence {
+            self.last_received = Some(when);
         }
     }
 
-    /// A stream as it is remembered. Whether it is required is for book's manifest to say. One that
-    /// was silent is silent until it is heard or cannot be listened to: that labwatch was
-    /// started again is no sign of life.
+    /// A stream from the durable state. Whether it is required comes from book's manifest. One that
+    /// was silent stays silent until it transmits or cannot be sampled: a restart of labwatch is no
+    /// sign of life.
     pub(crate) fn recalled(topic: Topic, health: StreamHealth, now: Moment) -> Self {
         let was_silent = health == StreamHealth::Silent;
         Self {
             health,
-            heard: if was_silent {
-                Heard::Nothing
+            evidence: if was_silent {
+                SampleEvidence::Nothing
             } else {
-                Heard::Unverified
+                SampleEvidence::Unverified
             },
             ..Self::new(topic, false, now)
         }
     }
 
-    /// Takes note that report number `report` has a connection of it, at place `entry`. Of several,
-    /// the best counts.
+    /// Notes that report number `report` has a connection of it, at index `entry`. Of several, the
+    /// best counts.
     pub(crate) fn observe(&mut self, report: u64, entry: usize, tx: Option<Traffic>) {
         let transmission = match tx {
             None => Transmission::Unsaid,
@@ -169,7 +169,7 @@ impl Stream {
         matches!(self.sighting.presence, Presence::Newest { .. })
     }
 
-    /// Whether the newest report shows it lost: it is not there, or has not transmitted for longer
+    /// Whether the newest report shows it lost: it is missing, or has not transmitted for longer
     /// than this.
     pub(crate) fn is_lost(&self, last_active: Duration) -> bool {
         let is_silent = match self.transmission {
@@ -189,15 +189,15 @@ impl Stream {
         let facts = StreamFacts {
             presence: self.sighting.presence,
             transmission: self.transmission,
-            heard: self.heard,
+            evidence: self.evidence,
             sampled: context.sampling && self.required,
             was: self.health,
         };
         evaluate::stream(&facts, context.relay, &context.policy, context.now)
     }
 
-    /// When it may be forgotten: a day after it was last seen, unless it is required or all that an
-    /// experiment has.
+    /// When it may be forgotten: a day after it was last seen, unless it is required or the only
+    /// one of its experiment.
     pub(crate) fn forget_at(&self, listed: bool) -> Option<Moment> {
         (listed && !self.required)
             .then(|| self.sighting.absent_since())
@@ -206,13 +206,14 @@ impl Stream {
     }
 
     fn evidence(&self) -> Evidence {
-        let is_gone = self.last_heard.is_some() && !self.is_connected();
-        match (self.has_statistics(), self.heard) {
+        let is_gone = self.last_received.is_some() && !self.is_connected();
+        match (self.has_statistics(), self.evidence) {
             (true, _) => Evidence::Statistics,
-            (false, Heard::Unverified) if !is_gone => Evidence::Unverified,
-            (false, Heard::At(_) | Heard::Nothing | Heard::Unverified) => {
-                Evidence::Sampled(self.last_heard.map(Moment::wall))
-            }
+            (false, SampleEvidence::Unverified) if !is_gone => Evidence::Unverified,
+            (
+                false,
+                SampleEvidence::At(_) | SampleEvidence::Nothing | SampleEvidence::Unverified,
+            ) => Evidence::Sampled(self.last_received.map(Moment::wall)),
         }
     }
 
@@ -249,7 +250,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn when_it_was_last_heard_stays_known() {
+    fn the_last_received_message_stays_known() {
         let at = |second| Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(second));
         let topic = Topic::try_new("pend00-st-video").expect("a name");
         let mut stream = Stream::new(topic, true, at(0));
@@ -261,16 +262,16 @@ mod tests {
         };
         report(&mut stream, 1, true, at(1));
         assert_eq!(stream.view().evidence, Evidence::Unverified);
-        stream.note_heard(Heard::Nothing);
+        stream.note_evidence(SampleEvidence::Nothing);
         assert_eq!(stream.view().evidence, Evidence::Sampled(None));
-        stream.note_heard(Heard::At(at(5)));
-        let heard = Evidence::Sampled(Some(at(5).wall()));
-        assert_eq!(stream.view().evidence, heard);
-        stream.note_heard(Heard::Nothing);
-        assert_eq!(stream.view().evidence, heard, "it is frozen");
-        stream.note_heard(Heard::Unverified);
+        stream.note_evidence(SampleEvidence::At(at(5)));
+        let evidence = Evidence::Sampled(Some(at(5).wall()));
+        assert_eq!(stream.view().evidence, evidence);
+        stream.note_evidence(SampleEvidence::Nothing);
+        assert_eq!(stream.view().evidence, evidence, "it is frozen");
+        stream.note_evidence(SampleEvidence::Unverified);
         assert_eq!(stream.view().evidence, Evidence::Unverified, "it came back");
         report(&mut stream, 2, false, at(9));
-        assert_eq!(stream.view().evidence, heard, "it is gone");
+        assert_eq!(stream.view().evidence, evidence, "it is gone");
     }
 }

@@ -1,5 +1,5 @@
-//! Which bookings the history keeps: compares what book tells with what is kept and says what has
-//! changed. Never knows whose they are.
+//! Which bookings the history keeps: compares what book reports with what was recorded and returns
+//! the changes. Has no names of students.
 
 use std::collections::BTreeMap;
 
@@ -9,19 +9,19 @@ use crate::model::Gather as _;
 use crate::model::{ResourceName, Stub};
 use crate::protocol::Booking;
 
-/// A time for which a resource is booked. Bookings that are alike in resource, start and end are
-/// one of these.
+/// A time for which a resource is booked. Bookings with the same resource, start and end are one of
+/// these.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Booked {
     /// The resource.
     pub resource: ResourceName,
-    /// The experiment that it is.
+    /// Its experiment.
     pub stub: Stub,
     /// When it starts.
     pub start: Timestamp,
-    /// When it is to end: after the start, and no part of it.
+    /// When it is to end, exclusive; after the start.
     pub end: Timestamp,
-    /// How many bookings are alike, and so how many students there are.
+    /// How many bookings it stands for, and so how many students there are.
     pub students: u32,
     /// Whether one of them was started.
     pub started: bool,
@@ -32,20 +32,20 @@ pub struct Booked {
 /// What has changed about a booking.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BookingChange {
-    /// It is new, or something about it is.
+    /// It is new, or something about it changed.
     Stands(Booked),
     /// It vanished before its start: it was cancelled.
     Cancelled(Booked),
     /// It vanished while it ran.
     Ended {
-        /// As it was.
+        /// Its last state.
         booked: Booked,
         /// When that was noticed.
         at: Timestamp,
     },
 }
 
-/// The bookings that are kept and not over, as far as they are known.
+/// The recorded bookings that are not over.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct BookingHistory {
     known: BTreeMap<Key, Booked>,
@@ -53,11 +53,11 @@ pub(crate) struct BookingHistory {
     read: Option<Timestamp>,
 }
 
-/// What makes bookings alike.
+/// The identity of a booking.
 type Key = (ResourceName, Timestamp, Timestamp);
 
 impl BookingHistory {
-    /// A diary that knows what the history kept.
+    /// A booking history restored from what was recorded.
     pub(crate) fn recall(kept: &[Booked]) -> Self {
         Self {
             known: kept
@@ -68,9 +68,9 @@ impl BookingHistory {
         }
     }
 
-    /// Takes in the bookings that book told at `read`, and says what has changed. Bookings that
-    /// were taken in before change nothing. A booking whose experiment `stub_of` does not know
-    /// is none yet.
+    /// Applies the bookings that book reported at `read`, and returns the changes. Bookings that
+    /// were applied before change nothing. A booking whose experiment `stub_of` does not know is
+    /// left out until it does.
     pub(crate) fn compare<'a>(
         &mut self,
         bookings: &[Booking],
@@ -99,7 +99,7 @@ impl BookingHistory {
     }
 }
 
-/// The bookings that are not over, those that are alike as one.
+/// The bookings that are not over, with the same ones combined.
 fn gather<'a>(
     bookings: &[Booking],
     stub_of: impl Fn(&ResourceName) -> Option<&'a Stub>,
@@ -139,7 +139,7 @@ fn gather<'a>(
     all
 }
 
-/// What it means that a booking is not told any more. One that is over has only come to its end.
+/// The change when a booking is no longer reported. One that is over has only come to its end.
 fn vanish(booked: &Booked, now: Timestamp) -> Option<BookingChange> {
     if booked.end <= now {
         None
@@ -162,8 +162,8 @@ mod tests {
     use super::*;
     use crate::groups::bookings::testing::{at, resource, timetable};
 
-    /// Compares the bookings (resource, start, end, started) that are told at `now`, and gives the
-    /// changes in words.
+    /// Compares the bookings (resource, start, end, started) that are reported at `now`, and gives
+    /// the changes as text.
     fn notified(
         booking_history: &mut BookingHistory,
         now: i64,

@@ -1,5 +1,4 @@
-//! Who needs an experiment, and when: the bookings of a timetable, found fast by resource. Counts
-//! bookings; never knows whose they are.
+//! The bookings of a timetable, found fast by resource. Has no names of students.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -23,7 +22,7 @@ pub struct Calendar {
     by_resource: BTreeMap<ResourceName, Vec<Entry>>,
 }
 
-/// A booking on the list of its resource, which is sorted by start.
+/// A booking in the list of its resource, which is sorted by start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     booking: Upcoming,
@@ -32,7 +31,7 @@ struct Entry {
     all_end: Timestamp,
 }
 
-/// The bookings that stand in need of something: under way, or still to come.
+/// The bookings that are affected by a fault: under way, or still to come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Affected {
     /// How many are under way or start within 24 h.
@@ -49,9 +48,9 @@ pub struct Affected {
 /// A booking of an experiment, without its student.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Upcoming {
-    /// From when.
+    /// When it starts.
     pub start: Timestamp,
-    /// Until when.
+    /// When it ends.
     pub end: Timestamp,
     /// Whether its user has started it.
     pub started: bool,
@@ -138,8 +137,8 @@ impl Calendar {
         resources.into_iter().filter_map(of_one).min()
     }
 
-    /// The stretches of time within `[from, until)` for which a resource is booked, in the order of
-    /// their starts.
+    /// The intervals within `[from, until)` for which a resource is booked, in the order of their
+    /// starts.
     pub(crate) fn stretches(
         &self,
         resource: &ResourceName,
@@ -335,7 +334,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against looking at every booking, overlapping ones and empty ones too.
+        /// Compares with a linear search over every booking, overlapping ones and empty ones too.
         #[test]
         fn finding_fast_finds_the_same(
             bookings in prop::collection::vec((0..2_usize, 0..400_i64, -2..60_i64, any::<bool>()), 0..60),
@@ -356,7 +355,7 @@ mod tests {
             prop_assert_eq!(calendar.affected(&[resource("r-a"), resource("r-b")], at(now)), expected);
         }
 
-        /// Until the moment that is named nothing changes, and from then on something may.
+        /// Until the returned moment nothing changes, and from then on something may.
         #[test]
         fn nothing_changes_before_its_time(
             bookings in prop::collection::vec((0..2_usize, 0..400_i64, 1..60_i64, any::<bool>()), 0..30),

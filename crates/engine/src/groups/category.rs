@@ -36,7 +36,7 @@ pub(crate) struct Member<'a> {
     pub(crate) name: &'a str,
     pub(crate) kind: Kind<'a>,
     pub(crate) fitness: Fitness,
-    /// Whether its failure counts: what is held, in maintenance or not fatal does not.
+    /// Whether its failure counts: held, in maintenance or not fatal does not.
     pub(crate) counts: bool,
     pub(crate) acknowledged: bool,
 }
@@ -48,7 +48,7 @@ pub(crate) enum Kind<'a> {
     Component(&'a [String]),
 }
 
-/// A category that changed by itself.
+/// A category that changed by itself, with its new state.
 pub(crate) type Changed = (String, CategoryState);
 
 /// The categories: which are closed, and how often in a row each sticky one has failed.
@@ -58,7 +58,7 @@ pub(crate) struct Categories {
     states: Arc<CategoryStates>,
     failing: BTreeMap<String, Failing>,
     quarantined: Arc<Quarantined>,
-    /// Whether what a category depends on may have changed since the last evaluation.
+    /// Whether the inputs of a category may have changed since the last evaluation.
     dirty: bool,
 }
 
@@ -71,14 +71,14 @@ struct Failing {
 }
 
 impl Categories {
-    /// Takes other rules. Returns the experiments of which the quarantine changes.
+    /// Applies other rules. Returns the experiments whose quarantine changes.
     pub(crate) fn adopt(&mut self, rules: CategoryRules) -> Vec<Stub> {
         self.dirty |= self.rules != rules;
         self.rules = rules;
         self.refresh_quarantine()
     }
 
-    /// Takes up how a category was left.
+    /// Restores the state of a category.
     pub(crate) fn restore(&mut self, name: String, state: CategoryState) {
         Arc::make_mut(&mut self.states).insert(name, state);
         self.refresh_quarantine();
@@ -101,8 +101,8 @@ impl Categories {
         self.dirty = true;
     }
 
-    /// When an evaluation may count although nothing changed: a fault that lasts fails again after
-    /// each pace.
+    /// When an evaluation may count although nothing changed: a lasting fault counts as a failure
+    /// again after each period.
     pub(crate) fn deadline(&self) -> Option<Moment> {
         self.failing
             .values()
@@ -117,8 +117,9 @@ impl Categories {
     }
 
     /// Evaluates every sticky category, and closes those that have failed often enough. An
-    /// evaluation counts again only when the category's pace has passed since the last that
-    /// counted: many changes within one fault are one failure. A good one begins anew.
+    /// evaluation counts again only when the category's period has passed since the last that
+    /// counted: many changes within one fault are one failure. A passed evaluation resets the
+    /// count.
     pub(crate) fn evaluate(&mut self, members: &[Member<'_>], now: Moment) -> Vec<Changed> {
         self.dirty = false;
         let rules = self.rules.clone();
@@ -141,7 +142,7 @@ impl Categories {
         changed
     }
 
-    /// Opens or closes a category. Returns the experiments of which the quarantine changes.
+    /// Opens or closes a category. Returns the experiments whose quarantine changes.
     pub(crate) fn set(&mut self, name: &str, state: CategoryState) -> Vec<Stub> {
         self.failing.remove(name);
         self.dirty = true;
@@ -219,7 +220,7 @@ impl Categories {
 }
 
 impl CategoryState {
-    /// The state after a maintainer's word.
+    /// The state after a maintainer's command.
     pub(crate) fn by_person(open: bool, by: &str, reason: &str, at: Timestamp) -> Self {
         Self {
             enabled: open,
@@ -231,13 +232,13 @@ impl CategoryState {
         }
     }
 
-    /// Whether a fault closed it, and its experiments wait for an inspection.
+    /// Whether a fault closed it, so that its experiments wait for an inspection.
     fn quarantines(&self, rule: &CategoryRule) -> bool {
         rule.sticky_booking && !self.enabled && self.cause == CategoryCause::Fault
     }
 }
 
-/// A closed category with what has failed meanwhile; `None` where that is nothing new.
+/// A closed category with the members that failed meanwhile; `None` where there are no new ones.
 fn grown(closed: &CategoryState, members: &[&Member<'_>]) -> Option<CategoryState> {
     let quarantined: BTreeSet<Stub> = closed
         .quarantined
@@ -268,7 +269,7 @@ impl Member<'_> {
     }
 }
 
-/// Whether a pattern takes in a member. One that fits every name means every experiment and every
+/// Whether a pattern matches a member. One that fits every name means every experiment and every
 /// part of labwatch; an outside service counts only where it is meant.
 fn takes_in(pattern: &str, member: &Member<'_>) -> bool {
     let is_service = std::matches!(member.kind, Kind::Component([_, ..]));
@@ -311,9 +312,9 @@ impl CategoryRules {
                 .any(|pattern| takes_in(pattern, member))
     }
 
-    /// The group of interchangeable members that one is in, apart from groups of the same name of
+    /// The group of interchangeable members of a member, separate from groups of the same name of
     /// another kind, and how many of it are enough. The instances of a service are a group; any
-    /// other component is one of its own.
+    /// other component is a group of its own.
     fn pool<'a>(&'a self, member: &Member<'a>) -> (bool, &'a str, usize) {
         match member.kind {
             Kind::Component([]) => (true, member.name, 1),
@@ -329,8 +330,8 @@ impl CategoryRules {
         }
     }
 
-    /// What makes a category fail, by name: any member that fails, or of a resilient one the first
-    /// of each group of which too few work.
+    /// The members that make a category fail, by name: any member that fails, or of a resilient one
+    /// the first of each group of which too few work.
     fn failing<'a>(&self, rule: &CategoryRule, members: &[&Member<'a>]) -> Vec<&'a str> {
         let counting = members.iter().copied().filter(|member| member.counts);
         if !rule.resilient {
@@ -351,7 +352,7 @@ impl CategoryRules {
                 .min_healthy
                 .or_else(|| group.first().map(|member| self.pool(member).2))
                 .unwrap_or(1);
-            // A group that has been made small on purpose cannot be asked for more than it has.
+            // A group that is smaller than its minimum cannot be required to have more than it has.
             let is_short = healthy < enough.clamp(1, group.len().max(1));
             let failing = group.iter().filter(|member| member.fails());
             failing.map(|member| member.name).min().filter(|_| is_short)
@@ -425,7 +426,7 @@ pub(crate) mod tests {
         stubs.iter().map(member).collect()
     }
 
-    /// What closes when these fail at this second.
+    /// The categories that close when these fail at this second.
     fn closes(categories: &mut Categories, second: u64, failing: &[&str]) -> Vec<String> {
         let stubs = stubs();
         let changed = categories.evaluate(&members(&stubs, failing), at(second));
@@ -568,7 +569,7 @@ pub(crate) mod tests {
     }
 
     /// An outside service counts in its own categories and where a pattern means it; its instances
-    /// stand in for each other.
+    /// are interchangeable.
     #[test]
     fn a_service_counts_in_its_own_categories_alone() {
         let own = ["exam".to_owned()];

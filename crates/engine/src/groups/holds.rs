@@ -1,5 +1,5 @@
-//! People's holds on resources: since when, why, what they block, and which of them look forgotten.
-//! Never ends one: only people do.
+//! Manual holds on resources: since when, why, what they block, and which of them look forgotten.
+//! Never ends one: only operators do.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,29 +10,29 @@ use serde::{Deserialize, Serialize};
 use crate::groups::bookings::{Affected, Calendar, ahead};
 use crate::model::ResourceName;
 
-/// A hold that was not touched for this long is taken for forgotten, where the settings say nothing
-/// else.
+/// A hold that was not touched for this long counts as forgotten, unless the settings say
+/// otherwise.
 pub const DEFAULT_OVERDUE_AFTER: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// All holds. Times are the wall clock's: a hold outlives many restarts of this program.
+/// All holds. Times are wall-clock times: a hold outlives many restarts of this program.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ManualHolds {
     overdue_after: Duration,
     held: BTreeMap<ResourceName, Hold>,
 }
 
-/// A hold, as it is remembered.
+/// A hold, as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Hold {
     /// When it was first seen.
     pub since: Timestamp,
-    /// When its reason was last seen to change: one who changes it has not forgotten it.
+    /// When its reason last changed: an operator who changes it has not forgotten it.
     pub touched: Timestamp,
-    /// The reason that its person gave.
+    /// The reason that the operator gave.
     pub reason: String,
 }
 
-/// A hold, as it is shown.
+/// The view of a hold.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HoldView {
     /// The resource that is held.
@@ -41,7 +41,7 @@ pub struct HoldView {
     pub hold: Hold,
     /// The bookings that cannot start while it lasts.
     pub blocked: Affected,
-    /// Since when the experiment has been well; `None` while it is not.
+    /// Since when the experiment has been ok; `None` while it is not.
     pub healthy_since: Option<Timestamp>,
     /// Whether it looks forgotten.
     pub overdue: bool,
@@ -56,20 +56,17 @@ impl ManualHolds {
         }
     }
 
-    /// Sets after which time an untouched hold looks forgotten. Returns whether that is another one
-    /// than before.
+    /// Sets after which time an untouched hold looks forgotten. Returns whether that changed.
     pub fn forgotten_after(&mut self, overdue_after: Duration) -> bool {
         std::mem::replace(&mut self.overdue_after, overdue_after) != overdue_after
     }
 
-    /// Takes back a hold that was remembered across a restart. It ends like any other when book is
-    /// next heard to say so.
+    /// Restores a hold after a restart. It ends like any other when book next reports so.
     pub fn restore(&mut self, resource: ResourceName, hold: Hold) {
         self.held.insert(resource, hold);
     }
 
-    /// Takes in that a person holds a resource. Returns the hold where that is news, to be
-    /// remembered.
+    /// Notes that a resource is held. Returns the hold where it is new or changed, to be stored.
     pub fn held(&mut self, resource: &ResourceName, reason: &str, now: Timestamp) -> Option<&Hold> {
         let is_news = self
             .held
@@ -87,7 +84,7 @@ impl ManualHolds {
         is_news.then_some(&*hold)
     }
 
-    /// Takes in that a resource is not held. Returns the hold that has ended by that.
+    /// Notes that a resource is not held. Returns the hold that ended.
     pub fn released(&mut self, resource: &ResourceName) -> Option<Hold> {
         self.held.remove(resource)
     }
@@ -264,7 +261,8 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is seen: what is listed is what was last held, and a hold is never younger than it was first seen.
+        /// The list always has what was last held, and a hold's age counts from when it was first
+        /// seen.
         #[test]
         fn what_is_listed_is_what_is_held(seen in prop::collection::vec((0..4_usize, prop::option::of(0..3_usize)), 0..60)) {
             let (mut holds, mut model) = (holds(), BTreeMap::new());

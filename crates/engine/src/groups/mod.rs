@@ -18,7 +18,7 @@ use category::Categories;
 use holds::{DEFAULT_OVERDUE_AFTER, ManualHolds};
 use pool::{PoolRule, Pools};
 
-/// A component that the engine is told of.
+/// A component whose health the engine receives as input.
 #[derive(Debug, Clone)]
 pub(crate) struct KnownComponent {
     pub(crate) health: ComponentHealth,
@@ -33,11 +33,11 @@ pub(crate) struct Groups {
     pub(crate) booking_history: BookingHistory,
     pub(crate) pool_rules: Vec<PoolRule>,
     pub(crate) pools: Arc<Pools>,
-    /// The pools that the history knows.
+    /// The pools in the history.
     pub(crate) pools_kept: BTreeMap<String, Vec<Stub>>,
     pub(crate) holds: ManualHolds,
     pub(crate) categories: Categories,
-    /// The components that the engine is told of.
+    /// The components whose health the engine receives as input.
     pub(crate) components: BTreeMap<Arc<str>, KnownComponent>,
     /// Whether the start is over, so that a category may be closed.
     pub(crate) has_started: bool,
@@ -60,7 +60,7 @@ impl Default for Groups {
 }
 
 impl Groups {
-    /// Takes in how a component is. A problem in other words is the same problem.
+    /// Applies a component's health. The same problem in other words is no new problem.
     pub(crate) fn component(&mut self, health: ComponentHealth, now: Moment) {
         let was = self.components.get(&health.name);
         let since = was
@@ -72,13 +72,13 @@ impl Groups {
         self.categories.mark_dirty();
     }
 
-    /// A component is not watched any more.
+    /// Removes a component that is no longer watched.
     pub(crate) fn component_gone(&mut self, name: &str) {
         self.components.remove(name);
         self.categories.mark_dirty();
     }
 
-    /// Takes in what book says about bookings and pools.
+    /// Applies what book says about bookings and pools.
     pub(crate) fn read(&mut self, timetable: &Timetable, resources: &Resources) {
         self.pools = Arc::new(Pools::of(timetable, &self.pool_rules, |resource| {
             resources.stub(resource).cloned()

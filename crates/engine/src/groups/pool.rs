@@ -1,5 +1,5 @@
-//! Pools of interchangeable experiments, and whether enough of them work for what is booked.
-//! Counts; decides nothing.
+//! Pools of interchangeable experiments, and whether enough of them work for what is booked. Counts
+//! only; decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use crate::protocol::Timetable;
 /// The most stems that a pool's name is made of.
 const NAMED_STEMS: usize = 3;
 
-/// A pool that people name in the settings.
+/// A pool that is configured by name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolRule {
     /// The pool's name.
@@ -28,17 +28,16 @@ pub struct PoolRule {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Pools(Vec<Pool>);
 
-/// Experiments that can stand in for each other.
+/// Interchangeable experiments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Pool {
-    /// Its name, which no other pool has.
+    /// Its name, unique among pools.
     pub name: String,
-    /// Its experiments, each with the resources that it is in book as far as they are of this
-    /// pool.
+    /// Its experiments, each with those of its resources in book that are in this pool.
     members: BTreeMap<Stub, BTreeSet<ResourceName>>,
 }
 
-/// How a pool stands now and within the next 24 h.
+/// A pool's capacity and demand now and within the next 24 h.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolStatus {
     /// How many experiments it has.
@@ -47,24 +46,24 @@ pub struct PoolStatus {
     pub usable: usize,
     /// How many are booked at the same time, at the busiest.
     pub peak: usize,
-    /// When that is so for the first time; `None` when nothing is booked.
+    /// When the peak first occurs; `None` when nothing is booked.
     pub peak_at: Option<Timestamp>,
     /// Whether the usable ones are enough.
     pub severity: Severity,
 }
 
-/// Whether what works is enough for what is booked.
+/// Whether the working experiments suffice for what is booked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// Nothing is booked within 24 h.
     NoneAffected,
-    /// It is enough, and so many are left at the busiest time.
+    /// They suffice, and this many are left at the busiest time.
     Spare(usize),
-    /// It is not enough.
+    /// They do not suffice.
     Short {
         /// How many are missing at the busiest time.
         missing: usize,
-        /// When the usable ones are not enough for the first time.
+        /// When the working ones first do not suffice.
         first_at: Timestamp,
     },
 }
@@ -73,7 +72,7 @@ pub enum Severity {
 type Ways<'a> = BTreeSet<(&'a str, &'a str)>;
 
 impl Pools {
-    /// The pools of a timetable. An experiment that a configured pool takes in is in that one, the
+    /// The pools of a timetable. An experiment that matches a configured pool is in that one, the
     /// first where there are several; of the others, those form a pool whose resources can be
     /// booked in exactly the same ways (policy and UI set). A resource of which `stub_of` knows
     /// no experiment is in none.
@@ -139,8 +138,8 @@ impl Pools {
             .filter(move |pool| pool.members.contains_key(stub))
     }
 
-    /// Names the pools that have no configured name, in the order of their first members, so that a
-    /// name does not wander.
+    /// Names the pools without a configured name, in the order of their first members, so that
+    /// names are stable.
     fn with_names(mut named: BTreeMap<String, Pool>, mut nameless: Vec<Pool>) -> Self {
         nameless.sort_by(|a, b| {
             a.members
@@ -281,8 +280,8 @@ fn ways(timetable: &Timetable) -> BTreeMap<&ResourceName, Ways<'_>> {
     ways
 }
 
-/// When an experiment is booked within the next 24 h. Bookings that overlap, as those of many users
-/// at once do, need it only once.
+/// The times within the next 24 h at which an experiment is booked. Overlapping bookings, as of
+/// many users at once, need it only once.
 fn needed(
     resources: &BTreeSet<ResourceName>,
     calendar: &Calendar,
@@ -444,7 +443,7 @@ mod tests {
     /// Resource, start, end, started.
     type Booked = (&'static str, i64, i64, bool);
 
-    /// How a pool of three stands at 0, when these of it are usable.
+    /// The status of a pool of three at 0, when these of it are usable.
     fn standing(bookings: &[Booked], usable: &[&str]) -> PoolStatus {
         let slots = [
             ("r-p0", "p", "u"),
@@ -553,7 +552,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against counting, for every hour, which experiments are booked in it.
+        /// Compares with a count, for every hour, of the experiments that are booked in it.
         #[test]
         fn the_peak_is_that_of_counting_hour_by_hour(
             bookings in prop::collection::vec((0..4_usize, -10..30_i64, 1..12_i64), 0..40),
@@ -578,7 +577,8 @@ mod tests {
             prop_assert_eq!(standing(&rows, &["p0", "p1", "p2"][..usable]), expected);
         }
 
-        /// Whatever the slots: each experiment with a resource is in a pool, names are unique, and nothing depends on the slots' order.
+        /// For any slots: each experiment with a resource is in a pool, names are unique, and the
+        /// slots' order does not matter.
         #[test]
         fn every_experiment_is_in_a_pool(slots in prop::collection::vec((0..12_usize, 0..3_usize, 0..2_usize), 0..30)) {
             let names: Vec<String> = (0..12).map(|n| format!("r-{}{n:02}", ["pend", "spin"][n % 2])).collect();

@@ -1,26 +1,26 @@
-//! What book says about a resource, and whose word it is.
+//! The availability of a resource in book, and who set it.
 
 use serde::{Deserialize, Serialize};
 
 use super::words::words;
 
-/// What every reason that labwatch writes into book starts with. It is how our withdrawals are told
-/// from people's holds.
+/// The prefix of every reason that labwatch writes into book. It distinguishes withdrawals from
+/// manual holds.
 pub const OUR_PREFIX: &str = "labwatch: ";
 
-/// Prefixes that mark a withdrawal as a monitor's: ours, and that of the program which labwatch
-/// replaces.
+/// Prefixes that mark a withdrawal as a monitor's: labwatch's, and that of the program which
+/// labwatch replaces.
 const MONITOR_PREFIXES: [&str; 2] = [OUR_PREFIX, "status server:"];
 
-/// What book puts before the stored reason when it answers for an unavailable resource.
+/// What book puts before the stored reason in its answer for an unavailable resource.
 const BOOK_WRAPPING: &str = "unavailable because ";
 
 /// What book says about a resource: `available`, and the reason that is stored with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Availability {
-    /// May it be booked and started.
+    /// Whether it can be booked and started.
     pub available: bool,
-    /// The stored reason, without the words that book wraps around it.
+    /// The stored reason, without book's prefix.
     pub reason: String,
 }
 
@@ -53,14 +53,14 @@ impl Availability {
     }
 }
 
-/// Whether a resource may be booked and, where not, by whose word.
+/// Whether a resource can be booked and, where not, who withdrew it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Bookable {
-    /// It may be booked.
+    /// It can be booked.
     Yes,
-    /// A monitor withdrew it: ours to give back.
+    /// A monitor withdrew it: labwatch gives it back.
     Withdrawn,
-    /// A person holds it: never ours to touch.
+    /// An operator holds it: labwatch never changes that.
     Held,
 }
 
@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reason_tells_whose_word_it_is() {
+    fn the_reason_shows_who_withdrew_it() {
         let rows = [
             (true, "Loaded at 2026-11-21T00:52:06Z", Bookable::Yes),
             (true, "labwatch: back", Bookable::Yes),

@@ -1,5 +1,5 @@
-//! What went wrong with a call to another server, told apart by what a person has to do about it,
-//! and whose fault it is.
+//! Failures of calls to other servers, distinguished by the action that they need and by whose
+//! fault they are.
 
 use std::fmt;
 
@@ -9,40 +9,41 @@ use super::words::words;
 /// Why a call to book, jump, relay or a mail server failed. The text of each says what to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum CallError {
-    /// The host's name was not found, or no name server answered. Holds the system's words.
+    /// The host's name was not found, or no name server answered. Holds the system's message.
     NameLookup(String),
-    /// The host is there and refuses the connection. Holds the system's words.
+    /// The host is there and refuses the connection. Holds the system's message.
     Refused(String),
     /// There is no way to the host: no route, no network, or this host's own firewall. Holds the
-    /// system's words.
+    /// system's message.
     NoRoute(String),
     /// No TLS connection that can be trusted: another CA, or no TLS at all. Holds the library's
-    /// words.
+    /// message.
     Tls(String),
     /// The server's certificate has ended, has not begun, or is for another name: its fault, or
     /// that of our clock or of the address that is set. Says which.
     Certificate(String),
-    /// No connection for another reason. Holds the system's words.
+    /// No connection for another reason. Holds the system's message.
     Unreachable(String),
     /// Our own proxy cannot be reached, wants another password, or does not let us through. Holds
-    /// its words, or the system's.
+    /// its message, or the system's.
     Proxy(String),
     /// No answer within the time limit.
     TimedOut,
     /// The server closed the connection without an answer.
     Dropped,
-    /// No answer, for one of these two reasons; holds which, and on what way.
+    /// No answer, for one of two reasons; holds which, and on what way.
     NoAnswer(String),
     /// The server does not accept our token: wrong secret, or the two clocks differ. Holds the
-    /// server's words.
+    /// server's message.
     Credentials(String),
-    /// The server's own audience is another than the one we name. Holds the server's words.
+    /// The server's own audience is another than the one that we name. Holds the server's message.
     Audience(String),
-    /// The token is fine but may not do this. Holds the server's words.
+    /// The token is valid but does not permit this. Holds the server's message.
     Forbidden(String),
-    /// There is no such thing at this address: wrong base path, or the thing is gone.
+    /// There is nothing at this address: wrong base path, or the object is gone. Holds the server's
+    /// message.
     NotFound(String),
-    /// The server answered with another status than one of success.
+    /// The server answered with a status other than success.
     Sick {
         /// The HTTP status, or the SMTP code.
         status: u16,
@@ -58,11 +59,11 @@ pub enum CallError {
     },
     /// The answer is not what this server should send.
     Protocol(String),
-    /// We have too much under way to try this now.
+    /// We have too many calls under way to try this one now.
     Busy,
 }
 
-/// Whose fault it is that a source cannot be heard. Only what is *theirs* says anything about the
+/// Whose fault it is that a source cannot be reached. Only *theirs* says anything about the
 /// experiments behind the source.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FaultClass {
@@ -79,7 +80,7 @@ pub enum FaultClass {
 pub enum Step {
     /// The HTTP API: relay's and jump's access request, a poll of book.
     Access,
-    /// The websocket that relay's or jump's access API has just let us into.
+    /// The websocket that relay's or jump's access API has just granted.
     Websocket,
 }
 
@@ -126,7 +127,7 @@ impl ConnectError {
     }
 }
 
-/// In our own words alone, as of a [`CallError`].
+/// Without the other side's message, as for a [`CallError`].
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words(Visibility::PUBLIC))
@@ -158,7 +159,7 @@ impl CallError {
         }
     }
 
-    /// Whose fault it is when a source cannot be heard because of it. `docs/sources.md` has the
+    /// Whose fault it is when a source cannot be reached because of it. `docs/sources.md` has the
     /// table.
     ///
     /// A websocket fails only after the access API has answered. Then the server runs and others
@@ -202,7 +203,7 @@ impl CallError {
         )
     }
 
-    /// The same fault with other words in the place of the body of an answer.
+    /// The same error with another text in the place of the body of an answer.
     #[must_use]
     pub fn with_body(mut self, words: &str) -> Self {
         if let Self::Sick { body, .. } | Self::SickByProxy { body, .. } = &mut self {
@@ -238,8 +239,8 @@ fn class_of_status(status: u16) -> FaultClass {
     }
 }
 
-/// What went wrong in our own words alone, for logs and every reader. What the other side or the
-/// system said is private.
+/// The error without the other side's message, for logs and every reader: what the other side or
+/// the system said is private.
 impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words(Visibility::PUBLIC))
@@ -263,7 +264,7 @@ impl CallError {
         }
     }
 
-    /// What the other side or the system said.
+    /// The other side's or the system's message.
     fn quote(&self) -> Option<&str> {
         match self {
             Self::NameLookup(said)

@@ -1,4 +1,4 @@
-//! A time as people read it, the same in mails and on the page.
+//! Times as text, the same in mails and on the page.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;

@@ -1,5 +1,5 @@
-//! Characters that make a name look like another one: such as are not seen, or reorder what stands
-//! beside them.
+//! Characters that make a name look like another one: invisible ones, and those that reorder the
+//! text around them.
 
 use std::borrow::Cow;
 

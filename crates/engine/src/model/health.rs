@@ -1,4 +1,4 @@
-//! The words for how things are.
+//! States of health of experiments, streams, remote logins and sources.
 
 use serde::{Deserialize, Serialize};
 
@@ -14,11 +14,11 @@ pub enum Health {
     /// Not evaluated: within its start-up grace, or its source reports nothing.
     #[default]
     Unknown,
-    /// Everything that it should have is there.
+    /// Everything that is required is there.
     Ok,
     /// Usable, with a loss: no remote login, or a stream that is not required is off.
     Degraded,
-    /// It comes and goes so often that students cannot rely on it until it is steady.
+    /// It changes so often that students cannot rely on it until it is stable.
     Flapping,
     /// A required stream is silent or missing: students cannot use it.
     Down,
@@ -50,7 +50,7 @@ pub enum JumpHealth {
     Lost,
 }
 
-/// A server that labwatch learns from.
+/// A server that reports to labwatch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceName {
@@ -66,13 +66,13 @@ pub enum SourceName {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceHealth {
-    /// It has not told anything yet, and it has not been long.
+    /// It has not reported yet, and is still within its time.
     Starting,
     /// It keeps its pace.
     Live,
-    /// What it told last is older than its pace explains.
+    /// Its last report is older than its pace explains.
     Late,
-    /// It has reported nothing for so long that what it told is void.
+    /// It has reported nothing for so long that its last report no longer counts.
     Down,
 }
 
@@ -131,8 +131,8 @@ mod tests {
 
     #[test]
     fn an_incident_lasts_from_the_first_bad_moment_and_knows_its_worst() {
-        // the healths, each a second after the other → since when it is bad, and the worst of this
-        // time or the last one
+        // the healths, each a second after the other → since when it is bad, and the worst health
+        // of this bad period or the last one
         let rows: [(&[Health], _); 8] = [
             (&[Ok], (None, None)),
             (&[Unknown], (None, None)),

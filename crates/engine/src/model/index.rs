@@ -1,11 +1,11 @@
-//! Finding things by name, fast. Cannot be iterated, so that no order but a sorted one can leak out
-//! of the engine.
+//! Fast lookup by name. Cannot be iterated, so that no order but a sorted one can leak out of the
+//! engine.
 
 use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::hash::Hash;
 
-/// A map that can only be asked for what is known by name.
+/// A map without iteration.
 #[derive(Debug, Clone)]
 pub(crate) struct Index<K, V>(HashMap<K, V>);
 

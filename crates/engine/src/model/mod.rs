@@ -1,5 +1,5 @@
-//! The nouns of the domain. Everything may use this; this uses nothing of ours, does no IO and
-//! reads no clock.
+//! The types of the domain. Any module may use them; they use no other module of ours, do no IO and
+//! read no clock.
 
 mod availability;
 mod call_error;

@@ -1,4 +1,4 @@
-//! A point in time that is right for people and right for arithmetic.
+//! A point in time with wall-clock and monotonic readings.
 
 use std::cmp::Ordering;
 use std::ops::Add;

@@ -1,4 +1,4 @@
-//! Names as they come from outside, checked once at the border so that nothing further in has to.
+//! Names from outside, validated once where they enter.
 
 use std::fmt;
 use std::sync::Arc;
@@ -99,7 +99,8 @@ name! {
     ResourceName
 }
 name! {
-    /// What every reader may see of the address of a page that students open: its host and path, without the query.
+    /// The public part of the address of a page that students open: its host and path, without the
+    /// query.
     PageName
 }
 name! {
@@ -113,7 +114,7 @@ name! {
 }
 
 name! {
-    /// The name of a route: a way to some people.
+    /// The name of a notification route.
     RouteName
 }
 
@@ -146,7 +147,7 @@ impl RouteName {
         Self(Arc::from("webhook"))
     }
 
-    /// The name of a lane of this route: of recipients who are notified apart for a time.
+    /// The name of a lane of this route: of recipients who are notified separately for a time.
     #[must_use]
     pub fn lane(&self, number: u32) -> Self {
         let suffix = format!(" #{number}");

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::name::PageName;
 
-/// Where a page is. The whole address may hold a token in its query, so it shows its name alone.
+/// A page's address. It may hold a token in its query, so its `Debug` and text are the name alone.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PageAddress {
     whole: Arc<str>,

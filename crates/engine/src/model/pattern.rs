@@ -1,7 +1,6 @@
-//! Names that belong together: by a pattern that people write, or by the stem that they share.
-//! Knows nothing but text.
+//! Matching of names: by a pattern, or by the stem that they share.
 
-/// The characters that part a name's stem from its number.
+/// The characters that separate a name's stem from its number.
 const SEPARATORS: [char; 3] = ['-', '_', '.'];
 
 /// The stem of a numbered name: `pend` of `pend07` and of `pend-07`. A name that is all number is
@@ -16,7 +15,7 @@ pub fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), name.chars().collect());
     let (mut at, mut from) = (0, 0);
-    // where the last star stands, and up to where in the name it reaches
+    // position of the last star, and up to where in the name it reaches
     let mut star: Option<(usize, usize)> = None;
     while from < name.len() {
         match (pattern.get(at), name.get(from)) {
@@ -82,7 +81,7 @@ mod tests {
     }
 
     proptest::proptest! {
-        /// Against the definition, letter by letter.
+        /// Compares with the definition, letter by letter.
         #[test]
         fn a_pattern_means_what_it_says(pattern in "[ab*?]{0,7}", name in "[ab]{0,7}") {
             fn by_definition(pattern: &[u8], name: &[u8]) -> bool {

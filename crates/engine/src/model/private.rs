@@ -1,8 +1,8 @@
-//! Words that not every reader may see, and the proof that a reader may.
+//! Texts that not every reader may see, and the proof that a reader may.
 //!
-//! Private is what a peer said, addresses of peers and of people, names of maintainers and of
-//! tokens, advice, and what programs say they are. A [`Private`] shows itself nowhere by mistake:
-//! not in logs, not in JSON, not on pages.
+//! Private are messages of peers, addresses of peers and recipients, names of maintainers and of
+//! tokens, advice, and what programs say they are. A [`Private`] appears nowhere by mistake: not in
+//! logs, not in JSON, not on pages.
 
 use std::fmt;
 
@@ -41,7 +41,7 @@ impl Visibility {
 pub struct Private<T>(T);
 
 impl<T> Private<T> {
-    /// Makes something private.
+    /// Marks a value as private.
     pub fn new(value: T) -> Self {
         Self(value)
     }

@@ -1,5 +1,5 @@
-//! What a maintainer can do about an experiment, told by the pattern of its symptoms. Judges
-//! nothing: it is given what was evaluated.
+//! Advice for a maintainer, chosen by the pattern of an experiment's symptoms. Evaluates nothing:
+//! it gets evaluated facts.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use crate::model::{JumpHealth, StreamHealth};
 /// The longest text of an advice, in bytes: it is one paragraph of a mail.
 pub const MAX_ADVICE_BYTES: usize = 1_000;
 
-/// A site counts as lost when so many of its experiments are lost for each one that is not.
+/// A site counts as lost when this many of its experiments are lost for each one that is not.
 const SITE_SHARE: usize = 10;
 
-/// A site counts as lost when at least so many neighbours are lost and none is up.
+/// A site counts as lost when at least this many neighbours are lost and none is up.
 const SITE_NEIGHBOURS: usize = 2;
 
 /// The symptoms of an experiment.
@@ -25,8 +25,8 @@ pub struct Facts {
     pub required: Tally,
     /// Its other streams.
     pub others: Tally,
-    /// The experiments near it: behind the same network, or else of the same name stem. It is not
-    /// one of them.
+    /// The experiments near it, without itself: behind the same network, or else of the same name
+    /// stem.
     pub neighbours: Neighbours,
     /// Whether a page on which students open it fails.
     pub page_fails: bool,
@@ -41,7 +41,7 @@ pub struct Tally {
     pub silent: usize,
     /// Those that are not connected.
     pub missing: usize,
-    /// Those of which nothing is known.
+    /// Those of unknown state.
     pub unknown: usize,
 }
 
@@ -63,7 +63,7 @@ pub enum Pattern {
     BothDownNeighboursUp,
     /// Neither login nor streams, and there are not enough neighbours to compare with.
     BothDown,
-    /// No login and some streams not as they should be, but a sign of life in others.
+    /// No login and some required streams not active, but a sign of life in others.
     JumpDownStreamsPartly,
     /// No login, while all required streams transmit.
     JumpDownStreamsUp,
@@ -73,7 +73,7 @@ pub enum Pattern {
     OneStreamDownJumpUp,
     /// All streams are connected, and one sends nothing.
     SilentButConnected,
-    /// Login and streams are as they should be, and a page on which students open it fails.
+    /// Login and streams are fine, and a page on which students open it fails.
     PageFails,
 }
 
@@ -142,7 +142,7 @@ impl Pattern {
         }
     }
 
-    /// What is said where the settings say nothing.
+    /// The text where the settings have none.
     fn default_text(self) -> &'static str {
         match self {
             Self::WholeSiteLost => {
@@ -177,8 +177,8 @@ impl Pattern {
 }
 
 impl Facts {
-    /// The same, when what is known of the remote login may be out of date: an `Up` counts as
-    /// unknown. A loss is seen after the loss.
+    /// The same, when the state of the remote login may be outdated: an `Up` counts as unknown,
+    /// because a loss is reported after the fault.
     #[must_use]
     pub fn without_login_seen(self) -> Self {
         let jump = match self.jump {
@@ -220,7 +220,7 @@ impl FromIterator<StreamHealth> for Tally {
     }
 }
 
-/// The texts for all patterns.
+/// The texts of all patterns.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice(BTreeMap<Pattern, String>);
 
@@ -281,7 +281,7 @@ mod tests {
     use super::*;
     use JumpHealth::{Lost, Unknown, Up};
 
-    /// Streams in letters: active, silent, missing, unknown.
+    /// Streams as letters: active, silent, missing, unknown.
     fn tally(letters: &str) -> Tally {
         let health = |letter| match letter {
             'a' => StreamHealth::Active,

@@ -1,5 +1,5 @@
-//! What concerns the whole laboratory, on one route: what its people were told, what they may have
-//! been told, and when it ended.
+//! Alerts of the whole laboratory on one route: what its recipients were notified of, what is
+//! unconfirmed, and when it ended.
 
 use std::collections::BTreeMap;
 
@@ -10,24 +10,24 @@ use crate::protocol::{
     Alert, AlertLine, MailThread, MessageId, Notified, NotifiedAlert, UnconfirmedAlert,
 };
 
-/// What people were last told about something that concerns the whole laboratory.
+/// The last notification of an alert.
 #[derive(Debug, Clone, Copy)]
-struct Heard {
+struct LastNotified {
     since: Moment,
     thread: Option<MailThread>,
 }
 
-/// The concerns of a route.
+/// The alerts of a route.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Alerts {
-    notified: BTreeMap<Alert, Heard>,
-    /// Those of summaries that failed, with since when they held: it is not known whether that was
-    /// read, so they are notified although they may be over by now.
+    notified: BTreeMap<Alert, LastNotified>,
+    /// Those of summaries that failed, with since when they held: delivery is unconfirmed, so they
+    /// are notified although they may be over by now.
     unconfirmed: BTreeMap<Alert, Moment>,
-    /// When those of both kinds ended of which people do not know that yet.
+    /// When those of both kinds ended whose end was not notified yet.
     ended: BTreeMap<Alert, Moment>,
-    /// Since when there is something to tell.
-    pub(super) untold_since: Option<Moment>,
+    /// Since when there is something to notify.
+    pub(super) pending_since: Option<Moment>,
 }
 
 impl Heard {
@@ -46,7 +46,7 @@ impl Alerts {
         self.notified.insert(alert, Heard { since, thread });
     }
 
-    pub(super) fn recall_owed(&mut self, unconfirmed: &UnconfirmedAlert, now: Moment) {
+    pub(super) fn recall_unconfirmed(&mut self, unconfirmed: &UnconfirmedAlert, now: Moment) {
         if !self.notified.contains_key(&unconfirmed.alert) {
             self.unconfirmed
                 .insert(unconfirmed.alert.clone(), now.back_at(unconfirmed.since));
@@ -59,30 +59,30 @@ impl Alerts {
         };
     }
 
-    /// Whether nothing is to be done, unless there is a trouble now.
+    /// Whether there is no work unless an alert is active now.
     pub(super) fn is_idle(&self) -> bool {
-        self.notified.is_empty() && self.unconfirmed.is_empty() && self.untold_since.is_none()
+        self.notified.is_empty() && self.unconfirmed.is_empty() && self.pending_since.is_none()
     }
 
-    /// Whether people were told anything that they do not know to be over.
-    pub(super) fn is_any_told(&self) -> bool {
+    /// Whether an alert was notified and its end was not.
+    pub(super) fn is_any_notified(&self) -> bool {
         !self.notified.is_empty()
     }
 
-    /// Whether people know of one of these.
-    pub(super) fn is_told_any_of(&self, holding: &BTreeMap<Alert, Moment>) -> bool {
+    /// Whether one of these was notified.
+    pub(super) fn has_notified_any_of(&self, holding: &BTreeMap<Alert, Moment>) -> bool {
         self.notified
             .keys()
             .any(|alert| holding.contains_key(alert))
     }
 
-    /// Whether people were told of it, or may have been, and it has not ended since.
+    /// Whether it was or may have been notified, and has not ended since.
     pub(super) fn goes_on(&self, alert: &Alert) -> bool {
         (self.notified.contains_key(alert) || self.unconfirmed.contains_key(alert))
             && !self.ended.contains_key(alert)
     }
 
-    /// All that people were told, or may have been.
+    /// All that was or may have been notified.
     pub(super) fn into_known(self) -> impl Iterator<Item = Alert> {
         self.notified
             .into_keys()
@@ -95,8 +95,7 @@ impl Alerts {
         known.filter(|alert| !self.ended.contains_key(*alert))
     }
 
-    /// What holds now, as far as people are to hear of it, with since when. Takes note of what
-    /// began and ended.
+    /// The active alerts to be notified, with since when. Notes what began and ended.
     pub(super) fn evaluate(
         &mut self,
         context: &NotificationContext<'_>,
@@ -104,7 +103,9 @@ impl Alerts {
         let mut holding = BTreeMap::new();
         for active_alert in &context.active_alerts {
             let alert = &active_alert.alert;
-            if active_alert.is_tellable || self.goes_on(alert) || self.notified.contains_key(alert)
+            if active_alert.is_notifiable
+                || self.goes_on(alert)
+                || self.notified.contains_key(alert)
             {
                 self.begin_anew(active_alert);
                 let since = self.since(alert).unwrap_or(active_alert.since);
@@ -115,18 +116,18 @@ impl Alerts {
         holding
     }
 
-    /// Where it began anew before people could be told that it had ended, what they hear of is the
-    /// later time, once that is worth telling. Until then what people know of is not told as
-    /// ended, and a short trouble does not hide the end of a long one.
+    /// Where it began anew before its end could be notified, the later time is notified, once it
+    /// has lasted long enough. Until then the notified one is not reported as ended, and a short
+    /// alert does not hide the end of a long one.
     fn begin_anew(&mut self, active_alert: &ActiveAlert) {
         let (alert, since) = (&active_alert.alert, active_alert.since);
-        if active_alert.is_tellable && self.ended.remove(alert).is_some() {
+        if active_alert.is_notifiable && self.ended.remove(alert).is_some() {
             self.unconfirmed
                 .entry(alert.clone())
                 .and_modify(|known| *known = since);
             self.notified
                 .entry(alert.clone())
-                .and_modify(|heard| heard.since = since);
+                .and_modify(|last| last.since = since);
         }
     }
 
@@ -136,27 +137,27 @@ impl Alerts {
             self.ended.entry(alert.clone()).or_insert(now);
         }
         let differs = !self.unconfirmed.is_empty() || !holding.keys().eq(self.notified.keys());
-        self.untold_since = differs.then(|| self.untold_since.unwrap_or(now));
+        self.pending_since = differs.then(|| self.pending_since.unwrap_or(now));
     }
 
-    /// Since when it holds, by what people know or may know of it.
+    /// Since when it holds, as far as that was or may have been notified.
     fn since(&self, alert: &Alert) -> Option<Moment> {
         let notified = self.notified.get(alert).map(|heard| heard.since);
         notified.or_else(|| self.unconfirmed.get(alert).copied())
     }
 
-    /// What a summary says of them. Only news tell of an end.
+    /// The alert lines of a summary. Only news report an end.
     pub(super) fn alerts(
         &self,
         is_news: bool,
         holding: &BTreeMap<Alert, Moment>,
         context: &NotificationContext<'_>,
     ) -> Vec<AlertLine> {
-        let heard = context
+        let listed = context
             .active_alerts
             .iter()
             .filter_map(|active_alert| Some((active_alert, holding.get(&active_alert.alert)?)));
-        let open = heard.map(|(active_alert, since)| AlertLine {
+        let open = listed.map(|(active_alert, since)| AlertLine {
             alert: Some(active_alert.alert.clone()),
             text: active_alert.text.clone(),
             since: since.wall(),
@@ -184,7 +185,7 @@ impl Alerts {
         open.chain(over).collect()
     }
 
-    /// The summaries that told what has ended.
+    /// The mail threads of alerts that have ended.
     pub(super) fn strands_of_ended(
         &self,
         holding: &BTreeMap<Alert, Moment>,
@@ -192,16 +193,16 @@ impl Alerts {
         self.notified
             .iter()
             .filter(|(alert, _)| !holding.contains_key(alert))
-            .filter_map(|(_, heard)| heard.thread)
+            .filter_map(|(_, last)| last.thread)
     }
 
-    /// The summaries that told what people know.
+    /// The mail threads of all notified alerts.
     pub(super) fn strands(&self) -> impl Iterator<Item = MailThread> {
-        self.notified.values().filter_map(|heard| heard.thread)
+        self.notified.values().filter_map(|last| last.thread)
     }
 
-    /// A summary arrived, with these: it told of all others that they have ended. Returns what
-    /// changed of what people know.
+    /// Applies the delivery of a summary with these alerts: all others are thereby reported as
+    /// ended. Returns the changed entries.
     pub(super) fn learn(
         &mut self,
         holding: BTreeMap<Alert, Moment>,
@@ -210,44 +211,44 @@ impl Alerts {
         let before = std::mem::take(&mut self.notified);
         self.unconfirmed.clear();
         self.ended.retain(|alert, _| holding.contains_key(alert));
-        self.untold_since = None;
+        self.pending_since = None;
         let ended = before
             .keys()
             .filter(|alert| !holding.contains_key(alert))
             .map(|alert| Notified::Alert(alert.clone(), None));
         let mut notified: Vec<Notified> = ended.collect();
         for (alert, since) in holding {
-            let fresh = Heard {
+            let fresh = LastNotified {
                 since,
                 thread: Some(MailThread {
                     root: message,
                     last: message,
                 }),
             };
-            let heard = before.get(&alert).copied().unwrap_or(fresh);
+            let last = before.get(&alert).copied().unwrap_or(fresh);
             if !before.contains_key(&alert) {
                 notified.push(Notified::Alert(alert.clone(), Some(heard.kept())));
             }
-            self.notified.insert(alert, heard);
+            self.notified.insert(alert, last);
         }
         notified
     }
 
-    /// Whether people of both routes know the same, and nothing is open.
+    /// Whether both routes were notified of the same, and nothing is open.
     pub(super) fn is_level_with(&self, other: &Self) -> bool {
         self.notified.keys().eq(other.notified.keys())
             && self.unconfirmed.is_empty()
             && other.unconfirmed.is_empty()
     }
 
-    /// All that people know, to be kept.
+    /// All that was notified, to be stored.
     pub(super) fn all_notified(&self) -> impl Iterator<Item = Notified> {
         self.notified
             .iter()
             .map(|(alert, heard)| Notified::Alert(alert.clone(), Some(heard.kept())))
     }
 
-    /// What may not be known on another route of these people is not known here either.
+    /// Marks as unconfirmed here what is unconfirmed on another route of these recipients.
     pub(super) fn owe_also(&mut self, other: &Self) {
         for (alert, since) in &other.unconfirmed {
             self.unconfirmed.entry(alert.clone()).or_insert(*since);
@@ -257,7 +258,7 @@ impl Alerts {
         }
     }
 
-    /// A summary with these failed: it is not known whether it was read.
+    /// Marks the alerts of a failed summary as unconfirmed: it may have arrived.
     pub(super) fn owe(&mut self, holding: BTreeMap<Alert, Moment>) {
         for (alert, since) in holding {
             if !self.notified.contains_key(&alert) {

@@ -1,5 +1,5 @@
 //! How many messages a route may send: some at once, then one for each interval, so that a slow
-//! catastrophe is told in a few.
+//! catastrophe needs only a few.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -14,9 +14,10 @@ const HOUR: Duration = Duration::from_secs(3600);
 /// The budget of a route. Where the interval is zero there is no bound.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Budget {
-    /// When all that was sent is made up for.
+    /// When the budget is full again.
     whole_at: Option<Moment>,
-    /// What was sent in the last hour, also beyond the budget; as many as [`most_an_hour`] allows.
+    /// When messages of the last hour were sent, also beyond the budget; as many as
+    /// [`most_an_hour`] allows.
     last_hour: VecDeque<Moment>,
 }
 
@@ -24,8 +25,8 @@ impl Budget {
     /// When the next message may be sent.
     pub(super) fn ready_at(&self, every: Duration, now: Moment) -> Moment {
         let ahead = every.saturating_mul(AT_ONCE - 1);
-        let owed = self.whole_at.map_or(Duration::ZERO, |at| at.since(now));
-        now + owed.saturating_sub(ahead)
+        let debt = self.whole_at.map_or(Duration::ZERO, |at| at.since(now));
+        now + debt.saturating_sub(ahead)
     }
 
     /// Whether a message may be sent now.
@@ -33,14 +34,14 @@ impl Budget {
         self.ready_at(every, now) <= now
     }
 
-    /// Whether one that cannot wait may be sent now: there are never more than the budget gives
-    /// within an hour.
+    /// Whether an urgent message may be sent now: there are never more than the budget gives within
+    /// an hour.
     pub(super) fn allows_urgent(&self, every: Duration, now: Moment) -> bool {
         let sent = self.last_hour.iter().filter(|at| now.since(**at) < HOUR);
         most_an_hour(every).is_none_or(|most| sent.count() < most)
     }
 
-    /// Takes up when messages of the last hour were sent, oldest first.
+    /// Restores when messages of the last hour were sent, oldest first.
     pub(super) fn recall(&mut self, every: Duration, sent: impl Iterator<Item = Moment>) {
         sent.for_each(|at| self.spend(every, at));
     }
@@ -50,13 +51,13 @@ impl Budget {
         self.last_hour.iter().copied()
     }
 
-    /// A message that was to be sent did not go out: it counts for nothing.
+    /// Refunds a message that did not go out.
     pub(super) fn give_back(&mut self, every: Duration) {
         self.whole_at = self.whole_at.map(|at| at.before(every));
         self.last_hour.pop_back();
     }
 
-    /// Takes note of a message that is sent.
+    /// Charges a message that is sent.
     pub(super) fn spend(&mut self, every: Duration, now: Moment) {
         let from = self.whole_at.map_or(now, |at| at.max(now));
         self.whole_at = Some(from + every);

@@ -1,12 +1,12 @@
-//! The last word about an experiment that is not watched any more although recipients were told
-//! that it is bad.
+//! Closing notifications: the last message about an experiment that is no longer watched although
+//! it was notified as bad.
 
 use crate::model::{Moment, Stub};
 use crate::notifications::route_notifier::{Heard, RouteNotifier};
 use crate::protocol::{AlertLine, Closing, Notified};
 
 impl Closing {
-    pub(super) fn of(heard: &Heard, now: Moment) -> Self {
+    pub(super) fn of(last: &LastNotified, now: Moment) -> Self {
         Self {
             heard: Some(heard.said.clone()),
             health: heard.said.known.health,
@@ -15,7 +15,7 @@ impl Closing {
         }
     }
 
-    /// What a message says.
+    /// The line of a message.
     pub(super) fn line(&self, stub: &Stub) -> AlertLine {
         let lasted = self.ended.duration_since(self.since);
         AlertLine {
@@ -33,19 +33,19 @@ impl Closing {
 }
 
 impl RouteNotifier {
-    /// An experiment is watched again before it was told that it is not: that is of no use any
-    /// more, and what was told of it before holds. Where a message may have told it all the
-    /// same, it is told anew how the experiment is. Returns what is to be kept of that.
+    /// Handles an experiment that is watched again before its closing notification was delivered:
+    /// that one is dropped, and what was notified before holds. Where it may have arrived all the
+    /// same, the experiment's state is notified anew. Returns the records to keep.
     pub(super) fn reopen(&mut self, stub: &Stub, now: Moment) -> Vec<Notified> {
         let Some(closing) = self.closing.remove(stub) else {
             return Vec::new();
         };
         let mut kept = vec![Notified::Closing(stub.clone(), None)];
-        let may_be_told = {
+        let may_be_notified = {
             let mut open = self.delivery.open();
             open.any(|message| message.closings.contains(stub))
         };
-        if may_be_told {
+        if may_be_notified {
             let since = now.back_at(closing.since);
             self.unconfirmed.insert(stub.clone(), since);
             self.worst.insert(stub.clone(), closing.health);

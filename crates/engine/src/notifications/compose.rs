@@ -1,5 +1,5 @@
-//! Putting a summary together: what is new, what is open, what concerns the whole laboratory, and
-//! which messages it belongs to.
+//! Composing a summary: news, open problems, alerts of the laboratory, and the messages that it
+//! refers to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,12 +17,12 @@ use crate::protocol::{
     Alert, Known, Line, MailThread, MessageId, Notification, Occasion, Steadiness, Summary, Thread,
 };
 
-/// The most earlier messages that one refers to. A mail program needs one of an incident's to put a
-/// message beside them.
+/// The most earlier messages that one refers to. A mail program needs one of an incident's to sort
+/// a message into its thread.
 const MAX_REFERENCES: usize = 10;
 
 impl RouteNotifier {
-    /// Puts a summary together and takes note that it is on its way.
+    /// Composes a summary and marks it as in flight.
     pub(super) fn send(
         &mut self,
         occasion: Occasion,
@@ -80,9 +80,8 @@ impl RouteNotifier {
         }
     }
 
-    /// What is new of each experiment, problems first, with what people will know once they have
-    /// read it. Of an experiment of which they do not want to hear now, only that one is well
-    /// again that they know as bad.
+    /// The news of each experiment, problems first, with what recipients will have been notified of
+    /// after delivery. Of a suppressed experiment, only its recovery, if it was notified as bad.
     pub(super) fn news(&self, context: &NotificationContext<'_>) -> Vec<(Line, NotifiedState)> {
         let known = self
             .pending
@@ -113,7 +112,7 @@ impl RouteNotifier {
         news
     }
 
-    /// What is to be said of an experiment that comes and goes.
+    /// Whether an experiment's lines announce that it is unsteady, or stable again.
     fn steadiness(&self, line: &Line, now: Moment) -> Option<Steadiness> {
         let (stub, is, was) = (&line.stub, line.health, line.notified);
         let for_students = is.is_unusable() || was.is_unusable();
@@ -129,11 +128,11 @@ impl RouteNotifier {
         becomes.map(Steadiness::Unsteady)
     }
 
-    /// Every open problem that people may hear of.
+    /// Every open problem that is not suppressed.
     pub(super) fn problems(&self, context: &NotificationContext<'_>) -> Vec<Line> {
         let all = context.fleet.experiments();
         let open = all.filter(|experiment| {
-            self.is_problem(experiment) && self.route.hears_of(&experiment.stub)
+            self.is_problem(experiment) && self.route.covers(&experiment.stub)
         });
         let notified = open.filter(|experiment| {
             self.notified.contains_key(&experiment.stub)
@@ -154,8 +153,8 @@ impl RouteNotifier {
         lines.collect()
     }
 
-    /// Whether an experiment belongs among the open problems: it is bad, or it was told bad and is
-    /// not evaluated now.
+    /// Whether an experiment is among the open problems: it is bad, or it was notified as bad and
+    /// is not evaluated now.
     fn is_problem(&self, experiment: &Experiment) -> bool {
         match experiment.health {
             Health::Degraded | Health::Flapping | Health::Down => true,
@@ -210,7 +209,7 @@ impl RouteNotifier {
         }
     }
 
-    /// Earlier messages about what this one tells, or reminds of.
+    /// Earlier messages about the incidents of this one.
     fn references(
         &self,
         occasion: Occasion,

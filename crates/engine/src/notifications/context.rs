@@ -1,5 +1,4 @@
-//! What notifications are made from: what there is to know of an experiment, what concerns the
-//! whole laboratory, and what surrounds it.
+//! Inputs of notifications: an experiment's state, alerts of the laboratory, and derived data.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -26,22 +25,22 @@ use crate::switching::Switching;
 /// told: servers are restarted, and come back within seconds.
 pub(crate) const TELL_OUTAGE_AFTER: Duration = Duration::from_secs(60);
 
-/// What is said instead of an advice that rests on the remote login.
+/// Replaces an advice that depends on the remote login while that is unknown.
 const LOGIN_UNKNOWN: &str =
     "Whether its computer is up is not known yet: jump has not confirmed it since the loss.";
 
-/// A concern that holds now, in words.
+/// An active alert, with its text.
 #[derive(Debug, Clone)]
 pub(crate) struct ActiveAlert {
     pub(crate) alert: Alert,
     pub(crate) text: String,
     pub(crate) since: Moment,
-    /// Whether those are to hear of it who have not: it has lasted, and is no part of a larger
-    /// story. Who has, hears of it until it ends.
-    pub(crate) is_tellable: bool,
+    /// Whether to notify recipients who do not know it: it has lasted, and is no part of a larger
+    /// alert. Those who do are notified until it ends.
+    pub(crate) is_notifiable: bool,
 }
 
-/// What summaries are made from: the other parts, to be read.
+/// Inputs for summaries: read access to the other parts.
 pub(crate) struct NotificationContext<'a> {
     pub(crate) now: Moment,
     pub(crate) fleet: &'a Fleet,
@@ -51,13 +50,12 @@ pub(crate) struct NotificationContext<'a> {
     pub(crate) views: &'a Views,
     /// Whether a switch is decided or under way.
     pub(crate) is_switching: bool,
-    /// When that of relay and jump reported last which was heard of longest ago, as far as they
-    /// report at all.
+    /// The older of the last reports of relay and jump, as far as they report at all.
     pub(crate) reported: Option<Moment>,
     /// Until when relay or jump settle.
     pub(crate) settles_until: Option<Moment>,
     pub(crate) active_alerts: Vec<ActiveAlert>,
-    /// How it stands with the routes.
+    /// The state of the routes.
     pub(crate) routes: Vec<RouteView>,
     /// When jump last reported.
     pub(crate) jump_reported: Option<Moment>,
@@ -100,8 +98,8 @@ impl NotificationContext<'_> {
         }
     }
 
-    /// From when on something of an experiment may be told: it rests on no source that has not
-    /// reported since, for as long as is waited for that.
+    /// From when on something about an experiment may be notified: no later report of another
+    /// source is to be waited for.
     pub(super) fn ready(&self, stub: &Stub, pending: &Pending) -> Moment {
         let is_leaving = self.experiment(stub).is_some_and(|experiment| {
             experiment.login() == JumpHealth::Up && !experiment.is_login_reported()
@@ -109,13 +107,13 @@ impl NotificationContext<'_> {
         pending.ready(self.reported, is_leaving)
     }
 
-    /// Whether the other source of what is to be told of an experiment is still to be waited for.
+    /// Whether a report of the experiment's other source is still to be waited for.
     pub(super) fn is_half_known(&self, stub: &Stub, pending: &Pending) -> bool {
         pending.changed.is_some() && self.ready(stub, pending) > self.now
     }
 
-    /// Adds to a summary what surrounds its problems, and puts those first that students need
-    /// first.
+    /// Adds derived data to the problems of a summary, and sorts them by how soon students need
+    /// them.
     pub(crate) fn add_context(&self, summary: &mut Summary) {
         let now = self.now.wall();
         for line in summary.news.iter_mut().chain(&mut summary.problems) {
@@ -137,7 +135,7 @@ impl NotificationContext<'_> {
             .collect();
     }
 
-    /// What is worth knowing on a route, whatever is new.
+    /// Background information for a route, whatever is new.
     pub(crate) fn background(&self, route: &Route, alerts: &[AlertLine]) -> Background {
         let now = self.now.wall();
         Background {
@@ -155,8 +153,8 @@ impl NotificationContext<'_> {
         }
     }
 
-    /// What can be done about an experiment. What rests on a remote login of which jump has not
-    /// reported since the loss is not known yet.
+    /// The advice for an experiment. While jump has not reported since the loss, advice that
+    /// depends on the remote login is replaced.
     fn advice(&self, experiment: &Experiment) -> Option<String> {
         let is_newer = |reported| reported >= experiment.decided;
         let is_login_old = experiment.last_complete().is_some()
@@ -179,14 +177,14 @@ impl NotificationContext<'_> {
         self.fleet.causes(&lost)
     }
 
-    /// Pools that have less left than is booked.
+    /// Pools with less capacity left than is booked.
     fn short_pools(&self, route: &Route, now: Timestamp) -> Vec<String> {
-        let heard = self
+        let pools = self
             .groups
             .pools
             .iter()
-            .filter(|pool| pool.members().any(|stub| route.hears_of(stub)));
-        let standings = heard.map(|pool| {
+            .filter(|pool| pool.members().any(|stub| route.covers(stub)));
+        let standings = pools.map(|pool| {
             (
                 &pool.name,
                 pool.standing(&self.groups.calendar, now, |stub| {
@@ -207,21 +205,21 @@ impl NotificationContext<'_> {
         short.collect()
     }
 
-    /// Resources that people have held for so long that they look forgotten.
+    /// Resources that have been held for so long that they look forgotten.
     fn forgotten_holds(&self, route: &Route, now: Timestamp) -> Vec<String> {
         let overdue = self
             .groups
             .holds
             .overdue(&self.groups.calendar, now, |_| None);
-        let hears_of = |resource| {
+        let covers = |resource| {
             self.switching
                 .resources
                 .stub(resource)
-                .is_some_and(|stub| route.hears_of(stub))
+                .is_some_and(|stub| route.covers(stub))
         };
         let words = overdue
             .iter()
-            .filter(|view| hears_of(&view.resource))
+            .filter(|view| covers(&view.resource))
             .map(|view| {
                 let since = view.hold.since.to_zoned(route.zone.clone());
                 let since = since.strftime("%-d %b %Y");
@@ -239,7 +237,7 @@ impl NotificationContext<'_> {
     }
 }
 
-/// Problems first, those whose next booking starts soonest before others; then what is well again.
+/// Problems first, by the start of their next booking; then recoveries.
 fn urgency(line: &Line) -> (bool, Timestamp, Stub) {
     let is_well = line.health == Health::Ok && line.listed;
     (
@@ -252,7 +250,7 @@ fn urgency(line: &Line) -> (bool, Timestamp, Stub) {
     )
 }
 
-/// The pages that fail and that several of the news have in common.
+/// The failing pages that several of the news have in common.
 fn pages_of_new(summary: &Summary) -> Vec<String> {
     let mut opened_on: BTreeMap<(&PageName, PageFault), usize> = BTreeMap::new();
     for line in &summary.news {
@@ -285,7 +283,7 @@ fn cause_words(cause: &Cause) -> String {
 }
 
 impl Known {
-    /// What is to be told of an experiment now; `None` while nothing is known.
+    /// The state of an experiment to be notified now; `None` while nothing is known.
     pub(super) fn of(experiment: &Experiment, manifest_known: bool) -> Option<Self> {
         let is_known = experiment.is_evaluated() && experiment.health != Health::Unknown;
         is_known.then(|| Self {
@@ -296,7 +294,7 @@ impl Known {
         })
     }
 
-    /// What everybody assumes who was told nothing.
+    /// The state that recipients assume without any notification.
     pub(super) fn assumed() -> Self {
         Self {
             health: Health::Ok,
@@ -310,12 +308,12 @@ impl Known {
         self.health == Health::Ok && self.issues.is_empty() && self.listed
     }
 
-    /// Whether it says the same, whenever it began.
+    /// Whether it is the same but for its beginning.
     pub(super) fn is_same(&self, other: &Self) -> bool {
         (self.health, &self.issues, self.listed) == (other.health, &other.issues, other.listed)
     }
 
-    pub(super) fn is_worth_telling_after(&self, notified: &Self) -> bool {
+    pub(super) fn is_news_after(&self, notified: &Self) -> bool {
         self.health != notified.health
             || self.issues != notified.issues
             || (!self.listed && notified.listed)

@@ -1,5 +1,5 @@
-//! One story for many losses: what began within a moment and shares an address, a network or a name
-//! stem. Tells; evaluates nothing.
+//! Correlation of simultaneous losses: they began within a moment and share an address, a network
+//! or a name stem. Informs only; affects no health.
 
 use std::collections::{BTreeMap, BTreeSet};
 // addresses as values only: nothing here can open a connection
@@ -14,7 +14,7 @@ use crate::model::{Moment, Private, Stub};
 /// Losses of one cause begin within this time.
 const WITHIN: Duration = Duration::from_secs(30);
 
-/// Fewer losses than this are told one by one.
+/// Fewer losses than this are listed one by one.
 pub(crate) const FEWEST_OF_A_CAUSE: usize = 3;
 
 /// A cause takes at least this part, in percent, of what shares its property and was neither lost
@@ -39,15 +39,15 @@ words!(CauseKind { Address => "address", Subnet => "subnet", Stem => "stem" });
 pub struct Cause {
     /// What they have in common.
     pub kind: CauseKind,
-    /// It, for everybody: of an address only what tells the network, as `one address in
+    /// Its label for all readers: of an address only the network part, as `one address in
     /// 129.215.x.x`.
     pub label_public: String,
-    /// It, for maintainers: `129.215.4.7`, `129.215.4.0/24`, `pend*`.
+    /// Its label for maintainers: `129.215.4.7`, `129.215.4.0/24`, `pend*`.
     pub label_private: Private<String>,
     /// The experiments, sorted.
     pub stubs: Vec<Stub>,
-    /// How many experiments share it, without those that were lost before or are in a cause that
-    /// says more.
+    /// How many experiments share it, without those that were lost before or are in a more specific
+    /// cause.
     pub of: usize,
     /// When the first of them was lost.
     pub began: Moment,
@@ -89,7 +89,7 @@ pub fn group<'a>(
     causes
 }
 
-/// Which experiments share which property of a kind.
+/// The experiments by their property of one kind.
 fn sharing<'a>(
     kind: CauseKind,
     places: &BTreeMap<&'a Stub, Option<IpAddr>>,
@@ -214,8 +214,8 @@ fn bits(network: IpAddr) -> u8 {
     if network.is_ipv4() { 24 } else { 64 }
 }
 
-/// What everybody may know of an address: the first half of an IPv4 one, the provider's 32 bits of
-/// an IPv6 one.
+/// The public part of an address: the first half of an IPv4 one, the provider's 32 bits of an IPv6
+/// one.
 fn masked(address: IpAddr) -> String {
     match address {
         IpAddr::V4(v4) => {
@@ -245,7 +245,7 @@ mod tests {
         Moment::new(Timestamp::UNIX_EPOCH, Duration::from_secs(second))
     }
 
-    /// Experiments as name, address and, where it is lost, when; the causes in words.
+    /// Experiments as name, address and, where it is lost, when; the causes as text.
     fn causes(rows: &[(String, String, Option<u64>)]) -> Vec<Cause> {
         let stubs: Vec<Stub> = rows.iter().map(|(name, ..)| stub(name)).collect();
         let all = || stubs.iter().zip(rows);
@@ -382,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn the_story_that_says_most_is_told() {
+    fn the_most_specific_cause_wins() {
         check(
             &[
                 some("pend", 0..3, "10.1.2.3", Some(5)),
@@ -454,7 +454,7 @@ mod tests {
             prop_assert!(causes.windows(2).all(|pair| pair[0].began <= pair[1].began));
         }
 
-        /// The order in which losses and places are given is no matter.
+        /// The order in which losses and places are given does not matter.
         #[test]
         fn order_is_no_matter(rows in fleet()) {
             let backwards: Vec<_> = rows.iter().rev().cloned().collect();

@@ -1,5 +1,5 @@
-//! Delivering a route's messages: one in flight at a time, when to try again after a failure, and
-//! which message that is.
+//! Delivery of a route's messages: one in flight at a time, when to retry after a failure, and
+//! which message.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,56 +15,55 @@ use crate::protocol::{
 /// The wait after the first failure; it doubles with each further one, up to [`RETRY_AT_MOST`].
 const RETRY_AFTER: Duration = Duration::from_secs(10);
 
-/// The longest wait before a failed message is tried again.
+/// The longest wait before a failed message is retried.
 const RETRY_AT_MOST: Duration = Duration::from_secs(600);
 
-/// What was refused for good is tried again after this long, should nothing change before: a filter
-/// may be mended.
+/// A permanently refused message is retried after this long, unless its content changes before: a
+/// filter may be corrected.
 const RETRY_REFUSED_AFTER: Duration = Duration::from_secs(3600);
 
-/// What most likely arrived is tried again after this long: receivers that are slow stay slow for a
+/// A message that most likely arrived is retried after this long: slow receivers stay slow for a
 /// while.
 const RETRY_UNKNOWN_AFTER: Duration = Duration::from_secs(30 * 60);
 
-/// A delivery whose outcome is not known this long after it began is given up. The part that
-/// delivers gives up before that.
+/// A delivery whose outcome is not known this long after it began is given up. The delivering task
+/// gives up before that.
 const OUTCOME_WITHIN: Duration = Duration::from_secs(30 * 60);
 
-/// A delivery that has not begun after this long never will: what was to deliver it is gone.
+/// A delivery that has not begun after this long never will: its task is gone.
 const BEGUN_WITHIN: Duration = Duration::from_secs(6 * 3600);
 
 /// A message whose outcome was lost with the process that sent it comes before anything newer for
-/// so long after it was put together: it may have arrived, and sent once more as it was it is the
-/// same one to its receiver. Later it is old news, and says less than another one would.
+/// so long after it was composed: it may have arrived, and a retry without changes is the same
+/// message to its receiver. Later it is outdated, and says less than a new one.
 const FINISHED_WITHIN: Duration = Duration::from_secs(15 * 60);
 
 /// What recipients will have been notified of about an experiment, with since when it is bad;
-/// `None`: that it is well.
+/// `None`: that it is ok.
 pub(super) type NotifiedState = (Stub, Option<(Known, Option<Moment>)>);
 
-/// A message, with what its recipients will know when it arrives.
+/// A message, with what its recipients know once it arrives.
 #[derive(Debug, Clone)]
 pub(super) struct InFlight {
     pub(super) summary: Arc<Summary>,
-    /// When it was handed over to be delivered.
+    /// When it was handed over for delivery.
     pub(super) since: Moment,
     /// When its delivery began: before that it waits in a queue.
     pub(super) begun: Option<Moment>,
     pub(super) entries: Vec<NotifiedState>,
     pub(super) alert_states: BTreeMap<Alert, Moment>,
-    /// Experiments of which it says that they are not watched any more.
+    /// Experiments with their closing notification in it.
     pub(super) closings: Vec<Stub>,
     /// The time for which the digest was due, where it is one.
     pub(super) digest: Option<Timestamp>,
-    /// Which attempt it is, from 0 on.
+    /// The number of the attempt, from 0 on.
     pub(super) attempt: u32,
-    /// Until when it is sent once more whatever is new: it is not known whether an earlier process
-    /// has delivered it.
+    /// Until when it is retried whatever is new: an earlier process may have delivered it.
     pub(super) finish_by: Option<Moment>,
 }
 
 impl InFlight {
-    /// What is kept of a message that is not known to have arrived.
+    /// Restores an unconfirmed message.
     fn recall(summary: Arc<Summary>, entry: &OutboxEntry, now: Moment) -> Self {
         let alerts = summary.alerts.iter().filter(|line| line.ended.is_none());
         let closings = summary.alerts.iter();
@@ -74,7 +73,11 @@ impl InFlight {
         Self {
             since: now,
             begun: None,
-            entries: summary.news.iter().map(|line| told(line, now)).collect(),
+            entries: summary
+                .news
+                .iter()
+                .map(|line| notified_state(line, now))
+                .collect(),
             alert_states: alerts
                 .filter_map(|line| Some((line.alert.clone()?, now.back_at(line.since))))
                 .gather(),
@@ -86,7 +89,7 @@ impl InFlight {
         }
     }
 
-    /// Whether it is sent once more before anything newer is told.
+    /// Whether it is retried before anything newer is sent.
     pub(super) fn comes_first(&self, now: Moment) -> bool {
         self.finish_by.is_some_and(|by| now < by)
     }
@@ -109,8 +112,8 @@ impl InFlight {
         self.summary.occasion
     }
 
-    /// Whether it says of the experiments what is to be said now, and of no others.
-    pub(super) fn tells(&self, entries: &[&NotifiedState]) -> bool {
+    /// Whether it has exactly the current news of experiments.
+    pub(super) fn covers(&self, entries: &[&NotifiedState]) -> bool {
         entries.len() == self.entries.len()
             && entries
                 .iter()
@@ -139,8 +142,8 @@ impl InFlight {
     }
 }
 
-/// What a line says, as it is kept of those who were told it.
-fn told(line: &Line, now: Moment) -> NotifiedState {
+/// What a line says, as it is stored once delivered.
+fn notified_state(line: &Line, now: Moment) -> NotifiedState {
     let bad_since = line.health.is_bad().then_some(line.since);
     let known = Known {
         health: line.health,
@@ -157,15 +160,14 @@ fn told(line: &Line, now: Moment) -> NotifiedState {
 #[derive(Debug, Clone)]
 struct Failed {
     attempt: InFlight,
-    /// Since when what was to be told is refused for good, where it is.
+    /// Since when the content has been refused permanently, where it is.
     refused_since: Option<Moment>,
-    /// Before this moment not even a change is worth another attempt.
+    /// Before this moment not even changed content is worth another attempt.
     not_before: Moment,
     /// Whether it most likely arrived.
     is_unknown: bool,
 }
 
-/// The state of delivering.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Delivery {
     in_flight: Option<InFlight>,
@@ -184,20 +186,20 @@ impl Delivery {
         }
     }
 
-    /// What failed may work now. What most likely arrived waits all the same.
+    /// Drops the wait: what failed may work now. What most likely arrived waits all the same.
     pub(super) fn retry(&mut self, now: Moment) {
         if self.failed.is_some() && !self.may_have_arrived() {
             self.retry_at = Some(now);
         }
     }
 
-    /// Whether nothing is in flight, nor comes first.
+    /// Whether nothing is in flight, nor due before anything newer.
     pub(super) fn is_idle(&self, now: Moment) -> bool {
         let comes_first = |failed: &InFlight| failed.comes_first(now);
         self.in_flight.is_none() && !self.failed().is_some_and(comes_first)
     }
 
-    /// Whether nothing is in flight and nothing waits to be tried again.
+    /// Whether nothing is in flight and nothing waits for a retry.
     pub(super) fn is_at_rest(&self) -> bool {
         self.in_flight.is_none() && self.failed.is_none()
     }
@@ -209,7 +211,7 @@ impl Delivery {
             .is_some_and(|message| message.is(id))
     }
 
-    /// The messages that are in flight or wait to be tried again.
+    /// The messages that are in flight or wait for a retry.
     pub(super) fn open(&self) -> impl Iterator<Item = &InFlight> {
         self.in_flight.iter().chain(self.failed())
     }
@@ -218,7 +220,7 @@ impl Delivery {
         self.in_flight = Some(message);
     }
 
-    /// Takes up a message that was not known to have arrived when labwatch stopped.
+    /// Restores a message that was unconfirmed when labwatch stopped.
     pub(super) fn recall(&mut self, entry: &OutboxEntry, now: Moment) {
         let Some(summary) = &entry.message else {
             return;
@@ -236,12 +238,12 @@ impl Delivery {
         self.retry_at = Some(now + wait.unwrap_or_default().min(RETRY_UNKNOWN_AFTER));
     }
 
-    /// The message that failed, where it waits to be tried again.
+    /// The message that failed, where it waits for a retry.
     pub(super) fn failed(&self) -> Option<&InFlight> {
         self.failed.as_ref().map(|failed| &failed.attempt)
     }
 
-    /// Sends the message that failed once more.
+    /// Retries the message that failed.
     pub(super) fn send_again(&mut self, now: Moment) -> Option<&InFlight> {
         let mut message = self.failed.take()?.attempt;
         message.since = now;
@@ -265,12 +267,12 @@ impl Delivery {
         self.failed.as_ref().is_some_and(|failed| failed.is_unknown)
     }
 
-    /// When the message that failed is tried again.
+    /// When the message that failed is retried.
     pub(super) fn retry_at(&self) -> Option<Moment> {
         self.retry_at.filter(|_| self.failed.is_some())
     }
 
-    /// When to look whether a message's outcome is overdue.
+    /// When a message's outcome becomes overdue.
     pub(super) fn deadline(&self) -> Option<Moment> {
         self.in_flight.as_ref().map(InFlight::overdue_at)
     }
@@ -301,7 +303,7 @@ impl Delivery {
         };
     }
 
-    /// A mended password or token is tried within minutes, not after an hour.
+    /// A corrected password or token is tried within minutes, not after an hour.
     pub(super) fn failed_with(
         &mut self,
         mut attempt: InFlight,
@@ -321,8 +323,8 @@ impl Delivery {
             Outlook::Refused => (RETRY_REFUSED_AFTER, backoff),
             Outlook::Unknown => (RETRY_UNKNOWN_AFTER, RETRY_AFTER),
         };
-        // Where it is refused, or may have arrived again, waiting for it would keep silent about
-        // what is newer.
+        // Where it is refused, or may have arrived again, waiting for it would hold back newer
+        // news.
         if fault.outlook != Outlook::Passing {
             attempt.finish_by = None;
         }
@@ -335,16 +337,15 @@ impl Delivery {
         self.retry_at = Some(now + wait);
     }
 
-    /// The message that failed is of no use any more: what is to be said is put together anew, as
-    /// soon as the wait is over.
+    /// Drops the message that failed: its content is composed anew, as soon as the wait is over.
     pub(super) fn put_together_anew(&mut self) {
         self.try_again();
         self.failed = None;
     }
 
-    /// Takes note of what there is to tell of an experiment. Where that is not what the last
-    /// attempt told, it is worth another one: what an attempt has told is on disk, and people
-    /// hear of it one day although it is over by then.
+    /// Notes the current state of an experiment. Where the last attempt said something else,
+    /// another one is worthwhile: that content is stored, and is notified one day although it is
+    /// over by then.
     pub(super) fn note_change(&mut self, stub: &Stub, known: &Known) {
         let failed = self.failed();
         if failed.is_some_and(|failed| !failed.says(stub, Some(known))) {
@@ -352,7 +353,7 @@ impl Delivery {
         }
     }
 
-    /// The same for what concerns the whole laboratory.
+    /// The same for alerts of the whole laboratory.
     pub(super) fn consider_concerns(&mut self, alert_states: &BTreeMap<Alert, Moment>) {
         let failed = self.failed();
         if failed.is_some_and(|failed| !failed.alert_states.keys().eq(alert_states.keys())) {

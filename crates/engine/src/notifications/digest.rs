@@ -16,15 +16,16 @@ const FAR: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// sides.
 const DAYS: i64 = 5;
 
-/// When people get a digest.
+/// When recipients get a digest.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Digest {
     /// At which time of the day. Where the clocks jump over it, it is as much later; where it
     /// comes twice, the first one counts.
     pub at: Time,
-    /// On whose clocks.
+    /// By the clocks of this zone.
     pub zone: TimeZone,
-    /// Whether a digest comes also when there is nothing to say, with one line that all is well.
+    /// Whether a digest is sent also when there is nothing to report, with one line that all is
+    /// well.
     pub when_well: bool,
 }
 
@@ -57,14 +58,14 @@ impl Digest {
 #[derive(Debug, Clone)]
 pub(super) struct Digests {
     digest: Digest,
-    /// When the last one was to be sent: its time, not that of the summary.
+    /// When the last one was due, not when its summary was composed.
     pub(super) last: Option<Timestamp>,
     next: Option<Timestamp>,
 }
 
 impl Digests {
-    /// Digests for people who have just been put on the list: a time of today that is over was not
-    /// meant for them.
+    /// Digests for recipients who have just been added: they get none for a time of today that is
+    /// over.
     pub(super) fn new(digest: Digest, now: Timestamp) -> Self {
         let next = digest.next(None, now);
         let mut digests = Self {
@@ -76,8 +77,8 @@ impl Digests {
         digests
     }
 
-    /// Takes up when the last one was. Without any, one of today that is not too late is still to
-    /// come.
+    /// Restores when the last one was due. Without any, one of today that is not too late is still
+    /// sent.
     pub(super) fn recall(&mut self, last: Option<Timestamp>, now: Timestamp) {
         self.last = last;
         self.plan(now);
@@ -101,7 +102,7 @@ impl Digests {
         self.next
     }
 
-    /// The digest of this time is sent, or there was nothing to say.
+    /// Marks the digest of this time as sent, or as having nothing to report.
     pub(super) fn done(&mut self, at: Timestamp, now: Timestamp) {
         self.last = Some(at);
         self.plan(now);

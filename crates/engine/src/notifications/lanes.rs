@@ -1,6 +1,6 @@
-//! Recipients of a route who do not have a message that the others have. They are notified apart,
-//! in a lane of the route, until they know the same: so none of the others gets anything a second
-//! time because of them.
+//! Lanes: recipients of a route who do not have a message that the others have. They are notified
+//! separately, in a lane of the route, until they know the same: so none of the others gets
+//! anything a second time because of them.
 
 use std::collections::BTreeSet;
 
@@ -12,13 +12,13 @@ use crate::protocol::{
     Audience, Delivered, DeliveryFault, Lane, Notified, Outlook, Recipient, Record, Unreached,
 };
 
-/// The most lanes of a route. With more, recipients of different lanes are put together, and may be
-/// told something twice.
+/// The most lanes of a route. With more, recipients of different lanes are merged, and may be
+/// notified of something twice.
 const MAX_LANES: u32 = 4;
 
 impl Notifications {
-    /// Takes in what a message came to. Returns its route, or the lane of it, and what is known
-    /// there now; `None` when it is not waited for.
+    /// Applies the outcome of a message. Returns its route or lane, and what is known there now;
+    /// `None` when no outcome is expected.
     pub(in super::super) fn delivered(
         &mut self,
         id: u64,
@@ -38,13 +38,13 @@ impl Notifications {
                 Vec::new()
             }
         };
-        self.told_changed |= !notified.is_empty();
+        self.notified_changed |= !notified.is_empty();
         self.keep_waiting(id, now);
         self.join_lanes();
         Some((name, notified))
     }
 
-    /// Those who may still get it are notified apart from now on.
+    /// Recipients who may still get it are notified separately from now on.
     fn arrived(&mut self, at: usize, id: u64, delivered: &Delivered, now: Moment) -> Vec<Notified> {
         let pending = delivered.pending();
         let fault = fault_of(&pending);
@@ -136,7 +136,7 @@ impl Notifications {
         }
     }
 
-    /// Takes note of the wait of a message that failed, where it is.
+    /// Records the wait of a failed message.
     fn keep_waiting(&mut self, id: u64, now: Moment) {
         let waiting = self.notifiers.iter().find_map(|notifier| {
             let (waits, until) = notifier.waits(now)?;
@@ -165,7 +165,7 @@ impl RouteNotifier {
         })
     }
 
-    /// Recipients who know less, or something else, are notified together with its own from now on.
+    /// Merges recipients who know less, or something else, into this lane.
     fn join(&mut self, behind: &Self, who: &BTreeSet<Recipient>) {
         self.audience.admit(who);
         self.unreached.extend(behind.unreached.clone());
@@ -181,8 +181,8 @@ impl RouteNotifier {
     }
 }
 
-/// What the others' failure says about the next attempt: as long as one may have the message, all
-/// of them wait.
+/// The others' failure as input for the next attempt: as long as one may have the message, all of
+/// them wait.
 fn fault_of(pending: &[Unreached]) -> Option<DeliveryFault> {
     let unknown = pending.iter().find(|one| one.outlook == Outlook::Unknown);
     let one = unknown.or_else(|| pending.first())?;

@@ -1,5 +1,5 @@
-//! Notifications people: on each route the difference between what they were last told and what is,
-//! until both are the same.
+//! Notification of recipients: on each route the difference between the last notified state and the
+//! current one, until both are the same.
 
 pub(crate) mod advice;
 mod alerts;
@@ -24,28 +24,27 @@ use std::sync::Arc;
 pub(super) use context::{ActiveAlert, NotificationContext, TELL_OUTAGE_AFTER};
 pub use digest::Digest;
 
-use crate::engine::memory::RouteMemory;
+use crate::engine::memory::RestoredRoute;
 use crate::experiments::experiment::Experiment;
 use crate::model::{ComponentName, Moment, RouteName, Stub};
 use crate::notifications::route::{Channel, Route};
 use crate::protocol::{Alert, Audience, Lane, Notified, Record, RouteView, ToldView};
 use route_notifier::{Due, RouteNotifier};
 
-/// All routes, each with what its people were told. Nothing that happens on one of them touches
-/// another.
+/// All routes, each with its last notified state. Routes do not affect each other.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Notifications {
     notifiers: Vec<RouteNotifier>,
     next_id: u64,
     switching_since: Option<Moment>,
-    /// What is to be kept of changes that no summary made.
+    /// Changes to store that no summary made.
     records: Vec<Record>,
-    notified: Arc<Vec<ToldView>>,
-    told_changed: bool,
+    notified: Arc<Vec<NotifiedView>>,
+    notified_changed: bool,
 }
 
 impl Notifications {
-    /// Routes whose people were told nothing yet.
+    /// Routes without any notification yet.
     pub(super) fn new(routes: Vec<Route>, now: Moment) -> Self {
         Self {
             notifiers: routes
@@ -56,18 +55,18 @@ impl Notifications {
         }
     }
 
-    /// Takes up what was told before a start. What concerns no route that there is now is
+    /// Restores what was notified before a start. State of routes that no longer exist is
     /// forgotten.
     pub(super) fn recall(
         &mut self,
-        routes: &BTreeMap<RouteName, RouteMemory>,
+        routes: &BTreeMap<RouteName, RestoredRoute>,
         last_summary: u64,
         now: Moment,
     ) {
         self.next_id = last_summary;
-        self.told_changed = true;
-        for (name, memory) in routes {
-            if let Some(lane) = &memory.lane {
+        self.notified_changed = true;
+        for (name, restored) in routes {
+            if let Some(lane) = &restored.lane {
                 self.recall_lane(name, lane, now);
             }
             match self
@@ -76,7 +75,7 @@ impl Notifications {
                 .find(|notifier| notifier.name == *name)
             {
                 Some(notifier) => {
-                    let gone = notifier.recall(memory, now);
+                    let gone = notifier.recall(restored, now);
                     self.records.extend(to_keep(name, gone));
                 }
                 None => self.records.push(Record::RouteGone(name.clone())),
@@ -98,8 +97,8 @@ impl Notifications {
         }
     }
 
-    /// Tells people on these routes from now on. What was told on a route stays with its name.
-    /// Returns whether anything changes by that.
+    /// Uses these routes from now on. What was notified on a route stays with its name. Returns
+    /// whether anything changed.
     pub(super) fn adopt(&mut self, routes: &[Route], now: Moment) -> bool {
         let mains = self.notifiers.iter().filter(|notifier| !notifier.is_lane());
         if mains.map(|notifier| &notifier.route).eq(routes) {
@@ -125,11 +124,11 @@ impl Notifications {
         }
         let gone = mains.into_iter().chain(lanes).map(|gone| gone.name);
         self.records.extend(gone.map(Record::RouteGone));
-        self.told_changed = true;
+        self.notified_changed = true;
         true
     }
 
-    /// A notifier that goes on as this route.
+    /// A notifier that continues as this route.
     fn adopted(
         &mut self,
         mut notifier: RouteNotifier,
@@ -146,20 +145,19 @@ impl Notifications {
         !self.notifiers.is_empty()
     }
 
-    /// Whether nothing is to be done, unless there is a trouble now.
+    /// Whether there is no work unless an alert is active now.
     pub(super) fn is_idle(&self, now: Moment) -> bool {
         self.notifiers.iter().all(|notifier| notifier.is_idle(now))
     }
 
-    /// Whether an alert was notified, or may have been, and has not ended since.
+    /// Whether an alert was or may have been notified, and has not ended since.
     pub(super) fn goes_on(&self, alert: &Alert) -> bool {
         self.notifiers
             .iter()
             .any(|notifier| notifier.goes_on(alert))
     }
 
-    /// The components of which it was notified, or may have been, that they do not work, and of
-    /// which no end is known.
+    /// The components whose failure was or may have been notified, without an end of it.
     pub(super) fn failing_components(&self) -> BTreeSet<&ComponentName> {
         self.notifiers
             .iter()
@@ -167,7 +165,7 @@ impl Notifications {
             .collect()
     }
 
-    /// Takes note that an experiment changed.
+    /// Notes that an experiment changed.
     pub(super) fn note_change(
         &mut self,
         experiment: &Experiment,
@@ -177,7 +175,7 @@ impl Notifications {
         self.keep(|notifier| notifier.note_change(experiment, manifest_known, now));
     }
 
-    /// Takes note that an experiment is forgotten.
+    /// Notes that an experiment is forgotten.
     pub(super) fn forget(&mut self, stub: &Stub, now: Moment) {
         self.keep(|notifier| notifier.forget(stub, now));
     }
@@ -209,7 +207,7 @@ impl Notifications {
         all
     }
 
-    /// When to look again although nothing came.
+    /// When to continue although no input came.
     pub(super) fn deadline(&self, now: Moment) -> Option<Moment> {
         self.notifiers
             .iter()
@@ -224,7 +222,7 @@ impl Notifications {
         }
     }
 
-    /// What failed may work now, on this channel or on all.
+    /// Retries failed messages now, on this channel or on all.
     pub(super) fn retry(&mut self, channel: Option<Channel>, now: Moment) {
         let concerned = self
             .notifiers
@@ -233,7 +231,7 @@ impl Notifications {
         concerned.for_each(|notifier| notifier.delivery.retry(now));
     }
 
-    /// What is to be kept of changes that no summary made.
+    /// The changes to store that no summary made.
     pub(super) fn take_records(&mut self) -> Vec<Record> {
         std::mem::take(&mut self.records)
     }
@@ -262,11 +260,11 @@ impl Notifications {
         view
     }
 
-    /// What people were told bad, sorted by experiment and route. It is put together anew only when
-    /// it changed.
-    pub(super) fn notified(&mut self) -> Arc<Vec<ToldView>> {
-        if std::mem::take(&mut self.told_changed) {
-            let mut notified: Vec<ToldView> = self
+    /// The experiments that were notified as bad, sorted by experiment and route. Rebuilt only when
+    /// that changed.
+    pub(super) fn notified(&mut self) -> Arc<Vec<NotifiedView>> {
+        if std::mem::take(&mut self.notified_changed) {
+            let mut notified: Vec<NotifiedView> = self
                 .notifiers
                 .iter()
                 .filter(|notifier| !notifier.is_lane())
@@ -279,7 +277,7 @@ impl Notifications {
     }
 }
 
-/// The records of what is to be kept of a route.
+/// The records that store the state of a route.
 fn to_keep(
     route: &RouteName,
     notified: impl IntoIterator<Item = Notified>,

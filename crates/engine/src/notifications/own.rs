@@ -1,5 +1,4 @@
-//! What is wrong with labwatch itself, in words: its components, and those whom its notifications
-//! do not reach.
+//! labwatch's own problems as text: its components, and recipients that cannot be reached.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,15 +10,15 @@ use crate::groups::KnownComponent;
 use crate::model::{ComponentName, SourceName, Visibility, spell_time_in};
 use crate::protocol::{Alert, AlertLine, ComponentHealth, Fitness, RouteView};
 
-/// So many attempts in a row must fail before other routes are notified of it: a server that was
+/// This many attempts in a row must fail before other routes are notified of it: a server that was
 /// busy once is no news.
 const FAILURES_WORTH_SAYING: u32 = 3;
 
 /// How many recipients are named.
 const MAX_NAMED: usize = 10;
 
-/// The sentences. Sources have alerts of their own, outside services are not labwatch, and what is
-/// an alert is not said twice.
+/// The sentences. Sources have alerts of their own, outside services are not labwatch, and alerts
+/// are not listed twice.
 pub(super) fn problems(
     components: &BTreeMap<Arc<str>, KnownComponent>,
     routes: &[RouteView],
@@ -68,7 +67,7 @@ pub(crate) fn problem(health: &ComponentHealth) -> Option<String> {
     })
 }
 
-/// What is said of a component of which nothing was heard since a start.
+/// The text for a component without a report since a start.
 pub(crate) fn not_known(name: &str) -> String {
     format!("whether {name} works is not known again yet")
 }
@@ -91,7 +90,7 @@ fn component(name: &str) -> String {
     }
 }
 
-/// A route that is not reached at all.
+/// A route without any reachable recipient.
 fn waiting(route: &RouteView, at: &impl Fn(Timestamp) -> String) -> Option<String> {
     if route.failures < FAILURES_WORTH_SAYING && route.refused.is_none() {
         return None;

@@ -1,5 +1,5 @@
-//! How a route goes on across a restart of ours, and as another route of the same name: what was
-//! told stays, as far as it hears of it.
+//! Restoring a route after a restart, and replacing it by another one of the same name: its
+//! notified state stays, as far as the route still covers it.
 
 use std::collections::BTreeSet;
 
@@ -12,12 +12,11 @@ use crate::notifications::route::Route;
 use crate::protocol::{Alert, Notified, OutboxNews};
 
 impl RouteNotifier {
-    /// Takes up what is remembered. Returns what is to be forgotten: what this route does not hear
-    /// of any more.
-    pub(super) fn recall(&mut self, memory: &RouteMemory, now: Moment) -> Vec<Notified> {
+    /// Restores the durable state. Returns the entries to remove: what this route no longer covers.
+    pub(super) fn recall(&mut self, restored: &RestoredRoute, now: Moment) -> Vec<Notified> {
         let mut gone = Vec::new();
         self.noted = None;
-        for notified in &memory.notified {
+        for notified in &restored.notified {
             match notified {
                 Notified::Experiment(stub, Some(heard)) if self.route.hears_of(stub) => {
                     let heard = Heard::recall(heard.clone(), now);
@@ -26,14 +25,14 @@ impl RouteNotifier {
                 Notified::Alert(alert, Some(heard)) if self.route.alerts => {
                     self.alert_states.recall(alert.clone(), heard, now);
                 }
-                Notified::Unsteady(stub, told) if self.route.hears_of(stub) => {
-                    let told = told.iter().map(|at| now.back_at(*at)).collect();
-                    self.unsteady.recall(stub, told);
+                Notified::Unsteady(stub, times) if self.route.covers(stub) => {
+                    let times = times.iter().map(|at| now.back_at(*at)).collect();
+                    self.unsteady.recall(stub, times);
                 }
                 Notified::Unsteady(stub, _) => {
                     gone.push(Notified::Unsteady(stub.clone(), Vec::new()));
                 }
-                Notified::Closing(stub, Some(closing)) if self.route.hears_of(stub) => {
+                Notified::Closing(stub, Some(closing)) if self.route.covers(stub) => {
                     self.closing.insert(stub.clone(), closing.clone());
                 }
                 Notified::Closing(stub, _) => gone.push(Notified::Closing(stub.clone(), None)),
@@ -47,7 +46,7 @@ impl RouteNotifier {
                         reminder_state.reminders,
                     );
                     self.last_digest = reminder_state.digest;
-                    // What lies ahead comes from a clock that was wrong.
+                    // Times in the future come from a clock that was wrong.
                     let sent = reminder_state.sent.iter().filter(|at| **at <= now.wall());
                     let sent = sent.map(|at| now.back_at(*at));
                     self.budget.recall(self.route.interval, sent);
@@ -75,7 +74,7 @@ impl RouteNotifier {
         }
         for unconfirmed in memory.outbox.iter().flat_map(|entry| &entry.alerts) {
             if self.route.alerts {
-                self.alert_states.recall_owed(unconfirmed, now);
+                self.alert_states.recall_unconfirmed(unconfirmed, now);
             } else {
                 gone.push(Notified::Alert(unconfirmed.alert.clone(), None));
             }
@@ -83,7 +82,7 @@ impl RouteNotifier {
         gone
     }
 
-    /// Goes on as this route. Returns what is to be forgotten: what it does not hear of any more.
+    /// Continues as this route. Returns the entries to remove: what it no longer covers.
     pub(super) fn adopt(&mut self, route: Route, now: Moment) -> Vec<Notified> {
         if route.digest != self.route.digest {
             self.last_digest = self.last_digest();
@@ -106,23 +105,23 @@ impl RouteNotifier {
             .keys()
             .chain(self.unconfirmed.keys())
             .chain(on_its_way)
-            .filter(|stub| !route.hears_of(stub));
+            .filter(|stub| !route.covers(stub));
         let mut gone: Vec<Notified> = deaf_to
             .map(|stub| Notified::Experiment(stub.clone(), None))
             .collect();
         let unsteady = self.unsteady.all().map(|(stub, _)| stub);
-        let unsteady = unsteady.filter(|stub| !route.hears_of(stub));
+        let unsteady = unsteady.filter(|stub| !route.covers(stub));
         gone.extend(unsteady.map(|stub| Notified::Unsteady(stub.clone(), Vec::new())));
-        self.unsteady.retain(|stub| route.hears_of(stub));
-        self.losses.retain(|stub| route.hears_of(stub));
-        let closing = self.closing.keys().filter(|stub| !route.hears_of(stub));
+        self.unsteady.retain(|stub| route.covers(stub));
+        self.losses.retain(|stub| route.covers(stub));
+        let closing = self.closing.keys().filter(|stub| !route.covers(stub));
         gone.extend(closing.map(|stub| Notified::Closing(stub.clone(), None)));
-        self.closing.retain(|stub, _| route.hears_of(stub));
-        self.pending.retain(|stub, _| route.hears_of(stub));
-        self.unconfirmed.retain(|stub, _| route.hears_of(stub));
-        self.well_since.retain(|stub, _| route.hears_of(stub));
-        self.worst.retain(|stub, _| route.hears_of(stub));
-        self.notified.retain(|stub, _| route.hears_of(stub));
+        self.closing.retain(|stub, _| route.covers(stub));
+        self.pending.retain(|stub, _| route.covers(stub));
+        self.unconfirmed.retain(|stub, _| route.covers(stub));
+        self.well_since.retain(|stub, _| route.covers(stub));
+        self.worst.retain(|stub, _| route.covers(stub));
+        self.notified.retain(|stub, _| route.covers(stub));
         if !route.alerts {
             let known = std::mem::take(&mut self.alert_states).into_known();
             let all = known.chain(Alert::OF_LABORATORY);

@@ -1,5 +1,5 @@
-//! Ways to people: who hears of what. Whom a route reaches, and by which address, is the effects'
-//! affair.
+//! Notification routes: which subjects each covers. Recipients and their addresses are known to the
+//! shell alone.
 
 use std::time::Duration;
 
@@ -14,36 +14,35 @@ use crate::notifications::Digest;
 /// How often a route is notified beyond the first messages, unless the settings say otherwise.
 pub const DEFAULT_INTERVAL: Duration = Duration::from_secs(300);
 
-/// The pattern that takes in every experiment.
+/// The pattern that matches every experiment.
 const EVERYTHING: &str = "*";
 
-/// A way to some people. What they were told is kept by its name.
+/// A notification route. What was notified on it is stored by its name.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Route {
     /// Its name, which no other route has.
     pub name: RouteName,
-    /// Patterns of the experiments that it hears of: `*` stands for any text, `?` for one
-    /// character.
+    /// Patterns of the experiments that it covers: `*` stands for any text, `?` for one character.
     pub patterns: Vec<String>,
-    /// How it is told.
+    /// The channel of its messages.
     pub channel: Channel,
-    /// Whether it hears of what concerns the whole laboratory.
+    /// Whether it covers alerts of the whole laboratory.
     pub alerts: bool,
     /// `EMAIL_GATHER`: how long after the first news the summary waits for the rest of a burst.
     pub gather: Duration,
     /// `EMAIL_INTERVAL`: three messages may go out at once, and one more for each time that
     /// passes. Zero: without a bound.
     pub interval: Duration,
-    /// `EMAIL_REMIND`: how long after the last summary people are reminded of what is still bad;
-    /// each further reminder waits twice as long, up to a week. `None`: never.
+    /// `EMAIL_REMIND`: how long after the last summary recipients are reminded of what is still
+    /// bad; each further reminder waits twice as long, up to a week. `None`: never.
     pub remind: Option<Duration>,
-    /// `TIME_ZONE`: by which clock people are told times.
+    /// `TIME_ZONE`: the time zone of times in its messages.
     pub zone: TimeZone,
-    /// `EMAIL_DIGEST`: when they get a digest. `None`: never.
+    /// `EMAIL_DIGEST`: when its recipients get a digest. `None`: never.
     pub digest: Option<Digest>,
 }
 
-/// How a route is notified.
+/// The channel of a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Channel {
     /// By mail.
@@ -52,7 +51,7 @@ pub enum Channel {
     Http(HttpChannel),
 }
 
-/// What an HTTP request speaks to.
+/// The protocol of an HTTP channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum HttpChannel {
     /// A program that takes labwatch's own JSON.
@@ -118,8 +117,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_route_hears_of_what_its_patterns_take_in() {
-        let hears = |patterns: &[&str], stub: &str| {
+    fn a_route_covers_what_its_patterns_match() {
+        let covers = |patterns: &[&str], stub: &str| {
             let patterns = patterns
                 .iter()
                 .map(|pattern| (*pattern).to_owned())
@@ -128,9 +127,9 @@ mod tests {
                 patterns,
                 ..Route::everybody()
             };
-            route.hears_of(&Stub::try_new(stub).expect("a name"))
+            route.covers(&Stub::try_new(stub).expect("a name"))
         };
-        assert!(hears(&["*"], "pend00") && hears(&["spin*", "pend0?"], "pend00"));
-        assert!(!hears(&["spin*", "pend"], "pend00") && !hears(&[], "pend00"));
+        assert!(covers(&["*"], "pend00") && covers(&["spin*", "pend0?"], "pend00"));
+        assert!(!covers(&["spin*", "pend"], "pend00") && !covers(&[], "pend00"));
     }
 }

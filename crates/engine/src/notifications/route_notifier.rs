@@ -1,4 +1,4 @@
-//! One route: what its people were told, what they are to be told, and when.
+//! One route: what its recipients were notified of, what is pending, and when it is due.
 
 mod due;
 mod outcome;
@@ -25,27 +25,27 @@ use crate::protocol::{
 
 pub(super) use outcome::not_reached;
 
-/// A summary waits at most this long for switches that are under way, so that it can say what came
-/// of them.
+/// A summary waits at most this long for switches that are under way, so that it can report their
+/// outcome.
 const WAIT_FOR_SWITCHES: Duration = Duration::from_secs(10);
 
 /// A summary waits at most this long for a source to settle after its restart or return, so that
-/// what comes back together is told together.
+/// what comes back together is notified together.
 const WAIT_FOR_SETTLING: Duration = Duration::from_secs(60);
 
-/// Who was told that an experiment is down hears of another cause at the earliest after this time:
-/// when power goes, its remote login is often seen to be lost some seconds after its streams, and
-/// one message is enough for that.
+/// After an experiment was notified as down, another cause is notified at the earliest after this
+/// time: in a power cut, its remote login is often seen to be lost some seconds after its streams,
+/// and one message is enough for that.
 const CAUSES_FOLLOW_AFTER: Duration = Duration::from_secs(60);
 
-/// What gets worse is told at once, whatever was told before, where it is booked now or within this
+/// What gets worse is sent at once, regardless of the budget, where it is booked now or within this
 /// time.
 const URGENT_WITHIN: Duration = Duration::from_secs(3600);
 
 /// The longest wait between two reminders, unless the first one waits longer.
 const REMIND_AT_LEAST_EVERY: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// What people were last told about an experiment.
+/// The last notified state of an experiment.
 #[derive(Debug, Clone)]
 pub(super) struct Heard {
     /// As it is kept.
@@ -84,49 +84,49 @@ pub(super) struct NotReached {
     pub(super) refused: bool,
 }
 
-/// A route, and what its recipients know; or recipients of a route who know less than the others,
-/// until they know the same.
+/// A route, and the notified state of its recipients; or a lane: recipients of a route who know
+/// less than the others, until they know the same.
 #[derive(Debug, Clone)]
 pub(super) struct RouteNotifier {
-    /// The name under which it is kept: that of the route, or of a lane of it.
+    /// The name under which it is stored: that of the route, or of a lane of it.
     pub(super) name: RouteName,
     pub(super) audience: Audience,
     pub(super) unreached: BTreeMap<Recipient, NotReached>,
     pub(super) route: Route,
-    pub(super) notified: BTreeMap<Stub, Heard>,
+    pub(super) notified: BTreeMap<Stub, LastNotified>,
     pub(super) alert_states: Alerts,
-    /// Experiments of which people must be told something, with from when on.
+    /// Experiments with pending news.
     pub(super) pending: BTreeMap<Stub, Pending>,
-    /// Experiments of a summary that failed, with since when they were bad: it is not known
-    /// whether it was read, so they are notified about them although they may be again as they
-    /// were told before.
+    /// Experiments of a summary that failed, with since when they were bad: delivery is
+    /// unconfirmed, so they are notified again although their state may be the notified one again.
     pub(super) unconfirmed: BTreeMap<Stub, Moment>,
-    /// Since when experiments are well again of which people do not know that yet. A source may
-    /// have told nothing since.
+    /// Since when experiments are ok whose recovery was not notified yet. A source may have
+    /// reported nothing since.
     pub(super) well_since: BTreeMap<Stub, Moment>,
-    /// The worst that experiments were since recipients knew them as well.
+    /// The worst health of experiments since they were last notified as ok.
     pub(super) worst: BTreeMap<Stub, Health>,
-    /// Since when there is something to tell that is not held back.
+    /// Since when there are pending news that are not held back.
     waiting_since: Option<Moment>,
     pub(super) delivery: Delivery,
     pub(super) budget: Budget,
     pub(super) unsteady: Unsteady,
-    /// The same for what students can use with a loss that comes and goes. It holds back nothing
-    /// that concerns students, and is not kept.
+    /// The same for losses that leave an experiment usable. They hold back no news that concern
+    /// students, and are not stored.
     pub(super) losses: Unsteady,
-    /// When the next of those that are still waited for may be told: its other source reports, or
-    /// it has held for long enough.
+    /// When the next of the news that still wait may be sent: their other source reports, or they
+    /// have lasted for long enough.
     next_ready: Option<Moment>,
-    /// Experiments that are not watched any more although recipients were told that they are bad.
+    /// Pending closing notifications: experiments that are no longer watched although they were
+    /// notified as bad.
     pub(super) closing: BTreeMap<Stub, Closing>,
     /// When a summary last arrived.
     pub(super) notified_at: Option<Moment>,
     pub(super) reminders: u32,
     pub(super) digests: Option<Digests>,
-    /// The time of the last digest, from before there were none any more.
+    /// The time of the last digest, from before digests were switched off.
     pub(super) last_digest: Option<Timestamp>,
-    /// What is to be kept of a digest that had nothing to say, or whose time was over when the
-    /// route came to be.
+    /// State to store of a digest that had nothing to report, or whose time was over when the route
+    /// was made.
     pub(super) noted: Option<ReminderState>,
 }
 
@@ -168,7 +168,7 @@ impl RouteNotifier {
         }
     }
 
-    /// Whether nothing is to be done, unless there is a trouble now.
+    /// Whether there is no work unless an alert is active now.
     pub(super) fn is_idle(&self, now: Moment) -> bool {
         let is_past = |at: Option<Moment>| at.is_some_and(|at| at <= now);
         self.pending.is_empty()
@@ -183,7 +183,7 @@ impl RouteNotifier {
         self.alert_states.goes_on(alert)
     }
 
-    /// The components of whose alerts people know, or may know, and that go on.
+    /// The components whose alerts were or may have been notified, and that go on.
     pub(super) fn components(&self) -> impl Iterator<Item = &ComponentName> {
         self.alert_states
             .going_on()
@@ -193,7 +193,7 @@ impl RouteNotifier {
             })
     }
 
-    /// Takes note that an experiment changed. Returns what is to be kept of that.
+    /// Notes that an experiment changed. Returns the changes to store.
     pub(super) fn note_change(
         &mut self,
         experiment: &Experiment,
@@ -202,7 +202,7 @@ impl RouteNotifier {
     ) -> Vec<Notified> {
         let stub = &experiment.stub;
         let known = Known::of(experiment, manifest_known);
-        let Some(known) = known.filter(|_| self.route.hears_of(stub)) else {
+        let Some(known) = known.filter(|_| self.route.covers(stub)) else {
             return Vec::new();
         };
         let mut kept = self.reopen(stub, now);
@@ -226,7 +226,7 @@ impl RouteNotifier {
             return kept;
         }
         let unconfirmed = self.unconfirmed.contains_key(stub);
-        if !unconfirmed && !known.is_worth_telling_after(&notified) {
+        if !unconfirmed && !known.is_news_after(&notified) {
             self.pending.remove(stub);
             self.well_since.remove(stub);
             if known.is_plain() {
@@ -240,7 +240,7 @@ impl RouteNotifier {
         let pending = match (known.health.is_unusable(), notified.health.is_unusable()) {
             _ if unconfirmed => Pending::now(now),
             (true, true) if known.health == notified.health => {
-                Pending::from((heard_at + CAUSES_FOLLOW_AFTER).max(now + PARTS_FOLLOW_WITHIN))
+                Pending::from((notified_at + CAUSES_FOLLOW_AFTER).max(now + PARTS_FOLLOW_WITHIN))
             }
             (true, true) | (false, false) => Pending::from(now + PARTS_FOLLOW_WITHIN),
             (true, false) | (false, true) => Pending::of_change(now),
@@ -260,8 +260,8 @@ impl RouteNotifier {
         kept
     }
 
-    /// Takes note that an experiment is forgotten. Who was told that it is bad hears that it is not
-    /// watched any more. Returns what is to be forgotten.
+    /// Notes that an experiment is forgotten. If it was notified as bad, a closing notification
+    /// follows. Returns the entries to remove.
     pub(super) fn forget(&mut self, stub: &Stub, now: Moment) -> Vec<Notified> {
         self.pending.remove(stub);
         self.unconfirmed.remove(stub);
@@ -272,7 +272,7 @@ impl RouteNotifier {
         if self.unsteady.forget(stub) {
             gone.push(Notified::Unsteady(stub.clone(), Vec::new()));
         }
-        if let Some(heard) = self.notified.remove(stub) {
+        if let Some(last) = self.notified.remove(stub) {
             gone.push(Notified::Experiment(stub.clone(), None));
             if heard.said.known.health.is_bad() {
                 let closing = Closing::of(&heard, now);
@@ -283,7 +283,7 @@ impl RouteNotifier {
         gone
     }
 
-    /// Whether an experiment is unsteady, and it is not yet to be told how it is.
+    /// Whether an experiment is unsteady, and its state is not to be notified yet.
     pub(super) fn is_held(&self, stub: &Stub, now: Moment) -> bool {
         let waits = |pending: &Pending| pending.from > now;
         let is_unsteady = self.unsteady.is_unsteady(stub) || self.losses.is_unsteady(stub);
@@ -324,7 +324,7 @@ impl RouteNotifier {
             .chain(self.alert_states.untold_since)
             .chain(closed.map(|closing| now.back_at(closing.ended)))
             .min();
-        // What is known by half says soon whether a message that failed still holds.
+        // News that wait for a source soon show whether a failed message still holds.
         let mut pending = self.pending.iter();
         let failed = self.delivery.failed();
         let is_in_doubt = failed.is_some_and(|failed| !failed.comes_first(now))

@@ -1,6 +1,6 @@
-//! Experiments that come and go: one that was told bad and well again some times within a day is
-//! told as unsteady once, and then not before it holds. A route counts apart what is unusable and
-//! what has a loss.
+//! Unsteady experiments: one that was notified as bad and ok again several times within a day is
+//! notified as unsteady once, and then not before it is stable. A route counts unusable periods and
+//! losses separately.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -8,20 +8,18 @@ use std::time::Duration;
 use crate::model::{Moment, Stub};
 use crate::protocol::{Notified, Steadiness};
 
-/// An experiment that recipients were told to be unusable for this many times within [`WITHIN`] is
-/// unsteady.
+/// An experiment that was notified as unusable this many times within [`WITHIN`] is unsteady.
 pub(super) const UNSTEADY_AFTER: usize = 4;
 
 const WITHIN: Duration = Duration::from_secs(24 * 3600);
 
-/// The most swings of an experiment that are counted.
+/// The most changes of an experiment that are counted.
 const MAX_COUNTED: usize = 100;
 
-/// When recipients were told that an experiment is unusable, and how it has been since.
+/// When an experiment was notified as unusable, and its state since.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Swings {
-    /// When it became unusable, oldest first: as recipients were told, and once it is unsteady as
-    /// it is.
+    /// When it became unusable, oldest first: as notified, and while it is unsteady as observed.
     down: Vec<Moment>,
     /// Whether it is unusable, and since when it is or is not.
     now: Option<(bool, Moment)>,
@@ -32,8 +30,7 @@ impl Swings {
         self.down.len() >= UNSTEADY_AFTER
     }
 
-    /// Takes note that it is unusable. What is long ago counts no more, but it stays unsteady by
-    /// that.
+    /// Notes that it is unusable. What is long ago no longer counts, but it stays unsteady.
     fn push(&mut self, now: Moment) {
         let old = self.down.iter().take_while(|at| now.since(**at) >= WITHIN);
         let old = old
@@ -45,19 +42,19 @@ impl Swings {
     }
 }
 
-/// The swings of a route's experiments.
+/// The state changes of a route's experiments.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Unsteady(BTreeMap<Stub, Swings>);
 
 impl Unsteady {
-    /// Takes up when an experiment became unusable.
+    /// Restores when an experiment became unusable.
     pub(super) fn recall(&mut self, stub: &Stub, down: Vec<Moment>) {
         self.0.insert(stub.clone(), Swings { down, now: None });
     }
 
-    /// Recipients were told that an experiment, which they knew as usable, is not. Returns when
-    /// they were told so.
-    pub(super) fn told(&mut self, stub: &Stub, now: Moment) -> &[Moment] {
+    /// Notes that an experiment was notified as unusable, after it was notified as usable. Returns
+    /// when that happened.
+    pub(super) fn note_notified(&mut self, stub: &Stub, now: Moment) -> &[Moment] {
         let swings = self.0.entry(stub.clone()).or_default();
         swings.down.retain(|at| now.since(*at) < WITHIN);
         swings.push(now);
@@ -65,7 +62,7 @@ impl Unsteady {
         &swings.down
     }
 
-    /// How often it was unusable, if a message of now that says that it is makes it unsteady.
+    /// How often it was unusable, if notifying that now makes it unsteady.
     pub(super) fn becomes(&self, stub: &Stub, now: Moment) -> Option<u32> {
         let swings = self.0.get(stub).filter(|swings| !swings.is_unsteady())?;
         let recent = swings.down.iter().filter(|at| now.since(**at) < WITHIN);
@@ -73,19 +70,18 @@ impl Unsteady {
         (times >= UNSTEADY_AFTER).then(|| times.try_into().unwrap_or(u32::MAX))
     }
 
-    /// Whether it was told as unsteady and has not held since.
+    /// Whether it was notified as unsteady and has not become stable since.
     pub(super) fn is_unsteady(&self, stub: &Stub) -> bool {
         self.0.get(stub).is_some_and(Swings::is_unsteady)
     }
 
-    /// How often an unsteady experiment was unusable within a day; `None` where it is steady.
+    /// How often an unsteady experiment was unusable within a day; `None` where it is stable.
     pub(super) fn times(&self, stub: &Stub) -> Option<u32> {
         let swings = self.0.get(stub).filter(|swings| swings.is_unsteady())?;
         Some(swings.down.len().try_into().unwrap_or(u32::MAX))
     }
 
-    /// Takes note of how an unsteady experiment is. Returns when it has held for long enough, if it
-    /// goes on so.
+    /// Notes the state of an unsteady experiment. Returns when it will be stable, if it goes on so.
     pub(super) fn note(&mut self, stub: &Stub, unusable: bool, now: Moment) -> Option<Moment> {
         let swings = self.0.get_mut(stub).filter(|swings| swings.is_unsteady())?;
         let since = match swings.now {
@@ -100,7 +96,7 @@ impl Unsteady {
         Some(since + Steadiness::HOLDS_AFTER)
     }
 
-    /// It has held, or it is gone. Returns whether anything was known of it.
+    /// Removes an experiment that is stable or gone. Returns whether anything was known of it.
     pub(super) fn forget(&mut self, stub: &Stub) -> bool {
         self.0.remove(stub).is_some()
     }
@@ -110,13 +106,13 @@ impl Unsteady {
         self.0.iter().map(|(stub, swings)| (stub, &swings.down[..]))
     }
 
-    /// What is to be kept of one.
+    /// The entry to store for an experiment.
     pub(super) fn all_of(&self, stub: &Stub) -> Option<Notified> {
         let down = self.0.get(stub)?.down.iter().map(|at| at.wall());
         Some(Notified::Unsteady(stub.clone(), down.collect()))
     }
 
-    /// Forgets the experiments of which this does not hold.
+    /// Removes the experiments for which this is false.
     pub(super) fn retain(&mut self, mut holds: impl FnMut(&Stub) -> bool) {
         self.0.retain(|stub, _| holds(stub));
     }

@@ -1,5 +1,4 @@
-//! What is told besides experiments: that something of the whole laboratory, or a component, is not
-//! as it should be.
+//! Notifications besides experiments: problems of the whole laboratory or of a component.
 
 use std::borrow::Cow;
 
@@ -7,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::model::{ComponentName, SourceName};
 
-/// Something that concerns the whole laboratory, or a component. The order is that in a mail.
+/// A problem of the whole laboratory, or of a component. The order is that in a mail.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub enum Alert {
-    /// All sources are silent: we are cut off.
+    /// All sources are silent: labwatch is cut off.
     Blind,
     /// A source reports nothing.
     Source(SourceName),
@@ -23,11 +22,11 @@ pub enum Alert {
     Component(ComponentName),
 }
 
-/// What the word of a component's alert begins with; its name follows.
+/// Prefix of the name of a component's alert; the component's name follows.
 const COMPONENT: &str = "component/";
 
 impl Alert {
-    /// All that are about the laboratory.
+    /// All alerts of the whole laboratory.
     pub const OF_LABORATORY: [Self; 6] = [
         Self::Blind,
         Self::Source(SourceName::Relay),

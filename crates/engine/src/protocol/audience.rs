@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use crate::model::{CallError, RouteName, Visibility};
 use crate::protocol::{Outlook, Summary};
 
-/// A recipient of a route, by the address that its messages go to. It is private, and shows itself
-/// nowhere by mistake.
+/// A recipient of a route, by the address that its messages go to. Private: it appears in no log or
+/// view by mistake.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Recipient(String);
 
@@ -35,8 +35,8 @@ impl fmt::Debug for Recipient {
     }
 }
 
-/// Recipients of a route who were notified of less than the others, and are notified apart until
-/// they know the same.
+/// Recipients of a route who were notified of less than the others, and are notified separately
+/// until they know the same.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lane {
     /// The route.
@@ -51,7 +51,7 @@ pub enum Audience {
     /// All of them.
     #[default]
     All,
-    /// All but these, who are notified apart.
+    /// All but these, who are notified separately.
     Except(BTreeSet<Recipient>),
     /// Those of a lane, and its name.
     Only(RouteName, BTreeSet<Recipient>),
@@ -67,7 +67,7 @@ impl Audience {
         }
     }
 
-    /// Takes these out.
+    /// Removes these.
     pub(crate) fn remove(&mut self, gone: &BTreeSet<Recipient>) {
         match self {
             Self::All => *self = Self::Except(gone.clone()),
@@ -76,7 +76,7 @@ impl Audience {
         }
     }
 
-    /// Takes these in again.
+    /// Adds these again.
     pub(crate) fn admit(&mut self, back: &BTreeSet<Recipient>) {
         match self {
             Self::All => {}
@@ -99,13 +99,13 @@ impl Audience {
     }
 }
 
-/// A message to be delivered: what it says, and to whom. Each attempt at the same one has the same
-/// content and identity.
+/// A message to be delivered: its content, and its recipients. Each attempt at the same one has the
+/// same content and identity.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Notification {
-    /// What it says.
+    /// Its content.
     pub summary: Arc<Summary>,
-    /// For which recipients of its route it is.
+    /// Its recipients.
     pub audience: Audience,
     /// The time for which the digest was due, where it is one.
     pub digest: Option<Timestamp>,
@@ -142,15 +142,15 @@ impl Deref for Notification {
 /// A recipient who does not have a message that others have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreached {
-    /// Who.
+    /// The recipient.
     pub recipient: Recipient,
-    /// Why.
+    /// What failed.
     pub fault: CallError,
-    /// Whether a later attempt may reach them.
+    /// Whether a later attempt may reach it.
     pub outlook: Outlook,
 }
 
-/// What a delivery came to that was not a failure as a whole.
+/// The outcome of a delivery that reached some recipients.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Delivered {
     /// The recipients who do not have it; every other one has.

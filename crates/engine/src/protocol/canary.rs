@@ -1,4 +1,4 @@
-//! What the canary shows of relay: whether labwatch's own messages arrive, and how long they take.
+//! The canary's results for relay: whether labwatch's own messages arrive, and how long they take.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub enum Forwarding {
 
 words!(Forwarding { Off => "off", Unknown => "unknown", Works => "works", Late => "late", Stopped => "stopped" });
 
-/// How many minutes of the last hour are told apart.
+/// For how many minutes of the last hour there are separate numbers.
 pub const CANARY_MINUTES: usize = 60;
 
 /// One minute of the canary.
@@ -40,26 +40,26 @@ pub struct CanaryMinute {
     pub median: Option<Duration>,
 }
 
-/// The canary as it stands.
+/// The canary's results.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct CanaryView {
-    /// What it shows.
+    /// The state of forwarding.
     pub forwarding: Forwarding,
     /// How long the last message took that arrived.
     pub last: Option<Duration>,
     /// The median of the last hour.
     pub median: Option<Duration>,
-    /// What 99 of 100 messages of the last hour took at most.
+    /// The 99th percentile of the last hour.
     pub p99: Option<Duration>,
-    /// Which part of the messages of the last hour did not arrive, from 0 to 1; `None` when none
-    /// was sent.
+    /// The fraction of the messages of the last hour that did not arrive, from 0 to 1; `None` when
+    /// none was sent.
     pub loss: Option<f64>,
     /// The minutes of the last hour, oldest first, at most [`CANARY_MINUTES`].
     pub minutes: Arc<[CanaryMinute]>,
     /// How many messages took at most as long as each of [`CANARY_BOUNDS_MS`], and longer than the
     /// bound before; the last counts those that took longer than all. Since the start.
     pub counts: [u64; CANARY_BOUNDS_MS.len() + 1],
-    /// How long all of them took together.
+    /// The sum of their times.
     pub sum: Duration,
     /// How many messages did not arrive, since the start.
     pub lost: u64,

@@ -1,5 +1,5 @@
-//! Categories as the engine sees them: their rules, whether each is open, and the fitness of
-//! components that the engine cannot know.
+//! Categories: their rules, whether each is open, and the fitness of components that the engine
+//! receives as input.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::model::Stub;
 /// The rules of all configured categories.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CategoryRules {
-    /// `[[category]]`, each with a name of its own.
+    /// `[[category]]`, each with a unique name.
     pub categories: Vec<CategoryRule>,
     /// Groups of interchangeable experiments; others are grouped by the stem of their names.
     pub pools: Vec<CategoryPool>,
@@ -35,18 +35,18 @@ pub struct CategoryRule {
     pub patterns: Vec<String>,
     /// Pools whose experiments are in it.
     pub pools: Vec<String>,
-    /// Whether it takes in what it would if it had no rule: experiments whose names have it as
-    /// their stem, and that no other category takes in.
+    /// Whether it has the members that it would have without a rule: experiments whose names have
+    /// it as their stem, and that are in no other category.
     pub by_stem: bool,
-    /// Whether enough healthy experiments in each pool are enough.
+    /// Whether a minimum of healthy experiments in each pool suffices.
     pub resilient: bool,
-    /// How many are enough; `None`: as the pool says, else 1.
+    /// That minimum; `None`: as the pool says, else 1.
     pub min_healthy: Option<usize>,
     /// How often it is evaluated while it fails.
     pub period: Duration,
     /// Whether a fault closes it until a maintainer opens it.
     pub sticky: bool,
-    /// After how many failed evaluations in a row, at least 1.
+    /// After this many failed evaluations in a row, at least 1.
     pub failure_threshold: u32,
     /// Whether experiments that failed stay withdrawn until then.
     pub sticky_booking: bool,
@@ -81,7 +81,7 @@ pub struct CategoryPool {
     pub name: String,
     /// Patterns of its experiments.
     pub members: Vec<String>,
-    /// How many of it are enough.
+    /// The minimum of healthy experiments.
     pub min_healthy: usize,
 }
 
@@ -95,40 +95,40 @@ impl CategoryPool {
     }
 }
 
-/// Whether something works, as far as a category counts it.
+/// Whether a member works, as a category counts it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Fitness {
     /// It can be used.
     Works,
-    /// It is not known: no fault, and no proof of the contrary.
+    /// Unknown: no fault, and no proof of the contrary.
     Unknown,
     /// It has a fault of its own.
     Fails,
 }
 
-/// How a component is of which the engine knows nothing by itself.
+/// The health of a component that the engine does not observe itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ComponentHealth {
     /// Its name, unique among components.
     pub name: Arc<str>,
-    /// How it is now.
+    /// Its fitness now.
     pub fitness: Fitness,
-    /// The categories that it is in by its own settings. One that names some is an outside
-    /// service: it counts in those alone.
+    /// The categories of its own settings. A component with some is an outside service: it counts
+    /// in those alone.
     pub categories: Arc<[String]>,
-    /// What is to be told of it, in words that every reader may see: it fails, or it cannot be
-    /// found out any more how it is. `None`: it works, or it is not known yet.
+    /// The problem to notify, as text that every reader may see: it fails, or its state cannot be
+    /// determined any more. `None`: it works, or its state is not known yet.
     pub problem: Option<Arc<str>>,
 }
 
-/// What closed or opened a category. A name does not tell: a token may be called `labwatch`.
+/// What closed or opened a category. Not derivable from the name: a token may be called `labwatch`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum CategoryCause {
     /// A maintainer.
     #[default]
     Person,
-    /// A fault that was seen often enough.
+    /// A fault that was observed often enough.
     Fault,
 }
 
@@ -141,7 +141,7 @@ pub struct CategoryState {
     pub at: Timestamp,
     /// Who opened or closed it; `labwatch` for a fault.
     pub by: String,
-    /// What has.
+    /// Whether a maintainer or a fault did.
     #[serde(default)]
     pub cause: CategoryCause,
     /// Why.
@@ -158,6 +158,6 @@ pub struct CategoryState {
 /// All categories that were ever closed or opened, by name. Others are open.
 pub type CategoryStates = BTreeMap<String, CategoryState>;
 
-/// Experiments that stay withdrawn, whatever their health, until a maintainer opens a category;
-/// with its name.
+/// Quarantined experiments: they stay withdrawn, whatever their health, until a maintainer opens a
+/// category; with its name.
 pub type Quarantined = BTreeMap<Stub, String>;

@@ -1,5 +1,4 @@
-//! What maintainers can tell labwatch to do, in one closed list, and what they are answered.
-//! Decides nothing.
+//! The commands of maintainers, in one closed list, and their answers. Decides nothing.
 
 use std::fmt;
 
@@ -10,10 +9,10 @@ use crate::groups::bookings::Affected;
 use crate::model::{NamePattern, ResourceName, Stub};
 use crate::suppressions::{Schedule, SuppressionId};
 
-/// What a maintainer can tell labwatch to do.
+/// A command of a maintainer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
-    /// Acknowledges that this is bad: it is not notified until it is well again or gets worse.
+    /// Acknowledges that this is bad: it is not notified until it is ok again or gets worse.
     Acknowledge {
         /// What is bad. Of several experiments, those that are bad now.
         scope: Scope,
@@ -36,7 +35,7 @@ pub enum Command {
         /// Why.
         reason: String,
     },
-    /// These experiments are worked on at certain times.
+    /// Plans maintenance windows of these experiments.
     Maintain {
         /// Which experiments.
         pattern: NamePattern,
@@ -50,12 +49,12 @@ pub enum Command {
         /// Its number.
         id: SuppressionId,
     },
-    /// Holds a resource in book: it cannot be booked until a person lets it go. Students read the
-    /// reason.
+    /// Holds a resource in book: it cannot be booked until an operator releases it. Students read
+    /// the reason.
     Hold {
         /// The resource.
         resource: ResourceName,
-        /// Why, in the person's own words.
+        /// Why, in the operator's own words.
         reason: String,
     },
     /// Opens or closes a category. Book is not changed by closing one.
@@ -67,14 +66,14 @@ pub enum Command {
         /// Why: one line.
         reason: String,
     },
-    /// Lets go of a person's hold: labwatch evaluates the resource again.
+    /// Releases a manual hold: labwatch evaluates the resource again.
     Enable {
         /// The resource.
         resource: ResourceName,
     },
 }
 
-/// What an acknowledgement is about.
+/// The scope of an acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Scope {
     /// Experiments by their names.
@@ -83,7 +82,7 @@ pub enum Scope {
     Pool(String),
     /// A part whose health is reported, by its name: `relay`, `jump`, `book`, or another.
     Component(String),
-    /// All of the laboratory.
+    /// The whole laboratory.
     Installation,
 }
 
@@ -96,36 +95,36 @@ pub struct Order {
     pub by: String,
 }
 
-/// What a person wants of a resource in book, until book says so.
+/// The manual override of a resource in book, until book confirms it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ManualOverride {
-    /// To hold it, for this reason.
+    /// Hold it, for this reason.
     Hold(String),
-    /// To let it go.
+    /// Release it.
     Enable,
 }
 
-/// What a command does, known before it is given.
+/// The effect of a command, known before it is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Impact {
-    /// The effect in plain words, for the person who is about to give the command.
+    /// The effect as text, for the person who is about to give the command.
     pub text: String,
-    /// The experiments that it is about now, sorted. Empty where it is about none, or about the
-    /// whole laboratory.
+    /// The affected experiments, sorted. Empty where it is about none, or about the whole
+    /// laboratory.
     pub stubs: Vec<Stub>,
     /// The bookings that cannot start because of it, or can again (hold and enable).
     pub affected: Option<Affected>,
 }
 
-/// That a command is carried out.
+/// The answer to a command that was carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Receipt {
-    /// The numbers of what was made or ended, by which it can be ended.
+    /// The numbers of the suppressions that were made or ended.
     pub ids: Vec<SuppressionId>,
-    /// What it does.
+    /// Its effect.
     pub effect: Impact,
-    /// Whether it survives a restart. Not while the store cannot be written.
+    /// Whether it survives a restart: false while the store cannot be written.
     pub kept: bool,
 }
 
@@ -141,7 +140,7 @@ impl fmt::Display for Scope {
 }
 
 impl fmt::Display for Command {
-    /// The command as the audit keeps it.
+    /// The command as text for the audit.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Acknowledge {

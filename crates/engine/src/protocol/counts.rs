@@ -19,21 +19,21 @@ pub struct Counts {
     pub down: usize,
     /// Those that are not evaluated.
     pub unknown: usize,
-    /// Those of which a resource is withdrawn by us.
+    /// Those with a resource that labwatch withdrew.
     pub withdrawn: usize,
-    /// Those of which a resource is held by a person.
+    /// Those with a resource that is held.
     pub held: usize,
     /// Those that book does not list.
     pub unlisted: usize,
     /// Those that are acknowledged.
     pub acknowledged: usize,
-    /// Those of which mail is silenced, or that are worked on.
+    /// Those that are silenced or in a maintenance window.
     pub silenced: usize,
 }
 
 impl fmt::Display for Counts {
-    /// How many are in which health. Those that flap are named only where there are some: most
-    /// laboratories have none.
+    /// The numbers by health. Flapping ones are listed only where there are some: most laboratories
+    /// have none.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,

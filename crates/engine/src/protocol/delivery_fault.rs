@@ -1,4 +1,4 @@
-//! Why no recipient has a message, and what that says about the next attempt.
+//! Why no recipient has a message, and the outlook of the next attempt.
 
 use crate::model::CallError;
 
@@ -11,16 +11,15 @@ pub struct DeliveryFault {
     pub outlook: Outlook,
 }
 
-/// What a failed attempt says about the next one.
+/// The outlook of the next attempt.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outlook {
-    /// It may get through: what failed concerns this attempt, or what lies between.
+    /// It may succeed: the failure concerns this attempt, or the network.
     Passing,
-    /// The other side will not take the same content later either (SMTP 5xx for it or for a
-    /// recipient, HTTP 4xx).
+    /// The other side will refuse the same content later too (SMTP 5xx for it or for a recipient,
+    /// HTTP 4xx).
     Refused,
-    /// The other side had all of it and did not say what became of it: most likely it has taken it
-    /// over.
+    /// The other side had all of it and did not confirm it: most likely it has accepted it.
     Unknown,
 }
 

@@ -1,4 +1,4 @@
-//! What the engine asks for, in one closed list, and what one step comes to.
+//! The effects that the engine requests, in one closed list, and the result of one step.
 
 use std::fmt;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use crate::model::{
 };
 use crate::protocol::{Notification, Record, StateChange};
 
-/// What a step comes to. The records are kept before the effects are carried out: a restart in
+/// The result of a step. The records are stored before the effects are carried out: a restart in
 /// between then knows what was decided.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Step {
-    /// The entries of the durable state that changed. They are kept together with the records,
+    /// The entries of the durable state that changed. They are stored together with the records,
     /// before the effects are carried out.
     pub changes: Vec<StateChange>,
-    /// What happened and what was decided, in its order.
+    /// What happened and what was decided, in order.
     pub records: Vec<Record>,
-    /// What is to be done, in its order.
+    /// What is to be done, in order.
     pub effects: Vec<Effect>,
 }
 
@@ -31,7 +31,7 @@ impl Step {
     }
 }
 
-/// What the engine asks the shell to do.
+/// A request of the engine to the shell.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Effect {
     /// Set a resource's availability in book; the answer is `Input::Switched`.
@@ -48,12 +48,12 @@ pub enum Effect {
     CheckPage(PageAddress),
 }
 
-/// What the feed of relay or jump can be told to do.
+/// A command to the feed of relay or jump.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FeedCommand {
     /// Ask for a report now.
     Ask,
-    /// Give up the connection and make a new one.
+    /// Close the connection and open a new one.
     Reconnect,
 }
 
@@ -62,14 +62,14 @@ pub enum FeedCommand {
 pub struct Switch {
     /// The resource.
     pub resource: ResourceName,
-    /// The experiment that it is, for the log.
+    /// Its experiment, for the log.
     pub stub: Stub,
-    /// What it should be.
+    /// The availability to write.
     pub available: bool,
     /// The reason that book stores and students read. Starts with [`crate::model::OUR_PREFIX`],
-    /// unless it is a person's own.
+    /// unless an operator gave it.
     pub reason: String,
-    /// Whether a person wants it, so that a person's hold may be written over.
+    /// Whether it is a manual override, which may overwrite a manual hold.
     pub by_person: bool,
 }
 
@@ -94,7 +94,7 @@ impl fmt::Display for Effect {
             }
             Self::Sample(sample) => write!(
                 f,
-                "listen to {} for {}",
+                "sample {} for {}",
                 sample.topic,
                 format_duration(sample.listen)
             ),

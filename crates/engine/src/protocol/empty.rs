@@ -1,4 +1,4 @@
-//! The snapshot of a laboratory of which nothing is known.
+//! The snapshot of an unknown laboratory.
 
 use std::sync::Arc;
 
@@ -44,7 +44,7 @@ impl Snapshot {
             manifest_lost: None,
             blind: None,
             notes: Arc::default(),
-            quiet: Arc::default(),
+            suppressions: Arc::default(),
             calendar: Arc::default(),
             pools: Arc::default(),
             categories: Arc::default(),

@@ -27,7 +27,7 @@ pub struct Event {
 }
 
 impl fmt::Display for Event {
-    /// The change, what is wrong, and what led to it; without the experiment's name.
+    /// The change, the issues, and the cause; without the experiment's name.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} → {}", self.was, self.health)?;
         let issues: Vec<String> = self.issues.iter().map(ToString::to_string).collect();
@@ -43,20 +43,21 @@ impl fmt::Display for Event {
 #[serde(rename_all = "snake_case")]
 pub enum Why {
     /// The start-up grace is over: this is the first evaluation.
-    FirstJudged,
+    #[serde(rename = "first_judged")]
+    FirstEvaluated,
     /// Its streams or its remote login changed.
     Observed,
-    /// Book's manifest changed what it must have.
+    /// Book's manifest changed its requirements.
     Manifest,
-    /// A source went down, and with it what is known about the experiment.
+    /// A source went down, and with it the experiment's observations.
     SourceDown(SourceName),
     /// A source reports again, and the experiment is evaluated again.
     SourceBack(SourceName),
     /// A source has reported nothing for `HEALTH_OUTAGE_HOLD`: no student can use the experiment.
     Outage(SourceName),
-    /// It comes and goes too often for each change to count.
+    /// It changes too often for each change to count.
     Flaps,
-    /// It has not come or gone for long enough to be evaluated by what it shows again.
+    /// It has been stable for long enough to be evaluated by its observations again.
     Steady,
     /// The rules by which it is evaluated changed.
     Rules,
@@ -67,7 +68,7 @@ pub enum Why {
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::FirstJudged => write!(f, "first evaluated, its start-up grace is over"),
+            Self::FirstEvaluated => write!(f, "first evaluated, its start-up grace is over"),
             Self::Observed => write!(f, "its streams or its remote login changed"),
             Self::Manifest => write!(f, "book's manifest changed"),
             Self::SourceDown(source) => {
@@ -93,7 +94,7 @@ pub enum Issue {
     Required(Topic, StreamHealth),
     /// Relay has reported nothing for `HEALTH_OUTAGE_HOLD`, so the required streams count as lost.
     RelayOutage,
-    /// No page that students open works, and `UI_CHECK` asks for one.
+    /// No page that students open works, and `UI_CHECK` requires one.
     NoPage,
     /// The remote login is lost.
     JumpLost,
@@ -132,7 +133,7 @@ impl Issue {
 }
 
 impl fmt::Display for Issue {
-    /// The issue in plain words.
+    /// The issue as text.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Required(topic, StreamHealth::Silent) => {

@@ -1,4 +1,4 @@
-//! Everything that can reach the engine, in one closed list.
+//! All inputs of the engine, in one closed list.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,69 +10,69 @@ use crate::protocol::{
     Rules, Timetable,
 };
 
-/// What reaches the engine. A new kind of input is handled in `Engine::step`, and nowhere else.
+/// An input of the engine. A new kind of input is handled in `Engine::step`, and nowhere else.
 #[derive(Debug, Clone)]
 pub enum Input {
     /// A report array of relay or jump.
     Report(SourceName, Arc<Report>),
-    /// How the connection to relay or jump is.
+    /// The state of the connection to relay or jump.
     Link(SourceName, Link),
     /// A poll of book that gave the list of resources.
     Book(BookReading),
     /// A poll of book that failed.
     BookFailed(CallError),
-    /// What book says about who needs what, and when.
+    /// Bookings and slots as book reports them.
     Timetable(Timetable),
-    /// What a switch came to: the answer to `Effect::Switch`.
+    /// The outcome of a switch: the answer to `Effect::Switch`.
     Switched {
         /// The resource that was to be switched.
         resource: ResourceName,
-        /// What came of it.
+        /// The outcome.
         outcome: SwitchOutcome,
     },
-    /// What listening to a stream came to: the answer to `Effect::Sample`.
+    /// The outcome of a sample: the answer to `Effect::Sample`.
     Sampled {
-        /// The stream that was listened to.
+        /// The stream that was sampled.
         topic: Topic,
-        /// What came of it.
+        /// The outcome.
         outcome: SampleOutcome,
     },
-    /// What checking a page came to: the answer to `Effect::CheckPage`.
+    /// The outcome of a page check: the answer to `Effect::CheckPage`.
     PageChecked {
         /// The page.
         page: PageAddress,
-        /// What came of it.
+        /// The outcome.
         outcome: PageOutcome,
     },
-    /// What the canary shows of relay: at each change, and now and then for its figures.
+    /// The canary's results: at each change, and periodically for its numbers.
     Canary(Arc<CanaryView>),
     /// The delivery of a message begins: it has waited in a queue until now.
     DeliveryBegun(u64),
-    /// What failed on this channel, or on all of them, may work now: the settings changed, or the
-    /// other side was seen to work.
+    /// Failed messages of this channel, or of all, may get through now: the settings changed, or
+    /// the other side was seen to work.
     Retry(Option<Channel>),
-    /// What delivering a message came to: the answer to `Effect::Notify`.
+    /// The outcome of a delivery: the answer to `Effect::Notify`.
     Delivered {
         /// The number of the summary that was to be sent.
         id: u64,
-        /// What came of it.
+        /// The outcome.
         outcome: Result<Delivered, DeliveryFault>,
     },
-    /// A command of a maintainer. One that would be refused does nothing: the driver asks before.
+    /// A command of a maintainer. A refused one does nothing: the driver checks before.
     Command(Order),
-    /// How a component is of which the engine knows nothing by itself.
+    /// The health of a component that the engine does not observe itself.
     Component(ComponentHealth),
-    /// A component that was let go.
+    /// A component that is no longer watched.
     ComponentGone(Arc<str>),
-    /// This replica may act, or may only watch.
+    /// The role of this replica.
     Role(Role),
-    /// The configuration was read anew: these are the rules from now on.
+    /// The rules of a reloaded configuration, valid from now on.
     Adopt(Box<Rules>),
-    /// Nothing came, but a deadline is reached.
+    /// No other input, but a deadline is reached.
     Wake,
 }
 
-/// What one poll of book gave.
+/// The result of one poll of book.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BookReading {
     /// Every resource of the manifest. Empty when book has no manifest.
@@ -84,34 +84,34 @@ pub struct BookReading {
 pub struct ResourceReading {
     /// Its name in book.
     pub name: ResourceName,
-    /// The experiment that it is.
+    /// Its experiment.
     pub stub: Stub,
-    /// The streams that it must have.
+    /// Its required streams.
     pub streams: Vec<Topic>,
     /// Its availability; `None` when only this reading failed.
     pub availability: Option<Availability>,
 }
 
-/// What a switch came to.
+/// The outcome of a switch.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SwitchOutcome {
-    /// Book was told, and this is what it says now.
+    /// Book accepted it, with this availability in its answer.
     Confirmed(Availability),
-    /// A person holds the resource, found before anything was written; nothing was written.
+    /// The resource is held, as found before anything was written; nothing was written.
     Held(Availability),
     /// Book does not know the resource.
     Gone,
-    /// It is not known whether book was told.
+    /// It is not known whether book accepted it.
     Failed(CallError),
 }
 
-/// What listening to a stream came to.
+/// The outcome of a sample.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SampleOutcome {
     /// A message came.
-    Heard,
+    Received,
     /// Nothing came for this long.
     Silent(Duration),
-    /// Listening was not possible, so nothing is known.
+    /// Sampling was not possible, so nothing is known.
     Failed(CallError),
 }

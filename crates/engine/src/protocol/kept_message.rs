@@ -1,4 +1,4 @@
-//! Reading a message that was kept before a restart.
+//! Reading a message that was stored before a restart.
 
 use std::sync::Arc;
 
@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::protocol::Summary;
 
-/// A message that another version of labwatch kept may be of another shape: then it is put together
+/// A message that another version of labwatch stored may have another format: then it is composed
 /// anew.
 pub(super) fn as_far_as_known<'de, D: Deserializer<'de>>(
     from: D,

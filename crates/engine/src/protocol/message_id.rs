@@ -1,15 +1,14 @@
-//! What tells a message from every other, through all its attempts.
+//! The identity of a message through all its attempts.
 
 use std::fmt;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// What tells a summary from every other. No two are put together in the same nanosecond with the
-/// same number.
+/// The identity of a summary. No two are composed in the same nanosecond with the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MessageId {
-    /// When the summary was put together.
+    /// When the summary was composed.
     pub at: Timestamp,
     /// Its number.
     pub id: u64,

@@ -1,4 +1,4 @@
-//! What goes into the engine and what comes out of it: types without decisions.
+//! Inputs and outputs of the engine: types without decisions.
 
 mod alert;
 mod audience;

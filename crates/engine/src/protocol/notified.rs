@@ -1,4 +1,4 @@
-//! What the recipients of a route were notified of, and what they are still to be told.
+//! What the recipients of a route were notified of, and what is pending.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -6,52 +6,51 @@ use serde::{Deserialize, Serialize};
 use crate::model::{Health, Stub};
 use crate::protocol::{Alert, Known, MailThread, ReminderState};
 
-/// What the people of a route were told about one thing.
+/// The notified state of one subject on a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Notified {
-    /// About an experiment; `None`: that it is well.
-    Experiment(Stub, Option<Heard>),
-    /// About the whole laboratory; `None`: that it has ended.
+    /// Of an experiment; `None`: that it is ok.
+    Experiment(Stub, Option<NotifiedExperiment>),
+    /// Of an alert; `None`: that it has ended.
     Alert(Alert, Option<NotifiedAlert>),
-    /// When an experiment became unusable of late: as they were told, and while it is unsteady as
-    /// it was. Empty: nothing is counted any more.
+    /// When an experiment became unusable of late: as notified, and while it is unsteady as
+    /// observed. Empty: nothing is counted any more.
     Unsteady(Stub, Vec<Timestamp>),
-    /// What they are still to be told of an experiment that is not watched any more; `None`:
-    /// nothing.
+    /// The pending closing notification of an experiment; `None`: there is none.
     Closing(Stub, Option<Closing>),
-    /// When they last heard anything.
+    /// When it was last notified of anything.
     ReminderState(ReminderState),
 }
 
-/// The last word about an experiment that is not watched any more although recipients were told
-/// that it is bad.
+/// The pending closing notification of an experiment that is no longer watched although it was
+/// notified as bad.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Closing {
-    /// What they were told last; `None` where an older labwatch did not keep it.
-    #[serde(default)]
-    pub heard: Option<Heard>,
-    /// The health that was told last.
+    /// The last notified state; `None` where an older labwatch did not store it.
+    #[serde(rename = "heard", default)]
+    pub last_notified: Option<NotifiedExperiment>,
+    /// The health that was last notified.
     pub health: Health,
-    /// Since when it was so.
+    /// Since when it had it.
     pub since: Timestamp,
     /// When it was forgotten.
     pub ended: Timestamp,
 }
 
-/// What people heard about an experiment.
+/// The last notification of an experiment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Heard {
-    /// What they know.
+pub struct NotifiedExperiment {
+    /// The notified state.
     pub known: Known,
-    /// The summaries that told it; `None` where an older labwatch kept none.
+    /// Its mail thread; `None` where an older labwatch stored none.
     pub thread: Option<MailThread>,
 }
 
-/// What people heard about something that concerns the whole laboratory.
+/// The last notification of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct NotifiedAlert {
-    /// Since when it is so.
+    /// Since when it was active.
     pub since: Timestamp,
-    /// The summaries that told it; `None` where an older labwatch kept none.
+    /// Its mail thread; `None` where an older labwatch stored none.
     pub thread: Option<MailThread>,
 }

@@ -1,5 +1,4 @@
-//! The check of the pages that students open: what is known of a page, and what a check of it came
-//! to.
+//! The check of the pages that students open: the state of a page, and the outcome of a check.
 
 use crate::model::words::words;
 use crate::model::{CallError, PageAddress, PageFault, PageName, ResourceName, Visibility};
@@ -7,31 +6,31 @@ use crate::model::{CallError, PageAddress, PageFault, PageName, ResourceName, Vi
 /// A page of book's manifest, with the resources whose UI sets offer it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageUse {
-    /// Where it is; `None` for one that cannot be checked, because a part of its address is made
+    /// Its address; `None` for a page that cannot be checked, because a part of its address is made
     /// for each session.
     pub page: Option<PageAddress>,
     /// The resources, sorted.
     pub resources: Vec<ResourceName>,
 }
 
-/// What a check of a page came to.
+/// The outcome of a page check.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PageOutcome {
     /// It answered.
     Answered {
-        /// With this status; what leads to another host is not followed.
+        /// The status; redirects to another host are not followed.
         status: u16,
-        /// Through our own proxy, which may have made an error up itself.
+        /// Whether it came through our own proxy, which may have made up an error itself.
         by_proxy: bool,
     },
-    /// It did not.
+    /// It did not answer.
     Failed(CallError),
 }
 
-/// How a page is.
+/// The state of a page.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PageHealth {
-    /// It has not been checked, or labwatch itself kept it from being checked.
+    /// It has not been checked, or a fault of labwatch's own prevented the check.
     Unknown,
     /// It answers as it should.
     Works,
@@ -41,7 +40,7 @@ pub enum PageHealth {
 
 words!(PageHealth { Unknown => "unknown", Works => "works", Fails => "fails" });
 
-/// A page, as it is shown.
+/// The view of a page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PageView {
     /// Its host and path.
@@ -50,7 +49,7 @@ pub struct PageView {
     pub health: PageHealth,
     /// How it fails, where it does.
     pub fault: Option<PageFault>,
-    /// What of labwatch's own kept the latest check from showing anything.
+    /// The fault of labwatch's own that prevented the latest check, if any.
     pub unchecked: Option<CallError>,
 }
 

@@ -1,4 +1,4 @@
-//! The numbers that the engine evaluates by. The configuration makes one; the engine only reads it.
+//! The parameters of the evaluation. The configuration makes them; the engine only reads them.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use crate::experiments::hysteresis::HysteresisTimes;
 /// Thresholds and bounds of the evaluation. Settings are named without their `STATUS_` prefix.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Policy {
-    /// Whether there is a laboratory to be watched. Without one nothing is waited for and nothing
-    /// is told of sources.
+    /// Whether there is a laboratory to watch. Without one nothing is waited for and sources have
+    /// no alerts.
     pub laboratory: bool,
     /// `HEALTH_LAST_ACTIVE`: a stream that has not transmitted for longer than this is silent.
     pub last_active: Duration,
@@ -31,11 +31,11 @@ pub struct Policy {
     /// `ASK_EVERY`: when a source has reported nothing for this long, it is asked. `None`: never
     /// ask.
     pub ask: Option<Asking>,
-    /// `SAMPLE`: whether streams are listened to.
+    /// `SAMPLE`: whether streams are sampled.
     pub sample: Sampling,
-    /// `SAMPLE_AT_ONCE`: how many streams are listened to at the same time, at least 1.
+    /// `SAMPLE_AT_ONCE`: how many streams are sampled at the same time, at least 1.
     pub sample_at_once: usize,
-    /// `SAMPLE_FOR`: how long a stream is listened to at most.
+    /// `SAMPLE_FOR`: how long a stream is sampled at most.
     pub sample_for: Duration,
     /// `UI_CHECK_EVERY`: how often the pages that students open are checked. `None`: never.
     pub ui_check_every: Option<Duration>,
@@ -55,7 +55,7 @@ pub enum Asking {
     Every(Duration),
 }
 
-/// When streams are listened to.
+/// When streams are sampled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Sampling {
     /// When relay's reports carry no statistics.

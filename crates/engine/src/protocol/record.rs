@@ -1,4 +1,4 @@
-//! What happened and what was decided, for the history and the log: one list, with one rendering.
+//! What happened and what was decided, for the history and the log: one list, with one text form.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,9 +32,9 @@ pub enum Record {
     Switched {
         /// The resource.
         resource: ResourceName,
-        /// The experiment that it is.
+        /// Its experiment.
         stub: Stub,
-        /// What came of it.
+        /// The outcome.
         outcome: SwitchOutcome,
     },
     /// A source's health changed.
@@ -43,23 +43,23 @@ pub enum Record {
         name: SourceName,
         /// How it is now.
         health: SourceHealth,
-        /// What is wrong and what to do, or that all is well again.
+        /// The problem and what to do, or that it is over.
         note: String,
-        /// The same with what the source said.
+        /// The same with the source's own message.
         said: Private<String>,
     },
-    /// A person holds a resource, or lets it go.
+    /// A resource is held, or released.
     Hold {
         /// The resource.
         resource: ResourceName,
-        /// The reason that the person gave; `None` when the hold is gone.
+        /// The operator's reason; `None` when the hold is gone.
         reason: Option<String>,
     },
-    /// A person wants something of a resource, until book says so: then `None`.
+    /// The manual override of a resource; `None` once book has confirmed it.
     Requested {
         /// The resource.
         resource: ResourceName,
-        /// What is wanted.
+        /// The override.
         manual_override: Option<ManualOverride>,
     },
     /// A category was closed or opened, or quarantines more than before.
@@ -69,67 +69,67 @@ pub enum Record {
         /// How it is now.
         state: Box<CategoryState>,
     },
-    /// A maintainer gave a command, and it was carried out.
+    /// A maintainer's command was carried out.
     Commanded {
         /// The command, and who gave it.
         order: Box<Order>,
-        /// What they are answered.
+        /// The answer.
         receipt: Box<Receipt>,
     },
-    /// Something keeps quiet from now on, or will.
+    /// A suppression was added, active now or planned.
     Suppression {
         /// Its number.
         id: SuppressionId,
-        /// What it is.
+        /// The suppression.
         entry: Box<SuppressionEntry>,
     },
-    /// Something does not keep quiet any more.
+    /// A suppression ended.
     SuppressionEnded(Box<Ended>),
     /// An experiment was seen for the first time.
     Seen(Stub),
     /// An experiment is forgotten: seen again, it is new.
     Forgotten(Stub),
-    /// What the people of a route know has changed.
+    /// The notified state of a route's recipients has changed.
     Notified {
         /// The route.
         route: RouteName,
-        /// What they know now.
+        /// The notified state now.
         notified: Notified,
     },
-    /// A route is not configured any more: what was told on it is forgotten.
+    /// A route is not configured any more: its notified state is forgotten.
     RouteGone(RouteName),
     /// Book's manifest changed.
     Manifest(ManifestChange),
-    /// Bookings changed: what has, and nothing else.
+    /// The bookings that changed, and no others.
     Bookings(Vec<BookingChange>),
-    /// The pools are others than before: the experiments of each, by its name.
+    /// The pools changed: the experiments of each, by its name.
     Pools(BTreeMap<String, Vec<Stub>>),
-    /// All sources are silent, which says that we are cut off, or it has ended.
+    /// All sources are silent, so that labwatch is cut off, or that has ended.
     Blind(bool),
-    /// Most of the experiments that were usable are lost at once: a second look comes before any of
-    /// them counts as down.
+    /// Most of the usable experiments are lost at once: a second look comes before any of them
+    /// counts as down.
     SecondLook {
         /// How many are lost.
         lost: usize,
-        /// Of how many that were looked at.
+        /// Of how many that were observed.
         of: usize,
     },
-    /// What is known of a page that students open changed.
+    /// The state of a page that students open changed.
     Page {
         /// Its host and path.
         page: PageName,
         /// How it is now.
         health: PageHealth,
-        /// What the check showed.
+        /// The check's result.
         note: String,
-        /// The same with what the system said.
+        /// The same with the system's message.
         said: Private<String>,
         /// How many resources are opened on it.
         resources: usize,
     },
     /// A new message is about to be sent.
     Notifying(Notification),
-    /// A message is about to be sent again, to those of its recipients who do not have it.
+    /// A message is about to be retried, for those of its recipients who do not have it.
     Retrying {
         /// The number of the summary.
         id: u64,
@@ -139,33 +139,33 @@ pub enum Record {
         attempt: u32,
     },
     /// Some recipients of a route do not have a message that the others have, and are notified
-    /// apart from now on. `None`: they know the same again.
+    /// separately from now on. `None`: they know the same again.
     Lane {
-        /// The name under which it is kept what they were notified of.
+        /// The name under which their notified state is stored.
         name: RouteName,
-        /// Who they are.
+        /// The recipients.
         lane: Option<Lane>,
     },
-    /// A message that was not taken by those it was for waits to be tried again.
+    /// A message that none of its recipients accepted waits for its retry.
     Waiting {
         /// The number of the summary.
         id: u64,
         /// The route, or the lane of it, that waits for it.
         lane: RouteName,
-        /// Until when, unless there is something else to tell before.
+        /// Until when, unless there is other news before.
         until: Timestamp,
         /// Whether it may have arrived all the same: then it waits that long also across a
         /// restart.
         may_have_arrived: bool,
     },
-    /// A summary that is not known to have arrived has nothing left to tell: a later one tells it,
-    /// or its route is not notified of it.
+    /// A summary whose delivery is unconfirmed has no content left: a later one covers it, or its
+    /// route is not notified of it.
     Superseded(u64),
     /// A message was tried.
     Delivered {
         /// The number of the summary.
         id: u64,
-        /// What came of it.
+        /// The outcome.
         outcome: Result<Delivered, DeliveryFault>,
     },
     /// Whether every stream is sampled as often as the rule needs, or not.
@@ -174,21 +174,21 @@ pub enum Record {
         streams: usize,
         /// How long one round over all of them takes.
         round: Duration,
-        /// Whether a round fits into `HEALTH_LAST_ACTIVE`, and listening works.
+        /// Whether a round fits into `HEALTH_LAST_ACTIVE`, and sampling works.
         keeps_up: bool,
         /// How many samples failed in a row.
         failures: u32,
     },
 }
 
-/// How book's manifest changed.
+/// The change of book's manifest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ManifestChange {
-    /// Book gives an empty manifest: it has lost it. What was known is kept.
+    /// Book gives an empty manifest: it has lost it. Its last contents are kept.
     Lost,
     /// Book has a manifest again.
     Back,
-    /// The list of resources is another than before.
+    /// The list of resources changed.
     Changed {
         /// Resources that are new.
         added: Vec<ResourceName>,
@@ -197,16 +197,16 @@ pub enum ManifestChange {
     },
 }
 
-/// How much a record matters to the person who reads the log.
+/// The log level of a record.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Bookkeeping.
     Debug,
-    /// As it should be, or worth knowing.
+    /// Normal, or worth knowing.
     Info,
-    /// Something is wrong that labwatch goes on to work at.
+    /// A problem that labwatch keeps retrying.
     Warn,
-    /// Something is wrong that a person has to mend.
+    /// A problem that an operator has to fix.
     Error,
 }
 

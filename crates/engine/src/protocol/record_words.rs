@@ -1,4 +1,4 @@
-//! Records in words: for the log, the replay and the demo.
+//! Records as text: for the log, the replay and the demo.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::protocol::{
 };
 
 impl fmt::Display for Record {
-    /// In the words that every reader may see.
+    /// The text that every reader may see.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.words(Visibility::PUBLIC))
     }

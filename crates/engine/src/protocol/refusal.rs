@@ -1,4 +1,4 @@
-//! Why a command is not carried out, in plain words that say what to do. Decides nothing.
+//! Why a command is not carried out, as text that says what to do. Decides nothing.
 
 use crate::model::{Health, OUR_PREFIX, ResourceName, Stub};
 use crate::suppressions::Refused;
@@ -64,7 +64,7 @@ pub enum Refusal {
         resource: ResourceName,
         /// The experiment that it is.
         stub: Stub,
-        /// How that is.
+        /// Its health.
         health: Health,
     },
     /// A closed category keeps the resource's experiment back.

@@ -6,8 +6,8 @@
 
 use std::time::Duration;
 
-/// What a connection may do, and what it is, from its token's scopes. Scopes that nothing here
-/// depends on are not kept.
+/// A connection's permissions and kind, from its token's scopes. Scopes that nothing here depends
+/// on are not kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Scopes(u8);
 
@@ -22,7 +22,7 @@ impl Scopes {
     pub const HOST: Self = Self(1 << 3);
     /// It receives the reports.
     pub const STATS: Self = Self(1 << 4);
-    /// It is a person's login (jump).
+    /// It is a user's login (jump).
     pub const CLIENT: Self = Self(1 << 5);
     /// It is a student's (relay).
     pub const USER: Self = Self(1 << 6);
@@ -78,12 +78,12 @@ pub struct Traffic {
     pub fps: f32,
 }
 
-/// One connection, as the report tells it.
+/// One connection of a report.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Connection<'a> {
     /// The topic it is connected to.
     pub topic: &'a str,
-    /// What it may do, and what it is.
+    /// Its permissions and kind.
     pub scopes: Scopes,
     /// When it connected: RFC 3339, the server's clock.
     pub connected: &'a str,
@@ -91,7 +91,7 @@ pub struct Connection<'a> {
     pub expires: &'a str,
     /// Where it comes from: an address, or a list of them as proxies wrote it. May be empty.
     pub remote: &'a str,
-    /// What program it says it is. May be empty.
+    /// The program that it claims to be. May be empty.
     pub user_agent: &'a str,
     /// What it sent to the server; `None` when the report has no statistics (relay v0.8 and
     /// later).
@@ -118,16 +118,15 @@ struct Entry {
     rx: Option<Traffic>,
 }
 
-/// A whole report. What makes one is the parser of the feed; what reads one is the engine and, for
-/// details, the API.
+/// A whole report. The parser of the feed makes it; the engine reads it and, for details, the API.
 #[derive(Debug, Clone, Default)]
 pub struct Report {
     text: String,
     entries: Vec<Entry>,
     started: Option<Span>,
-    /// In how many entries something could not be read, and why not in the first of them.
+    /// How many entries are partly unreadable, and why the first of them is.
     unreadable: Option<(usize, String)>,
-    /// Of how many entries no topic can be read.
+    /// How many entries have no readable topic.
     nameless: usize,
 }
 
@@ -159,13 +158,13 @@ impl Report {
         self.entries.push(entry);
     }
 
-    /// Gives back the room that was taken in advance and is not needed.
+    /// Releases unused capacity.
     pub fn shrink(&mut self) {
         self.text.shrink_to_fit();
         self.entries.shrink_to_fit();
     }
 
-    /// Notes when the server started, in its own words: every report carries it with the server's
+    /// Sets when the server started, in its own format: every report carries it with the server's
     /// internal connection.
     pub fn set_started(&mut self, started: &str) {
         self.started = Some(self.keep(started));
@@ -176,7 +175,7 @@ impl Report {
         self.started.map(|span| self.text(span))
     }
 
-    /// Notes in how many entries something could not be read, and why not in the first of them.
+    /// Sets how many entries are partly unreadable, and why the first of them is.
     pub fn set_unreadable(&mut self, entries: usize, why: String) {
         self.unreadable = Some((entries, why));
     }
@@ -189,7 +188,7 @@ impl Report {
             .map(|(entries, why)| (*entries, why.as_str()))
     }
 
-    /// Notes of how many entries no topic can be read.
+    /// Sets how many entries have no readable topic.
     pub fn set_nameless(&mut self, entries: usize) {
         self.nameless = entries;
     }
@@ -239,7 +238,7 @@ impl Report {
             .unwrap_or("")
     }
 
-    /// Copies a text in, cut at a character's edge to what a span can point at.
+    /// Appends a text, cut at a character boundary to what a span can address.
     fn keep(&mut self, text: &str) -> Span {
         let mut len = text.len().min(usize::from(u16::MAX));
         while !text.is_char_boundary(len) {

@@ -1,4 +1,4 @@
-//! How it stands with each route, for readers of a snapshot.
+//! The state of each route, for readers of a snapshot.
 
 use jiff::Timestamp;
 
@@ -6,22 +6,22 @@ use crate::model::{CallError, Health, RouteName, Stub};
 use crate::notifications::route::Channel;
 use crate::protocol::Recipient;
 
-/// A way to people, as it stands.
+/// The state of a notification route.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteView {
     /// Its name.
     pub name: RouteName,
-    /// How it is told.
+    /// Its channel.
     pub channel: Channel,
     /// When a summary last arrived, since the start.
     pub last_sent: Option<Timestamp>,
-    /// Since when there is something to tell that has not been told.
+    /// Since when there is pending news.
     pub waiting_since: Option<Timestamp>,
     /// Why the last attempt failed, where it did.
     pub fault: Option<CallError>,
     /// How many attempts failed in a row.
     pub failures: u32,
-    /// When what waits was refused for good. It is kept, and tried again when something changes,
+    /// When the pending content was refused permanently. It is kept, and retried when it changes,
     /// or after an hour.
     pub refused: Option<Timestamp>,
     /// The recipients who do not have what the others have, sorted.
@@ -31,28 +31,28 @@ pub struct RouteView {
 /// A recipient of a route who is not reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreachedView {
-    /// Who.
+    /// The recipient.
     pub recipient: Recipient,
     /// Since when.
     pub since: Timestamp,
     /// Why the last attempt failed.
     pub fault: CallError,
-    /// Whether the recipient is refused for good, so that only the next message is tried again.
+    /// Whether the recipient is refused permanently, so that only the next message is tried again.
     pub refused: bool,
 }
 
-/// What the people of a route were told bad about an experiment.
+/// The notification of a bad experiment on a route.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ToldView {
+pub struct NotifiedView {
     /// The experiment.
     pub stub: Stub,
     /// The route.
     pub route: RouteName,
-    /// How they were told it is.
+    /// The notified health.
     pub health: Health,
-    /// When they were last told.
+    /// When it was last notified.
     pub at: Timestamp,
-    /// How often it was unusable within a day, where it comes and goes and they are told no more
-    /// of it until it holds.
+    /// How often it was unusable within a day, where it is unsteady and further notifications wait
+    /// until it is stable.
     pub unsteady: Option<u32>,
 }

@@ -1,5 +1,5 @@
-//! What the engine is told by the configuration: how to evaluate, whom to tell, what surrounds
-//! experiments. It can be told anew while it runs.
+//! The engine's part of the configuration: how to evaluate, whom to notify, and pools, categories
+//! and maintenance. Can be replaced while it runs.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -11,29 +11,29 @@ use crate::notifications::route::Route;
 use crate::protocol::{CategoryRules, Policy};
 use crate::suppressions::Maintenance;
 
-/// All of it.
+/// The engine's configuration.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Rules {
-    /// The numbers to evaluate by.
+    /// Parameters of the evaluation.
     pub policy: Policy,
-    /// Whom to tell, each route with a name of its own.
+    /// Notification routes, each with a unique name.
     pub routes: Vec<Route>,
     /// `[[maintenance]]`: when experiments are worked on.
     pub maintenance: Vec<Maintenance>,
-    /// `[[pool]]`: experiments that can stand in for each other, beside those that are found.
+    /// `[[pool]]`: interchangeable experiments, besides the pools that are derived.
     pub pools: Vec<PoolRule>,
-    /// `[advice]`: what maintainers are told to do.
+    /// `[advice]`: texts with what maintainers can do.
     pub advice: Advice,
     /// `[[category]]`: which of them close by themselves.
     pub categories: CategoryRules,
-    /// What is acknowledged for as long as it stands in the policy.
+    /// Acknowledgements of the policy, for as long as they are in it.
     pub acknowledged: PolicyAcknowledgements,
-    /// `HOLD_OVERDUE`: after which time a person's hold looks forgotten.
+    /// `HOLD_OVERDUE`: after which time a manual hold looks forgotten.
     pub hold_overdue: Duration,
 }
 
-/// Acknowledgements that stand in a policy outside of labwatch. Each holds for as long as it stands
-/// there, also over a recovery.
+/// Acknowledgements of a policy outside of labwatch. Each holds for as long as it is in the policy,
+/// also over a recovery.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct PolicyAcknowledgements {
     /// The texts, by the names of components (outside services too) or experiments. A component

@@ -1,4 +1,4 @@
-//! What readers see: an immutable snapshot of everything, shared and never changed.
+//! The view for readers: an immutable, shared snapshot of everything.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -33,8 +33,7 @@ pub struct Snapshot {
     pub role: Role,
     /// Whether what it decides is recorded and not carried out, beside another monitor that acts.
     pub is_shadow: bool,
-    /// The version at which the experiments, the pools, the holds or the causes were last other
-    /// than before.
+    /// The version at which the experiments, the pools, the holds or the causes last changed.
     pub changed: u64,
     /// All experiments, sorted by stub.
     pub experiments: Arc<Vec<Arc<ExperimentView>>>,
@@ -42,30 +41,30 @@ pub struct Snapshot {
     pub counts: Counts,
     /// Relay, jump and book, in this order.
     pub sources: [SourceView; 3],
-    /// How the pools of interchangeable experiments stand, sorted by name.
+    /// The status of the pools of interchangeable experiments, sorted by name.
     pub standings: Arc<Vec<PoolView>>,
-    /// What people hold: first what blocks bookings, the earliest first; then the others, the
+    /// Manual holds: first those that block bookings, the earliest first; then the others, the
     /// oldest first.
     pub holds: Arc<Vec<HoldView>>,
-    /// What the experiments that cannot be used now probably have in common, the earliest first.
+    /// Probable common causes of the experiments that are unusable now, the earliest first.
     pub causes: Arc<Vec<Cause>>,
     /// The routes, in the order of the configuration.
     pub routes: Vec<RouteView>,
-    /// What people were told bad, sorted by experiment and route.
-    pub notified: Arc<Vec<ToldView>>,
+    /// What was notified as bad, sorted by experiment and route.
+    pub notified: Arc<Vec<NotifiedView>>,
     /// Sampling.
     pub sampling: SamplingView,
     /// Since when book has given an empty manifest.
     pub manifest_lost: Option<Timestamp>,
-    /// Since when all sources have been silent, so that we ourselves are blind.
+    /// Since when all sources have been silent, so that labwatch is cut off.
     pub blind: Option<Timestamp>,
-    /// Everything that keeps mail quiet, in the order in which it is listed.
+    /// All suppressions, in the order in which they are listed.
     pub notes: Arc<Vec<NoteView>>,
-    /// The same, to be asked.
-    pub quiet: Arc<ActiveSuppressions>,
-    /// Who has booked what, without names.
+    /// The same, for queries.
+    pub suppressions: Arc<ActiveSuppressions>,
+    /// The bookings, without names of users.
     pub calendar: Arc<Calendar>,
-    /// Which experiments can stand in for each other.
+    /// The pools of interchangeable experiments.
     pub pools: Arc<Pools>,
     /// Categories that were closed or opened.
     pub categories: Arc<CategoryStates>,
@@ -111,10 +110,10 @@ impl Snapshot {
     }
 }
 
-/// A pool of experiments that can stand in for each other.
+/// A pool of interchangeable experiments.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PoolView {
-    /// Its name, which no other pool has.
+    /// Its name, unique among pools.
     pub name: Arc<str>,
     /// Its experiments, sorted.
     pub members: Vec<Stub>,
@@ -122,7 +121,7 @@ pub struct PoolView {
     pub healthy: usize,
     /// How many of them can be booked.
     pub bookable: usize,
-    /// What works against what is booked within 24 h.
+    /// The capacity that works against the demand within 24 h.
     pub standing: PoolStatus,
 }
 
@@ -131,7 +130,7 @@ pub struct PoolView {
 pub struct ExperimentView {
     /// Its name.
     pub stub: Stub,
-    /// The resources that it is in book, sorted by name. Empty when it is unlisted.
+    /// Its resources in book, sorted by name. Empty when it is unlisted.
     pub resources: Vec<ResourceView>,
     /// Whether book's manifest lists it, as far as is known.
     pub listed: bool,
@@ -141,10 +140,10 @@ pub struct ExperimentView {
     pub since: Timestamp,
     /// What is wrong.
     pub issues: Vec<Issue>,
-    /// How it flaps; `None` while it is steady.
+    /// Its flapping; `None` while it is stable.
     pub flapping: Option<FlapView>,
-    /// Why mail about it is kept quiet; `None` when it is not.
-    pub quiet: Option<Suppression>,
+    /// Why notifications about it are suppressed; `None` when they are not.
+    pub suppression: Option<Suppression>,
     /// Its remote login.
     pub jump: JumpHealth,
     /// When its host was last in a report of jump.
@@ -167,18 +166,18 @@ pub struct ExperimentView {
     pub pools: Vec<Arc<str>>,
     /// The bookings of it that are under way or to come.
     pub affected: Affected,
-    /// What can be done about it, where something is wrong and its symptoms tell.
+    /// Advice, where something is wrong and its symptoms match one.
     pub advice: Option<Arc<str>>,
-    /// Whether nothing of it is to be seen: neither its login nor any stream that it must have.
+    /// Whether nothing of it is reported: neither its login nor any required stream.
     pub is_lost: bool,
 }
 
-/// How an experiment flaps.
+/// The flapping of an experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FlapView {
     /// Since when.
     pub since: Timestamp,
-    /// When it counts as steady if it neither comes nor goes until then.
+    /// When it counts as stable if it does not change until then.
     pub steady_at: Timestamp,
 }
 
@@ -198,15 +197,15 @@ impl ExperimentView {
 pub struct ResourceView {
     /// Its name in book.
     pub name: ResourceName,
-    /// Whether it can be booked, as book last said; `None` when it has not said yet.
+    /// Whether it can be booked, by book's last answer; `None` before the first one.
     pub bookable: Option<Bookable>,
     /// The reason that book stores.
     pub reason: String,
-    /// When book last said so.
+    /// When book last answered.
     pub read: Option<Timestamp>,
     /// Why the last switch failed, where it did.
     pub fault: Option<CallError>,
-    /// What a person wants of it, until book says so.
+    /// The manual override, until book confirms it.
     pub manual_override: Option<ManualOverride>,
 }
 
@@ -217,9 +216,9 @@ pub struct StreamView {
     pub topic: Topic,
     /// Whether book's manifest requires it.
     pub required: bool,
-    /// How it is.
+    /// Its health.
     pub health: StreamHealth,
-    /// How it is known whether it transmits.
+    /// The evidence of whether it transmits.
     pub evidence: Evidence,
     /// When it was last in a report of relay.
     pub seen: Seen,
@@ -227,14 +226,14 @@ pub struct StreamView {
     pub last: Option<Arc<LastConnection>>,
 }
 
-/// How it is known whether a stream transmits.
+/// The evidence of whether a stream transmits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Evidence {
-    /// Relay's statistics say so.
+    /// Relay's statistics.
     Statistics,
-    /// We listened; the time is when a message last came, if ever.
+    /// Sampling; the time is when a message last came, if ever.
     Sampled(Option<Timestamp>),
-    /// It is not known: connected counts as active.
+    /// None: connected counts as active.
     Unverified,
 }
 
@@ -260,7 +259,7 @@ impl Seen {
     }
 }
 
-/// A connection that is gone, as the last report that had it told it.
+/// A connection that is gone, as in the last report that had it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LastConnection {
     /// When it connected.
@@ -269,7 +268,7 @@ pub struct LastConnection {
     pub expires: String,
     /// Where it came from.
     pub remote: String,
-    /// What program it said it was.
+    /// The program that it claimed to be.
     pub user_agent: String,
     /// Its scopes.
     pub scopes: crate::protocol::Scopes,
@@ -282,39 +281,38 @@ pub struct LastConnection {
 /// A source.
 #[derive(Debug, Clone)]
 pub struct SourceView {
-    /// Which.
+    /// Its name.
     pub name: SourceName,
-    /// How it is.
+    /// Its health.
     pub health: SourceHealth,
     /// Since when.
     pub since: Timestamp,
-    /// When it last told something.
+    /// When it last reported.
     pub last_report: Option<Timestamp>,
     /// The longest time between its recent reports.
     pub pace: Option<Duration>,
-    /// How the connection is (relay and jump).
+    /// The state of the connection (relay and jump).
     pub link: Link,
-    /// What is wrong and what to do; empty when nothing is.
+    /// The problem and what to do; empty when there is none.
     pub note: String,
-    /// The same with what the source said.
+    /// The same with the source's own message.
     pub said: Private<String>,
-    /// When the server started, in its own words (relay and jump).
+    /// When the server started, in its own format (relay and jump).
     pub server_started: Option<String>,
     /// How many experiments are not evaluated because of it.
     pub hides: usize,
-    /// In how many entries of its reports something could not be read, since the start (relay and
-    /// jump).
+    /// How many entries of its reports were partly unreadable, since the start (relay and jump).
     pub unreadable_entries: u64,
-    /// What the canary shows (relay, where it is on).
+    /// The canary's results (relay, where it is on).
     pub canary: Option<Arc<CanaryView>>,
     /// Its newest report, for details of connections (relay and jump).
     pub report: Option<Arc<Report>>,
 }
 
-/// Sampling, as it stands.
+/// The state of sampling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct SamplingView {
-    /// How many streams are sampled; 0 when relay's statistics make it needless or it is off.
+    /// How many streams are sampled; 0 when relay's statistics make it unnecessary or it is off.
     pub streams: usize,
     /// How long one round over all of them takes at the present speed.
     pub round: Duration,

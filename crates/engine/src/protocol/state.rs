@@ -1,5 +1,5 @@
 //! What the engine must still know after a restart: a map of small values. A step returns the
-//! entries that changed; the map is what an engine is resumed from.
+//! entries that changed; an engine is resumed from the map.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -19,12 +19,12 @@ use crate::suppressions::{Acknowledgement, Maintenance, Silence, Subject, Suppre
 /// Everything that survives a restart.
 pub type State = BTreeMap<StateKey, StateValue>;
 
-/// An entry that changed. Applied in their order to the state before, changes give the state after.
+/// A changed entry. Applying changes in order to the state before gives the state after.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StateChange {
-    /// Which entry.
+    /// The key of the entry.
     pub key: StateKey,
-    /// What it is now; `None`: it is gone.
+    /// Its value now; `None`: it is removed.
     pub value: Option<StateValue>,
 }
 
@@ -38,22 +38,22 @@ impl StateChange {
     }
 }
 
-/// What an entry is about. As text it is a path, such as `notified/everybody/experiment/pend00`.
+/// The key of an entry. As text it is a path, such as `notified/everybody/experiment/pend00`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum StateKey {
-    /// An experiment that is known, and not new.
+    /// A known experiment that is not new.
     Experiment(Stub),
     /// What a route was last notified of about one subject, where that is other than "all is well".
     Notified(RouteName, NotificationSubject),
     /// When an experiment became unusable of late, as a route counts it.
     Unsteady(RouteName, Stub),
-    /// What is still to be said of an experiment that is not watched any more.
+    /// The pending closing notification of an experiment.
     Closing(RouteName, Stub),
     /// When a route was last notified of anything.
     Reminder(RouteName),
-    /// Recipients of a route who are notified apart.
+    /// Recipients of a route who are notified separately.
     Lane(RouteName),
-    /// A summary that is not known to have arrived, by its number.
+    /// A summary whose delivery is unconfirmed, by its number.
     Outbox(u64),
     /// An acknowledgement.
     Acknowledgement(Subject),
@@ -63,28 +63,28 @@ pub enum StateKey {
     Maintenance(SuppressionId),
     /// A category that was closed or opened.
     Category(String),
-    /// A resource that a person holds.
+    /// A manual hold of a resource.
     Hold(ResourceName),
-    /// What a maintainer asked of a resource and book has not confirmed.
+    /// A manual override that book has not confirmed.
     Request(ResourceName),
-    /// A source that has reported: what then says that it is at fault is believed.
+    /// A source that has reported before, so that evidence of its own fault counts.
     Source(SourceName),
     /// The pools of experiments.
     Pools,
-    /// The highest number of each kind that was ever given.
+    /// The highest number of each kind that was ever assigned.
     Last(Counter),
 }
 
-/// What a notification is about.
+/// The subject of a notification.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum NotificationSubject {
     /// An experiment.
     Experiment(Stub),
-    /// Something that concerns the whole laboratory.
+    /// An alert.
     Alert(Alert),
 }
 
-/// What is numbered.
+/// The kinds of numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Counter {
     /// Summaries.
@@ -93,14 +93,14 @@ pub enum Counter {
     Suppression,
 }
 
-/// What an entry holds.
+/// The value of an entry.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum StateValue {
     /// Of [`StateKey::Experiment`].
     Experiment(Box<ExperimentState>),
     /// Of [`StateKey::Notified`] about an experiment.
-    NotifiedExperiment(Heard),
+    NotifiedExperiment(NotifiedExperiment),
     /// Of [`StateKey::Notified`] about an alert.
     NotifiedAlert(NotifiedAlert),
     /// Of [`StateKey::Unsteady`]: when, oldest first.
@@ -134,10 +134,10 @@ pub enum StateValue {
 }
 
 /// The most changes between usable and down that are kept of an experiment: as many as flap
-/// detection looks at.
+/// detection counts.
 const MAX_FLIPS: usize = 26;
 
-/// What is kept of an experiment: how it was, and what of its past still matters.
+/// The durable state of an experiment: its last state, and what of its past still matters.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ExperimentState {
     /// When it was first seen.
@@ -148,16 +148,16 @@ pub struct ExperimentState {
     pub since: Option<Timestamp>,
     /// Since when it is bad.
     pub bad_since: Option<Timestamp>,
-    /// The worst that it is, or was the last time that it was bad.
+    /// The worst health of the current bad period, or of the last one.
     #[serde(default)]
     pub worst: Option<Health>,
-    /// The remote login as it last was known.
+    /// The last known state of the remote login.
     pub jump: JumpHealth,
     /// When it changed between usable and down by itself, oldest first, at most `MAX_FLIPS` times.
     pub flips: Vec<Timestamp>,
-    /// Since when it flaps, by the last change that was its own.
+    /// Since when it flaps, by the last change of its own.
     pub flaps_since: Option<Timestamp>,
-    /// What was wrong at the last change that was its own.
+    /// The issues at the last change of its own.
     pub own_issues: Vec<Issue>,
 }
 
@@ -177,7 +177,7 @@ impl ExperimentState {
         }
     }
 
-    /// Takes an event in.
+    /// Applies an event.
     pub fn note(&mut self, event: Arc<Event>) {
         let was = self.last.as_ref().map(|last| last.health);
         if was != Some(event.health) || self.since.is_none() {
@@ -193,7 +193,7 @@ impl ExperimentState {
         self.last = Some(event);
     }
 
-    /// An event that no source's outage made.
+    /// Applies an event that no source's outage caused.
     fn note_own(&mut self, event: &Event) {
         let flips =
             event.was != Health::Unknown && event.was.is_unusable() != event.health.is_unusable();
@@ -208,25 +208,26 @@ impl ExperimentState {
     }
 }
 
-/// A summary that is not known to have arrived, with what of it no later one on its route tells.
+/// A summary whose delivery is unconfirmed, with the part of it that no later one on its route
+/// covers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OutboxEntry {
     /// Its route.
     pub route: RouteName,
-    /// When it was put together.
+    /// When it was composed.
     pub created: Timestamp,
     /// The experiments that were news in it.
     pub news: Vec<OutboxNews>,
     /// The alerts that were new in it.
     pub alerts: Vec<UnconfirmedAlert>,
-    /// The message as each attempt sends it; `None` where an older labwatch kept none, or where it
-    /// would say too much by now.
+    /// The message as each attempt sends it; `None` where an older labwatch stored none, or where
+    /// it would say too much by now.
     #[serde(default, deserialize_with = "kept_message::as_far_as_known")]
     pub message: Option<Arc<Summary>>,
     /// The time for which the digest was due, where it is one.
     #[serde(default)]
     pub digest: Option<Timestamp>,
-    /// When it is tried again, where an attempt has failed.
+    /// When it is retried, where an attempt has failed.
     #[serde(default)]
     pub not_before: Option<Timestamp>,
     /// Whether that attempt may have arrived all the same: then it waits until that time also
@@ -240,44 +241,43 @@ pub struct OutboxEntry {
 pub struct OutboxNews {
     /// The experiment.
     pub stub: Stub,
-    /// The health that was told.
+    /// The health in the summary.
     pub health: Health,
-    /// Since when it is as it is; of what was never told, since the first summary that was to tell
-    /// it.
+    /// Since when it is in its state; if that was never delivered, since the first summary that was
+    /// to report it.
     pub since: Timestamp,
 }
 
-/// What the history shows beside the state: it changes no decision.
+/// The history that is shown besides the state: it changes no decision.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct History {
     /// The latest events of experiments, oldest first.
     pub events: BTreeMap<Stub, Vec<Arc<Event>>>,
-    /// The bookings that are kept and not over, so that they are not recorded again.
+    /// The recorded bookings that are not over, so that they are not recorded again.
     pub bookings: Vec<Booked>,
 }
 
-/// An alert in a summary that is not known to have arrived.
+/// An alert in a summary whose delivery is unconfirmed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnconfirmedAlert {
-    /// What it was.
+    /// The alert.
     pub alert: Alert,
-    /// Since when it was so.
+    /// Since when it was active.
     pub since: Timestamp,
-    /// When it ended, where it had when the summary was put together.
+    /// When it ended, where it had when the summary was composed.
     pub ended: Option<Timestamp>,
 }
 
-/// The summaries that told of one incident: of an experiment's bad time, or of a concern of the
-/// laboratory.
+/// The mail thread of one incident: of an experiment's bad period, or of an alert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MailThread {
-    /// The first one.
+    /// The first message.
     pub root: MessageId,
-    /// The latest one.
+    /// The latest message.
     pub last: MessageId,
 }
 
-/// When the people of a route last heard anything, for reminders and digests.
+/// When a route was last notified of anything, for reminders and digests.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ReminderState {
     /// When a summary last arrived. It had every open problem in it.
@@ -286,13 +286,12 @@ pub struct ReminderState {
     pub reminders: u32,
     /// The time for which the last digest was due.
     pub digest: Option<Timestamp>,
-    /// When messages of the last hour were sent, oldest first: what the budget of the route
-    /// counts.
+    /// When messages of the last hour were sent, oldest first: counted by the route's budget.
     #[serde(default)]
     pub sent: Vec<Timestamp>,
 }
 
-/// What people know about an experiment.
+/// The notified state of an experiment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Known {
     /// Its health.

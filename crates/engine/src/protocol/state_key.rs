@@ -50,7 +50,7 @@ impl fmt::Display for NotificationSubject {
     }
 }
 
-/// A key that this version does not know. It belongs to another part, or to a later version.
+/// A key that this version does not know: of another part, or of a later version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UnknownKey;
 
@@ -94,7 +94,7 @@ fn key(text: &str) -> Option<StateKey> {
     }
 }
 
-/// An experiment, on a route.
+/// A key of a route and an experiment.
 fn of_route(text: &str) -> Option<(RouteName, Stub)> {
     let (route, stub) = text.split_once('/')?;
     let route = RouteName::try_new(&unescaped(route)?).ok()?;
@@ -122,7 +122,7 @@ fn acknowledged(text: &str) -> Option<Subject> {
     }
 }
 
-/// A name as one part of a path that goes on after it.
+/// A name as one segment of a path.
 fn segment(name: &str) -> String {
     name.replace('%', "%25").replace('/', "%2F")
 }

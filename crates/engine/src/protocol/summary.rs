@@ -1,5 +1,5 @@
-//! The content of a notification, before its words: the difference between what the route was last
-//! notified of and what is.
+//! The content of a notification, before its text: the difference between what the route was last
+//! notified of and the current state.
 
 use std::fmt;
 use std::time::Duration;
@@ -14,39 +14,39 @@ use crate::model::{Bookable, Health, RouteName, Stub};
 use crate::notifications::route::Channel;
 use crate::protocol::{Alert, Counts, Issue, MessageId};
 
-/// One message's content.
+/// The content of one message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// A number that grows by one with each message, whichever route it goes. All attempts at one
-    /// message have the same.
+    /// A number that grows by one with each message, across all routes. All attempts at one message
+    /// have the same.
     pub id: u64,
-    /// The route that it goes.
+    /// Its route.
     pub route: RouteName,
-    /// How that route is told.
+    /// The route's channel.
     pub channel: Channel,
-    /// Why it is sent.
+    /// The reason for sending it.
     pub occasion: Occasion,
-    /// Which messages it belongs to.
+    /// Its mail thread.
     pub thread: Thread,
-    /// When it was put together.
+    /// When it was composed.
     pub at: Timestamp,
-    /// What is new since people were last told: problems first, the soonest booked before others;
-    /// then what is well again.
+    /// What changed since the last notification: problems first, by the start of their next
+    /// booking; then recoveries.
     pub news: Vec<Line>,
-    /// Every experiment that is not well, new ones included, in the same order.
+    /// Every experiment that is not ok, news included, in the same order.
     pub problems: Vec<Line>,
-    /// What concerns the whole laboratory: sources, book's manifest, our own blindness.
+    /// Alerts of the whole laboratory: sources, book's manifest, labwatch cut off.
     pub alerts: Vec<AlertLine>,
-    /// How many of the experiments that the route hears of are in which state.
+    /// How many of the experiments that the route covers are in which state.
     pub counts: Counts,
-    /// What is worth knowing beside the problems themselves.
+    /// Background information besides the problems themselves.
     pub background: Background,
-    /// Which reminder it is; `None` when it is none.
+    /// The number of the reminder; `None` when it is none.
     #[serde(default)]
     pub reminder: Option<Reminder>,
 }
 
-/// Which reminder a message is.
+/// The position of a message in a series of reminders.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reminder {
     /// 1 for the first since there was news.
@@ -55,87 +55,86 @@ pub struct Reminder {
     pub next: Timestamp,
 }
 
-/// Why people are told something.
+/// The reason of a notification.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Occasion {
-    /// Something differs from what they know.
+    /// The state differs from the notified one.
     News,
-    /// What they know is still so.
+    /// The notified problems go on.
     Reminder,
     /// It is the time of day for it.
     Digest,
-    /// An operator wants to see whether it arrives.
+    /// An operator checks whether messages arrive.
     Test,
 }
 
 words!(Occasion { News => "news", Reminder => "reminder", Digest => "digest", Test => "test" });
 
-/// Which messages belong together, so that mail programs show them so.
+/// The mail thread that a message belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Thread {
-    /// The name of this one.
+    /// The identity of this message.
     pub id: MessageId,
     /// Earlier ones about the same incidents, oldest first.
     pub references: Vec<MessageId>,
 }
 
-/// One experiment in a mail.
+/// One experiment in a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Line {
     /// The experiment.
     pub stub: Stub,
     /// Its health now.
     pub health: Health,
-    /// The health that people were last told, or [`Health::Ok`] where they were told nothing.
+    /// The last notified health, or [`Health::Ok`] where there was no notification.
     pub notified: Health,
-    /// Whether it can be booked; `None` when book does not list it or has not told yet.
+    /// Whether it can be booked; `None` when book does not list it or has not reported yet.
     pub bookable: Option<Bookable>,
     /// Whether book's manifest lists it.
     pub listed: bool,
-    /// What is wrong; empty when it is well.
+    /// What is wrong; empty when it is ok.
     pub issues: Vec<Issue>,
-    /// Since when it is as it is.
+    /// Since when it is in its state.
     pub since: Timestamp,
-    /// How long it was bad, where it is well again.
+    /// How long it was bad, where it is ok again.
     pub lasted: Option<Duration>,
     /// The bookings of it that are under way or to come.
     pub affected: Affected,
-    /// What can be done about it, where its symptoms tell.
+    /// Advice, where its symptoms match one.
     pub advice: Option<String>,
-    /// What people were last told to be wrong with it.
+    /// The last notified issues.
     #[serde(default)]
     pub notified_issues: Vec<Issue>,
     /// When what it lacks was last reported; `None` where nothing is lacking or that is not known.
     #[serde(default)]
     pub last_seen: Option<Timestamp>,
-    /// The worst that it was while it was bad, where it is well again.
+    /// The worst health of the bad period, where it is ok again.
     #[serde(default)]
     pub worst: Option<Health>,
-    /// Whether it comes and goes, where that is said for the first time, or whether it has stopped
-    /// to.
+    /// Whether it is unsteady, where that is notified for the first time, or stable again.
     #[serde(default)]
     pub steadiness: Option<Steadiness>,
-    /// Who has acknowledged it as bad.
+    /// Its acknowledgement.
     #[serde(default)]
     pub acknowledged: Option<Acknowledged>,
 }
 
-/// What is said of an experiment that comes and goes.
+/// The steadiness of an experiment that changes often.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Steadiness {
-    /// It was unusable so many times within a day: how it is comes only when it has held.
+    /// It was unusable this many times within a day: its state is notified only once it is stable.
     Unsteady(u32),
-    /// It has held; before that it was unusable so many times.
+    /// It is stable; before that it was unusable this many times.
     Steady(u32),
 }
 
 impl Steadiness {
-    /// How long an unsteady experiment has to stay usable, or unusable, to be steady.
+    /// How long an unsteady experiment has to stay usable, or unusable, to be stable.
     pub const HOLDS_AFTER: Duration = Duration::from_secs(2 * 3600);
 }
 
-/// An acknowledgement, for people.
+/// An acknowledgement, for readers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledged {
     /// Who has acknowledged it.
@@ -144,18 +143,18 @@ pub struct Acknowledged {
     pub text: String,
 }
 
-/// What is worth knowing beside the problems themselves, in words.
+/// Background information besides the problems themselves, as text.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Background {
     /// What several new losses have in common.
     pub causes: Vec<String>,
-    /// Pools of interchangeable experiments that have less left than is booked within 24 h.
+    /// Pools of interchangeable experiments with less left than is booked within 24 h.
     pub short_pools: Vec<String>,
-    /// Resources that people have held for so long that they look forgotten.
+    /// Resources that have been held for so long that they look forgotten.
     pub forgotten_holds: Vec<String>,
-    /// What people have silenced, and until when.
+    /// Silences, and until when.
     pub silences: Vec<String>,
-    /// What is wrong with labwatch itself.
+    /// labwatch's own problems.
     #[serde(default)]
     pub own: Vec<String>,
 }
@@ -171,28 +170,26 @@ impl Background {
     }
 }
 
-/// Something that concerns the whole laboratory.
+/// An alert in a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AlertLine {
-    /// What it is about; `None` for a trial, which is about nothing, and for an experiment that is
-    /// not watched any more.
+    /// Its subject; `None` for a trial, which has none, and for a closing notification.
     pub alert: Option<Alert>,
-    /// What is wrong and what to do, or that it has ended.
+    /// The problem and what to do, or that it has ended.
     pub text: String,
     /// Since when it was or is so.
     pub since: Timestamp,
     /// How long it lasted, where it has ended.
     pub ended: Option<Duration>,
-    /// Whether people have not been told this yet.
+    /// Whether it was not notified yet.
     pub new: bool,
-    /// The experiment that is not watched any more, and the health that was told last; `None` for
-    /// all else.
+    /// The experiment of a closing notification, and its last notified health; `None` for all else.
     #[serde(default)]
     pub experiment: Option<(Stub, Health)>,
 }
 
 impl fmt::Display for Summary {
-    /// What is in it, counted, in one line.
+    /// The numbers of its parts, in one line.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "message #{}", self.id)?;
         if self.route != RouteName::everybody() {

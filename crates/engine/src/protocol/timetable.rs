@@ -1,12 +1,12 @@
-//! What can be booked and what is booked, as book last told it.
+//! What can be booked and what is booked, as book last reported it.
 
 use jiff::Timestamp;
 
 use crate::model::ResourceName;
 use crate::protocol::PageUse;
 
-/// What can be booked and what is booked, as book last told it. It cannot hold a user's name:
-/// nothing here has room for one.
+/// What can be booked and what is booked, as book last reported it. It cannot hold a user's name:
+/// there is no field for one.
 ///
 /// Each part stays as it was last read when a later reading of it fails; the times say how old it
 /// is.
@@ -14,7 +14,7 @@ use crate::protocol::PageUse;
 pub struct Timetable {
     /// What can be booked, sorted.
     pub slots: Vec<Slot>,
-    /// What is booked and not cancelled, sorted by start. May hold bookings that have ended since.
+    /// What is booked and not cancelled, sorted by start. May have bookings that have ended since.
     pub bookings: Vec<Booking>,
     /// The pages that students open, each once, sorted; read with the slots.
     pub pages: Vec<PageUse>,
@@ -35,12 +35,12 @@ pub struct Slot {
     pub ui_set: String,
 }
 
-/// A booking that stands. Who made it is not known here.
+/// A booking that was not cancelled, without its user.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Booking {
     /// When it starts.
     pub start: Timestamp,
-    /// When it ends: after the start, and no part of it.
+    /// When it ends, exclusive; after the start.
     pub end: Timestamp,
     /// The resource that it is for.
     pub resource: ResourceName,

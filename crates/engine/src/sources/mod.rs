@@ -1,4 +1,4 @@
-//! Relay, jump and book as sources of reports, and what their silence together means.
+//! Relay, jump and book as sources of reports, and the meaning of their common silence.
 
 pub(crate) mod source;
 
@@ -11,7 +11,6 @@ use source::Source;
 /// No source is asked for reports more often than this: relay answers at most once a second.
 const ASK_AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
-/// The sources.
 #[derive(Debug, Clone)]
 pub(crate) struct Sources {
     pub(crate) relay: Source,
@@ -19,8 +18,8 @@ pub(crate) struct Sources {
     pub(crate) book: Source,
     /// Since when all of them are down: then labwatch itself is cut off.
     pub(crate) blind: Option<Moment>,
-    /// When labwatch last was cut off no longer. What a source showed before says little of it.
-    hears_since: Option<Moment>,
+    /// When labwatch last stopped being cut off. What a source showed before says little of it.
+    reachable_since: Option<Moment>,
     /// Whether relay's silence makes its experiments unusable.
     pub(crate) outage: bool,
 }
@@ -34,7 +33,7 @@ impl Sources {
             jump,
             book,
             blind: None,
-            hears_since: None,
+            reachable_since: None,
             outage: false,
         }
     }
@@ -55,31 +54,32 @@ impl Sources {
         }
     }
 
-    /// Goes by another policy.
+    /// Applies another policy.
     pub(crate) fn adopt(&mut self, policy: &Policy) {
         for name in SourceName::ALL {
             self.get_mut(name).is_asked(ask_every(policy, name));
         }
     }
 
-    /// All sources silent: that says something of labwatch, not of them.
+    /// Evaluates whether all sources are silent: that says something of labwatch, not of them.
     pub(crate) fn evaluate_cut_off(&mut self, now: Moment, step: &mut Step) {
         let blind = SourceName::ALL
             .iter()
             .all(|name| self.get(*name).health == SourceHealth::Down);
         if blind != self.blind.is_some() {
             self.blind = blind.then_some(now);
-            self.hears_since = (!blind).then_some(now);
+            self.reachable_since = (!blind).then_some(now);
             step.record(Record::Blind(blind));
         }
     }
 
-    /// From when on what a source shows since then counts: not while labwatch was cut off.
+    /// The moment from which on observations since `since` count: not while labwatch was cut off.
     pub(crate) fn counted_from(&self, since: Moment) -> Moment {
-        self.hears_since.map_or(since, |again| since.max(again))
+        self.reachable_since.map_or(since, |again| since.max(again))
     }
 
-    /// Asks sources that are silent for long, and reconnects those whose connection gives nothing.
+    /// Asks sources that have long been silent for reports, and reconnects those whose connection
+    /// brings none.
     pub(crate) fn maintain(&mut self, policy: &Policy, now: Moment, step: &mut Step) {
         for name in [SourceName::Relay, SourceName::Jump] {
             let every = ask_every(policy, name);
@@ -92,15 +92,15 @@ impl Sources {
         }
     }
 
-    /// When a source is to be looked at although nothing came.
+    /// When a source is to be evaluated although no input came.
     pub(crate) fn deadline(&self, policy: &Policy) -> Option<Moment> {
         let deadlines =
             SourceName::ALL.map(|name| self.get(name).deadline(ask_every(policy, name)));
         deadlines.into_iter().flatten().min()
     }
 
-    /// When that of relay and jump reported last which was heard of longest ago; one that has not
-    /// yet since the start, before that. One that does not report any more is not waited for.
+    /// The older of the last reports of relay and jump; one that has not reported since the start
+    /// counts as older. One that no longer reports is not waited for.
     pub(crate) fn reported(&self) -> Option<Moment> {
         let of = |source: &Source| match source.health {
             SourceHealth::Starting => Some(source.since.before(Duration::MAX)),

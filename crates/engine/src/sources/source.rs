@@ -1,5 +1,5 @@
-//! A source's own health: evaluated by the age of what it last told against the pace it has kept,
-//! never by its socket.
+//! A source's own health: evaluated by the age of its last report against its pace, never by its
+//! socket.
 
 mod canary;
 pub(crate) mod interruptions;
@@ -21,11 +21,11 @@ use interruptions::Interruptions;
 const FIRST_REPORT_WITHIN: Duration = Duration::from_secs(30);
 
 /// How many of the latest intervals between reports make the pace. The longest of them counts, so
-/// that a burst of reports that was asked for does not make the next regular one look late.
+/// that a burst of requested reports does not make the next regular one look late.
 const PACE_OVER: usize = 8;
 
-/// How often relay and jump report by themselves in production. A quicker pace is only counted on
-/// while we ask for reports, because others ask too, and stop asking when they like.
+/// How often relay and jump report by themselves in production. A quicker pace is only relied on
+/// while we ask for reports, because other clients ask too, and stop asking at any time.
 const OWN_PACE: Duration = Duration::from_secs(60);
 
 /// A source is late when nothing came for twice its pace and this.
@@ -48,14 +48,13 @@ const MUTE_AFTER: Duration = Duration::from_secs(10);
 /// The longest wait between two such attempts.
 const RECONNECT_AT_MOST: Duration = Duration::from_secs(300);
 
-/// The state of one source.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
     pub(crate) name: SourceName,
     pub(crate) health: SourceHealth,
     pub(crate) since: Moment,
     link: Link,
-    /// Why what came over the open connection since the last report is none.
+    /// Why the data that came over the open connection since the last report is not a report.
     unreadable: Option<String>,
     /// In how many entries of the last report something could not be read, and why not.
     unreadable_entries: Option<(usize, String)>,
@@ -63,13 +62,13 @@ pub(crate) struct Source {
     pub(crate) unreadable_total: u64,
     /// Whose fault it is that nothing comes, as far as the connection shows.
     class: FaultClass,
-    /// Since when it is down and all that is seen says that this is its own fault.
+    /// Since when it is down, with all evidence that this is its own fault.
     down_by_itself: Option<Moment>,
-    /// Whether it has ever reported, in this run or in what is remembered of earlier ones.
+    /// Whether it has ever reported, in this run or by the durable state.
     is_proven: bool,
     /// When the last report came.
     pub(crate) last: Option<Moment>,
-    /// When the server started, in its own words.
+    /// When the server started, in its own format.
     pub(crate) started: Option<String>,
     /// Until when absence means nothing.
     settle_until: Option<Moment>,
@@ -77,22 +76,21 @@ pub(crate) struct Source {
     /// No pace is taken as quicker than this.
     floor: Duration,
     link_since: Moment,
-    heard_on_link: bool,
+    reported_on_link: bool,
     interruptions: Interruptions,
     asked: Option<Moment>,
     reconnect_at: Option<Moment>,
     reconnects: u32,
     /// What the canary shows; `None` while it is off.
     pub(crate) canary: Option<Arc<CanaryView>>,
-    /// What of it makes the health other than the reports alone do.
+    /// The canary's result, where it makes the health worse than the reports alone do.
     by_canary: Option<Forwarding>,
     /// Since when every poll of book has failed, and how the last one did.
     failing: Option<(Moment, CallError)>,
 }
 
 impl Source {
-    /// A source that has reported nothing yet, and that is asked when it reports nothing for
-    /// `ask_every`.
+    /// A source without any report yet, which is asked when it reports nothing for `ask_every`.
     pub(crate) fn new(name: SourceName, ask_every: Option<Duration>, now: Moment) -> Self {
         Self {
             name,
@@ -111,7 +109,7 @@ impl Source {
             intervals: VecDeque::with_capacity(PACE_OVER),
             floor: ask_every.unwrap_or(OWN_PACE).min(OWN_PACE),
             link_since: now,
-            heard_on_link: false,
+            reported_on_link: false,
             interruptions: Interruptions::default(),
             asked: None,
             reconnect_at: None,
@@ -122,16 +120,16 @@ impl Source {
         }
     }
 
-    /// Takes note of how often it is asked from now on when it reports nothing.
+    /// Sets after how long without a report it is asked.
     pub(crate) fn is_asked(&mut self, every: Option<Duration>) {
         self.floor = every.unwrap_or(OWN_PACE).min(OWN_PACE);
     }
 
-    /// What its word is worth at this moment.
-    pub(crate) fn telling(&self, now: Moment) -> Telling {
-        Telling {
-            starts: self.health == SourceHealth::Starting,
-            tells: matches!(self.health, SourceHealth::Live | SourceHealth::Late),
+    /// Whether its last report counts at this moment.
+    pub(crate) fn status(&self, now: Moment) -> SourceStatus {
+        SourceStatus {
+            is_starting: self.health == SourceHealth::Starting,
+            is_current: matches!(self.health, SourceHealth::Live | SourceHealth::Late),
             settling: self.settle_until.is_some_and(|until| now < until),
         }
     }
@@ -141,9 +139,9 @@ impl Source {
         self.settle_until
     }
 
-    /// Takes note that it told something. `settle` is how long absence is excused after a restart
-    /// or an outage.
-    pub(crate) fn heard(&mut self, started: Option<&str>, settle: Duration, now: Moment) {
+    /// Notes that it reported. `settle` is how long absence is excused after a restart or an
+    /// outage.
+    pub(crate) fn note_report(&mut self, started: Option<&str>, settle: Duration, now: Moment) {
         let restarted =
             matches!((self.started.as_deref(), started), (Some(old), Some(new)) if old != new);
         if restarted || self.is_mute() {
@@ -162,7 +160,7 @@ impl Source {
         self.is_proven = true;
         self.class = FaultClass::Undecided;
         self.unreadable = None;
-        self.heard_on_link = true;
+        self.reported_on_link = true;
         self.reconnect_at = None;
         self.reconnects = 0;
         self.failing = None;
@@ -173,19 +171,19 @@ impl Source {
         self.health == SourceHealth::Down && !self.is_not_forwarding()
     }
 
-    /// Takes note of what could not be read of the report that it has just told.
-    pub(crate) fn told_unreadably(&mut self, entries: Option<(usize, &str)>) {
+    /// Notes the unreadable entries of its newest report.
+    pub(crate) fn note_unreadable(&mut self, entries: Option<(usize, &str)>) {
         self.unreadable_entries = entries.map(|(count, why)| (count, why.to_owned()));
         let count = entries.map_or(0, |(count, _)| count as u64);
         self.unreadable_total = self.unreadable_total.saturating_add(count);
     }
 
-    /// Takes note that it has reported in an earlier run.
+    /// Notes that it has reported in an earlier run.
     pub(crate) fn prove(&mut self) {
         self.is_proven = true;
     }
 
-    /// Takes note of how the connection is.
+    /// Notes the state of the connection.
     pub(crate) fn linked(&mut self, link: Link, now: Moment) {
         if let Some(class) = self.class_of(&link, now) {
             self.class = class;
@@ -203,11 +201,13 @@ impl Source {
                 return;
             }
             Link::Open | Link::OpenByProxy => {
-                self.heard_on_link = false;
+                self.reported_on_link = false;
                 self.unreadable = None;
                 self.reconnect_at = self.reconnect_at.map(|_| now + self.reconnect_wait());
             }
-            Link::Closed(_) | Link::Broken(_) if self.link == Link::Open && self.heard_on_link => {
+            Link::Closed(_) | Link::Broken(_)
+                if self.link == Link::Open && self.reported_on_link =>
+            {
                 self.interruptions.note(now);
             }
             Link::Connecting
@@ -216,24 +216,24 @@ impl Source {
             | Link::Broken(_)
             | Link::GivenUp => {}
         }
-        // An attempt under way tells less than why the last one failed.
+        // An attempt under way says less than why the last one failed.
         if !(link == Link::Connecting && self.has_ended()) {
             self.link = link;
         }
         self.link_since = now;
     }
 
-    /// What comes, comes over an open connection, also where the news of its opening was overtaken.
+    /// Data implies an open connection, also where it overtook the message of its opening.
     fn opened(&mut self, now: Moment) {
         if self.link != Link::Open {
             self.link = Link::Open;
             self.link_since = now;
-            self.heard_on_link = false;
+            self.reported_on_link = false;
         }
     }
 
-    /// Whose fault the new state of the connection shows it to be that nothing comes; `None` when
-    /// it shows nothing new.
+    /// Whose fault the silence is by the new state of the connection; `None` when it shows nothing
+    /// new.
     fn class_of(&self, link: &Link, now: Moment) -> Option<FaultClass> {
         match link {
             Link::Connecting | Link::GivenUp => None,
@@ -249,12 +249,12 @@ impl Source {
     /// Whether the connection that ends now was as mute as one that we give up.
     fn was_mute(&self, now: Moment) -> bool {
         self.link == Link::Open
-            && !self.heard_on_link
+            && !self.reported_on_link
             && self.unreadable.is_none()
             && now.since(self.link_since) >= MUTE_AFTER
     }
 
-    /// How the connection is, for people.
+    /// The state of the connection, for readers.
     pub(crate) fn link(&self) -> Link {
         match (&self.link, &self.unreadable) {
             (Link::Open, Some(why)) if self.health != SourceHealth::Live => {
@@ -271,8 +271,8 @@ impl Source {
         }
     }
 
-    /// Whose fault it is that nothing comes. A source that has never reported shows nothing of
-    /// itself: a wrong address looks the same.
+    /// Whose fault the silence is. A source that has never reported shows nothing of itself: a
+    /// wrong address looks the same.
     pub(crate) fn class(&self) -> FaultClass {
         match self.class {
             FaultClass::Theirs if !self.is_proven || self.is_not_forwarding() => {
@@ -282,7 +282,7 @@ impl Source {
         }
     }
 
-    /// Whether it has ever reported, in this run or in what is remembered of earlier ones.
+    /// Whether it has ever reported, in this run or by the durable state.
     pub(crate) fn is_proven(&self) -> bool {
         self.is_proven
     }
@@ -292,7 +292,7 @@ impl Source {
         self.down_by_itself
     }
 
-    /// Takes note that a poll failed.
+    /// Notes that a poll failed.
     pub(crate) fn failed(&mut self, fault: CallError, now: Moment) {
         let since = self.failing.as_ref().map_or(now, |(since, _)| *since);
         self.failing = Some((since, fault));
@@ -303,7 +303,7 @@ impl Source {
         self.intervals.iter().max().copied()
     }
 
-    /// Brings the health up to date. Returns whether it changed.
+    /// Updates the health. Returns whether it changed.
     pub(crate) fn evaluate(&mut self, now: Moment) -> bool {
         if self.settle_until.is_some_and(|until| now >= until) {
             self.settle_until = None;
@@ -314,7 +314,7 @@ impl Source {
         if changed {
             self.since = now;
             self.health = health;
-            // Where reports come, a new connection for them mends nothing.
+            // Where reports come, a new connection for them does not help.
             self.reconnect_at = self.is_mute().then(|| self.first_reconnect(now));
         }
         self.down_by_itself = (health == SourceHealth::Down && self.class() == FaultClass::Theirs)
@@ -362,7 +362,7 @@ impl Source {
         }
     }
 
-    /// When it must be looked at again although nothing came.
+    /// When it must be evaluated again although no input came.
     pub(crate) fn deadline(&self, ask_every: Option<Duration>) -> Option<Moment> {
         let (late, down) = self.bounds();
         let late =
@@ -380,7 +380,7 @@ impl Source {
         ])
     }
 
-    /// When it last told something, for people.
+    /// When it last reported, for readers.
     pub(crate) fn last_wall(&self) -> Option<Timestamp> {
         self.last.map(Moment::wall)
     }
@@ -402,7 +402,7 @@ mod tests {
         let mut source = Source::new(name, Some(Duration::from_secs(1)), at(0));
         source.linked(Link::Open, at(0));
         for &time in times {
-            source.heard(Some("s1"), SETTLE, at(time));
+            source.note_report(Some("s1"), SETTLE, at(time));
             source.evaluate(at(time));
         }
         source
@@ -414,16 +414,16 @@ mod tests {
     }
 
     #[test]
-    fn entries_that_cannot_be_read_are_counted_and_told() {
+    fn unreadable_entries_are_counted_and_noted() {
         let mut source = reporting(SourceName::Relay, &[1]);
-        source.told_unreadably(Some((2, "entry 5: duplicate field")));
-        source.told_unreadably(Some((1, "entry 5: duplicate field")));
+        source.note_unreadable(Some((2, "entry 5: duplicate field")));
+        source.note_unreadable(Some((1, "entry 5: duplicate field")));
         assert_eq!(source.health, SourceHealth::Live);
         assert_eq!(
             source.note(Visibility::MAINTAINER),
             "1 entry of the last report of relay cannot be read, in part or at all: entry 5: duplicate field"
         );
-        source.told_unreadably(None);
+        source.note_unreadable(None);
         assert_eq!(
             (
                 source.note(Visibility::MAINTAINER).as_str(),
@@ -461,7 +461,7 @@ mod tests {
         let mut left_alone = Source::new(SourceName::Relay, None, at(0));
         for source in [&mut asked, &mut left_alone] {
             for &second in &burst {
-                source.heard(None, SETTLE, at(second));
+                source.note_report(None, SETTLE, at(second));
                 source.evaluate(at(second));
             }
         }
@@ -482,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn a_source_that_never_told_is_down_after_its_time() {
+    fn a_source_that_never_reported_is_down_after_its_time() {
         let mut source = Source::new(SourceName::Jump, None, at(0));
         assert_eq!(health_at(&mut source, 29), SourceHealth::Starting);
         assert_eq!(health_at(&mut source, 30), SourceHealth::Down);
@@ -492,16 +492,16 @@ mod tests {
     #[test]
     fn absence_is_excused_after_a_restart_and_after_an_outage() {
         let mut restarted = reporting(SourceName::Relay, &[2, 4]);
-        restarted.heard(Some("s2"), SETTLE, at(6));
+        restarted.note_report(Some("s2"), SETTLE, at(6));
         restarted.evaluate(at(6));
-        assert!(restarted.telling(at(35)).settling && !restarted.telling(at(36)).settling);
+        assert!(restarted.status(at(35)).settling && !restarted.status(at(36)).settling);
 
         let mut back = reporting(SourceName::Relay, &[2, 4]);
         back.evaluate(at(60));
-        assert!(!back.telling(at(60)).tells);
-        back.heard(Some("s1"), SETTLE, at(61));
+        assert!(!back.status(at(60)).is_current);
+        back.note_report(Some("s1"), SETTLE, at(61));
         back.evaluate(at(61));
-        assert!(back.telling(at(61)).tells && back.telling(at(90)).settling);
+        assert!(back.status(at(61)).is_current && back.status(at(90)).settling);
         assert_eq!(
             back.pace(),
             Some(Duration::from_secs(2)),
@@ -549,7 +549,7 @@ mod tests {
     }
 
     #[test]
-    fn each_trouble_has_words_of_its_own() {
+    fn each_problem_has_its_own_text() {
         let mut source = reporting(SourceName::Jump, &[1, 2]);
         source.evaluate(at(100));
         assert_eq!(
@@ -598,7 +598,7 @@ mod tests {
                 (source.class(), source.down_by_itself()),
                 (FaultClass::Ours, None)
             );
-            // While something comes it is asked on, and the connection is left alone.
+            // While data comes it is asked on, and the connection is left alone.
             for second in 31..300 {
                 source.linked(Link::Unreadable("duplicate field".into()), at(second));
                 assert!(!source.reconnect_due(at(second)));
@@ -610,7 +610,7 @@ mod tests {
             source.linked(Link::Open, at(331));
             source.evaluate(at(331));
             assert_eq!(source.down_by_itself(), Some(at(331)));
-            source.heard(None, SETTLE, at(332));
+            source.note_report(None, SETTLE, at(332));
             source.evaluate(at(332));
             assert_eq!(
                 (source.note(Visibility::MAINTAINER), source.down_by_itself()),
@@ -689,7 +689,7 @@ mod tests {
     #[test]
     fn book_is_late_at_once_and_down_when_it_stays_so() {
         let mut book = Source::new(SourceName::Book, None, at(0));
-        book.heard(None, SETTLE, at(1));
+        book.note_report(None, SETTLE, at(1));
         assert_eq!(health_at(&mut book, 800), SourceHealth::Live);
         book.failed(CallError::TimedOut, at(900));
         assert_eq!(health_at(&mut book, 900), SourceHealth::Late);
@@ -699,7 +699,7 @@ mod tests {
             book.note(Visibility::MAINTAINER),
             "book cannot be read: it closed the connection without an answer"
         );
-        book.heard(None, SETTLE, at(940));
+        book.note_report(None, SETTLE, at(940));
         assert_eq!(health_at(&mut book, 940), SourceHealth::Live);
     }
 

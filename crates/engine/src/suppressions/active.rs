@@ -1,13 +1,13 @@
-//! All that keeps mail quiet, in one place: whether an experiment is to be kept quiet now, and why.
-//! Sends and reports nothing.
+//! All suppressions, in one place: whether notifications about an experiment are suppressed now,
+//! and why. Sends and reports nothing.
 //!
-//! Quiet is a level, asked anew each time, and not an event. What is not told while it is quiet
-//! stays untold and is told when the quiet ends, if it still differs from what people know. So what
-//! happened inside a window need not be remembered.
+//! Suppression is a level, evaluated anew each time, and not an event. What is not notified while
+//! it is suppressed stays pending and is notified when the suppression ends, if it still differs
+//! from what was last notified. So what happened inside a window need not be stored.
 //!
-//! Times are the wall clock's, because people and calendars mean that one. The answer to
-//! [`ActiveSuppressions::quiet`] depends on the time alone, not on
-//! whether [`ActiveSuppressions::expire`] was called meanwhile.
+//! Times are wall-clock times, because users and calendars mean that clock. The answer to
+//! [`ActiveSuppressions::suppression_of`] depends on the time alone, not on whether
+//! [`ActiveSuppressions::expire`] was called meanwhile.
 
 mod policy;
 
@@ -27,22 +27,22 @@ use super::refusal::Refused;
 use super::window::Schedule;
 use crate::model::{NamePattern, Stub};
 
-/// All that keeps mail quiet.
+/// All suppressions.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ActiveSuppressions {
     acknowledgements: BTreeMap<Subject, (SuppressionId, Acknowledgement)>,
     silences: BTreeMap<SuppressionId, Silence>,
     maintenances: BTreeMap<SuppressionId, Maintenance>,
-    /// Maintenance that stands in the configuration: it has no number, and is ended only there.
+    /// Maintenance windows of the configuration: they have no number, and are ended only there.
     configured: Vec<Maintenance>,
-    /// Acknowledgements that stand in a policy: they have no number, and are ended only there.
+    /// Acknowledgements of a policy: they have no number, and are ended only there.
     policy: BTreeMap<Subject, Acknowledgement>,
     last_id: u64,
 }
 
 impl ActiveSuppressions {
-    /// What was kept by a store. `last_id` is the highest number ever given, so that none is given
-    /// twice; 0 when none was.
+    /// Restores stored suppressions. `last_id` is the highest number ever assigned, so that none is
+    /// assigned twice; 0 when none was.
     ///
     /// All is taken, however much: bounds are for what is added. What has ended meanwhile is
     /// reported by [`ActiveSuppressions::expire`].
@@ -50,18 +50,18 @@ impl ActiveSuppressions {
         entries: impl IntoIterator<Item = (SuppressionId, SuppressionEntry)>,
         last_id: u64,
     ) -> Self {
-        let mut quiet = Self {
+        let mut restored = Self {
             last_id,
             ..Self::default()
         };
         for (id, entry) in entries {
-            quiet.last_id = quiet.last_id.max(id.0);
-            quiet.insert(id, entry);
+            restored.last_id = restored.last_id.max(id.0);
+            restored.insert(id, entry);
         }
-        quiet
+        restored
     }
 
-    /// Sets the maintenance that stands in the configuration.
+    /// Sets the maintenance windows of the configuration.
     pub fn configure(&mut self, windows: Vec<Maintenance>) {
         self.configured = windows;
     }
@@ -71,9 +71,9 @@ impl ActiveSuppressions {
         &self.configured
     }
 
-    /// Why `stub` is to be kept quiet at `at`; `None` when it is not.
+    /// Why `stub` is suppressed at `at`; `None` when it is not.
     ///
-    /// Of several reasons the most personal one is given: an acknowledgement, else the silence or
+    /// Of several reasons the most specific one is given: an acknowledgement, else the silence or
     /// else the window that ends last.
     pub fn quiet(&self, stub: &Stub, at: Timestamp) -> Option<Suppression> {
         let acknowledged = self.acknowledged(&Subject::Experiment(stub.clone()), at);
@@ -106,7 +106,7 @@ impl ActiveSuppressions {
             .collect()
     }
 
-    /// When something begins or ends to keep quiet next, strictly after `at`.
+    /// When a suppression begins or ends next, strictly after `at`.
     ///
     /// Looks at every entry: ask again only when that time has come, or something was added,
     /// removed or ended.
@@ -124,12 +124,12 @@ impl ActiveSuppressions {
         ends.chain(windows).min()
     }
 
-    /// A copy of everything that is kept, by kind and then by subject or number, for lists and
-    /// digests. What stands in the configuration has no number.
+    /// A copy of all entries, by kind and then by subject or number, for lists and digests. Those
+    /// of the configuration have no number.
     pub fn entries(&self) -> impl Iterator<Item = (Option<SuppressionId>, SuppressionEntry)> {
         let given = self.acknowledgements.values();
         let given = given.map(|(id, entry)| (Some(*id), entry));
-        // Where both are there, readers go by the one that a person gave: it comes last.
+        // Where both are there, readers go by the one that a maintainer gave: it comes last.
         let policy = self.policy.values().map(|entry| (None, entry));
         let acknowledgements = policy
             .chain(given)
@@ -158,8 +158,8 @@ impl ActiveSuppressions {
     ///
     /// # Errors
     /// [`Refused`] for what cannot be, and for an experiment that is not bad or anything that is
-    /// acknowledged already. What is over counts until [`ActiveSuppressions::expire`] lets go
-    /// of it, so that its end is reported.
+    /// acknowledged already. An entry that is over counts until [`ActiveSuppressions::expire`]
+    /// removes it, so that its end is reported.
     pub fn check(&self, entry: &SuppressionEntry) -> Result<(), Refused> {
         check_text("who", entry.who())?;
         match entry {
@@ -217,10 +217,10 @@ impl ActiveSuppressions {
         )
     }
 
-    /// Adds what can be added: see [`ActiveSuppressions::check`].
+    /// Adds an entry: see [`ActiveSuppressions::check`].
     ///
     /// # Errors
-    /// [`Refused`] where it cannot be.
+    /// [`Refused`] where it cannot be added.
     pub fn add(&mut self, entry: SuppressionEntry) -> Result<SuppressionId, Refused> {
         self.check(&entry)?;
         self.last_id += 1;
@@ -229,7 +229,7 @@ impl ActiveSuppressions {
         Ok(id)
     }
 
-    /// Ends something because a person says so.
+    /// Ends an entry on a maintainer's command.
     ///
     /// # Errors
     /// [`Refused::NotFound`] when there is nothing with this number; [`Refused::Text`] when no name
@@ -246,8 +246,8 @@ impl ActiveSuppressions {
         Ok(Ended::of(id, entry, Ending::Removed { who }, at))
     }
 
-    /// Lets go of everything that is over at `at`, in the order in which it ended. What returns
-    /// every week is never over.
+    /// Removes everything that is over at `at`, in the order in which it ended. Weekly windows are
+    /// never over.
     pub fn expire(&mut self, at: Timestamp) -> Vec<Ended> {
         let is_over = |end: Option<Timestamp>| end.is_some_and(|end| end <= at);
         let subjects: Vec<Subject> = self
@@ -312,7 +312,7 @@ impl ActiveSuppressions {
         })
     }
 
-    /// All maintenance, of people and of the configuration.
+    /// All maintenance windows, of maintainers and of the configuration.
     fn windows(&self) -> impl Iterator<Item = (Option<SuppressionId>, &Maintenance)> {
         self.maintenances
             .iter()

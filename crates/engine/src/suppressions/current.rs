@@ -1,4 +1,4 @@
-//! The suppressions as they are now: which begin and end, what they cover, and which of them a
+//! The suppressions of this moment: which begin and end, what they cover, and which of them a
 //! change of health ends.
 
 use std::collections::BTreeMap;
@@ -21,23 +21,23 @@ use crate::protocol::{Acknowledged, Alert, Issue, Record, Step};
 /// An acknowledgement that is older than this looks forgotten.
 const FORGOTTEN_AFTER: SignedDuration = SignedDuration::from_hours(7 * 24);
 
-/// Who has acknowledged what stands in a policy.
+/// Who has acknowledged what a policy acknowledges.
 const POLICY: &str = "policy";
 
-/// All suppressions, and what of them holds between two changes.
+/// All suppressions, and a cache of those that are active until the next change.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Suppressions {
     active: Arc<ActiveSuppressions>,
-    /// What holds now; `None` when that is to be found out anew.
+    /// What is active now; `None` when that has to be computed anew.
     now: Option<Current>,
 }
 
-/// What holds from one change to the next.
+/// What is active from one change to the next.
 #[derive(Debug, Clone)]
 struct Current {
     from: Timestamp,
     until: Option<Timestamp>,
-    /// The silences that hold and the windows that are open.
+    /// The silences that are active and the windows that are open.
     open: Vec<NamePattern>,
     notes: Arc<Vec<NoteView>>,
 }
@@ -77,7 +77,7 @@ impl Current {
     }
 }
 
-/// What holds, to be asked about experiments.
+/// The active suppressions, for queries about experiments.
 #[derive(Clone, Copy)]
 pub(crate) struct SuppressionLookup<'a> {
     now: Option<&'a Current>,
@@ -89,8 +89,8 @@ pub(crate) struct SuppressionLookup<'a> {
 }
 
 impl SuppressionLookup<'_> {
-    /// Whether notifications about an experiment wait: by its name, or because relay's outage,
-    /// which is acknowledged, is what is wrong with it.
+    /// Whether notifications about an experiment wait: by its name, or because it is down by an
+    /// acknowledged outage of relay.
     pub(crate) fn covers(self, stub: &Stub) -> bool {
         self.is_open(stub)
             || self.is_acknowledged(stub)
@@ -100,7 +100,7 @@ impl SuppressionLookup<'_> {
     /// Why notifications about an experiment wait.
     pub(crate) fn suppression(self, stub: &Stub) -> Option<Suppression> {
         self.covers(stub)
-            .then(|| self.active.quiet(stub, self.at))
+            .then(|| self.active.suppression_of(stub, self.at))
             .flatten()
     }
 
@@ -121,11 +121,15 @@ impl SuppressionLookup<'_> {
         })
     }
 
-    /// Whether it is in a maintenance window, and by nothing else suppressed that goes before that.
+    /// Whether it is in a maintenance window, without another suppression of higher priority.
     pub(crate) fn is_in_maintenance(self, stub: &Stub) -> bool {
         let is_maintenance =
             |suppression: Suppression| suppression.kind == SuppressionKind::Maintenance;
-        self.is_open(stub) && self.active.quiet(stub, self.at).is_some_and(is_maintenance)
+        self.is_open(stub)
+            && self
+                .active
+                .suppression_of(stub, self.at)
+                .is_some_and(is_maintenance)
     }
 
     fn is_open(self, stub: &Stub) -> bool {
@@ -138,8 +142,9 @@ impl SuppressionLookup<'_> {
             .is_some_and(|experiment| experiment.issues.contains(&Issue::RelayOutage))
     }
 
-    /// The silences that a route might miss, in words: every silence, and acknowledgements that are
-    /// so old that they look forgotten. Maintenance is planned and shown elsewhere.
+    /// The silences that recipients of a route may want to know, as text: every silence, and
+    /// acknowledgements that are so old that they look forgotten. Maintenance is planned and shown
+    /// elsewhere.
     pub(crate) fn silences(self, route: &Route) -> Vec<String> {
         let notes = self.now.iter().flat_map(|now| now.notes.iter());
         let of_route = notes.filter(|note| note.active && self.is_of_route(&note.entry, route));
@@ -152,14 +157,14 @@ impl SuppressionLookup<'_> {
         let any = |pattern: &NamePattern| {
             let stubs = self.fleet.experiments().map(|experiment| &experiment.stub);
             stubs
-                .filter(|stub| route.hears_of(stub))
+                .filter(|stub| route.covers(stub))
                 .any(|stub| pattern.matches(stub.as_str()))
         };
         match entry {
             SuppressionEntry::Acknowledgement(Acknowledgement {
                 subject: Subject::Experiment(stub),
                 ..
-            }) => route.hears_of(stub),
+            }) => route.covers(stub),
             SuppressionEntry::Acknowledgement(Acknowledgement {
                 subject: Subject::Component(_) | Subject::Installation,
                 ..
@@ -171,7 +176,7 @@ impl SuppressionLookup<'_> {
 }
 
 impl Suppressions {
-    /// Takes up what was kept.
+    /// Restores stored suppressions.
     pub(crate) fn restore(
         &mut self,
         entries: Vec<(SuppressionId, SuppressionEntry)>,
@@ -181,15 +186,14 @@ impl Suppressions {
         self.now = None;
     }
 
-    /// Takes the maintenance that stands in the configuration.
+    /// Sets the maintenance windows of the configuration.
     pub(crate) fn configure(&mut self, windows: Vec<Maintenance>) {
         if self.active.configured() != windows {
             self.change().configure(windows);
         }
     }
 
-    /// Takes the acknowledgements that stand in a policy. One that stood there before is as old as
-    /// it was.
+    /// Sets the acknowledgements of a policy. One that was in it before keeps its age.
     pub(crate) fn acknowledge_by_policy(
         &mut self,
         subjects: Vec<(Subject, String)>,
@@ -214,12 +218,12 @@ impl Suppressions {
         }
     }
 
-    /// Adds one. Returns its number; `None` where a bound refuses it.
+    /// Adds an entry. Returns its number; `None` where a bound refuses it.
     pub(crate) fn add(&mut self, entry: SuppressionEntry) -> Option<SuppressionId> {
         self.change().add(entry).ok()
     }
 
-    /// Ends one before its time; `None` where there is none of this number.
+    /// Ends an entry before its time; `None` where there is none of this number.
     pub(crate) fn remove(&mut self, id: SuppressionId, by: &str, at: Timestamp) -> Option<Ended> {
         self.change().remove(id, by, at).ok()
     }
@@ -233,7 +237,7 @@ impl Suppressions {
         &self.active
     }
 
-    /// All suppressions at this time; also before the first step, which looks at them only then.
+    /// All suppressions at this time; also before the first step, which evaluates them only then.
     pub(crate) fn notes(&self, at: Timestamp) -> Arc<Vec<NoteView>> {
         match &self.now {
             Some(now) => Arc::clone(&now.notes),
@@ -251,7 +255,7 @@ impl Suppressions {
         }
     }
 
-    /// Lets go of what is over. Returns whether something began or ended to hold.
+    /// Removes what is over. Returns whether a suppression began or ended.
     pub(crate) fn maintain(&mut self, at: Timestamp, step: &mut Step) -> bool {
         if self.now.as_ref().is_some_and(|now| now.holds(at)) {
             return false;
@@ -263,14 +267,14 @@ impl Suppressions {
         true
     }
 
-    /// When something begins or ends to hold next.
+    /// When a suppression begins or ends next.
     pub(crate) fn deadline(&self, now: Moment) -> Option<Moment> {
         let until = self.now.as_ref()?.until?;
         Some(now + Duration::try_from(until.duration_since(now.wall())).unwrap_or_default())
     }
 
-    /// Whether notifications about an alert wait: what it is about is acknowledged, or it is a
-    /// component that is silenced or in maintenance.
+    /// Whether notifications about an alert wait: its subject is acknowledged, or it is a component
+    /// that is silenced or in maintenance.
     pub(crate) fn covers_alert(&self, alert: &Alert, at: Timestamp) -> bool {
         let component = match alert {
             Alert::Blind => return false,
@@ -299,7 +303,7 @@ impl Suppressions {
             .is_some()
     }
 
-    /// Ends the acknowledgement of an experiment that is well again, or worse than it was.
+    /// Ends the acknowledgement of an experiment that is ok again, or worse than it was.
     pub(crate) fn health_changed(
         &mut self,
         stub: &Stub,
@@ -345,7 +349,7 @@ impl Suppressions {
     }
 }
 
-/// Whether a silence that holds, or a window that is open, is of this name.
+/// Whether an active silence or an open window matches this name.
 fn is_open(now: Option<&Current>, name: &str) -> bool {
     now.is_some_and(|now| now.open.iter().any(|open| open.matches(name)))
 }

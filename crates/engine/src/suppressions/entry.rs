@@ -1,4 +1,4 @@
-//! What keeps mail quiet, as plain data that a store can keep and an API can take. Decides nothing.
+//! Suppressions as plain data, for the store and the API. Decides nothing.
 
 use std::fmt;
 
@@ -9,7 +9,7 @@ use super::window::{Occurrence, Schedule};
 use crate::model::words::words;
 use crate::model::{Health, NamePattern, Stub};
 
-/// The number of an entry. None is given twice.
+/// The number of an entry. None is assigned twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct SuppressionId(pub u64);
@@ -28,7 +28,7 @@ pub enum Subject {
     Experiment(Stub),
     /// A part whose health is reported, by its name: a source, mail, an outside service.
     Component(String),
-    /// All of the laboratory: it is moved today.
+    /// The whole laboratory, as when it is moved today.
     Installation,
 }
 
@@ -42,30 +42,30 @@ impl fmt::Display for Subject {
     }
 }
 
-/// A maintainer knows that this is bad.
+/// An acknowledgement: a maintainer knows that this is bad.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Acknowledgement {
     /// What is bad.
     pub subject: Subject,
-    /// How bad it was then: what gets worse is not acknowledged by this. [`Health::Down`] for what
-    /// is no experiment.
+    /// How bad it was then: what gets worse is not acknowledged by this. [`Health::Down`] for
+    /// subjects other than experiments.
     pub health: Health,
-    /// Who knows.
+    /// Who acknowledged it.
     pub who: String,
     /// What is done about it.
     pub text: String,
     /// When it was acknowledged.
     pub since: Timestamp,
-    /// When it ends at the latest; `None`: when it is well again.
+    /// When it ends at the latest; `None`: when it is ok again.
     pub until: Option<Timestamp>,
 }
 
-/// These experiments are not notified for a while.
+/// A silence: these experiments are not notified for a while.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Silence {
     /// Which experiments.
     pub pattern: NamePattern,
-    /// Who wants it.
+    /// Who made it.
     pub who: String,
     /// Why.
     pub reason: String,
@@ -85,7 +85,7 @@ impl Silence {
         self.begins() <= at && at < self.until
     }
 
-    /// When it begins and ends to hold.
+    /// When it begins and ends.
     pub(super) fn changes(&self) -> [Timestamp; 2] {
         [self.begins(), self.until]
     }
@@ -95,7 +95,7 @@ impl Silence {
     }
 }
 
-/// These experiments are worked on at certain times.
+/// A maintenance window: these experiments are worked on at certain times.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Maintenance {
     /// Which experiments.
@@ -106,11 +106,11 @@ pub struct Maintenance {
     pub reason: String,
     /// When it was planned.
     pub since: Timestamp,
-    /// When it is done.
+    /// When the window is open.
     pub schedule: Schedule,
 }
 
-/// Any of what keeps mail quiet.
+/// Any suppression.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SuppressionEntry {
@@ -187,42 +187,42 @@ impl SuppressionEntry {
     }
 }
 
-/// In which way something is kept quiet.
+/// A kind of suppression.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SuppressionKind {
-    /// It is acknowledged.
+    /// By an acknowledgement.
     Acknowledged,
-    /// It is silenced.
+    /// By a silence.
     Silenced,
-    /// It is worked on.
+    /// By a maintenance window.
     Maintenance,
 }
 
 words!(SuppressionKind { Acknowledged => "acknowledged", Silenced => "silenced", Maintenance => "maintenance" });
 
-/// Why something is kept quiet.
+/// Why notifications about a subject are suppressed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Suppression {
-    /// The number of what keeps it quiet; `None` for maintenance that stands in the configuration.
+    /// The number of the suppression; `None` for maintenance windows of the configuration.
     pub id: Option<SuppressionId>,
-    /// In which way.
+    /// Its kind.
     pub kind: SuppressionKind,
-    /// Who wants it.
+    /// Who made it.
     pub by: String,
-    /// Why, or what is done about it.
+    /// Its reason, or what is done about the subject.
     pub text: String,
-    /// When it ends; `None`: when it is well again.
+    /// When it ends; `None`: when the subject is ok again.
     pub until: Option<Timestamp>,
 }
 
-/// Something that keeps mail quiet, or will.
+/// The view of a suppression, active or planned.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoteView {
-    /// Its number, by which it can be ended; `None` for what stands in the configuration.
+    /// Its number, by which it can be ended; `None` for entries of the configuration.
     pub id: Option<SuppressionId>,
     /// What it is.
     pub entry: SuppressionEntry,
-    /// Whether it keeps quiet now.
+    /// Whether it is active now.
     pub active: bool,
     /// When a maintenance window is or will be open next; `None` for other kinds.
     pub next: Option<Occurrence>,
@@ -230,7 +230,7 @@ pub struct NoteView {
     pub last: Option<Occurrence>,
 }
 
-/// Something ended, for the records and for the people who forgot it.
+/// The end of a suppression, for the records and the maintainer who forgot it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ended {
     /// Its number.
@@ -264,19 +264,19 @@ impl Ended {
     }
 }
 
-/// How something ended.
+/// How a suppression ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Ending {
     /// Its time was over.
     Expired,
-    /// What it was about is well again.
+    /// Its subject is ok again.
     Recovered,
     /// The experiment got worse than what was acknowledged.
     Worse,
-    /// The experiment is not there any more.
+    /// The experiment no longer exists.
     Gone,
-    /// A person ended it.
+    /// A maintainer ended it.
     Removed {
         /// Who.
         who: String,

@@ -1,4 +1,4 @@
-//! The bounds of what people give: texts, spans of time, and how much there may be.
+//! The bounds of user input: texts, time spans, and numbers of entries.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -16,10 +16,10 @@ pub const MAX_MAINTENANCES: usize = 200;
 /// The most bytes of a text or a name in a command.
 pub const MAX_TEXT_BYTES: usize = 500;
 
-/// The most days that a silence or a single window lasts: what is quiet for longer is forgotten.
+/// The most days that a silence or a single window lasts: longer ones are forgotten.
 pub const MAX_DAYS: i64 = 366;
 
-/// Checks a text that people give: one line, not empty, not too long.
+/// Checks a user's text: one line, not empty, not too long.
 ///
 /// # Errors
 /// [`Refused::Text`] names the field.

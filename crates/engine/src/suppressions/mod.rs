@@ -1,5 +1,5 @@
 //! Suppressions: acknowledgements, silences and maintenance windows. They hold notifications back
-//! and do nothing else: nothing here evaluates, switches, or forgets what is still to be notified.
+//! and do nothing else: nothing here evaluates, switches, or drops pending notifications.
 
 mod active;
 mod current;

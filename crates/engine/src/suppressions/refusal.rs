@@ -1,5 +1,4 @@
-//! Why something cannot be acknowledged, silenced or planned, in words that say what to do. Decides
-//! nothing.
+//! Why something cannot be acknowledged, silenced or planned, with what to do. Decides nothing.
 
 use jiff::Timestamp;
 
@@ -11,7 +10,7 @@ use crate::model::{Health, Stub};
 pub enum Refused {
     /// Only what is bad can be acknowledged.
     #[error(
-        "{stub} is {health}: only what is bad can be acknowledged; to keep it quiet beforehand, silence it"
+        "{stub} is {health}: only what is bad can be acknowledged; to suppress its notifications beforehand, silence it"
     )]
     NotBad {
         /// The experiment.
@@ -49,7 +48,7 @@ pub enum Refused {
         /// The most days.
         most_days: i64,
     },
-    /// A text that people read is missing, too long, or garbled.
+    /// A user's text is missing, too long, or garbled.
     #[error("\"{field}\" must be one line of text, not empty and at most {most} bytes long")]
     Text {
         /// Which: `who`, `text`, `reason`.

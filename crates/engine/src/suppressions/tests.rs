@@ -1,4 +1,4 @@
-//! What keeps quiet, for how long, and that nothing untold is lost by it.
+//! What is suppressed, for how long, and that no pending notification is lost by it.
 
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
@@ -7,7 +7,7 @@ use super::limits::{MAX_SILENCES, MAX_TEXT_BYTES};
 use super::*;
 use crate::model::{Health, NamePattern, Stub};
 
-/// The instant so many minutes after the start of a Monday in November.
+/// The instant this many minutes after the start of a Monday in November.
 fn at(minute: i64) -> Timestamp {
     "2026-11-23T00:00Z".parse::<Timestamp>().expect("a time") + SignedDuration::from_mins(minute)
 }
@@ -99,20 +99,20 @@ fn as_str(why: Option<Suppression>) -> &'static str {
 }
 
 fn all_kinds() -> ActiveSuppressions {
-    let mut quiet = ActiveSuppressions::default();
-    quiet
+    let mut active = ActiveSuppressions::default();
+    active
         .add(acknowledgement("pend00", 0, Some(60)))
         .expect("taken");
-    quiet.add(silence("pend*", 0, 90)).expect("taken");
-    quiet.add(silence("pend0?", 0, 100)).expect("taken");
-    quiet.add(maintenance("*", 80, 110)).expect("taken");
-    quiet.add(nightly("spin*")).expect("taken");
-    quiet
+    active.add(silence("pend*", 0, 90)).expect("taken");
+    active.add(silence("pend0?", 0, 100)).expect("taken");
+    active.add(maintenance("*", 80, 110)).expect("taken");
+    active.add(nightly("spin*")).expect("taken");
+    active
 }
 
 #[test]
-fn each_kind_keeps_quiet_what_it_is_about_and_while_it_holds() {
-    let quiet = all_kinds();
+fn each_kind_suppresses_its_subject_while_it_holds() {
+    let active = all_kinds();
     for (name, minute, expected) in [
         ("pend00", 0, "acknowledged"),
         ("pend00", 59, "acknowledged"),
@@ -130,12 +130,14 @@ fn each_kind_keeps_quiet_what_it_is_about_and_while_it_holds() {
         ("spin01", 120 + 7 * 1_440, "maintenance"),
     ] {
         assert_eq!(
-            as_str(quiet.quiet(&stub(name), at(minute))),
+            as_str(active.suppression_of(&stub(name), at(minute))),
             expected,
             "{name} at {minute}"
         );
     }
-    let why = quiet.quiet(&stub("pend01"), at(0)).expect("silenced");
+    let why = active
+        .suppression_of(&stub("pend01"), at(0))
+        .expect("silenced");
     assert_eq!(
         (why.id, why.until),
         (Some(SuppressionId(3)), Some(at(100))),
@@ -148,12 +150,12 @@ fn each_kind_keeps_quiet_what_it_is_about_and_while_it_holds() {
 #[test]
 fn a_silence_of_a_clock_that_was_ahead_does_not_last_until_that_time() {
     let (year, day) = (365 * 1_440, 1_440);
-    let mut quiet = ActiveSuppressions::default();
+    let mut active = ActiveSuppressions::default();
     for entry in [
         silence("pend*", 6 * year, 6 * year + 240),
         silence("spin*", 2 * day, 2 * day + 240),
     ] {
-        quiet.add(entry).expect("taken");
+        active.add(entry).expect("taken");
     }
     for (name, minute, holds) in [
         ("pend00", 0, false),
@@ -162,11 +164,11 @@ fn a_silence_of_a_clock_that_was_ahead_does_not_last_until_that_time() {
         ("spin00", 0, true),
     ] {
         assert_eq!(
-            quiet.quiet(&stub(name), at(minute)).is_some(),
+            active.suppression_of(&stub(name), at(minute)).is_some(),
             holds,
             "{name} {minute}"
         );
-        let open = quiet.open_at(at(minute));
+        let open = active.open_at(at(minute));
         assert_eq!(
             open.iter().any(|pattern| pattern.matches(name)),
             holds,
@@ -174,14 +176,14 @@ fn a_silence_of_a_clock_that_was_ahead_does_not_last_until_that_time() {
         );
     }
     let begins = at(6 * year - 3 * day);
-    assert_eq!(quiet.next_change(at(3 * day)), Some(begins));
+    assert_eq!(active.next_change(at(3 * day)), Some(begins));
 }
 
 #[test]
 fn the_next_change_is_the_next_begin_or_end_of_any() {
-    let quiet = all_kinds();
-    let changes: Vec<_> = std::iter::successors(quiet.next_change(at(0)), |change| {
-        quiet.next_change(*change)
+    let active = all_kinds();
+    let changes: Vec<_> = std::iter::successors(active.next_change(at(0)), |change| {
+        active.next_change(*change)
     })
     .take(8)
     .collect();
@@ -191,9 +193,9 @@ fn the_next_change_is_the_next_begin_or_end_of_any() {
 
 #[test]
 fn what_is_over_is_reported_once_with_its_own_time() {
-    let mut quiet = all_kinds();
-    assert_eq!(quiet.expire(at(59)), []);
-    let ended: Vec<_> = quiet
+    let mut active = all_kinds();
+    assert_eq!(active.expire(at(59)), []);
+    let ended: Vec<_> = active
         .expire(at(5_000))
         .into_iter()
         .map(|ended| (ended.id.0, ended.at, ended.ending))
@@ -207,7 +209,7 @@ fn what_is_over_is_reported_once_with_its_own_time() {
         ))
     );
     assert_eq!(
-        (quiet.expire(at(5_000)), quiet.entries().count()),
+        (active.expire(at(5_000)), active.entries().count()),
         (vec![], 1),
         "the weekly one stays"
     );
@@ -235,18 +237,18 @@ fn an_acknowledgement_is_taken_only_while_it_is_bad() {
 #[test]
 fn an_acknowledgement_ends_by_recovery_by_its_time_or_by_a_person() {
     let acknowledged = |until| {
-        let mut quiet = ActiveSuppressions::default();
-        let id = quiet
+        let mut active = ActiveSuppressions::default();
+        let id = active
             .add(acknowledgement("pend00", 0, until))
             .expect("taken");
-        (quiet, id)
+        (active, id)
     };
     let removed = Ending::Removed {
         who: "Dee".to_owned(),
     };
-    let (mut quiet, id) = acknowledged(None);
+    let (mut active, id) = acknowledged(None);
     assert_eq!(
-        as_str(quiet.quiet(&stub("pend00"), at(1_000_000))),
+        as_str(active.suppression_of(&stub("pend00"), at(1_000_000))),
         "acknowledged",
         "without an end it lasts"
     );
@@ -258,7 +260,7 @@ fn an_acknowledgement_ends_by_recovery_by_its_time_or_by_a_person() {
             ended.id,
             ended.at,
             ended.ending,
-            as_str(quiet.quiet(&stub("pend00"), at(30)))
+            as_str(active.suppression_of(&stub("pend00"), at(30)))
         ),
         (id, at(30), Ending::Recovered, "-")
     );
@@ -276,13 +278,13 @@ fn an_acknowledgement_ends_by_recovery_by_its_time_or_by_a_person() {
         (at(60), Ending::Expired),
         "its time was over before"
     );
-    let (mut quiet, id) = acknowledged(None);
+    let (mut active, id) = acknowledged(None);
     assert_eq!(
-        quiet.remove(id, "Dee", at(5)).map(|ended| ended.ending),
+        active.remove(id, "Dee", at(5)).map(|ended| ended.ending),
         Ok(removed)
     );
-    assert_eq!(quiet.remove(id, "Dee", at(5)), Err(Refused::NotFound(id)));
-    let (mut quiet, _) = acknowledged(None);
+    assert_eq!(active.remove(id, "Dee", at(5)), Err(Refused::NotFound(id)));
+    let (mut active, _) = acknowledged(None);
     assert_eq!(
         quiet
             .end(&subject("pend00"), Ending::Gone, at(5))
@@ -304,11 +306,11 @@ fn recovery_ends_no_silence_and_no_window() {
 
 #[test]
 fn an_experiment_is_acknowledged_by_one_person_at_a_time() {
-    let mut quiet = ActiveSuppressions::default();
-    let first = quiet
+    let mut active = ActiveSuppressions::default();
+    let first = active
         .add(acknowledgement("pend00", 0, Some(60)))
         .expect("taken");
-    let second = quiet.add(acknowledgement("pend00", 10, None));
+    let second = active.add(acknowledgement("pend00", 10, None));
     assert_eq!(
         second,
         Err(Refused::AlreadyAcknowledged {
@@ -317,26 +319,26 @@ fn an_experiment_is_acknowledged_by_one_person_at_a_time() {
             who: "Ann".to_owned()
         })
     );
-    assert!(quiet.add(acknowledgement("pend01", 10, None)).is_ok());
-    let ended: Vec<_> = quiet
+    assert!(active.add(acknowledgement("pend01", 10, None)).is_ok());
+    let ended: Vec<_> = active
         .expire(at(60))
         .into_iter()
         .map(|ended| ended.id)
         .collect();
     assert_eq!(ended, [first]);
-    assert!(quiet.add(acknowledgement("pend00", 60, None)).is_ok());
+    assert!(active.add(acknowledgement("pend00", 60, None)).is_ok());
 }
 
 #[test]
 fn what_cannot_be_is_refused_with_what_to_do() {
-    let quiet = ActiveSuppressions::default;
+    let active = ActiveSuppressions::default;
     let acknowledge = |who: &str, text: &str, until| {
         let entry = Acknowledgement {
             who: who.to_owned(),
             text: text.to_owned(),
             ..plain_acknowledgement("pend00", 50, until)
         };
-        quiet().add(SuppressionEntry::Acknowledgement(entry))
+        active().add(SuppressionEntry::Acknowledgement(entry))
     };
     let long = "x".repeat(MAX_TEXT_BYTES + 1);
     for (refused, words) in [
@@ -345,18 +347,21 @@ fn what_cannot_be_is_refused_with_what_to_do() {
         (acknowledge("Ann", "a\r\nBcc: x", None), "\"text\" must be"),
         (acknowledge("Ann", &long, None), "at most 500 bytes"),
         (acknowledge("Ann", "text", Some(50)), "has passed already"),
-        (quiet().add(silence("*", 50, 50)), "has passed already"),
+        (active().add(silence("*", 50, 50)), "has passed already"),
         (
-            quiet().add(silence("*", 0, 366 * 1_440 + 1)),
+            active().add(silence("*", 0, 366 * 1_440 + 1)),
             "more than 366 days",
         ),
-        (quiet().add(maintenance("*", 20, 20)), "not after its begin"),
         (
-            quiet().add(maintenance("*", -20, -10)),
+            active().add(maintenance("*", 20, 20)),
+            "not after its begin",
+        ),
+        (
+            active().add(maintenance("*", -20, -10)),
             "has passed already",
         ),
         (
-            quiet()
+            active()
                 .remove(SuppressionId(7), "Ann", at(0))
                 .map(|ended| ended.id),
             "nothing with the number 7",
@@ -376,23 +381,23 @@ fn what_cannot_be_is_refused_with_what_to_do() {
 
 #[test]
 fn there_is_a_bound_and_it_says_so() {
-    let mut quiet = ActiveSuppressions::default();
+    let mut active = ActiveSuppressions::default();
     for _ in 0..MAX_SILENCES {
-        quiet.add(silence("*", 0, 10)).expect("taken");
+        active.add(silence("*", 0, 10)).expect("taken");
     }
-    let refused = quiet.add(silence("*", 0, 10)).expect_err("full");
+    let refused = active.add(silence("*", 0, 10)).expect_err("full");
     assert_eq!(
         refused.to_string(),
         "there are 200 silences already, the most that are kept: end some first"
     );
-    assert_eq!(quiet.expire(at(10)).len(), MAX_SILENCES);
-    assert!(quiet.add(silence("*", 10, 20)).is_ok());
+    assert_eq!(active.expire(at(10)).len(), MAX_SILENCES);
+    assert!(active.add(silence("*", 10, 20)).is_ok());
 }
 
 #[test]
 fn what_is_kept_and_restored_is_the_same_and_no_number_is_given_twice() {
-    let quiet = all_kinds();
-    let kept: Vec<_> = quiet
+    let active = all_kinds();
+    let kept: Vec<_> = active
         .entries()
         .filter_map(|(id, entry)| Some((id?, entry)))
         .collect();
@@ -400,18 +405,19 @@ fn what_is_kept_and_restored_is_the_same_and_no_number_is_given_twice() {
     let entries: Vec<(SuppressionId, SuppressionEntry)> =
         serde_json::from_str(&text).expect("read");
     let mut restored = ActiveSuppressions::restore(entries.clone(), 5);
-    assert_eq!(restored, quiet);
+    assert_eq!(restored, active);
     assert_eq!(restored.add(silence("*", 0, 1)), Ok(SuppressionId(6)));
     let mut of_fewer = ActiveSuppressions::restore(entries.into_iter().take(1), 41);
     assert_eq!(of_fewer.add(silence("*", 0, 1)), Ok(SuppressionId(42)));
 }
 
-/// Health by the minute: as it is, or as it was told.
+/// Health by the minute: as observed, or as notified.
 type Story = &'static [(i64, Health)];
 
-/// What a teller says who compares what was told with what is, unless it is quiet, and who wakes
-/// when the health of `pend00` changes and when quiet begins or ends.
-fn notified(mut quiet: ActiveSuppressions, health: &[(i64, Health)]) -> Vec<(i64, Health)> {
+/// The notifications of a notifier that compares the notified state with the current one, unless it
+/// is suppressed, and that wakes when the health of `pend00` changes and when a suppression begins
+/// or ends.
+fn notified(mut active: ActiveSuppressions, health: &[(i64, Health)]) -> Vec<(i64, Health)> {
     let (mut now, mut is, mut notified, mut said) = (at(0), Health::Ok, Health::Ok, Vec::new());
     let mut changes = health
         .iter()
@@ -424,8 +430,8 @@ fn notified(mut quiet: ActiveSuppressions, health: &[(i64, Health)]) -> Vec<(i64
                 quiet.end(&subject("pend00"), Ending::Recovered, now);
             }
         }
-        quiet.expire(now);
-        if is != notified && quiet.quiet(&stub("pend00"), now).is_none() {
+        active.expire(now);
+        if is != notified && active.suppression_of(&stub("pend00"), now).is_none() {
             notified = is;
             said.push((now.duration_since(at(0)).as_mins(), is));
         }
@@ -433,7 +439,7 @@ fn notified(mut quiet: ActiveSuppressions, health: &[(i64, Health)]) -> Vec<(i64
             .peek()
             .map(|(when, _)| *when)
             .into_iter()
-            .chain(quiet.next_change(now))
+            .chain(active.next_change(now))
             .min()
         {
             Some(next) if next < at(10_000) => now = next,
@@ -443,24 +449,24 @@ fn notified(mut quiet: ActiveSuppressions, health: &[(i64, Health)]) -> Vec<(i64
 }
 
 #[test]
-fn a_level_that_is_kept_quiet_is_told_in_the_end_and_once() {
+fn a_suppressed_change_is_notified_once_afterwards() {
     use Health::{Degraded, Down, Ok};
     let window = || {
-        let mut quiet = ActiveSuppressions::default();
-        quiet.add(maintenance("pend*", 10, 20)).expect("taken");
-        quiet
+        let mut active = ActiveSuppressions::default();
+        active.add(maintenance("pend*", 10, 20)).expect("taken");
+        active
     };
     let silenced = || {
-        let mut quiet = ActiveSuppressions::default();
-        quiet.add(silence("pend00", 0, 15)).expect("taken");
-        quiet
+        let mut active = ActiveSuppressions::default();
+        active.add(silence("pend00", 0, 15)).expect("taken");
+        active
     };
     let acknowledged = |until| {
-        let mut quiet = ActiveSuppressions::default();
-        quiet
+        let mut active = ActiveSuppressions::default();
+        active
             .add(acknowledgement("pend00", 0, until))
             .expect("taken");
-        quiet
+        active
     };
     let table: [(&str, ActiveSuppressions, Story, Story); 10] = [
         (
@@ -524,8 +530,8 @@ fn a_level_that_is_kept_quiet_is_told_in_the_end_and_once() {
             &[(25, Down), (30, Ok)],
         ),
     ];
-    for (what, quiet, health, expected) in table {
-        assert_eq!(notified(quiet, health), expected, "{what}");
+    for (what, active, health, expected) in table {
+        assert_eq!(notified(active, health), expected, "{what}");
     }
     let mut nights = ActiveSuppressions::default();
     nights.add(nightly("*")).expect("taken");
@@ -536,47 +542,47 @@ fn a_level_that_is_kept_quiet_is_told_in_the_end_and_once() {
     );
 }
 
-fn any_quiet() -> impl Strategy<Value = ActiveSuppressions> {
+fn any_suppressions() -> impl Strategy<Value = ActiveSuppressions> {
     let names = || prop::sample::select(vec!["*", "pend*", "pend0?", "spin*", "pend00"]);
     let silences = prop::collection::vec((names(), 1_i64..3_000), 0..5);
     let windows = prop::collection::vec((names(), 0_i64..3_000, 1_i64..500), 0..5);
     let acknowledgements = prop::collection::vec(prop::option::of(1_i64..3_000), 0..2);
     (silences, windows, acknowledgements, any::<bool>()).prop_map(
         |(silences, windows, acknowledgements, night)| {
-            let mut quiet = ActiveSuppressions::default();
+            let mut active = ActiveSuppressions::default();
             for (name, until) in silences {
-                quiet.add(silence(name, 0, until)).expect("taken");
+                active.add(silence(name, 0, until)).expect("taken");
             }
             for (name, from, length) in windows {
-                quiet
+                active
                     .add(maintenance(name, from, from + length))
                     .expect("taken");
             }
             for until in acknowledgements {
-                quiet
+                active
                     .add(acknowledgement("pend00", 0, until))
                     .expect("taken");
             }
             if night {
-                quiet.add(nightly("spin*")).expect("taken");
+                active.add(nightly("spin*")).expect("taken");
             }
-            quiet
+            active
         },
     )
 }
 
 #[test]
-fn what_stands_in_the_configuration_keeps_quiet_too_and_has_no_number() {
-    let mut quiet = ActiveSuppressions::default();
-    quiet.configure(vec![plain_maintenance(
+fn configured_windows_suppress_too_and_have_no_number() {
+    let mut active = ActiveSuppressions::default();
+    active.configure(vec![plain_maintenance(
         "pend*",
         Schedule::Once {
             from: at(10),
             until: at(20),
         },
     )]);
-    let why = quiet
-        .quiet(&stub("pend00"), at(10))
+    let why = active
+        .suppression_of(&stub("pend00"), at(10))
         .expect("it is worked on");
     assert_eq!(
         (why.id, why.kind, why.until),
@@ -584,19 +590,19 @@ fn what_stands_in_the_configuration_keeps_quiet_too_and_has_no_number() {
     );
     assert_eq!(
         (
-            quiet.next_change(at(0)),
-            quiet.next_change(at(10)),
-            quiet.open_at(at(15))
+            active.next_change(at(0)),
+            active.next_change(at(10)),
+            active.open_at(at(15))
         ),
         (Some(at(10)), Some(at(20)), vec![pattern("pend*")])
     );
     assert_eq!(
-        quiet.expire(at(30)),
+        active.expire(at(30)),
         [],
         "it is the configuration's to end it"
     );
     assert_eq!(
-        quiet.entries().map(|(id, _)| id).collect::<Vec<_>>(),
+        active.entries().map(|(id, _)| id).collect::<Vec<_>>(),
         [None]
     );
 }
@@ -658,43 +664,43 @@ proptest! {
         others.end(&subject("pend00"), Ending::Recovered, at(0));
         let open = others.open_at(at(now));
         for name in ["pend00", "pend01", "spin07", "other"] {
-            prop_assert_eq!(open.iter().any(|pattern| pattern.matches(name)), others.quiet(&stub(name), at(now)).is_some(), "{}", name);
+            prop_assert_eq!(open.iter().any(|pattern| pattern.matches(name)), others.suppression_of(&stub(name), at(now)).is_some(), "{}", name);
         }
     }
 
     #[test]
-    fn nothing_begins_or_ends_between_changes(quiet in any_quiet(), start in 0_i64..3_000) {
+    fn nothing_begins_or_ends_between_changes(active in any_suppressions(), start in 0_i64..3_000) {
         let mut now = at(start);
         for _ in 0..20 {
-            let Some(next) = quiet.next_change(now) else { break };
+            let Some(next) = active.next_change(now) else { break };
             prop_assert!(next > now);
             let just_before = next - SignedDuration::from_nanos(1);
             for name in ["pend00", "pend01", "spin07", "other"] {
-                prop_assert_eq!(quiet.quiet(&stub(name), now), quiet.quiet(&stub(name), just_before), "{} between {} and {}", name, now, next);
+                prop_assert_eq!(active.suppression_of(&stub(name), now), active.suppression_of(&stub(name), just_before), "{} between {} and {}", name, now, next);
             }
             now = next;
         }
     }
 
     #[test]
-    fn letting_go_of_what_is_over_changes_no_answer(quiet in any_quiet(), now in 0_i64..4_000, later in 0_i64..2_000) {
-        let mut expired = quiet.clone();
+    fn letting_go_of_what_is_over_changes_no_answer(active in any_suppressions(), now in 0_i64..4_000, later in 0_i64..2_000) {
+        let mut expired = active.clone();
         let ended = expired.expire(at(now));
-        prop_assert_eq!(ended.len() + expired.entries().count(), quiet.entries().count());
+        prop_assert_eq!(ended.len() + expired.entries().count(), active.entries().count());
         prop_assert!(ended.iter().all(|ended| ended.at <= at(now)));
         for name in ["pend00", "pend01", "spin07"] {
-            prop_assert_eq!(expired.quiet(&stub(name), at(now + later)), quiet.quiet(&stub(name), at(now + later)));
+            prop_assert_eq!(expired.suppression_of(&stub(name), at(now + later)), active.suppression_of(&stub(name), at(now + later)));
         }
-        prop_assert_eq!(expired.next_change(at(now)), quiet.next_change(at(now)));
+        prop_assert_eq!(expired.next_change(at(now)), active.next_change(at(now)));
     }
 
     #[test]
-    fn told_comes_to_be_what_is(quiet in any_quiet(), flips in prop::collection::btree_set(0_i64..3_000, 0..12)) {
+    fn notified_state_converges_to_the_current_one(active in any_suppressions(), flips in prop::collection::btree_set(0_i64..3_000, 0..12)) {
         let health: Vec<_> = flips.into_iter().zip([Health::Down, Health::Ok].into_iter().cycle()).collect();
         let last = health.last().map_or(Health::Ok, |(_, health)| *health);
-        let said = notified(quiet.clone(), &health);
+        let said = notified(active.clone(), &health);
         prop_assert!(said.windows(2).all(|pair| pair[0].1 != pair[1].1), "nothing that is known is notified again");
-        let is_quiet_for_ever = last == Health::Down && quiet.quiet(&stub("pend00"), at(9_999)).is_some();
-        prop_assert!(is_quiet_for_ever || said.last().map_or(Health::Ok, |(_, health)| *health) == last);
+        let is_suppressed_forever = last == Health::Down && active.suppression_of(&stub("pend00"), at(9_999)).is_some();
+        prop_assert!(is_suppressed_forever || said.last().map_or(Health::Ok, |(_, health)| *health) == last);
     }
 }

@@ -43,7 +43,7 @@ pub enum Day {
     Sun,
 }
 
-/// When maintenance is done.
+/// When a maintenance window is open.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Schedule {
@@ -80,7 +80,7 @@ struct WeeklyText {
     zone: String,
 }
 
-/// Why a weekly window cannot be.
+/// Why a weekly window is invalid.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ScheduleError {
     /// No day is named.
@@ -156,7 +156,7 @@ impl Schedule {
 }
 
 impl fmt::Display for Schedule {
-    /// The schedule in words: `every mon, tue at 23:00 for 4 h (Europe/London)`.
+    /// The schedule as text: `every mon, tue at 23:00 for 4 h (Europe/London)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Once { from, until } => write!(f, "from {from} until {until}"),

@@ -1,5 +1,5 @@
-//! What book should say of each resource, against what it last said: the difference becomes
-//! switches.
+//! The wanted availability of each resource in book, compared with the last one read: the
+//! difference becomes switches.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -16,14 +16,14 @@ pub(crate) const MAX_SWITCHES_AT_ONCE: usize = 16;
 /// [`RETRY_AT_MOST`].
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The longest wait before a failed switch is tried again.
+/// The longest wait before a failed switch is retried.
 const RETRY_AT_MOST: Duration = Duration::from_secs(300);
 
 /// A switch that is under way.
 #[derive(Debug, Clone)]
 struct UnderWay {
     set: Availability,
-    /// The wish that it is for, where it is for one.
+    /// The manual override that it is for, where it is for one.
     manual_override: Option<ManualOverride>,
 }
 
@@ -31,15 +31,15 @@ struct UnderWay {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Resources {
     all: BTreeMap<ResourceName, Resource>,
-    /// Those that may differ from what is wanted.
+    /// Those that may differ from the wanted availability.
     open: BTreeSet<ResourceName>,
-    /// What is being written, also of resources that book's manifest has lost meanwhile.
+    /// Switches under way, also of resources that book's manifest has lost meanwhile.
     under_way: BTreeMap<ResourceName, UnderWay>,
     retries: BTreeSet<(Moment, ResourceName)>,
-    /// What people want, until book says so. It goes before what is wanted of the experiment's
+    /// Manual overrides, until book confirms them. They take precedence over the experiment's
     /// health.
     manual_overrides: BTreeMap<ResourceName, ManualOverride>,
-    /// Resources of which nothing is wished any more, since this was last asked.
+    /// Resources whose manual override was fulfilled or dropped, since this was last read.
     fulfilled: Vec<ResourceName>,
 }
 
@@ -48,7 +48,7 @@ impl Resources {
         self.all.get(name).map(|resource| &resource.stub)
     }
 
-    /// Takes in book's list. Returns the names that are new and the names that are gone.
+    /// Applies book's list. Returns the names that are new and the names that are gone.
     pub(crate) fn list(
         &mut self,
         readings: &[ResourceReading],
@@ -86,7 +86,7 @@ impl Resources {
         (added, removed)
     }
 
-    /// What book lists, by experiment: the resources, and the streams that they need.
+    /// The resources in book and the streams that they need, by experiment.
     pub(crate) fn by_stub(&self) -> BTreeMap<Stub, (Vec<ResourceName>, BTreeSet<Topic>)> {
         let mut experiments: BTreeMap<Stub, (Vec<ResourceName>, BTreeSet<Topic>)> = BTreeMap::new();
         for (name, resource) in &self.all {
@@ -97,8 +97,8 @@ impl Resources {
         experiments
     }
 
-    /// Takes in what book says of a resource. While a switch of it is under way, its own answer
-    /// counts instead.
+    /// Applies book's availability of a resource. While a switch of it is under way, the switch's
+    /// own answer counts instead.
     pub(crate) fn read(
         &mut self,
         name: &ResourceName,
@@ -110,7 +110,7 @@ impl Resources {
         }
         let resource = self.all.get_mut(name)?;
         self.open.insert(name.clone());
-        let hold = resource.hear(name, said, now);
+        let hold = resource.note_reading(name, said, now);
         if self
             .manual_overrides
             .get(name)
@@ -121,7 +121,7 @@ impl Resources {
         hold
     }
 
-    /// Takes in what a person wants of a resource. The newest wish counts, and it is tried at once.
+    /// Applies a manual override. The newest one counts, and it is tried at once.
     pub(crate) fn manual_override(&mut self, name: ResourceName, manual_override: ManualOverride) {
         if let Some(resource) = self.all.get_mut(&name) {
             resource.failures = 0;
@@ -140,12 +140,12 @@ impl Resources {
         }
     }
 
-    /// Resources of which nothing is wished any more: book says so, or has lost them.
+    /// Resources whose manual override ended: book confirmed it, or has lost them.
     pub(crate) fn take_fulfilled(&mut self) -> Vec<ResourceName> {
         std::mem::take(&mut self.fulfilled)
     }
 
-    /// Takes in what a switch came to. Returns a person's hold that it found.
+    /// Applies the outcome of a switch. Returns the manual hold that it found.
     pub(crate) fn switched(
         &mut self,
         name: &ResourceName,
@@ -156,14 +156,15 @@ impl Resources {
         let resource = self.all.get_mut(name)?;
         self.open.insert(name.clone());
         let mut hold = None;
-        // A book that does not keep what it is told is not told the same again and again at once.
+        // A book that does not keep what was written is not written the same again and again at
+        // once.
         let mut is_done = false;
         match outcome {
             SwitchOutcome::Confirmed(said) | SwitchOutcome::Held(said) => {
                 resource.fault = None;
                 is_done = done.as_ref().is_none_or(|done| done.set == *said)
                     || said.bookable() == Bookable::Held;
-                hold = resource.hear(name, said, now);
+                hold = resource.note_reading(name, said, now);
                 let manual_override = self.manual_overrides.get(name);
                 let is_answer =
                     done.is_some_and(|done| done.manual_override.as_ref() == manual_override);
@@ -174,8 +175,8 @@ impl Resources {
                     self.grant(name);
                 }
             }
-            // A book that has lost it has lost a person's hold too; a wish waits for its return, or
-            // for a manifest without it.
+            // A book that has lost it has lost a manual hold too; a manual override waits for its
+            // return, or for a manifest without it.
             SwitchOutcome::Gone => {
                 hold = resource.held_for().map(|_| HoldChange {
                     resource: name.clone(),
@@ -206,7 +207,7 @@ impl Resources {
         self.retries.insert((at, name.clone()));
     }
 
-    /// Says that what is wanted of these may have changed.
+    /// Marks these for a new comparison.
     pub(crate) fn reconsider<'a>(&mut self, names: impl IntoIterator<Item = &'a ResourceName>) {
         self.open.extend(
             names
@@ -216,7 +217,7 @@ impl Resources {
         );
     }
 
-    /// Says that what is wanted of every one may have changed.
+    /// Marks all for a new comparison.
     pub(crate) fn reconsider_all(&mut self) {
         self.open = self.all.keys().cloned().collect();
     }
@@ -281,7 +282,7 @@ impl Resources {
         self.retries.first().map(|(at, _)| *at)
     }
 
-    /// Whether a resource can be booked, as book last said.
+    /// Whether a resource can be booked, by book's last answer.
     pub(crate) fn bookable(&self, name: &ResourceName) -> Option<Bookable> {
         self.all
             .get(name)?
@@ -433,7 +434,7 @@ mod tests {
     }
 
     #[test]
-    fn a_book_that_keeps_other_words_is_not_told_again_and_again() {
+    fn a_book_that_keeps_another_reason_is_not_written_again_at_once() {
         let mut resources = resources(1, (true, "new"));
         let mut tried = Vec::new();
         for second in 0..100 {
@@ -511,7 +512,7 @@ mod tests {
     }
 
     #[test]
-    fn every_pair_of_said_and_wished() {
+    fn every_pair_of_read_and_wanted() {
         let (held, ours, free) = (
             (false, "unavailable because exam"),
             (false, "unavailable because labwatch: broken"),
@@ -562,7 +563,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wish_waits_for_what_is_under_way_and_outlives_failures() {
+    fn a_manual_override_waits_for_a_switch_under_way_and_outlives_failures() {
         let mut resources = resources(1, (true, "new"));
         assert_eq!(resources.due(at(1), |_| bad()).len(), 1);
         resources.manual_override(name(0), hold("exam"));

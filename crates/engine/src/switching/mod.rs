@@ -1,4 +1,4 @@
-//! Availability in book: what should hold, compared with what was last confirmed.
+//! Availability in book: the wanted one compared with the last confirmed one.
 
 pub(crate) mod availability;
 pub(crate) mod mismatch;
@@ -13,7 +13,7 @@ use crate::sources::Sources;
 use availability::Resources;
 use resource::Wanted;
 
-/// What book lists, and what it is to say.
+/// The resources in book, and their wanted availability.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Switching {
     pub(crate) resources: Resources,
@@ -24,7 +24,7 @@ pub(crate) struct Switching {
 }
 
 impl Switching {
-    /// Whether it makes sense to write into book now.
+    /// Whether switches may be written into book now.
     pub(crate) fn may_switch(&self, sources: &Sources) -> bool {
         sources.relay.health != SourceHealth::Starting
             && sources.blind.is_none()
@@ -32,12 +32,13 @@ impl Switching {
             && sources.book.health != SourceHealth::Down
     }
 
-    /// Whether it is known what experiments must have, or book will not say so soon.
+    /// Whether the requirements of experiments are known, or will not be known soon.
     pub(crate) fn may_evaluate(&self, sources: &Sources) -> bool {
         self.manifest_known || sources.book.health == SourceHealth::Down
     }
 
-    /// Decides the switches that are due. What is quarantined stays withdrawn, whatever its health.
+    /// Decides the switches that are due. A quarantined experiment stays withdrawn, whatever its
+    /// health.
     pub(crate) fn switch(
         &mut self,
         fleet: &Fleet,
@@ -65,7 +66,7 @@ impl Switching {
     }
 }
 
-/// What book should say of an experiment's resources: the last column of the table in
+/// The wanted availability of an experiment's resources: the last column of the table in
 /// `docs/architecture.md`.
 fn wanted(experiment: Option<&Experiment>) -> Wanted {
     let Some(experiment) = experiment.filter(|experiment| experiment.is_evaluated()) else {

@@ -1,4 +1,4 @@
-//! The reasons that students read in book: what is wrong, in their words.
+//! The reasons that students read in book.
 
 use crate::model::{OUR_PREFIX, StreamHealth, Stub, Topic};
 use crate::protocol::Issue;
@@ -11,21 +11,21 @@ pub(crate) fn given_back() -> String {
     format!("{OUR_PREFIX}working again")
 }
 
-/// The reason for giving a resource free because a person let go of it, where nothing is known of
-/// how it works.
+/// The reason for making a resource available because an operator released it, while its health is
+/// not known.
 pub(crate) fn enabled() -> String {
     format!("{OUR_PREFIX}enabled by a maintainer")
 }
 
-/// The reason for keeping a resource withdrawn after a fault until a person has looked at it,
-/// however it is meanwhile.
+/// The reason for keeping a resource withdrawn after a fault until a maintainer has inspected it,
+/// whatever its health.
 pub(crate) fn to_be_inspected() -> String {
     format!(
         "{OUR_PREFIX}out of order after a fault; it can be booked again when a maintainer has inspected it"
     )
 }
 
-/// The reason for withdrawing a resource that comes and goes: once for all the time that it does.
+/// The reason for withdrawing a flapping resource: one for as long as it flaps.
 pub(crate) fn comes_and_goes(stub: &Stub, issues: &[Issue]) -> String {
     let required = issues.iter().filter_map(|issue| match issue {
         Issue::Required(topic, _) => Some(carried(stub, topic)),
@@ -45,8 +45,8 @@ pub(crate) fn comes_and_goes(stub: &Stub, issues: &[Issue]) -> String {
     )
 }
 
-/// The reason for withdrawing a resource. Says the same as long as the same is wrong, so that it is
-/// not written again and again.
+/// The reason for withdrawing a resource. Its text is stable while the issues are the same, so that
+/// it is not written again and again.
 pub(crate) fn withdrawn(stub: &Stub, issues: &[Issue]) -> String {
     let lost = streams(stub, issues, StreamHealth::Missing);
     let silent = streams(stub, issues, StreamHealth::Silent);

@@ -1,14 +1,14 @@
-//! One resource of book: what book last said of it, what should hold, and the difference between
+//! One resource of book: its last availability in book, the wanted one, and the difference between
 //! the two.
 
 use crate::model::{Availability, Bookable, CallError, Moment, ResourceName, Stub, Topic};
 use crate::protocol::{ManualOverride, ResourceReading};
 use crate::switching::reason;
 
-/// What a resource should be, with the reason for students.
+/// The wanted availability of a resource, with the reason for students.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Wanted {
-    /// As it is: nothing is known that would justify a change.
+    /// Unchanged: nothing is known that would justify a change.
     AsItIs,
     /// Bookable.
     Bookable { reason: String },
@@ -27,7 +27,7 @@ pub(super) struct Resource {
     pub(super) fault: Option<CallError>,
 }
 
-/// How a person's hold on a resource changed.
+/// How a manual hold on a resource changed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct HoldChange {
     pub(crate) resource: ResourceName,
@@ -46,8 +46,8 @@ impl Resource {
         }
     }
 
-    /// Takes in what book says. Returns how a person's hold changed, if it did.
-    pub(super) fn hear(
+    /// Applies book's availability. Returns how a manual hold changed, if it did.
+    pub(super) fn note_reading(
         &mut self,
         name: &ResourceName,
         said: &Availability,
@@ -69,8 +69,7 @@ impl Resource {
             .map(|(said, _)| said.reason.clone())
     }
 
-    /// What has to be written so that book says what is wanted; `None` when nothing has to or may
-    /// be.
+    /// What has to be written into book; `None` when nothing has to or may be.
     pub(super) fn difference(
         &mut self,
         wanted: &Wanted,
@@ -101,8 +100,8 @@ impl Resource {
 }
 
 impl ManualOverride {
-    /// What has to be written into book. What a person lets go and is not usable goes over to us
-    /// without a moment in which it can be booked.
+    /// What has to be written into book. A resource that an operator releases and that is not
+    /// usable becomes withdrawn without being available in between.
     fn to_write(&self, wanted: &Wanted) -> (bool, String) {
         match (self, wanted) {
             (Self::Hold(reason), _) | (Self::Enable, Wanted::Withdrawn { reason }) => {
@@ -120,8 +119,8 @@ impl ManualOverride {
         }
     }
 
-    /// Whether book's answer to our writing is what was wished in other words: it will not keep
-    /// ours, however often it is told.
+    /// Whether book's answer to a switch is the wanted availability with another reason: it will
+    /// not keep ours, however often it is written.
     pub(super) fn is_near(&self, said: &Availability) -> bool {
         match self {
             Self::Hold(_) => said.bookable() == Bookable::Held,

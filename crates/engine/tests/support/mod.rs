@@ -1,5 +1,5 @@
-//! A laboratory of one data stream each, a route with recipients, and mailboxes that take messages
-//! or do not.
+//! A laboratory of one data stream each, a route with recipients, and mailboxes that accept
+//! messages or do not.
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 #![allow(
@@ -27,7 +27,7 @@ use jiff::Timestamp;
 pub const STUBS: [&str; 3] = ["pend00", "pend01", "spin00"];
 
 /// The recipients.
-pub const PEOPLE: [&str; 3] = ["ann@x.org", "bob@x.org", "cy@x.org"];
+pub const RECIPIENTS: [&str; 3] = ["ann@x.org", "bob@x.org", "cy@x.org"];
 
 /// How a recipient's mailbox answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,16 +35,16 @@ pub enum Mood {
     Takes,
     PutsOff,
     Refuses,
-    /// It takes the message, and says nothing.
+    /// It accepts the message, and does not answer.
     Mute,
 }
 
-/// When within a step the process is killed: the state of the step is kept in any case.
+/// When within a step the process is killed: the state of the step is stored in any case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Killed {
     /// Before its effects are carried out.
     BeforeEffects,
-    /// When they are carried out, and what came of them is not taken in.
+    /// When they are carried out, and their outcome is not applied.
     AfterEffects,
 }
 
@@ -68,7 +68,7 @@ pub struct World {
     pub silent: BTreeSet<&'static str>,
     /// Experiments that are not in jump's reports.
     pub unreachable: BTreeSet<&'static str>,
-    /// Whether relay says nothing.
+    /// Whether relay reports nothing.
     pub relay_is_mute: bool,
     /// How long after relay jump reports.
     pub jump_behind: Duration,
@@ -82,7 +82,7 @@ pub struct World {
     pub kill: Option<(usize, Killed)>,
 }
 
-/// How many cases of a property are tried: `PROPTEST_CASES`, else so many.
+/// How many cases of a property are tried: `PROPTEST_CASES`, else this many.
 pub fn cases(usual: u32) -> u32 {
     let asked = std::env::var("PROPTEST_CASES").ok();
     asked.and_then(|text| text.parse().ok()).unwrap_or(usual)
@@ -117,8 +117,8 @@ impl World {
         Self::with(stubs, usual(), Duration::from_secs(5))
     }
 
-    /// A small laboratory that is well, whose recipients are told this way.
-    pub fn told_by(route: Route) -> Self {
+    /// A small laboratory that is well, whose recipients are notified by this route.
+    pub fn with_route(route: Route) -> Self {
         let rules = Rules::new(usual(), vec![route]);
         Self::under(&STUBS, rules, Duration::from_secs(5))
     }
@@ -144,7 +144,7 @@ impl World {
             jump_behind: Duration::ZERO,
             listed: stubs.iter().copied().collect(),
             bookings: Vec::new(),
-            moods: PEOPLE.map(|who| (who, Mood::Takes)).into(),
+            moods: RECIPIENTS.map(|who| (who, Mood::Takes)).into(),
             mailboxes: Vec::new(),
             attempts: Vec::new(),
             withdrawn: Vec::new(),
@@ -155,7 +155,7 @@ impl World {
         world
     }
 
-    /// The process is killed, and another one goes on with what was kept.
+    /// The process is killed, and another one resumes from the stored state.
     pub fn restart(&mut self) {
         let written = self.kept.iter().map(|(key, value)| {
             let value = serde_json::to_string(value).expect("it is written");
@@ -195,7 +195,7 @@ impl World {
         self.give(Input::Timetable(timetable));
     }
 
-    /// Reports come for so many seconds, and every deadline in between is met.
+    /// Reports come for this many seconds, and every deadline in between is met.
     pub fn run(&mut self, seconds: u64) {
         let end = self.now + Duration::from_secs(seconds);
         while self.now < end {
@@ -318,7 +318,7 @@ impl World {
         self.attempts.push(notification.thread.id);
         let mut unreached = Vec::new();
         let mut asked = 0;
-        for who in PEOPLE {
+        for who in RECIPIENTS {
             let recipient = Recipient::new(who);
             if !notification.audience.includes(&recipient) {
                 continue;
@@ -349,13 +349,13 @@ impl World {
         }
     }
 
-    /// The numbers of the messages that one has got since the mailboxes were emptied.
+    /// The numbers of the messages that a recipient has got since the mailboxes were emptied.
     pub fn got(&self, who: &str) -> Vec<u64> {
         let own = self.mailboxes.iter().filter(|got| got.who == who);
         own.map(|got| got.message.id).collect()
     }
 
-    /// The news that one has got.
+    /// The news that a recipient has got.
     pub fn read(&self, who: &str) -> Vec<String> {
         let own = self.mailboxes.iter().filter(|got| got.who == who);
         own.flat_map(|got| &got.message.news)
@@ -385,7 +385,7 @@ impl World {
         }
     }
 
-    /// What one has got, each message in words, with the second since `from`.
+    /// The messages of a recipient as text, each with the second since `from`.
     pub fn messages(&self, who: &str, from: Moment) -> Vec<(u64, String)> {
         let own = self.mailboxes.iter().filter(|got| got.who == who);
         own.map(|got| (got.at.since(from).as_secs(), in_words(&got.message)))
@@ -417,7 +417,7 @@ fn in_words(message: &Summary) -> String {
     lines.chain(alerts).collect::<Vec<_>>().join(", ")
 }
 
-/// As the mailer puts it: a failure as a whole where none of them has it, and all for the same
+/// The mailer's outcome: a failure as a whole where none of them has it, and all for the same
 /// reason.
 fn outcome(asked: usize, unreached: Vec<Unreached>) -> Result<Delivered, DeliveryFault> {
     match unreached.first().cloned() {
@@ -438,7 +438,7 @@ fn resource(stub: &str) -> ResourceName {
     ResourceName::try_new(&format!("r-{stub}")).expect("a name")
 }
 
-/// The days of a laboratory in which these are booked, from so many seconds after now on.
+/// The days of a laboratory in which these are booked, from this many seconds after now on.
 pub fn booked(stub: &str, now: Moment, seconds: u64) -> Booking {
     Booking {
         start: (now + Duration::from_secs(seconds)).wall(),

@@ -39,7 +39,7 @@ impl Simulator {
         } else if self.relay.mute || self.forwarding.of(topic, true).is_none() {
             SampleOutcome::Silent(sample.listen)
         } else if self.fleet.stream(topic).is_some_and(transmits) {
-            SampleOutcome::Heard
+            SampleOutcome::Received
         } else {
             SampleOutcome::Silent(sample.listen)
         }

@@ -117,7 +117,11 @@ impl Kind {
 pub(in crate::http::page) fn about(view: &ExperimentView) -> Vec<(String, String)> {
     let name = view.stub.as_str();
     let mut orders = Vec::new();
-    match view.quiet.as_ref().map(|quiet| (quiet.kind, quiet.id)) {
+    match view
+        .suppression
+        .as_ref()
+        .map(|quiet| (quiet.kind, quiet.id))
+    {
         Some((kind, Some(id))) => orders.push((
             format!("End the {}", noun(kind)),
             Kind::End.address(&[("id", &id.to_string())]),

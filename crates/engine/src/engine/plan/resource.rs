@@ -1,4 +1,4 @@
-//! What holding or enabling a resource would do, and to which bookings.
+//! Outcome of holding or enabling a resource, including the affected bookings.
 
 use super::Plan;
 use crate::groups::bookings::Affected;
@@ -29,7 +29,7 @@ impl Snapshot {
             "{name} cannot be booked until a person enables it: {}",
             self.in_book(bookings(affected, "cannot start"))
         );
-        Ok(wishing(
+        Ok(override_plan(
             name,
             ManualOverride::Hold(reason.to_owned()),
             text,
@@ -71,7 +71,13 @@ impl Snapshot {
                 self.in_book(bookings(affected, "can start"))
             )
         };
-        Ok(wishing(name, ManualOverride::Enable, text, view, affected))
+        Ok(override_plan(
+            name,
+            ManualOverride::Enable,
+            text,
+            view,
+            affected,
+        ))
     }
 
     fn resource(&self, name: &ResourceName) -> Result<(&ExperimentView, &ResourceView), Refusal> {
@@ -85,7 +91,7 @@ impl Snapshot {
             .ok_or_else(|| Refusal::NoResource(name.clone()))
     }
 
-    /// What is written into book waits for book.
+    /// Adds that book is unreachable where a change has to wait for it.
     fn in_book(&self, text: String) -> String {
         if self.source(SourceName::Book).health == SourceHealth::Down {
             return format!("{text}. Book does not answer now: it is done as soon as book does");
@@ -94,7 +100,7 @@ impl Snapshot {
     }
 }
 
-fn wishing(
+fn override_plan(
     name: &ResourceName,
     manual_override: ManualOverride,
     text: String,
@@ -113,7 +119,7 @@ fn wishing(
     }
 }
 
-/// The bookings that something happens to, in words.
+/// The affected bookings as text.
 fn bookings(affected: Affected, what: &str) -> String {
     let session = if affected.in_session {
         "; one is in session now"

@@ -1,4 +1,4 @@
-//! What commands about acknowledgements, silences and maintenance windows would do.
+//! Outcome of commands about acknowledgements, silences and maintenance windows.
 
 use jiff::Timestamp;
 
@@ -54,7 +54,8 @@ impl Snapshot {
             (_, Some(until)) => format!("{until} at the latest"),
         };
         let adds: Vec<SuppressionEntry> = subjects.into_iter().map(entry).collect();
-        adds.iter().try_for_each(|entry| self.quiet.check(entry))?;
+        adds.iter()
+            .try_for_each(|entry| self.suppressions.check(entry))?;
         Ok(Plan {
             adds,
             ..Plan::of(format!("no notification about {about} until {ends}"), stubs)
@@ -78,7 +79,7 @@ impl Snapshot {
             }
             .into());
         }
-        let known = |subject: &Subject| self.quiet.acknowledgement(subject);
+        let known = |subject: &Subject| self.suppressions.acknowledgement(subject);
         let fresh: Vec<(Subject, Health)> = bad
             .iter()
             .filter(|(subject, _)| known(subject).is_none())
@@ -106,9 +107,9 @@ impl Snapshot {
         )
     }
 
-    /// A component that is bad, as far as that is known here: the sources are. How others are is
-    /// known where they are probed; there it is checked before, and there the acknowledgement
-    /// is ended once they are well.
+    /// A bad component, as far as the engine knows: only the sources' health is known here. Other
+    /// components are checked where they are probed, and their acknowledgements are ended there
+    /// too.
     fn bad_component(&self, name: &str) -> Result<Subject, Refusal> {
         match SourceName::named(name) {
             Some(source) => match self.source(source).health {
@@ -133,7 +134,7 @@ impl Snapshot {
         };
         let found = subjects
             .iter()
-            .filter_map(|subject| Some((self.quiet.acknowledgement(subject)?.0, subject)));
+            .filter_map(|subject| Some((self.suppressions.acknowledgement(subject)?.0, subject)));
         let (ends, subjects): (Vec<SuppressionId>, Vec<&Subject>) = found.unzip();
         if ends.is_empty() {
             return Err(Refusal::NotAcknowledged(scope.to_string()));
@@ -145,8 +146,8 @@ impl Snapshot {
         })
     }
 
-    pub(super) fn quieting(&self, entry: SuppressionEntry) -> Result<Plan, Refusal> {
-        self.quiet.check(&entry)?;
+    pub(super) fn suppressing(&self, entry: SuppressionEntry) -> Result<Plan, Refusal> {
+        self.suppressions.check(&entry)?;
         let (pattern, when) = match &entry {
             SuppressionEntry::Silence(silence) => {
                 (&silence.pattern, format!("until {}", silence.until))

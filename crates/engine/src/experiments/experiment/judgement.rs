@@ -1,4 +1,4 @@
-//! From what is observed of an experiment to the health that counts: second look, flapping,
+//! From the observations of an experiment to its effective health: second look, flapping,
 //! hysteresis, and the event of a change.
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use crate::model::{Health, StreamHealth, Topic};
 use crate::protocol::{Event, Issue, Why};
 
 impl Experiment {
-    /// Judges it. Returns an event when its health, its issues or its remote login changed.
+    /// Evaluates it. Returns an event when its health, its issues or its remote login changed.
     pub(crate) fn apply_rules(
         &mut self,
         why: Why,
@@ -22,10 +22,10 @@ impl Experiment {
         }
         let outage = context.outage && self.listed();
         let has_settled = self.settles_at.is_some_and(|at| context.now >= at);
-        if !std::mem::take(&mut self.stale) && !has_settled && outage == self.judged_in_outage {
+        if !std::mem::take(&mut self.stale) && !has_settled && outage == self.evaluated_in_outage {
             return None;
         }
-        self.judged_in_outage = outage;
+        self.evaluated_in_outage = outage;
         let all_required = !self.listed();
         let streams = self.streams.iter().map(|stream| {
             (
@@ -51,28 +51,27 @@ impl Experiment {
         if is_held_back || (health == self.health && issues == self.issues) {
             return None;
         }
-        if !self.first_judged && health == Health::Unknown {
+        if !self.first_evaluated && health == Health::Unknown {
             return None;
         }
         let why = match turn {
             Some(FlapTurn::Started) => Why::Flaps,
             Some(FlapTurn::Ended { .. }) if self.health == Health::Flapping => Why::Steady,
-            Some(FlapTurn::Ended { .. }) | None if self.first_judged => why,
-            Some(FlapTurn::Ended { .. }) | None => Why::FirstJudged,
+            Some(FlapTurn::Ended { .. }) | None if self.first_evaluated => why,
+            Some(FlapTurn::Ended { .. }) | None => Why::FirstEvaluated,
         };
-        self.first_judged = true;
+        self.first_evaluated = true;
         Some(self.decide(health, issues, why, context))
     }
 
-    /// Whether it is usable until now and only lost in a report that leaves out most of the fleet.
+    /// Whether it was usable and is lost only in a report that lacks most of the fleet.
     fn awaits_second_look(&self, context: &EvaluationContext) -> bool {
         let is_new = self.lost_at.is_some() && self.lost_at == context.unconfirmed_report;
         is_new && !self.health.is_unusable()
     }
 
-    /// Counts how often it comes and goes, before any hold. What relay's silence makes of it is
-    /// relay's story and no change of its own, and a loss that leaves it usable is none that
-    /// needs a withdrawal.
+    /// Counts its changes between usable and unusable, before hysteresis. Changes by relay's outage
+    /// are relay's and not counted, nor are losses that leave it usable, which need no withdrawal.
     fn count_changes(
         &mut self,
         observed: Health,
@@ -98,8 +97,8 @@ impl Experiment {
         }
     }
 
-    /// The health that counts: flapping while it flaps, else what has lasted for the hold times.
-    /// After flapping, nothing is held.
+    /// The effective health: flapping while it flaps, else the observed one once it has lasted for
+    /// the hysteresis times. No hysteresis applies after flapping.
     fn settle(&mut self, observed: Health, outage: bool, context: &EvaluationContext) -> Health {
         if self.flapping.since().is_some() {
             self.holding = Hysteresis::default();

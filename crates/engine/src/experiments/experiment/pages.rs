@@ -6,7 +6,7 @@ use crate::model::{PageFault, PageName};
 use crate::protocol::{Issue, PageView, Policy};
 
 impl Experiment {
-    /// Takes note of what is observed of its pages. Returns whether anything of that is new.
+    /// Stores the observations of its pages. Returns whether they changed.
     pub(crate) fn observe_pages(&mut self, pages: PageFacts, views: Vec<PageView>) -> bool {
         let is_new = self.pages.as_ref() != Some(&pages) || self.page_views != views;
         self.stale |= is_new;
@@ -15,7 +15,7 @@ impl Experiment {
         is_new
     }
 
-    /// What its pages mean for it. Before book has told them it is as it was before the start.
+    /// The effect of its pages. Until book has reported them, as before the start.
     pub(super) fn page_facts(&self, policy: &Policy) -> PageFacts {
         let mut facts = match &self.pages {
             _ if policy.ui_check_every.is_none() => return PageFacts::default(),
@@ -34,7 +34,7 @@ impl Experiment {
         }
     }
 
-    /// The pages that fail, with how, by what is decided.
+    /// The failing pages, with how, as last decided.
     pub(crate) fn page_issues(&self) -> impl Iterator<Item = (&PageName, PageFault)> {
         self.issues.iter().filter_map(Issue::page)
     }

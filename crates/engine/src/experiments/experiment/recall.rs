@@ -1,4 +1,4 @@
-//! An experiment taken up as the durable state remembers it.
+//! Restoring an experiment from the durable state.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use crate::model::Moment;
 use crate::protocol::ExperimentState;
 
 impl Experiment {
-    /// Takes up what is remembered of it: how it was stays until something else is observed.
+    /// Restores its durable state: its health stays until something else is observed.
     pub(crate) fn recall(&mut self, known: &ExperimentState, rule: FlapRule, now: Moment) {
         let Some(last) = &known.last else { return };
-        self.first_judged = true;
+        self.first_evaluated = true;
         self.health = last.health;
         self.issues.clone_from(&last.issues);
         self.since = now.back_at(known.since.unwrap_or(last.when));
@@ -30,8 +30,8 @@ impl Experiment {
         self.events = [Arc::clone(last)].into();
     }
 
-    /// What has happened before counts for flapping; what flapped goes on to flap until it has been
-    /// calm.
+    /// Restores flap detection: earlier changes count, and an experiment that flapped goes on to
+    /// flap until it has been stable.
     fn recall_flapping(&mut self, known: &ExperimentState, rule: FlapRule, now: Moment) {
         for at in &known.flips {
             self.flapping.note(now.back_at(*at), rule);

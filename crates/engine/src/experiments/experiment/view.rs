@@ -9,10 +9,10 @@ use crate::model::{JumpHealth, Moment, StreamHealth};
 use crate::protocol::{ExperimentView, FlapView, ResourceView, StreamView};
 use crate::suppressions::Suppression;
 
-/// What surrounds an experiment when it is shown.
+/// Derived data of an experiment for its view.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct DerivedView {
-    pub(crate) quiet: Option<Suppression>,
+    pub(crate) suppression: Option<Suppression>,
     pub(crate) pools: Vec<Arc<str>>,
     pub(crate) affected: Affected,
     pub(crate) advice: Option<Arc<str>>,
@@ -46,7 +46,7 @@ impl Experiment {
             since: self.since.wall(),
             issues: self.issues.clone(),
             flapping: self.flap_view(context),
-            quiet: derived.quiet,
+            suppression: derived.suppression,
             jump: self.jump,
             jump_seen: self.host.seen(),
             jump_last: self.host.last.clone(),
@@ -66,7 +66,7 @@ impl Experiment {
         }
     }
 
-    /// Whether nothing of it is to be seen: neither its login nor any stream that it must have.
+    /// Whether nothing of it is reported: neither its login nor any required stream.
     pub(crate) fn is_wholly_lost(&self) -> bool {
         let required = self.streams.iter().filter(|stream| stream.required);
         self.login() == JumpHealth::Lost

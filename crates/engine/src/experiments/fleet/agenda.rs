@@ -1,4 +1,4 @@
-//! Evaluating what an input or a deadline touches, and only that.
+//! Evaluating exactly what an input or a deadline affects.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::model::{Moment, Stub, earliest};
 use crate::protocol::{Event, Why};
 
 impl Fleet {
-    /// Looks at one experiment. What has to be recorded is pushed to `events`.
+    /// Evaluates one experiment. What has to be recorded is pushed to `events`.
     pub(crate) fn evaluate(
         &mut self,
         id: Id,
@@ -40,7 +40,7 @@ impl Fleet {
         }
     }
 
-    /// Looks at every experiment, in the order of their names.
+    /// Evaluates every experiment, in the order of their names.
     pub(crate) fn evaluate_all(
         &mut self,
         why: Why,
@@ -59,7 +59,7 @@ impl Fleet {
         self.get(id).map(|experiment| &experiment.stub)
     }
 
-    /// Looks at those whose deadline has come.
+    /// Evaluates those whose deadline has come.
     pub(crate) fn evaluate_due(
         &mut self,
         context: &EvaluationContext,

@@ -1,4 +1,4 @@
-//! Which experiments and streams are known: how they become so, and how they are forgotten.
+//! Which experiments and streams are known: how they are added and forgotten.
 
 use std::collections::BTreeSet;
 
@@ -10,15 +10,15 @@ use crate::model::Gather as _;
 use crate::model::{Moment, ResourceName, Stub, Topic};
 use crate::protocol::ExperimentState;
 
-/// The most experiments that are kept. A feed that names more is not a laboratory's; the rest is
-/// passed over.
+/// The most experiments that are kept. A feed that names more does not belong to a laboratory; the
+/// rest is ignored.
 pub(crate) const MAX_EXPERIMENTS: usize = 50_000;
 
 /// The most streams of one experiment that are kept.
 const MAX_STREAMS: usize = 64;
 
 impl Fleet {
-    /// The experiment of this name, made known where it is not.
+    /// The experiment of this name; added if it is new.
     pub(crate) fn add(&mut self, stub: &Stub, now: Moment) -> Option<Id> {
         if let Some(id) = self.stubs.get(stub.as_str()) {
             return Some(id);
@@ -42,7 +42,7 @@ impl Fleet {
         Some(id)
     }
 
-    /// Makes an experiment known as it is remembered.
+    /// Adds an experiment from the durable state.
     pub(crate) fn recall(
         &mut self,
         stub: &Stub,
@@ -103,8 +103,8 @@ impl Fleet {
         Some(at)
     }
 
-    /// Sets what book's manifest says of an experiment: its resources and the streams that it must
-    /// have. Returns whether that is new.
+    /// Sets what book's manifest says of an experiment: its resources and required streams. Returns
+    /// whether that changed.
     pub(crate) fn enlist(
         &mut self,
         id: Id,
@@ -141,8 +141,8 @@ impl Fleet {
         changed
     }
 
-    /// Gives an experiment a stream that it must have, also when the topic was taken for another
-    /// experiment's until now.
+    /// Adds a required stream to an experiment, also when its topic was attributed to another one
+    /// until now.
     fn adopt(&mut self, id: Id, topic: &Topic, now: Moment) -> bool {
         if let Some(other) = self
             .topics
@@ -154,7 +154,7 @@ impl Fleet {
         self.add_stream(id, topic.clone(), true, now).is_some()
     }
 
-    /// Forgets an experiment wholly.
+    /// Forgets an experiment and all its streams.
     pub(crate) fn forget(&mut self, id: Id) {
         let Some(experiment) = self.slots.get_mut(id.0 as usize).and_then(Option::take) else {
             return;

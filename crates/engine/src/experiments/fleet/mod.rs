@@ -1,4 +1,4 @@
-//! All experiments: found by name, fed with reports, looked at when something touches them.
+//! All experiments: found by name, updated from reports, evaluated when affected.
 
 mod agenda;
 mod members;
@@ -17,11 +17,11 @@ use crate::model::index::Index;
 use crate::model::{Moment, Stub, Topic};
 use crate::protocol::{Event, PageView, Report, Scopes};
 
-/// An experiment's place. It stays the same as long as the experiment is known.
+/// An experiment's index. It stays the same as long as the experiment is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Id(u32);
 
-/// A stream's place.
+/// A stream's index.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct StreamId {
     pub(crate) experiment: Id,
@@ -45,7 +45,7 @@ impl Newest {
         }
     }
 
-    /// Puts `report` in its place, and returns the one before.
+    /// Stores `report` as the newest, and returns the one before.
     fn replace(&mut self, report: &Arc<Report>, now: Moment) -> Self {
         let next = Self {
             number: self.number + 1,
@@ -56,7 +56,7 @@ impl Newest {
     }
 }
 
-/// What is to be made anew.
+/// The views that have to be rebuilt.
 pub(crate) struct Touched {
     changed: BTreeSet<Id>,
     gone: Vec<Stub>,
@@ -73,14 +73,13 @@ pub(crate) struct Fleet {
     agenda: BTreeSet<(Moment, Id)>,
     relay: Newest,
     jump: Newest,
-    /// The number of relay's newest report where it is the first that most of the fleet is lost
-    /// in.
+    /// The number of relay's newest report where it is the first that shows most of the fleet as
+    /// lost.
     pub(crate) unconfirmed_report: Option<u64>,
-    /// Experiments of which something that is shown changed since the last snapshot.
+    /// Experiments whose views changed since the last snapshot.
     touched: BTreeSet<Id>,
     gone: Vec<Stub>,
-    /// Experiments that have become known, and those that were forgotten, since this was last
-    /// asked.
+    /// Experiments that have become known, and those that were forgotten, since this was last read.
     seen: Vec<Stub>,
     forgotten: Vec<Stub>,
     /// Grows whenever the set of streams changes.
@@ -162,8 +161,7 @@ impl Fleet {
         })
     }
 
-    /// Whether the newest report of relay tells of an experiment's stream without saying when it
-    /// transmitted.
+    /// Whether relay's newest report has an experiment's stream without saying when it transmitted.
     pub(crate) fn lacks_statistics(&self) -> bool {
         self.relay
             .report
@@ -184,7 +182,7 @@ impl Fleet {
         self.jump.at.map(|_| &self.jump.report)
     }
 
-    /// Shows these events of a known experiment, oldest first, as its latest.
+    /// Replaces the latest events of a known experiment, oldest first.
     pub(crate) fn show_events(&mut self, stub: &Stub, events: Vec<Arc<Event>>) {
         if let Some(experiment) = self.find(stub.as_str()).and_then(|id| self.get_mut(id)) {
             experiment.show_events(events);
@@ -213,17 +211,17 @@ impl Fleet {
         &self.gone
     }
 
-    /// Experiments that have become known since the last time.
+    /// Experiments that have become known since the last call.
     pub(crate) fn take_seen(&mut self) -> Vec<Stub> {
         std::mem::take(&mut self.seen)
     }
 
-    /// Experiments that were forgotten since the last time.
+    /// Experiments that were forgotten since the last call.
     pub(crate) fn take_forgotten(&mut self) -> Vec<Stub> {
         std::mem::take(&mut self.forgotten)
     }
 
-    /// Says that every experiment must be evaluated again, although nothing was observed.
+    /// Marks every experiment for evaluation, although nothing was observed.
     pub(crate) fn reconsider_all(&mut self) {
         self.slots
             .iter_mut()
@@ -231,8 +229,7 @@ impl Fleet {
             .for_each(|experiment| experiment.stale = true);
     }
 
-    /// Takes note of what is observed of the pages of an experiment. Returns whether anything of
-    /// that is new.
+    /// Stores the observations of an experiment's pages. Returns whether they changed.
     pub(crate) fn observe_pages(&mut self, id: Id, facts: PageFacts, views: Vec<PageView>) -> bool {
         let is_new = self
             .get_mut(id)
@@ -243,12 +240,12 @@ impl Fleet {
         is_new
     }
 
-    /// Says that something that is shown of an experiment changed.
+    /// Marks the view of an experiment as changed.
     pub(crate) fn mark_dirty(&mut self, id: Id) {
         self.touched.insert(id);
     }
 
-    /// Says that something that is shown of every experiment changed.
+    /// Marks the views of all experiments as changed.
     pub(crate) fn touch_all(&mut self) {
         self.touched.extend(self.by_stub.values().copied());
     }
@@ -257,7 +254,7 @@ impl Fleet {
         !self.touched.is_empty() || !self.gone.is_empty()
     }
 
-    /// What was touched or forgotten since the last snapshot; from now on it counts as made.
+    /// Takes what changed or was forgotten since the last snapshot, and clears it.
     pub(crate) fn take_touched(&mut self) -> Touched {
         Touched {
             changed: std::mem::take(&mut self.touched),

@@ -1,4 +1,4 @@
-//! Taking in a report: who is there, who has just come, who is gone. Judges nothing.
+//! Applying a report: what is connected, newly connected or gone. Evaluates nothing.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,8 +11,8 @@ use crate::model::{Moment, Stub, Topic};
 use crate::protocol::{Connection, LastConnection, Report, Scopes};
 
 impl Fleet {
-    /// Takes in a report of relay. Returns the required streams that have just connected. Look at
-    /// everything afterwards.
+    /// Applies a report of relay. Returns the required streams that have just connected. The caller
+    /// evaluates all experiments afterwards.
     pub(crate) fn apply_relay_report(&mut self, report: &Arc<Report>, now: Moment) -> Vec<Topic> {
         let before = self.relay.replace(report, now);
         let number = self.relay.number;
@@ -52,9 +52,9 @@ impl Fleet {
         returned
     }
 
-    /// Leaves streams as they were that are missing from relay's newest report and may be in it
-    /// nevertheless, in entries of which no topic can be read. Where more are missing than
-    /// there are such entries, it says what it says.
+    /// Keeps the state of streams that are missing from relay's newest report and may be in it
+    /// nevertheless, in entries whose topic cannot be read. Where more are missing than there are
+    /// such entries, the report counts as it is.
     fn keep_nameless(&mut self, nameless: usize) {
         if nameless == 0 {
             return;
@@ -76,9 +76,9 @@ impl Fleet {
         }
     }
 
-    /// Takes note of which experiments relay's newest report is the first to show lost. Where that
-    /// is a mass event they wait for a second look; returns how many of those that were usable
-    /// are lost, if that is to be looked into.
+    /// Notes which experiments relay's newest report is the first to show lost. In a mass event
+    /// they wait for a second look; returns how many of the usable ones are lost, if a second look
+    /// is needed.
     pub(crate) fn note_losses(&mut self, last_active: Duration) -> Option<Tally> {
         let number = self.relay.number;
         let (mut seen, mut is_news) = (Tally::default(), false);
@@ -94,7 +94,7 @@ impl Fleet {
         (seen.is_mass() && is_news).then_some(seen)
     }
 
-    /// Takes in a report of jump. Look at everything afterwards.
+    /// Applies a report of jump. The caller evaluates all experiments afterwards.
     pub(crate) fn apply_jump_report(&mut self, report: &Arc<Report>, now: Moment) {
         let before = self.jump.replace(report, now);
         let number = self.jump.number;
@@ -126,7 +126,7 @@ impl Fleet {
 const CANARY: &str = "canary-";
 
 /// Whether a connection of relay is an experiment's. Servers before v0.6.5 do not say; there, every
-/// connection that transmits is taken for one, except those of canaries.
+/// connection that transmits counts as one, except those of canaries.
 fn is_experiment(connection: &Connection<'_>) -> bool {
     let scopes = connection.scopes;
     scopes.has(Scopes::EXPT)

@@ -1,4 +1,4 @@
-//! Snapshots of experiments: made anew where something touched them, and kept where that changed
+//! Views of experiments: rebuilt where an experiment was affected, and kept where that changed
 //! nothing.
 
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use super::{Fleet, Id, Touched};
 use crate::experiments::experiment::Experiment;
 use crate::protocol::ExperimentView;
 
-/// How the snapshot of an experiment changed: `None` where there was, or is, none.
+/// How the view of an experiment changed: `None` where there was, or is, none.
 #[derive(Debug, Clone)]
 pub(crate) struct Repainted {
     pub(crate) was: Option<Arc<ExperimentView>>,
@@ -15,8 +15,7 @@ pub(crate) struct Repainted {
 }
 
 impl Fleet {
-    /// Brings a sorted list of snapshots up to date with what was touched, and says what is other
-    /// than before.
+    /// Updates a sorted list of views for what was affected, and returns the differences.
     pub(crate) fn refresh_views(
         &self,
         views: &mut Arc<Vec<Arc<ExperimentView>>>,

@@ -12,15 +12,15 @@ pub(super) const AT_ONCE: usize = 4;
 /// How long after one check the next of a round begins.
 pub(super) const GAP: Duration = Duration::from_millis(100);
 
-/// A check whose outcome has not come after this time shows nothing.
+/// A check without an outcome after this time counts as having no result.
 pub(super) const OUTCOME_WITHIN: Duration = Duration::from_secs(60);
 
-/// The pages to check, and what has come of them so far.
+/// The pages to check, and the outcomes so far.
 #[derive(Debug, Clone)]
 pub(super) struct Round {
     queue: VecDeque<PageAddress>,
     under_way: BTreeMap<PageAddress, Moment>,
-    /// What came of the checks so far; `None`: one was given up.
+    /// The outcomes so far; `None`: a check was given up.
     outcomes: BTreeMap<PageAddress, Option<PageOutcome>>,
     next_at: Moment,
 }
@@ -53,14 +53,14 @@ impl Round {
         next.into_iter().collect()
     }
 
-    /// Takes note of what a check came to.
+    /// Stores the outcome of a check.
     pub(super) fn checked(&mut self, page: &PageAddress, outcome: &PageOutcome) {
         if self.under_way.remove(page).is_some() {
             self.outcomes.insert(page.clone(), Some(outcome.clone()));
         }
     }
 
-    /// What came of all checks; `None`: one was given up.
+    /// The outcomes of all checks; `None`: a check was given up.
     pub(super) fn outcomes(mut self) -> BTreeMap<PageAddress, Option<PageOutcome>> {
         let late = self.under_way.into_keys().map(|page| (page, None));
         self.outcomes.extend(late);

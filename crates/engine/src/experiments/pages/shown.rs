@@ -1,9 +1,9 @@
-//! What a check of a page shows. Keeps nothing; the table is in `docs/sources.md`.
+//! Interpretation of a page check's outcome. Without state; the table is in `docs/sources.md`.
 
 use crate::model::{CallError, FaultClass, PageFault, Step};
 use crate::protocol::PageOutcome;
 
-/// What a check shows.
+/// The result of a check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Shown {
     Works,
@@ -11,11 +11,11 @@ pub(super) enum Shown {
     Fails(PageFault),
     /// It fails here; it may be that it does not elsewhere.
     MayFail(PageFault),
-    /// Nothing: the fault is labwatch's own.
+    /// No result: the fault is labwatch's own.
     Nothing,
 }
 
-/// What a check shows. `is_network_well`: a page on another host answered in the same round.
+/// The result of a check. `is_network_well`: a page on another host answered in the same round.
 pub(super) fn shown(outcome: &PageOutcome, is_network_well: bool) -> Shown {
     match outcome {
         PageOutcome::Answered { status, by_proxy } => of_status(*status, *by_proxy),
@@ -41,7 +41,7 @@ fn of_status(status: u16, by_proxy: bool) -> Shown {
     }
 }
 
-/// Why an answer of this status says nothing about a page.
+/// Why an answer of this status gives no result for a page.
 pub(super) fn refusal(status: u16) -> CallError {
     match status {
         407 => CallError::Proxy("it answered 407".to_owned()),

@@ -1,4 +1,4 @@
-//! Rounds of checks: what each outcome shows, alone and in a row, and what follows for resources.
+//! Rounds of checks: the result of each outcome, alone and in a row, and the effect on resources.
 
 use jiff::Timestamp;
 
@@ -38,7 +38,7 @@ fn answered(status: u16) -> PageOutcome {
     }
 }
 
-/// What is checked in a round, one check after the other, each with what it comes to.
+/// The checks of a round, one after the other, each with its outcome.
 fn round(pages: &mut Pages, now: u64, outcome: impl Fn(&PageAddress) -> PageOutcome) -> usize {
     let policy = policy(Some(300));
     let (mut moment, mut checks) = (at(now), 0);
@@ -68,7 +68,7 @@ fn of(uses: &[(&str, &[&str])]) -> Pages {
     pages
 }
 
-/// How a page is after rounds that come to these.
+/// How a page is after rounds with these outcomes.
 fn after(outcomes: &[PageOutcome]) -> (PageHealth, Option<PageFault>, bool) {
     let mut pages = of(&[("lab.example/ui/", &["r-a"]), ("other.example/", &["r-b"])]);
     for (number, outcome) in outcomes.iter().enumerate() {
@@ -96,7 +96,7 @@ fn every_outcome_of_two_checks_in_a_row() {
     let fails = |fault| (PageHealth::Fails, Some(fault));
     #[rustfmt::skip]
     let rows = [
-        // what both checks come to → health and fault, whether it is of no use to any visitor
+        // outcomes of both checks → health and fault, whether it fails for every visitor
         (answered(200), (Works, None), false),
         (answered(206), (Works, None), false),
         (answered(302), (Works, None), false),
@@ -150,7 +150,7 @@ fn what_a_row_of_checks_shows() {
         (vec![not_found(), answered(200)], (Works, None), false),
         (vec![not_found(), answered(200), not_found()], (Works, None), false),
         (vec![not_found(), not_found(), answered(200)], (Works, None), false),
-        // What keeps us alone from it ends a row, and says nothing of a page that fails.
+        // A fault of labwatch's own ends a row, and says nothing of a page that fails.
         (vec![not_found(), ours(), not_found()], (Unknown, None), false),
         (vec![not_found(), not_found(), ours()], fails(Answers(404)), true),
         // The fault is the one that it began with.
@@ -158,7 +158,7 @@ fn what_a_row_of_checks_shows() {
         (vec![not_found(), slow()], fails(NoAnswer), false),
         (vec![not_found(), not_found(), answered(503)], fails(Answers(404)), true),
         (vec![slow(), slow(), not_found(), not_found()], fails(NoAnswer), true),
-        // What is of no use stays so until it works.
+        // A page that fails for every visitor stays so until it works.
         (vec![not_found(), not_found(), slow(), ours()], fails(Answers(404)), true),
     ];
     for (outcomes, (health, fault), is_gone) in rows {
@@ -243,7 +243,7 @@ fn a_second_look_is_at_the_pages_in_question_and_comes_once() {
     assert!(pages.would_be_gone(&[resource("r-a")]));
 }
 
-/// What nothing came of ends the row, in the first look and in the second.
+/// A check without an outcome ends the row, in the first look and in the second.
 #[test]
 fn a_check_that_is_given_up_counts_as_none() {
     for failures in [1, 2] {
@@ -286,7 +286,7 @@ fn checks_are_few_at_a_time_and_one_shortly_after_the_other() {
     pages.checked(&begun[0], &answered(200));
     pages.checked(&begun[0], &answered(200));
     assert_eq!(pages.due(&policy, now).len(), 1);
-    // Those whose outcome does not come show nothing, and the round goes on.
+    // Checks whose outcome does not come have no result, and the round goes on.
     let later = now + OUTCOME_WITHIN;
     assert_eq!(pages.due(&policy, later).len(), 1);
 }
@@ -325,7 +325,7 @@ fn what_failed_before_a_start_fails_until_a_check_shows_that_it_works() {
             (facts.is_gone, facts.issues.len()),
             (fails, usize::from(fails))
         );
-        // A manifest that is read again changes nothing, and a page that it has no more is
+        // A manifest that is read again changes nothing, and a page that is no longer in it is
         // forgotten.
         pages.read(&uses, |_, _| Some((Answers(503), true)));
         assert_eq!(pages.facts(&[resource("r-a")]), facts);

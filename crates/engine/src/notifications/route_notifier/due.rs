@@ -1,4 +1,4 @@
-//! What a route is to be notified of now, and when something is due next.
+//! What a route has to send now, and when something is due next.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,7 +87,7 @@ impl RouteNotifier {
 
     /// Whether the budget allows a message. What gets worse although it is booked soon does not
     /// wait for it.
-    pub(super) fn may_tell(
+    pub(super) fn may_send(
         &self,
         news: &[(Line, NotifiedState)],
         context: &NotificationContext<'_>,
@@ -102,14 +102,14 @@ impl RouteNotifier {
             || (news.iter().any(is_urgent) && self.budget.allows_urgent(every, now))
     }
 
-    /// What waits for the budget is told one day, although it may be over by then.
+    /// Notes what waits for the budget: it is notified one day, although it may be over by then.
     pub(super) fn remember(
         &mut self,
         news: &[(Line, NotifiedState)],
         context: &NotificationContext<'_>,
     ) {
         for (stub, entry) in news.iter().map(|(_, state)| state) {
-            if let Some((known, bad_since)) = entry.as_ref().filter(|_| self.route.hears_of(stub))
+            if let Some((known, bad_since)) = entry.as_ref().filter(|_| self.route.covers(stub))
                 && known.health.is_unusable()
             {
                 let since = bad_since.unwrap_or(context.now);
@@ -161,7 +161,7 @@ impl RouteNotifier {
             })
     }
 
-    /// When to look again although nothing came.
+    /// When to continue although no input came.
     pub(in crate::notifications) fn deadline(
         &self,
         switching_since: Option<Moment>,
@@ -195,10 +195,10 @@ impl RouteNotifier {
             .min()
     }
 
-    /// When people are to be reminded of what they were told bad.
+    /// When recipients are to be reminded of problems.
     pub(super) fn reminder_at(&self) -> Option<Moment> {
         let notified_at = self.notified_at?;
-        let knows_bad = self.alert_states.is_any_told()
+        let knows_bad = self.alert_states.is_any_notified()
             || self
                 .notified
                 .values()
@@ -207,14 +207,14 @@ impl RouteNotifier {
         knows_bad.then(|| notified_at + wait)
     }
 
-    /// How long it takes to the next reminder after so many.
+    /// The wait before the next reminder after this many.
     pub(super) fn wait_before_reminder(&self, reminders: u32) -> Option<Duration> {
         let first = self.route.remind?;
         let wait = first.saturating_mul(2_u32.saturating_pow(reminders));
         Some(wait.min(REMIND_AT_LEAST_EVERY.max(first)))
     }
 
-    /// Which reminder one is that is sent now.
+    /// The number of the reminder that is sent now.
     pub(in crate::notifications) fn reminder(&self, now: Moment) -> Option<Reminder> {
         let number = self.reminders.saturating_add(1);
         let next = now + self.wait_before_reminder(number)?;

@@ -1,4 +1,4 @@
-//! What became of a message, and what a route knows since.
+//! Applying the outcome of a message to a route.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ use crate::protocol::{
 };
 
 impl RouteNotifier {
-    /// Whether this message is in flight here, or is waited for.
+    /// Whether this message is in flight here, or waits for a retry.
     pub(in crate::notifications) fn is_about(&self, id: u64, arrived: bool) -> bool {
         self.delivery.is_sending(id)
             || (arrived
@@ -25,7 +25,7 @@ impl RouteNotifier {
                     .is_some_and(|failed| failed.summary.id == id))
     }
 
-    /// A message arrived, but not with these. Returns what the recipients now know.
+    /// Applies the delivery of a message to all but these. Returns what the recipients now know.
     pub(in crate::notifications) fn delivered(
         &mut self,
         id: u64,
@@ -43,7 +43,7 @@ impl RouteNotifier {
         self.arrived(message, now)
     }
 
-    /// A message did not arrive with any of these recipients.
+    /// Applies the failure of a message for all recipients.
     pub(in crate::notifications) fn failed(&mut self, id: u64, fault: &DeliveryFault, now: Moment) {
         let Some(message) = self.delivery.take(id) else {
             return;
@@ -64,15 +64,15 @@ impl RouteNotifier {
         }
     }
 
-    /// Until when the message that failed waits, and its number. Of one that comes first nothing is
-    /// kept: so it does after one more restart.
+    /// Until when the failed message waits, and its number. For one that comes first nothing is
+    /// stored: it comes first after a further restart too.
     pub(in crate::notifications) fn waits(&self, now: Moment) -> Option<(u64, Moment)> {
         let failed = self.delivery.failed()?;
         let is_kept = self.is_lane() || !failed.comes_first(now);
         is_kept.then_some((failed.summary.id, self.delivery.retry_at()?))
     }
 
-    /// Whether nothing is to be sent, and both know the same.
+    /// Whether nothing is pending, and both know the same.
     pub(in crate::notifications) fn is_level_with(&self, other: &Self) -> bool {
         let knows_the_same = self.notified.len() == other.notified.len()
             && self.notified.iter().all(|(stub, heard)| {
@@ -87,16 +87,16 @@ impl RouteNotifier {
             && self.alert_states.is_level_with(&other.alert_states)
     }
 
-    /// All that its recipients know, to be kept.
+    /// All that its recipients know, to be stored.
     pub(in crate::notifications) fn all_notified(&self, now: Moment) -> Vec<Notified> {
         let experiments = self
             .notified
             .iter()
             .map(|(stub, heard)| Notified::Experiment(stub.clone(), Some(heard.said.clone())));
         let reminder_state = Notified::ReminderState(self.reminder_state(now));
-        let unsteady = self.unsteady.all().map(|(stub, told)| {
-            let told = told.iter().map(|at| at.wall()).collect();
-            Notified::Unsteady(stub.clone(), told)
+        let unsteady = self.unsteady.all().map(|(stub, times)| {
+            let times = times.iter().map(|at| at.wall()).collect();
+            Notified::Unsteady(stub.clone(), times)
         });
         let closing = self.closing.iter();
         let closing =
@@ -155,7 +155,7 @@ impl RouteNotifier {
             .map_or(self.last_digest, |digests| digests.last)
     }
 
-    /// What is to be kept although no summary was sent.
+    /// Changes to store although no summary was sent.
     pub(in crate::notifications) fn take_noted(&mut self) -> Option<Notified> {
         self.noted.take().map(Notified::ReminderState)
     }
@@ -193,8 +193,8 @@ impl RouteNotifier {
             .collect()
     }
 
-    /// Counts how often recipients were told that an experiment is unusable, or has a loss. What
-    /// was unsteady and is told has held.
+    /// Counts how often an experiment was notified as unusable, or as having a loss. An unsteady
+    /// one that is notified again has become stable.
     pub(super) fn swings(
         &mut self,
         stub: &Stub,
@@ -208,7 +208,7 @@ impl RouteNotifier {
             if self.losses.is_unsteady(stub) {
                 self.losses.forget(stub);
             } else if is.is_bad() && !was.is_bad() {
-                self.losses.told(stub, now);
+                self.losses.note_notified(stub, now);
             }
         }
         if self.unsteady.is_unsteady(stub) {
@@ -216,13 +216,13 @@ impl RouteNotifier {
             return Some(Notified::Unsteady(stub.clone(), Vec::new()));
         }
         (is.is_unusable() && !was.is_unusable()).then(|| {
-            let told = self.unsteady.told(stub, now);
-            let told = told.iter().map(|at| at.wall()).collect();
-            Notified::Unsteady(stub.clone(), told)
+            let times = self.unsteady.note_notified(stub, now);
+            let times = times.iter().map(|at| at.wall()).collect();
+            Notified::Unsteady(stub.clone(), times)
         })
     }
 
-    /// It is not known whether the summary was read: its content is to be notified again.
+    /// Marks the content of a summary as unconfirmed: it is notified again.
     pub(in crate::notifications) fn owe(&mut self, summary: InFlight, now: Moment) {
         if summary.occasion() == Occasion::News && self.route.alerts {
             self.alert_states.owe(summary.alert_states);
@@ -277,7 +277,7 @@ impl RouteNotifier {
     }
 }
 
-/// A recipient who is not reached, since when by what is known already.
+/// A recipient who is not reached, since the earliest known time.
 pub(in crate::notifications) fn not_reached(
     one: &Unreached,
     before: &BTreeMap<Recipient, NotReached>,

@@ -1,4 +1,4 @@
-//! What the canary makes of relay's health: a relay that reports and does not forward messages is
+//! The canary's effect on relay's health: a relay that reports and does not forward messages is
 //! down all the same.
 
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use crate::model::{Moment, SourceHealth};
 use crate::protocol::{CanaryView, Forwarding};
 
 impl Source {
-    /// Takes note of what the canary shows. `settle` is how long absence is excused once relay
-    /// forwards again.
+    /// Applies the canary's result. `settle` is how long absence is excused once relay forwards
+    /// again.
     pub(crate) fn note_canary(&mut self, canary: &Arc<CanaryView>, settle: Duration, now: Moment) {
         if self.is_not_forwarding() && canary.forwarding != Forwarding::Stopped {
             self.settle_until = Some(now + settle);
@@ -23,8 +23,7 @@ impl Source {
         self.by_canary == Some(Forwarding::Stopped)
     }
 
-    /// Brings in line what the canary makes of the health that the reports show. Returns the health
-    /// that counts.
+    /// Combines the canary's result with the health by the reports. Returns the effective health.
     pub(super) fn with_canary(&mut self, now: Moment) -> SourceHealth {
         let shown = self.canary.as_ref().map(|canary| canary.forwarding);
         let by_reports = self.health_at(now);

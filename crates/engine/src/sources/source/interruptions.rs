@@ -1,5 +1,6 @@
-//! Connections to a source that end again and again. Each is made anew at once, so the source never
-//! counts as down; but when it is restarted each time, experiments and students lose theirs too.
+//! Connections to a source that end again and again. Each is replaced at once, so the source never
+//! counts as down; but when it is restarted each time, experiments and students lose their
+//! connections too.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -7,7 +8,7 @@ use std::time::Duration;
 use super::Source;
 use crate::model::Moment;
 
-/// How many connections that brought reports must have ended for that to be told.
+/// How many connections that brought reports must have ended to be reported as a problem.
 pub(crate) const OFTEN: usize = 5;
 
 /// Within which time.
@@ -23,7 +24,7 @@ pub(super) struct Interruptions {
 }
 
 impl Interruptions {
-    /// Takes note that a connection has ended.
+    /// Notes that a connection has ended.
     pub(super) fn note(&mut self, now: Moment) {
         self.latest.truncate(OFTEN - 1);
         self.latest.push_front(now);

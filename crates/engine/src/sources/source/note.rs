@@ -1,4 +1,4 @@
-//! What is wrong with a source and what to do about it, in words.
+//! What is wrong with a source and what to do about it, as text.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ impl Source {
         }
         match self.health {
             SourceHealth::Live => self.entries_note(reader),
-            SourceHealth::Starting => format!("{} has not told anything yet", self.name),
+            SourceHealth::Starting => format!("{} has not reported yet", self.name),
             SourceHealth::Late | SourceHealth::Down if self.name == SourceName::Book => {
                 self.book_note(reader)
             }
@@ -81,7 +81,7 @@ impl Source {
                 format!("the connection to {name} was given up: it was open but brought no reports")
             }
             Link::Connecting => format!("connecting to {name}"),
-            Link::Open | Link::OpenByProxy if !self.heard_on_link => match name {
+            Link::Open | Link::OpenByProxy if !self.reported_on_link => match name {
                 SourceName::Jump => "jump accepts the connection but sends no reports: its hub is probably stuck; restart jump (with \
                                      SIGKILL, it does not stop on SIGTERM)"
                     .to_owned(),
@@ -99,7 +99,7 @@ impl Source {
     }
 }
 
-/// A sentence, and behind it what the source or the system said, where the reader may see that.
+/// A sentence, followed by the source's or the system's message where the reader may see that.
 fn with_words(sentence: String, said: &str, reader: Visibility) -> String {
     if reader.is_full() {
         format!("{sentence}: {said}")

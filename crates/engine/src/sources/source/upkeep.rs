@@ -7,7 +7,7 @@ use crate::model::Moment;
 use crate::protocol::Link;
 
 impl Source {
-    /// Whether it is to be asked for a report now: nothing came for `every` on an open connection.
+    /// Whether to ask it for a report now: nothing came for `every` on an open connection.
     pub(crate) fn ask_due(&mut self, every: Duration, now: Moment) -> bool {
         let due = self.ask_at(every).is_some_and(|at| now >= at);
         if due {
@@ -16,7 +16,7 @@ impl Source {
         due
     }
 
-    /// Takes note that it is asked for a report now, out of turn.
+    /// Notes that it is asked for a report now, out of turn.
     pub(crate) fn note_asked(&mut self, now: Moment) {
         self.asked = Some(now);
     }
@@ -45,7 +45,7 @@ impl Source {
             .min(RECONNECT_AT_MOST)
     }
 
-    /// A connection over which something comes is only given up when that stops too.
+    /// A connection that brings data is only given up when that stops too.
     pub(super) fn first_reconnect(&self, now: Moment) -> Moment {
         if self.unreadable.is_some() {
             now + RECONNECT_AFTER

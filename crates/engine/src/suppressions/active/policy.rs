@@ -1,4 +1,4 @@
-//! Acknowledgements that stand in a policy, beside those that people give.
+//! Acknowledgements of a policy, beside those that maintainers give.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use super::ActiveSuppressions;
 use crate::suppressions::{Acknowledgement, Subject, Suppression, SuppressionKind};
 
 impl ActiveSuppressions {
-    /// Sets the acknowledgements that stand in a policy.
+    /// Sets the acknowledgements of a policy.
     pub fn acknowledge_by_policy(&mut self, all: BTreeMap<Subject, Acknowledgement>) {
         self.policy = all;
     }
