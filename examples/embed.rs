@@ -61,7 +61,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .push(("fleet", Box::new(|_| Ok(json!({ "robots": 7 })))));
     extensions.endpoints.push(Endpoint {
         name: "motd".to_owned(),
-        answer: Arc::new(|picture| Ok(json!({ "hello from": picture.settings.label }))),
+        answer: Arc::new(|health| Ok(json!({ "hello from": health.settings.label }))),
     });
     Box::pin(serve_with(config, extensions)).await?;
     Ok(())

@@ -127,7 +127,7 @@ async fn a_program_adds_its_own_to_a_service_without_a_laboratory() {
     extensions.contributors.push(("fleet", fleet));
     extensions.endpoints.push(Endpoint {
         name: "motd".to_owned(),
-        answer: Arc::new(|picture| Ok(json!({ "label": picture.settings.label }))),
+        answer: Arc::new(|health| Ok(json!({ "label": health.settings.label }))),
     });
     let (told, health) = oneshot::channel();
     extensions.health = Some(Box::new(move |health| drop(told.send(health))));

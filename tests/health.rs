@@ -319,7 +319,7 @@ async fn without_a_component_that_fails_nothing_is_wrong() {
     let bench = Bench::well();
     bench.store.report(Finding::new(State::Warn, "slow"));
     assert_eq!(
-        bench.health_state.picture().overall(),
+        bench.health_state.snapshot().overall(),
         (State::Warn, "store: slow".to_owned())
     );
 }
@@ -340,7 +340,7 @@ async fn what_people_wrote_is_for_those_who_may_see_it() {
         installation: Some(ack("lab move")),
         ..Acks::default()
     });
-    let picture = bench.health_state.picture();
+    let health = bench.health_state.snapshot();
     let query = Query::parse("categories=exam,default");
     for (reader, is_private_shown) in [
         (Reader::Public, false),
@@ -348,9 +348,9 @@ async fn what_people_wrote_is_for_those_who_may_see_it() {
         (Reader::Maintainer, true),
     ] {
         let answers = [
-            health_json(&picture, &query, reader),
-            health_page(&picture, &query, reader),
-            info(&picture, &[], reader),
+            health_json(&health, &query, reader),
+            health_page(&health, &query, reader),
+            info(&health, &[], reader),
         ];
         let answers = answers.map(|answer| String::from_utf8(answer.expect("an answer").body));
         let text = answers.map(|text| text.expect("text")).concat();
@@ -391,13 +391,13 @@ async fn the_actuator_lists_what_it_has() {
     };
     let added = [labwatch::health::dialects::Endpoint {
         name: "motd".to_owned(),
-        answer: Arc::new(|picture| Ok(Value::from(picture.settings.label.clone()))),
+        answer: Arc::new(|health| Ok(Value::from(health.settings.label.clone()))),
     }];
     let base = "health/liveness health/readiness info";
     assert_eq!(names(actuator(false, &[]).expect("a list")), base);
     let all = actuator(true, &added).expect("a list");
     assert_eq!(names(all), format!("{base} logger motd"));
-    let answer = of_endpoint(&added[0], &Bench::well().health_state.picture());
+    let answer = of_endpoint(&added[0], &Bench::well().health_state.snapshot());
     assert_eq!(answer.expect("an answer").body, b"\"test-lab\"");
 }
 
@@ -437,7 +437,7 @@ async fn the_page_leads_maintainers_to_the_forms() {
     });
     bench.store.report(Finding::error("disk full"));
     let page = |reader, asked: &str| {
-        let answer = health_page(&bench.health_state.picture(), &Query::parse(asked), reader)
+        let answer = health_page(&bench.health_state.snapshot(), &Query::parse(asked), reader)
             .expect("a page");
         String::from_utf8(answer.body).expect("text")
     };
@@ -478,11 +478,11 @@ async fn measure_ten_thousand_categories() {
     bench.show(121, |shown| {
         *shown = live((0..10_000).map(|n| lab::healthy(&name(n))).collect());
     });
-    let picture = bench.health_state.picture();
+    let health = bench.health_state.snapshot();
     let begun = std::time::Instant::now();
-    let numbers = labwatch::health::dialects::numbers(&picture);
+    let numbers = labwatch::health::dialects::numbers(&health);
     let figures = begun.elapsed();
-    let listed = labwatch::health::standings(&picture);
+    let listed = labwatch::health::category_statuses(&health);
     println!(
         "figures of {} categories: {figures:?}; their list: {:?}",
         numbers.categories.len(),

@@ -22,7 +22,7 @@ use std::time::Duration;
 
 use engine::model::{Availability, Bookable, Health, ResourceName, Stub};
 use engine::{Record, Snapshot, SwitchOutcome};
-use labwatch::http::{ApiState, Figures, router, serve};
+use labwatch::http::{ApiState, MetricsEndpoint, router, serve};
 use labwatch::telemetry::graphite::{self, ComponentCheck, Graphite};
 use labwatch::telemetry::metrics::{
     CONTENT_TYPE, Component, Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreFigures,
@@ -107,7 +107,7 @@ async fn a_real_prometheus_reads_them() {
     let address = listener.local_addr().expect("has an address");
     let mut served = JoinSet::new();
     let state = ApiState {
-        figures: Some(bench.figures()),
+        metrics: Some(bench.endpoint()),
         ..ApiState::new(bench.snapshots.subscribe())
     };
     let routes = router(state, &open_gate(), labwatch::http::Routes::default());
@@ -131,7 +131,7 @@ async fn a_real_prometheus_reads_them() {
         )
         .filter(|found| !found.is_empty())
     };
-    let up = eventually("Prometheus has read the figures", &prometheus, async || {
+    let up = eventually("Prometheus has read the metrics", &prometheus, async || {
         ask("up==1").await
     })
     .await;
@@ -293,9 +293,9 @@ impl Bench {
         self.metrics.text().expect("a text")
     }
 
-    fn figures(&self) -> Figures {
+    fn endpoint(&self) -> MetricsEndpoint {
         let (metrics, http) = (self.metrics.clone(), Arc::clone(&self.http));
-        Figures {
+        MetricsEndpoint {
             content_type: CONTENT_TYPE,
             text: Arc::new(move || metrics.text().ok()),
             count: Arc::new(move |route, status, took| http.note(route, status, took)),

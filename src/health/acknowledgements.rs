@@ -1,5 +1,4 @@
-//! What people have acknowledged, as the views need it. It changes what is counted, never what is
-//! so.
+//! Acknowledgements as the views need them. They change what is counted, never what is reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,19 +9,17 @@ use engine::{Acknowledgement, Snapshot, Subject, SuppressionEntry, SuppressionKi
 /// An acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ack {
-    /// Who gave it.
     pub by: String,
-    /// What they said.
+    /// The text given with it.
     pub text: String,
-    /// When.
     pub at: Timestamp,
     /// Until when it holds; `None` without end.
     pub until: Option<Timestamp>,
 }
 
 impl Ack {
-    /// What was said, as the views show it, with the name of who said it; for other readers, that
-    /// it was.
+    /// The text with the author's name, as the views show it. Readers who may not see names get
+    /// only that it is acknowledged.
     #[must_use]
     pub fn words(&self, sees_private: bool) -> String {
         if !sees_private {
@@ -39,7 +36,8 @@ impl Ack {
     }
 }
 
-/// All acknowledgements. A new set is given at each change; nothing here ends one but its own time.
+/// All acknowledgements, replaced as a set at each change. Within a set, only its own expiry ends
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Acks {
     /// Of the whole installation.
@@ -54,7 +52,7 @@ pub struct Acks {
 }
 
 impl Acks {
-    /// Those that hold in this picture of the laboratory.
+    /// The acknowledgements active in this snapshot of the laboratory.
     #[must_use]
     pub fn of(snapshot: &Snapshot) -> Self {
         let mut acks = Self::default();
@@ -88,19 +86,19 @@ impl Acks {
         }
     }
 
-    /// That of the whole installation, while it holds.
+    /// The acknowledgement of the whole installation, unless it has expired.
     #[must_use]
     pub fn installation(&self, now: Timestamp) -> Option<&Ack> {
         self.installation.as_ref().filter(|ack| ack.holds(now))
     }
 
-    /// That of an experiment, while it holds.
+    /// The acknowledgement of an experiment, unless it has expired.
     #[must_use]
     pub fn experiment(&self, name: &str, now: Timestamp) -> Option<&Ack> {
         self.experiments.get(name).filter(|ack| ack.holds(now))
     }
 
-    /// That of a component, while it holds.
+    /// The acknowledgement of a component, unless it has expired.
     #[must_use]
     pub fn component(&self, name: &str, now: Timestamp) -> Option<&Ack> {
         self.components.get(name).filter(|ack| ack.holds(now))

@@ -1,5 +1,4 @@
-//! Categories: named sets of experiments and components with a rule each for what makes the set
-//! fail.
+//! Categories: named sets of experiments and components, each with a rule for when the set fails.
 
 use super::category_member::CategoryMember;
 use engine::{CategoryRule, matches};
@@ -18,8 +17,8 @@ pub fn takes_in(category: &CategoryRule, member: &CategoryMember<'_>) -> bool {
             .any(|pattern| matches(pattern, member.name))
 }
 
-/// Whether a configured category takes in an outside service by a pattern. One that fits every name
-/// means every experiment, and a service counts only where it is meant.
+/// Whether a configured category takes in an outside service by a pattern. A pattern that matches
+/// every name means every experiment; services count only where a pattern names them.
 #[must_use]
 pub fn takes_in_service(category: &CategoryRule, name: &str) -> bool {
     let is_meant = |pattern: &&String| pattern.chars().any(|sign| !matches!(sign, '*' | '?'));
@@ -30,19 +29,19 @@ pub fn takes_in_service(category: &CategoryRule, name: &str) -> bool {
         .any(|pattern| matches(pattern, name))
 }
 
-/// How a set of experiments and components is, by the rule of a category.
+/// The result of a category's rule for a set of experiments and components.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// Whether it can be used.
     pub ok: bool,
-    /// The worst of what makes it fail: 1, 2 or 3.
+    /// The worst severity of what makes it fail: 1, 2 or 3.
     pub severity: u8,
     /// What makes it fail: the worst first, then by name.
     pub failing: Vec<String>,
 }
 
 impl Verdict {
-    /// Of these members by the category's rule. No members: it fails.
+    /// Applies the category's rule to these members. Without members it fails.
     #[must_use]
     pub fn of(category: &CategoryRule, members: &[&CategoryMember<'_>]) -> Self {
         if members.is_empty() {
@@ -65,7 +64,7 @@ impl Verdict {
         Self::by(failing)
     }
 
-    /// Of what fails; nothing is ok.
+    /// The verdict for these failing members; an empty list is ok.
     pub(super) fn by(mut failing: Vec<&CategoryMember<'_>>) -> Self {
         failing.sort_by(|a, b| {
             (a.severity, std::cmp::Reverse(a.state), a.name).cmp(&(
@@ -85,12 +84,11 @@ impl Verdict {
         }
     }
 
-    /// That nothing fails.
     pub(super) fn nothing_fails() -> Self {
         Self::by(Vec::new())
     }
 
-    /// Both; what fails in both is named once.
+    /// Merges two verdicts; what fails in both is named once.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let mut failing = self.failing;
@@ -113,7 +111,6 @@ impl Verdict {
     }
 }
 
-/// Those that fail and are not acknowledged.
 fn failing_members<'a, 'b>(counting: &[&'a CategoryMember<'b>]) -> Vec<&'a CategoryMember<'b>> {
     counting
         .iter()
@@ -122,8 +119,8 @@ fn failing_members<'a, 'b>(counting: &[&'a CategoryMember<'b>]) -> Vec<&'a Categ
         .collect()
 }
 
-/// One for each group of which too few work. What fails and is acknowledged speaks for a group only
-/// when all that fail are.
+/// One member for each group of which too few work. A failing member that is acknowledged
+/// represents its group only when all failing members are.
 fn failing_groups<'a, 'b>(
     category: &CategoryRule,
     counting: &[&'a CategoryMember<'b>],
@@ -140,7 +137,7 @@ fn failing_groups<'a, 'b>(
         .collect()
 }
 
-/// The member that speaks for a group that fails: the most severe that is not acknowledged, then by
+/// The member that represents a failing group: the most severe that is not acknowledged, then by
 /// name.
 fn representative<'a, 'b>(
     category: &CategoryRule,
@@ -151,7 +148,7 @@ fn representative<'a, 'b>(
         .min_healthy
         .or(group.first().map(|member| member.enough))
         .unwrap_or(1);
-    // A group that has been made small on purpose cannot be asked for more than it has.
+    // A group that was made small on purpose cannot be asked for more than it has.
     if healthy >= enough.clamp(1, group.len().max(1)) {
         return None;
     }

@@ -1,5 +1,5 @@
-//! All that can be in a category, counted once for an answer: experiments with their groups,
-//! components, and outside services.
+//! Index of everything that can be in a category, built once per answer: experiments with their
+//! groups, components, and outside services.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
@@ -8,7 +8,7 @@ use super::category::{Verdict, takes_in};
 use super::category_member::{CategoryMember, What, of_component, of_experiment};
 use super::category_rules::{DEFAULT, SYSTEM};
 use super::settings::Settings;
-use super::snapshot::Picture;
+use super::snapshot::HealthSnapshot;
 use super::switches::{Switched, is_enabled};
 use crate::config::CategorySettings;
 use engine::{CategoryRule, matches, stem};
@@ -20,13 +20,12 @@ pub struct CategoryIndex<'a> {
     /// Sorted by name; a component stands before an experiment of the same name.
     pub members: Vec<CategoryMember<'a>>,
     groups: BTreeMap<(bool, &'a str), Group>,
-    /// The members, as places in `members`, of each category that is not configured; found when
-    /// they are first asked for. Without it the evaluation of all categories looks at every
-    /// member for each.
+    /// The members, as indices into `members`, of each category that is not configured; built on
+    /// first use. Without it the evaluation of all categories would scan all members for each.
     unconfigured: OnceLock<BTreeMap<&'a str, Vec<usize>>>,
 }
 
-/// How many members a group has, those that are away on purpose left out.
+/// How many members a group has, without those that are away on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Group {
     /// All that count.
@@ -36,24 +35,24 @@ pub struct Group {
 }
 
 impl<'a> CategoryIndex<'a> {
-    /// Of everything in a picture.
+    /// Indexes a snapshot.
     #[must_use]
-    pub fn of(picture: &'a Picture) -> Self {
-        let settings = &*picture.settings;
+    pub fn of(health: &'a HealthSnapshot) -> Self {
+        let settings = &*health.settings;
         let mut members: Vec<CategoryMember<'a>> =
-            Vec::with_capacity(picture.components.len() + picture.snapshot.experiments.len());
+            Vec::with_capacity(health.components.len() + health.snapshot.experiments.len());
         members.extend(
-            picture
+            health
                 .components
                 .iter()
-                .map(|component| of_component(component, picture)),
+                .map(|component| of_component(component, health)),
         );
         members.extend(
-            picture
+            health
                 .snapshot
                 .experiments
                 .iter()
-                .map(|view| of_experiment(view, picture)),
+                .map(|view| of_experiment(view, health)),
         );
         members.sort_by(|a, b| a.name.cmp(b.name));
         let mut groups: BTreeMap<(bool, &'a str), Group> = BTreeMap::new();
@@ -106,8 +105,8 @@ impl<'a> CategoryIndex<'a> {
         )
     }
 
-    /// By the stem of an experiment that no configured category takes in, and by what a component
-    /// says of itself.
+    /// By the stem of each experiment that no configured category takes in, and by the categories
+    /// that a component names itself.
     fn unconfigured(&self) -> &BTreeMap<&'a str, Vec<usize>> {
         self.unconfigured.get_or_init(|| {
             let mut places: BTreeMap<&'a str, Vec<usize>> = BTreeMap::new();
@@ -130,8 +129,8 @@ impl<'a> CategoryIndex<'a> {
         })
     }
 
-    /// How a category is by its own rule; `None` when there is no such category. One that is meant
-    /// for experiments and has none fails.
+    /// Evaluates a category by its own rule; `None` when there is no such category. One that is
+    /// meant for experiments and has none fails.
     #[must_use]
     pub fn verdict(&self, category: &CategoryRule) -> Option<Verdict> {
         let members = self.in_category(&category.name)?;
@@ -141,8 +140,8 @@ impl<'a> CategoryIndex<'a> {
         Some(Verdict::of(category, if lacks { &[] } else { &members }))
     }
 
-    /// Whether a category can be used, which is what every view says of it: it is open, its members
-    /// are well by its rule, and so is labwatch itself. `None` when there is no such category.
+    /// Whether a category can be used, which every view reports alike: it is open, its members are
+    /// well by its rule, and so is labwatch itself. `None` when there is no such category.
     #[must_use]
     pub fn evaluate(&self, name: &str, switched: &Switched) -> Option<Evaluated> {
         let rules = self.settings.category(name);
@@ -191,7 +190,7 @@ impl<'a> CategoryIndex<'a> {
             .filter(move |member| counts && fails_all(member))
     }
 
-    /// Every category that there is, sorted.
+    /// The names of all categories, sorted.
     #[must_use]
     pub fn categories(&self) -> Vec<String> {
         let mut names: std::collections::BTreeSet<String> =
@@ -214,7 +213,8 @@ impl<'a> CategoryIndex<'a> {
             .map_or("", |guide| guide.as_str())
     }
 
-    /// What its failure means for people, in the words of its first category that has some.
+    /// The impact of its failure on students and staff, as its first category that has a text puts
+    /// it.
     #[must_use]
     pub fn business_impact(&self, member: &CategoryMember<'_>) -> &'a str {
         self.categories_of(member)
@@ -248,7 +248,8 @@ impl<'a> CategoryIndex<'a> {
         }
     }
 
-    /// Whether a configured category takes the experiment in, so that it needs none of its own.
+    /// Whether a configured category takes the experiment in, so that it needs no category of its
+    /// own.
     fn is_configured(&self, member: &CategoryMember<'_>) -> bool {
         self.settings
             .categories
@@ -256,8 +257,8 @@ impl<'a> CategoryIndex<'a> {
             .any(|category| takes_in(&category.rule, member))
     }
 
-    /// Finds what is critical: what is listed, and the last of a group. An empty list makes nothing
-    /// critical.
+    /// Marks what is critical: what is listed, and the last usable member of a group. An empty list
+    /// makes nothing critical.
     fn weigh(&mut self) {
         let settings = self.settings;
         if settings.severity_1.is_empty() {
@@ -285,8 +286,8 @@ impl<'a> CategoryIndex<'a> {
     }
 }
 
-/// Whether experiments are meant to be in a category: as in that of everything, by pools, or by a
-/// pattern that no component fits.
+/// Whether a category is meant for experiments: the one of everything, one by pools, or one by a
+/// pattern that no component matches.
 fn wants_experiments(category: &CategoryRule, members: &[&CategoryMember<'_>]) -> bool {
     let fits_none = |pattern: &String| {
         !members
@@ -298,7 +299,7 @@ fn wants_experiments(category: &CategoryRule, members: &[&CategoryMember<'_>]) -
         || category.patterns.iter().any(fits_none)
 }
 
-/// What every view says of a category.
+/// The state of a category that all views report.
 #[derive(Debug, Clone)]
 pub struct Evaluated {
     /// Its rules: as configured, or the built-in ones.
@@ -307,12 +308,12 @@ pub struct Evaluated {
     pub ok: bool,
     /// Whether it is open.
     pub enabled: bool,
-    /// What fails in it, and of labwatch.
+    /// What fails in it, and in labwatch.
     pub verdict: Verdict,
 }
 
-/// Whether it fails every category of the laboratory: a fatal part of labwatch that is not ok and
-/// that is not acknowledged.
+/// Whether it fails every category of the laboratory: a fatal part of labwatch that is neither ok
+/// nor acknowledged.
 fn fails_all(member: &CategoryMember<'_>) -> bool {
     member.is_component()
         && !member.is_service()

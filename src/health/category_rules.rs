@@ -10,7 +10,7 @@ pub const DEFAULT: &str = "default";
 /// The category of all components.
 pub const SYSTEM: &str = "system";
 
-/// How often a category is judged, unless set otherwise.
+/// The default time between two evaluations of a category.
 pub const PERIOD: Duration = Duration::from_secs(60);
 
 /// A category in which any failure counts.
@@ -30,7 +30,7 @@ pub fn strict(name: &str) -> CategoryRule {
     }
 }
 
-/// The category that experiments of one stem form by themselves: it works while enough of them do.
+/// The built-in category of the experiments of one stem: it works while enough of them do.
 #[must_use]
 pub fn of_stem(stem: &str) -> CategoryRule {
     CategoryRule {

@@ -1,5 +1,5 @@
-//! An experiment in the words of the health views: its state, what is wrong, when there was last
-//! evidence.
+//! The state of an experiment, its problem and the time of its last evidence, as the health views
+//! report them.
 
 use jiff::Timestamp;
 
@@ -10,8 +10,8 @@ use engine::{ExperimentView, Snapshot};
 
 /// The state of an experiment.
 ///
-/// What is not judged is *stale* when relay has told and fell silent, and *init* while there was
-/// not enough evidence yet.
+/// One that is not evaluated is *stale* when relay has reported and then stopped, and *init* while
+/// there was not enough evidence yet.
 #[must_use]
 pub fn state(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> State {
     match view.health {
@@ -26,7 +26,7 @@ pub fn state(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> Stat
     }
 }
 
-/// What is wrong, in plain words; empty when nothing is.
+/// What is wrong, as text; empty when nothing is.
 #[must_use]
 pub fn detail(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> String {
     match state(view, snapshot, now) {
@@ -36,7 +36,7 @@ pub fn detail(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> Str
                 .source(SourceName::Relay)
                 .last_report
                 .map(|last| now.duration_since(last).unsigned_abs());
-            silent.map_or_else(|| "relay tells nothing".to_owned(), no_report_for)
+            silent.map_or_else(|| "no report from relay".to_owned(), no_report_for)
         }
         State::Ok | State::Warn | State::Error => view
             .issues
@@ -47,7 +47,7 @@ pub fn detail(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> Str
     }
 }
 
-/// What is there of its streams: `2/3 streams active`.
+/// How many of its streams are active: `2/3 streams active`.
 #[must_use]
 pub fn streams(view: &ExperimentView) -> String {
     let active = view
@@ -69,7 +69,7 @@ pub fn output(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> Str
     }
 }
 
-/// When a source last told something about it.
+/// When a source last reported on it.
 #[must_use]
 pub fn last_update(view: &ExperimentView, snapshot: &Snapshot) -> Option<Timestamp> {
     let [relay, jump, _] = &snapshot.sources;

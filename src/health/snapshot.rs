@@ -1,5 +1,5 @@
-//! The one picture that all views are made of. Taking it copies a few components and counts some
-//! readers; it never looks at an experiment.
+//! The snapshot that all views are rendered from. Taking it copies a few components and clones some
+//! reference counts; it never visits an experiment.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use super::state::{Component, State};
 use super::switches::Switched;
 use engine::Snapshot;
 
-/// The component that says whether the loop turns.
+/// The component for the main loop.
 pub const SELF: &str = "self";
 
-/// The component that says whether what is remembered and recorded is kept.
+/// The component for the store: whether state and history are written.
 pub const STORE: &str = "store";
 
-/// The component that says whether the service has started, or is about to end.
+/// The component for the start and the end of the service.
 pub const STARTUP: &str = "runtime_startup";
 
 /// The components on which liveness depends: nothing of the laboratory is among them.
@@ -26,12 +26,10 @@ pub const LIVENESS: [&str; 2] = [SELF, STORE];
 
 /// The state of everything at one moment.
 #[derive(Debug, Clone)]
-pub struct Picture {
+pub struct HealthSnapshot {
     /// When it was taken.
     pub at: Timestamp,
-    /// Names, and whose failure counts how much.
     pub settings: Arc<Settings>,
-    /// What runs here.
     pub identity: Arc<Identity>,
     /// All components, sorted by name.
     pub components: Vec<Component>,
@@ -39,16 +37,15 @@ pub struct Picture {
     pub snapshot: Arc<Snapshot>,
     /// Categories that were closed or opened.
     pub switched: Arc<Switched>,
-    /// What people have acknowledged.
     pub acks: Arc<Acks>,
-    /// What experiments found when they tested themselves.
+    /// The results of the experiments' self-tests.
     pub self_tests: Arc<SelfTests>,
-    /// Whether everything was checked for this picture, instead of being read from the last
+    /// Whether everything was checked for this snapshot, instead of being read from the last
     /// results.
     pub is_fresh: bool,
 }
 
-impl Picture {
+impl HealthSnapshot {
     /// The component of this name.
     #[must_use]
     pub fn component(&self, name: &str) -> Option<&Component> {
@@ -57,8 +54,8 @@ impl Picture {
             .find(|component| &*component.name == name)
     }
 
-    /// Whether a component's failure makes the whole fail: a part of labwatch that is not set to be
-    /// without effect. Outside services count in their categories alone.
+    /// Whether a component's failure makes the whole fail: a part of labwatch that is not listed as
+    /// non-fatal. Outside services count in their categories alone.
     #[must_use]
     pub fn is_fatal(&self, component: &Component) -> bool {
         !component.is_service() && self.settings.is_fatal(&component.name)
@@ -71,8 +68,8 @@ impl Picture {
             .filter(|component| self.is_fatal(component))
     }
 
-    /// Whether liveness depends on a component as it is now: not on a fault that starting anew
-    /// would not repair.
+    /// Whether liveness depends on a component as it is now: not on a fault that a restart would
+    /// not repair.
     #[must_use]
     pub fn is_vital(&self, component: &Component) -> bool {
         LIVENESS.contains(&&*component.name)
@@ -87,14 +84,14 @@ impl Picture {
             .filter(|component| self.is_vital(component))
     }
 
-    /// How the whole is: the worst of what is fatal, and which component that is, the first by name
-    /// where there are several.
+    /// The overall state: the worst of what is fatal, and the component that has it, the first by
+    /// name of several.
     #[must_use]
     pub fn overall(&self) -> (State, String) {
         worst(self.fatal())
     }
 
-    /// Whether the service has started, and does not end.
+    /// Whether the service has started and is not about to end.
     #[must_use]
     pub fn has_started(&self) -> bool {
         self.component(STARTUP)
@@ -121,7 +118,7 @@ impl Picture {
     }
 }
 
-/// The worst state and the component that has it. Nothing at all is ok.
+/// The worst state and the component that has it. Without components it is ok.
 #[must_use]
 pub fn worst<'a>(components: impl Iterator<Item = &'a Component>) -> (State, String) {
     let worst = components.min_by(|a, b| (b.state(), &a.name).cmp(&(a.state(), &b.name)));

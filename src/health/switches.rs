@@ -1,8 +1,8 @@
-//! Whether categories are open, as the engine says it.
+//! Whether categories are open, as the engine reports it.
 
 use engine::{CategoryState, CategoryStates};
 
-/// Whether a category is open, since when, and by whose word.
+/// Whether a category is open, since when, and who switched it.
 pub type Switch = CategoryState;
 
 /// All categories that were ever closed or opened, by name.

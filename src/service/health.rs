@@ -18,8 +18,8 @@ use crate::config::{COMPONENTS, Config};
 use crate::driver::Clock;
 use crate::health::dialects::{self, Contributor};
 use crate::health::{
-    Component, Finding, FitnessChange, HealthState, Identity, Levels, PassiveChecks, Picture,
-    PollBook, Probes, Refresher, Registry, Reporter, STORE, Settings,
+    Component, Finding, FitnessChange, HealthSnapshot, HealthState, Identity, Levels,
+    PassiveChecks, PollBook, Probes, Refresher, Registry, Reporter, STORE, Settings,
 };
 use crate::http::{Give, HealthRoutes};
 use crate::store::Store;
@@ -270,7 +270,7 @@ fn add_store(
 
 /// The service's own health, as the figures tell it.
 pub(super) fn figures(health_state: &HealthState) -> metrics::Service {
-    let numbers = dialects::numbers(&health_state.picture());
+    let numbers = dialects::numbers(&health_state.snapshot());
     metrics::Service {
         state: numbers.state,
         components: numbers
@@ -300,8 +300,8 @@ pub(super) fn components(health_state: &HealthState) -> Vec<ComponentCheck> {
             is_ok,
         })
     };
-    let picture = health_state.picture();
-    picture.components.iter().flat_map(of).collect()
+    let health = health_state.snapshot();
+    health.components.iter().flat_map(of).collect()
 }
 
 impl Levels for LevelHandle {
@@ -340,7 +340,7 @@ pub(super) fn settings(config: &Config) -> Settings {
 fn contributor(config: ConfigWatch) -> Contributor {
     (
         "config",
-        Box::new(move |_: &Picture| Ok(in_force(&config.borrow()))),
+        Box::new(move |_: &HealthSnapshot| Ok(in_force(&config.borrow()))),
     )
 }
 

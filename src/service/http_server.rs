@@ -110,9 +110,9 @@ pub(super) fn open(
     let reports = reports::start(&followed, kept, links, parts, retry, stops.all);
     let authenticator = Arc::new(authenticator(&config.api, keep, store.clone()));
     cluster_sharing::start(links, &authenticator, parts, stops.all);
-    let figures = config.surfaces.metrics.then(|| {
+    let metrics = config.surfaces.metrics.then(|| {
         let shown = (snapshots.clone(), health_state.clone());
-        metrics::figures(shown, &deps.counters, deps.queues, store.clone(), links)
+        metrics::endpoint(shown, &deps.counters, deps.queues, store.clone(), links)
     });
     let acknowledging = (health_state.clone(), snapshots.clone());
     start_component_acks(acknowledging, deps.commands.clone(), parts, stops);
@@ -128,7 +128,7 @@ pub(super) fn open(
     let base = base(&config.api);
     let answers = http::ApiState {
         history: store.as_ref().map(Store::reader),
-        figures,
+        metrics,
         health: Some(state.clone()),
         orders: Some(orders.clone()),
         cors: cors(&config.api),
@@ -189,8 +189,8 @@ fn orders(
     tests: TestMessages,
 ) -> OrderState {
     let component = move |name: &str| {
-        let picture = health_state.picture();
-        picture
+        let health = health_state.snapshot();
+        health
             .component(name)
             .map(|component| component.state() == State::Ok)
     };

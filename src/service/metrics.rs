@@ -19,13 +19,13 @@ use crate::{http, telemetry};
 use engine::{Input, Snapshot};
 
 /// Everything that is measured, and who counts answers.
-pub(super) fn figures(
+pub(super) fn endpoint(
     (pictures, health_state): (watch::Receiver<Arc<Snapshot>>, HealthState),
     counters: &Arc<Counters>,
     queues: Vec<Queue>,
     kept: Option<Store>,
     cluster: Option<&Links>,
-) -> http::Figures {
+) -> http::MetricsEndpoint {
     let http = Arc::new(HttpCounts::default());
     let store = kept.map(|store| {
         Box::new(move || store_figures(&store.health()))
@@ -40,7 +40,7 @@ pub(super) fn figures(
         cluster: cluster.map(Links::figures),
     };
     let metrics = Metrics::new(pictures, Arc::clone(counters), Arc::clone(&http), inside);
-    http::Figures {
+    http::MetricsEndpoint {
         content_type: telemetry::metrics::CONTENT_TYPE,
         text: Arc::new(move || metrics.text().ok()),
         count: Arc::new(move |route, status, took| http.note(route, status, took)),

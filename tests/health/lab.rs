@@ -157,7 +157,7 @@ impl Bench {
         last.counts = count(&last);
         self.snapshots.send_replace(Arc::new(last.clone()));
         // The start is over when it is seen that it is.
-        drop(self.health_state.picture());
+        drop(self.health_state.snapshot());
     }
 
     /// What people have acknowledged is this.

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use labwatch::health::dialects::{Query, Reader, gtg, health_json, numbers, readiness};
-use labwatch::health::{Acks, CategoryIndex, Finding, Picture, Settings, State, standings, strict};
+use labwatch::health::{
+    Acks, CategoryIndex, Finding, HealthSnapshot, Settings, State, category_statuses, strict,
+};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -93,7 +95,7 @@ fn finding(kind: u8) -> Finding {
 }
 
 /// The picture of a case, and the bench that it is of.
-fn picture(case: &Case) -> Picture {
+fn snapshot(case: &Case) -> HealthSnapshot {
     let bench = Bench::well_with(rules(case.critical));
     for ((name, categories), kind) in SERVICES.iter().zip(&case.services) {
         let categories: Vec<String> = categories.iter().map(|one| (*one).to_owned()).collect();
@@ -150,21 +152,21 @@ fn picture(case: &Case) -> Picture {
     if case.stopping {
         bench.health_state.stopping();
     }
-    bench.health_state.picture()
+    bench.health_state.snapshot()
 }
 
 /// What each view says of a category.
-fn said(picture: &Picture, name: &str) -> [bool; 4] {
+fn said(health: &HealthSnapshot, name: &str) -> [bool; 4] {
     let query = Query::parse(&format!("categories={name}"));
-    let health = health_json(picture, &query, Reader::Public).expect("there is this category");
-    let health: Value = serde_json::from_slice(&health.body).expect("JSON");
-    let listed = standings(picture);
+    let document = health_json(health, &query, Reader::Public).expect("there is this category");
+    let document: Value = serde_json::from_slice(&document.body).expect("JSON");
+    let listed = category_statuses(health);
     let listed = listed.iter().find(|one| one.rules.name == name);
-    let measured = numbers(picture).categories;
+    let measured = numbers(health).categories;
     let measured = measured.iter().find(|(known, _)| known == name);
     [
-        gtg(picture, &query).status == 200,
-        health["ok"] == true,
+        gtg(health, &query).status == 200,
+        document["ok"] == true,
         listed.expect("is listed").ok,
         measured.expect("is measured").1,
     ]
@@ -175,28 +177,28 @@ proptest! {
 
     #[test]
     fn all_views_say_the_same_of_every_category(case in case()) {
-        let picture = picture(&case);
-        let names = CategoryIndex::of(&picture).categories();
+        let health = snapshot(&case);
+        let names = CategoryIndex::of(&health).categories();
         prop_assert!(names.len() >= 7, "{names:?}");
         let mut of_each = BTreeMap::new();
         for name in &names {
-            let said = said(&picture, name);
+            let said = said(&health, name);
             prop_assert!(said.iter().all(|one| *one == said[0]), "{name}: {said:?}");
             of_each.insert(name.as_str(), said[0]);
         }
         let pair = Query::parse("categories=docs,pendulums");
-        prop_assert_eq!(gtg(&picture, &pair).status == 200, of_each["docs"] && of_each["pendulums"]);
+        prop_assert_eq!(gtg(&health, &pair).status == 200, of_each["docs"] && of_each["pendulums"]);
         let whole = Query::parse("");
-        prop_assert_eq!(gtg(&picture, &whole).status == 200, of_each["default"]);
+        prop_assert_eq!(gtg(&health, &whole).status == 200, of_each["default"]);
 
         // A service counts in its own categories and nowhere else, and not for whether labwatch is ready.
         let mut without = case.clone();
         without.services = vec![0; SERVICES.len()];
-        let without = self::picture(&without);
+        let without = snapshot(&without);
         for name in ["pendulums", "exam", "system"] {
             prop_assert_eq!(said(&without, name)[0], of_each[name], "{}", name);
         }
-        let ready = |picture: &Picture| readiness(picture, &whole).expect("an answer").status;
-        prop_assert_eq!(ready(&without), ready(&picture));
+        let ready = |health: &HealthSnapshot| readiness(health, &whole).expect("an answer").status;
+        prop_assert_eq!(ready(&without), ready(&health));
     }
 }

@@ -21,7 +21,7 @@ use labwatch::http::auth::{
 };
 use labwatch::http::page::WebState;
 use labwatch::http::{
-    AccessSettings, Answered, ApiState, Authenticator, Cors, Figures, Give, HealthRoutes,
+    AccessSettings, Answered, ApiState, Authenticator, Cors, Give, HealthRoutes, MetricsEndpoint,
     OrderState, Reports, Routes, TestMessages, TestOutcome, TestedRecipient, TestedRoute,
     report_routes, router, routes, serve,
 };
@@ -92,7 +92,7 @@ impl Parts {
         let authenticator = authenticator(reading);
         let orders = orders(&snapshots, Arc::clone(&given));
         let health = health(&pictures, &orders.give);
-        let figures = Figures {
+        let metrics = MetricsEndpoint {
             content_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
             text: Arc::new(|| Some("# EOF\n".to_owned())),
             count: Arc::new(|_, _, _| {}),
@@ -112,7 +112,7 @@ impl Parts {
         };
         let api = ApiState {
             history,
-            figures: Some(figures),
+            metrics: Some(metrics),
             health: Some(health),
             orders: Some(orders),
             ..ApiState::new(pictures)

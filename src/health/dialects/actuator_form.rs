@@ -1,4 +1,4 @@
-//! The forms of the actuator's answers. What stands in them is decided elsewhere.
+//! The JSON types of the actuator's answers, without logic.
 
 use std::collections::BTreeMap;
 
@@ -9,8 +9,8 @@ use utoipa::ToSchema;
 
 use super::listing::{Experiments, Stream, Tally};
 
-/// What an added endpoint answers: what the program around labwatch says, or `error` with why there
-/// is no answer.
+/// The answer of an added endpoint: what the program that embeds labwatch returns, or `error` with
+/// the reason.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ActuatorAdded, value_type = Object)]
 pub(crate) struct Added(pub(super) Value);
@@ -49,7 +49,7 @@ pub(crate) struct Health<'a> {
     pub(super) details: Option<Overview<'a>>,
 }
 
-/// What readiness tells besides the components.
+/// What readiness adds to the components.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ActuatorOverview)]
 pub(crate) struct Overview<'a> {
@@ -76,7 +76,7 @@ pub(crate) struct Details<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     #[schema(required = false)]
     pub(super) reason: &'a str,
-    /// What is not as it should be while it can be used.
+    /// Faults with which it can still be used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub(super) warnings: Vec<&'a str>,
@@ -94,7 +94,7 @@ pub(crate) struct Details<'a> {
     /// Its streams; of an experiment alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) streams: Option<Vec<Stream<'a>>>,
-    /// The latest results, oldest first; of a component that is asked for alone.
+    /// The latest results, oldest first; only of a component requested by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) results: Option<Vec<PastRow<'a>>>,
 }
@@ -112,7 +112,7 @@ pub(crate) struct PastRow<'a> {
     pub(super) detail: &'a str,
 }
 
-/// What runs here. A member that cannot be made has `error` in its place.
+/// Information about the running program. A member that cannot be made has `error` in its place.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ActuatorInfo)]
 pub(crate) struct Info<'a> {
@@ -183,7 +183,7 @@ pub(crate) struct Lab<'a> {
     /// The label of the installation.
     #[schema(example = "lab")]
     pub(super) label: &'a str,
-    /// How many experiments are how.
+    /// The number of experiments by state.
     pub(super) experiments: Tally,
     /// The categories that there are, sorted.
     pub(super) categories: Vec<String>,

@@ -6,36 +6,39 @@ use jiff::Timestamp;
 use super::Query;
 use super::answer::{Answer, Reader, Refused, code};
 use super::ft_form::{Check, Document};
-use super::judged::Judged;
+use super::rated::RatedCategories;
 use crate::health::category_index::CategoryIndex;
 use crate::health::category_member::{CategoryMember, What, is_away, last_update};
 use crate::health::experiment;
-use crate::health::snapshot::Picture;
+use crate::health::snapshot::HealthSnapshot;
 use crate::health::state::{Component, SingleCheck, State, age};
 
 /// The version of the standard's schema.
 pub(super) const SCHEMA: u8 = 1;
 
-/// The health of the categories that were asked for: 200 whether good or bad, the verdict is in
-/// `ok`.
+/// The health of the requested categories: always 200, the verdict is in `ok`.
 ///
 /// # Errors
 /// [`Refused::Senseless`]: none of the categories exists. [`Refused::Unwritable`].
-pub fn health_json(picture: &Picture, query: &Query, reader: Reader) -> Result<Answer, Refused> {
-    let category_index = CategoryIndex::of(picture);
-    let judged = Judged::of(picture, &category_index, query)?;
+pub fn health_json(
+    health: &HealthSnapshot,
+    query: &Query,
+    reader: Reader,
+) -> Result<Answer, Refused> {
+    let category_index = CategoryIndex::of(health);
+    let rated = RatedCategories::of(health, &category_index, query)?;
     let document = Document {
         schema_version: SCHEMA,
-        system_code: &picture.settings.label,
-        name: format!("{} health", picture.settings.label),
-        description: judged.description(reader),
-        checks: judged
+        system_code: &health.settings.label,
+        name: format!("{} health", health.settings.label),
+        description: rated.description(reader),
+        checks: rated
             .members
             .iter()
-            .map(|member| check(member, &judged, reader))
+            .map(|member| check(member, &rated, reader))
             .collect(),
-        ok: judged.is_green(),
-        severity: judged.verdict.severity,
+        ok: rated.is_green(),
+        severity: rated.verdict.severity,
     };
     let answer = Answer::json(true, &document)?;
     Ok(Answer {
@@ -47,29 +50,33 @@ pub fn health_json(picture: &Picture, query: &Query, reader: Reader) -> Result<A
 /// Whether the categories can be used now: 200 or 503, and 400 when none of them exists. Never has
 /// a body.
 #[must_use]
-pub fn gtg(picture: &Picture, query: &Query) -> Answer {
-    let category_index = CategoryIndex::of(picture);
-    match Judged::of(picture, &category_index, query) {
-        Ok(judged) => Answer::empty(code(judged.is_good())),
+pub fn gtg(health: &HealthSnapshot, query: &Query) -> Answer {
+    let category_index = CategoryIndex::of(health);
+    match RatedCategories::of(health, &category_index, query) {
+        Ok(rated) => Answer::empty(code(rated.is_good())),
         Err(_) => Answer::empty(400),
     }
 }
 
-fn check<'a>(member: &'a CategoryMember<'a>, judged: &Judged<'a>, reader: Reader) -> Check<'a> {
-    let (picture, ack) = (
-        judged.picture,
+fn check<'a>(
+    member: &'a CategoryMember<'a>,
+    rated: &RatedCategories<'a>,
+    reader: Reader,
+) -> Check<'a> {
+    let (health, ack) = (
+        rated.health,
         member.ack.map(|ack| ack.words(reader.sees_private())),
     );
-    let updated = last_update(member, picture);
-    let output = output(member, picture);
+    let updated = last_update(member, health);
+    let output = output(member, health);
     Check {
         id: member.name,
         name: member.name,
         ok: member.state.is_ok(),
         severity: member.severity,
-        business_impact: impact(member, judged.category_index, picture),
-        technical_summary: summary(member, picture),
-        panic_guide: panic_guide(member, judged.category_index),
+        business_impact: impact(member, rated.category_index, health),
+        technical_summary: summary(member, health),
+        panic_guide: panic_guide(member, rated.category_index),
         check_output: if ack.is_some() {
             format!("ACKED - {output}")
         } else {
@@ -79,7 +86,7 @@ fn check<'a>(member: &'a CategoryMember<'a>, judged: &Judged<'a>, reader: Reader
         acknowledged: ack.is_some(),
         ack,
         last_change: instant(last_change(member)),
-        age: updated.map(|at| age(at, picture.at)),
+        age: updated.map(|at| age(at, health.at)),
     }
 }
 
@@ -95,12 +102,12 @@ pub(super) fn last_change(member: &CategoryMember<'_>) -> Timestamp {
     }
 }
 
-pub(super) fn output(member: &CategoryMember<'_>, picture: &Picture) -> String {
+pub(super) fn output(member: &CategoryMember<'_>, health: &HealthSnapshot) -> String {
     match member.what {
         What::Component(component) => component.detail().to_owned(),
         What::Experiment(view) => {
-            let output = experiment::output(view, &picture.snapshot, picture.at);
-            if is_away(view, picture) {
+            let output = experiment::output(view, &health.snapshot, health.at);
+            if is_away(view, health) {
                 format!("withdrawn by a person; {output}")
             } else {
                 output
@@ -112,7 +119,7 @@ pub(super) fn output(member: &CategoryMember<'_>, picture: &Picture) -> String {
 pub(super) fn impact(
     member: &CategoryMember<'_>,
     category_index: &CategoryIndex<'_>,
-    picture: &Picture,
+    health: &HealthSnapshot,
 ) -> String {
     let configured = category_index.business_impact(member);
     if !configured.is_empty() && !member.state.is_ok() {
@@ -124,7 +131,7 @@ pub(super) fn impact(
         }
         What::Component(_) if member.counts => "labwatch cannot do all of its work".to_owned(),
         What::Component(_) => "labwatch works, with a loss".to_owned(),
-        What::Experiment(view) if is_away(view, picture) => "withdrawn by a person".to_owned(),
+        What::Experiment(view) if is_away(view, health) => "withdrawn by a person".to_owned(),
         What::Experiment(_) => {
             let group = category_index.group(member);
             let left = format!(
@@ -134,7 +141,7 @@ pub(super) fn impact(
             let what = match member.state {
                 State::Ok => "can be used",
                 State::Warn => "can be used, with a loss",
-                State::Init | State::Stale => "not judged",
+                State::Init | State::Stale => "not evaluated",
                 State::Error => "cannot be used",
             };
             format!("{what}; {left}")
@@ -142,7 +149,7 @@ pub(super) fn impact(
     }
 }
 
-/// In the words of the service where it has some, as it knows best what its failure means.
+/// The service's own text where it has one, because it knows best what its failure means.
 fn service_impact(
     member: &CategoryMember<'_>,
     component: &Component,
@@ -166,13 +173,13 @@ fn service_impact(
     )
 }
 
-/// The failing check of an outside service that is the most severe, the first of several.
+/// The most severe failing check of an outside service, the first of several.
 fn gravest(component: &Component) -> Option<&SingleCheck> {
     let failing = component.finding.checks.iter().filter(|check| !check.ok);
     failing.min_by_key(|check| check.severity)
 }
 
-/// The guide for a member: that of its category, else the one that a failing service gives itself.
+/// The guide for a member: that of its category, else that of a failing service itself.
 pub(super) fn panic_guide<'a>(
     member: &'a CategoryMember<'a>,
     category_index: &CategoryIndex<'a>,
@@ -186,7 +193,7 @@ pub(super) fn panic_guide<'a>(
     }
 }
 
-pub(super) fn summary(member: &CategoryMember<'_>, picture: &Picture) -> String {
+pub(super) fn summary(member: &CategoryMember<'_>, health: &HealthSnapshot) -> String {
     if let What::Component(component) = member.what
         && let Some(own) = gravest(component)
             .map(|check| &check.technical_summary)
@@ -208,7 +215,7 @@ pub(super) fn summary(member: &CategoryMember<'_>, picture: &Picture) -> String 
             format!("/actuator/health/readiness/{}", member.name),
         ),
     };
-    let (place, link) = (&picture.settings.place, &picture.settings.link);
+    let (place, link) = (&health.settings.place, &health.settings.link);
     if link.is_empty() {
         format!("{kind} {}; details at {place}{path}", member.name)
     } else {

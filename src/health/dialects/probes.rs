@@ -1,4 +1,4 @@
-//! `/liveness` and `/readiness`, as cn-infra's status check tells them. In each answer `state` is
+//! `/liveness` and `/readiness` in the form of cn-infra's status check. In each answer `state` is
 //! the worst of the parts in `PluginStatus` that are not in `NonFatalPlugins`.
 
 use std::collections::BTreeMap;
@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use super::Query;
 use super::answer::{Answer, Refused};
 use super::listing::{self, Experiments, Stream};
-use crate::health::snapshot::{Picture, worst};
+use crate::health::snapshot::{HealthSnapshot, worst};
 use crate::health::state::{Component, State, age};
 
 /// The status of labwatch, in cn-infra's form. Times are seconds since 1970.
@@ -45,8 +45,7 @@ pub(crate) struct Status<'a> {
     /// The commit it was built from, where the build said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     commit_hash: Option<&'a str>,
-    /// Whether labwatch runs in shadow: it carries out nothing that it decides. Of readiness
-    /// alone.
+    /// Whether labwatch runs in shadow: it decides, but writes nothing to book. Of readiness alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     shadow: Option<bool>,
     /// The parts that have reported at least once.
@@ -83,7 +82,7 @@ pub(crate) struct Plugin<'a> {
     error: Option<&'a str>,
 }
 
-/// How a part is.
+/// The state of a part.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AgentPluginStatus)]
 pub(crate) struct PluginStatus<'a> {
@@ -104,16 +103,16 @@ pub(crate) struct PluginStatus<'a> {
     error: Option<&'a str>,
 }
 
-/// Whether the process must be started anew. It depends on the loop and the store, and on nothing
-/// of the laboratory; *init* is alive.
+/// Whether the process must be restarted. It depends on the loop and the store, and on nothing of
+/// the laboratory; *init* is alive.
 ///
 /// # Errors
 /// [`Refused::Unwritable`].
-pub fn liveness(picture: &Picture) -> Result<Answer, Refused> {
-    let (state, _) = worst(picture.vital());
+pub fn liveness(health: &HealthSnapshot) -> Result<Answer, Refused> {
+    let (state, _) = worst(health.vital());
     Answer::json(
         state.is_ok() || state == State::Init,
-        &Status::of(picture, state, |component| picture.is_vital(component)),
+        &Status::of(health, state, |component| health.is_vital(component)),
     )
 }
 
@@ -121,26 +120,26 @@ pub fn liveness(picture: &Picture) -> Result<Answer, Refused> {
 ///
 /// # Errors
 /// [`Refused::Unwritable`].
-pub fn readiness(picture: &Picture, query: &Query) -> Result<Answer, Refused> {
-    let (state, _) = picture.overall();
-    let listed = listing::listed(picture, query);
-    let mut status = Status::of(picture, state, |component| picture.is_fatal(component));
+pub fn readiness(health: &HealthSnapshot, query: &Query) -> Result<Answer, Refused> {
+    let (state, _) = health.overall();
+    let listed = listing::listed(health, query);
+    let mut status = Status::of(health, state, |component| health.is_fatal(component));
     status.interface_stats = Some(Interfaces {
-        interfaces: listing::streams(&picture.snapshot, &listed),
+        interfaces: listing::streams(&health.snapshot, &listed),
     });
-    status.experiments = Some(Experiments::of(picture, &listed));
-    status.shadow = picture.snapshot.is_shadow.then_some(true);
+    status.experiments = Some(Experiments::of(health, &listed));
+    status.shadow = health.snapshot.is_shadow.then_some(true);
     Answer::json(state.is_ok(), &status)
 }
 
 impl<'a> Status<'a> {
     pub(super) fn of(
-        picture: &'a Picture,
+        health: &'a HealthSnapshot,
         state: State,
         counts: impl Fn(&Component) -> bool,
     ) -> Self {
-        let identity = &*picture.identity;
-        let reported = picture
+        let identity = &*health.identity;
+        let reported = health
             .components
             .iter()
             .filter(|component| component.last_update.is_some());
@@ -149,8 +148,8 @@ impl<'a> Status<'a> {
             build_date: identity.built,
             state: number(state),
             start_time: identity.started.as_second(),
-            last_change: picture.last_change().as_second(),
-            last_update: picture.last_update().map(Timestamp::as_second),
+            last_change: health.last_change().as_second(),
+            last_update: health.last_update().map(Timestamp::as_second),
             interface_stats: None,
             experiments: None,
             commit_hash: identity.commit,
@@ -162,12 +161,12 @@ impl<'a> Status<'a> {
                     error: error(one),
                 })
                 .collect(),
-            plugin_status: picture
+            plugin_status: health
                 .components
                 .iter()
-                .map(|one| (&*one.name, part(one, picture.at)))
+                .map(|one| (&*one.name, part(one, health.at)))
                 .collect(),
-            non_fatal: picture
+            non_fatal: health
                 .components
                 .iter()
                 .filter(|one| !counts(one))
@@ -178,8 +177,8 @@ impl<'a> Status<'a> {
 }
 
 impl<'a> PluginStatus<'a> {
-    /// An experiment in the same form, with its times in seconds since 1970. Only what is in error
-    /// has one.
+    /// An experiment in the same form, with times in seconds since 1970. Only one in error has an
+    /// `error`.
     pub(super) fn of_experiment(
         state: State,
         last_change: Timestamp,
@@ -207,7 +206,7 @@ pub(super) fn part(component: &Component, now: Timestamp) -> PluginStatus<'_> {
     }
 }
 
-/// What is wrong; what can be used has no error.
+/// The problem of a component that is in error; one that can be used has none.
 fn error(component: &Component) -> Option<&str> {
     is_wrong(component.state())
         .then_some(component.detail())
@@ -218,7 +217,7 @@ fn is_wrong(state: State) -> bool {
     matches!(state, State::Stale | State::Error)
 }
 
-/// 0 init, 1 ok, 2 error. It is always written, so that absent does not mean init.
+/// 0 init, 1 ok, 2 error. It is always written, so that a missing value does not mean init.
 pub(super) fn number(state: State) -> u8 {
     match state {
         State::Init => 0,

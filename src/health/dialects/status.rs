@@ -1,4 +1,4 @@
-//! `/status` and `/status/{name}`, as Axway's agents tell them: OK or FAIL of every component and
+//! `/status` and `/status/{name}` in the form of Axway's agents: OK or FAIL of every component and
 //! experiment.
 
 use std::collections::BTreeMap;
@@ -9,17 +9,17 @@ use utoipa::ToSchema;
 
 use super::answer::{Answer, Refused};
 use crate::health::experiment;
-use crate::health::snapshot::Picture;
+use crate::health::snapshot::HealthSnapshot;
 use crate::health::state::{Component, State, age};
 use engine::ExperimentView;
 
-/// What `/status` is marked as.
+/// The content type of `/status`.
 const JSON_UTF8: &str = "application/json; charset=utf-8";
 
 /// The status of labwatch, in the form of Axway's agents.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AxwayStatus)]
-pub(crate) struct Whole<'a> {
+pub(crate) struct OverallStatus<'a> {
     /// The name of the program, by which another instance is recognised.
     #[schema(example = "labwatch")]
     name: &'a str,
@@ -45,10 +45,10 @@ pub(crate) struct Check<'a> {
     /// The name of the component or experiment.
     #[schema(example = "book")]
     name: &'a str,
-    /// What to ask for below `/status/` to get this check alone.
+    /// The part of the path below `/status/` that requests this check alone.
     #[schema(example = "book")]
     endpoint: String,
-    /// How it is.
+    /// Its state.
     status: CheckStatus,
 }
 
@@ -73,16 +73,16 @@ pub(crate) struct CheckStatus {
     age: Option<i64>,
 }
 
-/// The whole picture: the components decide, the experiments are shown.
+/// The whole status: the components decide, the experiments are listed.
 ///
 /// # Errors
 /// [`Refused::Unwritable`].
-pub fn status(picture: &Picture) -> Result<Answer, Refused> {
-    let (state, details) = picture.overall();
+pub fn status(health: &HealthSnapshot) -> Result<Answer, Refused> {
+    let (state, details) = health.overall();
     let mut checks: BTreeMap<String, Check<'_>> = BTreeMap::new();
-    for view in picture.snapshot.experiments.iter() {
+    for view in health.snapshot.experiments.iter() {
         let name = view.stub.as_str();
-        let endpoint = if picture.component(name).is_some() {
+        let endpoint = if health.component(name).is_some() {
             format!("experiment:{name}")
         } else {
             name.to_owned()
@@ -92,23 +92,23 @@ pub fn status(picture: &Picture) -> Result<Answer, Refused> {
             Check {
                 name,
                 endpoint,
-                status: of_experiment(view, picture),
+                status: of_experiment(view, health),
             },
         );
     }
-    for component in &picture.components {
+    for component in &health.components {
         let endpoint = component.name.to_string();
         checks.insert(
             endpoint.clone(),
             Check {
                 name: &component.name,
                 endpoint,
-                status: of_component(component, picture),
+                status: of_component(component, health),
             },
         );
     }
-    let identity = &*picture.identity;
-    let whole = Whole {
+    let identity = &*health.identity;
+    let whole = OverallStatus {
         name: identity.name,
         version: identity.version,
         status: as_str(state),
@@ -118,25 +118,25 @@ pub fn status(picture: &Picture) -> Result<Answer, Refused> {
     marked(Answer::json(state.is_ok(), &whole))
 }
 
-/// One check, by the endpoint that `/status` gives it.
+/// One check, by the endpoint that `/status` reports.
 ///
 /// # Errors
 /// [`Refused::Unknown`]: there is no such check. [`Refused::Unwritable`].
-pub fn status_of(picture: &Picture, endpoint: &str) -> Result<Answer, Refused> {
-    if let Some(component) = picture.component(endpoint) {
+pub fn status_of(health: &HealthSnapshot, endpoint: &str) -> Result<Answer, Refused> {
+    if let Some(component) = health.component(endpoint) {
         return marked(Answer::json(
             component.state().is_ok(),
-            &of_component(component, picture),
+            &of_component(component, health),
         ));
     }
     let name = endpoint.strip_prefix("experiment:").unwrap_or(endpoint);
-    let view = picture
+    let view = health
         .snapshot
         .experiment(name)
-        .or_else(|| picture.snapshot.experiment(endpoint));
+        .or_else(|| health.snapshot.experiment(endpoint));
     let view = view.ok_or_else(|| Refused::Unknown(format!("check {endpoint} was not found")))?;
-    let is_ok = experiment::state(view, &picture.snapshot, picture.at).is_ok();
-    marked(Answer::json(is_ok, &of_experiment(view, picture)))
+    let is_ok = experiment::state(view, &health.snapshot, health.at).is_ok();
+    marked(Answer::json(is_ok, &of_experiment(view, health)))
 }
 
 fn marked(answer: Result<Answer, Refused>) -> Result<Answer, Refused> {
@@ -146,24 +146,24 @@ fn marked(answer: Result<Answer, Refused>) -> Result<Answer, Refused> {
     })
 }
 
-fn of_component(component: &Component, picture: &Picture) -> CheckStatus {
+fn of_component(component: &Component, health: &HealthSnapshot) -> CheckStatus {
     CheckStatus {
         result: as_str(component.state()),
         details: component.detail().to_owned(),
         last_change: component.last_change,
         last_update: component.last_update,
-        age: component.age(picture.at),
+        age: component.age(health.at),
     }
 }
 
-fn of_experiment(view: &ExperimentView, picture: &Picture) -> CheckStatus {
-    let last_update = experiment::last_update(view, &picture.snapshot);
+fn of_experiment(view: &ExperimentView, health: &HealthSnapshot) -> CheckStatus {
+    let last_update = experiment::last_update(view, &health.snapshot);
     CheckStatus {
-        result: as_str(experiment::state(view, &picture.snapshot, picture.at)),
-        details: experiment::output(view, &picture.snapshot, picture.at),
+        result: as_str(experiment::state(view, &health.snapshot, health.at)),
+        details: experiment::output(view, &health.snapshot, health.at),
         last_change: view.since,
         last_update,
-        age: last_update.map(|at| age(at, picture.at)),
+        age: last_update.map(|at| age(at, health.at)),
     }
 }
 

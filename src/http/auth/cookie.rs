@@ -8,9 +8,9 @@ use axum::http::header::COOKIE;
 use axum::http::{HeaderMap, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
-/// What its name over TLS begins with. Browsers take such a name only over TLS, for the whole host,
-/// and from no other host; so its path is always the whole host, and what tells one labwatch from
-/// another below the same host is its name.
+/// The prefix of its name over TLS. Browsers accept it only over TLS, for the whole host, and from
+/// no other host; so its path is always the whole host, and two instances below one host are
+/// distinguished by its name.
 const SECURE: &str = "__Host-";
 
 /// How many bytes of a hash of the secret are in the name.
@@ -24,9 +24,9 @@ pub(in crate::http) struct SessionCookie {
 }
 
 impl SessionCookie {
-    /// Of the labwatch with this secret that browsers reach below this path, which is empty or
-    /// begins with a slash. Cookies know no ports, so another labwatch on the same host, or
-    /// this one with a new secret, has a cookie of another name.
+    /// The cookie of the labwatch with this secret below this path, which is empty or begins with a
+    /// slash. Cookies ignore ports, so another labwatch on the same host, or this one with a new
+    /// secret, has a cookie of another name.
     pub(in crate::http) fn new(base: &str, secret: Option<&SecretString>) -> Self {
         let place = base.chars().map(|c| match c {
             '/' => '.',
@@ -49,7 +49,7 @@ impl SessionCookie {
         }
     }
 
-    /// What a request holds as the cookie.
+    /// The value of the cookie in a request.
     pub(in crate::http) fn read<'a>(
         &self,
         headers: &'a HeaderMap,
@@ -67,7 +67,7 @@ impl SessionCookie {
             .map(|(_, value)| value)
     }
 
-    /// What sets it for so long.
+    /// The header that sets it for this long.
     pub(in crate::http) fn set(
         &self,
         text: &str,
@@ -85,19 +85,19 @@ impl SessionCookie {
         Some(value)
     }
 
-    /// What removes it.
+    /// The header that removes it.
     pub(in crate::http) fn remove(&self, secure: bool) -> Option<HeaderValue> {
         self.set("", Duration::ZERO, secure)
     }
 }
 
-/// Some letters that tell one secret from another, and nothing else about it.
+/// A short hash that distinguishes two secrets and reveals nothing else of them.
 fn short_hash(secret: &SecretString) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
     let tag = hmac::sign(&key, b"name of the cookie");
     let bytes = tag.as_ref().iter().take(HASH_BYTES);
     bytes.fold("-".to_owned(), |mut text, byte| {
-        // Writing into a text cannot fail.
+        // Writing into a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })

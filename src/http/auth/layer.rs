@@ -1,5 +1,5 @@
-//! The middleware of access: every routed request passes here once, before its handler, with what
-//! the group of its route needs; and a change leaves a record here.
+//! The access middleware: every routed request passes here once, before its handler, with what its
+//! group of routes needs; and every change is recorded here.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::client::Client;
 use super::{Caller, Need, Noted, is_place};
 use crate::http::error::{self, ApiError};
 
-/// Passes a request to the handler of a route that needs this, or answers why not.
+/// Passes a request to the handler of a route with this need, or refuses it.
 pub(in crate::http) async fn authenticate(
     State((authenticator, need)): State<(Arc<Authenticator>, Need)>,
     request: Request,
@@ -65,7 +65,7 @@ fn page_asked_for(request: &Request) -> Option<Uri> {
         .then(|| request.uri().clone())
 }
 
-/// A refusal: for a browser that could sign in, the form.
+/// A refusal: for a browser that could sign in, the sign-in form.
 fn refused(authenticator: &Authenticator, page: Option<&Uri>, error: ApiError) -> Response {
     let response = error.into_response();
     match page.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
@@ -85,8 +85,8 @@ fn without_cookie(mut response: Response, removal: Option<HeaderValue>) -> Respo
     response
 }
 
-/// Runs the handler. A change that a known caller made and that the handler did not note is noted
-/// by its path.
+/// Runs the handler. A change that a known caller made and that the handler did not record is
+/// recorded by its path.
 async fn pass_on(
     authenticator: &Arc<Authenticator>,
     mut request: Request,
@@ -114,8 +114,7 @@ async fn pass_on(
     response
 }
 
-/// What a token or a session was needed for, or could have changed, is for no cache that others
-/// share.
+/// Keeps answers that needed a token or a session, or depend on one, out of shared caches.
 fn keep_private(headers: &mut HeaderMap) {
     let shared = headers
         .get(CACHE_CONTROL)
@@ -127,8 +126,7 @@ fn keep_private(headers: &mut HeaderMap) {
     }
 }
 
-/// The address of the form by which people sign in: where they go then, and why their last token
-/// was refused.
+/// The address of the sign-in form, with the page that follows, and why the last token was refused.
 pub(in crate::http) fn way_in(next: &str, refused: Option<&str>) -> String {
     let path = "/login?";
     let mut query = form_urlencoded::Serializer::for_suffix(path.to_owned(), path.len());
@@ -175,7 +173,7 @@ mod tests {
 
     const SECRET: &str = "the-secret-of-the-tests-of-the-authenticator";
 
-    /// What an admin's request is answered by these routes, and what is noted.
+    /// The answer of these routes to an admin's request, and what is recorded.
     async fn ask(routes: Routes, method: Method, path: &str) -> (StatusCode, Vec<String>) {
         let grant = Grant {
             name: "Ada".to_owned(),

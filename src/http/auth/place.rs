@@ -1,10 +1,10 @@
-//! Where a user goes after signing in: one of our own pages, never another site.
+//! The page that follows the sign-in: one of ours, never another site.
 
-/// The longest place that is remembered, in bytes.
+/// The longest path that is kept, in bytes.
 pub const MAX_PLACE_BYTES: usize = 1_000;
 
-/// Whether a text is the path, with or without a query, of a page of ours. What browsers take for
-/// another site is none.
+/// Whether a text is the path, with or without a query, of one of our pages. Forms that browsers
+/// take for another site are rejected.
 #[must_use]
 pub fn is_place(text: &str) -> bool {
     let ours = text.starts_with('/') && !text.starts_with("//");

@@ -1,18 +1,17 @@
-//! What the reader of the overview asks for, kept in the address, so that a link to it can be
-//! mailed.
+//! The filter of the overview. It is kept in the address, so that a link to it can be mailed.
 
 use serde::Deserialize;
 
 use super::state::{Booking, State};
 use super::view::Experiment;
 
-/// The most experiments that a page lists unless it is asked for all.
+/// The most experiments that a page lists unless all are requested.
 pub(super) const MAX_ROWS: usize = 100;
 
 /// The longest text that is searched for, in characters.
 const MAX_SEARCH: usize = 100;
 
-/// The query of the overview's address. What it does not understand it leaves out.
+/// The query of the overview's address. Invalid values are ignored.
 #[derive(Debug, Clone, Default, Deserialize)]
 pub(super) struct Filter {
     /// A part of the name of an experiment or a resource.
@@ -33,45 +32,38 @@ pub(super) struct Filter {
     /// Whether all rows are wanted, however many.
     #[serde(default)]
     all: Option<String>,
-    /// Whether the page hangs on a wall.
+    /// Whether the page is shown on a wall display.
     #[serde(default)]
     wall: Option<String>,
 }
 
 impl Filter {
-    /// What is searched for.
     pub(super) fn search(&self) -> String {
         self.q.trim().chars().take(MAX_SEARCH).collect()
     }
 
-    /// The state that is asked for.
     pub(super) fn state(&self) -> Option<State> {
         State::named(&self.state)
     }
 
-    /// The bookability that is asked for.
     pub(super) fn booking(&self) -> Option<Booking> {
         Booking::ALL
             .into_iter()
             .find(|booking| booking.as_str() == self.booking)
     }
 
-    /// The pool that is asked for.
     pub(super) fn pool(&self) -> Option<&str> {
         Some(self.pool.trim()).filter(|pool| !pool.is_empty())
     }
 
-    /// What the list of experiments is sorted by, as the address has it.
     pub(super) fn sort(&self) -> &str {
         &self.sort
     }
 
-    /// Whether the page hangs on a wall.
     pub(super) fn wall(&self) -> bool {
         self.wall.is_some()
     }
 
-    /// How many rows the page may have.
     pub(super) fn most_rows(&self) -> usize {
         if self.all.is_some() {
             usize::MAX
@@ -80,7 +72,7 @@ impl Filter {
         }
     }
 
-    /// Whether anything is asked for.
+    /// Whether any filter is set.
     pub(super) fn is_set(&self) -> bool {
         !self.search().is_empty()
             || self.state().is_some()
@@ -88,7 +80,7 @@ impl Filter {
             || self.pool().is_some()
     }
 
-    /// Whether an experiment is among what is asked for.
+    /// Whether an experiment passes the filter.
     pub(super) fn takes(&self, experiment: &Experiment<'_>) -> bool {
         let search = self.search().to_lowercase();
         let named = |name: &str| name.to_lowercase().contains(&search);
@@ -108,14 +100,14 @@ impl Filter {
                     .any(|resource| named(resource.name.as_str())))
     }
 
-    /// The address of the same with all rows, on the page of this path.
+    /// The address of the same filter with all rows, on the page of this path.
     pub(super) fn address_of_all(&self, path: &str) -> String {
         self.query(path, &self.sort)
             .append_pair("all", "1")
             .finish()
     }
 
-    /// The address of the same in another order, on the page of this path.
+    /// The address of the same filter in another order, on the page of this path.
     pub(super) fn address_sorted(&self, path: &str, sort: &str) -> String {
         let mut query = self.query(path, sort);
         if self.all.is_some() {
@@ -139,19 +131,19 @@ impl Filter {
     }
 }
 
-/// The address of the overview with one thing asked for.
+/// The address of the overview with one filter.
 pub(super) fn address(key: &str, value: &str) -> String {
     query("/").append_pair(key, value).finish()
 }
 
-/// The query of an address of this path, to be written.
+/// A query string of this path, to be extended.
 fn query(path: &str) -> url::form_urlencoded::Serializer<'static, String> {
     let start = format!("{path}?");
     let length = start.len();
     url::form_urlencoded::Serializer::for_suffix(start, length)
 }
 
-/// The address below `folder` of something with this name, whatever is in it.
+/// The address of a name below `folder`, with any characters escaped.
 pub(super) fn address_of(folder: &str, name: &str) -> String {
     const HEX: [char; 16] = [
         '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',

@@ -1,13 +1,13 @@
-//! The five words for how an experiment is, and the words for whether it can be booked. Vocabulary
-//! only.
+//! The five states of an experiment and those of its bookability, with their names and shapes.
+//! Vocabulary only.
 
 use engine::model::{Bookable, Health};
 use engine::{ExperimentView, Mismatch};
 
-/// How an experiment is, as the page says it.
+/// The state of an experiment on the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum State {
-    /// Everything that it should have is there.
+    /// It has everything that it should have.
     Ok,
     /// It is not evaluated.
     Unknown,
@@ -20,7 +20,6 @@ pub(super) enum State {
 }
 
 impl State {
-    /// All of them, from good to bad.
     pub(super) const ALL: [Self; 5] = [
         Self::Ok,
         Self::Unknown,
@@ -29,12 +28,11 @@ impl State {
         Self::Down,
     ];
 
-    /// How an experiment is.
     pub(super) fn of(view: &ExperimentView) -> Self {
         Self::from(view.health)
     }
 
-    /// The word for it, which is also the name of its shape and its colours.
+    /// Its name, which is also the name of its shape and its colours.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -45,12 +43,12 @@ impl State {
         }
     }
 
-    /// The state of this word.
+    /// The state of this name.
     pub(super) fn named(as_str: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == as_str)
     }
 
-    /// What it means, for people who see the word for the first time.
+    /// Its meaning, for readers who see the name for the first time.
     pub(super) fn meaning(self) -> &'static str {
         match self {
             Self::Ok => "Everything that it should have is there.",
@@ -94,23 +92,21 @@ impl From<Health> for State {
     }
 }
 
-/// Whether an experiment can be booked, as the page says it.
+/// The bookability of an experiment on the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Booking {
-    /// It can.
     Bookable,
     /// labwatch withdrew it.
     Withdrawn,
     /// A person holds it.
     Held,
-    /// Book has not said yet.
+    /// Book has not reported it yet.
     Unsaid,
     /// Book does not list it.
     Unlisted,
 }
 
 impl Booking {
-    /// All of them.
     pub(super) const ALL: [Self; 5] = [
         Self::Bookable,
         Self::Withdrawn,
@@ -119,7 +115,6 @@ impl Booking {
         Self::Unlisted,
     ];
 
-    /// Whether an experiment can be booked.
     pub(super) fn of(view: &ExperimentView) -> Self {
         match view.bookable() {
             Some(Bookable::Yes) => Self::Bookable,
@@ -130,7 +125,7 @@ impl Booking {
         }
     }
 
-    /// The word for it in addresses, which is also the name of its shape where it has one.
+    /// Its name in addresses, which is also the name of its shape where it has one.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Bookable => "bookable",
@@ -141,7 +136,7 @@ impl Booking {
         }
     }
 
-    /// The words for it, as in mails.
+    /// Its text, as in mails.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Bookable => "bookable",
@@ -152,7 +147,7 @@ impl Booking {
         }
     }
 
-    /// The shape beside the words.
+    /// The shape beside the text.
     pub(super) fn shape(self) -> &'static str {
         match self {
             Self::Bookable => "bookable",
@@ -163,7 +158,8 @@ impl Booking {
     }
 }
 
-/// The words for health and bookability that do not fit together. The engine says whether they do.
+/// The text for health and bookability that contradict each other. The engine decides whether they
+/// do.
 pub(super) fn mismatch_words(mismatch: Mismatch) -> &'static str {
     match mismatch {
         Mismatch::WorksNotBookable => "works, but cannot be booked",

@@ -1,4 +1,4 @@
-//! Components: the parts of labwatch and outside services, as they are and as they were.
+//! Components: the parts of labwatch and outside services, now and in the past.
 
 use std::cmp::Reverse;
 
@@ -14,7 +14,7 @@ use super::params::Params;
 use super::records::{RangeParams, ranged};
 use super::time::Timestamp;
 use super::words::ComponentState;
-use crate::health::{self, PastResult, Picture};
+use crate::health::{self, HealthSnapshot, PastResult};
 use crate::http::auth::{Need, Viewer};
 use crate::http::error::{ApiError, Reason};
 use crate::http::json::answer;
@@ -22,8 +22,8 @@ use crate::http::named::Named;
 use crate::http::routes::{Routes, routes};
 use crate::store::Range;
 
-/// The place of a result in the list: newest first, then by component; of one moment in the order
-/// in which they came.
+/// The order of a result in the list: newest first, then by component; of one time in the order in
+/// which they came.
 type Key = (Reverse<jiff::Timestamp>, String, Reverse<usize>);
 
 /// All routes.
@@ -40,11 +40,11 @@ struct Component {
     /// Its name.
     #[schema(example = "wiki")]
     name: String,
-    /// How it is.
+    /// Its state.
     state: ComponentState,
     /// What is wrong; empty where nothing is.
     detail: String,
-    /// Since when it is so.
+    /// Since when this state lasts.
     since: Timestamp,
     /// When there was last evidence; null before the first.
     #[schema(required)]
@@ -58,22 +58,22 @@ struct Component {
     acknowledged: bool,
 }
 
-/// How a component was from a time on.
+/// A past state of a component.
 #[derive(Debug, Serialize, ToSchema)]
 struct ComponentResult {
-    /// From when on.
+    /// When it began.
     at: Timestamp,
-    /// Which.
+    /// The component.
     #[schema(example = "wiki")]
     component: String,
-    /// How it was.
+    /// The state.
     state: ComponentState,
     /// What was wrong; empty where nothing was.
     detail: String,
 }
 
 impl Component {
-    fn new(component: &health::Component, picture: &Picture) -> Self {
+    fn new(component: &health::Component, health: &HealthSnapshot) -> Self {
         Self {
             name: component.name.to_string(),
             state: component.state().into(),
@@ -81,11 +81,8 @@ impl Component {
             since: component.last_change.into(),
             last_update: component.last_update.map(Timestamp::from),
             categories: component.categories.to_vec(),
-            fatal: picture.is_fatal(component),
-            acknowledged: picture
-                .acks
-                .component(&component.name, picture.at)
-                .is_some(),
+            fatal: health.is_fatal(component),
+            acknowledged: health.acks.component(&component.name, health.at).is_some(),
         }
     }
 }
@@ -110,9 +107,9 @@ async fn list_components(
     Viewer(sight): Viewer,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let picture = state.picture(sight);
-    let all = picture.components.iter();
-    let all = all.map(|one| (one.name.to_string(), Component::new(one, &picture)));
+    let health = state.snapshot(sight);
+    let all = health.components.iter();
+    let all = all.map(|one| (one.name.to_string(), Component::new(one, &health)));
     Paging::asked(&uri)?.pick(&uri, all).answer(&uri)
 }
 
@@ -128,17 +125,17 @@ async fn component(
     Viewer(sight): Viewer,
 ) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
-    let picture = state.picture(sight);
-    let found = picture.component(&name).ok_or_else(|| {
+    let health = state.snapshot(sight);
+    let found = health.component(&name).ok_or_else(|| {
         ApiError::new(
             Reason::UnknownComponent,
             format!("component {name} was not found"),
         )
     })?;
-    answer(&Component::new(found, &picture))
+    answer(&Component::new(found, &health))
 }
 
-/// How components were, newest first: the latest 60 changes of each are kept.
+/// Past states of components, newest first: the latest 60 changes of each are kept.
 #[utoipa::path(get, path = "/api/v2/history/components", tag = "history", params(RangeParams, PageParams), responses(
     (status = 200, description = "A page, newest first", body = Page<ComponentResult>),
 ))]
@@ -147,9 +144,9 @@ async fn list_component_results(
     Viewer(sight): Viewer,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let picture = state.picture(sight);
-    let (Range { from, until }, paging) = ranged::<Key>(picture.at, &uri)?;
-    let all = picture.components.iter().flat_map(|component| {
+    let health = state.snapshot(sight);
+    let (Range { from, until }, paging) = ranged::<Key>(health.at, &uri)?;
+    let all = health.components.iter().flat_map(|component| {
         let results = component.results.iter().enumerate();
         results.map(move |(number, result)| {
             let name = component.name.to_string();

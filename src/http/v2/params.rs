@@ -1,5 +1,5 @@
-//! Strict parsing of queries: checked whole before anything is answered, so that a misspelt filter
-//! is not taken for none.
+//! Strict query parsing: the whole query is checked before anything is answered, so that a misspelt
+//! filter is not ignored.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -19,12 +19,12 @@ const MAX_VALUES: usize = 16;
 pub(super) struct Params(Vec<(String, String)>);
 
 impl Params {
-    /// Takes a query apart. Whatever is not among `allowed` is an error that says what is.
+    /// Parses a query. A parameter that is not in `allowed` is an error, which lists them.
     pub(super) fn parse(query: Option<&str>, allowed: &[&str]) -> Result<Self, ApiError> {
         Self::parse_lists(query, allowed, &[])
     }
 
-    /// The same, where those of `lists` take several values: joined by commas, or each by itself as
+    /// The same, where those of `lists` take several values: separated by commas, or repeated as
     /// some clients send them.
     pub(super) fn parse_lists(
         query: Option<&str>,
@@ -66,7 +66,7 @@ impl Params {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Words joined by commas, each of a closed set.
+    /// Values of a closed set, separated by commas.
     pub(super) fn words<T: DeserializeOwned>(
         &self,
         name: &str,
@@ -82,15 +82,15 @@ impl Params {
         let words: Result<Vec<T>, _> = words.collect();
         match words {
             Ok(words) if words.len() <= MAX_VALUES => Ok(Some(words)),
-            Ok(_) => Err(invalid(format!("{name} has more than {MAX_VALUES} words"))),
+            Ok(_) => Err(invalid(format!("{name} has more than {MAX_VALUES} values"))),
             // The error lists what is allowed.
             Err(error) => Err(invalid(format!(
-                "{name}={text:?} is not understood, words are joined by commas: {error}"
+                "{name}={text:?} is not understood, values are separated by commas: {error}"
             ))),
         }
     }
 
-    /// One word of a closed set.
+    /// One value of a closed set.
     pub(super) fn word<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, ApiError> {
         let words = self.words(name)?.unwrap_or_default();
         let mut words = words.into_iter();
@@ -100,7 +100,7 @@ impl Params {
         }
     }
 
-    /// `true` or `false`, which it is where nothing is said.
+    /// `true` or `false`; the default is `false`.
     pub(super) fn flag(&self, name: &str) -> Result<bool, ApiError> {
         match self.text(name) {
             None | Some("false") => Ok(false),
@@ -124,8 +124,7 @@ impl Params {
         })
     }
 
-    /// The time between `from` and `until`: until now where nothing is said, and from `span` before
-    /// that.
+    /// The time between `from` and `until`: by default until now, and from `span` before that.
     pub(super) fn range(&self, now: Timestamp, span: Duration) -> Result<Range, ApiError> {
         let until = self.time("until")?.unwrap_or(now);
         let start = || {
@@ -212,7 +211,7 @@ mod tests {
         );
         assert_eq!(
             words("state=no"),
-            Err("state=\"no\" is not understood, words are joined by commas: unknown variant `no`, expected one of `relay`, `jump`, `book`".to_owned())
+            Err("state=\"no\" is not understood, values are separated by commas: unknown variant `no`, expected one of `relay`, `jump`, `book`".to_owned())
         );
         assert!(
             words(&format!("state={}relay", "relay,".repeat(MAX_VALUES))).is_err(),

@@ -1,4 +1,4 @@
-//! Who asks, as their token or session says.
+//! The caller, by their token or session.
 
 use std::sync::Arc;
 
@@ -21,34 +21,34 @@ pub(super) fn routes() -> Routes<Arc<Authenticator>> {
     Routes::needing(Need::Always).add(routes!(session))
 }
 
-/// Who asks.
+/// The caller.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Session)]
 struct Who<'a> {
-    /// What forms and scripts of a session repeat with each change; empty for others, who need
-    /// none.
+    /// The CSRF text that forms and scripts of a session repeat with each change; empty for others,
+    /// who need none.
     csrf: &'a str,
-    /// Until when; null without a token.
+    /// When the token or session expires; null without one.
     #[schema(required)]
     expires: Option<Timestamp>,
     /// The name of the token.
     #[schema(example = "anonymous")]
     name: &'a str,
-    /// What the token allows; `admin` holds the others.
-    scopes: Vec<ScopeWord>,
+    /// The scopes of the token; `admin` includes the others.
+    scopes: Vec<ScopeName>,
 }
 
 /// A scope of a token.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schema(as = Scope)]
-enum ScopeWord {
+enum ScopeName {
     Read,
     Report,
     Admin,
 }
 
-impl From<Scope> for ScopeWord {
+impl From<Scope> for ScopeName {
     fn from(scope: Scope) -> Self {
         match scope {
             Scope::Read => Self::Read,
@@ -58,9 +58,9 @@ impl From<Scope> for ScopeWord {
     }
 }
 
-/// Who asks, and what they may.
+/// The caller and their permissions.
 #[utoipa::path(get, path = "/api/v2/session", tag = "access", responses(
-    (status = 200, description = "What the token or the session says", body = Who<'static>),
+    (status = 200, description = "The caller", body = Who<'static>),
 ))]
 async fn session(caller: Caller, RawQuery(query): RawQuery) -> Result<Response, ApiError> {
     Params::parse(query.as_deref(), &[])?;
@@ -73,7 +73,7 @@ async fn session(caller: Caller, RawQuery(query): RawQuery) -> Result<Response, 
         csrf: caller.csrf().unwrap_or_default(),
         expires: caller.expires().map(Timestamp::from),
         name: caller.name(),
-        scopes: scopes.map(ScopeWord::from).collect(),
+        scopes: scopes.map(ScopeName::from).collect(),
     })?;
     Ok(never_kept(shown))
 }

@@ -1,5 +1,5 @@
-//! The closed sets of words of version 2. Each is made of the type that the rest of labwatch
-//! decides with, so a word that is missing here does not compile, and the document lists them all.
+//! The closed sets of values of version 2. Each is generated from the type that the rest of
+//! labwatch decides with, so a missing value does not compile, and the document lists them all.
 
 use serde::de::IntoDeserializer;
 use serde::de::value::StrDeserializer;
@@ -29,7 +29,8 @@ macro_rules! words {
 }
 
 words! {
-    /// How a component is: `warn` can be used with a loss, `init` has not shown how it is yet, of one that is `stale` that is not known any more.
+    /// The state of a component: `warn` can be used with a loss, `init` has no evidence yet,
+    /// `stale` has too old evidence.
     ComponentState of health::State {
         Ok = health::State::Ok,
         Warn = health::State::Warn,
@@ -38,7 +39,8 @@ words! {
         Error = health::State::Error,
     }
 
-    /// How an experiment is: `degraded` is usable with a loss, `flapping` comes and goes too often, `unknown` is not evaluated.
+    /// The health of an experiment: `degraded` is usable with a loss, `flapping` changes too often,
+    /// `unknown` is not evaluated.
     Health of model::Health {
         Ok = model::Health::Ok,
         Degraded = model::Health::Degraded,
@@ -47,7 +49,8 @@ words! {
         Unknown = model::Health::Unknown,
     }
 
-    /// Whether something can be booked and, where not, by whose word: `withdrawn` by a monitor, `held` by a person.
+    /// Whether something can be booked and, if not, who withdrew it: `withdrawn` by a monitor,
+    /// `held` by a person.
     Bookable of Option<model::Bookable> {
         Bookable = Some(model::Bookable::Yes),
         Withdrawn = Some(model::Bookable::Withdrawn),
@@ -55,14 +58,14 @@ words! {
         Unknown = None,
     }
 
-    /// How a jump connection is.
+    /// The state of a jump connection.
     JumpHealth of model::JumpHealth {
         Up = model::JumpHealth::Up,
         Lost = model::JumpHealth::Lost,
         Unknown = model::JumpHealth::Unknown,
     }
 
-    /// How a stream is: `silent` is connected and sends nothing.
+    /// The health of a stream: `silent` is connected and sends nothing.
     StreamHealth of model::StreamHealth {
         Active = model::StreamHealth::Active,
         Silent = model::StreamHealth::Silent,
@@ -70,42 +73,44 @@ words! {
         Unknown = model::StreamHealth::Unknown,
     }
 
-    /// How it is known whether a stream transmits: by relay's statistics, by a sample, or not at all: connected counts as active.
+    /// The evidence that a stream transmits: relay's statistics, a sample, or none: connected
+    /// counts as active.
     Evidence of engine::Evidence {
         Statistics = engine::Evidence::Statistics,
         Sampled = engine::Evidence::Sampled(_),
         Unverified = engine::Evidence::Unverified,
     }
 
-    /// Where health and bookability do not fit.
+    /// The kind of contradiction between health and bookability.
     Mismatch of engine::Mismatch {
         WorksNotBookable = engine::Mismatch::WorksNotBookable,
         DownBookable = engine::Mismatch::DownBookable,
     }
 
-    /// What suppresses notifications about an experiment.
+    /// The kind of suppression of notifications about an experiment.
     SuppressionKind of engine::SuppressionKind {
         Acknowledged = engine::SuppressionKind::Acknowledged,
         Silenced = engine::SuppressionKind::Silenced,
         Maintenance = engine::SuppressionKind::Maintenance,
     }
 
-    /// How a page that students open is: `unknown` has not been checked, or labwatch itself kept it from being checked; `fails` did so twice
-    /// in a row.
+    /// The health of a page that students open: `unknown` has not been checked, or labwatch itself
+    /// prevented the check; `fails` did so twice in a row.
     PageHealth of engine::PageHealth {
         Unknown = engine::PageHealth::Unknown,
         Works = engine::PageHealth::Works,
         Fails = engine::PageHealth::Fails,
     }
 
-    /// A server that labwatch learns from.
+    /// A server that labwatch gets data from.
     SourceName of model::SourceName {
         Relay = model::SourceName::Relay,
         Jump = model::SourceName::Jump,
         Book = model::SourceName::Book,
     }
 
-    /// How a source is: `late` is slower than its pace explains, and what a source reported that is `down` is void.
+    /// The health of a source: `late` is slower than its usual pace, and the reports of one that is
+    /// `down` do not count.
     SourceHealth of model::SourceHealth {
         Starting = model::SourceHealth::Starting,
         Live = model::SourceHealth::Live,
@@ -113,7 +118,7 @@ words! {
         Down = model::SourceHealth::Down,
     }
 
-    /// How the connection to a source is. Book is polled, and its connection is not told.
+    /// The state of the connection to a source. Book is polled; its connection is not reported.
     Link of &engine::Link {
         Connecting = engine::Link::Connecting,
         Open = engine::Link::Open | engine::Link::OpenByProxy | engine::Link::Unreadable(_),
@@ -129,7 +134,7 @@ words! {
         Stopped = engine::Forwarding::Stopped,
     }
 
-    /// How a route sends.
+    /// The channel of a route.
     Channel of engine::Channel {
         Mail = engine::Channel::Mail,
         Webhook = engine::Channel::Http(engine::HttpChannel::Webhook),
@@ -146,7 +151,7 @@ words! {
         Follower = engine::Role::Follower,
     }
 
-    /// What experiments that were lost have in common: an address, a subnet, or the stem of their names.
+    /// What lost experiments have in common: an address, a subnet, or the stem of their names.
     CauseKind of engine::CauseKind {
         Address = engine::CauseKind::Address,
         Subnet = engine::CauseKind::Subnet,
@@ -160,7 +165,7 @@ words! {
         Short = Severity::Short { .. },
     }
 
-    /// How a notification stands: `superseded` is not sent, because something newer says it.
+    /// The state of a notification: `superseded` is not sent, because a newer one replaces it.
     OutboxState of store::OutboxState {
         Pending = store::OutboxState::Pending,
         Sent = store::OutboxState::Sent,
@@ -168,20 +173,21 @@ words! {
         Superseded = store::OutboxState::Superseded,
     }
 
-    /// Why there is no history: labwatch did not run or its machine slept, or its disk took nothing.
+    /// Why there is no history: labwatch did not run or its machine slept, or its disk could not be
+    /// written.
     GapCause of store::GapCause {
         Off = store::GapCause::Off,
         Lost = store::GapCause::Lost,
     }
 
-    /// What an acknowledgement is about.
+    /// The kind of subject of an acknowledgement.
     SubjectKind of &engine::Subject {
         Experiment = engine::Subject::Experiment(_),
         Component = engine::Subject::Component(_),
         Installation = engine::Subject::Installation,
     }
 
-    /// Whose incident it was.
+    /// The kind of subject of an incident.
     IncidentKind of &store::Subject {
         Experiment = store::Subject::Experiment(_),
         Source = store::Subject::Source(_),
@@ -213,7 +219,7 @@ impl From<Day> for engine::Day {
     }
 }
 
-/// Why a call of another server failed, or why nothing can be learnt from it (`unreadable`).
+/// Why a call of another server failed, or why its data cannot be used (`unreadable`).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(in crate::http) enum Fault {
@@ -263,7 +269,7 @@ impl From<&CallError> for Fault {
     }
 }
 
-/// What came of a switch.
+/// The outcome of a switch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum SwitchOutcome {
@@ -274,8 +280,8 @@ pub(super) enum SwitchOutcome {
 }
 
 impl SwitchOutcome {
-    /// The outcome that the history has this word for.
-    pub(super) fn of_word(word: &str) -> Option<Self> {
+    /// The outcome with this name in the history.
+    pub(super) fn parse(word: &str) -> Option<Self> {
         let word: StrDeserializer<'_, serde::de::value::Error> = word.into_deserializer();
         Self::deserialize(word).ok()
     }
