@@ -16,7 +16,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // components: one is pushed, one is probed
+//! // components: one reports itself, one is probed
 //! let mut components = Components::default();
 //! let queue = components.push("queue", None, &[])?;
 //! let pace = Pace {

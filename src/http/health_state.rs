@@ -13,7 +13,7 @@ pub struct HealthRoutes {
     /// Gives snapshots for which everything was checked.
     pub refresher: Arc<Refresher>,
     /// The components that report themselves.
-    pub pushed: Arc<PassiveChecks>,
+    pub passive: Arc<PassiveChecks>,
     /// What is contributed to `/actuator/info`.
     pub contributors: Arc<[Contributor]>,
     /// What is added to the actuator.

@@ -67,7 +67,7 @@ const ONLY_TLS: &str = "max-age=31536000";
 pub(super) struct OwnErrorText;
 
 /// Adds the common layers.
-pub(super) fn dressed(routes: Router, cors: Cors) -> Router {
+pub(super) fn with_layers(routes: Router, cors: Cors) -> Router {
     let worth = SizeAbove::new(COMPRESSED_FROM)
         .and(NotForContentType::SSE)
         .and(NotForContentType::IMAGES);
@@ -116,14 +116,14 @@ async fn in_time(request: Request, next: Next) -> Response {
 }
 
 /// The properties of a request that its answer depends on.
-struct Asked {
+struct RequestContext {
     id: String,
     /// Whether errors have the form of the old program.
     is_old: bool,
     tls: bool,
 }
 
-impl Asked {
+impl RequestContext {
     fn of(request: &Request) -> Self {
         Self {
             id: request_id(request.headers()),
@@ -137,19 +137,19 @@ impl Asked {
 }
 
 /// Adds the common headers to an answer that no route gave.
-pub(super) fn dressed_alone(request: &Request, answer: Response) -> Response {
-    finished(answer, &Asked::of(request))
+pub(super) fn with_common_headers(request: &Request, answer: Response) -> Response {
+    finished(answer, &RequestContext::of(request))
 }
 
 /// Gives errors their form and adds the common headers.
 async fn with_common_layers(request: Request, next: Next) -> Response {
-    let asked = Asked::of(&request);
+    let asked = RequestContext::of(&request);
     let span = tracing::info_span!("request", id = asked.id);
     let response = next.run(request).instrument(span).await;
     finished(response, &asked)
 }
 
-fn finished(response: Response, asked: &Asked) -> Response {
+fn finished(response: Response, asked: &RequestContext) -> Response {
     let mut response = explained(response, asked);
     let status = response.status();
     let headers = response.headers_mut();
@@ -166,7 +166,7 @@ fn finished(response: Response, asked: &Asked) -> Response {
 
 /// Rewrites an error to the API's form, wherever it was made. Pages and answers marked as having
 /// their own text stay.
-fn explained(mut response: Response, asked: &Asked) -> Response {
+fn explained(mut response: Response, asked: &RequestContext) -> Response {
     let status = response.status();
     let ours = response.extensions_mut().remove::<ApiError>();
     let has_own_text =
@@ -186,7 +186,7 @@ fn explained(mut response: Response, asked: &Asked) -> Response {
 }
 
 /// Adds the security headers. Those that a handler has set stay.
-fn protect(headers: &mut HeaderMap, asked: &Asked) {
+fn protect(headers: &mut HeaderMap, asked: &RequestContext) {
     let policy = if is_page(headers) {
         PAGE_POLICY
     } else {
@@ -263,7 +263,7 @@ mod tests {
         let mut server = JoinSet::new();
         server.spawn(super::super::serve(
             listener,
-            dressed(routes, Cors::Off),
+            with_layers(routes, Cors::Off),
             CancellationToken::new(),
         ));
 
@@ -287,7 +287,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_handler_that_never_ends_is_given_up() {
-        let routes = dressed(
+        let routes = with_layers(
             Router::new().route("/", get(async || std::future::pending::<&str>().await)),
             Cors::Off,
         );
@@ -331,7 +331,7 @@ mod tests {
         );
         protect(
             &mut headers,
-            &Asked {
+            &RequestContext {
                 id: String::new(),
                 is_old: false,
                 tls: false,

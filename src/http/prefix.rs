@@ -32,9 +32,9 @@ async fn take_off(State(prefix): State<Arc<str>>, mut request: Request, next: Ne
             next.run(request).await
         }
         None if request.uri().path() == &*prefix => {
-            middleware::dressed_alone(&request, with_slash(&prefix, request.uri()))
+            middleware::with_common_headers(&request, with_slash(&prefix, request.uri()))
         }
-        None => middleware::dressed_alone(
+        None => middleware::with_common_headers(
             &request,
             error::outside(request.uri(), &prefix).into_response(),
         ),

@@ -157,7 +157,7 @@ async fn serve_within(
                 Ok((stream, from)) => {
                     failures = 0;
                     if let Some(service) = admit(&places, &door, from, &router) {
-                        connections.spawn(welcome(limits, tls.clone(), stream, service, stop.clone()));
+                        connections.spawn(handshake(limits, tls.clone(), stream, service, stop.clone()));
                     }
                 }
                 Err(fault) if is_the_clients(&fault) => {}
@@ -210,7 +210,8 @@ impl Service<Request<Incoming>> for Known {
         request.extensions_mut().insert(self.peer);
         if !has_one_host(&request) {
             let request = request.map(Body::new);
-            let answer = middleware::dressed_alone(&request, error::bad_host().into_response());
+            let answer =
+                middleware::with_common_headers(&request, error::bad_host().into_response());
             let answering = self.seat.answers();
             return Box::pin(ready(Ok(closing(answer).map(|body| Answered {
                 body,
@@ -245,7 +246,7 @@ fn closing(mut answer: Response<Body>) -> Response<Body> {
 }
 
 /// Does the TLS handshake, where there is one, and serves the client.
-async fn welcome(
+async fn handshake(
     limits: Limits,
     tls: Option<TlsAcceptor>,
     stream: TcpStream,
@@ -253,7 +254,7 @@ async fn welcome(
     stop: CancellationToken,
 ) {
     let Some(tls) = tls else {
-        return converse(limits, stream, service, stop).await;
+        return serve_client(limits, stream, service, stop).await;
     };
     let displaced = service.seat.displaced();
     let agreed = tokio::select! {
@@ -262,7 +263,7 @@ async fn welcome(
         agreed = timeout(limits.handshake, tls.accept(stream)) => agreed,
     };
     match agreed {
-        Ok(Ok(stream)) => converse(limits, stream, service, stop).await,
+        Ok(Ok(stream)) => serve_client(limits, stream, service, stop).await,
         Ok(Err(fault)) => tracing::debug!(%fault, "a client of the API does not agree on TLS"),
         Err(_) => tracing::debug!(
             "a connection to the API was cut: its client is too slow to agree on TLS"
@@ -272,7 +273,7 @@ async fn welcome(
 
 /// Serves one client until it disconnects, is too slow or reaches its maximum lifetime, or until
 /// the stop.
-async fn converse(
+async fn serve_client(
     limits: Limits,
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     service: Known,

@@ -78,7 +78,7 @@ pub fn router(state: ApiState, authenticator: &Arc<Authenticator>, others: Route
     };
     let base: Arc<str> = authenticator.settings.base.as_str().into();
     let placed = counted.layer(from_fn_with_state(base, place));
-    middleware::dressed(placed, cors)
+    middleware::with_layers(placed, cors)
 }
 
 /// Prefixes the addresses in an answer with the path below which we are reached.
@@ -106,7 +106,7 @@ pub fn health_router(health: &HealthRoutes, authenticator: &Arc<Authenticator>) 
     let guarded = health::routes(health)
         .guarded(authenticator, None)
         .fallback(|uri: Uri| async move { error::no_such_path(&uri) });
-    middleware::dressed(guarded, Cors::Off)
+    middleware::with_layers(guarded, Cors::Off)
 }
 
 /// All routes of this state, without those of the page.

@@ -166,11 +166,11 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
     for (name, results) in &remembered {
         registry.remember(name, results.clone());
     }
-    let pushed = Arc::new(PassiveChecks::knowing(&COMPONENTS));
+    let passive = Arc::new(PassiveChecks::knowing(&COMPONENTS));
     let mut services = Services::new(
         registry.clone(),
         probes.asker(),
-        Arc::clone(&pushed),
+        Arc::clone(&passive),
         needs.tls.clone(),
         remembered.clone(),
     );
@@ -183,7 +183,7 @@ fn join(needs: HealthDeps<'_>) -> Result<Joined, HealthError> {
             probes.asker(),
             poll_book,
         )),
-        pushed,
+        passive,
         contributors: std::iter::once(contributor(needs.config.clone()))
             .chain(contributors)
             .collect(),

@@ -59,7 +59,7 @@ pub struct Bench {
     pub registry: Registry,
     pub store: Reporter,
     pub web: Reporter,
-    pub pushed: Arc<PassiveChecks>,
+    pub passive: Arc<PassiveChecks>,
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     last: Mutex<Snapshot>,
 }
@@ -119,7 +119,7 @@ impl Bench {
             registry,
             store,
             web,
-            pushed: Arc::default(),
+            passive: Arc::default(),
             snapshots,
             last: Mutex::new(first),
         }

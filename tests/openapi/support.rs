@@ -278,7 +278,7 @@ fn health(pictures: &watch::Receiver<Arc<Snapshot>>, give: &Arc<Give>) -> Health
             Box::new(|| {}),
         )),
         health_state,
-        pushed: Arc::new(passive),
+        passive: Arc::new(passive),
         contributors: Arc::new([]),
         endpoints: Arc::new([]),
         give: Arc::clone(give),

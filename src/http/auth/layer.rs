@@ -69,7 +69,7 @@ fn page_asked_for(request: &Request) -> Option<Uri> {
 fn refused(authenticator: &Authenticator, page: Option<&Uri>, error: ApiError) -> Response {
     let response = error.into_response();
     match page.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
-        Some(wanted) => to(authenticator.page(&way_in(
+        Some(wanted) => to(authenticator.page(&sign_in_address(
             wanted.path_and_query().map_or("", PathAndQuery::as_str),
             None,
         ))),
@@ -127,7 +127,7 @@ fn keep_private(headers: &mut HeaderMap) {
 }
 
 /// The address of the sign-in form, with the page that follows, and why the last token was refused.
-pub(in crate::http) fn way_in(next: &str, refused: Option<&str>) -> String {
+pub(in crate::http) fn sign_in_address(next: &str, refused: Option<&str>) -> String {
     let path = "/login?";
     let mut query = form_urlencoded::Serializer::for_suffix(path.to_owned(), path.len());
     let next = Some(next).filter(|next| is_place(next) && *next != "/");

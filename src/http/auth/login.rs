@@ -48,7 +48,7 @@ pub(in crate::http) async fn sign_in(
     let back = |why: &str| {
         (
             Noted::elsewhere(),
-            layer::to(authenticator.page(&layer::way_in(&next, Some(why)))),
+            layer::to(authenticator.page(&layer::sign_in_address(&next, Some(why)))),
         )
             .into_response()
     };
@@ -86,7 +86,7 @@ pub(in crate::http) async fn sign_in(
     Ok((
         noted,
         [(SET_COOKIE, cookie)],
-        went(&authenticator, &headers, there),
+        redirect_or_confirm(&authenticator, &headers, there),
     )
         .into_response())
 }
@@ -130,7 +130,7 @@ pub(in crate::http) async fn sign_out(
     Ok((
         noted,
         [(SET_COOKIE, cookie)],
-        went(&authenticator, &headers, "/"),
+        redirect_or_confirm(&authenticator, &headers, "/"),
     )
         .into_response())
 }
@@ -141,7 +141,7 @@ fn cannot_sign(fault: &SignError) -> ApiError {
 }
 
 /// Redirects a browser to a page; a program only gets the confirmation.
-fn went(authenticator: &Authenticator, headers: &HeaderMap, page: &str) -> Response {
+fn redirect_or_confirm(authenticator: &Authenticator, headers: &HeaderMap, page: &str) -> Response {
     if layer::accepts_pages(headers) {
         layer::to(authenticator.page(page))
     } else {

@@ -52,7 +52,7 @@ impl From<&HealthRoutes> for ReportState {
     fn from(health: &HealthRoutes) -> Self {
         Self {
             health_state: health.health_state.clone(),
-            passive: Arc::clone(&health.pushed),
+            passive: Arc::clone(&health.passive),
             rate: Arc::new(RateLimit::new(
                 MAX_REPORTS,
                 REPORTS_WITHIN,
